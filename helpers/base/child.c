@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "base/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+static void leave_stdio(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		if (fd >= 0)
+			dup2(fd, i);
+		else
+			close(i);
+	}
+}
+
+pid_t child_start(int (*work)(void *arg), void *arg)
+{
+	pid_t parent = getpid(), pid = fork();
+	int rc;
+
+	if (pid < 0)
+		return -errno;
+	if (pid > 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent) /* it died before the prctl */
+		_exit(0);
+	leave_stdio();
+	rc = work(arg);
+	_exit(rc < 0 && rc > -256 ? -rc : rc != 0);
+}
+
+static int reap(pid_t pid)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	if (WIFEXITED(status))
+		return -WEXITSTATUS(status);
+	return -EINTR;
+}
+
+void child_stop(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	reap(pid);
+}
+
+int child_wait(pid_t pid, uint64_t deadline)
+{
+	struct pollfd poller = { .events = POLLIN };
+	int ready;
+
+	/* glibc of the oldest distribution we build on has no wrapper */
+	poller.fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (poller.fd < 0) {
+		int rc = -errno;
+
+		child_stop(pid);
+		return rc;
+	}
+	do {
+		ready = poll(&poller, 1, (int)clock_left_ms(deadline));
+	} while (ready < 0 && errno == EINTR);
+	close(poller.fd);
+	if (ready == 1)
+		return reap(pid);
+	child_stop(pid);
+	return -ETIMEDOUT;
+}

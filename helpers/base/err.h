@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Errors: a negative errno for the program, one sentence for the person.
+ *
+ * A function that can fail returns 0 or -errno and fills the struct err that
+ * its caller keeps on the stack.  The sentence says what was tried, on which
+ * object and what came back; whoever knows more puts it in front with
+ * err_prefix().  Library code returns errors, only mains print them.
+ */
+#ifndef MEMBACKING_BASE_ERR_H
+#define MEMBACKING_BASE_ERR_H
+
+struct err {
+	char text[1536];
+};
+
+/**
+ * err_set() - Describe a failure
+ * @err:	Where to put the sentence; NULL if nobody will read it
+ * @errnum:	Positive errno value
+ * @fmt:	printf format.  Without a trailing full stop or newline
+ *
+ * Return: -@errnum, so that "return err_set(...)" is the whole error path.
+ */
+int err_set(struct err *err, int errnum, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/**
+ * err_sys() - Like err_set(), with ": " and the text of @errnum at the end
+ */
+int err_sys(struct err *err, int errnum, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/**
+ * err_prefix() - Put context in front of a sentence: "CONTEXT: SENTENCE"
+ * @rc:		What the failing function returned
+ *
+ * Return: @rc
+ */
+int err_prefix(struct err *err, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Members of JSON objects, with one sentence for each way they can be wrong.
+ *
+ * jansson's integers are signed 64-bit numbers.  Ours are unsigned and far
+ * smaller (text.h says how far), so what does not fit is a bug or damage, and
+ * is refused instead of bent.
+ */
+#include "base/json.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/err.h"
+
+static int wrong(struct err *err, const char *key, const json_t *value, const char *expected)
+{
+	if (!value)
+		return err_set(err, EINVAL, "\"%s\" is missing: expected %s", key, expected);
+	return err_set(err, EINVAL, "\"%s\" is not %s", key, expected);
+}
+
+int json_read_u64(const json_t *object, const char *key, uint64_t *value, struct err *err)
+{
+	const json_t *member = json_object_get(object, key);
+
+	if (!json_is_integer(member) || json_integer_value(member) < 0)
+		return wrong(err, key, member, "a number of 0 or more");
+	*value = (uint64_t)json_integer_value(member);
+	return 0;
+}
+
+int json_read_u64_or(const json_t *object, const char *key, uint64_t fallback, uint64_t *value,
+		     struct err *err)
+{
+	if (json_object_get(object, key))
+		return json_read_u64(object, key, value, err);
+	*value = fallback;
+	return 0;
+}
+
+int json_read_bool_or(const json_t *object, const char *key, bool fallback, bool *value,
+		      struct err *err)
+{
+	const json_t *member = json_object_get(object, key);
+
+	if (member && !json_is_boolean(member))
+		return wrong(err, key, member, "true or false");
+	*value = member ? json_is_true(member) : fallback;
+	return 0;
+}
+
+int json_read_string(const json_t *object, const char *key, const char **value, struct err *err)
+{
+	const json_t *member = json_object_get(object, key);
+	const char *text = json_string_value(member);
+
+	/* A NUL inside would make a reader see less than there is */
+	if (!text || strlen(text) != json_string_length(member))
+		return wrong(err, key, member, "a text");
+	*value = text;
+	return 0;
+}
+
+bool json_put_u64(json_t *object, const char *key, uint64_t value)
+{
+	if (value > INT64_MAX)
+		return false;
+	return !json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+bool json_put_string(json_t *object, const char *key, const char *value)
+{
+	return !json_object_set_new(object, key, json_string(value));
+}
+
+bool json_put_bool(json_t *object, const char *key, bool value)
+{
+	return !json_object_set_new(object, key, json_boolean(value));
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Strict access to members of a JSON object (jansson).
+ *
+ * Each reader fails with a sentence that names the key, so that a damaged
+ * ledger says what is wrong with it.
+ */
+#ifndef MEMBACKING_BASE_JSON_H
+#define MEMBACKING_BASE_JSON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+
+static inline void cleanup_json_(json_t **json)
+{
+	json_decref(*json);
+}
+
+#define cleanup_json __attribute__((cleanup(cleanup_json_)))
+
+/* A non-negative integer.  -EINVAL if it is missing or anything else */
+int json_read_u64(const json_t *object, const char *key, uint64_t *value, struct err *err);
+
+/* The same, but a missing key gives @fallback */
+int json_read_u64_or(const json_t *object, const char *key, uint64_t fallback, uint64_t *value,
+		     struct err *err);
+
+int json_read_bool_or(const json_t *object, const char *key, bool fallback, bool *value,
+		      struct err *err);
+
+/* A string that lives as long as @object */
+int json_read_string(const json_t *object, const char *key, const char **value, struct err *err);
+
+/* json_object_set_new() of a value; false when memory ran out, for a number above
+ * INT64_MAX and for a text that is not UTF-8 */
+bool json_put_u64(json_t *object, const char *key, uint64_t value);
+bool json_put_string(json_t *object, const char *key, const char *value);
+bool json_put_bool(json_t *object, const char *key, bool value);
+
+#endif

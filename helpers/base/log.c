@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Log lines to syslog's socket or to stderr.
+ *
+ * DOC: why not syslog(3)
+ *
+ * glibc's syslog() sends on a blocking socket: with a stuck or stopped journal
+ * it waits for ever, and a guest's start with it.  It also reads /etc/localtime
+ * for a time stamp that every receiver replaces by its own.  So one datagram
+ * that is sent or dropped, in the form all receivers on /dev/log understand:
+ * "<PRIORITY>IDENT[PID]: TEXT".
+ */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#define LOG_SOCKET    "/dev/log"
+#define LOG_LINE_SIZE 2304
+
+static struct {
+	enum log_target target;
+	enum log_level level;
+	const char *program;
+	char guest[256];
+	char operation[32];
+	int socket;
+	bool deaf; /* nobody listens: not tried again */
+} log_state = { .level = LOG_LEVEL_INFO, .program = "libvirt-membacking", .socket = -1 };
+
+static const struct {
+	int priority;
+	const char *word;
+} log_levels[] = {
+	[LOG_LEVEL_ERROR] = { LOG_ERR, "error: " },
+	[LOG_LEVEL_WARNING] = { LOG_WARNING, "warning: " },
+	[LOG_LEVEL_INFO] = { LOG_INFO, "" },
+	[LOG_LEVEL_DEBUG] = { LOG_DEBUG, "debug: " },
+};
+
+void log_open(enum log_target target, const char *program, const char *guest, const char *operation)
+{
+	log_state.target = target;
+	log_state.program = program;
+	snprintf(log_state.guest, sizeof(log_state.guest), "%s", guest ? guest : "");
+	snprintf(log_state.operation, sizeof(log_state.operation), "%s",
+		 operation ? operation : "");
+}
+
+void log_set_level(enum log_level level)
+{
+	log_state.level = level;
+}
+
+/* A connected socket, or -1 where there is no /dev/log */
+static int log_socket(void)
+{
+	static const struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = LOG_SOCKET };
+	int fd;
+
+	if (log_state.socket >= 0 || log_state.deaf)
+		return log_state.socket;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	log_state.deaf = fd < 0;
+	log_state.socket = fd;
+	return fd;
+}
+
+static void log_send(const char *line, size_t len)
+{
+	int tries;
+
+	/* Twice, because a journal that restarts leaves us a dead socket */
+	for (tries = 0; tries < 2; tries++) {
+		int fd = log_socket();
+
+		if (fd < 0 || send(fd, line, len, MSG_NOSIGNAL) >= 0 || errno == EAGAIN)
+			return;
+		close(fd);
+		log_state.socket = -1;
+	}
+}
+
+static void append(char line[LOG_LINE_SIZE], const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void append(char line[LOG_LINE_SIZE], const char *fmt, ...)
+{
+	size_t used = strlen(line);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line + used, LOG_LINE_SIZE - used, fmt, ap);
+	va_end(ap);
+}
+
+/* Names and values come from outside: one line stays one line */
+static void make_printable(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = ' ';
+}
+
+/* Whoever logs is often about to report an errno of its own: it survives */
+static void log_line(enum log_level level, const char *fmt, va_list ap)
+{
+	char line[LOG_LINE_SIZE] = "";
+	size_t used;
+	int saved = errno;
+
+	if (log_state.target == LOG_TARGET_NONE || level > log_state.level)
+		return;
+	if (log_state.target == LOG_TARGET_SYSLOG)
+		append(line, "<%d>%s[%d]: ", LOG_DAEMON | log_levels[level].priority,
+		       log_state.program, (int)getpid());
+	else
+		append(line, "%s: ", log_state.program);
+	append(line, "%s", log_levels[level].word);
+	if (*log_state.guest)
+		append(line, "guest %s: ", log_state.guest);
+	if (*log_state.operation)
+		append(line, "%s: ", log_state.operation);
+	used = strlen(line);
+	vsnprintf(line + used, sizeof(line) - used, fmt, ap);
+	make_printable(line);
+	if (log_state.target == LOG_TARGET_SYSLOG)
+		log_send(line, strlen(line));
+	else
+		fprintf(stderr, "%s\n", line);
+	errno = saved;
+}
+
+#define LOG_FUNCTION(name, level)                                                                  \
+	void name(const char *fmt, ...)                                                            \
+	{                                                                                          \
+		va_list ap;                                                                        \
+                                                                                                   \
+		va_start(ap, fmt);                                                                 \
+		log_line(level, fmt, ap);                                                          \
+		va_end(ap);                                                                        \
+	}
+
+LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
+LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING)
+LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
+LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Details for the administrator: syslog for hooks, stderr for the command.
+ *
+ * Each line carries the guest and the operation that log_open() was given.
+ * Nothing is opened before the first line is logged: most guest starts log
+ * nothing.  What stops a guest also goes to stderr, but that is the mains' job.
+ */
+#ifndef MEMBACKING_BASE_LOG_H
+#define MEMBACKING_BASE_LOG_H
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+enum log_target { LOG_TARGET_NONE, LOG_TARGET_SYSLOG, LOG_TARGET_STDERR };
+
+/**
+ * log_open() - Say who is talking
+ * @program:	For syslog's ident; must stay valid
+ * @guest:	Guest's name, or NULL.  Copied
+ * @operation:	Hook operation or command.  Copied
+ */
+void log_open(enum log_target target, const char *program, const char *guest,
+	      const char *operation);
+
+/* Log nothing less important than @level (default: LOG_LEVEL_INFO) */
+void log_set_level(enum log_level level);
+
+void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "base/text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* Reads digits from @text; *@end is set to the first other character */
+static int scan_u64(const char *text, uint64_t *value, const char **end)
+{
+	uint64_t n = 0;
+
+	if (!isdigit((unsigned char)*text))
+		return -EINVAL;
+	for (; isdigit((unsigned char)*text); text++) {
+		uint64_t digit = (uint64_t)(*text - '0');
+
+		if (n > (UINT64_MAX - digit) / 10)
+			return -ERANGE;
+		n = n * 10 + digit;
+	}
+	*value = n;
+	*end = text;
+	return 0;
+}
+
+int text_to_u64(const char *text, uint64_t *value)
+{
+	const char *end;
+	uint64_t n;
+	int rc = scan_u64(text, &n, &end);
+
+	if (rc < 0)
+		return rc;
+	if (*end)
+		return -EINVAL;
+	*value = n;
+	return 0;
+}
+
+/* Bytes in one @suffix, or 0 if it is none */
+static uint64_t size_unit(const char *suffix)
+{
+	static const char letters[] = "KMGTP";
+	const char *letter;
+
+	if (!*suffix || !strcasecmp(suffix, "B"))
+		return 1;
+	letter = strchr(letters, toupper((unsigned char)*suffix));
+	if (!letter)
+		return 0;
+	suffix++;
+	if (*suffix && strcasecmp(suffix, "iB") && strcasecmp(suffix, "B"))
+		return 0;
+	return UINT64_C(1024) << (10 * (letter - letters));
+}
+
+int text_to_kib(const char *text, uint64_t *kib)
+{
+	const char *end;
+	uint64_t n, unit;
+	int rc = scan_u64(text, &n, &end);
+
+	if (rc < 0)
+		return rc;
+	while (*end == ' ')
+		end++;
+	unit = size_unit(end);
+	if (!unit)
+		return -EINVAL;
+	if (unit < 1024) {
+		n = u64_div_up(n, 1024);
+	} else {
+		unit /= 1024;
+		if (n > TEXT_KIB_MAX / unit)
+			return -ERANGE;
+		n *= unit;
+	}
+	if (n > TEXT_KIB_MAX)
+		return -ERANGE;
+	*kib = n;
+	return 0;
+}
+
+int text_to_ms(const char *text, uint64_t *ms)
+{
+	static const struct {
+		const char *suffix;
+		uint64_t ms;
+	} units[] = {
+		{ "", 1000 }, { "s", 1000 }, { "ms", 1 }, { "m", 60000 }, { "min", 60000 },
+	};
+	const uint64_t day = UINT64_C(86400000);
+	const char *end;
+	uint64_t n;
+	size_t i;
+	int rc = scan_u64(text, &n, &end);
+
+	if (rc < 0)
+		return rc;
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(end, units[i].suffix))
+			continue;
+		if (n > day / units[i].ms)
+			return -ERANGE;
+		*ms = n * units[i].ms;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int text_to_bool(const char *text, bool *value)
+{
+	static const char *const words[] = { "no", "yes", "false", "true", "off", "on", "0", "1" };
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (!strcasecmp(text, words[i])) {
+			*value = i % 2;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+const char *text_from_kib(uint64_t kib, char buf[TEXT_KIB_SIZE])
+{
+	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB" };
+	size_t unit = 0;
+	uint64_t whole = kib, rest = 0;
+
+	while (whole >= 1024 && unit < 3) {
+		rest = whole % 1024;
+		whole /= 1024;
+		unit++;
+	}
+	/* One decimal, and only if it says something */
+	if (rest * 10 / 1024)
+		snprintf(buf, TEXT_KIB_SIZE, "%llu.%llu %s", (unsigned long long)whole,
+			 (unsigned long long)(rest * 10 / 1024), units[unit]);
+	else
+		snprintf(buf, TEXT_KIB_SIZE, "%llu %s", (unsigned long long)whole, units[unit]);
+	return buf;
+}
+
+bool text_is_uuid(const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < 36; i++) {
+		if (i == 8 || i == 13 || i == 18 || i == 23) {
+			if (text[i] != '-')
+				return false;
+		} else if (!isxdigit((unsigned char)text[i])) {
+			return false;
+		}
+	}
+	return text[36] == '\0';
+}
+
+uint64_t u64_mul_sat(uint64_t a, uint64_t b)
+{
+	uint64_t r;
+
+	return __builtin_mul_overflow(a, b, &r) ? UINT64_MAX : r;
+}
+
+uint64_t u64_add_sat(uint64_t a, uint64_t b)
+{
+	uint64_t r;
+
+	return __builtin_add_overflow(a, b, &r) ? UINT64_MAX : r;
+}
