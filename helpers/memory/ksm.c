@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "memory/ksm.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "kernel/kfs.h"
+
+#define KSM_DIR "sys/kernel/mm/ksm/"
+
+static int64_t page_kib(void)
+{
+	return sysconf(_SC_PAGESIZE) / 1024;
+}
+
+static int64_t pages_to_kib(uint64_t pages)
+{
+	return (int64_t)u64_min(u64_mul_sat(pages, (uint64_t)page_kib()), INT64_MAX);
+}
+
+/* A number that may be negative */
+static int to_i64(const char *text, int64_t *value)
+{
+	bool negative = *text == '-';
+	uint64_t n;
+	int rc = text_to_u64(text + negative, &n);
+
+	if (rc < 0)
+		return rc;
+	if (n > INT64_MAX)
+		return -ERANGE;
+	*value = negative ? -(int64_t)n : (int64_t)n;
+	return 0;
+}
+
+/* Since 6.4 */
+static int read_profit(const struct kfs *kfs, int64_t *saved_kib)
+{
+	char text[64];
+	int64_t bytes;
+	int rc = kfs_read(kfs, KSM_DIR "general_profit", text, sizeof(text), NULL);
+
+	if (rc == 0)
+		rc = to_i64(text, &bytes);
+	if (rc == 0)
+		*saved_kib = bytes / 1024;
+	return rc;
+}
+
+int ksm_read(const struct kfs *kfs, struct ksm *ksm, struct err *err)
+{
+	struct ksm result = { 0 };
+	uint64_t pages;
+	int rc = kfs_read_u64(kfs, KSM_DIR "run", &result.run, err);
+
+	if (rc == 0 && read_profit(kfs, &result.saved_kib) < 0) {
+		rc = kfs_read_u64(kfs, KSM_DIR "pages_sharing", &pages, err);
+		if (rc == 0)
+			result.saved_kib = pages_to_kib(pages);
+	}
+	if (rc == 0)
+		*ksm = result;
+	return rc;
+}
+
+/* The value of "KEY VALUE" in the lines of ksm_stat */
+static int find_value(char *text, const char *key, int64_t *value)
+{
+	char *line, *save = NULL;
+	size_t len = strlen(key);
+
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (!strncmp(line, key, len) && line[len] == ' ')
+			return to_i64(line + len + 1, value);
+	return -ENOENT;
+}
+
+int ksm_process_saved(const struct kfs *kfs, pid_t pid, int64_t *saved_kib)
+{
+	char path[KFS_PATH_SIZE], text[1024];
+	uint64_t pages;
+	int64_t bytes;
+	int rc;
+
+	snprintf(path, sizeof(path), "proc/%d/ksm_stat", pid);
+	rc = kfs_read(kfs, path, text, sizeof(text), NULL);
+	if (rc == 0 && find_value(text, "ksm_process_profit", &bytes) == 0) {
+		*saved_kib = bytes / 1024;
+		return 0;
+	}
+	/* Before 6.4 the pages only, in a file of their own */
+	snprintf(path, sizeof(path), "proc/%d/ksm_merging_pages", pid);
+	rc = kfs_read_u64(kfs, path, &pages, NULL);
+	if (rc == 0)
+		*saved_kib = pages_to_kib(pages);
+	return rc;
+}
