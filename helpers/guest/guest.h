@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a guest's domain XML asks of the host's memory.
+ *
+ * DOC: libvirt's rules, so that we reserve what QEMU will ask for
+ *
+ * QEMU allocates one memory backend for the RAM of a guest without NUMA cells,
+ * one per cell otherwise, and one per memory device.  Each is rounded up to
+ * whole pages by itself, so sums over backends are sums of rounded values.
+ * Which page size a backend gets: the device's own <source><pagesize>, else the
+ * <page> of <hugepages> whose nodeset has the backend's guest cell, else the
+ * <page> without nodeset, else the host's default huge page size for a bare
+ * <hugepages/>.  A page size equal to the system's own means no huge pages.
+ * Which host nodes: the device's <source><nodemask>, else <memnode> of the
+ * cell, else <numatune><memory nodeset>; the mode likewise, "strict" by default.
+ * (libvirt: src/qemu/qemu_command.c, qemuBuildMemoryBackendProps)
+ */
+#ifndef MEMBACKING_GUEST_GUEST_H
+#define MEMBACKING_GUEST_GUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "memory/numa.h"
+
+struct err;
+
+/* Larger than any guest's XML by far; libvirt's own parser stops at 10 MiB */
+#define GUEST_XML_MAX (8u * 1024 * 1024)
+
+/* libvirt allows names as long as a file name */
+#define GUEST_NAME_SIZE	 1024
+#define GUEST_UUID_SIZE	 37
+#define GUEST_ALIAS_SIZE 64
+
+enum guest_memory_kind {
+	GUEST_MEMORY_RAM,	 /* all of a guest without cells */
+	GUEST_MEMORY_CELL,	 /* one guest NUMA cell */
+	GUEST_MEMORY_DIMM,	 /* a <memory model='dimm'> device */
+	GUEST_MEMORY_VIRTIO_MEM, /* reserve=off: <requested> counts, not <size> */
+};
+
+enum guest_source { GUEST_SOURCE_ANONYMOUS, GUEST_SOURCE_FILE, GUEST_SOURCE_MEMFD };
+
+enum guest_bind {
+	GUEST_BIND_ANY,	   /* no node set, or placement='auto' */
+	GUEST_BIND_STRICT, /* also restrictive: pages elsewhere are of no use */
+	GUEST_BIND_PREFERRED,
+	GUEST_BIND_INTERLEAVE,
+};
+
+/**
+ * struct guest_memory - One QEMU memory backend
+ * @alias:	How people find it: "ram", "cell 0", "dimm 0", "virtio-mem 0"
+ * @size_kib:	What is allocated at the start.  For virtio-mem: <requested>
+ * @hugepages:	Backed by hugetlb pages; @source says nothing then
+ * @page_kib:	Huge page size; 0 = the host's default size
+ * @bind:	With @nodes for everything but GUEST_BIND_ANY
+ * @nodes:	Host nodes
+ * @shared:	<access mode='shared'/>
+ * @discard:	<discard/>
+ */
+struct guest_memory {
+	enum guest_memory_kind kind;
+	char alias[GUEST_ALIAS_SIZE];
+	int cell; /* guest NUMA cell, -1: none */
+	uint64_t size_kib;
+	bool hugepages;
+	uint64_t page_kib;
+	enum guest_source source;
+	enum guest_bind bind;
+	struct nodeset nodes;
+	bool shared;
+	bool discard;
+};
+
+/* "hugepages.compact" = "never", from the guest's <metadata> */
+struct guest_setting {
+	char *key;
+	char *value;
+};
+
+struct guest {
+	char name[GUEST_NAME_SIZE];
+	char uuid[GUEST_UUID_SIZE]; /* lower case */
+	int64_t id;		    /* libvirt's id; -1: not running */
+	bool auto_placement;	    /* placement='auto': nodes are not known yet */
+	bool locked;		    /* <locked/> */
+	bool nosharepages;
+	bool vfio; /* any <hostdev> or VFIO-like interface */
+	size_t n_memory;
+	struct guest_memory *memory;
+	size_t n_settings;
+	struct guest_setting *settings;
+};
+
+/**
+ * guest_parse() - Domain XML to struct guest
+ * @xml:	@len bytes, from libvirt's stdin or from a file; trusted with nothing.
+ *		UTF-8 without a document type definition, at most GUEST_XML_MAX
+ * @guest:	Result, freed by guest_free(); unchanged on failure
+ *
+ * Return: 0, -EINVAL (with a sentence that names the element), -EFBIG, -ENOMEM
+ */
+int guest_parse(const char *xml, size_t len, struct guest **guest, struct err *err);
+
+void guest_free(struct guest *guest);
+
+static inline void cleanup_guest_(struct guest **guest)
+{
+	guest_free(*guest);
+}
+
+#define cleanup_guest __attribute__((cleanup(cleanup_guest_)))
+
+#endif

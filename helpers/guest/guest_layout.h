@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a domain's XML says of memory all over the document, before it is known
+ * which backends there are.
+ */
+#ifndef MEMBACKING_GUEST_GUEST_LAYOUT_H
+#define MEMBACKING_GUEST_GUEST_LAYOUT_H
+
+#include <libxml/tree.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "guest/guest.h"
+#include "memory/numa.h"
+
+enum access { ACCESS_UNSET, ACCESS_PRIVATE, ACCESS_SHARED };
+enum discard { DISCARD_UNSET, DISCARD_NO, DISCARD_YES };
+
+/* <page>, or a bare <hugepages/> */
+struct layout_page {
+	uint64_t kib; /* 0: the host's default */
+	bool has_cells;
+	struct nodeset cells;
+};
+
+/* <numatune>'s <memory> or <memnode> */
+struct layout_tune {
+	bool present;
+	enum guest_bind mode;
+	bool has_nodes;
+	struct nodeset nodes;
+};
+
+struct layout_cell {
+	bool present;
+	uint64_t size_kib;
+	enum access access;
+	enum discard discard;
+	struct layout_tune tune;
+};
+
+struct layout {
+	uint64_t system_page_kib;
+	uint64_t ram_align_kib;
+	uint64_t device_align_kib;
+	size_t n_pages;
+	struct layout_page *pages;
+	enum guest_source source;
+	enum access access;
+	enum discard discard;
+	bool auto_placement;
+	struct layout_tune tune;
+	size_t n_cells;
+	struct layout_cell *cells;
+};
+
+/**
+ * layout_read() - Fill @layout, and @guest's flags
+ *
+ * Sizes and sets of nodes must be right, since we compute with them.  Words that
+ * we do not know (a mode, a source) stop nobody, a newer libvirt may know them: an
+ * unknown mode counts as strict, which is right for every mode.
+ * Return: 0, -EINVAL or -ENOMEM; @layout is to be freed in any case
+ */
+int layout_read(const xmlNode *domain, struct layout *layout, struct guest *guest, struct err *err);
+void layout_free(struct layout *layout);
+
+/* Attributes that cells and memory devices share with <memoryBacking> */
+enum access layout_access(const xmlNode *node, const char *attr);
+enum discard layout_discard(const xmlNode *node);
+
+/* A guest NUMA cell, or NULL if there is none of that number */
+const struct layout_cell *layout_find_cell(const struct layout *layout, int cell);
+
+#define cleanup_layout __attribute__((cleanup(layout_free)))
+
+#endif

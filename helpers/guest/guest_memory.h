@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From a <domain> element to the memory backends that QEMU will have.
+ */
+#ifndef MEMBACKING_GUEST_GUEST_MEMORY_H
+#define MEMBACKING_GUEST_GUEST_MEMORY_H
+
+#include <libxml/tree.h>
+
+struct err;
+struct guest;
+
+/**
+ * guest_memory_read() - Fill @guest's memory, auto_placement, locked, nosharepages
+ *
+ * The rules are in guest.h.  Memory devices of a model that we do not know are
+ * not ours, like nvdimm.
+ * Return: 0, -EINVAL or -ENOMEM; @guest is to be freed in any case
+ */
+int guest_memory_read(const xmlNode *domain, struct guest *guest, struct err *err);
+
+#endif
