@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * membacking.conf, its drop-ins, and what they mean for one guest.
+ *
+ * DOC: later wins, and a mistake stays local
+ *
+ * /etc/libvirt/membacking.conf first, then membacking.conf.d/ *.conf in byte
+ * order, then sections "[guest]" whose "match" fits, then the guest's own
+ * <metadata>.  A value that can't be understood is remembered with its file and
+ * line, and refused only for guests whose plan uses that section: one typo must
+ * not stop a whole host.  An unknown key is a warning.
+ */
+#ifndef MEMBACKING_POLICY_CONFIG_H
+#define MEMBACKING_POLICY_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+
+struct err;
+struct guest;
+
+/* Relative to the root directory, as all names are */
+#ifndef SYSCONF_DIR
+#define SYSCONF_DIR "etc"
+#endif
+
+#define CONFIG_FILE SYSCONF_DIR "/libvirt/membacking.conf"
+#define CONFIG_DIR  SYSCONF_DIR "/libvirt/membacking.conf.d"
+
+enum config_effort { EFFORT_NEVER, EFFORT_AUTO };
+
+enum config_demote { DEMOTE_NO };
+
+enum config_on_release { ON_RELEASE_RETURN, ON_RELEASE_KEEP };
+
+struct config_hook {
+	uint64_t deadline_ms;
+	uint64_t lock_deadline_ms;
+	bool allow_guest_metadata;
+	enum log_level log_level;
+};
+
+/* A value for one page size: "keep_free_2M = 64", "on_release_1G = keep" */
+struct config_keep_free {
+	uint64_t page_kib;
+	uint64_t pages;
+};
+
+struct config_release {
+	uint64_t page_kib; /* 0: every size without an entry of its own */
+	enum config_on_release action;
+};
+
+#define CONFIG_SIZES_MAX 16
+
+struct config_hugepages {
+	bool manage;
+	bool use_idle;
+	enum config_effort compact;
+	enum config_effort reclaim;
+	enum config_effort drop_caches;
+	enum config_demote demote;
+	enum config_on_release on_release;
+	size_t n_keep_free;
+	struct config_keep_free keep_free[CONFIG_SIZES_MAX];
+	size_t n_on_release;
+	struct config_release on_release_for[CONFIG_SIZES_MAX];
+};
+
+struct config; /* all that was read */
+
+/* What applies to one guest */
+struct guest_policy {
+	struct config_hook hook;
+	struct config_hugepages hugepages;
+};
+
+/**
+ * config_load() - Read the configuration below @rootfd
+ * @config:	Result, freed by config_free(); defaults where files are missing
+ *
+ * Never fails for what a file contains, nor for who may write it: such
+ * problems are kept and come out of config_for_guest().  -ENOMEM only.
+ */
+int config_load(int rootfd, struct config **config, struct err *err);
+void config_free(struct config *config);
+
+/**
+ * config_parse_buffer() - What config_load() would make of one file with this content
+ * @label:	What the file is called in problems
+ */
+int config_parse_buffer(const char *label, const char *buf, size_t len, struct config **config,
+			struct err *err);
+
+static inline void cleanup_config_(struct config **config)
+{
+	config_free(*config);
+}
+
+#define cleanup_config __attribute__((cleanup(cleanup_config_)))
+
+/* Host-wide settings, with defaults in place of values that can't be understood */
+const struct config_hook *config_hook(const struct config *config);
+const struct config_hugepages *config_hugepages(const struct config *config);
+
+/**
+ * config_for_guest() - What applies to @guest
+ * @guest:	NULL: no guest in particular, so no [guest] section either
+ *
+ * Return: 0, or -EINVAL if [hook] or a file as a whole is bad.  Bad values of
+ * other sections are left to config_check_section(), which is asked only when a
+ * plan would use them.
+ */
+int config_for_guest(const struct config *config, const struct guest *guest,
+		     struct guest_policy *policy, struct err *err);
+
+/**
+ * config_check_section() - Is there a bad value in "hugepages", "store", ... for @guest?
+ * Return: 0, or -EINVAL with "FILE:LINE: ...: expected ..."
+ */
+int config_check_section(const struct config *config, const struct guest *guest,
+			 const char *section, struct err *err);
+
+/**
+ * config_for_each_problem() - Everything that was noticed, in reading order
+ * @problem:	Called with one sentence ("FILE:LINE: unknown key ..."); @fatal
+ *		is false for warnings
+ */
+void config_for_each_problem(const struct config *config,
+			     void (*problem)(const char *text, bool fatal, void *data), void *data);
+
+uint64_t config_keep_free(const struct config_hugepages *hp, uint64_t page_kib);
+enum config_on_release config_on_release(const struct config_hugepages *hp, uint64_t page_kib);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The table of all configuration keys, and the values they set.
+ *
+ * One row says all there is about a key: where it may stand, its default, what
+ * it accepts and how that is put in words.  Defaults are text and go through the
+ * same setter as what people write, so a default can't be a value that is refused.
+ */
+#ifndef MEMBACKING_POLICY_CONFIG_KEYS_H
+#define MEMBACKING_POLICY_CONFIG_KEYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy/config.h"
+
+#define CONFIG_NAME_SIZE 64
+#define CONFIG_TEXT_SIZE 256
+
+/* "8G", "5%" or, with both 0, nothing said */
+struct config_amount {
+	uint64_t kib;
+	uint32_t percent;
+};
+
+enum config_mount { MOUNT_PREPARE, MOUNT_DAEMON, MOUNT_NEVER };
+
+enum config_unmount { UNMOUNT_LAST_GUEST, UNMOUNT_NEVER };
+
+/* One [store] section.  Empty texts: not given */
+struct config_store {
+	char name[CONFIG_NAME_SIZE];
+	char path[CONFIG_TEXT_SIZE];
+	char source[CONFIG_TEXT_SIZE];
+	char fstype[CONFIG_NAME_SIZE];
+	char options[CONFIG_TEXT_SIZE];
+	struct config_amount size;
+	enum config_mount mount;
+	enum config_unmount unmount;
+	struct config_amount keep_free;
+};
+
+enum config_ksm_enable { KSM_ON_DEMAND, KSM_ALWAYS, KSM_NEVER };
+
+enum config_ksm_profile {
+	KSM_ADVISOR,
+	KSM_GENTLE,
+	KSM_BALANCED,
+	KSM_AGGRESSIVE,
+	KSM_CUSTOM,
+};
+
+enum config_ksm_end { KSM_RESTORE, KSM_STOP, KSM_UNMERGE };
+
+struct config_ksm {
+	bool manage;
+	enum config_ksm_enable enable;
+	enum config_ksm_profile profile;
+	enum config_ksm_end on_last_guest;
+};
+
+/* The kernel's own words; empty: left as the host has it */
+struct config_thp {
+	bool manage;
+	char enabled[CONFIG_NAME_SIZE];
+	char defrag[CONFIG_NAME_SIZE];
+	char shmem_enabled[CONFIG_NAME_SIZE];
+};
+
+/* What only a [guest] section or a guest's metadata can say */
+struct config_guest {
+	bool ksm;
+	char store[CONFIG_NAME_SIZE];
+};
+
+/* Every value a key can set.  @store is the section that is being read */
+struct config_values {
+	struct config_hook hook;
+	struct config_hugepages hugepages;
+	struct config_store store;
+	struct config_ksm ksm;
+	struct config_thp thp;
+	struct config_guest guest;
+};
+
+struct config_word {
+	const char *text;
+	unsigned int value;
+};
+
+/**
+ * struct config_key - All that is known about one key
+ * @section, @name: Where it stands.  For @sized keys @name is what comes before
+ *		the page size: "keep_free_" of "keep_free_2M"
+ * @fallback:	Default as one would write it; NULL: there is none
+ * @set:	Checks a value and stores it: 0, -EINVAL, or -ENOSPC for more page
+ *		sizes than there is room for.  Nothing is stored on failure.  NULL
+ *		for "match", which is no value
+ * @offset, @size: Of the value in struct config_values
+ * @words:	For setters that choose among words; ends with a NULL text
+ * @expected:	Completes "expected ..."
+ * @per_guest:	May be set for one guest
+ */
+struct config_key {
+	const char *section;
+	const char *name;
+	const char *fallback;
+	int (*set)(const struct config_key *key, uint64_t page_kib, const char *text,
+		   struct config_values *values);
+	size_t offset;
+	size_t size;
+	const struct config_word *words;
+	const char *expected;
+	bool sized;
+	bool per_guest;
+};
+
+/* All keys.  Return: the first of @n */
+const struct config_key *config_keys(size_t *n);
+
+/* The section's name as a text that lives for ever; NULL if there is none such */
+const char *config_section_find(const char *name);
+
+/**
+ * config_key_find() - The row for a key as written
+ * @page_kib:	Set to the page size in a sized key's name, else 0
+ * Return: NULL for an unknown key, which includes a suffix that is no page size
+ */
+const struct config_key *config_key_find(const char *section, const char *name, uint64_t *page_kib);
+
+/**
+ * config_key_find_for_guest() - The same for "SECTION.KEY" and for [guest]'s own keys
+ * Return: 0, -ENOENT (unknown), -EPERM (known, but for the whole host only)
+ */
+int config_key_find_for_guest(const char *name, const struct config_key **key, uint64_t *page_kib);
+
+/* All values set to their defaults */
+void config_values_init(struct config_values *values);
+
+#endif
