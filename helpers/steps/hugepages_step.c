@@ -1,0 +1,559 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "steps/hugepages_step.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "steps/pool_change.h"
+#include "steps/room.h"
+
+static const char *const bind_names[] = {
+	[GUEST_BIND_ANY] = "any",
+	[GUEST_BIND_STRICT] = "strict",
+	[GUEST_BIND_PREFERRED] = "preferred",
+	[GUEST_BIND_INTERLEAVE] = "interleave",
+};
+
+#define N_BINDS (sizeof(bind_names) / sizeof(bind_names[0]))
+
+static uint64_t mib(const struct step_hugepages *hp, uint64_t pages)
+{
+	return u64_mul_sat(pages, hp->page_kib) / KIB_PER_MIB;
+}
+
+/* ---- for people ---- */
+
+/* What an undo could not give back yet */
+static void describe_debt(const struct step_hugepages *hp, char *buf, size_t size)
+{
+	char kib[TEXT_KIB_SIZE];
+	uint64_t own = 0;
+	size_t i;
+
+	for (i = 0; i < hp->n_shares; i++)
+		own += hp->shares[i].own;
+	snprintf(buf, size, "%llu page%s of %s still in use, to be given back",
+		 (unsigned long long)own, own == 1 ? "" : "s", text_from_kib(hp->page_kib, kib));
+}
+
+static void describe(const struct step *step, char *buf, size_t size)
+{
+	const struct step_hugepages *hp = &step->hugepages;
+	char kib[TEXT_KIB_SIZE];
+	size_t used, i;
+
+	if (!hp->pages) {
+		describe_debt(hp, buf, size);
+		return;
+	}
+	used = (size_t)snprintf(buf, size, "%llu page%s of %s (%llu MiB)",
+				(unsigned long long)hp->pages, hp->pages == 1 ? "" : "s",
+				text_from_kib(hp->page_kib, kib),
+				(unsigned long long)mib(hp, hp->pages));
+	for (i = 0; i < hp->n_shares && used < size; i++) {
+		const struct step_share *share = &hp->shares[i];
+
+		if (share->have)
+			used += (size_t)snprintf(
+				buf + used, size - used, "; node %u: %llu held, %llu of them added",
+				share->node, (unsigned long long)share->have,
+				(unsigned long long)u64_min(share->own, share->have));
+		if (share->have || (!share->want_idle && !share->want_grow))
+			continue;
+		used += (size_t)snprintf(
+			buf + used, size - used, "; node %u: use %llu idle, add %llu", share->node,
+			(unsigned long long)share->want_idle, (unsigned long long)share->want_grow);
+	}
+	if (hp->keep && used < size)
+		snprintf(buf + used, size - used, "; kept after release");
+}
+
+/* ---- apply ---- */
+
+static uint64_t missing(const struct step_hugepages *hp)
+{
+	uint64_t have = 0;
+	size_t i;
+
+	for (i = 0; i < hp->n_shares; i++)
+		have += hp->shares[i].have;
+	return u64_sub_floor(hp->pages, have);
+}
+
+/* Idle pages need no change of the pool, only our word that they are taken.  They
+ * may be gone by now: while an earlier step let go of the lock, or to somebody
+ * who asks nobody */
+static int take_idle(struct step_ctx *ctx, struct step_hugepages *hp, struct err *err)
+{
+	const struct size_view *size = host_view_size(ctx->host, hp->page_kib);
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < hp->n_shares; i++) {
+		struct step_share *share = &hp->shares[i];
+		struct pool_view *pool = host_view_pool(ctx->host, hp->page_kib, share->node);
+		uint64_t n;
+		int rc;
+
+		if (!share->want_idle || !pool)
+			continue;
+		rc = hugepages_read_pool(ctx->kfs, &ctx->host->numa, share->node, hp->page_kib,
+					 &pool->pool, err);
+		if (rc < 0)
+			return rc;
+		n = u64_min(share->want_idle, host_view_idle(size, pool));
+		share->have += n;
+		pool->claimed += n;
+		any = true;
+	}
+	return any ? ctx->save(ctx, err) : 0;
+}
+
+/* How long the host lock is kept before others get their turn */
+#define ROUND_MS 500
+
+/* Growth without making room.  @planned: what the plan wanted of each node;
+ * else whatever is missing */
+static int grow_plainly(struct step_ctx *ctx, struct step_hugepages *hp, bool planned,
+			struct err *err)
+{
+	uint64_t until = clock_ms() + ROUND_MS;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < hp->n_shares && missing(hp); i++) {
+		struct step_share *share = &hp->shares[i];
+		uint64_t want = planned ? u64_min(share->want_grow, missing(hp)) : missing(hp);
+
+		if (room_is_short(ctx, hp, share, want))
+			continue;
+		while (want && clock_left_ms(ctx->deadline)) {
+			int64_t n = pool_grow(ctx, hp, share, want, until, err);
+
+			if (n < 0)
+				return (int)n;
+			want = u64_sub_floor(want, (uint64_t)n);
+			if (clock_left_ms(until))
+				break;
+			rc = ctx->pause(ctx, NULL, NULL, err);
+			if (rc < 0)
+				return rc;
+			until = clock_ms() + ROUND_MS;
+			if (!n)
+				break;
+		}
+	}
+	return 0;
+}
+
+/* Node after node, and all over again while that brings pages */
+static int grow_with_room(struct step_ctx *ctx, struct step_hugepages *hp, struct err *err)
+{
+	bool progress = true;
+	size_t i;
+
+	while (missing(hp) && progress && clock_left_ms(ctx->deadline)) {
+		progress = false;
+		for (i = 0; i < hp->n_shares && missing(hp); i++) {
+			int64_t n = room_grow(ctx, hp, &hp->shares[i], missing(hp), err);
+
+			if (n < 0)
+				return (int)n;
+			progress = progress || n > 0;
+		}
+	}
+	return 0;
+}
+
+/* Kernels before 6.7 may have given more than asked for */
+static int trim(struct step_ctx *ctx, struct step_hugepages *hp, struct err *err)
+{
+	uint64_t have = 0, excess;
+	size_t i;
+
+	for (i = 0; i < hp->n_shares; i++)
+		have += hp->shares[i].have;
+	excess = u64_sub_floor(have, hp->pages);
+	for (i = 0; i < hp->n_shares && excess; i++) {
+		struct step_share *share = &hp->shares[i];
+		struct pool_view *pool = host_view_pool(ctx->host, hp->page_kib, share->node);
+		uint64_t n = u64_min(excess, u64_min(share->own, share->have));
+		int64_t gone;
+
+		if (!n || !pool)
+			continue;
+		share->have -= n;
+		pool->claimed = u64_sub_floor(pool->claimed, n);
+		gone = pool_shrink(ctx, hp, share, n, err);
+		if (gone < 0)
+			return (int)gone;
+		excess -= n;
+	}
+	return 0;
+}
+
+static const char *advice(const struct step_hugepages *hp)
+{
+	if (hp->page_kib >= KIB_PER_GIB)
+		return "pages of 1 GiB and more are hardly to be had on a host that has run for a "
+		       "while: reserve them at boot (hugepagesz=1G hugepages=N), or once with "
+		       "on_release_1G = keep, or use pages of 2 MiB";
+	if (!hp->compact || !hp->reclaim)
+		return "set compact = auto and reclaim = auto in membacking.conf, stop another guest, "
+		       "or start this one earlier after boot";
+	if (!hp->drop_caches)
+		return "stop another guest, start this one earlier after boot, give it more time "
+		       "(deadline) or, as the last resort, allow drop_caches = auto in "
+		       "membacking.conf";
+	return "stop another guest, start this one earlier after boot, or give it more time "
+	       "(deadline in membacking.conf)";
+}
+
+static int fail_short(const struct step_ctx *ctx, const struct step_hugepages *hp, struct err *err)
+{
+	char nodes[NODESET_TEXT_SIZE], kib[TEXT_KIB_SIZE];
+	struct nodeset set = { 0 };
+	uint64_t have = hp->pages - missing(hp);
+	uint64_t free_kib = 0;
+	struct numa_node node;
+	size_t i;
+
+	for (i = 0; i < hp->n_shares; i++) {
+		nodeset_add(&set, hp->shares[i].node);
+		if (numa_read_node(ctx->kfs, &ctx->host->numa, hp->shares[i].node, &node, NULL) ==
+		    0)
+			free_kib += node.free_kib;
+	}
+	return err_set(
+		err, ENOSPC,
+		"guest '%s' needs %llu huge page%s of %s (%llu MiB) on node%s %s, but only %llu "
+		"could be had (%llu missing), %s, with %llu MiB still free there: the memory is "
+		"fragmented or in use; %s",
+		ctx->guest_name, (unsigned long long)hp->pages, hp->pages == 1 ? "" : "s",
+		text_from_kib(hp->page_kib, kib), (unsigned long long)mib(hp, hp->pages),
+		hp->n_shares == 1 ? "" : "s", nodeset_format(&set, nodes), (unsigned long long)have,
+		(unsigned long long)missing(hp),
+		clock_left_ms(ctx->deadline) ? "and trying further brought no more" :
+					       "before the deadline",
+		(unsigned long long)(free_kib / KIB_PER_MIB), advice(hp));
+}
+
+static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
+{
+	struct step_hugepages *hp = &step->hugepages;
+	int rc = take_idle(ctx, hp, err);
+
+	if (rc == 0)
+		rc = grow_plainly(ctx, hp, true, err);
+	if (rc == 0 && missing(hp))
+		rc = grow_plainly(ctx, hp, false, err);
+	if (rc == 0 && missing(hp))
+		rc = grow_with_room(ctx, hp, err);
+	if (rc == 0)
+		rc = trim(ctx, hp, err);
+	if (rc == -ECANCELED) /* its sentence names the guest */
+		return rc;
+	if (rc < 0)
+		return err_prefix(err, rc, "guest '%s'", ctx->guest_name);
+	return missing(hp) ? fail_short(ctx, hp, err) : 0;
+}
+
+/* ---- undo ---- */
+
+/* Persistent pages that somebody else took from the pool are charged to us */
+static void charge_loss(struct pool_view *pool, struct step_share *share, uint64_t page_kib)
+{
+	uint64_t lost = u64_min(host_view_lost(pool), share->own);
+
+	if (!lost)
+		return;
+	log_warning("somebody took %llu page(s) of %llu KiB from node %u: they are counted as ours",
+		    (unsigned long long)lost, (unsigned long long)page_kib, share->node);
+	share->own -= lost;
+	pool->own = u64_sub_floor(pool->own, lost);
+}
+
+static int undo_share(struct step_ctx *ctx, struct step_hugepages *hp, struct step_share *share,
+		      bool keep, struct err *err)
+{
+	struct pool_view *pool = host_view_pool(ctx->host, hp->page_kib, share->node);
+	int64_t n;
+	int rc;
+
+	share->have = 0;
+	if (!pool || keep) {
+		share->own = 0;
+		return 0;
+	}
+	if (share->chunk.grow || share->chunk.shrink)
+		return err_set(err, EIO,
+			       "what became of a change of the pool of %llu KiB pages on node %u "
+			       "cannot be read",
+			       (unsigned long long)hp->page_kib, share->node);
+	if (!share->own)
+		return 0;
+	rc = hugepages_read_pool(ctx->kfs, &ctx->host->numa, share->node, hp->page_kib, &pool->pool,
+				 err);
+	if (rc < 0)
+		return rc;
+	charge_loss(pool, share, hp->page_kib);
+	n = pool_shrink(ctx, hp, share, share->own, err);
+	if (n >= 0)
+		n = pool_unpromote(ctx, hp, share, err);
+	if (n < 0)
+		return (int)n;
+	if (share->own)
+		return err_set(err, EAGAIN,
+			       "%llu page(s) of %llu KiB on node %u are still in use and will be "
+			       "given back later",
+			       (unsigned long long)share->own, (unsigned long long)hp->page_kib,
+			       share->node);
+	return 0;
+}
+
+static void drop_promise(struct step_hugepages *hp)
+{
+	size_t i;
+
+	hp->pages = 0;
+	for (i = 0; i < hp->n_shares; i++)
+		hp->shares[i].want_idle = hp->shares[i].want_grow = 0;
+}
+
+static int undo(struct step_ctx *ctx, struct step *step, enum undo_reason reason, struct err *err)
+{
+	struct step_hugepages *hp = &step->hugepages;
+	/* A start that died half-way leaves nothing worth keeping */
+	bool keep = hp->keep && reason == UNDO_RELEASE && !missing(hp);
+	int result = 0;
+	size_t i;
+
+	for (i = 0; i < hp->n_shares; i++) {
+		int rc = undo_share(ctx, hp, &hp->shares[i], keep, err);
+
+		if (rc < 0)
+			result = rc;
+	}
+	/* What is left is a debt, and promises nothing to anybody */
+	if (result < 0)
+		drop_promise(hp);
+	return result;
+}
+
+static int confirm(const struct kfs *kfs, const struct host_view *host, struct step *step)
+{
+	struct step_hugepages *hp = &step->hugepages;
+	int changed = 0;
+	size_t i;
+
+	for (i = 0; i < hp->n_shares; i++)
+		if (pool_confirm(kfs, host, hp, &hp->shares[i]))
+			changed = 1;
+	return changed;
+}
+
+static void account(const struct step *step, struct host_view *host)
+{
+	const struct step_hugepages *hp = &step->hugepages;
+	size_t i;
+
+	for (i = 0; i < hp->n_shares; i++) {
+		const struct step_share *share = &hp->shares[i];
+		struct pool_view *pool = host_view_pool(host, hp->page_kib, share->node);
+
+		if (!pool)
+			continue;
+		/* Numbers from a file: they may be anything */
+		pool->own = u64_add_sat(pool->own, share->own);
+		if (share->own)
+			pool->foreign = u64_max(pool->foreign, share->foreign);
+	}
+}
+
+/* ---- JSON ---- */
+
+static json_t *share_to_json(const struct step_share *share)
+{
+	json_t *object = json_object();
+	bool ok = json_put_u64(object, "node", share->node) &&
+		  json_put_u64(object, "want_idle", share->want_idle) &&
+		  json_put_u64(object, "want_grow", share->want_grow) &&
+		  json_put_u64(object, "have", share->have) &&
+		  json_put_u64(object, "own", share->own) &&
+		  json_put_u64(object, "foreign", share->foreign);
+
+	if (ok && share->promoted)
+		ok = json_put_u64(object, "promoted", share->promoted);
+	if (ok && (share->chunk.grow || share->chunk.shrink))
+		ok = json_put_u64(object, "chunk_before", share->chunk.before) &&
+		     json_put_u64(object, "chunk_grow", share->chunk.grow) &&
+		     json_put_u64(object, "chunk_shrink", share->chunk.shrink) &&
+		     json_put_u64(object, "chunk_surplus", share->chunk.surplus);
+	if (ok)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+static int to_json(const struct step *step, json_t *object)
+{
+	const struct step_hugepages *hp = &step->hugepages;
+	char nodes[NODESET_TEXT_SIZE];
+	json_t *shares = json_array();
+	bool ok;
+	size_t i;
+
+	ok = json_put_u64(object, "page_kib", hp->page_kib) &&
+	     json_put_u64(object, "pages", hp->pages) &&
+	     json_put_string(object, "bind", bind_names[hp->bind]) &&
+	     json_put_bool(object, "compact", hp->compact) &&
+	     json_put_bool(object, "reclaim", hp->reclaim) &&
+	     json_put_bool(object, "drop_caches", hp->drop_caches) &&
+	     json_put_bool(object, "keep", hp->keep);
+	if (ok && hp->bind != GUEST_BIND_ANY)
+		ok = json_put_string(object, "nodes", nodeset_format(&hp->nodes, nodes));
+	for (i = 0; ok && i < hp->n_shares; i++)
+		ok = json_array_append_new(shares, share_to_json(&hp->shares[i])) == 0;
+	if (!ok) {
+		json_decref(shares);
+		return -ENOMEM;
+	}
+	return json_object_set_new(object, "shares", shares) == 0 ? 0 : -ENOMEM;
+}
+
+static int read_node(const json_t *object, unsigned int *node, struct err *err)
+{
+	uint64_t value;
+	int rc = json_read_u64(object, "node", &value, err);
+
+	if (rc < 0)
+		return rc;
+	if (value >= NUMA_NODES_MAX)
+		return err_set(err, EINVAL, "'node' is larger than any node's number");
+	*node = (unsigned int)value;
+	return 0;
+}
+
+static int share_from_json(const json_t *object, struct step_share *share, struct err *err)
+{
+	const struct {
+		const char *key;
+		uint64_t *value;
+	} numbers[] = {
+		{ "want_idle", &share->want_idle },
+		{ "want_grow", &share->want_grow },
+		{ "have", &share->have },
+		{ "own", &share->own },
+		{ "promoted", &share->promoted },
+		{ "foreign", &share->foreign },
+		{ "chunk_before", &share->chunk.before },
+		{ "chunk_grow", &share->chunk.grow },
+		{ "chunk_shrink", &share->chunk.shrink },
+		{ "chunk_surplus", &share->chunk.surplus },
+	};
+	int rc = read_node(object, &share->node, err);
+	size_t i;
+
+	for (i = 0; rc == 0 && i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		rc = json_read_u64_or(object, numbers[i].key, 0, numbers[i].value, err);
+	return rc;
+}
+
+static int read_bind(const json_t *object, struct step_hugepages *hp, struct err *err)
+{
+	const char *text;
+	size_t i;
+	int rc = json_read_string(object, "bind", &text, err);
+
+	if (rc < 0)
+		return rc;
+	for (i = 0; i < N_BINDS; i++)
+		if (!strcmp(text, bind_names[i]))
+			break;
+	if (i == N_BINDS)
+		return err_set(err, EINVAL, "unknown 'bind' '%s'", text);
+	hp->bind = (enum guest_bind)i;
+	if (hp->bind == GUEST_BIND_ANY)
+		return 0;
+	rc = json_read_string(object, "nodes", &text, err);
+	if (rc < 0)
+		return rc;
+	rc = nodeset_parse(text, &hp->nodes);
+	return rc < 0 ? err_set(err, EINVAL, "'nodes' is no list of nodes: '%s'", text) : 0;
+}
+
+static int read_shares(const json_t *object, struct step_hugepages *hp, struct err *err)
+{
+	const json_t *shares = json_object_get(object, "shares");
+	size_t n = json_array_size(shares), i;
+
+	if (!json_is_array(shares) || n > NUMA_NODES_MAX)
+		return err_set(err, EINVAL, "'shares' is no list of nodes' shares");
+	hp->shares = calloc(n + 1, sizeof(*hp->shares));
+	if (!hp->shares)
+		return err_set(err, ENOMEM, "out of memory");
+	for (i = 0; i < n; i++) {
+		int rc = share_from_json(json_array_get(shares, i), &hp->shares[i], err);
+
+		if (rc < 0)
+			return rc;
+		hp->n_shares++;
+	}
+	return 0;
+}
+
+static int from_json(const json_t *object, struct step *step, struct err *err)
+{
+	struct step_hugepages *hp = &step->hugepages;
+	int rc = json_read_u64(object, "page_kib", &hp->page_kib, err);
+
+	if (rc == 0 && !hp->page_kib)
+		rc = err_set(err, EINVAL, "'page_kib' is 0");
+	if (rc == 0)
+		rc = json_read_u64(object, "pages", &hp->pages, err);
+	if (rc == 0)
+		rc = json_read_bool_or(object, "compact", false, &hp->compact, err);
+	if (rc == 0)
+		rc = json_read_bool_or(object, "reclaim", false, &hp->reclaim, err);
+	if (rc == 0)
+		rc = json_read_bool_or(object, "drop_caches", false, &hp->drop_caches, err);
+	if (rc == 0)
+		rc = json_read_bool_or(object, "keep", false, &hp->keep, err);
+	if (rc == 0)
+		rc = read_bind(object, hp, err);
+	if (rc == 0)
+		rc = read_shares(object, hp, err);
+	return rc;
+}
+
+static bool complete(const struct step *step)
+{
+	return !missing(&step->hugepages);
+}
+
+static void free_step(struct step *step)
+{
+	free(step->hugepages.shares);
+	step->hugepages.shares = NULL;
+	step->hugepages.n_shares = 0;
+}
+
+const struct step_ops hugepages_step_ops = {
+	.name = "hugepages",
+	.describe = describe,
+	.apply = apply,
+	.undo = undo,
+	.confirm = confirm,
+	.account = account,
+	.complete = complete,
+	.to_json = to_json,
+	.from_json = from_json,
+	.free = free_step,
+};

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * DOC: counting a change of a pool
+ *
+ * What is ours is the increase of *persistent* pages (nr - surplus): that is
+ * what a later write can take back.  What the guest gained is the increase of
+ * the pool's *total*: surplus pages that the write promoted were in use before
+ * and still are.  The total, and not the free pages, because another guest may
+ * be taking its own pages out of the pool at this very moment.
+ *
+ * Writes are absolute numbers, so a foreign write between our read and our
+ * write would be lost.  The ledger is written in between as well, and that
+ * takes longer than the two system calls: so the pool is read once more after
+ * it, and if it has changed the chunk is computed and written down anew.
+ */
+#include "steps/pool_change.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "kernel/kfs.h"
+
+/* One ledger write per chunk.  Large enough to cost nothing beside the kernel's
+ * work, small enough that little is uncertain after a kill */
+#define CHUNK_KIB KIB_PER_GIB
+
+/* One write may search for this long; then it is looked at what came */
+#define WRITE_LIMIT_MS 2000
+
+struct change {
+	struct step_ctx *ctx;
+	const struct step_hugepages *hp;
+	struct step_share *share;
+	struct size_view *size;
+	struct pool_view *view;
+};
+
+static int open_change(struct change *c, struct step_ctx *ctx, const struct step_hugepages *hp,
+		       struct step_share *share, struct err *err)
+{
+	c->ctx = ctx;
+	c->hp = hp;
+	c->share = share;
+	c->size = host_view_size(ctx->host, hp->page_kib);
+	c->view = host_view_pool(ctx->host, hp->page_kib, share->node);
+	if (!c->size || !c->view)
+		return err_set(err, ENODEV, "node %u has no pool of %llu KiB pages", share->node,
+			       (unsigned long long)hp->page_kib);
+	return 0;
+}
+
+static int read_pool(const struct change *c, struct hugepages_pool *pool, struct err *err)
+{
+	return hugepages_read_pool(c->ctx->kfs, &c->ctx->host->numa, c->share->node,
+				   c->hp->page_kib, pool, err);
+}
+
+/* Surplus of the other nodes: kernels before 6.7 add it to a per-node write */
+static uint64_t surplus_elsewhere(const struct change *c)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < c->size->n_pools; i++)
+		if (c->size->pools[i].pool.node != c->share->node)
+			sum += c->size->pools[i].pool.surplus;
+	return sum;
+}
+
+/* Whose the pool was before its first growth on this share's account */
+static void note_foreign(struct change *c, const struct hugepages_pool *pool)
+{
+	if (c->share->own)
+		return;
+	c->share->foreign = u64_sub_floor(hugepages_persistent(pool), c->view->own);
+	c->view->foreign = u64_max(c->view->foreign, c->share->foreign);
+}
+
+/* Says in the ledger what is about to be written, and makes sure that the pool
+ * is still what it was when that was computed */
+static int announce(struct change *c, struct hugepages_pool *pool, uint64_t grow, uint64_t shrink,
+		    struct err *err)
+{
+	struct hugepages_pool again;
+	int tries, rc;
+
+	for (tries = 0; tries < 16; tries++) {
+		if (grow)
+			note_foreign(c, pool);
+		c->share->chunk = (struct step_chunk){
+			.before = hugepages_persistent(pool),
+			.grow = grow,
+			.shrink = shrink,
+			.surplus = pool->surplus,
+		};
+		rc = c->ctx->save(c->ctx, err);
+		/* Nothing was told to the kernel yet.  Growing without a ledger is
+		 * refused; giving back is right even if it can't be written down */
+		if (rc < 0 && grow) {
+			c->share->chunk = (struct step_chunk){ 0 };
+			return rc;
+		}
+		rc = read_pool(c, &again, err);
+		if (rc < 0) {
+			c->share->chunk = (struct step_chunk){ 0 };
+			return rc;
+		}
+		if (hugepages_persistent(&again) == hugepages_persistent(pool)) {
+			*pool = again;
+			return 0;
+		}
+		*pool = again;
+	}
+	c->share->chunk = (struct step_chunk){ 0 };
+	return err_set(err, EBUSY,
+		       "somebody else keeps changing the pool of %llu KiB pages on node %u",
+		       (unsigned long long)c->hp->page_kib, c->share->node);
+}
+
+static uint64_t time_for_write(uint64_t until)
+{
+	uint64_t left = clock_left_ms(until);
+
+	return u64_max(1, u64_min(left, WRITE_LIMIT_MS));
+}
+
+/* The write may have been done, and only its outcome not be readable.  If it isn't
+ * now either, the chunk stays in the ledger for those who settle it */
+static void find_out(struct change *c)
+{
+	uint64_t own = c->share->own;
+
+	if (pool_confirm(c->ctx->kfs, c->ctx->host, c->hp, c->share))
+		c->view->own = u64_sub_floor(c->view->own + c->share->own, own);
+}
+
+/* One write upwards.  Return: pages gained or -errno */
+static int64_t grow_once(struct change *c, uint64_t pages, uint64_t until, struct err *err)
+{
+	struct hugepages_pool before, after;
+	uint64_t own, gained;
+	int rc = read_pool(c, &before, err);
+
+	if (rc < 0)
+		return rc;
+	rc = announce(c, &before, u64_add_sat(pages, surplus_elsewhere(c)), 0, err);
+	if (rc < 0)
+		return rc;
+	after = before;
+	rc = hugepages_write_pool(c->ctx->kfs, &c->ctx->host->numa, &after,
+				  hugepages_persistent(&before) + pages, time_for_write(until),
+				  err);
+	if (rc < 0) {
+		find_out(c);
+		return rc;
+	}
+	c->share->chunk = (struct step_chunk){ 0 };
+	own = u64_sub_floor(hugepages_persistent(&after), hugepages_persistent(&before));
+	gained = u64_min(own, u64_sub_floor(after.total, before.total));
+	c->share->own += own;
+	c->share->promoted += own - gained;
+	c->share->have += gained;
+	c->view->pool = after;
+	c->view->own += own;
+	c->view->claimed += gained;
+	rc = c->ctx->save(c->ctx, err);
+	if (rc < 0)
+		return rc;
+	/* Promoted surplus pages are progress too: the next write finds none */
+	return own && !gained ? 0 : (int64_t)gained;
+}
+
+int64_t pool_grow(struct step_ctx *ctx, const struct step_hugepages *hp, struct step_share *share,
+		  uint64_t pages, uint64_t until, struct err *err)
+{
+	uint64_t chunk = u64_max(1, CHUNK_KIB / hp->page_kib), gained = 0;
+	struct change c;
+	int rc = open_change(&c, ctx, hp, share, err);
+
+	if (rc < 0)
+		return rc;
+	while (gained < pages) {
+		uint64_t ask = u64_min(chunk, pages - gained), own = share->own;
+		int64_t n = grow_once(&c, ask, until, err);
+
+		if (n < 0)
+			return n;
+		gained += (uint64_t)n;
+		/* Less than asked, and not because surplus pages were promoted */
+		if ((uint64_t)n < ask && share->own - own < ask)
+			break;
+		if (!clock_left_ms(until))
+			break;
+	}
+	return (int64_t)gained;
+}
+
+/**
+ * may_shrink() - How far the kernel shrinks before it makes idle pages surplus
+ *
+ * It never takes the persistent pages of a size, on whatever node, below all that
+ * are in use or reserved, and surplus pages in use count there too.  What goes
+ * beyond that stays behind as idle surplus, in nobody's account, even after
+ * whoever uses the surplus pages has ended.  So: free - surplus - reserved.
+ */
+static int may_shrink(struct change *c, uint64_t *pages, struct err *err)
+{
+	uint64_t free_pages = 0, surplus = 0;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < c->size->n_pools; i++) {
+		struct hugepages_pool *pool = &c->size->pools[i].pool;
+
+		rc = hugepages_read_pool(c->ctx->kfs, &c->ctx->host->numa, pool->node,
+					 pool->page_kib, pool, err);
+		if (rc < 0)
+			return rc;
+		free_pages += pool->free;
+		surplus += pool->surplus;
+	}
+	*pages = u64_sub_floor(free_pages, surplus + c->size->reserved);
+	return 0;
+}
+
+/* Does this kernel belong to those that may add the other nodes' surplus? */
+static bool may_add_surplus(const struct kfs *kfs)
+{
+	unsigned int major, minor;
+	char release[128];
+
+	if (kfs_read(kfs, "proc/sys/kernel/osrelease", release, sizeof(release), NULL) < 0 ||
+	    sscanf(release, "%u.%u", &major, &minor) != 2)
+		return false;
+	return major < 6 || (major == 6 && minor < 7);
+}
+
+/**
+ * struct shrink - The result of one write downwards
+ * @gone:	Persistent pages that went, at most our own
+ * @grown:	What came instead, on a kernel that adds the others' surplus
+ * @added:	The pool is larger than written by just that surplus: distributions
+ *		backport fixes, so the release alone proves nothing
+ */
+struct shrink {
+	uint64_t gone;
+	uint64_t grown;
+	bool added;
+};
+
+static int shrink_once(struct change *c, uint64_t pages, uint64_t correction, struct shrink *result,
+		       struct err *err)
+{
+	struct hugepages_pool before, after;
+	uint64_t was, is, target;
+	int rc = read_pool(c, &before, err);
+
+	if (rc < 0)
+		return rc;
+	rc = announce(c, &before, 0, pages, err);
+	if (rc < 0)
+		return rc;
+	after = before;
+	was = hugepages_persistent(&before);
+	target = u64_sub_floor(was, pages + correction);
+	rc = hugepages_write_pool(c->ctx->kfs, &c->ctx->host->numa, &after, target, 0, err);
+	if (rc < 0) {
+		find_out(c);
+		return rc;
+	}
+	c->share->chunk = (struct step_chunk){ 0 };
+	c->view->pool = after;
+	is = hugepages_persistent(&after);
+	result->gone = u64_min(u64_sub_floor(was, is), c->share->own);
+	result->grown = u64_sub_floor(is, was);
+	result->added = !correction && is - target == surplus_elsewhere(c) && is != target &&
+			may_add_surplus(c->ctx->kfs);
+	c->share->own = c->share->own + result->grown - result->gone;
+	c->view->own = u64_sub_floor(c->view->own + result->grown, result->gone);
+	return 0;
+}
+
+int64_t pool_shrink(struct step_ctx *ctx, const struct step_hugepages *hp, struct step_share *share,
+		    uint64_t pages, struct err *err)
+{
+	uint64_t correction = 0, left = pages;
+	struct change c;
+	int rc = open_change(&c, ctx, hp, share, err), tries;
+	struct err ignored;
+
+	if (rc < 0)
+		return rc;
+	for (tries = 0; tries < 8; tries++) {
+		struct shrink result;
+		uint64_t want, most;
+
+		rc = may_shrink(&c, &most, err);
+		if (rc < 0)
+			return rc;
+		want = u64_min(u64_min(left, share->own), host_view_idle(c.size, c.view));
+		want = u64_min(want, most);
+		if (!want)
+			break;
+		rc = shrink_once(&c, want, correction, &result, err);
+		if (ctx->save(ctx, &ignored) < 0)
+			log_warning("the ledger could not be saved: %s", ignored.text);
+		if (rc < 0)
+			return rc;
+		left = left + result.grown - result.gone;
+		if (result.added)
+			correction = surplus_elsewhere(&c);
+		else if (!result.gone)
+			break;
+	}
+	return (int64_t)u64_sub_floor(pages, left);
+}
+
+int64_t pool_unpromote(struct step_ctx *ctx, const struct step_hugepages *hp,
+		       struct step_share *share, struct err *err)
+{
+	struct shrink result;
+	struct change c;
+	uint64_t pages;
+	int rc = open_change(&c, ctx, hp, share, err);
+
+	if (rc == 0)
+		rc = read_pool(&c, &c.view->pool, err);
+	if (rc < 0)
+		return rc;
+	pages = u64_min(share->own, share->promoted);
+	/* With surplus elsewhere an old kernel would not do what it is told */
+	if (!pages || c.view->pool.free || (surplus_elsewhere(&c) && may_add_surplus(ctx->kfs)))
+		return 0;
+	rc = shrink_once(&c, pages, 0, &result, err);
+	if (rc < 0)
+		return rc;
+	share->promoted -= u64_min(share->promoted, result.gone);
+	return (int64_t)result.gone;
+}
+
+bool pool_confirm(const struct kfs *kfs, const struct host_view *host,
+		  const struct step_hugepages *hp, struct step_share *share)
+{
+	struct step_chunk chunk = share->chunk;
+	struct hugepages_pool pool;
+	uint64_t now;
+
+	if (!chunk.grow && !chunk.shrink)
+		return false;
+	if (hugepages_read_pool(kfs, &host->numa, share->node, hp->page_kib, &pool, NULL) < 0)
+		return false;
+	now = hugepages_persistent(&pool);
+	if (chunk.grow) {
+		uint64_t grown = u64_min(u64_sub_floor(now, chunk.before), chunk.grow);
+
+		share->own += grown;
+		share->promoted += u64_min(u64_sub_floor(chunk.surplus, pool.surplus), grown);
+		share->have += grown;
+	} else {
+		share->own = u64_sub_floor(share->own,
+					   u64_min(u64_sub_floor(chunk.before, now), chunk.shrink));
+	}
+	share->chunk = (struct step_chunk){ 0 };
+	return true;
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "steps/steps.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "steps/hugepages_step.h"
+
+static const struct step_ops *const table[] = {
+	[STEP_HUGEPAGES] = &hugepages_step_ops,
+};
+
+_Static_assert(sizeof(table) / sizeof(table[0]) == STEP_KINDS, "each kind of step has its row");
+
+/* More than any guest has; a ledger with more is damaged */
+#define STEPS_MAX 4096
+
+const struct step_ops *step_ops(enum step_kind kind)
+{
+	return table[kind];
+}
+
+json_t *step_to_json(const struct step *step)
+{
+	const struct step_ops *ops = step_ops(step->kind);
+	json_t *object = json_object();
+
+	if (!json_put_string(object, "kind", ops->name) || ops->to_json(step, object) < 0) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+int step_from_json(const json_t *object, struct step *step, struct err *err)
+{
+	struct step result = { 0 };
+	const char *kind;
+	size_t i;
+	int rc = json_read_string(object, "kind", &kind, err);
+
+	if (rc < 0)
+		return rc;
+	for (i = 0; i < STEP_KINDS; i++)
+		if (!strcmp(kind, table[i]->name))
+			break;
+	if (i == STEP_KINDS)
+		return err_set(err, EINVAL, "unknown kind of step '%s'", kind);
+	result.kind = (enum step_kind)i;
+	rc = table[i]->from_json(object, &result, err);
+	if (rc < 0) {
+		table[i]->free(&result);
+		return err_prefix(err, rc, "step '%s'", kind);
+	}
+	*step = result;
+	return 0;
+}
+
+json_t *step_list_to_json(const struct step_list *list)
+{
+	json_t *array = json_array();
+	size_t i;
+
+	for (i = 0; array && i < list->n; i++) {
+		if (json_array_append_new(array, step_to_json(&list->steps[i])) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+int step_list_from_json(const json_t *array, struct step_list *list, struct err *err)
+{
+	struct step_list result = { 0 };
+	size_t n = json_array_size(array), i;
+
+	if (!json_is_array(array) || n > STEPS_MAX)
+		return err_set(err, EINVAL, "'steps' is no list of at most %d steps", STEPS_MAX);
+	result.steps = calloc(n + 1, sizeof(*result.steps));
+	if (!result.steps)
+		return err_set(err, ENOMEM, "out of memory");
+	for (i = 0; i < n; i++) {
+		int rc = step_from_json(json_array_get(array, i), &result.steps[i], err);
+
+		if (rc < 0) {
+			step_list_free(&result);
+			return rc;
+		}
+		result.n++;
+	}
+	*list = result;
+	return 0;
+}
+
+bool step_list_complete(const struct step_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (!step_ops(list->steps[i].kind)->complete(&list->steps[i]))
+			return false;
+	return true;
+}
+
+int step_list_apply(struct step_ctx *ctx, struct step_list *list, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++) {
+		struct step *step = &list->steps[i];
+		int rc = step_ops(step->kind)->apply(ctx, step, err);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Takes step @i out of @list */
+static void remove_step(struct step_list *list, size_t i)
+{
+	step_ops(list->steps[i].kind)->free(&list->steps[i]);
+	memmove(&list->steps[i], &list->steps[i + 1], (list->n - i - 1) * sizeof(*list->steps));
+	list->n--;
+}
+
+int step_list_undo(struct step_ctx *ctx, struct step_list *list, enum undo_reason reason,
+		   struct err *err)
+{
+	size_t i = list->n;
+	int result = 0;
+
+	while (i-- > 0) {
+		struct step *step = &list->steps[i];
+		struct err ignored;
+		int rc = step_ops(step->kind)->undo(ctx, step, reason, result ? &ignored : err);
+
+		if (rc < 0) {
+			if (!result || result == -EAGAIN)
+				result = rc;
+			continue;
+		}
+		remove_step(list, i);
+		/* An unwritable /run must not keep memory from being given back */
+		if (ctx->save(ctx, &ignored) < 0)
+			log_warning("the ledger could not be saved: %s", ignored.text);
+	}
+	return result;
+}
+
+void step_list_free(struct step_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		step_ops(list->steps[i].kind)->free(&list->steps[i]);
+	free(list->steps);
+	list->steps = NULL;
+	list->n = 0;
+}

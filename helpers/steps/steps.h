@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What can be done with a step, whatever its kind.
+ *
+ * A kind is one file with one struct step_ops, and one row in the table in
+ * steps.c.  The plan, the ledger, the dry run and the release all go through
+ * the functions below.
+ */
+#ifndef MEMBACKING_STEPS_STEPS_H
+#define MEMBACKING_STEPS_STEPS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy/host_view.h"
+#include "policy/step.h"
+
+struct err;
+struct kfs;
+
+enum undo_reason {
+	UNDO_ROLLBACK, /* the start fails: back to exactly what was */
+	UNDO_RELEASE,  /* the guest is gone: "keep" is honoured */
+};
+
+/**
+ * struct step_ctx - What applying and undoing needs from its caller
+ * @host:	As of the beginning of the round.  Steps re-read a pool before
+ *		they change it, and keep their own numbers in here up to date
+ * @guest_name:	For sentences
+ * @deadline:	clock_ms() when to give up
+ * @save:	Write the ledger: the kernel must never be ahead of it
+ * @pause:	Let go of the host lock, run @work (may be NULL) without it,
+ *		take it again and read @host anew: pointers into it are gone.
+ *		After a failure the step must be left alone
+ */
+struct step_ctx {
+	const struct kfs *kfs;
+	struct host_view *host;
+	const char *guest_name;
+	uint64_t deadline;
+	int (*save)(struct step_ctx *ctx, struct err *err);
+	int (*pause)(struct step_ctx *ctx, void (*work)(void *arg), void *arg, struct err *err);
+};
+
+/**
+ * struct step_ops - One kind of step
+ * @name:	"kind" in JSON
+ * @describe:	One line for people.  Present tense, no full stop
+ * @apply:	Do it.  On failure some of it may be done; the caller undoes it
+ * @undo:	Take back what @step says is held, and say so in it.
+ *		Return: 0 when nothing is held any more; -EAGAIN when the rest
+ *		is still in use
+ * @confirm:	Replace a change that a dead process had under way by what the
+ *		kernel's counters say came of it.  Return: 1 if @step changed
+ * @complete:	Does the guest have all that the step is for?
+ * @account:	Add what @step holds to the pools of @host (own, foreign)
+ */
+struct step_ops {
+	const char *name;
+	void (*describe)(const struct step *step, char *buf, size_t size);
+	int (*apply)(struct step_ctx *ctx, struct step *step, struct err *err);
+	int (*undo)(struct step_ctx *ctx, struct step *step, enum undo_reason reason,
+		    struct err *err);
+	int (*confirm)(const struct kfs *kfs, const struct host_view *host, struct step *step);
+	void (*account)(const struct step *step, struct host_view *host);
+	bool (*complete)(const struct step *step);
+	int (*to_json)(const struct step *step, json_t *object);
+	int (*from_json)(const json_t *object, struct step *step, struct err *err);
+	void (*free)(struct step *step);
+};
+
+const struct step_ops *step_ops(enum step_kind kind);
+
+/* {"kind": ..., ...}; NULL when memory ran out */
+json_t *step_to_json(const struct step *step);
+
+/* -EINVAL for an unknown kind or a damaged step */
+int step_from_json(const json_t *object, struct step *step, struct err *err);
+
+/* The array "steps" of plan, ledger and status */
+json_t *step_list_to_json(const struct step_list *list);
+int step_list_from_json(const json_t *array, struct step_list *list, struct err *err);
+
+/* Are all steps complete? */
+bool step_list_complete(const struct step_list *list);
+
+/* Apply in order.  On failure, what was done is still in @list for step_list_undo() */
+int step_list_apply(struct step_ctx *ctx, struct step_list *list, struct err *err);
+
+/**
+ * step_list_undo() - Take back in reverse order
+ *
+ * A finished step is removed from @list and the ledger is saved.  Goes on after
+ * a failure, so that one step does not keep the others from being given back.
+ * Return: 0 when @list is empty; -EAGAIN when something is still in use
+ */
+int step_list_undo(struct step_ctx *ctx, struct step_list *list, enum undo_reason reason,
+		   struct err *err);
+
+void step_list_free(struct step_list *list);
+
+#endif
