@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What prepare and its dry run decide alike, before the plan is made.
+ */
+#ifndef MEMBACKING_LIFECYCLE_DECIDE_H
+#define MEMBACKING_LIFECYCLE_DECIDE_H
+
+#include <stdbool.h>
+
+#include "policy/config.h"
+
+struct err;
+struct guest;
+struct kfs;
+struct ledger;
+struct round;
+
+/* Does the guest ask for anything of ours?  If not, not even the configuration
+ * is read */
+bool decide_asks(const struct guest *guest);
+
+/**
+ * decide_policy() - Read the configuration and what it means for @guest
+ * @hook:	Log as the configuration says from now on, and all that is wrong
+ *		with it.  Else warnings only: a bad value that matters is the result
+ * @needed:	false if by this policy nothing is to be done for the guest
+ *
+ * Return: 0, or -EINVAL for a bad value that concerns this guest
+ */
+int decide_policy(const struct kfs *kfs, const struct guest *guest, bool hook,
+		  struct guest_policy *policy, bool *needed, struct err *err);
+
+/* What the guest itself has from an earlier start */
+enum own_ledger {
+	OWN_NONE,
+	OWN_SAME_START, /* this very start was prepared before: nothing to do */
+	OWN_RUNNING,	/* a QEMU of the guest runs: nothing to do */
+	OWN_LEFTOVER,	/* to be settled first */
+};
+
+/**
+ * decide_own() - What to do about the guest's own ledger
+ * @ledger:	Set for everything but OWN_NONE
+ * Return: enum own_ledger, or -EEXIST for a ledger of another version
+ */
+int decide_own(const struct round *round, const struct guest *guest, struct ledger **ledger,
+	       struct err *err);
+
+#endif

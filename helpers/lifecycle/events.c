@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "lifecycle/events.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "guest/guest.h"
+#include "kernel/kfs.h"
+#include "lifecycle/decide.h"
+#include "lifecycle/ledger.h"
+#include "lifecycle/qemu_memory.h"
+#include "lifecycle/round.h"
+#include "lifecycle/state.h"
+#include "lifecycle/view.h"
+#include "policy/config.h"
+#include "policy/plan.h"
+
+/* For operations that read no configuration */
+#define LOCK_DEADLINE_MS 120000
+
+static void cleanup_state(struct state *state)
+{
+	state_close(state);
+}
+
+static void cleanup_ledger(struct ledger **ledger)
+{
+	ledger_free(*ledger);
+}
+
+static void cleanup_round(struct round *round)
+{
+	round_free(round);
+}
+
+static void cleanup_plan(struct plan *plan)
+{
+	plan_free(plan);
+}
+
+#define cleanup_with(function) __attribute__((cleanup(function)))
+
+/* ---- prepare ---- */
+
+/**
+ * settle_own() - What an earlier start of this guest left behind
+ * @debt:	Steps of which something is still in use, by whomever: no reason
+ *		to keep the guest from starting.  Its next ledger takes them over
+ * Return: 1 if there is nothing to do at all, 0 to go on, or -errno
+ */
+static int settle_own(struct round *round, const struct guest *guest, struct step_list *debt,
+		      struct err *err)
+{
+	struct ledger *old;
+	size_t i;
+	int rc = decide_own(round, guest, &old, err);
+
+	if (rc < 0 || rc == OWN_NONE)
+		return rc < 0 ? rc : 0;
+	if (rc == OWN_RUNNING)
+		log_warning("a QEMU of this guest is running already: nothing is changed");
+	if (rc != OWN_LEFTOVER)
+		return 1;
+	rc = round_settle(round, old, UNDO_RELEASE, err);
+	if (rc == -EAGAIN) {
+		log_info("%s", err->text);
+		*debt = old->list;
+		old->list = (struct step_list){ 0 };
+		rc = 0;
+	}
+	if (rc < 0)
+		return err_prefix(err, rc, "guest '%s' has not given back what it held before",
+				  guest->name);
+	ledgers_take(&round->ledgers, old);
+	ledger_free(old);
+	rc = round_refresh(round, err);
+	/* It is in no ledger for the moment, and ours nonetheless */
+	for (i = 0; rc == 0 && i < debt->n; i++)
+		step_ops(debt->steps[i].kind)->account(&debt->steps[i], &round->host);
+	return rc;
+}
+
+static struct ledger *new_ledger(const struct round *round, const struct guest *guest)
+{
+	struct ledger *ledger = calloc(1, sizeof(*ledger));
+
+	if (!ledger)
+		return NULL;
+	snprintf(ledger->uuid, sizeof(ledger->uuid), "%s", guest->uuid);
+	snprintf(ledger->name, sizeof(ledger->name), "%s", guest->name);
+	snprintf(ledger->boot_id, sizeof(ledger->boot_id), "%s", round->boot_id);
+	ledger->phase = LEDGER_PREPARED;
+	ledger->alive = true;
+	ledger->id = guest->id;
+	ledger->driver = liveness_driver(round->kfs);
+	return ledger;
+}
+
+/* Moves all of @from to the end of @to */
+static int append_steps(struct step_list *to, struct step_list *from)
+{
+	struct step *more = reallocarray(to->steps, to->n + from->n, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	memcpy(more + to->n, from->steps, from->n * sizeof(*more));
+	to->steps = more;
+	to->n += from->n;
+	free(from->steps);
+	*from = (struct step_list){ 0 };
+	return 0;
+}
+
+static int carry_out(struct round *round, const struct guest *guest, struct plan *plan,
+		     struct step_list *debt, uint64_t deadline, struct err *err)
+{
+	cleanup_with(cleanup_ledger) struct ledger *ledger = NULL;
+	size_t i;
+
+	for (i = 0; i < plan->n_notes; i++)
+		log_info("%s", plan->notes[i]);
+	if (!plan->list.n)
+		return 0;
+	ledger = new_ledger(round, guest);
+	if (!ledger || (debt->n && append_steps(&plan->list, debt) < 0))
+		return err_set(err, ENOMEM, "out of memory");
+	ledger->list = plan->list;
+	plan->list = (struct step_list){ 0 };
+	return round_apply(round, ledger, deadline, err);
+}
+
+static int decide_and_do(struct round *round, const struct guest *guest,
+			 const struct guest_policy *policy, struct err *err)
+{
+	cleanup_with(step_list_free) struct step_list debt = { 0 };
+	cleanup_with(cleanup_plan) struct plan plan = { 0 };
+	uint64_t begin, deadline;
+	int rc;
+
+	rc = round_begin(round, clock_ms() + policy->hook.lock_deadline_ms, NULL, err);
+	if (rc < 0)
+		return rc;
+	begin = clock_ms();
+	deadline = begin + policy->hook.deadline_ms;
+	rc = settle_own(round, guest, &debt, err);
+	if (rc)
+		return rc < 0 ? rc : 0;
+	rc = plan_make(guest, &round->host, policy, &plan, err);
+	if (rc == 0)
+		rc = carry_out(round, guest, &plan, &debt, deadline, err);
+	if (rc == 0)
+		log_info("prepared in %llu ms", (unsigned long long)(clock_ms() - begin));
+	return rc;
+}
+
+/* A guest that needs nothing of us still settles what it left behind itself,
+ * and others' leftovers if the lock is free.  On most hosts there is neither */
+static int prepare_nothing(const struct event *event, const struct guest *guest)
+{
+	cleanup_with(cleanup_state) struct state state = STATE_CLOSED;
+	cleanup_with(cleanup_round) struct round round = { 0 };
+	cleanup_with(step_list_free) struct step_list debt = { 0 };
+	struct err err;
+	int rc;
+
+	if (state_is_empty(event->kfs->rootfd))
+		return 0;
+	if (state_open(event->kfs->rootfd, false, &state, &err) < 0)
+		return 0;
+	round_init(&round, event->kfs, &state, LOCK_DEADLINE_MS);
+	rc = round_begin(&round, state_has(&state, guest->uuid) ? clock_ms() + LOCK_DEADLINE_MS : 0,
+			 NULL, &err);
+	if (rc == 0)
+		rc = settle_own(&round, guest, &debt, &err);
+	if (rc < 0 && rc != -EAGAIN)
+		log_warning("%s", err.text);
+	return 0;
+}
+
+int event_prepare(const struct event *event, struct err *err)
+{
+	cleanup_with(cleanup_state) struct state state = STATE_CLOSED;
+	cleanup_with(cleanup_round) struct round round = { 0 };
+	cleanup_guest struct guest *guest = NULL;
+	struct guest_policy policy;
+	bool needed;
+	int rc;
+
+	if (!event->xml)
+		return err_set(err, EINVAL, "libvirt gave no domain XML for guest '%s'",
+			       event->guest_name);
+	rc = guest_parse(event->xml, event->xml_len, &guest, err);
+	if (rc < 0)
+		return err_prefix(err, rc, "guest '%s'", event->guest_name);
+	if (!decide_asks(guest))
+		return prepare_nothing(event, guest);
+	rc = decide_policy(event->kfs, guest, true, &policy, &needed, err);
+	if (rc < 0)
+		return err_prefix(err, rc, "guest '%s'", guest->name);
+	if (!needed)
+		return prepare_nothing(event, guest);
+	rc = state_open(event->kfs->rootfd, true, &state, err);
+	if (rc < 0)
+		return err_prefix(err, rc, "guest '%s'", guest->name);
+	round_init(&round, event->kfs, &state, policy.hook.lock_deadline_ms);
+	return decide_and_do(&round, guest, &policy, err);
+}
+
+/* ---- the others ---- */
+
+/* The guest's UUID from its XML; its name where that can't be read: whatever
+ * the XML has become, what the guest held must be given back */
+static void guest_key(const struct event *event, char *key, size_t size)
+{
+	cleanup_guest struct guest *guest = NULL;
+	struct err err = { "libvirt gave no domain XML" };
+
+	if (event->xml && guest_parse(event->xml, event->xml_len, &guest, &err) == 0) {
+		snprintf(key, size, "%s", guest->uuid);
+		return;
+	}
+	log_warning("%s; looking for the guest by its name", err.text);
+	snprintf(key, size, "%s", event->guest_name);
+}
+
+/* One guest's ledger without taking the lock */
+static int find_ledger(const struct state *state, const char *key, struct ledger **ledger,
+		       struct err *err)
+{
+	struct ledgers ledgers;
+	struct ledger *found;
+	int rc;
+
+	if (text_is_uuid(key))
+		return ledger_read(state, key, ledger, err);
+	rc = ledgers_read(state, false, &ledgers, err);
+	if (rc < 0)
+		return rc;
+	found = ledgers_find(&ledgers, key);
+	if (found)
+		ledgers_take(&ledgers, found);
+	ledgers_free(&ledgers);
+	*ledger = found;
+	return found ? 0 : -ENOENT;
+}
+
+/* The ledger's directory and the guest's ledger.  Return: 0, or -ENOENT (silent) */
+static int open_ledger(const struct event *event, struct state *state, struct ledger **ledger,
+		       struct err *err)
+{
+	char key[GUEST_NAME_SIZE];
+	int rc;
+
+	if (state_is_empty(event->kfs->rootfd))
+		return -ENOENT;
+	rc = state_open(event->kfs->rootfd, false, state, err);
+	if (rc < 0)
+		return rc;
+	guest_key(event, key, sizeof(key));
+	rc = find_ledger(state, key, ledger, err);
+	if (rc == 0 && (*ledger)->foreign_version)
+		return err_set(err, EEXIST,
+			       "the ledger was written by another version of libvirt-membacking "
+			       "and is left alone");
+	return rc;
+}
+
+static int mark(const struct event *event, enum ledger_phase phase, struct state *state,
+		struct ledger **ledger, struct err *err)
+{
+	int rc = open_ledger(event, state, ledger, err), tries;
+
+	if (rc < 0)
+		return rc;
+	(*ledger)->phase = phase;
+	/* The holder of the lock may sweep a half-written file away once */
+	for (tries = 0; tries < 3; tries++) {
+		rc = ledger_update(state, *ledger, err);
+		if (rc != -ENOENT || !state_has(state, (*ledger)->uuid))
+			break;
+	}
+	return rc;
+}
+
+static int none_is_fine(int rc)
+{
+	return rc == -ENOENT ? 0 : rc;
+}
+
+static bool holds_size(const struct ledger *ledger, uint64_t page_kib)
+{
+	size_t i;
+
+	for (i = 0; i < ledger->list.n; i++)
+		if (ledger->list.steps[i].kind == STEP_HUGEPAGES &&
+		    ledger->list.steps[i].hugepages.page_kib == page_kib)
+			return true;
+	return false;
+}
+
+/* A claim does not bind the kernel: a guest without a binding can take pages that
+ * were grown for another one.  Nothing can be done about it now, but somebody
+ * will wonder why a guest is slow, or has too few */
+static void log_placement(const struct kfs *kfs, const struct ledger *ledger)
+{
+	struct qemu_memory mapped = { 0 };
+	pid_t pid = 0;
+	size_t i;
+
+	if (!ledger->list.n || !liveness_qemu(kfs, ledger->name, &pid) || !pid)
+		return;
+	if (qemu_memory_mapped(kfs, pid, &mapped) < 0)
+		return;
+	for (i = 0; i < mapped.n; i++) {
+		const struct qemu_pages *pages = &mapped.list[i];
+		uint64_t promised = view_promised(ledger, pages->page_kib, pages->node);
+
+		if (pages->pages > promised && holds_size(ledger, pages->page_kib))
+			log_warning(
+				"%llu pages of %llu KiB lie on node %u, where %llu were prepared "
+				"for this guest: the others may have been meant for another one",
+				(unsigned long long)pages->pages,
+				(unsigned long long)pages->page_kib, pages->node,
+				(unsigned long long)promised);
+	}
+	qemu_memory_free(&mapped);
+}
+
+int event_started(const struct event *event, struct err *err)
+{
+	cleanup_with(cleanup_state) struct state state = STATE_CLOSED;
+	cleanup_with(cleanup_ledger) struct ledger *ledger = NULL;
+	int rc = mark(event, LEDGER_RUNNING, &state, &ledger, err);
+
+	if (rc == 0)
+		log_placement(event->kfs, ledger);
+	return none_is_fine(rc);
+}
+
+int event_stopped(const struct event *event, struct err *err)
+{
+	cleanup_with(cleanup_state) struct state state = STATE_CLOSED;
+	cleanup_with(cleanup_ledger) struct ledger *ledger = NULL;
+
+	return none_is_fine(mark(event, LEDGER_LEAVING, &state, &ledger, err));
+}
+
+int event_release(const struct event *event, struct err *err)
+{
+	cleanup_with(cleanup_state) struct state state = STATE_CLOSED;
+	cleanup_with(cleanup_ledger) struct ledger *ledger = NULL;
+	cleanup_with(cleanup_round) struct round round = { 0 };
+	uint64_t begin = clock_ms();
+	int rc = open_ledger(event, &state, &ledger, err);
+
+	if (rc < 0)
+		return none_is_fine(rc);
+	round_init(&round, event->kfs, &state, LOCK_DEADLINE_MS);
+	rc = round_settle_guest(&round, ledger->uuid, true, err);
+	if (rc == 0)
+		log_info("released in %llu ms", (unsigned long long)(clock_ms() - begin));
+	return rc;
+}
+
+static int adopt(const struct event *event, const struct guest *guest, struct state *state,
+		 struct err *err)
+{
+	struct ledger ledger = { .phase = LEDGER_RUNNING, .id = guest->id };
+	int rc = ledger_boot_id(event->kfs, ledger.boot_id, err);
+
+	if (rc < 0)
+		return rc;
+	snprintf(ledger.uuid, sizeof(ledger.uuid), "%s", guest->uuid);
+	snprintf(ledger.name, sizeof(ledger.name), "%s", guest->name);
+	ledger.driver = liveness_driver(event->kfs);
+	return ledger_write(state, &ledger, err);
+}
+
+int event_reconnect(const struct event *event, struct err *err)
+{
+	cleanup_with(cleanup_state) struct state state = STATE_CLOSED;
+	cleanup_with(cleanup_ledger) struct ledger *ledger = NULL;
+	cleanup_guest struct guest *guest = NULL;
+	int rc = mark(event, LEDGER_RUNNING, &state, &ledger, err);
+
+	if (rc != -ENOENT)
+		return rc;
+	rc = guest_parse(event->xml, event->xml_len, &guest, err);
+	if (rc < 0)
+		return rc;
+	state_close(&state);
+	rc = state_open(event->kfs->rootfd, true, &state, err);
+	return rc < 0 ? rc : adopt(event, guest, &state, err);
+}

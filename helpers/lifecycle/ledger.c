@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "lifecycle/ledger.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "kernel/kfs.h"
+#include "lifecycle/state.h"
+#include "steps/steps.h"
+
+/* A ledger of a guest with hundreds of cells on hundreds of nodes fits */
+#define LEDGER_SIZE_MAX (4u * 1024 * 1024)
+
+static const char *const phase_names[] = {
+	[LEDGER_RESERVED] = "reserved",
+	[LEDGER_PREPARED] = "prepared",
+	[LEDGER_RUNNING] = "running",
+	[LEDGER_LEAVING] = "leaving",
+};
+
+#define N_PHASES (sizeof(phase_names) / sizeof(phase_names[0]))
+
+const char *ledger_phase_name(enum ledger_phase phase)
+{
+	return phase_names[phase];
+}
+
+int ledger_boot_id(const struct kfs *kfs, char boot_id[LEDGER_BOOT_ID_SIZE], struct err *err)
+{
+	return kfs_read(kfs, "proc/sys/kernel/random/boot_id", boot_id, LEDGER_BOOT_ID_SIZE, err);
+}
+
+/* ---- reading ---- */
+
+static int copy_string(const json_t *object, const char *key, char *buf, size_t size,
+		       struct err *err)
+{
+	const char *text;
+	int rc = json_read_string(object, key, &text, err);
+
+	if (rc < 0)
+		return rc;
+	if (strlen(text) >= size)
+		return err_set(err, EINVAL, "'%s' is too long", key);
+	strcpy(buf, text);
+	return 0;
+}
+
+static int read_phase(const json_t *object, struct ledger *ledger, struct err *err)
+{
+	const char *text;
+	size_t i;
+	int rc = json_read_string(object, "phase", &text, err);
+
+	if (rc < 0)
+		return rc;
+	for (i = 0; i < N_PHASES; i++) {
+		if (!strcmp(text, phase_names[i])) {
+			ledger->phase = (enum ledger_phase)i;
+			return 0;
+		}
+	}
+	return err_set(err, EINVAL, "unknown phase '%s'", text);
+}
+
+static int read_driver(const json_t *object, struct process *driver, struct err *err)
+{
+	const json_t *child = json_object_get(object, "driver");
+	uint64_t pid = 0;
+	int rc = json_read_u64(child, "pid", &pid, err);
+
+	if (rc == 0)
+		rc = json_read_u64(child, "start", &driver->start, err);
+	if (rc == 0 && pid > INT32_MAX)
+		rc = err_set(err, EINVAL, "'pid' is no process number");
+	driver->pid = (pid_t)pid;
+	return rc;
+}
+
+static int fill(const json_t *root, struct ledger *ledger, struct err *err)
+{
+	uint64_t version;
+	int rc = json_read_u64(root, "version", &version, err);
+
+	if (rc == 0)
+		rc = copy_string(root, "name", ledger->name, sizeof(ledger->name), err);
+	if (rc < 0)
+		return rc;
+	if (version != LEDGER_VERSION) {
+		ledger->foreign_version = true;
+		return 0;
+	}
+	ledger->id = -1;
+	if (json_is_integer(json_object_get(root, "id")))
+		ledger->id = json_integer_value(json_object_get(root, "id"));
+	rc = copy_string(root, "boot_id", ledger->boot_id, sizeof(ledger->boot_id), err);
+	if (rc == 0)
+		rc = read_phase(root, ledger, err);
+	if (rc == 0)
+		rc = read_driver(root, &ledger->driver, err);
+	if (rc == 0)
+		rc = step_list_from_json(json_object_get(root, "steps"), &ledger->list, err);
+	return rc;
+}
+
+int ledger_read(const struct state *state, const char *uuid, struct ledger **ledger,
+		struct err *err)
+{
+	cleanup_json json_t *root = NULL;
+	cleanup_free char *text = NULL;
+	struct ledger *result;
+	json_error_t problem;
+	size_t len;
+	int rc;
+
+	rc = file_read_at(state->guestsfd, uuid, LEDGER_SIZE_MAX, &text, &len, err);
+	if (rc < 0)
+		return rc;
+	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &problem);
+	if (!root)
+		return err_set(err, EINVAL, "/" STATE_DIR "/guests/%s is damaged: %s", uuid,
+			       problem.text);
+	result = calloc(1, sizeof(*result));
+	if (!result)
+		return err_set(err, ENOMEM, "out of memory");
+	snprintf(result->uuid, sizeof(result->uuid), "%s", uuid);
+	rc = fill(root, result, err);
+	if (rc < 0) {
+		ledger_free(result);
+		return err_prefix(err, rc, "/" STATE_DIR "/guests/%s is damaged", uuid);
+	}
+	*ledger = result;
+	return 0;
+}
+
+/* ---- writing ---- */
+
+static json_t *to_json(const struct ledger *ledger)
+{
+	json_t *root = json_object(), *driver = json_object();
+	bool ok = json_put_u64(root, "version", LEDGER_VERSION) &&
+		  json_put_string(root, "boot_id", ledger->boot_id) &&
+		  json_put_string(root, "name", ledger->name) &&
+		  json_put_string(root, "uuid", ledger->uuid) &&
+		  json_put_string(root, "phase", ledger_phase_name(ledger->phase)) &&
+		  json_object_set_new(root, "id", json_integer(ledger->id)) == 0 &&
+		  json_put_u64(driver, "pid", (uint64_t)ledger->driver.pid) &&
+		  json_put_u64(driver, "start", ledger->driver.start) &&
+		  json_object_set(root, "driver", driver) == 0 &&
+		  json_object_set_new(root, "steps", step_list_to_json(&ledger->list)) == 0;
+
+	json_decref(driver);
+	if (ok)
+		return root;
+	json_decref(root);
+	return NULL;
+}
+
+static int write_with(int (*write)(int, const char *, const char *, size_t, struct err *),
+		      const struct state *state, const struct ledger *ledger, struct err *err)
+{
+	cleanup_json json_t *root = to_json(ledger);
+	cleanup_free char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
+	int rc;
+
+	if (!text)
+		return err_set(err, ENOMEM, "out of memory");
+	rc = write(state->guestsfd, ledger->uuid, text, strlen(text), err);
+	if (rc < 0)
+		return err_prefix(err, rc, "the ledger in /" STATE_DIR "/guests cannot be written");
+	return 0;
+}
+
+int ledger_write(const struct state *state, const struct ledger *ledger, struct err *err)
+{
+	return write_with(file_replace_at, state, ledger, err);
+}
+
+int ledger_update(const struct state *state, const struct ledger *ledger, struct err *err)
+{
+	return write_with(file_update_at, state, ledger, err);
+}
+
+int ledger_remove(const struct state *state, const char *uuid, struct err *err)
+{
+	if (unlinkat(state->guestsfd, uuid, 0) < 0 && errno != ENOENT)
+		return err_sys(err, errno, "cannot remove /" STATE_DIR "/guests/%s", uuid);
+	return 0;
+}
+
+int ledger_other_version(const struct ledger *ledger, struct err *err)
+{
+	return err_set(err, EEXIST,
+		       "the ledger of guest '%s' was written by another version of "
+		       "libvirt-membacking: install that version again, or give up what it holds "
+		       "with: virt-membacking release %s --force",
+		       ledger->name, ledger->uuid);
+}
+
+void ledger_free(struct ledger *ledger)
+{
+	if (!ledger)
+		return;
+	step_list_free(&ledger->list);
+	free(ledger);
+}
+
+/* ---- all of them ---- */
+
+/* "UUID.new": file_replace_at() was killed half-way.  The holder of the host
+ * lock alone may remove it, and only if no hook without the lock (started,
+ * stopped) can be writing it now */
+static bool is_leftover(const char *name)
+{
+	char uuid[GUEST_UUID_SIZE];
+
+	if (strlen(name) != 36 + 4 || strcmp(name + 36, ".new"))
+		return false;
+	memcpy(uuid, name, 36);
+	uuid[36] = '\0';
+	return text_is_uuid(uuid);
+}
+
+static int add_ledger(struct ledgers *ledgers, struct ledger *ledger)
+{
+	struct ledger **more = reallocarray(ledgers->list, ledgers->n + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	ledgers->list = more;
+	more[ledgers->n++] = ledger;
+	return 0;
+}
+
+static int add_damaged(struct ledgers *ledgers, const char *uuid, const struct err *why)
+{
+	struct damaged_ledger *more =
+		reallocarray(ledgers->damaged, ledgers->n_damaged + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	ledgers->damaged = more;
+	more += ledgers->n_damaged++;
+	snprintf(more->uuid, sizeof(more->uuid), "%s", uuid);
+	more->why = *why;
+	return 0;
+}
+
+static int compare_ledgers(const void *a, const void *b)
+{
+	return strcmp((*(struct ledger *const *)a)->uuid, (*(struct ledger *const *)b)->uuid);
+}
+
+/* The host is in trouble, and not the ledger: nobody may be taken for a guest that
+ * was promised nothing because of that */
+static bool is_passing(int rc)
+{
+	return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE || rc == -EIO || rc == -ENOSPC;
+}
+
+static int read_one(const struct state *state, const char *uuid, struct ledgers *ledgers,
+		    struct err *err)
+{
+	struct ledger *ledger;
+	int rc = ledger_read(state, uuid, &ledger, err);
+
+	/* Released between readdir() and here */
+	if (rc == -ENOENT)
+		return 0;
+	if (is_passing(rc))
+		return err_prefix(err, rc, "the ledger in /" STATE_DIR "/guests cannot be read");
+	rc = rc < 0 ? add_damaged(ledgers, uuid, err) : add_ledger(ledgers, ledger);
+	return rc < 0 ? err_set(err, -rc, "out of memory") : 0;
+}
+
+static int compare_damaged(const void *a, const void *b)
+{
+	return strcmp(((const struct damaged_ledger *)a)->uuid,
+		      ((const struct damaged_ledger *)b)->uuid);
+}
+
+int ledgers_read(const struct state *state, bool clean, struct ledgers *ledgers, struct err *err)
+{
+	int fd = openat(state->guestsfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct ledgers result = { 0 };
+	struct dirent *entry;
+	int rc = 0;
+	DIR *dir;
+
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir)
+		return err_sys(err, errno, "cannot list /" STATE_DIR "/guests");
+	while (rc == 0 && (errno = 0, entry = readdir(dir))) {
+		if (clean && is_leftover(entry->d_name))
+			unlinkat(state->guestsfd, entry->d_name, 0);
+		if (text_is_uuid(entry->d_name))
+			rc = read_one(state, entry->d_name, &result, err);
+	}
+	if (rc == 0 && errno)
+		rc = err_sys(err, errno, "cannot list /" STATE_DIR "/guests");
+	closedir(dir);
+	if (rc < 0) {
+		ledgers_free(&result);
+		return rc;
+	}
+	if (result.n)
+		qsort(result.list, result.n, sizeof(*result.list), compare_ledgers);
+	if (result.n_damaged)
+		qsort(result.damaged, result.n_damaged, sizeof(*result.damaged), compare_damaged);
+	*ledgers = result;
+	return 0;
+}
+
+void ledgers_free(struct ledgers *ledgers)
+{
+	size_t i;
+
+	for (i = 0; i < ledgers->n; i++)
+		ledger_free(ledgers->list[i]);
+	free(ledgers->list);
+	free(ledgers->damaged);
+	*ledgers = (struct ledgers){ 0 };
+}
+
+struct ledger *ledgers_find(const struct ledgers *ledgers, const char *guest)
+{
+	size_t i;
+
+	for (i = 0; i < ledgers->n; i++)
+		if (!strcasecmp(ledgers->list[i]->uuid, guest))
+			return ledgers->list[i];
+	for (i = 0; i < ledgers->n; i++)
+		if (!strcmp(ledgers->list[i]->name, guest))
+			return ledgers->list[i];
+	return NULL;
+}
+
+void ledgers_take(struct ledgers *ledgers, const struct ledger *ledger)
+{
+	size_t i;
+
+	for (i = 0; i < ledgers->n; i++) {
+		if (ledgers->list[i] != ledger)
+			continue;
+		memmove(&ledgers->list[i], &ledgers->list[i + 1],
+			(ledgers->n - i - 1) * sizeof(*ledgers->list));
+		ledgers->n--;
+		return;
+	}
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The ledger: the steps that a guest holds, as a JSON file in the state directory.
+ */
+#ifndef MEMBACKING_LIFECYCLE_LEDGER_H
+#define MEMBACKING_LIFECYCLE_LEDGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "guest/guest.h"
+#include "lifecycle/liveness.h"
+#include "policy/step.h"
+
+struct kfs;
+struct state;
+
+#define LEDGER_VERSION	    1
+#define LEDGER_BOOT_ID_SIZE 64
+
+enum ledger_phase {
+	LEDGER_RESERVED, /* by hand, ahead of a start */
+	LEDGER_PREPARED, /* prepare has begun; QEMU may not be there yet */
+	LEDGER_RUNNING,
+	LEDGER_LEAVING, /* on the way out: never alive */
+};
+
+/**
+ * struct ledger - What a guest holds
+ * @foreign_version: Written by another version of this program: left alone, and
+ *		nothing but @uuid and @name is known of it
+ * @id:		libvirt's id at prepare: tells a second call for the same start
+ *		from the next start
+ * @driver:	Who called prepare
+ * @alive:	Not stored: what the last round found out
+ */
+struct ledger {
+	char uuid[GUEST_UUID_SIZE];
+	char name[GUEST_NAME_SIZE];
+	bool foreign_version;
+	enum ledger_phase phase;
+	int64_t id;
+	char boot_id[LEDGER_BOOT_ID_SIZE];
+	struct process driver;
+	bool alive;
+	struct step_list list;
+};
+
+/* A file that should be a ledger and can't be read: what it holds is unknown */
+struct damaged_ledger {
+	char uuid[GUEST_UUID_SIZE];
+	struct err why;
+};
+
+struct ledgers {
+	size_t n;
+	struct ledger **list;
+	size_t n_damaged;
+	struct damaged_ledger *damaged;
+};
+
+const char *ledger_phase_name(enum ledger_phase phase);
+
+/* This boot, as ledgers name it */
+int ledger_boot_id(const struct kfs *kfs, char boot_id[LEDGER_BOOT_ID_SIZE], struct err *err);
+
+/**
+ * ledger_read() - One guest's ledger
+ * Return: 0, -ENOENT, -EINVAL (damaged, with a sentence that names the file)
+ */
+int ledger_read(const struct state *state, const char *uuid, struct ledger **ledger,
+		struct err *err);
+
+int ledger_write(const struct state *state, const struct ledger *ledger, struct err *err);
+/**
+ * ledger_update() - ledger_write() of a ledger that must still exist
+ *
+ * For those who don't hold the host lock: another operation may settle the guest
+ * and remove the ledger meanwhile, and it must not come back.
+ * Return: also -ENOENT
+ */
+int ledger_update(const struct state *state, const struct ledger *ledger, struct err *err);
+
+int ledger_remove(const struct state *state, const char *uuid, struct err *err);
+
+/**
+ * ledgers_read() - All of them, by rising UUID
+ *
+ * One that can't be read is put aside in @ledgers->damaged: it must not keep
+ * other guests from starting.  Leftovers of interrupted writes are removed if
+ * @clean.
+ */
+int ledgers_read(const struct state *state, bool clean, struct ledgers *ledgers, struct err *err);
+void ledgers_free(struct ledgers *ledgers);
+
+/* By UUID in any case, or by name; NULL if there is none */
+struct ledger *ledgers_find(const struct ledgers *ledgers, const char *guest);
+
+/* Takes @ledger out of @ledgers; the caller owns it then */
+void ledgers_take(struct ledgers *ledgers, const struct ledger *ledger);
+
+/* Refuse a ledger of another version: -EEXIST with what would help */
+int ledger_other_version(const struct ledger *ledger, struct err *err);
+
+void ledger_free(struct ledger *ledger);
+
+#endif

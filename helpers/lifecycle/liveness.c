@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "lifecycle/liveness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "kernel/kfs.h"
+
+#define QEMU_DIR "run/libvirt/qemu"
+
+/**
+ * locked() - Does somebody hold a POSIX lock on a file?
+ * @pid:	The holder, 0 if it lives in another PID namespace
+ * Return: 1, 0, or -errno when the file can't be opened
+ */
+static int locked(const struct kfs *kfs, const char *path, pid_t *pid)
+{
+	cleanup_close int fd = openat(kfs->rootfd, path,
+				      O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	*pid = 0;
+	if (fd < 0)
+		return -errno;
+	if (fcntl(fd, F_GETLK, &lock) < 0)
+		return -errno;
+	if (lock.l_type == F_UNLCK)
+		return 0;
+	if (lock.l_pid > 0)
+		*pid = lock.l_pid;
+	return 1;
+}
+
+/* There is nobody, as opposed to: it can't be told */
+static bool is_nobody(int rc)
+{
+	return rc == 0 || rc == -ENOENT || rc == -ENOTDIR || rc == -ENAMETOOLONG || rc == -ELOOP;
+}
+
+/* 0 if there is no such process, or it can't be told */
+static uint64_t start_time(const struct kfs *kfs, pid_t pid)
+{
+	char path[KFS_PATH_SIZE], stat[2048], *p;
+	unsigned long long start;
+
+	snprintf(path, sizeof(path), "proc/%d/stat", pid);
+	if (kfs_read(kfs, path, stat, sizeof(stat), NULL) < 0)
+		return 0;
+	/* The name in field 2 may hold blanks and parentheses */
+	p = strrchr(stat, ')');
+	if (!p || sscanf(p + 1,
+			 " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
+			 "%*d %*d %llu",
+			 &start) != 1)
+		return 0;
+	return start;
+}
+
+struct process liveness_driver(const struct kfs *kfs)
+{
+	struct process driver;
+
+	/* Where it can't be told, the PID stays 0: any holder of the lock will do */
+	if (is_nobody(locked(kfs, QEMU_DIR "/driver.pid", &driver.pid)))
+		driver.pid = getppid();
+	driver.start = driver.pid ? start_time(kfs, driver.pid) : 0;
+	return driver;
+}
+
+bool liveness_driver_alive(const struct kfs *kfs, const struct process *driver)
+{
+	uint64_t start;
+	pid_t holder;
+	int rc = locked(kfs, QEMU_DIR "/driver.pid", &holder);
+
+	/* Seen from another PID namespace, the lock is all there is */
+	if (!is_nobody(rc) && (!holder || !driver->pid))
+		return true;
+	if (rc == 1 && holder != driver->pid)
+		return false;
+	if (!driver->pid)
+		return false;
+	start = start_time(kfs, driver->pid);
+	if (rc == 1 && (!start || !driver->start))
+		return true;
+	return start && start == driver->start;
+}
+
+bool liveness_qemu(const struct kfs *kfs, const char *name, pid_t *pid)
+{
+	char path[KFS_PATH_SIZE + 1024];
+	pid_t holder;
+	int rc;
+
+	if (pid)
+		*pid = 0;
+	if (!*name || strchr(name, '/') ||
+	    snprintf(path, sizeof(path), QEMU_DIR "/%s.pid", name) >= (int)sizeof(path))
+		return false;
+	rc = locked(kfs, path, &holder);
+	if (rc == 1 && pid)
+		*pid = holder;
+	/* Who can't look (status without root, no descriptor left) must not take it
+	 * for dead */
+	return !is_nobody(rc);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Who is alive: told by the locks that QEMU and libvirt's driver hold.
+ */
+#ifndef MEMBACKING_LIFECYCLE_LIVENESS_H
+#define MEMBACKING_LIFECYCLE_LIVENESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct kfs;
+
+/* A process that can't be mistaken for a later one of the same number */
+struct process {
+	pid_t pid;
+	uint64_t start; /* field 22 of /proc/PID/stat; 0: unknown */
+};
+
+/**
+ * liveness_driver() - Who is calling us: the QEMU driver, or our parent
+ *
+ * The holder of the lock on /run/libvirt/qemu/driver.pid.  Where there is no
+ * such file (a hook that is run by hand, a test), the parent process.
+ */
+struct process liveness_driver(const struct kfs *kfs);
+
+/* Is @driver still there: the lock's holder, or a process that exists? */
+bool liveness_driver_alive(const struct kfs *kfs, const struct process *driver);
+
+/**
+ * liveness_qemu() - Is there a QEMU for the guest @name, as far as we may see?
+ * @pid:	Its PID where it can be seen, else 0; may be NULL
+ */
+bool liveness_qemu(const struct kfs *kfs, const char *name, pid_t *pid);
+
+#endif

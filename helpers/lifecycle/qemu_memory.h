@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a running QEMU has of the hugetlb pools.
+ */
+#ifndef MEMBACKING_LIFECYCLE_QEMU_MEMORY_H
+#define MEMBACKING_LIFECYCLE_QEMU_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct kfs;
+
+struct qemu_pages {
+	uint64_t page_kib;
+	unsigned int node;
+	uint64_t pages;
+};
+
+/* Huge pages by size and node */
+struct qemu_memory {
+	size_t n;
+	struct qemu_pages *list;
+};
+
+/**
+ * qemu_memory_mapped() - Huge pages that are in a process' page tables
+ *
+ * From /proc/PID/numa_maps; on a kernel without NUMA from smaps, as node 0.
+ * Return: 0 or -errno: then nothing is known, and @memory is empty
+ */
+int qemu_memory_mapped(const struct kfs *kfs, pid_t pid, struct qemu_memory *memory);
+
+/**
+ * qemu_memory_reserved() - Huge pages mapped, reserved by the kernel, not yet touched
+ *
+ * From /proc/PID/smaps: the size of hugetlb mappings that reserve (no
+ * VmFlags "nr", as virtio-mem's have) less what is resident.
+ */
+uint64_t qemu_memory_reserved(const struct kfs *kfs, pid_t pid, uint64_t page_kib);
+
+uint64_t qemu_memory_on(const struct qemu_memory *memory, uint64_t page_kib, unsigned int node);
+void qemu_memory_free(struct qemu_memory *memory);
+
+#endif

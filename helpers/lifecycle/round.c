@@ -1,0 +1,514 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "lifecycle/round.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "lifecycle/liveness.h"
+#include "lifecycle/view.h"
+
+/* flock(2) hands the lock to nobody in particular: those who have waited get
+ * their chance while we sleep */
+#define OTHERS_TURN_MS 2
+
+/* Pages that are still in use at release are usually free a moment later */
+#define RELEASE_WAIT_MS 2000
+#define RELEASE_POLL_MS 20
+
+void round_init(struct round *round, const struct kfs *kfs, struct state *state,
+		uint64_t lock_deadline_ms)
+{
+	*round = (struct round){
+		.kfs = kfs,
+		.state = state,
+		.lock_deadline_ms = lock_deadline_ms,
+	};
+}
+
+static void forget(struct round *round)
+{
+	ledgers_free(&round->ledgers);
+	view_free(&round->host);
+}
+
+void round_end(struct round *round)
+{
+	state_unlock(round->state);
+}
+
+void round_free(struct round *round)
+{
+	if (round->state)
+		state_unlock(round->state);
+	forget(round);
+	free(round->settled);
+	round->settled = NULL;
+	round->n_settled = 0;
+}
+
+/* ---- steps and the ledger ---- */
+
+struct run {
+	struct step_ctx ctx;
+	struct round *round;
+	struct ledger *ledger;
+};
+
+static struct run *run_of(struct step_ctx *ctx)
+{
+	return (struct run *)((char *)ctx - offsetof(struct run, ctx));
+}
+
+static int save(struct step_ctx *ctx, struct err *err)
+{
+	struct run *run = run_of(ctx);
+
+	return ledger_write(run->round->state, run->ledger, err);
+}
+
+/* If libvirt's driver died meanwhile, another operation may have settled us: the
+ * pages are gone then, and only they know how many */
+static int still_ours(struct run *run, struct err *err)
+{
+	const struct ledger *found = ledgers_find(&run->round->ledgers, run->ledger->uuid);
+
+	if (found && found->phase == run->ledger->phase)
+		return 0;
+	return err_set(err, ECANCELED,
+		       "guest '%s' was released by another operation while its memory was being "
+		       "prepared",
+		       run->ledger->name);
+}
+
+static int pause_run(struct step_ctx *ctx, void (*work)(void *arg), void *arg, struct err *err)
+{
+	struct run *run = run_of(ctx);
+	int rc;
+
+	round_end(run->round);
+	if (work)
+		work(arg);
+	else
+		clock_sleep_ms(OTHERS_TURN_MS);
+	rc = round_begin(run->round, clock_ms() + run->round->lock_deadline_ms, run->ledger->uuid,
+			 err);
+	if (rc < 0)
+		return rc;
+	return still_ours(run, err);
+}
+
+static void start_run(struct run *run, struct round *round, struct ledger *ledger,
+		      uint64_t deadline)
+{
+	*run = (struct run){
+		.ctx = {
+			.kfs = round->kfs,
+			.host = &round->host,
+			.guest_name = ledger->name,
+			.deadline = deadline,
+			.save = save,
+			.pause = pause_run,
+		},
+		.round = round,
+		.ledger = ledger,
+	};
+}
+
+/* Nothing of a guest on its way out counts as promised to it any more */
+static void drop_claims(struct round *round, struct ledger *ledger)
+{
+	struct err ignored;
+
+	ledger->alive = false;
+	if (ledger->phase == LEDGER_LEAVING)
+		return;
+	ledger->phase = LEDGER_LEAVING;
+	if (ledger_write(round->state, ledger, &ignored) < 0)
+		log_warning("the ledger could not be marked: %s", ignored.text);
+}
+
+int round_refresh(struct round *round, struct err *err)
+{
+	struct host_view host;
+	int rc = view_read(round->kfs, &host, err);
+
+	if (rc < 0)
+		return rc;
+	view_free(&round->host);
+	round->host = host;
+	return view_account(round->kfs, &round->ledgers, &round->host, err);
+}
+
+/* The host as it is now, with @ledger in the place of its copy from the file */
+static int look_again(struct round *round, struct ledger *ledger, struct err *err)
+{
+	struct ledger *copy = ledgers_find(&round->ledgers, ledger->uuid);
+	struct ledgers alone = { .n = 1, .list = &ledger };
+	int rc;
+
+	if (copy && copy != ledger) {
+		ledgers_take(&round->ledgers, copy);
+		ledger_free(copy);
+	}
+	rc = round_refresh(round, err);
+	if (rc == 0 && copy != ledger)
+		rc = view_account(round->kfs, &alone, &round->host, err);
+	return rc;
+}
+
+/* What came of changes that were under way.  Return: whether there were any */
+static bool confirm(struct round *round, struct ledger *ledger)
+{
+	bool changed = false;
+	size_t i;
+
+	for (i = 0; i < ledger->list.n; i++) {
+		struct step *step = &ledger->list.steps[i];
+
+		if (step_ops(step->kind)->confirm(round->kfs, &round->host, step))
+			changed = true;
+	}
+	return changed;
+}
+
+int round_settle(struct round *round, struct ledger *ledger, enum undo_reason reason,
+		 struct err *err)
+{
+	struct run run;
+	int rc;
+
+	confirm(round, ledger);
+	drop_claims(round, ledger);
+	rc = look_again(round, ledger, err);
+	if (rc < 0)
+		return rc;
+	start_run(&run, round, ledger, 0);
+	rc = step_list_undo(&run.ctx, &ledger->list, reason, err);
+	if (rc < 0)
+		return rc;
+	return ledger_remove(round->state, ledger->uuid, err);
+}
+
+int round_apply(struct round *round, struct ledger *ledger, uint64_t deadline, struct err *err)
+{
+	struct err ignored;
+	struct run run;
+	int rc = ledger_write(round->state, ledger, err);
+
+	if (rc < 0)
+		return rc;
+	start_run(&run, round, ledger, deadline);
+	rc = step_list_apply(&run.ctx, &ledger->list, err);
+	/* Cancelled: whoever settled it has the ledger */
+	if (rc == 0 || rc == -ECANCELED)
+		return rc;
+	if (round->state->lockfd < 0 &&
+	    state_lock(round->state, clock_ms() + round->lock_deadline_ms, &ignored) < 0) {
+		log_error("%s; what was prepared is given back by the next operation",
+			  ignored.text);
+		return rc;
+	}
+	if (round_settle(round, ledger, UNDO_ROLLBACK, &ignored) < 0)
+		log_warning("%s", ignored.text);
+	return rc;
+}
+
+/* ---- the beginning of a round ---- */
+
+enum life { GONE, QEMU_RUNS, IS_STARTED, IS_RESERVED };
+
+static enum life life_of(const struct round *round, const struct ledger *ledger)
+{
+	if (ledger->phase == LEDGER_LEAVING)
+		return GONE;
+	if (liveness_qemu(round->kfs, ledger->name, NULL))
+		return QEMU_RUNS;
+	if (ledger->phase == LEDGER_RESERVED)
+		return IS_RESERVED;
+	if (ledger->phase == LEDGER_PREPARED && liveness_driver_alive(round->kfs, &ledger->driver))
+		return IS_STARTED;
+	return GONE;
+}
+
+bool round_alive(const struct round *round, const struct ledger *ledger)
+{
+	return life_of(round, ledger) != GONE;
+}
+
+/* The guest's entry, a new one at first; NULL: out of memory */
+static struct settled *settled_entry(struct round *round, const struct ledger *ledger)
+{
+	struct settled *more, *entry;
+	size_t i;
+
+	for (i = 0; i < round->n_settled; i++)
+		if (!strcmp(round->settled[i].uuid, ledger->uuid))
+			return &round->settled[i];
+	more = reallocarray(round->settled, round->n_settled + 1, sizeof(*more));
+	if (!more)
+		return NULL;
+	round->settled = more;
+	entry = &more[round->n_settled++];
+	memset(entry, 0, sizeof(*entry));
+	snprintf(entry->name, sizeof(entry->name), "%s", ledger->name);
+	snprintf(entry->uuid, sizeof(entry->uuid), "%s", ledger->uuid);
+	return entry;
+}
+
+/* Return: false if the same has been noted before: it need not be logged again */
+static bool note_settled(struct round *round, const struct ledger *ledger, int rc, const char *why)
+{
+	struct settled *entry = settled_entry(round, ledger);
+	bool news;
+
+	if (!entry)
+		return true;
+	news = entry->complete != (rc == 0) || strncmp(entry->why, why, sizeof(entry->why) - 1);
+	entry->complete = rc == 0;
+	snprintf(entry->why, sizeof(entry->why), "%s", why);
+	return news;
+}
+
+/* Ledgers of an earlier boot: the pools they speak of went with it */
+static void drop_other_boots(struct round *round, bool change)
+{
+	size_t i = round->ledgers.n;
+	struct err err;
+
+	while (i-- > 0) {
+		struct ledger *ledger = round->ledgers.list[i];
+
+		if (ledger->foreign_version || !strcmp(ledger->boot_id, round->boot_id))
+			continue;
+		if (change) {
+			int rc = ledger_remove(round->state, ledger->uuid, &err);
+
+			if (rc < 0)
+				log_warning("%s", err.text);
+			log_info("guest '%s' belonged to an earlier boot: its ledger is removed",
+				 ledger->name);
+			note_settled(round, ledger, rc,
+				     rc < 0 ? err.text : "its ledger was of an earlier boot");
+		}
+		ledgers_take(&round->ledgers, ledger);
+		ledger_free(ledger);
+	}
+}
+
+static void confirm_chunks(struct round *round)
+{
+	struct err err;
+	size_t i;
+
+	for (i = 0; i < round->ledgers.n; i++)
+		if (confirm(round, round->ledgers.list[i]) &&
+		    ledger_write(round->state, round->ledgers.list[i], &err) < 0)
+			log_warning("%s", err.text);
+}
+
+/* Once, however many rounds an operation takes */
+static void warn_of_unreadable(struct round *round)
+{
+	size_t i;
+
+	if (round->warned)
+		return;
+	round->warned = true;
+	for (i = 0; i < round->ledgers.n_damaged; i++)
+		log_error("%s; what it holds is not given back until it is repaired, or given up "
+			  "with: virt-membacking release %s --force",
+			  round->ledgers.damaged[i].why.text, round->ledgers.damaged[i].uuid);
+	for (i = 0; i < round->ledgers.n; i++)
+		if (round->ledgers.list[i]->foreign_version)
+			log_warning("the ledger of guest '%s' (%s) was written by another version "
+				    "of libvirt-membacking and is left alone",
+				    round->ledgers.list[i]->name, round->ledgers.list[i]->uuid);
+}
+
+/* What can't be judged, and the caller's own, counts as alive */
+static void find_living(struct round *round, const char *own)
+{
+	size_t i;
+
+	for (i = 0; i < round->ledgers.n; i++) {
+		struct ledger *ledger = round->ledgers.list[i];
+
+		ledger->alive = ledger->foreign_version ||
+				(own && !strcasecmp(ledger->uuid, own)) ||
+				round_alive(round, ledger);
+	}
+}
+
+/* Pages that are in use for a little longer are nothing to worry about */
+static void log_outcome(const struct ledger *ledger, int rc, const struct err *err)
+{
+	if (rc == 0)
+		log_info("guest '%s' is gone: what it held is given back", ledger->name);
+	else if (rc == -EAGAIN)
+		log_info("guest '%s' is gone, but: %s", ledger->name, err->text);
+	else
+		log_warning("guest '%s' is gone, but: %s", ledger->name, err->text);
+}
+
+/* Return: whether there were any */
+static bool settle_dead(struct round *round)
+{
+	size_t i = round->ledgers.n;
+	bool any = false;
+	struct err err;
+
+	while (i-- > 0) {
+		struct ledger *ledger = round->ledgers.list[i];
+		int rc;
+
+		if (ledger->alive)
+			continue;
+		any = true;
+		err.text[0] = '\0';
+		rc = round_settle(round, ledger, UNDO_RELEASE, &err);
+		if (rc == 0)
+			err.text[0] = '\0';
+		if (note_settled(round, ledger, rc, err.text))
+			log_outcome(ledger, rc, &err);
+		if (rc < 0)
+			continue;
+		ledgers_take(&round->ledgers, ledger);
+		ledger_free(ledger);
+	}
+	return any;
+}
+
+static int read_all(struct round *round, bool change, struct err *err)
+{
+	int rc;
+
+	forget(round);
+	rc = ledger_boot_id(round->kfs, round->boot_id, err);
+	if (rc == 0 && round->state->guestsfd >= 0)
+		rc = ledgers_read(round->state, change, &round->ledgers, err);
+	if (rc == 0)
+		rc = view_read(round->kfs, &round->host, err);
+	return rc;
+}
+
+int round_begin(struct round *round, uint64_t deadline, const char *own, struct err *err)
+{
+	int rc = state_lock(round->state, deadline, err);
+
+	if (rc < 0)
+		return rc;
+	rc = read_all(round, true, err);
+	if (rc == 0) {
+		drop_other_boots(round, true);
+		warn_of_unreadable(round);
+		confirm_chunks(round);
+		find_living(round, own);
+		rc = view_account(round->kfs, &round->ledgers, &round->host, err);
+		if (rc == 0 && settle_dead(round))
+			rc = round_refresh(round, err);
+	}
+	if (rc < 0)
+		round_end(round);
+	return rc;
+}
+
+int round_look(struct round *round, struct err *err)
+{
+	int rc = read_all(round, false, err);
+
+	if (rc < 0)
+		return rc;
+	drop_other_boots(round, false);
+	find_living(round, NULL);
+	return view_account(round->kfs, &round->ledgers, &round->host, err);
+}
+
+/* ---- rounds that only settle ---- */
+
+/* Return: 0, or -EBUSY with what would help */
+static int check_gone(const struct round *round, const struct ledger *ledger, struct err *err)
+{
+	switch (life_of(round, ledger)) {
+	case QEMU_RUNS:
+		return err_set(
+			err, EBUSY,
+			"guest '%s' is alive, its QEMU is running: shut it down, which gives "
+			"back what it holds, or give that back regardless with: "
+			"virt-membacking release %s --force",
+			ledger->name, ledger->uuid);
+	case IS_STARTED:
+		return err_set(err, EBUSY,
+			       "guest '%s' is alive, libvirt is starting it; if it is not (a start "
+			       "that was killed half-way looks the same), give back what it holds "
+			       "with: virt-membacking release %s --force",
+			       ledger->name, ledger->uuid);
+	case IS_RESERVED:
+	case GONE:
+		break;
+	}
+	return 0;
+}
+
+static int settle_in_round(struct round *round, const char *uuid, bool force, struct err *err)
+{
+	struct ledger *ledger = ledgers_find(&round->ledgers, uuid);
+	int rc;
+
+	if (!ledger)
+		return 0;
+	rc = force ? 0 : check_gone(round, ledger, err);
+	if (rc == 0)
+		rc = round_settle(round, ledger, UNDO_RELEASE, err);
+	if (rc < 0)
+		return rc;
+	ledgers_take(&round->ledgers, ledger);
+	ledger_free(ledger);
+	return 0;
+}
+
+/* One round.  @uuid: NULL for all that are not alive */
+static int settle_once(struct round *round, const char *uuid, bool force, struct err *err)
+{
+	int rc = round_begin(round, clock_ms() + round->lock_deadline_ms, uuid, err);
+	size_t i;
+
+	if (rc == 0 && uuid)
+		rc = settle_in_round(round, uuid, force, err);
+	round_end(round);
+	for (i = 0; rc == 0 && !uuid && i < round->n_settled; i++)
+		if (!round->settled[i].complete)
+			rc = -EAGAIN;
+	return rc;
+}
+
+/* Without the lock while pages are waited for */
+static int settle_patiently(struct round *round, const char *uuid, bool force, struct err *err)
+{
+	uint64_t deadline = clock_ms() + RELEASE_WAIT_MS;
+
+	for (;;) {
+		int rc = settle_once(round, uuid, force, err);
+
+		if (rc != -EAGAIN || !clock_left_ms(deadline))
+			return rc;
+		clock_sleep_ms(RELEASE_POLL_MS);
+	}
+}
+
+int round_settle_guest(struct round *round, const char *uuid, bool force, struct err *err)
+{
+	return settle_patiently(round, uuid, force, err);
+}
+
+int round_settle_all(struct round *round, struct err *err)
+{
+	int rc = settle_patiently(round, NULL, false, err);
+
+	/* What waits is in the report */
+	return rc == -EAGAIN ? 0 : rc;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The state directory, its lock, and the ledgers in it.
+ *
+ * /run/libvirt-membacking/lock		flock(2): one change of the host at a time
+ * /run/libvirt-membacking/guests/UUID	the ledger of one guest
+ *
+ * Only this room knows these files.
+ */
+#ifndef MEMBACKING_LIFECYCLE_STATE_H
+#define MEMBACKING_LIFECYCLE_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+
+#ifndef STATE_DIR
+#define STATE_DIR "run/libvirt-membacking"
+#endif
+
+struct state {
+	int dirfd;    /* STATE_DIR */
+	int guestsfd; /* STATE_DIR/guests */
+	int lockfd;   /* -1: not held */
+};
+
+#define STATE_CLOSED ((struct state){ -1, -1, -1 })
+
+/**
+ * state_open() - Open the state directory below @rootfd
+ * @create:	Make it if it is missing; else -ENOENT
+ */
+int state_open(int rootfd, bool create, struct state *state, struct err *err);
+void state_close(struct state *state);
+
+/* Are there no ledgers at all?  Also true when there is no state directory.
+ * Cheap: this is all that most guests' starts and ends ask for */
+bool state_is_empty(int rootfd);
+
+/* Does this guest have a ledger? */
+bool state_has(const struct state *state, const char *uuid);
+
+/**
+ * state_lock() - Wait for the host lock
+ * @deadline:	clock_ms(); 0: don't wait
+ * Return: 0, -EAGAIN (not waited), -ETIMEDOUT with a sentence, ...
+ */
+int state_lock(struct state *state, uint64_t deadline, struct err *err);
+void state_unlock(struct state *state);
+
+#endif

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "lifecycle/view.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "kernel/kfs.h"
+#include "lifecycle/ledger.h"
+#include "lifecycle/liveness.h"
+#include "lifecycle/qemu_memory.h"
+#include "steps/steps.h"
+
+/* ---- the kernel's side ---- */
+
+static int read_size(const struct kfs *kfs, const struct numa *numa, uint64_t page_kib,
+		     struct size_view *size, struct err *err)
+{
+	size_t i;
+	int rc;
+
+	size->page_kib = page_kib;
+	rc = hugepages_reserved(kfs, page_kib, &size->reserved, err);
+	if (rc < 0)
+		return rc;
+	size->pools = calloc(numa->n_nodes + 1, sizeof(*size->pools));
+	if (!size->pools)
+		return err_set(err, ENOMEM, "out of memory");
+	for (i = 0; i < numa->n_nodes; i++) {
+		rc = hugepages_read_pool(kfs, numa, numa->nodes[i].id, page_kib,
+					 &size->pools[size->n_pools].pool, err);
+		if (rc == 0)
+			size->n_pools++;
+		else if (rc != -ENOENT)
+			return rc;
+	}
+	return 0;
+}
+
+int view_read(const struct kfs *kfs, struct host_view *host, struct err *err)
+{
+	cleanup_free uint64_t *sizes = NULL;
+	struct host_view result = { 0 };
+	int rc = numa_read(kfs, &result.numa, err), n, i;
+
+	if (rc < 0)
+		return rc;
+	n = hugepages_sizes(kfs, &sizes, err);
+	result.default_page_kib = hugepages_default_kib(kfs);
+	result.sizes = calloc((size_t)(n < 0 ? 0 : n) + 1, sizeof(*result.sizes));
+	rc = n < 0 ? n : 0;
+	if (rc == 0 && !result.sizes)
+		rc = err_set(err, ENOMEM, "out of memory");
+	for (i = 0; rc == 0 && i < n; i++) {
+		result.n_sizes++;
+		rc = read_size(kfs, &result.numa, sizes[i], &result.sizes[i], err);
+	}
+	if (rc < 0) {
+		view_free(&result);
+		return rc;
+	}
+	*host = result;
+	return 0;
+}
+
+void view_free(struct host_view *host)
+{
+	size_t i;
+
+	for (i = 0; i < host->n_sizes; i++)
+		free(host->sizes[i].pools);
+	free(host->sizes);
+	numa_free(&host->numa);
+	*host = (struct host_view){ 0 };
+}
+
+/* ---- the ledgers' side ---- */
+
+uint64_t view_promised(const struct ledger *ledger, uint64_t page_kib, unsigned int node)
+{
+	uint64_t pages = 0;
+	size_t i, j;
+
+	for (i = 0; i < ledger->list.n; i++) {
+		const struct step *step = &ledger->list.steps[i];
+
+		if (step->kind != STEP_HUGEPAGES || step->hugepages.page_kib != page_kib)
+			continue;
+		for (j = 0; j < step->hugepages.n_shares; j++)
+			if (step->hugepages.shares[j].node == node)
+				pages = u64_add_sat(pages, step->hugepages.shares[j].have);
+	}
+	return pages;
+}
+
+static void claim_size(const struct kfs *kfs, const struct ledger *ledger, pid_t pid,
+		       const struct qemu_memory *mapped, struct size_view *size)
+{
+	uint64_t promised = 0, used = 0, left, lacks;
+	size_t i;
+
+	for (i = 0; i < size->n_pools; i++) {
+		unsigned int node = size->pools[i].pool.node;
+
+		promised = u64_add_sat(promised, view_promised(ledger, size->page_kib, node));
+		used += qemu_memory_on(mapped, size->page_kib, node);
+	}
+	left = u64_sub_floor(promised, used);
+	if (!left)
+		return;
+	for (i = 0; i < size->n_pools; i++) {
+		struct pool_view *pool = &size->pools[i];
+		unsigned int node = pool->pool.node;
+
+		/* An unbound guest may have taken its pages on another node than they
+		 * were promised on: never claim more than it still lacks */
+		lacks = u64_sub_floor(view_promised(ledger, size->page_kib, node),
+				      qemu_memory_on(mapped, size->page_kib, node));
+		pool->claimed = u64_add_sat(pool->claimed, u64_min(left, lacks));
+	}
+	if (pid)
+		size->covered =
+			u64_add_sat(size->covered,
+				    u64_min(left, qemu_memory_reserved(kfs, pid, size->page_kib)));
+}
+
+static bool has_pages(const struct ledger *ledger)
+{
+	size_t i;
+
+	for (i = 0; i < ledger->list.n; i++)
+		if (ledger->list.steps[i].kind == STEP_HUGEPAGES)
+			return true;
+	return false;
+}
+
+static void claim(const struct kfs *kfs, const struct ledger *ledger, struct host_view *host)
+{
+	struct qemu_memory mapped = { 0 };
+	pid_t pid = 0;
+	size_t i;
+
+	if (liveness_qemu(kfs, ledger->name, &pid) && pid)
+		qemu_memory_mapped(kfs, pid, &mapped);
+	for (i = 0; i < host->n_sizes; i++)
+		claim_size(kfs, ledger, pid, &mapped, &host->sizes[i]);
+	qemu_memory_free(&mapped);
+}
+
+/* Reservations before free pages, and both after the claims: whatever a QEMU
+ * takes in between is then missing from the later number only */
+static int recount(const struct kfs *kfs, struct host_view *host, struct err *err)
+{
+	size_t i, j;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && i < host->n_sizes; i++)
+		rc = hugepages_reserved(kfs, host->sizes[i].page_kib, &host->sizes[i].reserved,
+					err);
+	for (i = 0; rc == 0 && i < host->n_sizes; i++) {
+		const struct size_view *size = &host->sizes[i];
+
+		for (j = 0; rc == 0 && j < size->n_pools; j++)
+			rc = hugepages_read_pool(kfs, &host->numa, size->pools[j].pool.node,
+						 size->page_kib, &size->pools[j].pool, err);
+	}
+	return rc;
+}
+
+int view_account(const struct kfs *kfs, const struct ledgers *ledgers, struct host_view *host,
+		 struct err *err)
+{
+	bool claims = false;
+	size_t i, j;
+
+	for (i = 0; i < ledgers->n; i++) {
+		const struct ledger *ledger = ledgers->list[i];
+
+		for (j = 0; j < ledger->list.n; j++) {
+			const struct step *step = &ledger->list.steps[j];
+
+			step_ops(step->kind)->account(step, host);
+		}
+		if (ledger->alive && has_pages(ledger)) {
+			claim(kfs, ledger, host);
+			claims = true;
+		}
+	}
+	return claims ? recount(kfs, host, err) : 0;
+}
+
+/* Own idle pages of one step, back from the pool to free memory */
+static void settle_share(const struct step_hugepages *hp, const struct step_share *share,
+			 struct host_view *host)
+{
+	struct size_view *size = host_view_size(host, hp->page_kib);
+	struct pool_view *pool = host_view_pool(host, hp->page_kib, share->node);
+	uint64_t own, n;
+	size_t i;
+
+	if (!pool)
+		return;
+	own = u64_sub_floor(share->own, host_view_lost(pool));
+	n = hp->keep ? 0 : u64_min(own, host_view_idle(size, pool));
+	pool->own = u64_sub_floor(pool->own, share->own);
+	pool->pool.total = u64_sub_floor(pool->pool.total, n);
+	pool->pool.free -= n;
+	for (i = 0; i < host->numa.n_nodes; i++)
+		if (host->numa.nodes[i].id == share->node)
+			host->numa.nodes[i].free_kib += n * hp->page_kib;
+}
+
+void view_settle(const struct ledgers *ledgers, struct host_view *host)
+{
+	size_t i, j, k;
+
+	for (i = 0; i < ledgers->n; i++) {
+		const struct ledger *ledger = ledgers->list[i];
+
+		for (j = 0; !ledger->alive && j < ledger->list.n; j++) {
+			const struct step *step = &ledger->list.steps[j];
+
+			for (k = 0; step->kind == STEP_HUGEPAGES && k < step->hugepages.n_shares;
+			     k++)
+				settle_share(&step->hugepages, &step->hugepages.shares[k], host);
+		}
+	}
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Filling the host view: the kernel's counters and what the ledgers say of them.
+ */
+#ifndef MEMBACKING_LIFECYCLE_VIEW_H
+#define MEMBACKING_LIFECYCLE_VIEW_H
+
+#include "policy/host_view.h"
+
+struct err;
+struct kfs;
+struct ledger;
+struct ledgers;
+
+/* The kernel's side: nodes, page sizes, pools */
+int view_read(const struct kfs *kfs, struct host_view *host, struct err *err);
+
+/**
+ * view_account() - The ledgers' side: whose pages, and claims on them
+ *
+ * claim(guest, size) = promised - what its QEMU has mapped of it, in sum and on
+ * each node.  A ledger that is not alive claims nothing.
+ *
+ * Reads the pools again after the claims: a QEMU that takes pages meanwhile then
+ * makes fewer pages look idle than there are, never more.
+ */
+int view_account(const struct kfs *kfs, const struct ledgers *ledgers, struct host_view *host,
+		 struct err *err);
+
+/**
+ * view_settle() - Change @host as if the dead among @ledgers had been settled
+ *
+ * For a plan that is shown and not carried out: prepare settles them first.
+ */
+void view_settle(const struct ledgers *ledgers, struct host_view *host);
+
+/* What @ledger promised of one pool */
+uint64_t view_promised(const struct ledger *ledger, uint64_t page_kib, unsigned int node);
+
+void view_free(struct host_view *host);
+
+#endif
