@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# libvirt-membacking
+#
+#   make              build the hooks and the command into build/
+#   make check        unit tests; no root needed
+#   sudo make demo    install what is needed, then one real guest through the hook
+#   sudo make test    install what is needed, then all the tests
+#   sudo make bench   the measurements of tests/bench/RESULTS.md
+#   make install      DESTDIR=, PREFIX=, SYSCONFDIR=, RUNSTATEDIR=, HOOK_DIRECT=yes
+#   make lint         format, clang-tidy, cppcheck, shellcheck, headers, layers
+#   make clean
+#
+# BUILD=DIR puts the build elsewhere, FLAVOUR=asan adds sanitizers, V=1 shows
+# the commands, CC=clang takes another compiler.
+
+FLAVOUR ?=
+BUILD ?= build$(if $(FLAVOUR),-$(FLAVOUR))
+
+PREFIX ?= /usr
+SBINDIR ?= $(PREFIX)/sbin
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
+SYSCONFDIR ?= /etc
+RUNSTATEDIR ?= /run
+HOOKDIR = $(SYSCONFDIR)/libvirt/hooks
+
+CC ?= gcc
+PKG_CONFIG ?= pkg-config
+
+ifneq ($(V),1)
+Q = @
+say = @echo "  $(1)	$(2)"
+endif
+
+.DELETE_ON_ERROR:
+.PHONY: all
+all:
+
+# ---- compiler ----
+
+WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes \
+	-Wmissing-prototypes -Wvla -Werror
+HARDENING = -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+CFLAGS ?= -O2 -g
+LDFLAGS ?=
+ifeq ($(FLAVOUR),asan)
+HARDENING = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LINK_HARDENING = -fsanitize=address,undefined
+else
+LINK_HARDENING = -pie -Wl,-z,relro,-z,now
+endif
+override CPPFLAGS += -Ihelpers -Itests -D_GNU_SOURCE -DSTATE_DIR='"$(RUNSTATEDIR:/%=%)/libvirt-membacking"' -DSYSCONF_DIR='"$(SYSCONFDIR:/%=%)"'
+COMPILE = $(CC) -std=gnu11 $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDENING)
+LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(LINK_HARDENING)
+
+# pkg-config is asked only when something is built
+pkg = $(shell $(PKG_CONFIG) $(1))
+XML_CFLAGS = $(call pkg,--cflags libxml-2.0)
+
+# ---- what is built of what ----
+
+rooms = base kernel memory guest policy steps lifecycle
+core_src = $(foreach room,$(rooms),$(sort $(wildcard helpers/$(room)/*.c)))
+ctl_src = $(sort $(wildcard helpers/conf/*.c helpers/ctl/*.c))
+core_obj = $(core_src:%.c=$(BUILD)/%.o)
+ctl_obj = $(ctl_src:%.c=$(BUILD)/%.o)
+core_lib = $(BUILD)/helpers/core.a
+
+# Hooks link no more than they need: each library costs every guest's start
+hook_libs = $(call pkg,--libs libxml-2.0 jansson) -linih
+# Ends up in those only that mount something
+mount_libs = $(call pkg,--libs mount)
+ctl_libs = $(hook_libs) $(mount_libs) $(call pkg,--libs libvirt smartcols)
+
+programs = $(BUILD)/hooks/qemu $(BUILD)/hooks/daemon $(BUILD)/helpers/virt-membacking
+
+all: $(programs)
+
+# An archive that is never stale: members of removed files must go
+$(core_lib): $(core_obj)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/hooks/%: $(BUILD)/hooks/%.o $(core_lib)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -Wl,--as-needed -o $@ $^ $(hook_libs) $(mount_libs)
+
+$(BUILD)/helpers/virt-membacking: $(ctl_obj) $(core_lib)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -Wl,--as-needed -o $@ $^ $(ctl_libs)
+
+$(BUILD)/%.o: %.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(COMPILE) $(XML_CFLAGS) -MMD -MP -c -o $@ $<
+
+# ---- unit tests ----
+
+unit_src = $(sort $(wildcard tests/unit/test_*.c))
+unit_tests = $(unit_src:%.c=$(BUILD)/%)
+
+$(BUILD)/tests/unit/%.o: override CPPFLAGS += -DTESTS_DIR='"$(CURDIR)/tests"'
+$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/tests/unit/unit.o $(core_lib)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ $(hook_libs) $(mount_libs) -lcunit
+
+.PHONY: unit-tests check
+unit-tests: $(unit_tests)
+check: unit-tests
+	$(Q)tests/run-unit $(unit_tests)
+
+# ---- everything, on a real host ----
+
+.PHONY: demo test bench
+demo test bench: export BUILD := $(abspath $(BUILD))
+
+demo:
+	$(Q)packaging/install-deps demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/demo
+
+test:
+	$(Q)packaging/install-deps test
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/run-all
+
+bench:
+	$(Q)packaging/install-deps bench
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/bench/run
+
+# ---- checks of the source ----
+
+sources = $(sort $(wildcard hooks/*.c helpers/*/*.[ch] tests/*/*.[ch]))
+scripts = $(shell grep -lE '^\#!.*(bash|sh)$$' -r packaging tests --exclude-dir=hosts)
+
+.PHONY: lint format format-check hdr-check layer-check pure-check tidy cppcheck shellcheck
+lint: format-check hdr-check layer-check pure-check tidy cppcheck shellcheck
+
+format:
+	clang-format -i $(sources)
+
+format-check:
+	$(Q)clang-format --dry-run -Werror $(sources)
+
+# Each header compiles by itself
+hdr-check:
+	$(Q)for h in $(wildcard helpers/*/*.h); do \
+		$(COMPILE) $(XML_CFLAGS) -fsyntax-only -x c $$h || exit 1; done
+
+# Includes go downwards, hooks link little
+layer-check: $(programs)
+	$(Q)tests/check-layers $(BUILD)
+
+# A decision makes no system call
+pure-check: $(BUILD)/helpers/policy/plan.o $(BUILD)/helpers/policy/host_view.o
+	$(Q)tests/check-pure $^
+
+tidy:
+	$(Q)clang-tidy --quiet $(filter-out tests/%,$(filter %.c,$(sources))) -- \
+		-std=gnu11 $(CPPFLAGS) $(XML_CFLAGS) 2>/dev/null
+
+cppcheck:
+	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 \
+		--enable=warning,performance,portability -D_GNU_SOURCE -Ihelpers \
+		$(filter-out tests/%,$(filter %.c,$(sources)))
+
+shellcheck:
+	$(Q)shellcheck -x -P SCRIPTDIR $(scripts)
+
+# ---- install ----
+
+bindir = $(DESTDIR)$(BINDIR)
+sbindir = $(DESTDIR)$(SBINDIR)
+hookdir = $(DESTDIR)$(HOOKDIR)
+
+.PHONY: install uninstall
+install: all
+	install -d $(bindir) $(sbindir) $(DESTDIR)$(MANDIR)/man8 $(hookdir)/qemu.d $(hookdir)/daemon.d \
+		$(DESTDIR)$(SYSCONFDIR)/libvirt/membacking.conf.d
+	install -m 755 $(BUILD)/hooks/qemu $(sbindir)/libvirt-membacking-qemu-hook
+	install -m 755 $(BUILD)/hooks/daemon $(sbindir)/libvirt-membacking-daemon-hook
+	install -m 755 $(BUILD)/helpers/virt-membacking $(bindir)/virt-membacking
+	install -m 644 packaging/man/virt-membacking.8 $(DESTDIR)$(MANDIR)/man8/
+	[ -e $(DESTDIR)$(SYSCONFDIR)/libvirt/membacking.conf ] || \
+		install -m 644 conf-snippets/membacking.conf $(DESTDIR)$(SYSCONFDIR)/libvirt/
+ifeq ($(HOOK_DIRECT),yes)
+	packaging/link-hook $(SBINDIR)/libvirt-membacking-qemu-hook $(hookdir)/qemu
+	packaging/link-hook $(SBINDIR)/libvirt-membacking-daemon-hook $(hookdir)/daemon
+else
+	packaging/link-hook $(SBINDIR)/libvirt-membacking-qemu-hook $(hookdir)/qemu.d/50-membacking
+	packaging/link-hook $(SBINDIR)/libvirt-membacking-daemon-hook $(hookdir)/daemon.d/50-membacking
+endif
+
+# The configuration stays: it is the administrator's
+uninstall:
+	packaging/link-hook --remove $(SBINDIR)/libvirt-membacking-qemu-hook \
+		$(hookdir)/qemu $(hookdir)/qemu.d/50-membacking
+	packaging/link-hook --remove $(SBINDIR)/libvirt-membacking-daemon-hook \
+		$(hookdir)/daemon $(hookdir)/daemon.d/50-membacking
+	rm -f $(sbindir)/libvirt-membacking-qemu-hook $(sbindir)/libvirt-membacking-daemon-hook \
+		$(bindir)/virt-membacking $(DESTDIR)$(MANDIR)/man8/virt-membacking.8
+
+.PHONY: clean
+clean:
+	rm -rf build build-*
+
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * virt-membacking plan: what a guest's start would do, by the code that does it.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "ctl/ctl.h"
+#include "ctl/domain_xml.h"
+#include "ctl/step_text.h"
+#include "ctl/table.h"
+#include "guest/guest.h"
+#include "lifecycle/dry_run.h"
+#include "steps/steps.h"
+
+/* ---- JSON ---- */
+
+static json_t *guest_to_json(const struct guest *guest)
+{
+	json_t *object = json_object();
+
+	if (json_put_string(object, "name", guest->name) &&
+	    json_put_string(object, "uuid", guest->uuid))
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+/* Also why there is nothing to do: to a program it is a note like the others */
+static json_t *notes_to_json(const struct dry_run *run)
+{
+	json_t *array = json_array();
+	int rc = 0;
+	size_t i;
+
+	if (*run->nothing)
+		rc = json_array_append_new(array, json_string(run->nothing));
+	for (i = 0; rc == 0 && i < run->plan.n_notes; i++)
+		rc = json_array_append_new(array, json_string(run->plan.notes[i]));
+	if (rc == 0)
+		return array;
+	json_decref(array);
+	return NULL;
+}
+
+static json_t *to_json(const struct guest *guest, const struct dry_run *run)
+{
+	json_t *root = json_object();
+
+	if (json_object_set_new(root, "guest", guest_to_json(guest)) == 0 &&
+	    json_object_set_new(root, "steps", step_list_to_json(&run->plan.list)) == 0 &&
+	    json_object_set_new(root, "notes", notes_to_json(run)) == 0)
+		return root;
+	json_decref(root);
+	return NULL;
+}
+
+/* ---- text ---- */
+
+enum { STEP, WHAT, COLUMNS };
+
+static const struct table_column columns[] = {
+	[STEP] = { "STEP", TABLE_PLAIN },
+	[WHAT] = { "WHAT", TABLE_LINES },
+};
+
+static int print_steps(const struct step_list *list, struct err *err)
+{
+	struct table table;
+	char text[4096];
+	size_t i;
+
+	table_begin(&table, columns, COLUMNS);
+	for (i = 0; i < list->n; i++) {
+		struct libscols_line *row = table_row(&table, NULL);
+
+		table_cell(&table, row, STEP, "%s", step_ops(list->steps[i].kind)->name);
+		table_cell(&table, row, WHAT, "%s", step_text(&list->steps[i], text, sizeof(text)));
+	}
+	return table_end(&table, err);
+}
+
+static int print(const struct guest *guest, const struct dry_run *run, struct err *err)
+{
+	int rc = 0;
+	size_t i;
+
+	if (run->plan.list.n) {
+		printf("Before guest '%s' starts:\n\n", guest->name);
+		rc = print_steps(&run->plan.list, err);
+	} else {
+		printf("nothing to do for guest '%s': %s\n", guest->name,
+		       *run->nothing ? run->nothing : "it needs no pages");
+	}
+	for (i = 0; rc == 0 && i < run->plan.n_notes; i++)
+		printf("%snote: %s\n", i ? "" : "\n", run->plan.notes[i]);
+	return rc;
+}
+
+/* ---- the command ---- */
+
+static int read_guest(const struct ctl *ctl, struct guest **guest, struct err *err)
+{
+	const char *name = ctl->n_args ? ctl->args[0] : ctl->xml;
+	cleanup_free char *xml = NULL;
+	size_t len = 0;
+	int rc = ctl->xml ? domain_xml_from_file(ctl->xml, &xml, &len, err) :
+			    domain_xml_from_libvirt(ctl->args[0], &xml, &len, err);
+
+	if (rc < 0)
+		return rc;
+	rc = guest_parse(xml, len, guest, err);
+	return rc < 0 ? err_prefix(err, rc, "'%.256s'", name) : 0;
+}
+
+static int run(struct ctl *ctl, struct err *err)
+{
+	cleanup_guest struct guest *guest = NULL;
+	struct dry_run result = { 0 };
+	int rc;
+
+	if (!ctl->xml == !ctl->n_args) {
+		err_set(err, EINVAL, "'plan' needs either a guest or --xml FILE");
+		return CTL_USAGE;
+	}
+	rc = read_guest(ctl, &guest, err);
+	if (rc == 0)
+		rc = dry_run(&ctl->kfs, guest, &result, err);
+	if (rc == 0)
+		rc = ctl->json ? ctl_print_json(to_json(guest, &result), err) :
+				 print(guest, &result, err);
+	plan_free(&result.plan);
+	return rc;
+}
+
+const struct command cmd_plan = {
+	.name = "plan",
+	.usage = "plan GUEST\nplan --xml FILE",
+	.summary = "show what a guest's start would do, without doing it",
+	.help = "Shows what is done before a guest starts, as decided at this moment: GUEST by\n"
+		"name or UUID as libvirt has it defined, or a file with its domain XML. Changes\n"
+		"nothing. Fails with the sentence that the start would fail with.",
+	.options = CTL_JSON | CTL_ROOT | CTL_XML,
+	.max_args = 1,
+	.run = run,
+};

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * virt-membacking release: give back by hand what one guest holds.
+ */
+#include <errno.h>
+
+#include "base/err.h"
+#include "ctl/ctl.h"
+#include "ctl/settle.h"
+#include "lifecycle/release.h"
+#include "lifecycle/state.h"
+
+static int report(const struct ctl *ctl, const struct settled *settled, struct err *err)
+{
+	int rc = settled->complete ? CTL_FINE : CTL_FINDINGS;
+	json_t *root;
+
+	if (!ctl->json) {
+		settle_print(settled);
+		return rc;
+	}
+	root = json_object();
+	if (json_object_set_new(root, "released", settle_to_json(settled)) < 0) {
+		json_decref(root);
+		root = NULL;
+	}
+	return ctl_print_json(root, err) < 0 ? -ENOMEM : rc;
+}
+
+static int run(struct ctl *ctl, struct err *err)
+{
+	struct settled settled = { 0 };
+	struct round round = { 0 };
+	struct state state;
+	int rc = ctl_need_root(ctl, "release a guest, which changes the host", err);
+
+	if (rc < 0)
+		return rc;
+	rc = settle_begin(ctl, &state, &round, err);
+	if (rc == -ENOENT)
+		return err_set(err, ENOENT, "guest '%.256s' holds nothing, as no guest does",
+			       ctl->args[0]);
+	if (rc < 0)
+		return rc;
+	rc = release_guest(&round, ctl->args[0], ctl->force, &settled, err);
+	if (rc == 0)
+		rc = report(ctl, &settled, err);
+	settle_end(&state, &round);
+	return rc;
+}
+
+const struct command cmd_release = {
+	.name = "release",
+	.usage = "release GUEST [--force]",
+	.summary = "give back what one guest holds",
+	.help = "Gives back what GUEST (name or UUID) holds. Refuses if it is alive, that is, its\n"
+		"QEMU runs or libvirt is starting it; --force gives it back regardless, but for\n"
+		"the pages in use. --force also removes a ledger that is damaged or of another\n"
+		"version: what it had added to the pools stays there then.\n"
+		"Waits two seconds for pages in use; exit status 1 if something is left then.",
+	.options = CTL_JSON | CTL_ROOT | CTL_FORCE,
+	.min_args = 1,
+	.max_args = 1,
+	.run = run,
+};

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The command virt-membacking: what its commands have in common.
+ *
+ * A command is one file cmd_NAME.c with one struct command, and one row in the
+ * table in main.c.
+ */
+#ifndef MEMBACKING_CTL_CTL_H
+#define MEMBACKING_CTL_CTL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "kernel/kfs.h"
+
+struct err;
+
+/* Exit status, and what a command's run() returns besides -errno */
+enum ctl_exit { CTL_FINE, CTL_FINDINGS, CTL_USAGE };
+
+/* Options that a command may take, as bits.  main.c has their table */
+enum ctl_option {
+	CTL_JSON = 1 << 0,
+	CTL_ROOT = 1 << 1,
+	CTL_XML = 1 << 2,
+	CTL_FORCE = 1 << 3,
+};
+
+/**
+ * struct ctl - How the command was called
+ * @kfs:	Open on @root
+ * @root:	--root; NULL: this host
+ * @xml:	--xml; NULL if not given
+ * @args:	What follows the command's name, without options
+ */
+struct ctl {
+	struct kfs kfs;
+	const char *root;
+	const char *xml;
+	bool json;
+	bool force;
+	size_t n_args;
+	char **args;
+};
+
+/**
+ * struct command - One command
+ * @usage:	Ways to call it, one a line, without the program's name and the
+ *		options that all have
+ * @summary:	For the list of commands.  Small letters, no full stop
+ * @help:	Sentences for --help, in lines of at most 79 columns
+ * @options:	Bits of enum ctl_option
+ * @run:	Writes the report to stdout.  Return: enum ctl_exit, or -errno with
+ *		a sentence; CTL_USAGE with a sentence too
+ */
+struct command {
+	const char *name;
+	const char *usage;
+	const char *summary;
+	const char *help;
+	unsigned int options;
+	size_t min_args;
+	size_t max_args;
+	int (*run)(struct ctl *ctl, struct err *err);
+};
+
+extern const struct command cmd_status;
+extern const struct command cmd_plan;
+extern const struct command cmd_reconcile;
+extern const struct command cmd_release;
+
+/* Commands that change the host: -EPERM if we are not root.  A captured host is
+ * a directory like any other */
+int ctl_need_root(const struct ctl *ctl, const char *what, struct err *err);
+
+/* Print @root, which may be NULL when memory ran out, and free it */
+int ctl_print_json(json_t *root, struct err *err);
+
+#endif

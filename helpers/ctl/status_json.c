@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * status --json.  Its keys are a contract: more may be added, none may go.
+ */
+#include "base/json.h"
+#include "ctl/status.h"
+#include "lifecycle/ledger.h"
+#include "lifecycle/liveness.h"
+#include "policy/host_view.h"
+#include "steps/steps.h"
+
+static bool put(json_t *object, const char *key, json_t *value)
+{
+	return json_object_set_new(object, key, value) == 0;
+}
+
+/* @object, or NULL instead of an unfinished one */
+static json_t *if_ok(json_t *object, bool ok)
+{
+	if (ok)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+static json_t *pool_to_json(const struct size_view *size, const struct pool_view *pool)
+{
+	uint64_t persistent = hugepages_persistent(&pool->pool);
+	json_t *object = json_object();
+
+	return if_ok(object, json_put_u64(object, "page_kib", size->page_kib) &&
+				     json_put_u64(object, "total", pool->pool.total) &&
+				     json_put_u64(object, "free", pool->pool.free) &&
+				     json_put_u64(object, "reserved", size->reserved) &&
+				     json_put_u64(object, "surplus", pool->pool.surplus) &&
+				     json_put_u64(object, "claimed", pool->claimed) &&
+				     json_put_u64(object, "own", pool->own) &&
+				     json_put_u64(object, "foreign",
+						  u64_sub_floor(persistent, pool->own)) &&
+				     json_put_u64(object, "idle", host_view_idle(size, pool)));
+}
+
+static json_t *pools_to_json(const struct host_view *host, unsigned int node)
+{
+	json_t *array = json_array();
+	bool ok = array;
+	size_t i;
+
+	for (i = 0; ok && i < host->n_sizes; i++) {
+		const struct pool_view *pool = host_view_pool(host, host->sizes[i].page_kib, node);
+
+		if (pool)
+			ok = json_array_append_new(array, pool_to_json(&host->sizes[i], pool)) == 0;
+	}
+	return if_ok(array, ok);
+}
+
+static json_t *node_to_json(const struct host_view *host, const struct numa_node *node)
+{
+	json_t *object = json_object();
+
+	return if_ok(object, json_put_u64(object, "id", node->id) &&
+				     json_put_u64(object, "total_kib", node->total_kib) &&
+				     json_put_u64(object, "free_kib", node->free_kib) &&
+				     put(object, "pools", pools_to_json(host, node->id)));
+}
+
+static json_t *nodes_to_json(const struct host_view *host)
+{
+	json_t *array = json_array();
+	bool ok = array;
+	size_t i;
+
+	for (i = 0; ok && i < host->numa.n_nodes; i++)
+		ok = json_array_append_new(array, node_to_json(host, &host->numa.nodes[i])) == 0;
+	return if_ok(array, ok);
+}
+
+static json_t *ksm_to_json(const struct status *status)
+{
+	json_t *object;
+
+	if (!status->has_ksm)
+		return json_null();
+	object = json_object();
+	return if_ok(object, json_put_u64(object, "run", status->ksm.run) &&
+				     put(object, "saved_kib", json_integer(status->ksm.saved_kib)));
+}
+
+/* null for a setting that this kernel doesn't have */
+static json_t *word_to_json(const char *word)
+{
+	return *word ? json_string(word) : json_null();
+}
+
+static json_t *thp_to_json(const struct status *status)
+{
+	const struct thp *thp = &status->thp;
+	json_t *object;
+
+	if (!status->has_thp)
+		return json_null();
+	object = json_object();
+	return if_ok(object,
+		     put(object, "enabled", word_to_json(thp->enabled)) &&
+			     put(object, "defrag", word_to_json(thp->defrag)) &&
+			     put(object, "shmem_enabled", word_to_json(thp->shmem_enabled)));
+}
+
+static json_t *saved_to_json(const struct kfs *kfs, const struct ledger *ledger)
+{
+	int64_t saved_kib;
+	pid_t pid = 0;
+
+	if (!liveness_qemu(kfs, ledger->name, &pid) || !pid ||
+	    ksm_process_saved(kfs, pid, &saved_kib) < 0)
+		return json_null();
+	return json_integer(saved_kib);
+}
+
+/* Of a ledger of another version nothing is known but whose it is */
+static json_t *guest_to_json(const struct kfs *kfs, const struct ledger *ledger)
+{
+	bool known = !ledger->foreign_version;
+	json_t *object = json_object();
+
+	return if_ok(
+		object,
+		json_put_string(object, "name", ledger->name) &&
+			json_put_string(object, "uuid", ledger->uuid) &&
+			json_put_string(object, "phase",
+					known ? ledger_phase_name(ledger->phase) : "unknown") &&
+			put(object, "alive", known ? json_boolean(ledger->alive) : json_null()) &&
+			put(object, "steps", step_list_to_json(&ledger->list)) &&
+			put(object, "ksm_saved_kib", saved_to_json(kfs, ledger)));
+}
+
+static json_t *guests_to_json(const struct round *round)
+{
+	json_t *array = json_array();
+	bool ok = array;
+	size_t i;
+
+	for (i = 0; ok && i < round->ledgers.n; i++)
+		ok = json_array_append_new(array,
+					   guest_to_json(round->kfs, round->ledgers.list[i])) == 0;
+	return if_ok(array, ok);
+}
+
+static json_t *damaged_to_json(const struct ledgers *ledgers)
+{
+	json_t *array = json_array();
+	bool ok = array;
+	size_t i;
+
+	for (i = 0; ok && i < ledgers->n_damaged; i++) {
+		json_t *object = json_object();
+
+		ok = json_put_string(object, "uuid", ledgers->damaged[i].uuid) &&
+		     json_put_string(object, "why", ledgers->damaged[i].why.text);
+		ok = json_array_append_new(array, object) == 0 && ok;
+	}
+	return if_ok(array, ok);
+}
+
+json_t *status_to_json(const struct status *status)
+{
+	const struct round *round = &status->round;
+	json_t *root = json_object();
+
+	return if_ok(root, put(root, "nodes", nodes_to_json(&round->host)) &&
+				   put(root, "stores", json_array()) &&
+				   put(root, "ksm", ksm_to_json(status)) &&
+				   put(root, "thp", thp_to_json(status)) &&
+				   put(root, "guests", guests_to_json(round)) &&
+				   put(root, "damaged", damaged_to_json(&round->ledgers)));
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * status for people, in 80 columns.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/text.h"
+#include "ctl/status.h"
+#include "ctl/step_text.h"
+#include "ctl/table.h"
+#include "lifecycle/ledger.h"
+#include "policy/host_view.h"
+
+/* ---- nodes and pools ---- */
+
+enum { NODE, TOTAL, FREE, RESERVED, CLAIMED, IDLE, OURS, NODE_COLUMNS };
+
+static const struct table_column node_columns[] = {
+	[NODE] = { "NODE", TABLE_TREE },	[TOTAL] = { "TOTAL", TABLE_RIGHT },
+	[FREE] = { "FREE", TABLE_RIGHT },	[RESERVED] = { "RESERVED", TABLE_RIGHT },
+	[CLAIMED] = { "CLAIMED", TABLE_RIGHT }, [IDLE] = { "IDLE", TABLE_RIGHT },
+	[OURS] = { "OURS", TABLE_RIGHT },
+};
+
+/* "64 = 128 MiB" */
+static void pages_cell(struct table *table, struct libscols_line *row, size_t column,
+		       uint64_t pages, uint64_t page_kib)
+{
+	char kib[TEXT_KIB_SIZE];
+
+	if (pages)
+		table_cell(table, row, column, "%" PRIu64 " = %s", pages,
+			   text_from_kib(u64_mul_sat(pages, page_kib), kib));
+	else
+		table_cell(table, row, column, "0");
+}
+
+static void add_pool(struct table *table, struct libscols_line *parent,
+		     const struct size_view *size, const struct pool_view *pool)
+{
+	struct libscols_line *row = table_row(table, parent);
+	char kib[TEXT_KIB_SIZE];
+
+	table_cell(table, row, NODE, "%s", text_from_kib(size->page_kib, kib));
+	pages_cell(table, row, TOTAL, pool->pool.total, size->page_kib);
+	pages_cell(table, row, FREE, pool->pool.free, size->page_kib);
+	table_cell(table, row, RESERVED, "%" PRIu64, size->reserved);
+	table_cell(table, row, CLAIMED, "%" PRIu64, pool->claimed);
+	table_cell(table, row, IDLE, "%" PRIu64, host_view_idle(size, pool));
+	table_cell(table, row, OURS, "%" PRIu64, pool->own);
+}
+
+static void add_node(struct table *table, const struct host_view *host,
+		     const struct numa_node *node)
+{
+	struct libscols_line *row = table_row(table, NULL);
+	char kib[TEXT_KIB_SIZE];
+	size_t i;
+
+	table_cell(table, row, NODE, "node %u", node->id);
+	table_cell(table, row, TOTAL, "%s", text_from_kib(node->total_kib, kib));
+	table_cell(table, row, FREE, "%s", text_from_kib(node->free_kib, kib));
+	for (i = 0; i < host->n_sizes; i++) {
+		const struct pool_view *pool =
+			host_view_pool(host, host->sizes[i].page_kib, node->id);
+
+		if (pool)
+			add_pool(table, row, &host->sizes[i], pool);
+	}
+}
+
+static int print_nodes(const struct host_view *host, struct err *err)
+{
+	struct table table;
+	size_t i;
+
+	table_begin(&table, node_columns, NODE_COLUMNS);
+	for (i = 0; i < host->numa.n_nodes; i++)
+		add_node(&table, host, &host->numa.nodes[i]);
+	return table_end(&table, err);
+}
+
+/* ---- settings of the whole host ---- */
+
+static void print_ksm(const struct status *status)
+{
+	static const char *const words[] = { "stopped", "running", "taking apart what it merged" };
+	int64_t saved = status->ksm.saved_kib;
+	char kib[TEXT_KIB_SIZE];
+
+	if (!status->has_ksm) {
+		printf("KSM: not in this kernel\n");
+		return;
+	}
+	printf("KSM: %s", status->ksm.run < 3 ? words[status->ksm.run] : "in an unknown state");
+	if (saved > 0)
+		printf(", saves %s", text_from_kib((uint64_t)saved, kib));
+	else if (saved < 0)
+		printf(", costs %s more than it saves", text_from_kib((uint64_t)-saved, kib));
+	putchar('\n');
+}
+
+static void print_thp(const struct status *status)
+{
+	const struct thp *thp = &status->thp;
+
+	if (!status->has_thp) {
+		printf("THP: not in this kernel\n");
+		return;
+	}
+	printf("THP: %s", thp->enabled);
+	if (*thp->defrag)
+		printf(", defrag %s", thp->defrag);
+	if (*thp->shmem_enabled)
+		printf(", for shared memory %s", thp->shmem_enabled);
+	putchar('\n');
+}
+
+/* ---- guests ---- */
+
+enum { GUEST, PHASE, HOLDS, GUEST_COLUMNS };
+
+static const struct table_column guest_columns[] = {
+	[GUEST] = { "GUEST", TABLE_PLAIN },
+	[PHASE] = { "PHASE", TABLE_PLAIN },
+	[HOLDS] = { "HOLDS", TABLE_LINES },
+};
+
+static void phase_cell(struct table *table, struct libscols_line *row, const struct ledger *ledger)
+{
+	if (ledger->foreign_version)
+		table_cell(table, row, PHASE, "unknown");
+	else if (ledger->alive || ledger->phase == LEDGER_LEAVING)
+		table_cell(table, row, PHASE, "%s", ledger_phase_name(ledger->phase));
+	else
+		table_cell(table, row, PHASE, "%s, gone", ledger_phase_name(ledger->phase));
+}
+
+/* A row for each step, the first of them with the guest's name */
+static void add_guest(struct table *table, const struct ledger *ledger)
+{
+	struct libscols_line *row = table_row(table, NULL);
+	char text[4096];
+	size_t i;
+
+	table_cell(table, row, GUEST, "%s", ledger->name);
+	phase_cell(table, row, ledger);
+	if (!ledger->list.n)
+		table_cell(table, row, HOLDS, ledger->foreign_version ? "unknown" : "nothing");
+	for (i = 0; i < ledger->list.n; i++) {
+		if (i)
+			row = table_row(table, NULL);
+		table_cell(table, row, HOLDS, "%s",
+			   step_text(&ledger->list.steps[i], text, sizeof(text)));
+	}
+}
+
+static int print_guests(const struct ledgers *ledgers, struct err *err)
+{
+	struct table table;
+	size_t i;
+
+	if (!ledgers->n) {
+		printf("No guest holds anything.\n");
+		return 0;
+	}
+	table_begin(&table, guest_columns, GUEST_COLUMNS);
+	for (i = 0; i < ledgers->n; i++)
+		add_guest(&table, ledgers->list[i]);
+	return table_end(&table, err);
+}
+
+/* ---- what somebody should do ---- */
+
+static void print_remedies(const struct ledgers *ledgers)
+{
+	struct err text;
+	size_t i;
+
+	for (i = 0; i < ledgers->n; i++) {
+		const struct ledger *ledger = ledgers->list[i];
+
+		if (ledger->foreign_version) {
+			ledger_other_version(ledger, &text);
+			printf("\n%s\n", text.text);
+		} else if (ledger->phase == LEDGER_LEAVING) {
+			printf("\nguest '%s' is on its way out, but some of what it held was "
+			       "still in use: virt-membacking reconcile\n",
+			       ledger->name);
+		} else if (!ledger->alive) {
+			printf("\nguest '%s' is gone, but what it held is not given back yet: "
+			       "virt-membacking reconcile\n",
+			       ledger->name);
+		}
+	}
+	for (i = 0; i < ledgers->n_damaged; i++)
+		printf("\n%s; repair it, or give up what it holds with: "
+		       "virt-membacking release %s --force\n",
+		       ledgers->damaged[i].why.text, ledgers->damaged[i].uuid);
+}
+
+int status_print(const struct status *status, struct err *err)
+{
+	int rc = print_nodes(&status->round.host, err);
+
+	if (rc < 0)
+		return rc;
+	putchar('\n');
+	print_ksm(status);
+	print_thp(status);
+	putchar('\n');
+	rc = print_guests(&status->round.ledgers, err);
+	if (rc == 0)
+		print_remedies(&status->round.ledgers);
+	return rc;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * "Did you mean ...?"
+ */
+#ifndef MEMBACKING_CTL_SUGGEST_H
+#define MEMBACKING_CTL_SUGGEST_H
+
+#include <stddef.h>
+
+/* The one of @n @names that @word is most likely a slip for; NULL if none is close */
+const char *suggest(const char *word, const char *const *names, size_t n);
+
+#endif

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * libvirt's daemon hook: "-" start|shutdown|reload - EXTRA.
+ *
+ * Runs before the QEMU driver looks for hugetlbfs mounts, so a mount made here
+ * is found by that same start.  Each of the modular daemons calls it.
+ */
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "kernel/kfs.h"
+#include "lifecycle/daemon.h"
+
+static void report(int rc, const struct err *err)
+{
+	if (rc < 0)
+		log_error("%s", err->text);
+}
+
+/* libvirt's start must not depend on us: whatever fails is logged, and said
+ * again by the guest that needs it */
+int main(int argc, char **argv)
+{
+	struct kfs kfs;
+	struct err err;
+
+	if (geteuid() != 0 || argc < 3)
+		return 0;
+	if (strcmp(argv[2], "start") && strcmp(argv[2], "reload"))
+		return 0;
+	umask(022);
+	log_open(LOG_TARGET_SYSLOG, "libvirt-membacking", NULL, argv[2]);
+	if (kfs_open(&kfs, "/", &err) < 0)
+		return 0;
+	report(daemon_mount_hugetlbfs(&kfs, &err), &err);
+	report(daemon_reconcile(&kfs, &err), &err);
+	kfs_close(&kfs);
+	return 0;
+}
