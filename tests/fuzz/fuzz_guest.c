@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Fuzzing guest_parse() with libFuzzer.
+ *
+ *	clang -g -O1 -std=gnu11 -D_GNU_SOURCE -Ihelpers $(pkg-config --cflags libxml-2.0) \
+ *		-fsanitize=fuzzer,address,undefined -o fuzz_guest tests/fuzz/fuzz_guest.c \
+ *		helpers/guest/[a-z]*.c helpers/memory/numa.c helpers/kernel/kfs.c \
+ *		helpers/base/err.c helpers/base/text.c helpers/base/file.c \
+ *		$(pkg-config --libs libxml-2.0)
+ *	mkdir corpus && ./fuzz_guest -max_len=4096 -timeout=10 corpus tests/guests
+ *
+ * Seeds: tests/guests/[a-z]*.xml, which has every element that we read.  libFuzzer
+ * reads the last directory and writes only into the first.
+ *
+ * Beyond crashes: whatever is accepted must keep what guest.h promises.
+ */
+#include "guest/guest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/text.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void demand(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static void check_memory(const struct guest_memory *memory)
+{
+	demand(memory->size_kib > 0 && memory->size_kib < TEXT_KIB_MAX);
+	demand(memory->alias[0] != '\0');
+	demand(memory->cell >= -1 && memory->cell < 1024);
+	demand(memory->hugepages || !memory->page_kib);
+	demand((memory->bind == GUEST_BIND_ANY) == nodeset_empty(&memory->nodes));
+}
+
+static void check_guest(const struct guest *guest)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	demand(guest->name[0] && !strchr(guest->name, '/') && !strchr(guest->name, '\n'));
+	demand(text_is_uuid(guest->uuid));
+	demand(guest->id >= -1);
+	demand(guest->n_memory > 0);
+	for (i = 0; i < guest->n_memory; i++) {
+		check_memory(&guest->memory[i]);
+		sum += guest->memory[i].size_kib;
+	}
+	demand(sum < TEXT_KIB_MAX);
+	for (i = 0; i < guest->n_settings; i++)
+		demand(guest->settings[i].key[0] && guest->settings[i].value);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	cleanup_guest struct guest *guest = NULL;
+	struct err err = { "" };
+	int rc = guest_parse((const char *)data, size, &guest, &err);
+
+	if (rc < 0) {
+		demand(!guest && !strncmp(err.text, "domain XML", 10));
+		return 0;
+	}
+	check_guest(guest);
+	return 0;
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "base/clock.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "unit/unit.h"
+
+static void test_left(void)
+{
+	uint64_t now = clock_ms();
+
+	CU_ASSERT_EQUAL(clock_left_ms(0), 0);
+	CU_ASSERT_EQUAL(clock_left_ms(now), 0);
+	CU_ASSERT(clock_left_ms(now + 10000) > 5000);
+	CU_ASSERT(clock_left_ms(now + 10000) <= 10000);
+	CU_ASSERT(clock_left_ms(UINT64_MAX) > UINT64_MAX / 2);
+}
+
+static void test_sleep(void)
+{
+	uint64_t begin = clock_ms();
+
+	clock_sleep_ms(30);
+	CU_ASSERT(clock_ms() - begin >= 30);
+	/* Signals don't shorten it */
+	begin = clock_ms();
+	clock_alarm_start(5);
+	clock_sleep_ms(60);
+	clock_alarm_stop();
+	CU_ASSERT(clock_ms() - begin >= 60);
+}
+
+/* A read that would never end */
+static int blocked_read(void)
+{
+	int ends[2], rc;
+	char byte;
+
+	if (pipe(ends) < 0)
+		return -errno;
+	rc = read(ends[0], &byte, 1) < 0 ? -errno : 0;
+	close(ends[0]);
+	close(ends[1]);
+	return rc;
+}
+
+static void test_alarm(void)
+{
+	struct itimerval timer;
+	uint64_t begin = clock_ms();
+
+	clock_alarm_start(50);
+	CU_ASSERT_EQUAL(blocked_read(), -EINTR);
+	CU_ASSERT(clock_ms() - begin >= 49);
+	/* It comes again: the first could have hit just before the call */
+	CU_ASSERT_EQUAL(blocked_read(), -EINTR);
+	clock_alarm_stop();
+	CU_ASSERT_EQUAL(getitimer(ITIMER_REAL, &timer), 0);
+	CU_ASSERT(!timer.it_value.tv_sec && !timer.it_value.tv_usec);
+	CU_ASSERT(!timer.it_interval.tv_sec && !timer.it_interval.tv_usec);
+	/* A time that has passed already must not mean "never" */
+	clock_alarm_start(0);
+	CU_ASSERT_EQUAL(blocked_read(), -EINTR);
+	clock_alarm_stop();
+}
+
+/* Whoever started us may have blocked the signal */
+static void test_alarm_blocked(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	CU_ASSERT_EQUAL_FATAL(sigprocmask(SIG_BLOCK, &set, NULL), 0);
+	clock_alarm_start(20);
+	CU_ASSERT_EQUAL(blocked_read(), -EINTR);
+	clock_alarm_stop();
+}
+
+static CU_TestInfo tests[] = {
+	{ "time left", test_left },
+	{ "sleeping", test_sleep },
+	{ "the alarm ends a call", test_alarm },
+	{ "the alarm was blocked", test_alarm_blocked },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_clock", tests);
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What is written where to make room.  The children's writes are noted in a file.
+ */
+#include "memory/compaction.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "unit/fake_kernel.h"
+#include "unit/unit.h"
+
+#define CGROUP "sys/fs/cgroup/memory.reclaim"
+
+/* "PATH=TEXT" of each write, one a line; longer texts than @data are refused */
+static int note(const struct kfs *kfs, const char *path, const char *text)
+{
+	const char *const *refused = kfs->data;
+	char line[512];
+	int fd = openat(kfs->rootfd, "notes", O_WRONLY | O_CREAT | O_APPEND, 0644);
+
+	snprintf(line, sizeof(line), "%s=%s\n", path, text);
+	if (fd < 0 || write(fd, line, strlen(line)) < 0)
+		return -EIO;
+	close(fd);
+	return *refused && strstr(text, *refused) ? -EINVAL : 0;
+}
+
+struct desk {
+	struct fake_kernel fk;
+	struct numa numa;
+	const char *refused;
+};
+
+static void open_desk(struct desk *d, const char *host)
+{
+	struct err err = { "" };
+
+	d->refused = NULL;
+	fake_open(&d->fk, host);
+	CU_ASSERT_EQUAL_FATAL(numa_read(&d->fk.kfs, &d->numa, &err), 0);
+	d->fk.kfs.write = note;
+	d->fk.kfs.data = &d->refused;
+}
+
+static void close_desk(struct desk *d)
+{
+	numa_free(&d->numa);
+	fake_close(&d->fk);
+}
+
+static void check_notes(const struct desk *d, pid_t pid, int rc, const char *want)
+{
+	char text[1024];
+
+	if (!UNIT_CHECK(pid > 0, "no child: %d", pid))
+		return;
+	UNIT_CHECK(child_wait(pid, clock_ms() + 20000) == rc, "not %d", rc);
+	fake_get(&d->fk, "notes", text, sizeof(text));
+	UNIT_CHECK_STR(text, want, "written");
+}
+
+static void test_compact(void)
+{
+	struct desk d;
+
+	open_desk(&d, "two-nodes-6.12");
+	check_notes(&d, compaction_start(&d.fk.kfs, &d.numa, 1), 0,
+		    "sys/devices/system/node/node1/compact=1");
+	close_desk(&d);
+
+	open_desk(&d, "one-node");
+	d.numa.sysfs = false;
+	check_notes(&d, compaction_start(&d.fk.kfs, &d.numa, 0), 0, "proc/sys/vm/compact_memory=1");
+	close_desk(&d);
+
+	open_desk(&d, "one-node");
+	d.refused = "1";
+	check_notes(&d, compaction_start(&d.fk.kfs, &d.numa, 0), -EINVAL,
+		    "sys/devices/system/node/node0/compact=1");
+	close_desk(&d);
+}
+
+static void test_way(void)
+{
+	struct desk d;
+
+	/* 6.18 has nodeN/reclaim, the others don't */
+	open_desk(&d, "one-node");
+	CU_ASSERT_EQUAL(reclaim_way(&d.fk.kfs, &d.numa, 0), RECLAIM_NODE);
+	fake_put(&d.fk, CGROUP, "");
+	CU_ASSERT_EQUAL(reclaim_way(&d.fk.kfs, &d.numa, 0), RECLAIM_NODE);
+	d.numa.sysfs = false;
+	CU_ASSERT_EQUAL(reclaim_way(&d.fk.kfs, &d.numa, 0), RECLAIM_CGROUP);
+	close_desk(&d);
+
+	open_desk(&d, "two-nodes-6.1");
+	CU_ASSERT_EQUAL(reclaim_way(&d.fk.kfs, &d.numa, 1), RECLAIM_NONE);
+	fake_put(&d.fk, CGROUP, "");
+	CU_ASSERT_EQUAL(reclaim_way(&d.fk.kfs, &d.numa, 1), RECLAIM_CGROUP);
+	close_desk(&d);
+}
+
+static void test_reclaim_node(void)
+{
+	struct desk d;
+
+	open_desk(&d, "one-node");
+	check_notes(&d, reclaim_start(&d.fk.kfs, &d.numa, 0, 4096), 0,
+		    "sys/devices/system/node/node0/reclaim=4096K swappiness=0");
+	close_desk(&d);
+
+	/* Refused: not tried without swappiness, which would swap the host out */
+	open_desk(&d, "one-node");
+	d.refused = "swappiness";
+	check_notes(&d, reclaim_start(&d.fk.kfs, &d.numa, 0, 4096), -EINVAL,
+		    "sys/devices/system/node/node0/reclaim=4096K swappiness=0");
+	close_desk(&d);
+}
+
+static void test_reclaim_cgroup(void)
+{
+	struct desk d;
+
+	open_desk(&d, "two-nodes-6.12");
+	fake_put(&d.fk, CGROUP, "");
+	check_notes(&d, reclaim_start(&d.fk.kfs, &d.numa, 1, 10), 0, CGROUP "=10K swappiness=0");
+	close_desk(&d);
+
+	/* Before 6.9 swappiness= is not understood: without swap that is no loss */
+	open_desk(&d, "two-nodes-6.1");
+	fake_put(&d.fk, CGROUP, "");
+	d.refused = "swappiness";
+	check_notes(&d, reclaim_start(&d.fk.kfs, &d.numa, 1, 10), 0,
+		    CGROUP "=10K swappiness=0\n" CGROUP "=10K");
+	close_desk(&d);
+
+	open_desk(&d, "two-nodes-6.1");
+	fake_put(&d.fk, CGROUP, "");
+	d.refused = "swappiness";
+	d.numa.swap_free_kib = 1;
+	check_notes(&d, reclaim_start(&d.fk.kfs, &d.numa, 1, 10), -EINVAL,
+		    CGROUP "=10K swappiness=0");
+	close_desk(&d);
+}
+
+static void test_no_reclaim(void)
+{
+	struct desk d;
+
+	open_desk(&d, "two-nodes-6.1");
+	CU_ASSERT_EQUAL(reclaim_start(&d.fk.kfs, &d.numa, 0, 10), -EOPNOTSUPP);
+	CU_ASSERT_FALSE(fake_exists(&d.fk, "notes"));
+	close_desk(&d);
+}
+
+static void test_drop_caches(void)
+{
+	struct desk d;
+
+	open_desk(&d, "one-node");
+	check_notes(&d, drop_caches_start(&d.fk.kfs), 0, "proc/sys/vm/drop_caches=3");
+	close_desk(&d);
+}
+
+static CU_TestInfo tests[] = {
+	{ "compaction", test_compact },
+	{ "ways to reclaim", test_way },
+	{ "reclaim on a node", test_reclaim_node },
+	{ "reclaim through cgroups", test_reclaim_cgroup },
+	{ "no way to reclaim", test_no_reclaim },
+	{ "dropping caches", test_drop_caches },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_compaction", tests);
+}

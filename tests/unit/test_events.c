@@ -1,0 +1,863 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * libvirt's operations on a whole host: pools with the kernel's manners, ledgers,
+ * configuration, and processes that hold the locks of QEMU and libvirt's driver.
+ */
+#include "lifecycle/events.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "lifecycle/daemon.h"
+#include "lifecycle/ledger.h"
+#include "lifecycle/state.h"
+#include "unit/fake_kernel.h"
+#include "unit/unit.h"
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+#define UUID_A	    "aaaaaaaa-cdaf-9455-926a-d65c16db1809"
+#define UUID_B	    "bbbbbbbb-cdaf-9455-926a-d65c16db1809"
+#define UUID_C	    "cccccccc-cdaf-9455-926a-d65c16db1809"
+#define GUESTS	    "run/libvirt-membacking/guests/"
+#define CONF	    "etc/libvirt/membacking.conf"
+
+#define PAGES(size, unit)                                                                          \
+	"<memoryBacking><hugepages><page size='" #size "' unit='" unit                             \
+	"'/></hugepages></memoryBacking>"
+#define ON_NODE(node) "<numatune><memory mode='strict' nodeset='" #node "'/></numatune>"
+#define XML(id, name, uuid, mib, rest)                                                             \
+	"<domain type='kvm' id='" #id "'><name>" name "</name><uuid>" uuid "</uuid>"               \
+	"<memory unit='MiB'>" #mib "</memory>" rest "</domain>"
+
+/* 100 pages of 2 MiB */
+#define A_XML	    XML(1, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(0))
+#define A_XML_AGAIN XML(5, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(0))
+#define B_XML	    XML(2, "b", UUID_B, 200, PAGES(2, "M") ON_NODE(0))
+/* needs nothing */
+#define C_XML XML(3, "c", UUID_C, 200, "")
+
+struct house {
+	struct fake_kernel fk;
+	pid_t driver;
+	struct err err;
+};
+
+static void open_house(struct house *h)
+{
+	int node;
+
+	memset(h, 0, sizeof(*h));
+	fake_open(&h->fk, "two-nodes-6.12");
+	for (node = 0; node < 2; node++) {
+		fake_set_meminfo(&h->fk, node, "MemFree", (4 - (uint64_t)node) * KIB_PER_GIB);
+		fake_set_meminfo(&h->fk, node, "Active(file)", 0);
+		fake_set_meminfo(&h->fk, node, "Inactive(file)", 0);
+		fake_set_meminfo(&h->fk, node, "SReclaimable", 0);
+		fake_set_pool(&h->fk, node, PAGE_2M, (struct fake_pool){ 0, 0, 0 });
+		fake_set_pool(&h->fk, node, PAGE_1G, (struct fake_pool){ 0, 0, 0 });
+	}
+	fake_put(&h->fk, "proc/zoneinfo", "");
+	/* what these hosts lack is not reclaimed, and nothing waits for it */
+	fake_put(&h->fk, CONF, "[hook]\ndeadline = 2s\n");
+	h->driver = fake_driver(&h->fk, 4711);
+}
+
+static void close_house(struct house *h)
+{
+	if (h->driver)
+		fake_end(&h->fk, h->driver);
+	fake_close(&h->fk);
+}
+
+typedef int event_function(const struct event *event, struct err *err);
+
+static int run(struct house *h, event_function *function, const char *name, const char *xml)
+{
+	struct event event = {
+		.kfs = &h->fk.kfs,
+		.guest_name = name,
+		.xml = xml,
+		.xml_len = xml ? strlen(xml) : 0,
+	};
+
+	h->err.text[0] = '\0';
+	return function(&event, &h->err);
+}
+
+/* Without the XML in what is shown of a failure */
+#define OK(h, function, name, xml)                                                                 \
+	unit_check(run((h), (function), (name), (xml)) == 0, __FILE__, __LINE__, #function, "%s",  \
+		   (h)->err.text)
+
+static bool says(const struct house *h, const char *words)
+{
+	return UNIT_CHECK(strstr(h->err.text, words), "no '%s' in: %s", words, h->err.text);
+}
+
+static bool has_ledger(const struct house *h, const char *uuid)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), GUESTS "%s", uuid);
+	return fake_exists(&h->fk, name);
+}
+
+static void check_phase(const struct house *h, const char *uuid, const char *phase)
+{
+	char name[128], text[16384], words[64];
+
+	snprintf(name, sizeof(name), GUESTS "%s", uuid);
+	fake_get(&h->fk, name, text, sizeof(text));
+	snprintf(words, sizeof(words), "\"phase\": \"%s\"", phase);
+	UNIT_CHECK(strstr(text, words), "not %s: %s", phase, text);
+}
+
+static void put_ledger(const struct house *h, const char *uuid, const char *text)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), GUESTS "%s", uuid);
+	fake_put(&h->fk, name, text);
+}
+
+/* The ledger with @from replaced by @to */
+static void edit_ledger(const struct house *h, const char *uuid, const char *from, const char *to)
+{
+	char name[128], text[16384], out[16384], *at;
+
+	snprintf(name, sizeof(name), GUESTS "%s", uuid);
+	fake_get(&h->fk, name, text, sizeof(text));
+	at = strstr(text, from);
+	if (!UNIT_CHECK(at, "no '%s' in: %s", from, text))
+		return;
+	snprintf(out, sizeof(out), "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+	fake_put(&h->fk, name, out);
+}
+
+/* A QEMU that has touched @pages pages of 2 MiB on a node */
+static pid_t start_qemu(const struct house *h, const char *guest, int node, uint64_t pages)
+{
+	pid_t pid = fake_qemu(&h->fk, guest);
+	char text[512];
+
+	snprintf(
+		text, sizeof(text),
+		"7f0000000000 bind:%d file=/dev/hugepages/libvirt/qemu/1-%s/ram huge dirty=%" PRIu64
+		" N%d=%" PRIu64 " kernelpagesize_kB=2048\n",
+		node, guest, pages, node, pages);
+	fake_put_process(&h->fk, pid, "numa_maps", text);
+	fake_put_process(&h->fk, pid, "smaps", "");
+	fake_use(&h->fk, node, PAGE_2M, pages);
+	return pid;
+}
+
+static void end_qemu(const struct house *h, pid_t pid, int node, uint64_t pages)
+{
+	fake_unuse(&h->fk, node, PAGE_2M, pages);
+	fake_end(&h->fk, pid);
+}
+
+/* ---- one guest ---- */
+
+static void test_life(void)
+{
+	struct house h;
+	pid_t qemu;
+
+	open_house(&h);
+	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 10, 0, 0 });
+	OK(&h, event_prepare, "a", A_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 110, 100, 0);
+	check_phase(&h, UUID_A, "prepared");
+	qemu = start_qemu(&h, "a", 0, 100);
+	OK(&h, event_started, "a", A_XML);
+	check_phase(&h, UUID_A, "running");
+	end_qemu(&h, qemu, 0, 100);
+	OK(&h, event_stopped, "a", A_XML);
+	check_phase(&h, UUID_A, "leaving");
+	OK(&h, event_release, "a", A_XML);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 10, 0, 0);
+	fake_pool_is(&h.fk, 1, PAGE_2M, 0, 0, 0);
+	CU_ASSERT_EQUAL(fake_free_kib(&h.fk, 0), 4 * KIB_PER_GIB);
+	close_house(&h);
+}
+
+/* Nothing is written, not even a directory */
+static void test_needs_nothing(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, event_prepare, "c", C_XML);
+	OK(&h, event_started, "c", C_XML);
+	OK(&h, event_stopped, "c", C_XML);
+	OK(&h, event_release, "c", C_XML);
+	CU_ASSERT_FALSE(fake_exists(&h.fk, "run/libvirt-membacking"));
+	fake_put(&h.fk, CONF, "[hugepages]\nmanage = no\n");
+	OK(&h, event_prepare, "a", A_XML);
+	CU_ASSERT_FALSE(fake_exists(&h.fk, "run/libvirt-membacking"));
+	CU_ASSERT_EQUAL(h.fk.writes, 0);
+	close_house(&h);
+}
+
+/* The start failed after prepare: both are called, without a QEMU ever */
+static void test_failed_start(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, event_stopped, "a", A_XML);
+	OK(&h, event_release, "a", A_XML);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	/* and once more, for one that never got anything */
+	OK(&h, event_stopped, "a", A_XML);
+	OK(&h, event_release, "a", A_XML);
+	OK(&h, event_started, "a", A_XML);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	close_house(&h);
+}
+
+static void test_second_call(void)
+{
+	struct house h;
+	unsigned int writes;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	writes = h.fk.writes;
+	OK(&h, event_prepare, "a", A_XML);
+	CU_ASSERT_EQUAL(h.fk.writes, writes);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	OK(&h, event_started, "a", A_XML);
+	OK(&h, event_started, "a", A_XML);
+	OK(&h, event_release, "a", A_XML);
+	OK(&h, event_release, "a", A_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	close_house(&h);
+}
+
+/* stopped and release of the last start were lost */
+static void test_next_start(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, event_prepare, "a", A_XML_AGAIN);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	OK(&h, event_release, "a", A_XML_AGAIN);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	close_house(&h);
+}
+
+/* The guest's XML no longer asks for huge pages: what it held goes back */
+static void test_next_start_without_pages(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, event_prepare, "a", XML(5, "a", UUID_A, 200, ""));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	close_house(&h);
+}
+
+static void test_running_already(void)
+{
+	struct house h;
+	pid_t qemu;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	qemu = start_qemu(&h, "a", 0, 100);
+	OK(&h, event_started, "a", A_XML);
+	OK(&h, event_prepare, "a", A_XML_AGAIN);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 0, 0);
+	check_phase(&h, UUID_A, "running");
+	end_qemu(&h, qemu, 0, 100);
+	OK(&h, event_release, "a", A_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	close_house(&h);
+}
+
+/* QEMU's pages are not free at once */
+static void test_release_waits(void)
+{
+	uint64_t begin = clock_ms();
+	struct house h;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	fake_use(&h.fk, 0, PAGE_2M, 30);
+	OK(&h, event_stopped, "a", A_XML);
+	CU_ASSERT_EQUAL(run(&h, event_release, "a", A_XML), -EAGAIN);
+	says(&h, "30 page(s) of 2048 KiB on node 0 are still in use");
+	CU_ASSERT(clock_ms() - begin >= 1000);
+	check_phase(&h, UUID_A, "leaving");
+	fake_pool_is(&h.fk, 0, PAGE_2M, 30, 0, 0);
+	fake_unuse(&h.fk, 0, PAGE_2M, 30);
+	/* any other guest's operation with the lock settles it */
+	OK(&h, event_prepare, "b", B_XML);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	close_house(&h);
+}
+
+/* Pages that another program has taken for good must not keep the guest from ever
+ * starting again */
+static void test_start_with_a_leftover(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	fake_use(&h.fk, 0, PAGE_2M, 30);
+	OK(&h, event_stopped, "a", A_XML);
+	CU_ASSERT_EQUAL(run(&h, event_release, "a", A_XML), -EAGAIN);
+	if (OK(&h, event_prepare, "a", A_XML_AGAIN)) {
+		fake_pool_is(&h.fk, 0, PAGE_2M, 130, 100, 0);
+		fake_unuse(&h.fk, 0, PAGE_2M, 30);
+		OK(&h, event_release, "a", A_XML_AGAIN);
+		fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	}
+	close_house(&h);
+}
+
+static void test_keep(void)
+{
+	struct house h;
+
+	open_house(&h);
+	fake_put(&h.fk, CONF, "[hugepages]\non_release = keep\n");
+	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, event_release, "a", A_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	/* The next start uses them, and they stay afterwards whatever is said then */
+	fake_put(&h.fk, CONF, "");
+	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, event_release, "a", A_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	close_house(&h);
+}
+
+/* ---- the XML fails us ---- */
+
+static void test_broken_xml(void)
+{
+	static const char *const xmls[] = {
+		NULL,
+		"",
+		"<domain",
+		"<domain/>",
+		"not XML at all",
+		"<!DOCTYPE d [<!ENTITY e 'e'>]><domain/>",
+		"<domain><name>a</name><uuid>../../../etc/passwd</uuid></domain>",
+	};
+	struct house h;
+	size_t i;
+
+	for (i = 0; i < ROWS(xmls); i++) {
+		open_house(&h);
+		UNIT_CHECK(run(&h, event_prepare, "a", xmls[i]) < 0, "%zu", i);
+		says(&h, "guest 'a'");
+		CU_ASSERT_FALSE(fake_exists(&h.fk, "run/libvirt-membacking"));
+		OK(&h, event_prepare, "a", A_XML);
+		UNIT_CHECK(run(&h, event_started, "a", xmls[i]) == 0, "%zu: %s", i, h.err.text);
+		check_phase(&h, UUID_A, "running");
+		UNIT_CHECK(run(&h, event_stopped, "a", xmls[i]) == 0, "%zu: %s", i, h.err.text);
+		check_phase(&h, UUID_A, "leaving");
+		UNIT_CHECK(run(&h, event_release, "a", xmls[i]) == 0, "%zu: %s", i, h.err.text);
+		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+		fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+		/* of a guest without a ledger it is no failure either */
+		OK(&h, event_prepare, "b", B_XML);
+		UNIT_CHECK(run(&h, event_release, "a", xmls[i]) == 0, "%zu: %s", i, h.err.text);
+		UNIT_CHECK(run(&h, event_stopped, "a", xmls[i]) == 0, "%zu: %s", i, h.err.text);
+		close_house(&h);
+	}
+}
+
+/* ---- refusals: one sentence, nothing changed ---- */
+
+static void test_refusals(void)
+{
+	static const struct {
+		const char *xml;
+		int rc;
+		const char *words;
+	} rows[] = {
+		{ XML(1, "a", UUID_A, 5000, PAGES(2, "M") ON_NODE(0)), -ENOSPC,
+		  "guest 'a' needs 2500 huge pages of 2 MiB (5000 MiB) on node 0, which is 452" },
+		{ XML(1, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(7)), -ENODEV,
+		  "guest 'a' (ram) is bound to NUMA node 7" },
+		{ XML(1, "a", UUID_A, 200, PAGES(16, "M")), -ENODEV,
+		  "guest 'a' (ram) asks for huge pages of 16 MiB" },
+		{ XML(1, "a", UUID_A, -1, PAGES(2, "M")), -EINVAL, "guest 'a': domain XML" },
+		{ "<domain><name>a</name><uuid>" UUID_A "</uuid>" PAGES(2, "M") "</domain>",
+		  -EINVAL, "guest 'a': domain XML" },
+	};
+	struct house h;
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		open_house(&h);
+		fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 0, 0, 0 });
+		UNIT_CHECK(run(&h, event_prepare, "a", rows[i].xml) == rows[i].rc, "%zu: %s", i,
+			   h.err.text);
+		says(&h, rows[i].words);
+		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+		CU_ASSERT_EQUAL(h.fk.writes, 0);
+		close_house(&h);
+	}
+}
+
+static void test_kernel_gives_too_few(void)
+{
+	struct house h;
+
+	open_house(&h);
+	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 7, 0, 0 });
+	fake_set_obtainable(&h.fk, 0, 60);
+	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -ENOSPC);
+	says(&h, "guest 'a' needs 100 huge pages of 2 MiB (200 MiB) on node 0, but only 60");
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 7, 0, 0);
+	close_house(&h);
+}
+
+static void test_kernel_refuses(void)
+{
+	struct house h;
+
+	open_house(&h);
+	h.fk.write_error = EINVAL;
+	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -EINVAL);
+	says(&h, "guest 'a': cannot write '100' to /sys/");
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	close_house(&h);
+}
+
+static void test_bad_configuration(void)
+{
+	struct house h;
+
+	open_house(&h);
+	fake_put(&h.fk, CONF, "[hugepages]\ncompact = perhaps\n");
+	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -EINVAL);
+	says(&h, "guest 'a'");
+	says(&h, "membacking.conf:2");
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	/* who does not use that section starts */
+	OK(&h, event_prepare, "c", C_XML);
+	fake_put(&h.fk, CONF, "[ksm]\nenable = perhaps\n");
+	OK(&h, event_prepare, "a", A_XML);
+	/* what is held goes back whatever the configuration says */
+	fake_put(&h.fk, CONF, "[hook]\ndeadline = soon\n[hugepages]\nmanage = no\n");
+	OK(&h, event_release, "a", A_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	fake_put(&h.fk, CONF, "");
+	CU_ASSERT_EQUAL_FATAL(fchmodat(h.fk.kfs.rootfd, CONF, 0664, 0), 0);
+	UNIT_CHECK(run(&h, event_prepare, "a", A_XML) < 0, "a file that the group may write");
+	says(&h, "guest 'a'");
+	says(&h, "membacking.conf");
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	close_house(&h);
+}
+
+static void test_unwritable_run(void)
+{
+	static const struct {
+		const char *file;
+		const char *words;
+	} rows[] = {
+		{ "run/libvirt-membacking", "run/libvirt-membacking" },
+		{ "run/libvirt-membacking/guests", "guests" },
+	};
+	struct house h;
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		open_house(&h);
+		fake_put(&h.fk, rows[i].file, "in the way");
+		UNIT_CHECK(run(&h, event_prepare, "a", A_XML) < 0, "%s", rows[i].file);
+		says(&h, "guest 'a'");
+		says(&h, rows[i].words);
+		fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+		CU_ASSERT_EQUAL(h.fk.writes, 0);
+		close_house(&h);
+	}
+	/* a directory where the ledger is to be written */
+	open_house(&h);
+	fake_put(&h.fk, GUESTS UUID_A ".new/x", "in the way");
+	UNIT_CHECK(run(&h, event_prepare, "a", A_XML) < 0, "no ledger can be written");
+	says(&h, "ledger");
+	CU_ASSERT_EQUAL(h.fk.writes, 0);
+	close_house(&h);
+}
+
+/* ---- several guests ---- */
+
+static void test_claims(void)
+{
+	struct house h;
+	pid_t qemu;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	/* a's 100 pages lie idle, and are not b's */
+	OK(&h, event_prepare, "b", B_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 200, 0);
+	OK(&h, event_release, "b", B_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	/* a has touched 60 of its 100 */
+	qemu = start_qemu(&h, "a", 0, 60);
+	OK(&h, event_started, "a", A_XML);
+	OK(&h, event_prepare, "b", B_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 140, 0);
+	/* and ends before b has touched any */
+	end_qemu(&h, qemu, 0, 60);
+	OK(&h, event_stopped, "a", A_XML);
+	OK(&h, event_release, "a", A_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	OK(&h, event_release, "b", B_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	close_house(&h);
+}
+
+/* Memory that is mapped, reserved by the kernel and not yet touched counts once */
+static void test_claims_reserved(void)
+{
+	struct house h;
+	pid_t qemu;
+
+	open_house(&h);
+	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
+	OK(&h, event_prepare, "a", A_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	qemu = start_qemu(&h, "a", 0, 10);
+	fake_set_reserved(&h.fk, PAGE_2M, 90);
+	fake_put_process(&h.fk, qemu, "smaps",
+			 "7f0000000000-7f000c800000 rw-s 00000000 00:2f 1 /dev/hugepages/x\n"
+			 "Size:             204800 kB\nKernelPageSize:     2048 kB\n"
+			 "Shared_Hugetlb:    20480 kB\nPrivate_Hugetlb:       0 kB\n"
+			 "VmFlags: rd wr sh mr mw me ms de ht sd \n");
+	OK(&h, event_started, "a", A_XML);
+	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 150, 140, 0 });
+	/* 50 idle pages beside a's: b takes them and lacks 50 */
+	OK(&h, event_prepare, "b", B_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 190, 0);
+	fake_end(&h.fk, qemu);
+	close_house(&h);
+}
+
+static void test_static_pool(void)
+{
+	struct house h;
+
+	open_house(&h);
+	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 150, 150, 0 });
+	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, event_prepare, "b", B_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 200, 0);
+	OK(&h, event_release, "a", A_XML);
+	OK(&h, event_release, "b", B_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 150, 150, 0);
+	close_house(&h);
+}
+
+/* ---- the dead ---- */
+
+static void test_driver_died(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	/* while the driver lives, a start under way is alive */
+	OK(&h, event_prepare, "b", B_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 200, 0);
+	OK(&h, event_release, "b", B_XML);
+	fake_end(&h.fk, h.driver);
+	h.driver = fake_driver(&h.fk, 9999);
+	OK(&h, event_prepare, "b", B_XML);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	close_house(&h);
+}
+
+static void test_qemu_died(void)
+{
+	struct house h;
+	pid_t qemu;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	qemu = start_qemu(&h, "a", 0, 100);
+	OK(&h, event_started, "a", A_XML);
+	/* libvirt's daemon is replaced: the guest lives on */
+	fake_end(&h.fk, h.driver);
+	h.driver = 0;
+	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
+	CU_ASSERT_TRUE(has_ledger(&h, UUID_A));
+	end_qemu(&h, qemu, 0, 100);
+	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	close_house(&h);
+}
+
+/* A reservation by hand belongs to nobody who could die */
+static void test_reserved_lives(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	edit_ledger(&h, UUID_A, "\"prepared\"", "\"reserved\"");
+	fake_end(&h.fk, h.driver);
+	h.driver = fake_driver(&h.fk, 9999);
+	OK(&h, event_prepare, "b", B_XML);
+	CU_ASSERT_TRUE(has_ledger(&h, UUID_A));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 200, 0);
+	close_house(&h);
+}
+
+static void die(struct fake_kernel *fk)
+{
+	(void)fk;
+	_exit(0);
+}
+
+/* prepare and release are killed beside the kernel's write; the next operation of
+ * whomever finds the right state */
+static void test_killed(void)
+{
+	struct house h;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		pid_t pid;
+
+		open_house(&h);
+		fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 20, 0, 0 });
+		if (i >= 2)
+			OK(&h, event_prepare, "a", A_XML);
+		fflush(stdout);
+		pid = fork();
+		if (!pid) {
+			*(i % 2 ? &h.fk.after_write : &h.fk.before_write) = die;
+			run(&h, i >= 2 ? event_release : event_prepare, "a", A_XML);
+			_exit(1);
+		}
+		waitpid(pid, NULL, 0);
+		CU_ASSERT_TRUE(has_ledger(&h, UUID_A));
+		fake_end(&h.fk, h.driver);
+		h.driver = 0;
+		CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
+		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+		fake_pool_is(&h.fk, 0, PAGE_2M, 20, 0, 0);
+		close_house(&h);
+	}
+}
+
+/* ---- ledgers that are not as they should be ---- */
+
+static void test_other_boot(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	fake_put(&h.fk, "proc/sys/kernel/random/boot_id", "11111111-2222-3333-4444-555555555555\n");
+	/* what the pool holds now is the new boot's, an administrator's */
+	OK(&h, event_prepare, "b", B_XML);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	OK(&h, event_release, "b", B_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	close_house(&h);
+}
+
+static void test_foreign_version(void)
+{
+	struct house h;
+
+	open_house(&h);
+	put_ledger(&h, UUID_A, "{\"version\": 2, \"name\": \"a\", \"all\": \"else is new\"}");
+	OK(&h, event_prepare, "b", B_XML);
+	CU_ASSERT_TRUE(has_ledger(&h, UUID_A));
+	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -EEXIST);
+	says(&h, "guest 'a'");
+	says(&h, "another version");
+	says(&h, "virt-membacking release " UUID_A " --force");
+	/* these never stop a guest's end */
+	run(&h, event_stopped, "a", A_XML);
+	run(&h, event_release, "a", A_XML);
+	CU_ASSERT_TRUE(has_ledger(&h, UUID_A));
+	OK(&h, event_release, "b", B_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	close_house(&h);
+}
+
+static void test_damaged_ledger(void)
+{
+	static const char *const texts[] = { "",
+					     "{",
+					     "[]",
+					     "{}",
+					     "\"a\"",
+					     "{\"version\": -1}",
+					     "{\"version\": 1, \"name\": \"a\"}" };
+	struct house h;
+	size_t i;
+
+	for (i = 0; i < ROWS(texts); i++) {
+		open_house(&h);
+		put_ledger(&h, UUID_A, texts[i]);
+		/* others are not kept from starting */
+		UNIT_CHECK(run(&h, event_prepare, "b", B_XML) == 0, "%s: %s", texts[i], h.err.text);
+		OK(&h, event_release, "b", B_XML);
+		fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+		UNIT_CHECK(run(&h, event_started, "a", A_XML) < 0, "%s", texts[i]);
+		says(&h, UUID_A);
+		says(&h, "damaged");
+		close_house(&h);
+	}
+}
+
+/* A guest whose own ledger is damaged: what it held is lost, but a start that
+ * overwrote it silently would leave that to nobody.  Either way a clear word */
+static void test_own_damaged_ledger(void)
+{
+	struct house h;
+
+	open_house(&h);
+	put_ledger(&h, UUID_A, "{");
+	if (run(&h, event_prepare, "a", A_XML) < 0) {
+		says(&h, "guest 'a'");
+		says(&h, "damaged");
+		fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	} else {
+		check_phase(&h, UUID_A, "prepared");
+		fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	}
+	close_house(&h);
+}
+
+/* Files that are no ledgers are nobody's business */
+static void test_strange_files(void)
+{
+	struct house h;
+
+	open_house(&h);
+	put_ledger(&h, "README", "hello");
+	put_ledger(&h, UUID_C ".new", "{ half of it");
+	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, event_release, "a", A_XML);
+	CU_ASSERT_TRUE(fake_exists(&h.fk, GUESTS "README"));
+	CU_ASSERT_FALSE(fake_exists(&h.fk, GUESTS UUID_C ".new"));
+	close_house(&h);
+}
+
+/* ---- reconnect ---- */
+
+static void test_reconnect(void)
+{
+	struct house h;
+	pid_t qemu;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	qemu = start_qemu(&h, "a", 0, 100);
+	OK(&h, event_reconnect, "a", A_XML);
+	check_phase(&h, UUID_A, "running");
+	/* a guest that nobody prepared: an empty ledger */
+	OK(&h, event_reconnect, "b", B_XML);
+	check_phase(&h, UUID_B, "running");
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 0, 0);
+	OK(&h, event_release, "b", B_XML);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_B));
+	end_qemu(&h, qemu, 0, 100);
+	OK(&h, event_release, "a", A_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	CU_ASSERT(run(&h, event_reconnect, "a", "<domain") < 0);
+	close_house(&h);
+}
+
+/* ---- locks ---- */
+
+/* Somebody holds the lock for long */
+static void test_lock_deadline(void)
+{
+	struct state state = STATE_CLOSED;
+	struct house h;
+
+	open_house(&h);
+	fake_put(&h.fk, CONF, "[hook]\nlock_deadline = 200ms\n");
+	CU_ASSERT_EQUAL_FATAL(state_open(h.fk.kfs.rootfd, true, &state, &h.err), 0);
+	CU_ASSERT_EQUAL_FATAL(state_lock(&state, 0, &h.err), 0);
+	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -ETIMEDOUT);
+	says(&h, "/run/libvirt-membacking/lock");
+	says(&h, "lock_deadline");
+	/* those without the lock go on, and so does a daemon's start */
+	OK(&h, event_prepare, "c", C_XML);
+	OK(&h, event_started, "a", A_XML);
+	OK(&h, event_stopped, "a", A_XML);
+	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
+	state_close(&state);
+	OK(&h, event_prepare, "a", A_XML);
+	close_house(&h);
+}
+
+static CU_TestInfo tests[] = {
+	{ "a guest's life", test_life },
+	{ "a guest that needs nothing", test_needs_nothing },
+	{ "a start that failed", test_failed_start },
+	{ "the hook is called twice", test_second_call },
+	{ "the next start", test_next_start },
+	{ "the next start asks for nothing", test_next_start_without_pages },
+	{ "a QEMU runs already", test_running_already },
+	{ "pages are in use at release", test_release_waits },
+	{ "a start while pages of the last one are in use", test_start_with_a_leftover },
+	{ "pages are kept", test_keep },
+	{ "broken XML", test_broken_xml },
+	{ "refusals", test_refusals },
+	{ "the kernel gives too few pages", test_kernel_gives_too_few },
+	{ "the kernel refuses a write", test_kernel_refuses },
+	{ "bad configuration", test_bad_configuration },
+	{ "/run can't be written", test_unwritable_run },
+	{ "two guests' claims", test_claims },
+	{ "claims and reservations", test_claims_reserved },
+	{ "a static pool", test_static_pool },
+	{ "libvirt's driver died", test_driver_died },
+	{ "QEMU died", test_qemu_died },
+	{ "a reservation lives", test_reserved_lives },
+	{ "killed at the kernel's write", test_killed },
+	{ "a ledger of another boot", test_other_boot },
+	{ "a ledger of another version", test_foreign_version },
+	{ "a damaged ledger", test_damaged_ledger },
+	{ "the guest's own ledger is damaged", test_own_damaged_ledger },
+	{ "files that are no ledgers", test_strange_files },
+	{ "reconnect", test_reconnect },
+	{ "the lock is held", test_lock_deadline },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_events", tests);
+}

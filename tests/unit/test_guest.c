@@ -1,0 +1,861 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Domain XML to struct guest: libvirt's rules, and hostile input.
+ *
+ * What is expected of tests/guests/NAME.xml was compared with the command lines
+ * that libvirt builds for such guests.
+ */
+#include "guest/guest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/text.h"
+#include "guest/guest_metadata.h"
+#include "guest/guest_units.h"
+#include "guest/guest_xml.h"
+#include "unit/unit.h"
+
+#define ROWS(table)  (sizeof(table) / sizeof((table)[0]))
+
+#define UUID	     "c7a5fdbd-cdaf-9455-926a-d65c16db1809"
+#define WHO	     "<name>g</name><uuid>" UUID "</uuid>"
+#define DOMAIN(body) "<domain>" WHO body "</domain>"
+#define GIB	     "<memory unit='GiB'>1</memory>"
+
+/* A struct guest in a few words, so that a row of a table can say what it expects */
+struct text {
+	char buf[8192];
+	size_t used;
+};
+
+static void say(struct text *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(struct text *text, const char *fmt, ...)
+{
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(text->buf + text->used, sizeof(text->buf) - text->used, fmt, ap);
+	va_end(ap);
+	if (len > 0 && (size_t)len < sizeof(text->buf) - text->used)
+		text->used += (size_t)len;
+}
+
+static void say_memory(struct text *text, const struct guest_memory *memory)
+{
+	static const char *const sources[] = { "anonymous", "file", "memfd" };
+	static const char *const binds[] = { "any", "strict", "preferred", "interleave" };
+	char nodes[NODESET_TEXT_SIZE];
+
+	say(text, "%s: %llu", memory->alias, (unsigned long long)memory->size_kib);
+	if (memory->hugepages)
+		say(text, " huge=%llu", (unsigned long long)memory->page_kib);
+	say(text, " %s", sources[memory->source]);
+	if (memory->bind != GUEST_BIND_ANY)
+		say(text, " %s=%s", binds[memory->bind], nodeset_format(&memory->nodes, nodes));
+	say(text, "%s%s\n", memory->shared ? " shared" : "", memory->discard ? " discard" : "");
+}
+
+static const char *describe(const struct guest *guest, struct text *text)
+{
+	size_t i;
+
+	text->used = 0;
+	text->buf[0] = '\0';
+	for (i = 0; i < guest->n_memory; i++)
+		say_memory(text, &guest->memory[i]);
+	for (i = 0; i < guest->n_settings; i++)
+		say(text, "%s = %s\n", guest->settings[i].key, guest->settings[i].value);
+	if (guest->auto_placement)
+		say(text, "auto\n");
+	if (guest->locked)
+		say(text, "locked\n");
+	if (guest->nosharepages)
+		say(text, "nosharepages\n");
+	if (guest->vfio)
+		say(text, "vfio\n");
+	return text->buf;
+}
+
+/* guest_parse() of text on the heap that ends where it ends: sanitizers see a
+ * read behind it */
+static int parse(const char *xml, size_t len, struct guest **guest, struct err *err)
+{
+	char *copy = malloc(len ? len : 1);
+	int rc;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(copy);
+	memcpy(copy, xml, len);
+	err->text[0] = '\0';
+	rc = guest_parse(copy, len, guest, err);
+	free(copy);
+	return rc;
+}
+
+static const struct {
+	const char *name;
+	const char *want;
+} files[] = {
+	{ "plain", "ram: 1048576 anonymous\n" },
+	{ "hugepages-default", "ram: 4194304 huge=0 file\n" },
+	{ "hugepages-2m", "ram: 1049600 huge=2048 file\nlocked\nnosharepages\n" },
+	{ "hugepages-1g", "ram: 4194304 huge=1048576 file strict=1 shared discard\n" },
+	{ "hugepages-system-size", "ram: 1048576 anonymous\n" },
+	{ "hugepages-nodeset-0", "ram: 1048576 huge=2048 file\n" },
+	{ "cells", "cell 0: 1048576 huge=2048 file interleave=0-1\n"
+		   "cell 1: 3145728 huge=2048 file interleave=0-1 shared\n" },
+	{ "cells-sizes", "cell 0: 1049600 huge=2048 file strict=0-1,3\n"
+			 "cell 1: 2097152 huge=1048576 file preferred=1\n"
+			 "cell 2: 1048576 huge=1048576 file strict=0-1,3\n"
+			 "cell 3: 2097152 huge=2048 file strict=3\n" },
+	{ "cells-part", "cell 0: 1048576 anonymous discard\n"
+			"cell 1: 2097152 huge=2048 file\n" },
+	{ "memnode-restrictive", "cell 0: 1048576 anonymous strict=0-1\n"
+				 "cell 1: 1048576 anonymous strict=1\n" },
+	{ "auto-placement", "ram: 2097152 huge=0 file\nauto\n" },
+	{ "auto-vcpu", "ram: 2097152 anonymous\nauto\n" },
+	{ "file", "ram: 2097152 file shared discard\n" },
+	{ "file-by-access", "ram: 2097152 file\n" },
+	{ "memfd", "ram: 2097152 memfd shared\n" },
+	{ "memfd-hugepages", "ram: 2097152 huge=2048 memfd shared\n" },
+	{ "devices", "cell 0: 2097152 huge=2048 file preferred=0\n"
+		     "cell 1: 2097152 file preferred=0 shared discard\n"
+		     "dimm 0: 526336 huge=2048 file preferred=0\n"
+		     "dimm 1: 1048576 huge=1048576 file preferred=1-2\n"
+		     "dimm 2: 524288 file preferred=0 shared discard\n"
+		     "virtio-mem 0: 262144 huge=2048 file preferred=0 shared discard\n" },
+	{ "devices-no-cells", "ram: 2097152 huge=2048 file\n"
+			      "dimm 0: 1048576 huge=2048 file\n" },
+	{ "power", "ram: 1310720 huge=16384 file\n" },
+	{ "vfio", "ram: 2097152 anonymous\nvfio\n" },
+	{ "live", "ram: 1048576 anonymous\n" },
+	{ "metadata", "ram: 1048576 anonymous\n"
+		      "hugepages.compact = never\n"
+		      "hugepages.drop_caches = if-needed\n"
+		      "hugepages.reclaim = never\n"
+		      "ksm = no\n"
+		      "store = ram\n" },
+};
+
+static void test_files(void)
+{
+	char path[128];
+	struct text text;
+	struct err err;
+	size_t i, len;
+
+	for (i = 0; i < ROWS(files); i++) {
+		cleanup_guest struct guest *guest = NULL;
+		char *xml;
+		int rc;
+
+		snprintf(path, sizeof(path), "guests/%s.xml", files[i].name);
+		xml = unit_read(path, &len);
+		rc = parse(xml, len, &guest, &err);
+		free(xml);
+		if (!UNIT_CHECK(rc == 0, "%s: %s", files[i].name, err.text))
+			continue;
+		UNIT_CHECK_STR(guest->name, files[i].name, "%s", files[i].name);
+		UNIT_CHECK(text_is_uuid(guest->uuid), "%s", files[i].name);
+		UNIT_CHECK(guest->id == (strcmp(files[i].name, "live") ? -1 : 17), "%s",
+			   files[i].name);
+		UNIT_CHECK_STR(describe(guest, &text), files[i].want, "%s", files[i].name);
+	}
+}
+
+#define CELLS(x)      "<cpu><numa>" x "</numa></cpu>"
+#define CELL(id, gib) "<cell id='" #id "' memory='" #gib "' unit='GiB'/>"
+#define BACKING(x)    "<memoryBacking>" x "</memoryBacking>"
+#define HUGE_2M	      "<hugepages><page size='2' unit='MiB'/></hugepages>"
+#define DEVICES(x)    "<devices>" x "</devices>"
+#define TARGET(x)     "<target><size unit='GiB'>1</size>" x "</target>"
+
+/* Corners that no file is worth */
+static const struct {
+	const char *xml;
+	const char *want;
+} corners[] = {
+	{ DOMAIN("<memory>1</memory>"), "ram: 1024 anonymous\n" },
+	{ DOMAIN("<memory unit='b'>1</memory>"), "ram: 1024 anonymous\n" },
+	{ DOMAIN("<memory unit='GB'>1</memory>"), "ram: 976896 anonymous\n" },
+	{ DOMAIN("<memory unit='GiB'>\n  1\n</memory>"), "ram: 1048576 anonymous\n" },
+	{ DOMAIN("<memory><![CDATA[1048576]]></memory>"), "ram: 1048576 anonymous\n" },
+	{ DOMAIN("<memory>1048<!-- > ' < -->576</memory>"), "ram: 1048576 anonymous\n" },
+	{ DOMAIN("<memory>1&#48;48576</memory>"), "ram: 1048576 anonymous\n" },
+	/* The first one counts, as in libvirt */
+	{ DOMAIN(GIB "<memory unit='GiB'>2</memory>"), "ram: 1048576 anonymous\n" },
+	/* An element of somebody else's namespace is not libvirt's */
+	{ DOMAIN("<x:memory xmlns:x='urn:x'>5</x:memory>" GIB), "ram: 1048576 anonymous\n" },
+	/* Prefixes that nobody declared do not stop libvirt */
+	{ DOMAIN("<metadata><q:a/></metadata>" GIB), "ram: 1048576 anonymous\n" },
+	/* Just what libvirt takes */
+	{ DOMAIN("<memory>9007199253692415</memory>"), "ram: 9007199253692416 anonymous\n" },
+	{ "\xef\xbb\xbf<?xml version='1.0' encoding='utf-8'?>\n" DOMAIN(GIB) "\n\n",
+	  "ram: 1048576 anonymous\n" },
+	/* Sources, words in a future libvirt's XML */
+	{ DOMAIN(GIB BACKING("<source type='anonymous'/><access mode='shared'/>")),
+	  "ram: 1048576 file shared\n" },
+	{ DOMAIN(GIB BACKING("<source type='cxl'/><access mode='quantum'/>")),
+	  "ram: 1048576 anonymous\n" },
+	{ DOMAIN(GIB BACKING(HUGE_2M "<source type='file'/>")), "ram: 1048576 huge=2048 file\n" },
+	/* A page for cells that do not exist is nobody's */
+	{ DOMAIN(GIB BACKING("<hugepages><page size='2048' nodeset='1'/></hugepages>")),
+	  "ram: 1048576 anonymous\n" },
+	{ DOMAIN(GIB BACKING("<hugepages><page size='1048576' nodeset='0-1'/>"
+			     "<page size='2048' nodeset='1'/><page size='16384'/>"
+			     "</hugepages>") CELLS(CELL(0, 1) CELL(1, 1) CELL(2, 1))),
+	  "cell 0: 1048576 huge=1048576 file\n"
+	  "cell 1: 1048576 huge=1048576 file\n"
+	  "cell 2: 1048576 huge=16384 file\n" },
+	{ DOMAIN(GIB BACKING("<hugepages><page size='4' nodeset='0'/><page size='2048'/>"
+			     "</hugepages>") CELLS(CELL(0, 1) CELL(1, 1))),
+	  "cell 0: 1048576 anonymous\n"
+	  "cell 1: 1048576 huge=2048 file\n" },
+	/* Cells without ids; one without memory */
+	{ DOMAIN(GIB CELLS("<cell memory='1024'/><cell memory='0'/><cell memory='2049'/>")),
+	  "cell 0: 1024 anonymous\ncell 2: 3072 anonymous\n" },
+	/* Nodes */
+	{ DOMAIN(GIB "<numatune><memory nodeset=' 0-7 , ^3'/></numatune>"),
+	  "ram: 1048576 anonymous strict=0-2,4-7\n" },
+	{ DOMAIN(GIB "<numatune><memory mode='weighted' nodeset='1'/></numatune>"),
+	  "ram: 1048576 anonymous strict=1\n" },
+	{ DOMAIN(GIB "<numatune><memory mode='interleave'/></numatune>"),
+	  "ram: 1048576 anonymous\n" },
+	{ DOMAIN(GIB "<vcpu placement='auto'/><numatune><memory nodeset='2'/></numatune>"),
+	  "ram: 1048576 anonymous strict=2\n" },
+	/* placement='auto' drops a nodeset, but not a device's own nodes */
+	{ DOMAIN(GIB CELLS(CELL(
+		  0,
+		  1)) "<numatune><memory mode='preferred' placement='auto' "
+		      "nodeset='0'/></numatune>" DEVICES(
+			      "<memory model='dimm'><source><nodemask>1</nodemask></source>" TARGET(
+				      "<node>0</node>") "</memory>")),
+	  "cell 0: 1048576 anonymous\ndimm 0: 1048576 anonymous preferred=1\nauto\n" },
+	{ DOMAIN(GIB CELLS(CELL(0, 1)
+				   CELL(1, 1)) "<numatune><memnode cellid='1' nodeset='1'/>"
+					       "</numatune>" DEVICES("<memory model='dimm'>" TARGET(
+						       "<node>1</node>") "</memory>")),
+	  "cell 0: 1048576 anonymous\n"
+	  "cell 1: 1048576 anonymous strict=1\n"
+	  "dimm 0: 1048576 anonymous strict=1\n" },
+	/* Memory devices */
+	{ DOMAIN("<memory unit='GiB'>3</memory>" DEVICES(
+		  "<memory model='telepathic'>" TARGET("") "</memory>")),
+	  "ram: 2097152 anonymous\n" },
+	{ DOMAIN("<memory unit='GiB'>3</memory>" DEVICES(
+		  "<memory model='virtio-mem'><source/>" TARGET(
+			  "<requested>2048</requested>") "</memory>")),
+	  "ram: 2097152 anonymous\nvirtio-mem 0: 2048 anonymous\n" },
+	/* A device finds its page size by its cell, without one the general one */
+	{ DOMAIN("<memory unit='GiB'>3</memory>" BACKING(
+		  "<hugepages><page size='2048' nodeset='0'/></hugepages>")
+			 DEVICES("<memory model='dimm'>" TARGET(
+				 "<node>0</node>") "</memory>"
+						   "<memory model='dimm'>" TARGET("") "</memory>")),
+	  "ram: 1048576 huge=2048 file\n"
+	  "dimm 0: 1048576 huge=2048 file\n"
+	  "dimm 1: 1048576 huge=2048 file\n" },
+	/* Pinned memory */
+	{ DOMAIN(GIB DEVICES("<hostdev type='mdev'/>")), "ram: 1048576 anonymous\nvfio\n" },
+	{ DOMAIN(GIB DEVICES("<interface type='hostdev'/>")), "ram: 1048576 anonymous\nvfio\n" },
+	{ DOMAIN(GIB DEVICES("<disk type='nvme'/>")), "ram: 1048576 anonymous\nvfio\n" },
+	{ DOMAIN(GIB DEVICES("<hostdev type='usb'/><interface type='user'/>")),
+	  "ram: 1048576 anonymous\n" },
+	/* Metadata */
+	{ DOMAIN("<metadata><hugepages xmlns='urn:libvirt-membacking:1' compact='never'/>"
+		 "<x xmlns='urn:libvirt-membacking:2'><ksm>no</ksm></x></metadata>" GIB),
+	  "ram: 1048576 anonymous\nhugepages.compact = never\n" },
+	{ DOMAIN("<metadata><m:x xmlns:m='urn:libvirt-membacking:1'><m:ksm> </m:ksm>"
+		 "<m:ksm manage='no'>text</m:ksm></m:x></metadata>" GIB),
+	  "ram: 1048576 anonymous\nksm.manage = no\nksm = text\n" },
+};
+
+static void test_corners(void)
+{
+	struct text text;
+	struct err err;
+	size_t i;
+
+	for (i = 0; i < ROWS(corners); i++) {
+		cleanup_guest struct guest *guest = NULL;
+		int rc = parse(corners[i].xml, strlen(corners[i].xml), &guest, &err);
+
+		if (UNIT_CHECK(rc == 0, "%s: %s", corners[i].xml, err.text))
+			UNIT_CHECK_STR(describe(guest, &text), corners[i].want, "%s",
+				       corners[i].xml);
+	}
+}
+
+#define BILLION_LAUGHS                                                                             \
+	"<!DOCTYPE domain [<!ENTITY a 'ha'>"                                                       \
+	"<!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;'>"                                             \
+	"<!ENTITY c '&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;'>"                                             \
+	"<!ENTITY d '&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;'>"                                             \
+	"<!ENTITY e '&d;&d;&d;&d;&d;&d;&d;&d;&d;&d;'>"                                             \
+	"<!ENTITY f '&e;&e;&e;&e;&e;&e;&e;&e;&e;&e;'>"                                             \
+	"<!ENTITY g '&f;&f;&f;&f;&f;&f;&f;&f;&f;&f;'>]>"
+
+/* What libxml2 says differs between its versions; the line does not */
+static const struct {
+	const char *xml;
+	const char *words; /* that the sentence must have */
+} refused[] = {
+	{ "", "nothing there" },
+	{ " ", "line 1" },
+	{ "memory", "line 1" },
+	{ "<domain", "line 1" },
+	{ "<domain>" WHO GIB, "line 1" },
+	{ "<domain>\n" WHO "\n<memory>1</memry>\n</domain>", "line 3: " },
+	{ DOMAIN(GIB) "<domain/>", "line 1" },
+	{ "<domain>" WHO GIB "<a b='1' b='2'/></domain>", "line 1" },
+	{ "<network/>", "<network>, not <domain>" },
+	{ "<domains>" DOMAIN(GIB) "</domains>", "<domains>, not <domain>" },
+	{ "<!-- just a comment -->", "line 1" },
+	/* Entities and document types, whoever declares them */
+	{ BILLION_LAUGHS "<domain>&g;" WHO GIB "</domain>", "document type definition" },
+	{ "<!DOCTYPE domain SYSTEM 'file:///etc/passwd'>" DOMAIN(GIB), "document type definition" },
+	{ "<!DOCTYPE domain SYSTEM 'http://127.0.0.1:1/x.dtd'>" DOMAIN(GIB),
+	  "document type definition" },
+	{ "<!DOCTYPE domain [<!ENTITY x SYSTEM '/etc/shadow'>]>"
+	  "<domain><name>&x;</name></domain>",
+	  "document type definition" },
+	{ "<!DOCTYPE domain [<!ENTITY % p SYSTEM '/etc/shadow'> %p;]>" DOMAIN(GIB),
+	  "document type definition" },
+	{ "<!DOCTYPE domain>" DOMAIN(GIB), "document type definition" },
+	{ "<?xml version='1.0'?>\n<!-- <a> -->\n<!DOCTYPE\n", "line" },
+	{ DOMAIN("<memory>&unknown;</memory>"), "unknown" },
+	/* Not UTF-8, whatever it calls itself */
+	{ "<domain><name>caf\xe9</name></domain>", "line 1" },
+	{ "<?xml version='1.0' encoding='ISO-8859-1'?><domain><name>caf\xe9</name></domain>",
+	  "line 1" },
+	{ "<domain><name>\xed\xa0\x80</name></domain>", "line 1" },
+	{ "<domain><name>\xc0\x80</name></domain>", "line 1" },
+	{ "<domain><name>a&#0;b</name></domain>", "line 1" },
+	{ "<domain><name>a\x01z</name></domain>", "line 1" },
+	/* Who is it? */
+	{ "<domain>" GIB "<uuid>" UUID "</uuid></domain>", "no <name>" },
+	{ "<domain><name></name></domain>", "<name> is ''" },
+	{ "<domain><name>  </name></domain>", "<name> is '  '" },
+	{ "<domain><name>../x</name></domain>", "<name> is '../x'" },
+	{ "<domain><name>a\nb</name></domain>", "<name> is 'a b'" },
+	{ "<domain><name>a&#9;b</name></domain>", "<name> is 'a b'" },
+	{ "<domain><name>a\x7f</name></domain>", "<name> is" },
+	{ "<domain><name>g</name>" GIB "</domain>", "no <uuid>" },
+	{ "<domain><name>g</name><uuid/>" GIB "</domain>", "<uuid> is ''" },
+	{ "<domain><name>g</name><uuid>../../../../../../../../etc/passwd</uuid></domain>",
+	  "<uuid> is '../../../../../../../../etc/passwd'" },
+	{ "<domain><name>g</name><uuid>..a5fdbd/cdaf/9455/926a/d65c16db1809</uuid></domain>",
+	  "<uuid> is '..a5fdbd/cdaf" },
+	{ "<domain><name>g</name><uuid>" UUID "0</uuid></domain>", "<uuid> is" },
+	{ "<domain><name>g</name><uuid>c7a5fdbdcdaf9455926ad65c16db1809</uuid></domain>",
+	  "<uuid> is" },
+	{ "<domain id='-1'>" WHO GIB "</domain>", "id of <domain> is '-1'" },
+	{ "<domain id='2147483648'>" WHO GIB "</domain>", "id of <domain> is '2147483648'" },
+	{ "<domain id='1/../2'>" WHO GIB "</domain>", "id of <domain> is '1/../2'" },
+	/* How much? */
+	{ DOMAIN(""), "no <memory> element" },
+	{ DOMAIN("<currentMemory>1</currentMemory>" CELLS(CELL(0, 1))), "no <memory> element" },
+	{ DOMAIN("<memory/>"), "<memory> is ''" },
+	{ DOMAIN("<memory>0</memory>"), "0 KiB of <memory>" },
+	{ DOMAIN("<memory>-1</memory>"), "<memory> is '-1'" },
+	{ DOMAIN("<memory>+1</memory>"), "<memory> is '+1'" },
+	{ DOMAIN("<memory>1.5</memory>"), "<memory> is '1.5'" },
+	{ DOMAIN("<memory>0x10</memory>"), "<memory> is '0x10'" },
+	{ DOMAIN("<memory>1 024</memory>"), "<memory> is '1 024'" },
+	{ DOMAIN("<memory>1 GiB</memory>"), "<memory> is '1 GiB'" },
+	{ DOMAIN("<memory>much</memory>"), "line 1: <memory> is 'much' with unit 'KiB': expected" },
+	{ DOMAIN("<memory unit='KiBi'>1</memory>"), "with unit 'KiBi'" },
+	{ DOMAIN("<memory unit='ZiB'>1</memory>"), "with unit 'ZiB'" },
+	{ DOMAIN("<memory unit='GiB&lt;'>1</memory>"), "with unit 'GiB<'" },
+	{ DOMAIN("<memory unit='EiB'>8</memory>"), "<memory> is '8' EiB: more than 8 EiB" },
+	{ DOMAIN("<memory>9007199254740992</memory>"), "more than 8 EiB" },
+	{ DOMAIN("<memory>18446744073709551615</memory>"), "more than 8 EiB" },
+	{ DOMAIN("<memory>18446744073709551616</memory>"), "more than 8 EiB" },
+	{ DOMAIN("<memory unit='b'>99999999999999999999999999999999999</memory>"),
+	  "more than 8 EiB" },
+	{ DOMAIN("<memory unit='EiB'>18446744073709551615</memory>"), "more than 8 EiB" },
+	/* Huge pages */
+	{ DOMAIN(GIB BACKING("<hugepages><page/></hugepages>")), "<page> has no size" },
+	{ DOMAIN(GIB BACKING("<hugepages><page size='0'/></hugepages>")), "<page> has no size" },
+	{ DOMAIN(GIB BACKING("<hugepages><page size='-2048'/></hugepages>")),
+	  "size of <page> is '-2048'" },
+	{ DOMAIN(GIB BACKING("<hugepages><page size='2' unit='Mio'/></hugepages>")),
+	  "size of <page> is '2' with unit 'Mio'" },
+	{ DOMAIN(GIB BACKING("<hugepages><page size='2048' nodeset=''/></hugepages>")),
+	  "nodeset of <page> is ''" },
+	{ DOMAIN(GIB BACKING("<hugepages><page size='2048' nodeset='0,^0'/></hugepages>")),
+	  "nodeset of <page> is '0,^0'" },
+	/* Cells */
+	{ DOMAIN(GIB CELLS(CELL(0, 1) CELL(0, 1))), "two cells with id 0" },
+	{ DOMAIN(GIB CELLS(CELL(1, 1))), "id of <cell> is '1': expected a number from 0 to 0" },
+	{ DOMAIN(GIB CELLS("<cell id='-1' memory='1'/>")), "id of <cell> is '-1'" },
+	{ DOMAIN(GIB CELLS("<cell id='0'/>")), "cell 0 does not say its memory" },
+	{ DOMAIN(GIB CELLS("<cell memory=''/>")), "memory of <cell> is ''" },
+	{ DOMAIN(GIB CELLS("<cell memory='0'/>")), "all NUMA cells of the guest have 0 KiB" },
+	{ DOMAIN(GIB CELLS("<cell memory='5' unit='EiB'/><cell memory='5' unit='EiB'/>")),
+	  "sums up to more than 8 EiB" },
+	/* Nodes */
+	{ DOMAIN(GIB "<numatune><memory nodeset='a'/></numatune>"), "nodeset of <memory> is 'a'" },
+	{ DOMAIN(GIB "<numatune><memory nodeset='-1'/></numatune>"), "nodeset of <memory>" },
+	{ DOMAIN(GIB "<numatune><memory nodeset='3-1'/></numatune>"), "nodeset of <memory>" },
+	{ DOMAIN(GIB "<numatune><memory nodeset='0-99999999999'/></numatune>"),
+	  "nodes go up to 1023" },
+	{ DOMAIN(GIB "<numatune><memnode cellid='0' nodeset='0'/></numatune>"),
+	  "without NUMA cells" },
+	{ DOMAIN(GIB CELLS(CELL(0, 1)) "<numatune><memnode nodeset='0'/></numatune>"),
+	  "<memnode> has no cellid" },
+	{ DOMAIN(GIB CELLS(CELL(0, 1)) "<numatune><memnode cellid='1' nodeset='0'/></numatune>"),
+	  "cellid of <memnode> is '1'" },
+	{ DOMAIN(GIB CELLS(CELL(0, 1)) "<numatune><memnode cellid='0'/></numatune>"),
+	  "has no nodeset" },
+	{ DOMAIN(GIB CELLS(CELL(0, 1)) "<numatune><memnode cellid='0' nodeset='0'/>"
+				       "<memnode cellid='0' nodeset='0'/></numatune>"),
+	  "two <memnode> for cell 0" },
+	/* Memory devices */
+	{ DOMAIN(GIB DEVICES("<memory model='dimm'/>")), "without a <size>" },
+	{ DOMAIN(GIB DEVICES("<memory model='dimm'><target><size>x</size></target></memory>")),
+	  "<size> is 'x'" },
+	{ DOMAIN(GIB DEVICES("<memory model='dimm'>" TARGET("") "</memory>")),
+	  "the memory devices leave nothing of <memory>" },
+	{ DOMAIN(GIB DEVICES("<memory model='nvdimm'><target><size unit='EiB'>7</size></target>"
+			     "</memory>")),
+	  "the memory devices leave nothing of <memory>" },
+	{ DOMAIN(GIB CELLS(CELL(0, 1))
+			 DEVICES("<memory model='dimm'>" TARGET("<node>1</node>") "</memory>")),
+	  "<node> is '1'" },
+	{ DOMAIN(GIB CELLS(CELL(0, 1)) DEVICES(
+		  "<memory model='dimm'><source><nodemask/></source>" TARGET("") "</memory>")),
+	  "<nodemask> is ''" },
+	{ DOMAIN(GIB CELLS(CELL(0, 1)) DEVICES("<memory model='dimm'><source><pagesize>?"
+					       "</pagesize></source>" TARGET("") "</memory>")),
+	  "<pagesize> is '?'" },
+	{ DOMAIN(GIB CELLS(CELL(0, 1)) DEVICES(
+		  "<memory model='virtio-mem'>" TARGET("<requested>-1</requested>") "</memory>")),
+	  "<requested> is '-1'" },
+};
+
+/* A refusal: the code, a sentence of one line with @words, the result untouched */
+static void check_refused(const char *xml, size_t len, int want, const char *words)
+{
+	struct guest *const untouched = (struct guest *)&untouched;
+	struct guest *guest = untouched;
+	struct err err;
+	int rc = parse(xml, len, &guest, &err);
+
+	UNIT_CHECK(rc == want, "%.200s: %d %s", xml, rc, err.text);
+	UNIT_CHECK(strstr(err.text, words) != NULL, "%.200s: '%s', not '%s'", xml, err.text, words);
+	UNIT_CHECK(!strncmp(err.text, "domain XML", 10), "%.200s: %s", xml, err.text);
+	UNIT_CHECK(!strchr(err.text, '\n'), "%.200s", xml);
+	UNIT_CHECK(guest == untouched, "%.200s", xml);
+	if (rc == 0)
+		guest_free(guest);
+}
+
+static void test_refused(void)
+{
+	size_t i;
+
+	for (i = 0; i < ROWS(refused); i++)
+		check_refused(refused[i].xml, strlen(refused[i].xml), -EINVAL, refused[i].words);
+}
+
+/* Nobody reads the sentence: no crash */
+static void test_no_reader(void)
+{
+	struct guest *guest = NULL;
+	size_t i;
+
+	for (i = 0; i < ROWS(refused); i++)
+		UNIT_CHECK(guest_parse(refused[i].xml, strlen(refused[i].xml), &guest, NULL) < 0,
+			   "%s", refused[i].xml);
+	guest_free(NULL);
+}
+
+/* Every beginning of a document is refused, none is believed */
+static void test_truncated(void)
+{
+	static const char *const names[] = { "plain", "devices", "metadata" };
+	char path[64];
+	size_t i, len, cut;
+
+	for (i = 0; i < ROWS(names); i++) {
+		char *xml;
+
+		snprintf(path, sizeof(path), "guests/%s.xml", names[i]);
+		xml = unit_read(path, &len);
+		while (len && xml[len - 1] == '\n')
+			len--;
+		for (cut = 0; cut < len; cut++) {
+			struct guest *guest = NULL;
+			struct err err;
+			int rc = parse(xml, cut, &guest, &err);
+
+			UNIT_CHECK(rc == -EINVAL && err.text[0], "%s to %zu: %d %s", names[i], cut,
+				   rc, err.text);
+			guest_free(guest);
+		}
+		free(xml);
+	}
+}
+
+static void test_nul(void)
+{
+	static const char inside[] = "<domain><name>a\0b</name></domain>";
+	static const char utf16[] = "<\0d\0o\0m\0a\0i\0n\0/\0>\0";
+	static const char behind[] = DOMAIN(GIB);
+
+	check_refused(inside, sizeof(inside) - 1, -EINVAL, "NUL byte");
+	check_refused(utf16, sizeof(utf16) - 1, -EINVAL, "NUL byte");
+	check_refused(behind, sizeof(behind), -EINVAL, "NUL byte");
+}
+
+/* A growing document for the tests of size */
+struct heap {
+	char *buf;
+	size_t used, size;
+};
+
+static void add(struct heap *heap, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct heap *heap, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (heap->size - heap->used < 512) {
+		heap->size = heap->size ? heap->size * 2 : 65536;
+		heap->buf = realloc(heap->buf, heap->size);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(heap->buf);
+	}
+	va_start(ap, fmt);
+	heap->used += (size_t)vsnprintf(heap->buf + heap->used, heap->size - heap->used, fmt, ap);
+	va_end(ap);
+}
+
+static void refuse_heap(struct heap *heap, int want, const char *words)
+{
+	struct timespec from, to;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	check_refused(heap->buf, heap->used, want, words);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	/* Sanitizers and a busy machine included; without our limits it is minutes */
+	UNIT_CHECK(to.tv_sec - from.tv_sec < 10, "%s: %ld s", words,
+		   (long)(to.tv_sec - from.tv_sec));
+	free(heap->buf);
+	memset(heap, 0, sizeof(*heap));
+}
+
+static void test_32_mib(void)
+{
+	struct heap heap = { 0 };
+
+	add(&heap, "<domain>" WHO GIB "<devices>");
+	while (heap.used < 32u * 1024 * 1024)
+		add(&heap, "<disk type='file'><source file='/var/lib/x'/></disk>\n");
+	add(&heap, "</devices></domain>");
+	refuse_heap(&heap, -EFBIG, "bytes, at most 8388608 are accepted");
+}
+
+/* Below the limit of size, but as expensive as it gets */
+static void test_expensive(void)
+{
+	struct heap heap = { 0 };
+	unsigned int i;
+
+	/* libxml2 compares each with each */
+	add(&heap, "<domain ");
+	for (i = 0; heap.used < GUEST_XML_MAX - 100; i++)
+		add(&heap, "a%u='' ", i);
+	add(&heap, "/>");
+	refuse_heap(&heap, -EINVAL, "attributes, at most 64 are accepted");
+
+	add(&heap, "<domain><!-- > --><![CDATA[<a>]]><?p > ?><x y='>' z=\"'\" ");
+	for (i = 0; heap.used < GUEST_XML_MAX - 100; i++)
+		add(&heap, "xmlns:a%u='>'\n", i);
+	add(&heap, "/></domain>");
+	refuse_heap(&heap, -EINVAL, "attributes, at most 64 are accepted");
+
+	add(&heap, "<domain>");
+	while (heap.used < GUEST_XML_MAX - 100)
+		add(&heap, "<a/><a></a>");
+	add(&heap, "</domain>");
+	refuse_heap(&heap, -EINVAL, "more than 65536 tags");
+
+	/* Almost as many as accepted, and every name a search through all declarations */
+	add(&heap, "<domain>");
+	for (i = 0; i < 250; i++)
+		add(&heap, "<a xmlns:a%u='a' xmlns:b%u='b' xmlns:c%u='c' xmlns:d%u='d'>", i, i, i,
+		    i);
+	for (i = 0; i < 65000; i++)
+		add(&heap, "<a0:a/>");
+	refuse_heap(&heap, -EINVAL, "line 1");
+
+	add(&heap, "<domain>" WHO "<memory>");
+	while (heap.used < GUEST_XML_MAX - 100)
+		add(&heap, "1");
+	add(&heap, "</memory></domain>");
+	refuse_heap(&heap, -EINVAL, "more than 8 EiB");
+
+	add(&heap, "<domain><name>");
+	while (heap.used < GUEST_XML_MAX - 100)
+		add(&heap, "n");
+	add(&heap, "</name></domain>");
+	refuse_heap(&heap, -EINVAL, "expected 1 to 1023 bytes");
+}
+
+static void test_deep(void)
+{
+	struct heap heap = { 0 };
+	unsigned int i;
+
+	add(&heap, "<domain>");
+	for (i = 0; i < 60000; i++)
+		add(&heap, "<a>");
+	refuse_heap(&heap, -EINVAL, "line 1");
+	for (i = 0; i < 60000; i++)
+		add(&heap, "<memory>");
+	refuse_heap(&heap, -EINVAL, "line 1");
+}
+
+static void test_too_many(void)
+{
+	static const struct {
+		const char *before, *item, *after, *words;
+	} rows[] = {
+		{ "<cpu><numa>", "<cell memory='1'/>", "</numa></cpu>",
+		  "more than 1024 <cell> elements" },
+		{ "<devices>", "<memory model='dimm'/>", "</devices>",
+		  "more than 1024 <memory> elements" },
+		{ "<memoryBacking><hugepages>", "<page size='2048'/>",
+		  "</hugepages></memoryBacking>", "more than 1024 <page> elements" },
+		{ "<metadata><m:m xmlns:m='urn:libvirt-membacking:1'>", "<m:ksm>no</m:ksm>",
+		  "</m:m></metadata>", "more than 64 settings in <metadata>" },
+	};
+	struct heap heap = { 0 };
+	unsigned int n;
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		add(&heap, "<domain>" WHO GIB "%s", rows[i].before);
+		for (n = 0; n < 20000; n++)
+			add(&heap, "%s", rows[i].item);
+		add(&heap, "%s</domain>", rows[i].after);
+		refuse_heap(&heap, -EINVAL, rows[i].words);
+	}
+}
+
+/* As many as accepted are accepted */
+static void test_many(void)
+{
+	cleanup_guest struct guest *guest = NULL;
+	struct heap heap = { 0 };
+	struct err err;
+	unsigned int i;
+	int rc;
+
+	add(&heap, "<domain>" WHO GIB "<cpu><numa>");
+	for (i = GUEST_XML_ITEMS_MAX; i-- > 0;)
+		add(&heap, "<cell id='%u' memory='%u' unit='MiB'/>", i, i + 1);
+	add(&heap, "</numa></cpu><devices>");
+	for (i = 0; i < GUEST_XML_ITEMS_MAX; i++)
+		add(&heap, "<memory model='dimm'>" TARGET("<node>%u</node>") "</memory>", i);
+	add(&heap, "</devices><metadata><ksm xmlns='" GUEST_METADATA_NAMESPACE "'>");
+	for (i = 0; i < GUEST_SETTINGS_MAX; i++)
+		add(&heap, "<k%u>v</k%u>", i, i);
+	add(&heap, "</ksm></metadata></domain>");
+	rc = parse(heap.buf, heap.used, &guest, &err);
+	free(heap.buf);
+	if (!UNIT_CHECK(rc == 0, "%s", err.text))
+		return;
+	CU_ASSERT_EQUAL_FATAL(guest->n_memory, 2 * GUEST_XML_ITEMS_MAX);
+	CU_ASSERT_EQUAL(guest->memory[1023].cell, 1023);
+	CU_ASSERT_EQUAL(guest->memory[1023].size_kib, 1048576);
+	CU_ASSERT_STRING_EQUAL(guest->memory[2047].alias, "dimm 1023");
+	CU_ASSERT_EQUAL_FATAL(guest->n_settings, GUEST_SETTINGS_MAX);
+	CU_ASSERT_STRING_EQUAL(guest->settings[63].key, "ksm.k63");
+}
+
+static void test_metadata_bounds(void)
+{
+	char fits[GUEST_SETTING_SIZE], wide[GUEST_SETTING_SIZE + 1], xml[2048];
+	cleanup_guest struct guest *guest = NULL;
+	struct err err;
+
+	memset(fits, 'x', sizeof(fits) - 1);
+	fits[sizeof(fits) - 1] = '\0';
+	memset(wide, 'x', sizeof(wide) - 1);
+	wide[sizeof(wide) - 1] = '\0';
+#define STORE(attr, value)                                                                         \
+	snprintf(xml, sizeof(xml),                                                                 \
+		 DOMAIN("<metadata><store xmlns='urn:libvirt-membacking:1' %s='%s'/>"              \
+			"</metadata>" GIB),                                                        \
+		 attr, value)
+	STORE("name", fits);
+	CU_ASSERT_EQUAL_FATAL(parse(xml, strlen(xml), &guest, &err), 0);
+	CU_ASSERT_EQUAL_FATAL(guest->n_settings, 1);
+	CU_ASSERT_STRING_EQUAL(guest->settings[0].key, "store.name");
+	CU_ASSERT_STRING_EQUAL(guest->settings[0].value, fits);
+	STORE("name", wide);
+	check_refused(xml, strlen(xml), -EINVAL, "a setting in <metadata> has 256 bytes");
+	STORE(fits, "x");
+	check_refused(xml, strlen(xml), -EINVAL, "has a name of 261 bytes");
+#undef STORE
+}
+
+static void test_identity(void)
+{
+	static const char xml[] = "<domain id='2147483647'><name> \xc3\xa4 &amp; &lt;b&gt; </name>"
+				  "<uuid>\n C7A5FDBD-cdaf-9455-926A-D65C16DB1809 \n</uuid>" GIB
+				  "</domain>";
+	cleanup_guest struct guest *guest = NULL;
+	struct err err;
+
+	CU_ASSERT_EQUAL_FATAL(parse(xml, strlen(xml), &guest, &err), 0);
+	/* libvirt keeps blanks in names */
+	CU_ASSERT_STRING_EQUAL(guest->name, " \xc3\xa4 & <b> ");
+	CU_ASSERT_STRING_EQUAL(guest->uuid, UUID);
+	CU_ASSERT_EQUAL(guest->id, 2147483647);
+}
+
+/* Sizes that the tables of guests do not tell from others */
+static void test_units(void)
+{
+	static const struct {
+		const char *number, *unit;
+		int rc;
+		uint64_t kib;
+	} rows[] = {
+		{ "0", NULL, 0, 0 },
+		{ "1", NULL, 0, 1 },
+		{ "1", "", 0, 1 },
+		{ "1", "b", 0, 1 },
+		{ "1024", "B", 0, 1 },
+		{ "1025", "byte", 0, 2 },
+		{ "2049", "BYTES", 0, 3 },
+		{ "1", "k", 0, 1 },
+		{ "1", "K", 0, 1 },
+		{ "1", "KiB", 0, 1 },
+		{ "1", "kib", 0, 1 },
+		{ "1", "KB", 0, 1 },
+		{ "1024", "KB", 0, 1000 },
+		{ "1025", "kb", 0, 1001 },
+		{ "1", "M", 0, 1024 },
+		{ "1", "MiB", 0, 1024 },
+		{ "1", "MB", 0, 977 },
+		{ "1", "g", 0, 1048576 },
+		{ "1", "GIB", 0, 1048576 },
+		{ "1", "GB", 0, 976563 },
+		{ "1", "T", 0, UINT64_C(1) << 30 },
+		{ "1", "TiB", 0, UINT64_C(1) << 30 },
+		{ "1", "TB", 0, 976562500 },
+		{ "1", "P", 0, UINT64_C(1) << 40 },
+		{ "1", "PiB", 0, UINT64_C(1) << 40 },
+		{ "1", "PB", 0, UINT64_C(976562500000) },
+		{ "1", "E", 0, UINT64_C(1) << 50 },
+		{ "7", "EiB", 0, UINT64_C(7) << 50 },
+		{ "9", "EB", 0, UINT64_C(8789062500000000) },
+		{ "9223372036854774784", "b", 0, (UINT64_C(1) << 53) - 1 },
+		{ "9223372036854774785", "b", -ERANGE, 0 },
+		{ "9007199254740991", "KiB", 0, (UINT64_C(1) << 53) - 1 },
+		{ "9007199254740992", "KiB", -ERANGE, 0 },
+		{ "8", "EiB", -ERANGE, 0 },
+		{ "10", "EB", -ERANGE, 0 },
+		{ "18446744073709551615", "b", -ERANGE, 0 },
+		{ "18446744073709551615", "EiB", -ERANGE, 0 },
+		{ "18446744073709551616", "b", -ERANGE, 0 },
+		{ "1", "x", -EINVAL, 0 },
+		{ "1", "KiBx", -EINVAL, 0 },
+		{ "1", "Ki", -EINVAL, 0 },
+		{ "1", "iB", -EINVAL, 0 },
+		{ "1", " KiB", -EINVAL, 0 },
+		{ "1", "BiB", -EINVAL, 0 },
+		{ "1", "Z", -EINVAL, 0 },
+		{ "", "KiB", -EINVAL, 0 },
+		{ "-1", "KiB", -EINVAL, 0 },
+		{ "+1", "KiB", -EINVAL, 0 },
+		{ " 1", "KiB", -EINVAL, 0 },
+		{ "1.0", "KiB", -EINVAL, 0 },
+		{ "0x1", "KiB", -EINVAL, 0 },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		uint64_t kib = 4711;
+		int rc = guest_units_kib(rows[i].number, rows[i].unit, &kib);
+
+		UNIT_CHECK(rc == rows[i].rc, "%s %s: %d", rows[i].number, rows[i].unit, rc);
+		UNIT_CHECK(kib == (rc ? 4711 : rows[i].kib), "%s %s: %llu", rows[i].number,
+			   rows[i].unit, (unsigned long long)kib);
+	}
+}
+
+/* Everything that is refused is refused silently: stdout and stderr of a hook
+ * belong to libvirt */
+static void test_silent(void)
+{
+	static const char latin1[] =
+		"<?xml version='1.0' encoding='nonsense'?><domain>\xff</domain>";
+	int saved_out = dup(1), saved_err = dup(2);
+	FILE *quiet = tmpfile();
+	struct guest *guest = NULL;
+	size_t i;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(quiet);
+	fflush(stdout);
+	dup2(fileno(quiet), 1);
+	dup2(fileno(quiet), 2);
+	for (i = 0; i < ROWS(refused); i++)
+		guest_parse(refused[i].xml, strlen(refused[i].xml), &guest, NULL);
+	guest_parse(latin1, strlen(latin1), &guest, NULL);
+	fflush(stdout);
+	dup2(saved_out, 1);
+	dup2(saved_err, 2);
+	close(saved_out);
+	close(saved_err);
+	CU_ASSERT_PTR_NULL(guest);
+	CU_ASSERT_EQUAL(lseek(fileno(quiet), 0, SEEK_END), 0);
+	fclose(quiet);
+}
+
+/* What follows in a longer text does not count, and need not end in NUL */
+static void test_length(void)
+{
+	static const char xml[] = DOMAIN(GIB) "<!DOCTYPE x>";
+	cleanup_guest struct guest *guest = NULL;
+	struct err err;
+
+	CU_ASSERT_EQUAL(parse(xml, strlen(DOMAIN(GIB)), &guest, &err), 0);
+}
+
+static CU_TestInfo tests[] = {
+	{ "units", test_units },
+	{ "guests of tests/guests", test_files },
+	{ "corners of libvirt's rules", test_corners },
+	{ "name, uuid, id", test_identity },
+	{ "length, not NUL, ends the text", test_length },
+	{ "as many as accepted", test_many },
+	{ "metadata bounds", test_metadata_bounds },
+	{ "refused with a sentence", test_refused },
+	{ "refused without a reader", test_no_reader },
+	{ "refused silently", test_silent },
+	{ "truncated anywhere", test_truncated },
+	{ "NUL bytes", test_nul },
+	{ "32 MiB", test_32_mib },
+	{ "expensive below the limit", test_expensive },
+	{ "deep nesting", test_deep },
+	{ "too many elements", test_too_many },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_guest", tests);
+}

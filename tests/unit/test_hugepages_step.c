@@ -1,0 +1,1033 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The hugepages step on pools with the kernel's manners: whose pages are whose,
+ * whatever the kernel gives, whoever else writes, and wherever we are killed.
+ */
+#include "steps/hugepages_step.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "lifecycle/view.h"
+#include "steps/pool_change.h"
+#include "unit/fake_kernel.h"
+#include "unit/unit.h"
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+/* The ledger of this room: the step as JSON */
+#define LEDGER "run/step.json"
+
+/* Other guests' claims, by node */
+struct others {
+	uint64_t claimed[FAKE_NODES_MAX];
+};
+
+/**
+ * struct bench - A step on a host
+ * @saves:	How often the ledger was written
+ * @save_fails:	The write of that number fails, 0: none
+ * @die_at:	The process ends at that event (a save or a kernel write, before
+ *		or after it); 0: never
+ * @on_save:	What others do between the ledger's write and the kernel's
+ */
+struct bench {
+	struct fake_kernel fk;
+	struct host_view host;
+	struct step_ctx ctx;
+	struct step step;
+	struct share_room {
+		struct step_share shares[4];
+	} room;
+	struct others others;
+	bool leaving;
+	unsigned int saves;
+	unsigned int save_fails;
+	unsigned int pauses;
+	unsigned int events;
+	unsigned int die_at;
+	void (*on_save)(struct bench *b);
+	void (*on_pause)(struct bench *b);
+};
+
+static struct bench *bench_of(struct step_ctx *ctx)
+{
+	return (struct bench *)((char *)ctx - offsetof(struct bench, ctx));
+}
+
+static void event(struct bench *b)
+{
+	if (++b->events == b->die_at)
+		_exit(0);
+}
+
+/* What a round does: reads the host, adds what the ledgers hold and claim */
+static void look(struct bench *b)
+{
+	struct step_hugepages *hp = &b->step.hugepages;
+	struct err err = { "" };
+	size_t i;
+	unsigned int node;
+
+	view_free(&b->host);
+	UNIT_CHECK(view_read(&b->fk.kfs, &b->host, &err) == 0, "%s", err.text);
+	hugepages_step_ops.account(&b->step, &b->host);
+	for (i = 0; !b->leaving && i < hp->n_shares; i++) {
+		struct pool_view *pool = host_view_pool(&b->host, hp->page_kib, hp->shares[i].node);
+
+		if (pool)
+			pool->claimed += hp->shares[i].have;
+	}
+	for (node = 0; node < FAKE_NODES_MAX; node++) {
+		struct pool_view *pool = host_view_pool(&b->host, hp->page_kib, node);
+
+		if (pool)
+			pool->claimed += b->others.claimed[node];
+	}
+}
+
+static int save(struct step_ctx *ctx, struct err *err)
+{
+	struct bench *b = bench_of(ctx);
+	json_t *json;
+	char *text;
+
+	event(b);
+	if (++b->saves == b->save_fails)
+		return err_set(err, ENOSPC, "the ledger cannot be written");
+	json = step_to_json(&b->step);
+	text = json_dumps(json, JSON_INDENT(1));
+	fake_put(&b->fk, LEDGER, text);
+	free(text);
+	json_decref(json);
+	event(b);
+	if (b->on_save)
+		b->on_save(b);
+	return 0;
+}
+
+static int pause_bench(struct step_ctx *ctx, void (*work)(void *arg), void *arg, struct err *err)
+{
+	struct bench *b = bench_of(ctx);
+
+	(void)err;
+	b->pauses++;
+	if (work)
+		work(arg);
+	if (b->on_pause)
+		b->on_pause(b);
+	look(b);
+	return 0;
+}
+
+static void before_write(struct fake_kernel *fk)
+{
+	event(fk->data);
+}
+
+/* A host of two nodes with 4 GiB and 3 GiB free, and empty pools */
+static void open_bench(struct bench *b)
+{
+	int node;
+
+	memset(b, 0, sizeof(*b));
+	fake_open(&b->fk, "two-nodes-6.12");
+	b->fk.data = b;
+	b->fk.before_write = before_write;
+	b->fk.after_write = before_write;
+	for (node = 0; node < 2; node++) {
+		fake_set_meminfo(&b->fk, node, "MemFree", (4 - (uint64_t)node) * KIB_PER_GIB);
+		fake_set_pool(&b->fk, node, PAGE_2M, (struct fake_pool){ 0, 0, 0 });
+		fake_set_pool(&b->fk, node, PAGE_1G, (struct fake_pool){ 0, 0, 0 });
+	}
+	b->ctx = (struct step_ctx){
+		.kfs = &b->fk.kfs,
+		.host = &b->host,
+		.guest_name = "g",
+		.deadline = clock_ms() + 5000,
+		.save = save,
+		.pause = pause_bench,
+	};
+	b->step = (struct step){
+		.kind = STEP_HUGEPAGES,
+		.hugepages = { .page_kib = PAGE_2M, .shares = b->room.shares },
+	};
+}
+
+static void close_bench(struct bench *b)
+{
+	view_free(&b->host);
+	fake_close(&b->fk);
+}
+
+/* One more node for the step, and what the plan wants of it */
+static struct step_share *want(struct bench *b, unsigned int node, uint64_t idle, uint64_t grow)
+{
+	struct step_hugepages *hp = &b->step.hugepages;
+	struct step_share *share = &hp->shares[hp->n_shares++];
+
+	*share = (struct step_share){ .node = node, .want_idle = idle, .want_grow = grow };
+	hp->pages += idle + grow;
+	return share;
+}
+
+static int apply(struct bench *b, struct err *err)
+{
+	look(b);
+	return hugepages_step_ops.apply(&b->ctx, &b->step, err);
+}
+
+static int undo(struct bench *b, enum undo_reason reason, struct err *err)
+{
+	b->leaving = true;
+	look(b);
+	return hugepages_step_ops.undo(&b->ctx, &b->step, reason, err);
+}
+
+static bool share_is(const struct step_share *share, uint64_t have, uint64_t own)
+{
+	return UNIT_CHECK(share->have == have && share->own == own,
+			  "node %u: have %" PRIu64 " and own %" PRIu64 ", expected %" PRIu64
+			  " and %" PRIu64,
+			  share->node, share->have, share->own, have, own) &&
+	       UNIT_CHECK(!share->chunk.grow && !share->chunk.shrink, "a chunk is left");
+}
+
+/* ---- apply and undo ---- */
+
+static void test_grow_and_give_back(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	want(&b, 1, 0, 700);
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	share_is(&b.room.shares[0], 700, 700);
+	fake_pool_is(&b.fk, 1, PAGE_2M, 700, 700, 0);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 0, 0, 0);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	share_is(&b.room.shares[0], 0, 0);
+	fake_pool_is(&b.fk, 1, PAGE_2M, 0, 0, 0);
+	CU_ASSERT_EQUAL(fake_free_kib(&b.fk, 1), 3 * KIB_PER_GIB);
+	close_bench(&b);
+}
+
+static void test_idle_needs_no_write(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
+	want(&b, 0, 60, 0);
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	share_is(&b.room.shares[0], 60, 0);
+	CU_ASSERT_EQUAL(b.fk.writes, 0);
+	CU_ASSERT_EQUAL(b.saves, 1);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	CU_ASSERT_EQUAL(b.fk.writes, 0);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 100, 100, 0);
+	close_bench(&b);
+}
+
+static void test_idle_and_growth(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 80, 0 });
+	want(&b, 0, 80, 20);
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	share_is(&b.room.shares[0], 100, 20);
+	CU_ASSERT_EQUAL(b.room.shares[0].foreign, 100);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 120, 100, 0);
+	UNIT_CHECK(undo(&b, UNDO_ROLLBACK, &err) == 0, "%s", err.text);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 100, 80, 0);
+	close_bench(&b);
+}
+
+/* Between the plan and this step the lock was let go: a page that was idle then may
+ * be another guest's by now */
+static void test_idle_taken_meanwhile(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
+	b.others.claimed[0] = 70;
+	want(&b, 0, 60, 0);
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(b.room.shares[0].have == 60, "have %" PRIu64, b.room.shares[0].have);
+	UNIT_CHECK(
+		b.room.shares[0].own == 30,
+		"70 of 100 idle pages are another guest's by now: 30 must be added, not %" PRIu64,
+		b.room.shares[0].own);
+	close_bench(&b);
+}
+
+/* Fewer than asked on one node: the others serve the rest */
+static void test_fewer_than_asked(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	fake_set_obtainable(&b.fk, 0, 60);
+	want(&b, 0, 0, 100);
+	want(&b, 1, 0, 0);
+	b.step.hugepages.bind = GUEST_BIND_ANY;
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	share_is(&b.room.shares[0], 60, 60);
+	share_is(&b.room.shares[1], 40, 40);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 0, 0, 0);
+	fake_pool_is(&b.fk, 1, PAGE_2M, 0, 0, 0);
+	close_bench(&b);
+}
+
+static void test_too_few(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 10, 10, 0 });
+	fake_set_obtainable(&b.fk, 0, 60);
+	b.ctx.deadline = clock_ms() + 300;
+	want(&b, 0, 10, 90);
+	b.step.hugepages.bind = GUEST_BIND_STRICT;
+	nodeset_add(&b.step.hugepages.nodes, 0);
+	CU_ASSERT_EQUAL(apply(&b, &err), -ENOSPC);
+	share_is(&b.room.shares[0], 70, 60);
+	UNIT_CHECK(strstr(err.text, "guest 'g' needs 100 huge pages of 2 MiB (200 MiB) on node 0"),
+		   "%s", err.text);
+	UNIT_CHECK(strstr(err.text, "only 70 could be had (30 missing)"), "%s", err.text);
+	UNIT_CHECK(!strstr(err.text, "guest 'g': guest"), "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_ROLLBACK, &err) == 0, "%s", err.text);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 10, 10, 0);
+	fake_pool_is(&b.fk, 1, PAGE_2M, 0, 0, 0);
+	close_bench(&b);
+}
+
+/* Surplus pages are promoted first: they are ours to take back, but no gain */
+static void test_surplus_promoted(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 50, 0, 30 });
+	want(&b, 0, 0, 100);
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	share_is(&b.room.shares[0], 100, 130);
+	CU_ASSERT_EQUAL(b.room.shares[0].foreign, 20);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 150, 100, 0);
+	/* 50 are in use: 100 idle ones go, and 30 become surplus again */
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	share_is(&b.room.shares[0], 0, 0);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 50, 0, 30);
+	close_bench(&b);
+}
+
+/* Idle pages of others would go in their place: then it waits until nothing is idle,
+ * or until the pages that were promoted are */
+static void test_surplus_promoted_beside_idle(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 50, 0, 30 });
+	want(&b, 0, 0, 100);
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	b.others.claimed[0] = 5;
+	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &err), -EAGAIN);
+	share_is(&b.room.shares[0], 0, 35);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 55, 5, 0);
+	b.others.claimed[0] = 0;
+	fake_unuse(&b.fk, 0, PAGE_2M, 50);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 20, 20, 0);
+	close_bench(&b);
+}
+
+/* More surplus than one chunk asks for: no page comes of the first writes */
+static void test_much_surplus(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 700, 0, 700 });
+	want(&b, 0, 0, 100);
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	share_is(&b.room.shares[0], 100, 800);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 800, 100, 0);
+	close_bench(&b);
+}
+
+/* Before 6.7 a write for one node brings as many more as others have surplus, and
+ * no write can make the pool smaller than that */
+static void test_old_kernel(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	b.fk.adds_surplus = true;
+	fake_put(&b.fk, "proc/sys/kernel/osrelease", "6.1.0\n");
+	fake_set_pool(&b.fk, 1, PAGE_2M, (struct fake_pool){ 40, 0, 40 });
+	want(&b, 0, 0, 100);
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	share_is(&b.room.shares[0], 100, 100);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 100, 100, 0);
+	fake_pool_is(&b.fk, 1, PAGE_2M, 40, 0, 40);
+	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &err), -EAGAIN);
+	share_is(&b.room.shares[0], 0, 40);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 40, 40, 0);
+	/* The program with the surplus pages ends */
+	fake_unuse(&b.fk, 1, PAGE_2M, 40);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 0, 0, 0);
+	fake_pool_is(&b.fk, 1, PAGE_2M, 0, 0, 0);
+	close_bench(&b);
+}
+
+/* The same release number, but a distribution that has backported the fix */
+static void test_old_kernel_fixed(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	fake_put(&b.fk, "proc/sys/kernel/osrelease", "5.14.0-427.el9\n");
+	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 60, 60, 0 });
+	fake_set_pool(&b.fk, 1, PAGE_2M, (struct fake_pool){ 40, 0, 40 });
+	want(&b, 0, 0, 100);
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	share_is(&b.room.shares[0], 100, 100);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 60, 60, 0);
+	close_bench(&b);
+}
+
+/* An old kernel whose surplus elsewhere is as large as what goes back: without a
+ * correction the pool would not shrink at all */
+static void test_old_kernel_large_surplus(void)
+{
+	static const uint64_t surplus[] = { 1, 99, 100, 101, 1000 };
+	struct err err = { "" };
+	struct bench b;
+	size_t i;
+
+	for (i = 0; i < ROWS(surplus); i++) {
+		open_bench(&b);
+		b.fk.adds_surplus = true;
+		fake_put(&b.fk, "proc/sys/kernel/osrelease", "5.10.0-30-amd64\n");
+		fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 1100, 1100, 0 });
+		want(&b, 0, 0, 100);
+		UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+		fake_set_pool(&b.fk, 1, PAGE_2M, (struct fake_pool){ surplus[i], 0, surplus[i] });
+		UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "surplus %" PRIu64 ": %s", surplus[i],
+			   err.text);
+		fake_pool_is(&b.fk, 0, PAGE_2M, 1100, 1100, 0);
+		fake_pool_is(&b.fk, 1, PAGE_2M, surplus[i], 0, surplus[i]);
+		close_bench(&b);
+	}
+}
+
+/* The kernel leaves as many pages idle as there are surplus pages in use.  They stay
+ * ours until it takes them: called surplus, they would stay for ever */
+static void test_surplus_keeps_idle(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	fake_set_pool(&b.fk, 1, PAGE_2M, (struct fake_pool){ 40, 0, 40 });
+	want(&b, 0, 0, 100);
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &err), -EAGAIN);
+	share_is(&b.room.shares[0], 0, 40);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 40, 40, 0);
+	/* its user ends */
+	fake_set_pool(&b.fk, 1, PAGE_2M, (struct fake_pool){ 0, 0, 0 });
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	share_is(&b.room.shares[0], 0, 0);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 0, 0, 0);
+	close_bench(&b);
+}
+
+static void test_keep(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	b.step.hugepages.keep = true;
+	want(&b, 0, 0, 100);
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	share_is(&b.room.shares[0], 0, 0);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 100, 100, 0);
+	close_bench(&b);
+
+	/* A start that failed leaves nothing behind, kept or not */
+	open_bench(&b);
+	b.step.hugepages.keep = true;
+	want(&b, 0, 0, 100);
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_ROLLBACK, &err) == 0, "%s", err.text);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 0, 0, 0);
+	close_bench(&b);
+}
+
+static void test_in_use(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	want(&b, 0, 0, 100);
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	fake_use(&b.fk, 0, PAGE_2M, 30);
+	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &err), -EAGAIN);
+	share_is(&b.room.shares[0], 0, 30);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 30, 0, 0);
+	UNIT_CHECK(strstr(err.text, "30 page(s) of 2048 KiB on node 0 are still in use"), "%s",
+		   err.text);
+	fake_unuse(&b.fk, 0, PAGE_2M, 30);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 0, 0, 0);
+	close_bench(&b);
+}
+
+/* Idle is not enough: what is reserved or another guest's is left */
+static void test_others_idle(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 50, 50, 0 });
+	want(&b, 0, 0, 100);
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	fake_set_reserved(&b.fk, PAGE_2M, 20);
+	b.others.claimed[0] = 60;
+	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &err), -EAGAIN);
+	share_is(&b.room.shares[0], 0, 30);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 80, 80, 0);
+	b.others.claimed[0] = 0;
+	fake_set_reserved(&b.fk, PAGE_2M, 0);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 50, 50, 0);
+	close_bench(&b);
+}
+
+/* ---- other writers ---- */
+
+static void set_pool_by_hand(struct bench *b, int node, uint64_t persistent)
+{
+	fake_write_pool(&b->fk, node, PAGE_2M, persistent);
+}
+
+/* The administrator changes the pool while the ledger is being written, once */
+static void admin_adds_50(struct bench *b)
+{
+	b->on_save = NULL;
+	set_pool_by_hand(b, 0, fake_pool(&b->fk, 0, PAGE_2M).nr + 50);
+}
+
+static void admin_takes_50(struct bench *b)
+{
+	b->on_save = NULL;
+	set_pool_by_hand(b, 0, fake_pool(&b->fk, 0, PAGE_2M).nr - 50);
+}
+
+static void test_writer_while_growing(void)
+{
+	static const struct {
+		void (*writer)(struct bench *b);
+		uint64_t left;
+	} rows[] = { { admin_adds_50, 150 }, { admin_takes_50, 50 } };
+	struct err err = { "" };
+	struct bench b;
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		open_bench(&b);
+		fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
+		want(&b, 0, 0, 80);
+		b.on_save = rows[i].writer;
+		UNIT_CHECK(apply(&b, &err) == 0, "%zu: %s", i, err.text);
+		UNIT_CHECK(b.room.shares[0].have == 80 && b.room.shares[0].own == 80,
+			   "%zu: have %" PRIu64 ", own %" PRIu64, i, b.room.shares[0].have,
+			   b.room.shares[0].own);
+		UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%zu: %s", i, err.text);
+		fake_pool_is(&b.fk, 0, PAGE_2M, rows[i].left, rows[i].left, 0);
+		close_bench(&b);
+	}
+}
+
+static void test_writer_while_giving_back(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
+	want(&b, 0, 0, 80);
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	b.on_save = admin_adds_50;
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 150, 150, 0);
+	close_bench(&b);
+}
+
+static void admin_adds_1(struct bench *b)
+{
+	set_pool_by_hand(b, 0, fake_pool(&b->fk, 0, PAGE_2M).nr + 1);
+}
+
+/* Somebody who never stops: given up with a word, and nothing of theirs is taken */
+static void test_writer_that_never_stops(void)
+{
+	struct err err = { "" };
+	struct fake_pool pool;
+	struct bench b;
+
+	open_bench(&b);
+	want(&b, 0, 0, 80);
+	b.on_save = admin_adds_1;
+	CU_ASSERT_EQUAL(apply(&b, &err), -EBUSY);
+	UNIT_CHECK(strstr(err.text, "keeps changing the pool"), "%s", err.text);
+	share_is(&b.room.shares[0], 0, 0);
+	b.on_save = NULL;
+	pool = fake_pool(&b.fk, 0, PAGE_2M);
+	UNIT_CHECK(undo(&b, UNDO_ROLLBACK, &err) == 0, "%s", err.text);
+	fake_pool_is(&b.fk, 0, PAGE_2M, pool.nr, pool.free, 0);
+	close_bench(&b);
+}
+
+/* The administrator makes the pool smaller while the guest runs */
+static void test_loss_is_ours(void)
+{
+	static const struct {
+		uint64_t set_to, left;
+	} rows[] = {
+		{ 180, 100 }, /* nothing happened */
+		{ 170, 100 }, /* ten of ours: we give back 70 */
+		{ 100, 100 }, /* exactly ours: nothing to give back */
+		{ 40, 40 },   /* some of their own as well */
+		{ 250, 170 }, /* more: all of ours go back */
+	};
+	struct err err = { "" };
+	struct bench b;
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		open_bench(&b);
+		fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
+		want(&b, 0, 0, 80);
+		UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+		set_pool_by_hand(&b, 0, rows[i].set_to);
+		UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%zu: %s", i, err.text);
+		fake_pool_is(&b.fk, 0, PAGE_2M, rows[i].left, rows[i].left, 0);
+		close_bench(&b);
+	}
+}
+
+/* ---- failures ---- */
+
+static void test_write_refused(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	b.fk.write_error = EINVAL;
+	want(&b, 0, 0, 80);
+	CU_ASSERT_EQUAL(apply(&b, &err), -EINVAL);
+	UNIT_CHECK(strstr(err.text,
+			  "guest 'g': cannot write '80' to /sys/devices/system/node/node0/"
+			  "hugepages/hugepages-2048kB/nr_hugepages: Invalid argument"),
+		   "%s", err.text);
+	share_is(&b.room.shares[0], 0, 0);
+	CU_ASSERT_EQUAL(undo(&b, UNDO_ROLLBACK, &err), 0);
+	close_bench(&b);
+}
+
+/* The ledger can't be written: before the kernel is told nothing has happened,
+ * after it everything is given back */
+static void test_ledger_unwritable(void)
+{
+	struct err err = { "" };
+	unsigned int n, writes = 0;
+	struct bench b;
+
+	for (n = 1; n <= 8; n++) {
+		open_bench(&b);
+		fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 20, 20, 0 });
+		want(&b, 0, 20, 600);
+		b.save_fails = n;
+		if (apply(&b, &err) == 0) {
+			close_bench(&b);
+			break;
+		}
+		UNIT_CHECK(strstr(err.text, "the ledger cannot be written"), "%s", err.text);
+		if (n == 2)
+			writes = b.fk.writes;
+		UNIT_CHECK(undo(&b, UNDO_ROLLBACK, &err) == 0, "%u: %s", n, err.text);
+		fake_pool_is(&b.fk, 0, PAGE_2M, 20, 20, 0);
+		close_bench(&b);
+	}
+	CU_ASSERT_EQUAL(writes, 0);
+	/* once for the idle pages, twice for each of two chunks */
+	CU_ASSERT_EQUAL(n, 6);
+
+	/* Giving back goes on without a ledger */
+	open_bench(&b);
+	want(&b, 0, 0, 80);
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	b.save_fails = b.saves + 1;
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 0, 0, 0);
+	close_bench(&b);
+}
+
+/* The host lost the node, or the pool */
+static void test_pool_gone(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	want(&b, 3, 0, 80);
+	b.room.shares[0].own = 80;
+	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &err), 0);
+	share_is(&b.room.shares[0], 0, 0);
+	close_bench(&b);
+
+	open_bench(&b);
+	want(&b, 3, 0, 80);
+	CU_ASSERT_EQUAL(apply(&b, &err), -ENODEV);
+	UNIT_CHECK(strstr(err.text, "node 3 has no pool of 2048 KiB pages"), "%s", err.text);
+	close_bench(&b);
+}
+
+/* The lock is given to others in between, and the view read anew */
+static void test_deadline(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	want(&b, 0, 0, 80);
+	b.ctx.deadline = clock_ms();
+	CU_ASSERT_EQUAL(apply(&b, &err), -ENOSPC);
+	UNIT_CHECK(strstr(err.text, "before the deadline"), "%s", err.text);
+	CU_ASSERT_EQUAL(b.fk.writes, 0);
+	close_bench(&b);
+}
+
+/* ---- killed ---- */
+
+static bool load(struct bench *b, struct step *step)
+{
+	char text[8192];
+	struct err err = { "" };
+	json_t *json;
+	int rc;
+
+	fake_get(&b->fk, LEDGER, text, sizeof(text));
+	if (!*text)
+		return false;
+	json = json_loads(text, 0, NULL);
+	rc = step_from_json(json, step, &err);
+	json_decref(json);
+	return UNIT_CHECK(rc == 0, "%s", err.text);
+}
+
+/* The next operation: reads the ledger, confirms what was under way, gives back */
+static void settle(struct bench *b, const char *what)
+{
+	struct err err = { "" };
+	struct step step = { 0 };
+
+	if (!load(b, &step))
+		return;
+	b->step = step;
+	b->leaving = true;
+	look(b);
+	if (hugepages_step_ops.confirm(&b->fk.kfs, &b->host, &b->step) > 0)
+		look(b);
+	UNIT_CHECK(hugepages_step_ops.undo(&b->ctx, &b->step, UNDO_RELEASE, &err) == 0, "%s: %s",
+		   what, err.text);
+	hugepages_step_ops.free(&b->step);
+}
+
+/**
+ * struct killed - A step that is killed at each of its events in turn
+ * @surplus:	On node 0 at the beginning, in use
+ * @release:	The kill comes while everything is given back
+ */
+struct killed {
+	const char *name;
+	struct fake_pool pools[2];
+	uint64_t idle, grow[2];
+	bool adds_surplus;
+	bool release;
+};
+
+static const struct killed killed_rows[] = {
+	{ "growing", { { 0, 0, 0 }, { 0, 0, 0 } }, 0, { 700, 100 }, false, false },
+	{ "growing beside others", { { 90, 40, 0 }, { 20, 0, 0 } }, 30, { 700, 0 }, false, false },
+	{ "growing where surplus is promoted",
+	  { { 50, 0, 30 }, { 0, 0, 0 } },
+	  0,
+	  { 700, 0 },
+	  false,
+	  false },
+	{ "giving back", { { 90, 40, 0 }, { 20, 20, 0 } }, 30, { 700, 100 }, false, true },
+	{ "growing on an old kernel",
+	  { { 90, 90, 0 }, { 40, 0, 40 } },
+	  0,
+	  { 100, 0 },
+	  true,
+	  false },
+	{ "giving back on an old kernel",
+	  { { 90, 90, 0 }, { 40, 0, 40 } },
+	  0,
+	  { 100, 0 },
+	  true,
+	  true },
+};
+
+static void open_killed(struct bench *b, const struct killed *row)
+{
+	open_bench(b);
+	fake_set_pool(&b->fk, 0, PAGE_2M, row->pools[0]);
+	fake_set_pool(&b->fk, 1, PAGE_2M, row->pools[1]);
+	if (row->adds_surplus) {
+		b->fk.adds_surplus = true;
+		fake_put(&b->fk, "proc/sys/kernel/osrelease", "6.1.0\n");
+	}
+	want(b, 0, row->idle, row->grow[0]);
+	if (row->grow[1])
+		want(b, 1, 0, row->grow[1]);
+}
+
+/* Return: false when @die_at was not reached */
+static bool run_and_die(struct bench *b, const struct killed *row, unsigned int die_at)
+{
+	struct err err;
+	int status;
+	pid_t pid;
+
+	if (row->release) {
+		apply(b, &err);
+		b->events = 0;
+	}
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		b->die_at = die_at;
+		if (row->release)
+			undo(b, UNDO_RELEASE, &err);
+		else
+			apply(b, &err);
+		_exit(1);
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void test_killed(void)
+{
+	char what[128];
+	struct bench b;
+	size_t i;
+
+	for (i = 0; i < ROWS(killed_rows); i++) {
+		const struct killed *row = &killed_rows[i];
+		unsigned int at = 0;
+		bool died = true;
+		int node;
+
+		while (died) {
+			open_killed(&b, row);
+			died = run_and_die(&b, row, ++at);
+			snprintf(what, sizeof(what), "%s, killed at event %u", row->name, at);
+			settle(&b, what);
+			for (node = 0; node < 2; node++)
+				UNIT_CHECK(fake_pool_is(&b.fk, node, PAGE_2M, row->pools[node].nr,
+							row->pools[node].free,
+							row->pools[node].surplus),
+					   "%s", what);
+			close_bench(&b);
+		}
+		UNIT_CHECK(at > 6, "%s: only %u events", row->name, at);
+	}
+}
+
+/* Under way when the process died, from 100 pages */
+#define GROW                                                                                       \
+	{                                                                                          \
+		.before = 100, .grow = 50                                                          \
+	}
+#define SHRINK                                                                                     \
+	{                                                                                          \
+		.before = 100, .shrink = 50                                                        \
+	}
+
+/* Whatever the counters say after a kill, not more than was asked is ours */
+static void test_confirm(void)
+{
+	static const struct {
+		struct step_chunk chunk;
+		uint64_t now, own, want_own, want_have;
+	} rows[] = {
+		{ GROW, 100, 0, 0, 0 },				      /* not written yet */
+		{ GROW, 130, 0, 30, 30 },			      /* fewer came */
+		{ GROW, 150, 0, 50, 50 },   { GROW, 170, 0, 50, 50 }, /* and somebody added 20 */
+		{ GROW, 90, 0, 0, 0 },				      /* and somebody took 10 */
+		{ GROW, 120, 7, 27, 20 },			      /* a later chunk */
+		{ SHRINK, 100, 50, 50, 0 }, { SHRINK, 70, 50, 20, 0 },	{ SHRINK, 50, 50, 0, 0 },
+		{ SHRINK, 20, 50, 0, 0 }, /* and somebody took 30 more */
+		{ SHRINK, 20, 60, 10, 0 },  { SHRINK, 120, 50, 50, 0 },
+	};
+	struct bench b;
+	size_t i;
+
+	open_bench(&b);
+	want(&b, 0, 0, 50);
+	for (i = 0; i < ROWS(rows); i++) {
+		struct step_share *share = &b.room.shares[0];
+
+		*share = (struct step_share){ .own = rows[i].own, .chunk = rows[i].chunk };
+		/* with surplus pages, which don't count */
+		fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ rows[i].now + 9, 0, 9 });
+		look(&b);
+		UNIT_CHECK(pool_confirm(&b.fk.kfs, &b.host, &b.step.hugepages, share), "%zu", i);
+		UNIT_CHECK(share->own == rows[i].want_own && share->have == rows[i].want_have,
+			   "%zu: own %" PRIu64 ", have %" PRIu64, i, share->own, share->have);
+		UNIT_CHECK(!share->chunk.grow && !share->chunk.shrink, "%zu", i);
+		UNIT_CHECK(!pool_confirm(&b.fk.kfs, &b.host, &b.step.hugepages, share), "%zu", i);
+	}
+	close_bench(&b);
+}
+
+/* ---- two guests ---- */
+
+/* Both grow one pool; whoever ends first takes only its own */
+static void test_two_guests(void)
+{
+	struct step_share *share;
+	struct err err = { "" };
+	struct bench a, b;
+
+	open_bench(&a);
+	fake_set_pool(&a.fk, 0, PAGE_2M, (struct fake_pool){ 30, 0, 0 });
+	want(&a, 0, 0, 100);
+	UNIT_CHECK(apply(&a, &err) == 0, "%s", err.text);
+
+	/* The second on the same host: its view has what the first holds */
+	b = a;
+	memset(&b.host, 0, sizeof(b.host));
+	b.fk.kfs.data = &b.fk;
+	b.fk.data = &b;
+	b.ctx.kfs = &b.fk.kfs;
+	b.ctx.host = &b.host;
+	b.step.hugepages.shares = b.room.shares;
+	b.step.hugepages.n_shares = 0;
+	b.step.hugepages.pages = 0;
+	share = want(&b, 0, 0, 50);
+	b.others.claimed[0] = 100;
+	look(&b);
+	hugepages_step_ops.account(&a.step, &b.host);
+	UNIT_CHECK(hugepages_step_ops.apply(&b.ctx, &b.step, &err) == 0, "%s", err.text);
+	share_is(share, 50, 50);
+	CU_ASSERT_EQUAL(share->foreign, 30);
+	fake_pool_is(&a.fk, 0, PAGE_2M, 180, 150, 0);
+
+	a.others.claimed[0] = 50;
+	a.leaving = true;
+	look(&a);
+	hugepages_step_ops.account(&b.step, &a.host);
+	UNIT_CHECK(hugepages_step_ops.undo(&a.ctx, &a.step, UNDO_RELEASE, &err) == 0, "%s",
+		   err.text);
+	fake_pool_is(&a.fk, 0, PAGE_2M, 80, 50, 0);
+	b.others.claimed[0] = 0;
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	fake_pool_is(&a.fk, 0, PAGE_2M, 30, 0, 0);
+	view_free(&b.host);
+	close_bench(&a);
+}
+
+/* ---- for people ---- */
+
+static void test_describe(void)
+{
+	char text[256], small[24];
+	struct bench b;
+
+	open_bench(&b);
+	want(&b, 0, 12, 500);
+	want(&b, 1, 0, 0);
+	hugepages_step_ops.describe(&b.step, text, sizeof(text));
+	UNIT_CHECK_STR(text, "512 pages of 2 MiB (1024 MiB); node 0: use 12 idle, add 500", "text");
+	b.step.hugepages.keep = true;
+	hugepages_step_ops.describe(&b.step, text, sizeof(text));
+	UNIT_CHECK(strstr(text, "; kept after release"), "%s", text);
+	hugepages_step_ops.describe(&b.step, small, sizeof(small));
+	CU_ASSERT_EQUAL(strlen(small), sizeof(small) - 1);
+	close_bench(&b);
+}
+
+static CU_TestInfo tests[] = {
+	{ "grown and given back", test_grow_and_give_back },
+	{ "idle pages need no write", test_idle_needs_no_write },
+	{ "idle pages and growth", test_idle_and_growth },
+	{ "idle pages that were taken meanwhile", test_idle_taken_meanwhile },
+	{ "fewer pages than asked", test_fewer_than_asked },
+	{ "too few pages", test_too_few },
+	{ "surplus pages are promoted", test_surplus_promoted },
+	{ "surplus pages are promoted beside idle ones", test_surplus_promoted_beside_idle },
+	{ "much surplus", test_much_surplus },
+	{ "an old kernel gives more than asked", test_old_kernel },
+	{ "an old kernel with the fix", test_old_kernel_fixed },
+	{ "an old kernel with much surplus elsewhere", test_old_kernel_large_surplus },
+	{ "surplus in use keeps pages idle", test_surplus_keeps_idle },
+	{ "pages are kept", test_keep },
+	{ "pages in use", test_in_use },
+	{ "idle pages of others", test_others_idle },
+	{ "another writer while growing", test_writer_while_growing },
+	{ "another writer while giving back", test_writer_while_giving_back },
+	{ "another writer that never stops", test_writer_that_never_stops },
+	{ "a loss is charged to us", test_loss_is_ours },
+	{ "the kernel refuses the write", test_write_refused },
+	{ "the ledger can't be written", test_ledger_unwritable },
+	{ "a pool that is gone", test_pool_gone },
+	{ "a deadline that has passed", test_deadline },
+	{ "killed at each point", test_killed },
+	{ "what came of a chunk", test_confirm },
+	{ "two guests on one pool", test_two_guests },
+	{ "words for people", test_describe },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_hugepages_step", tests);
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "memory/ksm.h"
+
+#include <errno.h>
+
+#include "kernel/kfs.h"
+#include "unit/unit.h"
+
+#define KSM "sys/kernel/mm/ksm/"
+
+static void open_host(struct kfs *kfs, const char *dir)
+{
+	CU_ASSERT_EQUAL_FATAL(kfs_open(kfs, dir, NULL), 0);
+}
+
+static void test_host(void)
+{
+	static const struct {
+		const char *run;
+		const char *profit; /* NULL: an older kernel */
+		const char *sharing;
+		int rc;
+		int64_t saved_kib;
+	} rows[] = {
+		{ "0\n", "0\n", "0\n", 0, 0 },
+		{ "1\n", "10485760\n", "999\n", 0, 10240 },
+		{ "1\n", "-8192\n", "0\n", 0, -8 },
+		{ "1\n", NULL, "256\n", 0, 1024 },
+		{ "2\n", "many\n", "256\n", 0, 1024 },
+		{ "1\n", "99999999999999999999\n", "0\n", 0, 0 },
+		{ "1\n", NULL, NULL, -ENOENT, 0 },
+		{ "running\n", "0\n", "0\n", -EINVAL, 0 },
+		{ NULL, "0\n", "0\n", -ENOENT, 0 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *dir = unit_tmpdir();
+		struct ksm ksm = { .run = 77 };
+		struct kfs kfs;
+		int rc;
+
+		if (rows[i].run)
+			unit_write(dir, KSM "run", rows[i].run);
+		if (rows[i].profit)
+			unit_write(dir, KSM "general_profit", rows[i].profit);
+		if (rows[i].sharing)
+			unit_write(dir, KSM "pages_sharing", rows[i].sharing);
+		open_host(&kfs, dir);
+		rc = ksm_read(&kfs, &ksm, NULL);
+		UNIT_CHECK(rc == rows[i].rc, "row %zu gave %d", i, rc);
+		UNIT_CHECK(rc ? ksm.run == 77 : ksm.saved_kib == rows[i].saved_kib, "row %zu", i);
+		kfs_close(&kfs);
+	}
+}
+
+static void test_process(void)
+{
+	const char *dir = unit_tmpdir();
+	int64_t saved = 77;
+	struct kfs kfs;
+
+	unit_write(dir, "proc/1/ksm_stat",
+		   "ksm_rmap_items 5\nksm_merging_pages 2\nksm_process_profit 8192\n");
+	unit_write(dir, "proc/2/ksm_stat", "ksm_rmap_items 5\nksm_process_profit -4096\n");
+	unit_write(dir, "proc/3/ksm_stat", "ksm_rmap_items 5\n");
+	unit_write(dir, "proc/3/ksm_merging_pages", "3\n");
+	open_host(&kfs, dir);
+	CU_ASSERT_EQUAL(ksm_process_saved(&kfs, 1, &saved), 0);
+	CU_ASSERT_EQUAL(saved, 8);
+	CU_ASSERT_EQUAL(ksm_process_saved(&kfs, 2, &saved), 0);
+	CU_ASSERT_EQUAL(saved, -4);
+	CU_ASSERT_EQUAL(ksm_process_saved(&kfs, 3, &saved), 0);
+	CU_ASSERT_EQUAL(saved, 12);
+	CU_ASSERT_EQUAL(ksm_process_saved(&kfs, 4, &saved), -ENOENT);
+	CU_ASSERT_EQUAL(saved, 12);
+	kfs_close(&kfs);
+}
+
+static CU_TestInfo tests[] = {
+	{ "what KSM saves on the host", test_host },
+	{ "what KSM saves of a process", test_process },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_ksm", tests);
+}

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "lifecycle/ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "kernel/kfs.h"
+#include "lifecycle/state.h"
+#include "steps/steps.h"
+#include "unit/unit.h"
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+#define UUID_A	    "aaaaaaaa-cdaf-9455-926a-d65c16db1809"
+#define UUID_B	    "bbbbbbbb-cdaf-9455-926a-d65c16db1809"
+#define GUESTS	    "run/libvirt-membacking/guests/"
+
+struct shelf {
+	const char *dir;
+	int root;
+	struct state state;
+	struct err err;
+};
+
+static void open_shelf(struct shelf *s)
+{
+	*s = (struct shelf){ .dir = unit_tmpdir(), .state = STATE_CLOSED };
+	s->root = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CU_ASSERT_FATAL(s->root >= 0);
+	CU_ASSERT_EQUAL_FATAL(state_open(s->root, true, &s->state, &s->err), 0);
+}
+
+static void close_shelf(struct shelf *s)
+{
+	state_close(&s->state);
+	close(s->root);
+}
+
+static void put(const struct shelf *s, const char *name, const char *text)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), GUESTS "%s", name);
+	unit_write(s->dir, path, text);
+}
+
+static bool exists(const struct shelf *s, const char *name)
+{
+	return faccessat(s->state.guestsfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static struct ledger sample(const char *uuid, const char *name)
+{
+	struct ledger ledger = {
+		.phase = LEDGER_RUNNING,
+		.id = 17,
+		.boot_id = "1291d75a-6e89-4bd0-aed3-9b63ae4d9090",
+		.driver = { 4711, 123456 },
+	};
+
+	snprintf(ledger.uuid, sizeof(ledger.uuid), "%s", uuid);
+	snprintf(ledger.name, sizeof(ledger.name), "%s", name);
+	ledger.list.steps = calloc(1, sizeof(*ledger.list.steps));
+	ledger.list.n = 1;
+	ledger.list.steps[0].hugepages = (struct step_hugepages){
+		.page_kib = 2048,
+		.pages = 5,
+		.n_shares = 1,
+		.shares = calloc(1, sizeof(struct step_share)),
+	};
+	ledger.list.steps[0].hugepages.shares[0].own = 5;
+	return ledger;
+}
+
+static void test_round_trip(void)
+{
+	static const char *const names[] = {
+		"g", "a name with blanks", "\"quotes\" and \\", "\xc3\xbcml\xc3\xa4ut", "%s%n",
+	};
+	static const enum ledger_phase phases[] = { LEDGER_RESERVED, LEDGER_PREPARED,
+						    LEDGER_RUNNING, LEDGER_LEAVING };
+	struct shelf s;
+	size_t i;
+
+	open_shelf(&s);
+	for (i = 0; i < ROWS(names); i++) {
+		struct ledger ledger = sample(UUID_A, names[i]), *copy = NULL;
+
+		ledger.phase = phases[i % ROWS(phases)];
+		ledger.id = (int64_t)i - 1;
+		UNIT_CHECK(ledger_write(&s.state, &ledger, &s.err) == 0, "%s", s.err.text);
+		if (!UNIT_CHECK(ledger_read(&s.state, UUID_A, &copy, &s.err) == 0, "%s",
+				s.err.text))
+			continue;
+		UNIT_CHECK_STR(copy->name, names[i], "name");
+		UNIT_CHECK_STR(copy->uuid, UUID_A, "uuid");
+		UNIT_CHECK_STR(copy->boot_id, ledger.boot_id, "boot");
+		CU_ASSERT_EQUAL(copy->phase, ledger.phase);
+		CU_ASSERT_EQUAL(copy->id, ledger.id);
+		CU_ASSERT_EQUAL(copy->driver.pid, 4711);
+		CU_ASSERT_EQUAL(copy->driver.start, 123456);
+		CU_ASSERT_FALSE(copy->foreign_version);
+		CU_ASSERT_EQUAL_FATAL(copy->list.n, 1);
+		CU_ASSERT_EQUAL(copy->list.steps[0].hugepages.shares[0].own, 5);
+		ledger_free(copy);
+		step_list_free(&ledger.list);
+	}
+	CU_ASSERT_FALSE(exists(&s, UUID_A ".new"));
+	UNIT_CHECK(ledger_remove(&s.state, UUID_A, &s.err) == 0, "%s", s.err.text);
+	CU_ASSERT_FALSE(exists(&s, UUID_A));
+	/* once more is no failure: others may have been quicker */
+	UNIT_CHECK(ledger_remove(&s.state, UUID_A, &s.err) == 0, "%s", s.err.text);
+	close_shelf(&s);
+}
+
+#define HEAD  "{\"version\": 1, \"name\": \"g\", \"boot_id\": \"b\", \"phase\": \"running\""
+#define WHOLE HEAD ", \"driver\": {\"pid\": 1, \"start\": 2}, \"steps\": []}"
+
+static void test_damaged(void)
+{
+	static const struct {
+		const char *text, *words;
+	} rows[] = {
+		{ "", "" },
+		{ "{", "" },
+		{ "null", "" },
+		{ "[]", "" },
+		{ "{}", "\"version\" is missing" },
+		{ "{\"version\": \"1\", \"name\": \"g\"}", "\"version\"" },
+		{ "{\"version\": 1}", "\"name\" is missing" },
+		{ "{\"version\": 1, \"version\": 1, \"name\": \"g\"}", "duplicate" },
+		{ "{\"version\": 1, \"name\": \"g\"}", "\"boot_id\" is missing" },
+		{ "{\"version\": 1, \"name\": \"g\", \"boot_id\": \"b\"}", "\"phase\" is missing" },
+		{ "{\"version\": 1, \"name\": \"g\", \"boot_id\": \"b\", \"phase\": \"asleep\"}",
+		  "unknown phase 'asleep'" },
+		{ "{\"version\": 1, \"name\": \"g\", \"boot_id\": "
+		  "\"123456789 123456789 123456789 123456789 123456789 123456789 1234\"}",
+		  "'boot_id' is too long" },
+		{ HEAD "}", "\"pid\" is missing" },
+		{ HEAD ", \"driver\": {\"pid\": 4294967296, \"start\": 2}}", "'pid'" },
+		{ HEAD ", \"driver\": {\"pid\": 1}}", "\"start\" is missing" },
+		{ HEAD ", \"driver\": {\"pid\": 1, \"start\": 2}}", "'steps'" },
+		{ HEAD ", \"driver\": {\"pid\": 1, \"start\": 2}, \"steps\": [{}]}", "\"kind\"" },
+		{ WHOLE "x", "" },
+	};
+	struct shelf s;
+	size_t i;
+
+	open_shelf(&s);
+	for (i = 0; i < ROWS(rows); i++) {
+		struct ledger *ledger = NULL;
+
+		put(&s, UUID_A, rows[i].text);
+		s.err.text[0] = '\0';
+		UNIT_CHECK(ledger_read(&s.state, UUID_A, &ledger, &s.err) == -EINVAL, "%s",
+			   rows[i].text);
+		CU_ASSERT_PTR_NULL(ledger);
+		UNIT_CHECK(
+			strstr(s.err.text, "/run/libvirt-membacking/guests/" UUID_A " is damaged"),
+			"%s", s.err.text);
+		UNIT_CHECK(strstr(s.err.text, rows[i].words), "no '%s' in %s", rows[i].words,
+			   s.err.text);
+	}
+	close_shelf(&s);
+}
+
+static void test_other_files(void)
+{
+	struct ledger *ledger;
+	struct shelf s;
+
+	open_shelf(&s);
+	CU_ASSERT_EQUAL(ledger_read(&s.state, UUID_A, &ledger, &s.err), -ENOENT);
+	put(&s, "elsewhere", WHOLE);
+	CU_ASSERT_EQUAL_FATAL(symlinkat("elsewhere", s.state.guestsfd, UUID_A), 0);
+	CU_ASSERT_EQUAL(ledger_read(&s.state, UUID_A, &ledger, &s.err), -ELOOP);
+	CU_ASSERT_EQUAL_FATAL(mkfifoat(s.state.guestsfd, UUID_B, 0600), 0);
+	CU_ASSERT_EQUAL(ledger_read(&s.state, UUID_B, &ledger, &s.err), -EINVAL);
+	close_shelf(&s);
+}
+
+static void test_foreign_version(void)
+{
+	static const char *const texts[] = {
+		"{\"version\": 2, \"name\": \"g\"}",
+		"{\"version\": 0, \"name\": \"g\", \"steps\": \"other\"}",
+		"{\"version\": 9999999999, \"name\": \"g\", \"phase\": 7}",
+	};
+	struct shelf s;
+	size_t i;
+
+	open_shelf(&s);
+	for (i = 0; i < ROWS(texts); i++) {
+		struct ledger *ledger = NULL;
+
+		put(&s, UUID_A, texts[i]);
+		if (!UNIT_CHECK(ledger_read(&s.state, UUID_A, &ledger, &s.err) == 0, "%s",
+				s.err.text))
+			continue;
+		CU_ASSERT_TRUE(ledger->foreign_version);
+		UNIT_CHECK_STR(ledger->name, "g", "name");
+		CU_ASSERT_EQUAL(ledger->list.n, 0);
+		ledger_free(ledger);
+	}
+	close_shelf(&s);
+}
+
+static void test_all(void)
+{
+	struct ledger a = sample(UUID_A, "first"), b = sample(UUID_B, UUID_A);
+	struct ledgers ledgers = { 0 };
+	struct ledger *found;
+	struct shelf s;
+
+	open_shelf(&s);
+	UNIT_CHECK(ledgers_read(&s.state, true, &ledgers, &s.err) == 0, "%s", s.err.text);
+	CU_ASSERT_EQUAL(ledgers.n, 0);
+	ledgers_free(&ledgers);
+	CU_ASSERT_EQUAL(ledger_write(&s.state, &b, &s.err), 0);
+	CU_ASSERT_EQUAL(ledger_write(&s.state, &a, &s.err), 0);
+	put(&s, "cccccccc-cdaf-9455-926a-d65c16db1809", "{");
+	put(&s, "dddddddd-cdaf-9455-926a-d65c16db1809.new", "{ half");
+	put(&s, "README.new", "not ours");
+	UNIT_CHECK(ledgers_read(&s.state, false, &ledgers, &s.err) == 0, "%s", s.err.text);
+	CU_ASSERT_TRUE(exists(&s, "dddddddd-cdaf-9455-926a-d65c16db1809.new"));
+	CU_ASSERT_EQUAL_FATAL(ledgers.n, 2);
+	UNIT_CHECK_STR(ledgers.list[0]->uuid, UUID_A, "by rising UUID");
+	/* a UUID counts before a name that looks like it */
+	found = ledgers_find(&ledgers, "AAAAAAAA-CDAF-9455-926A-D65C16DB1809");
+	CU_ASSERT_PTR_EQUAL(found, ledgers.list[0]);
+	CU_ASSERT_PTR_EQUAL(ledgers_find(&ledgers, UUID_A), ledgers.list[0]);
+	CU_ASSERT_PTR_EQUAL(ledgers_find(&ledgers, "first"), ledgers.list[0]);
+	CU_ASSERT_PTR_NULL(ledgers_find(&ledgers, "First"));
+	CU_ASSERT_PTR_NULL(ledgers_find(&ledgers, ""));
+	ledgers_take(&ledgers, found);
+	CU_ASSERT_EQUAL(ledgers.n, 1);
+	UNIT_CHECK_STR(ledgers.list[0]->uuid, UUID_B, "the other");
+	ledger_free(found);
+	ledgers_free(&ledgers);
+	CU_ASSERT_EQUAL(ledgers.n, 0);
+
+	UNIT_CHECK(ledgers_read(&s.state, true, &ledgers, &s.err) == 0, "%s", s.err.text);
+	CU_ASSERT_FALSE(exists(&s, "dddddddd-cdaf-9455-926a-d65c16db1809.new"));
+	CU_ASSERT_TRUE(exists(&s, "README.new"));
+	CU_ASSERT_TRUE(exists(&s, "cccccccc-cdaf-9455-926a-d65c16db1809"));
+	ledgers_free(&ledgers);
+	step_list_free(&a.list);
+	step_list_free(&b.list);
+	close_shelf(&s);
+}
+
+static void test_unwritable(void)
+{
+	struct ledger a = sample(UUID_A, "g");
+	struct shelf s;
+
+	open_shelf(&s);
+	CU_ASSERT_EQUAL_FATAL(mkdirat(s.state.guestsfd, UUID_A ".new", 0755), 0);
+	UNIT_CHECK(ledger_write(&s.state, &a, &s.err) < 0, "onto a directory");
+	UNIT_CHECK(strstr(s.err.text, "the ledger in /run/libvirt-membacking/guests cannot be "
+				      "written"),
+		   "%s", s.err.text);
+	/* The former content stays whole when a write fails */
+	CU_ASSERT_EQUAL_FATAL(unlinkat(s.state.guestsfd, UUID_A ".new", AT_REMOVEDIR), 0);
+	CU_ASSERT_EQUAL(ledger_write(&s.state, &a, &s.err), 0);
+	CU_ASSERT_EQUAL_FATAL(mkdirat(s.state.guestsfd, UUID_A ".new", 0755), 0);
+	a.phase = LEDGER_LEAVING;
+	CU_ASSERT(ledger_write(&s.state, &a, &s.err) < 0);
+	step_list_free(&a.list);
+	{
+		struct ledger *copy = NULL;
+
+		CU_ASSERT_EQUAL_FATAL(ledger_read(&s.state, UUID_A, &copy, &s.err), 0);
+		CU_ASSERT_EQUAL(copy->phase, LEDGER_RUNNING);
+		ledger_free(copy);
+	}
+	close_shelf(&s);
+}
+
+static void test_boot_id(void)
+{
+	char path[512], boot_id[LEDGER_BOOT_ID_SIZE];
+	struct err err = { "" };
+	struct kfs kfs;
+
+	snprintf(path, sizeof(path), "%s/hosts/one-node", TESTS_DIR);
+	CU_ASSERT_EQUAL_FATAL(kfs_open(&kfs, path, &err), 0);
+	UNIT_CHECK(ledger_boot_id(&kfs, boot_id, &err) == 0, "%s", err.text);
+	CU_ASSERT_EQUAL(strlen(boot_id), 36);
+	kfs_close(&kfs);
+}
+
+static CU_TestInfo tests[] = {
+	{ "there and back", test_round_trip },
+	{ "damaged ledgers", test_damaged },
+	{ "no regular files", test_other_files },
+	{ "ledgers of other versions", test_foreign_version },
+	{ "all ledgers", test_all },
+	{ "a ledger can't be written", test_unwritable },
+	{ "the boot id", test_boot_id },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_ledger", tests);
+}

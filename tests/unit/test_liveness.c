@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Real POSIX locks of real processes, in a root directory of our own.
+ */
+#include "lifecycle/liveness.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "unit/fake_kernel.h"
+#include "unit/unit.h"
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+#define QEMU_DIR    "run/libvirt/qemu/"
+
+static void test_qemu(void)
+{
+	struct fake_kernel fk;
+	pid_t qemu, pid = 77;
+
+	fake_open(&fk, "one-node");
+	CU_ASSERT_FALSE(liveness_qemu(&fk.kfs, "g", &pid));
+	CU_ASSERT_EQUAL(pid, 0);
+	/* The file alone says nothing, whatever is in it */
+	fake_put(&fk, QEMU_DIR "g.pid", "1\n");
+	CU_ASSERT_FALSE(liveness_qemu(&fk.kfs, "g", &pid));
+	qemu = fake_qemu(&fk, "g");
+	CU_ASSERT_TRUE(liveness_qemu(&fk.kfs, "g", &pid));
+	CU_ASSERT_EQUAL(pid, qemu);
+	CU_ASSERT_TRUE(liveness_qemu(&fk.kfs, "g", NULL));
+	CU_ASSERT_FALSE(liveness_qemu(&fk.kfs, "other", NULL));
+	fake_end(&fk, qemu);
+	CU_ASSERT_FALSE(liveness_qemu(&fk.kfs, "g", &pid));
+	CU_ASSERT_EQUAL(pid, 0);
+	CU_ASSERT_TRUE(fake_exists(&fk, QEMU_DIR "g.pid"));
+	fake_close(&fk);
+}
+
+/* Asking must not take a lock away: closing any descriptor of a file drops all
+ * the POSIX locks that the process itself has on it */
+static void test_asking_is_harmless(void)
+{
+	struct fake_kernel fk;
+	pid_t qemu;
+	int i;
+
+	fake_open(&fk, "one-node");
+	qemu = fake_qemu(&fk, "g");
+	for (i = 0; i < 5; i++)
+		CU_ASSERT_TRUE(liveness_qemu(&fk.kfs, "g", NULL));
+	fake_end(&fk, qemu);
+	fake_close(&fk);
+}
+
+static void test_names(void)
+{
+	static const char *const names[] = {
+		"",
+		"/",
+		"a/b",
+		"../driver",
+		"..",
+		"%s%n",
+		"a name with blanks",
+		"\xc3\xbcml\xc3\xa4ut",
+	};
+	char name[2048];
+	struct fake_kernel fk;
+	pid_t driver;
+	size_t i;
+
+	fake_open(&fk, "one-node");
+	driver = fake_driver(&fk, 1);
+	for (i = 0; i < ROWS(names); i++)
+		UNIT_CHECK(!liveness_qemu(&fk.kfs, names[i], NULL), "'%s'", names[i]);
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	CU_ASSERT_FALSE(liveness_qemu(&fk.kfs, name, NULL));
+	fake_end(&fk, driver);
+	driver = fake_qemu(&fk, "a name with blanks");
+	CU_ASSERT_TRUE(liveness_qemu(&fk.kfs, "a name with blanks", NULL));
+	fake_end(&fk, driver);
+	fake_close(&fk);
+}
+
+/* Neither a FIFO nor a link in the place of the file holds us up or leads us on */
+static void test_no_regular_file(void)
+{
+	struct fake_kernel fk;
+	pid_t qemu;
+
+	fake_open(&fk, "one-node");
+	qemu = fake_qemu(&fk, "real");
+	CU_ASSERT_EQUAL_FATAL(symlinkat("real.pid", fk.kfs.rootfd, QEMU_DIR "link.pid"), 0);
+	CU_ASSERT_EQUAL_FATAL(mkfifoat(fk.kfs.rootfd, QEMU_DIR "fifo.pid", 0600), 0);
+	CU_ASSERT_FALSE(liveness_qemu(&fk.kfs, "link", NULL));
+	CU_ASSERT_FALSE(liveness_qemu(&fk.kfs, "fifo", NULL));
+	fake_end(&fk, qemu);
+	fake_close(&fk);
+}
+
+static void test_driver(void)
+{
+	struct process driver;
+	struct fake_kernel fk;
+	pid_t first, second;
+
+	fake_open(&fk, "one-node");
+	first = fake_driver(&fk, 4711);
+	driver = liveness_driver(&fk.kfs);
+	CU_ASSERT_EQUAL(driver.pid, first);
+	CU_ASSERT_EQUAL(driver.start, 4711);
+	CU_ASSERT_TRUE(liveness_driver_alive(&fk.kfs, &driver));
+	/* a later process of the same number */
+	fake_put_stat(&fk, first, 4712);
+	CU_ASSERT_FALSE(liveness_driver_alive(&fk.kfs, &driver));
+	fake_put_stat(&fk, first, 4711);
+	fake_end(&fk, first);
+	CU_ASSERT_FALSE(liveness_driver_alive(&fk.kfs, &driver));
+	/* libvirt was restarted: the old one's starts are dead */
+	second = fake_driver(&fk, 9999);
+	CU_ASSERT_FALSE(liveness_driver_alive(&fk.kfs, &driver));
+	driver = liveness_driver(&fk.kfs);
+	CU_ASSERT_EQUAL(driver.pid, second);
+	CU_ASSERT_TRUE(liveness_driver_alive(&fk.kfs, &driver));
+	fake_end(&fk, second);
+	fake_close(&fk);
+}
+
+/* The old driver lives on, without its lock: another has it */
+static void test_two_drivers(void)
+{
+	struct process driver;
+	struct fake_kernel fk;
+	pid_t first, second;
+
+	fake_open(&fk, "one-node");
+	first = fake_driver(&fk, 1);
+	driver = liveness_driver(&fk.kfs);
+	fake_remove(&fk, QEMU_DIR "driver.pid");
+	second = fake_driver(&fk, 2);
+	CU_ASSERT_FALSE(liveness_driver_alive(&fk.kfs, &driver));
+	fake_end(&fk, first);
+	fake_end(&fk, second);
+	fake_close(&fk);
+}
+
+/* Run by hand: whoever runs us */
+static void test_no_driver(void)
+{
+	struct process driver;
+	struct fake_kernel fk;
+
+	fake_open(&fk, "one-node");
+	driver = liveness_driver(&fk.kfs);
+	CU_ASSERT_EQUAL(driver.pid, getppid());
+	/* Unknown start time: can't be told from a later process */
+	CU_ASSERT_EQUAL(driver.start, 0);
+	CU_ASSERT_FALSE(liveness_driver_alive(&fk.kfs, &driver));
+	fake_put_stat(&fk, getppid(), 55);
+	driver = liveness_driver(&fk.kfs);
+	CU_ASSERT_EQUAL(driver.start, 55);
+	CU_ASSERT_TRUE(liveness_driver_alive(&fk.kfs, &driver));
+	driver.pid = 0;
+	CU_ASSERT_FALSE(liveness_driver_alive(&fk.kfs, &driver));
+	fake_close(&fk);
+}
+
+/* A holder in another PID namespace has no number that we could write down */
+static void test_driver_unseen(void)
+{
+	const struct process unseen = { 0, 0 };
+	struct fake_kernel fk;
+	pid_t pid;
+
+	fake_open(&fk, "one-node");
+	CU_ASSERT_FALSE(liveness_driver_alive(&fk.kfs, &unseen));
+	pid = fake_driver(&fk, 1);
+	CU_ASSERT_TRUE(liveness_driver_alive(&fk.kfs, &unseen));
+	fake_end(&fk, pid);
+	CU_ASSERT_FALSE(liveness_driver_alive(&fk.kfs, &unseen));
+	fake_close(&fk);
+}
+
+static void test_damaged_stat(void)
+{
+	static const char *const texts[] = {
+		"", "1", "1 (x) S", "no parentheses 1 2 3",
+		"1 (x) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18"
+	};
+	struct fake_kernel fk;
+	size_t i;
+
+	fake_open(&fk, "one-node");
+	for (i = 0; i < ROWS(texts); i++) {
+		fake_put_process(&fk, getppid(), "stat", texts[i]);
+		UNIT_CHECK(liveness_driver(&fk.kfs).start == 0, "'%s'", texts[i]);
+	}
+	fake_close(&fk);
+}
+
+static CU_TestInfo tests[] = {
+	{ "QEMU", test_qemu },
+	{ "asking is harmless", test_asking_is_harmless },
+	{ "strange names", test_names },
+	{ "no regular file", test_no_regular_file },
+	{ "the driver", test_driver },
+	{ "two drivers", test_two_drivers },
+	{ "no driver", test_no_driver },
+	{ "a driver that can't be seen", test_driver_unseen },
+	{ "damaged files of a process", test_damaged_stat },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_liveness", tests);
+}

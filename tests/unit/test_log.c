@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Log lines on stderr, and on a /dev/log of our own.
+ */
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "unit/own_mounts.h"
+#include "unit/unit.h"
+
+static int saved_stderr = -1;
+static int caught = -1;
+
+static void catch_stderr(void)
+{
+	int fds[2];
+
+	CU_ASSERT_EQUAL_FATAL(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+	saved_stderr = dup(STDERR_FILENO);
+	CU_ASSERT_FATAL(saved_stderr >= 0 && dup2(fds[1], STDERR_FILENO) >= 0);
+	close(fds[1]);
+	caught = fds[0];
+}
+
+static const char *release_stderr(void)
+{
+	static char text[16384];
+	ssize_t n = read(caught, text, sizeof(text) - 1);
+
+	dup2(saved_stderr, STDERR_FILENO);
+	close(saved_stderr);
+	close(caught);
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+static void test_lines(void)
+{
+	catch_stderr();
+	log_open(LOG_TARGET_STDERR, "prog", "vm1", "prepare");
+	log_error("no %d", 1);
+	log_warning("hm");
+	log_info("fine");
+	log_debug("not at this level");
+	log_open(LOG_TARGET_STDERR, "prog", NULL, NULL);
+	log_info("alone");
+	UNIT_CHECK_STR(release_stderr(),
+		       "prog: error: guest vm1: prepare: no 1\n"
+		       "prog: warning: guest vm1: prepare: hm\n"
+		       "prog: guest vm1: prepare: fine\n"
+		       "prog: alone\n",
+		       "lines");
+}
+
+static void test_levels(void)
+{
+	catch_stderr();
+	log_open(LOG_TARGET_STDERR, "prog", NULL, "x");
+	log_set_level(LOG_LEVEL_ERROR);
+	log_warning("too quiet");
+	log_error("1");
+	log_set_level(LOG_LEVEL_DEBUG);
+	log_debug("2");
+	log_set_level(LOG_LEVEL_INFO);
+	log_debug("too quiet");
+	log_open(LOG_TARGET_NONE, "prog", NULL, NULL);
+	log_error("to nobody");
+	UNIT_CHECK_STR(release_stderr(), "prog: error: x: 1\nprog: debug: x: 2\n", "levels");
+}
+
+/* Names and values come from others */
+static void test_hostile(void)
+{
+	char big[9000];
+	const char *got;
+
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	catch_stderr();
+	log_open(LOG_TARGET_STDERR, "prog", "a\nb", "c");
+	log_info("d\r\n%s\x1b[0m", "%n");
+	got = release_stderr();
+	UNIT_CHECK_STR(got, "prog: guest a b: c: d  %n [0m\n", "one line");
+	catch_stderr();
+	log_open(LOG_TARGET_STDERR, "prog", big, big);
+	log_info("%s", big);
+	got = release_stderr();
+	UNIT_CHECK(strlen(got) < 2400 && strchr(got, '\n') == got + strlen(got) - 1, "%zu bytes",
+		   strlen(got));
+}
+
+/* Where there is no /dev/log nothing is lost but the line */
+static void test_errno_survives(void)
+{
+	log_open(LOG_TARGET_SYSLOG, "prog", "vm1", "unit test");
+	log_set_level(LOG_LEVEL_DEBUG);
+	errno = ENOSPC;
+	log_debug("a line of the unit tests");
+	CU_ASSERT_EQUAL(errno, ENOSPC);
+	log_debug("a line of the unit tests");
+	CU_ASSERT_EQUAL(errno, ENOSPC);
+	log_open(LOG_TARGET_NONE, "prog", NULL, NULL);
+	log_set_level(LOG_LEVEL_INFO);
+}
+
+static int listen_here(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	unlink(path);
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		return -1;
+	return fd;
+}
+
+/* Does the next line on @fd end like this? */
+static bool hears(int fd, const char *start, const char *end)
+{
+	char line[4096] = "";
+	ssize_t n = recv(fd, line, sizeof(line) - 1, 0);
+	size_t len = strlen(end);
+
+	return n > (ssize_t)len && !strncmp(line, start, strlen(start)) &&
+	       !strcmp(line + (size_t)n - len, end);
+}
+
+/* Runs in a child: a listener that hears, one that restarts, one that is stuck.
+ * Return: exit status */
+static int try_syslog(void)
+{
+	int fd, i;
+
+	if (!own_mounts_tmpfs("/dev", "size=64k"))
+		return NO_OWN_MOUNTS;
+	fd = listen_here("/dev/log");
+	log_open(LOG_TARGET_SYSLOG, "prog", "vm1", "prepare");
+	log_warning("one");
+	if (fd < 0 || !hears(fd, "<28>prog[", "]: warning: guest vm1: prepare: one"))
+		return 1;
+	close(fd);
+	fd = listen_here("/dev/log");
+	log_error("two");
+	if (fd < 0 || !hears(fd, "<27>prog[", "]: error: guest vm1: prepare: two"))
+		return 2;
+	/* Nobody reads any more: far more than a socket's queue holds.  A blocking
+	 * send() would be ended by the alarm */
+	alarm(20);
+	for (i = 0; i < 5000; i++)
+		log_info("three");
+	if (!hears(fd, "<30>prog[", "]: guest vm1: prepare: three"))
+		return 3;
+	unlink("/dev/log");
+	close(fd);
+	log_info("to nobody");
+	return 0;
+}
+
+static void test_syslog(void)
+{
+	int status = -1;
+	pid_t child = fork();
+
+	CU_ASSERT_FATAL(child >= 0);
+	if (!child)
+		_exit(try_syslog());
+	CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NO_OWN_MOUNTS)
+		printf("skip - a /dev/log of our own: this user may make no mount namespace\n");
+	else
+		UNIT_CHECK(status == 0, "status %#x", (unsigned int)status);
+}
+
+static CU_TestInfo tests[] = {
+	{ "who, what, how bad", test_lines },
+	{ "levels and targets", test_levels },
+	{ "one line stays one line", test_hostile },
+	{ "syslog hears us, and can't hold us up", test_syslog },
+	{ "logging leaves errno alone", test_errno_survives },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_log", tests);
+}

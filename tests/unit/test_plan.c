@@ -1,0 +1,723 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Guest x host x policy -> plan, as golden files: tests/unit/golden/plan/ROW.json.
+ *
+ * REGENERATE=1 rewrites them; read the difference before you commit it.  A row
+ * gives the host's numbers itself, the captured host only its shape: a new
+ * capture must not change what is expected.
+ */
+#include "policy/plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "kernel/kfs.h"
+#include "lifecycle/view.h"
+#include "steps/steps.h"
+#include "unit/unit.h"
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+#define GOLDEN	    "unit/golden/plan/"
+
+/**
+ * struct row - One decision
+ * @host:	Below tests/hosts
+ * @numbers:	What is different there, separated by blanks:
+ *		NODE:free=SIZE NODE:reclaimable=SIZE NODE:anon=SIZE swap=SIZE
+ *		NODE:PAGE=TOTAL/FREE/SURPLUS NODE:PAGE:claimed=N NODE:PAGE:own=N
+ *		PAGE:reserved=N PAGE:covered=N, with PAGE 2M or 1G
+ * @config:	membacking.conf
+ * @guest:	Domain XML, or NAME of tests/guests/NAME.xml
+ */
+struct row {
+	const char *name;
+	const char *host;
+	const char *numbers;
+	const char *config;
+	const char *guest;
+};
+
+/* ---- guests ---- */
+
+#define UUID		 "c7a5fdbd-cdaf-9455-926a-d65c16db1809"
+#define GUEST(body)	 "<domain><name>g</name><uuid>" UUID "</uuid>" body "</domain>"
+#define MIB(n)		 "<memory unit='MiB'>" #n "</memory>"
+#define GIB(n)		 "<memory unit='GiB'>" #n "</memory>"
+#define BACKING(pages)	 "<memoryBacking><hugepages>" pages "</hugepages></memoryBacking>"
+#define PAGES_2M	 BACKING("<page size='2' unit='M'/>")
+#define PAGES_1G	 BACKING("<page size='1' unit='G'/>")
+#define ON(mode, nodes)	 "<numatune><memory mode='" mode "' nodeset='" nodes "'/></numatune>"
+#define CELLS(cells)	 "<cpu><numa>" cells "</numa></cpu>"
+#define CELL(id, mib)	 "<cell id='" #id "' memory='" #mib "' unit='MiB'/>"
+#define DEVICES(devices) "<devices>" devices "</devices>"
+
+/* Cell 0 and cell 1 each on nodes of its own */
+#define MEMNODE(cell, mode, nodes)                                                                 \
+	"<memnode cellid='" #cell "' mode='" mode "' nodeset='" nodes "'/>"
+#define TUNE(tune) "<numatune>" tune "</numatune>"
+
+/* ---- hosts ---- */
+
+#define ONE "one-node"
+#define TWO "two-nodes-6.12"
+
+/* 4 GiB and 3 GiB free and nothing to be made */
+#define EMPTY_TWO                                                                                  \
+	"0:free=4G 0:reclaimable=0 0:anon=0 1:free=3G 1:reclaimable=0 1:anon=0 swap=0 "            \
+	"0:2M=0/0/0 1:2M=0/0/0 0:1G=0/0/0 1:1G=0/0/0 2M:reserved=0 1G:reserved=0 "
+#define EMPTY_ONE                                                                                  \
+	"0:free=8G 0:reclaimable=0 0:anon=0 swap=0 0:2M=0/0/0 0:1G=0/0/0 2M:reserved=0 "           \
+	"1G:reserved=0 "
+
+static const struct row rows[] = {
+	/* -- what a guest asks for -- */
+	{ "nothing", ONE, EMPTY_ONE, "", "plain" },
+	{ "memfd-without-hugepages", ONE, EMPTY_ONE, "", "memfd" },
+	{ "default-size", ONE, EMPTY_ONE, "", "hugepages-default" },
+	{ "system-page-size", ONE, EMPTY_ONE, "", "hugepages-system-size" },
+	{ "memfd-hugepages", ONE, EMPTY_ONE, "", "memfd-hugepages" },
+	{ "one-page", ONE, EMPTY_ONE, "", GUEST(MIB(1) PAGES_2M) },
+	/* libvirt makes it 1025 MiB, which is 513 pages */
+	{ "rounded-up", ONE, EMPTY_ONE, "", "hugepages-2m" },
+	/* each cell is rounded up by itself: 3 x 1 page, not 2 */
+	{ "cells-rounded-up", ONE, EMPTY_ONE, "",
+	  GUEST(MIB(3) PAGES_2M CELLS(CELL(0, 1) CELL(1, 1) CELL(2, 1))) },
+	{ "1g-rounded-up", ONE, EMPTY_ONE, "", GUEST(MIB(1025) PAGES_1G) },
+	{ "one-cell-of-two", ONE, EMPTY_ONE, "", "cells-part" },
+	{ "several-sizes", TWO, EMPTY_TWO, "",
+	  GUEST(MIB(3072) BACKING("<page size='1' unit='G' nodeset='1'/><page size='2' unit='M'/>")
+			CELLS(CELL(0, 1024) CELL(1, 2048))) },
+	{ "auto-placement", TWO, EMPTY_TWO, "", "auto-placement" },
+	{ "dimm", TWO, EMPTY_TWO, "",
+	  GUEST(MIB(1536) PAGES_2M CELLS(CELL(0, 1024)) DEVICES(
+		  "<memory model='dimm'><target><size unit='MiB'>512</size><node>0</node></target>"
+		  "</memory>")) },
+	{ "dimm-of-1g-on-another-node", TWO, EMPTY_TWO, "",
+	  GUEST(GIB(2) PAGES_2M ON("strict", "0") CELLS(CELL(0, 1024)) DEVICES(
+		  "<memory model='dimm'><source><pagesize unit='GiB'>1</pagesize>"
+		  "<nodemask>1</nodemask></source>"
+		  "<target><size unit='GiB'>1</size><node>0</node></target></memory>")) },
+	/* 256 MiB of 2 GiB are plugged at the start */
+	{ "virtio-mem", TWO, EMPTY_TWO, "",
+	  GUEST(GIB(3) PAGES_2M CELLS(CELL(0, 1024)) DEVICES(
+		  "<memory model='virtio-mem'><target><size unit='GiB'>2</size><node>0</node>"
+		  "<block unit='MiB'>2</block><requested unit='MiB'>256</requested></target>"
+		  "</memory>")) },
+	{ "virtio-mem-unplugged", TWO, EMPTY_TWO, "",
+	  GUEST(GIB(3) PAGES_2M CELLS(CELL(0, 1024)) DEVICES(
+		  "<memory model='virtio-mem'><target><size unit='GiB'>2</size><node>0</node>"
+		  "<block unit='MiB'>2</block><requested unit='MiB'>0</requested></target>"
+		  "</memory>")) },
+	{ "nvdimm-is-not-ours", ONE, EMPTY_ONE, "", "devices-no-cells" },
+
+	/* -- where -- */
+	{ "any", TWO, EMPTY_TWO, "", GUEST(GIB(2) PAGES_2M) },
+	{ "any-spills-over", TWO, EMPTY_TWO, "", GUEST(GIB(6) PAGES_2M) },
+	{ "strict-node-0", TWO, EMPTY_TWO, "", GUEST(GIB(2) PAGES_2M ON("strict", "0")) },
+	{ "strict-node-1", TWO, EMPTY_TWO, "", GUEST(GIB(2) PAGES_2M ON("strict", "1")) },
+	{ "strict-both", TWO, EMPTY_TWO, "", GUEST(GIB(5) PAGES_2M ON("strict", "0-1")) },
+	{ "strict-1g", TWO, EMPTY_TWO, "", GUEST(GIB(2) PAGES_1G ON("strict", "1")) },
+	{ "restrictive-node-1", TWO, EMPTY_TWO, "", GUEST(GIB(2) PAGES_2M ON("restrictive", "1")) },
+	{ "preferred-node-1", TWO, EMPTY_TWO, "", GUEST(GIB(2) PAGES_2M ON("preferred", "1")) },
+	{ "preferred-spills-over", TWO, EMPTY_TWO, "",
+	  GUEST(GIB(4) PAGES_2M ON("preferred", "1")) },
+	/* idle pages on another node do not draw it away from the node it prefers */
+	{ "preferred-over-idle-elsewhere", TWO, EMPTY_TWO "0:2M=1024/1024/0", "",
+	  GUEST(GIB(2) PAGES_2M ON("preferred", "1")) },
+	/* but before cache is thrown away on it, others are asked */
+	{ "preferred-over-reclaim", TWO, EMPTY_TWO "1:free=1G 1:reclaimable=2G", "",
+	  GUEST(GIB(2) PAGES_2M ON("preferred", "1")) },
+	{ "interleave", TWO, EMPTY_TWO, "", GUEST(GIB(2) PAGES_2M ON("interleave", "0-1")) },
+	{ "interleave-odd", TWO, EMPTY_TWO, "", GUEST(MIB(6) PAGES_2M ON("interleave", "0-1")) },
+	{ "interleave-uneven-nodes", TWO, EMPTY_TWO "1:free=512M", "",
+	  GUEST(GIB(3) PAGES_2M ON("interleave", "0-1")) },
+	{ "interleave-idle-on-one", TWO, EMPTY_TWO "1:2M=2048/2048/0", "",
+	  GUEST(GIB(2) PAGES_2M ON("interleave", "0-1")) },
+	{ "cells-on-nodes-of-their-own", TWO, EMPTY_TWO, "",
+	  GUEST(GIB(4) PAGES_2M CELLS(CELL(0, 2048) CELL(1, 2048))
+			TUNE(MEMNODE(0, "strict", "0") MEMNODE(1, "strict", "1"))) },
+	/* the unbound cell would otherwise take node 0, the emptiest, from the bound one */
+	{ "bound-and-unbound-cell", TWO, EMPTY_TWO, "",
+	  GUEST(GIB(6) PAGES_2M CELLS(CELL(0, 3072) CELL(1, 3072))
+			TUNE(MEMNODE(1, "strict", "0"))) },
+	{ "bound-and-unbound-cell-idle", TWO, EMPTY_TWO "0:2M=1536/1536/0 0:free=1G", "",
+	  GUEST(GIB(6) PAGES_2M CELLS(CELL(0, 3072) CELL(1, 3072))
+			TUNE(MEMNODE(1, "strict", "0"))) },
+
+	/* -- out of what -- */
+	{ "all-idle", ONE, EMPTY_ONE "0:2M=1024/1024/0", "", GUEST(GIB(2) PAGES_2M) },
+	{ "some-idle", ONE, EMPTY_ONE "0:2M=600/500/0", "", GUEST(GIB(2) PAGES_2M) },
+	{ "keep-free", ONE, EMPTY_ONE "0:2M=1024/1024/0", "[hugepages]\nkeep_free_2M = 100\n",
+	  GUEST(GIB(2) PAGES_2M) },
+	{ "keep-free-more-than-there-is", ONE, EMPTY_ONE "0:2M=64/64/0",
+	  "[hugepages]\nkeep_free_2M = 100\n", GUEST(MIB(64) PAGES_2M) },
+	{ "keep-free-of-another-size", ONE, EMPTY_ONE "0:2M=64/64/0",
+	  "[hugepages]\nkeep_free_1G = 100\n", GUEST(MIB(64) PAGES_2M) },
+	{ "use-idle-no", ONE, EMPTY_ONE "0:2M=1024/1024/0", "[hugepages]\nuse_idle = no\n",
+	  GUEST(GIB(2) PAGES_2M) },
+	{ "claims-of-others", ONE, EMPTY_ONE "0:2M=1024/1024/0 0:2M:claimed=1000", "",
+	  GUEST(GIB(1) PAGES_2M) },
+	{ "claims-above-free", ONE, EMPTY_ONE "0:2M=1024/100/0 0:2M:claimed=1000", "",
+	  GUEST(GIB(1) PAGES_2M) },
+	/* reservations have no node: neither node's 100 may be touched */
+	{ "reservations-count-on-each-node", TWO,
+	  EMPTY_TWO "0:2M=100/100/0 1:2M=100/100/0 2M:reserved=100", "", GUEST(MIB(100) PAGES_2M) },
+	/* a claim that QEMU has reserved by now counts once */
+	{ "reservations-of-a-claim", ONE,
+	  EMPTY_ONE "0:2M=300/300/0 0:2M:claimed=200 2M:reserved=150 2M:covered=150", "",
+	  GUEST(MIB(200) PAGES_2M) },
+	{ "surplus-is-not-idle", ONE, EMPTY_ONE "0:2M=100/0/40", "", GUEST(MIB(200) PAGES_2M) },
+	{ "idle-before-growth-elsewhere", TWO, EMPTY_TWO "1:2M=600/600/0", "",
+	  GUEST(GIB(2) PAGES_2M) },
+	{ "reclaim", ONE, EMPTY_ONE "0:free=1G 0:reclaimable=2G", "", GUEST(GIB(2) PAGES_2M) },
+	{ "swap", ONE, EMPTY_ONE "0:free=1G 0:anon=4G swap=2G", "", GUEST(GIB(2) PAGES_2M) },
+
+	/* -- policy -- */
+	{ "manage-no", ONE, EMPTY_ONE, "[hugepages]\nmanage = no\n", GUEST(GIB(2) PAGES_2M) },
+	{ "efforts", ONE, EMPTY_ONE,
+	  "[hugepages]\ncompact = never\nreclaim = never\ndrop_caches = auto\n",
+	  GUEST(GIB(2) PAGES_2M) },
+	{ "keep", ONE, EMPTY_ONE, "[hugepages]\non_release = keep\n", GUEST(GIB(2) PAGES_2M) },
+	{ "keep-1g-only", TWO, EMPTY_TWO, "[hugepages]\non_release_1G = keep\n",
+	  GUEST(MIB(3072) BACKING("<page size='1' unit='G' nodeset='1'/><page size='2' unit='M'/>")
+			CELLS(CELL(0, 1024) CELL(1, 2048))) },
+	{ "guest-section", ONE, EMPTY_ONE "0:2M=1024/1024/0",
+	  "[guest]\nmatch = g*\nhugepages.use_idle = no\nhugepages.on_release = keep\n",
+	  GUEST(GIB(2) PAGES_2M) },
+
+	/* -- refused -- */
+	{ "too-large-for-the-host", ONE, EMPTY_ONE "0:2M=16/16/0", "", GUEST(GIB(9) PAGES_2M) },
+	{ "too-large-for-the-node", TWO, EMPTY_TWO "1:reclaimable=256M", "",
+	  GUEST(GIB(4) PAGES_2M ON("strict", "1")) },
+	{ "too-large-for-two-nodes", TWO, EMPTY_TWO, "",
+	  GUEST(GIB(8) PAGES_2M ON("strict", "0-1")) },
+	{ "too-large-preferred", TWO, EMPTY_TWO, "", GUEST(GIB(8) PAGES_2M ON("preferred", "1")) },
+	{ "1g-where-none-fits", TWO, EMPTY_TWO "1:free=1000M", "",
+	  GUEST(GIB(1) PAGES_1G ON("strict", "1")) },
+	{ "second-cell-too-large", TWO, EMPTY_TWO, "",
+	  GUEST(GIB(5) PAGES_2M CELLS(CELL(0, 1024) CELL(1, 4096))
+			TUNE(MEMNODE(0, "strict", "1") MEMNODE(1, "strict", "1"))) },
+	/* what was kept free is not shown as if it could be had */
+	{ "short-because-of-keep-free", ONE, EMPTY_ONE "0:free=0 0:2M=512/512/0",
+	  "[hugepages]\nkeep_free_2M = 100\n", GUEST(GIB(1) PAGES_2M) },
+	{ "short-because-of-claims", ONE, EMPTY_ONE "0:free=0 0:2M=512/512/0 0:2M:claimed=400", "",
+	  GUEST(GIB(1) PAGES_2M) },
+	{ "no-such-node", TWO, EMPTY_TWO, "", GUEST(GIB(1) PAGES_2M ON("strict", "7")) },
+	{ "no-such-node-preferred", ONE, EMPTY_ONE, "",
+	  GUEST(GIB(1) PAGES_2M ON("preferred", "1")) },
+	{ "one-of-two-nodes-missing", TWO, EMPTY_TWO, "",
+	  GUEST(GIB(1) PAGES_2M ON("strict", "1-2")) },
+	{ "no-such-page-size", ONE, EMPTY_ONE, "",
+	  GUEST(GIB(1) BACKING("<page size='16' unit='M'/>")) },
+	{ "no-such-page-size-of-a-dimm", ONE, EMPTY_ONE, "",
+	  GUEST(GIB(2) PAGES_2M CELLS(CELL(0, 1024)) DEVICES(
+		  "<memory model='dimm'><source><pagesize unit='KiB'>64</pagesize></source>"
+		  "<target><size unit='GiB'>1</size><node>0</node></target></memory>")) },
+	{ "absurd-size", ONE, EMPTY_ONE, "", GUEST("<memory unit='PiB'>8000</memory>" PAGES_2M) },
+	{ "absurd-size-of-1g", TWO, EMPTY_TWO, "",
+	  GUEST("<memory unit='PiB'>8000</memory>" PAGES_1G ON("interleave", "0-1")) },
+	{ "absurd-page-size", ONE, EMPTY_ONE, "",
+	  GUEST(GIB(1) BACKING("<page size='4' unit='EiB'/>")) },
+};
+
+/* ---- numbers ---- */
+
+static uint64_t size_of(const char *text)
+{
+	uint64_t kib = 0;
+
+	UNIT_CHECK(text_to_kib(text, &kib) == 0, "no size: '%s'", text);
+	return kib;
+}
+
+static struct numa_node *node_of(struct host_view *host, unsigned int id)
+{
+	size_t i;
+
+	for (i = 0; i < host->numa.n_nodes; i++)
+		if (host->numa.nodes[i].id == id)
+			return &host->numa.nodes[i];
+	CU_FAIL_FATAL("no such node on this host");
+	return NULL;
+}
+
+static bool set_node(struct host_view *host, const char *word)
+{
+	char key[32], value[32];
+	struct numa_node *node;
+	unsigned int id;
+
+	if (sscanf(word, "%u:%31[a-z]=%31s", &id, key, value) != 3)
+		return false;
+	node = node_of(host, id);
+	/* A row that says what is free says all of it */
+	if (!strcmp(key, "free")) {
+		node->free_kib = size_of(value);
+		node->percpu_kib = 0;
+	} else if (!strcmp(key, "percpu"))
+		node->percpu_kib = size_of(value);
+	else if (!strcmp(key, "reclaimable"))
+		node->reclaimable_kib = size_of(value);
+	else if (!strcmp(key, "anon"))
+		node->swappable_kib = size_of(value);
+	else
+		return false;
+	return true;
+}
+
+static bool set_pool(struct host_view *host, const char *word)
+{
+	uint64_t total, free_pages, surplus, n;
+	char page[4], key[32];
+	struct pool_view *pool;
+	unsigned int id;
+
+	if (sscanf(word, "%u:%3[0-9MG]", &id, page) != 2)
+		return false;
+	pool = host_view_pool(host, size_of(page), id);
+	if (!pool)
+		return false;
+	if (sscanf(word, "%*u:%*[0-9MG]=%" SCNu64 "/%" SCNu64 "/%" SCNu64, &total, &free_pages,
+		   &surplus) == 3) {
+		pool->pool.total = total;
+		pool->pool.free = free_pages;
+		pool->pool.surplus = surplus;
+		return true;
+	}
+	if (sscanf(word, "%*u:%*[0-9MG]:%31[a-z]=%" SCNu64, key, &n) != 2)
+		return false;
+	*(strcmp(key, "own") ? &pool->claimed : &pool->own) = n;
+	return !strcmp(key, "own") || !strcmp(key, "claimed");
+}
+
+static bool set_size(struct host_view *host, const char *word)
+{
+	struct size_view *size;
+	char page[4], key[32];
+	uint64_t n;
+
+	if (sscanf(word, "%3[0-9MG]:%31[a-z]=%" SCNu64, page, key, &n) != 3)
+		return false;
+	size = host_view_size(host, size_of(page));
+	if (!size)
+		return false;
+	*(strcmp(key, "covered") ? &size->reserved : &size->covered) = n;
+	return !strcmp(key, "covered") || !strcmp(key, "reserved");
+}
+
+static bool set_swap(struct host_view *host, const char *word)
+{
+	if (strncmp(word, "swap=", 5))
+		return false;
+	host->numa.swap_free_kib = size_of(word + 5);
+	return true;
+}
+
+static void set_numbers(struct host_view *host, const char *numbers)
+{
+	cleanup_free char *copy = strdup(numbers);
+	char *word, *save = NULL;
+
+	for (word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
+		UNIT_CHECK(set_node(host, word) || set_pool(host, word) || set_size(host, word) ||
+				   set_swap(host, word),
+			   "not understood: '%s'", word);
+}
+
+/* ---- one decision ---- */
+
+struct decision {
+	struct guest *guest;
+	struct host_view host;
+	struct guest_policy policy;
+	struct plan plan;
+	struct err err;
+	int rc;
+};
+
+static void read_host(const char *name, struct host_view *host)
+{
+	char path[512];
+	struct err err = { "" };
+	struct kfs kfs;
+
+	snprintf(path, sizeof(path), "%s/hosts/%s", TESTS_DIR, name);
+	CU_ASSERT_FATAL(kfs_open(&kfs, path, &err) == 0);
+	if (!UNIT_CHECK(view_read(&kfs, host, &err) == 0, "%s: %s", name, err.text))
+		CU_FAIL_FATAL("the captured host can't be read");
+	kfs_close(&kfs);
+}
+
+static struct guest *read_guest(const char *text)
+{
+	cleanup_free char *xml = NULL;
+	struct guest *guest = NULL;
+	struct err err = { "" };
+	char name[128];
+
+	if (text[0] == '<') {
+		xml = strdup(text);
+	} else {
+		snprintf(name, sizeof(name), "guests/%s.xml", text);
+		xml = unit_read(name, NULL);
+	}
+	if (!UNIT_CHECK(guest_parse(xml, strlen(xml), &guest, &err) == 0, "%s", err.text))
+		CU_FAIL_FATAL("the guest can't be read");
+	return guest;
+}
+
+static void decide(const struct row *row, struct decision *d)
+{
+	cleanup_config struct config *config = NULL;
+
+	memset(d, 0, sizeof(*d));
+	read_host(row->host, &d->host);
+	set_numbers(&d->host, row->numbers);
+	d->guest = read_guest(row->guest);
+	CU_ASSERT_FATAL(config_parse_buffer("conf", row->config, strlen(row->config), &config,
+					    &d->err) == 0);
+	CU_ASSERT_FATAL(config_for_guest(config, d->guest, &d->policy, &d->err) == 0);
+	UNIT_CHECK(config_check_section(config, d->guest, "hugepages", &d->err) == 0, "%s: %s",
+		   row->name, d->err.text);
+	d->rc = plan_make(d->guest, &d->host, &d->policy, &d->plan, &d->err);
+}
+
+static void forget(struct decision *d)
+{
+	if (d->rc == 0)
+		plan_free(&d->plan);
+	guest_free(d->guest);
+	view_free(&d->host);
+}
+
+/* ---- golden files ---- */
+
+static const char *errno_name(int rc)
+{
+	return rc == -ENOSPC ? "ENOSPC" : rc == -ENODEV ? "ENODEV" : strerror(-rc);
+}
+
+static json_t *plan_to_json(const struct decision *d)
+{
+	json_t *root = json_object(), *words = json_array(), *notes = json_array();
+	char text[4096];
+	size_t i;
+
+	for (i = 0; i < d->plan.list.n; i++) {
+		step_ops(d->plan.list.steps[i].kind)
+			->describe(&d->plan.list.steps[i], text, sizeof(text));
+		json_array_append_new(words, json_string(text));
+	}
+	for (i = 0; i < d->plan.n_notes; i++)
+		json_array_append_new(notes, json_string(d->plan.notes[i]));
+	json_object_set_new(root, "described", words);
+	json_object_set_new(root, "notes", notes);
+	json_object_set_new(root, "steps", step_list_to_json(&d->plan.list));
+	return root;
+}
+
+static json_t *decision_to_json(const struct row *row, const struct decision *d)
+{
+	json_t *root = json_object(), *given = json_object();
+
+	json_object_set_new(given, "host", json_string(row->host));
+	json_object_set_new(given, "numbers", json_string(row->numbers));
+	json_object_set_new(given, "config", json_string(row->config));
+	json_object_set_new(given, "guest", json_string(row->guest));
+	json_object_set_new(root, "given", given);
+	if (d->rc == 0) {
+		json_object_set_new(root, "plan", plan_to_json(d));
+	} else {
+		json_object_set_new(root, "refused", json_string(errno_name(d->rc)));
+		json_object_set_new(root, "why", json_string(d->err.text));
+	}
+	return root;
+}
+
+static void compare_golden(const struct row *row, const struct decision *d)
+{
+	cleanup_json json_t *root = decision_to_json(row, d);
+	cleanup_free char *got = json_dumps(root, JSON_INDENT(1));
+	cleanup_free char *want = NULL;
+	char name[256], path[768];
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(got);
+	snprintf(name, sizeof(name), GOLDEN "%s.json", row->name);
+	snprintf(path, sizeof(path), "%s/%s", TESTS_DIR, name);
+	got = realloc(got, strlen(got) + 2);
+	strcat(got, "\n");
+	if (getenv("REGENERATE"))
+		unit_write(TESTS_DIR, name, got);
+	if (!UNIT_CHECK(access(path, R_OK) == 0, "%s has no golden file: REGENERATE=1 makes it",
+			row->name))
+		return;
+	want = unit_read(name, NULL);
+	UNIT_CHECK_STR(got, want, "%s", row->name);
+}
+
+/* ---- what is true of every plan ---- */
+
+static uint64_t pages_asked(const struct decision *d, uint64_t page_kib)
+{
+	uint64_t pages = 0;
+	size_t i;
+
+	for (i = 0; i < d->guest->n_memory; i++) {
+		const struct guest_memory *memory = &d->guest->memory[i];
+		uint64_t kib = memory->page_kib ? memory->page_kib : d->host.default_page_kib;
+
+		if (memory->hugepages && kib == page_kib)
+			pages += u64_div_up(memory->size_kib, page_kib);
+	}
+	return pages;
+}
+
+static void check_shares(const struct row *row, const struct step_hugepages *hp)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < hp->n_shares; i++) {
+		const struct step_share *share = &hp->shares[i];
+
+		sum += share->want_idle + share->want_grow;
+		UNIT_CHECK(!share->have && !share->own, "%s: a plan holds nothing", row->name);
+		if (hp->bind == GUEST_BIND_STRICT || hp->bind == GUEST_BIND_INTERLEAVE)
+			UNIT_CHECK(nodeset_has(&hp->nodes, share->node), "%s: node %u", row->name,
+				   share->node);
+	}
+	UNIT_CHECK(sum == hp->pages, "%s: %llu pages of %llu", row->name, (unsigned long long)sum,
+		   (unsigned long long)hp->pages);
+}
+
+/* What all steps together take from one node */
+static void check_node(const struct row *row, const struct decision *d,
+		       const struct numa_node *node)
+{
+	uint64_t grow_kib = 0;
+	size_t i, j, k;
+
+	for (i = 0; i < d->host.n_sizes; i++) {
+		const struct size_view *size = &d->host.sizes[i];
+		uint64_t idle = 0;
+
+		for (j = 0; j < d->plan.list.n; j++) {
+			const struct step_hugepages *hp = &d->plan.list.steps[j].hugepages;
+
+			for (k = 0; hp->page_kib == size->page_kib && k < hp->n_shares; k++) {
+				if (hp->shares[k].node != node->id)
+					continue;
+				idle += hp->shares[k].want_idle;
+				grow_kib += hp->shares[k].want_grow * hp->page_kib;
+			}
+		}
+		UNIT_CHECK(idle <= host_view_idle(size, host_view_pool(&d->host, size->page_kib,
+								       node->id)),
+			   "%s: idle pages of node %u", row->name, node->id);
+	}
+	UNIT_CHECK(grow_kib <= node->free_kib + node->percpu_kib + node->reclaimable_kib +
+				       u64_min(node->swappable_kib, d->host.numa.swap_free_kib),
+		   "%s: growth of node %u", row->name, node->id);
+}
+
+static void check_plan(const struct row *row, const struct decision *d)
+{
+	size_t i, j;
+
+	for (i = 0; i < d->plan.list.n; i++)
+		check_shares(row, &d->plan.list.steps[i].hugepages);
+	for (i = 0; i < d->host.numa.n_nodes; i++)
+		check_node(row, d, &d->host.numa.nodes[i]);
+	for (i = 0; d->policy.hugepages.manage && i < d->host.n_sizes; i++) {
+		uint64_t page_kib = d->host.sizes[i].page_kib, sum = 0;
+
+		for (j = 0; j < d->plan.list.n; j++)
+			if (d->plan.list.steps[j].hugepages.page_kib == page_kib)
+				sum += d->plan.list.steps[j].hugepages.pages;
+		UNIT_CHECK(sum == pages_asked(d, page_kib), "%s: pages of %llu KiB", row->name,
+			   (unsigned long long)page_kib);
+	}
+}
+
+static void test_golden(void)
+{
+	struct decision d;
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		decide(&rows[i], &d);
+		if (d.rc == 0)
+			check_plan(&rows[i], &d);
+		compare_golden(&rows[i], &d);
+		forget(&d);
+	}
+}
+
+/* Each of these fits; it only takes a plan that does not get in its own way */
+static const struct row fitting[] = {
+	/* 1 GiB pages of the unbound cell fit on node 1 alone, if the bound one has node 0 */
+	{ "unbound 1 GiB pages and bound 2 MiB pages", TWO, EMPTY_TWO, "",
+	  GUEST(GIB(6) BACKING("<page size='1' unit='G' nodeset='0'/><page size='2' unit='M'/>")
+			CELLS(CELL(0, 3072) CELL(1, 3072)) TUNE(MEMNODE(1, "strict", "0"))) },
+	{ "preferred 1 GiB pages and bound 2 MiB pages", TWO, EMPTY_TWO, "",
+	  GUEST(GIB(6) BACKING("<page size='1' unit='G' nodeset='0'/><page size='2' unit='M'/>")
+			CELLS(CELL(0, 3072) CELL(1, 3072))
+				TUNE(MEMNODE(0, "preferred", "0") MEMNODE(1, "strict", "0"))) },
+	{ "1 GiB pages on either node and 2 MiB pages on one", TWO, EMPTY_TWO, "",
+	  GUEST(GIB(6) BACKING("<page size='1' unit='G' nodeset='0'/><page size='2' unit='M'/>")
+			CELLS(CELL(0, 3072) CELL(1, 3072))
+				TUNE(MEMNODE(0, "strict", "0-1") MEMNODE(1, "strict", "0"))) },
+	/* "interleave" over one node is as inflexible as "strict" */
+	{ "interleave over one node and strict on two", TWO, EMPTY_TWO, "",
+	  GUEST(GIB(7) PAGES_2M CELLS(CELL(0, 4096) CELL(1, 3072))
+			TUNE(MEMNODE(0, "strict", "0-1") MEMNODE(1, "interleave", "0"))) },
+	{ "bound and unbound of one size", TWO, EMPTY_TWO, "",
+	  GUEST(GIB(7) PAGES_2M CELLS(CELL(0, 3072) CELL(1, 4096))
+			TUNE(MEMNODE(1, "strict", "0"))) },
+	/* MemFree leaves out what lies on the per-CPU lists */
+	{ "free memory on the lists of the CPUs", TWO, EMPTY_TWO "0:free=2000M 0:percpu=100M", "",
+	  GUEST(GIB(2) PAGES_2M CELLS(CELL(0, 2048)) TUNE(MEMNODE(0, "strict", "0"))) },
+	{ "bound 1 GiB pages and unbound 2 MiB pages", TWO, EMPTY_TWO, "",
+	  GUEST(GIB(7) BACKING("<page size='1' unit='G' nodeset='0'/><page size='2' unit='M'/>")
+			CELLS(CELL(0, 3072) CELL(1, 4096)) TUNE(MEMNODE(0, "strict", "1"))) },
+};
+
+static void test_fitting(void)
+{
+	struct decision d;
+	size_t i;
+
+	for (i = 0; i < ROWS(fitting); i++) {
+		decide(&fitting[i], &d);
+		UNIT_CHECK(d.rc == 0, "%s: %s", fitting[i].name, d.err.text);
+		if (d.rc == 0)
+			check_plan(&fitting[i], &d);
+		forget(&d);
+	}
+}
+
+/* Large pages are made first, whatever was decided first: small ones break up the
+ * blocks that large ones need */
+static void test_large_pages_first(void)
+{
+	static const struct row row = {
+		"several sizes",
+		TWO,
+		EMPTY_TWO,
+		"",
+		GUEST(MIB(3072) BACKING("<page size='1' unit='G' nodeset='1'/>"
+					"<page size='2' unit='M'/>")
+			      CELLS(CELL(0, 1024) CELL(1, 2048)) TUNE(MEMNODE(0, "strict", "0"))),
+	};
+	struct decision d;
+
+	decide(&row, &d);
+	CU_ASSERT_EQUAL_FATAL(d.rc, 0);
+	CU_ASSERT_EQUAL_FATAL(d.plan.list.n, 2);
+	CU_ASSERT_EQUAL(d.plan.list.steps[0].hugepages.page_kib, KIB_PER_GIB);
+	CU_ASSERT_EQUAL(d.plan.list.steps[1].hugepages.page_kib, 2048);
+	forget(&d);
+}
+
+/* A second plan for a host on which the first is carried out finds less */
+static void test_pure(void)
+{
+	static const struct row row = { "some-idle", ONE, EMPTY_ONE "0:2M=600/500/0", "",
+					GUEST(GIB(2) PAGES_2M) };
+	struct decision d;
+	struct plan again;
+
+	decide(&row, &d);
+	CU_ASSERT_EQUAL_FATAL(d.rc, 0);
+	CU_ASSERT_EQUAL_FATAL(plan_make(d.guest, &d.host, &d.policy, &again, &d.err), 0);
+	CU_ASSERT_EQUAL(d.plan.list.steps[0].hugepages.shares[0].want_idle, 500);
+	CU_ASSERT_EQUAL(again.list.steps[0].hugepages.shares[0].want_idle, 500);
+	plan_free(&again);
+	forget(&d);
+}
+
+static void test_untouched_on_failure(void)
+{
+	static const struct row row = { "too large", ONE, EMPTY_ONE, "", GUEST(GIB(9) PAGES_2M) };
+	struct plan plan = { .n_notes = 77 };
+	struct decision d;
+
+	decide(&row, &d);
+	CU_ASSERT_EQUAL(d.rc, -ENOSPC);
+	CU_ASSERT_EQUAL(plan_make(d.guest, &d.host, &d.policy, &plan, NULL), -ENOSPC);
+	CU_ASSERT_EQUAL(plan.n_notes, 77);
+	CU_ASSERT_EQUAL(plan.list.n, 0);
+	forget(&d);
+}
+
+static void test_needs_host(void)
+{
+	struct guest_policy policy = { .hugepages.manage = true };
+	const char *section = NULL;
+	struct guest *guest = read_guest("plain");
+
+	CU_ASSERT_FALSE(plan_needs_host(guest, &policy, &section));
+	guest_free(guest);
+	guest = read_guest("hugepages-2m");
+	CU_ASSERT_TRUE(plan_needs_host(guest, &policy, &section));
+	UNIT_CHECK_STR(section, "hugepages", "section");
+	policy.hugepages.manage = false;
+	CU_ASSERT_FALSE(plan_needs_host(guest, &policy, &section));
+	guest_free(guest);
+}
+
+/* A kernel without hugetlb, and a node without a pool */
+static void test_poor_hosts(void)
+{
+	static const struct row row = { "default", ONE, EMPTY_ONE, "", "hugepages-default" };
+	static const struct row bound = { "bound", TWO, EMPTY_TWO, "",
+					  GUEST(GIB(1) PAGES_2M ON("strict", "1")) };
+	struct decision d;
+	struct plan plan;
+	size_t n;
+
+	decide(&row, &d);
+	n = d.host.n_sizes;
+	d.host.n_sizes = 0;
+	d.host.default_page_kib = 0;
+	CU_ASSERT_EQUAL(plan_make(d.guest, &d.host, &d.policy, &plan, &d.err), -ENODEV);
+	UNIT_CHECK_STR(d.err.text,
+		       "guest 'hugepages-default' (ram) asks for huge pages, but this kernel has "
+		       "none: boot a kernel with hugetlb or take <hugepages/> out of the guest",
+		       "no hugetlb");
+	d.host.n_sizes = n;
+	forget(&d);
+
+	decide(&bound, &d);
+	d.host.sizes[0].n_pools = 1;
+	d.err.text[0] = '\0';
+	UNIT_CHECK(plan_make(d.guest, &d.host, &d.policy, &plan, &d.err) < 0, "no pool on node 1");
+	UNIT_CHECK(!strstr(d.err.text, "on node ,"), "a node without a name: %s", d.err.text);
+	forget(&d);
+}
+
+static CU_TestInfo tests[] = {
+	{ "plans are as in the golden files", test_golden },
+	{ "what fits is not refused", test_fitting },
+	{ "large pages come first", test_large_pages_first },
+	{ "a plan changes nothing", test_pure },
+	{ "a refusal leaves the result alone", test_untouched_on_failure },
+	{ "who needs the host", test_needs_host },
+	{ "hosts without pools", test_poor_hosts },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_plan", tests);
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "lifecycle/qemu_memory.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "kernel/kfs.h"
+#include "unit/unit.h"
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+#define PID	    4242
+
+static const char *root;
+
+static struct kfs open_root(void)
+{
+	struct err err = { "" };
+	struct kfs kfs;
+
+	root = unit_tmpdir();
+	CU_ASSERT_EQUAL_FATAL(kfs_open(&kfs, root, &err), 0);
+	return kfs;
+}
+
+static void test_numa_maps(void)
+{
+	struct kfs kfs = open_root();
+	struct qemu_memory memory;
+
+	unit_write(
+		root, "proc/4242/numa_maps",
+		"55e0a1000000 default file=/usr/bin/qemu mapped=12 N0=12 kernelpagesize_kB=4\n"
+		"7f0000000000 bind:0 file=/dev/hugepages/libvirt/qemu/1-g/ram-node0 huge "
+		"dirty=300 N0=300 kernelpagesize_kB=2048\n"
+		"7f1000000000 prefer:1 file=/dev/hugepages/libvirt/qemu/1-g/ram-node1 huge "
+		"dirty=50 N0=20 N1=30 kernelpagesize_kB=2048\n"
+		"7f2000000000 bind:1 file=/dev/hugepages1G/x huge dirty=2 N1=2 "
+		"kernelpagesize_kB=1048576\n"
+		/* mapped and not touched */
+		"7f3000000000 default file=/dev/hugepages/y huge kernelpagesize_kB=2048\n"
+		/* transparent huge pages are not in a pool */
+		"7f4000000000 default anon=512 dirty=512 N0=512 kernelpagesize_kB=4\n"
+		/* a file that calls itself huge */
+		"7f5000000000 default file=/tmp/huge\\040N0=99 mapped=3 N0=3 kernelpagesize_kB=4\n"
+		"7f6000000000 default heap\n");
+	CU_ASSERT_EQUAL_FATAL(qemu_memory_mapped(&kfs, PID, &memory), 0);
+	CU_ASSERT_EQUAL(qemu_memory_on(&memory, 2048, 0), 320);
+	CU_ASSERT_EQUAL(qemu_memory_on(&memory, 2048, 1), 30);
+	CU_ASSERT_EQUAL(qemu_memory_on(&memory, 1048576, 1), 2);
+	CU_ASSERT_EQUAL(qemu_memory_on(&memory, 1048576, 0), 0);
+	CU_ASSERT_EQUAL(qemu_memory_on(&memory, 4, 0), 0);
+	CU_ASSERT_EQUAL(memory.n, 3);
+	qemu_memory_free(&memory);
+	CU_ASSERT_EQUAL(qemu_memory_on(&memory, 2048, 0), 0);
+	kfs_close(&kfs);
+}
+
+static void test_damaged(void)
+{
+	static const char *const texts[] = {
+		"",
+		"\n\n\n",
+		"7f huge N0=5\n",
+		"7f huge N0= kernelpagesize_kB=2048\n",
+		"7f huge N99999=5 kernelpagesize_kB=2048\n",
+		"7f huge N-1=5 kernelpagesize_kB=2048\n",
+		"7f huge N0=5 kernelpagesize_kB=\n",
+	};
+	struct kfs kfs = open_root();
+	struct qemu_memory memory;
+	size_t i;
+
+	for (i = 0; i < ROWS(texts); i++) {
+		unit_write(root, "proc/4242/numa_maps", texts[i]);
+		CU_ASSERT_EQUAL_FATAL(qemu_memory_mapped(&kfs, PID, &memory), 0);
+		UNIT_CHECK(memory.n == 0, "'%s'", texts[i]);
+		qemu_memory_free(&memory);
+	}
+	kfs_close(&kfs);
+}
+
+static void test_gone(void)
+{
+	struct kfs kfs = open_root();
+	struct qemu_memory memory = { .n = 77 };
+
+	CU_ASSERT_EQUAL(qemu_memory_mapped(&kfs, PID, &memory), -ENOENT);
+	CU_ASSERT_EQUAL(memory.n, 0);
+	CU_ASSERT_EQUAL(qemu_memory_reserved(&kfs, PID, 2048), 0);
+	kfs_close(&kfs);
+}
+
+#define SMAPS(kib, page, shared, private, flags)                                                   \
+	"7f0000000000-7f0100000000 rw-s 00000000 00:2f 1 /dev/hugepages/x\n"                       \
+	"Size:           " #kib " kB\nKernelPageSize:    " #page " kB\nMMUPageSize:       " #page  \
+	" kB\nRss:                   0 kB\nShared_Hugetlb: " #shared                               \
+	" kB\nPrivate_Hugetlb: " #private " kB\nVmFlags: rd wr sh mr " flags "\n"
+
+/* A kernel without NUMA has no numa_maps */
+static void test_smaps(void)
+{
+	struct kfs kfs = open_root();
+	struct qemu_memory memory;
+
+	unit_write(root, "proc/4242/smaps",
+		   SMAPS(204800, 2048, 20480, 0, "de ht") SMAPS(4194304, 1048576, 0, 2097152, "ht")
+			   SMAPS(100, 4, 0, 0, "mg"));
+	CU_ASSERT_EQUAL_FATAL(qemu_memory_mapped(&kfs, PID, &memory), 0);
+	CU_ASSERT_EQUAL(qemu_memory_on(&memory, 2048, 0), 10);
+	CU_ASSERT_EQUAL(qemu_memory_on(&memory, 1048576, 0), 2);
+	CU_ASSERT_EQUAL(memory.n, 2);
+	qemu_memory_free(&memory);
+	kfs_close(&kfs);
+}
+
+static void test_reserved(void)
+{
+	struct kfs kfs = open_root();
+
+	unit_write(root, "proc/4242/smaps",
+		   /* 100 pages, 10 touched */
+		   SMAPS(204800, 2048, 20480, 0, "de ht sd ")
+		   /* 50 pages, all touched; a process that shares them has them twice */
+		   SMAPS(102400, 2048, 102400, 0, "ht ")
+		   /* virtio-mem: MAP_NORESERVE */
+		   SMAPS(2097152, 2048, 0, 0, "nr ht ") SMAPS(2097152, 2048, 0, 0, "ht nr")
+			   SMAPS(4194304, 1048576, 0, 1048576, "ht ") SMAPS(100, 4, 0, 0, "mg "));
+	CU_ASSERT_EQUAL(qemu_memory_reserved(&kfs, PID, 2048), 90);
+	CU_ASSERT_EQUAL(qemu_memory_reserved(&kfs, PID, 1048576), 3);
+	CU_ASSERT_EQUAL(qemu_memory_reserved(&kfs, PID, 64), 0);
+	/* cut off in the middle */
+	unit_write(root, "proc/4242/smaps", "Size: 204800 kB\nKernelPageSize: 2048 kB\n");
+	CU_ASSERT_EQUAL(qemu_memory_reserved(&kfs, PID, 2048), 0);
+	kfs_close(&kfs);
+}
+
+static CU_TestInfo tests[] = {
+	{ "numa_maps", test_numa_maps },	 { "damaged numa_maps", test_damaged },
+	{ "a process that is gone", test_gone }, { "smaps without NUMA", test_smaps },
+	{ "reserved pages", test_reserved },	 CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_qemu_memory", tests);
+}

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Rounds: what they settle, what they tell of it, what a look without the lock
+ * sees, and several processes that want the lock at once.
+ */
+#include "lifecycle/round.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "lifecycle/events.h"
+#include "unit/fake_kernel.h"
+#include "unit/unit.h"
+
+#define UUID_A "aaaaaaaa-cdaf-9455-926a-d65c16db1809"
+#define UUID_B "bbbbbbbb-cdaf-9455-926a-d65c16db1809"
+#define GUESTS "run/libvirt-membacking/guests/"
+
+#define CELLS_OF_TWO_SIZES                                                                         \
+	"<memoryBacking><hugepages><page size='1' unit='G' nodeset='0'/><page size='2' unit='M'/>" \
+	"</hugepages></memoryBacking><cpu><numa><cell id='0' memory='2' unit='GiB'/>"              \
+	"<cell id='1' memory='100' unit='MiB'/></numa></cpu>"                                      \
+	"<numatune><memory mode='strict' nodeset='0'/></numatune>"
+#define PAGES_2M                                                                                   \
+	"<memoryBacking><hugepages><page size='2' unit='M'/></hugepages></memoryBacking>"          \
+	"<numatune><memory mode='strict' nodeset='0'/></numatune>"
+#define XML(id, name, uuid, mib, rest)                                                             \
+	"<domain id='" #id "'><name>" name "</name><uuid>" uuid "</uuid>"                          \
+	"<memory unit='MiB'>" #mib "</memory>" rest "</domain>"
+
+#define A_XML XML(1, "a", UUID_A, 200, PAGES_2M)
+#define B_XML XML(2, "b", UUID_B, 100, PAGES_2M)
+
+struct house {
+	struct fake_kernel fk;
+	pid_t driver;
+	struct state state;
+	struct round round;
+	struct err err;
+};
+
+static void open_house(struct house *h)
+{
+	memset(h, 0, sizeof(*h));
+	fake_open(&h->fk, "two-nodes-6.12");
+	fake_set_meminfo(&h->fk, 0, "MemFree", 4 * KIB_PER_GIB);
+	fake_set_pool(&h->fk, 0, PAGE_2M, (struct fake_pool){ 0, 0, 0 });
+	fake_set_pool(&h->fk, 0, PAGE_1G, (struct fake_pool){ 0, 0, 0 });
+	h->driver = fake_driver(&h->fk, 4711);
+	h->state = STATE_CLOSED;
+}
+
+static void open_round(struct house *h)
+{
+	CU_ASSERT_EQUAL_FATAL(state_open(h->fk.kfs.rootfd, true, &h->state, &h->err), 0);
+	round_init(&h->round, &h->fk.kfs, &h->state, 1000);
+}
+
+static void close_house(struct house *h)
+{
+	round_free(&h->round);
+	state_close(&h->state);
+	if (h->driver)
+		fake_end(&h->fk, h->driver);
+	fake_close(&h->fk);
+}
+
+typedef int event_function(const struct event *event, struct err *err);
+
+static int run(struct house *h, event_function *function, const char *name, const char *xml)
+{
+	struct event event = { &h->fk.kfs, name, xml, strlen(xml) };
+
+	h->err.text[0] = '\0';
+	return function(&event, &h->err);
+}
+
+#define OK(h, function, name, xml)                                                                 \
+	unit_check(run((h), (function), (name), (xml)) == 0, __FILE__, __LINE__, #function, "%s",  \
+		   (h)->err.text)
+
+static int begin(struct house *h, const char *own)
+{
+	h->err.text[0] = '\0';
+	return round_begin(&h->round, clock_ms() + 1000, own, &h->err);
+}
+
+static void test_settles_and_tells(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, event_stopped, "a", A_XML);
+	open_round(&h);
+	UNIT_CHECK(begin(&h, NULL) == 0, "%s", h.err.text);
+	CU_ASSERT_EQUAL_FATAL(h.round.n_settled, 1);
+	UNIT_CHECK_STR(h.round.settled[0].name, "a", "who");
+	UNIT_CHECK_STR(h.round.settled[0].uuid, UUID_A, "who");
+	CU_ASSERT_TRUE(h.round.settled[0].complete);
+	CU_ASSERT_EQUAL(h.round.ledgers.n, 1);
+	CU_ASSERT_PTR_NULL(ledgers_find(&h.round.ledgers, "a"));
+	CU_ASSERT_PTR_NOT_NULL(ledgers_find(&h.round.ledgers, "b"));
+	/* The view is as after the settling */
+	CU_ASSERT_EQUAL(host_view_pool(&h.round.host, PAGE_2M, 0)->pool.total, 50);
+	CU_ASSERT_EQUAL(host_view_pool(&h.round.host, PAGE_2M, 0)->own, 50);
+	CU_ASSERT_EQUAL(host_view_pool(&h.round.host, PAGE_2M, 0)->claimed, 50);
+	round_end(&h.round);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 50, 50, 0);
+	close_house(&h);
+}
+
+static void test_incomplete(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, event_stopped, "a", A_XML);
+	fake_use(&h.fk, 0, PAGE_2M, 40);
+	open_round(&h);
+	UNIT_CHECK(begin(&h, NULL) == 0, "%s", h.err.text);
+	CU_ASSERT_EQUAL_FATAL(h.round.n_settled, 1);
+	CU_ASSERT_FALSE(h.round.settled[0].complete);
+	UNIT_CHECK(strstr(h.round.settled[0].why, "40 page(s)"), "%s", h.round.settled[0].why);
+	CU_ASSERT_TRUE(fake_exists(&h.fk, GUESTS UUID_A));
+	CU_ASSERT_EQUAL(host_view_pool(&h.round.host, PAGE_2M, 0)->own, 40);
+	CU_ASSERT_EQUAL(host_view_pool(&h.round.host, PAGE_2M, 0)->claimed, 0);
+	round_end(&h.round);
+	fake_unuse(&h.fk, 0, PAGE_2M, 40);
+	UNIT_CHECK(begin(&h, NULL) == 0, "%s", h.err.text);
+	CU_ASSERT_FALSE(fake_exists(&h.fk, GUESTS UUID_A));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	close_house(&h);
+}
+
+/* What is the caller's own is left to it, dead or not */
+static void test_own(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, event_stopped, "a", A_XML);
+	open_round(&h);
+	UNIT_CHECK(begin(&h, "AAAAAAAA-cdaf-9455-926a-d65c16db1809") == 0, "%s", h.err.text);
+	CU_ASSERT_EQUAL(h.round.n_settled, 0);
+	CU_ASSERT_PTR_NOT_NULL(ledgers_find(&h.round.ledgers, UUID_A));
+	close_house(&h);
+}
+
+/* Nothing changes, and a missing state directory is one without ledgers */
+static void test_look(void)
+{
+	struct house h;
+
+	open_house(&h);
+	round_init(&h.round, &h.fk.kfs, &h.state, 0);
+	UNIT_CHECK(round_look(&h.round, &h.err) == 0, "%s", h.err.text);
+	CU_ASSERT_EQUAL(h.round.ledgers.n, 0);
+	CU_ASSERT_EQUAL(h.round.host.numa.n_nodes, 2);
+	CU_ASSERT_FALSE(fake_exists(&h.fk, "run/libvirt-membacking"));
+	round_free(&h.round);
+
+	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, event_stopped, "a", A_XML);
+	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, event_stopped, "b", B_XML);
+	open_round(&h);
+	UNIT_CHECK(round_look(&h.round, &h.err) == 0, "%s", h.err.text);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(ledgers_find(&h.round.ledgers, "b"));
+	CU_ASSERT_FALSE(ledgers_find(&h.round.ledgers, "b")->alive);
+	CU_ASSERT_EQUAL(h.round.n_settled, 0);
+	CU_ASSERT_TRUE(fake_exists(&h.fk, GUESTS UUID_B));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 50, 50, 0);
+	close_house(&h);
+}
+
+static void test_lock(void)
+{
+	struct state other = STATE_CLOSED;
+	struct house h;
+
+	open_house(&h);
+	open_round(&h);
+	CU_ASSERT_EQUAL_FATAL(state_open(h.fk.kfs.rootfd, false, &other, &h.err), 0);
+	CU_ASSERT_EQUAL_FATAL(state_lock(&other, 0, &h.err), 0);
+	CU_ASSERT_EQUAL(round_begin(&h.round, 0, NULL, &h.err), -EAGAIN);
+	CU_ASSERT_EQUAL(round_begin(&h.round, clock_ms() + 100, NULL, &h.err), -ETIMEDOUT);
+	state_unlock(&other);
+	UNIT_CHECK(begin(&h, NULL) == 0, "%s", h.err.text);
+	CU_ASSERT_EQUAL(state_lock(&other, 0, &h.err), -EAGAIN);
+	round_end(&h.round);
+	CU_ASSERT_EQUAL(state_lock(&other, 0, &h.err), 0);
+	state_close(&other);
+	close_house(&h);
+}
+
+/* ---- at the same time ---- */
+
+/* A kernel that takes its time */
+static void slow_write(struct fake_kernel *fk)
+{
+	(void)fk;
+	clock_sleep_ms(600);
+}
+
+/* Prepares @xml in a child of its own.  Return: its pid */
+static pid_t prepare_slowly(struct house *h, const char *name, const char *xml)
+{
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		int rc;
+
+		h->fk.before_write = slow_write;
+		rc = run(h, event_prepare, name, xml);
+		if (rc < 0)
+			fake_put(&h->fk, "fake/error", h->err.text);
+		_exit(rc < 0);
+	}
+	return pid;
+}
+
+static void wait_for(struct house *h, const char *name)
+{
+	int tries;
+
+	for (tries = 0; tries < 500 && !fake_exists(&h->fk, name); tries++)
+		clock_sleep_ms(2);
+	UNIT_CHECK(tries < 500, "no %s", name);
+}
+
+static bool succeeds(pid_t pid)
+{
+	int status = 0;
+
+	waitpid(pid, &status, 0);
+	return UNIT_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", status);
+}
+
+/* While one grows its large pages slowly and lets others have their turn, another
+ * takes the idle small ones that the first has planned to use */
+static void test_idle_pages_once(void)
+{
+	struct house h;
+	pid_t pid;
+
+	open_house(&h);
+	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 50, 50, 0 });
+	pid = prepare_slowly(&h, "a", XML(1, "a", UUID_A, 2148, CELLS_OF_TWO_SIZES));
+	wait_for(&h, GUESTS UUID_A);
+	OK(&h, event_prepare, "b", B_XML);
+	succeeds(pid);
+	/* 50 for each */
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	fake_pool_is(&h.fk, 0, PAGE_1G, 2, 2, 0);
+	OK(&h, event_release, "a", A_XML);
+	OK(&h, event_release, "b", B_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 50, 50, 0);
+	fake_pool_is(&h.fk, 0, PAGE_1G, 0, 0, 0);
+	close_house(&h);
+}
+
+/* A long growth does not hold up others until its end */
+static void test_turns(void)
+{
+	struct house h;
+	uint64_t begin_ms, took;
+	pid_t pid;
+
+	open_house(&h);
+	/* six writes of a GiB's worth: 3.6 s */
+	pid = prepare_slowly(&h, "a", XML(1, "a", UUID_A, 3000, PAGES_2M));
+	wait_for(&h, GUESTS UUID_A);
+	begin_ms = clock_ms();
+	OK(&h, event_prepare, "b", B_XML);
+	took = clock_ms() - begin_ms;
+	UNIT_CHECK(took < 1600, "b waited %" PRIu64 " ms", took);
+	succeeds(pid);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 1550, 1550, 0);
+	OK(&h, event_release, "a", A_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 50, 50, 0);
+	close_house(&h);
+}
+
+/* Released by hand or by others while it is being prepared: nothing is left */
+static void test_released_meanwhile(void)
+{
+	struct house h;
+	char text[2048];
+	int status = 0;
+	pid_t pid;
+
+	open_house(&h);
+	pid = prepare_slowly(&h, "a", XML(1, "a", UUID_A, 3000, PAGES_2M));
+	wait_for(&h, GUESTS UUID_A);
+	OK(&h, event_release, "a", A_XML);
+	waitpid(pid, &status, 0);
+	UNIT_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %x", status);
+	fake_get(&h.fk, "fake/error", text, sizeof(text));
+	UNIT_CHECK_STR(text,
+		       "guest 'a' was released by another operation while its memory was being "
+		       "prepared",
+		       "what virsh shows");
+	CU_ASSERT_FALSE(fake_exists(&h.fk, GUESTS UUID_A));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	close_house(&h);
+}
+
+/* Many at once, on a pool that has a few */
+static void test_many_at_once(void)
+{
+	char xml[8][512], name[8], uuid[64];
+	struct house h;
+	pid_t pids[8];
+	int i;
+
+	open_house(&h);
+	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 120, 120, 0 });
+	for (i = 0; i < 8; i++) {
+		snprintf(name, sizeof(name), "g%d", i);
+		snprintf(uuid, sizeof(uuid), "%08d-cdaf-9455-926a-d65c16db1809", i);
+		snprintf(xml[i], sizeof(xml[i]),
+			 "<domain id='%d'><name>%s</name><uuid>%s</uuid>"
+			 "<memory unit='MiB'>100</memory>" PAGES_2M "</domain>",
+			 i + 1, name, uuid);
+		fflush(stdout);
+		pids[i] = fork();
+		if (!pids[i])
+			_exit(run(&h, event_prepare, name, xml[i]) < 0);
+	}
+	for (i = 0; i < 8; i++)
+		succeeds(pids[i]);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 400, 400, 0);
+	for (i = 0; i < 8; i++) {
+		pids[i] = fork();
+		if (!pids[i])
+			_exit(run(&h, event_release, "x", xml[i]) < 0);
+	}
+	for (i = 0; i < 8; i++)
+		succeeds(pids[i]);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 120, 120, 0);
+	close_house(&h);
+}
+
+static CU_TestInfo tests[] = {
+	{ "the dead are settled", test_settles_and_tells },
+	{ "settled in part", test_incomplete },
+	{ "the caller's own", test_own },
+	{ "a look changes nothing", test_look },
+	{ "the lock", test_lock },
+	{ "idle pages are given once", test_idle_pages_once },
+	{ "others have their turn", test_turns },
+	{ "released while it is prepared", test_released_meanwhile },
+	{ "many at once", test_many_at_once },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_round", tests);
+}

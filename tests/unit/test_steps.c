@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Steps as JSON: what is written can be read, what is damaged is refused.
+ */
+#include "steps/steps.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "unit/unit.h"
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+static struct step make_step(enum guest_bind bind, size_t n_shares)
+{
+	struct step step = {
+		.kind = STEP_HUGEPAGES,
+		.hugepages = {
+			.page_kib = 2048,
+			.pages = 600,
+			.bind = bind,
+			.compact = true,
+			.drop_caches = true,
+			.n_shares = n_shares,
+			.shares = calloc(n_shares + 1, sizeof(struct step_share)),
+		},
+	};
+	size_t i;
+
+	for (i = 0; i < n_shares; i++)
+		step.hugepages.shares[i] = (struct step_share){
+			.node = (unsigned int)(n_shares - i),
+			.want_idle = 10 * i,
+			.want_grow = 20 * i,
+			.have = 30 * i,
+			.own = 40 * i,
+			.foreign = 50 * i,
+		};
+	if (bind != GUEST_BIND_ANY)
+		nodeset_parse("0-2,7", &step.hugepages.nodes);
+	return step;
+}
+
+/* To JSON, to text, back, and to JSON again */
+static void check_round_trip(const struct step *step, const char *what)
+{
+	cleanup_json json_t *first = step_to_json(step), *again = NULL, *second = NULL;
+	struct err err = { "" };
+	struct step copy = { 0 };
+	char *text;
+	int rc;
+
+	if (!UNIT_CHECK(first, "%s", what))
+		return;
+	text = json_dumps(first, 0);
+	again = json_loads(text, 0, NULL);
+	free(text);
+	rc = step_from_json(again, &copy, &err);
+	if (!UNIT_CHECK(rc == 0, "%s: %s", what, err.text))
+		return;
+	second = step_to_json(&copy);
+	UNIT_CHECK(json_equal(first, second), "%s", what);
+	UNIT_CHECK(copy.hugepages.n_shares == step->hugepages.n_shares &&
+			   !memcmp(copy.hugepages.shares, step->hugepages.shares,
+				   copy.hugepages.n_shares * sizeof(struct step_share)),
+		   "%s: shares", what);
+	UNIT_CHECK(nodeset_equal(&copy.hugepages.nodes, &step->hugepages.nodes), "%s: nodes", what);
+	step_ops(copy.kind)->free(&copy);
+}
+
+static void test_round_trip(void)
+{
+	static const enum guest_bind binds[] = { GUEST_BIND_ANY, GUEST_BIND_STRICT,
+						 GUEST_BIND_PREFERRED, GUEST_BIND_INTERLEAVE };
+	struct step step;
+	size_t i;
+
+	for (i = 0; i < ROWS(binds); i++) {
+		step = make_step(binds[i], i);
+		check_round_trip(&step, "a plain step");
+		step_ops(step.kind)->free(&step);
+	}
+	step = make_step(GUEST_BIND_ANY, 2);
+	step.hugepages.keep = true;
+	step.hugepages.reclaim = true;
+	step.hugepages.shares[0].chunk = (struct step_chunk){ .before = 100, .grow = 512 };
+	step.hugepages.shares[1].chunk = (struct step_chunk){ .shrink = 7 };
+	check_round_trip(&step, "with chunks");
+	step.hugepages.pages = INT64_MAX;
+	step.hugepages.shares[0].foreign = INT64_MAX;
+	check_round_trip(&step, "large numbers");
+	step_ops(step.kind)->free(&step);
+}
+
+/* A host with very many nodes, every second of them */
+static void test_many_nodes(void)
+{
+	struct step step = make_step(GUEST_BIND_STRICT, 1);
+	unsigned int node;
+
+	for (node = 0; node < NUMA_NODES_MAX; node += 2)
+		nodeset_add(&step.hugepages.nodes, node);
+	check_round_trip(&step, "512 single nodes");
+	step_ops(step.kind)->free(&step);
+}
+
+/* What JSON can't hold is no step, and not a wrong one */
+static void test_too_large(void)
+{
+	struct step step = make_step(GUEST_BIND_ANY, 1);
+
+	step.hugepages.shares[0].own = UINT64_MAX;
+	CU_ASSERT_PTR_NULL(step_to_json(&step));
+	step_ops(step.kind)->free(&step);
+}
+
+#define STEP(rest) "{\"kind\": \"hugepages\", \"page_kib\": 2048, \"pages\": 5" rest "}"
+#define SHARES	   ", \"bind\": \"any\", \"shares\": "
+
+static void test_damaged(void)
+{
+	static const struct {
+		const char *text, *words;
+	} rows[] = {
+		{ "{}", "\"kind\" is missing" },
+		{ "[]", "kind" },
+		{ "{\"kind\": 5}", "\"kind\" is not a text" },
+		{ "{\"kind\": \"swap\"}", "unknown kind of step 'swap'" },
+		{ "{\"kind\": \"hugepages\"}", "step 'hugepages': \"page_kib\" is missing" },
+		{ "{\"kind\": \"hugepages\", \"page_kib\": 0, \"pages\": 5" SHARES "[]}",
+		  "page_kib" },
+		{ "{\"kind\": \"hugepages\", \"page_kib\": 2048}", "\"pages\" is missing" },
+		{ "{\"kind\": \"hugepages\", \"page_kib\": 2048, \"pages\": -5}",
+		  "\"pages\" is not" },
+		{ "{\"kind\": \"hugepages\", \"page_kib\": 2048, \"pages\": 5.5}",
+		  "\"pages\" is not" },
+		{ STEP(""), "\"bind\" is missing" },
+		{ STEP(", \"bind\": \"loosely\""), "unknown 'bind' 'loosely'" },
+		{ STEP(", \"bind\": \"strict\", \"shares\": []"), "\"nodes\" is missing" },
+		{ STEP(", \"bind\": \"strict\", \"nodes\": \"x\", \"shares\": []"), "'nodes'" },
+		{ STEP(", \"keep\": \"no\"" SHARES "[]"), "\"keep\" is not true or false" },
+		{ STEP(", \"bind\": \"any\""), "'shares'" },
+		{ STEP(SHARES "{}"), "'shares'" },
+		{ STEP(SHARES "[5]"), "\"node\" is missing" },
+		{ STEP(SHARES "[{\"node\": 0}, {}]"), "\"node\" is missing" },
+		{ STEP(SHARES "[{\"node\": 1024}]"), "'node'" },
+		{ STEP(SHARES "[{\"node\": 0, \"own\": -1}]"), "\"own\"" },
+		{ STEP(SHARES "[{\"node\": 0, \"have\": \"all\"}]"), "\"have\"" },
+		{ STEP(SHARES "[{\"node\": 0, \"chunk_grow\": null}]"), "\"chunk_grow\"" },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		cleanup_json json_t *json = json_loads(rows[i].text, 0, NULL);
+		struct step step = { .kind = STEP_KINDS };
+		struct err err = { "" };
+
+		if (!UNIT_CHECK(json, "row %zu is no JSON", i))
+			continue;
+		UNIT_CHECK(step_from_json(json, &step, &err) == -EINVAL, "%s", rows[i].text);
+		UNIT_CHECK(strstr(err.text, rows[i].words), "no '%s' in '%s' for %s", rows[i].words,
+			   err.text, rows[i].text);
+		UNIT_CHECK(step.kind == STEP_KINDS, "row %zu: the result is touched", i);
+	}
+}
+
+/* Sums over a damaged ledger must not wrap to something small */
+static void test_absurd_numbers(void)
+{
+	cleanup_json json_t *json =
+		json_loads(STEP(SHARES "[{\"node\": 0, \"own\": 9223372036854775807},"
+				       "{\"node\": 0, \"own\": 9223372036854775807},"
+				       "{\"node\": 0, \"own\": 9223372036854775807}]"),
+			   0, NULL);
+	struct pool_view pool = { .pool = { .node = 0, .page_kib = 2048 } };
+	struct size_view size = { .page_kib = 2048, .n_pools = 1, .pools = &pool };
+	struct host_view host = { .n_sizes = 1, .sizes = &size };
+	struct err err = { "" };
+	struct step step;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(json);
+	if (step_from_json(json, &step, &err) < 0)
+		return; /* refused is as good */
+	step_ops(step.kind)->account(&step, &host);
+	UNIT_CHECK(pool.own >= INT64_MAX, "own has become %llu", (unsigned long long)pool.own);
+	step_ops(step.kind)->free(&step);
+}
+
+static void test_list(void)
+{
+	struct step steps[2] = { make_step(GUEST_BIND_ANY, 1), make_step(GUEST_BIND_STRICT, 2) };
+	const struct step_list list = { 2, steps };
+	cleanup_json json_t *json = step_list_to_json(&list), *bad = NULL;
+	struct step_list copy = { 77, NULL };
+	struct err err = { "" };
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(json);
+	CU_ASSERT_EQUAL(json_array_size(json), 2);
+	CU_ASSERT_EQUAL_FATAL(step_list_from_json(json, &copy, &err), 0);
+	CU_ASSERT_EQUAL(copy.n, 2);
+	CU_ASSERT_EQUAL(copy.steps[1].hugepages.bind, GUEST_BIND_STRICT);
+	step_list_free(&copy);
+	CU_ASSERT_EQUAL(copy.n, 0);
+	step_list_free(&copy);
+
+	/* The good half of a damaged list is not taken */
+	bad = json_pack("[O, {}]", json_array_get(json, 0));
+	CU_ASSERT_EQUAL(step_list_from_json(bad, &copy, &err), -EINVAL);
+	CU_ASSERT_EQUAL(copy.n, 0);
+	CU_ASSERT_EQUAL(step_list_from_json(json_array_get(json, 0), &copy, &err), -EINVAL);
+	CU_ASSERT_EQUAL(step_list_from_json(NULL, &copy, &err), -EINVAL);
+	UNIT_CHECK(strstr(err.text, "'steps'"), "%s", err.text);
+	step_ops(STEP_HUGEPAGES)->free(&steps[0]);
+	step_ops(STEP_HUGEPAGES)->free(&steps[1]);
+}
+
+static void test_list_too_long(void)
+{
+	cleanup_json json_t *json = json_array();
+	struct step_list list;
+	struct err err = { "" };
+	int i;
+
+	for (i = 0; i < 5000; i++)
+		json_array_append_new(json, json_object());
+	CU_ASSERT_EQUAL(step_list_from_json(json, &list, &err), -EINVAL);
+	UNIT_CHECK(strstr(err.text, "at most"), "%s", err.text);
+}
+
+static CU_TestInfo tests[] = {
+	{ "there and back", test_round_trip },
+	{ "very many nodes", test_many_nodes },
+	{ "numbers too large for JSON", test_too_large },
+	{ "damaged steps", test_damaged },
+	{ "absurd numbers", test_absurd_numbers },
+	{ "lists", test_list },
+	{ "a list that is too long", test_list_too_long },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_steps", tests);
+}

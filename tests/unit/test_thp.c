@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "memory/thp.h"
+
+#include <errno.h>
+
+#include "kernel/kfs.h"
+#include "unit/unit.h"
+
+#define THP "sys/kernel/mm/transparent_hugepage/"
+
+static void test_read(void)
+{
+	static const struct {
+		const char *enabled;
+		const char *shmem; /* NULL: a kernel without */
+		int rc;
+		const char *enabled_word;
+		const char *shmem_word;
+	} rows[] = {
+		{ "always [madvise] never\n", "always within_size advise [never] deny force\n", 0,
+		  "madvise", "never" },
+		{ "[always] madvise never\n", "always [within_size] advise never\n", 0, "always",
+		  "within_size" },
+		{ "always madvise [never]\n", NULL, 0, "never", "" },
+		{ "always madvise never\n", NULL, -EINVAL, "", "" },
+		{ "always [madvise\n", NULL, -EINVAL, "", "" },
+		{ "] [\n", NULL, -EINVAL, "", "" },
+		{ "[a-word-that-is-longer-than-any-word-there-is]\n", NULL, -EINVAL, "", "" },
+		{ "[a-word-of-just-31-characters-xx]\n", NULL, 0, "a-word-of-just-31-characters-xx",
+		  "" },
+		{ "[madvise]\n", "nothing\n", -EINVAL, "", "" },
+		{ "", NULL, -EINVAL, "", "" },
+		{ NULL, NULL, -ENOENT, "", "" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *dir = unit_tmpdir();
+		struct thp thp = { 0 };
+		struct kfs kfs;
+		int rc;
+
+		if (rows[i].enabled)
+			unit_write(dir, THP "enabled", rows[i].enabled);
+		if (rows[i].shmem)
+			unit_write(dir, THP "shmem_enabled", rows[i].shmem);
+		CU_ASSERT_EQUAL_FATAL(kfs_open(&kfs, dir, NULL), 0);
+		rc = thp_read(&kfs, &thp, NULL);
+		UNIT_CHECK(rc == rows[i].rc, "row %zu gave %d", i, rc);
+		UNIT_CHECK_STR(thp.enabled, rows[i].enabled_word, "row %zu", i);
+		UNIT_CHECK_STR(thp.defrag, "", "row %zu", i);
+		UNIT_CHECK_STR(thp.shmem_enabled, rows[i].shmem_word, "row %zu", i);
+		kfs_close(&kfs);
+	}
+}
+
+static CU_TestInfo tests[] = {
+	{ "the word in brackets", test_read },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_thp", tests);
+}

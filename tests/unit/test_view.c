@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The host view: what the kernel says, and whose pages they are by the ledgers.
+ */
+#include "lifecycle/view.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "lifecycle/ledger.h"
+#include "unit/fake_kernel.h"
+#include "unit/unit.h"
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+/* A ledger of one step on both nodes */
+struct book {
+	struct ledger ledger;
+	struct step step;
+	struct step_share shares[2];
+};
+
+static struct ledger *open_book(struct book *b, const char *name, uint64_t page_kib,
+				const struct step_share shares[2])
+{
+	memset(b, 0, sizeof(*b));
+	memcpy(b->shares, shares, sizeof(b->shares));
+	b->step.kind = STEP_HUGEPAGES;
+	b->step.hugepages = (struct step_hugepages){
+		.page_kib = page_kib,
+		.n_shares = 2,
+		.shares = b->shares,
+		.pages = shares[0].have + shares[1].have,
+	};
+	b->ledger.list = (struct step_list){ 1, &b->step };
+	b->ledger.alive = true;
+	snprintf(b->ledger.name, sizeof(b->ledger.name), "%s", name);
+	return &b->ledger;
+}
+
+struct scene {
+	struct fake_kernel fk;
+	struct host_view host;
+	struct err err;
+};
+
+static void open_scene(struct scene *s)
+{
+	int node;
+
+	memset(s, 0, sizeof(*s));
+	fake_open(&s->fk, "two-nodes-6.12");
+	for (node = 0; node < 2; node++)
+		fake_set_pool(&s->fk, node, PAGE_2M, (struct fake_pool){ 200, 200, 0 });
+}
+
+static void look(struct scene *s, struct ledger **list, size_t n)
+{
+	struct ledgers ledgers = { .n = n, .list = list };
+
+	view_free(&s->host);
+	UNIT_CHECK(view_read(&s->fk.kfs, &s->host, &s->err) == 0, "%s", s->err.text);
+	UNIT_CHECK(view_account(&s->fk.kfs, &ledgers, &s->host, &s->err) == 0, "%s", s->err.text);
+}
+
+static void close_scene(struct scene *s)
+{
+	view_free(&s->host);
+	fake_close(&s->fk);
+}
+
+static bool pool_is(const struct scene *s, unsigned int node, uint64_t own, uint64_t claimed,
+		    uint64_t foreign)
+{
+	const struct pool_view *pool = host_view_pool(&s->host, PAGE_2M, node);
+
+	return UNIT_CHECK(pool->own == own && pool->claimed == claimed && pool->foreign == foreign,
+			  "node %u: own %" PRIu64 ", claimed %" PRIu64 ", foreign %" PRIu64, node,
+			  pool->own, pool->claimed, pool->foreign);
+}
+
+/* A QEMU whose memory lies so */
+static pid_t qemu(const struct scene *s, const char *name, uint64_t on_0, uint64_t on_1)
+{
+	pid_t pid = fake_qemu(&s->fk, name);
+	char text[256];
+
+	snprintf(text, sizeof(text),
+		 "7f0 default file=/x huge N0=%" PRIu64 " N1=%" PRIu64 " kernelpagesize_kB=2048\n",
+		 on_0, on_1);
+	fake_put_process(&s->fk, pid, "numa_maps", text);
+	return pid;
+}
+
+static void test_read(void)
+{
+	static const char *const hosts[] = { "one-node", "two-nodes-6.1", "two-nodes-6.12" };
+	size_t i, j;
+
+	for (i = 0; i < ROWS(hosts); i++) {
+		struct host_view host;
+		struct fake_kernel fk;
+		struct err err = { "" };
+
+		fake_open(&fk, hosts[i]);
+		if (UNIT_CHECK(view_read(&fk.kfs, &host, &err) == 0, "%s: %s", hosts[i],
+			       err.text)) {
+			CU_ASSERT_EQUAL(host.n_sizes, 2);
+			CU_ASSERT_EQUAL(host.default_page_kib, PAGE_2M);
+			for (j = 0; j < host.n_sizes; j++)
+				UNIT_CHECK(host.sizes[j].n_pools == host.numa.n_nodes, "%s",
+					   hosts[i]);
+			view_free(&host);
+		}
+		CU_ASSERT_EQUAL(host.n_sizes, 0);
+		fake_close(&fk);
+	}
+}
+
+/* Before its QEMU is there a ledger claims all it has */
+static void test_prepared(void)
+{
+	static const struct step_share shares[2] = {
+		{ .node = 0, .have = 100, .own = 60, .foreign = 140 }, { .node = 1, .have = 30 }
+	};
+	struct ledger *list[1];
+	struct book book;
+	struct scene s;
+
+	open_scene(&s);
+	list[0] = open_book(&book, "g", PAGE_2M, shares);
+	look(&s, list, 1);
+	pool_is(&s, 0, 60, 100, 140);
+	pool_is(&s, 1, 0, 30, 0);
+	CU_ASSERT_EQUAL(view_promised(list[0], PAGE_2M, 0), 100);
+	CU_ASSERT_EQUAL(view_promised(list[0], PAGE_2M, 7), 0);
+	CU_ASSERT_EQUAL(view_promised(list[0], PAGE_1G, 0), 0);
+	/* the dead claim nothing, but what they own is theirs until it is given back */
+	list[0]->alive = false;
+	look(&s, list, 1);
+	pool_is(&s, 0, 60, 0, 140);
+	close_scene(&s);
+}
+
+/* What QEMU has taken is no claim any more, wherever it lies */
+static void test_running(void)
+{
+	static const struct {
+		uint64_t on_0, on_1, claimed_0, claimed_1;
+	} rows[] = {
+		{ 0, 0, 100, 30 },
+		{ 40, 0, 60, 30 },
+		{ 100, 30, 0, 0 },
+		/* the kernel took from node 1 what was meant to come from node 0 */
+		{ 0, 130, 0, 0 },
+		{ 0, 60, 70, 0 },
+		{ 50, 60, 20, 0 },
+		{ 130, 0, 0, 0 },
+		{ 200, 200, 0, 0 },
+	};
+	static const struct step_share shares[2] = { { .node = 0, .have = 100 },
+						     { .node = 1, .have = 30 } };
+	struct ledger *list[1];
+	struct book book;
+	struct scene s;
+	size_t i;
+
+	open_scene(&s);
+	list[0] = open_book(&book, "g", PAGE_2M, shares);
+	for (i = 0; i < ROWS(rows); i++) {
+		pid_t pid = qemu(&s, "g", rows[i].on_0, rows[i].on_1);
+
+		look(&s, list, 1);
+		UNIT_CHECK(pool_is(&s, 0, 0, rows[i].claimed_0, 0) &&
+				   pool_is(&s, 1, 0, rows[i].claimed_1, 0),
+			   "row %zu", i);
+		fake_end(&s.fk, pid);
+	}
+	close_scene(&s);
+}
+
+/* Claims on two nodes of one guest that lacks fewer pages than either */
+static void test_never_more_than_lacking(void)
+{
+	static const struct step_share shares[2] = { { .node = 0, .have = 100 },
+						     { .node = 1, .have = 100 } };
+	struct ledger *list[1];
+	struct book book;
+	struct scene s;
+	pid_t pid;
+
+	open_scene(&s);
+	list[0] = open_book(&book, "g", PAGE_2M, shares);
+	pid = qemu(&s, "g", 0, 0);
+	fake_put_process(&s.fk, pid, "numa_maps",
+			 "7f0 default file=/x huge N0=10 N1=150 kernelpagesize_kB=2048\n");
+	look(&s, list, 1);
+	/* 40 are lacking; 90 of node 0's were not taken */
+	pool_is(&s, 0, 0, 40, 0);
+	pool_is(&s, 1, 0, 0, 0);
+	fake_end(&s.fk, pid);
+	close_scene(&s);
+}
+
+static void test_covered(void)
+{
+	static const struct step_share shares[2] = { { .node = 0, .have = 100 }, { .node = 1 } };
+	struct ledger *list[1];
+	const struct size_view *size;
+	struct book book;
+	struct scene s;
+	pid_t pid;
+
+	open_scene(&s);
+	list[0] = open_book(&book, "g", PAGE_2M, shares);
+	pid = qemu(&s, "g", 10, 0);
+	fake_put_process(&s.fk, pid, "smaps",
+			 "Size: 204800 kB\nKernelPageSize: 2048 kB\nShared_Hugetlb: 20480 kB\n"
+			 "VmFlags: rd wr sh \n");
+	fake_set_pool(&s.fk, 0, PAGE_2M, (struct fake_pool){ 200, 190, 0 });
+	fake_set_reserved(&s.fk, PAGE_2M, 95);
+	look(&s, list, 1);
+	size = host_view_size(&s.host, PAGE_2M);
+	pool_is(&s, 0, 0, 90, 0);
+	CU_ASSERT_EQUAL(size->reserved, 95);
+	CU_ASSERT_EQUAL(size->covered, 90);
+	/* 190 free, 90 the guest's, 5 reserved by somebody else */
+	CU_ASSERT_EQUAL(host_view_idle(size, host_view_pool(&s.host, PAGE_2M, 0)), 95);
+	fake_end(&s.fk, pid);
+	close_scene(&s);
+}
+
+static void test_two_guests(void)
+{
+	static const struct step_share one[2] = {
+		{ .node = 0, .have = 50, .own = 50, .foreign = 150 }, { .node = 1 }
+	};
+	static const struct step_share two[2] = {
+		{ .node = 0, .have = 20, .own = 10, .foreign = 140 },
+		{ .node = 1, .have = 5, .own = 5, .foreign = 195 }
+	};
+	struct ledger *list[2];
+	struct book a, b;
+	struct scene s;
+
+	open_scene(&s);
+	list[0] = open_book(&a, "a", PAGE_2M, one);
+	list[1] = open_book(&b, "b", PAGE_2M, two);
+	look(&s, list, 2);
+	pool_is(&s, 0, 60, 70, 150);
+	pool_is(&s, 1, 5, 5, 195);
+	close_scene(&s);
+}
+
+/* Ledgers that speak of pools this host doesn't have */
+static void test_unknown_pools(void)
+{
+	static const struct step_share shares[2] = { { .node = 0, .have = 9, .own = 9 },
+						     { .node = 900, .have = 9, .own = 9 } };
+	struct ledger *list[2];
+	struct book a, b;
+	struct scene s;
+
+	open_scene(&s);
+	list[0] = open_book(&a, "a", 64, shares);
+	list[1] = open_book(&b, "b", PAGE_2M, shares);
+	look(&s, list, 2);
+	pool_is(&s, 0, 9, 9, 0);
+	list[0]->alive = list[1]->alive = false;
+	look(&s, list, 2);
+	view_settle(&(struct ledgers){ .n = 2, .list = list }, &s.host);
+	pool_is(&s, 0, 0, 0, 0);
+	close_scene(&s);
+}
+
+/* As if the dead had been settled: their idle pages are free memory again */
+static void test_settle(void)
+{
+	static const struct {
+		bool keep, alive;
+		uint64_t free, total, left_total, left_free;
+	} rows[] = {
+		{ false, false, 200, 200, 140, 140 },
+		{ false, false, 30, 200, 170, 0 }, /* the rest is in use */
+		{ true, false, 200, 200, 200, 200 },
+		{ false, true, 200, 200, 200, 200 },
+		{ false, false, 190, 190, 140, 140 }, /* ten are gone: charged to us */
+	};
+	static const struct step_share shares[2] = {
+		{ .node = 0, .have = 60, .own = 60, .foreign = 140 }, { .node = 1 }
+	};
+	struct ledger *list[1];
+	struct book book;
+	struct scene s;
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		const struct pool_view *pool;
+		uint64_t before;
+
+		open_scene(&s);
+		fake_set_pool(&s.fk, 0, PAGE_2M,
+			      (struct fake_pool){ rows[i].total, rows[i].free, 0 });
+		list[0] = open_book(&book, "g", PAGE_2M, shares);
+		list[0]->alive = rows[i].alive;
+		book.step.hugepages.keep = rows[i].keep;
+		look(&s, list, 1);
+		before = s.host.numa.nodes[0].free_kib;
+		view_settle(&(struct ledgers){ .n = 1, .list = list }, &s.host);
+		pool = host_view_pool(&s.host, PAGE_2M, 0);
+		UNIT_CHECK(pool->pool.total == rows[i].left_total &&
+				   pool->pool.free == rows[i].left_free,
+			   "row %zu: %" PRIu64 "/%" PRIu64, i, pool->pool.total, pool->pool.free);
+		UNIT_CHECK(s.host.numa.nodes[0].free_kib - before ==
+				   (rows[i].total - rows[i].left_total) * PAGE_2M,
+			   "row %zu", i);
+		close_scene(&s);
+	}
+}
+
+static CU_TestInfo tests[] = {
+	{ "captured hosts", test_read },
+	{ "a guest that is prepared", test_prepared },
+	{ "a guest that runs", test_running },
+	{ "claims never exceed what is lacking", test_never_more_than_lacking },
+	{ "claims that are reserved", test_covered },
+	{ "two guests", test_two_guests },
+	{ "pools that don't exist", test_unknown_pools },
+	{ "the dead are settled in the view", test_settle },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_view", tests);
+}
