@@ -40,6 +40,16 @@ pid_t compaction_start(const struct kfs *kfs, const struct numa *numa, unsigned 
 pid_t reclaim_start(const struct kfs *kfs, const struct numa *numa, unsigned int node,
 		    uint64_t kib);
 
+/**
+ * percpu_lists_drain() - Give the CPUs' own lists of free pages back to the node
+ *
+ * MemFree leaves them out, and no huge page is made of what lies on them.  From 6.7
+ * on they grow to hundreds of MiB a CPU, and each vm/stat_refresh takes an eighth off
+ * (decay_pcp_high() in the kernel's mm/page_alloc.c).  Older kernels keep a few MiB;
+ * there this changes nothing.
+ */
+void percpu_lists_drain(const struct kfs *kfs);
+
 /* sync, then drop_caches=3: everybody's cache, on all nodes.  Only where configured */
 pid_t drop_caches_start(const struct kfs *kfs);
 

@@ -79,32 +79,31 @@ case_eight_guests_at_once() {
 
 # Half of the memory's 2 MiB blocks hold a page that cannot be moved, and one guest
 # wants more than the other half: not refused at once, never fulfilled, and long at
-# it.  The other guest needs no more than the lock.  Whether the machine's clock is
-# fast or slow, its start must be over long before
+# it.  The other guest needs no more than the lock.  How long its QEMU takes to
+# start on a busy machine is another matter: what counts is that it is prepared
+# while the hopeless one is still at it
 case_a_hopeless_guest_does_not_hold_up_others() {
-	local pages hopeless begin normal status=1
+	local pages hopeless normal status=0
 	pool_set 2048 32
 	fragment_memory pinned
 	pages=$(sed -n 's/.*obtainable=\([0-9]*\).*/\1/p' "$holder_output")
 	config_write $'[guest]\nmatch = hopeless\nhugepages.use_idle = no'
 	guest_define hopeless $((pages * 9 / 4)) "backing=$(page_backing 2048)"
 	guest_define normal 64 "backing=$(page_backing 2048)"
-	begin=$(date +%s%N)
-	(
-		virsh start hopeless >"$vm_state/hopeless.out" 2>&1
-		echo $((($(date +%s%N) - begin) / 1000000)) >"$vm_state/hopeless.ms"
-	) &
+	virsh start hopeless >"$vm_state/hopeless.out" 2>&1 &
 	hopeless=$!
 	wait_for "the hopeless guest's ledger" ledger_exists hopeless
-	begin=$(date +%s%N)
-	check "the normal one starts beside it" virsh start normal
-	normal=$((($(date +%s%N) - begin) / 1000000))
+	virsh start normal >"$vm_state/normal.out" 2>&1 &
+	normal=$!
+	wait_for "the normal guest's ledger" ledger_exists normal
+	ledger_exists hopeless || status=1
+	check_equal "the normal one is prepared while the hopeless one is at it" $status 0
+	wait "$normal"
+	check_equal "the normal one starts beside it" "$?: $(cat "$vm_state/normal.out")" \
+		"0: Domain 'normal' started"
 	wait "$hopeless"
 	check_match "the hopeless one is refused" "$(cat "$vm_state/hopeless.out")" \
 		"only [0-9]+ could be had"
-	[ $((normal * 2)) -gt "$(cat "$vm_state/hopeless.ms")" ] || status=0
-	check_equal "the normal one did not wait for it ($normal of $(cat "$vm_state/hopeless.ms") ms)" \
-		$status 0
 	guest_down normal
 	kill_holders
 	check_pool "the static pool is complete" 2048 32
