@@ -67,11 +67,10 @@ core_obj = $(core_src:%.c=$(BUILD)/%.o)
 ctl_obj = $(ctl_src:%.c=$(BUILD)/%.o)
 core_lib = $(BUILD)/helpers/core.a
 
-# Hooks link no more than they need: each library costs every guest's start
-hook_libs = $(call pkg,--libs libxml-2.0 jansson) -linih
-# Ends up in those only that mount something
-mount_libs = $(call pkg,--libs mount)
-ctl_libs = $(hook_libs) $(mount_libs) $(call pkg,--libs libvirt smartcols)
+# Hooks link no more than they need: each library costs every guest's start.  That is
+# why libmount is loaded when it is needed; dlopen() is in a library in older glibc
+hook_libs = $(call pkg,--libs libxml-2.0 jansson) -linih -ldl
+ctl_libs = $(hook_libs) $(call pkg,--libs libvirt smartcols)
 
 programs = $(BUILD)/hooks/qemu $(BUILD)/hooks/daemon $(BUILD)/helpers/virt-membacking
 
@@ -84,7 +83,7 @@ $(core_lib): $(core_obj)
 
 $(BUILD)/hooks/%: $(BUILD)/hooks/%.o $(core_lib)
 	$(call say,LD,$@)
-	$(Q)$(LINK) -Wl,--as-needed -o $@ $^ $(hook_libs) $(mount_libs)
+	$(Q)$(LINK) -Wl,--as-needed -o $@ $^ $(hook_libs)
 
 $(BUILD)/helpers/virt-membacking: $(ctl_obj) $(core_lib)
 	$(call say,LD,$@)
@@ -103,7 +102,7 @@ unit_tests = $(unit_src:%.c=$(BUILD)/%)
 $(BUILD)/tests/unit/%.o: override CPPFLAGS += -DTESTS_DIR='"$(CURDIR)/tests"'
 $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/tests/unit/unit.o $(core_lib)
 	$(call say,LD,$@)
-	$(Q)$(LINK) -o $@ $^ $(hook_libs) $(mount_libs) -lcunit
+	$(Q)$(LINK) -o $@ $^ $(hook_libs) -lcunit
 
 .PHONY: unit-tests check
 unit-tests: $(unit_tests)

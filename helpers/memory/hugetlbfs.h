@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hugetlbfs mounts, one per page size, through libmount.
+ * hugetlbfs mounts, one per page size.
  *
  * libvirt looks for them once, when its QEMU driver starts.
  */

@@ -1,0 +1,670 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * DOC: libmount and its environment
+ *
+ * What may run a helper program (mount.nfs), wait for a dead disk, or listen to
+ * LIBMOUNT_* and BLKID_* variables runs in a child: without our stdio, with a deadline, and
+ * with an environment of our own.
+ */
+#include "memory/mount.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <libmount/libmount.h>
+#include <limits.h>
+#include <linux/loop.h>
+#include <linux/major.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/child.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "kernel/kfs.h"
+#include "memory/openat2.h"
+
+#define MOUNTINFO "proc/self/mountinfo"
+#define FSTAB	  "/etc/fstab"
+
+/* Unmounting writes back what is dirty */
+#define UNMOUNT_MS 30000
+
+/* Without udev each device is read for its label */
+#define LABEL_MS 10000
+
+/* ---- the library ---- */
+
+#define FUNCTIONS(X)                                                                               \
+	X(mnt_context_enable_rwonly_mount)                                                         \
+	X(mnt_context_get_excode)                                                                  \
+	X(mnt_context_get_syscall_errno)                                                           \
+	X(mnt_context_mount)                                                                       \
+	X(mnt_context_set_fstab)                                                                   \
+	X(mnt_context_set_fstype)                                                                  \
+	X(mnt_context_set_options)                                                                 \
+	X(mnt_context_set_source)                                                                  \
+	X(mnt_context_set_target)                                                                  \
+	X(mnt_context_syscall_called)                                                              \
+	X(mnt_context_umount)                                                                      \
+	X(mnt_free_context)                                                                        \
+	X(mnt_free_iter)                                                                           \
+	X(mnt_fs_get_devno)                                                                        \
+	X(mnt_fs_get_fstype)                                                                       \
+	X(mnt_fs_get_id)                                                                           \
+	X(mnt_fs_get_option)                                                                       \
+	X(mnt_fs_get_options)                                                                      \
+	X(mnt_fs_get_parent_id)                                                                    \
+	X(mnt_fs_get_source)                                                                       \
+	X(mnt_fs_get_target)                                                                       \
+	X(mnt_new_context)                                                                         \
+	X(mnt_new_iter)                                                                            \
+	X(mnt_new_table)                                                                           \
+	X(mnt_resolve_spec)                                                                        \
+	X(mnt_table_find_target)                                                                   \
+	X(mnt_table_next_fs)                                                                       \
+	X(mnt_table_parse_fstab)                                                                   \
+	X(mnt_table_parse_stream)                                                                  \
+	X(mnt_tag_is_valid)                                                                        \
+	X(mnt_unref_table)
+
+struct libmount {
+#define MEMBER(name) __typeof__(name) *(name);
+	FUNCTIONS(MEMBER)
+};
+
+static const struct {
+	const char *name;
+	size_t offset;
+} functions[] = {
+#define SYMBOL(name) { #name, offsetof(struct libmount, name) },
+	FUNCTIONS(SYMBOL)
+};
+
+static struct libmount lib;
+
+static int load(struct err *err)
+{
+	static void *handle;
+	size_t i;
+
+	if (handle)
+		return 0;
+	handle = dlopen("libmount.so.1", RTLD_NOW | RTLD_LOCAL);
+	if (!handle)
+		return err_set(err, ELIBACC, "cannot load libmount, which all mounts need: %s",
+			       dlerror());
+	for (i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+		void *function = dlsym(handle, functions[i].name);
+
+		if (!function) {
+			handle = NULL;
+			return err_set(err, ELIBBAD, "this libmount is too old: it lacks %s",
+				       functions[i].name);
+		}
+		memcpy((char *)&lib + functions[i].offset, &function, sizeof(function));
+	}
+	return 0;
+}
+
+/* ---- the table of what is mounted ---- */
+
+static const char *or_none(const char *text)
+{
+	return text ? text : "none";
+}
+
+/* Return: false for what can't be meant by a path that fits in MOUNT_PATH_SIZE */
+static bool fill_info(struct libmnt_fs *fs, struct mount_info *info)
+{
+	const char *target = lib.mnt_fs_get_target(fs);
+	dev_t devno = lib.mnt_fs_get_devno(fs);
+	size_t len = target ? strlen(target) : sizeof(info->target);
+
+	if (len >= sizeof(info->target))
+		return false;
+	memcpy(info->target, target, len + 1);
+	snprintf(info->fstype, sizeof(info->fstype), "%s", or_none(lib.mnt_fs_get_fstype(fs)));
+	snprintf(info->source, sizeof(info->source), "%s", or_none(lib.mnt_fs_get_source(fs)));
+	snprintf(info->devno, sizeof(info->devno), "%u:%u", major(devno), minor(devno));
+	info->id = lib.mnt_fs_get_id(fs);
+	info->parent = lib.mnt_fs_get_parent_id(fs);
+	info->readonly = lib.mnt_fs_get_option(fs, "ro", NULL, NULL) == 0;
+	return true;
+}
+
+static int visit_all(struct libmnt_table *table, mount_visit *visit, void *arg)
+{
+	struct libmnt_iter *iter = lib.mnt_new_iter(MNT_ITER_FORWARD);
+	struct libmnt_fs *fs;
+	int rc = iter ? 0 : -ENOMEM;
+
+	while (!rc && lib.mnt_table_next_fs(table, iter, &fs) == 0) {
+		struct mount_info info;
+		const char *options = lib.mnt_fs_get_options(fs);
+
+		if (fill_info(fs, &info))
+			rc = visit(arg, &info, options ? options : "");
+	}
+	lib.mnt_free_iter(iter);
+	return rc;
+}
+
+int mount_for_each(const struct kfs *kfs, mount_visit *visit, void *arg, struct err *err)
+{
+	cleanup_fclose FILE *f = kfs_stream(kfs, MOUNTINFO);
+	struct libmnt_table *table;
+	int rc = f ? load(err) : err_sys(err, errno, "cannot open /" MOUNTINFO);
+
+	if (rc < 0)
+		return rc;
+	table = lib.mnt_new_table();
+	if (!table)
+		return err_set(err, ENOMEM, "out of memory");
+	rc = lib.mnt_table_parse_stream(table, f, "/" MOUNTINFO);
+	if (rc)
+		rc = err_set(err, EIO, "cannot read /" MOUNTINFO);
+	else
+		rc = visit_all(table, visit, arg);
+	if (rc == -ENOMEM)
+		err_set(err, ENOMEM, "out of memory");
+	lib.mnt_unref_table(table);
+	return rc;
+}
+
+/* ---- what a path lies on ---- */
+
+/* Where the link @fd of /proc/self/fd leads to */
+static int name_of(int fd, char name[PATH_MAX])
+{
+	char link[40];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, name, PATH_MAX - 1);
+	if (n < 0)
+		return -errno;
+	name[n] = '\0';
+	return 0;
+}
+
+/* The real name of @path, which must exist, as seen from the root of @kfs */
+static int real_name(const struct kfs *kfs, const char *path, char name[PATH_MAX])
+{
+	cleanup_close int fd = openat2_in_root(kfs->rootfd, path, O_PATH);
+	char root[PATH_MAX];
+	size_t len;
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = name_of(fd, name);
+	if (rc == 0)
+		rc = name_of(kfs->rootfd, root);
+	if (rc < 0)
+		return rc;
+	len = strlen(root);
+	if (len > 1 && !strncmp(name, root, len))
+		memmove(name, name + len, strlen(name + len) + 1);
+	return 0;
+}
+
+/* Append @rest to @name, with one slash before each component */
+static bool append(char *name, size_t size, const char *rest)
+{
+	size_t used = strlen(name);
+
+	if (used && name[used - 1] == '/')
+		name[--used] = '\0';
+	for (; *rest; rest += strcspn(rest, "/")) {
+		int len;
+
+		rest += strspn(rest, "/");
+		len = (int)strcspn(rest, "/");
+		if (!len || (len == 1 && *rest == '.'))
+			continue;
+		used += (size_t)snprintf(name + used, size - used, "/%.*s", len, rest);
+		if (used >= size)
+			return false;
+	}
+	if (!used)
+		snprintf(name, size, "/");
+	return true;
+}
+
+/* The real name of as much of @path as exists, and the rest as it is */
+static int resolve(const struct kfs *kfs, const char *path, char name[PATH_MAX], struct err *err)
+{
+	char head[MOUNT_PATH_SIZE];
+	size_t len = strlen(path);
+	int rc;
+
+	if (*path != '/' || len >= sizeof(head))
+		return err_set(err, EINVAL, "'%s' is no absolute path of less than %zu bytes", path,
+			       sizeof(head));
+	memcpy(head, path, len + 1);
+	while ((rc = real_name(kfs, head, name)) == -ENOENT && len > 1) {
+		while (len > 1 && head[len - 1] == '/')
+			len--;
+		while (len > 1 && head[len - 1] != '/')
+			len--;
+		head[len] = '\0';
+	}
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot resolve %s", path);
+	if (!append(name, PATH_MAX, path + len))
+		return err_set(err, ENAMETOOLONG, "%s is too long", path);
+	return 0;
+}
+
+static bool is_at_or_above(const char *target, const char *path)
+{
+	size_t len = strlen(target);
+
+	if (len == 1)
+		return true;
+	return !strncmp(target, path, len) && (!path[len] || path[len] == '/');
+}
+
+/* The mounts at @path or above it, hidden ones too */
+struct candidates {
+	const char *path;
+	struct mount_info *list;
+	size_t n;
+};
+
+static int keep_candidate(void *arg, const struct mount_info *info, const char *options)
+{
+	struct candidates *c = arg;
+	struct mount_info *list;
+
+	(void)options;
+	if (!is_at_or_above(info->target, c->path))
+		return 0;
+	list = reallocarray(c->list, c->n + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	c->list = list;
+	list[c->n++] = *info;
+	return 0;
+}
+
+static bool is_top(const struct candidates *c, const struct mount_info *info)
+{
+	size_t i;
+
+	for (i = 0; i < c->n; i++)
+		if (&c->list[i] != info && c->list[i].id == info->parent)
+			return false;
+	return true;
+}
+
+/* The first mount that a walk along the path comes to from @from, or from nowhere.
+ * Of two on one mount the deeper one is hidden */
+static const struct mount_info *next_mount(const struct candidates *c,
+					   const struct mount_info *from)
+{
+	const struct mount_info *best = NULL;
+	size_t i;
+
+	for (i = 0; i < c->n; i++) {
+		const struct mount_info *info = &c->list[i];
+
+		if (info == from || (from ? info->parent != from->id : !is_top(c, info)))
+			continue;
+		if (!best || strlen(info->target) < strlen(best->target))
+			best = info;
+	}
+	return best;
+}
+
+/* As the kernel does it.  The table's order would not do: what an initramfs mounted and
+ * then moved comes before the root it lies on now */
+static const struct mount_info *walk(const struct candidates *c)
+{
+	const struct mount_info *at = NULL, *next;
+	size_t steps = 0;
+
+	while (steps++ < c->n && (next = next_mount(c, at)))
+		at = next;
+	return at;
+}
+
+int mount_find(const struct kfs *kfs, const char *path, struct mount_info *info, struct err *err)
+{
+	char name[PATH_MAX];
+	struct candidates c = { .path = name };
+	const struct mount_info *found;
+	int rc = resolve(kfs, path, name, err);
+
+	if (rc == 0)
+		rc = mount_for_each(kfs, keep_candidate, &c, err);
+	found = walk(&c);
+	if (rc == 0 && !found)
+		rc = err_set(err, ENOENT, "no file system in /" MOUNTINFO " holds %s", path);
+	if (rc == 0) {
+		*info = *found;
+		rc = !strcmp(found->target, name);
+	}
+	free(c.list);
+	return rc;
+}
+
+/* ---- in a child ---- */
+
+struct job {
+	const struct mount_spec *spec;
+	struct err *err; /* shared with the parent */
+};
+
+static int in_child(int (*work)(void *arg), struct job *job, uint64_t deadline, struct err *err)
+{
+	const char *target = job->spec->target;
+	pid_t pid;
+	int rc;
+
+	job->err = mmap(NULL, sizeof(*job->err), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			-1, 0);
+	if (job->err == MAP_FAILED)
+		return err_sys(err, errno, "cannot share memory with a child");
+	pid = child_start(work, job);
+	rc = pid < 0 ? pid : child_wait(pid, deadline);
+	/* It may have died at any point */
+	job->err->text[sizeof(job->err->text) - 1] = '\0';
+	if (rc == -ETIMEDOUT)
+		err_set(err, ETIMEDOUT, "mounting or unmounting %s took too long: stopped", target);
+	else if (rc < 0 && !*job->err->text)
+		err_sys(err, -rc, "the child that mounts or unmounts %s failed", target);
+	else if (rc < 0 && err)
+		*err = *job->err;
+	munmap(job->err, sizeof(*job->err));
+	return rc;
+}
+
+static void set_environment(void)
+{
+	clearenv();
+	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+}
+
+static bool given(const char *text)
+{
+	return text && *text;
+}
+
+/* What libmount's and the system call's results amount to */
+static int outcome(struct libmnt_context *context, int rc, const char *what, struct err *err)
+{
+	char why[512] = "";
+	int code = lib.mnt_context_get_excode(context, rc, why, sizeof(why)), errnum = EIO;
+	size_t len;
+
+	if (rc == 0 && code == 0)
+		return 0;
+	if (rc == -MNT_ERR_NOFSTAB || rc == -MNT_ERR_NOSOURCE)
+		errnum = ENODEV;
+	else if (lib.mnt_context_syscall_called(context))
+		errnum = lib.mnt_context_get_syscall_errno(context);
+	else if (rc < 0 && rc > -256)
+		errnum = -rc;
+	if (errnum <= 0 || errnum >= 256)
+		errnum = EIO;
+	for (len = strlen(why); len && strchr(".\n ", why[len - 1]); len--)
+		why[len - 1] = '\0';
+	return err_set(err, errnum, "%s: %s", what, *why ? why : strerror(errnum));
+}
+
+/* ---- mounting ---- */
+
+static const char *source_of(const struct mount_spec *spec)
+{
+	/* Types without a device show their own name by custom */
+	return given(spec->source) ? spec->source : spec->fstype;
+}
+
+static void describe(const struct mount_spec *spec, char *what, size_t size)
+{
+	if (!given(source_of(spec)))
+		snprintf(what, size, "cannot mount %s as " FSTAB " says", spec->target);
+	else
+		snprintf(what, size, "cannot mount %s on %s (type %s, options %s)", source_of(spec),
+			 spec->target, given(spec->fstype) ? spec->fstype : "auto",
+			 given(spec->options) ? spec->options : "defaults");
+}
+
+static int check_target(const char *target, const char *what, struct err *err)
+{
+	struct stat st;
+
+	if (stat(target, &st) < 0)
+		return err_sys(err, errno, "%s: the mount point", what);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(err, ENOTDIR, "%s: the mount point is no directory", what);
+	return 0;
+}
+
+/* libmount reports a missing device in many ways, depending on version and type */
+static int check_source(const char *source, const char *what, struct err *err)
+{
+	if (lib.mnt_tag_is_valid(source)) {
+		cleanup_free char *device = lib.mnt_resolve_spec(source, NULL);
+
+		if (!device)
+			return err_set(err, ENODEV, "%s: there is no device with %s", what, source);
+		return 0;
+	}
+	/* Two slashes: a CIFS share */
+	if (source[0] == '/' && source[1] != '/' && access(source, F_OK) < 0 && errno == ENOENT)
+		return err_set(err, ENODEV, "%s: there is no device %s", what, source);
+	return 0;
+}
+
+static int use_fstab(struct libmnt_context *context, const struct mount_spec *spec,
+		     const char *what, struct err *err)
+{
+	struct libmnt_table *table = lib.mnt_new_table();
+	struct libmnt_fs *fs = NULL;
+	const char *source = NULL;
+	int rc = -ENOMEM;
+
+	if (table && lib.mnt_table_parse_fstab(table, FSTAB) == 0) {
+		fs = lib.mnt_table_find_target(table, spec->target, MNT_ITER_BACKWARD);
+		source = fs ? lib.mnt_fs_get_source(fs) : NULL;
+		rc = lib.mnt_context_set_fstab(context, table);
+	}
+	if (rc)
+		rc = err_set(err, EIO, "%s: it can't be read", what);
+	else if (!fs)
+		rc = err_set(err, ENODEV, "%s: there is no line for it", what);
+	else if (source)
+		rc = check_source(source, what, err);
+	lib.mnt_unref_table(table);
+	return rc;
+}
+
+static int use_spec(struct libmnt_context *context, const struct mount_spec *spec, const char *what,
+		    struct err *err)
+{
+	const char *source = source_of(spec);
+	int rc = check_source(source, what, err);
+
+	if (rc < 0)
+		return rc;
+	if (lib.mnt_context_set_source(context, source) ||
+	    (given(spec->fstype) && lib.mnt_context_set_fstype(context, spec->fstype)))
+		return err_set(err, ENOMEM, "out of memory");
+	return 0;
+}
+
+static int set_up(struct libmnt_context *context, const struct mount_spec *spec, const char *what,
+		  struct err *err)
+{
+	if (lib.mnt_context_set_target(context, spec->target) ||
+	    (given(spec->options) && lib.mnt_context_set_options(context, spec->options)))
+		return err_set(err, ENOMEM, "out of memory");
+	/* No quiet read-only mount of a write-protected device */
+	lib.mnt_context_enable_rwonly_mount(context, 1);
+	if (given(source_of(spec)))
+		return use_spec(context, spec, what, err);
+	return use_fstab(context, spec, what, err);
+}
+
+static int make_work(void *arg)
+{
+	const struct job *job = arg;
+	const struct mount_spec *spec = job->spec;
+	struct libmnt_context *context;
+	char what[1024];
+	int rc;
+
+	describe(spec, what, sizeof(what));
+	rc = check_target(spec->target, what, job->err);
+	if (rc < 0)
+		return rc;
+	set_environment();
+	context = lib.mnt_new_context();
+	if (!context)
+		return err_set(job->err, ENOMEM, "out of memory");
+	rc = set_up(context, spec, what, job->err);
+	if (rc == 0)
+		rc = outcome(context, lib.mnt_context_mount(context), what, job->err);
+	lib.mnt_free_context(context);
+	return rc;
+}
+
+int mount_make(const struct mount_spec *spec, uint64_t deadline, struct err *err)
+{
+	struct job job = { .spec = spec };
+	int rc = load(err);
+
+	return rc < 0 ? rc : in_child(make_work, &job, deadline, err);
+}
+
+/* ---- unmounting ---- */
+
+static int remove_work(void *arg)
+{
+	const struct job *job = arg;
+	struct libmnt_context *context;
+	char what[MOUNT_PATH_SIZE + 32];
+	int rc = -ENOMEM;
+
+	set_environment();
+	context = lib.mnt_new_context();
+	if (!context || lib.mnt_context_set_target(context, job->spec->target))
+		return err_set(job->err, ENOMEM, "out of memory");
+	snprintf(what, sizeof(what), "cannot unmount %s", job->spec->target);
+	rc = outcome(context, lib.mnt_context_umount(context), what, job->err);
+	lib.mnt_free_context(context);
+	return rc;
+}
+
+int mount_remove(const struct kfs *kfs, const char *target, const char *devno, struct err *err)
+{
+	struct mount_info info;
+	const struct mount_spec spec = { .target = info.target };
+	struct job job = { .spec = &spec };
+	int rc = mount_find(kfs, target, &info, err);
+
+	if (rc < 0)
+		return rc;
+	if (rc == 0 || strcmp(info.devno, devno) != 0)
+		return 0;
+	return in_child(remove_work, &job, clock_ms() + UNMOUNT_MS, err);
+}
+
+/* ---- sources and types ---- */
+
+/* An image file as the source is mounted through a loop device */
+static bool is_behind_loop(const struct stat *file, const char *device)
+{
+	cleanup_close int fd = open(device, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct loop_info64 info;
+
+	return fd >= 0 && ioctl(fd, LOOP_GET_STATUS64, &info) == 0 &&
+	       info.lo_device == file->st_dev && info.lo_inode == file->st_ino;
+}
+
+static bool same_file(const char *wanted, const char *actual)
+{
+	struct stat w, a;
+
+	if (stat(wanted, &w) < 0 || stat(actual, &a) < 0 || !S_ISBLK(a.st_mode))
+		return false;
+	if (S_ISBLK(w.st_mode))
+		return w.st_rdev == a.st_rdev;
+	return S_ISREG(w.st_mode) && major(a.st_rdev) == LOOP_MAJOR && is_behind_loop(&w, actual);
+}
+
+/* "host:/export" and "host:/export/" */
+static bool same_name(const char *a, const char *b)
+{
+	size_t i = strlen(a), j = strlen(b);
+
+	while (i > 1 && a[i - 1] == '/')
+		i--;
+	while (j > 1 && b[j - 1] == '/')
+		j--;
+	return i == j && !memcmp(a, b, i);
+}
+
+static int label_work(void *arg)
+{
+	const struct job *job = arg;
+	cleanup_free char *device = NULL;
+
+	set_environment();
+	device = lib.mnt_resolve_spec(job->spec->source, NULL);
+	return device && same_file(device, job->spec->target) ? 0 : -ENODEV;
+}
+
+bool mount_source_is(const char *wanted, const char *actual)
+{
+	const struct mount_spec spec = { .source = wanted, .target = actual };
+	struct job job = { .spec = &spec };
+
+	if (same_name(wanted, actual))
+		return true;
+	if (*wanted == '/')
+		return same_file(wanted, actual);
+	if (load(NULL) < 0 || !lib.mnt_tag_is_valid(wanted))
+		return false;
+	return in_child(label_work, &job, clock_ms() + LABEL_MS, NULL) == 0;
+}
+
+bool mount_is_shared_type(const char *fstype)
+{
+	/* The local ones, as whatever is forgotten must not cost another host's guests
+	 * their memory.  FUSE is not among them: anything may be behind it */
+	static const char *const local[] = {
+		"bcachefs", "btrfs",	 "erofs", "exfat",  "ext2",    "ext3",	"ext4",
+		"f2fs",	    "hugetlbfs", "jfs",	  "nilfs2", "overlay", "ramfs", "reiserfs",
+		"rootfs",   "tmpfs",	 "udf",	  "vfat",   "xfs",     "zfs",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(local) / sizeof(local[0]); i++)
+		if (!strcmp(fstype, local[i]))
+			return false;
+	return true;
+}
+
+bool mount_in_fstab(const char *target)
+{
+	struct libmnt_table *table;
+	bool found;
+
+	if (load(NULL) < 0)
+		return false;
+	table = lib.mnt_new_table();
+	if (!table)
+		return false;
+	found = lib.mnt_table_parse_fstab(table, FSTAB) == 0 &&
+		lib.mnt_table_find_target(table, target, MNT_ITER_BACKWARD);
+	lib.mnt_unref_table(table);
+	return found;
+}

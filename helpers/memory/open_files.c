@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "memory/open_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "kernel/kfs.h"
+
+/* Kernel headers have them since 5.17 */
+#ifndef CIFS_SUPER_MAGIC
+#define CIFS_SUPER_MAGIC 0xff534d42
+#endif
+#ifndef SMB2_SUPER_MAGIC
+#define SMB2_SUPER_MAGIC 0xfe534d42
+#endif
+
+static unsigned int fs_type(int fd)
+{
+	struct statfs fs;
+
+	/* f_type is signed and may be of 32 or 64 bits */
+	return fstatfs(fd, &fs) == 0 ? (unsigned int)fs.f_type : NFS_SUPER_MAGIC;
+}
+
+static int take_lease(int fd)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, before;
+	int rc = 0;
+
+	/* Whoever opens it this very moment makes the kernel send us one; by default that is
+	 * our end */
+	sigaction(SIGIO, &ignore, &before);
+	if (fcntl(fd, F_SETLEASE, F_WRLCK) == 0)
+		fcntl(fd, F_SETLEASE, F_UNLCK);
+	else
+		rc = errno == EAGAIN ? 1 : -EOPNOTSUPP;
+	sigaction(SIGIO, &before, NULL);
+	return rc;
+}
+
+int open_files_lease(int fd)
+{
+	int rc;
+
+	switch (fs_type(fd)) {
+	case NFS_SUPER_MAGIC:
+	case CIFS_SUPER_MAGIC:
+	case SMB2_SUPER_MAGIC:
+		/* Leases are what a server has delegated: a refusal says nothing of openers */
+		return -EOPNOTSUPP;
+	case OVERLAYFS_SUPER_MAGIC:
+		/* A mapping is one of the file below */
+		rc = take_lease(fd);
+		return rc ? rc : -EOPNOTSUPP;
+	}
+	return take_lease(fd);
+}
+
+/* Does one of the links in /proc/PID/WHAT lead to the file? */
+static bool leads_there(int procfd, const char *pid, const char *what, dev_t dev, ino_t ino)
+{
+	char path[64];
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", pid, what);
+	fd = openat(procfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir && fd >= 0)
+		close(fd);
+	while (dir && !found && (entry = readdir(dir))) {
+		struct statx st;
+
+		/* DONT_SYNC: somebody's file on a dead server must not stop us */
+		found = entry->d_name[0] != '.' &&
+			statx(fd, entry->d_name, AT_STATX_DONT_SYNC, STATX_INO, &st) == 0 &&
+			st.stx_ino == ino && makedev(st.stx_dev_major, st.stx_dev_minor) == dev;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static void name_user(const struct kfs *kfs, uint64_t pid, struct open_files_user *user)
+{
+	char path[KFS_PATH_SIZE];
+
+	snprintf(path, sizeof(path), "proc/%llu/comm", (unsigned long long)pid);
+	user->pid = (pid_t)pid;
+	if (kfs_read(kfs, path, user->comm, sizeof(user->comm), NULL) < 0)
+		snprintf(user->comm, sizeof(user->comm), "?");
+}
+
+static bool find_by(const struct kfs *kfs, const char *what, dev_t dev, ino_t ino,
+		    struct open_files_user *user)
+{
+	int procfd = openat(kfs->rootfd, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *proc = procfd < 0 ? NULL : fdopendir(procfd);
+	struct dirent *entry;
+	bool found = false;
+	uint64_t pid;
+
+	if (!proc && procfd >= 0)
+		close(procfd);
+	while (proc && !found && (entry = readdir(proc)))
+		found = text_to_u64(entry->d_name, &pid) == 0 &&
+			leads_there(procfd, entry->d_name, what, dev, ino);
+	if (found)
+		name_user(kfs, pid, user);
+	if (proc)
+		closedir(proc);
+	return found;
+}
+
+int open_files_find(const struct kfs *kfs, dev_t dev, ino_t ino, struct open_files_user *user)
+{
+	/* Nearly always it is a descriptor, and there are fewer of them */
+	return find_by(kfs, "fd", dev, ino, user) || find_by(kfs, "map_files", dev, ino, user);
+}

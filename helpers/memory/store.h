@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Stores: file systems that hold file-backed guest memory, and the guests'
+ * directories in them.
+ *
+ * DOC: where libvirt puts a guest's memory
+ *
+ * In BASE/ID-SHORTNAME, where BASE is memory_backing_dir with "/libvirt/qemu"
+ * behind it.  libvirt makes that directory in a guest's start, after prepare, and
+ * takes an existing one as it is: a leftover file of the right size becomes the
+ * new guest's memory, old bytes and all.
+ *
+ * DOC: who can write there
+ *
+ * BASE belongs to QEMU's user, and so does everything in it: whatever is found
+ * there may be a link, or have become one a moment ago.  All names below BASE are
+ * resolved by openat2(2) without links, without leaving it, and without crossing
+ * mounts; files are only ever unlinked, never written or truncated, so that a hard
+ * link to somebody's file costs a name and nothing else.
+ */
+#ifndef MEMBACKING_MEMORY_STORE_H
+#define MEMBACKING_MEMORY_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "memory/mount.h"
+
+struct err;
+struct kfs;
+
+/* NAME_MAX and its NUL */
+#define STORE_NAME_SIZE 256
+
+/**
+ * struct store_state - A file system as it is now
+ * @present:	The directory exists; all else is meaningless otherwise
+ * @mountpoint:	It is a mount point itself
+ * @mount:	The file system it lies on
+ * @root:	That is the host's root file system
+ * @traversable: Others may pass through the directory itself (mode o+x)
+ * @in_ram:	tmpfs or ramfs: what is stored is taken from the host's memory
+ * @capacity_kib: Its size; 0: it has none (ramfs)
+ * @free_kib:	Free for root
+ * @available_kib: Free for others, QEMU among them
+ */
+struct store_state {
+	bool present;
+	bool mountpoint;
+	struct mount_info mount;
+	bool root;
+	bool traversable;
+	bool in_ram;
+	uint64_t capacity_kib;
+	uint64_t free_kib;
+	uint64_t available_kib;
+};
+
+/**
+ * store_read() - The state of the file system at @path
+ *
+ * A @path that does not exist is no error.  xfs frees what was unlinked a moment later:
+ * read it again before somebody is refused.
+ */
+int store_read(const struct kfs *kfs, const char *path, struct store_state *state, struct err *err);
+
+/**
+ * store_open_base() - Open the directory that holds the guests' directories
+ * @path:	Absolute: memory_backing_dir; links in it are the administrator's
+ *		and are followed
+ * @below:	"libvirt/qemu", or "" if @path is it already
+ * @make:	Create what is missing of @below with mode 0755 and make what there is
+ *		of it passable for all (a+x): libvirt makes the parents for
+ *		root only, and QEMU can't reach its memory then
+ * Return: a descriptor, -ENOENT, -ELOOP for a link below @path, -EXDEV for a mount
+ * point, ...
+ */
+int store_open_base(const struct kfs *kfs, const char *path, const char *below, bool make,
+		    struct err *err);
+
+/* What the files of the guest's directory @name hold now, in KiB; 0 if there are none */
+uint64_t store_guest_kib(int basefd, const char *name);
+
+/**
+ * store_remove_guest() - Remove a guest's directory and the memory files in it
+ * @name:	One component: no slash, not "." or ".."
+ * @removed_kib: Result: what they held; may be NULL
+ *
+ * If any process still has one of the files open or mapped all of them stay.  A link
+ * is removed as a link, and never looked behind.  A subdirectory is nobody's we know: it
+ * stays, and with it the directory.
+ * Return: 1 if there was something and it is gone; 0 if there was nothing;
+ * -EBUSY if a file is in use (the sentence names it, and the process if that can be
+ * seen); -ENOTEMPTY if a subdirectory was left; -ENOTDIR if it is a file, -EXDEV if it is a
+ * mount point: both stay; -E2BIG; -EROFS, ...
+ */
+int store_remove_guest(const struct kfs *kfs, int basefd, const char *name, uint64_t *removed_kib,
+		       struct err *err);
+
+/**
+ * store_guests() - Names in BASE that look like guests' directories: ID-SHORTNAME
+ *
+ * Directories and links.  A BASE that somebody has filled up is read in part.
+ * @names:	Result: an array of @n strings, each and itself to be freed
+ */
+int store_guests(int basefd, char ***names, size_t *n, struct err *err);
+
+#endif
