@@ -54,6 +54,8 @@ enum guest_bind {
  * struct guest_memory - One QEMU memory backend
  * @alias:	How people find it: "ram", "cell 0", "dimm 0", "virtio-mem 0"
  * @size_kib:	What is allocated at the start.  For virtio-mem: <requested>
+ * @max_kib:	What the guest can come to use without another start.  For virtio-mem:
+ *		<size>, since <requested> can be raised at any time, with no hook called
  * @hugepages:	Backed by hugetlb pages; @source says nothing then
  * @page_kib:	Huge page size; 0 = the host's default size
  * @bind:	With @nodes for everything but GUEST_BIND_ANY
@@ -66,6 +68,7 @@ struct guest_memory {
 	char alias[GUEST_ALIAS_SIZE];
 	int cell; /* guest NUMA cell, -1: none */
 	uint64_t size_kib;
+	uint64_t max_kib;
 	bool hugepages;
 	uint64_t page_kib;
 	enum guest_source source;
@@ -74,6 +77,12 @@ struct guest_memory {
 	bool shared;
 	bool discard;
 };
+
+/* Does it lie in a file below memory_backing_dir? */
+static inline bool guest_memory_is_file(const struct guest_memory *memory)
+{
+	return !memory->hugepages && memory->source == GUEST_SOURCE_FILE;
+}
 
 /* "hugepages.compact" = "never", from the guest's <metadata> */
 struct guest_setting {
@@ -104,6 +113,31 @@ struct guest {
  * Return: 0, -EINVAL (with a sentence that names the element), -EFBIG, -ENOMEM
  */
 int guest_parse(const char *xml, size_t len, struct guest **guest, struct err *err);
+
+/* Names that libvirt may give a guest's directory below memory_backing_dir */
+#define GUEST_DIRECTORIES    2
+#define GUEST_DIRECTORY_SIZE 256
+
+/**
+ * guest_directories() - "ID-SHORTNAME" of a guest that is being started
+ *
+ * SHORTNAME is the first 20 characters of the name.  What a character is depends
+ * on the daemon's locale, which we can't see: the second form takes 20 bytes, and
+ * is there only if it differs.
+ * (libvirt: src/conf/domain_conf.c, virDomainDefGetShortName)
+ * Return: how many there are; 0 for a guest without an id, or one whose name has a
+ * slash in it
+ */
+size_t guest_directories(const struct guest *guest,
+			 char names[GUEST_DIRECTORIES][GUEST_DIRECTORY_SIZE]);
+
+/**
+ * guest_file_kib() - What the guest's files in memory_backing_dir can come to hold, KiB
+ *
+ * The sum of max_kib of all backends with source 'file' and without huge pages.  A
+ * file is as large from the start, but has holes where nothing was written yet.
+ */
+uint64_t guest_file_kib(const struct guest *guest);
 
 void guest_free(struct guest *guest);
 

@@ -113,19 +113,20 @@ static void choose_source(const struct layout *layout, const struct own *own,
 		memory->source = GUEST_SOURCE_FILE;
 }
 
-/* Appends a backend of memory->kind, cell, size and alias to @guest */
+/* Appends a backend of memory->kind, cell, sizes and alias to @guest.  One that is
+ * empty at the start matters only where it is promised space for later */
 static void add_backend(const struct layout *layout, const struct own *own,
 			const struct guest_memory *memory, struct guest *guest)
 {
-	struct guest_memory *added;
+	struct guest_memory *added = &guest->memory[guest->n_memory];
 
-	if (!memory->size_kib)
-		return;
-	added = &guest->memory[guest->n_memory++];
 	*added = *memory;
+	added->max_kib = u64_max(added->max_kib, added->size_kib);
 	choose_page(layout, own, added);
 	choose_nodes(layout, own, added);
 	choose_source(layout, own, added);
+	if (added->size_kib || (added->max_kib && guest_memory_is_file(added)))
+		guest->n_memory++;
 }
 
 /* Models whose memory comes from the host's pools or stores; nvdimm and
@@ -168,6 +169,8 @@ static int add_device(const xmlNode *device, const struct model *model, unsigned
 		rc = guest_xml_int(guest_xml_child(target, "node"), last_cell, &memory.cell, err);
 	if (!rc)
 		rc = guest_xml_kib(guest_xml_child(target, model->size), &memory.size_kib, err);
+	if (!rc)
+		rc = guest_xml_kib(guest_xml_child(target, "size"), &memory.max_kib, err);
 	if (rc < 0)
 		return rc;
 	if (model->kind == GUEST_MEMORY_DIMM)
@@ -273,7 +276,7 @@ static int check_sum(const xmlNode *domain, const struct guest *guest, struct er
 	size_t i;
 
 	for (i = 0; i < guest->n_memory; i++)
-		sum = u64_add_sat(sum, guest->memory[i].size_kib);
+		sum = u64_add_sat(sum, guest->memory[i].max_kib);
 	if (sum >= TEXT_KIB_MAX)
 		return guest_xml_bad(domain, err, "the guest's memory sums up to more than 8 EiB");
 	return 0;

@@ -5,11 +5,11 @@
  *
  * What may stand where is config_keys.c, how lines are read config_parse.c.
  * Sections for the whole host are applied while they are read.  [guest] sections
- * are kept as checked text, and applied when a guest is there to be matched.
+ * are kept as checked text, and applied when a guest is there to be matched; so
+ * are [store] sections until their end, since "name" may come last in them.
  */
 #include "policy/config.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -23,12 +23,12 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "guest/guest.h"
+#include "policy/config_dropins.h"
 #include "policy/config_keys.h"
 #include "policy/config_parse.h"
 
 /* Far above what people write, far below what would hurt */
 #define FILE_SIZE_MAX	  (256u * 1024)
-#define DROPINS_MAX	  256
 #define PROBLEMS_PER_FILE 50
 
 /* No [guest] section: the problem is everybody's */
@@ -53,18 +53,23 @@ struct setting {
 	char *value;
 };
 
+/* Values that passed their check, in reading order */
+struct settings {
+	size_t n;
+	struct setting *all;
+};
+
 /* A [guest] section */
 struct guest_section {
 	size_t n_patterns;
 	char **patterns;
-	size_t n_settings;
-	struct setting *settings;
+	struct settings settings;
 };
 
 struct config {
 	struct config_values values;
 	size_t n_stores;
-	struct config_store *stores;
+	struct config_store stores[CONFIG_STORES_MAX];
 	size_t n_guests;
 	struct guest_section *guests;
 	size_t n_problems;
@@ -76,12 +81,16 @@ struct config {
  * @section:	The section's name; NULL before the first, and in one whose keys are
  *		skipped because the section itself was a problem
  * @skip:	The latter
+ * @store:	What the [store] section has said so far
+ * @nameless:	Its name was refused, so it is unknown which store it speaks of
  */
 struct reading {
 	struct config *config;
 	const char *label;
 	const char *section;
 	bool skip;
+	bool nameless;
+	struct settings store;
 	unsigned int section_line;
 	unsigned int n_problems;
 };
@@ -173,9 +182,46 @@ static void describe_bad_value(struct err *err, const char *section, const char 
 			key->expected);
 }
 
-static struct config_store *current_store(struct reading *r)
+static int keep_setting(struct settings *settings, const struct config_key *key, uint64_t page_kib,
+			const char *value)
 {
-	return &r->config->stores[r->config->n_stores - 1];
+	char *copy = strdup(value);
+	struct setting *s;
+
+	if (!copy)
+		return -ENOMEM;
+	s = append(&settings->all, &settings->n, sizeof(*s));
+	if (!s) {
+		free(copy);
+		return -ENOMEM;
+	}
+	s->key = key;
+	s->page_kib = page_kib;
+	s->value = copy;
+	return 0;
+}
+
+/* Bad values were refused while reading; what does not fit here is one page size
+ * too many, and is left out */
+static void apply_settings(const struct settings *settings, struct config_values *values)
+{
+	size_t i;
+
+	for (i = 0; i < settings->n; i++) {
+		const struct setting *s = &settings->all[i];
+
+		s->key->set(s->key, s->page_kib, s->value, values);
+	}
+}
+
+static void free_settings(struct settings *settings)
+{
+	size_t i;
+
+	for (i = 0; i < settings->n; i++)
+		free(settings->all[i].value);
+	free(settings->all);
+	*settings = (struct settings){ 0 };
 }
 
 static int host_pair(struct reading *r, unsigned int line, const char *name, const char *value)
@@ -191,13 +237,14 @@ static int host_pair(struct reading *r, unsigned int line, const char *name, con
 	if (!key)
 		return report(r, line, false, r->section, HOST,
 			      "unknown key '%.100s' in [%s], ignored", name, r->section);
-	if (!strcmp(r->section, "store"))
-		values->store = *current_store(r);
+	/* Of stores, @values holds nothing but the last one checked */
 	rc = key->set(key, page_kib, value, values);
-	if (!strcmp(r->section, "store"))
-		*current_store(r) = values->store;
 	if (!rc)
-		return 0;
+		return strcmp(r->section, "store") != 0 ?
+			       0 :
+			       keep_setting(&r->store, key, page_kib, value);
+	if (!strcmp(r->section, "store") && !strcmp(name, "name"))
+		r->nameless = true;
 	snprintf(section, sizeof(section), "%s.", r->section);
 	describe_bad_value(&text, section, name, value, key, rc);
 	return report(r, line, true, r->section, HOST, "%s", text.text);
@@ -226,25 +273,6 @@ static int add_patterns(struct guest_section *guest, const char *text)
 	}
 }
 
-static int keep_setting(struct guest_section *guest, const struct config_key *key,
-			uint64_t page_kib, const char *value)
-{
-	char *copy = strdup(value);
-	struct setting *s;
-
-	if (!copy)
-		return -ENOMEM;
-	s = append(&guest->settings, &guest->n_settings, sizeof(*s));
-	if (!s) {
-		free(copy);
-		return -ENOMEM;
-	}
-	s->key = key;
-	s->page_kib = page_kib;
-	s->value = copy;
-	return 0;
-}
-
 static int guest_pair(struct reading *r, unsigned int line, const char *name, const char *value)
 {
 	struct guest_section *guest = &r->config->guests[r->config->n_guests - 1];
@@ -268,7 +296,7 @@ static int guest_pair(struct reading *r, unsigned int line, const char *name, co
 	config_values_init(&scratch);
 	rc = key->set(key, page_kib, value, &scratch);
 	if (!rc)
-		return keep_setting(guest, key, page_kib, value);
+		return keep_setting(&guest->settings, key, page_kib, value);
 	describe_bad_value(&text, "", name, value, key, rc);
 	return report(r, line, true, section_of(key), current_guest(r), "%s", text.text);
 }
@@ -297,28 +325,54 @@ static int on_unreadable(void *data, unsigned int line, const char *why)
 		      "this line can't be read: %s", why);
 }
 
+static struct config_store *find_store(struct config *config, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < config->n_stores; i++)
+		if (!strcmp(config->stores[i].name, name))
+			return &config->stores[i];
+	return NULL;
+}
+
+/* The section's keys on top of what earlier sections of its name said, or of defaults */
+static int end_store(struct reading *r)
+{
+	struct config *config = r->config;
+	struct config_values values;
+	struct config_store *store;
+
+	config_values_init(&values);
+	apply_settings(&r->store, &values);
+	store = find_store(config, values.store.name);
+	if (store) {
+		values.store = *store;
+		apply_settings(&r->store, &values);
+	} else if (config->n_stores < CONFIG_STORES_MAX) {
+		store = &config->stores[config->n_stores++];
+	} else {
+		return report(r, r->section_line, true, "store", HOST,
+			      "[store] '%s' is one too many: there is room for %d stores",
+			      values.store.name, CONFIG_STORES_MAX);
+	}
+	*store = values.store;
+	return 0;
+}
+
 /* At the next header, and at the end of the file */
 static int end_section(struct reading *r)
 {
 	size_t guest = current_guest(r);
+	int rc = 0;
 
+	if (r->section && !strcmp(r->section, "store") && !r->nameless)
+		rc = end_store(r);
+	free_settings(&r->store);
+	r->nameless = false;
 	if (guest == HOST || r->config->guests[guest].n_patterns)
-		return 0;
+		return rc;
 	return report(r, r->section_line, false, NULL, guest,
 		      "[guest] without 'match = NAME, UUID or glob' applies to no guest");
-}
-
-static int begin_store(struct config *config)
-{
-	struct config_store *store;
-	struct config_values defaults;
-
-	store = append(&config->stores, &config->n_stores, sizeof(*store));
-	if (!store)
-		return -ENOMEM;
-	config_values_init(&defaults);
-	*store = defaults.store;
-	return 0;
 }
 
 static int on_section(void *data, unsigned int line, const char *name)
@@ -338,8 +392,6 @@ static int on_section(void *data, unsigned int line, const char *name)
 	if (!r->section)
 		return report(r, line, false, NULL, HOST, "unknown section [%.100s], ignored",
 			      name);
-	if (!strcmp(r->section, "store"))
-		return begin_store(config);
 	if (!strcmp(r->section, "guest") &&
 	    !append(&config->guests, &config->n_guests, sizeof(*config->guests)))
 		return -ENOMEM;
@@ -354,6 +406,7 @@ static int read_buffer(struct config *config, const char *label, const char *buf
 
 	if (!rc)
 		rc = end_section(&r);
+	free_settings(&r.store);
 	return rc < 0 ? rc : 0;
 }
 
@@ -364,6 +417,27 @@ static int refuse(struct config *config, const char *dir, const char *text)
 
 	err_set(&whole, EINVAL, "%s%s", dir, text);
 	return add_problem(config, true, NULL, HOST, whole.text);
+}
+
+/* Which of two stores at one place is meant, nobody could tell */
+static int check_stores(struct config *config)
+{
+	struct err text;
+	size_t i, j;
+
+	for (i = 1; i < config->n_stores; i++) {
+		const struct config_store *store = &config->stores[i];
+
+		for (j = 0; strcmp(config->stores[j].path, store->path) != 0;)
+			j++;
+		if (j == i)
+			continue;
+		err_set(&text, EINVAL, "[store] '%s' and [store] '%s' %s%s: give each its own path",
+			config->stores[j].name, store->name,
+			*store->path ? "have the same path " : "have both no path", store->path);
+		return add_problem(config, true, "store", HOST, text.text);
+	}
+	return 0;
 }
 
 /* @dir ends with a slash and is where @dirfd leads, for messages */
@@ -387,57 +461,6 @@ static int read_file(struct config *config, int dirfd, const char *dir, const ch
 	return read_buffer(config, label, buf, len);
 }
 
-struct names {
-	size_t n;
-	char **name;
-};
-
-static void cleanup_names_(struct names *names)
-{
-	size_t i;
-
-	for (i = 0; i < names->n; i++)
-		free(names->name[i]);
-	free(names->name);
-}
-
-static int by_bytes(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* As the shell understands *.conf: an editor's ".#a.conf" is none */
-static bool is_dropin(const char *name)
-{
-	size_t len = strlen(name);
-
-	return *name != '.' && len > 5 && !strcmp(name + len - 5, ".conf");
-}
-
-/* Return: 0, -E2BIG, or -errno.  One too many is enough to know */
-static int list_dropins(DIR *dir, struct names *names)
-{
-	struct dirent *entry;
-
-	while (errno = 0, (entry = readdir(dir))) {
-		char **slot;
-
-		if (!is_dropin(entry->d_name))
-			continue;
-		if (names->n == DROPINS_MAX)
-			return -E2BIG;
-		slot = append(&names->name, &names->n, sizeof(*slot));
-		if (!slot)
-			return -ENOMEM;
-		*slot = strdup(entry->d_name);
-		if (!*slot)
-			return -ENOMEM;
-	}
-	if (names->n)
-		qsort(names->name, names->n, sizeof(*names->name), by_bytes);
-	return -errno;
-}
-
 static int read_dropin(struct config *config, int dirfd, const char *name)
 {
 	struct err text;
@@ -449,17 +472,17 @@ static int read_dropin(struct config *config, int dirfd, const char *name)
 	return add_problem(config, false, NULL, HOST, text.text);
 }
 
-static int read_dropins(struct config *config, DIR *dir)
+static int read_dropins(struct config *config, int dirfd)
 {
-	__attribute__((cleanup(cleanup_names_))) struct names names = { 0 };
+	cleanup_dropins struct config_dropins dropins = { 0 };
 	struct err err;
 	size_t i;
 	int rc;
 
 	/* Whoever may write here could link or rename other files of root's */
-	if (file_check_trusted(dirfd(dir), CONFIG_DIR, &err) < 0)
+	if (file_check_trusted(dirfd, CONFIG_DIR, &err) < 0)
 		return refuse(config, "/", err.text);
-	rc = list_dropins(dir, &names);
+	rc = config_dropins_list(dirfd, &dropins);
 	if (rc == -ENOMEM)
 		return rc;
 	if (rc == -E2BIG)
@@ -468,8 +491,8 @@ static int read_dropins(struct config *config, DIR *dir)
 		err_sys(&err, -rc, ": cannot list");
 		return refuse(config, "/" CONFIG_DIR, err.text);
 	}
-	for (i = 0; i < names.n; i++) {
-		rc = read_dropin(config, dirfd(dir), names.name[i]);
+	for (i = 0; i < dropins.n; i++) {
+		rc = read_dropin(config, dirfd, dropins.name[i]);
 		if (rc < 0)
 			return rc;
 	}
@@ -478,25 +501,16 @@ static int read_dropins(struct config *config, DIR *dir)
 
 static int read_dropin_dir(struct config *config, int rootfd)
 {
+	cleanup_close int fd = openat(rootfd, CONFIG_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct err err;
-	DIR *dir;
-	int fd, rc;
 
-	fd = openat(rootfd, CONFIG_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd < 0) {
 		err_sys(&err, errno, ": cannot open");
 		return refuse(config, "/" CONFIG_DIR, err.text);
 	}
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
-	}
-	rc = read_dropins(config, dir);
-	closedir(dir);
-	return rc;
+	return read_dropins(config, fd);
 }
 
 static struct config *config_new(void)
@@ -517,6 +531,8 @@ int config_load(int rootfd, struct config **config, struct err *err)
 		rc = read_file(c, rootfd, "/", CONFIG_FILE);
 	if (!rc || rc == -ENOENT)
 		rc = read_dropin_dir(c, rootfd);
+	if (!rc)
+		rc = check_stores(c);
 	if (rc < 0) {
 		config_free(c);
 		return err_sys(err, -rc, "cannot read the configuration");
@@ -531,6 +547,8 @@ int config_parse_buffer(const char *label, const char *buf, size_t len, struct c
 	struct config *c = config_new();
 	int rc = c ? read_buffer(c, label, buf, len) : -ENOMEM;
 
+	if (!rc)
+		rc = check_stores(c);
 	if (rc < 0) {
 		config_free(c);
 		return err_sys(err, -rc, "cannot read the configuration");
@@ -545,10 +563,8 @@ static void free_guest_section(struct guest_section *guest)
 
 	for (i = 0; i < guest->n_patterns; i++)
 		free(guest->patterns[i]);
-	for (i = 0; i < guest->n_settings; i++)
-		free(guest->settings[i].value);
 	free(guest->patterns);
-	free(guest->settings);
+	free_settings(&guest->settings);
 }
 
 void config_free(struct config *config)
@@ -561,7 +577,6 @@ void config_free(struct config *config)
 		free_guest_section(&config->guests[i]);
 	for (i = 0; i < config->n_problems; i++)
 		free(config->problems[i].text);
-	free(config->stores);
 	free(config->guests);
 	free(config->problems);
 	free(config);
@@ -575,6 +590,18 @@ const struct config_hook *config_hook(const struct config *config)
 const struct config_hugepages *config_hugepages(const struct config *config)
 {
 	return &config->values.hugepages;
+}
+
+const struct config_store *config_store_default(const struct config *config)
+{
+	/* A [store] section's keys go to its own entry, never here */
+	return &config->values.store;
+}
+
+size_t config_stores(const struct config *config, const struct config_store **stores)
+{
+	*stores = config->stores;
+	return config->n_stores;
 }
 
 static bool matches(const struct guest_section *section, const struct guest *guest)
@@ -639,24 +666,14 @@ int config_check_section(const struct config *config, const struct guest *guest,
 	return check_metadata(config, guest, section, err);
 }
 
-/* Bad values were refused while reading; what does not fit here is one page size
- * too many, and is left out */
 static void apply_sections(const struct config *config, const struct guest *guest,
 			   struct config_values *values)
 {
-	size_t i, j;
+	size_t i;
 
-	for (i = 0; i < config->n_guests; i++) {
-		const struct guest_section *section = &config->guests[i];
-
-		if (!matches(section, guest))
-			continue;
-		for (j = 0; j < section->n_settings; j++) {
-			const struct setting *s = &section->settings[j];
-
-			s->key->set(s->key, s->page_kib, s->value, values);
-		}
-	}
+	for (i = 0; i < config->n_guests; i++)
+		if (matches(&config->guests[i], guest))
+			apply_settings(&config->guests[i].settings, values);
 }
 
 /* Bad values are left to config_check_section(), which knows whether they matter */
@@ -700,6 +717,7 @@ int config_for_guest(const struct config *config, const struct guest *guest,
 	}
 	policy->hook = values.hook;
 	policy->hugepages = values.hugepages;
+	memcpy(policy->store, values.guest.store, sizeof(policy->store));
 	return 0;
 }
 

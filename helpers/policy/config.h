@@ -70,12 +70,43 @@ struct config_hugepages {
 	struct config_release on_release_for[CONFIG_SIZES_MAX];
 };
 
+#define CONFIG_NAME_SIZE 64
+#define CONFIG_TEXT_SIZE 256
+#define CONFIG_PATH_SIZE 512
+
+/* "8G", "5%" or, with both 0, nothing said */
+struct config_amount {
+	uint64_t kib;
+	uint32_t percent;
+};
+
+enum config_mount { MOUNT_PREPARE, MOUNT_DAEMON, MOUNT_NEVER };
+
+enum config_unmount { UNMOUNT_LAST_GUEST, UNMOUNT_NEVER };
+
+/* One [store] section.  Empty texts: not given */
+struct config_store {
+	char name[CONFIG_NAME_SIZE];
+	char path[CONFIG_PATH_SIZE];
+	char source[CONFIG_TEXT_SIZE];
+	char fstype[CONFIG_NAME_SIZE];
+	char options[CONFIG_TEXT_SIZE];
+	struct config_amount size;
+	enum config_mount mount;
+	enum config_unmount unmount;
+	struct config_amount keep_free;
+};
+
+/* As many [store] sections as are kept; more are a problem of the configuration */
+#define CONFIG_STORES_MAX 16
+
 struct config; /* all that was read */
 
 /* What applies to one guest */
 struct guest_policy {
 	struct config_hook hook;
 	struct config_hugepages hugepages;
+	char store[CONFIG_NAME_SIZE]; /* the guest's own choice; empty: none */
 };
 
 /**
@@ -105,6 +136,21 @@ static inline void cleanup_config_(struct config **config)
 /* Host-wide settings, with defaults in place of values that can't be understood */
 const struct config_hook *config_hook(const struct config *config);
 const struct config_hugepages *config_hugepages(const struct config *config);
+
+/**
+ * config_stores() - The [store] sections, in reading order
+ *
+ * Two sections of one name are one store: the later one's keys count.  A section
+ * without a path is the store at memory_backing_dir.  Paths have single slashes, none
+ * at the end, and are not "/".  No two stores have the same path, unless
+ * config_check_section() has a problem of "store": what is wrong there is left out.
+ * @stores:	Set to an array that lives as long as @config
+ * Return: how many
+ */
+size_t config_stores(const struct config *config, const struct config_store **stores);
+
+/* A store of which nothing is said */
+const struct config_store *config_store_default(const struct config *config);
 
 /**
  * config_for_guest() - What applies to @guest

@@ -101,21 +101,50 @@ static int set_full_name(const struct config_key *key, uint64_t page_kib, const 
 	return *text ? set_name(key, page_kib, text, values) : -EINVAL;
 }
 
-/* Nothing, or an absolute path that says where it leads */
+/* A list for mount(8), which ends at the first blank */
+static int set_options(const struct config_key *key, uint64_t page_kib, const char *text,
+		       struct config_values *values)
+{
+	if (strchr(text, ' '))
+		return -EINVAL;
+	return set_text(key, page_kib, text, values);
+}
+
+/* Appends one component.  -EINVAL for those that lead elsewhere than they say */
+static int append_part(char *path, size_t *used, const char *part, size_t len)
+{
+	if (len <= 2 && !strncmp(part, "..", len))
+		return -EINVAL;
+	if (*used + 1 + len >= CONFIG_TEXT_SIZE)
+		return -EINVAL;
+	path[(*used)++] = '/';
+	memcpy(path + *used, part, len);
+	*used += len;
+	path[*used] = '\0';
+	return 0;
+}
+
+/* Nothing, or an absolute path that says where it leads, with single slashes: it is
+ * compared with other paths */
 static int set_path(const struct config_key *key, uint64_t page_kib, const char *text,
 		    struct config_values *values)
 {
+	char path[CONFIG_PATH_SIZE] = "";
 	const char *part = text;
+	size_t used = 0, len;
 
 	if (*text && *text != '/')
 		return -EINVAL;
-	while ((part = strchr(part, '/'))) {
-		size_t len = strcspn(++part, "/");
-
-		if (len <= 2 && len && !strncmp(part, "..", len))
+	while (*(part += strspn(part, "/"))) {
+		len = strcspn(part, "/");
+		if (append_part(path, &used, part, len) < 0)
 			return -EINVAL;
+		part += len;
 	}
-	return set_text(key, page_kib, text, values);
+	/* The root of the host is no store */
+	if (*text && !used)
+		return -EINVAL;
+	return set_text(key, page_kib, path, values);
 }
 
 static int parse_amount(const char *text, struct config_amount *amount)
@@ -145,6 +174,17 @@ static int set_amount(const struct config_key *key, uint64_t page_kib, const cha
 		return -EINVAL;
 	memcpy(value_at(key, values), &amount, sizeof(amount));
 	return 0;
+}
+
+/* For tmpfs 0 means "no limit", which is not what one expects of a size of 0 */
+static int set_size(const struct config_key *key, uint64_t page_kib, const char *text,
+		    struct config_values *values)
+{
+	struct config_amount amount = { 0 };
+
+	if (parse_amount(text, &amount) < 0 || (*text && !amount.kib && !amount.percent))
+		return -EINVAL;
+	return set_amount(key, page_kib, text, values);
 }
 
 static int set_keep_free(const struct config_key *key, uint64_t page_kib, const char *text,
@@ -309,15 +349,15 @@ static const struct config_key keys[] = {
 
 	{ KEY("store", "name", "ram", set_full_name), AT(store.name), .expected = A_NAME },
 	{ KEY("store", "path", "", set_path), AT(store.path),
-	  .expected = "an absolute path without \"..\"" },
+	  .expected = "an absolute path below /, without \"..\"" },
 	{ KEY("store", "source", "", set_text), AT(store.source),
 	  .expected = "what mount is given as its source" },
 	{ KEY("store", "fstype", "", set_name), AT(store.fstype),
 	  .expected = "a file system type, such as tmpfs" },
-	{ KEY("store", "options", "", set_text), AT(store.options),
-	  .expected = "mount options, separated by commas" },
-	{ KEY("store", "size", "", set_amount), AT(store.size),
-	  .expected = "a size such as 64G, or a percentage" },
+	{ KEY("store", "options", "", set_options), AT(store.options),
+	  .expected = "mount options, separated by commas and without blanks" },
+	{ KEY("store", "size", "", set_size), AT(store.size),
+	  .expected = "a size such as 64G, or a percentage, above 0" },
 	{ KEY("store", "mount", "prepare", set_word), AT(store.mount),
 	  .words = mount_words, .expected = "prepare, daemon or never" },
 	{ KEY("store", "unmount", "last-guest", set_word), AT(store.unmount),

@@ -15,32 +15,6 @@
 
 #include "policy/config.h"
 
-#define CONFIG_NAME_SIZE 64
-#define CONFIG_TEXT_SIZE 256
-
-/* "8G", "5%" or, with both 0, nothing said */
-struct config_amount {
-	uint64_t kib;
-	uint32_t percent;
-};
-
-enum config_mount { MOUNT_PREPARE, MOUNT_DAEMON, MOUNT_NEVER };
-
-enum config_unmount { UNMOUNT_LAST_GUEST, UNMOUNT_NEVER };
-
-/* One [store] section.  Empty texts: not given */
-struct config_store {
-	char name[CONFIG_NAME_SIZE];
-	char path[CONFIG_TEXT_SIZE];
-	char source[CONFIG_TEXT_SIZE];
-	char fstype[CONFIG_NAME_SIZE];
-	char options[CONFIG_TEXT_SIZE];
-	struct config_amount size;
-	enum config_mount mount;
-	enum config_unmount unmount;
-	struct config_amount keep_free;
-};
-
 enum config_ksm_enable { KSM_ON_DEMAND, KSM_ALWAYS, KSM_NEVER };
 
 enum config_ksm_profile {

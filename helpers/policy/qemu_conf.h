@@ -12,19 +12,45 @@
 
 #define QEMU_CONF_FILE SYSCONF_DIR "/libvirt/qemu.conf"
 
+/* libvirt's default where memory_backing_dir is not set: guests' directories lie right
+ * in it, without "libvirt/qemu" */
+#define QEMU_CONF_RAM_DIR   "/var/lib/libvirt/qemu/ram"
+
+#define QEMU_CONF_PATH_SIZE CONFIG_PATH_SIZE
+
 /**
  * struct qemu_conf - What the administrator set
  * @hugetlbfs_mount: Is set to anything: libvirt then uses that and does not look
  *		for mounts itself ("" switches huge pages off)
+ * @memory_backing_dir: Without a slash at its end; "/" if it is set to "", which
+ *		libvirt takes for that.  Empty: not set, or unreadable
+ * @memory_backing_line: Its line in the file, for messages; 0: not set
+ * @memory_backing_unreadable: It is set to what can't be understood or used here: no
+ *		string, no absolute path, too long, with control characters.  Or, with
+ *		line 0, the whole file can't be read.  Where libvirt puts memory is
+ *		unknown then, so don't go on with the default
+ * @user, @group: Whom QEMU runs as; empty: not set
  */
 struct qemu_conf {
 	bool hugetlbfs_mount;
+	char memory_backing_dir[QEMU_CONF_PATH_SIZE];
+	unsigned int memory_backing_line;
+	bool memory_backing_unreadable;
+	char user[64];
+	char group[64];
 };
+
+/* Where libvirt keeps file-backed memory: @conf's directory or the default */
+const char *qemu_conf_memory_dir(const struct qemu_conf *conf);
+
+/* What libvirt puts behind that: "libvirt/qemu", or "" for the default directory */
+const char *qemu_conf_memory_below(const struct qemu_conf *conf);
 
 /* Reads @len bytes of qemu.conf; what isn't understood is passed over */
 void qemu_conf_parse(const char *text, size_t len, struct qemu_conf *conf);
 
-/* Reads the file below @rootfd; as if it were empty when it can't be read */
+/* Reads the file below @rootfd, which only root may be able to write; as if it were empty
+ * when it is not there */
 void qemu_conf_load(int rootfd, struct qemu_conf *conf);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Any bytes as a configuration file.
+ * Any bytes as a configuration file, ours, libvirt's or Nova's.
  *
  * Built with -fsanitize=fuzzer,address,undefined.  Whatever the file holds, it
  * gives a configuration, its problems are single lines, and values stay inside
@@ -14,6 +14,8 @@
 #include "base/err.h"
 #include "guest/guest.h"
 #include "policy/config.h"
+#include "policy/nova_conf.h"
+#include "policy/qemu_conf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -38,6 +40,43 @@ static void check_policy(const struct guest_policy *policy)
 	require(policy->hook.log_level <= LOG_LEVEL_DEBUG);
 	require(hp->compact <= EFFORT_AUTO && hp->on_release <= ON_RELEASE_KEEP);
 	require(hp->n_keep_free <= CONFIG_SIZES_MAX && hp->n_on_release <= CONFIG_SIZES_MAX);
+	require(!strpbrk(policy->store, "/ \n"));
+}
+
+static void check_store(const struct config_store *store)
+{
+	/* The name becomes one of a file of ours */
+	require(*store->name && *store->name != '.' && !strpbrk(store->name, "/ \n"));
+	require(!*store->path || (store->path[0] == '/' && store->path[1]));
+	require(!strstr(store->path, "//") && !strstr(store->path, "/../"));
+	require(!strpbrk(store->options, " \t\n"));
+	require(store->size.percent <= 100 && store->keep_free.percent <= 100);
+	require(store->mount <= MOUNT_NEVER && store->unmount <= UNMOUNT_NEVER);
+}
+
+static void check_stores(const struct config *config)
+{
+	const struct config_store *stores;
+	size_t n = config_stores(config, &stores), i;
+
+	require(n <= CONFIG_STORES_MAX);
+	for (i = 0; i < n; i++)
+		check_store(&stores[i]);
+}
+
+/* The same bytes as files of others */
+static void parse_foreign(const char *text, size_t size)
+{
+	struct qemu_conf qemu;
+	struct nova_conf nova = { 0 };
+	uint64_t ratio;
+
+	qemu_conf_parse(text, size, &qemu);
+	require(*qemu_conf_memory_dir(&qemu) == '/');
+	require(!qemu.memory_backing_unreadable || !*qemu.memory_backing_dir);
+	nova_conf_parse("F", text, size, &nova);
+	if (!nova_conf_ratio(&nova.ram_allocation_ratio, &ratio))
+		require(ratio < 1000001000);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -55,6 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (config_check_section(config, &guest, "hugepages", &err))
 		require(*err.text != '\0');
 	config_check_section(config, NULL, "store", &err);
+	check_stores(config);
 	config_free(config);
+	parse_foreign((const char *)data, size);
 	return 0;
 }

@@ -257,12 +257,36 @@ static void test_lines(void)
 		  NULL },
 		{ "[store]\npath =\nsize =\nkeep_free =\nfstype=\nsource=\noptions=", NULL },
 		{ "[store]\npath = ram",
-		  "E F:2: store.path = 'ram': expected an absolute path without \"..\"\n" },
+		  "E F:2: store.path = 'ram': expected an absolute path below /, without \"..\"\n" },
 		{ "[store]\npath = /a/../b",
-		  "E F:2: store.path = '/a/../b': expected an absolute path without \"..\"\n" },
+		  "E F:2: store.path = '/a/../b': expected an absolute path below /, without \"..\"\n" },
 		{ "[store]\npath = /a/..",
-		  "E F:2: store.path = '/a/..': expected an absolute path without \"..\"\n" },
+		  "E F:2: store.path = '/a/..': expected an absolute path below /, without \"..\"\n" },
 		{ "[store]\npath = /a/..b/...", NULL },
+		{ "[store]\npath = /",
+		  "E F:2: store.path = '/': expected an absolute path below /, without \"..\"\n" },
+		{ "[store]\npath = //",
+		  "E F:2: store.path = '//': expected an absolute path below /, without "
+		  "\"..\"\n" },
+		{ "[store]\npath = /a/./b",
+		  "E F:2: store.path = '/a/./b': expected an absolute path below /, without "
+		  "\"..\"\n" },
+		{ "[store]\noptions = noatime, huge=advise",
+		  "E F:2: store.options = 'noatime, huge=advise': expected mount options, "
+		  "separated by commas and without blanks\n" },
+		{ "[store]\nsize = 0",
+		  "E F:2: store.size = '0': expected a size such as 64G, or a percentage, above 0\n" },
+		{ "[store]\nsize = 0%",
+		  "E F:2: store.size = '0%': expected a size such as 64G, or a percentage, above 0\n" },
+		{ "[store]\nsize = 64G\nsize =\nkeep_free = 0\nkeep_free = 100%", NULL },
+		{ "[store]\nkeep_free = 5 %",
+		  "E F:2: store.keep_free = '5 %': expected a size such as 2G, or a percentage\n" },
+		{ "[store]\nname = 0123456789012345678901234567890123456789012345678901234567890123",
+		  "E F:2: store.name = "
+		  "'0123456789012345678901234567890123456789012345678901234567890123': expected a "
+		  "name of letters, digits, \".\", \"_\" and \"-\"\n" },
+		{ "[store]\nname = 012345678901234567890123456789012345678901234567890123456789012",
+		  NULL },
 		{ "[store]\nname =",
 		  "E F:2: store.name = '': expected a name of letters, digits, \".\", \"_\" and "
 		  "\"-\"\n" },
@@ -270,11 +294,11 @@ static void test_lines(void)
 		  "E F:2: store.name = '../x': expected a name of letters, digits, \".\", \"_\" and "
 		  "\"-\"\n" },
 		{ "[store]\nsize = 101%",
-		  "E F:2: store.size = '101%': expected a size such as 64G, or a percentage\n" },
+		  "E F:2: store.size = '101%': expected a size such as 64G, or a percentage, above 0\n" },
 		{ "[store]\nsize = %",
-		  "E F:2: store.size = '%': expected a size such as 64G, or a percentage\n" },
+		  "E F:2: store.size = '%': expected a size such as 64G, or a percentage, above 0\n" },
 		{ "[store]\nsize = 1000%",
-		  "E F:2: store.size = '1000%': expected a size such as 64G, or a percentage\n" },
+		  "E F:2: store.size = '1000%': expected a size such as 64G, or a percentage, above 0\n" },
 		{ "[store]\nmount = now",
 		  "E F:2: store.mount = 'now': expected prepare, daemon or never\n" },
 		{ "[ksm]\nenable = on-demand\nprofile = custom\non_last_guest = unmerge", NULL },
@@ -618,6 +642,153 @@ static void test_guest_sections(void)
 	CU_ASSERT_EQUAL(config_check_section(config, NULL, "hugepages", &err), 0);
 }
 
+/* The stores as lines "NAME PATH SOURCE FSTYPE OPTIONS SIZE MOUNT UNMOUNT KEEP_FREE" */
+static const char *stores(const struct config *config)
+{
+	static const char *const mounts[] = { "prepare", "daemon", "never" };
+	static const char *const unmounts[] = { "last-guest", "never" };
+	static char text[8192];
+	const struct config_store *all;
+	size_t n = config_stores(config, &all), used = 0, i;
+
+	text[0] = '\0';
+	for (i = 0; i < n; i++) {
+		const struct config_store *s = &all[i];
+
+		used += (size_t)snprintf(
+			text + used, sizeof(text) - used,
+			"%s|%s|%s|%s|%s|%llu %u%%|%s|%s|%llu %u%%\n", s->name, s->path, s->source,
+			s->fstype, s->options, (unsigned long long)s->size.kib, s->size.percent,
+			mounts[s->mount], unmounts[s->unmount],
+			(unsigned long long)s->keep_free.kib, s->keep_free.percent);
+	}
+	return text;
+}
+
+static void test_stores(void)
+{
+	static const struct {
+		const char *text;
+		const char *want;
+	} rows[] = {
+		{ "", "" },
+		{ "[hook]\n[guest]\nmatch = *\nstore = x\n", "" },
+		{ "[store]\n", "ram|||||0 0%|prepare|last-guest|0 5%\n" },
+		{ "[store]\n[store]\n[store]\nname = ram",
+		  "ram|||||0 0%|prepare|last-guest|0 5%\n" },
+		{ "[store]\npath = /a//b/\nsource = LABEL=my disk\nfstype = xfs\noptions = a,b=c\n"
+		  "size = 64G\nmount = daemon\nunmount = never\nkeep_free = 2M\n",
+		  "ram|/a/b|LABEL=my disk|xfs|a,b=c|67108864 0%|daemon|never|2048 0%\n" },
+		/* What one section says is no default of the next */
+		{ "[store]\nname = a\npath = /a\nsize = 50%\n[store]\nname = b\npath = /b\n",
+		  "a|/a||||0 50%|prepare|last-guest|0 5%\n"
+		  "b|/b||||0 0%|prepare|last-guest|0 5%\n" },
+		/* The name may come last, or twice */
+		{ "[store]\npath = /a\nname = a\n[store]\nname = a\npath = /b\nname = b",
+		  "a|/a||||0 0%|prepare|last-guest|0 5%\n"
+		  "b|/b||||0 0%|prepare|last-guest|0 5%\n" },
+		/* Later keys count, among them those that say what is the default anyway */
+		{ "[store]\nname = a\npath = /a\nmount = never\nkeep_free = 1%\nsize = 1M\n"
+		  "[store]\npath = /r\n[hook]\n[store]\nname = a\nmount = prepare\nsize = 50%\n",
+		  "a|/a||||0 50%|prepare|last-guest|0 1%\n"
+		  "ram|/r||||0 0%|prepare|last-guest|0 5%\n" },
+		{ "[store]\npath = /a\n[store]\npath =\nkeep_free =\n",
+		  "ram|||||0 0%|prepare|last-guest|0 0%\n" },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		cleanup_config struct config *config = parse(rows[i].text);
+
+		UNIT_CHECK_STR(stores(config), rows[i].want, "row %zu", i);
+		UNIT_CHECK_STR(problems(config)->text, "", "row %zu", i);
+		UNIT_CHECK(!config_check_section(config, &vm1, "store", NULL), "row %zu", i);
+	}
+}
+
+/* What is wrong with stores, and what is left of them */
+static void test_bad_stores(void)
+{
+	static const struct {
+		const char *text;
+		const char *want;
+		const char *said;
+	} rows[] = {
+		/* A key with a bad value, and nothing else, is as if it were not there */
+		{ "[store]\npath = a\nsize = 1M\n", "ram|||||1024 0%|prepare|last-guest|0 5%\n",
+		  "F:2: store.path = 'a': expected an absolute path below /, without \"..\"" },
+		/* Nobody knows which store it is about */
+		{ "[store]\nname = a/b\npath = /a\nmount = x\n[store]\npath = /r\n",
+		  "ram|/r||||0 0%|prepare|last-guest|0 5%\n",
+		  "F:2: store.name = 'a/b': expected a name of letters, digits, \".\", \"_\" and "
+		  "\"-\"" },
+		{ "[store]\nrubbish\npath = /r\n", "ram|/r||||0 0%|prepare|last-guest|0 5%\n",
+		  "F:2: this line can't be read: expected \"key = value\" or \"[section]\"" },
+		/* Two at one place */
+		{ "[store]\npath = /a\n[store]\nname = b\npath = /b\n[store]\nname = c\npath = /a/\n",
+		  "ram|/a||||0 0%|prepare|last-guest|0 5%\n"
+		  "b|/b||||0 0%|prepare|last-guest|0 5%\n"
+		  "c|/a||||0 0%|prepare|last-guest|0 5%\n",
+		  "[store] 'ram' and [store] 'c' have the same path /a: give each its own path" },
+		{ "[store]\n[store]\nname = b\n",
+		  "ram|||||0 0%|prepare|last-guest|0 5%\n"
+		  "b|||||0 0%|prepare|last-guest|0 5%\n",
+		  "[store] 'ram' and [store] 'b' have both no path: give each its own path" },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		cleanup_config struct config *config = parse(rows[i].text);
+		struct err err = { "" };
+
+		policy_for(config, &vm1);
+		UNIT_CHECK_STR(stores(config), rows[i].want, "row %zu", i);
+		UNIT_CHECK(config_check_section(config, &vm1, "store", &err) == -EINVAL, "row %zu",
+			   i);
+		UNIT_CHECK_STR(err.text, rows[i].said, "row %zu", i);
+		UNIT_CHECK(!config_check_section(config, &vm1, "hugepages", NULL), "row %zu", i);
+	}
+}
+
+static void test_many_stores(void)
+{
+	cleanup_config struct config *config = NULL;
+	char text[4000] = "", section[100];
+	const struct config_store *all;
+	struct err err = { "" };
+	unsigned int i;
+
+	for (i = 0; i <= CONFIG_STORES_MAX; i++) {
+		snprintf(section, sizeof(section), "[store]\nname = s%u\npath = /%u\n", i, i);
+		strcat(text, section);
+	}
+	/* More of one that there is has room */
+	strcat(text, "[store]\nname = s3\nkeep_free = 7%\n");
+	config = parse(text);
+	CU_ASSERT_EQUAL(config_stores(config, &all), CONFIG_STORES_MAX);
+	CU_ASSERT_EQUAL(all[3].keep_free.percent, 7);
+	CU_ASSERT_EQUAL(config_check_section(config, NULL, "store", &err), -EINVAL);
+	UNIT_CHECK_STR(err.text, "F:49: [store] 's16' is one too many: there is room for 16 stores",
+		       "many");
+}
+
+/* A drop-in adds to a store of the main file, and may take a collision away */
+static void test_stores_in_files(void)
+{
+	const char *root = unit_tmpdir();
+	cleanup_config struct config *config = NULL;
+
+	unit_write(root, CONFIG_FILE,
+		   "[store]\nname = a\npath = /s\n[store]\nname = b\npath = /s\n");
+	unit_write(root, CONFIG_DIR "/50.conf", "[store]\nname = b\npath = /t\nmount = never\n");
+	config = load(root);
+	UNIT_CHECK_STR(stores(config),
+		       "a|/s||||0 0%|prepare|last-guest|0 5%\n"
+		       "b|/t||||0 0%|never|last-guest|0 5%\n",
+		       "files");
+	CU_ASSERT_EQUAL(problems(config)->n, 0);
+}
+
 /* A guest like vm1 that has @key = @value in its metadata */
 static struct guest with_metadata(struct guest_setting *setting)
 {
@@ -645,6 +816,27 @@ static void test_metadata(void)
 	CU_ASSERT_EQUAL(policy.hugepages.compact, EFFORT_AUTO);
 	policy = policy_for(not_allowed, &guest);
 	CU_ASSERT_EQUAL(policy.hugepages.compact, EFFORT_AUTO);
+}
+
+static void test_guest_store(void)
+{
+	char key[] = "store", value[] = "fast";
+	struct guest_setting setting = { key, value };
+	struct guest guest = with_metadata(&setting);
+	cleanup_config struct config *config =
+		parse("[guest]\nmatch = vm*\nstore = slow\n[guest]\nmatch = vm2\nstore =\n"
+		      "[guest]\nmatch = vm3\nstore = a/b\n");
+	struct guest vm3 = { .name = "vm3" };
+	struct err err = { "" };
+
+	CU_ASSERT_STRING_EQUAL(policy_for(config, &vm1).store, "slow");
+	CU_ASSERT_STRING_EQUAL(policy_for(config, &vm2).store, "");
+	CU_ASSERT_STRING_EQUAL(policy_for(config, &guest).store, "fast");
+	CU_ASSERT_STRING_EQUAL(policy_for(config, NULL).store, "");
+	CU_ASSERT_EQUAL(config_check_section(config, &vm1, "store", &err), 0);
+	CU_ASSERT_EQUAL(config_check_section(config, &vm3, "store", &err), -EINVAL);
+	UNIT_CHECK_STR(err.text, "F:9: store = 'a/b': expected the name of a [store] section",
+		       "vm3");
 }
 
 static void test_bad_metadata(void)
@@ -986,6 +1178,11 @@ static CU_TestInfo tests[] = {
 	{ "a mistake stays local", test_who_is_refused },
 	{ "which guests match", test_guest_match },
 	{ "several [guest] sections", test_guest_sections },
+	{ "stores", test_stores },
+	{ "stores that are wrong", test_bad_stores },
+	{ "one store too many", test_many_stores },
+	{ "stores in several files", test_stores_in_files },
+	{ "a guest's own store", test_guest_store },
 	{ "metadata counts last, if at all", test_metadata },
 	{ "bad metadata is that guest's problem", test_bad_metadata },
 	{ "endless metadata", test_long_metadata },

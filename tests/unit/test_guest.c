@@ -56,6 +56,8 @@ static void say_memory(struct text *text, const struct guest_memory *memory)
 	char nodes[NODESET_TEXT_SIZE];
 
 	say(text, "%s: %llu", memory->alias, (unsigned long long)memory->size_kib);
+	if (memory->max_kib != memory->size_kib)
+		say(text, " max=%llu", (unsigned long long)memory->max_kib);
 	if (memory->hugepages)
 		say(text, " huge=%llu", (unsigned long long)memory->page_kib);
 	say(text, " %s", sources[memory->source]);
@@ -124,6 +126,15 @@ static const struct {
 	{ "auto-vcpu", "ram: 2097152 anonymous\nauto\n" },
 	{ "file", "ram: 2097152 file shared discard\n" },
 	{ "file-by-access", "ram: 2097152 file\n" },
+	{ "file-parts", "cell 0: 1048576 anonymous\n"
+			"cell 1: 2097152 file\n"
+			"cell 2: 1048576 huge=2048 file shared\n"
+			"dimm 0: 524288 file shared\n"
+			"dimm 1: 524288 anonymous\n"
+			"dimm 2: 524288 file\n"
+			"dimm 3: 524288 huge=2048 file\n"
+			"virtio-mem 0: 262144 max=2097152 file shared\n"
+			"virtio-mem 1: 0 max=1048576 file\n" },
 	{ "memfd", "ram: 2097152 memfd shared\n" },
 	{ "memfd-hugepages", "ram: 2097152 huge=2048 memfd shared\n" },
 	{ "devices", "cell 0: 2097152 huge=2048 file preferred=0\n"
@@ -131,7 +142,8 @@ static const struct {
 		     "dimm 0: 526336 huge=2048 file preferred=0\n"
 		     "dimm 1: 1048576 huge=1048576 file preferred=1-2\n"
 		     "dimm 2: 524288 file preferred=0 shared discard\n"
-		     "virtio-mem 0: 262144 huge=2048 file preferred=0 shared discard\n" },
+		     "virtio-mem 0: 262144 max=2097152 huge=2048 file preferred=0 shared "
+		     "discard\n" },
 	{ "devices-no-cells", "ram: 2097152 huge=2048 file\n"
 			      "dimm 0: 1048576 huge=2048 file\n" },
 	{ "power", "ram: 1310720 huge=16384 file\n" },
@@ -253,7 +265,7 @@ static const struct {
 	{ DOMAIN("<memory unit='GiB'>3</memory>" DEVICES(
 		  "<memory model='virtio-mem'><source/>" TARGET(
 			  "<requested>2048</requested>") "</memory>")),
-	  "ram: 2097152 anonymous\nvirtio-mem 0: 2048 anonymous\n" },
+	  "ram: 2097152 anonymous\nvirtio-mem 0: 2048 max=1048576 anonymous\n" },
 	/* A device finds its page size by its cell, without one the general one */
 	{ DOMAIN("<memory unit='GiB'>3</memory>" BACKING(
 		  "<hugepages><page size='2048' nodeset='0'/></hugepages>")
@@ -291,6 +303,148 @@ static void test_corners(void)
 		if (UNIT_CHECK(rc == 0, "%s: %s", corners[i].xml, err.text))
 			UNIT_CHECK_STR(describe(guest, &text), corners[i].want, "%s",
 				       corners[i].xml);
+	}
+}
+
+/* What the files of a guest can come to hold */
+static void test_file_kib(void)
+{
+	static const struct {
+		const char *xml;
+		uint64_t kib;
+	} rows[] = {
+		{ DOMAIN(GIB), 0 },
+		{ DOMAIN(GIB BACKING("<source type='file'/>")), KIB_PER_GIB },
+		{ DOMAIN(GIB BACKING("<source type='memfd'/>")), 0 },
+		{ DOMAIN(GIB BACKING("<source type='memfd'/><access mode='shared'/>")), 0 },
+		{ DOMAIN(GIB BACKING("<access mode='private'/>")), KIB_PER_GIB },
+		{ DOMAIN(GIB BACKING("<access/>")), 0 },
+		{ DOMAIN(GIB BACKING("<hugepages/><source type='file'/>")), 0 },
+		{ DOMAIN(GIB BACKING("<hugepages><page size='4'/></hugepages>"
+				     "<source type='file'/>")),
+		  KIB_PER_GIB },
+		{ DOMAIN("<memory>1</memory>" BACKING("<source type='file'/>")), 1024 },
+		{ DOMAIN(GIB BACKING("<source type='file'/>")
+				 CELLS(CELL(0, 1) CELL(1, 2) CELL(2, 4))),
+		  7 * KIB_PER_GIB },
+		{ DOMAIN(GIB CELLS(CELL(0, 1) "<cell id='1' memory='3072' memAccess='shared'/>"
+					      "<cell id='2' memory='1024' "
+					      "memAccess='private'/>")),
+		  4096 },
+		{ DOMAIN(GIB CELLS(CELL(0, 1)) DEVICES("<memory model='dimm' access='shared'>" TARGET(
+			  "<node>0</node>") "</memory><memory model='dimm'>" TARGET("<node>0</node>") "</memory>")),
+		  KIB_PER_GIB },
+		{ DOMAIN(GIB CELLS(CELL(0, 1)) DEVICES(
+			  "<memory model='dimm' access='shared'><source><pagesize>2048</pagesize>"
+			  "</source>" TARGET("<node>0</node>") "</memory>")),
+		  0 },
+		/* All that a virtio-mem can be given, also if it begins with nothing */
+		{ DOMAIN(GIB CELLS(CELL(0, 1))
+				 DEVICES("<memory model='virtio-mem' access='shared'>" TARGET(
+					 "<node>0</node><requested>0</requested>") "</memory>")),
+		  KIB_PER_GIB },
+		{ DOMAIN(GIB CELLS(CELL(0, 1)) DEVICES("<memory model='virtio-mem'>" TARGET(
+			  "<node>0</node><requested>2048</requested>") "</memory>")),
+		  0 },
+		/* They have a path of their own */
+		{ DOMAIN(GIB CELLS(CELL(0, 1)) DEVICES(
+			  "<memory model='nvdimm' access='shared'><source><path>/x</path>"
+			  "</source>" TARGET(
+				  "<node>0</node>") "</memory>"
+						    "<memory model='virtio-pmem' access='shared'><source><path>/y</path>"
+						    "</source>" TARGET("") "</memory>")),
+		  0 },
+	};
+	struct err err;
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		cleanup_guest struct guest *guest = NULL;
+		int rc = parse(rows[i].xml, strlen(rows[i].xml), &guest, &err);
+
+		if (UNIT_CHECK(rc == 0, "%s: %s", rows[i].xml, err.text))
+			UNIT_CHECK(guest_file_kib(guest) == rows[i].kib, "%s: %llu", rows[i].xml,
+				   (unsigned long long)guest_file_kib(guest));
+	}
+}
+
+#define TEN(x) x x x x x x x x x x
+
+/* Compared with what virDomainDefGetShortName() of libvirt 9.0 makes of them in the
+ * locales C.UTF-8 and C */
+static const struct {
+	int64_t id;
+	const char *name;
+	const char *first, *second;
+} directories[] = {
+	{ 7, "short", "7-short", NULL },
+	{ 0, "x", "0-x", NULL },
+	{ INT32_MAX, "x", "2147483647-x", NULL },
+	{ -1, "short", NULL, NULL },
+	{ 7, "../../etc", NULL, NULL },
+	{ 7, "exactly-twenty-chars", "7-exactly-twenty-chars", NULL },
+	{ 7, "exactly-twenty-chars-and-more", "7-exactly-twenty-chars", NULL },
+	{ 7, "虚拟机", "7-虚拟机", NULL },
+	{ 7, TEN("虚拟机"), "7-虚拟机虚拟机虚拟机虚拟机虚拟机虚拟机虚拟",
+	  "7-虚拟机虚拟机\xe8\x99" },
+	{ 7, TEN("虚"), "7-" TEN("虚"), "7-虚虚虚虚虚虚\xe8\x99" },
+	{ 7, "aaaaaaaaaaaaaaaaaaa\xc3\xbcx", "7-aaaaaaaaaaaaaaaaaaa\xc3\xbc",
+	  "7-aaaaaaaaaaaaaaaaaaa\xc3" },
+	{ 7, TEN("e\xcc\x81"), "7-" TEN("e\xcc\x81"),
+	  "7-e\xcc\x81"
+	  "e\xcc\x81"
+	  "e\xcc\x81"
+	  "e\xcc\x81"
+	  "e\xcc\x81"
+	  "e\xcc\x81"
+	  "e\xcc" },
+	{ 7, TEN("\xf0\x9f\x98\x80") TEN("\xf0\x9f\x98\x80") "x",
+	  "7-" TEN("\xf0\x9f\x98\x80") TEN("\xf0\x9f\x98\x80"),
+	  "7-\xf0\x9f\x98\x80\xf0\x9f\x98\x80\xf0\x9f\x98\x80\xf0\x9f\x98\x80\xf0\x9f\x98"
+	  "\x80" },
+	/* No UTF-8, which libvirt takes byte by byte */
+	{ 7, "bad\xff\xfename-with-more-than-20-bytes", "7-bad\xff\xfename-with-more-", NULL },
+	{ 7,
+	  "\x80\x80\x80"
+	  "abc",
+	  "7-\x80\x80\x80"
+	  "abc",
+	  NULL },
+};
+
+static void test_directories(void)
+{
+	static struct guest guest;
+	size_t i;
+
+	for (i = 0; i < ROWS(directories); i++) {
+		char names[GUEST_DIRECTORIES][GUEST_DIRECTORY_SIZE] = { "", "" };
+		size_t want = directories[i].second ? 2 : directories[i].first ? 1 : 0, n;
+
+		guest.id = directories[i].id;
+		snprintf(guest.name, sizeof(guest.name), "%s", directories[i].name);
+		n = guest_directories(&guest, names);
+		UNIT_CHECK(n == want, "row %zu: %zu", i, n);
+		UNIT_CHECK_STR(names[0], want ? directories[i].first : "", "row %zu", i);
+		UNIT_CHECK_STR(names[1], want > 1 ? directories[i].second : "", "row %zu", i);
+	}
+}
+
+/* The longest names, of any bytes, still make a file name */
+static void test_long_directories(void)
+{
+	static const char fill[] = { 'x', '\x80', '\xbf', '\xf0', '\xff' };
+	static struct guest guest = { .id = INT64_MAX };
+	size_t i;
+
+	for (i = 0; i < sizeof(fill); i++) {
+		char names[GUEST_DIRECTORIES][GUEST_DIRECTORY_SIZE] = { "", "" };
+		size_t n;
+
+		memset(guest.name, fill[i], sizeof(guest.name) - 1);
+		n = guest_directories(&guest, names);
+		UNIT_CHECK(n >= 1 && strlen(names[0]) < 110, "row %zu: %zu", i, strlen(names[0]));
+		UNIT_CHECK(strlen(names[n - 1]) == 20 + 20, "row %zu", i);
 	}
 }
 
@@ -839,6 +993,9 @@ static CU_TestInfo tests[] = {
 	{ "units", test_units },
 	{ "guests of tests/guests", test_files },
 	{ "corners of libvirt's rules", test_corners },
+	{ "what lies in files", test_file_kib },
+	{ "the guest's directory", test_directories },
+	{ "directories of long names", test_long_directories },
 	{ "name, uuid, id", test_identity },
 	{ "length, not NUL, ends the text", test_length },
 	{ "as many as accepted", test_many },
