@@ -264,9 +264,31 @@ struct removal {
 	const struct kfs *kfs;
 	const char *guest;
 	uint64_t kib;
-	bool subdirectory;
+	char foreign[STORE_NAME_SIZE]; /* the first thing that stays */
 	struct err *err;
 };
+
+/* @prefix and a number */
+static bool is_numbered(const char *name, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	return !strncmp(name, prefix, len) && name[len] &&
+	       strspn(name + len, "0123456789") == strlen(name + len);
+}
+
+/* What libvirt calls the files: the machine's RAM id ("pc.ram", "mach-virt.ram"), a cell,
+ * a device's alias, its own or the user's.  An nvdimm's path is the user's choice, and
+ * may be here under any other name */
+static bool is_memory_file(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len > 4 && !strcmp(name + len - 4, ".ram"))
+		return true;
+	return !strcmp(name, "ram") || !strncmp(name, "ua-", 3) || is_numbered(name, "ram-node") ||
+	       is_numbered(name, "dimm") || is_numbered(name, "virtiomem");
+}
 
 /* Does anybody have it open?  Our own descriptor is closed again before others' are
  * looked at */
@@ -309,8 +331,9 @@ static int unlink_entry(void *arg, int dirfd, const char *name, const struct sta
 {
 	struct removal *removal = arg;
 
-	if (S_ISDIR(st->st_mode)) {
-		removal->subdirectory = true;
+	if (S_ISDIR(st->st_mode) || !is_memory_file(name)) {
+		if (!*removal->foreign)
+			snprintf(removal->foreign, sizeof(removal->foreign), "%s", name);
 		return 0;
 	}
 	if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
@@ -334,11 +357,12 @@ static int empty_dir(int fd, struct removal *removal)
 			       removal->guest, FILES_MAX);
 	if (rc < 0 && removal->err && !*removal->err->text)
 		return err_sys(removal->err, -rc, "cannot list %s", removal->guest);
-	if (rc == 0 && removal->subdirectory)
-		return err_set(removal->err, ENOTEMPTY,
-			       "%s holds a directory, which libvirt never makes there: look at it "
-			       "and remove it",
-			       removal->guest);
+	if (rc == 0 && *removal->foreign)
+		return err_set(
+			removal->err, ENOTEMPTY,
+			"%s holds %s, which libvirt never makes there: look at it and remove "
+			"it",
+			removal->guest, removal->foreign);
 	return rc;
 }
 

@@ -88,11 +88,12 @@ uint64_t store_guest_kib(int basefd, const char *name);
  * @removed_kib: Result: what they held; may be NULL
  *
  * If any process still has one of the files open or mapped all of them stay.  A link
- * is removed as a link, and never looked behind.  A subdirectory is nobody's we know: it
- * stays, and with it the directory.
+ * is removed as a link, and never looked behind.  A subdirectory, and a file with a name
+ * that libvirt doesn't give, is nobody's we know (an nvdimm's, perhaps): it stays, and with
+ * it the directory.
  * Return: 1 if there was something and it is gone; 0 if there was nothing;
  * -EBUSY if a file is in use (the sentence names it, and the process if that can be
- * seen); -ENOTEMPTY if a subdirectory was left; -ENOTDIR if it is a file, -EXDEV if it is a
+ * seen); -ENOTEMPTY if something else was left; -ENOTDIR if it is a file, -EXDEV if it is a
  * mount point: both stay; -E2BIG; -EROFS, ...
  */
 int store_remove_guest(const struct kfs *kfs, int basefd, const char *name, uint64_t *removed_kib,

@@ -255,12 +255,12 @@ static void test_planted(void)
 	base = openat(root, "base", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	guest = openat(base, "1-t1", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CU_ASSERT_TRUE_FATAL(base >= 0 && guest >= 0);
-	CU_ASSERT_EQUAL_FATAL(symlinkat("../../victim/file", guest, "link"), 0);
-	CU_ASSERT_EQUAL_FATAL(symlinkat("../../victim", guest, "link-to-directory"), 0);
-	CU_ASSERT_EQUAL_FATAL(symlinkat("/nowhere", guest, "dangling"), 0);
-	CU_ASSERT_EQUAL_FATAL(linkat(root, "victim/file", guest, "hard", 0), 0);
-	CU_ASSERT_EQUAL_FATAL(mkfifoat(guest, "fifo", 0600), 0);
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/base/1-t1/socket", dir);
+	CU_ASSERT_EQUAL_FATAL(symlinkat("../../victim/file", guest, "dimm0"), 0);
+	CU_ASSERT_EQUAL_FATAL(symlinkat("../../victim", guest, "ram-node0"), 0);
+	CU_ASSERT_EQUAL_FATAL(symlinkat("/nowhere", guest, "virtiomem1"), 0);
+	CU_ASSERT_EQUAL_FATAL(linkat(root, "victim/file", guest, "ua-hard", 0), 0);
+	CU_ASSERT_EQUAL_FATAL(mkfifoat(guest, "fifo.ram", 0600), 0);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/base/1-t1/dimm1", dir);
 	CU_ASSERT_EQUAL_FATAL(bind(sock, (struct sockaddr *)&address, sizeof(address)), 0);
 	/* The guest's directory is a link */
 	CU_ASSERT_EQUAL_FATAL(symlinkat("../victim", base, "2-t2"), 0);
@@ -299,12 +299,33 @@ static void test_not_ours(void)
 	unit_write(dir, "1-t1/sub/pc.ram", "x");
 	CU_ASSERT_TRUE(fill(base, "1-t1/pc.ram", 64));
 	CU_ASSERT_EQUAL(store_remove_guest(&host, base, "1-t1", &kib, &err), -ENOTEMPTY);
-	UNIT_CHECK(strstr(err.text, "1-t1 holds a directory") == err.text, "%s", err.text);
+	UNIT_CHECK(strstr(err.text, "1-t1 holds sub,") == err.text, "%s", err.text);
 	CU_ASSERT_EQUAL(kib, 64);
 	CU_ASSERT_TRUE(exists(base, "1-t1/sub/pc.ram"));
 	CU_ASSERT_FALSE(exists(base, "1-t1/pc.ram"));
 	/* Nobody reads the sentence */
 	CU_ASSERT_EQUAL(store_remove_guest(&host, base, "1-t1", NULL, NULL), -ENOTEMPTY);
+}
+
+/* Names that libvirt doesn't give: an nvdimm's path is its owner's choice */
+static void test_not_memory(void)
+{
+	static const char *const names[] = { "nvdimm0", "disk.img", "pc.ram.bak",  "dimm",
+					     "dimm0x",	"ram-node", "virtiopmem0", "sram" };
+	struct err err = { "" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *dir = unit_tmpdir();
+		cleanup_close int base = open_path(dir);
+		char path[64];
+
+		snprintf(path, sizeof(path), "1-t1/%s", names[i]);
+		unit_write(dir, path, "mine");
+		UNIT_CHECK(store_remove_guest(&host, base, "1-t1", NULL, &err) == -ENOTEMPTY, "%s",
+			   names[i]);
+		UNIT_CHECK(exists(base, path), "%s", names[i]);
+	}
 }
 
 static void test_too_many(void)
@@ -317,13 +338,13 @@ static void test_too_many(void)
 
 	CU_ASSERT_EQUAL_FATAL(mkdirat(base, "1-t1", 0700), 0);
 	for (i = 0; i <= 4096; i++) {
-		snprintf(name, sizeof(name), "1-t1/%d", i);
+		snprintf(name, sizeof(name), "1-t1/dimm%d", i);
 		CU_ASSERT_EQUAL_FATAL(mknodat(base, name, S_IFREG | 0600, 0), 0);
 	}
 	CU_ASSERT_EQUAL(store_remove_guest(&host, base, "1-t1", NULL, &err), -E2BIG);
 	UNIT_CHECK_STR(err.text, "1-t1 holds more than 4096 files: left as it is", "too many");
-	CU_ASSERT_TRUE(exists(base, "1-t1/0") && exists(base, "1-t1/4096"));
-	CU_ASSERT_EQUAL(unlinkat(base, "1-t1/7", 0), 0);
+	CU_ASSERT_TRUE(exists(base, "1-t1/dimm0") && exists(base, "1-t1/dimm4096"));
+	CU_ASSERT_EQUAL(unlinkat(base, "1-t1/dimm7", 0), 0);
 	UNIT_CHECK(store_remove_guest(&host, base, "1-t1", NULL, &err) == 1, "%s", err.text);
 }
 
@@ -696,6 +717,7 @@ static CU_TestInfo tests[] = {
 	{ "names that are none", test_bad_names },
 	{ "planted links and oddities", test_planted },
 	{ "what is not ours stays", test_not_ours },
+	{ "an nvdimm's file stays", test_not_memory },
 	{ "too many files", test_too_many },
 	{ "files in use", test_in_use },
 	{ "files in use by who can't be seen", test_in_use_unseen },
