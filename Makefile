@@ -21,6 +21,7 @@ PREFIX ?= /usr
 SBINDIR ?= $(PREFIX)/sbin
 BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share/libvirt-membacking
 SYSCONFDIR ?= /etc
 RUNSTATEDIR ?= /run
 HOOKDIR = $(SYSCONFDIR)/libvirt/hooks
@@ -66,6 +67,7 @@ ctl_src = $(sort $(wildcard helpers/conf/*.c helpers/ctl/*.c))
 core_obj = $(core_src:%.c=$(BUILD)/%.o)
 ctl_obj = $(ctl_src:%.c=$(BUILD)/%.o)
 core_lib = $(BUILD)/helpers/core.a
+ctl_lib = $(BUILD)/helpers/ctl.a
 
 # Hooks link no more than they need: each library costs every guest's start.  That is
 # why libmount is loaded when it is needed; dlopen() is in a library in older glibc
@@ -76,8 +78,10 @@ programs = $(BUILD)/hooks/qemu $(BUILD)/hooks/daemon $(BUILD)/helpers/virt-memba
 
 all: $(programs)
 
-# An archive that is never stale: members of removed files must go
+# Archives that are never stale: members of removed files must go
 $(core_lib): $(core_obj)
+$(ctl_lib): $(filter-out %/main.o,$(ctl_obj))
+$(core_lib) $(ctl_lib):
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
@@ -85,9 +89,12 @@ $(BUILD)/hooks/%: $(BUILD)/hooks/%.o $(core_lib)
 	$(call say,LD,$@)
 	$(Q)$(LINK) -Wl,--as-needed -o $@ $^ $(hook_libs)
 
-$(BUILD)/helpers/virt-membacking: $(ctl_obj) $(core_lib)
+$(BUILD)/helpers/virt-membacking: $(BUILD)/helpers/ctl/main.o $(ctl_lib) $(core_lib)
 	$(call say,LD,$@)
 	$(Q)$(LINK) -Wl,--as-needed -o $@ $^ $(ctl_libs)
+
+# It has the text of this file in it
+$(BUILD)/helpers/conf/nova_file_backed.o: conf-snippets/nova-file-backed/nova.conf
 
 $(BUILD)/%.o: %.c
 	$(call say,CC,$<)
@@ -100,9 +107,9 @@ unit_src = $(sort $(wildcard tests/unit/test_*.c))
 unit_tests = $(unit_src:%.c=$(BUILD)/%)
 
 $(BUILD)/tests/unit/%.o: override CPPFLAGS += -DTESTS_DIR='"$(CURDIR)/tests"'
-$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/tests/unit/unit.o $(core_lib)
+$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/tests/unit/unit.o $(ctl_lib) $(core_lib)
 	$(call say,LD,$@)
-	$(Q)$(LINK) -o $@ $^ $(hook_libs) -lcunit
+	$(Q)$(LINK) -Wl,--as-needed -o $@ $^ $(ctl_libs) -lcunit
 
 .PHONY: unit-tests check
 unit-tests: $(unit_tests)
@@ -153,7 +160,7 @@ layer-check: $(programs)
 	$(Q)tests/check-layers $(BUILD)
 
 # A decision makes no system call
-pure-check: $(BUILD)/helpers/policy/plan.o $(BUILD)/helpers/policy/host_view.o
+pure-check: $(patsubst %,$(BUILD)/helpers/policy/%.o,plan host_view store_rules)
 	$(Q)tests/check-pure $^
 
 tidy:
@@ -173,6 +180,7 @@ shellcheck:
 bindir = $(DESTDIR)$(BINDIR)
 sbindir = $(DESTDIR)$(SBINDIR)
 hookdir = $(DESTDIR)$(HOOKDIR)
+profiles = $(notdir $(patsubst %/,%,$(wildcard conf-snippets/*/)))
 
 .PHONY: install uninstall
 install: all
@@ -182,6 +190,10 @@ install: all
 	install -m 755 $(BUILD)/hooks/daemon $(sbindir)/libvirt-membacking-daemon-hook
 	install -m 755 $(BUILD)/helpers/virt-membacking $(bindir)/virt-membacking
 	install -m 644 packaging/man/virt-membacking.8 $(DESTDIR)$(MANDIR)/man8/
+	for profile in $(profiles); do \
+		install -d $(DESTDIR)$(DATADIR)/$$profile && \
+		install -m 644 conf-snippets/$$profile/* $(DESTDIR)$(DATADIR)/$$profile/ || exit 1; \
+	done
 	[ -e $(DESTDIR)$(SYSCONFDIR)/libvirt/membacking.conf ] || \
 		install -m 644 conf-snippets/membacking.conf $(DESTDIR)$(SYSCONFDIR)/libvirt/
 ifeq ($(HOOK_DIRECT),yes)
@@ -200,6 +212,7 @@ uninstall:
 		$(hookdir)/daemon $(hookdir)/daemon.d/50-membacking
 	rm -f $(sbindir)/libvirt-membacking-qemu-hook $(sbindir)/libvirt-membacking-daemon-hook \
 		$(bindir)/virt-membacking $(DESTDIR)$(MANDIR)/man8/virt-membacking.8
+	rm -rf $(DESTDIR)$(DATADIR)
 
 .PHONY: clean
 clean:

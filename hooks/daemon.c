@@ -36,6 +36,7 @@ int main(int argc, char **argv)
 	if (kfs_open(&kfs, "/", &err) < 0)
 		return 0;
 	report(daemon_mount_hugetlbfs(&kfs, &err), &err);
+	report(daemon_mount_stores(&kfs, &err), &err);
 	report(daemon_reconcile(&kfs, &err), &err);
 	kfs_close(&kfs);
 	return 0;

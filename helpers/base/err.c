@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 /* Control characters come from names and files that others choose: they must
  * not reach a terminal or break the one-line rule of the logs. */
 static void make_printable(char *text)
 {
+	text_mend(text);
 	for (; *text; text++)
 		if ((unsigned char)*text < 0x20 || *text == 0x7f)
 			*text = ' ';

@@ -160,6 +160,46 @@ bool text_is_uuid(const char *text)
 	return text[36] == '\0';
 }
 
+/* Bytes of the character that @text begins with; 0: none.  What stands after a NUL is
+ * never looked at */
+static size_t utf8_length(const unsigned char *text)
+{
+	/* The second byte tells what is too long, a surrogate, or above U+10FFFF */
+	static const struct {
+		unsigned char from, to, second_from, second_to, length;
+	} forms[] = {
+		{ 0x01, 0x7f, 0x00, 0x00, 1 }, { 0xc2, 0xdf, 0x80, 0xbf, 2 },
+		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
+		{ 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
+		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 },
+		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	};
+	size_t i = 0, n;
+
+	while (i < sizeof(forms) / sizeof(forms[0]) &&
+	       (text[0] < forms[i].from || text[0] > forms[i].to))
+		i++;
+	if (i == sizeof(forms) / sizeof(forms[0]))
+		return 0;
+	if (forms[i].length > 1 && (text[1] < forms[i].second_from || text[1] > forms[i].second_to))
+		return 0;
+	for (n = 2; n < forms[i].length; n++)
+		if ((text[n] & 0xc0) != 0x80)
+			return 0;
+	return forms[i].length;
+}
+
+void text_mend(char *text)
+{
+	while (*text) {
+		size_t length = utf8_length((const unsigned char *)text);
+
+		if (!length)
+			*text = '?';
+		text += length ? length : 1;
+	}
+}
+
 uint64_t u64_mul_sat(uint64_t a, uint64_t b)
 {
 	uint64_t r;

@@ -59,6 +59,10 @@ const char *text_from_kib(uint64_t kib, char buf[TEXT_KIB_SIZE]);
  * four dashes?  Nothing that passes can be a path. */
 bool text_is_uuid(const char *text);
 
+/* Put '?' for each byte of @text that belongs to no whole character of UTF-8: what was cut
+ * to a size may end within one, and is no text for JSON then */
+void text_mend(char *text);
+
 /* a * b and a + b that stop at UINT64_MAX instead of wrapping */
 uint64_t u64_mul_sat(uint64_t a, uint64_t b);
 uint64_t u64_add_sat(uint64_t a, uint64_t b);

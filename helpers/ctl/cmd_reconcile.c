@@ -6,59 +6,111 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/json.h"
+#include "base/text.h"
 #include "ctl/ctl.h"
 #include "ctl/settle.h"
-#include "lifecycle/state.h"
+
+static json_t *swept_to_json(const struct swept *swept)
+{
+	json_t *object = json_object();
+	/* A name that libvirt cut within a character is no text */
+	bool ok = json_put_string(object, "store", swept->store) &&
+		  (json_put_string(object, "directory", swept->directory) ||
+		   json_put_string(object, "directory", "?")) &&
+		  json_put_u64(object, "kib", swept->kib) &&
+		  json_put_bool(object, "removed", swept->removed);
+
+	if (!*swept->why)
+		ok = ok && json_object_set_new(object, "why", json_null()) == 0;
+	else
+		ok = ok && (json_put_string(object, "why", swept->why) ||
+			    json_put_string(object, "why", "?"));
+	if (ok)
+		return object;
+	json_decref(object);
+	return NULL;
+}
 
 static json_t *to_json(const struct round *round)
 {
-	json_t *root = json_object(), *array = json_array();
-	bool ok = array;
+	json_t *root = json_object(), *settled = json_array(), *swept = json_array();
+	bool ok = settled && swept;
 	size_t i;
 
 	for (i = 0; ok && i < round->n_settled; i++)
-		ok = json_array_append_new(array, settle_to_json(&round->settled[i])) == 0;
-	ok = json_object_set_new(root, "settled", array) == 0 && ok;
+		ok = json_array_append_new(settled, settle_to_json(&round->settled[i])) == 0;
+	for (i = 0; ok && i < round->n_swept; i++)
+		ok = json_array_append_new(swept, swept_to_json(&round->swept[i])) == 0;
+	ok = json_object_set_new(root, "settled", settled) == 0 && ok;
+	ok = json_object_set_new(root, "swept", swept) == 0 && ok;
+	ok = ok &&
+	     (*round->shared_left.text ? json_put_string(root, "shared", round->shared_left.text) :
+					 json_object_set_new(root, "shared", json_null()) == 0);
 	if (ok)
 		return root;
 	json_decref(root);
 	return NULL;
 }
 
+static void print_swept(const struct swept *swept)
+{
+	char kib[TEXT_KIB_SIZE];
+
+	if (swept->removed)
+		printf("removed %s from %s: %s of memory of no living guest\n", swept->directory,
+		       swept->store, text_from_kib(swept->kib, kib));
+	else
+		printf("%s in %s belongs to no living guest and stays: %s\n", swept->directory,
+		       swept->store, swept->why);
+}
+
+static void print(const struct round *round)
+{
+	size_t i;
+
+	for (i = 0; i < round->n_settled; i++)
+		settle_print(&round->settled[i]);
+	for (i = 0; i < round->n_swept; i++)
+		print_swept(&round->swept[i]);
+	if (*round->shared_left.text)
+		printf("%s\n", round->shared_left.text);
+	if (!round->n_settled && !round->n_swept && !*round->shared_left.text)
+		printf("nothing to settle: no guest that is gone holds anything\n");
+}
+
 static int report(const struct ctl *ctl, const struct round *round, struct err *err)
 {
-	int rc = CTL_FINE;
+	int rc = *round->shared_left.text ? CTL_FINDINGS : CTL_FINE;
 	size_t i;
 
 	for (i = 0; i < round->n_settled; i++)
 		if (!round->settled[i].complete)
 			rc = CTL_FINDINGS;
+	for (i = 0; i < round->n_swept; i++)
+		if (!round->swept[i].removed)
+			rc = CTL_FINDINGS;
 	if (ctl->json)
 		return ctl_print_json(to_json(round), err) < 0 ? -ENOMEM : rc;
-	for (i = 0; i < round->n_settled; i++)
-		settle_print(&round->settled[i]);
-	if (!round->n_settled)
-		printf("nothing to settle: no guest that is gone holds anything\n");
+	print(round);
 	return rc;
 }
 
 static int run(struct ctl *ctl, struct err *err)
 {
-	struct round round = { 0 };
-	struct state state;
+	struct settling settling;
 	int rc = ctl_need_root(ctl, "reconcile, which changes the host", err);
 
 	if (rc < 0)
 		return rc;
-	rc = settle_begin(ctl, &state, &round, err);
-	if (rc == -ENOENT)
-		return report(ctl, &round, err);
-	if (rc < 0)
-		return rc;
-	rc = round_settle_all(&round, err);
+	/* Stores have leftovers that no state directory knows of */
+	rc = settle_begin(ctl, true, &settling, err);
+	settling.round.config = settling.config;
 	if (rc == 0)
-		rc = report(ctl, &round, err);
-	settle_end(&state, &round);
+		rc = round_settle_all(&settling.round, err);
+	if (rc == 0)
+		rc = report(ctl, &settling.round, err);
+	settle_end(&settling);
 	return rc;
 }
 
@@ -68,6 +120,8 @@ const struct command cmd_reconcile = {
 	.summary = "give back what guests that are gone still hold",
 	.help = "Gives back what guests hold that are gone: their QEMU or libvirt was killed, or\n"
 		"something was in use when they ended. Guests that are alive keep what they have.\n"
+		"Memory directories in stores that belong to no living guest are removed, and\n"
+		"mounts that no guest uses any more are unmounted, if they were made for one.\n"
 		"Waits two seconds for pages in use; exit status 1 if something is left then.",
 	.options = CTL_JSON | CTL_ROOT,
 	.run = run,

@@ -8,7 +8,6 @@
 #include "ctl/ctl.h"
 #include "ctl/settle.h"
 #include "lifecycle/release.h"
-#include "lifecycle/state.h"
 
 static int report(const struct ctl *ctl, const struct settled *settled, struct err *err)
 {
@@ -30,22 +29,20 @@ static int report(const struct ctl *ctl, const struct settled *settled, struct e
 static int run(struct ctl *ctl, struct err *err)
 {
 	struct settled settled = { 0 };
-	struct round round = { 0 };
-	struct state state;
+	struct settling settling;
 	int rc = ctl_need_root(ctl, "release a guest, which changes the host", err);
 
 	if (rc < 0)
 		return rc;
-	rc = settle_begin(ctl, &state, &round, err);
-	if (rc == -ENOENT)
-		return err_set(err, ENOENT, "guest '%.256s' holds nothing, as no guest does",
-			       ctl->args[0]);
-	if (rc < 0)
-		return rc;
-	rc = release_guest(&round, ctl->args[0], ctl->force, &settled, err);
+	rc = settle_begin(ctl, false, &settling, err);
+	if (rc == 0)
+		rc = release_guest(&settling.round, ctl->args[0], ctl->force, &settled, err);
+	else if (rc == -ENOENT)
+		err_set(err, ENOENT, "guest '%.256s' holds nothing, as no guest does",
+			ctl->args[0]);
 	if (rc == 0)
 		rc = report(ctl, &settled, err);
-	settle_end(&state, &round);
+	settle_end(&settling);
 	return rc;
 }
 

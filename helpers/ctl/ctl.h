@@ -69,6 +69,8 @@ extern const struct command cmd_status;
 extern const struct command cmd_plan;
 extern const struct command cmd_reconcile;
 extern const struct command cmd_release;
+extern const struct command cmd_check;
+extern const struct command cmd_conf;
 
 /* Commands that change the host: -EPERM if we are not root.  A captured host is
  * a directory like any other */

@@ -1,8 +1,4 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/*
- * Of libvirt's API only what reads is used, and in the command only: a hook that
- * called it would wait for the libvirt that waits for the hook.
- */
 #include "ctl/domain_xml.h"
 
 #include <errno.h>
@@ -16,9 +12,8 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "ctl/libvirt_host.h"
 #include "guest/guest.h"
-
-#define LIBVIRT_URI "qemu:///system"
 
 /* A pipe is fine too: --xml <(virsh dumpxml GUEST) */
 int domain_xml_from_file(const char *file, char **xml, size_t *len, struct err *err)
@@ -33,13 +28,6 @@ int domain_xml_from_file(const char *file, char **xml, size_t *len, struct err *
 		return err_sys(err, errno, "cannot open '%.512s'", file);
 	rc = file_read_stream(fd, GUEST_XML_MAX, xml, len, err);
 	return err_prefix(err, rc, "'%.512s'", file);
-}
-
-/* libvirt prints every error to stderr otherwise, and so would we */
-static void silence(void *data, virErrorPtr error)
-{
-	(void)data;
-	(void)error;
 }
 
 static virDomainPtr find_domain(virConnectPtr conn, const char *guest)
@@ -79,11 +67,9 @@ static int read_domain(virConnectPtr conn, const char *guest, char **xml, struct
 
 int domain_xml_from_libvirt(const char *guest, char **xml, size_t *len, struct err *err)
 {
-	virConnectPtr conn;
+	virConnectPtr conn = libvirt_open();
 	int rc;
 
-	virSetErrorFunc(NULL, silence);
-	conn = virConnectOpenReadOnly(LIBVIRT_URI);
 	if (!conn)
 		return err_set(err, EIO,
 			       "libvirt cannot be asked for guest '%.256s': %s; without it, give "

@@ -27,10 +27,7 @@
 #endif
 
 static const struct command *const commands[] = {
-	&cmd_status,
-	&cmd_plan,
-	&cmd_reconcile,
-	&cmd_release,
+	&cmd_status, &cmd_check, &cmd_plan, &cmd_reconcile, &cmd_release, &cmd_conf,
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -7,25 +7,25 @@
 #include "lifecycle/state.h"
 #include "policy/config.h"
 
-int settle_begin(const struct ctl *ctl, struct state *state, struct round *round, struct err *err)
+int settle_begin(const struct ctl *ctl, bool create, struct settling *settling, struct err *err)
 {
-	cleanup_config struct config *config = NULL;
-	int rc = config_load(ctl->kfs.rootfd, &config, err);
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	*state = STATE_CLOSED;
-	rc = state_open(ctl->kfs.rootfd, false, state, err);
-	if (rc < 0)
-		return rc;
-	round_init(round, &ctl->kfs, state, config_hook(config)->lock_deadline_ms);
-	return 0;
+	*settling = (struct settling){ .state = STATE_CLOSED };
+	rc = config_load(ctl->kfs.rootfd, &settling->config, err);
+	if (rc == 0)
+		rc = state_open(ctl->kfs.rootfd, create, &settling->state, err);
+	if (rc == 0)
+		round_init(&settling->round, &ctl->kfs, &settling->state,
+			   config_hook(settling->config)->lock_deadline_ms);
+	return rc;
 }
 
-void settle_end(struct state *state, struct round *round)
+void settle_end(struct settling *settling)
 {
-	round_free(round);
-	state_close(state);
+	round_free(&settling->round);
+	state_close(&settling->state);
+	config_free(settling->config);
 }
 
 json_t *settle_to_json(const struct settled *settled)

@@ -8,7 +8,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "lifecycle/round.h"
+#include "ctl/look.h"
 #include "memory/ksm.h"
 #include "memory/thp.h"
 
@@ -17,7 +17,7 @@
  * @has_ksm, @has_thp: Whether this kernel has such a thing
  */
 struct status {
-	struct round round;
+	struct look look;
 	bool has_ksm;
 	struct ksm ksm;
 	bool has_thp;

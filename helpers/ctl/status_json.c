@@ -2,11 +2,16 @@
 /*
  * status --json.  Its keys are a contract: more may be added, none may go.
  */
+#include <string.h>
+
+#include "base/err.h"
 #include "base/json.h"
 #include "ctl/status.h"
+#include "ctl/store_text.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/liveness.h"
 #include "policy/host_view.h"
+#include "policy/store_rules.h"
 #include "steps/steps.h"
 
 static bool put(json_t *object, const char *key, json_t *value)
@@ -22,6 +27,8 @@ static json_t *if_ok(json_t *object, bool ok)
 	json_decref(object);
 	return NULL;
 }
+
+/* ---- nodes and pools ---- */
 
 static json_t *pool_to_json(const struct size_view *size, const struct pool_view *pool)
 {
@@ -76,6 +83,85 @@ static json_t *nodes_to_json(const struct host_view *host)
 	return if_ok(array, ok);
 }
 
+/* ---- stores ---- */
+
+/* Nothing is known: null */
+static bool put_text(json_t *object, const char *key, const char *text)
+{
+	return *text ? json_put_string(object, key, text) : put(object, key, json_null());
+}
+
+static json_t *promise_to_json(const struct store_promise *promise)
+{
+	json_t *object = json_object();
+
+	return if_ok(object, json_put_string(object, "name", promise->guest) &&
+				     json_put_u64(object, "promised_kib", promise->promised_kib) &&
+				     json_put_u64(object, "used_kib", promise->used_kib));
+}
+
+static json_t *promises_to_json(const struct store_view *store)
+{
+	json_t *array = json_array();
+	bool ok = array;
+	size_t i;
+
+	for (i = 0; ok && i < store->n_promises; i++)
+		ok = json_array_append_new(array, promise_to_json(&store->promises[i])) == 0;
+	return if_ok(array, ok);
+}
+
+/* Of a store that is to be mounted, @state is that of what lies below it */
+static bool put_state(json_t *object, const struct store_view *store)
+{
+	static const struct store_state none;
+	bool waits = store->configured && !store->state.mountpoint;
+	const struct store_state *state = waits ? &none : &store->state;
+	/* Without a [store] it is that of the nearest directory above, if need be */
+	bool mounted = state->mountpoint &&
+		       (store->configured || !strcmp(state->mount.target, store->config.path));
+
+	return json_put_bool(object, "mounted", mounted) &&
+	       put_text(object, "fstype", state->mount.fstype) &&
+	       put_text(object, "source", state->mount.source) &&
+	       json_put_u64(object, "capacity_kib", state->capacity_kib) &&
+	       json_put_u64(object, "used_kib",
+			    u64_sub_floor(state->capacity_kib, state->free_kib)) &&
+	       json_put_u64(object, "available_kib", state->available_kib) &&
+	       json_put_u64(object, "keep_free_kib", waits ? 0 : store_keep_free(store));
+}
+
+static json_t *store_to_json(const struct store_view *store)
+{
+	struct err problem = { "" };
+	json_t *object = json_object();
+
+	store_problem(store, &problem);
+	return if_ok(object, json_put_string(object, "name", store_text_name(store)) &&
+				     json_put_bool(object, "configured", store->configured) &&
+				     json_put_string(object, "path", store->config.path) &&
+				     json_put_bool(object, "in_use", store->in_use) &&
+				     put_state(object, store) &&
+				     json_put_u64(object, "promised_kib", store_promised(store)) &&
+				     json_put_u64(object, "outstanding_kib",
+						  store_outstanding(store, NULL)) &&
+				     put(object, "guests", promises_to_json(store)) &&
+				     put_text(object, "problem", problem.text));
+}
+
+static json_t *stores_to_json(const struct host_view *host)
+{
+	json_t *array = json_array();
+	bool ok = array;
+	size_t i;
+
+	for (i = 0; ok && i < host->n_stores; i++)
+		ok = json_array_append_new(array, store_to_json(&host->stores[i])) == 0;
+	return if_ok(array, ok);
+}
+
+/* ---- settings of the whole host ---- */
+
 static json_t *ksm_to_json(const struct status *status)
 {
 	json_t *object;
@@ -106,6 +192,8 @@ static json_t *thp_to_json(const struct status *status)
 			     put(object, "defrag", word_to_json(thp->defrag)) &&
 			     put(object, "shmem_enabled", word_to_json(thp->shmem_enabled)));
 }
+
+/* ---- guests ---- */
 
 static json_t *saved_to_json(const struct kfs *kfs, const struct ledger *ledger)
 {
@@ -165,11 +253,11 @@ static json_t *damaged_to_json(const struct ledgers *ledgers)
 
 json_t *status_to_json(const struct status *status)
 {
-	const struct round *round = &status->round;
+	const struct round *round = &status->look.round;
 	json_t *root = json_object();
 
 	return if_ok(root, put(root, "nodes", nodes_to_json(&round->host)) &&
-				   put(root, "stores", json_array()) &&
+				   put(root, "stores", stores_to_json(&round->host)) &&
 				   put(root, "ksm", ksm_to_json(status)) &&
 				   put(root, "thp", thp_to_json(status)) &&
 				   put(root, "guests", guests_to_json(round)) &&

@@ -9,9 +9,11 @@
 #include "base/text.h"
 #include "ctl/status.h"
 #include "ctl/step_text.h"
+#include "ctl/store_text.h"
 #include "ctl/table.h"
 #include "lifecycle/ledger.h"
 #include "policy/host_view.h"
+#include "policy/store_rules.h"
 
 /* ---- nodes and pools ---- */
 
@@ -79,6 +81,57 @@ static int print_nodes(const struct host_view *host, struct err *err)
 	table_begin(&table, node_columns, NODE_COLUMNS);
 	for (i = 0; i < host->numa.n_nodes; i++)
 		add_node(&table, host, &host->numa.nodes[i]);
+	return table_end(&table, err);
+}
+
+/* ---- stores ---- */
+
+enum { STORE, PATH, TYPE, SIZE, AVAILABLE, PROMISED, STORE_COLUMNS };
+
+static const struct table_column store_columns[] = {
+	[STORE] = { "STORE", TABLE_PLAIN },	    [PATH] = { "PATH", TABLE_PLAIN },
+	[TYPE] = { "TYPE", TABLE_PLAIN },	    [SIZE] = { "SIZE", TABLE_RIGHT },
+	[AVAILABLE] = { "AVAILABLE", TABLE_RIGHT }, [PROMISED] = { "PROMISED", TABLE_RIGHT },
+};
+
+/* A host without file-backed guests is spared what libvirt would do with some */
+static bool is_shown(const struct store_view *store)
+{
+	return store->configured || store->n_promises;
+}
+
+static void add_store(struct table *table, const struct store_view *store)
+{
+	struct libscols_line *row = table_row(table, NULL);
+	const struct store_state *state = &store->state;
+	bool mounted = state->mountpoint || !store->configured;
+	char kib[TEXT_KIB_SIZE];
+
+	table_cell(table, row, STORE, "%s", store_text_name(store));
+	table_cell(table, row, PATH, "%s", store->config.path);
+	table_cell(table, row, TYPE, "%s", mounted ? state->mount.fstype : "not mounted");
+	if (mounted && state->capacity_kib) {
+		table_cell(table, row, SIZE, "%s", text_from_kib(state->capacity_kib, kib));
+		table_cell(table, row, AVAILABLE, "%s", text_from_kib(state->available_kib, kib));
+	}
+	table_cell(table, row, PROMISED, "%s", text_from_kib(store_promised(store), kib));
+}
+
+static int print_stores(const struct host_view *host, struct err *err)
+{
+	struct table table;
+	size_t shown = 0, i;
+
+	table_begin(&table, store_columns, STORE_COLUMNS);
+	for (i = 0; i < host->n_stores; i++) {
+		if (is_shown(&host->stores[i])) {
+			add_store(&table, &host->stores[i]);
+			shown++;
+		}
+	}
+	if (!shown)
+		return table_drop(&table, err);
+	putchar('\n');
 	return table_end(&table, err);
 }
 
@@ -174,6 +227,21 @@ static int print_guests(const struct ledgers *ledgers, struct err *err)
 
 /* ---- what somebody should do ---- */
 
+static void print_store_problems(const struct host_view *host)
+{
+	const struct store_view *store;
+	struct err problem;
+	size_t i;
+
+	for (i = 0; i < host->n_stores; i++)
+		if (is_shown(&host->stores[i]) && host->stores[i].in_use &&
+		    store_problem(&host->stores[i], &problem) < 0)
+			printf("\n%s\n", problem.text);
+	if (host->n_stores && host->stores[0].configured &&
+	    store_choose(host, "", &store, &problem) < 0)
+		printf("\n%s\n", problem.text);
+}
+
 static void print_remedies(const struct ledgers *ledgers)
 {
 	struct err text;
@@ -203,16 +271,20 @@ static void print_remedies(const struct ledgers *ledgers)
 
 int status_print(const struct status *status, struct err *err)
 {
-	int rc = print_nodes(&status->round.host, err);
+	int rc = print_nodes(&status->look.round.host, err);
 
+	if (rc == 0)
+		rc = print_stores(&status->look.round.host, err);
 	if (rc < 0)
 		return rc;
 	putchar('\n');
 	print_ksm(status);
 	print_thp(status);
 	putchar('\n');
-	rc = print_guests(&status->round.ledgers, err);
-	if (rc == 0)
-		print_remedies(&status->round.ledgers);
-	return rc;
+	rc = print_guests(&status->look.round.ledgers, err);
+	if (rc < 0)
+		return rc;
+	print_store_problems(&status->look.round.host);
+	print_remedies(&status->look.round.ledgers);
+	return 0;
 }

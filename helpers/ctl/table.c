@@ -91,6 +91,13 @@ static void print_trimmed(const char *text)
 	}
 }
 
+int table_drop(struct table *table, struct err *err)
+{
+	scols_unref_table(table->scols);
+	table->scols = NULL;
+	return table->failed ? err_set(err, ENOMEM, "out of memory") : 0;
+}
+
 int table_end(struct table *table, struct err *err)
 {
 	char *text = NULL;
@@ -100,7 +107,5 @@ int table_end(struct table *table, struct err *err)
 	if (!table->failed)
 		print_trimmed(text);
 	free(text);
-	scols_unref_table(table->scols);
-	table->scols = NULL;
-	return table->failed ? err_set(err, ENOMEM, "out of memory") : 0;
+	return table_drop(table, err);
 }

@@ -45,4 +45,7 @@ void table_cell(struct table *table, struct libscols_line *row, size_t column, c
 /* Print and free */
 int table_end(struct table *table, struct err *err);
 
+/* Free only */
+int table_drop(struct table *table, struct err *err);
+
 #endif

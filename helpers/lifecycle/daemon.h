@@ -17,7 +17,15 @@ struct kfs;
 int daemon_mount_hugetlbfs(const struct kfs *kfs, struct err *err);
 
 /**
- * daemon_reconcile() - Settle the ledgers of guests that are gone
+ * daemon_mount_stores() - The stores with "mount = daemon"
+ *
+ * They stay mounted.  What can't be mounted is logged, and refused to the guest that
+ * needs it.
+ */
+int daemon_mount_stores(const struct kfs *kfs, struct err *err);
+
+/**
+ * daemon_reconcile() - Settle the ledgers of guests that are gone, and sweep the stores
  *
  * Only if the lock is free: each of libvirt's daemons calls at its start, and
  * whoever has the lock settles too.

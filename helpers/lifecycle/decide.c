@@ -15,7 +15,7 @@ bool decide_asks(const struct guest *guest)
 	size_t i;
 
 	for (i = 0; i < guest->n_memory; i++)
-		if (guest->memory[i].hugepages)
+		if (guest->memory[i].hugepages || guest_memory_is_file(&guest->memory[i]))
 			return true;
 	return false;
 }
@@ -30,23 +30,39 @@ static void log_problem(const char *text, bool fatal, void *data)
 		log_error("%s", text);
 }
 
-int decide_policy(const struct kfs *kfs, const struct guest *guest, bool hook,
-		  struct guest_policy *policy, bool *needed, struct err *err)
+static int check_sections(const struct config *config, const struct guest *guest,
+			  struct plan_needs needs, struct err *err)
 {
-	cleanup_config struct config *config = NULL;
-	const char *section;
+	int rc = needs.hugepages ? config_check_section(config, guest, "hugepages", err) : 0;
+
+	if (rc == 0 && needs.store)
+		rc = config_check_section(config, guest, "store", err);
+	return rc;
+}
+
+int decide_policy(const struct kfs *kfs, const struct guest *guest, bool hook,
+		  struct decided *decided, struct err *err)
+{
+	struct config *config = NULL;
 	int rc = config_load(kfs->rootfd, &config, err);
 
 	if (rc < 0)
 		return rc;
+	decided->config = config;
 	if (hook)
 		log_set_level(config_hook(config)->log_level);
 	config_for_each_problem(config, log_problem, &hook);
-	rc = config_for_guest(config, guest, policy, err);
+	rc = config_for_guest(config, guest, &decided->policy, err);
 	if (rc < 0)
 		return rc;
-	*needed = plan_needs_host(guest, policy, &section);
-	return *needed ? config_check_section(config, guest, section, err) : 0;
+	decided->needs = plan_needs_host(guest, &decided->policy);
+	return check_sections(config, guest, decided->needs, err);
+}
+
+void decided_free(struct decided *decided)
+{
+	config_free(decided->config);
+	decided->config = NULL;
 }
 
 /* The hook is linked twice, and this is the second call for one start: libvirt

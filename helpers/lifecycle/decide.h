@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "policy/config.h"
+#include "policy/plan.h"
 
 struct err;
 struct guest;
@@ -20,15 +21,27 @@ struct round;
 bool decide_asks(const struct guest *guest);
 
 /**
+ * struct decided - What the configuration means for a guest
+ * @needs:	Nothing of it set: nothing is to be done for the guest
+ */
+struct decided {
+	struct config *config;
+	struct guest_policy policy;
+	struct plan_needs needs;
+};
+
+/**
  * decide_policy() - Read the configuration and what it means for @guest
  * @hook:	Log as the configuration says from now on, and all that is wrong
  *		with it.  Else warnings only: a bad value that matters is the result
- * @needed:	false if by this policy nothing is to be done for the guest
+ * @decided:	Freed by decided_free(), on failure too
  *
  * Return: 0, or -EINVAL for a bad value that concerns this guest
  */
 int decide_policy(const struct kfs *kfs, const struct guest *guest, bool hook,
-		  struct guest_policy *policy, bool *needed, struct err *err);
+		  struct decided *decided, struct err *err);
+
+void decided_free(struct decided *decided);
 
 /* What the guest itself has from an earlier start */
 enum own_ledger {

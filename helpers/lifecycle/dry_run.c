@@ -50,7 +50,7 @@ static int decide(struct round *round, const struct guest *guest, const struct g
 	rc = own ? without_own(round, own, err) : 0;
 	if (rc < 0)
 		return rc;
-	view_settle(&round->ledgers, &round->host);
+	view_settle(round->kfs, &round->ledgers, &round->host);
 	rc = plan_make(guest, &round->host, policy, &result->plan, err);
 	if (rc == 0 && held)
 		add_note(&result->plan, "the guest is prepared already: what it holds is given "
@@ -58,7 +58,7 @@ static int decide(struct round *round, const struct guest *guest, const struct g
 	return rc;
 }
 
-static int look(const struct kfs *kfs, const struct guest *guest, const struct guest_policy *policy,
+static int look(const struct kfs *kfs, const struct guest *guest, const struct decided *decided,
 		struct dry_run *result, struct err *err)
 {
 	struct state state = STATE_CLOSED;
@@ -68,9 +68,13 @@ static int look(const struct kfs *kfs, const struct guest *guest, const struct g
 	if (rc < 0 && rc != -ENOENT)
 		return err_prefix(err, rc, "guest '%s'", guest->name);
 	round_init(&round, kfs, &state, 0);
+	if (decided->needs.store) {
+		round.config = decided->config;
+		round.guest = guest;
+	}
 	rc = round_look(&round, err);
 	if (rc == 0)
-		rc = decide(&round, guest, policy, result, err);
+		rc = decide(&round, guest, &decided->policy, result, err);
 	round_free(&round);
 	state_close(&state);
 	return rc;
@@ -79,19 +83,18 @@ static int look(const struct kfs *kfs, const struct guest *guest, const struct g
 int dry_run(const struct kfs *kfs, const struct guest *guest, struct dry_run *result,
 	    struct err *err)
 {
+	__attribute__((cleanup(decided_free))) struct decided decided = { 0 };
 	struct dry_run run = { 0 };
-	struct guest_policy policy;
-	bool needed = false;
 	int rc = 0;
 
 	if (!decide_asks(guest)) {
-		nothing(&run, "it asks for no huge pages");
+		nothing(&run, "it asks for neither huge pages nor file-backed memory");
 	} else {
-		rc = decide_policy(kfs, guest, false, &policy, &needed, err);
+		rc = decide_policy(kfs, guest, false, &decided, err);
 		if (rc < 0)
 			return err_prefix(err, rc, "guest '%s'", guest->name);
-		if (needed)
-			rc = look(kfs, guest, &policy, &run, err);
+		if (decided.needs.hugepages || decided.needs.store)
+			rc = look(kfs, guest, &decided, &run, err);
 		else
 			nothing(&run, "its huge pages are not managed (manage = no)");
 	}

@@ -17,9 +17,13 @@
 #include "lifecycle/qemu_memory.h"
 #include "lifecycle/round.h"
 #include "lifecycle/state.h"
+#include "lifecycle/sweep.h"
 #include "lifecycle/view.h"
+#include "lifecycle/view_stores.h"
 #include "policy/config.h"
 #include "policy/plan.h"
+#include "policy/store_rules.h"
+#include "steps/store_step.h"
 
 /* For operations that read no configuration */
 #define LOCK_DEADLINE_MS 120000
@@ -135,25 +139,48 @@ static int carry_out(struct round *round, const struct guest *guest, struct plan
 	return round_apply(round, ledger, deadline, err);
 }
 
+/* File systems have the room of what was just removed a moment later */
+static int make_plan(struct round *round, const struct guest *guest, const struct decided *decided,
+		     struct plan *plan, struct err *err)
+{
+	int tries, rc;
+
+	for (tries = 0;; tries++) {
+		rc = plan_make(guest, &round->host, &decided->policy, plan, err);
+		if (rc != -ENOSPC || !decided->needs.store || tries == STORE_ADMIT_TRIES)
+			return rc;
+		clock_sleep_ms(STORE_ADMIT_WAIT_MS);
+		rc = round_refresh(round, err);
+		if (rc < 0)
+			return rc;
+	}
+}
+
 static int decide_and_do(struct round *round, const struct guest *guest,
-			 const struct guest_policy *policy, struct err *err)
+			 const struct decided *decided, struct err *err)
 {
 	cleanup_with(step_list_free) struct step_list debt = { 0 };
 	cleanup_with(cleanup_plan) struct plan plan = { 0 };
 	uint64_t begin, deadline;
+	bool plan_mounted;
 	int rc;
 
-	rc = round_begin(round, clock_ms() + policy->hook.lock_deadline_ms, NULL, err);
+	rc = round_begin(round, clock_ms() + decided->policy.hook.lock_deadline_ms, NULL, err);
 	if (rc < 0)
 		return rc;
 	begin = clock_ms();
-	deadline = begin + policy->hook.deadline_ms;
+	deadline = begin + decided->policy.hook.deadline_ms;
 	rc = settle_own(round, guest, &debt, err);
 	if (rc)
 		return rc < 0 ? rc : 0;
-	rc = plan_make(guest, &round->host, policy, &plan, err);
+	rc = make_plan(round, guest, decided, &plan, err);
+	/* What an earlier boot left there */
+	plan_mounted = rc == 0 && plan.list.n && plan.list.steps[0].kind == STEP_STORE &&
+		       plan.list.steps[0].store.mount;
 	if (rc == 0)
 		rc = carry_out(round, guest, &plan, &debt, deadline, err);
+	if (rc == 0 && plan_mounted)
+		sweep_stores(round);
 	if (rc == 0)
 		log_info("prepared in %llu ms", (unsigned long long)(clock_ms() - begin));
 	return rc;
@@ -188,8 +215,7 @@ int event_prepare(const struct event *event, struct err *err)
 	cleanup_with(cleanup_state) struct state state = STATE_CLOSED;
 	cleanup_with(cleanup_round) struct round round = { 0 };
 	cleanup_guest struct guest *guest = NULL;
-	struct guest_policy policy;
-	bool needed;
+	cleanup_with(decided_free) struct decided decided = { 0 };
 	int rc;
 
 	if (!event->xml)
@@ -200,16 +226,20 @@ int event_prepare(const struct event *event, struct err *err)
 		return err_prefix(err, rc, "guest '%s'", event->guest_name);
 	if (!decide_asks(guest))
 		return prepare_nothing(event, guest);
-	rc = decide_policy(event->kfs, guest, true, &policy, &needed, err);
+	rc = decide_policy(event->kfs, guest, true, &decided, err);
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", guest->name);
-	if (!needed)
+	if (!decided.needs.hugepages && !decided.needs.store)
 		return prepare_nothing(event, guest);
 	rc = state_open(event->kfs->rootfd, true, &state, err);
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", guest->name);
-	round_init(&round, event->kfs, &state, policy.hook.lock_deadline_ms);
-	return decide_and_do(&round, guest, &policy, err);
+	round_init(&round, event->kfs, &state, decided.policy.hook.lock_deadline_ms);
+	if (decided.needs.store) {
+		round.config = decided.config;
+		round.guest = guest;
+	}
+	return decide_and_do(&round, guest, &decided, err);
 }
 
 /* ---- the others ---- */
@@ -368,6 +398,35 @@ int event_release(const struct event *event, struct err *err)
 	return rc;
 }
 
+/* What a guest that was started before us, or without us, may still come to use of the
+ * store it lives in: others must not be promised that */
+static void adopt_store(const struct kfs *kfs, const struct guest *guest, struct step_list *list)
+{
+	cleanup_config struct config *config = NULL;
+	const struct store_view *store;
+	struct host_view host = { 0 };
+	struct ledgers nobody = { 0 };
+	struct step *step = calloc(1, sizeof(*step));
+	struct err err;
+
+	if (step && config_load(kfs->rootfd, &config, &err) == 0 &&
+	    view_stores(kfs, config, &nobody, NULL, &host, &err) == 0 &&
+	    store_choose(&host, "", &store, &err) == 0) {
+		step->kind = STEP_STORE;
+		store_step_fill(guest, store, &host, &step->store);
+		step->store.mount = false;
+		step->store.ready = true;
+	}
+	view_stores_free(&host);
+	/* Its files may lie where memory_backing_dir led to when it was started */
+	if (!step || !step->store.ready || !store_step_used(kfs, &step->store)) {
+		free(step);
+		return;
+	}
+	list->steps = step;
+	list->n = 1;
+}
+
 static int adopt(const struct event *event, const struct guest *guest, struct state *state,
 		 struct err *err)
 {
@@ -379,7 +438,11 @@ static int adopt(const struct event *event, const struct guest *guest, struct st
 	snprintf(ledger.uuid, sizeof(ledger.uuid), "%s", guest->uuid);
 	snprintf(ledger.name, sizeof(ledger.name), "%s", guest->name);
 	ledger.driver = liveness_driver(event->kfs);
-	return ledger_write(state, &ledger, err);
+	if (guest_file_kib(guest))
+		adopt_store(event->kfs, guest, &ledger.list);
+	rc = ledger_write(state, &ledger, err);
+	step_list_free(&ledger.list);
+	return rc;
 }
 
 int event_reconnect(const struct event *event, struct err *err)

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "lifecycle/liveness.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/err.h"
 #include "base/text.h"
 #include "kernel/kfs.h"
 
@@ -108,4 +111,50 @@ bool liveness_qemu(const struct kfs *kfs, const char *name, pid_t *pid)
 	/* Who can't look (status without root, no descriptor left) must not take it
 	 * for dead */
 	return !is_nobody(rc);
+}
+
+/* The guest's name in "NAME.pid"; NULL for other files, and the driver's own */
+static char *name_of_pid_file(const char *file)
+{
+	size_t len = strlen(file);
+
+	if (len <= 4 || strcmp(file + len - 4, ".pid") || !strcmp(file, "driver.pid"))
+		return NULL;
+	return strndup(file, len - 4);
+}
+
+static int add_name(char ***names, size_t *n, char *name)
+{
+	char **more = reallocarray(*names, *n + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	more[(*n)++] = name;
+	*names = more;
+	return 0;
+}
+
+int liveness_running(const struct kfs *kfs, char ***names, size_t *n, struct err *err)
+{
+	int fd = openat(kfs->rootfd, QEMU_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	int rc = 0;
+
+	*names = NULL;
+	*n = 0;
+	if (!dir && errno == ENOENT)
+		return 0;
+	if (!dir)
+		return err_sys(err, errno, "cannot read /" QEMU_DIR);
+	while (rc == 0 && (entry = readdir(dir))) {
+		char *name = name_of_pid_file(entry->d_name);
+
+		if (name && liveness_qemu(kfs, name, NULL))
+			rc = add_name(names, n, name);
+		else
+			free(name);
+	}
+	closedir(dir);
+	return rc < 0 ? err_set(err, -rc, "out of memory") : 0;
 }

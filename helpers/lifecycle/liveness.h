@@ -6,9 +6,11 @@
 #define MEMBACKING_LIFECYCLE_LIVENESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+struct err;
 struct kfs;
 
 /* A process that can't be mistaken for a later one of the same number */
@@ -33,5 +35,11 @@ bool liveness_driver_alive(const struct kfs *kfs, const struct process *driver);
  * @pid:	Its PID where it can be seen, else 0; may be NULL
  */
 bool liveness_qemu(const struct kfs *kfs, const char *name, pid_t *pid);
+
+/**
+ * liveness_running() - Names of all guests with a QEMU, whoever started them
+ * @names:	Result: @n strings, each and itself to be freed
+ */
+int liveness_running(const struct kfs *kfs, char ***names, size_t *n, struct err *err);
 
 #endif

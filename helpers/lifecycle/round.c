@@ -9,8 +9,12 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "lifecycle/liveness.h"
+#include "lifecycle/shared.h"
+#include "lifecycle/sweep.h"
 #include "lifecycle/view.h"
+#include "lifecycle/view_stores.h"
 
 /* flock(2) hands the lock to nobody in particular: those who have waited get
  * their chance while we sleep */
@@ -49,6 +53,9 @@ void round_free(struct round *round)
 	free(round->settled);
 	round->settled = NULL;
 	round->n_settled = 0;
+	free(round->swept);
+	round->swept = NULL;
+	round->n_swept = 0;
 }
 
 /* ---- steps and the ledger ---- */
@@ -69,6 +76,13 @@ static int save(struct step_ctx *ctx, struct err *err)
 	struct run *run = run_of(ctx);
 
 	return ledger_write(run->round->state, run->ledger, err);
+}
+
+static int save_shared(struct step_ctx *ctx, const struct shared_setting *setting, struct err *err)
+{
+	const struct round *round = run_of(ctx)->round;
+
+	return shared_write(round->state, round->boot_id, setting, err);
 }
 
 /* If libvirt's driver died meanwhile, another operation may have settled us: the
@@ -112,6 +126,7 @@ static void start_run(struct run *run, struct round *round, struct ledger *ledge
 			.guest_name = ledger->name,
 			.deadline = deadline,
 			.save = save,
+			.save_shared = save_shared,
 			.pause = pause_run,
 		},
 		.round = round,
@@ -132,6 +147,17 @@ static void drop_claims(struct round *round, struct ledger *ledger)
 		log_warning("the ledger could not be marked: %s", ignored.text);
 }
 
+/* The ledgers' side of the host view */
+static int account(struct round *round, struct err *err)
+{
+	int rc = view_account(round->kfs, &round->ledgers, &round->host, err);
+
+	if (rc == 0 && round->config)
+		rc = view_stores(round->kfs, round->config, &round->ledgers, round->guest,
+				 &round->host, err);
+	return rc;
+}
+
 int round_refresh(struct round *round, struct err *err)
 {
 	struct host_view host;
@@ -141,7 +167,7 @@ int round_refresh(struct round *round, struct err *err)
 		return rc;
 	view_free(&round->host);
 	round->host = host;
-	return view_account(round->kfs, &round->ledgers, &round->host, err);
+	return account(round, err);
 }
 
 /* The host as it is now, with @ledger in the place of its copy from the file */
@@ -176,6 +202,20 @@ static bool confirm(struct round *round, struct ledger *ledger)
 	return changed;
 }
 
+/* What can't be put back yet is no guest's fault: it waits for the next operation */
+static void settle_shared(struct round *round)
+{
+	struct err err;
+
+	if (shared_settle(round->kfs, round->state, round->boot_id, &round->ledgers, &err) == 0) {
+		round->shared_left.text[0] = '\0';
+		return;
+	}
+	if (strcmp(round->shared_left.text, err.text))
+		log_warning("%s", err.text);
+	round->shared_left = err;
+}
+
 int round_settle(struct round *round, struct ledger *ledger, enum undo_reason reason,
 		 struct err *err)
 {
@@ -189,9 +229,11 @@ int round_settle(struct round *round, struct ledger *ledger, enum undo_reason re
 		return rc;
 	start_run(&run, round, ledger, 0);
 	rc = step_list_undo(&run.ctx, &ledger->list, reason, err);
-	if (rc < 0)
-		return rc;
-	return ledger_remove(round->state, ledger->uuid, err);
+	if (rc == 0)
+		rc = ledger_remove(round->state, ledger->uuid, err);
+	if (rc == 0)
+		settle_shared(round);
+	return rc;
 }
 
 int round_apply(struct round *round, struct ledger *ledger, uint64_t deadline, struct err *err)
@@ -264,14 +306,33 @@ static struct settled *settled_entry(struct round *round, const struct ledger *l
 static bool note_settled(struct round *round, const struct ledger *ledger, int rc, const char *why)
 {
 	struct settled *entry = settled_entry(round, ledger);
+	char text[sizeof(entry->why)];
 	bool news;
 
 	if (!entry)
 		return true;
-	news = entry->complete != (rc == 0) || strncmp(entry->why, why, sizeof(entry->why) - 1);
+	snprintf(text, sizeof(text), "%.*s", (int)sizeof(text) - 1, why);
+	text_mend(text);
+	news = entry->complete != (rc == 0) || strcmp(entry->why, text) != 0;
 	entry->complete = rc == 0;
-	snprintf(entry->why, sizeof(entry->why), "%s", why);
+	memcpy(entry->why, text, sizeof(text));
 	return news;
+}
+
+/* What a reboot does not give back: files in a store */
+static int undo_after_boot(struct round *round, struct ledger *ledger, struct err *err)
+{
+	int result = 0;
+	size_t i;
+
+	for (i = 0; i < ledger->list.n; i++) {
+		struct step *step = &ledger->list.steps[i];
+		const struct step_ops *ops = step_ops(step->kind);
+		int rc = ops->outlives_boot ? ops->outlives_boot(round->kfs, step, err) : 0;
+
+		result = rc < 0 ? rc : result;
+	}
+	return result;
 }
 
 /* Ledgers of an earlier boot: the pools they speak of went with it */
@@ -286,12 +347,16 @@ static void drop_other_boots(struct round *round, bool change)
 		if (ledger->foreign_version || !strcmp(ledger->boot_id, round->boot_id))
 			continue;
 		if (change) {
-			int rc = ledger_remove(round->state, ledger->uuid, &err);
+			int rc = undo_after_boot(round, ledger, &err);
 
+			if (rc == 0)
+				rc = ledger_remove(round->state, ledger->uuid, &err);
 			if (rc < 0)
 				log_warning("%s", err.text);
-			log_info("guest '%s' belonged to an earlier boot: its ledger is removed",
-				 ledger->name);
+			else
+				log_info("guest '%s' belonged to an earlier boot: its ledger is "
+					 "removed",
+					 ledger->name);
 			note_settled(round, ledger, rc,
 				     rc < 0 ? err.text : "its ledger was of an earlier boot");
 		}
@@ -408,7 +473,10 @@ int round_begin(struct round *round, uint64_t deadline, const char *own, struct 
 		warn_of_unreadable(round);
 		confirm_chunks(round);
 		find_living(round, own);
-		rc = view_account(round->kfs, &round->ledgers, &round->host, err);
+		/* Before the stores are looked at: one that is unmounted here is not to be
+		 * taken for mounted */
+		settle_shared(round);
+		rc = account(round, err);
 		if (rc == 0 && settle_dead(round))
 			rc = round_refresh(round, err);
 	}
@@ -425,7 +493,7 @@ int round_look(struct round *round, struct err *err)
 		return rc;
 	drop_other_boots(round, false);
 	find_living(round, NULL);
-	return view_account(round->kfs, &round->ledgers, &round->host, err);
+	return account(round, err);
 }
 
 /* ---- rounds that only settle ---- */
@@ -479,6 +547,8 @@ static int settle_once(struct round *round, const char *uuid, bool force, struct
 
 	if (rc == 0 && uuid)
 		rc = settle_in_round(round, uuid, force, err);
+	if (rc == 0 && !uuid && round->config)
+		sweep_stores(round);
 	round_end(round);
 	for (i = 0; rc == 0 && !uuid && i < round->n_settled; i++)
 		if (!round->settled[i].complete)

@@ -14,6 +14,8 @@
 
 #include "lifecycle/ledger.h"
 #include "lifecycle/state.h"
+#include "memory/store.h"
+#include "policy/config.h"
 #include "policy/host_view.h"
 #include "steps/steps.h"
 
@@ -29,6 +31,17 @@ struct settled {
 	char why[256];
 };
 
+/* A directory that was removed, or why it stays */
+struct swept {
+	char store[CONFIG_PATH_SIZE];
+	char directory[STORE_NAME_SIZE];
+	uint64_t kib;
+	bool removed;
+	char why[256];
+};
+
+struct guest;
+
 struct round {
 	const struct kfs *kfs;
 	struct state *state;
@@ -37,6 +50,14 @@ struct round {
 	struct ledgers ledgers;
 	struct host_view host;
 	bool warned; /* of ledgers that nothing can be done about */
+	/* Set by the caller after round_init(): stores are looked at only where there is a
+	 * configuration to say which.  @guest: who is to be started, or NULL */
+	const struct config *config;
+	const struct guest *guest;
+	struct err shared_left; /* why a shared setting could not be put back; or empty */
+	/* Directories of no living guest that were found in stores, since round_init() */
+	size_t n_swept;
+	struct swept *swept;
 	size_t n_settled;
 	struct settled *settled; /* of all rounds since round_init(), each guest once */
 };

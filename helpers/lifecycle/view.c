@@ -11,7 +11,10 @@
 #include "lifecycle/ledger.h"
 #include "lifecycle/liveness.h"
 #include "lifecycle/qemu_memory.h"
+#include "lifecycle/view_stores.h"
+#include "policy/store_rules.h"
 #include "steps/steps.h"
+#include "steps/store_step.h"
 
 /* ---- the kernel's side ---- */
 
@@ -72,6 +75,7 @@ void view_free(struct host_view *host)
 	for (i = 0; i < host->n_sizes; i++)
 		free(host->sizes[i].pools);
 	free(host->sizes);
+	view_stores_free(host);
 	numa_free(&host->numa);
 	*host = (struct host_view){ 0 };
 }
@@ -212,19 +216,34 @@ static void settle_share(const struct step_hugepages *hp, const struct step_shar
 			host->numa.nodes[i].free_kib += n * hp->page_kib;
 }
 
-void view_settle(const struct ledgers *ledgers, struct host_view *host)
+/* The room of files that are left over */
+static void settle_files(const struct kfs *kfs, const struct step_store *step,
+			 struct host_view *host)
 {
-	size_t i, j, k;
+	struct store_view *store = store_at(host, step->path);
+
+	if (store)
+		store->stale_kib = u64_add_sat(store->stale_kib, store_step_used(kfs, step));
+}
+
+static void settle_step(const struct kfs *kfs, const struct step *step, struct host_view *host)
+{
+	size_t i;
+
+	if (step->kind == STEP_STORE)
+		settle_files(kfs, &step->store, host);
+	for (i = 0; step->kind == STEP_HUGEPAGES && i < step->hugepages.n_shares; i++)
+		settle_share(&step->hugepages, &step->hugepages.shares[i], host);
+}
+
+void view_settle(const struct kfs *kfs, const struct ledgers *ledgers, struct host_view *host)
+{
+	size_t i, j;
 
 	for (i = 0; i < ledgers->n; i++) {
 		const struct ledger *ledger = ledgers->list[i];
 
-		for (j = 0; !ledger->alive && j < ledger->list.n; j++) {
-			const struct step *step = &ledger->list.steps[j];
-
-			for (k = 0; step->kind == STEP_HUGEPAGES && k < step->hugepages.n_shares;
-			     k++)
-				settle_share(&step->hugepages, &step->hugepages.shares[k], host);
-		}
+		for (j = 0; !ledger->alive && j < ledger->list.n; j++)
+			settle_step(kfs, &ledger->list.steps[j], host);
 	}
 }

@@ -32,7 +32,7 @@ int view_account(const struct kfs *kfs, const struct ledgers *ledgers, struct ho
  *
  * For a plan that is shown and not carried out: prepare settles them first.
  */
-void view_settle(const struct ledgers *ledgers, struct host_view *host);
+void view_settle(const struct kfs *kfs, const struct ledgers *ledgers, struct host_view *host);
 
 /* What @ledger promised of one pool */
 uint64_t view_promised(const struct ledger *ledger, uint64_t page_kib, unsigned int node);

@@ -66,6 +66,9 @@ int open_files_lease(int fd)
 	return take_lease(fd);
 }
 
+/* For @ino: any file of @dev.  No file has that number */
+#define ANY_INO 0
+
 /* Does one of the links in /proc/PID/WHAT lead to the file? */
 static bool leads_there(int procfd, const char *pid, const char *what, dev_t dev, ino_t ino)
 {
@@ -86,7 +89,8 @@ static bool leads_there(int procfd, const char *pid, const char *what, dev_t dev
 		/* DONT_SYNC: somebody's file on a dead server must not stop us */
 		found = entry->d_name[0] != '.' &&
 			statx(fd, entry->d_name, AT_STATX_DONT_SYNC, STATX_INO, &st) == 0 &&
-			st.stx_ino == ino && makedev(st.stx_dev_major, st.stx_dev_minor) == dev;
+			(ino == ANY_INO || st.stx_ino == ino) &&
+			makedev(st.stx_dev_major, st.stx_dev_minor) == dev;
 	}
 	if (dir)
 		closedir(dir);
@@ -128,4 +132,9 @@ int open_files_find(const struct kfs *kfs, dev_t dev, ino_t ino, struct open_fil
 {
 	/* Nearly always it is a descriptor, and there are fewer of them */
 	return find_by(kfs, "fd", dev, ino, user) || find_by(kfs, "map_files", dev, ino, user);
+}
+
+int open_files_on(const struct kfs *kfs, dev_t dev, struct open_files_user *user)
+{
+	return open_files_find(kfs, dev, ANY_INO, user);
 }

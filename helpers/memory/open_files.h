@@ -40,4 +40,8 @@ struct open_files_user {
  */
 int open_files_find(const struct kfs *kfs, dev_t dev, ino_t ino, struct open_files_user *user);
 
+/* The same for any file of a file system: unmounting it here does not fail while processes
+ * with mounts of their own, as libvirt's QEMUs are, go on using it there */
+int open_files_on(const struct kfs *kfs, dev_t dev, struct open_files_user *user);
+
 #endif

@@ -97,11 +97,11 @@ static const char *why_not(int errnum)
 {
 	switch (errnum) {
 	case ELOOP:
-		return "is a symbolic link: refusing to follow it";
+		return "it is a symbolic link: refusing to follow it";
 	case EXDEV:
-		return "is a mount point: refusing to cross it";
+		return "it is a mount point: refusing to cross it";
 	case ENOTDIR:
-		return "is not a directory";
+		return "it is not a directory";
 	}
 	return strerror(errnum);
 }
@@ -390,8 +390,8 @@ int store_remove_guest(const struct kfs *kfs, int basefd, const char *name, uint
 		return err_set(err, EINVAL, "'%s' is no name of a guest's directory", name);
 	if (fd < 0)
 		return err_set(
-			err, -fd, "cannot remove %s: it %s%s", name,
-			fd == -ENOTDIR || fd == -EXDEV ? "" : "can't be opened: ", why_not(-fd));
+			err, -fd, "cannot remove %s: %s%s", name,
+			fd == -ENOTDIR || fd == -EXDEV ? "" : "it can't be opened: ", why_not(-fd));
 	rc = empty_dir(fd, &removal);
 	if (removed_kib)
 		*removed_kib = removal.kib;

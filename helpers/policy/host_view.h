@@ -10,8 +10,12 @@
 #include <stdint.h>
 
 #include "base/text.h"
+#include "guest/guest.h"
 #include "memory/hugepages.h"
 #include "memory/numa.h"
+#include "memory/store.h"
+#include "policy/config.h"
+#include "policy/qemu_conf.h"
 
 /**
  * struct pool_view - A pool and who has a right to it.  All in pages
@@ -42,11 +46,50 @@ struct size_view {
 	struct pool_view *pools; /* by rising node */
 };
 
+/* What a living guest may come to use of a store, and has used so far.  In KiB */
+struct store_promise {
+	char guest[GUEST_NAME_SIZE];
+	uint64_t promised_kib;
+	uint64_t used_kib;
+};
+
+/**
+ * struct store_view - A store, and to whom how much of it is promised
+ * @config:	Its section, with @config.path filled in
+ * @configured:	false: there is no [store]; this is just where libvirt puts memory
+ * @in_use:	memory_backing_dir lies in it
+ * @state:	Of @config.path
+ * @elsewhere:	@in_use, but memory_backing_dir lies on another file system, which is
+ *		mounted below @config.path
+ * @stale_kib:	Held by what an earlier guest left in the directory that the guest in
+ *		question will have: gone before it starts
+ * @wrong_source: It is mounted from something else than @config.source
+ */
+struct store_view {
+	struct config_store config;
+	bool configured;
+	bool in_use;
+	struct store_state state;
+	bool elsewhere;
+	uint64_t stale_kib;
+	bool wrong_source;
+	size_t n_promises;
+	struct store_promise *promises;
+};
+
+/**
+ * struct host_view - All of it
+ * @stores_read: @qemu_conf and @stores are filled: only where somebody asks for them
+ */
 struct host_view {
 	struct numa numa;
 	uint64_t default_page_kib;
 	size_t n_sizes;
 	struct size_view *sizes; /* by rising page size */
+	bool stores_read;
+	struct qemu_conf qemu_conf;
+	size_t n_stores;
+	struct store_view *stores;
 };
 
 struct size_view *host_view_size(const struct host_view *host, uint64_t page_kib);

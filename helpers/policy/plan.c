@@ -23,6 +23,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "policy/store_rules.h"
 
 /* What is left of one node while the plan is made */
 struct account {
@@ -40,18 +41,15 @@ struct planner {
 	struct plan plan;
 };
 
-bool plan_needs_host(const struct guest *guest, const struct guest_policy *policy,
-		     const char **section)
+struct plan_needs plan_needs_host(const struct guest *guest, const struct guest_policy *policy)
 {
+	struct plan_needs needs = { .store = guest_file_kib(guest) };
 	size_t i;
 
-	*section = "hugepages";
-	if (!policy->hugepages.manage)
-		return false;
-	for (i = 0; i < guest->n_memory; i++)
+	for (i = 0; policy->hugepages.manage && i < guest->n_memory; i++)
 		if (guest->memory[i].hugepages)
-			return true;
-	return false;
+			needs.hugepages = true;
+	return needs;
 }
 
 __attribute__((format(printf, 2, 3))) static void add_note(struct plan *plan, const char *fmt, ...)
@@ -520,18 +518,80 @@ static int make_steps(struct planner *p, struct err *err)
 	return 0;
 }
 
+/* ---- files ---- */
+
+/* What the host's memory has left for a store in it, once this guest has its huge
+ * pages */
+static uint64_t ram_left(const struct planner *p)
+{
+	uint64_t kib = store_ram(p->host);
+	size_t i, j;
+
+	for (i = 0; i < p->plan.list.n; i++) {
+		const struct step *step = &p->plan.list.steps[i];
+
+		for (j = 0; step->kind == STEP_HUGEPAGES && j < step->hugepages.n_shares; j++)
+			kib = u64_sub_floor(kib, u64_mul_sat(step->hugepages.shares[j].want_grow,
+							     step->hugepages.page_kib));
+	}
+	return kib;
+}
+
+/* First in the list: it is refused at once if at all, and done without letting go of
+ * the host lock */
+static int put_first(struct step_list *list, const struct step *step)
+{
+	struct step *more = reallocarray(list->steps, list->n + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	memmove(more + 1, more, list->n * sizeof(*more));
+	more[0] = *step;
+	list->steps = more;
+	list->n++;
+	return 0;
+}
+
+static int add_store(struct planner *p, const char *wanted, struct err *err)
+{
+	struct step step = { .kind = STEP_STORE };
+	const struct store_view *store;
+	int rc = store_choose(p->host, wanted, &store, err);
+
+	if (rc < 0)
+		return err_prefix(err, rc, "guest '%s'", p->guest->name);
+	store_step_fill(p->guest, store, p->host, &step.store);
+	if (step.store.mount) {
+		add_note(&p->plan,
+			 "store '%s' is not mounted yet: whether the guest fits is found out after "
+			 "mounting it",
+			 step.store.store);
+	} else {
+		rc = store_verify(store, err);
+		if (rc < 0)
+			return err_prefix(err, rc, "guest '%s'", p->guest->name);
+		rc = store_admit(store, p->host, ram_left(p), p->guest->name, step.store.size_kib,
+				 err);
+	}
+	if (rc == 0 && put_first(&p->plan.list, &step) < 0)
+		rc = err_set(err, ENOMEM, "out of memory");
+	return rc;
+}
+
 int plan_make(const struct guest *guest, const struct host_view *host,
 	      const struct guest_policy *policy, struct plan *plan, struct err *err)
 {
 	struct planner p = { .guest = guest, .host = host, .policy = &policy->hugepages };
-	const char *section;
+	struct plan_needs needs = plan_needs_host(guest, policy);
 	int rc = 0;
 
-	if (plan_needs_host(guest, policy, &section)) {
+	if (needs.hugepages) {
 		rc = open_accounts(&p, err);
 		if (rc == 0)
 			rc = make_steps(&p, err);
 	}
+	if (rc == 0 && needs.store)
+		rc = add_store(&p, policy->store, err);
 	free(p.accounts);
 	free(p.idle);
 	if (rc < 0) {
@@ -547,7 +607,8 @@ void plan_free(struct plan *plan)
 	size_t i;
 
 	for (i = 0; i < plan->list.n; i++)
-		free(plan->list.steps[i].hugepages.shares);
+		if (plan->list.steps[i].kind == STEP_HUGEPAGES)
+			free(plan->list.steps[i].hugepages.shares);
 	free(plan->list.steps);
 	plan->list.steps = NULL;
 	plan->list.n = 0;

@@ -22,15 +22,19 @@ struct plan {
 	char notes[PLAN_NOTES_MAX][PLAN_NOTE_SIZE];
 };
 
+/* Sections of the configuration that a guest's plan depends on */
+struct plan_needs {
+	bool hugepages;
+	bool store;
+};
+
 /**
  * plan_needs_host() - Would plan_make() look at the host at all?
  *
- * False for a guest without huge pages (or with "manage = no"): then nothing
- * is read, locked or written.  @section is set to the configuration section that
- * the plan depends on.
+ * Neither for a guest without huge pages (or with "manage = no") and without
+ * file-backed memory: then nothing is read, locked or written.
  */
-bool plan_needs_host(const struct guest *guest, const struct guest_policy *policy,
-		     const char **section);
+struct plan_needs plan_needs_host(const struct guest *guest, const struct guest_policy *policy);
 
 /**
  * plan_make() - Decide the steps

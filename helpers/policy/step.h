@@ -14,9 +14,13 @@
 #include <stdint.h>
 
 #include "guest/guest.h"
+#include "memory/mount.h"
 #include "memory/numa.h"
+#include "policy/config.h"
+#include "policy/qemu_conf.h"
 
 enum step_kind {
+	STEP_STORE,
 	STEP_HUGEPAGES,
 	STEP_KINDS /* their number */
 };
@@ -84,9 +88,43 @@ struct step_hugepages {
 	struct step_share *shares; /* in order of preference */
 };
 
+/**
+ * struct step_store - One guest's memory in the files of a store
+ *
+ * Holds all that release needs, whatever the configuration says by then.
+ * @store:	Its name, which is also that of the mount as a shared setting; "" where
+ *		no [store] is configured
+ * @path:	The store: where it is mounted
+ * @dir, @below: Where the guests' directories lie: see store_open_base()
+ * @guest, @id:	What the name of its directory is made of.  Not the name itself, which
+ *		libvirt may have cut within a character: that is no text for JSON
+ * @size_kib:	Promised to the guest: what its files can come to hold.  0 in what is left of
+ *		a step whose directory could not be removed yet
+ * @mount:	Plan: the store is not mounted yet, and will be
+ * @unmount:	Mounted for guests, it goes with the last one
+ * @source, @fstype, @options: What to mount, as in struct mount_spec
+ * @ready:	All is done: libvirt may go on
+ */
+struct step_store {
+	char store[CONFIG_NAME_SIZE];
+	char path[QEMU_CONF_PATH_SIZE];
+	char dir[QEMU_CONF_PATH_SIZE];
+	char below[32];
+	char guest[GUEST_NAME_SIZE];
+	int64_t id;
+	uint64_t size_kib;
+	bool mount;
+	bool unmount;
+	char source[CONFIG_TEXT_SIZE];
+	char fstype[CONFIG_NAME_SIZE];
+	char options[2 * CONFIG_TEXT_SIZE];
+	bool ready;
+};
+
 struct step {
 	enum step_kind kind;
 	union {
+		struct step_store store;
 		struct step_hugepages hugepages;
 	};
 };

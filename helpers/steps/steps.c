@@ -9,8 +9,10 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "steps/hugepages_step.h"
+#include "steps/store_step.h"
 
 static const struct step_ops *const table[] = {
+	[STEP_STORE] = &store_step_ops,
 	[STEP_HUGEPAGES] = &hugepages_step_ops,
 };
 
@@ -36,24 +38,32 @@ json_t *step_to_json(const struct step *step)
 	return object;
 }
 
+int step_kind_find(const char *name, enum step_kind *kind, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < STEP_KINDS; i++) {
+		if (!strcmp(name, table[i]->name)) {
+			*kind = (enum step_kind)i;
+			return 0;
+		}
+	}
+	return err_set(err, EINVAL, "unknown kind of step '%.64s'", name);
+}
+
 int step_from_json(const json_t *object, struct step *step, struct err *err)
 {
 	struct step result = { 0 };
 	const char *kind;
-	size_t i;
 	int rc = json_read_string(object, "kind", &kind, err);
 
+	if (rc == 0)
+		rc = step_kind_find(kind, &result.kind, err);
 	if (rc < 0)
 		return rc;
-	for (i = 0; i < STEP_KINDS; i++)
-		if (!strcmp(kind, table[i]->name))
-			break;
-	if (i == STEP_KINDS)
-		return err_set(err, EINVAL, "unknown kind of step '%s'", kind);
-	result.kind = (enum step_kind)i;
-	rc = table[i]->from_json(object, &result, err);
+	rc = step_ops(result.kind)->from_json(object, &result, err);
 	if (rc < 0) {
-		table[i]->free(&result);
+		step_ops(result.kind)->free(&result);
 		return err_prefix(err, rc, "step '%s'", kind);
 	}
 	*step = result;

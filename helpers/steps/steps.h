@@ -25,6 +25,30 @@ enum undo_reason {
 	UNDO_RELEASE,  /* the guest is gone: "keep" is honoured */
 };
 
+#define SHARED_NAME_SIZE  96
+#define SHARED_KEY_SIZE	  QEMU_CONF_PATH_SIZE
+#define SHARED_VALUE_SIZE 128
+
+/**
+ * struct shared_setting - A host-wide change that several guests hold at once
+ * @kind:	Of the steps that hold it
+ * @name:	Names its file; a file name
+ * @key:	What is changed
+ * @before:	Its value before us
+ * @ours:	What we made of it.  Empty: the change is under way
+ *
+ * Written down before the change.  There is no counter: the holders are the steps in
+ * the ledgers for which @kind's holds() says so, and when there are none left,
+ * @kind's restore() puts it back.
+ */
+struct shared_setting {
+	enum step_kind kind;
+	char name[SHARED_NAME_SIZE];
+	char key[SHARED_KEY_SIZE];
+	char before[SHARED_VALUE_SIZE];
+	char ours[SHARED_VALUE_SIZE];
+};
+
 /**
  * struct step_ctx - What applying and undoing needs from its caller
  * @host:	As of the beginning of the round.  Steps re-read a pool before
@@ -32,6 +56,7 @@ enum undo_reason {
  * @guest_name:	For sentences
  * @deadline:	clock_ms() when to give up
  * @save:	Write the ledger: the kernel must never be ahead of it
+ * @save_shared: Write down a shared setting, likewise
  * @pause:	Let go of the host lock, run @work (may be NULL) without it,
  *		take it again and read @host anew: pointers into it are gone.
  *		After a failure the step must be left alone
@@ -42,6 +67,8 @@ struct step_ctx {
 	const char *guest_name;
 	uint64_t deadline;
 	int (*save)(struct step_ctx *ctx, struct err *err);
+	int (*save_shared)(struct step_ctx *ctx, const struct shared_setting *setting,
+			   struct err *err);
 	int (*pause)(struct step_ctx *ctx, void (*work)(void *arg), void *arg, struct err *err);
 };
 
@@ -57,6 +84,11 @@ struct step_ctx {
  *		kernel's counters say came of it.  Return: 1 if @step changed
  * @complete:	Does the guest have all that the step is for?
  * @account:	Add what @step holds to the pools of @host (own, foreign)
+ * @outlives_boot: What is left of @step after a reboot is taken back too; else NULL,
+ *		the kernel has forgotten it all.  As @undo
+ * @holds:	Does @step hold @setting?  NULL if the kind has no shared settings
+ * @restore:	Put @setting back, unless somebody else has changed it since.
+ *		Return: 0; -EAGAIN when that is not possible yet
  */
 struct step_ops {
 	const char *name;
@@ -67,12 +99,19 @@ struct step_ops {
 	int (*confirm)(const struct kfs *kfs, const struct host_view *host, struct step *step);
 	void (*account)(const struct step *step, struct host_view *host);
 	bool (*complete)(const struct step *step);
+	int (*outlives_boot)(const struct kfs *kfs, struct step *step, struct err *err);
+	bool (*holds)(const struct step *step, const struct shared_setting *setting);
+	int (*restore)(const struct kfs *kfs, const struct shared_setting *setting,
+		       struct err *err);
 	int (*to_json)(const struct step *step, json_t *object);
 	int (*from_json)(const json_t *object, struct step *step, struct err *err);
 	void (*free)(struct step *step);
 };
 
 const struct step_ops *step_ops(enum step_kind kind);
+
+/* By its name in JSON; -EINVAL for one we don't know */
+int step_kind_find(const char *name, enum step_kind *kind, struct err *err);
 
 /* {"kind": ..., ...}; NULL when memory ran out */
 json_t *step_to_json(const struct step *step);

@@ -68,6 +68,7 @@ static struct ledger sample(const char *uuid, const char *name)
 	snprintf(ledger.name, sizeof(ledger.name), "%s", name);
 	ledger.list.steps = calloc(1, sizeof(*ledger.list.steps));
 	ledger.list.n = 1;
+	ledger.list.steps[0].kind = STEP_HUGEPAGES;
 	ledger.list.steps[0].hugepages = (struct step_hugepages){
 		.page_kib = 2048,
 		.pages = 5,

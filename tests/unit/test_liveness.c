@@ -5,6 +5,7 @@
 #include "lifecycle/liveness.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -200,7 +201,59 @@ static void test_damaged_stat(void)
 	fake_close(&fk);
 }
 
+static bool is_in(char **names, size_t n, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!strcmp(names[i], name))
+			return true;
+	return false;
+}
+
+static void free_names(char **names, size_t n)
+{
+	while (n)
+		free(names[--n]);
+	free(names);
+}
+
+static void test_running(void)
+{
+	struct err err = { "" };
+	struct fake_kernel fk;
+	char **names = NULL;
+	pid_t qemu, strange, driver;
+	size_t n = 77;
+
+	/* No libvirt at all */
+	fake_open(&fk, "one-node");
+	CU_ASSERT_EQUAL(liveness_running(&fk.kfs, &names, &n, &err), 0);
+	CU_ASSERT_EQUAL(n, 0);
+	CU_ASSERT_PTR_NULL(names);
+	driver = fake_driver(&fk, 1);
+	qemu = fake_qemu(&fk, "g");
+	strange = fake_qemu(&fk, "a.pid b");
+	fake_put(&fk, QEMU_DIR "dead.pid", "1\n");
+	fake_put(&fk, QEMU_DIR ".pid", "1\n");
+	fake_put(&fk, QEMU_DIR "g.xml", "<domain/>");
+	fake_put(&fk, QEMU_DIR "dir.pid/x", "");
+	CU_ASSERT_EQUAL_FATAL(symlinkat("g.pid", fk.kfs.rootfd, QEMU_DIR "link.pid"), 0);
+	UNIT_CHECK(liveness_running(&fk.kfs, &names, &n, &err) == 0, "%s", err.text);
+	UNIT_CHECK(n == 2, "%zu run", n);
+	CU_ASSERT_TRUE(is_in(names, n, "g"));
+	CU_ASSERT_TRUE(is_in(names, n, "a.pid b"));
+	free_names(names, n);
+	fake_end(&fk, strange);
+	fake_end(&fk, qemu);
+	fake_end(&fk, driver);
+	CU_ASSERT_EQUAL(liveness_running(&fk.kfs, &names, &n, &err), 0);
+	CU_ASSERT_EQUAL(n, 0);
+	fake_close(&fk);
+}
+
 static CU_TestInfo tests[] = {
+	{ "who runs", test_running },
 	{ "QEMU", test_qemu },
 	{ "asking is harmless", test_asking_is_harmless },
 	{ "strange names", test_names },

@@ -230,6 +230,135 @@ static const struct row rows[] = {
 	  GUEST(GIB(1) BACKING("<page size='4' unit='EiB'/>")) },
 };
 
+/**
+ * struct file_row - A decision about a guest with memory in files
+ * @qemu_conf:	libvirt's qemu.conf
+ * @stores:	What is there, separated by blanks: "NAME:FACT" of the [store] NAME, or of "-"
+ *		where there is none, as set_store() has them.  All have 100 GiB, are
+ *		mounted, and empty
+ */
+struct file_row {
+	struct row row;
+	const char *qemu_conf, *stores;
+};
+
+#define IN_FILES		"<memoryBacking><source type='file'/></memoryBacking>"
+#define STORE(name, path, rest) "[store]\nname = " name "\npath = " path "\n" rest
+#define DIR(path)		"memory_backing_dir = \"" path "\"\n"
+/* Cell 0 in huge pages, cell 1 in files */
+#define MIXED                                                                                      \
+	GUEST(GIB(3) "<memoryBacking><hugepages><page size='2' unit='M' nodeset='0'/></hugepages>" \
+		     "<source type='file'/></memoryBacking>" CELLS(CELL(0, 1024) CELL(1, 2048)))
+
+static const struct file_row file_rows[] = {
+	/* -- which -- */
+	{ { "store-none", ONE, EMPTY_ONE, "", "file" }, "", "-:in_use -:unmounted -:closed" },
+	{ { "store-none-elsewhere", ONE, EMPTY_ONE, "", "file-by-access" },
+	  DIR("/srv/ram"),
+	  "-:in_use -:unmounted" },
+	{ { "store-mounted", ONE, EMPTY_ONE, STORE("disk", "/srv/disk", "keep_free = 5%\n"),
+	    "file" },
+	  DIR("/srv/disk"),
+	  "disk:in_use" },
+	{ { "store-below", ONE, EMPTY_ONE, STORE("disk", "/srv/disk", ""), "file" },
+	  DIR("/srv/disk/guests/"),
+	  "disk:in_use" },
+	{ { "store-not-mounted", ONE, EMPTY_ONE,
+	    STORE("ram", "/srv/ram", "fstype = tmpfs\nsize = 16G\noptions = huge=advise\n"),
+	    GUEST(GIB(2) IN_FILES) },
+	  DIR("/srv/ram"),
+	  "ram:in_use ram:unmounted" },
+	{ { "store-not-mounted-for-good", ONE, EMPTY_ONE,
+	    STORE("disk", "/srv/disk", "source = LABEL=memory\nunmount = never\n"), "file" },
+	  DIR("/srv/disk"),
+	  "disk:in_use disk:unmounted" },
+	{ { "store-of-two", ONE, EMPTY_ONE,
+	    STORE("a", "/srv", "") STORE("b", "/srv/b", "unmount = never\n"), "file" },
+	  DIR("/srv/b"),
+	  "b:in_use" },
+	{ { "store-wanted", ONE, EMPTY_ONE,
+	    STORE("a", "/srv/a", "") "[guest]\nmatch = g\nstore = a\n", GUEST(GIB(2) IN_FILES) },
+	  DIR("/srv/a"),
+	  "a:in_use" },
+	/* -- how much -- */
+	{ { "store-fits-exactly", ONE, EMPTY_ONE, STORE("disk", "/srv/disk", "keep_free = 6G\n"),
+	    GUEST(GIB(64) IN_FILES) },
+	  DIR("/srv/disk"),
+	  "disk:in_use disk:promise=web:30G/0" },
+	/* 2 GiB can be plugged at any time */
+	{ { "store-virtio-mem", ONE, EMPTY_ONE, STORE("disk", "/srv/disk", ""),
+	    GUEST(GIB(3) IN_FILES CELLS(CELL(0, 1024)) DEVICES(
+		    "<memory model='virtio-mem'><target><size unit='GiB'>2</size><node>0</node>"
+		    "<block unit='MiB'>2</block><requested unit='MiB'>0</requested></target>"
+		    "</memory>")) },
+	  DIR("/srv/disk"),
+	  "disk:in_use" },
+	/* -- beside huge pages -- */
+	{ { "store-hugepages-win", ONE, EMPTY_ONE, STORE("disk", "/srv/disk", ""),
+	    GUEST(GIB(2) "<memoryBacking><hugepages/><source type='file'/></memoryBacking>") },
+	  "",
+	  "disk:unmounted" },
+	{ { "store-and-hugepages", ONE, EMPTY_ONE, STORE("disk", "/srv/disk", ""), MIXED },
+	  DIR("/srv/disk"),
+	  "disk:in_use" },
+	{ { "store-parts", ONE, EMPTY_ONE, STORE("disk", "/srv/disk", ""), "file-parts" },
+	  DIR("/srv/disk"),
+	  "disk:in_use" },
+	{ { "store-unmanaged-hugepages", ONE, EMPTY_ONE,
+	    STORE("disk", "/srv/disk", "") "[hugepages]\nmanage = no\n", MIXED },
+	  DIR("/srv/disk"),
+	  "disk:in_use" },
+	/* 8 GiB less the guest's own pages */
+	{ { "store-in-ram-after-hugepages", ONE, EMPTY_ONE "0:free=3G",
+	    STORE("ram", "/srv/ram", ""), MIXED },
+	  DIR("/srv/ram"),
+	  "ram:in_use ram:in_ram" },
+	/* What is idle is no memory that files could have */
+	{ { "store-in-ram-beside-idle", ONE, EMPTY_ONE "0:free=2G 0:2M=512/512/0",
+	    STORE("ram", "/srv/ram", ""), MIXED },
+	  DIR("/srv/ram"),
+	  "ram:in_use ram:in_ram" },
+
+	/* -- refused -- */
+	{ { "store-of-another-directory", ONE, EMPTY_ONE, STORE("disk", "/srv/disk", ""), "file" },
+	  "user = \"root\"\n" DIR("/srv/other"),
+	  "" },
+	{ { "store-without-directory", ONE, EMPTY_ONE, STORE("disk", "/srv/disk", ""), "file" },
+	  "",
+	  "" },
+	{ { "store-unreadable-directory", ONE, EMPTY_ONE, "", "file" },
+	  "memory_backing_dir = srv\n",
+	  "-:in_use" },
+	{ { "store-wanted-and-unknown", ONE, EMPTY_ONE,
+	    STORE("a", "/srv/a", "") "[guest]\nmatch = g\nstore = fast\n", GUEST(GIB(2) IN_FILES) },
+	  DIR("/srv/a"),
+	  "a:in_use" },
+	{ { "store-may-not-be-mounted", ONE, EMPTY_ONE,
+	    STORE("disk", "/srv/disk", "mount = never\n"), "file" },
+	  DIR("/srv/disk"),
+	  "disk:in_use disk:unmounted" },
+	{ { "store-wrong-type", ONE, EMPTY_ONE, STORE("disk", "/srv/disk", "fstype = xfs\n"),
+	    "file" },
+	  DIR("/srv/disk"),
+	  "disk:in_use" },
+	{ { "store-too-small", ONE, EMPTY_ONE, STORE("disk", "/srv/disk", "keep_free = 6G\n"),
+	    GUEST(GIB(65) IN_FILES) },
+	  DIR("/srv/disk"),
+	  "disk:in_use disk:promise=web:30G/0" },
+	{ { "store-in-ram-too-large", ONE, EMPTY_ONE "0:free=3G 0:reclaimable=512M swap=256M",
+	    STORE("ram", "/srv/ram", ""), GUEST(GIB(4) IN_FILES) },
+	  DIR("/srv/ram"),
+	  "ram:in_use ram:in_ram" },
+	{ { "store-in-ram-too-large-with-hugepages", ONE, EMPTY_ONE "0:free=2G",
+	    STORE("ram", "/srv/ram", ""), MIXED },
+	  DIR("/srv/ram"),
+	  "ram:in_use ram:in_ram" },
+	{ { "store-absurd-size", ONE, EMPTY_ONE, STORE("disk", "/srv/disk", ""),
+	    GUEST("<memory unit='PiB'>8000</memory>" IN_FILES) },
+	  DIR("/srv/disk"),
+	  "disk:in_use" },
+};
+
 /* ---- numbers ---- */
 
 static uint64_t size_of(const char *text)
@@ -334,6 +463,86 @@ static void set_numbers(struct host_view *host, const char *numbers)
 			   "not understood: '%s'", word);
 }
 
+/* ---- stores ---- */
+
+static void add_store(struct host_view *host, const struct config_store *config, bool configured)
+{
+	struct store_view *store;
+
+	host->stores = reallocarray(host->stores, host->n_stores + 1, sizeof(*host->stores));
+	store = &host->stores[host->n_stores++];
+	*store = (struct store_view){ .config = *config, .configured = configured };
+	if (!configured)
+		snprintf(store->config.path, sizeof(store->config.path), "%s",
+			 qemu_conf_memory_dir(&host->qemu_conf));
+	store->state = (struct store_state){ .present = true,
+					     .mountpoint = true,
+					     .traversable = true,
+					     .capacity_kib = 100 * KIB_PER_GIB,
+					     .free_kib = 100 * KIB_PER_GIB,
+					     .available_kib = 100 * KIB_PER_GIB };
+	strcpy(store->state.mount.fstype, "ext4");
+	strcpy(store->state.mount.source, "/dev/vdb");
+}
+
+static bool set_promise(struct store_view *store, const char *fact)
+{
+	char guest[32], promised[32], used[32];
+
+	if (sscanf(fact, "promise=%31[^:]:%31[^/]/%31s", guest, promised, used) != 3)
+		return false;
+	store->promises =
+		reallocarray(store->promises, store->n_promises + 1, sizeof(*store->promises));
+	store->promises[store->n_promises] =
+		(struct store_promise){ .promised_kib = size_of(promised),
+					.used_kib = size_of(used) };
+	strcpy(store->promises[store->n_promises++].guest, guest);
+	return true;
+}
+
+static bool set_store(struct host_view *host, const char *word)
+{
+	char name[32], fact[96];
+	size_t i = 0;
+
+	if (sscanf(word, "%31[^:]:%95s", name, fact) != 2)
+		return false;
+	while (i < host->n_stores &&
+	       strcmp(name, host->stores[i].configured ? host->stores[i].config.name : "-") != 0)
+		i++;
+	if (i == host->n_stores)
+		return false;
+	if (!strcmp(fact, "in_use"))
+		host->stores[i].in_use = true;
+	else if (!strcmp(fact, "unmounted"))
+		host->stores[i].state.mountpoint = false;
+	else if (!strcmp(fact, "closed"))
+		host->stores[i].state.traversable = false;
+	else if (!strcmp(fact, "in_ram"))
+		host->stores[i].state.in_ram = true;
+	else
+		return set_promise(&host->stores[i], fact);
+	return true;
+}
+
+static void set_stores(struct host_view *host, const struct config *config, const char *qemu_conf,
+		       const char *facts)
+{
+	cleanup_free char *copy = strdup(facts);
+	const struct config_store *stores;
+	size_t n = config_stores(config, &stores), i;
+	char *word, *save = NULL;
+
+	qemu_conf_parse(qemu_conf, strlen(qemu_conf), &host->qemu_conf);
+	for (i = 0; i < n; i++)
+		add_store(host, &stores[i], true);
+	if (!n)
+		add_store(host, config_store_default(config), false);
+	for (word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
+		UNIT_CHECK(set_store(host, word), "not understood: '%s'", word);
+	host->stores_read = true;
+}
+
 /* ---- one decision ---- */
 
 struct decision {
@@ -376,7 +585,8 @@ static struct guest *read_guest(const char *text)
 	return guest;
 }
 
-static void decide(const struct row *row, struct decision *d)
+static void decide_with(const struct row *row, const char *qemu_conf, const char *stores,
+			struct decision *d)
 {
 	cleanup_config struct config *config = NULL;
 
@@ -389,7 +599,16 @@ static void decide(const struct row *row, struct decision *d)
 	CU_ASSERT_FATAL(config_for_guest(config, d->guest, &d->policy, &d->err) == 0);
 	UNIT_CHECK(config_check_section(config, d->guest, "hugepages", &d->err) == 0, "%s: %s",
 		   row->name, d->err.text);
+	UNIT_CHECK(config_check_section(config, d->guest, "store", &d->err) == 0, "%s: %s",
+		   row->name, d->err.text);
+	if (stores)
+		set_stores(&d->host, config, qemu_conf, stores);
 	d->rc = plan_make(d->guest, &d->host, &d->policy, &d->plan, &d->err);
+}
+
+static void decide(const struct row *row, struct decision *d)
+{
+	decide_with(row, NULL, NULL, d);
 }
 
 static void forget(struct decision *d)
@@ -404,7 +623,7 @@ static void forget(struct decision *d)
 
 static const char *errno_name(int rc)
 {
-	return rc == -ENOSPC ? "ENOSPC" : rc == -ENODEV ? "ENODEV" : strerror(-rc);
+	return strerrorname_np(-rc);
 }
 
 static json_t *plan_to_json(const struct decision *d)
@@ -426,7 +645,8 @@ static json_t *plan_to_json(const struct decision *d)
 	return root;
 }
 
-static json_t *decision_to_json(const struct row *row, const struct decision *d)
+static json_t *decision_to_json(const struct row *row, const struct file_row *file_row,
+				const struct decision *d)
 {
 	json_t *root = json_object(), *given = json_object();
 
@@ -434,6 +654,10 @@ static json_t *decision_to_json(const struct row *row, const struct decision *d)
 	json_object_set_new(given, "numbers", json_string(row->numbers));
 	json_object_set_new(given, "config", json_string(row->config));
 	json_object_set_new(given, "guest", json_string(row->guest));
+	if (file_row) {
+		json_object_set_new(given, "qemu_conf", json_string(file_row->qemu_conf));
+		json_object_set_new(given, "stores", json_string(file_row->stores));
+	}
 	json_object_set_new(root, "given", given);
 	if (d->rc == 0) {
 		json_object_set_new(root, "plan", plan_to_json(d));
@@ -444,9 +668,10 @@ static json_t *decision_to_json(const struct row *row, const struct decision *d)
 	return root;
 }
 
-static void compare_golden(const struct row *row, const struct decision *d)
+static void compare_golden(const struct row *row, const struct file_row *file_row,
+			   const struct decision *d)
 {
-	cleanup_json json_t *root = decision_to_json(row, d);
+	cleanup_json json_t *root = decision_to_json(row, file_row, d);
 	cleanup_free char *got = json_dumps(root, JSON_INDENT(1));
 	cleanup_free char *want = NULL;
 	char name[256], path[768];
@@ -500,6 +725,12 @@ static void check_shares(const struct row *row, const struct step_hugepages *hp)
 		   (unsigned long long)hp->pages);
 }
 
+/* NULL: another kind of step */
+static const struct step_hugepages *hugepages_of(const struct step *step)
+{
+	return step->kind == STEP_HUGEPAGES ? &step->hugepages : NULL;
+}
+
 /* What all steps together take from one node */
 static void check_node(const struct row *row, const struct decision *d,
 		       const struct numa_node *node)
@@ -512,9 +743,9 @@ static void check_node(const struct row *row, const struct decision *d,
 		uint64_t idle = 0;
 
 		for (j = 0; j < d->plan.list.n; j++) {
-			const struct step_hugepages *hp = &d->plan.list.steps[j].hugepages;
+			const struct step_hugepages *hp = hugepages_of(&d->plan.list.steps[j]);
 
-			for (k = 0; hp->page_kib == size->page_kib && k < hp->n_shares; k++) {
+			for (k = 0; hp && hp->page_kib == size->page_kib && k < hp->n_shares; k++) {
 				if (hp->shares[k].node != node->id)
 					continue;
 				idle += hp->shares[k].want_idle;
@@ -535,14 +766,16 @@ static void check_plan(const struct row *row, const struct decision *d)
 	size_t i, j;
 
 	for (i = 0; i < d->plan.list.n; i++)
-		check_shares(row, &d->plan.list.steps[i].hugepages);
+		if (hugepages_of(&d->plan.list.steps[i]))
+			check_shares(row, &d->plan.list.steps[i].hugepages);
 	for (i = 0; i < d->host.numa.n_nodes; i++)
 		check_node(row, d, &d->host.numa.nodes[i]);
 	for (i = 0; d->policy.hugepages.manage && i < d->host.n_sizes; i++) {
 		uint64_t page_kib = d->host.sizes[i].page_kib, sum = 0;
 
 		for (j = 0; j < d->plan.list.n; j++)
-			if (d->plan.list.steps[j].hugepages.page_kib == page_kib)
+			if (hugepages_of(&d->plan.list.steps[j]) &&
+			    d->plan.list.steps[j].hugepages.page_kib == page_kib)
 				sum += d->plan.list.steps[j].hugepages.pages;
 		UNIT_CHECK(sum == pages_asked(d, page_kib), "%s: pages of %llu KiB", row->name,
 			   (unsigned long long)page_kib);
@@ -558,7 +791,39 @@ static void test_golden(void)
 		decide(&rows[i], &d);
 		if (d.rc == 0)
 			check_plan(&rows[i], &d);
-		compare_golden(&rows[i], &d);
+		compare_golden(&rows[i], NULL, &d);
+		forget(&d);
+	}
+}
+
+/* At most one step holds files, the first one, and it has room for all of them */
+static void check_files(const struct row *row, const struct decision *d)
+{
+	uint64_t kib = guest_file_kib(d->guest);
+	size_t i;
+
+	for (i = 0; i < d->plan.list.n; i++)
+		UNIT_CHECK((d->plan.list.steps[i].kind == STEP_STORE) == (kib && !i),
+			   "%s: step %zu", row->name, i);
+	if (kib)
+		UNIT_CHECK(d->plan.list.n && d->plan.list.steps[0].store.size_kib == kib, "%s",
+			   row->name);
+}
+
+static void test_golden_files(void)
+{
+	struct decision d;
+	size_t i;
+
+	for (i = 0; i < ROWS(file_rows); i++) {
+		const struct file_row *row = &file_rows[i];
+
+		decide_with(&row->row, row->qemu_conf, row->stores, &d);
+		if (d.rc == 0) {
+			check_plan(&row->row, &d);
+			check_files(&row->row, &d);
+		}
+		compare_golden(&row->row, row, &d);
 		forget(&d);
 	}
 }
@@ -662,18 +927,34 @@ static void test_untouched_on_failure(void)
 
 static void test_needs_host(void)
 {
-	struct guest_policy policy = { .hugepages.manage = true };
-	const char *section = NULL;
-	struct guest *guest = read_guest("plain");
+	static const struct {
+		const char *guest;
+		bool hugepages, store;
+	} table[] = {
+		{ "plain", false, false },
+		{ "memfd", false, false },
+		{ "hugepages-2m", true, false },
+		{ "file", false, true },
+		{ "file-by-access", false, true },
+		{ "file-parts", true, true },
+		/* <source type='memfd'/> does not make huge pages anything else */
+		{ "memfd-hugepages", true, false },
+	};
+	size_t i;
 
-	CU_ASSERT_FALSE(plan_needs_host(guest, &policy, &section));
-	guest_free(guest);
-	guest = read_guest("hugepages-2m");
-	CU_ASSERT_TRUE(plan_needs_host(guest, &policy, &section));
-	UNIT_CHECK_STR(section, "hugepages", "section");
-	policy.hugepages.manage = false;
-	CU_ASSERT_FALSE(plan_needs_host(guest, &policy, &section));
-	guest_free(guest);
+	for (i = 0; i < ROWS(table); i++) {
+		struct guest_policy policy = { .hugepages.manage = true };
+		struct guest *guest = read_guest(table[i].guest);
+		struct plan_needs needs = plan_needs_host(guest, &policy);
+
+		UNIT_CHECK(needs.hugepages == table[i].hugepages, "%s", table[i].guest);
+		UNIT_CHECK(needs.store == table[i].store, "%s", table[i].guest);
+		/* Files have no "manage" */
+		policy.hugepages.manage = false;
+		needs = plan_needs_host(guest, &policy);
+		UNIT_CHECK(!needs.hugepages && needs.store == table[i].store, "%s", table[i].guest);
+		guest_free(guest);
+	}
 }
 
 /* A kernel without hugetlb, and a node without a pool */
@@ -708,6 +989,7 @@ static void test_poor_hosts(void)
 
 static CU_TestInfo tests[] = {
 	{ "plans are as in the golden files", test_golden },
+	{ "plans with files are as in the golden files", test_golden_files },
 	{ "what fits is not refused", test_fitting },
 	{ "large pages come first", test_large_pages_first },
 	{ "a plan changes nothing", test_pure },

@@ -2,6 +2,7 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "unit/unit.h"
 
@@ -210,7 +211,41 @@ static void test_arithmetic(void)
 	CU_ASSERT_EQUAL(u64_div_up(UINT64_MAX, 2), UINT64_MAX / 2 + 1);
 }
 
+static void test_mend(void)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{ "", "" },
+		{ "plain\n\x7f", "plain\n\x7f" },
+		{ "\xc3\xbc\xe5\xae\xa2\xf0\x9f\x98\x80", "\xc3\xbc\xe5\xae\xa2\xf0\x9f\x98\x80" },
+		/* cut after one, two and three bytes */
+		{ "a\xc3", "a?" },
+		{ "a\xe5\xae", "a??" },
+		{ "a\xf0\x9f\x98", "a???" },
+		{ "\xe5\xae"
+		  "b\xe5\xae\xa2",
+		  "??b\xe5\xae\xa2" },
+		/* Latin-1, a lone continuation, too long forms, a surrogate, above U+10FFFF */
+		{ "m\xfcll", "m?ll" },
+		{ "\x80\xbf", "??" },
+		{ "\xc0\xaf\xe0\x80\xaf", "?????" },
+		{ "\xed\xa0\x80", "???" },
+		{ "\xf4\x90\x80\x80\xff\xfe", "??????" },
+		{ "\xf4\x8f\xbf\xbf\xee\x80\x80", "\xf4\x8f\xbf\xbf\xee\x80\x80" },
+	};
+	char text[32];
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		strcpy(text, rows[i].text);
+		text_mend(text);
+		UNIT_CHECK_STR(text, rows[i].want, "row %zu", i);
+	}
+}
+
 static CU_TestInfo tests[] = {
+	{ "whole characters", test_mend },
 	{ "numbers are digits only", test_u64 },
 	{ "sizes, and absurd ones", test_kib },
 	{ "durations, and absurd ones", test_ms },

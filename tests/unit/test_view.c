@@ -270,7 +270,7 @@ static void test_unknown_pools(void)
 	pool_is(&s, 0, 9, 9, 0);
 	list[0]->alive = list[1]->alive = false;
 	look(&s, list, 2);
-	view_settle(&(struct ledgers){ .n = 2, .list = list }, &s.host);
+	view_settle(&s.fk.kfs, &(struct ledgers){ .n = 2, .list = list }, &s.host);
 	pool_is(&s, 0, 0, 0, 0);
 	close_scene(&s);
 }
@@ -308,7 +308,7 @@ static void test_settle(void)
 		book.step.hugepages.keep = rows[i].keep;
 		look(&s, list, 1);
 		before = s.host.numa.nodes[0].free_kib;
-		view_settle(&(struct ledgers){ .n = 1, .list = list }, &s.host);
+		view_settle(&s.fk.kfs, &(struct ledgers){ .n = 1, .list = list }, &s.host);
 		pool = host_view_pool(&s.host, PAGE_2M, 0);
 		UNIT_CHECK(pool->pool.total == rows[i].left_total &&
 				   pool->pool.free == rows[i].left_free,

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * virt-membacking check: everything is read first, then judged subject by subject.
+ *
+ * A subject is one file check_NAME.c with one function, and one row in the table in
+ * cmd_check.c.  Those functions look at nothing but struct check_host.
+ */
+#ifndef MEMBACKING_CTL_CHECK_H
+#define MEMBACKING_CTL_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ctl/findings.h"
+#include "ctl/libvirt_host.h"
+#include "lifecycle/ledger.h"
+#include "policy/config.h"
+#include "policy/host_view.h"
+#include "policy/nova_conf.h"
+
+/**
+ * struct check_driver - libvirt's daemon, and the qemu.conf that it has read
+ * @comm:	Its name; empty: it does not run, or can't be seen
+ * @started, @conf_changed: Seconds since the epoch; 0: unknown
+ */
+struct check_driver {
+	char comm[32];
+	uint64_t started;
+	uint64_t conf_changed;
+};
+
+/**
+ * struct check_store - What there is to know of a store besides its view
+ * @missing:	What it would be mounted from is not there.  Empty: it is, or that can't
+ *		be told without mounting it
+ * @impassable:	A directory of libvirt's in it that QEMU's user can't pass; empty: none
+ */
+struct check_store {
+	char missing[CONFIG_TEXT_SIZE + 64];
+	char impassable[CONFIG_PATH_SIZE + 32];
+};
+
+/**
+ * struct check_host - All that a check may look at
+ * @n_names, @names: Guests that were asked for, by name or UUID.  None: all
+ * @stores:	One for each of @view->stores
+ * @stores_why:	Why stores could not be looked at, where @view->stores_read is false
+ * @has_qemu:	One for each of @ledgers->list: its QEMU runs
+ */
+struct check_host {
+	size_t n_names;
+	char **names;
+	const struct config *config;
+	const struct ledgers *ledgers;
+	const bool *has_qemu;
+	const struct host_view *view;
+	const struct check_store *stores;
+	const char *stores_why;
+	struct check_driver driver;
+	struct libvirt_host libvirt;
+	struct nova_conf nova;
+};
+
+/* Was the guest asked for? */
+bool check_wants(const struct check_host *host, const char *name, const char *uuid);
+
+/* A guest with memory in files below memory_backing_dir */
+bool check_guest_has_files(const struct libvirt_guest *guest);
+
+void check_config(const struct check_host *host, struct findings *findings);
+void check_stores(const struct check_host *host, struct findings *findings);
+void check_ledgers(const struct check_host *host, struct findings *findings);
+void check_guests(const struct check_host *host, struct findings *findings);
+void check_nova(const struct check_host *host, struct findings *findings);
+void check_versions(const struct check_host *host, struct findings *findings);
+
+#endif

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "base/err.h"
+#include "ctl/check.h"
+#include "policy/store_rules.h"
+
+/* In a cell, in a dimm: any part without <discard/> */
+static bool lacks_discard(const struct guest *guest)
+{
+	size_t i;
+
+	for (i = 0; i < guest->n_memory; i++)
+		if (guest_memory_is_file(&guest->memory[i]) && !guest->memory[i].discard)
+			return true;
+	return false;
+}
+
+static void check_discard(const struct guest *guest, const struct store_view *store,
+			  struct findings *findings)
+{
+	if (store->state.in_ram || !lacks_discard(guest))
+		return;
+	finding_add(
+		findings, FINDING_HINT,
+		"guest '%s' has file-backed memory without <discard/> in its <memoryBacking>: "
+		"with it, QEMU drops that memory when the guest ends; without, what is dirty may "
+		"be written to the store's device first",
+		guest->name);
+	finding_remedy(findings, "virsh edit %s", finding_guest(guest->name, guest->uuid));
+}
+
+static const struct store_view *choose(const struct check_host *host, const struct guest *guest,
+				       struct findings *findings)
+{
+	const struct store_view *store = NULL;
+	struct guest_policy policy;
+	struct err problem;
+	int rc = config_for_guest(host->config, guest, &policy, &problem);
+
+	/* What is wrong for all is said once, elsewhere */
+	if (rc < 0 || !*policy.store || !host->view->stores_read)
+		return store_in_use(host->view);
+	rc = store_choose(host->view, policy.store, &store, &problem);
+	if (rc == 0)
+		return store;
+	finding_add(findings, FINDING_FAIL, "guest '%s': %s", guest->name, problem.text);
+	return NULL;
+}
+
+static void check_guest(const struct check_host *host, const struct libvirt_guest *guest,
+			struct findings *findings)
+{
+	const struct store_view *store;
+
+	if (!guest->guest) {
+		finding_add(findings, FINDING_WARN, "guest '%s': its definition can't be read: %s",
+			    guest->name, guest->why.text);
+		return;
+	}
+	if (!check_guest_has_files(guest))
+		return;
+	store = choose(host, guest->guest, findings);
+	if (store)
+		check_discard(guest->guest, store, findings);
+}
+
+static bool is_known(const struct check_host *host, const char *name)
+{
+	struct check_host asked = { .n_names = 1, .names = (char *[]){ (char *)name } };
+	size_t i;
+
+	for (i = 0; i < host->libvirt.n; i++) {
+		const struct libvirt_guest *guest = &host->libvirt.guests[i];
+
+		if (check_wants(&asked, guest->name, guest->guest ? guest->guest->uuid : ""))
+			return true;
+	}
+	for (i = 0; i < host->ledgers->n_damaged; i++)
+		if (check_wants(&asked, "", host->ledgers->damaged[i].uuid))
+			return true;
+	return ledgers_find(host->ledgers, name);
+}
+
+void check_guests(const struct check_host *host, struct findings *findings)
+{
+	size_t before = findings->n, looked = 0, i;
+
+	for (i = 0; i < host->n_names; i++)
+		if (!is_known(host, host->names[i]))
+			finding_add(findings, FINDING_FAIL, "nobody knows a guest '%.256s'",
+				    host->names[i]);
+	if (!host->libvirt.reached) {
+		finding_add(findings, FINDING_HINT, "guests' definitions were not looked at: %s",
+			    host->libvirt.why.text);
+		return;
+	}
+	for (i = 0; i < host->libvirt.n; i++) {
+		const struct libvirt_guest *guest = &host->libvirt.guests[i];
+
+		if (!check_wants(host, guest->name, guest->guest ? guest->guest->uuid : ""))
+			continue;
+		check_guest(host, guest, findings);
+		looked++;
+	}
+	if (findings->n == before)
+		finding_add(findings, FINDING_PASS,
+			    "nothing to say of the definition(s) of %zu guest(s)", looked);
+}

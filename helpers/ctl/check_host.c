@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "ctl/check_host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "ctl/store_text.h"
+#include "lifecycle/liveness.h"
+#include "memory/mount.h"
+#include "memory/store.h"
+#include "policy/qemu_conf.h"
+
+bool check_wants(const struct check_host *host, const char *name, const char *uuid)
+{
+	size_t i;
+
+	for (i = 0; i < host->n_names; i++)
+		if (!strcmp(host->names[i], name) || !strcasecmp(host->names[i], uuid))
+			return true;
+	return !host->n_names;
+}
+
+bool check_guest_has_files(const struct libvirt_guest *guest)
+{
+	size_t i;
+
+	for (i = 0; guest->guest && i < guest->guest->n_memory; i++)
+		if (guest_memory_is_file(&guest->guest->memory[i]))
+			return true;
+	return false;
+}
+
+/* ---- libvirt's daemon ---- */
+
+/* 0: it can't be told */
+static uint64_t boot_time(const struct kfs *kfs)
+{
+	cleanup_fclose FILE *f = kfs_stream(kfs, "proc/stat");
+	cleanup_free char *line = NULL;
+	uint64_t seconds = 0;
+	size_t size = 0;
+
+	while (f && !seconds && getline(&line, &size, f) >= 0)
+		if (sscanf(line, "btime %" SCNu64, &seconds) != 1)
+			seconds = 0;
+	return seconds;
+}
+
+static void read_driver(const struct kfs *kfs, struct check_driver *driver)
+{
+	static const struct process anybody;
+	uint64_t boot = boot_time(kfs);
+	char path[KFS_PATH_SIZE];
+	struct process found;
+	struct stat st;
+
+	if (fstatat(kfs->rootfd, QEMU_CONF_FILE, &st, 0) == 0 && st.st_mtime > 0)
+		driver->conf_changed = (uint64_t)st.st_mtime;
+	/* With nobody there, liveness_driver() would tell of our own parent */
+	if (!liveness_driver_alive(kfs, &anybody))
+		return;
+	found = liveness_driver(kfs);
+	if (!found.pid || !found.start || !boot)
+		return;
+	driver->started = boot + found.start / (uint64_t)sysconf(_SC_CLK_TCK);
+	snprintf(path, sizeof(path), "proc/%d/comm", found.pid);
+	if (kfs_read(kfs, path, driver->comm, sizeof(driver->comm), NULL) < 0)
+		driver->comm[0] = '\0';
+}
+
+/* ---- stores ---- */
+
+static void find_missing(const struct ctl *ctl, const struct store_view *store,
+			 struct check_store *more)
+{
+	const struct config_store *config = &store->config;
+
+	if (!store_is_waiting(store))
+		return;
+	if (*config->source == '/' && !kfs_exists(&ctl->kfs, config->source + 1))
+		snprintf(more->missing, sizeof(more->missing), "there is no %s", config->source);
+	/* libmount knows the fstab of this host only */
+	else if (!ctl->root && !*config->source && !*config->fstype &&
+		 !mount_in_fstab(config->path))
+		snprintf(more->missing, sizeof(more->missing),
+			 "it has no source, and /etc/fstab has no line for its path");
+}
+
+static bool is_passable(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 || st.st_mode & S_IXOTH;
+}
+
+/* Through the directories as libvirt makes them, "libvirt" and "libvirt/qemu" */
+static void find_impassable(const struct ctl *ctl, const struct store_view *store,
+			    const struct qemu_conf *conf, struct check_store *more)
+{
+	static const char *const parts[] = { "libvirt", "libvirt/qemu" };
+	const char *dir = qemu_conf_memory_dir(conf);
+	size_t i;
+
+	if (!store->in_use || !*qemu_conf_memory_below(conf))
+		return;
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		cleanup_close int fd = store_open_base(&ctl->kfs, dir, parts[i], false, NULL);
+
+		if (fd < 0 || is_passable(fd))
+			continue;
+		snprintf(more->impassable, sizeof(more->impassable), "%s/%s",
+			 strcmp(dir, "/") ? dir : "", parts[i]);
+		return;
+	}
+}
+
+static int read_stores(const struct ctl *ctl, const struct host_view *view, struct check_host *host,
+		       struct err *err)
+{
+	struct check_store *stores = calloc(view->n_stores + 1, sizeof(*stores));
+	size_t i;
+
+	if (!stores)
+		return err_set(err, ENOMEM, "out of memory");
+	for (i = 0; i < view->n_stores; i++) {
+		find_missing(ctl, &view->stores[i], &stores[i]);
+		find_impassable(ctl, &view->stores[i], &view->qemu_conf, &stores[i]);
+	}
+	host->stores = stores;
+	return 0;
+}
+
+/* ---- guests ---- */
+
+static int read_qemus(const struct kfs *kfs, const struct ledgers *ledgers, struct check_host *host,
+		      struct err *err)
+{
+	bool *has_qemu = calloc(ledgers->n + 1, sizeof(*has_qemu));
+	size_t i;
+
+	if (!has_qemu)
+		return err_set(err, ENOMEM, "out of memory");
+	for (i = 0; i < ledgers->n; i++)
+		has_qemu[i] = liveness_qemu(kfs, ledgers->list[i]->name, NULL);
+	host->has_qemu = has_qemu;
+	return 0;
+}
+
+int check_host_read(const struct ctl *ctl, const struct look *look, struct check_host *host,
+		    struct err *err)
+{
+	int rc;
+
+	*host = (struct check_host){
+		.n_names = ctl->n_args,
+		.names = ctl->args,
+		.config = look->config,
+		.ledgers = &look->round.ledgers,
+		.view = &look->round.host,
+	};
+	read_driver(&ctl->kfs, &host->driver);
+	nova_conf_load(ctl->kfs.rootfd, &host->nova);
+	rc = read_stores(ctl, host->view, host, err);
+	if (rc == 0)
+		rc = read_qemus(&ctl->kfs, host->ledgers, host, err);
+	if (rc == 0)
+		rc = ctl->root ? libvirt_host_read(ctl->kfs.rootfd, &host->libvirt, err) :
+				 libvirt_host_ask(&host->libvirt, err);
+	if (rc < 0)
+		check_host_free(host);
+	return rc;
+}
+
+void check_host_free(struct check_host *host)
+{
+	libvirt_host_free(&host->libvirt);
+	free((void *)host->stores);
+	free((void *)host->has_qemu);
+	*host = (struct check_host){ 0 };
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "base/err.h"
+#include "ctl/check.h"
+
+static void check_ledger(const struct ledger *ledger, bool has_qemu, struct findings *findings)
+{
+	const char *guest = finding_guest(ledger->name, ledger->uuid);
+	struct err text;
+
+	if (ledger->foreign_version) {
+		ledger_other_version(ledger, &text);
+		finding_add(findings, FINDING_WARN, "%s", text.text);
+	} else if (ledger->phase == LEDGER_LEAVING) {
+		finding_add(findings, FINDING_WARN,
+			    "guest '%s' is on its way out, but some of what it held was still in "
+			    "use",
+			    ledger->name);
+		finding_remedy(findings, "virt-membacking reconcile");
+	} else if (!ledger->alive) {
+		finding_add(findings, FINDING_WARN,
+			    "guest '%s' is gone, but what it held is not given back yet",
+			    ledger->name);
+		finding_remedy(findings, "virt-membacking reconcile");
+	} else if (ledger->phase == LEDGER_PREPARED && !has_qemu) {
+		finding_add(
+			findings, FINDING_WARN,
+			"guest '%s' is prepared and has no QEMU: libvirt is starting it at this "
+			"moment, or that start was killed half-way, and what it holds has to be "
+			"given back by hand",
+			ledger->name);
+		finding_remedy(findings, "virt-membacking release %s --force", guest);
+	}
+}
+
+void check_ledgers(const struct check_host *host, struct findings *findings)
+{
+	const struct ledgers *ledgers = host->ledgers;
+	size_t before = findings->n, i;
+
+	for (i = 0; i < ledgers->n; i++)
+		if (check_wants(host, ledgers->list[i]->name, ledgers->list[i]->uuid))
+			check_ledger(ledgers->list[i], host->has_qemu[i], findings);
+	for (i = 0; i < ledgers->n_damaged; i++) {
+		if (!check_wants(host, "", ledgers->damaged[i].uuid))
+			continue;
+		finding_add(findings, FINDING_FAIL,
+			    "%s; repair it, or give up knowing what it holds",
+			    ledgers->damaged[i].why.text);
+		finding_remedy(findings, "virt-membacking release %s --force",
+			       ledgers->damaged[i].uuid);
+	}
+	if (findings->n == before)
+		finding_add(findings, FINDING_PASS, "no guest that is gone holds anything");
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * virt-membacking check: what is wrong on this host, and what would help.
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "ctl/check_host.h"
+#include "ctl/ctl.h"
+
+static const struct check {
+	const char *name;
+	void (*run)(const struct check_host *host, struct findings *findings);
+} checks[] = {
+	{ "config", check_config }, { "store", check_stores }, { "ledger", check_ledgers },
+	{ "guest", check_guests },  { "nova", check_nova },    { "version", check_versions },
+};
+
+/* For a person who sees colours and has not asked for none */
+static bool wants_colour(void)
+{
+	const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
+
+	return isatty(STDOUT_FILENO) && !(no_colour && *no_colour) && term && *term &&
+	       strcmp(term, "dumb") != 0;
+}
+
+static int report(const struct ctl *ctl, const struct findings *findings, struct err *err)
+{
+	int rc = 0;
+
+	if (findings->failed)
+		return err_set(err, ENOMEM, "out of memory");
+	if (ctl->json)
+		rc = ctl_print_json(findings_to_json(findings), err);
+	else
+		findings_print(findings, wants_colour());
+	if (rc < 0)
+		return rc;
+	return findings_bad(findings) ? CTL_FINDINGS : CTL_FINE;
+}
+
+static int judge(const struct ctl *ctl, const struct check_host *host, struct err *err)
+{
+	struct findings findings = { 0 };
+	size_t i;
+	int rc;
+
+	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		findings.check = checks[i].name;
+		checks[i].run(host, &findings);
+	}
+	rc = report(ctl, &findings, err);
+	findings_free(&findings);
+	return rc;
+}
+
+static int run(struct ctl *ctl, struct err *err)
+{
+	struct check_host host;
+	struct look look;
+	struct err why;
+	int rc = ctl_need_root(ctl, "see all that is checked", err);
+
+	if (rc < 0)
+		return rc;
+	rc = look_begin(ctl, &look, err);
+	if (rc < 0)
+		return rc;
+	rc = look_around(&look, &why, err);
+	if (rc == 0)
+		rc = check_host_read(ctl, &look, &host, err);
+	if (rc == 0) {
+		host.stores_why = why.text;
+		rc = judge(ctl, &host, err);
+		check_host_free(&host);
+	}
+	look_end(&look);
+	return rc;
+}
+
+const struct command cmd_check = {
+	.name = "check",
+	.usage = "check [GUEST...]",
+	.summary = "look for what is wrong, and say what would help",
+	.help = "Looks at the configuration, the store in use, what guests hold, guests'\n"
+		"definitions, OpenStack Nova's settings, and the versions of libvirt and QEMU.\n"
+		"With GUEST, by name or UUID, of all guests only at those. Changes nothing.\n\n"
+		"PASS  fine\n"
+		"HINT  fine, and could be better\n"
+		"WARN  does not do what it seems to, or waits for somebody\n"
+		"FAIL  keeps guests from starting, or is a mistake\n\n"
+		"Exit status 1 if there is any WARN or FAIL.",
+	.options = CTL_JSON | CTL_ROOT,
+	.max_args = SIZE_MAX,
+	.run = run,
+};

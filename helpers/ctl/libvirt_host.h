@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What libvirt knows of this host: its guests, and versions.  Read-only.
+ */
+#ifndef MEMBACKING_CTL_LIBVIRT_HOST_H
+#define MEMBACKING_CTL_LIBVIRT_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "guest/guest.h"
+
+struct _virConnect;
+
+/**
+ * struct libvirt_guest - One guest as its next start will be
+ * @guest:	NULL: its definition can't be understood, and @why says why
+ * @autostart:	Started with the host
+ */
+struct libvirt_guest {
+	char name[GUEST_NAME_SIZE];
+	struct guest *guest;
+	bool autostart;
+	struct err why;
+};
+
+/**
+ * struct libvirt_host - All of them
+ * @reached:	Somebody answered; if not, @why says why, and nothing else is known
+ * @libvirt, @qemu: Versions, as libvirt writes them: 10.1.2 is 10001002.  0: unknown
+ */
+struct libvirt_host {
+	bool reached;
+	struct err why;
+	unsigned long libvirt;
+	unsigned long qemu;
+	size_t n;
+	struct libvirt_guest *guests;
+};
+
+/* A connection that only reads, or NULL; virGetLastErrorMessage() says why */
+struct _virConnect *libvirt_open(void);
+
+/* Ask qemu:///system.  -ENOMEM only */
+int libvirt_host_ask(struct libvirt_host *host, struct err *err);
+
+/* What is in the files below @rootfd that libvirt keeps definitions in.  -ENOMEM only */
+int libvirt_host_read(int rootfd, struct libvirt_host *host, struct err *err);
+
+void libvirt_host_free(struct libvirt_host *host);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Shared settings: /run/libvirt-membacking/shared/NAME, one file each.
+ *
+ * Written before the first change.  A setting whose holders are gone, whether they
+ * were released or died, is put back by whoever holds the host lock next.
+ */
+#ifndef MEMBACKING_LIFECYCLE_SHARED_H
+#define MEMBACKING_LIFECYCLE_SHARED_H
+
+#include "lifecycle/ledger.h"
+#include "steps/steps.h"
+
+struct state;
+
+int shared_write(const struct state *state, const char *boot_id,
+		 const struct shared_setting *setting, struct err *err);
+
+/**
+ * shared_settle() - Put back every setting that no ledger holds
+ * @ledgers:	All there are: living ones, and those that wait to be settled
+ *
+ * Settings of another boot are forgotten.  What can't be put back yet stays.
+ * Return: 0, or -EAGAIN with the first thing that is still in use
+ */
+int shared_settle(const struct kfs *kfs, const struct state *state, const char *boot_id,
+		  const struct ledgers *ledgers, struct err *err);
+
+#endif

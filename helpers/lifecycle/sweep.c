@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "lifecycle/sweep.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "kernel/kfs.h"
+#include "lifecycle/liveness.h"
+#include "lifecycle/round.h"
+#include "memory/store.h"
+#include "policy/store_rules.h"
+
+/* Where the guests' directories of one store lie */
+static int open_base(const struct round *round, const struct store_view *store, struct err *err)
+{
+	const struct qemu_conf *conf = &round->host.qemu_conf;
+
+	if (store->in_use)
+		return store_open_base(round->kfs, qemu_conf_memory_dir(conf),
+				       qemu_conf_memory_below(conf), false, err);
+	/* memory_backing_dir was there once, or will be */
+	return store_open_base(round->kfs, store->config.path, "libvirt/qemu", false, err);
+}
+
+static bool may_sweep(const struct store_view *store)
+{
+	if (!store->state.present || mount_is_shared_type(store->state.mount.fstype))
+		return false;
+	return !store->configured || store->state.mountpoint;
+}
+
+static bool in_step(const struct step_store *step, const char *directory)
+{
+	char names[GUEST_DIRECTORIES][GUEST_DIRECTORY_SIZE];
+	size_t n = store_directories(step, names), i;
+
+	for (i = 0; i < n; i++)
+		if (!strcmp(names[i], directory))
+			return true;
+	return false;
+}
+
+/* A guest whose ledger names its directory has no other one.  Of one without, started
+ * before we were installed or by another version, the id is not known */
+static bool is_of_ledger(const struct ledger *ledger, const char *directory)
+{
+	bool known = false;
+	size_t i;
+
+	for (i = 0; i < ledger->list.n; i++) {
+		const struct step *step = &ledger->list.steps[i];
+
+		if (step->kind != STEP_STORE)
+			continue;
+		if (in_step(&step->store, directory))
+			return true;
+		known = true;
+	}
+	return !known && ledger->alive && store_directory_of(directory, ledger->name);
+}
+
+static bool is_of_living(const struct round *round, char **running, size_t n_running,
+			 const char *directory)
+{
+	size_t i;
+
+	for (i = 0; i < round->ledgers.n; i++)
+		if (is_of_ledger(round->ledgers.list[i], directory))
+			return true;
+	for (i = 0; i < n_running; i++)
+		if (!ledgers_find(&round->ledgers, running[i]) &&
+		    store_directory_of(directory, running[i]))
+			return true;
+	return false;
+}
+
+/* The directory's entry, a new one at first; NULL: out of memory */
+static struct swept *swept_entry(struct round *round, const char *store, const char *name)
+{
+	struct swept *more;
+	size_t i;
+
+	for (i = 0; i < round->n_swept; i++)
+		if (!strcmp(round->swept[i].store, store) &&
+		    !strcmp(round->swept[i].directory, name))
+			return &round->swept[i];
+	more = reallocarray(round->swept, round->n_swept + 1, sizeof(*more));
+	if (!more)
+		return NULL;
+	round->swept = more;
+	more += round->n_swept++;
+	memset(more, 0, sizeof(*more));
+	snprintf(more->store, sizeof(more->store), "%s", store);
+	snprintf(more->directory, sizeof(more->directory), "%s", name);
+	return more;
+}
+
+static void note(struct round *round, const char *store, const char *name, uint64_t kib,
+		 const char *why)
+{
+	struct swept *entry = swept_entry(round, store, name);
+
+	if (!entry)
+		return;
+	entry->kib = kib;
+	entry->removed = !why;
+	snprintf(entry->why, sizeof(entry->why), "%.*s", (int)sizeof(entry->why) - 1,
+		 why ? why : "");
+	text_mend(entry->why);
+}
+
+static void sweep_one(struct round *round, const struct store_view *store, int base,
+		      const char *name)
+{
+	const char *path = store->config.path;
+	char text[TEXT_KIB_SIZE];
+	uint64_t kib;
+	struct err err;
+	int rc = store_remove_guest(round->kfs, base, name, &kib, &err);
+
+	if (rc > 0)
+		log_info("removed %s from %s: %s of memory of no living guest", name, path,
+			 text_from_kib(kib, text));
+	else if (rc < 0)
+		log_warning("%s in %s belongs to no living guest and stays: %s", name, path,
+			    err.text);
+	if (rc)
+		note(round, path, name, rc > 0 ? kib : 0, rc > 0 ? NULL : err.text);
+}
+
+static void free_names(char **names, size_t n)
+{
+	while (n)
+		free(names[--n]);
+	free(names);
+}
+
+static void sweep_store(struct round *round, const struct store_view *store, char **running,
+			size_t n_running)
+{
+	struct err err;
+	cleanup_close int base = open_base(round, store, &err);
+	char **names;
+	size_t n, i;
+	int rc;
+
+	if (base < 0) {
+		if (base != -ENOENT)
+			log_warning("%s", err.text);
+		return;
+	}
+	rc = store_guests(base, &names, &n, &err);
+	if (rc < 0) {
+		log_warning("%s", err.text);
+		return;
+	}
+	for (i = 0; i < n; i++)
+		if (!is_of_living(round, running, n_running, names[i]))
+			sweep_one(round, store, base, names[i]);
+	free_names(names, n);
+}
+
+void sweep_stores(struct round *round)
+{
+	char **running = NULL;
+	size_t n = 0, i;
+	struct err err;
+
+	/* Who can't see who runs must not sweep */
+	if (liveness_running(round->kfs, &running, &n, &err) < 0) {
+		log_warning("the stores are not swept: %s", err.text);
+		free_names(running, n);
+		return;
+	}
+	for (i = 0; i < round->host.n_stores; i++)
+		if (may_sweep(&round->host.stores[i]))
+			sweep_store(round, &round->host.stores[i], running, n);
+	free_names(running, n);
+}

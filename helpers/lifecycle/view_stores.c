@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "lifecycle/view_stores.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "guest/guest.h"
+#include "kernel/kfs.h"
+#include "lifecycle/ledger.h"
+#include "policy/store_rules.h"
+#include "steps/store_step.h"
+
+/* Is @path the directory @dir, or in it? */
+static bool is_within(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return !strncmp(path, dir, len) && (path[len] == '\0' || path[len] == '/');
+}
+
+static int add_store(struct host_view *host, const struct config_store *config, bool configured,
+		     struct err *err)
+{
+	struct store_view *more = reallocarray(host->stores, host->n_stores + 1, sizeof(*more));
+	struct store_view *store;
+
+	if (!more)
+		return err_set(err, ENOMEM, "out of memory");
+	host->stores = more;
+	store = &more[host->n_stores++];
+	memset(store, 0, sizeof(*store));
+	store->config = *config;
+	store->configured = configured;
+	if (!*store->config.path)
+		snprintf(store->config.path, sizeof(store->config.path), "%s",
+			 qemu_conf_memory_dir(&host->qemu_conf));
+	return 0;
+}
+
+static int add_all(const struct config *config, struct host_view *host, struct err *err)
+{
+	const struct config_store *stores;
+	size_t n = config_stores(config, &stores), i;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && i < n; i++)
+		rc = add_store(host, &stores[i], true, err);
+	if (rc == 0 && !n)
+		rc = add_store(host, config_store_default(config), false, err);
+	return rc;
+}
+
+/* The innermost one that memory_backing_dir lies in */
+static void find_used(struct host_view *host)
+{
+	const char *dir = qemu_conf_memory_dir(&host->qemu_conf);
+	struct store_view *best = NULL;
+	size_t i;
+
+	for (i = 0; i < host->n_stores; i++) {
+		struct store_view *store = &host->stores[i];
+
+		if (is_within(dir, store->config.path) &&
+		    (!best || strlen(store->config.path) > strlen(best->config.path)))
+			best = store;
+	}
+	if (best)
+		best->in_use = true;
+}
+
+/* Another file system between the store and the directory in it */
+static int find_elsewhere(const struct kfs *kfs, struct store_view *store, const char *dir,
+			  struct err *err)
+{
+	struct store_state state;
+	int rc;
+
+	if (!store->in_use || !store->state.present || !strcmp(dir, store->config.path))
+		return 0;
+	rc = store_read(kfs, dir, &state, err);
+	if (rc == 0)
+		store->elsewhere = state.present &&
+				   strcmp(state.mount.devno, store->state.mount.devno) != 0;
+	return rc;
+}
+
+/* ---- promises ---- */
+
+static int add_promise(struct store_view *store, const struct ledger *ledger, uint64_t promised,
+		       uint64_t used, struct err *err)
+{
+	struct store_promise *more =
+		reallocarray(store->promises, store->n_promises + 1, sizeof(*more));
+
+	if (!more)
+		return err_set(err, ENOMEM, "out of memory");
+	store->promises = more;
+	more += store->n_promises++;
+	snprintf(more->guest, sizeof(more->guest), "%s", ledger->name);
+	more->promised_kib = promised;
+	more->used_kib = used;
+	return 0;
+}
+
+static int promise_step(const struct kfs *kfs, const struct ledger *ledger,
+			const struct step_store *step, struct host_view *host, struct err *err)
+{
+	struct store_view *best = store_at(host, step->path);
+	size_t i;
+
+	/* The sections may have changed since that guest's start */
+	for (i = 0; !best && i < host->n_stores; i++)
+		if (is_within(step->dir, host->stores[i].config.path))
+			best = &host->stores[i];
+	return best ? add_promise(best, ledger, step->size_kib, store_step_used(kfs, step), err) :
+		      0;
+}
+
+static int add_promises(const struct kfs *kfs, const struct ledgers *ledgers,
+			struct host_view *host, struct err *err)
+{
+	size_t i, j;
+
+	for (i = 0; i < ledgers->n; i++) {
+		const struct ledger *ledger = ledgers->list[i];
+
+		for (j = 0; ledger->alive && j < ledger->list.n; j++) {
+			const struct step *step = &ledger->list.steps[j];
+			int rc = step->kind == STEP_STORE ?
+					 promise_step(kfs, ledger, &step->store, host, err) :
+					 0;
+
+			if (rc < 0)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+static void find_stale(const struct kfs *kfs, const struct guest *guest, struct host_view *host)
+{
+	struct step_store step;
+	size_t i;
+
+	for (i = 0; i < host->n_stores; i++) {
+		struct store_view *store = &host->stores[i];
+
+		if (!store->in_use || !store->state.present)
+			continue;
+		store_step_fill(guest, store, host, &step);
+		store->stale_kib = store_step_used(kfs, &step);
+	}
+}
+
+/* A store that can't be read, on a server that is gone, stops only those who are to
+ * start in it */
+static int read_all(const struct kfs *kfs, const struct guest *guest, struct host_view *host,
+		    struct err *err)
+{
+	const char *dir = qemu_conf_memory_dir(&host->qemu_conf);
+	size_t i;
+
+	for (i = 0; i < host->n_stores; i++) {
+		struct store_view *store = &host->stores[i];
+		int rc = store_read_view(kfs, store, err);
+
+		if (rc == 0)
+			rc = find_elsewhere(kfs, store, dir, err);
+		if (rc < 0 && guest && store->in_use)
+			return rc;
+		if (rc < 0) {
+			log_warning("store '%s' is left out: %s", store->config.name, err->text);
+			store->state = (struct store_state){ .present = false };
+		}
+	}
+	return 0;
+}
+
+int view_stores(const struct kfs *kfs, const struct config *config, const struct ledgers *ledgers,
+		const struct guest *guest, struct host_view *host, struct err *err)
+{
+	int rc;
+
+	view_stores_free(host);
+	qemu_conf_load(kfs->rootfd, &host->qemu_conf);
+	rc = add_all(config, host, err);
+	find_used(host);
+	if (rc == 0)
+		rc = read_all(kfs, guest, host, err);
+	if (rc == 0)
+		rc = add_promises(kfs, ledgers, host, err);
+	if (rc == 0 && guest)
+		find_stale(kfs, guest, host);
+	host->stores_read = rc == 0;
+	return rc;
+}
+
+void view_stores_free(struct host_view *host)
+{
+	size_t i;
+
+	for (i = 0; i < host->n_stores; i++)
+		free(host->stores[i].promises);
+	free(host->stores);
+	host->stores = NULL;
+	host->n_stores = 0;
+	host->stores_read = false;
+}

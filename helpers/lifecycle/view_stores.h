@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Filling the host view's stores: only where somebody asks for them, since a
+ * store may be on a server that doesn't answer.
+ */
+#ifndef MEMBACKING_LIFECYCLE_VIEW_STORES_H
+#define MEMBACKING_LIFECYCLE_VIEW_STORES_H
+
+#include "policy/host_view.h"
+
+struct config;
+struct err;
+struct guest;
+struct kfs;
+struct ledgers;
+
+/**
+ * view_stores() - The configured stores, or where libvirt puts memory without any
+ * @ledgers:	Whose living guests have been promised parts of them
+ * @guest:	Who is to be started: what is stale in its directory counts as free.
+ *		May be NULL
+ *
+ * A store that can't be read is left out with a warning (not present), unless it is the
+ * one that @guest would start in.
+ */
+int view_stores(const struct kfs *kfs, const struct config *config, const struct ledgers *ledgers,
+		const struct guest *guest, struct host_view *host, struct err *err);
+
+void view_stores_free(struct host_view *host);
+
+#endif

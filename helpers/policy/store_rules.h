@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Decisions about stores: which one, is it the right one, is there room.  Pure.
+ */
+#ifndef MEMBACKING_POLICY_STORE_RULES_H
+#define MEMBACKING_POLICY_STORE_RULES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy/host_view.h"
+#include "policy/step.h"
+
+struct err;
+struct guest;
+
+/* The store that libvirt puts memory in; NULL: none of those configured */
+const struct store_view *store_in_use(const struct host_view *host);
+
+/* The store mounted, or to be mounted, at @path; NULL: no such */
+struct store_view *store_at(const struct host_view *host, const char *path);
+
+/**
+ * store_choose() - The store for a guest
+ * @wanted:	What [guest] or the guest's metadata say; "" for nothing
+ * Return: 0; -EINVAL when that is not where qemu.conf makes libvirt put memory: the
+ * sentence names the line to change
+ */
+int store_choose(const struct host_view *host, const char *wanted, const struct store_view **store,
+		 struct err *err);
+
+/* Is it to be mounted, and may we? */
+bool store_wants_mount(const struct store_view *store);
+
+/* "nodev,nosuid,noexec", what is configured, and tmpfs's size */
+void store_mount_options(const struct config_store *config, char *buf, size_t size);
+
+/**
+ * store_verify() - Is the mounted file system the one that was meant, and usable?
+ * Return: 0, -ENOENT (nothing there), -EINVAL (something else), -EROFS, -EACCES
+ */
+int store_verify(const struct store_view *store, struct err *err);
+
+/* How much of @store is to stay free, in KiB */
+uint64_t store_keep_free(const struct store_view *store);
+
+/* Promised to living guests and not used yet, without @except (may be NULL).  KiB */
+uint64_t store_outstanding(const struct store_view *store, const char *except);
+
+uint64_t store_promised(const struct store_view *store);
+
+/**
+ * store_admit() - Is there room for a guest?
+ * @ram_kib:	What the host's memory has to spare, for a store in memory
+ *
+ * size <= available + stale - outstanding - keep_free, where outstanding is the sum over the
+ * living guests of what is promised and not used yet.
+ * Return: 0, or -ENOSPC with the store, its size, what is promised to whom and what
+ * is missing
+ */
+int store_admit(const struct store_view *store, const struct host_view *host, uint64_t ram_kib,
+		const char *guest, uint64_t size_kib, struct err *err);
+
+/* Memory that could be had for files in memory, without what is in use.  KiB */
+uint64_t store_ram(const struct host_view *host);
+
+/* The step that puts @guest into @store */
+void store_step_fill(const struct guest *guest, const struct store_view *store,
+		     const struct host_view *host, struct step_store *step);
+
+/* Names that the guest's directory may have: see guest_directories() */
+size_t store_directories(const struct step_store *step,
+			 char names[GUEST_DIRECTORIES][GUEST_DIRECTORY_SIZE]);
+
+/**
+ * store_directory_of() - May @directory ("ID-SHORTNAME") be one of a guest called @name?
+ *
+ * Under any id: for guests whose id we don't know.
+ */
+bool store_directory_of(const char *directory, const char *name);
+
+#endif

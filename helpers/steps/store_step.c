@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * DOC: in which order, and why
+ *
+ * Mount, verify, make the way to the guests' directories passable, admit, remove the
+ * guest's own stale directory.  Room is looked at again after mounting because there
+ * was nothing to look at before.  The promise counts from the ledger's first write,
+ * under the host lock: of two guests that want the last GiB the second sees it.
+ *
+ * The mount belongs to all guests in the store.  It is written down as a shared
+ * setting before it is made; whoever settles after the last guest unmounts it.
+ */
+#include "steps/store_step.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "kernel/kfs.h"
+#include "memory/open_files.h"
+#include "memory/store.h"
+#include "policy/store_rules.h"
+
+static const char *what_to_mount(const struct step_store *st)
+{
+	if (*st->source)
+		return st->source;
+	return *st->fstype ? st->fstype : "what fstab says";
+}
+
+static void describe(const struct step *step, char *buf, size_t size)
+{
+	const struct step_store *st = &step->store;
+	char kib[TEXT_KIB_SIZE];
+	int used;
+
+	text_from_kib(st->size_kib, kib);
+	if (*st->store)
+		used = snprintf(buf, size, "hold %s of store '%s' (%s) for files", kib, st->store,
+				st->path);
+	else
+		used = snprintf(buf, size, "hold %s of the file system at %s for files", kib,
+				st->path);
+	if (st->mount && !st->ready && used > 0 && (size_t)used < size)
+		snprintf(buf + used, size - (size_t)used, ", after mounting %s", what_to_mount(st));
+}
+
+/* ---- apply ---- */
+
+/* What is stored in memory has no source to speak of: any name will do */
+static bool wrong_source(const struct store_view *view)
+{
+	return *view->config.source && view->state.mountpoint && !view->state.in_ram &&
+	       !mount_source_is(view->config.source, view->state.mount.source);
+}
+
+/* Where there is no [store] the directory need not be there yet: then it is what it
+ * will be made in that counts */
+static int read_state(const struct kfs *kfs, struct store_view *view, struct err *err)
+{
+	char path[QEMU_CONF_PATH_SIZE];
+	int rc = store_read(kfs, view->config.path, &view->state, err);
+
+	snprintf(path, sizeof(path), "%s", view->config.path);
+	while (rc == 0 && !view->configured && !view->state.present && path[1]) {
+		char *slash = strrchr(path, '/');
+
+		slash[slash == path] = '\0';
+		rc = store_read(kfs, path, &view->state, err);
+	}
+	return rc;
+}
+
+int store_read_view(const struct kfs *kfs, struct store_view *view, struct err *err)
+{
+	int rc = read_state(kfs, view, err);
+
+	if (rc == 0)
+		view->wrong_source = wrong_source(view);
+	return rc;
+}
+
+static void shared_name(const struct step_store *st, char name[SHARED_NAME_SIZE])
+{
+	snprintf(name, SHARED_NAME_SIZE, "store-%s", st->store);
+}
+
+/* @before tells a mount of ours that was not written down any more from none */
+static int write_down(struct step_ctx *ctx, const struct step_store *st, const char *before,
+		      const char *ours, struct err *err)
+{
+	struct shared_setting setting = { .kind = STEP_STORE };
+
+	shared_name(st, setting.name);
+	snprintf(setting.key, sizeof(setting.key), "%s", st->path);
+	snprintf(setting.before, sizeof(setting.before), "%s", before);
+	snprintf(setting.ours, sizeof(setting.ours), "%s", ours);
+	return ctx->save_shared(ctx, &setting, err);
+}
+
+static int mount_store(struct step_ctx *ctx, const struct step_store *st, struct store_view *view,
+		       struct err *err)
+{
+	struct mount_spec spec = {
+		.target = st->path,
+		.source = st->source,
+		.fstype = st->fstype,
+		.options = st->options,
+	};
+	char before[sizeof(view->state.mount.devno)];
+	int rc = 0;
+
+	memcpy(before, view->state.mount.devno, sizeof(before));
+	if (st->unmount)
+		rc = write_down(ctx, st, before, "", err);
+	if (rc == 0)
+		rc = mount_make(&spec, ctx->deadline, err);
+	if (rc == 0)
+		rc = store_read_view(ctx->kfs, view, err);
+	if (rc < 0)
+		return err_prefix(err, rc, "guest '%s': store '%s'", ctx->guest_name, st->store);
+	log_info("mounted %s (%s) on %s", view->state.mount.source, view->state.mount.fstype,
+		 st->path);
+	if (st->unmount && view->state.mountpoint)
+		rc = write_down(ctx, st, before, view->state.mount.devno, err);
+	return rc;
+}
+
+static int remove_stale(struct step_ctx *ctx, const struct step_store *st, int base,
+			struct err *err)
+{
+	char names[GUEST_DIRECTORIES][GUEST_DIRECTORY_SIZE];
+	size_t n = store_directories(st, names), i;
+	uint64_t kib;
+
+	for (i = 0; i < n; i++) {
+		char text[TEXT_KIB_SIZE];
+		int rc = store_remove_guest(ctx->kfs, base, names[i], &kib, err);
+
+		if (rc < 0)
+			return err_prefix(err, rc,
+					  "guest '%s' would get what an earlier guest left in "
+					  "%s/%s%s%s as its memory",
+					  ctx->guest_name, st->dir, st->below,
+					  *st->below ? "/" : "", names[i]);
+		if (rc > 0)
+			log_info("removed the stale directory %s with %s of memory", names[i],
+				 text_from_kib(kib, text));
+	}
+	return 0;
+}
+
+static int clear_the_way(struct step_ctx *ctx, const struct step_store *st, struct err *err)
+{
+	cleanup_close int base = store_open_base(ctx->kfs, st->dir, st->below, true, err);
+
+	/* libvirt makes its default directory itself */
+	if (base == -ENOENT && !*st->store)
+		return 0;
+	if (base < 0)
+		return err_prefix(err, base, "guest '%s'", ctx->guest_name);
+	return remove_stale(ctx, st, base, err);
+}
+
+/* Some file systems (xfs) have the room of a removed file a moment later */
+static int admit(struct step_ctx *ctx, const struct step_store *st, struct store_view *view,
+		 struct err *err)
+{
+	int tries, rc;
+
+	for (tries = 0;; tries++) {
+		rc = store_read_view(ctx->kfs, view, err);
+		if (rc == 0)
+			rc = store_admit(view, ctx->host, store_ram(ctx->host), ctx->guest_name,
+					 st->size_kib, err);
+		if (rc != -ENOSPC || tries == STORE_ADMIT_TRIES)
+			return rc;
+		clock_sleep_ms(STORE_ADMIT_WAIT_MS);
+	}
+}
+
+static int make_ready(struct step_ctx *ctx, struct step_store *st, struct store_view *view,
+		      struct err *err)
+{
+	int rc = store_verify(view, err);
+
+	if (rc < 0)
+		return err_prefix(err, rc, "guest '%s'", ctx->guest_name);
+	rc = clear_the_way(ctx, st, err);
+	view->stale_kib = 0;
+	return rc < 0 ? rc : admit(ctx, st, view, err);
+}
+
+static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
+{
+	struct step_store *st = &step->store;
+	struct store_view *view = store_at(ctx->host, st->path);
+	int rc = 0;
+
+	/* What an earlier start could not give back yet is in this start's ledger too */
+	if (st->ready)
+		return 0;
+	if (!view)
+		return err_set(err, EINVAL, "guest '%s': store at %s: not in the host's view",
+			       ctx->guest_name, st->path);
+	/* Others may have mounted it since the plan was made */
+	if (st->mount && !view->state.mountpoint)
+		rc = mount_store(ctx, st, view, err);
+	if (rc == 0)
+		rc = make_ready(ctx, st, view, err);
+	if (rc < 0)
+		return rc;
+	st->ready = true;
+	return ctx->save(ctx, err);
+}
+
+/* ---- undo ---- */
+
+static int remove_leftovers(const struct kfs *kfs, const struct step_store *st, struct err *err)
+{
+	cleanup_close int base = store_open_base(kfs, st->dir, st->below, false, err);
+	char names[GUEST_DIRECTORIES][GUEST_DIRECTORY_SIZE];
+	size_t n = store_directories(st, names), i;
+	int result = 0;
+
+	/* Not mounted any more, or never made */
+	if (base == -ENOENT)
+		return 0;
+	if (base < 0) {
+		log_warning("%s", err->text);
+		return 0;
+	}
+	for (i = 0; i < n; i++) {
+		const char *name = names[i];
+		struct err why;
+		uint64_t kib;
+		int rc = store_remove_guest(kfs, base, name, &kib, &why);
+		char text[TEXT_KIB_SIZE];
+
+		if (rc > 0)
+			log_info("removed what was left in %s: %s of memory", name,
+				 text_from_kib(kib, text));
+		if (rc == -EBUSY)
+			result = err_set(err, EAGAIN, "%s", why.text);
+		else if (rc < 0) /* somebody's doing, that no waiting will change */
+			log_warning("%s/%s%s%s stays: %s", st->dir, st->below,
+				    *st->below ? "/" : "", name, why.text);
+	}
+	return result;
+}
+
+static int undo(struct step_ctx *ctx, struct step *step, enum undo_reason reason, struct err *err)
+{
+	int rc = remove_leftovers(ctx->kfs, &step->store, err);
+
+	(void)reason;
+	/* A directory is all that is left of it, and nothing is to be done for it */
+	if (rc < 0) {
+		step->store.size_kib = 0;
+		step->store.mount = false;
+		step->store.ready = true;
+	}
+	return rc;
+}
+
+static int outlives_boot(const struct kfs *kfs, struct step *step, struct err *err)
+{
+	return remove_leftovers(kfs, &step->store, err);
+}
+
+/* ---- the mount as a shared setting ---- */
+
+static bool holds(const struct step *step, const struct shared_setting *setting)
+{
+	char name[SHARED_NAME_SIZE];
+
+	shared_name(&step->store, name);
+	return !strcmp(name, setting->name) && !strcmp(step->store.path, setting->key);
+}
+
+/* A hook that died between mounting and writing that down: what is mounted there now
+ * and was not before is ours */
+static int find_ours(const struct kfs *kfs, const struct shared_setting *setting, char *devno,
+		     size_t size, struct err *err)
+{
+	struct mount_info info;
+	int rc = mount_find(kfs, setting->key, &info, err);
+
+	devno[0] = '\0';
+	if (rc == 1 && strcmp(info.devno, setting->before))
+		snprintf(devno, size, "%s", info.devno);
+	return rc < 0 ? rc : 0;
+}
+
+/* A guest that has lost its ledger, or whatever else: the kernel knows only of users that
+ * share our mounts */
+static int check_unused(const struct kfs *kfs, const char *path, struct err *err)
+{
+	struct open_files_user user;
+	struct stat st;
+
+	if (fstatat(kfs->rootfd, path + strspn(path, "/"), &st, 0) < 0 ||
+	    !open_files_on(kfs, st.st_dev, &user))
+		return 0;
+	return err_set(
+		err, EAGAIN,
+		"%s stays mounted: no guest that we know of uses it any more, but %s (process "
+		"%d) does",
+		path, user.comm, (int)user.pid);
+}
+
+static int restore(const struct kfs *kfs, const struct shared_setting *setting, struct err *err)
+{
+	char devno[SHARED_VALUE_SIZE];
+	struct mount_info info;
+	int rc = 0;
+
+	snprintf(devno, sizeof(devno), "%s", setting->ours);
+	if (!*devno)
+		rc = find_ours(kfs, setting, devno, sizeof(devno), err);
+	if (rc == 0 && *devno)
+		rc = mount_find(kfs, setting->key, &info, err);
+	/* Somebody has unmounted it, or mounted something else */
+	if (rc != 1 || strcmp(info.devno, devno))
+		return rc < 0 ? rc : 0;
+	rc = check_unused(kfs, setting->key, err);
+	if (rc < 0)
+		return rc;
+	rc = mount_remove(kfs, setting->key, devno, err);
+	if (rc == 0)
+		log_info("unmounted %s: no guest uses it any more", setting->key);
+	return rc == -EBUSY ? -EAGAIN : rc;
+}
+
+/* ---- what every step can do ---- */
+
+/* Nothing of it can be half-done in a way that counters could tell */
+static int confirm(const struct kfs *kfs, const struct host_view *host, struct step *step)
+{
+	(void)kfs;
+	(void)host;
+	(void)step;
+	return 0;
+}
+
+static void account(const struct step *step, struct host_view *host)
+{
+	(void)step;
+	(void)host;
+}
+
+static bool complete(const struct step *step)
+{
+	return step->store.ready;
+}
+
+uint64_t store_step_used(const struct kfs *kfs, const struct step_store *st)
+{
+	cleanup_close int base = store_open_base(kfs, st->dir, st->below, false, NULL);
+	char names[GUEST_DIRECTORIES][GUEST_DIRECTORY_SIZE];
+	size_t n = store_directories(st, names), i;
+	uint64_t kib = 0;
+
+	for (i = 0; base >= 0 && i < n; i++)
+		kib = u64_add_sat(kib, store_guest_kib(base, names[i]));
+	return kib;
+}
+
+static int to_json(const struct step *step, json_t *object)
+{
+	const struct step_store *st = &step->store;
+	bool ok = json_put_string(object, "store", st->store) &&
+		  json_put_string(object, "path", st->path) &&
+		  json_put_string(object, "dir", st->dir) &&
+		  json_put_string(object, "below", st->below) &&
+		  json_put_string(object, "guest", st->guest) &&
+		  json_object_set_new(object, "id", json_integer(st->id)) == 0 &&
+		  json_put_u64(object, "size_kib", st->size_kib) &&
+		  json_put_bool(object, "mount", st->mount) &&
+		  json_put_bool(object, "unmount", st->unmount) &&
+		  json_put_string(object, "source", st->source) &&
+		  json_put_string(object, "fstype", st->fstype) &&
+		  json_put_string(object, "options", st->options) &&
+		  json_put_bool(object, "ready", st->ready);
+
+	return ok ? 0 : -ENOMEM;
+}
+
+static int read_text(const json_t *object, const char *key, char *buf, size_t size, struct err *err)
+{
+	const char *text;
+	int rc = json_read_string(object, key, &text, err);
+
+	if (rc == 0 && strlen(text) >= size)
+		rc = err_set(err, EINVAL, "'%s' is too long", key);
+	if (rc == 0)
+		memcpy(buf, text, strlen(text) + 1);
+	return rc;
+}
+
+static int from_json(const json_t *object, struct step *step, struct err *err)
+{
+	struct step_store *st = &step->store;
+	const struct {
+		const char *key;
+		char *buf;
+		size_t size;
+	} texts[] = {
+		{ "store", st->store, sizeof(st->store) },
+		{ "path", st->path, sizeof(st->path) },
+		{ "dir", st->dir, sizeof(st->dir) },
+		{ "below", st->below, sizeof(st->below) },
+		{ "guest", st->guest, sizeof(st->guest) },
+		{ "source", st->source, sizeof(st->source) },
+		{ "fstype", st->fstype, sizeof(st->fstype) },
+		{ "options", st->options, sizeof(st->options) },
+	};
+	int rc = json_read_u64(object, "size_kib", &st->size_kib, err);
+	size_t i;
+
+	for (i = 0; rc == 0 && i < sizeof(texts) / sizeof(texts[0]); i++)
+		rc = read_text(object, texts[i].key, texts[i].buf, texts[i].size, err);
+	if (rc == 0)
+		rc = json_read_bool_or(object, "mount", false, &st->mount, err);
+	if (rc == 0)
+		rc = json_read_bool_or(object, "unmount", false, &st->unmount, err);
+	if (rc == 0)
+		rc = json_read_bool_or(object, "ready", false, &st->ready, err);
+	st->id = -1;
+	if (rc == 0 && json_is_integer(json_object_get(object, "id")))
+		st->id = json_integer_value(json_object_get(object, "id"));
+	return rc;
+}
+
+static void free_step(struct step *step)
+{
+	(void)step;
+}
+
+const struct step_ops store_step_ops = {
+	.name = "store",
+	.describe = describe,
+	.apply = apply,
+	.undo = undo,
+	.confirm = confirm,
+	.account = account,
+	.complete = complete,
+	.outlives_boot = outlives_boot,
+	.holds = holds,
+	.restore = restore,
+	.to_json = to_json,
+	.from_json = from_json,
+	.free = free_step,
+};

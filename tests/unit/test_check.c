@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What "check" makes of hosts that can't be captured: old versions, and stores on
+ * devices of a known size.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "conf/nova_file_backed.h"
+#include "ctl/check.h"
+#include "unit/unit.h"
+
+#define GIB KIB_PER_GIB
+
+/* ---- a host ---- */
+
+static struct store_view store;
+static struct host_view view;
+static struct ledgers ledgers;
+static struct check_store more;
+static struct libvirt_guest guests[4];
+static struct config *config;
+
+/* A store of 100 GiB on a disk, in use and empty; libvirt and QEMU of today */
+static struct check_host a_host(void)
+{
+	store = (struct store_view){
+		.config = { .name = "disk", .path = "/srv/disk", .keep_free = { .percent = 5 } },
+		.configured = true,
+		.in_use = true,
+		.state = {
+			.present = true,
+			.mountpoint = true,
+			.mount = { .target = "/srv/disk", .fstype = "xfs", .source = "/dev/vdb" },
+			.traversable = true,
+			.capacity_kib = 100 * GIB,
+			.free_kib = 100 * GIB,
+			.available_kib = 100 * GIB,
+		},
+	};
+	view = (struct host_view){ .stores_read = true, .n_stores = 1, .stores = &store };
+	view.qemu_conf.memory_backing_line = 1;
+	snprintf(view.qemu_conf.memory_backing_dir, sizeof(view.qemu_conf.memory_backing_dir),
+		 "/srv/disk");
+	more = (struct check_store){ 0 };
+	memset(guests, 0, sizeof(guests));
+	return (struct check_host){
+		.config = config,
+		.ledgers = &ledgers,
+		.view = &view,
+		.stores = &more,
+		.libvirt = { .reached = true,
+			     .libvirt = 11003000,
+			     .qemu = 10000000,
+			     .guests = guests },
+	};
+}
+
+static void define(struct check_host *host, const char *name, const char *backing)
+{
+	struct libvirt_guest *guest = &host->libvirt.guests[host->libvirt.n++];
+	char xml[1024];
+	int len =
+		snprintf(xml, sizeof(xml),
+			 "<domain type='kvm'><name>%s</name>"
+			 "<uuid>6f1c0a5e-0000-4000-8000-000000000001</uuid>"
+			 "<memory unit='GiB'>1</memory><memoryBacking>%s</memoryBacking></domain>",
+			 name, backing);
+
+	snprintf(guest->name, sizeof(guest->name), "%s", name);
+	CU_ASSERT_EQUAL_FATAL(guest_parse(xml, (size_t)len, &guest->guest, NULL), 0);
+}
+
+static void forget_guests(struct check_host *host)
+{
+	while (host->libvirt.n)
+		guest_free(host->libvirt.guests[--host->libvirt.n].guest);
+}
+
+/* "warn fail": the levels of what @check has to say */
+static const char *levels(void (*check)(const struct check_host *, struct findings *),
+			  const struct check_host *host, struct findings *findings)
+{
+	static const char *const words[] = { "pass", "hint", "warn", "fail" };
+	static char text[256];
+	size_t used = 0, i;
+
+	*findings = (struct findings){ .check = "test" };
+	check(host, findings);
+	text[0] = '\0';
+	for (i = 0; i < findings->n && used < sizeof(text); i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", i ? " " : "",
+					 words[findings->list[i].level]);
+	return text;
+}
+
+/* ---- versions ---- */
+
+#define FILES	 "<source type='file'/>"
+#define DISCARD	 FILES "<discard/>"
+#define NO_FILES "<nosharepages/>"
+
+static void test_versions(void)
+{
+	static const struct {
+		const char *backing;
+		unsigned long libvirt;
+		unsigned long qemu;
+		const char *levels;
+	} rows[] = {
+		{ FILES, 4000000, 2006000, "pass" },
+		{ FILES, 3010000, 2006000, "fail" },
+		{ FILES, 4000000, 2005999, "fail" },
+		{ FILES, 3010000, 2005000, "fail fail" },
+		{ DISCARD, 4004000, 2010000, "pass" },
+		{ DISCARD, 4003999, 2010000, "warn" },
+		{ DISCARD, 4004000, 2009001, "warn" },
+		{ DISCARD, 4003000, 2009000, "warn warn" },
+		{ DISCARD, 3000000, 2012000, "fail warn" },
+		/* What is not used may be as old as it likes */
+		{ NO_FILES, 1000000, 1000000, "pass" },
+		/* libvirt would not say */
+		{ DISCARD, 0, 0, "" },
+		{ DISCARD, 4003000, 0, "warn" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct check_host host = a_host();
+		struct findings findings;
+
+		store.configured = false;
+		host.libvirt.libvirt = rows[i].libvirt;
+		host.libvirt.qemu = rows[i].qemu;
+		define(&host, "web", rows[i].backing);
+		UNIT_CHECK_STR(levels(check_versions, &host, &findings), rows[i].levels, "row %zu",
+			       i);
+		findings_free(&findings);
+		forget_guests(&host);
+	}
+}
+
+static void test_versions_without_guests(void)
+{
+	struct check_host host = a_host();
+	struct findings findings;
+
+	host.libvirt.libvirt = 3000000;
+	UNIT_CHECK_STR(levels(check_versions, &host, &findings), "fail", "a [store] is for files");
+	UNIT_CHECK_STR(findings.list[0].message,
+		       "libvirt 3.0.0 is too old for file-backed memory, which it has since 4.0.0",
+		       "sentence");
+	findings_free(&findings);
+	store.configured = false;
+	UNIT_CHECK_STR(levels(check_versions, &host, &findings), "pass", "nobody needs it");
+	findings_free(&findings);
+	snprintf(host.nova.file_backed_memory.text, NOVA_CONF_TEXT_SIZE, "1024");
+	UNIT_CHECK_STR(levels(check_versions, &host, &findings), "fail warn", "Nova needs both");
+	findings_free(&findings);
+}
+
+/* ---- <discard/> ---- */
+
+static void test_discard(void)
+{
+	struct check_host host = a_host();
+	struct findings findings;
+
+	define(&host, "with", DISCARD);
+	define(&host, "none", NO_FILES);
+	UNIT_CHECK_STR(levels(check_guests, &host, &findings), "pass", "all well");
+	findings_free(&findings);
+	define(&host, "two words", FILES);
+	define(&host, "without", FILES);
+	UNIT_CHECK_STR(levels(check_guests, &host, &findings), "hint hint", "two without");
+	UNIT_CHECK(!findings_bad(&findings), "a hint is no finding");
+	UNIT_CHECK_STR(findings.list[0].remedy, "virsh edit 6f1c0a5e-0000-4000-8000-000000000001",
+		       "a name with a blank");
+	UNIT_CHECK_STR(findings.list[1].remedy, "virsh edit without", "a plain name");
+	findings_free(&findings);
+	store.state.in_ram = true;
+	UNIT_CHECK_STR(levels(check_guests, &host, &findings), "pass", "memory has no device");
+	findings_free(&findings);
+	forget_guests(&host);
+}
+
+static void test_root_file_system(void)
+{
+	struct check_host host = a_host();
+	struct findings findings;
+
+	store.configured = false;
+	store.state.root = true;
+	define(&host, "none", NO_FILES);
+	UNIT_CHECK_STR(levels(check_stores, &host, &findings), "pass", "nobody writes there");
+	findings_free(&findings);
+	define(&host, "web", FILES);
+	UNIT_CHECK_STR(levels(check_stores, &host, &findings), "pass hint", "a guest may fill it");
+	findings_free(&findings);
+	forget_guests(&host);
+}
+
+/* ---- Nova ---- */
+
+static void set(struct nova_value *value, const char *text)
+{
+	snprintf(value->text, sizeof(value->text), "%s", text);
+	snprintf(value->where, sizeof(value->where), "nova.conf:1");
+}
+
+static void test_nova_number(void)
+{
+	/* 100 GiB, of which guests can have 95 GiB, 97280 MiB; one percent: 1024 MiB */
+	static const struct {
+		const char *mib;
+		const char *levels;
+	} rows[] = {
+		{ "102400", "hint" }, { "101376", "hint" }, { "101375", "hint warn" },
+		{ "98304", "warn" },  { "1", "warn" },	    { "102401", "hint fail" },
+		{ "0", "pass" },      { "-1", "fail" },	    { "1e5", "fail" },
+		{ "", "fail" },
+	};
+	struct check_host host = a_host();
+	size_t i;
+
+	host.nova.present = true;
+	set(&host.nova.ram_allocation_ratio, "1.0");
+	set(&host.nova.reserved_host_memory_mb, "0");
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct findings findings;
+
+		set(&host.nova.file_backed_memory, rows[i].mib);
+		UNIT_CHECK_STR(levels(check_nova, &host, &findings), rows[i].levels, "'%s'",
+			       rows[i].mib);
+		findings_free(&findings);
+	}
+}
+
+static void test_nova_ratio(void)
+{
+	static const struct {
+		const char *ratio;
+		const char *levels;
+	} rows[] = {
+		{ "1.0", "pass" }, { "1", "pass" },	 { "1.000", "pass" }, { "1.5", "warn" },
+		{ "0.9", "warn" }, { "1.0001", "warn" }, { "all", "warn" },   { NULL, "warn" },
+	};
+	struct check_host host = a_host();
+	size_t i;
+
+	host.nova.present = true;
+	store.config.keep_free.percent = 0;
+	set(&host.nova.file_backed_memory, "102400");
+	set(&host.nova.reserved_host_memory_mb, "0");
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct findings findings;
+
+		host.nova.ram_allocation_ratio = (struct nova_value){ 0 };
+		if (rows[i].ratio)
+			set(&host.nova.ram_allocation_ratio, rows[i].ratio);
+		UNIT_CHECK_STR(levels(check_nova, &host, &findings), rows[i].levels, "row %zu", i);
+		findings_free(&findings);
+	}
+}
+
+static void test_no_nova(void)
+{
+	struct check_host host = a_host();
+	struct findings findings;
+
+	UNIT_CHECK_STR(levels(check_nova, &host, &findings), "", "nothing is said");
+	findings_free(&findings);
+}
+
+/* ---- what guests can have ---- */
+
+static void test_store_mib(void)
+{
+	static struct store_promise promises[] = {
+		{ "web", 20 * GIB, 10 * GIB },
+		{ "database", 8 * GIB, 8 * GIB },
+	};
+	struct check_host host = a_host();
+
+	(void)host;
+	CU_ASSERT_EQUAL(nova_store_mib(&store), 100 * 1024);
+	CU_ASSERT_EQUAL(nova_usable_mib(&store), 95 * 1024);
+	/* The file system's own, and root's part */
+	store.state.available_kib = 90 * GIB + 1023;
+	CU_ASSERT_EQUAL(nova_usable_mib(&store), 85 * 1024);
+	/* Of it guests have 18 GiB: theirs before and after */
+	store.state.available_kib -= 18 * GIB;
+	store.promises = promises;
+	store.n_promises = 2;
+	CU_ASSERT_EQUAL(nova_usable_mib(&store), 85 * 1024);
+	store.state.available_kib = 0;
+	store.n_promises = 0;
+	CU_ASSERT_EQUAL(nova_usable_mib(&store), 0);
+}
+
+static void test_store_check(void)
+{
+	struct check_host host = a_host();
+
+	(void)host;
+	CU_ASSERT_EQUAL(nova_store_check(&store, NULL), 0);
+	store.state.capacity_kib = 0;
+	CU_ASSERT_EQUAL(nova_store_check(&store, NULL), -EINVAL);
+	a_host();
+	store.state.mountpoint = false;
+	CU_ASSERT_EQUAL(nova_store_check(&store, NULL), -ENOENT);
+	/* A directory on a file system that is not the root */
+	store.configured = false;
+	CU_ASSERT_EQUAL(nova_store_check(&store, NULL), 0);
+	store.state.root = true;
+	CU_ASSERT_EQUAL(nova_store_check(&store, NULL), -ENOENT);
+}
+
+/* ---- names in commands ---- */
+
+static void test_guest_names(void)
+{
+	static const struct {
+		const char *name;
+		bool plain;
+	} rows[] = {
+		{ "web", true },  { "web-1.b_C", true }, { "", false },	    { "-f", false },
+		{ "a b", false }, { "a;b", false },	 { "$(b)", false }, { "a'b", false },
+		{ "网", false },  { "a\tb", false },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		UNIT_CHECK_STR(finding_guest(rows[i].name, "uuid"),
+			       rows[i].plain ? rows[i].name : "uuid", "'%s'", rows[i].name);
+}
+
+static CU_TestInfo tests[] = {
+	{ "versions that are too old for what is used", test_versions },
+	{ "versions matter to stores and Nova too", test_versions_without_guests },
+	{ "a hint about <discard/> where there is a device", test_discard },
+	{ "a hint about the root file system", test_root_file_system },
+	{ "Nova's number and the store's size", test_nova_number },
+	{ "Nova's ratio", test_nova_ratio },
+	{ "no Nova, nothing said", test_no_nova },
+	{ "what guests can have in a store", test_store_mib },
+	{ "a store whose size means anything", test_store_check },
+	{ "guests' names in commands", test_guest_names },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	int rc;
+
+	if (config_parse_buffer("test", "", 0, &config, NULL) < 0)
+		return 2;
+	rc = unit_main(argc, argv, "test_check", tests);
+	config_free(config);
+	return rc;
+}

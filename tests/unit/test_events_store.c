@@ -1,0 +1,665 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * libvirt's operations for guests with memory in files: on a host where nothing is
+ * configured, and in a root of our own where a store is mounted for guests.
+ */
+#include "lifecycle/events.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "lifecycle/daemon.h"
+#include "lifecycle/ledger.h"
+#include "lifecycle/state.h"
+#include "memory/store.h"
+#include "unit/fake_kernel.h"
+#include "unit/own_disk.h"
+#include "unit/own_root.h"
+#include "unit/unit.h"
+
+#define UUID_A	  "aaaaaaaa-cdaf-9455-926a-d65c16db1809"
+#define UUID_B	  "bbbbbbbb-cdaf-9455-926a-d65c16db1809"
+#define STATE	  "run/libvirt-membacking/"
+#define CONF	  "etc/libvirt/membacking.conf"
+#define QEMU_CONF "etc/libvirt/qemu.conf"
+#define BASE	  "srv/ram/libvirt/qemu/"
+#define BOOT_ID	  "proc/sys/kernel/random/boot_id"
+
+#define IN_FILES  "<memoryBacking><source type='file'/></memoryBacking>"
+/* Cell 0 in huge pages, cell 1 in files */
+#define MIXED                                                                                      \
+	"<memoryBacking><hugepages><page size='2' unit='M' nodeset='0'/></hugepages>"              \
+	"<source type='file'/></memoryBacking><cpu><numa><cell id='0' memory='20' unit='MiB'/>"    \
+	"<cell id='1' memory='44' unit='MiB'/></numa></cpu>"
+#define XML(id, name, uuid, mib, rest)                                                             \
+	"<domain type='kvm' id='" #id "'><name>" name "</name><uuid>" uuid "</uuid>"               \
+	"<memory unit='MiB'>" #mib "</memory>" rest "</domain>"
+
+#define A_XML	    XML(1, "a", UUID_A, 64, IN_FILES)
+#define A_XML_AGAIN XML(5, "a", UUID_A, 64, IN_FILES)
+#define A_XML_MIXED XML(1, "a", UUID_A, 64, MIXED)
+#define B_XML	    XML(2, "b", UUID_B, 64, IN_FILES)
+
+struct house {
+	struct fake_kernel fk;
+	pid_t driver;
+	struct err err;
+};
+
+/* libvirt puts memory below /srv/ram, and membacking.conf is empty */
+static void open_house(struct house *h)
+{
+	int node;
+
+	memset(h, 0, sizeof(*h));
+	fake_open(&h->fk, "two-nodes-6.12");
+	for (node = 0; node < 2; node++) {
+		/* The test's own directory may lie in memory */
+		fake_set_meminfo(&h->fk, node, "MemFree", UINT64_C(1) << 40);
+		fake_set_pool(&h->fk, node, PAGE_2M, (struct fake_pool){ 0, 0, 0 });
+	}
+	fake_put(&h->fk, "proc/zoneinfo", "");
+	fake_put(&h->fk, CONF, "");
+	fake_put(&h->fk, QEMU_CONF, "memory_backing_dir = \"/srv/ram\"\n");
+	fake_put(&h->fk, "proc/self/mountinfo", "20 1 8:1 / / rw - ext4 /dev/vda1 rw\n");
+	fake_put(&h->fk, "srv/note", "");
+	mkdirat(h->fk.kfs.rootfd, "srv/ram", 0755);
+	h->driver = fake_driver(&h->fk, 4711);
+}
+
+static void close_house(struct house *h)
+{
+	if (h->driver)
+		fake_end(&h->fk, h->driver);
+	fake_close(&h->fk);
+}
+
+typedef int event_function(const struct event *event, struct err *err);
+
+static int run(struct house *h, event_function *function, const char *name, const char *xml)
+{
+	struct event event = { &h->fk.kfs, name, xml, strlen(xml) };
+
+	h->err.text[0] = '\0';
+	return function(&event, &h->err);
+}
+
+#define OK(h, function, name, xml)                                                                 \
+	unit_check(run((h), (function), (name), (xml)) == 0, __FILE__, __LINE__, #function, "%s",  \
+		   (h)->err.text)
+
+static bool says(const struct house *h, const char *words)
+{
+	return UNIT_CHECK(strstr(h->err.text, words), "no '%s' in: %s", words, h->err.text);
+}
+
+static bool has_ledger(const struct house *h, const char *uuid)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), STATE "guests/%s", uuid);
+	return fake_exists(&h->fk, name);
+}
+
+static bool ledger_says(const struct house *h, const char *uuid, const char *words)
+{
+	char name[128], text[16384];
+
+	snprintf(name, sizeof(name), STATE "guests/%s", uuid);
+	fake_get(&h->fk, name, text, sizeof(text));
+	return strstr(text, words);
+}
+
+/* As libvirt and QEMU make it after prepare */
+static void put_memory(const struct house *h, const char *directory)
+{
+	char name[256];
+
+	snprintf(name, sizeof(name), BASE "%s/pc.ram", directory);
+	fake_put(&h->fk, name, "memory");
+}
+
+static int open_memory(const struct house *h, const char *directory)
+{
+	char name[256];
+
+	snprintf(name, sizeof(name), BASE "%s/pc.ram", directory);
+	return openat(h->fk.kfs.rootfd, name, O_RDWR | O_CLOEXEC);
+}
+
+/* ---- nothing is configured ---- */
+
+static void test_life(void)
+{
+	struct house h;
+	struct stat st;
+	pid_t qemu;
+
+	open_house(&h);
+	/* An earlier guest of that number and name */
+	put_memory(&h, "1-a");
+	CU_ASSERT_EQUAL(fchmodat(h.fk.kfs.rootfd, "srv/ram/libvirt", 0700, 0), 0);
+	OK(&h, event_prepare, "a", A_XML);
+	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
+	CU_ASSERT_EQUAL(fstatat(h.fk.kfs.rootfd, "srv/ram/libvirt", &st, 0), 0);
+	CU_ASSERT_EQUAL(st.st_mode & 07777, 0711);
+	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"kind\": \"store\""));
+	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"ready\": true"));
+	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"size_kib\": 65536"));
+	put_memory(&h, "1-a");
+	qemu = fake_qemu(&h.fk, "a");
+	OK(&h, event_started, "a", A_XML);
+	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"phase\": \"running\""));
+	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
+	CU_ASSERT_TRUE(fake_exists(&h.fk, BASE "1-a/pc.ram"));
+	fake_end(&h.fk, qemu);
+	OK(&h, event_stopped, "a", A_XML);
+	OK(&h, event_release, "a", A_XML);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
+	CU_ASSERT_FALSE(fake_exists(&h.fk, STATE "shared"));
+	close_house(&h);
+}
+
+/* What lies there now was made after the first call: it is this guest's */
+static void test_second_call(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	put_memory(&h, "1-a");
+	OK(&h, event_prepare, "a", A_XML);
+	CU_ASSERT_TRUE(fake_exists(&h.fk, BASE "1-a/pc.ram"));
+	/* The next start has another number; what the last one left goes */
+	OK(&h, event_prepare, "a", A_XML_AGAIN);
+	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
+	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"id\": 5"));
+	close_house(&h);
+}
+
+/* Neither started nor in anybody's memory */
+static void test_asks_for_nothing(void)
+{
+	struct house h;
+
+	open_house(&h);
+	fake_put(&h.fk, CONF, "[store]\npath = /srv/other\n");
+	fake_put(&h.fk, QEMU_CONF, "memory_backing_dir = nonsense\n");
+	OK(&h, event_prepare, "c", XML(3, "c", UUID_A, 64, ""));
+	CU_ASSERT_FALSE(fake_exists(&h.fk, STATE));
+	close_house(&h);
+}
+
+static void test_refusals(void)
+{
+	static const struct {
+		const char *conf, *qemu_conf, *xml;
+		int rc;
+		const char *words;
+	} rows[] = {
+		{ "", "", XML(1, "a", UUID_A, 8000000000, IN_FILES), -ENOSPC,
+		  "guest 'a' needs 7629.3 TiB of file-backed memory, and /var/lib/libvirt/qemu/ram" },
+		{ "[store]\nname = disk\npath = /srv/disk\n", "memory_backing_dir = \"/srv/ram\"\n",
+		  A_XML, -EINVAL,
+		  "guest 'a': memory_backing_dir in line 1 of /etc/libvirt/qemu.conf is /srv/ram, and "
+		  "store 'disk' is at /srv/disk" },
+		{ "[store]\npath = /srv/ram\nmount = never\n",
+		  "memory_backing_dir = \"/srv/ram\"\n", A_XML, -ENOENT,
+		  "nothing is mounted on /srv/ram" },
+		{ "[store]\npath = /srv/ram\nmount = perhaps\n", "", A_XML, -EINVAL,
+		  "membacking.conf:3" },
+		{ "", "memory_backing_dir = ram\n", A_XML, -EINVAL, "line 1 of /etc/libvirt/qemu" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct house h;
+		int rc;
+
+		open_house(&h);
+		fake_put(&h.fk, CONF, rows[i].conf);
+		fake_put(&h.fk, QEMU_CONF, rows[i].qemu_conf);
+		rc = run(&h, event_prepare, "a", rows[i].xml);
+		UNIT_CHECK(rc == rows[i].rc, "row %zu: %d, %s", i, rc, h.err.text);
+		says(&h, rows[i].words);
+		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+		CU_ASSERT_FALSE(fake_exists(&h.fk, "srv/ram/libvirt"));
+		close_house(&h);
+	}
+}
+
+/* A guest that takes 60 % of what there is; to be freed */
+static char *large_guest(const struct house *h, int id, const char *name, const char *uuid)
+{
+	struct store_state state;
+	struct err err;
+	uint64_t room;
+	char *xml;
+
+	CU_ASSERT_EQUAL_FATAL(store_read(&h->fk.kfs, "/srv/ram", &state, &err), 0);
+	room = u64_sub_floor(state.available_kib, state.capacity_kib / 100 * 5);
+	CU_ASSERT_FATAL(asprintf(&xml,
+				 "<domain id='%d'><name>%s</name><uuid>%s</uuid>"
+				 "<memory unit='KiB'>%" PRIu64 "</memory>" IN_FILES "</domain>",
+				 id, name, uuid, room / 10 * 6 / 1024 * 1024) > 0);
+	return xml;
+}
+
+static void test_promises(void)
+{
+	struct house h;
+	char *a, *b;
+
+	open_house(&h);
+	a = large_guest(&h, 1, "a", UUID_A);
+	b = large_guest(&h, 2, "b", UUID_B);
+	OK(&h, event_prepare, "a", a);
+	CU_ASSERT_EQUAL(run(&h, event_prepare, "b", b), -ENOSPC);
+	says(&h, "guest 'b' needs ");
+	says(&h, "(promised to a ");
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_B));
+	/* Its own promise does not stand in its way */
+	OK(&h, event_prepare, "a", a);
+	OK(&h, event_release, "a", a);
+	OK(&h, event_prepare, "b", b);
+	free(a);
+	free(b);
+	close_house(&h);
+}
+
+static void test_release_waits(void)
+{
+	struct house h;
+	int fd;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	put_memory(&h, "1-a");
+	fd = open_memory(&h, "1-a");
+	OK(&h, event_stopped, "a", A_XML);
+	CU_ASSERT_EQUAL(run(&h, event_release, "a", A_XML), -EAGAIN);
+	says(&h, "1-a/pc.ram is in use by");
+	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"phase\": \"leaving\""));
+	/* A new start takes that over: it has a directory of its own */
+	OK(&h, event_prepare, "a", A_XML_AGAIN);
+	CU_ASSERT_TRUE(fake_exists(&h.fk, BASE "1-a/pc.ram"));
+	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"id\": 1"));
+	close(fd);
+	OK(&h, event_release, "a", A_XML_AGAIN);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
+	close_house(&h);
+}
+
+/* A file is no huge page: the guest's other half is given back if this one fails */
+static void test_mixed(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML_MIXED);
+	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"size_kib\": 45056"));
+	CU_ASSERT_EQUAL(fake_pool(&h.fk, 0, PAGE_2M).nr + fake_pool(&h.fk, 1, PAGE_2M).nr, 10);
+	put_memory(&h, "1-a");
+	OK(&h, event_release, "a", A_XML_MIXED);
+	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
+	CU_ASSERT_EQUAL(fake_pool(&h.fk, 0, PAGE_2M).nr + fake_pool(&h.fk, 1, PAGE_2M).nr, 0);
+	/* "manage = no" is about pages */
+	fake_put(&h.fk, CONF, "[hugepages]\nmanage = no\n");
+	OK(&h, event_prepare, "a", A_XML_MIXED);
+	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"kind\": \"store\""));
+	CU_ASSERT_EQUAL(fake_pool(&h.fk, 0, PAGE_2M).nr + fake_pool(&h.fk, 1, PAGE_2M).nr, 0);
+	OK(&h, event_release, "a", A_XML_MIXED);
+	fake_put(&h.fk, CONF, "[hook]\ndeadline = 1s\n");
+	h.fk.write_error = EINVAL;
+	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML_MIXED), -EINVAL);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	close_house(&h);
+}
+
+static void test_driver_died(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	put_memory(&h, "1-a");
+	fake_end(&h.fk, h.driver);
+	h.driver = 0;
+	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
+	close_house(&h);
+}
+
+/* Pools go with a boot, files stay */
+static void test_other_boot(void)
+{
+	struct house h;
+	int fd;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	put_memory(&h, "1-a");
+	fake_put(&h.fk, BOOT_ID, "11111111-2222-3333-4444-555555555555\n");
+	fd = open_memory(&h, "1-a");
+	/* Somebody saves what he can of it */
+	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
+	CU_ASSERT_TRUE(has_ledger(&h, UUID_A));
+	CU_ASSERT_TRUE(fake_exists(&h.fk, BASE "1-a/pc.ram"));
+	close(fd);
+	OK(&h, event_prepare, "b", B_XML);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
+	CU_ASSERT_TRUE(has_ledger(&h, UUID_B));
+	close_house(&h);
+}
+
+/* /run is empty after a reboot, and no ledger knows of what lies there */
+static void test_swept(void)
+{
+	struct house h;
+
+	open_house(&h);
+	put_memory(&h, "1-a");
+	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
+	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
+	close_house(&h);
+}
+
+/* A store that is broken keeps no huge pages from being given back */
+static void test_broken_store(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML_MIXED);
+	fake_put(&h.fk, CONF, "[store]\nname = broken\npath = /srv/note/ram\n");
+	CU_ASSERT(run(&h, event_prepare, "b", B_XML) < 0);
+	fake_put(&h.fk, QEMU_CONF, "memory_backing_dir = \"/srv/note/ram\"\n");
+	CU_ASSERT_EQUAL(run(&h, event_prepare, "b", B_XML), -ENOTDIR);
+	says(&h, "/srv/note/ram");
+	fake_end(&h.fk, h.driver);
+	h.driver = 0;
+	UNIT_CHECK(daemon_reconcile(&h.fk.kfs, &h.err) == 0, "%s", h.err.text);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	CU_ASSERT_EQUAL(fake_pool(&h.fk, 0, PAGE_2M).nr + fake_pool(&h.fk, 1, PAGE_2M).nr, 0);
+	close_house(&h);
+}
+
+/* ---- reconnect ---- */
+
+static void test_reconnect(void)
+{
+	struct house h;
+	pid_t qemu;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	put_memory(&h, "1-a");
+	qemu = fake_qemu(&h.fk, "a");
+	OK(&h, event_reconnect, "a", A_XML);
+	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"phase\": \"running\""));
+	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"kind\": \"store\""));
+	fake_end(&h.fk, qemu);
+	OK(&h, event_release, "a", A_XML);
+	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
+	close_house(&h);
+}
+
+/* A guest that was started without us may still come to use all of its memory */
+static void test_adopted(void)
+{
+	struct house h;
+	pid_t qemu;
+	char *a, *b;
+
+	open_house(&h);
+	a = large_guest(&h, 1, "a", UUID_A);
+	b = large_guest(&h, 2, "b", UUID_B);
+	put_memory(&h, "1-a");
+	qemu = fake_qemu(&h.fk, "a");
+	OK(&h, event_reconnect, "a", a);
+	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"phase\": \"running\""));
+	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"ready\": true"));
+	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"mount\": false"));
+	CU_ASSERT_EQUAL(run(&h, event_prepare, "b", b), -ENOSPC);
+	says(&h, "(promised to a ");
+	fake_end(&h.fk, qemu);
+	OK(&h, event_prepare, "b", b);
+	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
+	free(a);
+	free(b);
+	close_house(&h);
+}
+
+/* Its files are where memory_backing_dir led to when it was started, or on a store
+ * that can't be told: it has a ledger, and nothing in it */
+static void test_adopted_without_files(void)
+{
+	static const char *const confs[] = {
+		"memory_backing_dir = \"/srv/ram\"\n",
+		"memory_backing_dir = \"/srv/not/there\"\n",
+		"memory_backing_dir = ram\n",
+	};
+	struct house h;
+	size_t i;
+
+	for (i = 0; i < sizeof(confs) / sizeof(confs[0]); i++) {
+		open_house(&h);
+		fake_put(&h.fk, QEMU_CONF, confs[i]);
+		OK(&h, event_reconnect, "a", A_XML);
+		CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"phase\": \"running\""));
+		CU_ASSERT_FALSE(ledger_says(&h, UUID_A, "\"kind\""));
+		close_house(&h);
+	}
+}
+
+/* ---- a store that prepare mounts ---- */
+
+#define MOUNTED "[store]\nname = ram\npath = /srv/ram\nfstype = tmpfs\nsize = 128M\nkeep_free = 0\n"
+
+static bool is_mounted(struct house *h)
+{
+	struct mount_info info;
+
+	return mount_find(&h->fk.kfs, "/srv/ram", &info, NULL) == 1;
+}
+
+/* Made by the parent, entered and changed by the child */
+static struct house own_house;
+
+static bool open_own_house(struct house *h)
+{
+	*h = own_house;
+	return own_root_enter(&h->fk) && !is_mounted(h);
+}
+
+/* Nothing of a guest is left but what every start leaves */
+static bool is_clean(struct house *h)
+{
+	return !is_mounted(h) && !has_ledger(h, UUID_A) && !has_ledger(h, UUID_B) &&
+	       !fake_exists(&h->fk, STATE "shared/store-ram") &&
+	       !fake_exists(&h->fk, "srv/ram/libvirt");
+}
+
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition,         \
+				h.err.text);                                                       \
+			return 1;                                                                  \
+		}                                                                                  \
+	} while (0)
+
+static int work_mounted(const char *dir)
+{
+	struct house h;
+	pid_t qemu;
+
+	(void)dir;
+	CHECK(open_own_house(&h));
+	CHECK(run(&h, event_prepare, "a", A_XML) == 0);
+	CHECK(is_mounted(&h) && fake_exists(&h.fk, STATE "shared/store-ram"));
+	put_memory(&h, "1-a");
+	qemu = fake_qemu(&h.fk, "a");
+	CHECK(run(&h, event_started, "a", A_XML) == 0);
+	/* The second guest finds it mounted, and there is no room for a third */
+	CHECK(run(&h, event_prepare, "b", B_XML) == 0);
+	CHECK(run(&h, event_prepare, "c",
+		  XML(9, "c", "cccccccc-cdaf-9455-926a-d65c16db1809", 1, IN_FILES)) == -ENOSPC);
+	CHECK(strstr(h.err.text, "store 'ram' (/srv/ram) lacks 1 MiB"));
+	fake_end(&h.fk, qemu);
+	CHECK(run(&h, event_stopped, "a", A_XML) == 0 && run(&h, event_release, "a", A_XML) == 0);
+	CHECK(is_mounted(&h) && !fake_exists(&h.fk, BASE "1-a"));
+	CHECK(run(&h, event_release, "b", B_XML) == 0 && is_clean(&h));
+	return 0;
+}
+
+/* Found out after mounting */
+static int work_refused(const char *dir)
+{
+	struct house h;
+
+	(void)dir;
+	CHECK(open_own_house(&h));
+	CHECK(run(&h, event_prepare, "a", XML(1, "a", UUID_A, 129, IN_FILES)) == -ENOSPC);
+	CHECK(strstr(h.err.text, "lacks 1 MiB for it: of its 128 MiB") && is_clean(&h));
+	fake_put(&h.fk, CONF, MOUNTED "source = server:/export\n");
+	/* tmpfs takes any source */
+	CHECK(run(&h, event_prepare, "a", A_XML) == 0);
+	CHECK(run(&h, event_release, "a", A_XML) == 0 && is_clean(&h));
+	fake_put(&h.fk, CONF, "[store]\nname = ram\npath = /srv/ram\nfstype = nofs\n");
+	CHECK(run(&h, event_prepare, "a", A_XML) < 0 && is_clean(&h));
+	return 0;
+}
+
+/* It could not be unmounted with its last guest.  The next start unmounts it, and must
+ * know that it did */
+static int work_busy_at_release(const char *dir)
+{
+	struct house h;
+	int fd;
+
+	(void)dir;
+	CHECK(open_own_house(&h) && run(&h, event_prepare, "a", A_XML) == 0);
+	fake_put(&h.fk, "srv/ram/note", "x");
+	fd = open("/srv/ram/note", O_RDONLY | O_CLOEXEC);
+	CHECK(fd >= 0 && run(&h, event_release, "a", A_XML) == 0);
+	CHECK(is_mounted(&h) && fake_exists(&h.fk, STATE "shared/store-ram"));
+	close(fd);
+	CHECK(run(&h, event_prepare, "a", A_XML_AGAIN) == 0 && is_mounted(&h));
+	CHECK(fake_exists(&h.fk, BASE) && !fake_exists(&h.fk, "srv/ram/note"));
+	CHECK(run(&h, event_release, "a", A_XML_AGAIN) == 0 && is_clean(&h));
+	return 0;
+}
+
+/* Nobody calls release any more */
+static int work_nobody_calls(const char *dir)
+{
+	struct process driver;
+	struct house h;
+	int tries;
+
+	(void)dir;
+	CHECK(open_own_house(&h) && run(&h, event_prepare, "a", A_XML) == 0);
+	put_memory(&h, "1-a");
+	CHECK(run(&h, event_prepare, "b", B_XML) == 0);
+	driver = liveness_driver(&h.fk.kfs);
+	fake_end(&h.fk, h.driver);
+	/* It is our parent's child, which we can't wait for */
+	for (tries = 0; tries < 1000 && liveness_driver_alive(&h.fk.kfs, &driver); tries++)
+		clock_sleep_ms(5);
+	CHECK(daemon_reconcile(&h.fk.kfs, &h.err) == 0 && is_clean(&h));
+	return 0;
+}
+
+/* The hook was killed between the first writing and the mount, or between the mount and
+ * the second writing; its ledger says that the guest is being prepared */
+static int work_killed(const char *dir)
+{
+	struct house h;
+	char text[1024], *ours;
+
+	(void)dir;
+	CHECK(open_own_house(&h) && run(&h, event_prepare, "a", A_XML) == 0);
+	fake_get(&h.fk, STATE "shared/store-ram", text, sizeof(text));
+	ours = strstr(text, "\"ours\": \"");
+	CHECK(ours);
+	strcpy(ours, "\"ours\": \"\"\n}");
+	fake_put(&h.fk, STATE "shared/store-ram", text);
+	CHECK(run(&h, event_prepare, "b", B_XML) == 0);
+	CHECK(run(&h, event_release, "a", A_XML) == 0 && is_mounted(&h));
+	CHECK(run(&h, event_release, "b", B_XML) == 0 && is_clean(&h));
+	fake_put(&h.fk, STATE "shared/store-ram", text);
+	CHECK(daemon_reconcile(&h.fk.kfs, &h.err) == 0 && is_clean(&h));
+	return 0;
+}
+
+/* The administrator's, whatever is configured */
+static int work_mounted_by_hand(const char *dir)
+{
+	struct house h;
+
+	(void)dir;
+	CHECK(open_own_house(&h));
+	CHECK(!mount("none", "/srv/ram", "tmpfs", 0, "size=100m,mode=755"));
+	CHECK(run(&h, event_prepare, "a", A_XML) == 0);
+	CHECK(!fake_exists(&h.fk, STATE "shared"));
+	CHECK(run(&h, event_release, "a", A_XML) == 0 && is_mounted(&h));
+	CHECK(daemon_reconcile(&h.fk.kfs, &h.err) == 0 && is_mounted(&h));
+	return 0;
+}
+
+#define IN_CHILD(name, what)                                                                       \
+	static void test_##name(void)                                                              \
+	{                                                                                          \
+		open_house(&own_house);                                                            \
+		fake_put(&own_house.fk, CONF, MOUNTED);                                            \
+		own_disk_child(work_##name, what);                                                 \
+		close_house(&own_house);                                                           \
+	}
+
+IN_CHILD(mounted, "a store that prepare mounts")
+IN_CHILD(refused, "refused after mounting")
+IN_CHILD(busy_at_release, "a store that is busy at release")
+IN_CHILD(nobody_calls, "libvirt's driver died")
+IN_CHILD(killed, "a hook that was killed")
+IN_CHILD(mounted_by_hand, "a store that is mounted by hand")
+
+static CU_TestInfo tests[] = {
+	{ "a guest's life", test_life },
+	{ "the hook is called twice", test_second_call },
+	{ "a guest that asks for nothing", test_asks_for_nothing },
+	{ "refusals", test_refusals },
+	{ "promises", test_promises },
+	{ "files are in use at release", test_release_waits },
+	{ "pages and files", test_mixed },
+	{ "libvirt's driver died", test_driver_died },
+	{ "a ledger of another boot", test_other_boot },
+	{ "leftovers without a ledger", test_swept },
+	{ "a store that is broken", test_broken_store },
+	{ "reconnect", test_reconnect },
+	{ "reconnect without a ledger", test_adopted },
+	{ "reconnect without files", test_adopted_without_files },
+	{ "a store is mounted", test_mounted },
+	{ "a store is mounted in vain", test_refused },
+	{ "a store is busy at release", test_busy_at_release },
+	{ "libvirt's driver died, and a store is mounted", test_nobody_calls },
+	{ "killed beside the mount", test_killed },
+	{ "mounted by hand", test_mounted_by_hand },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_events_store", tests);
+}

@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Sweeping: what is left of guests that nobody remembers, and what must stay.
+ */
+#include "lifecycle/sweep.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "lifecycle/round.h"
+#include "lifecycle/state.h"
+#include "policy/config.h"
+#include "unit/fake_kernel.h"
+#include "unit/unit.h"
+
+#define ROWS(table)	  (sizeof(table) / sizeof((table)[0]))
+
+#define UUID(n)		  #n #n #n #n #n #n #n #n "-cdaf-9455-926a-d65c16db1809"
+#define QEMU_CONF	  "etc/libvirt/qemu.conf"
+#define STORE(name, path) "[store]\nname = " name "\npath = " path "\nmount = never\n"
+#define ROOT		  "20 1 8:1 / / rw - ext4 /dev/vda1 rw\n"
+#define BASE		  "srv/ram/libvirt/qemu/"
+
+struct scene {
+	struct fake_kernel fk;
+	struct config *config;
+	struct state state;
+	struct round round;
+	struct err err;
+	pid_t driver;
+};
+
+/* memory_backing_dir is /srv/ram, a store with a file system of @fstype on it */
+static void open_scene(struct scene *s, const char *fstype, const char *config)
+{
+	char mounts[256];
+
+	memset(s, 0, sizeof(*s));
+	fake_open(&s->fk, "one-node");
+	s->state = STATE_CLOSED;
+	fake_put(&s->fk, QEMU_CONF, "memory_backing_dir = \"/srv/ram\"\n");
+	snprintf(mounts, sizeof(mounts), ROOT "30 20 0:30 / /srv/ram rw - %s source rw\n", fstype);
+	fake_put(&s->fk, "proc/self/mountinfo", mounts);
+	CU_ASSERT_EQUAL_FATAL(
+		config_parse_buffer("conf", config, strlen(config), &s->config, &s->err), 0);
+	CU_ASSERT_EQUAL_FATAL(state_open(s->fk.kfs.rootfd, true, &s->state, &s->err), 0);
+	s->driver = fake_driver(&s->fk, 4711);
+}
+
+static void close_scene(struct scene *s)
+{
+	round_free(&s->round);
+	state_close(&s->state);
+	config_free(s->config);
+	fake_end(&s->fk, s->driver);
+	fake_close(&s->fk);
+}
+
+static void put_memory(const struct scene *s, const char *directory)
+{
+	char name[512];
+
+	snprintf(name, sizeof(name), "%s/pc.ram", directory);
+	fake_put(&s->fk, name, "memory");
+}
+
+/* A round that sweeps */
+static bool sweep(struct scene *s)
+{
+	int rc;
+
+	round_free(&s->round);
+	round_init(&s->round, &s->fk.kfs, &s->state, 1000);
+	s->round.config = s->config;
+	rc = round_begin(&s->round, clock_ms() + 1000, NULL, &s->err);
+	if (rc == 0)
+		sweep_stores(&s->round);
+	round_end(&s->round);
+	return UNIT_CHECK(rc == 0, "%s", s->err.text);
+}
+
+static bool is_there(const struct scene *s, const char *name)
+{
+	return !faccessat(s->fk.kfs.rootfd, name, F_OK, AT_SYMLINK_NOFOLLOW);
+}
+
+/* A guest that has a ledger; with a step if it has an id */
+static void put_ledger(struct scene *s, const char *uuid, const char *name, enum ledger_phase phase,
+		       int64_t id)
+{
+	struct ledger ledger = { .phase = phase, .id = id };
+	struct step step = { .kind = STEP_STORE };
+
+	strcpy(ledger.uuid, uuid);
+	strcpy(ledger.name, name);
+	ledger.driver = liveness_driver(&s->fk.kfs);
+	CU_ASSERT_EQUAL_FATAL(ledger_boot_id(&s->fk.kfs, ledger.boot_id, &s->err), 0);
+	strcpy(step.store.path, "/srv/ram");
+	strcpy(step.store.dir, "/srv/ram");
+	strcpy(step.store.below, "libvirt/qemu");
+	strcpy(step.store.guest, name);
+	step.store.id = id;
+	step.store.ready = true;
+	if (id >= 0)
+		ledger.list = (struct step_list){ 1, &step };
+	UNIT_CHECK(ledger_write(&s->state, &ledger, &s->err) == 0, "%s", s->err.text);
+}
+
+/* The only directory that was looked at; NULL: there was not just one */
+static const struct swept *swept(const struct scene *s)
+{
+	return UNIT_CHECK(s->round.n_swept == 1, "%zu were swept", s->round.n_swept) ?
+		       &s->round.swept[0] :
+		       NULL;
+}
+
+static void test_dead(void)
+{
+	const struct swept *entry;
+	struct scene s;
+
+	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
+	put_memory(&s, BASE "1-dead");
+	if (sweep(&s) && (entry = swept(&s))) {
+		UNIT_CHECK_STR(entry->store, "/srv/ram", "store");
+		UNIT_CHECK_STR(entry->directory, "1-dead", "directory");
+		UNIT_CHECK_STR(entry->why, "", "why");
+		CU_ASSERT_TRUE(entry->removed);
+		CU_ASSERT_EQUAL(entry->kib, 4);
+	}
+	CU_ASSERT_FALSE(is_there(&s, BASE "1-dead"));
+	CU_ASSERT_TRUE(is_there(&s, BASE));
+	if (sweep(&s))
+		CU_ASSERT_EQUAL(s.round.n_swept, 0);
+	close_scene(&s);
+}
+
+static void test_by_ledger(void)
+{
+	struct scene s;
+	pid_t qemu;
+
+	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
+	put_ledger(&s, UUID(a), "starting", LEDGER_PREPARED, 1);
+	put_ledger(&s, UUID(b), "running", LEDGER_RUNNING, 2);
+	/* Started before there was this program, or while the store was not configured */
+	put_ledger(&s, UUID(c), "adopted", LEDGER_RUNNING, -1);
+	qemu = fake_qemu(&s.fk, "running");
+	put_memory(&s, BASE "1-starting");
+	put_memory(&s, BASE "2-running");
+	/* An earlier start's: whose directory is known has just that one */
+	put_memory(&s, BASE "1-running");
+	put_memory(&s, BASE "7-adopted");
+	if (sweep(&s)) {
+		CU_ASSERT_TRUE(is_there(&s, BASE "1-starting/pc.ram"));
+		CU_ASSERT_TRUE(is_there(&s, BASE "2-running/pc.ram"));
+		CU_ASSERT_FALSE(is_there(&s, BASE "1-running"));
+		/* Its QEMU does not run: dead */
+		CU_ASSERT_FALSE(is_there(&s, BASE "7-adopted"));
+	}
+	fake_end(&s.fk, qemu);
+	put_ledger(&s, UUID(c), "adopted", LEDGER_RUNNING, -1);
+	qemu = fake_qemu(&s.fk, "adopted");
+	put_memory(&s, BASE "7-adopted");
+	put_memory(&s, BASE "8-adopted");
+	if (sweep(&s)) {
+		CU_ASSERT_TRUE(is_there(&s, BASE "7-adopted/pc.ram"));
+		CU_ASSERT_TRUE(is_there(&s, BASE "8-adopted/pc.ram"));
+		CU_ASSERT_FALSE(is_there(&s, BASE "2-running"));
+	}
+	fake_end(&s.fk, qemu);
+	close_scene(&s);
+}
+
+/* A QEMU that libvirt started without us */
+static void test_by_qemu(void)
+{
+	struct scene s;
+	pid_t qemu, other;
+
+	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
+	qemu = fake_qemu(&s.fk, "stranger");
+	other = fake_qemu(&s.fk, "driver.pid");
+	put_memory(&s, BASE "1-stranger");
+	put_memory(&s, BASE "99-stranger");
+	put_memory(&s, BASE "1-driver.pid");
+	put_memory(&s, BASE "1-stranger2");
+	put_memory(&s, BASE "1-driver");
+	fake_put(&s.fk, "run/libvirt/qemu/ended.pid", "1\n");
+	put_memory(&s, BASE "1-ended");
+	if (sweep(&s)) {
+		CU_ASSERT_TRUE(is_there(&s, BASE "1-stranger/pc.ram"));
+		CU_ASSERT_TRUE(is_there(&s, BASE "99-stranger/pc.ram"));
+		CU_ASSERT_TRUE(is_there(&s, BASE "1-driver.pid/pc.ram"));
+		CU_ASSERT_FALSE(is_there(&s, BASE "1-stranger2"));
+		/* The driver's own lock is no guest's */
+		CU_ASSERT_FALSE(is_there(&s, BASE "1-driver"));
+		CU_ASSERT_FALSE(is_there(&s, BASE "1-ended"));
+	}
+	fake_end(&s.fk, other);
+	fake_end(&s.fk, qemu);
+	if (sweep(&s))
+		CU_ASSERT_FALSE(is_there(&s, BASE "1-stranger"));
+	close_scene(&s);
+}
+
+/* A name of which libvirt takes 20 characters, or 20 bytes */
+static void test_long_names(void)
+{
+#define KANJI "\xe5\xae\xa2\xe6\x88\xb7\xe6\x9c\xba"
+	struct scene s;
+	pid_t qemu;
+
+	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
+	qemu = fake_qemu(&s.fk, KANJI KANJI KANJI KANJI KANJI KANJI KANJI);
+	put_memory(&s, BASE "1-" KANJI KANJI KANJI KANJI KANJI KANJI "\xe5\xae\xa2\xe6\x88\xb7");
+	put_memory(&s, BASE "2-" KANJI KANJI "\xe5\xae");
+	put_memory(&s, BASE "3-" KANJI);
+	if (sweep(&s)) {
+		CU_ASSERT_TRUE(is_there(&s, BASE "2-" KANJI KANJI "\xe5\xae"));
+		CU_ASSERT_TRUE(is_there(&s, BASE "1-" KANJI KANJI KANJI KANJI KANJI KANJI
+						 "\xe5\xae\xa2\xe6\x88\xb7"));
+		CU_ASSERT_FALSE(is_there(&s, BASE "3-" KANJI));
+	}
+	fake_end(&s.fk, qemu);
+	if (sweep(&s))
+		CU_ASSERT_EQUAL(s.round.n_swept, 2);
+	CU_ASSERT_FALSE(is_there(&s, BASE "2-" KANJI KANJI "\xe5\xae"));
+	close_scene(&s);
+}
+
+/* The ledger has its own way of giving back, and its own report of that */
+static void test_leaving(void)
+{
+	struct scene s;
+	char path[512];
+	int fd;
+
+	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
+	put_ledger(&s, UUID(a), "leaving", LEDGER_LEAVING, 1);
+	put_memory(&s, BASE "1-leaving");
+	snprintf(path, sizeof(path), "%s/" BASE "1-leaving/pc.ram", s.fk.root);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (sweep(&s)) {
+		CU_ASSERT_TRUE(is_there(&s, BASE "1-leaving/pc.ram"));
+		CU_ASSERT_EQUAL(s.round.n_swept, 0);
+		CU_ASSERT_EQUAL(s.round.n_settled, 1);
+		CU_ASSERT_FALSE(s.round.settled[0].complete);
+	}
+	close(fd);
+	if (sweep(&s)) {
+		CU_ASSERT_FALSE(is_there(&s, BASE "1-leaving"));
+		CU_ASSERT_EQUAL(s.round.n_swept, 0);
+	}
+	close_scene(&s);
+}
+
+/* What is known of a ledger of another version is its guest's name */
+static void test_foreign_version(void)
+{
+	struct scene s;
+
+	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
+	fake_put(&s.fk, "run/libvirt-membacking/guests/" UUID(a),
+		 "{\"version\": 99, \"name\": \"foreign\"}");
+	put_memory(&s, BASE "5-foreign");
+	put_memory(&s, BASE "5-foreigner");
+	if (sweep(&s)) {
+		CU_ASSERT_TRUE(is_there(&s, BASE "5-foreign/pc.ram"));
+		CU_ASSERT_FALSE(is_there(&s, BASE "5-foreigner"));
+	}
+	close_scene(&s);
+}
+
+static void test_in_use(void)
+{
+	const struct swept *entry;
+	struct scene s;
+	char path[512];
+	int fd;
+
+	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
+	put_memory(&s, BASE "1-copied");
+	snprintf(path, sizeof(path), "%s/" BASE "1-copied/pc.ram", s.fk.root);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (sweep(&s) && (entry = swept(&s))) {
+		CU_ASSERT_FALSE(entry->removed);
+		UNIT_CHECK(strstr(entry->why, "1-copied/pc.ram is in use"), "%s", entry->why);
+		CU_ASSERT_EQUAL(entry->kib, 0);
+	}
+	CU_ASSERT_TRUE(is_there(&s, BASE "1-copied/pc.ram"));
+	close(fd);
+	close_scene(&s);
+}
+
+/* What libvirt never makes is somebody's, or nobody's business */
+static void test_strange_names(void)
+{
+	static const char *const names[] = {
+		"lost+found",	 "readme-1", "1",      "1-",	 "-a",
+		"01-a",		 "0-a",	     "1_a",    "backup", "1a-b",
+		"99999999999-a", ".1-a",     "1-file",
+	};
+	struct scene s;
+	char name[128];
+	size_t i;
+
+	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
+	for (i = 0; i < ROWS(names); i++) {
+		snprintf(name, sizeof(name), BASE "%s", names[i]);
+		if (strcmp(names[i], "1-file") != 0)
+			put_memory(&s, name);
+		else
+			fake_put(&s.fk, name, "a file");
+	}
+	put_memory(&s, "srv/ram/1-outside");
+	put_memory(&s, "srv/ram/libvirt/1-outside");
+	put_memory(&s, BASE "2-deep/3-deep");
+	if (sweep(&s)) {
+		for (i = 0; i < ROWS(names); i++) {
+			snprintf(name, sizeof(name), BASE "%s", names[i]);
+			UNIT_CHECK(is_there(&s, name), "%s", names[i]);
+		}
+		CU_ASSERT_TRUE(is_there(&s, "srv/ram/1-outside/pc.ram"));
+		CU_ASSERT_TRUE(is_there(&s, "srv/ram/libvirt/1-outside/pc.ram"));
+		CU_ASSERT_TRUE(is_there(&s, BASE "2-deep/3-deep/pc.ram"));
+	}
+	close_scene(&s);
+}
+
+/* QEMU's user may put links wherever the guests' directories are */
+static void test_links(void)
+{
+	struct scene s;
+
+	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
+	fake_put(&s.fk, "home/pc.ram", "somebody's");
+	fake_put(&s.fk, BASE "x", "");
+	CU_ASSERT_EQUAL_FATAL(symlinkat("/home", s.fk.kfs.rootfd, BASE "1-link"), 0);
+	CU_ASSERT_EQUAL_FATAL(mkdirat(s.fk.kfs.rootfd, BASE "2-dir", 0755), 0);
+	CU_ASSERT_EQUAL_FATAL(symlinkat("/home/pc.ram", s.fk.kfs.rootfd, BASE "2-dir/pc.ram"), 0);
+	if (sweep(&s)) {
+		CU_ASSERT_FALSE(is_there(&s, BASE "1-link"));
+		CU_ASSERT_FALSE(is_there(&s, BASE "2-dir"));
+	}
+	CU_ASSERT_TRUE(is_there(&s, "home/pc.ram"));
+	close_scene(&s);
+}
+
+static void test_which_stores(void)
+{
+	static const struct {
+		const char *fstype, *config;
+		bool swept;
+	} rows[] = {
+		{ "tmpfs", STORE("ram", "/srv/ram"), true },
+		{ "xfs", STORE("ram", "/srv/ram"), true },
+		{ "btrfs", STORE("ram", "/srv/ram"), true },
+		/* The guest may live on another host */
+		{ "nfs", STORE("ram", "/srv/ram"), false },
+		{ "nfs4", STORE("ram", "/srv/ram"), false },
+		{ "ceph", STORE("ram", "/srv/ram"), false },
+		{ "gfs2", STORE("ram", "/srv/ram"), false },
+		{ "fuse.glusterfs", STORE("ram", "/srv/ram"), false },
+		{ "nfs4", "", false },
+		{ "ext4", "", true },
+		/* Not mounted: what lies there is what the mount would hide */
+		{ "ext4", STORE("other", "/srv"), false },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		struct scene s;
+
+		open_scene(&s, rows[i].fstype, rows[i].config);
+		put_memory(&s, BASE "1-dead");
+		if (sweep(&s))
+			UNIT_CHECK(is_there(&s, BASE "1-dead") != rows[i].swept, "row %zu", i);
+		close_scene(&s);
+	}
+}
+
+/* libvirt's own directory has no "libvirt/qemu" in it */
+static void test_implicit(void)
+{
+	struct scene s;
+
+	open_scene(&s, "ext4", "");
+	fake_put(&s.fk, QEMU_CONF, "");
+	if (sweep(&s))
+		CU_ASSERT_EQUAL(s.round.n_swept, 0);
+	put_memory(&s, "var/lib/libvirt/qemu/ram/4-dead");
+	put_memory(&s, "var/lib/libvirt/qemu/4-domain");
+	if (sweep(&s)) {
+		CU_ASSERT_FALSE(is_there(&s, "var/lib/libvirt/qemu/ram/4-dead"));
+		CU_ASSERT_TRUE(is_there(&s, "var/lib/libvirt/qemu/4-domain"));
+		CU_ASSERT_EQUAL(s.round.n_swept, 1);
+	}
+	close_scene(&s);
+}
+
+/* What is dead in libvirt's own directory is dead, wherever it puts memory now */
+static void test_unreadable_qemu_conf(void)
+{
+	struct scene s;
+
+	open_scene(&s, "ext4", "");
+	fake_put(&s.fk, QEMU_CONF, "memory_backing_dir = srv\n");
+	put_memory(&s, "var/lib/libvirt/qemu/ram/4-dead");
+	sweep(&s);
+	CU_ASSERT_FALSE(is_there(&s, "var/lib/libvirt/qemu/ram/4-dead"));
+	close_scene(&s);
+}
+
+/* A store that libvirt does not use at the moment */
+static void test_not_in_use(void)
+{
+	struct scene s;
+
+	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
+	fake_put(&s.fk, QEMU_CONF, "memory_backing_dir = \"/srv/new\"\n");
+	put_memory(&s, BASE "1-dead");
+	put_memory(&s, "srv/new/libvirt/qemu/1-other");
+	if (sweep(&s)) {
+		CU_ASSERT_FALSE(is_there(&s, BASE "1-dead"));
+		CU_ASSERT_TRUE(is_there(&s, "srv/new/libvirt/qemu/1-other"));
+	}
+	close_scene(&s);
+}
+
+/* Who can't see who runs must not sweep */
+static void test_blind(void)
+{
+	struct scene s;
+
+	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
+	put_memory(&s, BASE "1-dead");
+	CU_ASSERT_EQUAL_FATAL(
+		renameat(s.fk.kfs.rootfd, "run/libvirt/qemu", s.fk.kfs.rootfd, "run/libvirt/away"),
+		0);
+	CU_ASSERT_EQUAL_FATAL(symlinkat("away", s.fk.kfs.rootfd, "run/libvirt/qemu"), 0);
+	if (sweep(&s))
+		CU_ASSERT_TRUE(is_there(&s, BASE "1-dead/pc.ram"));
+	/* No libvirt ever ran here */
+	unlinkat(s.fk.kfs.rootfd, "run/libvirt/qemu", 0);
+	if (sweep(&s))
+		CU_ASSERT_FALSE(is_there(&s, BASE "1-dead"));
+	close_scene(&s);
+}
+
+static CU_TestInfo tests[] = {
+	{ "of the dead", test_dead },
+	{ "guests with a ledger", test_by_ledger },
+	{ "guests without a ledger", test_by_qemu },
+	{ "long names", test_long_names },
+	{ "guests on their way out", test_leaving },
+	{ "a ledger of another version", test_foreign_version },
+	{ "files in use", test_in_use },
+	{ "names that are no guests'", test_strange_names },
+	{ "links", test_links },
+	{ "which stores", test_which_stores },
+	{ "no store is configured", test_implicit },
+	{ "qemu.conf can't be understood", test_unreadable_qemu_conf },
+	{ "a store that is not in use", test_not_in_use },
+	{ "who runs can't be seen", test_blind },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_sweep", tests);
+}
