@@ -197,9 +197,10 @@ int shared_settle(const struct kfs *kfs, const struct state *state, const char *
 		struct err why;
 		int rc = settle_entry(kfs, dirfd(dir), entry->d_name, boot_id, ledgers, &why);
 
-		if (rc < 0 && rc != -EAGAIN)
+		/* The first is the caller's to tell */
+		if (rc < 0 && result)
 			log_warning("%s", why.text);
-		if (rc < 0 && !result)
+		else if (rc < 0)
 			result = err_set(err, EAGAIN, "%s", why.text);
 	}
 	closedir(dir);

@@ -166,14 +166,15 @@ static int read_all(const struct kfs *kfs, const struct guest *guest, struct hos
 
 	for (i = 0; i < host->n_stores; i++) {
 		struct store_view *store = &host->stores[i];
-		int rc = store_read_view(kfs, store, err);
+		struct err why;
+		int rc = store_read_view(kfs, store, &why);
 
 		if (rc == 0)
-			rc = find_elsewhere(kfs, store, dir, err);
+			rc = find_elsewhere(kfs, store, dir, &why);
 		if (rc < 0 && guest && store->in_use)
-			return rc;
+			return err_set(err, -rc, "%s", why.text);
 		if (rc < 0) {
-			log_warning("store '%s' is left out: %s", store->config.name, err->text);
+			log_warning("store '%s' is left out: %s", store->config.name, why.text);
 			store->state = (struct store_state){ .present = false };
 		}
 	}

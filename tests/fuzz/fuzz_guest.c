@@ -32,11 +32,27 @@ static void demand(bool ok)
 
 static void check_memory(const struct guest_memory *memory)
 {
-	demand(memory->size_kib > 0 && memory->size_kib < TEXT_KIB_MAX);
+	demand(memory->size_kib < TEXT_KIB_MAX && memory->max_kib > 0);
+	/* Of virtio-mem nothing need be plugged */
+	demand(memory->size_kib > 0 || memory->kind == GUEST_MEMORY_VIRTIO_MEM);
+	demand(memory->max_kib >= memory->size_kib && memory->max_kib < TEXT_KIB_MAX);
 	demand(memory->alias[0] != '\0');
 	demand(memory->cell >= -1 && memory->cell < 1024);
 	demand(memory->hugepages || !memory->page_kib);
 	demand((memory->bind == GUEST_BIND_ANY) == nodeset_empty(&memory->nodes));
+}
+
+/* They become names in a directory that others can write */
+static void check_directories(const struct guest *guest)
+{
+	char names[GUEST_DIRECTORIES][GUEST_DIRECTORY_SIZE];
+	size_t n = guest_directories(guest, names);
+
+	demand(n <= GUEST_DIRECTORIES && (guest->id >= 0 || !n));
+	while (n--)
+		demand(names[n][0] >= '0' && names[n][0] <= '9' && !strchr(names[n], '/') &&
+		       strlen(names[n]) > 2);
+	demand(guest_file_kib(guest) < TEXT_KIB_MAX);
 }
 
 static void check_guest(const struct guest *guest)
@@ -53,6 +69,7 @@ static void check_guest(const struct guest *guest)
 		sum += guest->memory[i].size_kib;
 	}
 	demand(sum < TEXT_KIB_MAX);
+	check_directories(guest);
 	for (i = 0; i < guest->n_settings; i++)
 		demand(guest->settings[i].key[0] && guest->settings[i].value);
 }

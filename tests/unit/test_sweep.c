@@ -296,7 +296,15 @@ static void test_in_use(void)
 		CU_ASSERT_EQUAL(entry->kib, 0);
 	}
 	CU_ASSERT_TRUE(is_there(&s, BASE "1-copied/pc.ram"));
+	/* Told once, however often it is tried */
+	sweep_stores(&s.round);
+	CU_ASSERT_EQUAL(s.round.n_swept, 1);
 	close(fd);
+	sweep_stores(&s.round);
+	if ((entry = swept(&s))) {
+		CU_ASSERT_TRUE(entry->removed);
+		UNIT_CHECK_STR(entry->why, "", "why");
+	}
 	close_scene(&s);
 }
 

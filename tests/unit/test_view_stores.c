@@ -101,8 +101,8 @@ static void test_implicit(void)
 		CU_ASSERT_EQUAL(store_verify(store, &s.err), 0);
 	}
 	/* On a file system of its own, that QEMU's user alone may enter */
-	make_dir(&s, QEMU_CONF_RAM_DIR + 1);
-	CU_ASSERT_EQUAL(fchmodat(s.fk.kfs.rootfd, QEMU_CONF_RAM_DIR + 1, 0700, 0), 0);
+	make_dir(&s, &QEMU_CONF_RAM_DIR[1]);
+	CU_ASSERT_EQUAL(fchmodat(s.fk.kfs.rootfd, &QEMU_CONF_RAM_DIR[1], 0700, 0), 0);
 	fake_put(&s.fk, "proc/self/mountinfo", ROOT MOUNT(30, QEMU_CONF_RAM_DIR, "tmpfs", "tmpfs"));
 	if (look(&s, NULL)) {
 		store = &s.host.stores[0];
