@@ -184,6 +184,11 @@ static void test_discard(void)
 	store.state.in_ram = true;
 	UNIT_CHECK_STR(levels(check_guests, &host, &findings), "pass", "memory has no device");
 	findings_free(&findings);
+	store.state.in_ram = false;
+	strcpy(store.state.mount.fstype, "xfs");
+	UNIT_CHECK_STR(levels(check_guests, &host, &findings), "hint", "one with, on xfs");
+	UNIT_CHECK(strstr(findings.list[0].message, "'with'"), "%s", findings.list[0].message);
+	findings_free(&findings);
 	forget_guests(&host);
 }
 
