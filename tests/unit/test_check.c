@@ -34,7 +34,7 @@ static struct check_host a_host(void)
 		.state = {
 			.present = true,
 			.mountpoint = true,
-			.mount = { .target = "/srv/disk", .fstype = "xfs", .source = "/dev/vdb" },
+			.mount = { .target = "/srv/disk", .fstype = "ext4", .source = "/dev/vdb" },
 			.traversable = true,
 			.capacity_kib = 100 * GIB,
 			.free_kib = 100 * GIB,
