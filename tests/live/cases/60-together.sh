@@ -99,8 +99,7 @@ case_a_hopeless_guest_does_not_hold_up_others() {
 	ledger_exists hopeless || status=1
 	check_equal "the normal one is prepared while the hopeless one is at it" $status 0
 	wait "$normal"
-	check_equal "the normal one starts beside it" "$?: $(cat "$vm_state/normal.out")" \
-		"0: Domain 'normal' started"
+	check_equal "the normal one starts beside it" "$?" 0
 	wait "$hopeless"
 	check_match "the hopeless one is refused" "$(cat "$vm_state/hopeless.out")" \
 		"only [0-9]+ could be had"
