@@ -7,7 +7,10 @@
 #   sudo make demo    install what is needed, then one real guest through the hook
 #   sudo make test    install what is needed, then all the tests
 #   sudo make bench   the measurements of tests/bench/RESULTS.md
-#   make install      DESTDIR=, PREFIX=, SYSCONFDIR=, RUNSTATEDIR=, HOOK_DIRECT=yes
+#   make install      DESTDIR=, PREFIX=, SYSCONFDIR=, RUNSTATEDIR=, HOOK_DIRECT=yes,
+#                     HOOK_LINK=no, UNITDIR=, TMPFILESDIR=
+#   make deb, rpm     packages, in build/deb and build/rpm
+#   make dist         the source archive, the same bytes wherever it is made
 #   make lint         format, clang-tidy, cppcheck, shellcheck, headers, layers
 #   make clean
 #
@@ -22,8 +25,13 @@ SBINDIR ?= $(PREFIX)/sbin
 BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share/libvirt-membacking
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 SYSCONFDIR ?= /etc
 RUNSTATEDIR ?= /run
+LIBEXECDIR ?= $(PREFIX)/libexec
+DOCDIR ?= $(PREFIX)/share/doc/libvirt-membacking
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 HOOKDIR = $(SYSCONFDIR)/libvirt/hooks
 
 CC ?= gcc
@@ -51,7 +59,7 @@ LINK_HARDENING = -fsanitize=address,undefined
 else
 LINK_HARDENING = -pie -Wl,-z,relro,-z,now
 endif
-override CPPFLAGS += -Ihelpers -Itests -D_GNU_SOURCE -DSTATE_DIR='"$(RUNSTATEDIR:/%=%)/libvirt-membacking"' -DSYSCONF_DIR='"$(SYSCONFDIR:/%=%)"'
+override CPPFLAGS += -Ihelpers -Itests -D_GNU_SOURCE -DSTATE_DIR='"$(RUNSTATEDIR:/%=%)/libvirt-membacking"' -DSYSCONF_DIR='"$(SYSCONFDIR:/%=%)"' -DSBIN_DIR='"$(SBINDIR:/%=%)"'
 COMPILE = $(CC) -std=gnu11 $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDENING)
 LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(LINK_HARDENING)
 
@@ -72,7 +80,7 @@ ctl_lib = $(BUILD)/helpers/ctl.a
 # Hooks link no more than they need: each library costs every guest's start.  That is
 # why libmount is loaded when it is needed; dlopen() is in a library in older glibc
 hook_libs = $(call pkg,--libs libxml-2.0 jansson) -linih -ldl
-ctl_libs = $(hook_libs) $(call pkg,--libs libvirt smartcols)
+ctl_libs = $(hook_libs) $(call pkg,--libs libvirt smartcols augeas)
 
 programs = $(BUILD)/hooks/qemu $(BUILD)/hooks/daemon $(BUILD)/helpers/virt-membacking
 
@@ -93,8 +101,8 @@ $(BUILD)/helpers/virt-membacking: $(BUILD)/helpers/ctl/main.o $(ctl_lib) $(core_
 	$(call say,LD,$@)
 	$(Q)$(LINK) -Wl,--as-needed -o $@ $^ $(ctl_libs)
 
-# It has the text of this file in it
-$(BUILD)/helpers/conf/nova_file_backed.o: conf-snippets/nova-file-backed/nova.conf
+# They have the texts of these files in them
+$(filter $(BUILD)/helpers/conf/%,$(ctl_obj)): $(wildcard conf-snippets/*/*)
 
 $(BUILD)/%.o: %.c
 	$(call say,CC,$<)
@@ -160,7 +168,8 @@ layer-check: $(programs)
 	$(Q)tests/check-layers $(BUILD)
 
 # A decision makes no system call
-pure-check: $(patsubst %,$(BUILD)/helpers/policy/%.o,plan host_view store_rules)
+pure-check: $(patsubst %,$(BUILD)/helpers/policy/%.o,plan host_view store_rules ksm_rules \
+	thp_rules advise)
 	$(Q)tests/check-pure $^
 
 tidy:
@@ -181,6 +190,11 @@ bindir = $(DESTDIR)$(BINDIR)
 sbindir = $(DESTDIR)$(SBINDIR)
 hookdir = $(DESTDIR)$(HOOKDIR)
 profiles = $(notdir $(patsubst %/,%,$(wildcard conf-snippets/*/)))
+man8 = $(sort $(wildcard packaging/man/*.8))
+helperdir = $(DESTDIR)$(LIBEXECDIR)/libvirt-membacking
+unitdir = $(DESTDIR)$(UNITDIR)
+tmpfilesdir = $(DESTDIR)$(TMPFILESDIR)
+units = $(sort $(wildcard packaging/systemd/*))
 
 .PHONY: install uninstall
 install: all
@@ -189,14 +203,25 @@ install: all
 	install -m 755 $(BUILD)/hooks/qemu $(sbindir)/libvirt-membacking-qemu-hook
 	install -m 755 $(BUILD)/hooks/daemon $(sbindir)/libvirt-membacking-daemon-hook
 	install -m 755 $(BUILD)/helpers/virt-membacking $(bindir)/virt-membacking
-	install -m 644 packaging/man/virt-membacking.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 644 $(man8) $(DESTDIR)$(MANDIR)/man8/
 	for profile in $(profiles); do \
 		install -d $(DESTDIR)$(DATADIR)/$$profile && \
 		install -m 644 conf-snippets/$$profile/* $(DESTDIR)$(DATADIR)/$$profile/ || exit 1; \
 	done
+	install -d $(DESTDIR)$(COMPLETIONDIR)
+	install -m 644 packaging/completions/virt-membacking $(DESTDIR)$(COMPLETIONDIR)/
 	[ -e $(DESTDIR)$(SYSCONFDIR)/libvirt/membacking.conf ] || \
 		install -m 644 conf-snippets/membacking.conf $(DESTDIR)$(SYSCONFDIR)/libvirt/
-ifeq ($(HOOK_DIRECT),yes)
+	[ -e $(DESTDIR)$(SYSCONFDIR)/libvirt/membacking-static.conf ] || \
+		install -m 644 conf-snippets/membacking-static.conf $(DESTDIR)$(SYSCONFDIR)/libvirt/
+	install -d $(helperdir) $(unitdir) $(tmpfilesdir) $(DESTDIR)$(DOCDIR)
+	install -m 755 packaging/setup packaging/link-hook $(helperdir)/
+	install -m 644 packaging/tmpfiles.d/libvirt-membacking.conf $(tmpfilesdir)/
+	install -m 644 packaging/apparmor/libvirtd $(DESTDIR)$(DOCDIR)/apparmor-libvirtd
+	install -m 644 $(units) $(unitdir)/
+	sed -i 's,^ExecStart=/usr/bin/,ExecStart=$(BINDIR)/,' $(units:packaging/systemd/%=$(unitdir)/%)
+ifeq ($(HOOK_LINK),no)
+else ifeq ($(HOOK_DIRECT),yes)
 	packaging/link-hook $(SBINDIR)/libvirt-membacking-qemu-hook $(hookdir)/qemu
 	packaging/link-hook $(SBINDIR)/libvirt-membacking-daemon-hook $(hookdir)/daemon
 else
@@ -211,12 +236,26 @@ uninstall:
 	packaging/link-hook --remove $(SBINDIR)/libvirt-membacking-daemon-hook \
 		$(hookdir)/daemon $(hookdir)/daemon.d/50-membacking
 	rm -f $(sbindir)/libvirt-membacking-qemu-hook $(sbindir)/libvirt-membacking-daemon-hook \
-		$(bindir)/virt-membacking $(DESTDIR)$(MANDIR)/man8/virt-membacking.8
-	rm -rf $(DESTDIR)$(DATADIR)
+		$(bindir)/virt-membacking $(DESTDIR)$(COMPLETIONDIR)/virt-membacking \
+		$(man8:packaging/man/%=$(DESTDIR)$(MANDIR)/man8/%) \
+		$(units:packaging/systemd/%=$(unitdir)/%) $(tmpfilesdir)/libvirt-membacking.conf
+	rm -rf $(helperdir) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(DATADIR)
+
+# ---- packages ----
+
+.PHONY: dist deb rpm
+dist:
+	$(Q)packaging/dist $(BUILD)
+
+deb:
+	$(Q)packaging/build-deb $(BUILD)/deb
+
+rpm:
+	$(Q)packaging/build-rpm $(BUILD)/rpm
 
 .PHONY: clean
 clean:
 	rm -rf build build-*
 
 .SECONDARY:
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/hooks $(BUILD)/helpers $(BUILD)/tests -name '*.d' 2>/dev/null)

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "kernel/kfs.h"
+#include "lifecycle/called.h"
 #include "lifecycle/daemon.h"
 
 static void report(int rc, const struct err *err)
@@ -38,6 +39,7 @@ int main(int argc, char **argv)
 	report(daemon_mount_hugetlbfs(&kfs, &err), &err);
 	report(daemon_mount_stores(&kfs, &err), &err);
 	report(daemon_reconcile(&kfs, &err), &err);
+	report(called_note(&kfs, &err), &err);
 	kfs_close(&kfs);
 	return 0;
 }

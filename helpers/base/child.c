@@ -12,6 +12,8 @@
 
 #include "base/clock.h"
 
+#define POLL_MS 200
+
 static void leave_stdio(void)
 {
 	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -60,6 +62,11 @@ void child_stop(pid_t pid)
 	reap(pid);
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 int child_wait(pid_t pid, uint64_t deadline)
 {
 	struct pollfd poller = { .events = POLLIN };
@@ -73,9 +80,10 @@ int child_wait(pid_t pid, uint64_t deadline)
 		child_stop(pid);
 		return rc;
 	}
+	/* In slices: a signal just before poll() must not be missed for long */
 	do {
-		ready = poll(&poller, 1, (int)clock_left_ms(deadline));
-	} while (ready < 0 && errno == EINTR);
+		ready = poll(&poller, 1, (int)least(clock_left_ms(deadline), POLL_MS));
+	} while ((ready < 0 && errno == EINTR) || (ready == 0 && clock_left_ms(deadline)));
 	close(poller.fd);
 	if (ready == 1)
 		return reap(pid);

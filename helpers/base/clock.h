@@ -5,6 +5,7 @@
 #ifndef MEMBACKING_BASE_CLOCK_H
 #define MEMBACKING_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Milliseconds of a clock that no administrator sets */
@@ -14,6 +15,18 @@ uint64_t clock_ms(void);
 uint64_t clock_left_ms(uint64_t deadline);
 
 void clock_sleep_ms(uint64_t ms);
+
+/* A deadline for work that only a person ends: it passes when clock_interrupted() */
+#define CLOCK_NEVER ((uint64_t)INT64_MAX)
+
+/**
+ * clock_catch_interrupts() - SIGINT, SIGTERM and SIGHUP no longer end the process
+ *
+ * They end a blocking system call, and let CLOCK_NEVER pass, so that what was begun
+ * can be taken back.
+ */
+void clock_catch_interrupts(void);
+bool clock_interrupted(void);
 
 /**
  * clock_alarm_start() - Interrupt blocking system calls after @ms, again and again

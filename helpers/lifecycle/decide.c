@@ -8,16 +8,19 @@
 #include "guest/guest.h"
 #include "kernel/kfs.h"
 #include "lifecycle/round.h"
+#include "memory/ksm.h"
+#include "memory/thp.h"
+#include "policy/ksm_rules.h"
 #include "policy/plan.h"
 
-bool decide_asks(const struct guest *guest)
+bool decide_asks(const struct kfs *kfs, const struct guest *guest)
 {
 	size_t i;
 
 	for (i = 0; i < guest->n_memory; i++)
 		if (guest->memory[i].hugepages || guest_memory_is_file(&guest->memory[i]))
 			return true;
-	return false;
+	return ksm_rules_gain(guest, true) == KSM_GAINS || config_exists(kfs->rootfd);
 }
 
 static void log_problem(const char *text, bool fatal, void *data)
@@ -37,6 +40,10 @@ static int check_sections(const struct config *config, const struct guest *guest
 
 	if (rc == 0 && needs.store)
 		rc = config_check_section(config, guest, "store", err);
+	if (rc == 0 && needs.ksm)
+		rc = config_check_section(config, guest, "ksm", err);
+	if (rc == 0 && needs.thp)
+		rc = config_check_section(config, guest, "thp", err);
 	return rc;
 }
 
@@ -56,6 +63,9 @@ int decide_policy(const struct kfs *kfs, const struct guest *guest, bool hook,
 	if (rc < 0)
 		return rc;
 	decided->needs = plan_needs_host(guest, &decided->policy);
+	/* Not worth a look at the host that takes its lock */
+	decided->needs.ksm &= kfs_exists(kfs, KSM_DIR "/run");
+	decided->needs.thp &= kfs_exists(kfs, THP_DIR "/enabled");
 	return check_sections(config, guest, decided->needs, err);
 }
 
@@ -90,5 +100,5 @@ int decide_own(const struct round *round, const struct guest *guest, struct ledg
 		return OWN_SAME_START;
 	if (old->phase != LEDGER_LEAVING && liveness_qemu(round->kfs, old->name, NULL))
 		return OWN_RUNNING;
-	return OWN_LEFTOVER;
+	return old->phase == LEDGER_RESERVED ? OWN_RESERVED : OWN_LEFTOVER;
 }

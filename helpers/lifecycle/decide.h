@@ -16,9 +16,13 @@ struct kfs;
 struct ledger;
 struct round;
 
-/* Does the guest ask for anything of ours?  If not, not even the configuration
- * is read */
-bool decide_asks(const struct guest *guest);
+/**
+ * decide_asks() - Can there be anything to do for the guest?
+ *
+ * If not, no configuration is read.  Where there is none, that is so for guests that ask
+ * for nothing and gain nothing of what is done by default.
+ */
+bool decide_asks(const struct kfs *kfs, const struct guest *guest);
 
 /**
  * struct decided - What the configuration means for a guest
@@ -48,6 +52,7 @@ enum own_ledger {
 	OWN_NONE,
 	OWN_SAME_START, /* this very start was prepared before: nothing to do */
 	OWN_RUNNING,	/* a QEMU of the guest runs: nothing to do */
+	OWN_RESERVED,	/* by hand: to be adopted */
 	OWN_LEFTOVER,	/* to be settled first */
 };
 

@@ -11,6 +11,7 @@
 #include "lifecycle/round.h"
 #include "lifecycle/state.h"
 #include "lifecycle/view.h"
+#include "steps/adopt.h"
 
 static void add_note(struct plan *plan, const char *text)
 {
@@ -33,6 +34,26 @@ static int without_own(struct round *round, struct ledger *own, struct err *err)
 	return round_refresh(round, err);
 }
 
+/* The plan of a guest with a reservation; what is in it and not needed is the rest of
+ * @own's list */
+static int plan_reserved(struct round *round, const struct guest *guest,
+			 const struct guest_policy *policy, struct ledger *own,
+			 struct dry_run *result, struct err *err)
+{
+	int rc;
+
+	view_hold(own, &round->host);
+	rc = plan_make(guest, &round->host, policy, &result->plan, err);
+	if (rc < 0)
+		return rc;
+	steps_adopt(&result->plan.list, &own->list);
+	if (own->list.n)
+		add_note(&result->plan,
+			 "some of what is reserved for the guest does not fit it any "
+			 "more: that is given back");
+	return 0;
+}
+
 static int decide(struct round *round, const struct guest *guest, const struct guest_policy *policy,
 		  struct dry_run *result, struct err *err)
 {
@@ -46,6 +67,15 @@ static int decide(struct round *round, const struct guest *guest, const struct g
 		return nothing(result, "it is running, and a QEMU that runs has what it needs");
 	if (rc == OWN_SAME_START)
 		return nothing(result, "this start is prepared already");
+	if (rc == OWN_RESERVED) {
+		view_settle(round->kfs, &round->ledgers, &round->host);
+		rc = plan_reserved(round, guest, policy, own, result, err);
+		if (rc != -ENOSPC)
+			return rc;
+		rc = round_refresh(round, err);
+		if (rc < 0)
+			return rc;
+	}
 	held = own && own->alive;
 	rc = own ? without_own(round, own, err) : 0;
 	if (rc < 0)
@@ -80,6 +110,40 @@ static int look(const struct kfs *kfs, const struct guest *guest, const struct d
 	return rc;
 }
 
+static bool asks_for_pages(const struct guest *guest)
+{
+	size_t i;
+
+	for (i = 0; i < guest->n_memory; i++)
+		if (guest->memory[i].hugepages)
+			return true;
+	return false;
+}
+
+/* @policy: NULL where no configuration was asked */
+static void why_nothing(const struct guest *guest, const struct guest_policy *policy,
+			struct dry_run *run)
+{
+	enum ksm_gain gain = ksm_rules_gain(guest, !policy || policy->ksm_allowed);
+	const char *asks = "it asks for neither huge pages nor file-backed memory";
+	const char *ksm = "this kernel has no KSM";
+
+	if (asks_for_pages(guest))
+		asks = "its huge pages are not managed (manage = no)";
+	if (gain != KSM_GAINS)
+		ksm = ksm_rules_why(gain);
+	else if (policy && !policy->ksm.manage)
+		ksm = "KSM is not managed (manage = no)";
+	else if (policy && policy->ksm.enable == KSM_NEVER)
+		ksm = "KSM is not to be switched on (enable = never)";
+	run->plan.ksm = gain;
+	/* Of huge pages it goes without saying */
+	if (gain == KSM_GAIN_HUGEPAGES)
+		snprintf(run->nothing, sizeof(run->nothing), "%s", asks);
+	else
+		snprintf(run->nothing, sizeof(run->nothing), "%s; %s", asks, ksm);
+}
+
 int dry_run(const struct kfs *kfs, const struct guest *guest, struct dry_run *result,
 	    struct err *err)
 {
@@ -87,16 +151,16 @@ int dry_run(const struct kfs *kfs, const struct guest *guest, struct dry_run *re
 	struct dry_run run = { 0 };
 	int rc = 0;
 
-	if (!decide_asks(guest)) {
-		nothing(&run, "it asks for neither huge pages nor file-backed memory");
+	if (!decide_asks(kfs, guest)) {
+		why_nothing(guest, NULL, &run);
 	} else {
 		rc = decide_policy(kfs, guest, false, &decided, err);
 		if (rc < 0)
 			return err_prefix(err, rc, "guest '%s'", guest->name);
-		if (decided.needs.hugepages || decided.needs.store)
+		if (plan_needs_any(&decided.needs))
 			rc = look(kfs, guest, &decided, &run, err);
-		else
-			nothing(&run, "its huge pages are not managed (manage = no)");
+		if (rc == 0 && !run.plan.list.n && !*run.nothing)
+			why_nothing(guest, &decided.policy, &run);
 	}
 	if (rc == 0)
 		*result = run;

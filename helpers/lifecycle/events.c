@@ -21,12 +21,19 @@
 #include "lifecycle/view.h"
 #include "lifecycle/view_stores.h"
 #include "policy/config.h"
+#include "policy/ksm_rules.h"
 #include "policy/plan.h"
 #include "policy/store_rules.h"
+#include "policy/thp_rules.h"
+#include "steps/adopt.h"
 #include "steps/store_step.h"
 
 /* For operations that read no configuration */
 #define LOCK_DEADLINE_MS 120000
+
+/* For what a guest is better off with and can do without: it must not wait long for
+ * another one's huge pages */
+#define EXTRA_LOCK_DEADLINE_MS 10000
 
 static void cleanup_state(struct state *state)
 {
@@ -53,25 +60,16 @@ static void cleanup_plan(struct plan *plan)
 /* ---- prepare ---- */
 
 /**
- * settle_own() - What an earlier start of this guest left behind
+ * settle_old() - Give back what an earlier start of this guest left behind
  * @debt:	Steps of which something is still in use, by whomever: no reason
  *		to keep the guest from starting.  Its next ledger takes them over
- * Return: 1 if there is nothing to do at all, 0 to go on, or -errno
  */
-static int settle_own(struct round *round, const struct guest *guest, struct step_list *debt,
-		      struct err *err)
+static int settle_old(struct round *round, const struct guest *guest, struct ledger *old,
+		      struct step_list *debt, struct err *err)
 {
-	struct ledger *old;
 	size_t i;
-	int rc = decide_own(round, guest, &old, err);
+	int rc = round_settle(round, old, UNDO_RELEASE, err);
 
-	if (rc < 0 || rc == OWN_NONE)
-		return rc < 0 ? rc : 0;
-	if (rc == OWN_RUNNING)
-		log_warning("a QEMU of this guest is running already: nothing is changed");
-	if (rc != OWN_LEFTOVER)
-		return 1;
-	rc = round_settle(round, old, UNDO_RELEASE, err);
 	if (rc == -EAGAIN) {
 		log_info("%s", err->text);
 		*debt = old->list;
@@ -90,12 +88,40 @@ static int settle_own(struct round *round, const struct guest *guest, struct ste
 	return rc;
 }
 
-static struct ledger *new_ledger(const struct round *round, const struct guest *guest)
+static void note_ksm(struct ledger *ledger, enum ksm_gain gain)
 {
-	struct ledger *ledger = calloc(1, sizeof(*ledger));
+	snprintf(ledger->no_ksm, sizeof(ledger->no_ksm), "%s", ksm_rules_word(gain));
+}
 
-	if (!ledger)
-		return NULL;
+/**
+ * settle_own() - What is to be done about the guest's own ledger before the plan
+ * @reserved:	Set to a reservation by hand, to be adopted; NULL: to be given back
+ * @debt:	As settle_old()
+ * Return: 1 if there is nothing to do at all, 0 to go on, or -errno
+ */
+static int settle_own(struct round *round, const struct guest *guest, struct ledger **reserved,
+		      struct step_list *debt, struct err *err)
+{
+	struct ledger *own;
+	int rc = decide_own(round, guest, &own, err);
+
+	if (rc < 0 || rc == OWN_NONE)
+		return rc < 0 ? rc : 0;
+	if (rc == OWN_RUNNING)
+		log_warning("a QEMU of this guest is running already: nothing is changed");
+	if (rc == OWN_RUNNING || rc == OWN_SAME_START)
+		return 1;
+	if (rc == OWN_RESERVED && reserved) {
+		*reserved = own;
+		return 0;
+	}
+	return settle_old(round, guest, own, debt, err);
+}
+
+/* The ledger of this start */
+static void fill_ledger(const struct round *round, const struct guest *guest, struct plan *plan,
+			struct ledger *ledger)
+{
 	snprintf(ledger->uuid, sizeof(ledger->uuid), "%s", guest->uuid);
 	snprintf(ledger->name, sizeof(ledger->name), "%s", guest->name);
 	snprintf(ledger->boot_id, sizeof(ledger->boot_id), "%s", round->boot_id);
@@ -103,49 +129,66 @@ static struct ledger *new_ledger(const struct round *round, const struct guest *
 	ledger->alive = true;
 	ledger->id = guest->id;
 	ledger->driver = liveness_driver(round->kfs);
-	return ledger;
+	ledger->reserving = (struct process){ 0 };
+	note_ksm(ledger, plan->ksm);
+	ledger->list = plan->list;
+	plan->list = (struct step_list){ 0 };
 }
 
-/* Moves all of @from to the end of @to */
-static int append_steps(struct step_list *to, struct step_list *from)
+static void log_notes(const struct plan *plan)
 {
-	struct step *more = reallocarray(to->steps, to->n + from->n, sizeof(*more));
+	size_t i;
 
-	if (!more)
-		return -ENOMEM;
-	memcpy(more + to->n, from->steps, from->n * sizeof(*more));
-	to->steps = more;
-	to->n += from->n;
-	free(from->steps);
-	*from = (struct step_list){ 0 };
-	return 0;
+	for (i = 0; i < plan->n_notes; i++)
+		log_info("%s", plan->notes[i]);
 }
 
 static int carry_out(struct round *round, const struct guest *guest, struct plan *plan,
 		     struct step_list *debt, uint64_t deadline, struct err *err)
 {
 	cleanup_with(cleanup_ledger) struct ledger *ledger = NULL;
-	size_t i;
 
-	for (i = 0; i < plan->n_notes; i++)
-		log_info("%s", plan->notes[i]);
+	log_notes(plan);
 	if (!plan->list.n)
 		return 0;
-	ledger = new_ledger(round, guest);
-	if (!ledger || (debt->n && append_steps(&plan->list, debt) < 0))
+	ledger = calloc(1, sizeof(*ledger));
+	if (!ledger || (debt->n && steps_append(&plan->list, debt) < 0))
 		return err_set(err, ENOMEM, "out of memory");
-	ledger->list = plan->list;
-	plan->list = (struct step_list){ 0 };
+	fill_ledger(round, guest, plan, ledger);
 	return round_apply(round, ledger, deadline, err);
 }
 
-/* File systems have the room of what was just removed a moment later */
+/* carry_out() with what was reserved by hand as the beginning, and what is too much of
+ * it given back first: that may be the room for the rest */
+static int carry_out_reserved(struct round *round, const struct guest *guest, struct plan *plan,
+			      struct ledger *own, uint64_t deadline, struct err *err)
+{
+	cleanup_with(cleanup_ledger) struct ledger *ledger = own;
+	size_t planned = plan->list.n;
+	int rc;
+
+	ledgers_take(&round->ledgers, own);
+	log_notes(plan);
+	steps_adopt(&plan->list, &ledger->list);
+	if (steps_append(&plan->list, &ledger->list) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	fill_ledger(round, guest, plan, ledger);
+	rc = round_give_back(round, ledger, planned, err);
+	if (rc == -EAGAIN)
+		log_info("%s", err->text);
+	return rc < 0 && rc != -EAGAIN ? rc : round_apply(round, ledger, deadline, err);
+}
+
+/* File systems have the room of what was just removed a moment later.
+ * @own: reserved by hand, or NULL */
 static int make_plan(struct round *round, const struct guest *guest, const struct decided *decided,
-		     struct plan *plan, struct err *err)
+		     const struct ledger *own, struct plan *plan, struct err *err)
 {
 	int tries, rc;
 
 	for (tries = 0;; tries++) {
+		if (own)
+			view_hold(own, &round->host);
 		rc = plan_make(guest, &round->host, &decided->policy, plan, err);
 		if (rc != -ENOSPC || !decided->needs.store || tries == STORE_ADMIT_TRIES)
 			return rc;
@@ -161,6 +204,7 @@ static int decide_and_do(struct round *round, const struct guest *guest,
 {
 	cleanup_with(step_list_free) struct step_list debt = { 0 };
 	cleanup_with(cleanup_plan) struct plan plan = { 0 };
+	struct ledger *reserved = NULL;
 	uint64_t begin, deadline;
 	bool plan_mounted;
 	int rc;
@@ -170,15 +214,23 @@ static int decide_and_do(struct round *round, const struct guest *guest,
 		return rc;
 	begin = clock_ms();
 	deadline = begin + decided->policy.hook.deadline_ms;
-	rc = settle_own(round, guest, &debt, err);
+	rc = settle_own(round, guest, &reserved, &debt, err);
 	if (rc)
 		return rc < 0 ? rc : 0;
-	rc = make_plan(round, guest, decided, &plan, err);
+	rc = make_plan(round, guest, decided, reserved, &plan, err);
+	/* What was reserved may be of another size, and in the way */
+	if (rc == -ENOSPC && reserved) {
+		rc = settle_old(round, guest, reserved, &debt, err);
+		reserved = NULL;
+		if (rc == 0)
+			rc = make_plan(round, guest, decided, NULL, &plan, err);
+	}
 	/* What an earlier boot left there */
 	plan_mounted = rc == 0 && plan.list.n && plan.list.steps[0].kind == STEP_STORE &&
 		       plan.list.steps[0].store.mount;
 	if (rc == 0)
-		rc = carry_out(round, guest, &plan, &debt, deadline, err);
+		rc = reserved ? carry_out_reserved(round, guest, &plan, reserved, deadline, err) :
+				carry_out(round, guest, &plan, &debt, deadline, err);
 	if (rc == 0 && plan_mounted)
 		sweep_stores(round);
 	if (rc == 0)
@@ -204,16 +256,40 @@ static int prepare_nothing(const struct event *event, const struct guest *guest)
 	rc = round_begin(&round, state_has(&state, guest->uuid) ? clock_ms() + LOCK_DEADLINE_MS : 0,
 			 NULL, &err);
 	if (rc == 0)
-		rc = settle_own(&round, guest, &debt, &err);
+		rc = settle_own(&round, guest, NULL, &debt, &err);
 	if (rc < 0 && rc != -EAGAIN)
 		log_warning("%s", err.text);
 	return 0;
 }
 
-int event_prepare(const struct event *event, struct err *err)
+static bool can_do_without(const struct decided *decided)
+{
+	return !decided->needs.hugepages && !decided->needs.store;
+}
+
+static int prepare(const struct event *event, const struct guest *guest, struct decided *decided,
+		   struct err *err)
 {
 	cleanup_with(cleanup_state) struct state state = STATE_CLOSED;
 	cleanup_with(cleanup_round) struct round round = { 0 };
+	uint64_t *lock_deadline_ms = &decided->policy.hook.lock_deadline_ms;
+	int rc = state_open(event->kfs->rootfd, true, &state, err);
+
+	if (rc < 0)
+		return err_prefix(err, rc, "guest '%s'", guest->name);
+	/* What it left behind itself has to be settled */
+	if (can_do_without(decided) && !state_has(&state, guest->uuid))
+		*lock_deadline_ms = u64_min(*lock_deadline_ms, EXTRA_LOCK_DEADLINE_MS);
+	round_init(&round, event->kfs, &state, decided->policy.hook.lock_deadline_ms);
+	if (decided->needs.store) {
+		round.config = decided->config;
+		round.guest = guest;
+	}
+	return decide_and_do(&round, guest, decided, err);
+}
+
+int event_prepare(const struct event *event, struct err *err)
+{
 	cleanup_guest struct guest *guest = NULL;
 	cleanup_with(decided_free) struct decided decided = { 0 };
 	int rc;
@@ -224,22 +300,19 @@ int event_prepare(const struct event *event, struct err *err)
 	rc = guest_parse(event->xml, event->xml_len, &guest, err);
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", event->guest_name);
-	if (!decide_asks(guest))
+	if (!decide_asks(event->kfs, guest))
 		return prepare_nothing(event, guest);
 	rc = decide_policy(event->kfs, guest, true, &decided, err);
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", guest->name);
-	if (!decided.needs.hugepages && !decided.needs.store)
+	if (!plan_needs_any(&decided.needs))
 		return prepare_nothing(event, guest);
-	rc = state_open(event->kfs->rootfd, true, &state, err);
-	if (rc < 0)
-		return err_prefix(err, rc, "guest '%s'", guest->name);
-	round_init(&round, event->kfs, &state, decided.policy.hook.lock_deadline_ms);
-	if (decided.needs.store) {
-		round.config = decided.config;
-		round.guest = guest;
+	rc = prepare(event, guest, &decided, err);
+	if (rc < 0 && can_do_without(&decided)) {
+		log_warning("nothing was done for KSM and transparent huge pages: %s", err->text);
+		return 0;
 	}
-	return decide_and_do(&round, guest, &decided, err);
+	return rc;
 }
 
 /* ---- the others ---- */
@@ -304,18 +377,10 @@ static int open_ledger(const struct event *event, struct state *state, struct le
 static int mark(const struct event *event, enum ledger_phase phase, struct state *state,
 		struct ledger **ledger, struct err *err)
 {
-	int rc = open_ledger(event, state, ledger, err), tries;
+	cleanup_with(cleanup_ledger) struct ledger *found = NULL;
+	int rc = open_ledger(event, state, &found, err);
 
-	if (rc < 0)
-		return rc;
-	(*ledger)->phase = phase;
-	/* The holder of the lock may sweep a half-written file away once */
-	for (tries = 0; tries < 3; tries++) {
-		rc = ledger_update(state, *ledger, err);
-		if (rc != -ENOENT || !state_has(state, (*ledger)->uuid))
-			break;
-	}
-	return rc;
+	return rc < 0 ? rc : ledger_mark(state, found->uuid, phase, ledger, err);
 }
 
 static int none_is_fine(int rc)
@@ -334,6 +399,16 @@ static bool holds_size(const struct ledger *ledger, uint64_t page_kib)
 	return false;
 }
 
+static bool has_pages(const struct ledger *ledger)
+{
+	size_t i;
+
+	for (i = 0; i < ledger->list.n; i++)
+		if (ledger->list.steps[i].kind == STEP_HUGEPAGES)
+			return true;
+	return false;
+}
+
 /* A claim does not bind the kernel: a guest without a binding can take pages that
  * were grown for another one.  Nothing can be done about it now, but somebody
  * will wonder why a guest is slow, or has too few */
@@ -343,7 +418,7 @@ static void log_placement(const struct kfs *kfs, const struct ledger *ledger)
 	pid_t pid = 0;
 	size_t i;
 
-	if (!ledger->list.n || !liveness_qemu(kfs, ledger->name, &pid) || !pid)
+	if (!has_pages(ledger) || !liveness_qemu(kfs, ledger->name, &pid) || !pid)
 		return;
 	if (qemu_memory_mapped(kfs, pid, &mapped) < 0)
 		return;
@@ -398,33 +473,94 @@ int event_release(const struct event *event, struct err *err)
 	return rc;
 }
 
+static int append_step(struct step_list *list, const struct step *step)
+{
+	struct step *more = reallocarray(list->steps, list->n + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	more[list->n++] = *step;
+	list->steps = more;
+	return 0;
+}
+
 /* What a guest that was started before us, or without us, may still come to use of the
  * store it lives in: others must not be promised that */
-static void adopt_store(const struct kfs *kfs, const struct guest *guest, struct step_list *list)
+static int adopt_store(const struct kfs *kfs, const struct guest *guest,
+		       const struct decided *decided, struct step_list *list)
 {
-	cleanup_config struct config *config = NULL;
+	struct step step = { .kind = STEP_STORE };
 	const struct store_view *store;
 	struct host_view host = { 0 };
 	struct ledgers nobody = { 0 };
-	struct step *step = calloc(1, sizeof(*step));
 	struct err err;
 
-	if (step && config_load(kfs->rootfd, &config, &err) == 0 &&
-	    view_stores(kfs, config, &nobody, NULL, &host, &err) == 0 &&
+	if (view_stores(kfs, decided->config, &nobody, NULL, &host, &err) == 0 &&
 	    store_choose(&host, "", &store, &err) == 0) {
-		step->kind = STEP_STORE;
-		store_step_fill(guest, store, &host, &step->store);
-		step->store.mount = false;
-		step->store.ready = true;
+		store_step_fill(guest, store, &host, &step.store);
+		step.store.mount = false;
+		step.store.ready = true;
 	}
 	view_stores_free(&host);
 	/* Its files may lie where memory_backing_dir led to when it was started */
-	if (!step || !step->store.ready || !store_step_used(kfs, &step->store)) {
-		free(step);
-		return;
+	if (!step.store.ready || !store_step_used(kfs, &step.store))
+		return 0;
+	return append_step(list, &step);
+}
+
+static int adopt_settings(const struct guest *guest, const struct decided *decided,
+			  struct step_list *list)
+{
+	struct step ksm = { .kind = STEP_KSM }, thp = { .kind = STEP_THP };
+	int rc = 0;
+
+	if (decided->needs.ksm) {
+		ksm_rules_fill(guest, &decided->policy, &ksm.ksm);
+		rc = append_step(list, &ksm);
 	}
-	list->steps = step;
-	list->n = 1;
+	if (rc == 0 && decided->needs.thp && thp_rules_wanted(guest, &decided->policy)) {
+		thp_rules_fill(guest, &decided->policy, &thp.thp);
+		rc = append_step(list, &thp);
+	}
+	return rc;
+}
+
+static int adopt_steps(const struct kfs *kfs, const struct guest *guest, struct step_list *list,
+		       struct err *err)
+{
+	cleanup_with(decided_free) struct decided decided = { 0 };
+	int rc;
+
+	if (!decide_asks(kfs, guest))
+		return 0;
+	/* A guest that runs is not refused for what the configuration says */
+	rc = decide_policy(kfs, guest, true, &decided, err);
+	if (rc < 0) {
+		log_warning("%s", err->text);
+		return 0;
+	}
+	if (decided.needs.store)
+		rc = adopt_store(kfs, guest, &decided, list);
+	if (rc == 0)
+		rc = adopt_settings(guest, &decided, list);
+	return rc < 0 ? err_set(err, -rc, "out of memory") : 0;
+}
+
+/* Those who start after it switch on what it holds, if the lock can't be had now */
+static void finish(const struct event *event, const char *uuid, struct state *state)
+{
+	cleanup_with(cleanup_round) struct round round = { 0 };
+	struct ledger *ledger;
+	struct err err;
+	int rc;
+
+	round_init(&round, event->kfs, state, EXTRA_LOCK_DEADLINE_MS);
+	rc = round_begin(&round, clock_ms() + EXTRA_LOCK_DEADLINE_MS, uuid, &err);
+	ledger = rc == 0 ? ledgers_find(&round.ledgers, uuid) : NULL;
+	if (ledger && !ledger->foreign_version)
+		rc = round_finish(&round, ledger, 0, &err);
+	if (rc < 0)
+		log_warning("%s", err.text);
 }
 
 static int adopt(const struct event *event, const struct guest *guest, struct state *state,
@@ -435,12 +571,15 @@ static int adopt(const struct event *event, const struct guest *guest, struct st
 
 	if (rc < 0)
 		return rc;
+	note_ksm(&ledger, ksm_rules_gain(guest, true));
 	snprintf(ledger.uuid, sizeof(ledger.uuid), "%s", guest->uuid);
 	snprintf(ledger.name, sizeof(ledger.name), "%s", guest->name);
 	ledger.driver = liveness_driver(event->kfs);
-	if (guest_file_kib(guest))
-		adopt_store(event->kfs, guest, &ledger.list);
-	rc = ledger_write(state, &ledger, err);
+	rc = adopt_steps(event->kfs, guest, &ledger.list, err);
+	if (rc == 0)
+		rc = ledger_write(state, &ledger, err);
+	if (rc == 0 && !step_list_complete(&ledger.list))
+		finish(event, guest->uuid, state);
 	step_list_free(&ledger.list);
 	return rc;
 }
@@ -452,7 +591,8 @@ int event_reconnect(const struct event *event, struct err *err)
 	cleanup_guest struct guest *guest = NULL;
 	int rc = mark(event, LEDGER_RUNNING, &state, &ledger, err);
 
-	if (rc != -ENOENT)
+	/* An empty one may be of a version that knew of nothing to hold */
+	if (rc != -ENOENT && (rc < 0 || ledger->list.n))
 		return rc;
 	rc = guest_parse(event->xml, event->xml_len, &guest, err);
 	if (rc < 0)
@@ -460,4 +600,17 @@ int event_reconnect(const struct event *event, struct err *err)
 	state_close(&state);
 	rc = state_open(event->kfs->rootfd, true, &state, err);
 	return rc < 0 ? rc : adopt(event, guest, &state, err);
+}
+
+int event_adopt(const struct event *event, struct state *state, struct err *err)
+{
+	cleanup_guest struct guest *guest = NULL;
+	int rc = guest_parse(event->xml, event->xml_len, &guest, err);
+
+	if (rc < 0)
+		return rc;
+	if (state_has(state, guest->uuid) || !liveness_qemu(event->kfs, guest->name, NULL))
+		return 0;
+	rc = adopt(event, guest, state, err);
+	return rc < 0 ? rc : 1;
 }

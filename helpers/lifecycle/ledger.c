@@ -73,17 +73,18 @@ static int read_phase(const json_t *object, struct ledger *ledger, struct err *e
 	return err_set(err, EINVAL, "unknown phase '%s'", text);
 }
 
-static int read_driver(const json_t *object, struct process *driver, struct err *err)
+static int read_process(const json_t *object, const char *key, struct process *process,
+			struct err *err)
 {
-	const json_t *child = json_object_get(object, "driver");
+	const json_t *child = json_object_get(object, key);
 	uint64_t pid = 0;
 	int rc = json_read_u64(child, "pid", &pid, err);
 
 	if (rc == 0)
-		rc = json_read_u64(child, "start", &driver->start, err);
+		rc = json_read_u64(child, "start", &process->start, err);
 	if (rc == 0 && pid > INT32_MAX)
 		rc = err_set(err, EINVAL, "'pid' is no process number");
-	driver->pid = (pid_t)pid;
+	process->pid = (pid_t)pid;
 	return rc;
 }
 
@@ -96,7 +97,7 @@ static int fill(const json_t *root, struct ledger *ledger, struct err *err)
 		rc = copy_string(root, "name", ledger->name, sizeof(ledger->name), err);
 	if (rc < 0)
 		return rc;
-	if (version != LEDGER_VERSION) {
+	if (version < LEDGER_OLDEST || version > LEDGER_VERSION) {
 		ledger->foreign_version = true;
 		return 0;
 	}
@@ -107,7 +108,11 @@ static int fill(const json_t *root, struct ledger *ledger, struct err *err)
 	if (rc == 0)
 		rc = read_phase(root, ledger, err);
 	if (rc == 0)
-		rc = read_driver(root, &ledger->driver, err);
+		rc = read_process(root, "driver", &ledger->driver, err);
+	if (rc == 0 && json_object_get(root, "reserving"))
+		rc = read_process(root, "reserving", &ledger->reserving, err);
+	if (rc == 0 && json_object_get(root, "no_ksm"))
+		rc = copy_string(root, "no_ksm", ledger->no_ksm, sizeof(ledger->no_ksm), err);
 	if (rc == 0)
 		rc = step_list_from_json(json_object_get(root, "steps"), &ledger->list, err);
 	return rc;
@@ -145,21 +150,30 @@ int ledger_read(const struct state *state, const char *uuid, struct ledger **led
 
 /* ---- writing ---- */
 
+static bool put_process(json_t *root, const char *key, const struct process *process)
+{
+	json_t *object = json_object();
+	bool ok = json_put_u64(object, "pid", (uint64_t)process->pid) &&
+		  json_put_u64(object, "start", process->start);
+
+	return json_object_set_new(root, key, object) == 0 && ok;
+}
+
 static json_t *to_json(const struct ledger *ledger)
 {
-	json_t *root = json_object(), *driver = json_object();
+	json_t *root = json_object();
 	bool ok = json_put_u64(root, "version", LEDGER_VERSION) &&
 		  json_put_string(root, "boot_id", ledger->boot_id) &&
 		  json_put_string(root, "name", ledger->name) &&
 		  json_put_string(root, "uuid", ledger->uuid) &&
 		  json_put_string(root, "phase", ledger_phase_name(ledger->phase)) &&
 		  json_object_set_new(root, "id", json_integer(ledger->id)) == 0 &&
-		  json_put_u64(driver, "pid", (uint64_t)ledger->driver.pid) &&
-		  json_put_u64(driver, "start", ledger->driver.start) &&
-		  json_object_set(root, "driver", driver) == 0 &&
+		  put_process(root, "driver", &ledger->driver) &&
+		  (!*ledger->no_ksm || json_put_string(root, "no_ksm", ledger->no_ksm)) &&
 		  json_object_set_new(root, "steps", step_list_to_json(&ledger->list)) == 0;
 
-	json_decref(driver);
+	if (ok && ledger->reserving.pid)
+		ok = put_process(root, "reserving", &ledger->reserving);
 	if (ok)
 		return root;
 	json_decref(root);
@@ -183,12 +197,80 @@ static int write_with(int (*write)(int, const char *, const char *, size_t, stru
 
 int ledger_write(const struct state *state, const struct ledger *ledger, struct err *err)
 {
-	return write_with(file_replace_at, state, ledger, err);
+	int rc;
+
+	state_lock_files(state);
+	rc = write_with(file_replace_at, state, ledger, err);
+	state_unlock_files(state);
+	return rc;
 }
 
 int ledger_update(const struct state *state, const struct ledger *ledger, struct err *err)
 {
 	return write_with(file_update_at, state, ledger, err);
+}
+
+static int read_and_mark(const struct state *state, const char *uuid, enum ledger_phase phase,
+			 struct ledger **ledger, struct err *err)
+{
+	int rc = ledger_read(state, uuid, ledger, err), tries;
+
+	if (rc < 0)
+		return rc;
+	if ((*ledger)->foreign_version)
+		return err_set(err, EEXIST,
+			       "the ledger was written by another version of libvirt-membacking "
+			       "and is left alone");
+	(*ledger)->phase = phase;
+	/* The holder of the host lock may sweep a half-written file away once */
+	for (tries = 0; tries < 3; tries++) {
+		rc = ledger_update(state, *ledger, err);
+		if (rc != -ENOENT || !state_has(state, uuid))
+			break;
+	}
+	return rc;
+}
+
+int ledger_mark(const struct state *state, const char *uuid, enum ledger_phase phase,
+		struct ledger **ledger, struct err *err)
+{
+	struct ledger *found = NULL;
+	int rc;
+
+	state_lock_files(state);
+	rc = read_and_mark(state, uuid, phase, &found, err);
+	state_unlock_files(state);
+	if (rc == 0 && ledger)
+		*ledger = found;
+	else
+		ledger_free(found);
+	return rc;
+}
+
+static int save_running(const struct state *state, struct ledger *ledger, struct err *err)
+{
+	struct ledger *found = NULL;
+	int rc = ledger_read(state, ledger->uuid, &found, err);
+
+	if (rc == 0 && found->phase == LEDGER_LEAVING)
+		ledger->phase = LEDGER_LEAVING;
+	ledger_free(found);
+	/* One that has become unreadable is replaced: we know what is in it */
+	return rc == -ENOENT ? rc : write_with(file_replace_at, state, ledger, err);
+}
+
+int ledger_save_running(const struct state *state, struct ledger *ledger, struct err *err)
+{
+	int rc;
+
+	state_lock_files(state);
+	rc = save_running(state, ledger, err);
+	state_unlock_files(state);
+	if (rc == 0 && ledger->phase == LEDGER_LEAVING)
+		return err_set(err, ECANCELED,
+			       "guest '%s' ended meanwhile, and gives everything back",
+			       ledger->name);
+	return rc;
 }
 
 int ledger_remove(const struct state *state, const char *uuid, struct err *err)

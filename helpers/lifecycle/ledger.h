@@ -16,8 +16,17 @@
 struct kfs;
 struct state;
 
-#define LEDGER_VERSION	    1
+/*
+ * The format that is written, and the oldest that is read.  A new field that may be missing
+ * needs no new version; one that older programs must not overlook does.  May be set by the
+ * compiler: packages are tested with their successor
+ */
+#ifndef LEDGER_VERSION
+#define LEDGER_VERSION 1
+#endif
+#define LEDGER_OLDEST	    1
 #define LEDGER_BOOT_ID_SIZE 64
+#define LEDGER_WORD_SIZE    32
 
 enum ledger_phase {
 	LEDGER_RESERVED, /* by hand, ahead of a start */
@@ -33,6 +42,10 @@ enum ledger_phase {
  * @id:		libvirt's id at prepare: tells a second call for the same start
  *		from the next start
  * @driver:	Who called prepare
+ * @no_ksm:	Why KSM can't merge the guest's pages, in the word of ksm_rules_word();
+ *		empty where it can, or nobody has looked
+ * @reserving:	The process that is reserving pages for the guest by hand at this
+ *		moment, or was when it died.  PID 0: none
  * @alive:	Not stored: what the last round found out
  */
 struct ledger {
@@ -43,6 +56,8 @@ struct ledger {
 	int64_t id;
 	char boot_id[LEDGER_BOOT_ID_SIZE];
 	struct process driver;
+	char no_ksm[LEDGER_WORD_SIZE];
+	struct process reserving;
 	bool alive;
 	struct step_list list;
 };
@@ -81,6 +96,26 @@ int ledger_write(const struct state *state, const struct ledger *ledger, struct 
  * Return: also -ENOENT
  */
 int ledger_update(const struct state *state, const struct ledger *ledger, struct err *err);
+
+/**
+ * ledger_mark() - Change the phase of a guest's ledger and nothing else
+ * @uuid:	Whose
+ * @ledger:	Result: the ledger as it is then; may be NULL
+ *
+ * Without the host lock.  Whoever appends to the ledger meanwhile loses nothing.
+ * Return: 0, -ENOENT, -EEXIST (of another version), ...
+ */
+int ledger_mark(const struct state *state, const char *uuid, enum ledger_phase phase,
+		struct ledger **ledger, struct err *err);
+
+/**
+ * ledger_save_running() - ledger_write() of a guest that may end at any moment
+ *
+ * Under the host lock.  If its end was marked meanwhile, that stays, in @ledger too.
+ * Return: also -ECANCELED, when its end was marked: all is written down nonetheless;
+ * -ENOENT if there is no such ledger any more
+ */
+int ledger_save_running(const struct state *state, struct ledger *ledger, struct err *err);
 
 int ledger_remove(const struct state *state, const char *uuid, struct err *err);
 

@@ -75,9 +75,48 @@ struct process liveness_driver(const struct kfs *kfs)
 	return driver;
 }
 
+bool liveness_driver_runs(const struct kfs *kfs, struct process *driver)
+{
+	int rc = locked(kfs, QEMU_DIR "/driver.pid", &driver->pid);
+
+	driver->start = driver->pid ? start_time(kfs, driver->pid) : 0;
+	return !is_nobody(rc);
+}
+
+bool liveness_is_libvirt(const struct kfs *kfs, pid_t pid)
+{
+	char path[KFS_PATH_SIZE], name[32];
+
+	snprintf(path, sizeof(path), "proc/%d/comm", pid);
+	return pid > 0 && kfs_read(kfs, path, name, sizeof(name), NULL) == 0 &&
+	       (!strcmp(name, "libvirtd") || !strcmp(name, "virtqemud"));
+}
+
+struct process liveness_parent(const struct kfs *kfs)
+{
+	struct process parent = { .pid = getppid() };
+
+	parent.start = start_time(kfs, parent.pid);
+	return parent;
+}
+
+struct process liveness_self(const struct kfs *kfs)
+{
+	struct process self = { .pid = getpid() };
+
+	self.start = start_time(kfs, self.pid);
+	return self;
+}
+
+bool liveness_process(const struct kfs *kfs, const struct process *process)
+{
+	uint64_t start = process->pid ? start_time(kfs, process->pid) : 0;
+
+	return start && start == process->start;
+}
+
 bool liveness_driver_alive(const struct kfs *kfs, const struct process *driver)
 {
-	uint64_t start;
 	pid_t holder;
 	int rc = locked(kfs, QEMU_DIR "/driver.pid", &holder);
 
@@ -88,10 +127,9 @@ bool liveness_driver_alive(const struct kfs *kfs, const struct process *driver)
 		return false;
 	if (!driver->pid)
 		return false;
-	start = start_time(kfs, driver->pid);
-	if (rc == 1 && (!start || !driver->start))
+	if (rc == 1 && (!start_time(kfs, driver->pid) || !driver->start))
 		return true;
-	return start && start == driver->start;
+	return liveness_process(kfs, driver);
 }
 
 bool liveness_qemu(const struct kfs *kfs, const char *name, pid_t *pid)

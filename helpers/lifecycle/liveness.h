@@ -27,6 +27,23 @@ struct process {
  */
 struct process liveness_driver(const struct kfs *kfs);
 
+/**
+ * liveness_driver_runs() - Does somebody hold the lock of libvirt's QEMU driver?
+ * @driver:	Who; PID 0 if that can't be seen
+ */
+bool liveness_driver_runs(const struct kfs *kfs, struct process *driver);
+
+/* Is the process a daemon that has the QEMU driver: libvirtd or virtqemud? */
+bool liveness_is_libvirt(const struct kfs *kfs, pid_t pid);
+
+struct process liveness_parent(const struct kfs *kfs);
+
+/* This process */
+struct process liveness_self(const struct kfs *kfs);
+
+/* Does exactly this process still exist? */
+bool liveness_process(const struct kfs *kfs, const struct process *process);
+
 /* Is @driver still there: the lock's holder, or a process that exists? */
 bool liveness_driver_alive(const struct kfs *kfs, const struct process *driver);
 

@@ -15,6 +15,8 @@
 #include "lifecycle/sweep.h"
 #include "lifecycle/view.h"
 #include "lifecycle/view_stores.h"
+#include "lifecycle/view_thp.h"
+#include "memory/smaps.h"
 
 /* flock(2) hands the lock to nobody in particular: those who have waited get
  * their chance while we sleep */
@@ -74,8 +76,14 @@ static struct run *run_of(struct step_ctx *ctx)
 static int save(struct step_ctx *ctx, struct err *err)
 {
 	struct run *run = run_of(ctx);
+	struct round *round = run->round;
+	int rc = run->ledger->phase == LEDGER_RUNNING ?
+			 ledger_save_running(round->state, run->ledger, err) :
+			 ledger_write(round->state, run->ledger, err);
 
-	return ledger_write(run->round->state, run->ledger, err);
+	if (rc == 0 && round->progress)
+		round->progress(round, run->ledger);
+	return rc;
 }
 
 static int save_shared(struct step_ctx *ctx, const struct shared_setting *setting, struct err *err)
@@ -85,13 +93,48 @@ static int save_shared(struct step_ctx *ctx, const struct shared_setting *settin
 	return shared_write(round->state, round->boot_id, setting, err);
 }
 
+static int load_shared(struct step_ctx *ctx, const char *name, struct shared_setting *setting,
+		       struct err *err)
+{
+	const struct round *round = run_of(ctx)->round;
+
+	return shared_load(round->state, round->boot_id, name, setting, err);
+}
+
+static void count_guest(const struct kfs *kfs, const char *name, struct step_guests *guests)
+{
+	struct smaps smaps;
+	pid_t pid = 0;
+
+	if (!liveness_qemu(kfs, name, &pid) || !pid || smaps_read(kfs, pid, &smaps, NULL) < 0)
+		return;
+	guests->n++;
+	guests->kib = u64_add_sat(guests->kib, smaps.pss_kib);
+}
+
+static void count_guests(struct step_ctx *ctx, struct step_guests *guests)
+{
+	char **names = NULL;
+	size_t n = 0, i;
+
+	*guests = (struct step_guests){ 0 };
+	liveness_running(ctx->kfs, &names, &n, NULL);
+	for (i = 0; i < n; i++) {
+		count_guest(ctx->kfs, names[i], guests);
+		free(names[i]);
+	}
+	free(names);
+}
+
 /* If libvirt's driver died meanwhile, another operation may have settled us: the
  * pages are gone then, and only they know how many */
 static int still_ours(struct run *run, struct err *err)
 {
 	const struct ledger *found = ledgers_find(&run->round->ledgers, run->ledger->uuid);
 
-	if (found && found->phase == run->ledger->phase)
+	if (found && found->phase == run->ledger->phase &&
+	    found->reserving.pid == run->ledger->reserving.pid &&
+	    found->reserving.start == run->ledger->reserving.start)
 		return 0;
 	return err_set(err, ECANCELED,
 		       "guest '%s' was released by another operation while its memory was being "
@@ -127,6 +170,8 @@ static void start_run(struct run *run, struct round *round, struct ledger *ledge
 			.deadline = deadline,
 			.save = save,
 			.save_shared = save_shared,
+			.load_shared = load_shared,
+			.count_guests = count_guests,
 			.pause = pause_run,
 		},
 		.round = round,
@@ -155,6 +200,8 @@ static int account(struct round *round, struct err *err)
 	if (rc == 0 && round->config)
 		rc = view_stores(round->kfs, round->config, &round->ledgers, round->guest,
 				 &round->host, err);
+	if (rc == 0)
+		view_thp(round->kfs, &round->host);
 	return rc;
 }
 
@@ -228,11 +275,24 @@ int round_settle(struct round *round, struct ledger *ledger, enum undo_reason re
 	if (rc < 0)
 		return rc;
 	start_run(&run, round, ledger, 0);
-	rc = step_list_undo(&run.ctx, &ledger->list, reason, err);
+	rc = step_list_undo(&run.ctx, &ledger->list, 0, reason, err);
 	if (rc == 0)
 		rc = ledger_remove(round->state, ledger->uuid, err);
 	if (rc == 0)
 		settle_shared(round);
+	return rc;
+}
+
+/* A failure may have been that of taking the lock again */
+static int lock_again(struct round *round)
+{
+	struct err err;
+	int rc = 0;
+
+	if (round->state->lockfd < 0)
+		rc = state_lock(round->state, clock_ms() + round->lock_deadline_ms, &err);
+	if (rc < 0)
+		log_error("%s; what was prepared is given back by the next operation", err.text);
 	return rc;
 }
 
@@ -245,17 +305,82 @@ int round_apply(struct round *round, struct ledger *ledger, uint64_t deadline, s
 	if (rc < 0)
 		return rc;
 	start_run(&run, round, ledger, deadline);
-	rc = step_list_apply(&run.ctx, &ledger->list, err);
+	rc = step_list_apply(&run.ctx, &ledger->list, 0, err);
 	/* Cancelled: whoever settled it has the ledger */
-	if (rc == 0 || rc == -ECANCELED)
+	if (rc == 0 || rc == -ECANCELED || lock_again(round) < 0)
 		return rc;
-	if (round->state->lockfd < 0 &&
-	    state_lock(round->state, clock_ms() + round->lock_deadline_ms, &ignored) < 0) {
-		log_error("%s; what was prepared is given back by the next operation",
-			  ignored.text);
-		return rc;
-	}
 	if (round_settle(round, ledger, UNDO_ROLLBACK, &ignored) < 0)
+		log_warning("%s", ignored.text);
+	return rc;
+}
+
+int round_finish(struct round *round, struct ledger *ledger, uint64_t deadline, struct err *err)
+{
+	struct run run;
+	size_t i;
+	int rc = 0;
+
+	start_run(&run, round, ledger, deadline);
+	for (i = 0; rc == 0 && i < ledger->list.n; i++) {
+		struct step *step = &ledger->list.steps[i];
+		const struct step_ops *ops = step_ops(step->kind);
+
+		if (!ops->complete(step))
+			rc = ops->apply(&run.ctx, step, err);
+	}
+	return rc;
+}
+
+/* Else these pages look claimed, and are not given back */
+static void drop_promises(struct step_list *list, size_t first)
+{
+	size_t i, j;
+
+	for (i = first; i < list->n; i++) {
+		struct step_hugepages *hp = &list->steps[i].hugepages;
+
+		for (j = 0; list->steps[i].kind == STEP_HUGEPAGES && j < hp->n_shares; j++)
+			hp->shares[j].have = 0;
+	}
+}
+
+int round_give_back(struct round *round, struct ledger *ledger, size_t first, struct err *err)
+{
+	struct err ignored;
+	struct run run;
+	int rc;
+
+	if (first == ledger->list.n)
+		return 0;
+	confirm(round, ledger);
+	drop_promises(&ledger->list, first);
+	start_run(&run, round, ledger, 0);
+	rc = save(&run.ctx, err);
+	if (rc == 0)
+		rc = look_again(round, ledger, err);
+	if (rc < 0)
+		return rc;
+	rc = step_list_undo(&run.ctx, &ledger->list, first, UNDO_ROLLBACK, err);
+	/* What is left is a debt now, and no promise */
+	if (rc < 0 && save(&run.ctx, &ignored) < 0)
+		log_warning("the ledger could not be saved: %s", ignored.text);
+	return rc;
+}
+
+int round_extend(struct round *round, struct ledger *ledger, size_t first, uint64_t deadline,
+		 struct err *err)
+{
+	struct err ignored;
+	struct run run;
+	int rc;
+
+	start_run(&run, round, ledger, deadline);
+	rc = save(&run.ctx, err);
+	if (rc == 0)
+		rc = step_list_apply(&run.ctx, &ledger->list, first, err);
+	if (rc == 0 || rc == -ECANCELED || lock_again(round) < 0)
+		return rc;
+	if (round_give_back(round, ledger, first, &ignored) < 0)
 		log_warning("%s", ignored.text);
 	return rc;
 }

@@ -54,6 +54,10 @@ struct round {
 	 * configuration to say which.  @guest: who is to be started, or NULL */
 	const struct config *config;
 	const struct guest *guest;
+	/* Called after each change of a ledger that is being prepared, for those who want
+	 * to show how far it is.  Set by the caller after round_init() */
+	void (*progress)(struct round *round, const struct ledger *ledger);
+	void *progress_arg;
 	struct err shared_left; /* why a shared setting could not be put back; or empty */
 	/* Directories of no living guest that were found in stores, since round_init() */
 	size_t n_swept;
@@ -97,6 +101,29 @@ bool round_alive(const struct round *round, const struct ledger *ledger);
  * undone and the ledger removed.
  */
 int round_apply(struct round *round, struct ledger *ledger, uint64_t deadline, struct err *err);
+
+/**
+ * round_finish() - Apply those of @ledger's steps that are not complete
+ *
+ * For a guest that runs already, whatever comes of it: nothing is undone on failure.
+ */
+int round_finish(struct round *round, struct ledger *ledger, uint64_t deadline, struct err *err);
+
+/**
+ * round_extend() - Apply the steps of @ledger from @first on, and save it
+ *
+ * As round_apply(), but what failed takes only these steps with it: those before
+ * @first stay as they are, and so does the ledger.
+ * Return: also -ECANCELED, if another operation has the ledger now
+ */
+int round_extend(struct round *round, struct ledger *ledger, size_t first, uint64_t deadline,
+		 struct err *err);
+
+/**
+ * round_give_back() - Take back the steps of @ledger from @first on
+ * Return: 0, or -EAGAIN with what is still in use left in @ledger
+ */
+int round_give_back(struct round *round, struct ledger *ledger, size_t first, struct err *err);
 
 /**
  * round_settle() - Give back what @ledger holds and remove it

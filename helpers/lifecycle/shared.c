@@ -38,7 +38,9 @@ int shared_write(const struct state *state, const char *boot_id,
 	     json_put_string(root, "kind", step_ops(setting->kind)->name) &&
 	     json_put_string(root, "key", setting->key) &&
 	     json_put_string(root, "before", setting->before) &&
-	     json_put_string(root, "ours", setting->ours);
+	     json_put_string(root, "ours", setting->ours) &&
+	     json_put_string(root, "former", setting->former) &&
+	     json_put_string(root, "at_end", setting->at_end);
 	text = ok ? json_dumps(root, JSON_INDENT(1)) : NULL;
 	if (!text)
 		return err_set(err, ENOMEM, "out of memory");
@@ -59,6 +61,14 @@ static int read_member(const json_t *root, const char *key, char *buf, size_t si
 	if (rc == 0 && (size_t)snprintf(buf, size, "%s", text) >= size)
 		rc = err_set(err, EINVAL, "'%s' is too long", key);
 	return rc;
+}
+
+/* Files of earlier versions lack what was added since */
+static int read_newer_member(const json_t *root, const char *key, char *buf, size_t size,
+			     struct err *err)
+{
+	buf[0] = '\0';
+	return json_object_get(root, key) ? read_member(root, key, buf, size, err) : 0;
 }
 
 static int fill(const json_t *root, struct record *record, struct err *err)
@@ -82,6 +92,12 @@ static int fill(const json_t *root, struct record *record, struct err *err)
 		rc = read_member(root, "before", setting->before, sizeof(setting->before), err);
 	if (rc == 0)
 		rc = read_member(root, "ours", setting->ours, sizeof(setting->ours), err);
+	if (rc == 0)
+		rc = read_newer_member(root, "former", setting->former, sizeof(setting->former),
+				       err);
+	if (rc == 0)
+		rc = read_newer_member(root, "at_end", setting->at_end, sizeof(setting->at_end),
+				       err);
 	return rc;
 }
 
@@ -108,7 +124,54 @@ static int read_record(int dir, const char *name, struct record *record, struct 
 	return rc;
 }
 
+int shared_load(const struct state *state, const char *boot_id, const char *name,
+		struct shared_setting *setting, struct err *err)
+{
+	cleanup_close int dir =
+		openat(state->dirfd, SHARED_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct record record;
+	int rc;
+
+	if (dir < 0)
+		return err_sys(err, errno, "cannot open /" STATE_DIR "/" SHARED_DIR);
+	rc = read_record(dir, name, &record, err);
+	if (rc == 0 && strcmp(record.boot_id, boot_id) != 0)
+		rc = -ENOENT;
+	if (rc == 0)
+		*setting = record.setting;
+	return rc;
+}
+
 /* ---- all of them ---- */
+
+/* What settling needs.  The context is what restore() is given of it */
+struct settling {
+	struct step_ctx ctx;
+	const struct state *state;
+	const char *boot_id;
+	const struct ledgers *ledgers;
+	int dir;
+};
+
+static struct settling *settling_of(struct step_ctx *ctx)
+{
+	return (struct settling *)((char *)ctx - offsetof(struct settling, ctx));
+}
+
+static int save_shared(struct step_ctx *ctx, const struct shared_setting *setting, struct err *err)
+{
+	const struct settling *s = settling_of(ctx);
+
+	return shared_write(s->state, s->boot_id, setting, err);
+}
+
+static int load_shared(struct step_ctx *ctx, const char *name, struct shared_setting *setting,
+		       struct err *err)
+{
+	const struct settling *s = settling_of(ctx);
+
+	return shared_load(s->state, s->boot_id, name, setting, err);
+}
 
 static bool is_held(const struct ledgers *ledgers, const struct shared_setting *setting)
 {
@@ -137,25 +200,24 @@ static bool may_be_held(const struct ledgers *ledgers)
 	return false;
 }
 
-static int settle_one(const struct kfs *kfs, int dir, const char *name, const char *boot_id,
-		      const struct ledgers *ledgers, struct err *err)
+static int settle_one(struct settling *s, const char *name, struct err *err)
 {
 	const struct step_ops *ops;
 	struct record record;
-	int rc = read_record(dir, name, &record, err);
+	int rc = read_record(s->dir, name, &record, err);
 
 	if (rc < 0) {
 		log_warning("the shared setting /" STATE_DIR "/" SHARED_DIR "/%s is left alone: %s",
 			    name, err->text);
 		return 0;
 	}
-	if (!strcmp(record.boot_id, boot_id)) {
-		if (may_be_held(ledgers) || is_held(ledgers, &record.setting))
+	if (!strcmp(record.boot_id, s->boot_id)) {
+		if (may_be_held(s->ledgers) || is_held(s->ledgers, &record.setting))
 			return 0;
 		ops = step_ops(record.setting.kind);
-		rc = ops->restore ? ops->restore(kfs, &record.setting, err) : 0;
+		rc = ops->restore ? ops->restore(&s->ctx, &record.setting, err) : 0;
 	}
-	if (rc == 0 && unlinkat(dir, name, 0) < 0)
+	if (rc == 0 && unlinkat(s->dir, name, 0) < 0)
 		rc = err_sys(err, errno, "cannot remove /" STATE_DIR "/" SHARED_DIR "/%s", name);
 	return rc;
 }
@@ -169,40 +231,51 @@ static bool is_leftover(const char *name)
 	return len > 4 && !strcmp(name + len - 4, ".new");
 }
 
-static int settle_entry(const struct kfs *kfs, int dir, const char *name, const char *boot_id,
-			const struct ledgers *ledgers, struct err *err)
+static int settle_entry(struct settling *s, const char *name, struct err *err)
 {
-	if (*name == '.')
-		return 0;
 	if (!is_leftover(name))
-		return settle_one(kfs, dir, name, boot_id, ledgers, err);
-	unlinkat(dir, name, 0);
+		return settle_one(s, name, err);
+	unlinkat(s->dir, name, 0);
 	return 0;
+}
+
+static int is_visible(const struct dirent *entry)
+{
+	return *entry->d_name != '.';
+}
+
+/* Not alphasort(): that depends on the locale */
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
 int shared_settle(const struct kfs *kfs, const struct state *state, const char *boot_id,
 		  const struct ledgers *ledgers, struct err *err)
 {
-	int fd = openat(state->dirfd, SHARED_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-	int result = 0;
+	cleanup_close int dir =
+		openat(state->dirfd, SHARED_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct settling s = {
+		.ctx = { .kfs = kfs, .save_shared = save_shared, .load_shared = load_shared },
+		.state = state,
+		.boot_id = boot_id,
+		.ledgers = ledgers,
+		.dir = dir,
+	};
+	struct dirent **entries = NULL;
+	int n = dir < 0 ? 0 : scandirat(dir, ".", &entries, is_visible, by_name), i, result = 0;
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
-		return 0;
-	}
-	while ((entry = readdir(dir))) {
+	for (i = 0; i < n; i++) {
 		struct err why;
-		int rc = settle_entry(kfs, dirfd(dir), entry->d_name, boot_id, ledgers, &why);
+		int rc = settle_entry(&s, entries[i]->d_name, &why);
 
 		/* The first is the caller's to tell */
 		if (rc < 0 && result)
 			log_warning("%s", why.text);
 		else if (rc < 0)
 			result = err_set(err, EAGAIN, "%s", why.text);
+		free(entries[i]);
 	}
-	closedir(dir);
+	free(entries);
 	return result;
 }

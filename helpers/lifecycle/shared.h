@@ -17,7 +17,14 @@ int shared_write(const struct state *state, const char *boot_id,
 		 const struct shared_setting *setting, struct err *err);
 
 /**
- * shared_settle() - Put back every setting that no ledger holds
+ * shared_load() - What is written down of one setting
+ * Return: 0; -ENOENT also for a setting of another boot; -EINVAL for a damaged file
+ */
+int shared_load(const struct state *state, const char *boot_id, const char *name,
+		struct shared_setting *setting, struct err *err);
+
+/**
+ * shared_settle() - Put back every setting that no ledger holds, in the order of names
  * @ledgers:	All there are: living ones, and those that wait to be settled
  *
  * Settings of another boot are forgotten.  What can't be put back yet stays.

@@ -13,6 +13,9 @@
 #include "base/file.h"
 #include "base/text.h"
 
+/* Those who hold it have one small file to read and to write */
+#define FILES_WAIT_MS 1000
+
 int state_open(int rootfd, bool create, struct state *state, struct err *err)
 {
 	int (*open_dir)(int, const char *, struct err *) = create ? file_make_dir : file_open_dir;
@@ -41,9 +44,10 @@ void state_close(struct state *state)
 	*state = STATE_CLOSED;
 }
 
-bool state_is_empty(int rootfd)
+/* Is there nothing in a directory that @counts? */
+static bool is_empty(int rootfd, const char *path, bool (*counts)(const char *name))
 {
-	int fd = openat(rootfd, STATE_DIR "/guests", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(rootfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *entry;
 	bool empty = true;
 	DIR *dir;
@@ -56,9 +60,20 @@ bool state_is_empty(int rootfd)
 		return false;
 	}
 	while (empty && (entry = readdir(dir)))
-		empty = !text_is_uuid(entry->d_name);
+		empty = !counts(entry->d_name);
 	closedir(dir);
 	return empty;
+}
+
+static bool is_visible(const char *name)
+{
+	return *name != '.';
+}
+
+bool state_is_empty(int rootfd)
+{
+	return is_empty(rootfd, STATE_DIR "/guests", text_is_uuid) &&
+	       is_empty(rootfd, STATE_DIR "/shared", is_visible);
 }
 
 bool state_has(const struct state *state, const char *uuid)
@@ -105,4 +120,18 @@ void state_unlock(struct state *state)
 	if (state->lockfd >= 0)
 		close(state->lockfd);
 	state->lockfd = -1;
+}
+
+void state_lock_files(const struct state *state)
+{
+	int tries = 0;
+
+	while (flock(state->dirfd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK &&
+	       tries++ < FILES_WAIT_MS)
+		clock_sleep_ms(1);
+}
+
+void state_unlock_files(const struct state *state)
+{
+	flock(state->dirfd, LOCK_UN);
 }

@@ -34,8 +34,8 @@ struct state {
 int state_open(int rootfd, bool create, struct state *state, struct err *err);
 void state_close(struct state *state);
 
-/* Are there no ledgers at all?  Also true when there is no state directory.
- * Cheap: this is all that most guests' starts and ends ask for */
+/* Are there no ledgers and no shared settings at all?  Also true when there is no state
+ * directory.  Cheap: this is all that most guests' starts and ends ask for */
 bool state_is_empty(int rootfd);
 
 /* Does this guest have a ledger? */
@@ -48,5 +48,15 @@ bool state_has(const struct state *state, const char *uuid);
  */
 int state_lock(struct state *state, uint64_t deadline, struct err *err);
 void state_unlock(struct state *state);
+
+/**
+ * state_lock_files() - Keep a ledger as it is between reading and writing it
+ *
+ * Held for the moment that takes, with or without the host lock, and by nobody for
+ * longer: whoever marks a ledger never waits for a change of the host.
+ * A process that was stopped while holding it is not waited for.
+ */
+void state_lock_files(const struct state *state);
+void state_unlock_files(const struct state *state);
 
 #endif

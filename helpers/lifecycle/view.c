@@ -12,6 +12,7 @@
 #include "lifecycle/liveness.h"
 #include "lifecycle/qemu_memory.h"
 #include "lifecycle/view_stores.h"
+#include "memory/ksm.h"
 #include "policy/store_rules.h"
 #include "steps/steps.h"
 #include "steps/store_step.h"
@@ -52,6 +53,7 @@ int view_read(const struct kfs *kfs, struct host_view *host, struct err *err)
 		return rc;
 	n = hugepages_sizes(kfs, &sizes, err);
 	result.default_page_kib = hugepages_default_kib(kfs);
+	result.has_ksm = kfs_exists(kfs, KSM_DIR "/run");
 	result.sizes = calloc((size_t)(n < 0 ? 0 : n) + 1, sizeof(*result.sizes));
 	rc = n < 0 ? n : 0;
 	if (rc == 0 && !result.sizes)
@@ -193,6 +195,24 @@ int view_account(const struct kfs *kfs, const struct ledgers *ledgers, struct ho
 		}
 	}
 	return claims ? recount(kfs, host, err) : 0;
+}
+
+void view_hold(const struct ledger *ledger, struct host_view *host)
+{
+	size_t i, j;
+
+	for (i = 0; i < host->n_sizes; i++) {
+		const struct size_view *size = &host->sizes[i];
+
+		for (j = 0; j < size->n_pools; j++) {
+			struct pool_view *pool = &size->pools[j];
+			uint64_t promised = view_promised(ledger, size->page_kib, pool->pool.node);
+			uint64_t others = u64_sub_floor(pool->claimed, promised);
+
+			others = u64_add_sat(others, u64_sub_floor(size->reserved, size->covered));
+			pool->held = u64_min(promised, u64_sub_floor(pool->pool.free, others));
+		}
+	}
 }
 
 /* Own idle pages of one step, back from the pool to free memory */

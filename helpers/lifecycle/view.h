@@ -34,6 +34,13 @@ int view_account(const struct kfs *kfs, const struct ledgers *ledgers, struct ho
  */
 void view_settle(const struct kfs *kfs, const struct ledgers *ledgers, struct host_view *host);
 
+/**
+ * view_hold() - Set aside what @ledger, which is accounted for, has reserved
+ *
+ * For the plan of its guest.  Pages that others took from the pool are not held.
+ */
+void view_hold(const struct ledger *ledger, struct host_view *host);
+
 /* What @ledger promised of one pool */
 uint64_t view_promised(const struct ledger *ledger, uint64_t page_kib, unsigned int node);
 

@@ -8,8 +8,7 @@
 
 #include "base/text.h"
 #include "kernel/kfs.h"
-
-#define KSM_DIR "sys/kernel/mm/ksm/"
+#include "memory/choice.h"
 
 static int64_t page_kib(void)
 {
@@ -41,7 +40,7 @@ static int read_profit(const struct kfs *kfs, int64_t *saved_kib)
 {
 	char text[64];
 	int64_t bytes;
-	int rc = kfs_read(kfs, KSM_DIR "general_profit", text, sizeof(text), NULL);
+	int rc = kfs_read(kfs, KSM_DIR "/general_profit", text, sizeof(text), NULL);
 
 	if (rc == 0)
 		rc = to_i64(text, &bytes);
@@ -54,16 +53,43 @@ int ksm_read(const struct kfs *kfs, struct ksm *ksm, struct err *err)
 {
 	struct ksm result = { 0 };
 	uint64_t pages;
-	int rc = kfs_read_u64(kfs, KSM_DIR "run", &result.run, err);
+	int rc = kfs_read_u64(kfs, KSM_DIR "/run", &result.run, err);
 
 	if (rc == 0 && read_profit(kfs, &result.saved_kib) < 0) {
-		rc = kfs_read_u64(kfs, KSM_DIR "pages_sharing", &pages, err);
+		rc = kfs_read_u64(kfs, KSM_DIR "/pages_sharing", &pages, err);
 		if (rc == 0)
 			result.saved_kib = pages_to_kib(pages);
 	}
 	if (rc == 0)
 		*ksm = result;
 	return rc;
+}
+
+int ksm_read_merged(const struct kfs *kfs, struct ksm_merged *merged, struct err *err)
+{
+	uint64_t shared, sharing, zero = 0;
+	int rc = kfs_read_u64(kfs, KSM_DIR "/pages_shared", &shared, err);
+
+	if (rc == 0)
+		rc = kfs_read_u64(kfs, KSM_DIR "/pages_sharing", &sharing, err);
+	if (rc < 0)
+		return rc;
+	/* Since 6.6, and only with use_zero_pages: empty pages, which are counted apart */
+	kfs_read_u64(kfs, KSM_DIR "/ksm_zero_pages", &zero, NULL);
+	merged->shared = shared;
+	merged->apart_kib = (uint64_t)pages_to_kib(u64_add_sat(sharing, zero));
+	return 0;
+}
+
+bool ksm_has_advisor(const struct kfs *kfs, bool *advising)
+{
+	char word[32];
+
+	*advising = false;
+	if (choice_read(kfs, KSM_DIR "/advisor_mode", word, sizeof(word), NULL) < 0)
+		return false;
+	*advising = strcmp(word, "none") != 0;
+	return true;
 }
 
 /* The value of "KEY VALUE" in the lines of ksm_stat */

@@ -5,6 +5,7 @@
 #ifndef MEMBACKING_MEMORY_KSM_H
 #define MEMBACKING_MEMORY_KSM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -22,8 +23,30 @@ struct ksm {
 	int64_t saved_kib;
 };
 
+#define KSM_DIR "sys/kernel/mm/ksm"
+
+enum ksm_run { KSM_RUN_STOP, KSM_RUN_MERGE, KSM_RUN_UNMERGE };
+
 /* Return: 0, or -ENOENT on a kernel without KSM */
 int ksm_read(const struct kfs *kfs, struct ksm *ksm, struct err *err);
+
+/**
+ * struct ksm_merged - What is merged at present
+ * @shared:	Pages that several mappings share.  Some settings can't change until it is 0
+ * @apart_kib:	Memory that it takes for everything to come apart
+ *
+ * What a dead process had merged counts until ksmd comes across it, or everything is
+ * taken apart; while KSM is stopped that is never.
+ */
+struct ksm_merged {
+	uint64_t shared;
+	uint64_t apart_kib;
+};
+
+int ksm_read_merged(const struct kfs *kfs, struct ksm_merged *merged, struct err *err);
+
+/* From 6.7 on: the kernel can choose how much it scans.  @advising: it does */
+bool ksm_has_advisor(const struct kfs *kfs, bool *advising);
 
 /**
  * ksm_process_saved() - What KSM saves of one process' memory

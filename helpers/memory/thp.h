@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Transparent huge pages: the host's settings.
+ * Transparent huge pages: the host's settings, and what a process has of them.
  */
 #ifndef MEMBACKING_MEMORY_THP_H
 #define MEMBACKING_MEMORY_THP_H
 
+#include <stdint.h>
+#include <sys/types.h>
+
 struct err;
 struct kfs;
 
+#define THP_DIR	      "sys/kernel/mm/transparent_hugepage"
 #define THP_WORD_SIZE 32
 
 /**
  * struct thp - The kernel's words: "always", "madvise", "within_size", ...
- * @shmem_enabled: For tmpfs and memfd.  Each is empty where the kernel has no such
- *		setting
+ * @shmem_enabled: For memfd.  Each is empty where the kernel has no such setting
  */
 struct thp {
 	char enabled[THP_WORD_SIZE];
@@ -23,5 +26,20 @@ struct thp {
 
 /* Return: 0, or -ENOENT on a kernel without THP */
 int thp_read(const struct kfs *kfs, struct thp *thp, struct err *err);
+
+/**
+ * struct thp_process - How much of a process lies in transparent huge pages, in KiB
+ * @resident_kib: Of this much in all; static huge pages are not in it
+ * @anon_kib:	Anonymous memory: AnonHugePages
+ * @shmem_kib:	tmpfs and memfd: ShmemPmdMapped
+ */
+struct thp_process {
+	uint64_t resident_kib;
+	uint64_t anon_kib;
+	uint64_t shmem_kib;
+};
+
+/* Return: as smaps_read(), and as costly */
+int thp_process(const struct kfs *kfs, pid_t pid, struct thp_process *process, struct err *err);
 
 #endif

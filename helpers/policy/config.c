@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -541,6 +542,12 @@ int config_load(int rootfd, struct config **config, struct err *err)
 	return 0;
 }
 
+bool config_exists(int rootfd)
+{
+	return faccessat(rootfd, CONFIG_FILE, F_OK, 0) == 0 ||
+	       faccessat(rootfd, CONFIG_DIR, F_OK, 0) == 0;
+}
+
 int config_parse_buffer(const char *label, const char *buf, size_t len, struct config **config,
 			struct err *err)
 {
@@ -590,6 +597,16 @@ const struct config_hook *config_hook(const struct config *config)
 const struct config_hugepages *config_hugepages(const struct config *config)
 {
 	return &config->values.hugepages;
+}
+
+const struct config_ksm *config_ksm(const struct config *config)
+{
+	return &config->values.ksm;
+}
+
+const struct config_thp *config_thp(const struct config *config)
+{
+	return &config->values.thp;
 }
 
 const struct config_store *config_store_default(const struct config *config)
@@ -717,6 +734,9 @@ int config_for_guest(const struct config *config, const struct guest *guest,
 	}
 	policy->hook = values.hook;
 	policy->hugepages = values.hugepages;
+	policy->ksm = values.ksm;
+	policy->ksm_allowed = values.guest.ksm;
+	policy->thp = values.thp;
 	memcpy(policy->store, values.guest.store, sizeof(policy->store));
 	return 0;
 }

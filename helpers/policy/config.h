@@ -100,12 +100,46 @@ struct config_store {
 /* As many [store] sections as are kept; more are a problem of the configuration */
 #define CONFIG_STORES_MAX 16
 
+enum config_ksm_enable { KSM_ON_DEMAND, KSM_ALWAYS, KSM_NEVER };
+
+enum config_ksm_profile {
+	KSM_ADVISOR,
+	KSM_GENTLE,
+	KSM_BALANCED,
+	KSM_AGGRESSIVE,
+	KSM_CUSTOM,
+};
+
+enum config_ksm_end { KSM_RESTORE, KSM_STOP, KSM_UNMERGE };
+
+/* Whether pages of different NUMA nodes become one, which then is remote for some */
+enum config_ksm_nodes { KSM_NODES_KEEP, KSM_NODES_TOGETHER, KSM_NODES_APART };
+
+struct config_ksm {
+	bool manage;
+	enum config_ksm_enable enable;
+	enum config_ksm_profile profile;
+	enum config_ksm_end on_last_guest;
+	enum config_ksm_nodes merge_across_nodes;
+};
+
+/* The kernel's own words; empty: left as the host has it */
+struct config_thp {
+	bool manage;
+	char enabled[CONFIG_NAME_SIZE];
+	char defrag[CONFIG_NAME_SIZE];
+	char shmem_enabled[CONFIG_NAME_SIZE];
+};
+
 struct config; /* all that was read */
 
 /* What applies to one guest */
 struct guest_policy {
 	struct config_hook hook;
 	struct config_hugepages hugepages;
+	struct config_ksm ksm;
+	bool ksm_allowed; /* "ksm" of [guest] */
+	struct config_thp thp;
 	char store[CONFIG_NAME_SIZE]; /* the guest's own choice; empty: none */
 };
 
@@ -117,6 +151,9 @@ struct guest_policy {
  * problems are kept and come out of config_for_guest().  -ENOMEM only.
  */
 int config_load(int rootfd, struct config **config, struct err *err);
+
+/* Is there anything that config_load() would read? */
+bool config_exists(int rootfd);
 void config_free(struct config *config);
 
 /**
@@ -136,6 +173,8 @@ static inline void cleanup_config_(struct config **config)
 /* Host-wide settings, with defaults in place of values that can't be understood */
 const struct config_hook *config_hook(const struct config *config);
 const struct config_hugepages *config_hugepages(const struct config *config);
+const struct config_ksm *config_ksm(const struct config *config);
+const struct config_thp *config_thp(const struct config *config);
 
 /**
  * config_stores() - The [store] sections, in reading order

@@ -286,6 +286,13 @@ static const struct config_word ksm_end_words[] = {
 	{ NULL, 0 },
 };
 
+static const struct config_word ksm_nodes_words[] = {
+	{ "keep", KSM_NODES_KEEP },
+	{ "yes", KSM_NODES_TOGETHER },
+	{ "no", KSM_NODES_APART },
+	{ NULL, 0 },
+};
+
 static const struct config_word thp_words[] = {
 	{ "always", 0 },
 	{ "madvise", 0 },
@@ -373,6 +380,8 @@ static const struct config_key keys[] = {
 	  .expected = "advisor, gentle, balanced, aggressive or custom" },
 	{ KEY("ksm", "on_last_guest", "restore", set_word), AT(ksm.on_last_guest),
 	  .words = ksm_end_words, .expected = "restore, stop or unmerge" },
+	{ KEY("ksm", "merge_across_nodes", "keep", set_word), AT(ksm.merge_across_nodes),
+	  .words = ksm_nodes_words, .expected = "keep, yes or no" },
 
 	{ KEY("thp", "manage", "no", set_bool), AT(thp.manage), .expected = YES_NO },
 	{ KEY("thp", "enabled", "", set_kernel_word), AT(thp.enabled),
@@ -446,6 +455,29 @@ const struct config_key *config_key_find(const char *section, const char *name, 
 		if (!strcmp(keys[i].section, section) && is_named(&keys[i], name, page_kib))
 			return &keys[i];
 	return NULL;
+}
+
+const char *config_word_text(const char *section, const char *name, unsigned int value)
+{
+	uint64_t page_kib;
+	const struct config_key *key = config_key_find(section, name, &page_kib);
+	const struct config_word *word;
+
+	for (word = key->words; word->text; word++)
+		if (word->value == value)
+			return word->text;
+	return "";
+}
+
+int config_word_value(const char *section, const char *name, const char *text, unsigned int *value)
+{
+	uint64_t page_kib;
+	const struct config_word *word = find_word(config_key_find(section, name, &page_kib), text);
+
+	if (!word)
+		return -EINVAL;
+	*value = word->value;
+	return 0;
 }
 
 int config_key_find_for_guest(const char *name, const struct config_key **key, uint64_t *page_kib)

@@ -15,33 +15,6 @@
 
 #include "policy/config.h"
 
-enum config_ksm_enable { KSM_ON_DEMAND, KSM_ALWAYS, KSM_NEVER };
-
-enum config_ksm_profile {
-	KSM_ADVISOR,
-	KSM_GENTLE,
-	KSM_BALANCED,
-	KSM_AGGRESSIVE,
-	KSM_CUSTOM,
-};
-
-enum config_ksm_end { KSM_RESTORE, KSM_STOP, KSM_UNMERGE };
-
-struct config_ksm {
-	bool manage;
-	enum config_ksm_enable enable;
-	enum config_ksm_profile profile;
-	enum config_ksm_end on_last_guest;
-};
-
-/* The kernel's own words; empty: left as the host has it */
-struct config_thp {
-	bool manage;
-	char enabled[CONFIG_NAME_SIZE];
-	char defrag[CONFIG_NAME_SIZE];
-	char shmem_enabled[CONFIG_NAME_SIZE];
-};
-
 /* What only a [guest] section or a guest's metadata can say */
 struct config_guest {
 	bool ksm;
@@ -89,6 +62,16 @@ struct config_key {
 	bool sized;
 	bool per_guest;
 };
+
+/**
+ * config_word_text() - How a value of a key that chooses among words is written
+ * @section, @name: The key; one that there is
+ * Return: a text that lives for ever; "" for a value without a word
+ */
+const char *config_word_text(const char *section, const char *name, unsigned int value);
+
+/* The other way round.  Return: 0 or -EINVAL */
+int config_word_value(const char *section, const char *name, const char *text, unsigned int *value);
 
 /* All keys.  Return: the first of @n */
 const struct config_key *config_keys(size_t *n);

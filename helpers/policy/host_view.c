@@ -22,6 +22,21 @@ struct pool_view *host_view_pool(const struct host_view *host, uint64_t page_kib
 	return NULL;
 }
 
+uint64_t host_view_pooled(const struct host_view *host, unsigned int node)
+{
+	uint64_t kib = 0;
+	size_t i;
+
+	for (i = 0; i < host->n_sizes; i++) {
+		uint64_t page_kib = host->sizes[i].page_kib;
+		const struct pool_view *pool = host_view_pool(host, page_kib, node);
+
+		if (pool)
+			kib = u64_add_sat(kib, u64_mul_sat(pool->pool.total, page_kib));
+	}
+	return kib;
+}
+
 uint64_t host_view_idle(const struct size_view *size, const struct pool_view *pool)
 {
 	uint64_t foreign_reserved = u64_sub_floor(size->reserved, size->covered);

@@ -14,6 +14,7 @@
 #include "memory/hugepages.h"
 #include "memory/numa.h"
 #include "memory/store.h"
+#include "memory/thp.h"
 #include "policy/config.h"
 #include "policy/qemu_conf.h"
 
@@ -23,12 +24,14 @@
  * @own:	Persistent pages that all ledgers together brought in
  * @claimed:	Promised by ledgers and not yet mapped by their QEMU
  * @foreign:	The most foreign pages any ledger saw when it grew the pool
+ * @held:	Part of @claimed: reserved by hand for the guest that is planned for
  */
 struct pool_view {
 	struct hugepages_pool pool;
 	uint64_t own;
 	uint64_t claimed;
 	uint64_t foreign;
+	uint64_t held;
 };
 
 /**
@@ -78,7 +81,20 @@ struct store_view {
 };
 
 /**
+ * struct thp_view - Transparent huge pages
+ * @present:	This kernel has them
+ * @store_huge:	What the store in use was mounted with ("huge=..."), for a tmpfs; empty
+ *		where that was not said
+ */
+struct thp_view {
+	bool present;
+	struct thp thp;
+	char store_huge[THP_WORD_SIZE];
+};
+
+/**
  * struct host_view - All of it
+ * @has_ksm:	This kernel can merge pages
  * @stores_read: @qemu_conf and @stores are filled: only where somebody asks for them
  */
 struct host_view {
@@ -86,6 +102,8 @@ struct host_view {
 	uint64_t default_page_kib;
 	size_t n_sizes;
 	struct size_view *sizes; /* by rising page size */
+	bool has_ksm;
+	struct thp_view thp;
 	bool stores_read;
 	struct qemu_conf qemu_conf;
 	size_t n_stores;
@@ -95,6 +113,9 @@ struct host_view {
 struct size_view *host_view_size(const struct host_view *host, uint64_t page_kib);
 struct pool_view *host_view_pool(const struct host_view *host, uint64_t page_kib,
 				 unsigned int node);
+
+/* Memory in the pools of a node, of all sizes, used or not.  KiB */
+uint64_t host_view_pooled(const struct host_view *host, unsigned int node);
 
 /**
  * host_view_idle() - Pages of a pool that nobody has a right to

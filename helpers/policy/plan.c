@@ -23,7 +23,9 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "policy/ksm_rules.h"
 #include "policy/store_rules.h"
+#include "policy/thp_rules.h"
 
 /* What is left of one node while the plan is made */
 struct account {
@@ -38,12 +40,18 @@ struct planner {
 	const struct config_hugepages *policy;
 	struct account *accounts; /* parallel to host->numa.nodes */
 	uint64_t *idle;		  /* [size * n_nodes + node] */
+	uint64_t *held;		  /* likewise: reserved for this guest */
 	struct plan plan;
 };
 
 struct plan_needs plan_needs_host(const struct guest *guest, const struct guest_policy *policy)
 {
-	struct plan_needs needs = { .store = guest_file_kib(guest) };
+	struct plan_needs needs = {
+		.store = guest_file_kib(guest),
+		.ksm = ksm_rules_wanted(guest, policy),
+		/* Who is to have them is told what keeps them from coming */
+		.thp = policy->thp.manage,
+	};
 	size_t i;
 
 	for (i = 0; policy->hugepages.manage && i < guest->n_memory; i++)
@@ -221,11 +229,13 @@ static int by_page_size(const void *a, const void *b)
 
 /* ---- distribution ---- */
 
-static uint64_t *idle_of(struct planner *p, uint64_t page_kib, size_t node_index)
+/* Of pages of one size on one node, in the account @pages */
+static uint64_t *pages_of(const struct planner *p, uint64_t *pages, uint64_t page_kib,
+			  size_t node_index)
 {
 	size_t size = (size_t)(host_view_size(p->host, page_kib) - p->host->sizes);
 
-	return &p->idle[size * p->host->numa.n_nodes + node_index];
+	return &pages[size * p->host->numa.n_nodes + node_index];
 }
 
 static size_t node_index(const struct planner *p, unsigned int node)
@@ -240,7 +250,7 @@ static size_t node_index(const struct planner *p, unsigned int node)
 
 static uint64_t share_sum(const struct step_share *share)
 {
-	return share->want_idle + share->want_grow;
+	return share->reserved + share->want_idle + share->want_grow;
 }
 
 static uint64_t missing(const struct step_hugepages *hp)
@@ -253,6 +263,20 @@ static uint64_t missing(const struct step_hugepages *hp)
 	return u64_sub_floor(hp->pages, sum);
 }
 
+/* What the guest has already is not asked of anybody */
+static void take_held(struct planner *p, struct step_hugepages *hp, uint64_t limit)
+{
+	size_t i;
+
+	for (i = 0; i < hp->n_shares; i++) {
+		struct step_share *share = &hp->shares[i];
+		uint64_t *held = pages_of(p, p->held, hp->page_kib, node_index(p, share->node));
+
+		share->reserved = u64_min(u64_min(*held, missing(hp)), limit);
+		*held -= share->reserved;
+	}
+}
+
 /* Takes idle pages of the shares [from, to), at most @limit in sum on each */
 static void take_idle(struct planner *p, struct step_hugepages *hp, size_t from, size_t to,
 		      uint64_t limit)
@@ -261,7 +285,7 @@ static void take_idle(struct planner *p, struct step_hugepages *hp, size_t from,
 
 	for (i = from; i < to; i++) {
 		struct step_share *share = &hp->shares[i];
-		uint64_t *idle = idle_of(p, hp->page_kib, node_index(p, share->node));
+		uint64_t *idle = pages_of(p, p->idle, hp->page_kib, node_index(p, share->node));
 		uint64_t n = u64_min(u64_min(*idle, missing(hp)),
 				     u64_sub_floor(limit, share_sum(share)));
 
@@ -368,7 +392,8 @@ static void sum_up(const struct planner *p, const struct step_hugepages *hp, str
 		nodeset_add(&room->nodes, share->node);
 		room->idle += share->want_idle;
 		room->grow += share->want_grow;
-		room->held_back += u64_sub_floor(pool->pool.free, share->want_idle);
+		room->held_back +=
+			u64_sub_floor(pool->pool.free, share->reserved + share->want_idle);
 		room->free_kib += node->free_kib + node->percpu_kib;
 		room->reclaimable_kib += node->reclaimable_kib;
 		room->swappable_kib += node->swappable_kib;
@@ -437,8 +462,9 @@ static int distribute(struct planner *p, struct step_hugepages *hp, struct err *
 		return refuse_without_pool(p, hp, err);
 	while (preferred < n && is_preferred(hp, hp->shares[preferred].node))
 		preferred++;
+	even = u64_div_up(hp->pages, n);
+	take_held(p, hp, hp->bind == GUEST_BIND_INTERLEAVE ? even : UINT64_MAX);
 	if (hp->bind == GUEST_BIND_INTERLEAVE) {
-		even = u64_div_up(hp->pages, n);
 		take_idle(p, hp, 0, n, even);
 		take_growth(p, hp, 0, n, even, INTO_FREE);
 		take_growth(p, hp, 0, n, even, INTO_MAKEABLE);
@@ -465,7 +491,8 @@ static int open_accounts(struct planner *p, struct err *err)
 
 	p->accounts = calloc(numa->n_nodes + 1, sizeof(*p->accounts));
 	p->idle = calloc(p->host->n_sizes * numa->n_nodes + 1, sizeof(*p->idle));
-	if (!p->accounts || !p->idle)
+	p->held = calloc(p->host->n_sizes * numa->n_nodes + 1, sizeof(*p->held));
+	if (!p->accounts || !p->idle || !p->held)
 		return err_set(err, ENOMEM, "out of memory");
 	for (i = 0; i < numa->n_nodes; i++) {
 		const struct numa_node *node = &numa->nodes[i];
@@ -476,15 +503,18 @@ static int open_accounts(struct planner *p, struct err *err)
 					      node->reclaimable_kib +
 					      u64_min(node->swappable_kib, numa->swap_free_kib);
 	}
-	for (i = 0; p->policy->use_idle && i < p->host->n_sizes; i++) {
+	for (i = 0; i < p->host->n_sizes; i++) {
 		const struct size_view *size = &p->host->sizes[i];
 		uint64_t keep = config_keep_free(p->policy, size->page_kib);
 
 		for (j = 0; j < size->n_pools; j++) {
 			const struct pool_view *pool = &size->pools[j];
+			size_t node = node_index(p, pool->pool.node);
 
-			*idle_of(p, size->page_kib, node_index(p, pool->pool.node)) =
-				u64_sub_floor(host_view_idle(size, pool), keep);
+			*pages_of(p, p->held, size->page_kib, node) = pool->held;
+			if (p->policy->use_idle)
+				*pages_of(p, p->idle, size->page_kib, node) =
+					u64_sub_floor(host_view_idle(size, pool), keep);
 		}
 	}
 	return 0;
@@ -578,11 +608,54 @@ static int add_store(struct planner *p, const char *wanted, struct err *err)
 	return rc;
 }
 
-int plan_make(const struct guest *guest, const struct host_view *host,
-	      const struct guest_policy *policy, struct plan *plan, struct err *err)
+/* ---- settings that guests hold together ---- */
+
+/* Last in the list: should the others fail, the host's settings were never touched */
+static int put_last(struct planner *p, const struct step *step, struct err *err)
+{
+	struct step_list *list = &p->plan.list;
+	struct step *more = reallocarray(list->steps, list->n + 1, sizeof(*more));
+
+	if (!more)
+		return err_set(err, ENOMEM, "out of memory");
+	more[list->n++] = *step;
+	list->steps = more;
+	return 0;
+}
+
+static int add_ksm(struct planner *p, const struct guest_policy *policy, struct err *err)
+{
+	struct step step = { .kind = STEP_KSM };
+
+	if (!p->host->has_ksm)
+		return 0;
+	ksm_rules_fill(p->guest, policy, &step.ksm);
+	return put_last(p, &step, err);
+}
+
+static int add_thp(struct planner *p, const struct guest_policy *policy, struct err *err)
+{
+	const struct step_list *list = &p->plan.list;
+	const struct step_store *store =
+		list->n && list->steps[0].kind == STEP_STORE ? &list->steps[0].store : NULL;
+	struct step step = { .kind = STEP_THP };
+	char why[PLAN_NOTE_SIZE];
+
+	if (!p->host->thp.present)
+		return 0;
+	if (thp_rules_obstacle(p->guest, p->host, store, &policy->thp, why, sizeof(why)))
+		add_note(&p->plan, "%s", why);
+	if (!thp_rules_wanted(p->guest, policy))
+		return 0;
+	thp_rules_fill(p->guest, policy, &step.thp);
+	return put_last(p, &step, err);
+}
+
+static int make(const struct guest *guest, const struct host_view *host,
+		const struct guest_policy *policy, struct plan_needs needs, struct plan *plan,
+		struct err *err)
 {
 	struct planner p = { .guest = guest, .host = host, .policy = &policy->hugepages };
-	struct plan_needs needs = plan_needs_host(guest, policy);
 	int rc = 0;
 
 	if (needs.hugepages) {
@@ -592,14 +665,34 @@ int plan_make(const struct guest *guest, const struct host_view *host,
 	}
 	if (rc == 0 && needs.store)
 		rc = add_store(&p, policy->store, err);
+	if (rc == 0 && needs.ksm)
+		rc = add_ksm(&p, policy, err);
+	if (rc == 0 && needs.thp)
+		rc = add_thp(&p, policy, err);
+	p.plan.ksm = ksm_rules_gain(guest, policy->ksm_allowed);
 	free(p.accounts);
 	free(p.idle);
+	free(p.held);
 	if (rc < 0) {
 		plan_free(&p.plan);
 		return rc;
 	}
 	*plan = p.plan;
 	return 0;
+}
+
+int plan_make(const struct guest *guest, const struct host_view *host,
+	      const struct guest_policy *policy, struct plan *plan, struct err *err)
+{
+	return make(guest, host, policy, plan_needs_host(guest, policy), plan, err);
+}
+
+int plan_make_pages(const struct guest *guest, const struct host_view *host,
+		    const struct guest_policy *policy, struct plan *plan, struct err *err)
+{
+	struct plan_needs pages = { .hugepages = plan_needs_host(guest, policy).hugepages };
+
+	return make(guest, host, policy, pages, plan, err);
 }
 
 void plan_free(struct plan *plan)

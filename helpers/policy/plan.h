@@ -7,6 +7,7 @@
 
 #include "policy/config.h"
 #include "policy/host_view.h"
+#include "policy/ksm_rules.h"
 #include "policy/step.h"
 
 #define PLAN_NOTES_MAX 4
@@ -14,10 +15,12 @@
 
 /**
  * struct plan - What a guest's start needs.  Often nothing
+ * @ksm:	Whether KSM can merge the guest's pages, and why not
  * @notes:	Words for the log: decisions an administrator may wonder about
  */
 struct plan {
 	struct step_list list;
+	enum ksm_gain ksm;
 	size_t n_notes;
 	char notes[PLAN_NOTES_MAX][PLAN_NOTE_SIZE];
 };
@@ -26,13 +29,21 @@ struct plan {
 struct plan_needs {
 	bool hugepages;
 	bool store;
+	bool ksm;
+	bool thp;
 };
+
+/* Any of them */
+static inline bool plan_needs_any(const struct plan_needs *needs)
+{
+	return needs->hugepages || needs->store || needs->ksm || needs->thp;
+}
 
 /**
  * plan_needs_host() - Would plan_make() look at the host at all?
  *
- * Neither for a guest without huge pages (or with "manage = no") and without
- * file-backed memory: then nothing is read, locked or written.
+ * Not for a guest without file-backed memory whose huge pages, KSM and THP are not there,
+ * or not managed: then nothing is read, locked or written.
  */
 struct plan_needs plan_needs_host(const struct guest *guest, const struct guest_policy *policy);
 
@@ -46,6 +57,10 @@ struct plan_needs plan_needs_host(const struct guest *guest, const struct guest_
  */
 int plan_make(const struct guest *guest, const struct host_view *host,
 	      const struct guest_policy *policy, struct plan *plan, struct err *err);
+
+/* Its huge pages only: the rest can't be had ahead of a start */
+int plan_make_pages(const struct guest *guest, const struct host_view *host,
+		    const struct guest_policy *policy, struct plan *plan, struct err *err);
 
 void plan_free(struct plan *plan);
 

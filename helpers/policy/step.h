@@ -22,6 +22,8 @@
 enum step_kind {
 	STEP_STORE,
 	STEP_HUGEPAGES,
+	STEP_KSM,
+	STEP_THP,
 	STEP_KINDS /* their number */
 };
 
@@ -47,6 +49,7 @@ struct step_chunk {
  * struct step_share - A hugepages step on one node.  All in pages
  * @want_idle:	Plan: take this many that lie idle
  * @want_grow:	Plan: grow the pool by this many
+ * @reserved:	Plan: this many are the guest's already, reserved by hand
  * @have:	Secured for the guest so far: idle ones taken + new free ones.
  *		This is what others must not count as free (the claim)
  * @own:	Persistent pages that exist because of us: what goes back.
@@ -59,6 +62,7 @@ struct step_share {
 	unsigned int node;
 	uint64_t want_idle;
 	uint64_t want_grow;
+	uint64_t reserved;
 	uint64_t have;
 	uint64_t own;
 	uint64_t promoted;
@@ -121,11 +125,42 @@ struct step_store {
 	bool ready;
 };
 
+/**
+ * struct step_ksm - A guest for which KSM runs
+ *
+ * Holds the shared settings of its kind, together with all others like it.
+ * @size_kib:	Memory of the guest that KSM can merge; 0 for one that gains nothing
+ *		(enable = always)
+ * @profile, @end, @nodes: The configuration at the guest's start
+ * @ready:	All is done
+ */
+struct step_ksm {
+	uint64_t size_kib;
+	enum config_ksm_profile profile;
+	enum config_ksm_end end;
+	enum config_ksm_nodes nodes;
+	bool ready;
+};
+
+/**
+ * struct step_thp - A guest for which the host's settings of THP are changed
+ * @size_kib:	Its memory that can lie in transparent huge pages
+ * @settings:	The configuration at its start
+ * @ready:	All is done
+ */
+struct step_thp {
+	uint64_t size_kib;
+	struct config_thp settings;
+	bool ready;
+};
+
 struct step {
 	enum step_kind kind;
 	union {
 		struct step_store store;
 		struct step_hugepages hugepages;
+		struct step_ksm ksm;
+		struct step_thp thp;
 	};
 };
 

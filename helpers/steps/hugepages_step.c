@@ -43,6 +43,13 @@ static void describe_debt(const struct step_hugepages *hp, char *buf, size_t siz
 		 (unsigned long long)own, own == 1 ? "" : "s", text_from_kib(hp->page_kib, kib));
 }
 
+/* Reserved by hand, and nothing that is missing has come yet */
+static bool is_adopted(const struct step_share *share)
+{
+	return share->reserved && share->have == share->reserved &&
+	       (share->want_idle || share->want_grow);
+}
+
 static void describe(const struct step *step, char *buf, size_t size)
 {
 	const struct step_hugepages *hp = &step->hugepages;
@@ -60,7 +67,14 @@ static void describe(const struct step *step, char *buf, size_t size)
 	for (i = 0; i < hp->n_shares && used < size; i++) {
 		const struct step_share *share = &hp->shares[i];
 
-		if (share->have)
+		if (is_adopted(share))
+			used += (size_t)snprintf(
+				buf + used, size - used,
+				"; node %u: %llu reserved already, use %llu idle, add %llu",
+				share->node, (unsigned long long)share->have,
+				(unsigned long long)share->want_idle,
+				(unsigned long long)share->want_grow);
+		else if (share->have)
 			used += (size_t)snprintf(
 				buf + used, size - used, "; node %u: %llu held, %llu of them added",
 				share->node, (unsigned long long)share->have,
@@ -389,6 +403,8 @@ static json_t *share_to_json(const struct step_share *share)
 		  json_put_u64(object, "own", share->own) &&
 		  json_put_u64(object, "foreign", share->foreign);
 
+	if (ok && share->reserved)
+		ok = json_put_u64(object, "reserved", share->reserved);
 	if (ok && share->promoted)
 		ok = json_put_u64(object, "promoted", share->promoted);
 	if (ok && (share->chunk.grow || share->chunk.shrink))
@@ -449,6 +465,7 @@ static int share_from_json(const json_t *object, struct step_share *share, struc
 	} numbers[] = {
 		{ "want_idle", &share->want_idle },
 		{ "want_grow", &share->want_grow },
+		{ "reserved", &share->reserved },
 		{ "have", &share->have },
 		{ "own", &share->own },
 		{ "promoted", &share->promoted },

@@ -9,11 +9,15 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "steps/hugepages_step.h"
+#include "steps/ksm_step.h"
 #include "steps/store_step.h"
+#include "steps/thp_step.h"
 
 static const struct step_ops *const table[] = {
 	[STEP_STORE] = &store_step_ops,
 	[STEP_HUGEPAGES] = &hugepages_step_ops,
+	[STEP_KSM] = &ksm_step_ops,
+	[STEP_THP] = &thp_step_ops,
 };
 
 _Static_assert(sizeof(table) / sizeof(table[0]) == STEP_KINDS, "each kind of step has its row");
@@ -117,11 +121,11 @@ bool step_list_complete(const struct step_list *list)
 	return true;
 }
 
-int step_list_apply(struct step_ctx *ctx, struct step_list *list, struct err *err)
+int step_list_apply(struct step_ctx *ctx, struct step_list *list, size_t first, struct err *err)
 {
 	size_t i;
 
-	for (i = 0; i < list->n; i++) {
+	for (i = first; i < list->n; i++) {
 		struct step *step = &list->steps[i];
 		int rc = step_ops(step->kind)->apply(ctx, step, err);
 
@@ -139,13 +143,13 @@ static void remove_step(struct step_list *list, size_t i)
 	list->n--;
 }
 
-int step_list_undo(struct step_ctx *ctx, struct step_list *list, enum undo_reason reason,
-		   struct err *err)
+int step_list_undo(struct step_ctx *ctx, struct step_list *list, size_t first,
+		   enum undo_reason reason, struct err *err)
 {
 	size_t i = list->n;
 	int result = 0;
 
-	while (i-- > 0) {
+	while (i-- > first) {
 		struct step *step = &list->steps[i];
 		struct err ignored;
 		int rc = step_ops(step->kind)->undo(ctx, step, reason, result ? &ignored : err);

@@ -28,6 +28,7 @@ enum undo_reason {
 #define SHARED_NAME_SIZE  96
 #define SHARED_KEY_SIZE	  QEMU_CONF_PATH_SIZE
 #define SHARED_VALUE_SIZE 128
+#define SHARED_END_SIZE	  16
 
 /**
  * struct shared_setting - A host-wide change that several guests hold at once
@@ -36,6 +37,10 @@ enum undo_reason {
  * @key:	What is changed
  * @before:	Its value before us
  * @ours:	What we made of it.  Empty: the change is under way
+ * @former:	A change from this to @ours is under way: either may be found.  Empty where
+ *		none is, and for kinds that tell it in another way
+ * @at_end:	What @kind does after the last holder, in a word of its own, since the
+ *		configuration may be gone by then.  Empty: put @before back
  *
  * Written down before the change.  There is no counter: the holders are the steps in
  * the ledgers for which @kind's holds() says so, and when there are none left,
@@ -47,6 +52,14 @@ struct shared_setting {
 	char key[SHARED_KEY_SIZE];
 	char before[SHARED_VALUE_SIZE];
 	char ours[SHARED_VALUE_SIZE];
+	char former[SHARED_VALUE_SIZE];
+	char at_end[SHARED_END_SIZE];
+};
+
+/* The guests whose QEMU runs, and their memory in KiB: what several share counts once */
+struct step_guests {
+	size_t n;
+	uint64_t kib;
 };
 
 /**
@@ -57,6 +70,9 @@ struct shared_setting {
  * @deadline:	clock_ms() when to give up
  * @save:	Write the ledger: the kernel must never be ahead of it
  * @save_shared: Write down a shared setting, likewise
+ * @load_shared: What is written down of it.  Return: 0; -ENOENT; or -errno when that
+ *		can't be read, so that it must be left alone
+ * @count_guests: Look at all guests that run.  Takes time for large ones
  * @pause:	Let go of the host lock, run @work (may be NULL) without it,
  *		take it again and read @host anew: pointers into it are gone.
  *		After a failure the step must be left alone
@@ -69,6 +85,9 @@ struct step_ctx {
 	int (*save)(struct step_ctx *ctx, struct err *err);
 	int (*save_shared)(struct step_ctx *ctx, const struct shared_setting *setting,
 			   struct err *err);
+	int (*load_shared)(struct step_ctx *ctx, const char *name, struct shared_setting *setting,
+			   struct err *err);
+	void (*count_guests)(struct step_ctx *ctx, struct step_guests *guests);
 	int (*pause)(struct step_ctx *ctx, void (*work)(void *arg), void *arg, struct err *err);
 };
 
@@ -87,7 +106,9 @@ struct step_ctx {
  * @outlives_boot: What is left of @step after a reboot is taken back too; else NULL,
  *		the kernel has forgotten it all.  As @undo
  * @holds:	Does @step hold @setting?  NULL if the kind has no shared settings
- * @restore:	Put @setting back, unless somebody else has changed it since.
+ * @restore:	Put @setting back, unless somebody else has changed it since.  Of @ctx there
+ *		are kfs, save_shared and load_shared only.  Settings are restored in
+ *		the order of their names.
  *		Return: 0; -EAGAIN when that is not possible yet
  */
 struct step_ops {
@@ -101,8 +122,7 @@ struct step_ops {
 	bool (*complete)(const struct step *step);
 	int (*outlives_boot)(const struct kfs *kfs, struct step *step, struct err *err);
 	bool (*holds)(const struct step *step, const struct shared_setting *setting);
-	int (*restore)(const struct kfs *kfs, const struct shared_setting *setting,
-		       struct err *err);
+	int (*restore)(struct step_ctx *ctx, const struct shared_setting *setting, struct err *err);
 	int (*to_json)(const struct step *step, json_t *object);
 	int (*from_json)(const json_t *object, struct step *step, struct err *err);
 	void (*free)(struct step *step);
@@ -126,18 +146,20 @@ int step_list_from_json(const json_t *array, struct step_list *list, struct err 
 /* Are all steps complete? */
 bool step_list_complete(const struct step_list *list);
 
-/* Apply in order.  On failure, what was done is still in @list for step_list_undo() */
-int step_list_apply(struct step_ctx *ctx, struct step_list *list, struct err *err);
+/* Apply in order, beginning with step @first.  On failure, what was done is still in
+ * @list for step_list_undo() */
+int step_list_apply(struct step_ctx *ctx, struct step_list *list, size_t first, struct err *err);
 
 /**
  * step_list_undo() - Take back in reverse order
+ * @first:	Steps before it stay as they are
  *
  * A finished step is removed from @list and the ledger is saved.  Goes on after
  * a failure, so that one step does not keep the others from being given back.
- * Return: 0 when @list is empty; -EAGAIN when something is still in use
+ * Return: 0 when @list is empty from @first on; -EAGAIN when something is still in use
  */
-int step_list_undo(struct step_ctx *ctx, struct step_list *list, enum undo_reason reason,
-		   struct err *err);
+int step_list_undo(struct step_ctx *ctx, struct step_list *list, size_t first,
+		   enum undo_reason reason, struct err *err);
 
 void step_list_free(struct step_list *list);
 

@@ -316,8 +316,9 @@ static int check_unused(const struct kfs *kfs, const char *path, struct err *err
 		path, user.comm, (int)user.pid);
 }
 
-static int restore(const struct kfs *kfs, const struct shared_setting *setting, struct err *err)
+static int restore(struct step_ctx *ctx, const struct shared_setting *setting, struct err *err)
 {
+	const struct kfs *kfs = ctx->kfs;
 	char devno[SHARED_VALUE_SIZE];
 	struct mount_info info;
 	int rc = 0;

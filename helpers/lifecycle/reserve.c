@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "lifecycle/reserve.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "guest/guest.h"
+#include "lifecycle/decide.h"
+#include "lifecycle/ledger.h"
+#include "lifecycle/liveness.h"
+#include "lifecycle/round.h"
+#include "lifecycle/view.h"
+#include "steps/adopt.h"
+
+/**
+ * struct reservation - One while it is made
+ * @ledger:	What the guest holds and what is added
+ * @existed:	It had a ledger before: that is what a failure leaves
+ * @before:	How many steps it had
+ */
+struct reservation {
+	struct round *round;
+	const struct guest *guest;
+	struct decided decided;
+	struct plan plan;
+	struct ledger *ledger;
+	bool existed;
+	size_t before;
+};
+
+static void cleanup_reservation(struct reservation *r)
+{
+	decided_free(&r->decided);
+	plan_free(&r->plan);
+	ledger_free(r->ledger);
+}
+
+/* ---- may it be ---- */
+
+static bool asks_for_pages(const struct guest *guest)
+{
+	size_t i;
+
+	for (i = 0; i < guest->n_memory; i++)
+		if (guest->memory[i].hugepages)
+			return true;
+	return false;
+}
+
+static int decide(struct reservation *r, struct err *err)
+{
+	const struct guest *guest = r->guest;
+	int rc = 0;
+
+	if (decide_asks(r->round->kfs, guest))
+		rc = decide_policy(r->round->kfs, guest, false, &r->decided, err);
+
+	if (rc < 0)
+		return err_prefix(err, rc, "guest '%s'", guest->name);
+	if (r->decided.needs.hugepages)
+		return 0;
+	return err_set(err, EINVAL, "there is nothing to reserve for guest '%s': %s", guest->name,
+		       asks_for_pages(guest) ? "its huge pages are not managed (manage = no)" :
+					       "it asks for no huge pages");
+}
+
+static int being_reserved(const struct ledger *own, struct err *err)
+{
+	return err_set(err, EBUSY,
+		       "another virt-membacking (PID %d) is reserving pages for guest '%s' at this "
+		       "moment: wait until it has ended",
+		       (int)own->reserving.pid, own->name);
+}
+
+static int being_started(const struct ledger *own, struct err *err)
+{
+	return err_set(err, EBUSY,
+		       "guest '%s' is being started: wait until it runs; if it is not (a start "
+		       "that was killed half-way looks the same), give back what it holds with: "
+		       "virt-membacking release %s --force",
+		       own->name, own->uuid);
+}
+
+/* The guest's own ledger, if it has one, and whether that may be changed */
+static int find_own(const struct reservation *r, struct ledger **own, struct err *err)
+{
+	const struct round *round = r->round;
+	struct ledger *found = ledgers_find(&round->ledgers, r->guest->uuid);
+	size_t i;
+
+	*own = NULL;
+	for (i = 0; i < round->ledgers.n_damaged; i++)
+		if (!strcasecmp(round->ledgers.damaged[i].uuid, r->guest->uuid))
+			return err_set(err, EINVAL, "guest '%s': %.1024s", r->guest->name,
+				       round->ledgers.damaged[i].why.text);
+	if (!found || strcasecmp(found->uuid, r->guest->uuid))
+		return 0;
+	if (found->foreign_version)
+		return ledger_other_version(found, err);
+	if (liveness_process(round->kfs, &found->reserving))
+		return being_reserved(found, err);
+	*own = found;
+	return 0;
+}
+
+/* ---- the ledger ---- */
+
+static struct ledger *new_ledger(const struct reservation *r)
+{
+	struct ledger *ledger = calloc(1, sizeof(*ledger));
+
+	if (!ledger)
+		return NULL;
+	snprintf(ledger->uuid, sizeof(ledger->uuid), "%s", r->guest->uuid);
+	snprintf(ledger->boot_id, sizeof(ledger->boot_id), "%s", r->round->boot_id);
+	ledger->id = r->guest->id;
+	ledger->driver = liveness_driver(r->round->kfs);
+	return ledger;
+}
+
+/* @own: the guest's, which is taken out of the round's, or NULL */
+static int open_ledger(struct reservation *r, struct ledger *own, enum ledger_phase phase,
+		       struct err *err)
+{
+	r->existed = own;
+	if (own)
+		ledgers_take(&r->round->ledgers, own);
+	r->ledger = own ? own : new_ledger(r);
+	if (!r->ledger)
+		return err_set(err, ENOMEM, "out of memory");
+	/* A guest may be renamed */
+	snprintf(r->ledger->name, sizeof(r->ledger->name), "%s", r->guest->name);
+	r->ledger->phase = phase;
+	r->ledger->alive = true;
+	r->ledger->reserving = liveness_self(r->round->kfs);
+	r->before = r->ledger->list.n;
+	return 0;
+}
+
+/* What is reserved already is not asked for a second time */
+static void subtract_reserved(struct step_list *list)
+{
+	size_t i, j;
+
+	for (i = 0; i < list->n; i++) {
+		struct step_hugepages *hp = &list->steps[i].hugepages;
+
+		for (j = 0; j < hp->n_shares; j++)
+			hp->pages = u64_sub_floor(hp->pages, hp->shares[j].reserved);
+	}
+}
+
+/* Old and new steps as one: the new ones with what they adopt of the old, then what is
+ * left of those */
+static int merge(struct reservation *r, size_t *kept, struct err *err)
+{
+	struct step_list *list = &r->ledger->list;
+	struct step_list added = { .n = list->n - r->before };
+	size_t i, j;
+
+	added.steps = calloc(added.n + 1, sizeof(*added.steps));
+	if (!added.steps)
+		return err_set(err, ENOMEM, "out of memory");
+	memcpy(added.steps, list->steps + r->before, added.n * sizeof(*added.steps));
+	list->n = r->before;
+	steps_adopt(&added, list);
+	for (i = 0; i < added.n; i++) {
+		struct step_hugepages *hp = &added.steps[i].hugepages;
+
+		for (j = 0; j < hp->n_shares; j++) {
+			hp->pages += hp->shares[j].reserved;
+			hp->shares[j].reserved = 0;
+		}
+	}
+	*kept = added.n;
+	/* There is room: it is where they came from */
+	memmove(list->steps + added.n, list->steps, list->n * sizeof(*list->steps));
+	memcpy(list->steps, added.steps, added.n * sizeof(*added.steps));
+	list->n += added.n;
+	free(added.steps);
+	return 0;
+}
+
+/* ---- growing ---- */
+
+static int interrupted(const struct reservation *r, struct err *err)
+{
+	return err_set(err, EINTR, "interrupted: guest '%s' holds what it held before",
+		       r->guest->name);
+}
+
+/* Nothing came of it.  A debt that is left is settled by the next operation */
+static void forget(struct reservation *r)
+{
+	struct err why;
+	int rc;
+
+	if (r->round->state->lockfd < 0)
+		return;
+	r->ledger->reserving = (struct process){ 0 };
+	if (!r->existed && r->ledger->phase == LEDGER_RESERVED)
+		r->ledger->phase = LEDGER_LEAVING;
+	if (!r->existed && !r->ledger->list.n)
+		rc = ledger_remove(r->round->state, r->ledger->uuid, &why);
+	else if (r->ledger->phase == LEDGER_RUNNING)
+		rc = ledger_save_running(r->round->state, r->ledger, &why);
+	else
+		rc = ledger_write(r->round->state, r->ledger, &why);
+	if (rc < 0)
+		log_warning("%s", why.text);
+}
+
+/* The plan's steps, behind those that the guest has */
+static int grow(struct reservation *r, struct err *err)
+{
+	int rc;
+
+	if (steps_append(&r->ledger->list, &r->plan.list) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	clock_catch_interrupts();
+	rc = round_extend(r->round, r->ledger, r->before, CLOCK_NEVER, err);
+	if (rc == -ECANCELED && r->ledger->phase == LEDGER_RESERVED)
+		return err_set(err, ECANCELED,
+			       "guest '%s' was started or released meanwhile, with what was "
+			       "reserved by then",
+			       r->guest->name);
+	if (rc == 0 || rc == -ECANCELED)
+		return rc;
+	forget(r);
+	return clock_interrupted() ? interrupted(r, err) : rc;
+}
+
+static int finish(struct reservation *r, int rc, struct ledger **ledger, struct plan *plan)
+{
+	round_end(r->round);
+	if (rc < 0)
+		return rc;
+	*ledger = r->ledger;
+	*plan = r->plan;
+	r->ledger = NULL;
+	r->plan = (struct plan){ 0 };
+	return 0;
+}
+
+static int make_plan(struct reservation *r, struct err *err)
+{
+	return plan_make_pages(r->guest, &r->round->host, &r->decided.policy, &r->plan, err);
+}
+
+/* ---- ahead of a start ---- */
+
+/* What an earlier start left, and can't all be given back yet, stays in the ledger */
+static int settle_leftover(struct reservation *r, struct ledger **own, struct err *err)
+{
+	struct round *round = r->round;
+	int rc = round_settle(round, *own, UNDO_RELEASE, err);
+
+	if (rc == -EAGAIN) {
+		log_info("%s", err->text);
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	ledgers_take(&round->ledgers, *own);
+	ledger_free(*own);
+	*own = NULL;
+	return round_refresh(round, err);
+}
+
+static int own_for_start(struct reservation *r, struct ledger **own, struct err *err)
+{
+	int rc = find_own(r, own, err);
+
+	if (rc < 0)
+		return rc;
+	if (liveness_qemu(r->round->kfs, r->guest->name, NULL))
+		return err_set(err, EBUSY,
+			       "guest '%s' is running, and has what its start needed; for a device "
+			       "that is to be plugged, say how much: virt-membacking reserve %s "
+			       "--size SIZE --page-size SIZE",
+			       r->guest->name, r->guest->uuid);
+	if (!*own || (*own)->phase == LEDGER_RESERVED)
+		return 0;
+	if (round_alive(r->round, *own))
+		return being_started(*own, err);
+	return settle_leftover(r, own, err);
+}
+
+/* A device or a file that the guest has besides is not for us to reserve */
+static int only_hugepages(const struct guest *guest, struct guest *result, struct err *err)
+{
+	size_t i;
+
+	*result = *guest;
+	result->n_memory = 0;
+	result->memory = calloc(guest->n_memory + 1, sizeof(*result->memory));
+	if (!result->memory)
+		return err_set(err, ENOMEM, "out of memory");
+	for (i = 0; i < guest->n_memory; i++)
+		if (guest->memory[i].hugepages)
+			result->memory[result->n_memory++] = guest->memory[i];
+	return 0;
+}
+
+static int give_back_the_rest(struct reservation *r, struct err *err)
+{
+	struct err why;
+	size_t kept = 0;
+	int rc = merge(r, &kept, err);
+
+	if (rc < 0)
+		return rc;
+	r->ledger->reserving = (struct process){ 0 };
+	rc = ledger_write(r->round->state, r->ledger, err);
+	if (rc < 0)
+		return rc;
+	rc = round_give_back(r->round, r->ledger, kept, &why);
+	if (rc < 0)
+		log_warning("%s", why.text);
+	return 0;
+}
+
+static int start_in_round(struct reservation *r, struct err *err)
+{
+	struct ledger *own;
+	int rc = own_for_start(r, &own, err);
+
+	if (rc < 0)
+		return rc;
+	if (own)
+		view_hold(own, &r->round->host);
+	rc = make_plan(r, err);
+	if (rc == 0)
+		rc = open_ledger(r, own, LEDGER_RESERVED, err);
+	if (rc < 0)
+		return rc;
+	subtract_reserved(&r->plan.list);
+	rc = grow(r, err);
+	return rc < 0 ? rc : give_back_the_rest(r, err);
+}
+
+int reserve_for_start(struct round *round, const struct guest *guest, struct ledger **ledger,
+		      struct plan *plan, struct err *err)
+{
+	__attribute__((cleanup(cleanup_reservation))) struct reservation r = { .round = round };
+	struct guest filtered;
+	int rc = only_hugepages(guest, &filtered, err);
+
+	if (rc < 0)
+		return rc;
+	r.guest = &filtered;
+	rc = decide(&r, err);
+	if (rc == 0)
+		rc = round_begin(round, clock_ms() + round->lock_deadline_ms, guest->uuid, err);
+	if (rc == 0)
+		rc = start_in_round(&r, err);
+	rc = finish(&r, rc, ledger, plan);
+	free(filtered.memory);
+	return rc;
+}
+
+/* ---- for a running guest ---- */
+
+static int own_for_plug(struct reservation *r, struct ledger **own, struct err *err)
+{
+	int rc = find_own(r, own, err);
+
+	if (rc < 0)
+		return rc;
+	if (!liveness_qemu(r->round->kfs, r->guest->name, NULL))
+		return err_set(err, ESRCH,
+			       "guest '%s' does not run: there is nothing to plug a device into; "
+			       "what its start needs is reserved with: virt-membacking reserve %s",
+			       r->guest->name, r->guest->uuid);
+	if (*own && (*own)->phase == LEDGER_PREPARED)
+		return being_started(*own, err);
+	if (*own && (*own)->phase == LEDGER_LEAVING)
+		return err_set(err, EBUSY, "guest '%s' is on its way out", r->guest->name);
+	return 0;
+}
+
+static int plug_in_round(struct reservation *r, struct err *err)
+{
+	struct ledger *own;
+	int rc = own_for_plug(r, &own, err);
+
+	if (rc == 0)
+		rc = make_plan(r, err);
+	if (rc == 0)
+		rc = open_ledger(r, own, LEDGER_RUNNING, err);
+	if (rc == 0 && !r->existed)
+		rc = ledger_write(r->round->state, r->ledger, err);
+	if (rc == 0)
+		rc = grow(r, err);
+	if (rc < 0)
+		return rc;
+	r->ledger->reserving = (struct process){ 0 };
+	return ledger_save_running(r->round->state, r->ledger, err);
+}
+
+int reserve_for_plug(struct round *round, const struct guest *extra, struct ledger **ledger,
+		     struct plan *plan, struct err *err)
+{
+	__attribute__((cleanup(cleanup_reservation))) struct reservation r = { .round = round,
+									       .guest = extra };
+	int rc = decide(&r, err);
+
+	if (rc == 0)
+		rc = round_begin(round, clock_ms() + round->lock_deadline_ms, extra->uuid, err);
+	if (rc == 0)
+		rc = plug_in_round(&r, err);
+	return finish(&r, rc, ledger, plan);
+}

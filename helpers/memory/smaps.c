@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "memory/smaps.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/kfs.h"
+
+/* @value of "KEY:   123 kB"; lines of other keys leave it alone */
+static void take(const char *line, const char *key, uint64_t *value)
+{
+	size_t len = strlen(key);
+	unsigned long long kib;
+
+	if (!strncmp(line, key, len) && line[len] == ':' &&
+	    sscanf(line + len + 1, " %llu kB", &kib) == 1)
+		*value = kib;
+}
+
+int smaps_read(const struct kfs *kfs, pid_t pid, struct smaps *smaps, struct err *err)
+{
+	char path[KFS_PATH_SIZE], text[4096], *line, *save = NULL;
+	struct smaps result = { 0 };
+	int rc;
+
+	snprintf(path, sizeof(path), "proc/%d/smaps_rollup", pid);
+	rc = kfs_read(kfs, path, text, sizeof(text), err);
+	if (rc < 0)
+		return rc;
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		take(line, "Rss", &result.rss_kib);
+		take(line, "Pss", &result.pss_kib);
+		take(line, "AnonHugePages", &result.anon_huge_kib);
+		take(line, "ShmemPmdMapped", &result.shmem_huge_kib);
+	}
+	*smaps = result;
+	return 0;
+}

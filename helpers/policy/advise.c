@@ -1,0 +1,714 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "policy/advise.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/text.h"
+#include "guest/guest.h"
+#include "policy/ksm_rules.h"
+#include "policy/plan.h"
+#include "policy/store_rules.h"
+
+/* Entries of a page table, and its size, wherever pages are of 4 KiB */
+#define TABLE_ENTRIES 512
+#define TABLE_KIB     4
+#define TABLE_LEVELS  4
+
+/* At most this part of a host is worth reserving at boot, in percent */
+#define BOOT_PERCENT 80
+
+/* From here on pages of 1 GiB are worth a word at the kernel's command line */
+#define GIANT_WORTH_KIB (UINT64_C(8) * GIGANTIC_KIB)
+
+struct adviser {
+	const struct advise_input *in;
+	struct advice advice;
+	uint64_t total_kib; /* of the nodes it may use, as */
+	uint64_t ram_kib;   /* what could be had, without pools and swap */
+	bool shared;
+};
+
+const char *advise_name(enum advise_backing backing)
+{
+	static const char *const names[ADVISE_BACKINGS + 1] = {
+		[ADVISE_STATIC] = "static", [ADVISE_DYNAMIC] = "dynamic",
+		[ADVISE_THP] = "thp",	    [ADVISE_FILE] = "file",
+		[ADVISE_KSM] = "ksm",	    [ADVISE_BACKINGS] = "none",
+	};
+
+	return names[backing];
+}
+
+uint64_t advise_small_kib(const struct host_view *host)
+{
+	if (!host->n_sizes)
+		return 0;
+	if (host->default_page_kib && host->default_page_kib < GIGANTIC_KIB)
+		return host->default_page_kib;
+	return host->sizes[0].page_kib < GIGANTIC_KIB ? host->sizes[0].page_kib : 0;
+}
+
+__attribute__((format(printf, 4, 5))) static void decide(struct adviser *a,
+							 enum advise_backing backing,
+							 enum advise_verdict verdict,
+							 const char *fmt, ...)
+{
+	struct advise_option *option = &a->advice.options[backing];
+	va_list ap;
+
+	option->verdict = verdict;
+	va_start(ap, fmt);
+	vsnprintf(option->why, sizeof(option->why), fmt, ap);
+	va_end(ap);
+}
+
+__attribute__((format(printf, 2, 3))) static void reason(struct adviser *a, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (a->advice.n_reasons == ADVISE_REASONS_MAX)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(a->advice.reasons[a->advice.n_reasons++], ADVISE_REASON_SIZE, fmt, ap);
+	va_end(ap);
+}
+
+/* ---- sizes ---- */
+
+static uint64_t guest_pages(const struct guest *guest, uint64_t page_kib)
+{
+	uint64_t pages = 0;
+	size_t i;
+
+	for (i = 0; i < guest->n_memory; i++)
+		pages = u64_add_sat(pages, u64_div_up(guest->memory[i].size_kib, page_kib));
+	return pages;
+}
+
+/* A table has 512 entries; those of the lowest level are left out where an entry of the
+ * next one is a page */
+static uint64_t tables_kib(uint64_t size_kib, uint64_t page_kib)
+{
+	uint64_t covers = TABLE_KIB, tables = 0;
+	int level;
+
+	for (level = 1; level < TABLE_LEVELS; level++) {
+		bool exists = covers >= page_kib;
+
+		covers *= TABLE_ENTRIES;
+		if (exists)
+			tables = u64_add_sat(tables, u64_div_up(size_kib, covers));
+	}
+	return u64_mul_sat(tables, TABLE_KIB);
+}
+
+static void node_share(const struct adviser *a, const struct numa_node *node, uint64_t page_kib,
+		       struct fragmentation_share *share)
+{
+	fragmentation_share(a->in->fragmentation, node, page_kib,
+			    host_view_pooled(a->in->host, node->id), share);
+}
+
+/* Is any of its memory allowed there? */
+static bool may_use(const struct guest *guest, unsigned int node)
+{
+	size_t i;
+
+	for (i = 0; i < guest->n_memory; i++) {
+		const struct guest_memory *memory = &guest->memory[i];
+
+		if (memory->bind == GUEST_BIND_ANY || memory->bind == GUEST_BIND_PREFERRED ||
+		    nodeset_has(&memory->nodes, node))
+			return true;
+	}
+	return false;
+}
+
+static void add_size(struct adviser *a, uint64_t page_kib)
+{
+	const struct host_view *host = a->in->host;
+	const struct size_view *view = host_view_size(host, page_kib);
+	struct advise_size *size = &a->advice.sizes[a->advice.n_sizes];
+	size_t i;
+
+	if (a->advice.n_sizes == ADVISE_SIZES_MAX)
+		return;
+	a->advice.n_sizes++;
+	size->page_kib = page_kib;
+	size->pages = guest_pages(a->in->guest, page_kib);
+	size->tables_kib = tables_kib(a->advice.size_kib, page_kib);
+	size->waste_kib = u64_sub_floor(u64_mul_sat(size->pages, page_kib), a->advice.size_kib);
+	for (i = 0; view && i < view->n_pools; i++)
+		if (may_use(a->in->guest, view->pools[i].pool.node))
+			size->idle += host_view_idle(view, &view->pools[i]);
+	for (i = 0; view && i < host->numa.n_nodes; i++) {
+		struct fragmentation_share share;
+
+		if (!may_use(a->in->guest, host->numa.nodes[i].id))
+			continue;
+		node_share(a, &host->numa.nodes[i], page_kib, &share);
+		size->now += share.now_kib / page_kib;
+		size->more += (share.compact_kib + share.cache_kib) / page_kib;
+	}
+}
+
+static void add_sizes(struct adviser *a)
+{
+	size_t i;
+
+	add_size(a, a->in->fragmentation->page_kib);
+	for (i = 0; i < a->in->host->n_sizes; i++)
+		add_size(a, a->in->host->sizes[i].page_kib);
+}
+
+static const struct advise_size *size_of(const struct adviser *a, uint64_t page_kib)
+{
+	size_t i;
+
+	for (i = 0; i < a->advice.n_sizes; i++)
+		if (a->advice.sizes[i].page_kib == page_kib)
+			return &a->advice.sizes[i];
+	return NULL;
+}
+
+/* ---- huge pages ---- */
+
+/**
+ * struct trial - The plan for a guest with huge pages, summed up
+ * @rc:		What plan_make() returned; @err: its sentence
+ * @grow:	Pages that are to be made
+ * @room:	Of these, what fragmentation leaves on the nodes they are planned for; @now
+ *		of them at once
+ * @managed:	The plan has steps for huge pages at all
+ */
+struct trial {
+	uint64_t page_kib;
+	int rc;
+	bool managed;
+	uint64_t idle;
+	uint64_t grow;
+	uint64_t now;
+	uint64_t room;
+	struct err err;
+};
+
+static void sum_share(const struct adviser *a, const struct step_share *planned, uint64_t page_kib,
+		      struct trial *trial)
+{
+	const struct numa_node *node = numa_find(&a->in->host->numa, planned->node);
+	struct fragmentation_share share = { 0 };
+
+	if (node)
+		node_share(a, node, page_kib, &share);
+	trial->idle += planned->want_idle;
+	trial->grow += planned->want_grow;
+	trial->now += u64_min(planned->want_grow, share.now_kib / page_kib);
+	trial->room += u64_min(planned->want_grow,
+			       (share.now_kib + share.compact_kib + share.cache_kib) / page_kib);
+}
+
+static void sum_plan(const struct adviser *a, const struct plan *plan, struct trial *trial)
+{
+	size_t i, j;
+
+	for (i = 0; i < plan->list.n; i++) {
+		const struct step_hugepages *step = &plan->list.steps[i].hugepages;
+
+		if (plan->list.steps[i].kind != STEP_HUGEPAGES)
+			continue;
+		trial->managed = true;
+		for (j = 0; j < step->n_shares; j++)
+			sum_share(a, &step->shares[j], step->page_kib, trial);
+	}
+}
+
+/* Return: false where the host has no such pages, or memory ran out (rc says) */
+static bool try_shape(const struct adviser *a, enum advise_shape shape, uint64_t page_kib,
+		      struct trial *trial)
+{
+	const struct guest *guest = a->in->variants[shape].guest;
+	struct plan plan = { 0 };
+
+	memset(trial, 0, sizeof(*trial));
+	trial->page_kib = page_kib;
+	trial->rc = -ENODEV;
+	if (!guest)
+		return false;
+	trial->rc = plan_make(guest, a->in->host, a->in->policy, &plan, &trial->err);
+	if (trial->rc < 0)
+		return false;
+	sum_plan(a, &plan, trial);
+	plan_free(&plan);
+	return true;
+}
+
+/* Without our growing anything: what lies idle must do */
+static bool is_idle(const struct adviser *a, const struct trial *trial)
+{
+	const struct advise_size *size = size_of(a, trial->page_kib);
+
+	if (trial->rc < 0 || !size)
+		return false;
+	return trial->managed ? !trial->grow : size->idle >= size->pages;
+}
+
+static bool giant_fits(const struct adviser *a)
+{
+	const struct advise_size *size = size_of(a, GIGANTIC_KIB);
+
+	return size && size->waste_kib <= a->advice.size_kib / 8;
+}
+
+static void choose_shape(struct adviser *a, enum advise_backing backing, bool giant)
+{
+	a->advice.options[backing].shape = giant ? ADVISE_GIANT : ADVISE_SMALL;
+	a->advice.options[backing].page_kib = giant ? GIGANTIC_KIB : advise_small_kib(a->in->host);
+}
+
+static void say_boot(struct adviser *a, uint64_t page_kib)
+{
+	const struct advise_size *size = size_of(a, page_kib);
+	uint64_t kib = size ? u64_mul_sat(size->pages, page_kib) : 0;
+	char page[TEXT_KIB_SIZE], all[TEXT_KIB_SIZE];
+
+	if (!size) {
+		decide(a, ADVISE_STATIC, ADVISE_NO, "this kernel has no huge pages");
+		return;
+	}
+	text_from_kib(page_kib, page);
+	text_from_kib(kib, all);
+	if (kib / BOOT_PERCENT >= a->total_kib / 100)
+		decide(a, ADVISE_STATIC, ADVISE_NO,
+		       "%s in pages of %s are more than this host can reserve", all, page);
+	else
+		decide(a, ADVISE_STATIC, ADVISE_LATER,
+		       "reserve %" PRIu64 " pages of %s at boot: hugepagesz=%" PRIu64
+		       "%c hugepages=%" PRIu64 " on the kernel's command line",
+		       size->pages, page,
+		       page_kib >= KIB_PER_GIB ? page_kib / KIB_PER_GIB : page_kib / KIB_PER_MIB,
+		       page_kib >= KIB_PER_GIB ? 'G' : 'M', size->pages);
+}
+
+static void advise_static(struct adviser *a, const struct trial *small, const struct trial *giant)
+{
+	bool giant_idle = is_idle(a, giant) && giant_fits(a), large;
+	const struct trial *idle = giant_idle ? giant : small;
+	char page[TEXT_KIB_SIZE];
+
+	if (giant_idle || is_idle(a, small)) {
+		choose_shape(a, ADVISE_STATIC, giant_idle);
+		decide(a, ADVISE_STATIC, ADVISE_YES,
+		       "%" PRIu64 " pages of %s lie idle in the pools, and it needs %" PRIu64,
+		       size_of(a, idle->page_kib)->idle, text_from_kib(idle->page_kib, page),
+		       size_of(a, idle->page_kib)->pages);
+		return;
+	}
+	large = a->advice.size_kib >= GIANT_WORTH_KIB || a->in->guest->vfio;
+	choose_shape(a, ADVISE_STATIC, giant_fits(a) && (large || !small->page_kib));
+	say_boot(a, a->advice.options[ADVISE_STATIC].page_kib);
+}
+
+static void say_growth(struct adviser *a, const struct trial *trial)
+{
+	char page[TEXT_KIB_SIZE];
+
+	text_from_kib(trial->page_kib, page);
+	if (trial->room < trial->grow)
+		decide(a, ADVISE_DYNAMIC, ADVISE_NO,
+		       "memory is too fragmented: %" PRIu64 " pages of %s are to be made, and "
+		       "%" PRIu64 " can be at most",
+		       trial->grow, page, trial->room);
+	else if (trial->now < trial->grow)
+		decide(a, ADVISE_DYNAMIC, ADVISE_YES,
+		       "%" PRIu64 " pages of %s idle, %" PRIu64 " made of free memory, %" PRIu64
+		       " after compaction or reclaim of cache, which takes time at the start",
+		       trial->idle, page, trial->now, trial->grow - trial->now);
+	else if (!trial->grow)
+		decide(a, ADVISE_DYNAMIC, ADVISE_YES,
+		       "nothing has to be made: %" PRIu64 " pages of %s lie idle", trial->idle,
+		       page);
+	else if (trial->idle)
+		decide(a, ADVISE_DYNAMIC, ADVISE_YES,
+		       "%" PRIu64 " pages of %s idle, %" PRIu64
+		       " made of free memory and given back afterwards",
+		       trial->idle, page, trial->grow);
+	else
+		decide(a, ADVISE_DYNAMIC, ADVISE_YES,
+		       "%" PRIu64 " pages of %s can be made of free memory, and are given back "
+		       "afterwards",
+		       trial->grow, page);
+}
+
+/* Pages of 1 GiB are made at a start only where an area was kept for them */
+static bool cma_holds(const struct adviser *a, const struct trial *giant)
+{
+	const struct gigantic *gigantic = &a->in->gigantic;
+
+	return giant->rc == 0 && giant->managed && *gigantic->hugetlb_cma && giant_fits(a) &&
+	       u64_mul_sat(giant->grow, GIGANTIC_KIB) <= gigantic->cma_free_kib;
+}
+
+static void advise_dynamic(struct adviser *a, const struct trial *small, const struct trial *giant)
+{
+	bool cma = cma_holds(a, giant);
+
+	choose_shape(a, ADVISE_DYNAMIC, cma);
+	if (cma)
+		decide(a, ADVISE_DYNAMIC, ADVISE_YES,
+		       "%" PRIu64 " pages of 1 GiB idle, %" PRIu64
+		       " out of the area of hugetlb_cma=%s",
+		       giant->idle, giant->grow, a->in->gigantic.hugetlb_cma);
+	else if (!small->page_kib)
+		decide(a, ADVISE_DYNAMIC, ADVISE_NO, "this kernel has no huge pages for it");
+	else if (small->rc < 0)
+		decide(a, ADVISE_DYNAMIC, ADVISE_NO, "%s", small->err.text);
+	else if (!small->managed)
+		decide(a, ADVISE_DYNAMIC, ADVISE_NO,
+		       "manage = no in [hugepages] of /%s: no pool is grown", CONFIG_FILE);
+	else
+		say_growth(a, small);
+}
+
+static int advise_hugepages(struct adviser *a)
+{
+	uint64_t small_kib = advise_small_kib(a->in->host);
+	struct trial small, giant;
+
+	try_shape(a, ADVISE_SMALL, small_kib, &small);
+	try_shape(a, ADVISE_GIANT, GIGANTIC_KIB, &giant);
+	if (small.rc == -ENOMEM || giant.rc == -ENOMEM)
+		return -ENOMEM;
+	advise_static(a, &small, &giant);
+	advise_dynamic(a, &small, &giant);
+	return 0;
+}
+
+/* ---- plain memory ---- */
+
+static bool fits_ram(const struct adviser *a)
+{
+	return a->advice.size_kib <= a->ram_kib;
+}
+
+static void say_too_large(struct adviser *a, enum advise_backing backing)
+{
+	char size[TEXT_KIB_SIZE], ram[TEXT_KIB_SIZE];
+
+	decide(a, backing, ADVISE_NO, "it may come to use %s, and %s can be had",
+	       text_from_kib(a->advice.size_kib, size), text_from_kib(a->ram_kib, ram));
+}
+
+/* The kernel's words that give none */
+static bool is_off(const char *word)
+{
+	return !strcmp(word, "never") || !strcmp(word, "deny");
+}
+
+/* What it is when the guest runs: [thp] sets it before */
+static const char *thp_word(const struct adviser *a, bool shared)
+{
+	const struct config_thp *config = &a->in->policy->thp;
+	const char *ours = shared ? config->shmem_enabled : config->enabled;
+	const char *now = shared ? a->in->thp.shmem_enabled : a->in->thp.enabled;
+
+	return config->manage && *ours && *now ? ours : now;
+}
+
+static void advise_thp(struct adviser *a)
+{
+	const char *setting = a->shared ? "shmem_enabled" : "enabled";
+	const char *word = thp_word(a, a->shared);
+
+	if (!a->in->has_thp)
+		decide(a, ADVISE_THP, ADVISE_NO, "not in this kernel");
+	else if (!fits_ram(a))
+		say_too_large(a, ADVISE_THP);
+	else if (!*word)
+		decide(a, ADVISE_THP, ADVISE_NO,
+		       "the guest's memory is shared, and this kernel gives shared memory none");
+	else if (is_off(word))
+		decide(a, ADVISE_THP, ADVISE_LATER,
+		       "%stransparent_hugepage/%s is %s: have it set to %s by [thp] of /%s",
+		       a->shared ? "the guest's memory is shared, and " : "", setting, word,
+		       a->shared ? "advise" : "madvise", CONFIG_FILE);
+	else
+		decide(a, ADVISE_THP, ADVISE_YES,
+		       "QEMU asks for them (%s is %s); how many it gets shows while it runs",
+		       setting, word);
+}
+
+static const char *ksm_conflict(const struct adviser *a)
+{
+	enum ksm_gain gain;
+
+	if (!a->in->has_ksm)
+		return "not in this kernel";
+	gain = ksm_rules_gain(a->in->variants[ADVISE_PLAIN].guest, a->in->policy->ksm_allowed);
+	return gain == KSM_GAINS ? NULL : ksm_rules_why(gain);
+}
+
+static bool ksm_saves(const struct adviser *a)
+{
+	return a->in->has_ksm && a->in->ksm.saved_kib > 0 &&
+	       (uint64_t)a->in->ksm.saved_kib >= a->total_kib / ADVISE_SAVES;
+}
+
+/* Or will, when the guest starts */
+static bool ksm_runs(const struct adviser *a)
+{
+	const struct config_ksm *config = &a->in->policy->ksm;
+
+	return a->in->ksm.run == KSM_RUN_MERGE || (config->manage && config->enable != KSM_NEVER);
+}
+
+static void advise_ksm(struct adviser *a)
+{
+	const char *conflict = ksm_conflict(a);
+	char kib[TEXT_KIB_SIZE];
+
+	if (conflict)
+		decide(a, ADVISE_KSM, ADVISE_NO, "%s", conflict);
+	else if (!fits_ram(a))
+		say_too_large(a, ADVISE_KSM);
+	else if (!ksm_runs(a))
+		decide(a, ADVISE_KSM, ADVISE_LATER,
+		       "KSM is stopped, and stays so: allow it in [ksm] of /%s", CONFIG_FILE);
+	else if (a->in->ksm.saved_kib > 0)
+		decide(a, ADVISE_KSM, ADVISE_YES,
+		       "it saves %s here; nothing is merged of huge pages and of files",
+		       text_from_kib((uint64_t)a->in->ksm.saved_kib, kib));
+	else
+		decide(a, ADVISE_KSM, ADVISE_YES,
+		       "pays where guests are alike; nothing is merged of huge pages and of files");
+}
+
+/* ---- files ---- */
+
+static bool store_worth(const struct adviser *a)
+{
+	const struct store_view *store = store_in_use(a->in->host);
+
+	return store && store->configured && !store->state.in_ram && !store->state.root;
+}
+
+static void say_store(struct adviser *a, const struct store_view *store)
+{
+	const char *path = store ? store->config.path : QEMU_CONF_RAM_DIR;
+	const char *type = store ? store->state.mount.fstype : "";
+
+	if (store && store->state.in_ram)
+		decide(a, ADVISE_FILE, ADVISE_YES,
+		       "%s is a %s: in memory too, so it saves none; it is for sharing with other "
+		       "programs",
+		       path, type);
+	else if (!store || !store->configured)
+		decide(a, ADVISE_FILE, ADVISE_YES,
+		       "%s is no [store] of its own: guests could fill the host's file system",
+		       path);
+	else if (!*type)
+		decide(a, ADVISE_FILE, ADVISE_YES, "%s is mounted before the guest starts", path);
+	else
+		decide(a, ADVISE_FILE, ADVISE_YES,
+		       "%s is %s and has room; the guest's memory is as slow as that where it "
+		       "isn't cached",
+		       path, type);
+}
+
+static int advise_file(struct adviser *a)
+{
+	const struct store_view *store = store_in_use(a->in->host);
+	struct trial trial;
+
+	if (!a->in->host->stores_read) {
+		decide(a, ADVISE_FILE, ADVISE_NO, "only root may look where such memory lies");
+		return 0;
+	}
+	try_shape(a, ADVISE_FILES, 0, &trial);
+	if (trial.rc == -ENOMEM)
+		return -ENOMEM;
+	if (trial.rc < 0)
+		decide(a, ADVISE_FILE, ADVISE_NO, "%s", trial.err.text);
+	else if (a->in->guest->vfio && !(store && store->state.in_ram))
+		decide(a, ADVISE_FILE, ADVISE_NO,
+		       "VFIO pins memory, and newer kernels don't pin pages of a file system");
+	else
+		say_store(a, store);
+	return 0;
+}
+
+/* ---- one of them ---- */
+
+static bool is_possible(const struct adviser *a, enum advise_backing backing)
+{
+	return a->advice.options[backing].verdict == ADVISE_YES;
+}
+
+static bool is_tight(const struct adviser *a)
+{
+	return u64_sub_floor(a->ram_kib, a->advice.size_kib) < a->total_kib / ADVISE_TIGHT;
+}
+
+static enum advise_backing first_possible(const struct adviser *a, const enum advise_backing *list,
+					  size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (is_possible(a, list[i]))
+			return list[i];
+	return ADVISE_BACKINGS;
+}
+
+static enum advise_backing choose_for_vfio(struct adviser *a)
+{
+	static const enum advise_backing list[] = { ADVISE_STATIC, ADVISE_DYNAMIC, ADVISE_THP };
+
+	reason(a, "VFIO pins all of its memory from the start: nothing of it can be merged or "
+		  "put elsewhere, so large pages cost nothing");
+	return first_possible(a, list, 3);
+}
+
+static enum advise_backing choose_for_short(struct adviser *a)
+{
+	char size[TEXT_KIB_SIZE], ram[TEXT_KIB_SIZE];
+
+	if (!a->total_kib) {
+		reason(a, "it is bound to NUMA nodes that this host doesn't have");
+		return ADVISE_BACKINGS;
+	}
+	text_from_kib(a->advice.size_kib, size);
+	text_from_kib(a->ram_kib, ram);
+	reason(a, "it may come to use %s, and memory has %s for it", size, ram);
+	if (is_possible(a, ADVISE_FILE) && store_worth(a)) {
+		reason(a, "what doesn't fit into memory lies in the store");
+		return ADVISE_FILE;
+	}
+	reason(a, "there is no store outside memory that would take it: make the guest smaller, or "
+		  "shut another one down");
+	return ADVISE_BACKINGS;
+}
+
+static bool choose_ksm(struct adviser *a)
+{
+	char kib[TEXT_KIB_SIZE];
+
+	if (!is_possible(a, ADVISE_KSM) || (!is_tight(a) && !ksm_saves(a)))
+		return false;
+	if (is_tight(a))
+		reason(a, "with this guest %s of memory are left",
+		       text_from_kib(u64_sub_floor(a->ram_kib, a->advice.size_kib), kib));
+	if (ksm_saves(a))
+		reason(a, "KSM saves %s on this host, and would miss this guest's pages",
+		       text_from_kib((uint64_t)a->in->ksm.saved_kib, kib));
+	else
+		reason(a, "merging what guests have in common gives memory back");
+	return true;
+}
+
+/* Rule 5 and 6 */
+static enum advise_backing choose_pages(struct adviser *a)
+{
+	static const enum advise_backing list[] = { ADVISE_THP, ADVISE_DYNAMIC };
+	bool large = a->advice.size_kib >= ADVISE_LARGE_KIB;
+	char kib[TEXT_KIB_SIZE];
+	enum advise_backing found;
+
+	if (large && is_possible(a, ADVISE_DYNAMIC)) {
+		reason(a, "%s is large enough for huge pages to be felt, and they can be had",
+		       text_from_kib(a->advice.size_kib, kib));
+		return ADVISE_DYNAMIC;
+	}
+	found = first_possible(a, list, 2);
+	if (found == ADVISE_THP && large)
+		reason(a, "huge pages can't be had for it: transparent ones come as memory allows");
+	else if (found == ADVISE_THP)
+		reason(a, "%s is little: transparent huge pages do as well, without a pool",
+		       text_from_kib(a->advice.size_kib, kib));
+	else if (found == ADVISE_DYNAMIC)
+		reason(a, "transparent huge pages are not to be had");
+	else if (a->advice.options[ADVISE_THP].verdict == ADVISE_LATER) {
+		reason(a, "plain memory works now, and has large pages once they are switched on");
+		return ADVISE_THP;
+	}
+	return found;
+}
+
+static enum advise_backing choose(struct adviser *a)
+{
+	if (a->in->guest->vfio)
+		return choose_for_vfio(a);
+	if (is_possible(a, ADVISE_STATIC)) {
+		reason(a, "huge pages lie idle in the pools, and serve for nothing else");
+		return ADVISE_STATIC;
+	}
+	if (!fits_ram(a))
+		return choose_for_short(a);
+	return choose_ksm(a) ? ADVISE_KSM : choose_pages(a);
+}
+
+static void explain(struct adviser *a)
+{
+	const struct advise_option *option = &a->advice.options[a->advice.chosen];
+	const struct advise_size *huge = size_of(a, option->page_kib), *base = a->advice.sizes;
+	char kib[TEXT_KIB_SIZE], instead[TEXT_KIB_SIZE];
+
+	if (huge && option->page_kib)
+		reason(a, "its page tables are %s instead of %s",
+		       text_from_kib(huge->tables_kib, kib),
+		       text_from_kib(base->tables_kib, instead));
+	if (huge && option->page_kib && huge->waste_kib)
+		reason(a, "rounded up to whole pages, %s stay unused",
+		       text_from_kib(huge->waste_kib, kib));
+	if (a->in->guest->locked)
+		reason(a, "<locked/> stays: all of its memory is taken at the start");
+	if (a->in->running)
+		reason(a, "it runs: what it has now counts as taken");
+	if (!a->in->variants[option->shape].changed)
+		reason(a, "the guest's definition says so already");
+}
+
+static void measure(struct adviser *a)
+{
+	const struct numa *numa = &a->in->host->numa;
+	size_t i;
+
+	for (i = 0; i < numa->n_nodes; i++) {
+		const struct numa_node *node = &numa->nodes[i];
+
+		if (!may_use(a->in->guest, node->id))
+			continue;
+		a->total_kib = u64_add_sat(a->total_kib, node->total_kib);
+		a->ram_kib = u64_add_sat(a->ram_kib,
+					 node->free_kib + node->percpu_kib + node->reclaimable_kib);
+	}
+	for (i = 0; i < a->in->guest->n_memory; i++) {
+		const struct guest_memory *memory = &a->in->guest->memory[i];
+
+		a->advice.size_kib = u64_add_sat(a->advice.size_kib, memory->size_kib);
+		if (memory->shared)
+			a->shared = true;
+	}
+}
+
+int advise_make(const struct advise_input *in, struct advice *advice, struct err *err)
+{
+	struct adviser a = { .in = in };
+
+	measure(&a);
+	add_sizes(&a);
+	a.advice.options[ADVISE_FILE].shape = ADVISE_FILES;
+	if (advise_hugepages(&a) < 0 || advise_file(&a) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	advise_thp(&a);
+	advise_ksm(&a);
+	a.advice.chosen = choose(&a);
+	if (a.advice.chosen != ADVISE_BACKINGS)
+		explain(&a);
+	*advice = a.advice;
+	return 0;
+}

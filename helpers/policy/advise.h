@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Which backing suits a guest on this host.  Pure.
+ *
+ * DOC: how one is recommended
+ *
+ * Each backing is tried by the plan that the guest's start would make with the very XML
+ * that would be pasted.  Of those that are possible the first that applies:
+ *
+ * 1. The guest has VFIO devices.  They pin all of its memory from the start: there
+ *    is nothing to be merged, swapped or put off, so the largest pages that can be had.
+ * 2. Enough huge pages lie idle in the pools: they serve for nothing else.
+ * 3. Memory does not hold the guest: a store that is not in memory.
+ * 4. Memory holds it and little is left (ADVISE_TIGHT), or KSM saves much here
+ *    already (ADVISE_SAVES): KSM.
+ * 5. A large guest (ADVISE_LARGE_KIB): huge pages, grown for it and given back.
+ * 6. Transparent huge pages; or huge pages where there are none.
+ */
+#ifndef MEMBACKING_POLICY_ADVISE_H
+#define MEMBACKING_POLICY_ADVISE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "guest/guest_backing.h"
+#include "memory/fragmentation.h"
+#include "memory/gigantic.h"
+#include "memory/ksm.h"
+#include "memory/thp.h"
+#include "policy/config.h"
+#include "policy/host_view.h"
+
+struct err;
+struct guest;
+
+/* Memory is short when less than a tenth of the host is left */
+#define ADVISE_TIGHT 10
+
+/* KSM saves much when that is a sixteenth of the host */
+#define ADVISE_SAVES 16
+
+/* Below, page tables and the TLB matter little, and THP mostly does as well */
+#define ADVISE_LARGE_KIB (UINT64_C(2) * 1024 * 1024)
+
+/* Ways to write <memoryBacking> */
+enum advise_shape {
+	ADVISE_PLAIN,
+	ADVISE_SMALL, /* huge pages of 2 MiB, or what this host has in their place */
+	ADVISE_GIANT, /* of 1 GiB */
+	ADVISE_FILES,
+	ADVISE_SHAPES
+};
+
+enum advise_backing {
+	ADVISE_STATIC,	/* huge pages that are in the pools already */
+	ADVISE_DYNAMIC, /* huge pages, grown for the guest */
+	ADVISE_THP,
+	ADVISE_FILE,
+	ADVISE_KSM,
+	ADVISE_BACKINGS
+};
+
+enum advise_verdict {
+	ADVISE_NO,
+	ADVISE_LATER, /* after something else is done: see why */
+	ADVISE_YES,
+};
+
+/**
+ * struct advise_input - All that is asked
+ * @running:	The guest runs: what it has counts as taken
+ * @variants:	By shape.  Without a guest in them: the host has no such pages
+ */
+struct advise_input {
+	const struct guest *guest;
+	bool running;
+	const struct guest_variant *variants;
+	const struct host_view *host;
+	const struct fragmentation *fragmentation;
+	const struct guest_policy *policy;
+	bool has_ksm;
+	struct ksm ksm;
+	bool has_thp;
+	struct thp thp;
+	struct gigantic gigantic;
+};
+
+/**
+ * struct advise_size - The guest in pages of one size
+ * @tables_kib:	Page tables of a process that maps it.  The processor's second level (EPT,
+ *		NPT) needs as much again
+ * @waste_kib:	Rounded up to whole pages
+ * @idle:	Pages in the pools that nobody has a right to, on the nodes it may use
+ * @now, @more:	Pages that can be made of free memory, and at most of the rest of it
+ *		by compaction and reclaim.  0 for the base page, as @idle
+ */
+struct advise_size {
+	uint64_t page_kib;
+	uint64_t pages;
+	uint64_t tables_kib;
+	uint64_t waste_kib;
+	uint64_t idle;
+	uint64_t now;
+	uint64_t more;
+};
+
+#define ADVISE_SIZES_MAX   8
+#define ADVISE_WHY_SIZE	   512
+#define ADVISE_REASONS_MAX 6
+#define ADVISE_REASON_SIZE 256
+
+/**
+ * struct advise_option - One backing
+ * @shape:	What to write for it
+ * @page_kib:	Of huge pages; 0: they have no part in it
+ */
+struct advise_option {
+	enum advise_shape shape;
+	uint64_t page_kib;
+	enum advise_verdict verdict;
+	char why[ADVISE_WHY_SIZE];
+};
+
+/**
+ * struct advice - The comparison
+ * @chosen:	ADVISE_BACKINGS: none is possible
+ */
+struct advice {
+	uint64_t size_kib;
+	size_t n_sizes;
+	struct advise_size sizes[ADVISE_SIZES_MAX];
+	struct advise_option options[ADVISE_BACKINGS];
+	enum advise_backing chosen;
+	size_t n_reasons;
+	char reasons[ADVISE_REASONS_MAX][ADVISE_REASON_SIZE];
+};
+
+/* "static", "dynamic", "thp", "file", "ksm" */
+const char *advise_name(enum advise_backing backing);
+
+/**
+ * advise_small_kib() - Page size for ADVISE_SMALL
+ * Return: the default size unless that is gigantic, else the smallest; 0: none
+ */
+uint64_t advise_small_kib(const struct host_view *host);
+
+/* Only -ENOMEM: what is impossible is part of the advice */
+int advise_make(const struct advise_input *in, struct advice *advice, struct err *err);
+
+#endif

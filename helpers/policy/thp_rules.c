@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "policy/thp_rules.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "guest/guest.h"
+
+static uint64_t source_kib(const struct guest *guest, enum guest_source source)
+{
+	uint64_t kib = 0;
+	size_t i;
+
+	for (i = 0; i < guest->n_memory; i++)
+		if (!guest->memory[i].hugepages && guest->memory[i].source == source)
+			kib = u64_add_sat(kib, guest->memory[i].size_kib);
+	return kib;
+}
+
+uint64_t thp_rules_size(const struct guest *guest)
+{
+	return u64_add_sat(source_kib(guest, GUEST_SOURCE_ANONYMOUS),
+			   source_kib(guest, GUEST_SOURCE_MEMFD));
+}
+
+bool thp_rules_wanted(const struct guest *guest, const struct guest_policy *policy)
+{
+	const struct config_thp *thp = &policy->thp;
+
+	return thp->manage && (*thp->enabled || *thp->defrag || *thp->shmem_enabled) &&
+	       thp_rules_size(guest);
+}
+
+void thp_rules_fill(const struct guest *guest, const struct guest_policy *policy,
+		    struct step_thp *step)
+{
+	*step = (struct step_thp){
+		.size_kib = thp_rules_size(guest),
+		.settings = policy->thp,
+	};
+}
+
+/* ---- what stands in the way ---- */
+
+static bool is_one_of(const char *word, const char *a, const char *b)
+{
+	return !strcmp(word, a) || !strcmp(word, b);
+}
+
+static bool memfd_obstacle(const char *shmem, char *buf, size_t size)
+{
+	if (!is_one_of(shmem, "never", "deny"))
+		return false;
+	snprintf(buf, size,
+		 "its memfd gets no transparent huge pages: shmem_enabled is '%s'; set "
+		 "shmem_enabled = advise in [thp]",
+		 shmem);
+	return true;
+}
+
+void thp_rules_huge(const char *options, char word[THP_WORD_SIZE])
+{
+	const char *at = options, *end;
+	size_t len;
+
+	word[0] = '\0';
+	for (; at && *at; at = end ? end + 1 : NULL) {
+		end = strchr(at, ',');
+		len = end ? (size_t)(end - at) : strlen(at);
+		if (len > 5 && !memcmp(at, "huge=", 5) && len - 5 < THP_WORD_SIZE) {
+			memcpy(word, at + 5, len - 5);
+			word[len - 5] = '\0';
+		}
+	}
+}
+
+static bool is_tmpfs(const struct host_view *host, const struct step_store *store)
+{
+	size_t i;
+
+	if (store->mount)
+		return !strcmp(store->fstype, "tmpfs");
+	for (i = 0; i < host->n_stores; i++)
+		if (!strcmp(host->stores[i].config.path, store->path))
+			return !strcmp(host->stores[i].state.mount.fstype, "tmpfs");
+	return false;
+}
+
+static bool tmpfs_obstacle(const struct host_view *host, const struct step_store *store,
+			   const char *shmem, char *buf, size_t size)
+{
+	char huge[THP_WORD_SIZE];
+
+	if (!is_tmpfs(host, store) || !strcmp(shmem, "force"))
+		return false;
+	if (!strcmp(shmem, "deny")) {
+		snprintf(
+			buf, size,
+			"its files in the tmpfs at %s get no transparent huge pages: shmem_enabled "
+			"is 'deny'; set shmem_enabled = advise in [thp]",
+			store->path);
+		return true;
+	}
+	snprintf(huge, sizeof(huge), "%s", host->thp.store_huge);
+	if (store->mount)
+		thp_rules_huge(store->options, huge);
+	if (!is_one_of(huge, "", "never"))
+		return false;
+	snprintf(buf, size,
+		 "its files in the tmpfs at %s get no transparent huge pages: it is mounted %s; "
+		 "mount it with huge=advise",
+		 store->path, *huge ? "with huge=never" : "without huge=");
+	return true;
+}
+
+static bool anonymous_obstacle(const char *enabled, char *buf, size_t size)
+{
+	if (strcmp(enabled, "never") != 0)
+		return false;
+	snprintf(buf, size,
+		 "its memory gets no transparent huge pages: enabled is 'never'; set enabled = "
+		 "madvise in [thp]");
+	return true;
+}
+
+bool thp_rules_obstacle(const struct guest *guest, const struct host_view *host,
+			const struct step_store *store, const struct config_thp *settings,
+			char *buf, size_t size)
+{
+	const char *enabled = host->thp.thp.enabled, *shmem = host->thp.thp.shmem_enabled;
+
+	if (!host->thp.present)
+		return false;
+	if (settings && *settings->enabled)
+		enabled = settings->enabled;
+	if (settings && *settings->shmem_enabled && *shmem)
+		shmem = settings->shmem_enabled;
+	if (source_kib(guest, GUEST_SOURCE_MEMFD) && memfd_obstacle(shmem, buf, size))
+		return true;
+	if (store && source_kib(guest, GUEST_SOURCE_FILE) &&
+	    tmpfs_obstacle(host, store, shmem, buf, size))
+		return true;
+	return source_kib(guest, GUEST_SOURCE_ANONYMOUS) && anonymous_obstacle(enabled, buf, size);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Decisions about transparent huge pages: who gains, and what stands in the way.  Pure.
+ *
+ * DOC: which setting governs what
+ *
+ * QEMU asks for huge pages (MADV_HUGEPAGE) for all of a guest's memory.  For anonymous
+ * memory "enabled" has to allow that, for a memfd "shmem_enabled".  For a file in a tmpfs
+ * it is the tmpfs's own mount option huge=, unless "shmem_enabled" is "deny" or "force".
+ * Files on a disk's file system get none.
+ */
+#ifndef MEMBACKING_POLICY_THP_RULES_H
+#define MEMBACKING_POLICY_THP_RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy/config.h"
+#include "policy/host_view.h"
+#include "policy/step.h"
+
+struct guest;
+
+/* Memory that "enabled" or "shmem_enabled" govern: anonymous and memfd, in KiB */
+uint64_t thp_rules_size(const struct guest *guest);
+
+/* Does the configuration want settings to be changed for this guest? */
+bool thp_rules_wanted(const struct guest *guest, const struct guest_policy *policy);
+
+void thp_rules_fill(const struct guest *guest, const struct guest_policy *policy,
+		    struct step_thp *step);
+
+/* The value of "huge=" among mount options; empty where there is none */
+void thp_rules_huge(const char *options, char word[THP_WORD_SIZE]);
+
+/**
+ * thp_rules_obstacle() - Why memory of this guest can't lie in transparent huge pages
+ * @store:	Where its files lie, or are about to; NULL: it has none, or that is unknown
+ * @settings:	Applied before the guest starts; NULL: the host's stay
+ * @buf:	One sentence, without full stop, that says what would help
+ * Return: false where nothing stands in the way
+ */
+bool thp_rules_obstacle(const struct guest *guest, const struct host_view *host,
+			const struct step_store *store, const struct config_thp *settings,
+			char *buf, size_t size);
+
+#endif

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "steps/adopt.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "steps/steps.h"
+
+/* Up to @pages from one share to another of the same pool.  Return: how many */
+static uint64_t move_pages(struct step_share *to, struct step_share *from, uint64_t pages)
+{
+	uint64_t n = u64_min(from->have, pages);
+	uint64_t left = from->have - n;
+	/* Surplus pages that growing promoted are nobody's to use: they go with the rest */
+	uint64_t own = left ? u64_sub_floor(from->own, left) : from->own;
+	uint64_t promoted = u64_min(from->promoted, own);
+
+	if (!n)
+		return 0;
+	if (own)
+		to->foreign = u64_max(to->foreign, from->foreign);
+	to->have += n;
+	to->own += own;
+	to->promoted += promoted;
+	from->have = left;
+	from->own -= own;
+	from->promoted -= promoted;
+	return n;
+}
+
+/* What becomes of a change under way is not known yet: such a share stays as it is */
+static bool is_settled(const struct step_share *share)
+{
+	return !share->chunk.grow && !share->chunk.shrink;
+}
+
+static void draw(struct step_list *from, uint64_t page_kib, struct step_share *to)
+{
+	uint64_t pages = to->reserved;
+	size_t i, j;
+
+	for (i = 0; i < from->n; i++) {
+		struct step_hugepages *hp = &from->steps[i].hugepages;
+
+		if (from->steps[i].kind != STEP_HUGEPAGES || hp->page_kib != page_kib)
+			continue;
+		for (j = 0; j < hp->n_shares; j++)
+			if (hp->shares[j].node == to->node && is_settled(&hp->shares[j]))
+				pages -= move_pages(to, &hp->shares[j], pages);
+	}
+}
+
+static bool is_empty(const struct step *step)
+{
+	const struct step_hugepages *hp = &step->hugepages;
+	size_t i;
+
+	if (step->kind != STEP_HUGEPAGES)
+		return false;
+	for (i = 0; i < hp->n_shares; i++)
+		if (hp->shares[i].have || hp->shares[i].own || !is_settled(&hp->shares[i]))
+			return false;
+	return true;
+}
+
+static void remove_empty(struct step_list *list)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < list->n; i++) {
+		if (is_empty(&list->steps[i]))
+			step_ops(list->steps[i].kind)->free(&list->steps[i]);
+		else
+			list->steps[n++] = list->steps[i];
+	}
+	list->n = n;
+}
+
+void steps_adopt(struct step_list *to, struct step_list *from)
+{
+	size_t i, j;
+
+	for (i = 0; i < to->n; i++) {
+		struct step_hugepages *hp = &to->steps[i].hugepages;
+
+		for (j = 0; to->steps[i].kind == STEP_HUGEPAGES && j < hp->n_shares; j++)
+			draw(from, hp->page_kib, &hp->shares[j]);
+	}
+	remove_empty(from);
+}
+
+int steps_append(struct step_list *list, struct step_list *more)
+{
+	struct step *steps = reallocarray(list->steps, list->n + more->n + 1, sizeof(*steps));
+
+	if (!steps)
+		return -ENOMEM;
+	if (more->n)
+		memcpy(steps + list->n, more->steps, more->n * sizeof(*steps));
+	list->steps = steps;
+	list->n += more->n;
+	free(more->steps);
+	*more = (struct step_list){ 0 };
+	return 0;
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "steps/thp_step.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "memory/thp.h"
+#include "steps/setting.h"
+
+/* A file, and where struct config_thp has what is to be in it */
+struct word {
+	const char *file;
+	size_t offset;
+};
+
+static const struct word words[] = {
+	{ "enabled", offsetof(struct config_thp, enabled) },
+	{ "defrag", offsetof(struct config_thp, defrag) },
+	{ "shmem_enabled", offsetof(struct config_thp, shmem_enabled) },
+};
+
+#define N_WORDS (sizeof(words) / sizeof(words[0]))
+
+static char *word_at(struct config_thp *thp, size_t i)
+{
+	return (char *)thp + words[i].offset;
+}
+
+static const char *word_of(const struct config_thp *thp, size_t i)
+{
+	return (const char *)thp + words[i].offset;
+}
+
+static void describe(const struct step *step, char *buf, size_t size)
+{
+	const struct step_thp *thp = &step->thp;
+	char kib[TEXT_KIB_SIZE];
+	size_t used, i;
+
+	used = (size_t)snprintf(
+		buf, size, "transparent huge pages for %s:", text_from_kib(thp->size_kib, kib));
+	for (i = 0; i < N_WORDS && used < size; i++)
+		if (*word_of(&thp->settings, i))
+			used += (size_t)snprintf(buf + used, size - used, " %s=%s", words[i].file,
+						 word_of(&thp->settings, i));
+}
+
+/* A guest can do without: nothing that goes wrong here stops its start */
+static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
+{
+	struct step_thp *thp = &step->thp;
+	size_t i;
+
+	for (i = 0; i < N_WORDS; i++) {
+		struct setting_file file = { STEP_THP, "thp", THP_DIR, words[i].file };
+		const char *word = word_of(&thp->settings, i);
+
+		if (*word && setting_apply(ctx, &file, word, "", err) < 0)
+			log_warning("guest '%s' starts without %s = %s in [thp]: %s",
+				    ctx->guest_name, words[i].file, word, err->text);
+	}
+	thp->ready = true;
+	return ctx->save(ctx, err);
+}
+
+/* The settings go back when there is no step left to hold them */
+static int undo(struct step_ctx *ctx, struct step *step, enum undo_reason reason, struct err *err)
+{
+	(void)ctx;
+	(void)step;
+	(void)reason;
+	(void)err;
+	return 0;
+}
+
+static bool holds(const struct step *step, const struct shared_setting *setting)
+{
+	(void)step;
+	(void)setting;
+	return true;
+}
+
+/* ---- what every step can do ---- */
+
+/* The records tell what is half-done */
+static int confirm(const struct kfs *kfs, const struct host_view *host, struct step *step)
+{
+	(void)kfs;
+	(void)host;
+	(void)step;
+	return 0;
+}
+
+static void account(const struct step *step, struct host_view *host)
+{
+	(void)step;
+	(void)host;
+}
+
+static bool complete(const struct step *step)
+{
+	return step->thp.ready;
+}
+
+static int to_json(const struct step *step, json_t *object)
+{
+	const struct step_thp *thp = &step->thp;
+	bool ok = json_put_u64(object, "size_kib", thp->size_kib) &&
+		  json_put_bool(object, "ready", thp->ready);
+	size_t i;
+
+	for (i = 0; ok && i < N_WORDS; i++)
+		ok = json_put_string(object, words[i].file, word_of(&thp->settings, i));
+	return ok ? 0 : -ENOMEM;
+}
+
+static int read_word(const json_t *object, size_t i, struct config_thp *thp, struct err *err)
+{
+	const char *text;
+	int rc = json_read_string(object, words[i].file, &text, err);
+
+	if (rc == 0 && strlen(text) >= CONFIG_NAME_SIZE)
+		rc = err_set(err, EINVAL, "'%s' is too long", words[i].file);
+	if (rc == 0)
+		memcpy(word_at(thp, i), text, strlen(text) + 1);
+	return rc;
+}
+
+static int from_json(const json_t *object, struct step *step, struct err *err)
+{
+	struct step_thp *thp = &step->thp;
+	int rc = json_read_u64(object, "size_kib", &thp->size_kib, err);
+	size_t i;
+
+	thp->settings.manage = true;
+	for (i = 0; rc == 0 && i < N_WORDS; i++)
+		rc = read_word(object, i, &thp->settings, err);
+	if (rc == 0)
+		rc = json_read_bool_or(object, "ready", false, &thp->ready, err);
+	return rc;
+}
+
+static void free_step(struct step *step)
+{
+	(void)step;
+}
+
+const struct step_ops thp_step_ops = {
+	.name = "thp",
+	.describe = describe,
+	.apply = apply,
+	.undo = undo,
+	.confirm = confirm,
+	.account = account,
+	.complete = complete,
+	.holds = holds,
+	.restore = setting_restore,
+	.to_json = to_json,
+	.from_json = from_json,
+	.free = free_step,
+};
