@@ -5,8 +5,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "conf/profile.h"
 #include "conf/template.h"
 #include "policy/store_rules.h"
 
@@ -65,4 +67,14 @@ int nova_file_backed_fill(const struct host_view *host, char **text, struct err 
 	snprintf(usable, sizeof(usable), "%" PRIu64, nova_usable_mib(store));
 	text_from_kib(store_keep_free(store), keep);
 	return template_fill(nova_conf, values, text, err);
+}
+
+int nova_file_backed_parts(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
+			   struct err *err)
+{
+	cleanup_free char *text = NULL;
+	int rc = nova_file_backed_fill(host, &text, err);
+
+	(void)kfs;
+	return rc < 0 ? rc : parts_add(parts, PART_FILE, NOVA_FILE_BACKED_FILE, text, err);
 }

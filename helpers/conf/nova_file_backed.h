@@ -7,9 +7,16 @@
 
 #include <stdint.h>
 
+#include "policy/nova_conf.h"
+
 struct err;
 struct host_view;
+struct kfs;
+struct parts;
 struct store_view;
+
+/* Read after nova.conf, and before what somebody has put in a file of a later name */
+#define NOVA_FILE_BACKED_FILE NOVA_CONF_DIR "/nova.conf.d/20-membacking.conf"
 
 /* The size of @store in MiB, rounded down: what Nova is told */
 uint64_t nova_store_mib(const struct store_view *store);
@@ -26,7 +33,11 @@ uint64_t nova_usable_mib(const struct store_view *store);
 /* A file system of its own that is there: only then its size means anything */
 int nova_store_check(const struct store_view *store, struct err *err);
 
-/* The profile's lines, to be freed */
+/* The lines for nova.conf, to be freed */
 int nova_file_backed_fill(const struct host_view *host, char **text, struct err *err);
+
+/* The profile; see struct profile */
+int nova_file_backed_parts(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
+			   struct err *err);
 
 #endif

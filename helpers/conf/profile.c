@@ -1,17 +1,69 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "conf/profile.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
+#include "conf/file_backed.h"
+#include "conf/hugepages_profiles.h"
 #include "conf/nova_file_backed.h"
+#include "conf/sharing_profiles.h"
 #include "policy/nova_conf.h"
+#include "policy/qemu_conf.h"
+
+#define RESTART_NOVA "systemctl restart nova-compute.service\n"
 
 const struct profile profiles[] = {
 	{
+		.name = "file-backed",
+		.summary = "guests' memory in files of a store, in RAM where there is none yet",
+		.file = "/" QEMU_CONF_FILE,
+		.fill = file_backed_fill,
+	},
+	{
+		.name = "hugepages",
+		.summary = "huge pages of the default size, reserved when a guest starts",
+		.file = "/" CONFIG_DIR "/20-hugepages.conf",
+		.fill = hugepages_fill,
+	},
+	{
+		.name = "hugepages-1g",
+		.summary = "1 GiB pages, mounted early and kept once the host has them",
+		.file = "/" CONFIG_DIR "/20-hugepages-1g.conf",
+		.applied = "systemctl start dev-hugepages1G.mount\n" RESTART_LIBVIRT,
+		.removed = "systemctl stop dev-hugepages1G.mount\n",
+		.fill = hugepages_1g_fill,
+	},
+	{
+		.name = "static-hugepages",
+		.summary = "the pools as they are now, made again early at each boot",
+		.file = "/" STATIC_HUGEPAGES_FILE,
+		.applied = "systemctl enable libvirt-membacking-static.service\n",
+		.fill = static_hugepages_fill,
+	},
+	{
+		.name = "thp",
+		.summary = "transparent huge pages for guests while there are any",
+		.file = "/" CONFIG_DIR "/20-thp.conf",
+		.fill = thp_fill,
+	},
+	{
+		.name = "ksm",
+		.summary = "equal pages of similar guests merged while there are any",
+		.file = "/" CONFIG_DIR "/20-ksm.conf",
+		.applied = "systemctl stop ksmtuned.service ksm.service\n",
+		.fill = ksm_fill,
+	},
+	{
 		.name = "nova-file-backed",
 		.summary = "OpenStack Nova with its guests' memory in the mounted store",
-		.file = "/" NOVA_CONF_DIR "/nova.conf",
-		.fill = nova_file_backed_fill,
+		.file = "/" NOVA_FILE_BACKED_FILE,
+		.applied = RESTART_NOVA,
+		.removed = RESTART_NOVA,
+		.fill = nova_file_backed_parts,
 	},
 };
 
@@ -25,4 +77,47 @@ const struct profile *profile_find(const char *name)
 		if (!strcmp(profiles[i].name, name))
 			return &profiles[i];
 	return NULL;
+}
+
+/* ---- parts ---- */
+
+void parts_free(struct parts *parts)
+{
+	size_t i;
+
+	for (i = 0; i < parts->n; i++) {
+		free(parts->part[i].text);
+		free(parts->part[i].value);
+	}
+	parts->n = 0;
+}
+
+static int add(struct parts *parts, const struct part *part, struct err *err)
+{
+	if (part->text && (!part->key || part->value) && parts->n < PARTS_MAX) {
+		parts->part[parts->n++] = *part;
+		return 0;
+	}
+	free(part->text);
+	free(part->value);
+	return err_set(err, ENOMEM, "out of memory");
+}
+
+int parts_add(struct parts *parts, enum part_kind kind, const char *path, const char *text,
+	      struct err *err)
+{
+	const struct part part = { .kind = kind, .path = path, .text = strdup(text) };
+
+	return add(parts, &part, err);
+}
+
+int parts_add_key(struct parts *parts, const char *path, const char *key, const char *value,
+		  struct err *err)
+{
+	struct part part = { .kind = PART_QEMU_CONF, .path = path, .key = key };
+
+	part.value = strdup(value);
+	if (asprintf(&part.text, "%s = \"%s\"\n", key, value) < 0)
+		part.text = NULL;
+	return add(parts, &part, err);
 }

@@ -1,41 +1,60 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * virt-membacking conf: settings for other programs, with this host's numbers in them.
+ * virt-membacking conf: settings of other programs, with this host's numbers in them.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/text.h"
+#include "conf/change.h"
+#include "conf/difference.h"
 #include "conf/profile.h"
+#include "conf/record.h"
 #include "ctl/ctl.h"
 #include "ctl/look.h"
 #include "ctl/suggest.h"
+#include "policy/qemu_conf.h"
 
 /* ---- list ---- */
 
-static json_t *profile_to_json(const struct profile *profile)
+static bool is_applied(const struct ctl *ctl, const struct profile *profile)
+{
+	return record_exists(ctl->kfs.rootfd, profile->name);
+}
+
+static json_t *profile_to_json(const struct ctl *ctl, const struct profile *profile)
 {
 	json_t *object = json_object();
 
 	if (json_put_string(object, "name", profile->name) &&
 	    json_put_string(object, "summary", profile->summary) &&
-	    json_put_string(object, "file", profile->file))
+	    json_put_string(object, "file", profile->file) &&
+	    json_put_bool(object, "applied", is_applied(ctl, profile)))
 		return object;
 	json_decref(object);
 	return NULL;
 }
 
-static json_t *list_to_json(void)
+static bool is_listed(const struct ctl *ctl, const struct profile *profile)
+{
+	return !ctl->applied || is_applied(ctl, profile);
+}
+
+static json_t *list_to_json(const struct ctl *ctl)
 {
 	json_t *root = json_object(), *array = json_array();
 	bool ok = array;
 	size_t i;
 
 	for (i = 0; ok && i < n_profiles; i++)
-		ok = json_array_append_new(array, profile_to_json(&profiles[i])) == 0;
+		if (is_listed(ctl, &profiles[i]))
+			ok = json_array_append_new(array, profile_to_json(ctl, &profiles[i])) == 0;
 	ok = json_object_set_new(root, "profiles", array) == 0 && ok;
 	if (ok)
 		return root;
@@ -45,50 +64,323 @@ static json_t *list_to_json(void)
 
 static int list(struct ctl *ctl, const struct profile *profile, struct err *err)
 {
+	int width = 0;
 	size_t i;
 
 	(void)profile;
 	if (ctl->json)
-		return ctl_print_json(list_to_json(), err);
+		return ctl_print_json(list_to_json(ctl), err);
 	for (i = 0; i < n_profiles; i++)
-		printf("%s  %s\n", profiles[i].name, profiles[i].summary);
+		if ((int)strlen(profiles[i].name) > width)
+			width = (int)strlen(profiles[i].name);
+	for (i = 0; i < n_profiles; i++)
+		if (is_listed(ctl, &profiles[i]))
+			printf("%-*s  %s%s\n", width, profiles[i].name, profiles[i].summary,
+			       !ctl->applied && is_applied(ctl, &profiles[i]) ? " (applied)" : "");
 	return CTL_FINE;
 }
 
 /* ---- show ---- */
 
-static int print(const struct ctl *ctl, const struct profile *profile, const char *text,
-		 struct err *err)
+static int fill(const struct ctl *ctl, const struct profile *profile, struct parts *parts,
+		struct err *err)
 {
-	json_t *root;
-
-	if (!ctl->json) {
-		fputs(text, stdout);
-		return CTL_FINE;
-	}
-	root = profile_to_json(profile);
-	if (!json_put_string(root, "text", text)) {
-		json_decref(root);
-		root = NULL;
-	}
-	return ctl_print_json(root, err);
-}
-
-static int show(struct ctl *ctl, const struct profile *profile, struct err *err)
-{
-	cleanup_free char *text = NULL;
 	struct look look;
 	int rc = look_begin(ctl, &look, err);
 
+	parts->n = 0;
 	if (rc < 0)
 		return rc;
 	rc = round_look(&look.round, err);
 	if (rc == 0)
-		rc = profile->fill(&look.round.host, &text, err);
-	if (rc == 0)
-		rc = print(ctl, profile, text, err);
+		rc = profile->fill(&ctl->kfs, &look.round.host, parts, err);
 	look_end(&look);
 	return rc;
+}
+
+static const char *const kind_words[] = {
+	[PART_FILE] = "file",
+	[PART_LINES] = "lines",
+	[PART_QEMU_CONF] = "key",
+	[PART_SHOWN] = "shown",
+};
+
+/* What is no path is said as it is */
+static const char *slash(const struct part *part)
+{
+	return strchr(part->path, '/') ? "/" : "";
+}
+
+static json_t *part_to_json(const struct part *part)
+{
+	char path[PATH_MAX];
+	json_t *object = json_object();
+
+	snprintf(path, sizeof(path), "%s%s", slash(part), part->path);
+	if (json_put_string(object, "path", path) &&
+	    json_put_string(object, "kind", kind_words[part->kind]) &&
+	    json_put_string(object, "text", part->text))
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+/* "text" is what goes to "file" */
+static json_t *parts_to_json(const struct ctl *ctl, const struct profile *profile,
+			     const struct parts *parts)
+{
+	json_t *root = profile_to_json(ctl, profile), *array = json_array();
+	bool ok = array && json_put_string(root, "text", parts->part[0].text);
+	size_t i;
+
+	for (i = 0; ok && i < parts->n; i++)
+		ok = json_array_append_new(array, part_to_json(&parts->part[i])) == 0;
+	ok = json_object_set_new(root, "files", array) == 0 && ok;
+	if (ok)
+		return root;
+	json_decref(root);
+	return NULL;
+}
+
+static void print_parts(const struct parts *parts)
+{
+	size_t i;
+
+	for (i = 0; i < parts->n; i++) {
+		const struct part *part = &parts->part[i];
+
+		/* One file can be written as it is */
+		if (parts->n > 1)
+			printf("%s## %s%s%s\n", i ? "\n" : "", slash(part), part->path,
+			       part->kind == PART_SHOWN ? ", to be set by hand" : "");
+		fputs(part->text, stdout);
+	}
+}
+
+static int show(struct ctl *ctl, const struct profile *profile, struct err *err)
+{
+	struct parts parts;
+	int rc = fill(ctl, profile, &parts, err);
+
+	if (rc == 0 && ctl->json)
+		rc = ctl_print_json(parts_to_json(ctl, profile, &parts), err);
+	else if (rc == 0)
+		print_parts(&parts);
+	parts_free(&parts);
+	return rc;
+}
+
+/* ---- diff, apply, remove ---- */
+
+static json_t *file_to_json(const struct file_change *file)
+{
+	cleanup_free char *text = NULL;
+	json_t *object = json_object();
+	char path[PATH_MAX + 1];
+
+	snprintf(path, sizeof(path), "/%s", file->path);
+	if (difference(file->path, file->old, file->new, &text, NULL) < 0)
+		text = NULL;
+	else
+		text_mend(text);
+	if (text && json_put_string(object, "path", path) && json_put_string(object, "diff", text))
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+static json_t *change_to_json(const struct change *change)
+{
+	json_t *root = json_object(), *files = json_array(), *notes = json_array();
+	bool ok = files && notes;
+	size_t i;
+
+	for (i = 0; ok && i < change->n; i++)
+		ok = json_array_append_new(files, file_to_json(&change->files[i])) == 0;
+	for (i = 0; ok && i < change->n_notes; i++)
+		ok = json_array_append_new(notes, json_string(change->notes[i])) == 0;
+	ok = json_object_set_new(root, "changes", files) == 0 && ok;
+	ok = json_object_set_new(root, "notes", notes) == 0 && ok;
+	if (ok)
+		return root;
+	json_decref(root);
+	return NULL;
+}
+
+static int print_change(const struct change *change, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < change->n; i++) {
+		const struct file_change *file = &change->files[i];
+		cleanup_free char *text = NULL;
+		int rc = difference(file->path, file->old, file->new, &text, err);
+
+		if (rc < 0)
+			return rc;
+		fputs(text, stdout);
+	}
+	for (i = 0; i < change->n_notes; i++)
+		printf("Left alone: %s.\n", change->notes[i]);
+	return 0;
+}
+
+static int report(const struct ctl *ctl, const struct change *change, struct err *err)
+{
+	if (ctl->json)
+		return ctl_print_json(change_to_json(change), err);
+	return print_change(change, err);
+}
+
+/* What programs have to be told of their files; %s: the file */
+static const struct {
+	const char *dir;
+	const char *applied;
+	const char *removed;
+} readers[] = {
+	{ SYSCONF_DIR "/systemd/system/", "systemctl daemon-reload\n",
+	  "systemctl daemon-reload\n" },
+	{ SYSCONF_DIR "/tmpfiles.d/", "systemd-tmpfiles --create /%s\n", NULL },
+	{ SYSCONF_DIR "/sysctl.d/", "sysctl -p /%s\n", NULL },
+	{ QEMU_CONF_FILE, RESTART_LIBVIRT, RESTART_LIBVIRT },
+};
+
+#define N_READERS (sizeof(readers) / sizeof(readers[0]))
+
+/* @todo: to be freed.  Each command once */
+static int add_command(char **todo, const char *format, const char *path)
+{
+	cleanup_free char *command = NULL, *before = *todo;
+	const char *mark = format ? strstr(format, "%s") : NULL;
+
+	*todo = NULL;
+	if (!format)
+		format = "";
+	if (asprintf(&command, "%.*s%s%s", (int)(mark ? mark - format : 0), format,
+		     mark ? path : "", mark ? mark + 2 : format) < 0)
+		return -ENOMEM;
+	if (before && strstr(before, command))
+		return asprintf(todo, "%s", before) < 0 ? -ENOMEM : 0;
+	return asprintf(todo, "%s%s", before ? before : "", command) < 0 ? -ENOMEM : 0;
+}
+
+static int collect_commands(const struct profile *profile, const struct change *change, bool apply,
+			    char **todo)
+{
+	const char *own = apply ? profile->applied : profile->removed;
+	size_t i, k;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && i < N_READERS; i++)
+		for (k = 0; rc == 0 && k < change->n; k++)
+			if (!strncmp(change->files[k].path, readers[i].dir, strlen(readers[i].dir)))
+				rc = add_command(todo,
+						 change->files[k].new ? readers[i].applied :
+									readers[i].removed,
+						 change->files[k].path);
+	return rc == 0 && own ? add_command(todo, own, "") : rc;
+}
+
+static int print_commands(const struct profile *profile, const struct change *change, bool apply,
+			  struct err *err)
+{
+	cleanup_free char *todo = NULL;
+	const char *line;
+
+	if (collect_commands(profile, change, apply, &todo) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	if (!todo || !*todo)
+		return 0;
+	puts("\nWhat reads this has to be told:");
+	for (line = todo; *line; line += strcspn(line, "\n") + 1)
+		printf("    %.*s\n", (int)strcspn(line, "\n"), line);
+	return 0;
+}
+
+/* By hand, since it counts only at the next boot, and can keep the host from it */
+static void print_shown(const struct profile *profile, const struct parts *parts)
+{
+	size_t i;
+
+	for (i = 0; i < parts->n; i++)
+		if (parts->part[i].kind == PART_SHOWN)
+			printf("By hand, see \"virt-membacking conf show %s\": %s%s\n",
+			       profile->name, slash(&parts->part[i]), parts->part[i].path);
+}
+
+static int write_change(const struct ctl *ctl, const struct profile *profile, struct change *change,
+			const struct parts *parts, struct err *err)
+{
+	int rc = change_write(ctl->kfs.rootfd, profile->name, change, err);
+
+	if (rc < 0 || ctl->json)
+		return rc;
+	if (!change->n && !change->n_notes)
+		puts("Nothing to change.");
+	if (!change->n)
+		return 0;
+	rc = print_commands(profile, change, parts->n, err);
+	print_shown(profile, parts);
+	return rc;
+}
+
+/* With @write under the lock, so that nobody applies something between */
+static int change(struct ctl *ctl, const struct profile *profile, bool apply, bool write,
+		  struct err *err)
+{
+	const int rootfd = ctl->kfs.rootfd;
+	cleanup_close int lock = -1;
+	cleanup_free struct change *change = calloc(1, sizeof(*change));
+	struct parts parts = { 0 };
+	int rc = 0;
+
+	if (!change)
+		return err_set(err, ENOMEM, "out of memory");
+	if (write) {
+		lock = record_lock(rootfd, err);
+		rc = lock < 0 ? lock : 0;
+	}
+	if (rc == 0 && apply)
+		rc = fill(ctl, profile, &parts, err);
+	if (rc == 0)
+		rc = apply ? change_apply(rootfd, profile->name, &parts, change, err) :
+			     change_remove(rootfd, profile->name, change, err);
+	if (rc == 0)
+		rc = report(ctl, change, err);
+	if (rc == 0 && write)
+		rc = write_change(ctl, profile, change, &parts, err);
+	if (rc == 0 && change->n_notes)
+		rc = CTL_FINDINGS;
+	parts_free(&parts);
+	change_free(change);
+	return rc;
+}
+
+static int diff(struct ctl *ctl, const struct profile *profile, struct err *err)
+{
+	return change(ctl, profile, true, false, err);
+}
+
+static int apply(struct ctl *ctl, const struct profile *profile, struct err *err)
+{
+	int rc = ctl_need_root(ctl, "change the configuration of other programs", err);
+
+	return rc < 0 ? rc : change(ctl, profile, true, true, err);
+}
+
+static int take_back(struct ctl *ctl, const struct profile *profile, struct err *err)
+{
+	int rc = ctl_need_root(ctl, "change the configuration of other programs", err);
+
+	if (rc < 0)
+		return rc;
+	if (!is_applied(ctl, profile)) {
+		if (ctl->json)
+			return ctl_print_json(change_to_json(&(struct change){ 0 }), err);
+		puts("Nothing to change.");
+		return CTL_FINE;
+	}
+	return change(ctl, profile, false, true, err);
 }
 
 /* ---- which of them ---- */
@@ -98,8 +390,8 @@ static const struct action {
 	size_t n_args; /* behind the name */
 	int (*run)(struct ctl *ctl, const struct profile *profile, struct err *err);
 } actions[] = {
-	{ "list", 0, list },
-	{ "show", 1, show },
+	{ "list", 0, list },   { "show", 1, show },	   { "diff", 1, diff },
+	{ "apply", 1, apply }, { "remove", 1, take_back },
 };
 
 #define N_ACTIONS (sizeof(actions) / sizeof(actions[0]))
@@ -149,7 +441,9 @@ static int run(struct ctl *ctl, struct err *err)
 	const struct action *action;
 
 	if (!ctl->n_args) {
-		err_set(err, EINVAL, "'conf' needs to know what to do: list or show");
+		err_set(err, EINVAL,
+			"'conf' needs to know what to do: list, show, diff, apply "
+			"or remove");
 		return CTL_USAGE;
 	}
 	action = find_action(ctl->args[0], err);
@@ -164,6 +458,10 @@ static int run(struct ctl *ctl, struct err *err)
 		err_set(err, EINVAL, "'conf %s' needs to know which profile", action->name);
 		return CTL_USAGE;
 	}
+	if (ctl->applied && action->n_args) {
+		err_set(err, EINVAL, "'conf %s' has no option '--applied'", action->name);
+		return CTL_USAGE;
+	}
 	if (action->n_args) {
 		profile = find_profile(ctl->args[1], err);
 		if (!profile)
@@ -174,11 +472,14 @@ static int run(struct ctl *ctl, struct err *err)
 
 const struct command cmd_conf = {
 	.name = "conf",
-	.usage = "conf list\nconf show PROFILE",
-	.summary = "show settings that other programs need",
-	.help = "A profile is a set of settings for another program, for one purpose. \"list\" names\n"
-		"them, \"show\" prints one with this host's numbers in it. Changes nothing.",
-	.options = CTL_JSON | CTL_ROOT,
+	.usage = "conf list [--applied]\nconf show PROFILE\nconf diff PROFILE\n"
+		 "conf apply PROFILE\nconf remove PROFILE",
+	.summary = "put settings into other programs' configuration, and take them back",
+	.help = "A profile is a set of settings of several programs, for one purpose. \"list\" names\n"
+		"them, \"show\" prints one with this host's numbers in it, \"diff\" says what \"apply\"\n"
+		"would change. \"remove\" restores the files as they were, or where they were edited\n"
+		"since takes back only what was applied.",
+	.options = CTL_JSON | CTL_ROOT | CTL_APPLIED,
 	.max_args = 2,
 	.run = run,
 };

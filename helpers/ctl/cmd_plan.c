@@ -5,11 +5,10 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "ctl/ctl.h"
-#include "ctl/domain_xml.h"
+#include "ctl/guest_arg.h"
 #include "ctl/step_text.h"
 #include "ctl/table.h"
 #include "guest/guest.h"
@@ -102,20 +101,6 @@ static int print(const struct guest *guest, const struct dry_run *run, struct er
 
 /* ---- the command ---- */
 
-static int read_guest(const struct ctl *ctl, struct guest **guest, struct err *err)
-{
-	const char *name = ctl->n_args ? ctl->args[0] : ctl->xml;
-	cleanup_free char *xml = NULL;
-	size_t len = 0;
-	int rc = ctl->xml ? domain_xml_from_file(ctl->xml, &xml, &len, err) :
-			    domain_xml_from_libvirt(ctl->args[0], &xml, &len, err);
-
-	if (rc < 0)
-		return rc;
-	rc = guest_parse(xml, len, guest, err);
-	return rc < 0 ? err_prefix(err, rc, "'%.256s'", name) : 0;
-}
-
 static int run(struct ctl *ctl, struct err *err)
 {
 	cleanup_guest struct guest *guest = NULL;
@@ -126,7 +111,7 @@ static int run(struct ctl *ctl, struct err *err)
 		err_set(err, EINVAL, "'plan' needs either a guest or --xml FILE");
 		return CTL_USAGE;
 	}
-	rc = read_guest(ctl, &guest, err);
+	rc = guest_arg(ctl, &guest, err);
 	if (rc == 0)
 		rc = dry_run(&ctl->kfs, guest, &result, err);
 	if (rc == 0)

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "ctl/ctl.h"
 #include "ctl/status.h"
+#include "ctl/watch.h"
 
 static int look(struct status *status, struct err *err)
 {
@@ -48,26 +49,50 @@ static void warn_without_root(const struct ctl *ctl, const struct round *round)
 			    QEMU_CONF_FILE);
 }
 
-static int run(struct ctl *ctl, struct err *err)
+int status_read(const struct ctl *ctl, struct status *status, struct err *err)
 {
-	struct status status = { 0 };
-	int rc = look_begin(ctl, &status.look, err);
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	rc = look(&status, err);
-	if (rc == 0) {
-		warn_without_root(ctl, &status.look.round);
+	*status = (struct status){ 0 };
+	rc = look_begin(ctl, &status->look, err);
+	if (rc == 0)
+		rc = look(status, err);
+	if (rc == 0)
+		warn_without_root(ctl, &status->look.round);
+	return rc;
+}
+
+void status_close(struct status *status)
+{
+	look_end(&status->look);
+}
+
+static int report(const struct ctl *ctl, struct err *err)
+{
+	struct status status;
+	int rc = status_read(ctl, &status, err);
+
+	if (rc == 0)
 		rc = ctl->json ? ctl_print_json(status_to_json(&status), err) :
 				 status_print(&status, err);
-	}
-	look_end(&status.look);
+	status_close(&status);
 	return rc;
+}
+
+static int run(struct ctl *ctl, struct err *err)
+{
+	if (ctl->watching)
+		return watch(ctl, report, err);
+	if (ctl->n_args) {
+		err_set(err, EINVAL, "'status' has no use for the argument '%.64s'", ctl->args[0]);
+		return CTL_USAGE;
+	}
+	return report(ctl, err);
 }
 
 const struct command cmd_status = {
 	.name = "status",
-	.usage = "status",
+	.usage = "status [--watch [SECONDS]]",
 	.summary = "show huge pages, stores, KSM, THP, and what guests hold",
 	.help = "Shows each node's memory and huge pages, the stores of file-backed memory, KSM\n"
 		"and THP, and what guests hold. Changes nothing.\n\n"
@@ -75,9 +100,11 @@ const struct command cmd_status = {
 		"          in full at each\n"
 		"CLAIMED   promised to a guest whose QEMU has not taken them yet\n"
 		"IDLE      nobody has a right to them\n"
-		"OURS      in the pool for a guest's sake, and given back with it\n\n"
+		"OURS      in the pool for a guest's sake, and given back with it\n"
+		"IN USE    of the pool's pages, or of the node's memory\n\n"
 		"AVAILABLE free in a store for guests\n"
 		"PROMISED  what the guests in it can come to use altogether",
-	.options = CTL_JSON | CTL_ROOT,
+	.options = CTL_JSON | CTL_ROOT | CTL_WATCH,
+	.max_args = 1,
 	.run = run,
 };

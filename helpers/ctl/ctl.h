@@ -25,6 +25,15 @@ enum ctl_option {
 	CTL_ROOT = 1 << 1,
 	CTL_XML = 1 << 2,
 	CTL_FORCE = 1 << 3,
+	CTL_APPLY = 1 << 4,
+	CTL_SIZE = 1 << 5,
+	CTL_PAGE_SIZE = 1 << 6,
+	CTL_NODE = 1 << 7,
+	CTL_OUTPUT = 1 << 8,
+	CTL_DIRECT = 1 << 9,
+	CTL_RELOAD = 1 << 10,
+	CTL_WATCH = 1 << 11,
+	CTL_APPLIED = 1 << 12,
 };
 
 /**
@@ -32,14 +41,26 @@ enum ctl_option {
  * @kfs:	Open on @root
  * @root:	--root; NULL: this host
  * @xml:	--xml; NULL if not given
+ * @size, @page_size, @node, @output, @watch: Their values; NULL if not given
+ * @watching:	--watch, also without a value
  * @args:	What follows the command's name, without options
  */
 struct ctl {
 	struct kfs kfs;
 	const char *root;
 	const char *xml;
+	const char *size;
+	const char *page_size;
+	const char *node;
+	const char *output;
+	const char *watch;
 	bool json;
 	bool force;
+	bool apply;
+	bool direct;
+	bool reload;
+	bool watching;
+	bool applied;
 	size_t n_args;
 	char **args;
 };
@@ -50,6 +71,8 @@ struct ctl {
  *		options that all have
  * @summary:	For the list of commands.  Small letters, no full stop
  * @help:	Sentences for --help, in lines of at most 79 columns
+ * @needs:	What is missing with fewer than @min_args; NULL: "which guest"
+ * @hidden:	In no list of commands, and never suggested
  * @options:	Bits of enum ctl_option
  * @run:	Writes the report to stdout.  Return: enum ctl_exit, or -errno with
  *		a sentence; CTL_USAGE with a sentence too
@@ -59,6 +82,8 @@ struct command {
 	const char *usage;
 	const char *summary;
 	const char *help;
+	const char *needs;
+	bool hidden;
 	unsigned int options;
 	size_t min_args;
 	size_t max_args;
@@ -71,6 +96,14 @@ extern const struct command cmd_reconcile;
 extern const struct command cmd_release;
 extern const struct command cmd_check;
 extern const struct command cmd_conf;
+extern const struct command cmd_advise;
+extern const struct command cmd_fragmentation;
+extern const struct command cmd_reserve;
+extern const struct command cmd_hook;
+extern const struct command cmd_metrics;
+extern const struct command cmd_adopt;
+extern const struct command cmd_holders;
+extern const struct command cmd_reserve_static;
 
 /* Commands that change the host: -EPERM if we are not root.  A captured host is
  * a directory like any other */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -73,11 +74,81 @@ int domain_xml_from_libvirt(const char *guest, char **xml, size_t *len, struct e
 	if (!conn)
 		return err_set(err, EIO,
 			       "libvirt cannot be asked for guest '%.256s': %s; without it, give "
-			       "the guest's XML: virt-membacking plan --xml FILE",
+			       "the guest's XML with --xml FILE",
 			       guest, virGetLastErrorMessage());
 	rc = read_domain(conn, guest, xml, err);
 	if (rc == 0)
 		*len = strlen(*xml);
 	virConnectClose(conn);
 	return rc;
+}
+
+/* ---- changing it ---- */
+
+struct domain_edit {
+	virConnectPtr conn;
+	virDomainPtr domain;
+};
+
+static int read_definition(const struct domain_edit *edit, const char *guest, char **xml,
+			   struct err *err)
+{
+	if (virDomainIsPersistent(edit->domain) != 1)
+		return err_set(err, EINVAL,
+			       "guest '%s' is transient: it has no definition that could be "
+			       "changed (virsh define makes one)",
+			       guest);
+	*xml = virDomainGetXMLDesc(edit->domain, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
+	return *xml ? 0 : no_domain(guest, err);
+}
+
+int domain_edit_begin(const char *guest, struct domain_edit **edit, char **xml, size_t *len,
+		      struct err *err)
+{
+	struct domain_edit *result = calloc(1, sizeof(*result));
+	int rc;
+
+	if (!result)
+		return err_set(err, ENOMEM, "out of memory");
+	result->conn = libvirt_open_for_changes();
+	if (!result->conn) {
+		free(result);
+		return err_set(err, EIO, "libvirt doesn't let us change guest '%.256s': %s", guest,
+			       virGetLastErrorMessage());
+	}
+	result->domain = find_domain(result->conn, guest);
+	rc = result->domain ? read_definition(result, guest, xml, err) : no_domain(guest, err);
+	if (rc < 0) {
+		domain_edit_end(result);
+		return rc;
+	}
+	*len = strlen(*xml);
+	*edit = result;
+	return 0;
+}
+
+bool domain_edit_is_saved(const struct domain_edit *edit)
+{
+	return virDomainHasManagedSaveImage(edit->domain, 0) == 1;
+}
+
+int domain_edit_define(const struct domain_edit *edit, const char *xml, struct err *err)
+{
+	virDomainPtr defined = virDomainDefineXML(edit->conn, xml);
+
+	if (!defined)
+		return err_set(err, EIO, "libvirt refuses the definition: %s",
+			       virGetLastErrorMessage());
+	virDomainFree(defined);
+	return 0;
+}
+
+void domain_edit_end(struct domain_edit *edit)
+{
+	if (!edit)
+		return;
+	if (edit->domain)
+		virDomainFree(edit->domain);
+	virConnectClose(edit->conn);
+	free(edit);
 }

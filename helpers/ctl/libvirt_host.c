@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Of libvirt's API only what reads is used, and in the command only: a hook that
- * called it would wait for the libvirt that waits for the hook.
+ * libvirt's API is used in the command only: a hook that called it would wait for the
+ * libvirt that waits for the hook.  What changes a guest is in domain_edit_define().
  */
 #include "ctl/libvirt_host.h"
 
@@ -34,6 +34,12 @@ struct _virConnect *libvirt_open(void)
 {
 	virSetErrorFunc(NULL, silence);
 	return virConnectOpenReadOnly(LIBVIRT_URI);
+}
+
+struct _virConnect *libvirt_open_for_changes(void)
+{
+	virSetErrorFunc(NULL, silence);
+	return virConnectOpen(LIBVIRT_URI);
 }
 
 /* NULL: out of memory */

@@ -42,6 +42,9 @@ struct libvirt_host {
 /* A connection that only reads, or NULL; virGetLastErrorMessage() says why */
 struct _virConnect *libvirt_open(void);
 
+/* One that also changes things, likewise */
+struct _virConnect *libvirt_open_for_changes(void);
+
 /* Ask qemu:///system.  -ENOMEM only */
 int libvirt_host_ask(struct libvirt_host *host, struct err *err);
 

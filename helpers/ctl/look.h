@@ -20,7 +20,8 @@ struct look {
 	struct round round;
 };
 
-/* Everything but round_look() itself.  A missing state directory is one without ledgers */
+/* Everything but round_look() itself.  A missing state directory is one without ledgers.
+ * After a failure there is nothing to end, but look_end() is harmless */
 int look_begin(const struct ctl *ctl, struct look *look, struct err *err);
 void look_end(struct look *look);
 

@@ -27,7 +27,21 @@
 #endif
 
 static const struct command *const commands[] = {
-	&cmd_status, &cmd_check, &cmd_plan, &cmd_reconcile, &cmd_release, &cmd_conf,
+	&cmd_status,
+	&cmd_check,
+	&cmd_plan,
+	&cmd_advise,
+	&cmd_fragmentation,
+	&cmd_reserve,
+	&cmd_release,
+	&cmd_reconcile,
+	&cmd_conf,
+	&cmd_hook,
+	&cmd_metrics,
+	/* For the packages' scripts and units; nobody needs to know them */
+	&cmd_adopt,
+	&cmd_holders,
+	&cmd_reserve_static,
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -39,13 +53,22 @@ static const struct command *const commands[] = {
 static const struct option_row {
 	unsigned int bit;
 	const char *name;
-	const char *arg;
+	const char *arg; /* in brackets if it may be left out */
 	const char *help;
 } options[] = {
 	{ CTL_JSON, "json", NULL, "report as JSON" },
 	{ CTL_ROOT, "root", "DIR", "take a captured host in DIR instead of this one" },
 	{ CTL_XML, "xml", "FILE", "the guest's domain XML; - is standard input" },
 	{ CTL_FORCE, "force", NULL, "even if the guest is alive or its ledger unreadable" },
+	{ CTL_APPLY, "apply", NULL, "put it into the guest's definition" },
+	{ CTL_SIZE, "size", "SIZE", "how much is to be plugged into the running guest" },
+	{ CTL_PAGE_SIZE, "page-size", "SIZE", "2M, 1G, ...; else the kernel's default huge page" },
+	{ CTL_NODE, "node", "N", "on this NUMA node only" },
+	{ CTL_OUTPUT, "output", "FILE", "write to a file, which is replaced at once or not" },
+	{ CTL_DIRECT, "direct", NULL, "as hooks/qemu itself, for libvirt before 6.5" },
+	{ CTL_RELOAD, "reload", NULL, "then tell the running libvirt to read its hooks again" },
+	{ CTL_WATCH, "watch", "[SECONDS]", "again and again, every 2 seconds or as told" },
+	{ CTL_APPLIED, "applied", NULL, "only profiles of which something is applied" },
 	{ ANY_HELP, "help", NULL, "say how it is used" },
 	{ ANY_VERSION, "version", NULL, "say which version this is" },
 };
@@ -68,19 +91,36 @@ struct call {
 
 /* ---- help ---- */
 
+static bool is_optional(const struct option_row *o)
+{
+	return o->arg && *o->arg == '[';
+}
+
+/* "--root DIR", "--watch[=SECONDS]" */
+static void option_text(const struct option_row *o, char *buf, size_t size)
+{
+	if (is_optional(o))
+		snprintf(buf, size, "--%s[=%s", o->name, o->arg + 1);
+	else
+		snprintf(buf, size, "--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+}
+
 static void print_options(unsigned int bits)
 {
+	int width = 12;
+	char left[32];
 	size_t i;
 
+	bits |= ANY_HELP | ANY_VERSION;
 	for (i = 0; i < N_OPTIONS; i++) {
-		const struct option_row *o = &options[i];
-		char left[32];
-
-		if (!(o->bit & (bits | ANY_HELP | ANY_VERSION)))
-			continue;
-		snprintf(left, sizeof(left), "--%s%s%s", o->name, o->arg ? " " : "",
-			 o->arg ? o->arg : "");
-		printf("  %-12s  %s\n", left, o->help);
+		option_text(&options[i], left, sizeof(left));
+		if (options[i].bit & bits && (int)strlen(left) > width)
+			width = (int)strlen(left);
+	}
+	for (i = 0; i < N_OPTIONS; i++) {
+		option_text(&options[i], left, sizeof(left));
+		if (options[i].bit & bits)
+			printf("  %-*s  %s\n", width, left, options[i].help);
 	}
 }
 
@@ -93,7 +133,8 @@ static void print_help(void)
 	       "gone.\n\n"
 	       "Commands:\n");
 	for (i = 0; i < N_COMMANDS; i++)
-		printf("  %-12s  %s\n", commands[i]->name, commands[i]->summary);
+		if (!commands[i]->hidden)
+			printf("  %-13s  %s\n", commands[i]->name, commands[i]->summary);
 	printf("\nOptions:\n");
 	print_options(CTL_JSON | CTL_ROOT);
 	printf("\n\"" PROGRAM " COMMAND --help\" says more of a command.\n"
@@ -130,13 +171,29 @@ static int wrong_option(char **argv, int found, struct err *err)
 
 static void take_option(struct call *call, unsigned int bit)
 {
+	struct ctl *ctl = &call->ctl;
+	const struct {
+		unsigned int bit;
+		const char **value;
+	} values[] = {
+		{ CTL_ROOT, &ctl->root },   { CTL_XML, &ctl->xml },
+		{ CTL_SIZE, &ctl->size },   { CTL_PAGE_SIZE, &ctl->page_size },
+		{ CTL_NODE, &ctl->node },   { CTL_OUTPUT, &ctl->output },
+		{ CTL_WATCH, &ctl->watch },
+	};
+	size_t i;
+
 	call->given |= bit;
-	if (bit == CTL_ROOT)
-		call->ctl.root = optarg;
-	if (bit == CTL_XML)
-		call->ctl.xml = optarg;
-	call->ctl.json = call->given & CTL_JSON;
-	call->ctl.force = call->given & CTL_FORCE;
+	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		if (values[i].bit == bit)
+			*values[i].value = optarg;
+	ctl->json = call->given & CTL_JSON;
+	ctl->force = call->given & CTL_FORCE;
+	ctl->direct = call->given & CTL_DIRECT;
+	ctl->reload = call->given & CTL_RELOAD;
+	ctl->watching = call->given & CTL_WATCH;
+	ctl->apply = call->given & CTL_APPLY;
+	ctl->applied = call->given & CTL_APPLIED;
 }
 
 static unsigned int option_bit(int key)
@@ -155,7 +212,9 @@ static int read_call(int argc, char **argv, struct call *call, struct err *err)
 
 	for (i = 0; i < N_OPTIONS; i++) {
 		longs[i].name = options[i].name;
-		longs[i].has_arg = options[i].arg ? required_argument : no_argument;
+		longs[i].has_arg = !options[i].arg	    ? no_argument :
+				   is_optional(&options[i]) ? optional_argument :
+							      required_argument;
 		longs[i].val = LONG_OPTION + (int)i;
 	}
 	opterr = 0;
@@ -175,14 +234,15 @@ static const struct command *find_command(const char *name, struct err *err)
 {
 	const char *names[N_COMMANDS];
 	const char *close;
-	size_t i;
+	size_t i, n = 0;
 
 	for (i = 0; i < N_COMMANDS; i++) {
 		if (!strcmp(commands[i]->name, name))
 			return commands[i];
-		names[i] = commands[i]->name;
+		if (!commands[i]->hidden)
+			names[n++] = commands[i]->name;
 	}
-	close = suggest(name, names, N_COMMANDS);
+	close = suggest(name, names, n);
 	if (close)
 		err_set(err, EINVAL, "unknown command '%.64s': did you mean '%s'?", name, close);
 	else
@@ -207,7 +267,8 @@ static int check_call(const struct call *call, const struct command *command, st
 		return CTL_USAGE;
 	}
 	if (ctl->n_args < command->min_args) {
-		err_set(err, EINVAL, "'%s' needs to know which guest", command->name);
+		err_set(err, EINVAL, "'%s' needs to know %s", command->name,
+			command->needs ? command->needs : "which guest");
 		return CTL_USAGE;
 	}
 	return CTL_FINE;

@@ -24,6 +24,15 @@ struct status {
 	struct thp thp;
 };
 
+struct ctl;
+
+/**
+ * status_read() - Look at the host and the ledgers.  Takes no lock and changes nothing
+ * @status:	To be ended by status_close(), in any case
+ */
+int status_read(const struct ctl *ctl, struct status *status, struct err *err);
+void status_close(struct status *status);
+
 /* NULL when memory ran out */
 json_t *status_to_json(const struct status *status);
 

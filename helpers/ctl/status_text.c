@@ -11,19 +11,20 @@
 #include "ctl/step_text.h"
 #include "ctl/store_text.h"
 #include "ctl/table.h"
+#include "ctl/term.h"
 #include "lifecycle/ledger.h"
 #include "policy/host_view.h"
 #include "policy/store_rules.h"
 
 /* ---- nodes and pools ---- */
 
-enum { NODE, TOTAL, FREE, RESERVED, CLAIMED, IDLE, OURS, NODE_COLUMNS };
+enum { NODE, TOTAL, FREE, RESERVED, CLAIMED, IDLE, OURS, IN_USE, NODE_COLUMNS };
 
 static const struct table_column node_columns[] = {
 	[NODE] = { "NODE", TABLE_TREE },	[TOTAL] = { "TOTAL", TABLE_RIGHT },
 	[FREE] = { "FREE", TABLE_RIGHT },	[RESERVED] = { "RESERVED", TABLE_RIGHT },
 	[CLAIMED] = { "CLAIMED", TABLE_RIGHT }, [IDLE] = { "IDLE", TABLE_RIGHT },
-	[OURS] = { "OURS", TABLE_RIGHT },
+	[OURS] = { "OURS", TABLE_RIGHT },	[IN_USE] = { "IN USE", TABLE_PLAIN },
 };
 
 /* "64 = 128 MiB" */
@@ -39,6 +40,19 @@ static void pages_cell(struct table *table, struct libscols_line *row, size_t co
 		table_cell(table, row, column, "0");
 }
 
+/* Narrow: pools of a TiB fit into 80 columns beside it */
+#define BAR_WIDTH 6
+
+static void bar_cell(struct table *table, struct libscols_line *row, size_t column, uint64_t all,
+		     uint64_t free)
+{
+	char bar[TERM_BAR_SIZE];
+
+	if (all)
+		table_cell(table, row, column, "%s",
+			   term_bar(u64_sub_floor(all, free), all, BAR_WIDTH, bar));
+}
+
 static void add_pool(struct table *table, struct libscols_line *parent,
 		     const struct size_view *size, const struct pool_view *pool)
 {
@@ -47,11 +61,12 @@ static void add_pool(struct table *table, struct libscols_line *parent,
 
 	table_cell(table, row, NODE, "%s", text_from_kib(size->page_kib, kib));
 	pages_cell(table, row, TOTAL, pool->pool.total, size->page_kib);
-	pages_cell(table, row, FREE, pool->pool.free, size->page_kib);
+	table_cell(table, row, FREE, "%" PRIu64, pool->pool.free);
 	table_cell(table, row, RESERVED, "%" PRIu64, size->reserved);
 	table_cell(table, row, CLAIMED, "%" PRIu64, pool->claimed);
 	table_cell(table, row, IDLE, "%" PRIu64, host_view_idle(size, pool));
 	table_cell(table, row, OURS, "%" PRIu64, pool->own);
+	bar_cell(table, row, IN_USE, pool->pool.total, pool->pool.free);
 }
 
 static void add_node(struct table *table, const struct host_view *host,
@@ -64,6 +79,7 @@ static void add_node(struct table *table, const struct host_view *host,
 	table_cell(table, row, NODE, "node %u", node->id);
 	table_cell(table, row, TOTAL, "%s", text_from_kib(node->total_kib, kib));
 	table_cell(table, row, FREE, "%s", text_from_kib(node->free_kib, kib));
+	bar_cell(table, row, IN_USE, node->total_kib, node->free_kib);
 	for (i = 0; i < host->n_sizes; i++) {
 		const struct pool_view *pool =
 			host_view_pool(host, host->sizes[i].page_kib, node->id);
@@ -189,6 +205,8 @@ static void phase_cell(struct table *table, struct libscols_line *row, const str
 		table_cell(table, row, PHASE, "%s", ledger_phase_name(ledger->phase));
 	else
 		table_cell(table, row, PHASE, "%s, gone", ledger_phase_name(ledger->phase));
+	if (ledger->foreign_version || !ledger->alive)
+		table_colour(table, row, PHASE, TERM_YELLOW);
 }
 
 /* A row for each step, the first of them with the guest's name */

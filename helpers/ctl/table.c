@@ -78,6 +78,19 @@ void table_cell(struct table *table, struct libscols_line *row, size_t column, c
 	}
 }
 
+void table_colour(struct table *table, struct libscols_line *row, size_t column,
+		  enum term_colour colour)
+{
+	struct libscols_cell *cell;
+
+	if (table->failed || colour == TERM_PLAIN || !term_colours())
+		return;
+	cell = scols_line_get_cell(row, column);
+	if (scols_table_enable_colors(table->scols, 1) < 0 || !cell ||
+	    scols_cell_set_color(cell, term_colour(colour)) < 0)
+		table->failed = true;
+}
+
 /* libsmartcols fills empty cells at the end of a line with blanks */
 static void print_trimmed(const char *text)
 {

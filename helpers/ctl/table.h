@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "ctl/term.h"
+
 struct err;
 struct libscols_line;
 struct libscols_table;
@@ -41,6 +43,10 @@ struct libscols_line *table_row(struct table *table, struct libscols_line *paren
 
 void table_cell(struct table *table, struct libscols_line *row, size_t column, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* In @colour where the terminal has colours */
+void table_colour(struct table *table, struct libscols_line *row, size_t column,
+		  enum term_colour colour);
 
 /* Print and free */
 int table_end(struct table *table, struct err *err);

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "conf/sharing_profiles.h"
+
+#include <errno.h>
+
+#include "base/err.h"
+#include "conf/profile.h"
+#include "conf/template.h"
+#include "kernel/kfs.h"
+#include "memory/thp.h"
+#include "policy/config.h"
+
+TEMPLATE(thp_conf, "conf-snippets/thp/membacking.conf");
+TEMPLATE(thp_sysctl, "conf-snippets/thp/sysctl.conf");
+TEMPLATE(ksm_conf, "conf-snippets/ksm/membacking.conf");
+TEMPLATE(ksm_ksmtuned, "conf-snippets/ksm/ksmtuned.conf");
+
+#define UNITS SYSCONF_DIR "/systemd/system"
+
+int thp_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
+	     struct err *err)
+{
+	struct thp thp;
+	int rc = thp_read(kfs, &thp, err);
+
+	(void)host;
+	if (rc == 0)
+		rc = parts_add(parts, PART_FILE, CONFIG_DIR "/20-thp.conf", thp_conf, err);
+	if (rc == 0)
+		rc = parts_add(parts, PART_FILE, SYSCONF_DIR "/sysctl.d/60-membacking-thp.conf",
+			       thp_sysctl, err);
+	return rc;
+}
+
+int ksm_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
+	     struct err *err)
+{
+	int rc;
+
+	(void)host;
+	if (!kfs_exists(kfs, "sys/kernel/mm/ksm/run"))
+		return err_set(err, ENOENT, "this kernel has no KSM");
+	rc = parts_add(parts, PART_FILE, CONFIG_DIR "/20-ksm.conf", ksm_conf, err);
+	if (rc == 0)
+		rc = parts_add(parts, PART_FILE, UNITS "/ksmtuned.service.d/50-membacking.conf",
+			       ksm_ksmtuned, err);
+	if (rc == 0)
+		rc = parts_add(parts, PART_FILE, UNITS "/ksm.service.d/50-membacking.conf",
+			       ksm_ksmtuned, err);
+	return rc;
+}

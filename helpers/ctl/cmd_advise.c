@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * virt-membacking advise: which backing suits a guest, and putting it there.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "ctl/advise.h"
+#include "ctl/ctl.h"
+#include "ctl/domain_xml.h"
+#include "guest/guest.h"
+#include "guest/guest_xml.h"
+#include "lifecycle/round.h"
+#include "lifecycle/state.h"
+#include "lifecycle/view.h"
+#include "policy/config.h"
+
+/**
+ * struct inquiry - Everything that is read for one advice
+ * @edit:	Only for --apply
+ */
+struct inquiry {
+	char *xml;
+	size_t len;
+	char *before;
+	struct domain_edit *edit;
+	struct guest *guest;
+	struct config *config;
+	struct guest_policy policy;
+	struct state state;
+	struct round round;
+	struct fragmentation fragmentation;
+	struct guest_variant variants[ADVISE_SHAPES];
+	struct advise_input in;
+	struct advice advice;
+};
+
+static void inquiry_free(struct inquiry *q)
+{
+	int i;
+
+	for (i = 0; i < ADVISE_SHAPES; i++)
+		guest_variant_free(&q->variants[i]);
+	fragmentation_free(&q->fragmentation);
+	round_free(&q->round);
+	state_close(&q->state);
+	config_free(q->config);
+	guest_free(q->guest);
+	domain_edit_end(q->edit);
+	free(q->before);
+	free(q->xml);
+}
+
+/* ---- the guest ---- */
+
+static int read_before(struct inquiry *q, struct err *err)
+{
+	cleanup_xml_doc xmlDoc *doc = NULL;
+	int rc = guest_xml_open(q->xml, q->len, &doc, err);
+
+	return rc < 0 ? rc : guest_backing_text(doc, &q->before, err);
+}
+
+static int read_guest(const struct ctl *ctl, struct inquiry *q, struct err *err)
+{
+	const char *name = ctl->xml ? ctl->xml : ctl->args[0];
+	int rc;
+
+	if (ctl->xml)
+		rc = domain_xml_from_file(ctl->xml, &q->xml, &q->len, err);
+	else if (ctl->apply)
+		rc = domain_edit_begin(name, &q->edit, &q->xml, &q->len, err);
+	else
+		rc = domain_xml_from_libvirt(name, &q->xml, &q->len, err);
+	if (rc < 0)
+		return rc;
+	rc = guest_parse(q->xml, q->len, &q->guest, err);
+	if (rc == 0)
+		rc = read_before(q, err);
+	return rc < 0 ? err_prefix(err, rc, "'%.256s'", name) : 0;
+}
+
+static bool is_shared(const struct guest *guest)
+{
+	size_t i;
+
+	for (i = 0; i < guest->n_memory; i++)
+		if (guest->memory[i].shared)
+			return true;
+	return false;
+}
+
+static int make_variants(struct inquiry *q, struct err *err)
+{
+	const struct host_view *host = &q->round.host;
+	const enum guest_backing_kind kinds[ADVISE_SHAPES] = {
+		[ADVISE_PLAIN] = GUEST_BACKING_PLAIN,
+		[ADVISE_SMALL] = GUEST_BACKING_HUGEPAGES,
+		[ADVISE_GIANT] = GUEST_BACKING_HUGEPAGES,
+		[ADVISE_FILES] = GUEST_BACKING_FILE,
+	};
+	const uint64_t pages[ADVISE_SHAPES] = {
+		[ADVISE_SMALL] = advise_small_kib(host),
+		[ADVISE_GIANT] = host_view_size(host, GIGANTIC_KIB) ? GIGANTIC_KIB : 0,
+	};
+	int i, rc = 0;
+
+	for (i = 0; rc == 0 && i < ADVISE_SHAPES; i++) {
+		struct guest_backing want = { .kind = kinds[i],
+					      .page_kib = pages[i],
+					      .default_kib = host->default_page_kib,
+					      .shared = is_shared(q->guest) };
+
+		if (kinds[i] != GUEST_BACKING_HUGEPAGES || pages[i])
+			rc = guest_variant_make(q->xml, q->len, q->guest, &want, &q->variants[i],
+						err);
+	}
+	return rc;
+}
+
+/* ---- the host ---- */
+
+static int read_config(const struct ctl *ctl, struct inquiry *q, struct err *err)
+{
+	int rc = config_load(ctl->kfs.rootfd, &q->config, err);
+
+	if (rc == 0)
+		rc = config_for_guest(q->config, q->guest, &q->policy, err);
+	if (rc == 0)
+		rc = config_check_section(q->config, q->guest, "hugepages", err);
+	return rc < 0 ? rc : config_check_section(q->config, q->guest, "store", err);
+}
+
+/* @config: to look at stores, too */
+static int look_at(const struct ctl *ctl, struct inquiry *q, const struct config *config,
+		   struct err *err)
+{
+	round_free(&q->round);
+	round_init(&q->round, &ctl->kfs, &q->state, 0);
+	q->round.config = config;
+	q->round.guest = q->guest;
+	return round_look(&q->round, err);
+}
+
+/* What is prepared for the guest is given back before its next start is prepared */
+static int look(const struct ctl *ctl, struct inquiry *q, struct err *err)
+{
+	struct ledger *own;
+	int rc = state_open(ctl->kfs.rootfd, false, &q->state, err);
+
+	/* Before the first guest there is no state directory */
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
+	rc = look_at(ctl, q, q->config, err);
+	/* Stores may be closed to us: all else can be compared still */
+	if (rc == -EACCES)
+		rc = look_at(ctl, q, NULL, err);
+	if (rc < 0)
+		return rc;
+	own = ledgers_find(&q->round.ledgers, q->guest->uuid);
+	if (own && own->alive && own->phase == LEDGER_PREPARED) {
+		own->alive = false;
+		rc = round_refresh(&q->round, err);
+	}
+	q->in.running = own && own->alive;
+	if (rc == 0)
+		view_settle(&ctl->kfs, &q->round.ledgers, &q->round.host);
+	return rc;
+}
+
+static int read_kernel(const struct ctl *ctl, struct inquiry *q, struct err *err)
+{
+	int rc = fragmentation_read(&ctl->kfs, &q->fragmentation, err);
+
+	if (rc < 0)
+		return rc;
+	rc = ksm_read(&ctl->kfs, &q->in.ksm, err);
+	q->in.has_ksm = rc == 0;
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
+	rc = thp_read(&ctl->kfs, &q->in.thp, err);
+	q->in.has_thp = rc == 0;
+	gigantic_read(&ctl->kfs, &q->in.gigantic);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+static int inquire(const struct ctl *ctl, struct inquiry *q, struct err *err)
+{
+	int rc = read_guest(ctl, q, err);
+
+	if (rc == 0)
+		rc = read_config(ctl, q, err);
+	if (rc == 0)
+		rc = look(ctl, q, err);
+	if (rc == 0)
+		rc = read_kernel(ctl, q, err);
+	if (rc == 0)
+		rc = make_variants(q, err);
+	if (rc < 0)
+		return rc;
+	q->in.guest = q->guest;
+	q->in.variants = q->variants;
+	q->in.host = &q->round.host;
+	q->in.fragmentation = &q->fragmentation;
+	q->in.policy = &q->policy;
+	return advise_make(&q->in, &q->advice, err);
+}
+
+/* ---- --apply ---- */
+
+static void say_applied(const struct ctl *ctl, const struct inquiry *q)
+{
+	if (ctl->json)
+		return;
+	printf("\nGuest '%s' is defined so; it takes effect at its next start.\n", q->guest->name);
+	if (domain_edit_is_saved(q->edit))
+		printf("Not at the very next one: that restores what was saved, as it was\n"
+		       "(virsh managedsave-remove %s drops it).\n",
+		       q->guest->name);
+}
+
+/* Return: 1 if the definition was changed, 0 if it says so already, or -errno */
+static int apply(const struct ctl *ctl, const struct inquiry *q, const struct advise_report *report,
+		 struct err *err)
+{
+	const struct guest_variant *variant = advise_chosen(report);
+	int rc;
+
+	if (!variant)
+		return err_set(err, ENOSPC, "guest '%s' stays as it is: %s", q->guest->name,
+			       q->advice.reasons[0]);
+	if (!variant->changed) {
+		if (!ctl->json)
+			printf("\nNothing to change.\n");
+		return 0;
+	}
+	if (!ctl->json) {
+		printf("\nWhat changes in its definition:\n\n");
+		advise_print_difference(report);
+		fflush(stdout);
+	}
+	rc = domain_edit_define(q->edit, variant->xml, err);
+	if (rc < 0)
+		return err_prefix(err, rc, "guest '%s'", q->guest->name);
+	say_applied(ctl, q);
+	return 1;
+}
+
+/* ---- the command ---- */
+
+static int report(const struct ctl *ctl, const struct inquiry *q, struct err *err)
+{
+	const struct advise_report report = { &q->in, &q->advice, q->before };
+	int applied = 0;
+
+	if (!ctl->json)
+		advise_print(&report);
+	if (ctl->apply)
+		applied = apply(ctl, q, &report, err);
+	if (applied < 0)
+		return applied;
+	if (ctl->json && ctl_print_json(advise_to_json(&report, applied > 0), err) < 0)
+		return -ENOMEM;
+	return q->advice.chosen == ADVISE_BACKINGS ? CTL_FINDINGS : CTL_FINE;
+}
+
+static int check_call(const struct ctl *ctl, struct err *err)
+{
+	if (!ctl->xml == !ctl->n_args)
+		err_set(err, EINVAL, "'advise' needs either a guest or --xml FILE");
+	else if (ctl->apply && ctl->xml)
+		err_set(err, EINVAL,
+			"--apply changes a guest that libvirt has defined: a file is "
+			"yours to change");
+	else if (ctl->apply && ctl->root)
+		err_set(err, EINVAL, "--apply is for this host: a captured one says nothing of it");
+	else
+		return CTL_FINE;
+	return CTL_USAGE;
+}
+
+static int run(struct ctl *ctl, struct err *err)
+{
+	struct inquiry q = { .state = STATE_CLOSED };
+	int rc = check_call(ctl, err);
+
+	if (rc)
+		return rc;
+	rc = inquire(ctl, &q, err);
+	if (rc == 0)
+		rc = report(ctl, &q, err);
+	inquiry_free(&q);
+	return rc;
+}
+
+const struct command cmd_advise = {
+	.name = "advise",
+	.usage = "advise GUEST [--apply]\nadvise --xml FILE",
+	.summary = "compare ways to back a guest's memory, and recommend one",
+	.help = "Compares static, dynamic and transparent huge pages, file-backed memory and\n"
+		"KSM for a guest on this host as it is now, recommends one, and shows the XML\n"
+		"for it. With --apply it is put into the guest's definition, and nothing else\n"
+		"of that is changed; it takes effect at the guest's next start.",
+	.options = CTL_JSON | CTL_ROOT | CTL_XML | CTL_APPLY,
+	.max_args = 1,
+	.run = run,
+};

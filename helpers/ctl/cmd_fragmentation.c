@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * virt-membacking fragmentation: a picture of what could become huge pages.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <langinfo.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "ctl/ctl.h"
+#include "ctl/table.h"
+#include "lifecycle/view.h"
+#include "memory/fragmentation.h"
+#include "policy/host_view.h"
+
+/* Cells of a bar: with the page size in front of it 80 columns hold it */
+#define BAR_CELLS 68
+
+enum part { NOW, COMPACT, CACHE, USED, HUGE, NEVER, PARTS };
+
+/* Light to dark from what is easy to what is hard; letters where there are no shades */
+static const struct {
+	const char *name;
+	const char *utf8;
+	char ascii;
+	const char *colour;
+} parts[PARTS] = {
+	[NOW] = { "now", "█", '#', "\033[32m" },
+	[COMPACT] = { "after compaction", "▓", '+', "\033[36m" },
+	[CACHE] = { "after reclaim of cache", "▒", '~', "\033[33m" },
+	[USED] = { "in use, or kept back", "░", '.', "" },
+	[HUGE] = { "huge pages already", "■", 'H', "\033[34m" },
+	[NEVER] = { "never: can't be moved", "×", 'x', "\033[31m" },
+};
+
+struct picture {
+	struct host_view host;
+	struct fragmentation fragmentation;
+};
+
+static void share_parts(const struct picture *p, const struct numa_node *node, uint64_t page_kib,
+			uint64_t kib[PARTS])
+{
+	struct fragmentation_share share;
+
+	fragmentation_share(&p->fragmentation, node, page_kib, host_view_pooled(&p->host, node->id),
+			    &share);
+	kib[NOW] = share.now_kib;
+	kib[COMPACT] = share.compact_kib;
+	kib[CACHE] = share.cache_kib;
+	kib[USED] = share.used_kib;
+	kib[HUGE] = share.huge_kib;
+	kib[NEVER] = share.never_kib;
+}
+
+/* ---- JSON ---- */
+
+static json_t *size_to_json(const struct picture *p, const struct numa_node *node,
+			    uint64_t page_kib)
+{
+	static const char *const keys[PARTS] = { "now_kib",  "compact_kib", "cache_kib",
+						 "used_kib", "huge_kib",    "never_kib" };
+	json_t *object = json_object();
+	uint64_t kib[PARTS];
+	bool ok = json_put_u64(object, "page_kib", page_kib);
+	int i;
+
+	share_parts(p, node, page_kib, kib);
+	for (i = 0; i < PARTS; i++)
+		ok = ok && json_put_u64(object, keys[i], kib[i]);
+	ok = ok && json_put_u64(object, "now_pages", kib[NOW] / page_kib);
+	if (ok)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+static json_t *zone_to_json(const struct picture *p, const struct fragmentation_zone *zone)
+{
+	const struct fragmentation *f = &p->fragmentation;
+	json_t *object = json_object(), *indices = json_array();
+	bool ok = json_put_string(object, "name", zone->name) &&
+		  json_put_u64(object, "spare_kib", zone->spare * f->page_kib);
+	size_t i;
+
+	for (i = 0; ok && i < p->host.n_sizes; i++) {
+		uint64_t page_kib = p->host.sizes[i].page_kib;
+		json_t *index;
+
+		if (fragmentation_gigantic(f, page_kib))
+			continue;
+		index = json_pack("{s:I, s:f}", "page_kib", (json_int_t)page_kib, "index",
+				  fragmentation_index(f, zone, page_kib) / 1000.0);
+		ok = json_array_append_new(indices, index) == 0;
+	}
+	ok = json_object_set_new(object, "extfrag", indices) == 0 && ok;
+	if (ok)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+static json_t *node_to_json(const struct picture *p, const struct numa_node *node)
+{
+	const struct fragmentation *f = &p->fragmentation;
+	json_t *object = json_object(), *sizes = json_array(), *zones = json_array();
+	bool ok = json_put_u64(object, "id", node->id) &&
+		  json_put_u64(object, "total_kib", node->total_kib);
+	size_t i;
+
+	for (i = 0; ok && i < p->host.n_sizes; i++)
+		ok = json_array_append_new(sizes,
+					   size_to_json(p, node, p->host.sizes[i].page_kib)) == 0;
+	for (i = 0; ok && i < f->n_zones; i++)
+		if (f->zones[i].node == node->id && f->zones[i].managed)
+			ok = json_array_append_new(zones, zone_to_json(p, &f->zones[i])) == 0;
+	ok = json_object_set_new(object, "sizes", sizes) == 0 && ok;
+	ok = json_object_set_new(object, "zones", zones) == 0 && ok;
+	if (ok)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+static json_t *to_json(const struct picture *p)
+{
+	json_t *root = json_object(), *nodes = json_array();
+	bool ok = json_put_bool(root, "migrate_types", p->fragmentation.types);
+	size_t i;
+
+	for (i = 0; ok && i < p->host.numa.n_nodes; i++)
+		ok = json_array_append_new(nodes, node_to_json(p, &p->host.numa.nodes[i])) == 0;
+	ok = json_object_set_new(root, "nodes", nodes) == 0 && ok;
+	if (ok)
+		return root;
+	json_decref(root);
+	return NULL;
+}
+
+/* ---- the picture ---- */
+
+/* As libsmartcols decides for its trees */
+static bool is_utf8(void)
+{
+	return !strcmp(nl_langinfo(CODESET), "UTF-8");
+}
+
+static bool wants_colour(void)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb");
+}
+
+/* A part that is there is seen: one cell at least, at the cost of the largest */
+static void share_cells(const uint64_t kib[PARTS], uint64_t total, unsigned int cells[PARTS])
+{
+	unsigned int used = 0;
+	int i, largest = 0;
+
+	for (i = 0; i < PARTS; i++) {
+		cells[i] = total ? (unsigned int)((double)kib[i] / (double)total * BAR_CELLS) : 0;
+		if (kib[i] && !cells[i])
+			cells[i] = 1;
+		used += cells[i];
+		if (kib[i] > kib[largest])
+			largest = i;
+	}
+	cells[largest] += BAR_CELLS;
+	cells[largest] -= used;
+}
+
+static void print_bar(const struct picture *p, const struct numa_node *node, uint64_t page_kib)
+{
+	const bool utf8 = is_utf8(), colour = wants_colour();
+	unsigned int cells[PARTS], n;
+	char text[TEXT_KIB_SIZE];
+	uint64_t kib[PARTS];
+	int i;
+
+	share_parts(p, node, page_kib, kib);
+	share_cells(kib, node->total_kib, cells);
+	printf("  %7s  ", text_from_kib(page_kib, text));
+	for (i = 0; i < PARTS; i++) {
+		if (colour && *parts[i].colour && cells[i])
+			fputs(parts[i].colour, stdout);
+		for (n = 0; n < cells[i]; n++)
+			printf("%.*s", utf8 ? 4 : 1, utf8 ? parts[i].utf8 : &parts[i].ascii);
+		if (colour && *parts[i].colour && cells[i])
+			fputs("\033[0m", stdout);
+	}
+	putchar('\n');
+}
+
+/* Of gigantic pages all is a bound; see memory/fragmentation.h */
+static const char *bound(const struct picture *p, int part, uint64_t page_kib)
+{
+	if (part == COMPACT || part == CACHE)
+		return "up to ";
+	if (part == NOW && fragmentation_gigantic(&p->fragmentation, page_kib))
+		return "up to ";
+	return part == NEVER ? "at least " : "";
+}
+
+static void part_cell(const struct picture *p, struct table *table, struct libscols_line *row,
+		      size_t column, int part, uint64_t kib)
+{
+	uint64_t page_kib = p->host.sizes[column - 1].page_kib;
+	char text[TEXT_KIB_SIZE];
+
+	if (!kib)
+		table_cell(table, row, column, "0");
+	else if (part == NOW || part == COMPACT)
+		table_cell(table, row, column, "%s%" PRIu64 " = %s", bound(p, part, page_kib),
+			   kib / page_kib, text_from_kib(kib, text));
+	else
+		table_cell(table, row, column, "%s%s", bound(p, part, page_kib),
+			   text_from_kib(kib, text));
+}
+
+#define COLUMNS_MAX 8
+
+static int print_legend(const struct picture *p, const struct numa_node *node, struct err *err)
+{
+	size_t n = u64_min(p->host.n_sizes, COLUMNS_MAX - 1), i;
+	struct table_column columns[COLUMNS_MAX] = { { "  COULD BE HUGE PAGES OF", TABLE_PLAIN } };
+	char names[COLUMNS_MAX][TEXT_KIB_SIZE];
+	struct table table;
+	int part;
+
+	for (i = 0; i < n; i++) {
+		text_from_kib(p->host.sizes[i].page_kib, names[i]);
+		columns[i + 1] = (struct table_column){ names[i], TABLE_RIGHT };
+	}
+	table_begin(&table, columns, n + 1);
+	for (part = 0; part < PARTS; part++) {
+		struct libscols_line *row = table_row(&table, NULL);
+
+		table_cell(&table, row, 0, "  %.*s %s", is_utf8() ? 4 : 1,
+			   is_utf8() ? parts[part].utf8 : &parts[part].ascii, parts[part].name);
+		for (i = 0; i < n; i++) {
+			uint64_t kib[PARTS];
+
+			share_parts(p, node, p->host.sizes[i].page_kib, kib);
+			part_cell(p, &table, row, i + 1, part, kib[part]);
+		}
+	}
+	return table_end(&table, err);
+}
+
+/* What a failing request fails for, as /sys/kernel/debug/extfrag/extfrag_index says it */
+static void print_index(const struct picture *p, const struct fragmentation_zone *zone,
+			uint64_t page_kib)
+{
+	int index = fragmentation_index(&p->fragmentation, zone, page_kib);
+	char text[TEXT_KIB_SIZE];
+
+	if (index < 0 || !zone->managed || fragmentation_gigantic(&p->fragmentation, page_kib))
+		return;
+	printf("  Zone %s has no free %s: %s (extfrag index %d.%03d).\n", zone->name,
+	       text_from_kib(page_kib, text),
+	       index < 500 ? "memory is short" : "free memory is in pieces", index / 1000,
+	       index % 1000);
+}
+
+static int print_node(const struct picture *p, const struct numa_node *node, struct err *err)
+{
+	const struct fragmentation *f = &p->fragmentation;
+	char text[TEXT_KIB_SIZE];
+	size_t i, j;
+	int rc;
+
+	printf("Node %u, %s\n\n", node->id, text_from_kib(node->total_kib, text));
+	for (i = 0; i < p->host.n_sizes; i++)
+		print_bar(p, node, p->host.sizes[i].page_kib);
+	putchar('\n');
+	rc = print_legend(p, node, err);
+	for (i = 0; i < f->n_zones; i++)
+		for (j = 0; f->zones[i].node == node->id && j < p->host.n_sizes; j++)
+			print_index(p, &f->zones[i], p->host.sizes[j].page_kib);
+	return rc;
+}
+
+static bool has_gigantic(const struct picture *p)
+{
+	size_t n = p->host.n_sizes;
+
+	return n && fragmentation_gigantic(&p->fragmentation, p->host.sizes[n - 1].page_kib);
+}
+
+static int print(const struct picture *p, struct err *err)
+{
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && i < p->host.numa.n_nodes; i++) {
+		if (i)
+			putchar('\n');
+		rc = print_node(p, &p->host.numa.nodes[i], err);
+	}
+	if (has_gigantic(p))
+		printf("\nOne page that can't be moved spoils a whole GiB, and the kernel doesn't say\n"
+		       "where such pages lie: expect fewer pages of 1 GiB than that.\n");
+	if (!p->fragmentation.types)
+		printf("\nOnly root may read /proc/pagetypeinfo: without it \"after compaction\" is "
+		       "too\nhigh and \"never\" too low.\n");
+	return rc;
+}
+
+/* ---- the command ---- */
+
+static int run(struct ctl *ctl, struct err *err)
+{
+	struct picture p = { 0 };
+	int rc = view_read(&ctl->kfs, &p.host, err);
+
+	if (rc < 0)
+		return rc;
+	if (!p.host.n_sizes)
+		rc = err_set(err, ENODEV, "this kernel has no huge pages");
+	if (rc == 0)
+		rc = fragmentation_read(&ctl->kfs, &p.fragmentation, err);
+	if (rc == 0)
+		rc = ctl->json ? ctl_print_json(to_json(&p), err) : print(&p, err);
+	fragmentation_free(&p.fragmentation);
+	view_free(&p.host);
+	return rc;
+}
+
+const struct command cmd_fragmentation = {
+	.name = "fragmentation",
+	.usage = "fragmentation",
+	.summary = "show what could become huge pages now, later, and never",
+	.help = "Shows for each node and size what share of memory could become huge pages now,\n"
+		"after compaction, after reclaim of the page cache, and never, as far as the\n"
+		"kernel tells. Changes nothing. Root sees more: /proc/pagetypeinfo is closed to\n"
+		"others.",
+	.options = CTL_JSON | CTL_ROOT,
+	.run = run,
+};

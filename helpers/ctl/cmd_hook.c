@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * virt-membacking hook: our programs among libvirt's hooks.
+ *
+ * libvirt is told to reload only where somebody asks for it with --reload: a SIGHUP is
+ * harmless to libvirt, but it makes other people's daemon hooks run too.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "ctl/ctl.h"
+#include "ctl/hook_links.h"
+#include "ctl/suggest.h"
+
+/* What helps wherever libvirt may not know of a hook */
+#define RELOAD "virt-membacking hook enable --reload"
+
+struct hooks {
+	struct hook_link links[HOOK_KINDS];
+	enum hook_seen seen;
+	struct process daemon;
+	const char *why;
+};
+
+static int read_hooks(const struct kfs *kfs, struct hooks *hooks, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < HOOK_KINDS; i++) {
+		int rc = hook_link_read(kfs, (enum hook_kind)i, &hooks->links[i], err);
+
+		if (rc < 0)
+			return rc;
+	}
+	hooks->seen = hook_seen(kfs, &hooks->links[HOOK_QEMU], &hooks->daemon, &hooks->why);
+	return 0;
+}
+
+/* Without the qemu hook nothing is prepared; without the other one, mounts and settling
+ * come later */
+static int verdict(const struct hooks *hooks)
+{
+	size_t i;
+
+	for (i = 0; i < HOOK_KINDS; i++)
+		if (!hooks->links[i].linked || !hooks->links[i].executable)
+			return CTL_FINDINGS;
+	return hooks->seen == HOOK_SEEN_UNKNOWN ? CTL_FINDINGS : CTL_FINE;
+}
+
+/* ---- status ---- */
+
+static json_t *link_to_json(const struct hook_link *link)
+{
+	json_t *object = json_object();
+	char path[HOOK_PATH_SIZE + 1], program[HOOK_PATH_SIZE + 1];
+
+	snprintf(path, sizeof(path), "/%s", link->path);
+	snprintf(program, sizeof(program), "/%s", link->program);
+	if (json_put_string(object, "name", link->name) && json_put_string(object, "path", path) &&
+	    json_put_string(object, "program", program) &&
+	    json_put_bool(object, "linked", link->linked) &&
+	    json_put_bool(object, "direct", link->direct) &&
+	    json_put_bool(object, "foreign", link->foreign) &&
+	    json_put_bool(object, "executable", link->executable))
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+/* "seen" is null where it can't be told */
+static json_t *libvirt_to_json(const struct hooks *hooks)
+{
+	bool known = hooks->seen == HOOK_SEEN_YES || hooks->seen == HOOK_SEEN_NO;
+	json_t *object = json_object();
+
+	if (json_put_bool(object, "running", hooks->seen != HOOK_NO_LIBVIRT) &&
+	    json_object_set_new(object, "pid",
+				hooks->daemon.pid ? json_integer(hooks->daemon.pid) :
+						    json_null()) == 0 &&
+	    json_object_set_new(object, "seen",
+				known ? json_boolean(hooks->seen == HOOK_SEEN_YES) : json_null()) ==
+		    0 &&
+	    json_put_string(object, "why", hooks->why))
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+static json_t *to_json(const struct hooks *hooks)
+{
+	json_t *root = json_object(), *array = json_array();
+	bool ok = true;
+	size_t i;
+
+	for (i = 0; i < HOOK_KINDS; i++)
+		ok = json_array_append_new(array, link_to_json(&hooks->links[i])) == 0 && ok;
+	ok = json_object_set_new(root, "hooks", array) == 0 && ok;
+	if (ok && json_object_set_new(root, "libvirt", libvirt_to_json(hooks)) == 0)
+		return root;
+	json_decref(root);
+	return NULL;
+}
+
+static void print_link(const struct hook_link *link)
+{
+	printf("%-7s ", link->name);
+	if (!link->executable)
+		printf("/%s is no program\n", link->program);
+	else if (link->foreign)
+		printf("not enabled: /%s is not ours\n", link->path);
+	else if (!link->linked)
+		printf("not enabled: no /%s\n", link->path);
+	else
+		printf("enabled: /%s\n", link->path);
+}
+
+static void print_libvirt(const struct hooks *hooks)
+{
+	static const char *const words[] = {
+		[HOOK_SEEN_NO] = "does not call them",
+		[HOOK_SEEN_UNKNOWN] = "may not know them",
+		[HOOK_SEEN_YES] = "calls them",
+		[HOOK_NO_LIBVIRT] = "",
+	};
+
+	printf("libvirt ");
+	if (hooks->daemon.pid)
+		printf("(PID %d) ", (int)hooks->daemon.pid);
+	if (hooks->seen == HOOK_NO_LIBVIRT)
+		printf("calls nobody: %s\n", hooks->why);
+	else
+		printf("%s: %s\n", words[hooks->seen], hooks->why);
+}
+
+static void print_remedy(const struct hooks *hooks)
+{
+	size_t i;
+
+	for (i = 0; i < HOOK_KINDS; i++) {
+		if (hooks->links[i].linked || !hooks->links[i].executable)
+			continue;
+		if (hooks->links[i].foreign)
+			printf("\nthe name /%s is taken: move that file out of the way, then: "
+			       "virt-membacking hook enable\n",
+			       hooks->links[i].path);
+		else
+			printf("\nenable what is not enabled: virt-membacking hook enable\n");
+		return;
+	}
+	if (hooks->seen == HOOK_SEEN_UNKNOWN)
+		printf("\ntell libvirt to look again, which guests don't notice: " RELOAD "\n");
+}
+
+static int status(const struct ctl *ctl, struct err *err)
+{
+	struct hooks hooks;
+	int rc = read_hooks(&ctl->kfs, &hooks, err);
+	size_t i;
+
+	if (rc < 0)
+		return rc;
+	if (ctl->json)
+		return ctl_print_json(to_json(&hooks), err) < 0 ? -ENOMEM : verdict(&hooks);
+	for (i = 0; i < HOOK_KINDS; i++)
+		print_link(&hooks.links[i]);
+	print_libvirt(&hooks);
+	print_remedy(&hooks);
+	return verdict(&hooks);
+}
+
+/* ---- enable, disable ---- */
+
+static int enable_one(const struct kfs *kfs, enum hook_kind kind, bool direct, struct err *err)
+{
+	struct hook_link link;
+	int rc = hook_link_read(kfs, kind, &link, err);
+
+	if (rc < 0)
+		return rc;
+	/* Linked twice it would be called twice: harmless, and twice the time */
+	if (link.linked && link.direct != direct && hook_link_remove(kfs, kind, err) < 0)
+		return -EIO;
+	rc = hook_link_make(kfs, kind, direct, err);
+	if (rc < 0)
+		return rc;
+	if (hook_link_read(kfs, kind, &link, err) == 0)
+		printf("%s: /%s%s\n", link.name, link.path, rc ? "" : " (as before)");
+	return 0;
+}
+
+/* Both or none: a name that is taken is found before anything is made */
+static int enable_all(const struct kfs *kfs, bool direct, struct err *err)
+{
+	int rc = 0;
+	size_t i;
+
+	for (i = 0; rc == 0 && i < HOOK_KINDS; i++)
+		rc = hook_link_check(kfs, (enum hook_kind)i, direct, err);
+	for (i = 0; rc == 0 && i < HOOK_KINDS; i++)
+		rc = enable_one(kfs, (enum hook_kind)i, direct, err);
+	return rc;
+}
+
+static int reload(const struct ctl *ctl, struct err *err)
+{
+	int rc = hook_reload(&ctl->kfs, err);
+
+	if (rc == -ESRCH) {
+		printf("%s\n", err->text);
+		return 0;
+	}
+	if (rc == 0)
+		printf("libvirt is told to look for its hooks again\n");
+	return rc;
+}
+
+static int enable(const struct ctl *ctl, struct err *err)
+{
+	struct hooks hooks;
+	int rc = ctl_need_root(ctl, "enable hooks, which changes libvirt's directory", err);
+
+	if (ctl->root && ctl->reload)
+		return err_set(err, EINVAL, "a captured host has no libvirt to be reloaded");
+	if (rc == 0)
+		rc = enable_all(&ctl->kfs, ctl->direct, err);
+	if (rc == 0 && ctl->reload)
+		return reload(ctl, err);
+	if (rc == 0)
+		rc = read_hooks(&ctl->kfs, &hooks, err);
+	if (rc < 0)
+		return rc;
+	if (hooks.seen == HOOK_SEEN_UNKNOWN)
+		printf("\nlibvirt runs, and may not know them yet: " RELOAD "\n");
+	return 0;
+}
+
+static int disable(const struct ctl *ctl, struct err *err)
+{
+	int rc = ctl_need_root(ctl, "disable hooks, which changes libvirt's directory", err);
+	int removed = 0;
+	size_t i;
+
+	for (i = 0; rc >= 0 && i < HOOK_KINDS; i++) {
+		rc = hook_link_remove(&ctl->kfs, (enum hook_kind)i, err);
+		removed += rc < 0 ? 0 : rc;
+	}
+	if (rc < 0)
+		return rc;
+	if (removed)
+		printf("the hooks are disabled; what running guests hold is given back, when they "
+		       "are gone, with: virt-membacking reconcile\n");
+	else
+		printf("the hooks were not enabled\n");
+	return 0;
+}
+
+/* ---- the command ---- */
+
+static const struct action {
+	const char *name;
+	int (*run)(const struct ctl *ctl, struct err *err);
+	unsigned int options;
+} actions[] = {
+	{ "enable", enable, CTL_DIRECT | CTL_RELOAD },
+	{ "disable", disable, 0 },
+	{ "status", status, CTL_JSON },
+};
+
+#define N_ACTIONS (sizeof(actions) / sizeof(actions[0]))
+
+static int unknown_action(const char *name, struct err *err)
+{
+	const char *names[N_ACTIONS];
+	const char *close;
+	size_t i;
+
+	for (i = 0; i < N_ACTIONS; i++)
+		names[i] = actions[i].name;
+	close = suggest(name, names, N_ACTIONS);
+	if (close)
+		err_set(err, EINVAL, "'hook' cannot '%.64s': did you mean '%s'?", name, close);
+	else
+		err_set(err, EINVAL, "'hook' cannot '%.64s'", name);
+	return CTL_USAGE;
+}
+
+static int wrong_option(const struct ctl *ctl, const struct action *action, struct err *err)
+{
+	const char *option = NULL;
+
+	if (ctl->direct && !(action->options & CTL_DIRECT))
+		option = "direct";
+	else if (ctl->reload && !(action->options & CTL_RELOAD))
+		option = "reload";
+	else if (ctl->json && !(action->options & CTL_JSON))
+		option = "json";
+	if (!option)
+		return CTL_FINE;
+	err_set(err, EINVAL, "'hook %s' has no option '--%s'", action->name, option);
+	return CTL_USAGE;
+}
+
+static int run(struct ctl *ctl, struct err *err)
+{
+	size_t i;
+	int rc;
+
+	for (i = 0; i < N_ACTIONS; i++) {
+		if (strcmp(ctl->args[0], actions[i].name) != 0)
+			continue;
+		rc = wrong_option(ctl, &actions[i], err);
+		return rc ? rc : actions[i].run(ctl, err);
+	}
+	return unknown_action(ctl->args[0], err);
+}
+
+const struct command cmd_hook = {
+	.name = "hook",
+	.usage = "hook status\nhook enable [--direct] [--reload]\nhook disable",
+	.summary = "link our programs among libvirt's hooks, or take them out",
+	.help = "status   Are they there, can they be run, and does the running libvirt know\n"
+		"         them? Exit status 1 if not, or if that can't be told.\n"
+		"enable   Link them into qemu.d and daemon.d in libvirt's directory of hooks.\n"
+		"disable  Take these links out again.\n\n"
+		"A file that is not such a link is never touched. libvirt looks for hooks when it\n"
+		"starts and when it reloads: --reload makes it do so at once (SIGHUP).",
+	.needs = "what to do: status, enable or disable",
+	.options = CTL_JSON | CTL_ROOT | CTL_DIRECT | CTL_RELOAD,
+	.min_args = 1,
+	.max_args = 1,
+	.run = run,
+};

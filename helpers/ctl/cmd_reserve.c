@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * virt-membacking reserve: huge pages for a guest before libvirt asks for them.
+ *
+ * In a start they are searched for while libvirt waits; here a person does, and may
+ * give up.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "ctl/ctl.h"
+#include "ctl/guest_arg.h"
+#include "ctl/progress.h"
+#include "ctl/settle.h"
+#include "ctl/step_text.h"
+#include "ctl/table.h"
+#include "guest/guest.h"
+#include "lifecycle/ledger.h"
+#include "lifecycle/reserve.h"
+#include "steps/steps.h"
+
+/* ---- the report ---- */
+
+static json_t *notes_to_json(const struct plan *plan)
+{
+	json_t *array = json_array();
+	size_t i;
+
+	for (i = 0; i < plan->n_notes; i++)
+		json_array_append_new(array, json_string(plan->notes[i]));
+	return array;
+}
+
+static json_t *to_json(const struct ledger *ledger, const struct plan *plan)
+{
+	json_t *root = json_object(), *guest = json_object();
+	bool ok = json_put_string(guest, "name", ledger->name) &&
+		  json_put_string(guest, "uuid", ledger->uuid) &&
+		  json_put_string(guest, "phase", ledger_phase_name(ledger->phase));
+
+	ok = json_object_set_new(root, "guest", guest) == 0 && ok;
+	ok = ok && json_object_set_new(root, "steps", step_list_to_json(&ledger->list)) == 0 &&
+	     json_object_set_new(root, "notes", notes_to_json(plan)) == 0;
+	if (ok)
+		return root;
+	json_decref(root);
+	return NULL;
+}
+
+static int print(const struct ledger *ledger, const struct plan *plan, struct err *err)
+{
+	static const struct table_column columns[] = { { "HOLDS", TABLE_LINES } };
+	struct table table;
+	char text[4096];
+	size_t i;
+	int rc;
+
+	printf("Guest '%s' (%s):\n\n", ledger->name, ledger_phase_name(ledger->phase));
+	table_begin(&table, columns, 1);
+	for (i = 0; i < ledger->list.n; i++)
+		table_cell(&table, table_row(&table, NULL), 0, "%s",
+			   step_text(&ledger->list.steps[i], text, sizeof(text)));
+	rc = table_end(&table, err);
+	for (i = 0; rc == 0 && i < plan->n_notes; i++)
+		printf("%snote: %s\n", i ? "" : "\n", plan->notes[i]);
+	return rc;
+}
+
+/* ---- progress ---- */
+
+static void show_progress(struct round *round, const struct ledger *ledger)
+{
+	uint64_t have = 0, pages = 0;
+	size_t i, j;
+
+	for (i = 0; i < ledger->list.n; i++) {
+		const struct step_hugepages *hp = &ledger->list.steps[i].hugepages;
+
+		if (ledger->list.steps[i].kind != STEP_HUGEPAGES)
+			continue;
+		pages += u64_mul_sat(hp->pages, hp->page_kib);
+		for (j = 0; j < hp->n_shares; j++)
+			have += u64_mul_sat(hp->shares[j].have, hp->page_kib);
+	}
+	progress_draw(round->progress_arg, have, pages);
+}
+
+/* ---- what is to be plugged ---- */
+
+static int bad_value(const char *option, const char *value, const char *expected, struct err *err)
+{
+	err_set(err, EINVAL, "--%s '%.64s': expected %s", option, value, expected);
+	return CTL_USAGE;
+}
+
+static int read_sizes(const struct ctl *ctl, struct guest_memory *memory, struct err *err)
+{
+	uint64_t node;
+
+	if (text_to_kib(ctl->size, &memory->size_kib) < 0 || !memory->size_kib ||
+	    memory->size_kib > TEXT_KIB_MAX)
+		return bad_value("size", ctl->size, "a size such as 512M or 4G", err);
+	if (ctl->page_size &&
+	    (text_to_kib(ctl->page_size, &memory->page_kib) < 0 || !memory->page_kib))
+		return bad_value("page-size", ctl->page_size, "a size such as 2M or 1G", err);
+	if (!ctl->node)
+		return CTL_FINE;
+	if (text_to_u64(ctl->node, &node) < 0 || node >= NUMA_NODES_MAX)
+		return bad_value("node", ctl->node, "the number of a NUMA node", err);
+	memory->bind = GUEST_BIND_STRICT;
+	nodeset_add(&memory->nodes, (unsigned int)node);
+	return CTL_FINE;
+}
+
+/* Its name and UUID, from the ledger that it has.  Return: -ENOENT without one */
+static int find_by_ledger(const struct settling *settling, const char *name, struct guest *extra,
+			  struct err *err)
+{
+	struct ledgers ledgers;
+	const struct ledger *ledger;
+	int rc = ledgers_read(&settling->state, false, &ledgers, err);
+
+	if (rc < 0)
+		return rc;
+	ledger = ledgers_find(&ledgers, name);
+	if (ledger) {
+		snprintf(extra->name, sizeof(extra->name), "%s", ledger->name);
+		snprintf(extra->uuid, sizeof(extra->uuid), "%s", ledger->uuid);
+	}
+	ledgers_free(&ledgers);
+	return ledger ? 0 : -ENOENT;
+}
+
+/* libvirt knows better than a ledger.  Of a captured host, and while libvirt is not
+ * there, the ledger is all there is */
+static int name_guest(const struct ctl *ctl, const struct settling *settling, struct guest *extra,
+		      struct err *err)
+{
+	cleanup_guest struct guest *guest = NULL;
+	int rc;
+
+	if (ctl->root && !ctl->xml) {
+		rc = find_by_ledger(settling, ctl->args[0], extra, err);
+		return rc == -ENOENT ?
+			       err_set(err, ENOENT, "guest '%.256s' has no ledger on this host",
+				       ctl->args[0]) :
+			       rc;
+	}
+	rc = guest_arg(ctl, &guest, err);
+	if (rc == -EIO && !ctl->xml && find_by_ledger(settling, ctl->args[0], extra, NULL) == 0)
+		return 0;
+	if (rc < 0)
+		return rc;
+	memcpy(extra->name, guest->name, sizeof(extra->name));
+	memcpy(extra->uuid, guest->uuid, sizeof(extra->uuid));
+	return 0;
+}
+
+static int plug(const struct ctl *ctl, struct settling *settling, struct guest_memory *memory,
+		struct ledger **ledger, struct plan *plan, struct err *err)
+{
+	struct guest extra = { .id = -1, .n_memory = 1, .memory = memory };
+	int rc = name_guest(ctl, settling, &extra, err);
+
+	if (rc < 0)
+		return rc;
+	return reserve_for_plug(&settling->round, &extra, ledger, plan, err);
+}
+
+static int for_start(const struct ctl *ctl, struct settling *settling, struct ledger **ledger,
+		     struct plan *plan, struct err *err)
+{
+	cleanup_guest struct guest *guest = NULL;
+	int rc = guest_arg(ctl, &guest, err);
+
+	return rc < 0 ? rc : reserve_for_start(&settling->round, guest, ledger, plan, err);
+}
+
+/* ---- the command ---- */
+
+static int reserve(const struct ctl *ctl, struct guest_memory *memory, struct err *err)
+{
+	struct settling settling;
+	struct progress progress;
+	struct ledger *ledger = NULL;
+	struct plan plan = { 0 };
+	int rc = settle_begin(ctl, true, &settling, err);
+
+	progress_begin(&progress, "reserving");
+	settling.round.progress = show_progress;
+	settling.round.progress_arg = &progress;
+	if (rc == 0)
+		rc = ctl->size ? plug(ctl, &settling, memory, &ledger, &plan, err) :
+				 for_start(ctl, &settling, &ledger, &plan, err);
+	progress_end(&progress);
+	if (rc == 0)
+		rc = ctl->json ? ctl_print_json(to_json(ledger, &plan), err) :
+				 print(ledger, &plan, err);
+	ledger_free(ledger);
+	plan_free(&plan);
+	settle_end(&settling);
+	return rc;
+}
+
+static int run(struct ctl *ctl, struct err *err)
+{
+	struct guest_memory memory = {
+		.kind = GUEST_MEMORY_DIMM, .alias = "to be plugged", .cell = -1, .hugepages = true
+	};
+	int rc;
+
+	if (!ctl->xml == !ctl->n_args) {
+		err_set(err, EINVAL, "'reserve' needs either a guest or --xml FILE");
+		return CTL_USAGE;
+	}
+	if (!ctl->size && (ctl->page_size || ctl->node)) {
+		err_set(err, EINVAL, "--%s is for a device that is to be plugged: it needs --size",
+			ctl->page_size ? "page-size" : "node");
+		return CTL_USAGE;
+	}
+	rc = ctl->size ? read_sizes(ctl, &memory, err) : CTL_FINE;
+	if (rc)
+		return rc;
+	rc = ctl_need_root(ctl, "reserve pages, which changes the host", err);
+	return rc < 0 ? rc : reserve(ctl, &memory, err);
+}
+
+const struct command cmd_reserve = {
+	.name = "reserve",
+	.usage = "reserve GUEST\nreserve GUEST --size SIZE [--page-size SIZE] [--node N]",
+	.summary = "get a guest's huge pages ahead of its start, or of a hot-plug",
+	.help = "Gets the huge pages that GUEST (name or UUID) will need, while nobody waits. Its\n"
+		"next start takes them over; until then they are held, and given back with:\n"
+		"virt-membacking release GUEST. Called again after GUEST was changed, it keeps\n"
+		"what fits and gives the rest back.\n\n"
+		"With --size: pages for a device that is to be plugged into GUEST, which runs\n"
+		"(virsh attach-device). They go back when GUEST ends.\n\n"
+		"Takes as long as it takes, whatever [hook] deadline says. Interrupted, or if\n"
+		"there are too few, GUEST holds what it held before.",
+	.options = CTL_JSON | CTL_ROOT | CTL_XML | CTL_SIZE | CTL_PAGE_SIZE | CTL_NODE,
+	.max_args = 1,
+	.run = run,
+};

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * How far something is that takes longer than a moment, on a terminal only.
+ */
+#ifndef MEMBACKING_CTL_PROGRESS_H
+#define MEMBACKING_CTL_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * struct progress - A line that is drawn over and over on stderr
+ * @what:	In front of the bar, short
+ * @begin:	clock_ms() of progress_begin()
+ */
+struct progress {
+	const char *what;
+	uint64_t begin;
+	uint64_t drawn;
+	bool shown;
+	bool terminal;
+};
+
+void progress_begin(struct progress *progress, const char *what);
+
+/* @done of @all, both in KiB.  Nothing is drawn in the first second, nor without a
+ * terminal */
+void progress_draw(struct progress *progress, uint64_t done, uint64_t all);
+
+/* Takes the line away */
+void progress_end(struct progress *progress);
+
+#endif
