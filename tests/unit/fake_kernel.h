@@ -11,6 +11,10 @@
  * idle pages down to what is used and reserved, and turns pages in use into
  * surplus for the rest.
  *
+ * With fake_add_settings() there are also KSM and THP.  A file that lists its choices
+ * takes one of them.  KSM's advisor chooses pages_to_scan, merge_across_nodes is fixed
+ * while something is merged, and run = 2 takes everything apart.
+ *
  * All state is in the files of the tree: a forked child may change it and die.
  */
 #ifndef MEMBACKING_TESTS_FAKE_KERNEL_H
@@ -51,6 +55,9 @@
  * @after_write: Runs when it is done
  * @write_error: Writes to nr_hugepages fail with this errno; 0: they don't
  * @writes:	How many there were in this process
+ * @unmerge_error: Taking apart fails with this errno, and stops KSM; 0: it doesn't
+ * @setting_error: All other writes to KSM's and THP's files do
+ * @setting_writes: Writes to KSM's and THP's files in this process
  */
 struct fake_kernel {
 	char root[128];
@@ -61,6 +68,9 @@ struct fake_kernel {
 	void *data;
 	int write_error;
 	unsigned int writes;
+	int unmerge_error;
+	int setting_error;
+	unsigned int setting_writes;
 };
 
 struct fake_pool {
@@ -112,6 +122,7 @@ static inline void fake_get(const struct fake_kernel *fk, const char *name, char
 static struct {
 	size_t strip;
 	const char *to;
+	bool ballast;
 } fake_copying;
 
 /* Two thirds of a capture are settings that nothing here asks for, and there are
@@ -138,7 +149,7 @@ static inline int fake_copy_entry(const char *path, const struct stat *st, int k
 	FILE *f;
 
 	(void)ftw;
-	if (kind != FTW_F || fake_is_ballast(path))
+	if (kind != FTW_F || (!fake_copying.ballast && fake_is_ballast(path)))
 		return 0;
 	buf = malloc((size_t)st->st_size + 1);
 	f = fopen(path, "r");
@@ -178,6 +189,25 @@ static inline void fake_open(struct fake_kernel *fk, const char *host)
 		fake_die(err.text, fk->root);
 	fk->kfs.write = fake_write;
 	fk->kfs.data = fk;
+}
+
+/* KSM and THP as tests/hosts/HOST has them */
+static inline void fake_add_settings(struct fake_kernel *fk, const char *host)
+{
+	static const char *const trees[] = { "ksm", "transparent_hugepage" };
+	char from[PATH_MAX];
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		snprintf(from, sizeof(from), "%s/hosts/%s/sys/kernel/mm/%s", TESTS_DIR, host,
+			 trees[i]);
+		fake_copying.strip = strlen(TESTS_DIR) + strlen("/hosts//") + strlen(host);
+		fake_copying.to = fk->root;
+		fake_copying.ballast = true;
+		if (nftw(from, fake_copy_entry, 16, FTW_PHYS) != 0)
+			fake_die("cannot copy", from);
+		fake_copying.ballast = false;
+	}
 }
 
 static inline void fake_close(struct fake_kernel *fk)
@@ -438,12 +468,120 @@ static inline void fake_write_pool(struct fake_kernel *fk, int node, uint64_t pa
 	fake_set_pool(fk, node, page_kib, size.pools[node]);
 }
 
+/* ---- a write to KSM's and THP's files ---- */
+
+#define FAKE_KSM "sys/kernel/mm/ksm/"
+#define FAKE_THP "sys/kernel/mm/transparent_hugepage/"
+
+/* Moves the brackets: "always [madvise] never".  Return: 1 if that changed anything */
+static inline int fake_choose(const struct fake_kernel *fk, const char *path, const char *word)
+{
+	char text[256], out[280] = "", *part, *save = NULL;
+	int found = -EINVAL;
+
+	fake_get(fk, path, text, sizeof(text));
+	for (part = strtok_r(text, " \n", &save); part; part = strtok_r(NULL, " \n", &save)) {
+		bool chosen = *part == '[';
+
+		part += chosen;
+		part[strcspn(part, "]")] = '\0';
+		if (!strcmp(part, word))
+			found = !chosen;
+		sprintf(out + strlen(out), strcmp(part, word) ? "%s%s" : "%s[%s]", *out ? " " : "",
+			part);
+	}
+	if (found > 0)
+		fake_put(fk, path, out);
+	return found;
+}
+
+static inline bool fake_is_advising(const struct fake_kernel *fk)
+{
+	char text[64];
+
+	fake_get(fk, FAKE_KSM "advisor_mode", text, sizeof(text));
+	return strstr(text, "[scan-time]");
+}
+
+static inline int fake_write_advisor(const struct fake_kernel *fk, const char *word)
+{
+	int rc = fake_choose(fk, FAKE_KSM "advisor_mode", word);
+
+	if (rc > 0)
+		fake_put_u64(fk, FAKE_KSM "pages_to_scan", fake_is_advising(fk) ? 500 : 100);
+	return rc < 0 ? rc : 0;
+}
+
+static inline int fake_write_run(const struct fake_kernel *fk, uint64_t value)
+{
+	static const char *const merged[] = { "pages_shared", "pages_sharing", "ksm_zero_pages" };
+	char name[64];
+	size_t i;
+
+	if (value > 2)
+		return -EINVAL;
+	if (value == 2 && fk->unmerge_error) {
+		fake_put_u64(fk, FAKE_KSM "run", 0);
+		return -fk->unmerge_error;
+	}
+	fake_put_u64(fk, FAKE_KSM "run", value);
+	for (i = 0; value == 2 && i < 3; i++) {
+		snprintf(name, sizeof(name), FAKE_KSM "%s", merged[i]);
+		if (fake_exists(fk, name))
+			fake_put_u64(fk, name, 0);
+	}
+	return 0;
+}
+
+static inline int fake_write_ksm(const struct fake_kernel *fk, const char *file, const char *text)
+{
+	uint64_t value, shared = 0;
+	char name[64];
+
+	if (!strcmp(file, "advisor_mode"))
+		return fake_write_advisor(fk, text);
+	if (text_to_u64(text, &value) < 0)
+		return -EINVAL;
+	if (!strcmp(file, "run"))
+		return fake_write_run(fk, value);
+	if (!strcmp(file, "pages_to_scan") && fake_is_advising(fk))
+		return -EINVAL;
+	kfs_read_u64(&fk->kfs, FAKE_KSM "pages_shared", &shared, NULL);
+	if (!strcmp(file, "merge_across_nodes") && shared)
+		return -EBUSY;
+	snprintf(name, sizeof(name), FAKE_KSM "%s", file);
+	fake_put_u64(fk, name, value);
+	return 0;
+}
+
+/* Return: 1 for other files */
+static inline int fake_write_setting(struct fake_kernel *fk, const char *path, const char *text)
+{
+	bool ksm = !strncmp(path, FAKE_KSM, strlen(FAKE_KSM));
+	int rc;
+
+	if ((!ksm && strncmp(path, FAKE_THP, strlen(FAKE_THP)) != 0) || !fake_exists(fk, path))
+		return 1;
+	fk->setting_writes++;
+	if (fk->before_write)
+		fk->before_write(fk);
+	if (fk->setting_error)
+		return -fk->setting_error;
+	rc = ksm ? fake_write_ksm(fk, path + strlen(FAKE_KSM), text) : fake_choose(fk, path, text);
+	if (fk->after_write)
+		fk->after_write(fk);
+	return rc < 0 ? rc : 0;
+}
+
 static int fake_write(const struct kfs *kfs, const char *path, const char *text)
 {
 	struct fake_kernel *fk = kfs->data;
 	uint64_t page_kib, count;
 	char rest[64];
-	int node;
+	int node, rc = fake_write_setting(fk, path, text);
+
+	if (rc <= 0)
+		return rc;
 
 	if (sscanf(path, "sys/devices/system/node/node%d/hugepages/hugepages-%" SCNu64 "kB/%63s",
 		   &node, &page_kib, rest) != 3 ||
@@ -539,13 +677,13 @@ static inline pid_t fake_qemu(const struct fake_kernel *fk, const char *guest)
 /* The process dies; libvirt's files stay, as after kill -9 */
 static inline void fake_end(const struct fake_kernel *fk, pid_t pid)
 {
-	static const char *const files[] = { "stat", "numa_maps", "smaps" };
+	static const char *const files[] = { "stat", "numa_maps", "smaps", "smaps_rollup" };
 	char name[64];
 	size_t i;
 
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 4; i++) {
 		snprintf(name, sizeof(name), "proc/%d/%s", (int)pid, files[i]);
 		unlinkat(fk->kfs.rootfd, name, 0);
 	}

@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -82,11 +85,44 @@ static void test_alarm_blocked(void)
 	clock_alarm_stop();
 }
 
+static int interrupt_self(int signal_number, bool ignored)
+{
+	if (ignored)
+		signal(signal_number, SIG_IGN);
+	clock_catch_interrupts();
+	if (clock_interrupted() || !clock_left_ms(CLOCK_NEVER))
+		return 1;
+	raise(signal_number);
+	if (ignored)
+		return clock_interrupted() || !clock_left_ms(CLOCK_NEVER);
+	return !clock_interrupted() || clock_left_ms(CLOCK_NEVER);
+}
+
+/* In children: it can't be taken back */
+static void test_interrupts(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	size_t i;
+
+	for (i = 0; i < 2 * sizeof(signals) / sizeof(signals[0]); i++) {
+		int status = -1;
+		pid_t pid;
+
+		fflush(stdout);
+		pid = fork();
+		if (!pid)
+			_exit(interrupt_self(signals[i / 2], i % 2));
+		waitpid(pid, &status, 0);
+		UNIT_CHECK(status == 0, "signal %d: %x", signals[i / 2], (unsigned int)status);
+	}
+}
+
 static CU_TestInfo tests[] = {
 	{ "time left", test_left },
 	{ "sleeping", test_sleep },
 	{ "the alarm ends a call", test_alarm },
 	{ "the alarm was blocked", test_alarm_blocked },
+	{ "interrupts", test_interrupts },
 	CU_TEST_INFO_NULL,
 };
 

@@ -302,6 +302,9 @@ static void test_lines(void)
 		{ "[store]\nmount = now",
 		  "E F:2: store.mount = 'now': expected prepare, daemon or never\n" },
 		{ "[ksm]\nenable = on-demand\nprofile = custom\non_last_guest = unmerge", NULL },
+		{ "[ksm]\nmerge_across_nodes = no", NULL },
+		{ "[ksm]\nmerge_across_nodes = 0",
+		  "E F:2: ksm.merge_across_nodes = '0': expected keep, yes or no\n" },
 		{ "[ksm]\nprofile = fast",
 		  "E F:2: ksm.profile = 'fast': expected advisor, gentle, balanced, aggressive or "
 		  "custom\n" },
@@ -1163,7 +1166,51 @@ static void test_example_is_default(void)
 	check_defaults(live, "uncommented");
 }
 
+/* What a guest's step is made of */
+static void test_ksm_and_thp(void)
+{
+	static const char text[] = "[ksm]\nmanage = no\nenable = always\nprofile = gentle\n"
+				   "on_last_guest = unmerge\nmerge_across_nodes = no\n"
+				   "[thp]\nmanage = yes\nenabled = Always\ndefrag = defer+madvise\n"
+				   "[guest]\nmatch = vm1\nksm = no\n";
+	struct guest one = { .name = "vm1" }, two = { .name = "vm2" };
+	cleanup_config struct config *config = NULL, *defaults = NULL;
+	struct guest_policy policy;
+	unsigned int value = 77;
+	struct err err;
+
+	CU_ASSERT_EQUAL_FATAL(config_parse_buffer("F", "", 0, &defaults, &err), 0);
+	CU_ASSERT_EQUAL(config_for_guest(defaults, &one, &policy, &err), 0);
+	CU_ASSERT(policy.ksm.manage && policy.ksm_allowed && !policy.thp.manage);
+	CU_ASSERT_EQUAL(policy.ksm.enable, KSM_ON_DEMAND);
+	CU_ASSERT_EQUAL(policy.ksm.profile, KSM_ADVISOR);
+	CU_ASSERT_EQUAL(policy.ksm.on_last_guest, KSM_RESTORE);
+	CU_ASSERT_EQUAL(policy.ksm.merge_across_nodes, KSM_NODES_KEEP);
+	UNIT_CHECK_STR(policy.thp.enabled, "", "enabled");
+	CU_ASSERT_EQUAL_FATAL(config_parse_buffer("F", text, strlen(text), &config, &err), 0);
+	CU_ASSERT_EQUAL(config_for_guest(config, &one, &policy, &err), 0);
+	CU_ASSERT(!policy.ksm.manage && !policy.ksm_allowed && policy.thp.manage);
+	CU_ASSERT_EQUAL(policy.ksm.enable, KSM_ALWAYS);
+	CU_ASSERT_EQUAL(policy.ksm.profile, KSM_GENTLE);
+	CU_ASSERT_EQUAL(policy.ksm.on_last_guest, KSM_UNMERGE);
+	CU_ASSERT_EQUAL(policy.ksm.merge_across_nodes, KSM_NODES_APART);
+	UNIT_CHECK_STR(policy.thp.enabled, "always", "enabled");
+	UNIT_CHECK_STR(policy.thp.defrag, "defer+madvise", "defrag");
+	CU_ASSERT_EQUAL(config_for_guest(config, &two, &policy, &err), 0);
+	CU_ASSERT_TRUE(policy.ksm_allowed);
+	CU_ASSERT_EQUAL(config_ksm(config)->profile, KSM_GENTLE);
+	CU_ASSERT_TRUE(config_thp(config)->manage);
+
+	UNIT_CHECK_STR(config_word_text("ksm", "profile", KSM_CUSTOM), "custom", "word");
+	UNIT_CHECK_STR(config_word_text("ksm", "profile", 99), "", "no word");
+	CU_ASSERT_EQUAL(config_word_value("ksm", "on_last_guest", "stop", &value), 0);
+	CU_ASSERT_EQUAL(value, KSM_STOP);
+	CU_ASSERT_EQUAL(config_word_value("ksm", "on_last_guest", "go", &value), -EINVAL);
+	CU_ASSERT_EQUAL(value, KSM_STOP);
+}
+
 static CU_TestInfo tests[] = {
+	{ "ksm and thp of a guest", test_ksm_and_thp },
 	{ "no file, no change", test_no_files },
 	{ "values", test_values },
 	{ "words for effort", test_efforts },

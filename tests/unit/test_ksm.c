@@ -77,7 +77,57 @@ static void test_process(void)
 	kfs_close(&kfs);
 }
 
+static void test_merged(void)
+{
+	const char *dir = unit_tmpdir();
+	struct ksm_merged merged = { .shared = 77 };
+	struct kfs kfs;
+
+	open_host(&kfs, dir);
+	CU_ASSERT_EQUAL(ksm_read_merged(&kfs, &merged, NULL), -ENOENT);
+	CU_ASSERT_EQUAL(merged.shared, 77);
+	unit_write(dir, KSM "pages_shared", "3\n");
+	unit_write(dir, KSM "pages_sharing", "256\n");
+	CU_ASSERT_EQUAL(ksm_read_merged(&kfs, &merged, NULL), 0);
+	CU_ASSERT_EQUAL(merged.shared, 3);
+	CU_ASSERT_EQUAL(merged.apart_kib, 1024);
+	/* empty pages come apart as well */
+	unit_write(dir, KSM "ksm_zero_pages", "512\n");
+	CU_ASSERT_EQUAL(ksm_read_merged(&kfs, &merged, NULL), 0);
+	CU_ASSERT_EQUAL(merged.apart_kib, 3072);
+	kfs_close(&kfs);
+}
+
+static void test_advisor(void)
+{
+	static const struct {
+		const char *mode;
+		bool has, advising;
+	} rows[] = {
+		{ NULL, false, false },
+		{ "[none] scan-time\n", true, false },
+		{ "none [scan-time]\n", true, true },
+		{ "broken\n", false, false },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *dir = unit_tmpdir();
+		bool advising = true;
+		struct kfs kfs;
+
+		if (rows[i].mode)
+			unit_write(dir, KSM "advisor_mode", rows[i].mode);
+		open_host(&kfs, dir);
+		UNIT_CHECK(ksm_has_advisor(&kfs, &advising) == rows[i].has, "row %zu", i);
+		UNIT_CHECK(advising == rows[i].advising, "row %zu", i);
+		kfs_close(&kfs);
+	}
+}
+
 static CU_TestInfo tests[] = {
+	{ "what is merged", test_merged },
+	{ "the advisor", test_advisor },
 	{ "what KSM saves on the host", test_host },
 	{ "what KSM saves of a process", test_process },
 	CU_TEST_INFO_NULL,

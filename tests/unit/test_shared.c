@@ -237,7 +237,7 @@ static int work_damaged(const char *dir)
 		"{}",
 		FILE_OF("2", "store", REST),
 		FILE_OF("\"1\"", "store", REST),
-		FILE_OF("1", "ksm", REST),
+		FILE_OF("1", "unheard-of", REST),
 		FILE_OF("1", "store", ""),
 		FILE_OF("1", "store", ", \"key\": 5, \"before\": \"\", \"ours\": \"\""),
 		FILE_OF("1", "store", ", \"key\": \"/srv\", \"before\": null, \"ours\": \"\""),

@@ -378,7 +378,7 @@ static int undo(struct bench *b, struct err *err)
 
 static int restore(struct bench *b, size_t written, struct err *err)
 {
-	return step_ops(STEP_STORE)->restore(&b->kfs, &b->written[written], err);
+	return step_ops(STEP_STORE)->restore(&b->ctx, &b->written[written], err);
 }
 
 static bool there(const struct bench *b, const char *name)
@@ -655,7 +655,7 @@ static int work_find_ours(const char *dir)
 	/* Not ours: what was there already */
 	other = b.written[0];
 	snprintf(other.before, sizeof(other.before), "%s", b.store.state.mount.devno);
-	EXPECT(step_ops(STEP_STORE)->restore(&b.kfs, &other, &err) == 0 && is_mounted(&b));
+	EXPECT(step_ops(STEP_STORE)->restore(&b.ctx, &other, &err) == 0 && is_mounted(&b));
 	EXPECT(restore(&b, 0, &err) == 0 && !is_mounted(&b));
 	/* Nothing is mounted, and nothing is there at all */
 	EXPECT(restore(&b, 0, &err) == 0);

@@ -54,8 +54,34 @@ static void test_read(void)
 	}
 }
 
+static void test_process(void)
+{
+	const char *dir = unit_tmpdir();
+	struct thp_process process = { .resident_kib = 77 };
+	struct kfs kfs;
+
+	unit_write(dir, "proc/1/smaps_rollup",
+		   "55d0-7ffc ---p 00000000 00:00 0                 [rollup]\n"
+		   "Rss:             2097152 kB\nPss:             1048576 kB\n"
+		   "Pss_Anon:              7 kB\nAnonHugePages:    524288 kB\n"
+		   "ShmemPmdMapped:     4096 kB\nFilePmdMapped:         9 kB\n");
+	unit_write(dir, "proc/2/smaps_rollup", "Rss: some kB\n");
+	CU_ASSERT_EQUAL_FATAL(kfs_open(&kfs, dir, NULL), 0);
+	CU_ASSERT_EQUAL(thp_process(&kfs, 3, &process, NULL), -ENOENT);
+	CU_ASSERT_EQUAL(process.resident_kib, 77);
+	CU_ASSERT_EQUAL(thp_process(&kfs, 1, &process, NULL), 0);
+	CU_ASSERT_EQUAL(process.resident_kib, 2097152);
+	CU_ASSERT_EQUAL(process.anon_kib, 524288);
+	CU_ASSERT_EQUAL(process.shmem_kib, 4096);
+	/* a kernel without THP has no such lines */
+	CU_ASSERT_EQUAL(thp_process(&kfs, 2, &process, NULL), 0);
+	CU_ASSERT_EQUAL(process.anon_kib, 0);
+	kfs_close(&kfs);
+}
+
 static CU_TestInfo tests[] = {
 	{ "the word in brackets", test_read },
+	{ "what a process has", test_process },
 	CU_TEST_INFO_NULL,
 };
 

@@ -1,0 +1,146 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # variables of tests/live/run and what it reads
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# "advise --apply" on guests that libvirt has defined: <memoryBacking> changes, nothing
+# else does, and the guest starts with it.
+
+# definition NAME: what its next start is made of, passwords included
+definition() {
+	virsh dumpxml "$1" --inactive --security-info
+}
+
+without_backing() {
+	sed '/<memoryBacking>/,/<\/memoryBacking>/d'
+}
+
+backing_of() {
+	definition "$1" | sed -n '/<memoryBacking>/,/<\/memoryBacking>/p' | tr '"' "'"
+}
+
+# Pages that lie idle are what makes huge pages the advice on any host
+idle_pool() {
+	pool_set 2048 "$1"
+	check_equal "$1 pages of 2 MiB lie idle" "$(pool 2048 free)" "$1"
+}
+
+no_pool() {
+	pool_set 2048 0
+}
+
+case_huge_pages_are_put_into_a_guest() {
+	local before after applied
+	idle_pool 96
+	guest_define advised 128 "backing=<nosharepages/>" \
+		"metadata=<x:note xmlns:x='urn:x'>a &lt; b &amp; ü</x:note>" \
+		"devices=<graphics type='vnc' port='-1' autoport='yes' passwd='s3cret'/>"
+	before=$(definition advised)
+	check_match "the password is in it" "$before" s3cret
+	membacking advise advised >/dev/null
+	check_equal "advice alone changes nothing" "$(definition advised)" "$before"
+	applied=$(membacking advise advised --apply 2>&1)
+	check_equal "--apply succeeds" $? 0
+	check_match "it shows what comes" "$applied" '\+ +<page size="2048" unit="KiB"/>'
+	check_match "it shows what stays" "$applied" $'\n +<nosharepages/>'
+	check_match "it says when that takes effect" "$applied" "next start"
+	check_no_match "it shows no password" "$applied" s3cret
+	after=$(definition advised)
+	check_equal "the rest is as it was" "$(without_backing <<<"$after")" \
+		"$(without_backing <<<"$before")"
+	check_match "huge pages are defined" "$(backing_of advised)" "<page size='2048' unit='KiB'/>"
+	check_match "what was there stays" "$(backing_of advised)" "<nosharepages/>"
+	check_match "again there is nothing to change" "$(membacking advise advised --apply)" \
+		"Nothing to change"
+	check_equal "and nothing has changed" "$(definition advised)" "$after"
+	guest_start advised || not_ok "it starts" "$start_error"
+	guest_boots advised
+	check_equal "QEMU has all of it in huge pages" "$(guest_huge_kib advised)" 131072
+	check_equal "the pool is no larger for it" "$(pool 2048 total)" 96
+	guest_down advised
+	wait_for "idle pages" pool_has_free 96
+	no_pool
+	check_empty
+}
+
+# Too little memory for a pool to be worth it: plain memory
+case_huge_pages_are_taken_out_of_a_guest() {
+	local before backing want=131072
+	guest_define plainer 128 "backing=$(page_backing 2048)"
+	before=$(definition plainer)
+	backing=$(membacking advise plainer --apply --json)
+	check_equal "it was applied" "$(jq .applied <<<"$backing")" \
+		"$(jq .recommendation.changes <<<"$backing")"
+	check_equal "the rest is as it was" "$(definition plainer | without_backing)" \
+		"$(without_backing <<<"$before")"
+	check_equal "twice is once" "$(membacking advise plainer --apply --json | jq -c \
+		'[.applied, .recommendation.changes]')" "[false,false]"
+	# Where THP are switched off for the whole machine, huge pages are the better advice
+	[[ "$(jq -r .recommendation.backing <<<"$backing")" = dynamic ]] || want=0
+	guest_start plainer || not_ok "it starts" "$start_error"
+	guest_boots plainer
+	check_equal "QEMU has this much in huge pages" "$(guest_huge_kib plainer)" $want
+	guest_down plainer
+	check_empty
+}
+
+case_a_guest_that_runs() {
+	local live
+	idle_pool 64
+	guest_up runs 64 || return
+	live=$(virsh dumpxml runs)
+	check "--apply succeeds" membacking advise runs --apply
+	check_equal "the running guest is as it was" "$(virsh dumpxml runs)" "$live"
+	check_match "its next start is another" "$(backing_of runs)" "<hugepages>"
+	guest_down runs
+	guest_start runs || not_ok "it starts again" "$start_error"
+	check_equal "now in huge pages" "$(guest_huge_kib runs)" 65536
+	guest_down runs
+	wait_for "idle pages" pool_has_free 64
+	no_pool
+	check_empty
+}
+
+case_a_guest_that_was_saved() {
+	idle_pool 64
+	guest_up saved 64 || return
+	check "it is saved" virsh managedsave saved
+	check_match "the next start is a restore" "$(membacking advise saved --apply)" \
+		"managedsave-remove saved"
+	no_pool
+	check_empty
+}
+
+case_guests_that_cannot_be_changed() {
+	idle_pool 64
+	guest_write passing 64
+	check "a transient guest" virsh create /run/xml/passing.xml
+	check_match "has no definition" "$(membacking advise passing --apply 2>&1)" "is transient"
+	check_match "advice is possible" "$(membacking advise passing)" "Recommended"
+	guest_down passing
+	check_match "a guest that isn't there" "$(membacking advise nobody --apply 2>&1)" \
+		"knows no guest 'nobody'"
+	membacking advise nobody --apply >/dev/null 2>&1
+	check_equal "its exit status" $? 1
+	no_pool
+	check_empty
+}
+
+# The kernel is asked, once, for what it is said to have
+case_pages_that_could_be_had_now() {
+	local now got
+	now=$(membacking fragmentation --json |
+		jq '[.nodes[].sizes[] | select(.page_kib == 2048).now_pages] | add')
+	check_match "some pages could be had" "$now" '^[1-9][0-9]*$'
+	pool_set 2048 "$now"
+	got=$(pool 2048 total)
+	# Others take and give memory meanwhile
+	if [ "$got" -ge $((now * 95 / 100)) ]; then
+		ok "they are had"
+	else
+		not_ok "they are had" "$got of $now"
+	fi
+	check_equal "they show as huge pages already" "$(membacking fragmentation --json |
+		jq '.nodes[0].sizes[] | select(.page_kib == 2048).huge_kib >= 2048')" true
+	no_pool
+	check_empty
+}

@@ -1,0 +1,70 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # top and work are tests/packages/run's
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What other programs read, given to their own checkers.
+
+# Where a unit's program is no file, systemd-analyze complains: so it gets some
+units_verify() {
+	local dir=$work/units output
+	rm -rf "$dir" && mkdir -p "$dir/usr/bin" "$dir/usr/lib/systemd/system"
+	cp "$top"/packaging/systemd/* "$dir/usr/lib/systemd/system/"
+	sed -i "s,/usr/bin/virt-membacking,$vm_build/helpers/virt-membacking,; /^Documentation=/d" \
+		"$dir"/usr/lib/systemd/system/*
+	output=$(systemd-analyze verify "$dir"/usr/lib/systemd/system/* 2>&1)
+	[ -z "$output" ] || { echo "$output"; return 1; }
+}
+
+# Whoever adds a line without a thought makes it worse
+unit_exposure() {
+	systemd-analyze security --offline=true "$top/packaging/systemd/$1" 2>&1 |
+		sed -n 's/.*exposure level for [^ ]*: \([0-9]*\)\..*/\1/p'
+}
+
+apparmor_dir() {
+	rm -rf "$work/apparmor.d"
+	cp -r /etc/apparmor.d "$work/apparmor.d"
+	mkdir -p "$work/apparmor.d/local"
+	cp "$top/packaging/apparmor/libvirtd" "$work/apparmor.d/local/usr.sbin.libvirtd"
+}
+
+# -Q: compiled, and not loaded: needs no kernel with AppArmor
+apparmor_compiles() {
+	apparmor_parser -Q -K -b "$work/apparmor.d" "$work/apparmor.d/usr.sbin.libvirtd"
+}
+
+selinux_compiles() {
+	rm -rf "$work/selinux"
+	cp -r "$top/packaging/selinux" "$work/selinux"
+	make -C "$work/selinux" -f /usr/share/selinux/devel/Makefile NAME=default libvirt_membacking.pp
+}
+
+if command -v systemd-analyze >/dev/null; then
+	check "systemd-analyze verify is content with the units" units_verify
+	check_equal "what the static service is open to" "$(unit_exposure libvirt-membacking-static.service)" 1
+	check_equal "what the reconcile service is open to" "$(unit_exposure libvirt-membacking-reconcile.service)" 4
+else
+	skip "no systemd-analyze here: the units are not verified"
+fi
+if command -v systemd-tmpfiles >/dev/null; then
+	mkdir -p "$work/tmpfiles"
+	check "tmpfiles.d is understood" systemd-tmpfiles --root="$work/tmpfiles" --create \
+		"$top/packaging/tmpfiles.d/libvirt-membacking.conf"
+	check "and makes the ledgers' directory" test -d "$work/tmpfiles/run/libvirt-membacking/guests"
+fi
+if command -v apparmor_parser >/dev/null && [ -e /etc/apparmor.d/usr.sbin.libvirtd ]; then
+	apparmor_dir
+	check "libvirt's AppArmor profile compiles with our addition" apparmor_compiles
+	check_match "it runs what is in /usr/sbin unconfined even without" \
+		"$(cat /etc/apparmor.d/usr.sbin.libvirtd)" '/usr/sbin/\* PUx'
+	[ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ] ||
+		skip "this kernel has no AppArmor: compiled, and not tried"
+else
+	skip "no apparmor_parser or no profile of libvirt's here"
+fi
+if [ -e /usr/share/selinux/devel/Makefile ] && command -v checkmodule >/dev/null; then
+	check "the SELinux module compiles" selinux_compiles
+	selinuxenabled 2>/dev/null || skip "this machine has no SELinux: compiled, and not tried"
+else
+	skip "no SELinux policy to compile with here"
+fi

@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Guest x host -> advice, as golden files: tests/unit/golden/advise/ROW.json.
+ *
+ * REGENERATE=1 rewrites them; read the difference before you commit it.  A row says
+ * how much memory is free and in which pieces; the captured host gives the shape.
+ */
+#include "policy/advise.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "guest/guest.h"
+#include "kernel/kfs.h"
+#include "lifecycle/view.h"
+#include "unit/unit.h"
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+#define GOLDEN	    "unit/golden/advise/"
+
+/**
+ * struct row - One question
+ * @host:	Below tests/hosts
+ * @numbers:	Separated by blanks: NODE:free=SIZE NODE:cache=SIZE: what could be had;
+ *		NODE:whole=SIZE NODE:loose=SIZE: how much of it lies in whole blocks and in
+ *		small pieces; NODE:PAGE=TOTAL/FREE; ksm=RUN ksm_saved=SIZE thp=WORD
+ *		shmem=WORD store=TYPE:SIZE cma=SIZE no_ksm no_thp no_1G running
+ * @config:	membacking.conf
+ * @guest:	Domain XML
+ */
+struct row {
+	const char *name;
+	const char *host;
+	const char *numbers;
+	const char *config;
+	const char *guest;
+};
+
+#define UUID		"c7a5fdbd-cdaf-9455-926a-d65c16db1809"
+#define GUEST(body)	"<domain><name>g</name><uuid>" UUID "</uuid>" body "</domain>"
+#define MIB(n)		"<memory unit='MiB'>" #n "</memory>"
+#define GIB(n)		"<memory unit='GiB'>" #n "</memory>"
+#define BACKING(b)	"<memoryBacking>" b "</memoryBacking>"
+#define HUGE(n, u)	"<hugepages><page size='" #n "' unit='" #u "'/></hugepages>"
+#define SHARED		"<access mode='shared'/>"
+#define ON(mode, nodes) "<numatune><memory mode='" mode "' nodeset='" nodes "'/></numatune>"
+#define VFIO                                                                                       \
+	"<devices><hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0'"  \
+	" bus='6' slot='2' function='0'/></source></hostdev></devices>"
+
+#define ONE "one-node"
+#define TWO "two-nodes-6.12"
+
+/* Of 23.5 GiB: much room, all of it whole */
+#define ROOM "0:free=20G 0:cache=1G 0:whole=20G 0:loose=0 "
+/* 20 GiB in pieces, which compaction puts together or doesn't */
+#define PIECES "0:free=20G 0:cache=1G 0:whole=1G 0:loose=12G "
+#define DUST   "0:free=20G 0:cache=1G 0:whole=1G 0:loose=512M "
+#define TIGHT  "0:free=5G 0:cache=1G 0:whole=5G 0:loose=0 "
+#define ROOM2                                                                                      \
+	"0:free=3G 0:cache=0 0:whole=3G 0:loose=0 1:free=3G 1:cache=0 1:whole=3G 1:loose=0 "       \
+	"0:2M=0/0 1:2M=0/0 0:1G=0/0 1:1G=0/0 "
+
+static const struct row rows[] = {
+	/* -- plain guests -- */
+	{ "small", ONE, ROOM, "", GUEST(MIB(1024)) },
+	{ "large", ONE, ROOM, "", GUEST(GIB(8)) },
+	{ "large-in-pieces", ONE, PIECES, "", GUEST(GIB(8)) },
+	{ "large-in-dust", ONE, DUST, "", GUEST(GIB(8)) },
+	{ "small-without-thp", ONE, ROOM "no_thp", "", GUEST(MIB(1024)) },
+	{ "small-thp-never", ONE, ROOM "thp=never", "", GUEST(MIB(1024)) },
+	{ "dust-thp-never", ONE, DUST "thp=never", "", GUEST(GIB(8)) },
+	{ "dust-thp-set-by-us", ONE, DUST "thp=never", "[thp]\nmanage = yes\nenabled = madvise\n",
+	  GUEST(GIB(8)) },
+	{ "locked", ONE, ROOM, "", GUEST(GIB(8) BACKING("<locked/><nosharepages/>")) },
+	{ "running", ONE, ROOM "running", "", GUEST(GIB(8)) },
+	{ "odd-size", ONE, ROOM, "", GUEST(MIB(4097)) },
+
+	/* -- pools -- */
+	{ "idle-2m", ONE, ROOM "0:2M=4096/4096", "", GUEST(GIB(8)) },
+	{ "idle-1g", ONE, ROOM "0:1G=8/8 0:2M=4096/4096", "", GUEST(GIB(8)) },
+	{ "idle-1g-too-few", ONE, ROOM "0:1G=7/7", "", GUEST(GIB(8)) },
+	{ "idle-1g-wasted", ONE, ROOM "0:1G=8/8", "", GUEST(MIB(1025)) },
+	{ "some-idle", ONE, ROOM "0:2M=600/500", "", GUEST(GIB(8)) },
+	{ "not-managed", ONE, ROOM, "[hugepages]\nmanage = no\n", GUEST(GIB(8)) },
+	{ "not-managed-idle", ONE, ROOM "0:2M=4096/4096", "[hugepages]\nmanage = no\n",
+	  GUEST(GIB(8)) },
+	{ "keep-free", ONE, ROOM "0:2M=4096/4096", "[hugepages]\nkeep_free_2M = 4096\n",
+	  GUEST(GIB(8)) },
+	{ "cma", ONE, ROOM "cma=10G", "", GUEST(GIB(8)) },
+	{ "cma-too-small", ONE, ROOM "cma=4G", "", GUEST(GIB(8)) },
+	{ "has-2m", ONE, ROOM, "", GUEST(GIB(8) BACKING(HUGE(2, M) "<locked/>")) },
+	{ "has-1g", ONE, ROOM, "", GUEST(GIB(8) BACKING(HUGE(1, G))) },
+	{ "no-1g", ONE, ROOM "no_1G", "", GUEST(GIB(16)) },
+
+	/* -- VFIO -- */
+	{ "vfio", ONE, ROOM, "", GUEST(GIB(16) VFIO) },
+	{ "vfio-small", ONE, ROOM, "", GUEST(MIB(512) VFIO) },
+	{ "vfio-1g", ONE, ROOM "0:1G=16/16", "", GUEST(GIB(16) VFIO) },
+	{ "vfio-dust", ONE, DUST, "", GUEST(GIB(16) VFIO) },
+	{ "vfio-tight-ksm", ONE, TIGHT "ksm=1 ksm_saved=4G", "", GUEST(GIB(4) VFIO) },
+	{ "vfio-file", ONE, ROOM "store=xfs:100G", "",
+	  GUEST(GIB(8) BACKING("<source type='file'/>") VFIO) },
+
+	/* -- memory is short -- */
+	{ "tight", ONE, TIGHT, "", GUEST(GIB(4)) },
+	{ "tight-nosharepages", ONE, TIGHT, "", GUEST(GIB(4) BACKING("<nosharepages/>")) },
+	{ "tight-huge", ONE, TIGHT, "", GUEST(GIB(4) BACKING(HUGE(2, M) "<locked/>")) },
+	{ "tight-shared", ONE, TIGHT "shmem=advise", "",
+	  GUEST(GIB(4) BACKING("<source type='memfd'/>" SHARED)) },
+	{ "tight-without-ksm", ONE, TIGHT "no_ksm", "", GUEST(GIB(4)) },
+	{ "tight-ksm-not-allowed", ONE, TIGHT, "[ksm]\nenable = never\n", GUEST(GIB(4)) },
+	{ "tight-ksm-of-others", ONE, TIGHT "ksm=1", "[ksm]\nmanage = no\n", GUEST(GIB(4)) },
+	{ "tight-idle-pool", ONE, TIGHT "0:2M=2048/2048", "", GUEST(GIB(4)) },
+	{ "ksm-saves", ONE, ROOM "ksm=1 ksm_saved=3G", "", GUEST(GIB(4)) },
+	{ "too-large", ONE, TIGHT, "", GUEST(GIB(16)) },
+	{ "too-large-store", ONE, TIGHT "store=xfs:100G", "", GUEST(GIB(16)) },
+	{ "too-large-store-full", ONE, TIGHT "store=xfs:10G", "", GUEST(GIB(16)) },
+	{ "too-large-store-in-ram", ONE, TIGHT "store=tmpfs:100G", "", GUEST(GIB(16)) },
+	{ "too-large-pool", ONE, TIGHT "0:2M=8192/8192", "", GUEST(GIB(16)) },
+
+	/* -- shared memory -- */
+	{ "shared", ONE, ROOM, "", GUEST(GIB(1) BACKING("<source type='memfd'/>" SHARED)) },
+	{ "shared-advise", ONE, ROOM "shmem=advise", "",
+	  GUEST(GIB(1) BACKING("<source type='memfd'/>" SHARED)) },
+	{ "shared-huge-dust", ONE, DUST "shmem=advise", "",
+	  GUEST(GIB(8) BACKING(HUGE(2, M) SHARED)) },
+
+	/* -- nodes -- */
+	{ "two-nodes", TWO, ROOM2, "", GUEST(GIB(4)) },
+	{ "bound", TWO, ROOM2 "0:whole=0 0:loose=0", "", GUEST(GIB(2) ON("strict", "0")) },
+	{ "bound-to-the-other", TWO, ROOM2 "0:whole=0 0:loose=0", "",
+	  GUEST(GIB(2) ON("strict", "1")) },
+	{ "bound-to-none", ONE, ROOM, "", GUEST(GIB(4) ON("strict", "5")) },
+	{ "idle-on-the-other", TWO, ROOM2 "1:2M=1024/1024", "", GUEST(GIB(2) ON("strict", "0")) },
+};
+
+/* ---- the host of a row ---- */
+
+struct question {
+	struct host_view host;
+	struct fragmentation fragmentation;
+	struct guest_policy policy;
+	struct guest *guest;
+	struct guest_variant variants[ADVISE_SHAPES];
+	struct store_view store;
+	struct advise_input in;
+	struct advice advice;
+};
+
+static uint64_t size_of(const char *text)
+{
+	uint64_t kib = 0;
+
+	UNIT_CHECK(text_to_kib(text, &kib) == 0, "no size: '%s'", text);
+	return kib;
+}
+
+static void read_host(const char *name, struct question *q)
+{
+	struct err err = { "" };
+	char path[512];
+	struct kfs kfs;
+	size_t i;
+
+	snprintf(path, sizeof(path), "%s/hosts/%s", TESTS_DIR, name);
+	CU_ASSERT_FATAL(kfs_open(&kfs, path, &err) == 0);
+	CU_ASSERT_FATAL(view_read(&kfs, &q->host, &err) == 0);
+	CU_ASSERT_FATAL(fragmentation_read(&kfs, &q->fragmentation, &err) == 0);
+	q->in.has_ksm = ksm_read(&kfs, &q->in.ksm, &err) == 0;
+	q->in.has_thp = thp_read(&kfs, &q->in.thp, &err) == 0;
+	gigantic_read(&kfs, &q->in.gigantic);
+	kfs_close(&kfs);
+	/* All memory of a node in the last of its zones, without a kernel in it */
+	for (i = 0; i < q->fragmentation.n_zones; i++) {
+		struct fragmentation_zone *zone = &q->fragmentation.zones[i];
+
+		memset(zone->free, 0, sizeof(zone->free));
+		memset(zone->fixed_free, 0, sizeof(zone->fixed_free));
+		zone->spare = 0;
+		zone->kernel = 0;
+		zone->fixed_blocks = 0;
+	}
+	/* An implicit store, as a host without [store] has it */
+	q->store.in_use = true;
+	q->store.state.present = true;
+	q->store.state.root = true;
+	q->store.state.traversable = true;
+	q->store.state.available_kib = q->store.state.capacity_kib = 100 * KIB_PER_GIB;
+	snprintf(q->store.config.path, sizeof(q->store.config.path), QEMU_CONF_RAM_DIR);
+	q->host.stores_read = true;
+	q->host.n_stores = 1;
+	q->host.stores = &q->store;
+}
+
+static struct fragmentation_zone *last_zone(struct question *q, unsigned int node)
+{
+	struct fragmentation_zone *zone = NULL;
+	size_t i;
+
+	for (i = 0; i < q->fragmentation.n_zones; i++)
+		if (q->fragmentation.zones[i].node == node)
+			zone = &q->fragmentation.zones[i];
+	CU_ASSERT_PTR_NOT_NULL_FATAL(zone);
+	return zone;
+}
+
+static bool set_node(struct question *q, unsigned int id, const char *key, const char *value)
+{
+	struct numa_node *node = (struct numa_node *)numa_find(&q->host.numa, id);
+	struct fragmentation_zone *zone = last_zone(q, id);
+
+	zone->spare = node->total_kib / 4;
+	if (!strcmp(key, "free")) {
+		node->free_kib = size_of(value);
+		node->percpu_kib = 0;
+	} else if (!strcmp(key, "cache")) {
+		node->file_kib = node->reclaimable_kib = size_of(value);
+	} else if (!strcmp(key, "whole")) {
+		zone->free[9] = size_of(value) / 2048;
+	} else if (!strcmp(key, "loose")) {
+		zone->free[0] = size_of(value) / 4;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void set_store(struct question *q, const char *type, const char *size)
+{
+	struct store_state *state = &q->store.state;
+
+	q->store.configured = true;
+	state->mountpoint = true;
+	state->root = false;
+	state->in_ram = !strcmp(type, "tmpfs");
+	state->capacity_kib = state->free_kib = state->available_kib = size_of(size);
+	snprintf(state->mount.fstype, sizeof(state->mount.fstype), "%s", type);
+	snprintf(q->store.config.name, sizeof(q->store.config.name), "s");
+	snprintf(q->store.config.path, sizeof(q->store.config.path), "/srv/s");
+	q->store.config.mount = MOUNT_NEVER;
+}
+
+static bool set_kernel(struct question *q, const char *key, const char *value)
+{
+	if (!strcmp(key, "ksm"))
+		q->in.ksm.run = (uint64_t)atoi(value);
+	else if (!strcmp(key, "ksm_saved"))
+		q->in.ksm.saved_kib = (int64_t)size_of(value);
+	else if (!strcmp(key, "thp"))
+		snprintf(q->in.thp.enabled, sizeof(q->in.thp.enabled), "%s", value);
+	else if (!strcmp(key, "shmem"))
+		snprintf(q->in.thp.shmem_enabled, sizeof(q->in.thp.shmem_enabled), "%s", value);
+	else if (!strcmp(key, "cma")) {
+		q->in.gigantic.cma = true;
+		q->in.gigantic.cma_total_kib = q->in.gigantic.cma_free_kib = size_of(value);
+		snprintf(q->in.gigantic.hugetlb_cma, sizeof(q->in.gigantic.hugetlb_cma), "%s",
+			 value);
+	} else
+		return false;
+	return true;
+}
+
+static bool set_word(struct question *q, const char *word)
+{
+	char key[32], value[32], page[8];
+	uint64_t total, free_pages;
+	unsigned int node;
+
+	if (sscanf(word, "%u:%7[0-9MG]=%" SCNu64 "/%" SCNu64, &node, page, &total, &free_pages) ==
+	    4) {
+		struct pool_view *pool = host_view_pool(&q->host, size_of(page), node);
+
+		CU_ASSERT_PTR_NOT_NULL_FATAL(pool);
+		pool->pool.total = total;
+		pool->pool.free = free_pages;
+		return true;
+	}
+	if (sscanf(word, "%u:%31[a-z]=%31s", &node, key, value) == 3)
+		return set_node(q, node, key, value);
+	if (sscanf(word, "store=%31[a-z0-9]:%31s", key, value) == 2)
+		set_store(q, key, value);
+	else if (sscanf(word, "%31[a-z_]=%31s", key, value) == 2)
+		return set_kernel(q, key, value);
+	else if (!strcmp(word, "no_ksm"))
+		q->in.has_ksm = false;
+	else if (!strcmp(word, "no_thp"))
+		q->in.has_thp = false;
+	else if (!strcmp(word, "running"))
+		q->in.running = true;
+	else if (!strcmp(word, "no_1G")) {
+		free(q->host.sizes[1].pools);
+		q->host.n_sizes = 1;
+	} else
+		return false;
+	return true;
+}
+
+static void set_numbers(struct question *q, const char *numbers)
+{
+	cleanup_free char *copy = strdup(numbers);
+	char *word, *save = NULL;
+
+	for (word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
+		UNIT_CHECK(set_word(q, word), "not understood: '%s'", word);
+}
+
+/* ---- one question ---- */
+
+static void make_variants(const struct row *row, struct question *q)
+{
+	static const enum guest_backing_kind kinds[ADVISE_SHAPES] = { GUEST_BACKING_PLAIN,
+								      GUEST_BACKING_HUGEPAGES,
+								      GUEST_BACKING_HUGEPAGES,
+								      GUEST_BACKING_FILE };
+	const uint64_t pages[ADVISE_SHAPES] = { 0, 2048, GIGANTIC_KIB, 0 };
+	int i;
+
+	for (i = 0; i < ADVISE_SHAPES; i++) {
+		struct guest_backing want = { kinds[i], pages[i], 2048,
+					      q->guest->memory[0].shared };
+		struct err err = { "" };
+
+		if (i == ADVISE_GIANT && !host_view_size(&q->host, GIGANTIC_KIB))
+			continue;
+		UNIT_CHECK(guest_variant_make(row->guest, strlen(row->guest), q->guest, &want,
+					      &q->variants[i], &err) == 0,
+			   "%s: %s", row->name, err.text);
+	}
+}
+
+static void ask(const struct row *row, struct question *q)
+{
+	cleanup_config struct config *config = NULL;
+	struct err err = { "" };
+
+	memset(q, 0, sizeof(*q));
+	read_host(row->host, q);
+	set_numbers(q, row->numbers);
+	CU_ASSERT_FATAL(guest_parse(row->guest, strlen(row->guest), &q->guest, &err) == 0);
+	CU_ASSERT_FATAL(
+		config_parse_buffer("conf", row->config, strlen(row->config), &config, &err) == 0);
+	CU_ASSERT_FATAL(config_for_guest(config, q->guest, &q->policy, &err) == 0);
+	make_variants(row, q);
+	q->in.guest = q->guest;
+	q->in.variants = q->variants;
+	q->in.host = &q->host;
+	q->in.fragmentation = &q->fragmentation;
+	q->in.policy = &q->policy;
+	UNIT_CHECK(advise_make(&q->in, &q->advice, &err) == 0, "%s: %s", row->name, err.text);
+}
+
+static void forget(struct question *q)
+{
+	int i;
+
+	for (i = 0; i < ADVISE_SHAPES; i++)
+		guest_variant_free(&q->variants[i]);
+	guest_free(q->guest);
+	fragmentation_free(&q->fragmentation);
+	q->host.stores = NULL;
+	q->host.n_stores = 0;
+	view_free(&q->host);
+}
+
+/* ---- golden files ---- */
+
+static json_t *given_to_json(const struct row *row)
+{
+	return json_pack("{s:s, s:s, s:s, s:s}", "host", row->host, "numbers", row->numbers,
+			 "config", row->config, "guest", row->guest);
+}
+
+static json_t *option_to_json(const struct advise_option *option)
+{
+	static const char *const words[] = { "no", "later", "yes" };
+
+	return json_pack("{s:s, s:s, s:I}", "possible", words[option->verdict], "why", option->why,
+			 "page_kib", (json_int_t)option->page_kib);
+}
+
+static json_t *size_to_json(const struct advise_size *size)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "page_kib",
+			 (json_int_t)size->page_kib, "pages", (json_int_t)size->pages, "tables_kib",
+			 (json_int_t)size->tables_kib, "waste_kib", (json_int_t)size->waste_kib,
+			 "idle", (json_int_t)size->idle, "now", (json_int_t)size->now, "more",
+			 (json_int_t)size->more);
+}
+
+static json_t *advice_to_json(const struct question *q)
+{
+	json_t *sizes = json_array(), *options = json_object(), *reasons = json_array();
+	json_t *root = json_pack("{s:s, s:o, s:o, s:o}", "chosen", advise_name(q->advice.chosen),
+				 "reasons", reasons, "options", options, "sizes", sizes);
+	size_t i;
+
+	for (i = 0; i < q->advice.n_sizes; i++)
+		json_array_append_new(sizes, size_to_json(&q->advice.sizes[i]));
+	for (i = 0; i < ADVISE_BACKINGS; i++)
+		json_object_set_new(options, advise_name((enum advise_backing)i),
+				    option_to_json(&q->advice.options[i]));
+	for (i = 0; i < q->advice.n_reasons; i++)
+		json_array_append_new(reasons, json_string(q->advice.reasons[i]));
+	if (q->advice.chosen != ADVISE_BACKINGS)
+		json_object_set_new(
+			root, "xml",
+			json_string(q->variants[q->advice.options[q->advice.chosen].shape].block));
+	return root;
+}
+
+static void compare_golden(const struct row *row, const struct question *q)
+{
+	cleanup_json json_t *root = json_object();
+	cleanup_free char *dumped = NULL, *got = NULL, *want = NULL;
+	char name[256], path[768];
+
+	json_object_set_new(root, "given", given_to_json(row));
+	json_object_set_new(root, "advice", advice_to_json(q));
+	dumped = json_dumps(root, JSON_INDENT(1));
+	CU_ASSERT_FATAL(asprintf(&got, "%s\n", dumped) > 0);
+	snprintf(name, sizeof(name), GOLDEN "%s.json", row->name);
+	snprintf(path, sizeof(path), "%s/%s", TESTS_DIR, name);
+	if (getenv("REGENERATE"))
+		unit_write(TESTS_DIR, name, got);
+	if (!UNIT_CHECK(access(path, R_OK) == 0, "%s has no golden file: REGENERATE=1 makes it",
+			row->name))
+		return;
+	want = unit_read(name, NULL);
+	UNIT_CHECK_STR(got, want, "%s", row->name);
+}
+
+/* ---- what is true of every advice ---- */
+
+static void check_always(const struct row *row, const struct question *q)
+{
+	const struct advice *advice = &q->advice;
+	int i;
+
+	UNIT_CHECK(advice->n_reasons > 0, "%s: no reason", row->name);
+	for (i = 0; i < ADVISE_BACKINGS; i++)
+		UNIT_CHECK(*advice->options[i].why, "%s: %s has no words", row->name,
+			   advise_name((enum advise_backing)i));
+	if (advice->chosen == ADVISE_BACKINGS)
+		return;
+	UNIT_CHECK(advice->options[advice->chosen].verdict != ADVISE_NO, "%s: not possible",
+		   row->name);
+	UNIT_CHECK(q->variants[advice->options[advice->chosen].shape].guest, "%s: no XML",
+		   row->name);
+}
+
+static void test_rows(void)
+{
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		struct question q;
+
+		ask(&rows[i], &q);
+		compare_golden(&rows[i], &q);
+		check_always(&rows[i], &q);
+		forget(&q);
+	}
+}
+
+/* 8 GiB: 2,097,152 pages of 4 KiB in 4096 + 8 + 1 tables; 4096 of 2 MiB in 8 + 1; 8 of
+ * 1 GiB in one */
+static void test_page_tables(void)
+{
+	static const struct row row = { "tables", ONE, ROOM, "", GUEST(GIB(8)) };
+	static const uint64_t want[][3] = { { 4, 2097152, 4105 * 4 },
+					    { 2048, 4096, 9 * 4 },
+					    { 1048576, 8, 4 } };
+	struct question q;
+	size_t i;
+
+	ask(&row, &q);
+	CU_ASSERT_EQUAL_FATAL(q.advice.n_sizes, 3);
+	for (i = 0; i < 3; i++) {
+		CU_ASSERT_EQUAL(q.advice.sizes[i].page_kib, want[i][0]);
+		CU_ASSERT_EQUAL(q.advice.sizes[i].pages, want[i][1]);
+		CU_ASSERT_EQUAL(q.advice.sizes[i].tables_kib, want[i][2]);
+	}
+	forget(&q);
+}
+
+/* The advice put into the guest, the next advice is the same and changes nothing */
+static void test_again(void)
+{
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		const struct guest_variant *variant;
+		struct question first, second;
+		struct row row = rows[i];
+
+		ask(&row, &first);
+		if (first.advice.chosen != ADVISE_BACKINGS) {
+			variant = &first.variants[first.advice.options[first.advice.chosen].shape];
+			row.guest = variant->xml;
+			ask(&row, &second);
+			UNIT_CHECK_STR(advise_name(second.advice.chosen),
+				       advise_name(first.advice.chosen), "%s", row.name);
+			if (second.advice.chosen == first.advice.chosen)
+				UNIT_CHECK(
+					!second.variants[second.advice.options[second.advice.chosen]
+								 .shape]
+						 .changed,
+					"%s", row.name);
+			forget(&second);
+		}
+		forget(&first);
+	}
+}
+
+static CU_TestInfo tests[] = {
+	{ "golden advice", test_rows },
+	{ "pages and their tables", test_page_tables },
+	{ "twice is the same", test_again },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_advise", tests);
+}

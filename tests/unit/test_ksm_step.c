@@ -1,0 +1,820 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * KSM and THP on a whole host, through libvirt's operations: whatever happens, the
+ * settings come back as they were, unless somebody else has changed them.
+ */
+#include "steps/ksm_step.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "lifecycle/daemon.h"
+#include "lifecycle/events.h"
+#include "lifecycle/state.h"
+#include "unit/fake_kernel.h"
+#include "unit/unit.h"
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+#define OLD	    "two-nodes-6.1"
+#define NEW	    "two-nodes-6.12"
+
+#define UUID_A	    "aaaaaaaa-cdaf-9455-926a-d65c16db1809"
+#define UUID_B	    "bbbbbbbb-cdaf-9455-926a-d65c16db1809"
+#define STATE	    "run/libvirt-membacking/"
+#define CONF	    "etc/libvirt/membacking.conf"
+
+#define XML(id, name, uuid, rest)                                                                  \
+	"<domain type='kvm' id='" #id "'><name>" name "</name><uuid>" uuid "</uuid>"               \
+	"<memory unit='MiB'>512</memory><memoryBacking>" rest "</memoryBacking></domain>"
+#define A_XML XML(1, "a", UUID_A, "")
+#define B_XML XML(2, "b", UUID_B, "")
+
+struct house {
+	struct fake_kernel fk;
+	pid_t driver;
+	struct err err;
+};
+
+static void open_house(struct house *h, const char *host)
+{
+	int node;
+
+	memset(h, 0, sizeof(*h));
+	fake_open(&h->fk, host);
+	fake_add_settings(&h->fk, host);
+	/* 4 GiB, of which 3 are free */
+	for (node = 0; node < 2; node++) {
+		fake_set_meminfo(&h->fk, node, "MemTotal", 2 * KIB_PER_GIB);
+		fake_set_meminfo(&h->fk, node, "MemFree", KIB_PER_GIB + KIB_PER_GIB / 2);
+		fake_set_meminfo(&h->fk, node, "Active(file)", 0);
+		fake_set_meminfo(&h->fk, node, "Inactive(file)", 0);
+		fake_set_meminfo(&h->fk, node, "SReclaimable", 0);
+	}
+	fake_put(&h->fk, "proc/zoneinfo", "");
+	h->driver = fake_driver(&h->fk, 4711);
+}
+
+static void close_house(struct house *h)
+{
+	if (h->driver)
+		fake_end(&h->fk, h->driver);
+	fake_close(&h->fk);
+}
+
+typedef int event_function(const struct event *event, struct err *err);
+
+static int run(struct house *h, event_function *function, const char *name, const char *xml)
+{
+	struct event event = { &h->fk.kfs, name, xml, strlen(xml) };
+
+	h->err.text[0] = '\0';
+	return function(&event, &h->err);
+}
+
+#define OK(h, function, name, xml)                                                                 \
+	unit_check(run((h), (function), (name), (xml)) == 0, __FILE__, __LINE__, #function, "%s",  \
+		   (h)->err.text)
+
+static void reconcile(struct house *h)
+{
+	struct err err = { "" };
+
+	UNIT_CHECK(daemon_reconcile(&h->fk.kfs, &err) == 0, "%s", err.text);
+}
+
+/* libvirt dies, and with it all starts that are under way */
+static void driver_dies(struct house *h)
+{
+	fake_end(&h->fk, h->driver);
+	h->driver = 0;
+}
+
+static void put(struct house *h, const char *file, const char *text)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), FAKE_KSM "%s", file);
+	fake_put(&h->fk, name, text);
+}
+
+/* "run=1 pages_to_scan=500" */
+static bool is(struct house *h, const char *words)
+{
+	char copy[256], name[128], text[128], *word, *save = NULL;
+	bool all = true;
+
+	snprintf(copy, sizeof(copy), "%s", words);
+	for (word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		char *value = strchr(word, '=');
+
+		*value++ = '\0';
+		snprintf(name, sizeof(name), FAKE_KSM "%s", word);
+		if (!fake_exists(&h->fk, name))
+			snprintf(name, sizeof(name), FAKE_THP "%s", word);
+		fake_get(&h->fk, name, text, sizeof(text));
+		/* "[none] scan-time" */
+		if (strchr(text, '[')) {
+			memmove(text, strchr(text, '[') + 1, strlen(strchr(text, '[')));
+			*strchr(text, ']') = '\0';
+		}
+		all &= unit_check_str(text, value, __FILE__, __LINE__, "%s in '%s'", word, words);
+	}
+	return all;
+}
+
+static size_t count_files(const struct house *h, const char *dir)
+{
+	char path[256];
+	struct dirent *entry;
+	size_t n = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/" STATE "%s", h->fk.root, dir);
+	d = opendir(path);
+	while (d && (entry = readdir(d)))
+		n += entry->d_name[0] != '.';
+	if (d)
+		closedir(d);
+	return n;
+}
+
+/* All of KSM's and THP's files but for the counters, as one text to be freed */
+static char *snapshot(const struct house *h)
+{
+	static const char *const dirs[] = { FAKE_KSM, FAKE_THP };
+	char *all = NULL, path[512], text[256];
+	size_t size = 0, i;
+	FILE *out = open_memstream(&all, &size);
+
+	for (i = 0; i < 2; i++) {
+		struct dirent **list = NULL;
+		int n, j;
+
+		snprintf(path, sizeof(path), "%s/%s", h->fk.root, dirs[i]);
+		n = scandir(path, &list, NULL, alphasort);
+		for (j = 0; j < n; j++) {
+			snprintf(path, sizeof(path), "%s%s", dirs[i], list[j]->d_name);
+			fake_get(&h->fk, path, text, sizeof(text));
+			if (list[j]->d_type == DT_REG && !strstr(path, "/pages_sh") &&
+			    !strstr(path, "zero_pages"))
+				fprintf(out, "%s %s\n", path, text);
+			free(list[j]);
+		}
+		free(list);
+	}
+	fclose(out);
+	return all;
+}
+
+static void check_as_before(const struct house *h, char *before, const char *what)
+{
+	char *now = snapshot(h);
+
+	UNIT_CHECK_STR(now, before, "%s", what);
+	UNIT_CHECK(count_files(h, "shared") == 0, "%s: records are left", what);
+	free(now);
+	free(before);
+}
+
+/* ---- one after the other ---- */
+
+static void test_life(void)
+{
+	static const struct {
+		const char *host, *conf, *on;
+	} rows[] = {
+		{ NEW, "", "run=1 advisor_mode=scan-time sleep_millisecs=20" },
+		{ NEW, "[ksm]\nprofile = gentle\n",
+		  "run=1 advisor_mode=none pages_to_scan=200 sleep_millisecs=20" },
+		{ NEW, "[ksm]\nprofile = balanced\n", "run=1 pages_to_scan=1000" },
+		{ NEW, "[ksm]\nprofile = aggressive\n",
+		  "run=1 pages_to_scan=4000 sleep_millisecs=10" },
+		{ NEW, "[ksm]\nprofile = custom\n", "run=1 pages_to_scan=100 sleep_millisecs=20" },
+		{ NEW, "[ksm]\nmerge_across_nodes = no\n", "run=1 merge_across_nodes=0" },
+		{ NEW, "[ksm]\nmerge_across_nodes = yes\n", "run=1 merge_across_nodes=1" },
+		{ NEW, "[ksm]\nenable = never\n", "run=0 advisor_mode=none" },
+		{ NEW, "[ksm]\nmanage = no\n", "run=0 advisor_mode=none" },
+		{ NEW, "[guest]\nmatch = *\nksm = no\n", "run=0 advisor_mode=none" },
+		{ NEW, "[ksm]\non_last_guest = unmerge\n", "run=1" },
+		{ NEW, "[ksm]\non_last_guest = stop\n", "run=1" },
+		{ NEW, "[thp]\nmanage = yes\nenabled = always\nshmem_enabled = within_size\n",
+		  "run=1 enabled=always shmem_enabled=within_size" },
+		{ OLD, "", "run=1 pages_to_scan=64 sleep_millisecs=40" },
+		{ OLD, "[ksm]\nprofile = balanced\n", "run=1 pages_to_scan=1000" },
+	};
+	struct house h;
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		char *before;
+
+		open_house(&h, rows[i].host);
+		before = snapshot(&h);
+		fake_put(&h.fk, CONF, rows[i].conf);
+		OK(&h, event_prepare, "a", A_XML);
+		UNIT_CHECK(is(&h, rows[i].on), "row %zu", i);
+		OK(&h, event_started, "a", A_XML);
+		OK(&h, event_prepare, "b", B_XML);
+		OK(&h, event_stopped, "a", A_XML);
+		OK(&h, event_release, "a", A_XML);
+		UNIT_CHECK(is(&h, rows[i].on), "row %zu", i);
+		/* the end is as it was meant at the start */
+		fake_put(&h.fk, CONF, "[ksm]\nmanage = no\n");
+		OK(&h, event_release, "b", B_XML);
+		check_as_before(&h, before, rows[i].conf);
+		UNIT_CHECK(count_files(&h, "guests") == 0, "row %zu", i);
+		close_house(&h);
+	}
+}
+
+/* Without configuration nothing is even looked at, and no directory made */
+static void test_costs_nothing(void)
+{
+	static const char *const guests[] = { "<nosharepages/>", "<source type='memfd'/>" };
+	struct house h;
+	char xml[512];
+	size_t i;
+
+	for (i = 0; i < ROWS(guests); i++) {
+		open_house(&h, NEW);
+		snprintf(xml, sizeof(xml), XML(1, "a", UUID_A, "%s"), guests[i]);
+		OK(&h, event_prepare, "a", xml);
+		OK(&h, event_release, "a", xml);
+		CU_ASSERT_FALSE(fake_exists(&h.fk, "run/libvirt-membacking"));
+		/* and a kernel without KSM is none to wait for */
+		fake_remove(&h.fk, FAKE_KSM "run");
+		OK(&h, event_prepare, "a", A_XML);
+		CU_ASSERT_FALSE(fake_exists(&h.fk, "run/libvirt-membacking"));
+		close_house(&h);
+	}
+}
+
+static void test_always(void)
+{
+	static const char xml[] = XML(1, "a", UUID_A, "<nosharepages/>");
+	struct house h;
+
+	open_house(&h, NEW);
+	fake_put(&h.fk, CONF, "[ksm]\nenable = always\n");
+	OK(&h, event_prepare, "a", xml);
+	is(&h, "run=1 advisor_mode=scan-time");
+	OK(&h, event_release, "a", xml);
+	is(&h, "run=0 advisor_mode=none pages_to_scan=100");
+	close_house(&h);
+}
+
+/* Not one write: whoever switched it on chose the rates too */
+static void test_runs_already(void)
+{
+	char *before, ledger[4096];
+	struct house h;
+
+	open_house(&h, NEW);
+	fake_put(&h.fk, CONF, "[ksm]\nprofile = aggressive\non_last_guest = unmerge\n");
+	put(&h, "run", "1\n");
+	before = snapshot(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	fake_get(&h.fk, STATE "guests/" UUID_A, ledger, sizeof(ledger));
+	UNIT_CHECK(strstr(ledger, "\"kind\": \"ksm\""), "held: %s", ledger);
+	OK(&h, event_release, "a", A_XML);
+	CU_ASSERT_EQUAL(h.fk.setting_writes, 0);
+	check_as_before(&h, before, "it ran already");
+	close_house(&h);
+}
+
+static void test_profile_changes(void)
+{
+	char *before;
+	struct house h;
+
+	open_house(&h, NEW);
+	put(&h, "pages_to_scan", "333\n");
+	before = snapshot(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	is(&h, "advisor_mode=scan-time pages_to_scan=500");
+	fake_put(&h.fk, CONF, "[ksm]\nprofile = gentle\n");
+	OK(&h, event_prepare, "b", B_XML);
+	is(&h, "advisor_mode=none pages_to_scan=200");
+	OK(&h, event_release, "a", A_XML);
+	fake_put(&h.fk, CONF, "");
+	OK(&h, event_prepare, "a", A_XML);
+	is(&h, "advisor_mode=scan-time pages_to_scan=500");
+	OK(&h, event_release, "b", B_XML);
+	OK(&h, event_release, "a", A_XML);
+	check_as_before(&h, before, "from profile to profile");
+	close_house(&h);
+}
+
+/* ---- somebody else ---- */
+
+static void test_others(void)
+{
+	static const struct {
+		const char *conf, *file, *text, *left;
+	} rows[] = {
+		{ "", "run", "0\n", "run=0 advisor_mode=none pages_to_scan=100" },
+		{ "", "run", "2\n", "run=2 advisor_mode=none pages_to_scan=100" },
+		{ "", "advisor_mode", "[none] scan-time\n", "run=0 advisor_mode=none" },
+		{ "[ksm]\nprofile = gentle\n", "pages_to_scan", "777\n",
+		  "run=0 pages_to_scan=777 sleep_millisecs=20" },
+		{ "[ksm]\nprofile = aggressive\n", "sleep_millisecs", "55\n",
+		  "run=0 pages_to_scan=100 sleep_millisecs=55" },
+		{ "[ksm]\non_last_guest = unmerge\n", "run", "0\n", "run=0 advisor_mode=none" },
+		{ "[thp]\nmanage = yes\nenabled = always\n", "../transparent_hugepage/enabled",
+		  "always madvise [never]\n", "run=0 enabled=never" },
+	};
+	struct house h;
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		open_house(&h, NEW);
+		fake_put(&h.fk, CONF, rows[i].conf);
+		OK(&h, event_prepare, "a", A_XML);
+		put(&h, rows[i].file, rows[i].text);
+		/* the next guest leaves it alone, too */
+		OK(&h, event_prepare, "b", B_XML);
+		OK(&h, event_release, "b", B_XML);
+		OK(&h, event_release, "a", A_XML);
+		UNIT_CHECK(is(&h, rows[i].left), "row %zu", i);
+		UNIT_CHECK(count_files(&h, "shared") == 0, "row %zu", i);
+		close_house(&h);
+	}
+}
+
+/* They can't be written: the guest starts all the same, and nothing is left */
+static void test_refused_writes(void)
+{
+	static const int errors[] = { EACCES, EROFS, EINVAL, EBUSY };
+	struct house h;
+	size_t i;
+
+	for (i = 0; i < ROWS(errors); i++) {
+		char *before;
+
+		open_house(&h, NEW);
+		before = snapshot(&h);
+		fake_put(&h.fk, CONF, "[thp]\nmanage = yes\nenabled = always\n");
+		h.fk.setting_error = errors[i];
+		OK(&h, event_prepare, "a", A_XML);
+		OK(&h, event_release, "a", A_XML);
+		check_as_before(&h, before, strerror(errors[i]));
+		close_house(&h);
+	}
+}
+
+/* Huge pages of another guest hold the lock: a guest that can do without KSM starts */
+static void test_lock_is_held(void)
+{
+	struct state state = STATE_CLOSED;
+	struct house h;
+
+	open_house(&h, NEW);
+	fake_put(&h.fk, CONF, "[hook]\nlock_deadline = 200ms\n");
+	CU_ASSERT_EQUAL_FATAL(state_open(h.fk.kfs.rootfd, true, &state, &h.err), 0);
+	CU_ASSERT_EQUAL_FATAL(state_lock(&state, 0, &h.err), 0);
+	OK(&h, event_prepare, "a", A_XML);
+	is(&h, "run=0");
+	state_close(&state);
+	close_house(&h);
+}
+
+/* ---- the end ---- */
+
+static void merge(struct house *h, unsigned int mib)
+{
+	char text[32];
+
+	put(h, "pages_shared", "10\n");
+	snprintf(text, sizeof(text), "%u\n", mib * 256);
+	put(h, "pages_sharing", text);
+}
+
+static void test_unmerge(void)
+{
+	char *before;
+	struct house h;
+
+	open_house(&h, NEW);
+	before = snapshot(&h);
+	fake_put(&h.fk, CONF, "[ksm]\non_last_guest = unmerge\n");
+	OK(&h, event_prepare, "a", A_XML);
+	merge(&h, 2000);
+	OK(&h, event_release, "a", A_XML);
+	is(&h, "pages_sharing=0");
+	check_as_before(&h, before, "it fits");
+
+	/* 3 GiB are free, of which a tenth of 4 stays */
+	before = snapshot(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	merge(&h, 2700);
+	OK(&h, event_release, "a", A_XML);
+	is(&h, "run=0 pages_shared=10 advisor_mode=none");
+	CU_ASSERT_EQUAL(count_files(&h, "shared"), 1);
+	reconcile(&h);
+	is(&h, "run=0 pages_shared=10");
+	/* a guest comes, and KSM runs */
+	OK(&h, event_prepare, "b", B_XML);
+	is(&h, "run=1 pages_shared=10");
+	OK(&h, event_release, "b", B_XML);
+	is(&h, "run=0 pages_shared=10");
+	merge(&h, 2600);
+	reconcile(&h);
+	is(&h, "pages_sharing=0");
+	check_as_before(&h, before, "later it fits");
+	close_house(&h);
+}
+
+/* The kernel gives up half-way, and stops KSM */
+static void test_unmerge_fails(void)
+{
+	static const int errors[] = { EINTR, ENOMEM };
+	struct house h;
+	size_t i;
+
+	for (i = 0; i < ROWS(errors); i++) {
+		char *before;
+
+		open_house(&h, NEW);
+		before = snapshot(&h);
+		fake_put(&h.fk, CONF, "[ksm]\non_last_guest = unmerge\n");
+		OK(&h, event_prepare, "a", A_XML);
+		merge(&h, 100);
+		h.fk.unmerge_error = errors[i];
+		OK(&h, event_release, "a", A_XML);
+		is(&h, "run=0 pages_shared=10");
+		CU_ASSERT_EQUAL(count_files(&h, "shared"), 1);
+		h.fk.unmerge_error = 0;
+		reconcile(&h);
+		is(&h, "pages_shared=0");
+		check_as_before(&h, before, "a second try");
+		close_house(&h);
+	}
+}
+
+/* Of a host that has run = 2, going back is taking apart */
+static void test_back_to_unmerged(void)
+{
+	char *before;
+	struct house h;
+
+	open_house(&h, NEW);
+	put(&h, "run", "2\n");
+	before = snapshot(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	is(&h, "run=1");
+	merge(&h, 2900);
+	OK(&h, event_release, "a", A_XML);
+	is(&h, "run=0 pages_shared=10");
+	merge(&h, 100);
+	reconcile(&h);
+	is(&h, "run=2 pages_shared=0");
+	fake_put(&h.fk, CONF, "[ksm]\non_last_guest = stop\n");
+	OK(&h, event_prepare, "a", A_XML);
+	merge(&h, 100);
+	OK(&h, event_release, "a", A_XML);
+	is(&h, "run=0 pages_shared=10");
+	put(&h, "run", "2\n");
+	check_as_before(&h, before, "run was 2");
+	close_house(&h);
+}
+
+/* Changed only while nothing is merged */
+static void test_nodes(void)
+{
+	char *before;
+	struct house h;
+
+	open_house(&h, NEW);
+	before = snapshot(&h);
+	/* left over from somebody, and KSM stopped: fits */
+	fake_put(&h.fk, CONF, "[ksm]\nmerge_across_nodes = no\n");
+	merge(&h, 100);
+	OK(&h, event_prepare, "a", A_XML);
+	is(&h, "run=1 merge_across_nodes=0 pages_shared=0");
+	/* and back, though merged pages are there */
+	merge(&h, 100);
+	OK(&h, event_release, "a", A_XML);
+	is(&h, "run=0 merge_across_nodes=1 pages_shared=0");
+	reconcile(&h);
+	/* does not fit: it stays, and the guest starts */
+	merge(&h, 2900);
+	OK(&h, event_prepare, "a", A_XML);
+	is(&h, "run=1 merge_across_nodes=1 pages_shared=10");
+	OK(&h, event_release, "a", A_XML);
+	merge(&h, 0);
+	put(&h, "pages_shared", "0\n");
+	/* what guests that run have merged is not taken apart for it */
+	fake_put(&h.fk, CONF, "");
+	OK(&h, event_prepare, "a", A_XML);
+	merge(&h, 100);
+	fake_put(&h.fk, CONF, "[ksm]\nmerge_across_nodes = no\n");
+	OK(&h, event_prepare, "b", B_XML);
+	is(&h, "run=1 merge_across_nodes=1 pages_shared=10");
+	OK(&h, event_release, "a", A_XML);
+	OK(&h, event_release, "b", B_XML);
+	check_as_before(&h, before, "several nodes");
+	close_house(&h);
+}
+
+/* The way back does not fit either: it is made later */
+static void test_nodes_later(void)
+{
+	char *before;
+	struct house h;
+
+	open_house(&h, NEW);
+	before = snapshot(&h);
+	fake_put(&h.fk, CONF, "[ksm]\nmerge_across_nodes = no\n");
+	OK(&h, event_prepare, "a", A_XML);
+	merge(&h, 2900);
+	OK(&h, event_release, "a", A_XML);
+	is(&h, "run=0 merge_across_nodes=0 pages_shared=10");
+	merge(&h, 100);
+	reconcile(&h);
+	is(&h, "run=0 merge_across_nodes=1 pages_shared=0");
+	/* the record that this took goes with the next round */
+	reconcile(&h);
+	check_as_before(&h, before, "merge_across_nodes");
+	close_house(&h);
+}
+
+/* ---- computed ---- */
+
+static pid_t start_qemu(struct house *h, const char *guest, unsigned int pss_mib)
+{
+	pid_t pid = fake_qemu(&h->fk, guest);
+	char text[128];
+
+	snprintf(text, sizeof(text), "00-ff ---p 00000000 00:00 0 [rollup]\nPss: %u kB\n",
+		 pss_mib * 1024);
+	fake_put_process(&h->fk, pid, "smaps_rollup", text);
+	return pid;
+}
+
+/* 4 GiB and a threshold of 2: what guests have above 2 GiB is missing */
+static void test_computed(void)
+{
+	char *before;
+	struct house h;
+	pid_t qemu_a, qemu_b;
+
+	open_house(&h, OLD);
+	before = snapshot(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	is(&h, "run=1 pages_to_scan=64");
+	qemu_a = start_qemu(&h, "a", 512);
+	OK(&h, event_started, "a", A_XML);
+	/* another one of ours, and one that nobody told us of */
+	qemu_b = start_qemu(&h, "other", 2048);
+	OK(&h, event_prepare, "b", B_XML);
+	is(&h, "run=1 pages_to_scan=657");
+	OK(&h, event_release, "b", B_XML);
+	is(&h, "run=1 pages_to_scan=360");
+	fake_end(&h.fk, qemu_b);
+	OK(&h, event_prepare, "b", B_XML);
+	is(&h, "run=1 pages_to_scan=64");
+	/* an administrator knows better */
+	put(&h, "pages_to_scan", "321\n");
+	qemu_b = start_qemu(&h, "other", 2048);
+	OK(&h, event_release, "b", B_XML);
+	is(&h, "run=1 pages_to_scan=321");
+	put(&h, "pages_to_scan", "64\n");
+	fake_end(&h.fk, qemu_b);
+	fake_end(&h.fk, qemu_a);
+	OK(&h, event_release, "a", A_XML);
+	check_as_before(&h, before, "computed");
+	close_house(&h);
+}
+
+/* ---- reconnect ---- */
+
+static void test_reconnect(void)
+{
+	static const char nothing[] = XML(2, "b", UUID_B, "<nosharepages/>");
+	char *before, ledger[4096], boot_id[64];
+	pid_t qemu_a, qemu_b;
+	struct house h;
+
+	open_house(&h, NEW);
+	fake_get(&h.fk, "proc/sys/kernel/random/boot_id", boot_id, sizeof(boot_id));
+	before = snapshot(&h);
+	qemu_a = start_qemu(&h, "a", 512);
+	qemu_b = start_qemu(&h, "b", 512);
+	OK(&h, event_reconnect, "b", nothing);
+	is(&h, "run=0");
+	fake_get(&h.fk, STATE "guests/" UUID_B, ledger, sizeof(ledger));
+	UNIT_CHECK(strstr(ledger, "\"no_ksm\": \"nosharepages\""), "why: %s", ledger);
+	/* a ledger of a version that had no KSM: the guest holds nothing */
+	snprintf(ledger, sizeof(ledger),
+		 "{\"version\": 1, \"boot_id\": \"%s\", \"name\": \"a\", \"uuid\": \"" UUID_A
+		 "\", \"phase\": \"running\", \"driver\": {\"pid\": 1, \"start\": 1}, "
+		 "\"steps\": []}",
+		 boot_id);
+	fake_put(&h.fk, STATE "guests/" UUID_A, ledger);
+	OK(&h, event_reconnect, "a", A_XML);
+	is(&h, "run=1 advisor_mode=scan-time");
+	OK(&h, event_reconnect, "a", A_XML);
+	fake_end(&h.fk, qemu_b);
+	OK(&h, event_release, "b", nothing);
+	is(&h, "run=1 advisor_mode=scan-time");
+	fake_end(&h.fk, qemu_a);
+	OK(&h, event_release, "a", A_XML);
+	check_as_before(&h, before, "reconnect");
+	close_house(&h);
+}
+
+/* ---- kill -9 ---- */
+
+static void die(struct fake_kernel *fk)
+{
+	int *left = fk->data;
+
+	if (!(*left)--)
+		_exit(0);
+}
+
+/* Return: false if the operation ended before its write @n */
+static bool killed(struct house *h, event_function *function, bool before, int n)
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		h->fk.data = &n;
+		*(before ? &h->fk.before_write : &h->fk.after_write) = die;
+		run(h, function, "a", A_XML);
+		_exit(1);
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+struct kill_row {
+	const char *host, *conf, *run, *pages, *advisor;
+	unsigned int merged_mib;
+};
+
+static const struct kill_row kill_rows[] = {
+	{ NEW, "", "0\n", "100\n", "[none] scan-time\n", 0 },
+	{ NEW, "", "0\n", "333\n", "[none] scan-time\n", 100 },
+	{ NEW, "", "2\n", "333\n", "[none] scan-time\n", 100 },
+	{ NEW, "[ksm]\nprofile = gentle\n", "0\n", "500\n", "none [scan-time]\n", 0 },
+	{ NEW, "[ksm]\nprofile = aggressive\non_last_guest = unmerge\nmerge_across_nodes = no\n",
+	  "0\n", "333\n", "[none] scan-time\n", 100 },
+	{ NEW, "[thp]\nmanage = yes\nenabled = always\ndefrag = never\nshmem_enabled = advise\n",
+	  "0\n", "100\n", "[none] scan-time\n", 0 },
+	{ OLD, "[ksm]\non_last_guest = stop\n", "0\n", "333\n", NULL, 100 },
+};
+
+static void set_up(struct house *h, const struct kill_row *row)
+{
+	open_house(h, row->host);
+	fake_put(&h->fk, CONF, row->conf);
+	put(h, "run", row->run);
+	put(h, "pages_to_scan", row->pages);
+	if (row->advisor)
+		put(h, "advisor_mode", row->advisor);
+}
+
+/* At each write in turn, and then once more while that is put right */
+static void test_killed(void)
+{
+	size_t i;
+	int n, writes = 0, way;
+
+	for (i = 0; i < ROWS(kill_rows); i++) {
+		for (way = 0; way < 4; way++) {
+			bool more = true;
+
+			for (n = 0; more; n++) {
+				char *before;
+				struct house h;
+
+				set_up(&h, &kill_rows[i]);
+				before = snapshot(&h);
+				if (way >= 2) {
+					OK(&h, event_prepare, "a", A_XML);
+					merge(&h, kill_rows[i].merged_mib);
+				}
+				more = killed(&h, way >= 2 ? event_release : event_prepare, way % 2,
+					      n);
+				writes += more;
+				driver_dies(&h);
+				if (n % 2)
+					killed(&h, event_release, way % 2, 0);
+				reconcile(&h);
+				reconcile(&h);
+				UNIT_CHECK(count_files(&h, "guests") == 0, "row %zu", i);
+				check_as_before(&h, before, kill_rows[i].conf);
+				close_house(&h);
+			}
+		}
+	}
+	UNIT_CHECK(writes > 60, "only %d kills", writes);
+}
+
+/* Killed beside the first write of each file: the next guest goes on from there */
+static void test_killed_and_next(void)
+{
+	size_t i;
+	int n;
+
+	for (i = 0; i < ROWS(kill_rows); i++) {
+		bool more = true;
+
+		for (n = 0; more; n++) {
+			char *before;
+			struct house h;
+
+			set_up(&h, &kill_rows[i]);
+			before = snapshot(&h);
+			more = killed(&h, event_prepare, n % 2, n / 2);
+			/* while libvirt lives the killed start may still be one */
+			OK(&h, event_prepare, "b", B_XML);
+			is(&h, "run=1");
+			OK(&h, event_release, "a", A_XML);
+			is(&h, "run=1");
+			OK(&h, event_release, "b", B_XML);
+			reconcile(&h);
+			check_as_before(&h, before, kill_rows[i].conf);
+			close_house(&h);
+		}
+	}
+}
+
+/* ---- records ---- */
+
+/* One as it was written before it had all its members; and one that is no setting */
+static void test_records(void)
+{
+	char boot_id[64], text[1024];
+	struct house h;
+
+	open_house(&h, NEW);
+	fake_get(&h.fk, "proc/sys/kernel/random/boot_id", boot_id, sizeof(boot_id));
+	put(&h, "run", "1\n");
+	fake_put(&h.fk, STATE "guests/README", "");
+	snprintf(text, sizeof(text),
+		 "{\"version\": 1, \"boot_id\": \"%s\", \"kind\": \"ksm\", \"before\": \"0\", "
+		 "\"ours\": \"1\", \"key\": \"" FAKE_KSM "run\"}",
+		 boot_id);
+	fake_put(&h.fk, STATE "shared/ksm-run", text);
+	snprintf(text, sizeof(text),
+		 "{\"version\": 1, \"boot_id\": \"%s\", \"kind\": \"thp\", \"before\": \"0\", "
+		 "\"ours\": \"1\", \"key\": \"sys/kernel/mm/../../../etc/passwd\"}",
+		 boot_id);
+	fake_put(&h.fk, STATE "shared/thp-bad", text);
+	/* any other guest's start */
+	OK(&h, event_prepare, "b", XML(2, "b", UUID_B, "<nosharepages/>"));
+	is(&h, "run=0");
+	CU_ASSERT_FALSE(fake_exists(&h.fk, STATE "shared/ksm-run"));
+	CU_ASSERT_TRUE(fake_exists(&h.fk, STATE "shared/thp-bad"));
+	/* a host that was started anew has its settings from there */
+	put(&h, "run", "1\n");
+	fake_put(&h.fk, "proc/sys/kernel/random/boot_id", "11111111-2222-3333-4444-555555555555\n");
+	snprintf(text, sizeof(text),
+		 "{\"version\": 1, \"boot_id\": \"%s\", \"kind\": \"ksm\", \"before\": \"0\", "
+		 "\"ours\": \"1\", \"key\": \"" FAKE_KSM "run\"}",
+		 boot_id);
+	fake_put(&h.fk, STATE "shared/ksm-run", text);
+	reconcile(&h);
+	is(&h, "run=1");
+	CU_ASSERT_EQUAL(count_files(&h, "shared"), 0);
+	close_house(&h);
+}
+
+static CU_TestInfo tests[] = {
+	{ "from the first guest to the last", test_life },
+	{ "guests that cost nothing", test_costs_nothing },
+	{ "enable = always", test_always },
+	{ "somebody else switched it on", test_runs_already },
+	{ "another profile", test_profile_changes },
+	{ "what others set stays", test_others },
+	{ "writes are refused", test_refused_writes },
+	{ "the lock is held", test_lock_is_held },
+	{ "taking apart", test_unmerge },
+	{ "taking apart fails", test_unmerge_fails },
+	{ "back to run = 2", test_back_to_unmerged },
+	{ "merge_across_nodes", test_nodes },
+	{ "merge_across_nodes goes back later", test_nodes_later },
+	{ "the computed rate", test_computed },
+	{ "reconnect", test_reconnect },
+	{ "killed at each write", test_killed },
+	{ "killed, and the next guest", test_killed_and_next },
+	{ "records", test_records },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_ksm_step", tests);
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * KSM and THP in a guest's plan: whether there is a step, in which order, and which notes.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "kernel/kfs.h"
+#include "lifecycle/view.h"
+#include "lifecycle/view_thp.h"
+#include "policy/plan.h"
+#include "steps/steps.h"
+#include "unit/unit.h"
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+#define GUEST(body)                                                                                \
+	"<domain><name>g</name><uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809</uuid>"                  \
+	"<memory unit='MiB'>64</memory><memoryBacking>" body "</memoryBacking></domain>"
+#define CELLS                                                                                      \
+	"</memoryBacking><cpu><numa><cell id='0' memory='32' unit='MiB'/>"                         \
+	"<cell id='1' memory='32' unit='MiB'/></numa></cpu><memoryBacking>"
+#define THP "[thp]\nmanage = yes\n"
+
+struct decision {
+	struct guest *guest;
+	struct host_view host;
+	struct guest_policy policy;
+	struct plan plan;
+	struct err err;
+};
+
+static void decide(struct decision *d, const char *host, const char *conf, const char *xml)
+{
+	cleanup_config struct config *config = NULL;
+	char path[512];
+	struct kfs kfs;
+
+	memset(d, 0, sizeof(*d));
+	snprintf(path, sizeof(path), "%s/hosts/%s", TESTS_DIR, host);
+	CU_ASSERT_EQUAL_FATAL(kfs_open(&kfs, path, &d->err), 0);
+	CU_ASSERT_EQUAL_FATAL(view_read(&kfs, &d->host, &d->err), 0);
+	view_thp(&kfs, &d->host);
+	kfs_close(&kfs);
+	CU_ASSERT_EQUAL_FATAL(guest_parse(xml, strlen(xml), &d->guest, &d->err), 0);
+	CU_ASSERT_EQUAL_FATAL(config_parse_buffer("F", conf, strlen(conf), &config, &d->err), 0);
+	CU_ASSERT_EQUAL_FATAL(config_for_guest(config, d->guest, &d->policy, &d->err), 0);
+}
+
+static void forget(struct decision *d)
+{
+	plan_free(&d->plan);
+	guest_free(d->guest);
+	view_free(&d->host);
+}
+
+static void test_steps(void)
+{
+	static const struct {
+		const char *conf, *xml;
+		const char *kinds; /* "ksm thp " */
+		const char *note;
+		enum ksm_gain gain;
+	} rows[] = {
+		{ "", GUEST(""), "ksm ", NULL, KSM_GAINS },
+		{ "", GUEST("<nosharepages/>"), "", NULL, KSM_GAIN_NOSHAREPAGES },
+		{ "[ksm]\nenable = never\n", GUEST(""), "", NULL, KSM_GAINS },
+		{ "[ksm]\nenable = always\n", GUEST("<nosharepages/>"), "ksm ", NULL,
+		  KSM_GAIN_NOSHAREPAGES },
+		{ "[guest]\nmatch = g\nksm = no\n", GUEST(""), "", NULL, KSM_GAIN_REFUSED },
+		/* huge pages come first: they may fail */
+		{ "", GUEST("<hugepages/>"), "hugepages ", NULL, KSM_GAIN_HUGEPAGES },
+		{ "[ksm]\nenable = always\n", GUEST("<hugepages/>"), "hugepages ksm ", NULL,
+		  KSM_GAIN_HUGEPAGES },
+		{ THP "enabled = always\n",
+		  GUEST("<hugepages><page size='2' unit='M' nodeset='0'/></hugepages>" CELLS),
+		  "hugepages ksm thp ", NULL, KSM_GAINS },
+		{ THP, GUEST(""), "ksm ", NULL, KSM_GAINS },
+		{ "[thp]\nenabled = always\n", GUEST(""), "ksm ", NULL, KSM_GAINS },
+		{ THP "enabled = never\n", GUEST(""), "ksm thp ", "enabled is 'never'", KSM_GAINS },
+		{ THP, GUEST("<source type='memfd'/>"), "", "shmem_enabled is 'never'",
+		  KSM_GAIN_MEMFD },
+		{ THP "shmem_enabled = advise\n", GUEST("<source type='memfd'/>"), "thp ", NULL,
+		  KSM_GAIN_MEMFD },
+		/* who has not asked for it is not told */
+		{ "", GUEST("<source type='memfd'/>"), "", NULL, KSM_GAIN_MEMFD },
+	};
+	size_t i, j;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		char kinds[128] = "";
+		struct decision d;
+
+		decide(&d, "two-nodes-6.12", rows[i].conf, rows[i].xml);
+		UNIT_CHECK(plan_make(d.guest, &d.host, &d.policy, &d.plan, &d.err) == 0,
+			   "row %zu: %s", i, d.err.text);
+		for (j = 0; j < d.plan.list.n; j++)
+			sprintf(kinds + strlen(kinds), "%s ",
+				step_ops(d.plan.list.steps[j].kind)->name);
+		UNIT_CHECK_STR(kinds, rows[i].kinds, "row %zu", i);
+		UNIT_CHECK(d.plan.ksm == rows[i].gain, "row %zu: %d", i, d.plan.ksm);
+		UNIT_CHECK(d.plan.n_notes == (rows[i].note != NULL), "row %zu: %zu notes", i,
+			   d.plan.n_notes);
+		if (rows[i].note && d.plan.n_notes)
+			UNIT_CHECK(strstr(d.plan.notes[0], rows[i].note), "row %zu: %s", i,
+				   d.plan.notes[0]);
+		forget(&d);
+	}
+}
+
+static void test_poor_kernels(void)
+{
+	struct decision d;
+
+	decide(&d, "two-nodes-6.12", THP "enabled = always\n", GUEST(""));
+	d.host.has_ksm = false;
+	d.host.thp.present = false;
+	CU_ASSERT_EQUAL(plan_make(d.guest, &d.host, &d.policy, &d.plan, &d.err), 0);
+	CU_ASSERT_EQUAL(d.plan.list.n, 0);
+	CU_ASSERT_EQUAL(d.plan.n_notes, 0);
+	forget(&d);
+}
+
+static void test_needs(void)
+{
+	static const struct {
+		const char *conf, *xml;
+		bool ksm, thp;
+	} rows[] = {
+		{ "", GUEST(""), true, false },
+		{ "[ksm]\nmanage = no\n", GUEST(""), false, false },
+		{ "", GUEST("<nosharepages/>"), false, false },
+		{ THP, GUEST("<nosharepages/>"), false, true },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		struct plan_needs needs;
+		struct decision d;
+
+		decide(&d, "one-node", rows[i].conf, rows[i].xml);
+		needs = plan_needs_host(d.guest, &d.policy);
+		UNIT_CHECK(needs.ksm == rows[i].ksm && needs.thp == rows[i].thp, "row %zu", i);
+		UNIT_CHECK(plan_needs_any(&needs) == (needs.ksm || needs.thp), "row %zu", i);
+		forget(&d);
+	}
+}
+
+/* ---- as JSON, and in words ---- */
+
+static void test_json(void)
+{
+	static const struct step steps[] = {
+		{ .kind = STEP_KSM,
+		  .ksm = { .size_kib = 65536,
+			   .profile = KSM_GENTLE,
+			   .end = KSM_UNMERGE,
+			   .nodes = KSM_NODES_APART,
+			   .ready = true } },
+		{ .kind = STEP_KSM, .ksm = { .profile = KSM_CUSTOM } },
+		{ .kind = STEP_THP,
+		  .thp = { .size_kib = 65536, .settings = { .manage = true, .defrag = "defer" } } },
+	};
+	static const char *const words[] = { "let KSM merge equal pages in 64 MiB (gentle)",
+					     "let KSM run (enable = always)",
+					     "transparent huge pages for 64 MiB: defrag=defer" };
+	size_t i;
+
+	for (i = 0; i < ROWS(steps); i++) {
+		cleanup_json json_t *object = step_to_json(&steps[i]);
+		struct step back = { 0 };
+		struct err err = { "" };
+		char text[256];
+
+		UNIT_CHECK(step_from_json(object, &back, &err) == 0, "%zu: %s", i, err.text);
+		UNIT_CHECK(back.kind == steps[i].kind, "%zu", i);
+		if (back.kind == STEP_KSM)
+			UNIT_CHECK(!memcmp(&back.ksm, &steps[i].ksm, sizeof(back.ksm)), "%zu", i);
+		else
+			UNIT_CHECK_STR(back.thp.settings.defrag, "defer", "%zu", i);
+		step_ops(back.kind)->describe(&back, text, sizeof(text));
+		UNIT_CHECK_STR(text, words[i], "%zu", i);
+	}
+}
+
+static void test_bad_json(void)
+{
+	static const char *const texts[] = {
+		"{\"kind\": \"ksm\"}",
+		"{\"kind\": \"ksm\", \"size_kib\": 1, \"profile\": \"fast\"}",
+		"{\"kind\": \"ksm\", \"size_kib\": -1, \"profile\": \"gentle\"}",
+		"{\"kind\": \"ksm\", \"size_kib\": 1, \"profile\": \"gentle\", "
+		"\"on_last_guest\": 3, \"merge_across_nodes\": \"keep\"}",
+		"{\"kind\": \"thp\", \"size_kib\": 1, \"enabled\": \"always\"}",
+		"{\"kind\": \"thp\", \"size_kib\": 1, \"defrag\": \"\", \"shmem_enabled\": \"\", "
+		"\"enabled\": \"a-word-that-is-longer-than-any-word-there-is-and-than-the-room-for-"
+		"it\"}",
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(texts); i++) {
+		cleanup_json json_t *object = json_loads(texts[i], 0, NULL);
+		struct step step;
+		struct err err;
+
+		UNIT_CHECK(step_from_json(object, &step, &err) == -EINVAL, "%s", texts[i]);
+	}
+}
+
+static CU_TestInfo tests[] = {
+	{ "steps and notes", test_steps },    { "kernels without", test_poor_kernels },
+	{ "who needs the host", test_needs }, { "there and back as JSON", test_json },
+	{ "damaged JSON", test_bad_json },    CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_plan_settings", tests);
+}

@@ -1,0 +1,731 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Reserving by hand, and what a start makes of it: pools with the kernel's manners,
+ * processes that hold the locks of QEMU and libvirt's driver.
+ */
+#include "lifecycle/reserve.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "guest/guest.h"
+#include "lifecycle/daemon.h"
+#include "lifecycle/dry_run.h"
+#include "lifecycle/events.h"
+#include "lifecycle/ledger.h"
+#include "lifecycle/release.h"
+#include "lifecycle/round.h"
+#include "lifecycle/state.h"
+#include "unit/fake_kernel.h"
+#include "unit/unit.h"
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+#define UUID_A	    "aaaaaaaa-cdaf-9455-926a-d65c16db1809"
+#define UUID_B	    "bbbbbbbb-cdaf-9455-926a-d65c16db1809"
+#define GUESTS	    "run/libvirt-membacking/guests/"
+#define CONF	    "etc/libvirt/membacking.conf"
+
+#define PAGES(size, unit)                                                                          \
+	"<memoryBacking><hugepages><page size='" #size "' unit='" unit                             \
+	"'/></hugepages></memoryBacking>"
+#define ON_NODE(node) "<numatune><memory mode='strict' nodeset='" #node "'/></numatune>"
+#define XML(id, name, uuid, mib, rest)                                                             \
+	"<domain type='kvm' " id "><name>" name "</name><uuid>" uuid "</uuid>"                     \
+	"<memory unit='MiB'>" #mib "</memory>" rest "</domain>"
+
+/* @mib of 2 MiB pages on node 0: to be started, and being started */
+#define A_DEFINED(mib) XML("", "a", UUID_A, mib, PAGES(2, "M") ON_NODE(0))
+#define A_STARTED(mib) XML("id='7'", "a", UUID_A, mib, PAGES(2, "M") ON_NODE(0))
+#define B_STARTED(mib) XML("id='8'", "b", UUID_B, mib, PAGES(2, "M") ON_NODE(0))
+
+struct house {
+	struct fake_kernel fk;
+	pid_t driver;
+	struct err err;
+};
+
+static void open_house(struct house *h)
+{
+	int node;
+
+	memset(h, 0, sizeof(*h));
+	fake_open(&h->fk, "two-nodes-6.12");
+	for (node = 0; node < 2; node++) {
+		fake_set_meminfo(&h->fk, node, "MemFree", (4 - (uint64_t)node) * KIB_PER_GIB);
+		fake_set_meminfo(&h->fk, node, "Active(file)", 0);
+		fake_set_meminfo(&h->fk, node, "Inactive(file)", 0);
+		fake_set_meminfo(&h->fk, node, "SReclaimable", 0);
+		fake_set_pool(&h->fk, node, PAGE_2M, (struct fake_pool){ 0, 0, 0 });
+		fake_set_pool(&h->fk, node, PAGE_1G, (struct fake_pool){ 0, 0, 0 });
+	}
+	fake_put(&h->fk, "proc/zoneinfo", "");
+	fake_put(&h->fk, CONF, "[hook]\ndeadline = 2s\nlock_deadline = 2s\n");
+	h->driver = fake_driver(&h->fk, 4711);
+}
+
+static void close_house(struct house *h)
+{
+	fake_end(&h->fk, h->driver);
+	fake_close(&h->fk);
+}
+
+/* ---- calls ---- */
+
+typedef int reserve_function(struct round *round, const struct guest *guest, struct ledger **ledger,
+			     struct plan *plan, struct err *err);
+
+static int reserve(struct house *h, reserve_function *function, const struct guest *guest)
+{
+	struct state state = STATE_CLOSED;
+	struct ledger *ledger = NULL;
+	struct plan plan = { 0 };
+	struct round round;
+	int rc = state_open(h->fk.kfs.rootfd, true, &state, &h->err);
+
+	CU_ASSERT_EQUAL_FATAL(rc, 0);
+	round_init(&round, &h->fk.kfs, &state, 2000);
+	rc = function(&round, guest, &ledger, &plan, &h->err);
+	CU_ASSERT_EQUAL(state.lockfd, -1);
+	ledger_free(ledger);
+	plan_free(&plan);
+	round_free(&round);
+	state_close(&state);
+	return rc;
+}
+
+static int for_start(struct house *h, const char *xml)
+{
+	struct guest *guest = NULL;
+	int rc = guest_parse(xml, strlen(xml), &guest, &h->err);
+
+	CU_ASSERT_EQUAL_FATAL(rc, 0);
+	rc = reserve(h, reserve_for_start, guest);
+	guest_free(guest);
+	return rc;
+}
+
+static int for_plug(struct house *h, const char *name, const char *uuid, uint64_t mib)
+{
+	struct guest_memory memory = { .kind = GUEST_MEMORY_DIMM,
+				       .alias = "to be plugged",
+				       .cell = -1,
+				       .size_kib = mib * KIB_PER_MIB,
+				       .hugepages = true,
+				       .page_kib = PAGE_2M,
+				       .bind = GUEST_BIND_STRICT };
+	struct guest extra = { .id = -1, .n_memory = 1, .memory = &memory };
+
+	nodeset_add(&memory.nodes, 0);
+	snprintf(extra.name, sizeof(extra.name), "%s", name);
+	snprintf(extra.uuid, sizeof(extra.uuid), "%s", uuid);
+	return reserve(h, reserve_for_plug, &extra);
+}
+
+typedef int event_function(const struct event *event, struct err *err);
+
+static int run(struct house *h, event_function *function, const char *name, const char *xml)
+{
+	struct event event = {
+		.kfs = &h->fk.kfs, .guest_name = name, .xml = xml, .xml_len = strlen(xml)
+	};
+
+	h->err.text[0] = '\0';
+	return function(&event, &h->err);
+}
+
+static int release(struct house *h, const char *guest)
+{
+	struct state state = STATE_CLOSED;
+	struct settled settled = { 0 };
+	struct round round;
+	int rc;
+
+	CU_ASSERT_EQUAL_FATAL(state_open(h->fk.kfs.rootfd, true, &state, &h->err), 0);
+	round_init(&round, &h->fk.kfs, &state, 2000);
+	rc = release_guest(&round, guest, false, &settled, &h->err);
+	round_free(&round);
+	state_close(&state);
+	return rc < 0 ? rc : settled.complete ? 0 : -EAGAIN;
+}
+
+#define OK(h, call) unit_check((call) == 0, __FILE__, __LINE__, #call, "%s", (h)->err.text)
+#define FAILS(h, call, errnum, words)                                                              \
+	do {                                                                                       \
+		UNIT_CHECK((call) == -(errnum), "%s", (h)->err.text);                              \
+		UNIT_CHECK(strstr((h)->err.text, words), "no '%s' in: %s", words, (h)->err.text);  \
+	} while (0)
+
+static void ledger_text(const struct house *h, const char *uuid, char *text, size_t size)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), GUESTS "%s", uuid);
+	fake_get(&h->fk, name, text, size);
+}
+
+static bool has_ledger(const struct house *h, const char *uuid)
+{
+	char text[16384];
+
+	ledger_text(h, uuid, text, sizeof(text));
+	return *text;
+}
+
+static bool ledger_says(const struct house *h, const char *uuid, const char *words)
+{
+	char text[16384];
+
+	ledger_text(h, uuid, text, sizeof(text));
+	return UNIT_CHECK(strstr(text, words), "no '%s' in: %s", words, text);
+}
+
+static pid_t start_qemu(const struct house *h, const char *guest, uint64_t pages)
+{
+	pid_t pid = fake_qemu(&h->fk, guest);
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "7f0000000000 bind:0 file=/dev/hugepages/libvirt/qemu/1-%s/ram huge dirty=%" PRIu64
+		 " N0=%" PRIu64 " kernelpagesize_kB=2048\n",
+		 guest, pages, pages);
+	fake_put_process(&h->fk, pid, "numa_maps", text);
+	fake_put_process(&h->fk, pid, "smaps", "");
+	fake_use(&h->fk, 0, PAGE_2M, pages);
+	return pid;
+}
+
+static void end_qemu(const struct house *h, pid_t pid, uint64_t pages)
+{
+	fake_unuse(&h->fk, 0, PAGE_2M, pages);
+	fake_end(&h->fk, pid);
+}
+
+/* ---- ahead of a start ---- */
+
+static void test_life(void)
+{
+	struct house h;
+	pid_t qemu;
+
+	open_house(&h);
+	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 10, 0, 0 });
+	OK(&h, for_start(&h, A_DEFINED(200)));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 110, 100, 0);
+	ledger_says(&h, UUID_A, "\"phase\": \"reserved\"");
+	/* held, whoever else starts */
+	OK(&h, run(&h, event_prepare, "b", B_STARTED(200)));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 210, 200, 0);
+	/* adopted: no write to the pool */
+	h.fk.writes = 0;
+	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+	CU_ASSERT_EQUAL(h.fk.writes, 0);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 210, 200, 0);
+	ledger_says(&h, UUID_A, "\"phase\": \"prepared\"");
+	/* of the same start, once more */
+	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 210, 200, 0);
+	qemu = start_qemu(&h, "a", 100);
+	OK(&h, run(&h, event_started, "a", A_STARTED(200)));
+	end_qemu(&h, qemu, 100);
+	OK(&h, run(&h, event_stopped, "a", A_STARTED(200)));
+	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 110, 100, 0);
+	OK(&h, run(&h, event_release, "b", B_STARTED(200)));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 10, 0, 0);
+	close_house(&h);
+}
+
+static void test_given_back(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, for_start(&h, A_DEFINED(200)));
+	OK(&h, daemon_reconcile(&h.fk.kfs, &h.err));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	OK(&h, release(&h, "a"));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	close_house(&h);
+}
+
+/* The start fails after prepare, for a reason of its own */
+static void test_start_fails(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, for_start(&h, A_DEFINED(200)));
+	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+	OK(&h, run(&h, event_stopped, "a", A_DEFINED(200)));
+	OK(&h, run(&h, event_release, "a", A_DEFINED(200)));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	close_house(&h);
+}
+
+/* What the guest is by the time it starts, after 100 pages of 2 MiB on node 0 were
+ * reserved beside 20 idle ones of somebody else */
+static void test_changed(void)
+{
+	static const struct {
+		const char *what;
+		const char *xml;
+		const char *config;
+		uint64_t on_0, on_1, gigantic;
+		unsigned int writes;
+	} rows[] = {
+		{ "the same", A_STARTED(200), "", 120, 0, 0, 0 },
+		{ "more, out of the idle ones", A_STARTED(230), "", 120, 0, 0, 0 },
+		{ "more", A_STARTED(300), "", 150, 0, 0, 1 },
+		{ "more, without idle ones", A_STARTED(300), "[hugepages]\nuse_idle = no\n", 170, 0,
+		  0, 1 },
+		{ "the same, without idle ones", A_STARTED(200), "[hugepages]\nuse_idle = no\n",
+		  120, 0, 0, 0 },
+		{ "kept free", A_STARTED(200), "[hugepages]\nkeep_free_2M = 50\n", 120, 0, 0, 0 },
+		{ "less", A_STARTED(100), "", 70, 0, 0, 1 },
+		{ "nothing", XML("id='7'", "a", UUID_A, 200, ""), "", 20, 0, 0, 1 },
+		{ "not managed", A_STARTED(200), "[hugepages]\nmanage = no\n", 20, 0, 0, 1 },
+		{ "anywhere", XML("id='7'", "a", UUID_A, 200, PAGES(2, "M")), "", 120, 0, 0, 0 },
+		{ "on the other node", XML("id='7'", "a", UUID_A, 200, PAGES(2, "M") ON_NODE(1)),
+		  "", 20, 100, 0, 2 },
+		{ "of another size", XML("id='7'", "a", UUID_A, 1024, PAGES(1, "G") ON_NODE(0)), "",
+		  20, 0, 1, 2 },
+	};
+	struct house h;
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		open_house(&h);
+		fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 20, 0, 0 });
+		OK(&h, for_start(&h, A_DEFINED(200)));
+		fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 120, 120, 0 });
+		fake_put(&h.fk, CONF, rows[i].config);
+		h.fk.writes = 0;
+		UNIT_CHECK(run(&h, event_prepare, "a", rows[i].xml) == 0, "%s: %s", rows[i].what,
+			   h.err.text);
+		UNIT_CHECK(fake_pool_is(&h.fk, 0, PAGE_2M, rows[i].on_0, rows[i].on_0, 0), "%s",
+			   rows[i].what);
+		UNIT_CHECK(fake_pool_is(&h.fk, 1, PAGE_2M, rows[i].on_1, rows[i].on_1, 0), "%s",
+			   rows[i].what);
+		UNIT_CHECK(fake_pool_is(&h.fk, 0, PAGE_1G, rows[i].gigantic, rows[i].gigantic, 0),
+			   "%s", rows[i].what);
+		UNIT_CHECK(h.fk.writes == rows[i].writes, "%s: %u writes", rows[i].what,
+			   h.fk.writes);
+		OK(&h, run(&h, event_release, "a", rows[i].xml));
+		UNIT_CHECK(fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0), "%s", rows[i].what);
+		fake_pool_is(&h.fk, 1, PAGE_2M, 0, 0, 0);
+		fake_pool_is(&h.fk, 0, PAGE_1G, 0, 0, 0);
+		close_house(&h);
+	}
+}
+
+/* Memory is full of what was reserved: another size fits only without it */
+static void test_in_the_way(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, for_start(&h, A_DEFINED(4000)));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 2000, 2000, 0);
+	OK(&h,
+	   run(&h, event_prepare, "a", XML("id='7'", "a", UUID_A, 3072, PAGES(1, "G") ON_NODE(0))));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	fake_pool_is(&h.fk, 0, PAGE_1G, 3, 3, 0);
+	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
+	fake_pool_is(&h.fk, 0, PAGE_1G, 0, 0, 0);
+	close_house(&h);
+}
+
+/* The plan says what is still missing */
+static void test_plan(void)
+{
+	static const struct {
+		const char *xml;
+		uint64_t reserved, idle, grow, have, own;
+		size_t notes;
+	} rows[] = {
+		{ A_DEFINED(200), 100, 0, 0, 100, 80, 0 },
+		{ A_DEFINED(300), 100, 0, 50, 100, 80, 0 },
+		{ A_DEFINED(100), 50, 0, 0, 50, 30, 1 },
+	};
+	struct house h;
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		struct dry_run result = { 0 };
+		struct guest *guest = NULL;
+		const struct step_share *share;
+
+		open_house(&h);
+		/* 20 of the 100 lie idle */
+		fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 20, 20, 0 });
+		OK(&h, for_start(&h, A_DEFINED(200)));
+		CU_ASSERT_EQUAL(guest_parse(rows[i].xml, strlen(rows[i].xml), &guest, &h.err), 0);
+		OK(&h, dry_run(&h.fk.kfs, guest, &result, &h.err));
+		CU_ASSERT_EQUAL_FATAL(result.plan.list.n, 1);
+		share = result.plan.list.steps[0].hugepages.shares;
+		UNIT_CHECK(share->reserved == rows[i].reserved &&
+				   share->want_idle == rows[i].idle &&
+				   share->want_grow == rows[i].grow && share->have == rows[i].have,
+			   "row %zu", i);
+		CU_ASSERT_EQUAL(result.plan.n_notes, rows[i].notes);
+		fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+		plan_free(&result.plan);
+		guest_free(guest);
+		close_house(&h);
+	}
+}
+
+/* Reserved again, for a guest that was changed meanwhile */
+static void test_again(void)
+{
+	static const struct {
+		const char *xml;
+		uint64_t on_0, on_1;
+	} rows[] = {
+		{ A_DEFINED(200), 100, 0 },
+		{ A_DEFINED(300), 150, 0 },
+		{ A_DEFINED(100), 50, 0 },
+		{ XML("", "a", UUID_A, 200, PAGES(2, "M") ON_NODE(1)), 0, 100 },
+	};
+	struct house h;
+	size_t i;
+
+	open_house(&h);
+	for (i = 0; i < ROWS(rows); i++) {
+		UNIT_CHECK(for_start(&h, rows[i].xml) == 0, "%zu: %s", i, h.err.text);
+		fake_pool_is(&h.fk, 0, PAGE_2M, rows[i].on_0, rows[i].on_0, 0);
+		fake_pool_is(&h.fk, 1, PAGE_2M, rows[i].on_1, rows[i].on_1, 0);
+		ledger_says(&h, UUID_A, "\"phase\": \"reserved\"");
+	}
+	OK(&h, release(&h, UUID_A));
+	fake_pool_is(&h.fk, 1, PAGE_2M, 0, 0, 0);
+	close_house(&h);
+}
+
+/* There are too few: what was reserved before stays, and nothing else */
+static void test_too_few(void)
+{
+	struct house h;
+
+	open_house(&h);
+	fake_set_obtainable(&h.fk, 0, 60);
+	FAILS(&h, for_start(&h, A_DEFINED(200)), ENOSPC, "only 60 could be had");
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	fake_set_obtainable(&h.fk, 0, 100);
+	OK(&h, for_start(&h, A_DEFINED(200)));
+	FAILS(&h, for_start(&h, A_DEFINED(300)), ENOSPC, "guest 'a' needs");
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	close_house(&h);
+}
+
+static void test_refused(void)
+{
+	struct house h;
+	pid_t qemu;
+
+	open_house(&h);
+	FAILS(&h, for_start(&h, XML("", "a", UUID_A, 200, "")), EINVAL, "asks for no huge pages");
+	FAILS(&h, for_start(&h, A_DEFINED(90000)), ENOSPC, "more than there can be");
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	FAILS(&h, for_plug(&h, "a", UUID_A, 100), ESRCH, "does not run");
+	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+	FAILS(&h, for_start(&h, A_DEFINED(200)), EBUSY, "is being started");
+	qemu = start_qemu(&h, "a", 100);
+	FAILS(&h, for_plug(&h, "a", UUID_A, 100), EBUSY, "is being started");
+	OK(&h, run(&h, event_started, "a", A_STARTED(200)));
+	FAILS(&h, for_start(&h, A_DEFINED(200)), EBUSY, "is running");
+	OK(&h, run(&h, event_stopped, "a", A_STARTED(200)));
+	FAILS(&h, for_plug(&h, "a", UUID_A, 100), EBUSY, "on its way out");
+	fake_put(&h.fk, CONF, "[hugepages]\nmanage = no\n");
+	FAILS(&h, for_start(&h, A_DEFINED(200)), EINVAL, "manage = no");
+	end_qemu(&h, qemu, 100);
+	close_house(&h);
+}
+
+/* What an earlier start could not give back is neither lost nor in the way */
+static void test_leftover(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+	fake_use(&h.fk, 0, PAGE_2M, 30);
+	OK(&h, run(&h, event_stopped, "a", A_STARTED(200)));
+	CU_ASSERT_EQUAL(run(&h, event_release, "a", A_STARTED(200)), -EAGAIN);
+	OK(&h, for_start(&h, A_DEFINED(200)));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 130, 100, 0);
+	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 130, 100, 0);
+	fake_unuse(&h.fk, 0, PAGE_2M, 30);
+	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	close_house(&h);
+}
+
+/* ---- killed, interrupted, overtaken ---- */
+
+static void die(struct fake_kernel *fk)
+{
+	(void)fk;
+	_exit(0);
+}
+
+/* In a child, because signals are caught from then on */
+static int in_child(struct house *h, int (*work)(struct house *h))
+{
+	int status = -1;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		_exit(work(h));
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int start_work(struct house *h)
+{
+	return for_start(h, A_DEFINED(200)) < 0;
+}
+
+static void test_killed(void)
+{
+	struct house h;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		open_house(&h);
+		fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 20, 0, 0 });
+		*(i % 2 ? &h.fk.after_write : &h.fk.before_write) = die;
+		CU_ASSERT_EQUAL(in_child(&h, start_work), 0);
+		h.fk.after_write = h.fk.before_write = NULL;
+		ledger_says(&h, UUID_A, "\"phase\": \"reserved\"");
+		if (i < 2) {
+			OK(&h, release(&h, "a"));
+		} else {
+			OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+			fake_pool_is(&h.fk, 0, PAGE_2M, 120, 100, 0);
+			OK(&h, run(&h, event_release, "a", A_STARTED(200)));
+		}
+		fake_pool_is(&h.fk, 0, PAGE_2M, 20, 0, 0);
+		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+		close_house(&h);
+	}
+}
+
+static void interrupt(struct fake_kernel *fk)
+{
+	if (fk->writes == 1)
+		raise(SIGINT);
+}
+
+static int interrupted_work(struct house *h)
+{
+	int rc;
+
+	h->fk.before_write = interrupt;
+	fake_set_obtainable(&h->fk, 0, 40);
+	h->fk.writes = 0;
+	rc = for_start(h, A_DEFINED(400));
+	return rc == -EINTR && strstr(h->err.text, "interrupted") ? 0 : 1;
+}
+
+static void test_interrupted(void)
+{
+	struct house h;
+
+	open_house(&h);
+	CU_ASSERT_EQUAL(in_child(&h, interrupted_work), 0);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	fake_set_obtainable(&h.fk, 0, 1000);
+	OK(&h, for_start(&h, A_DEFINED(200)));
+	CU_ASSERT_EQUAL(in_child(&h, interrupted_work), 0);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	ledger_says(&h, UUID_A, "\"phase\": \"reserved\"");
+	close_house(&h);
+}
+
+/* Another process is at it: it is there, and its number is in the ledger */
+static void test_two_at_once(void)
+{
+	char name[128], text[16384], out[16384], *at;
+	struct house h;
+
+	open_house(&h);
+	OK(&h, for_start(&h, A_DEFINED(200)));
+	ledger_text(&h, UUID_A, text, sizeof(text));
+	at = strstr(text, "\"steps\"");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+	snprintf(out, sizeof(out), "%.*s\"reserving\": {\"pid\": %d, \"start\": 4711}, %s",
+		 (int)(at - text), text, (int)h.driver, at);
+	snprintf(name, sizeof(name), GUESTS "%s", UUID_A);
+	fake_put(&h.fk, name, out);
+	FAILS(&h, for_start(&h, A_DEFINED(300)), EBUSY, "is reserving pages for guest 'a'");
+	/* a start does not wait for it */
+	OK(&h, run(&h, event_prepare, "a", A_STARTED(300)));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 150, 150, 0);
+	close_house(&h);
+}
+
+/* ---- for a running guest ---- */
+
+static void test_plug(void)
+{
+	struct house h;
+	pid_t qemu;
+
+	open_house(&h);
+	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+	qemu = start_qemu(&h, "a", 100);
+	OK(&h, run(&h, event_started, "a", A_STARTED(200)));
+	OK(&h, for_plug(&h, "a", UUID_A, 80));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 140, 40, 0);
+	ledger_says(&h, UUID_A, "\"phase\": \"running\"");
+	/* they are the guest's, also for the next one that is plugged */
+	OK(&h, run(&h, event_prepare, "b", B_STARTED(40)));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 160, 60, 0);
+	OK(&h, for_plug(&h, "a", UUID_A, 20));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 170, 70, 0);
+	end_qemu(&h, qemu, 100);
+	OK(&h, run(&h, event_stopped, "a", A_STARTED(200)));
+	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0);
+	close_house(&h);
+}
+
+/* Started before we were installed, or without huge pages */
+static void test_plug_without_ledger(void)
+{
+	struct house h;
+	pid_t qemu;
+
+	open_house(&h);
+	qemu = start_qemu(&h, "a", 0);
+	OK(&h, for_plug(&h, "a", UUID_A, 80));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 40, 40, 0);
+	ledger_says(&h, UUID_A, "\"phase\": \"running\"");
+	end_qemu(&h, qemu, 0);
+	OK(&h, daemon_reconcile(&h.fk.kfs, &h.err));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	close_house(&h);
+}
+
+static void test_plug_too_few(void)
+{
+	struct house h;
+	pid_t qemu;
+
+	open_house(&h);
+	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+	qemu = start_qemu(&h, "a", 100);
+	OK(&h, run(&h, event_started, "a", A_STARTED(200)));
+	fake_set_obtainable(&h.fk, 0, 30);
+	FAILS(&h, for_plug(&h, "a", UUID_A, 80), ENOSPC, "only 30 could be had");
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 0, 0);
+	ledger_says(&h, UUID_A, "\"phase\": \"running\"");
+	end_qemu(&h, qemu, 100);
+	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	close_house(&h);
+}
+
+static int plug_work(struct house *h)
+{
+	return for_plug(h, "a", UUID_A, 80) < 0;
+}
+
+static void test_plug_killed(void)
+{
+	struct house h;
+	pid_t qemu;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		open_house(&h);
+		OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+		qemu = start_qemu(&h, "a", 100);
+		OK(&h, run(&h, event_started, "a", A_STARTED(200)));
+		*(i % 2 ? &h.fk.after_write : &h.fk.before_write) = die;
+		CU_ASSERT_EQUAL(in_child(&h, plug_work), 0);
+		h.fk.after_write = h.fk.before_write = NULL;
+		/* once more, beside what came of the first */
+		OK(&h, for_plug(&h, "a", UUID_A, 80));
+		end_qemu(&h, qemu, 100);
+		OK(&h, run(&h, event_stopped, "a", A_STARTED(200)));
+		OK(&h, run(&h, event_release, "a", A_STARTED(200)));
+		fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+		close_house(&h);
+	}
+}
+
+static void guest_ends(struct fake_kernel *fk)
+{
+	struct house other = { .fk = *fk };
+
+	fk->after_write = NULL;
+	other.fk.after_write = NULL;
+	OK(&other, run(&other, event_stopped, "a", A_STARTED(200)));
+}
+
+/* Its end is marked while we grow: that must not be lost, nor what we had got */
+static void test_plug_guest_ends(void)
+{
+	struct house h;
+	pid_t qemu;
+
+	open_house(&h);
+	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+	qemu = start_qemu(&h, "a", 100);
+	OK(&h, run(&h, event_started, "a", A_STARTED(200)));
+	h.fk.after_write = guest_ends;
+	FAILS(&h, for_plug(&h, "a", UUID_A, 80), ECANCELED, "ended meanwhile");
+	h.fk.after_write = NULL;
+	ledger_says(&h, UUID_A, "\"phase\": \"leaving\"");
+	end_qemu(&h, qemu, 100);
+	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	close_house(&h);
+}
+
+static CU_TestInfo tests[] = {
+	{ "reserved, adopted, given back", test_life },
+	{ "given back by hand", test_given_back },
+	{ "the start fails", test_start_fails },
+	{ "the guest was changed", test_changed },
+	{ "what is reserved is in the way", test_in_the_way },
+	{ "the plan shows what is missing", test_plan },
+	{ "reserved again", test_again },
+	{ "there are too few", test_too_few },
+	{ "refused", test_refused },
+	{ "an earlier start's leftover", test_leftover },
+	{ "killed", test_killed },
+	{ "interrupted", test_interrupted },
+	{ "two at once", test_two_at_once },
+	{ "for a running guest", test_plug },
+	{ "for a guest without a ledger", test_plug_without_ledger },
+	{ "too few for a running guest", test_plug_too_few },
+	{ "killed for a running guest", test_plug_killed },
+	{ "the guest ends meanwhile", test_plug_guest_ends },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_reserve", tests);
+}

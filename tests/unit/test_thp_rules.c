@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "policy/thp_rules.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/text.h"
+#include "guest/guest.h"
+#include "unit/unit.h"
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+#define GUEST(body)                                                                                \
+	"<domain><name>g</name><uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809</uuid>"                  \
+	"<memory unit='MiB'>512</memory><memoryBacking>" body "</memoryBacking></domain>"
+#define PLAIN GUEST("")
+#define MEMFD GUEST("<source type='memfd'/><access mode='shared'/>")
+#define FILES GUEST("<source type='file'/>")
+#define HUGE  GUEST("<hugepages/>")
+
+static struct guest *parse(const char *xml)
+{
+	struct guest *guest = NULL;
+	struct err err = { "" };
+
+	if (!UNIT_CHECK(guest_parse(xml, strlen(xml), &guest, &err) == 0, "%s", err.text))
+		CU_FAIL_FATAL("the guest can't be read");
+	return guest;
+}
+
+static void test_wanted(void)
+{
+	static const struct {
+		const char *xml;
+		struct config_thp thp;
+		uint64_t mib;
+		bool wanted;
+	} rows[] = {
+		{ PLAIN, { .manage = true, .enabled = "madvise" }, 512, true },
+		{ PLAIN, { .manage = true, .shmem_enabled = "advise" }, 512, true },
+		{ PLAIN, { .manage = true }, 512, false },
+		{ PLAIN, { .manage = false, .enabled = "madvise" }, 512, false },
+		{ MEMFD, { .manage = true, .defrag = "defer" }, 512, true },
+		{ FILES, { .manage = true, .enabled = "always" }, 0, false },
+		{ HUGE, { .manage = true, .enabled = "always" }, 0, false },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		struct guest_policy policy = { .thp = rows[i].thp };
+		struct guest *guest = parse(rows[i].xml);
+		struct step_thp step;
+
+		thp_rules_fill(guest, &policy, &step);
+		UNIT_CHECK(step.size_kib == rows[i].mib * KIB_PER_MIB, "row %zu", i);
+		UNIT_CHECK(thp_rules_wanted(guest, &policy) == rows[i].wanted, "row %zu", i);
+		guest_free(guest);
+	}
+}
+
+static void test_huge_option(void)
+{
+	static const struct {
+		const char *options, *want;
+	} rows[] = {
+		{ "rw,nosuid,size=4g,huge=advise", "advise" },
+		{ "huge=within_size,rw", "within_size" },
+		{ "huge=never", "never" },
+		{ "rw,size=4g", "" },
+		{ "", "" },
+		{ "huge=", "" },
+		{ "nothuge=always", "" },
+		{ "huge=a-word-that-is-longer-than-any-word-there-is", "" },
+	};
+	char word[THP_WORD_SIZE];
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		thp_rules_huge(rows[i].options, word);
+		UNIT_CHECK_STR(word, rows[i].want, "row %zu", i);
+	}
+}
+
+/* A tmpfs at /ram, mounted or to be mounted with @options; or a disk */
+struct scene {
+	bool mount;
+	const char *fstype;
+	const char *options;
+};
+
+static void test_obstacle(void)
+{
+	static const struct scene none,
+		mounted = { false, "tmpfs", "" }, advising = { false, "tmpfs", "advise" },
+		refusing = { false, "tmpfs", "never" }, to_mount = { true, "tmpfs", "size=4g" },
+		to_mount_huge = { true, "tmpfs", "size=4g,huge=within_size" },
+		disk = { false, "ext4", "" };
+	static const struct {
+		const char *xml;
+		const struct scene *scene;
+		const char *host; /* "ENABLED SHMEM" */
+		struct config_thp settings;
+		const char *words; /* NULL: nothing in the way */
+	} rows[] = {
+		{ PLAIN, &none, "madvise never", { .manage = true }, NULL },
+		{ PLAIN, &none, "never never", { .manage = true }, "enabled is 'never'" },
+		{ PLAIN, &none, "never never", { .enabled = "madvise" }, NULL },
+		{ PLAIN, &none, "madvise never", { .enabled = "never" }, "enabled is 'never'" },
+		{ HUGE, &none, "never never", { .manage = true }, NULL },
+		{ MEMFD, &none, "madvise never", { .manage = true }, "shmem_enabled is 'never'" },
+		{ MEMFD, &none, "madvise deny", { .manage = true }, "shmem_enabled is 'deny'" },
+		{ MEMFD, &none, "madvise advise", { .manage = true }, NULL },
+		{ MEMFD, &none, "madvise never", { .shmem_enabled = "advise" }, NULL },
+		{ MEMFD,
+		  &none,
+		  "madvise advise",
+		  { .shmem_enabled = "never" },
+		  "shmem_enabled is 'never'; set shmem_enabled = advise in [thp]" },
+		/* for a memfd "enabled" means nothing */
+		{ MEMFD, &none, "never always", { .manage = true }, NULL },
+		/* a kernel without */
+		{ MEMFD, &none, "madvise -", { .shmem_enabled = "advise" }, NULL },
+		{ FILES, &disk, "madvise never", { .manage = true }, NULL },
+		{ FILES,
+		  &mounted,
+		  "madvise advise",
+		  { .manage = true },
+		  "tmpfs at /ram get no transparent huge pages: it is mounted without huge=" },
+		{ FILES, &refusing, "madvise advise", { .manage = true }, "with huge=never" },
+		{ FILES, &advising, "madvise never", { .manage = true }, NULL },
+		{ FILES, &mounted, "madvise force", { .manage = true }, NULL },
+		{ FILES, &advising, "madvise deny", { .manage = true }, "shmem_enabled is 'deny'" },
+		{ FILES, &to_mount, "madvise never", { .manage = true }, "without huge=" },
+		{ FILES, &to_mount_huge, "madvise never", { .manage = true }, NULL },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		const struct scene *scene = rows[i].scene;
+		struct store_view view = { .config.path = "/ram" };
+		struct host_view host = { .thp.present = true, .n_stores = 1, .stores = &view };
+		struct step_store store = { .path = "/ram", .mount = scene->mount };
+		struct guest *guest = parse(rows[i].xml);
+		char why[256] = "";
+		bool found;
+
+		sscanf(rows[i].host, "%31s %31s", host.thp.thp.enabled, host.thp.thp.shmem_enabled);
+		if (!strcmp(host.thp.thp.shmem_enabled, "-"))
+			host.thp.thp.shmem_enabled[0] = '\0';
+		if (scene->fstype) {
+			strcpy(store.fstype, scene->fstype);
+			strcpy(view.state.mount.fstype, scene->fstype);
+			strcpy(scene->mount ? store.options : host.thp.store_huge, scene->options);
+		}
+		found = thp_rules_obstacle(guest, &host, scene->fstype ? &store : NULL,
+					   &rows[i].settings, why, sizeof(why));
+		UNIT_CHECK(found == (rows[i].words != NULL), "row %zu: %s", i, why);
+		if (found && rows[i].words)
+			UNIT_CHECK(strstr(why, rows[i].words), "row %zu: %s", i, why);
+		host.thp.present = false;
+		UNIT_CHECK(!thp_rules_obstacle(guest, &host, NULL, NULL, why, sizeof(why)),
+			   "row %zu", i);
+		guest_free(guest);
+	}
+}
+
+static CU_TestInfo tests[] = {
+	{ "who gets it", test_wanted },
+	{ "huge= among mount options", test_huge_option },
+	{ "what stands in the way", test_obstacle },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_thp_rules", tests);
+}
