@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,6 +227,9 @@ int unit_main_suites(int argc, char **argv, const char *name, CU_SuiteInfo *suit
 {
 	/* A test that crashes must not take the lines before it along */
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	/* Ignored by what nohup, or a shell in the background, has started */
+	signal(SIGINT, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
 	if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS) {
 		printf("not ok - %s: %s\n%s: 0 passed, 1 failed\n", name, CU_get_error_msg(), name);
 		return 1;
