@@ -95,6 +95,23 @@ case_automatic_placement() {
 	is_clean "all is given back" "$before"
 }
 
+# What KSM is set to, where the advisor is and where it isn't
+ksm_settings() {
+	grep -s . /sys/kernel/mm/ksm/{run,pages_to_scan,sleep_millisecs,merge_across_nodes,advisor_mode}
+}
+
+case_ksm() {
+	local before
+	before=$(ksm_settings)
+	start mergeable || return
+	is "KSM runs for a guest that can gain" "$(cat /sys/kernel/mm/ksm/run)" 1
+	start plain
+	stop mergeable
+	is "each setting is as it was" "$(ksm_settings)" "$before"
+	stop plain
+	is "no record is left" "$(ls /run/libvirt-membacking/shared 2>/dev/null)" ""
+}
+
 case_no_hugepages() {
 	local before
 	before=$(state)
