@@ -578,7 +578,8 @@ static int adopt(const struct event *event, const struct guest *guest, struct st
 	rc = adopt_steps(event->kfs, guest, &ledger.list, err);
 	if (rc == 0)
 		rc = ledger_write(state, &ledger, err);
-	if (rc == 0 && !step_list_complete(&ledger.list))
+	/* Who has the host lock can't wait for it: the next operation does it */
+	if (rc == 0 && state->lockfd < 0 && !step_list_complete(&ledger.list))
 		finish(event, guest->uuid, state);
 	step_list_free(&ledger.list);
 	return rc;

@@ -25,10 +25,18 @@ case_cells_with_different_page_sizes() {
 	check_empty
 }
 
-# One page, since a second one can't be relied on where much has run before
-case_a_part_of_a_1_GiB_page_rounds_up() {
-	guest_up rounded 600 "backing=$(page_backing $gib)" || return
-	check_equal "one page is reserved" "$(pools)" "2048:0/0 $gib:1/0"
+# Where much has run before there may be no second page for anybody; the virtual hosts
+# have theirs from the boot on
+case_more_than_one_1_GiB_page_rounds_up() {
+	pool_set $gib 2
+	if [ "$(pool $gib total)" != 2 ]; then
+		pool_set $gib 0
+		echo "# skipped: this machine has no two pages of 1 GiB any more"
+		return
+	fi
+	pool_set $gib 0
+	guest_up rounded 1026 "backing=$(page_backing $gib)" || return
+	check_equal "two pages are reserved" "$(pools)" "2048:0/0 $gib:2/0"
 	guest_down rounded
 	check_empty
 }
