@@ -62,6 +62,19 @@ int json_read_string(const json_t *object, const char *key, const char **value, 
 	return 0;
 }
 
+int json_copy_string(const json_t *object, const char *key, char *buf, size_t size, struct err *err)
+{
+	const char *text;
+	int rc = json_read_string(object, key, &text, err);
+
+	if (rc < 0)
+		return rc;
+	if (strlen(text) >= size)
+		return err_set(err, EINVAL, "'%s' is too long", key);
+	memcpy(buf, text, strlen(text) + 1);
+	return 0;
+}
+
 bool json_put_u64(json_t *object, const char *key, uint64_t value)
 {
 	if (value > INT64_MAX)

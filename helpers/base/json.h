@@ -34,6 +34,10 @@ int json_read_bool_or(const json_t *object, const char *key, bool fallback, bool
 /* A string that lives as long as @object */
 int json_read_string(const json_t *object, const char *key, const char **value, struct err *err);
 
+/* The same, copied.  -EINVAL also for one that does not fit into @size bytes */
+int json_copy_string(const json_t *object, const char *key, char *buf, size_t size,
+		     struct err *err);
+
 /* json_object_set_new() of a value; false when memory ran out, for a number above
  * INT64_MAX and for a text that is not UTF-8 */
 bool json_put_u64(json_t *object, const char *key, uint64_t value);

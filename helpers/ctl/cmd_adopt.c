@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "ctl/ctl.h"
+#include "ctl/libvirt_host.h"
 #include "ctl/settle.h"
 #include "lifecycle/events.h"
 #include "lifecycle/liveness.h"
@@ -33,13 +34,6 @@ static void running_free(struct running *running)
 	for (i = 0; i < running->n; i++)
 		free(running->xml[i]);
 	free(running->xml);
-}
-
-/* libvirt prints every error to stderr otherwise, and so would we */
-static void silence(void *data, virErrorPtr error)
-{
-	(void)data;
-	(void)error;
 }
 
 /* Takes over @domains.  A guest that ended meanwhile has no XML, and needs none */
@@ -65,8 +59,7 @@ static int read_running(struct running *running, struct err *err)
 	virConnectPtr conn;
 	int n, rc;
 
-	virSetErrorFunc(NULL, silence);
-	conn = virConnectOpenReadOnly("qemu:///system");
+	conn = libvirt_open();
 	n = conn ? virConnectListAllDomains(conn, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE) : -1;
 	if (n < 0)
 		rc = err_set(err, EIO,

@@ -84,7 +84,7 @@ static int settle_old(struct round *round, const struct guest *guest, struct led
 	rc = round_refresh(round, err);
 	/* It is in no ledger for the moment, and ours nonetheless */
 	for (i = 0; rc == 0 && i < debt->n; i++)
-		step_ops(debt->steps[i].kind)->account(&debt->steps[i], &round->host);
+		step_account(&debt->steps[i], &round->host);
 	return rc;
 }
 

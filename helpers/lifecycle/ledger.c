@@ -42,20 +42,6 @@ int ledger_boot_id(const struct kfs *kfs, char boot_id[LEDGER_BOOT_ID_SIZE], str
 
 /* ---- reading ---- */
 
-static int copy_string(const json_t *object, const char *key, char *buf, size_t size,
-		       struct err *err)
-{
-	const char *text;
-	int rc = json_read_string(object, key, &text, err);
-
-	if (rc < 0)
-		return rc;
-	if (strlen(text) >= size)
-		return err_set(err, EINVAL, "'%s' is too long", key);
-	strcpy(buf, text);
-	return 0;
-}
-
 static int read_phase(const json_t *object, struct ledger *ledger, struct err *err)
 {
 	const char *text;
@@ -94,7 +80,7 @@ static int fill(const json_t *root, struct ledger *ledger, struct err *err)
 	int rc = json_read_u64(root, "version", &version, err);
 
 	if (rc == 0)
-		rc = copy_string(root, "name", ledger->name, sizeof(ledger->name), err);
+		rc = json_copy_string(root, "name", ledger->name, sizeof(ledger->name), err);
 	if (rc < 0)
 		return rc;
 	if (version < LEDGER_OLDEST || version > LEDGER_VERSION) {
@@ -104,7 +90,7 @@ static int fill(const json_t *root, struct ledger *ledger, struct err *err)
 	ledger->id = -1;
 	if (json_is_integer(json_object_get(root, "id")))
 		ledger->id = json_integer_value(json_object_get(root, "id"));
-	rc = copy_string(root, "boot_id", ledger->boot_id, sizeof(ledger->boot_id), err);
+	rc = json_copy_string(root, "boot_id", ledger->boot_id, sizeof(ledger->boot_id), err);
 	if (rc == 0)
 		rc = read_phase(root, ledger, err);
 	if (rc == 0)
@@ -112,7 +98,7 @@ static int fill(const json_t *root, struct ledger *ledger, struct err *err)
 	if (rc == 0 && json_object_get(root, "reserving"))
 		rc = read_process(root, "reserving", &ledger->reserving, err);
 	if (rc == 0 && json_object_get(root, "no_ksm"))
-		rc = copy_string(root, "no_ksm", ledger->no_ksm, sizeof(ledger->no_ksm), err);
+		rc = json_copy_string(root, "no_ksm", ledger->no_ksm, sizeof(ledger->no_ksm), err);
 	if (rc == 0)
 		rc = step_list_from_json(json_object_get(root, "steps"), &ledger->list, err);
 	return rc;

@@ -243,7 +243,9 @@ static bool confirm(struct round *round, struct ledger *ledger)
 	for (i = 0; i < ledger->list.n; i++) {
 		struct step *step = &ledger->list.steps[i];
 
-		if (step_ops(step->kind)->confirm(round->kfs, &round->host, step))
+		const struct step_ops *ops = step_ops(step->kind);
+
+		if (ops->confirm && ops->confirm(round->kfs, &round->host, step))
 			changed = true;
 	}
 	return changed;

@@ -53,22 +53,12 @@ struct record {
 	char boot_id[LEDGER_BOOT_ID_SIZE];
 };
 
-static int read_member(const json_t *root, const char *key, char *buf, size_t size, struct err *err)
-{
-	const char *text;
-	int rc = json_read_string(root, key, &text, err);
-
-	if (rc == 0 && (size_t)snprintf(buf, size, "%s", text) >= size)
-		rc = err_set(err, EINVAL, "'%s' is too long", key);
-	return rc;
-}
-
 /* Files of earlier versions lack what was added since */
 static int read_newer_member(const json_t *root, const char *key, char *buf, size_t size,
 			     struct err *err)
 {
 	buf[0] = '\0';
-	return json_object_get(root, key) ? read_member(root, key, buf, size, err) : 0;
+	return json_object_get(root, key) ? json_copy_string(root, key, buf, size, err) : 0;
 }
 
 static int fill(const json_t *root, struct record *record, struct err *err)
@@ -85,13 +75,15 @@ static int fill(const json_t *root, struct record *record, struct err *err)
 	if (rc == 0)
 		rc = step_kind_find(kind, &setting->kind, err);
 	if (rc == 0)
-		rc = read_member(root, "boot_id", record->boot_id, sizeof(record->boot_id), err);
+		rc = json_copy_string(root, "boot_id", record->boot_id, sizeof(record->boot_id),
+				      err);
 	if (rc == 0)
-		rc = read_member(root, "key", setting->key, sizeof(setting->key), err);
+		rc = json_copy_string(root, "key", setting->key, sizeof(setting->key), err);
 	if (rc == 0)
-		rc = read_member(root, "before", setting->before, sizeof(setting->before), err);
+		rc = json_copy_string(root, "before", setting->before, sizeof(setting->before),
+				      err);
 	if (rc == 0)
-		rc = read_member(root, "ours", setting->ours, sizeof(setting->ours), err);
+		rc = json_copy_string(root, "ours", setting->ours, sizeof(setting->ours), err);
 	if (rc == 0)
 		rc = read_newer_member(root, "former", setting->former, sizeof(setting->former),
 				       err);

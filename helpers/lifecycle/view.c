@@ -187,7 +187,7 @@ int view_account(const struct kfs *kfs, const struct ledgers *ledgers, struct ho
 		for (j = 0; j < ledger->list.n; j++) {
 			const struct step *step = &ledger->list.steps[j];
 
-			step_ops(step->kind)->account(step, host);
+			step_account(step, host);
 		}
 		if (ledger->alive && has_pages(ledger)) {
 			claim(kfs, ledger, host);

@@ -71,7 +71,7 @@ static void remove_empty(struct step_list *list)
 
 	for (i = 0; i < list->n; i++) {
 		if (is_empty(&list->steps[i]))
-			step_ops(list->steps[i].kind)->free(&list->steps[i]);
+			step_free(&list->steps[i]);
 		else
 			list->steps[n++] = list->steps[i];
 	}

@@ -365,21 +365,6 @@ static int restore(struct step_ctx *ctx, const struct shared_setting *setting, s
 
 /* ---- what every step can do ---- */
 
-/* The records tell what is half-done */
-static int confirm(const struct kfs *kfs, const struct host_view *host, struct step *step)
-{
-	(void)kfs;
-	(void)host;
-	(void)step;
-	return 0;
-}
-
-static void account(const struct step *step, struct host_view *host)
-{
-	(void)step;
-	(void)host;
-}
-
 static bool complete(const struct step *step)
 {
 	return step->ksm.ready;
@@ -432,22 +417,14 @@ static int from_json(const json_t *object, struct step *step, struct err *err)
 	return rc;
 }
 
-static void free_step(struct step *step)
-{
-	(void)step;
-}
-
 const struct step_ops ksm_step_ops = {
 	.name = "ksm",
 	.describe = describe,
 	.apply = apply,
 	.undo = undo,
-	.confirm = confirm,
-	.account = account,
 	.complete = complete,
 	.holds = holds,
 	.restore = restore,
 	.to_json = to_json,
 	.from_json = from_json,
-	.free = free_step,
 };

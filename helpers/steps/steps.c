@@ -42,6 +42,18 @@ json_t *step_to_json(const struct step *step)
 	return object;
 }
 
+void step_account(const struct step *step, struct host_view *host)
+{
+	if (step_ops(step->kind)->account)
+		step_ops(step->kind)->account(step, host);
+}
+
+void step_free(struct step *step)
+{
+	if (step_ops(step->kind)->free)
+		step_ops(step->kind)->free(step);
+}
+
 int step_kind_find(const char *name, enum step_kind *kind, struct err *err)
 {
 	size_t i;
@@ -67,7 +79,7 @@ int step_from_json(const json_t *object, struct step *step, struct err *err)
 		return rc;
 	rc = step_ops(result.kind)->from_json(object, &result, err);
 	if (rc < 0) {
-		step_ops(result.kind)->free(&result);
+		step_free(&result);
 		return err_prefix(err, rc, "step '%s'", kind);
 	}
 	*step = result;
@@ -138,7 +150,7 @@ int step_list_apply(struct step_ctx *ctx, struct step_list *list, size_t first, 
 /* Takes step @i out of @list */
 static void remove_step(struct step_list *list, size_t i)
 {
-	step_ops(list->steps[i].kind)->free(&list->steps[i]);
+	step_free(&list->steps[i]);
 	memmove(&list->steps[i], &list->steps[i + 1], (list->n - i - 1) * sizeof(*list->steps));
 	list->n--;
 }
@@ -172,7 +184,7 @@ void step_list_free(struct step_list *list)
 	size_t i;
 
 	for (i = 0; i < list->n; i++)
-		step_ops(list->steps[i].kind)->free(&list->steps[i]);
+		step_free(&list->steps[i]);
 	free(list->steps);
 	list->steps = NULL;
 	list->n = 0;

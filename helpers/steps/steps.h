@@ -100,9 +100,10 @@ struct step_ctx {
  *		Return: 0 when nothing is held any more; -EAGAIN when the rest
  *		is still in use
  * @confirm:	Replace a change that a dead process had under way by what the
- *		kernel's counters say came of it.  Return: 1 if @step changed
+ *		kernel's counters say came of it.  Return: 1 if @step changed.  NULL where
+ *		nothing can be half-done, or shared settings tell what is
  * @complete:	Does the guest have all that the step is for?
- * @account:	Add what @step holds to the pools of @host (own, foreign)
+ * @account:	Add what @step holds to the pools of @host (own, foreign).  NULL for none
  * @outlives_boot: What is left of @step after a reboot is taken back too; else NULL,
  *		the kernel has forgotten it all.  As @undo
  * @holds:	Does @step hold @setting?  NULL if the kind has no shared settings
@@ -129,6 +130,10 @@ struct step_ops {
 };
 
 const struct step_ops *step_ops(enum step_kind kind);
+
+/* Those of a kind that has none do nothing */
+void step_account(const struct step *step, struct host_view *host);
+void step_free(struct step *step);
 
 /* By its name in JSON; -EINVAL for one we don't know */
 int step_kind_find(const char *name, enum step_kind *kind, struct err *err);

@@ -342,21 +342,6 @@ static int restore(struct step_ctx *ctx, const struct shared_setting *setting, s
 
 /* ---- what every step can do ---- */
 
-/* Nothing of it can be half-done in a way that counters could tell */
-static int confirm(const struct kfs *kfs, const struct host_view *host, struct step *step)
-{
-	(void)kfs;
-	(void)host;
-	(void)step;
-	return 0;
-}
-
-static void account(const struct step *step, struct host_view *host)
-{
-	(void)step;
-	(void)host;
-}
-
 static bool complete(const struct step *step)
 {
 	return step->store.ready;
@@ -394,18 +379,6 @@ static int to_json(const struct step *step, json_t *object)
 	return ok ? 0 : -ENOMEM;
 }
 
-static int read_text(const json_t *object, const char *key, char *buf, size_t size, struct err *err)
-{
-	const char *text;
-	int rc = json_read_string(object, key, &text, err);
-
-	if (rc == 0 && strlen(text) >= size)
-		rc = err_set(err, EINVAL, "'%s' is too long", key);
-	if (rc == 0)
-		memcpy(buf, text, strlen(text) + 1);
-	return rc;
-}
-
 static int from_json(const json_t *object, struct step *step, struct err *err)
 {
 	struct step_store *st = &step->store;
@@ -427,7 +400,7 @@ static int from_json(const json_t *object, struct step *step, struct err *err)
 	size_t i;
 
 	for (i = 0; rc == 0 && i < sizeof(texts) / sizeof(texts[0]); i++)
-		rc = read_text(object, texts[i].key, texts[i].buf, texts[i].size, err);
+		rc = json_copy_string(object, texts[i].key, texts[i].buf, texts[i].size, err);
 	if (rc == 0)
 		rc = json_read_bool_or(object, "mount", false, &st->mount, err);
 	if (rc == 0)
@@ -440,23 +413,15 @@ static int from_json(const json_t *object, struct step *step, struct err *err)
 	return rc;
 }
 
-static void free_step(struct step *step)
-{
-	(void)step;
-}
-
 const struct step_ops store_step_ops = {
 	.name = "store",
 	.describe = describe,
 	.apply = apply,
 	.undo = undo,
-	.confirm = confirm,
-	.account = account,
 	.complete = complete,
 	.outlives_boot = outlives_boot,
 	.holds = holds,
 	.restore = restore,
 	.to_json = to_json,
 	.from_json = from_json,
-	.free = free_step,
 };

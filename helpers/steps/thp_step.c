@@ -87,21 +87,6 @@ static bool holds(const struct step *step, const struct shared_setting *setting)
 
 /* ---- what every step can do ---- */
 
-/* The records tell what is half-done */
-static int confirm(const struct kfs *kfs, const struct host_view *host, struct step *step)
-{
-	(void)kfs;
-	(void)host;
-	(void)step;
-	return 0;
-}
-
-static void account(const struct step *step, struct host_view *host)
-{
-	(void)step;
-	(void)host;
-}
-
 static bool complete(const struct step *step)
 {
 	return step->thp.ready;
@@ -119,18 +104,6 @@ static int to_json(const struct step *step, json_t *object)
 	return ok ? 0 : -ENOMEM;
 }
 
-static int read_word(const json_t *object, size_t i, struct config_thp *thp, struct err *err)
-{
-	const char *text;
-	int rc = json_read_string(object, words[i].file, &text, err);
-
-	if (rc == 0 && strlen(text) >= CONFIG_NAME_SIZE)
-		rc = err_set(err, EINVAL, "'%s' is too long", words[i].file);
-	if (rc == 0)
-		memcpy(word_at(thp, i), text, strlen(text) + 1);
-	return rc;
-}
-
 static int from_json(const json_t *object, struct step *step, struct err *err)
 {
 	struct step_thp *thp = &step->thp;
@@ -139,15 +112,11 @@ static int from_json(const json_t *object, struct step *step, struct err *err)
 
 	thp->settings.manage = true;
 	for (i = 0; rc == 0 && i < N_WORDS; i++)
-		rc = read_word(object, i, &thp->settings, err);
+		rc = json_copy_string(object, words[i].file, word_at(&thp->settings, i),
+				      CONFIG_NAME_SIZE, err);
 	if (rc == 0)
 		rc = json_read_bool_or(object, "ready", false, &thp->ready, err);
 	return rc;
-}
-
-static void free_step(struct step *step)
-{
-	(void)step;
 }
 
 const struct step_ops thp_step_ops = {
@@ -155,12 +124,9 @@ const struct step_ops thp_step_ops = {
 	.describe = describe,
 	.apply = apply,
 	.undo = undo,
-	.confirm = confirm,
-	.account = account,
 	.complete = complete,
 	.holds = holds,
 	.restore = setting_restore,
 	.to_json = to_json,
 	.from_json = from_json,
-	.free = free_step,
 };

@@ -68,7 +68,7 @@ static void check_round_trip(const struct step *step, const char *what)
 				   copy.hugepages.n_shares * sizeof(struct step_share)),
 		   "%s: shares", what);
 	UNIT_CHECK(nodeset_equal(&copy.hugepages.nodes, &step->hugepages.nodes), "%s: nodes", what);
-	step_ops(copy.kind)->free(&copy);
+	step_free(&copy);
 }
 
 static void test_round_trip(void)
@@ -81,7 +81,7 @@ static void test_round_trip(void)
 	for (i = 0; i < ROWS(binds); i++) {
 		step = make_step(binds[i], i);
 		check_round_trip(&step, "a plain step");
-		step_ops(step.kind)->free(&step);
+		step_free(&step);
 	}
 	step = make_step(GUEST_BIND_ANY, 2);
 	step.hugepages.keep = true;
@@ -92,7 +92,7 @@ static void test_round_trip(void)
 	step.hugepages.pages = INT64_MAX;
 	step.hugepages.shares[0].foreign = INT64_MAX;
 	check_round_trip(&step, "large numbers");
-	step_ops(step.kind)->free(&step);
+	step_free(&step);
 }
 
 /* A host with very many nodes, every second of them */
@@ -104,7 +104,7 @@ static void test_many_nodes(void)
 	for (node = 0; node < NUMA_NODES_MAX; node += 2)
 		nodeset_add(&step.hugepages.nodes, node);
 	check_round_trip(&step, "512 single nodes");
-	step_ops(step.kind)->free(&step);
+	step_free(&step);
 }
 
 /* What JSON can't hold is no step, and not a wrong one */
@@ -114,7 +114,7 @@ static void test_too_large(void)
 
 	step.hugepages.shares[0].own = UINT64_MAX;
 	CU_ASSERT_PTR_NULL(step_to_json(&step));
-	step_ops(step.kind)->free(&step);
+	step_free(&step);
 }
 
 #define STEP(rest) "{\"kind\": \"hugepages\", \"page_kib\": 2048, \"pages\": 5" rest "}"
@@ -184,9 +184,9 @@ static void test_absurd_numbers(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(json);
 	if (step_from_json(json, &step, &err) < 0)
 		return; /* refused is as good */
-	step_ops(step.kind)->account(&step, &host);
+	step_account(&step, &host);
 	UNIT_CHECK(pool.own >= INT64_MAX, "own has become %llu", (unsigned long long)pool.own);
-	step_ops(step.kind)->free(&step);
+	step_free(&step);
 }
 
 static void test_list(void)

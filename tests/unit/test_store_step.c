@@ -67,7 +67,7 @@ static void check_round_trip(const struct step *step, const char *what)
 		return;
 	UNIT_CHECK(copy.kind == STEP_STORE, "%s", what);
 	UNIT_CHECK(!memcmp(&copy.store, &step->store, sizeof(copy.store)), "%s", what);
-	step_ops(copy.kind)->free(&copy);
+	step_free(&copy);
 }
 
 static void fill_text(char *buf, size_t size)
