@@ -65,7 +65,14 @@ case_the_guest_is_changed_after_reserving() {
 }
 
 case_reserved_1_GiB() {
+	local possible
 	guest_define giant 1024 "backing=$(page_backing 1048576)"
+	possible=$(pool_possible 1048576 1)
+	if [ "$possible" = 0 ]; then
+		check_gib_refusal 1 0 "$(membacking reserve giant 2>&1)"
+		check_empty
+		return
+	fi
 	check "reserve" membacking reserve giant
 	check_equal "one page" "$(pools)" "2048:0/0 1048576:1/1"
 	guest_start giant || not_ok "it starts" "$start_error"
