@@ -11,7 +11,7 @@
 #                     HOOK_LINK=no, UNITDIR=, TMPFILESDIR=
 #   make deb, rpm     packages, in build/deb and build/rpm
 #   make dist         the source archive, the same bytes wherever it is made
-#   make lint         format, clang-tidy, cppcheck, shellcheck, headers, layers
+#   make lint         format, clang-tidy, cppcheck, shellcheck, headers, layers, man pages
 #   make clean
 #
 # BUILD=DIR puts the build elsewhere, FLAVOUR=asan adds sanitizers, V=1 shows
@@ -83,8 +83,10 @@ hook_libs = $(call pkg,--libs libxml-2.0 jansson) -linih -ldl
 ctl_libs = $(hook_libs) $(call pkg,--libs libvirt smartcols augeas)
 
 programs = $(BUILD)/hooks/qemu $(BUILD)/hooks/daemon $(BUILD)/helpers/virt-membacking
+# The comments of membacking.conf are what this page says of its keys
+made_pages = $(BUILD)/man/membacking.conf.5
 
-all: $(programs)
+all: $(programs) $(made_pages)
 
 # Archives that are never stale: members of removed files must go
 $(core_lib): $(core_obj)
@@ -108,6 +110,14 @@ $(BUILD)/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(COMPILE) $(XML_CFLAGS) -MMD -MP -c -o $@ $<
+
+# ---- man pages ----
+
+$(made_pages): $(BUILD)/man/%: packaging/man/%.in packaging/man/keys-to-mdoc \
+		conf-snippets/membacking.conf
+	$(call say,MAN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)awk -f packaging/man/keys-to-mdoc conf-snippets/membacking.conf $< >$@
 
 # ---- unit tests ----
 
@@ -149,8 +159,8 @@ bench:
 sources = $(sort $(wildcard hooks/*.c helpers/*/*.[ch] tests/*/*.[ch]))
 scripts = $(shell grep -lE '^\#!.*(bash|sh)$$' -r packaging tests --exclude-dir=hosts)
 
-.PHONY: lint format format-check hdr-check layer-check pure-check tidy cppcheck shellcheck
-lint: format-check hdr-check layer-check pure-check tidy cppcheck shellcheck
+.PHONY: lint format format-check hdr-check layer-check pure-check tidy cppcheck shellcheck man-check
+lint: format-check hdr-check layer-check pure-check tidy cppcheck shellcheck man-check
 
 format:
 	clang-format -i $(sources)
@@ -184,13 +194,17 @@ cppcheck:
 shellcheck:
 	$(Q)shellcheck -x -P SCRIPTDIR $(scripts)
 
+# Well-formed, and complete: keys, commands, options, references
+man-check: all
+	$(Q)tests/check-man $(BUILD)/helpers/virt-membacking $(manuals)
+
 # ---- install ----
 
 bindir = $(DESTDIR)$(BINDIR)
 sbindir = $(DESTDIR)$(SBINDIR)
 hookdir = $(DESTDIR)$(HOOKDIR)
 profiles = $(notdir $(patsubst %/,%,$(wildcard conf-snippets/*/)))
-man8 = $(sort $(wildcard packaging/man/*.8))
+manuals = $(sort $(wildcard packaging/man/*.[1-8]) $(made_pages))
 helperdir = $(DESTDIR)$(LIBEXECDIR)/libvirt-membacking
 unitdir = $(DESTDIR)$(UNITDIR)
 tmpfilesdir = $(DESTDIR)$(TMPFILESDIR)
@@ -198,12 +212,15 @@ units = $(sort $(wildcard packaging/systemd/*))
 
 .PHONY: install uninstall
 install: all
-	install -d $(bindir) $(sbindir) $(DESTDIR)$(MANDIR)/man8 $(hookdir)/qemu.d $(hookdir)/daemon.d \
+	install -d $(bindir) $(sbindir) $(hookdir)/qemu.d $(hookdir)/daemon.d \
 		$(DESTDIR)$(SYSCONFDIR)/libvirt/membacking.conf.d
 	install -m 755 $(BUILD)/hooks/qemu $(sbindir)/libvirt-membacking-qemu-hook
 	install -m 755 $(BUILD)/hooks/daemon $(sbindir)/libvirt-membacking-daemon-hook
 	install -m 755 $(BUILD)/helpers/virt-membacking $(bindir)/virt-membacking
-	install -m 644 $(man8) $(DESTDIR)$(MANDIR)/man8/
+	for page in $(manuals); do \
+		install -d $(DESTDIR)$(MANDIR)/man$${page##*.} && \
+		install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/ || exit 1; \
+	done
 	for profile in $(profiles); do \
 		install -d $(DESTDIR)$(DATADIR)/$$profile && \
 		install -m 644 conf-snippets/$$profile/* $(DESTDIR)$(DATADIR)/$$profile/ || exit 1; \
@@ -237,8 +254,8 @@ uninstall:
 		$(hookdir)/daemon $(hookdir)/daemon.d/50-membacking
 	rm -f $(sbindir)/libvirt-membacking-qemu-hook $(sbindir)/libvirt-membacking-daemon-hook \
 		$(bindir)/virt-membacking $(DESTDIR)$(COMPLETIONDIR)/virt-membacking \
-		$(man8:packaging/man/%=$(DESTDIR)$(MANDIR)/man8/%) \
 		$(units:packaging/systemd/%=$(unitdir)/%) $(tmpfilesdir)/libvirt-membacking.conf
+	for page in $(notdir $(manuals)); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done
 	rm -rf $(helperdir) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(DATADIR)
 
 # ---- packages ----

@@ -14,7 +14,9 @@
 
 TEMPLATE(store_conf, "conf-snippets/file-backed/membacking.conf");
 TEMPLATE(store_tmpfiles, "conf-snippets/file-backed/tmpfiles.conf");
+TEMPLATE(store_qemu_conf, "conf-snippets/file-backed/qemu.conf");
 TEMPLATE(store_apparmor, "conf-snippets/file-backed/apparmor");
+TEMPLATE(store_selinux, "conf-snippets/file-backed/selinux");
 
 /* A store of the administrator's, the one in use first.  Ours is seen too once it is there */
 static const struct store_view *given_store(const struct host_view *host)
@@ -75,6 +77,25 @@ static int add_store(const struct kfs *kfs, struct parts *parts, struct err *err
 			  store_tmpfiles, values, err);
 }
 
+static int add_key(struct parts *parts, const char *dir, const struct template_value *values,
+		   struct err *err)
+{
+	cleanup_free char *text = NULL;
+	int rc = template_fill(store_qemu_conf, values, &text, err);
+
+	return rc < 0 ? rc :
+			parts_add_key(parts, QEMU_CONF_FILE, text, "memory_backing_dir", dir, err);
+}
+
+static int add_shown(struct parts *parts, const struct template_value *values, struct err *err)
+{
+	int rc = add_filled(parts, PART_SHOWN,
+			    SYSCONF_DIR "/apparmor.d/local/abstractions/libvirt-qemu",
+			    store_apparmor, values, err);
+
+	return rc < 0 ? rc : add_filled(parts, PART_SHOWN, "SELinux", store_selinux, values, err);
+}
+
 int file_backed_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
 		     struct err *err)
 {
@@ -85,12 +106,8 @@ int file_backed_fill(const struct kfs *kfs, const struct host_view *host, struct
 
 	if (strpbrk(dir, "\"\n"))
 		return err_set(err, EINVAL, "%s has a character that qemu.conf can't have", dir);
-	rc = parts_add_key(parts, QEMU_CONF_FILE, "memory_backing_dir", dir, err);
+	rc = add_key(parts, dir, values, err);
 	if (rc == 0 && !store)
 		rc = add_store(kfs, parts, err);
-	if (rc == 0)
-		rc = add_filled(parts, PART_SHOWN,
-				SYSCONF_DIR "/apparmor.d/local/abstractions/libvirt-qemu",
-				store_apparmor, values, err);
-	return rc;
+	return rc < 0 ? rc : add_shown(parts, values, err);
 }

@@ -2,7 +2,6 @@
 #include "conf/profile.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,13 +110,16 @@ int parts_add(struct parts *parts, enum part_kind kind, const char *path, const 
 	return add(parts, &part, err);
 }
 
-int parts_add_key(struct parts *parts, const char *path, const char *key, const char *value,
-		  struct err *err)
+int parts_add_key(struct parts *parts, const char *path, const char *text, const char *key,
+		  const char *value, struct err *err)
 {
-	struct part part = { .kind = PART_QEMU_CONF, .path = path, .key = key };
+	const struct part part = {
+		.kind = PART_QEMU_CONF,
+		.path = path,
+		.text = strdup(text),
+		.key = key,
+		.value = strdup(value),
+	};
 
-	part.value = strdup(value);
-	if (asprintf(&part.text, "%s = \"%s\"\n", key, value) < 0)
-		part.text = NULL;
 	return add(parts, &part, err);
 }

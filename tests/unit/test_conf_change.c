@@ -76,7 +76,7 @@ static struct parts make_parts(const char *own, const char *lines, const char *v
 	if (lines)
 		parts_add(&parts, PART_LINES, LINES, lines, NULL);
 	if (value)
-		parts_add_key(&parts, QEMU, KEY, value, NULL);
+		parts_add_key(&parts, QEMU, "shown", KEY, value, NULL);
 	parts_add(&parts, PART_SHOWN, "the kernel's command line", "x=1\n", NULL);
 	return parts;
 }

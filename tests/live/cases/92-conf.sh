@@ -3,66 +3,23 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Profiles: libvirt started on the files that "conf apply" has edited, and guests on that.
-#
-# The command sees a root of its own, /run/conf-root, in which all is this namespace's but
-# /etc and /var/lib: there /etc/libvirt alone is what libvirt reads.
 
-conf_root=/run/conf-root
+# shellcheck source=tests/live/profiles
+. "$here/profiles"
+
 conf_store=/var/lib/libvirt/memory
-
-conf() {
-	membacking --root "$conf_root" conf "$@"
-}
-
-conf_open() {
-	local dir
-	in_ns mountpoint -q "$conf_root/etc/libvirt" && return
-	for dir in proc sys run dev etc/libvirt var/lib/libvirt; do
-		in_ns mkdir -p "$conf_root/$dir"
-		in_ns mount --rbind "/$dir" "$conf_root/$dir"
-	done
-}
-
-# libvirt's own file as it is shipped, all comments, and what the private libvirt needs
-conf_begin() {
-	conf_open
-	qemu_conf=$(ns_path /etc/libvirt/qemu.conf)
-	cp -p "$qemu_conf" "$vm_state/qemu.conf.private"
-	{
-		grep -E '^(#|$)' /etc/libvirt/qemu.conf 2>/dev/null
-		grep -v '^memory_backing_dir' "$vm_state/qemu.conf.private"
-	} >"$vm_state/qemu.conf.before"
-	cat "$vm_state/qemu.conf.before" >"$qemu_conf"
-}
-
-conf_end() {
-	cat "$vm_state/qemu.conf.private" >"$qemu_conf"
-	conf_restart
-}
-
-conf_restart() {
-	vm_stop_daemon
-	vm_start_daemon
-}
 
 conf_mount() {
 	in_ns grep -F " $conf_store " /proc/self/mountinfo
 }
 
-conf_guest_file() {
-	in_ns find "$1" -path "*-$2/pc.ram" 2>/dev/null
-}
-
 case_conf_file_backed() {
 	conf_begin
-	check "file-backed is applied" conf apply file-backed
+	conf_apply file-backed
 	check_equal "a line is new in qemu.conf" \
 		"$(diff "$vm_state/qemu.conf.before" "$qemu_conf" | grep '^[<>]')" \
 		"> memory_backing_dir = \"$conf_store\""
 	check_equal "the second time changes nothing" "$(conf apply file-backed)" "Nothing to change."
-	check "systemd-tmpfiles makes its directory" in_ns systemd-tmpfiles --create \
-		"$conf_root/etc/tmpfiles.d/membacking-file-backed.conf"
-	conf_restart || not_ok "libvirt starts on it" "it does not"
 	check_no_match "all is well" "$(membacking check)" "FAIL"
 	guest_up filed 64 "backing=<source type='file'/><access mode='shared'/>" && {
 		check_match "its memory is in the store" "$(conf_guest_file "$conf_store" filed)" \
