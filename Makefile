@@ -179,7 +179,7 @@ layer-check: $(programs)
 
 # A decision makes no system call
 pure-check: $(patsubst %,$(BUILD)/helpers/policy/%.o,plan host_view store_rules ksm_rules \
-	thp_rules advise)
+	thp_rules gigantic_rules advise)
 	$(Q)tests/check-pure $^
 
 tidy:

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "ctl/advise.h"
 #include "guest/guest.h"
+#include "policy/gigantic_rules.h"
 
 #define WIDTH 79
 
@@ -121,48 +122,19 @@ static void print_way(const char *way, const char *text)
 	print_wrapped(24, text);
 }
 
-static void print_cma(const struct gigantic *gigantic)
-{
-	char total[TEXT_KIB_SIZE], free_kib[TEXT_KIB_SIZE], text[256];
-
-	snprintf(text, sizeof(text), "in effect: %s of %s in areas of CMA are free",
-		 text_from_kib(gigantic->cma_free_kib, free_kib),
-		 text_from_kib(gigantic->cma_total_kib, total));
-	if (!gigantic->cma)
-		snprintf(text, sizeof(text), "not with this kernel: it is built without CMA");
-	else if (!*gigantic->hugetlb_cma)
-		snprintf(text, sizeof(text),
-			 "possible: boot with hugetlb_cma=SIZE; programs may use the area until "
-			 "pages are made of it");
-	else if (!gigantic->cma_total_kib)
-		snprintf(text, sizeof(text),
-			 "hugetlb_cma=%s was given, and reserved nothing: look in the kernel's log",
-			 gigantic->hugetlb_cma);
-	print_way("hugetlb_cma=", text);
-}
-
 static void print_gigantic(const struct advise_input *in)
 {
-	const struct gigantic *gigantic = &in->gigantic;
 	bool keep = config_on_release(&in->policy->hugepages, GIGANTIC_KIB) == ON_RELEASE_KEEP;
-	char text[256];
+	struct gigantic_way ways[GIGANTIC_WAYS];
+	size_t i;
 
 	printf("Pages of 1 GiB:\n");
-	if (!gigantic->present) {
+	if (!gigantic_rules_ways(&in->gigantic, keep, ways)) {
 		print_way("none", "this kernel or this processor has no such pages");
 		return;
 	}
-	if (*gigantic->at_boot)
-		snprintf(text, sizeof(text), "done: hugepages=%s on the kernel's command line",
-			 gigantic->at_boot);
-	else
-		snprintf(text, sizeof(text),
-			 "possible: boot with hugepagesz=1G hugepages=N; the surest way");
-	print_way("reserve at boot", text);
-	snprintf(text, sizeof(text), "%s on_release_1G = keep in [hugepages] of /%s",
-		 keep ? "done:" : "possible:", CONFIG_FILE);
-	print_way("keep what was got", text);
-	print_cma(gigantic);
+	for (i = 0; i < GIGANTIC_WAYS; i++)
+		print_way(ways[i].name, ways[i].text);
 }
 
 /* ---- the recommendation ---- */

@@ -13,8 +13,10 @@
 #include <stdint.h>
 
 #include "ctl/findings.h"
+#include "ctl/ksm_tuners.h"
 #include "ctl/libvirt_host.h"
 #include "lifecycle/ledger.h"
+#include "memory/gigantic.h"
 #include "policy/config.h"
 #include "policy/host_view.h"
 #include "policy/nova_conf.h"
@@ -42,6 +44,18 @@ struct check_store {
 };
 
 /**
+ * struct check_ksm - What there is to know of KSM besides that this kernel has it
+ * @ours:	It is on for guests
+ * @left:	Settings of ours that no guest holds any more are not put back
+ */
+struct check_ksm {
+	uint64_t run;
+	bool ours;
+	bool left;
+	struct ksm_tuner_found tuners[KSM_TUNERS];
+};
+
+/**
  * struct check_host - All that a check may look at
  * @n_names, @names: Guests that were asked for, by name or UUID.  None: all
  * @stores:	One for each of @view->stores
@@ -58,6 +72,8 @@ struct check_host {
 	const struct check_store *stores;
 	const char *stores_why;
 	struct check_driver driver;
+	struct check_ksm ksm;
+	struct gigantic gigantic;
 	struct libvirt_host libvirt;
 	struct nova_conf nova;
 };
@@ -72,6 +88,9 @@ void check_config(const struct check_host *host, struct findings *findings);
 void check_stores(const struct check_host *host, struct findings *findings);
 void check_ledgers(const struct check_host *host, struct findings *findings);
 void check_guests(const struct check_host *host, struct findings *findings);
+void check_ksm(const struct check_host *host, struct findings *findings);
+void check_thp(const struct check_host *host, struct findings *findings);
+void check_gigantic(const struct check_host *host, struct findings *findings);
 void check_nova(const struct check_host *host, struct findings *findings);
 void check_versions(const struct check_host *host, struct findings *findings);
 

@@ -15,6 +15,8 @@
 #include "base/err.h"
 #include "ctl/store_text.h"
 #include "lifecycle/liveness.h"
+#include "lifecycle/shared.h"
+#include "memory/ksm.h"
 #include "memory/mount.h"
 #include "memory/store.h"
 #include "policy/qemu_conf.h"
@@ -155,6 +157,21 @@ static int read_qemus(const struct kfs *kfs, const struct ledgers *ledgers, stru
 	return 0;
 }
 
+/* ---- KSM ---- */
+
+static void read_ksm(const struct look *look, struct check_ksm *ksm)
+{
+	const struct round *round = &look->round;
+	struct shared_setting setting;
+	struct ksm found;
+
+	if (ksm_read(round->kfs, &found, NULL) == 0)
+		ksm->run = found.run;
+	ksm->ours = shared_load(&look->state, round->boot_id, "ksm-run", &setting, NULL) == 0;
+	ksm->left = shared_waits(&look->state, round->boot_id, &round->ledgers, STEP_KSM);
+	ksm_tuners_find(round->kfs, ksm->tuners);
+}
+
 int check_host_read(const struct ctl *ctl, const struct look *look, struct check_host *host,
 		    struct err *err)
 {
@@ -168,6 +185,8 @@ int check_host_read(const struct ctl *ctl, const struct look *look, struct check
 		.view = &look->round.host,
 	};
 	read_driver(&ctl->kfs, &host->driver);
+	read_ksm(look, &host->ksm);
+	gigantic_read(&ctl->kfs, &host->gigantic);
 	nova_conf_load(ctl->kfs.rootfd, &host->nova);
 	rc = read_stores(ctl, host->view, host, err);
 	if (rc == 0)

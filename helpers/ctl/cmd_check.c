@@ -17,7 +17,8 @@ static const struct check {
 	void (*run)(const struct check_host *host, struct findings *findings);
 } checks[] = {
 	{ "config", check_config }, { "store", check_stores }, { "ledger", check_ledgers },
-	{ "guest", check_guests },  { "nova", check_nova },    { "version", check_versions },
+	{ "guest", check_guests },  { "ksm", check_ksm },      { "thp", check_thp },
+	{ "1G", check_gigantic },   { "nova", check_nova },    { "version", check_versions },
 };
 
 /* For a person who sees colours and has not asked for none */
@@ -88,7 +89,9 @@ const struct command cmd_check = {
 	.usage = "check [GUEST...]",
 	.summary = "look for what is wrong, and say what would help",
 	.help = "Looks at the configuration, the store in use, what guests hold, guests'\n"
-		"definitions, OpenStack Nova's settings, and the versions of libvirt and QEMU.\n"
+		"definitions, other programs that set KSM, what keeps transparent huge pages\n"
+		"away, the ways to pages of 1 GiB, OpenStack Nova's settings, and the versions\n"
+		"of libvirt and QEMU.\n"
 		"With GUEST, by name or UUID, of all guests only at those. Changes nothing.\n\n"
 		"PASS  fine\n"
 		"HINT  fine, and could be better\n"

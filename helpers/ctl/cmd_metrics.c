@@ -23,7 +23,6 @@
 #include "ctl/status.h"
 #include "ctl/store_text.h"
 #include "lifecycle/ledger.h"
-#include "lifecycle/liveness.h"
 #include "lifecycle/state.h"
 #include "policy/store_rules.h"
 
@@ -319,31 +318,69 @@ static void put_phases(FILE *f, const struct ledgers *ledgers)
 	}
 }
 
-static void put_guest_ksm(FILE *f, const struct kfs *kfs, const struct ledgers *ledgers)
+static bool guest_saved(const struct status_guest *guest, int64_t *kib)
 {
-	static const char *const name = "guest_ksm_saved_bytes";
+	*kib = guest->saved_kib;
+	return guest->has_saved;
+}
+
+static bool guest_resident(const struct status_guest *guest, int64_t *kib)
+{
+	*kib = (int64_t)guest->thp.resident_kib;
+	return guest->has_thp;
+}
+
+static bool guest_anon(const struct status_guest *guest, int64_t *kib)
+{
+	*kib = (int64_t)guest->thp.anon_kib;
+	return guest->has_thp;
+}
+
+static bool guest_shmem(const struct status_guest *guest, int64_t *kib)
+{
+	*kib = (int64_t)guest->thp.shmem_kib;
+	return guest->has_thp;
+}
+
+static const struct {
+	const char *name;
+	const char *help;
+	bool (*kib)(const struct status_guest *guest, int64_t *kib);
+} memory_metrics[] = {
+	{ "guest_ksm_saved_bytes", "What KSM saves of a guest; negative if it costs.",
+	  guest_saved },
+	{ "guest_resident_bytes", "Memory of a guest's QEMU, without static huge pages.",
+	  guest_resident },
+	{ "guest_anon_hugepages_bytes", "Of that, anonymous in transparent huge pages.",
+	  guest_anon },
+	{ "guest_shmem_pmdmapped_bytes", "Of that, shared memory mapped as huge pages.",
+	  guest_shmem },
+};
+
+/* A family without samples is left out */
+static void put_memory(FILE *f, const struct status *status, size_t metric)
+{
+	const char *name = memory_metrics[metric].name;
 	bool begun = false;
 	size_t i;
 
-	for (i = 0; i < ledgers->n; i++) {
-		const struct ledger *ledger = ledgers->list[i];
-		struct prom_label labels[] = { { "guest", ledger->name },
-					       { "uuid", ledger->uuid },
+	for (i = 0; i < status->n_guests; i++) {
+		const struct status_guest *guest = &status->guests[i];
+		struct prom_label labels[] = { { "guest", guest->name },
+					       { "uuid", guest->uuid },
 					       END };
-		int64_t saved;
-		pid_t pid;
+		int64_t kib;
 
-		if (!liveness_qemu(kfs, ledger->name, &pid) || !pid ||
-		    ksm_process_saved(kfs, pid, &saved) < 0)
+		if (!memory_metrics[metric].kib(guest, &kib))
 			continue;
 		if (!begun)
-			prom_family(f, name, "What KSM saves of a guest; negative if it costs.");
+			prom_family(f, name, memory_metrics[metric].help);
 		begun = true;
-		prom_sample_signed(f, name, labels, saved * 1024);
+		prom_sample_signed(f, name, labels, kib * 1024);
 	}
 }
 
-static void put_guests(FILE *f, const struct kfs *kfs, const struct ledgers *ledgers)
+static void put_guests(FILE *f, const struct ledgers *ledgers)
 {
 	size_t i, j;
 
@@ -363,7 +400,6 @@ static void put_guests(FILE *f, const struct kfs *kfs, const struct ledgers *led
 					    guest_metrics[i].value(ledger));
 		}
 	}
-	put_guest_ksm(f, kfs, ledgers);
 }
 
 static void put_ledgers(FILE *f, const struct ledgers *ledgers)
@@ -386,6 +422,7 @@ static void put_ledgers(FILE *f, const struct ledgers *ledgers)
 static void put_all(FILE *f, const struct status *status)
 {
 	const struct round *round = &status->look.round;
+	size_t i;
 
 	put_nodes(f, &round->host.numa);
 	if (round->host.n_sizes) {
@@ -394,7 +431,9 @@ static void put_all(FILE *f, const struct status *status)
 	}
 	put_stores(f, &round->host);
 	put_settings(f, status);
-	put_guests(f, round->kfs, &round->ledgers);
+	put_guests(f, &round->ledgers);
+	for (i = 0; i < sizeof(memory_metrics) / sizeof(memory_metrics[0]); i++)
+		put_memory(f, status, i);
 	put_ledgers(f, &round->ledgers);
 }
 

@@ -6,6 +6,7 @@
  * long, and without root.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -32,7 +33,7 @@ static int look(struct status *status, struct err *err)
 	if (rc < 0 && rc != -ENOENT)
 		return rc;
 	status->has_thp = rc == 0;
-	return 0;
+	return status_read_guests(status, err);
 }
 
 /* Another user's /proc/PID/numa_maps is closed to us, and so are its files */
@@ -64,6 +65,7 @@ int status_read(const struct ctl *ctl, struct status *status, struct err *err)
 
 void status_close(struct status *status)
 {
+	free(status->guests);
 	look_end(&status->look);
 }
 
@@ -103,7 +105,10 @@ const struct command cmd_status = {
 		"OURS      in the pool for a guest's sake, and given back with it\n"
 		"IN USE    of the pool's pages, or of the node's memory\n\n"
 		"AVAILABLE free in a store for guests\n"
-		"PROMISED  what the guests in it can come to use altogether",
+		"PROMISED  what the guests in it can come to use altogether\n\n"
+		"RESIDENT  of a guest's memory, without static huge pages; of that\n"
+		"          AnonHugePages and ShmemPmdMapped are in transparent huge pages\n"
+		"KSM       what merging saves of it, or why nothing can be merged",
 	.options = CTL_JSON | CTL_ROOT | CTL_WATCH,
 	.max_args = 1,
 	.run = run,

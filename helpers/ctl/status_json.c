@@ -9,7 +9,6 @@
 #include "ctl/status.h"
 #include "ctl/store_text.h"
 #include "lifecycle/ledger.h"
-#include "lifecycle/liveness.h"
 #include "policy/host_view.h"
 #include "policy/store_rules.h"
 #include "steps/steps.h"
@@ -195,43 +194,53 @@ static json_t *thp_to_json(const struct status *status)
 
 /* ---- guests ---- */
 
-static json_t *saved_to_json(const struct kfs *kfs, const struct ledger *ledger)
+/* null for what is not known */
+static json_t *kib_to_json(bool known, uint64_t kib)
 {
-	int64_t saved_kib;
-	pid_t pid = 0;
-
-	if (!liveness_qemu(kfs, ledger->name, &pid) || !pid ||
-	    ksm_process_saved(kfs, pid, &saved_kib) < 0)
-		return json_null();
-	return json_integer(saved_kib);
+	return known ? json_integer((json_int_t)kib) : json_null();
 }
 
-/* Of a ledger of another version nothing is known but whose it is */
-static json_t *guest_to_json(const struct kfs *kfs, const struct ledger *ledger)
+static bool put_memory(json_t *object, const struct status_guest *guest)
 {
+	bool has_thp = guest->has_thp;
+
+	return put(object, "ksm_saved_kib",
+		   guest->has_saved ? json_integer(guest->saved_kib) : json_null()) &&
+	       put_text(object, "no_ksm", ksm_rules_word(guest->gain)) &&
+	       put_text(object, "no_ksm_why", ksm_rules_why(guest->gain)) &&
+	       put(object, "resident_kib", kib_to_json(has_thp, guest->thp.resident_kib)) &&
+	       put(object, "anon_hugepages_kib", kib_to_json(has_thp, guest->thp.anon_kib)) &&
+	       put(object, "shmem_pmdmapped_kib", kib_to_json(has_thp, guest->thp.shmem_kib));
+}
+
+/* Of a ledger of another version nothing is known but whose it is.  A guest without one
+ * runs, or it would not be here */
+static json_t *guest_to_json(const struct status_guest *guest)
+{
+	static const struct ledger none = { .phase = LEDGER_RUNNING, .alive = true };
+	const struct ledger *ledger = guest->ledger ? guest->ledger : &none;
 	bool known = !ledger->foreign_version;
 	json_t *object = json_object();
 
 	return if_ok(
 		object,
-		json_put_string(object, "name", ledger->name) &&
-			json_put_string(object, "uuid", ledger->uuid) &&
+		json_put_string(object, "name", guest->name) &&
+			json_put_string(object, "uuid", guest->uuid) &&
 			json_put_string(object, "phase",
 					known ? ledger_phase_name(ledger->phase) : "unknown") &&
 			put(object, "alive", known ? json_boolean(ledger->alive) : json_null()) &&
 			put(object, "steps", step_list_to_json(&ledger->list)) &&
-			put(object, "ksm_saved_kib", saved_to_json(kfs, ledger)));
+			put_memory(object, guest));
 }
 
-static json_t *guests_to_json(const struct round *round)
+static json_t *guests_to_json(const struct status *status)
 {
 	json_t *array = json_array();
 	bool ok = array;
 	size_t i;
 
-	for (i = 0; ok && i < round->ledgers.n; i++)
-		ok = json_array_append_new(array,
-					   guest_to_json(round->kfs, round->ledgers.list[i])) == 0;
+	for (i = 0; ok && i < status->n_guests; i++)
+		ok = json_array_append_new(array, guest_to_json(&status->guests[i])) == 0;
 	return if_ok(array, ok);
 }
 
@@ -260,6 +269,6 @@ json_t *status_to_json(const struct status *status)
 				   put(root, "stores", stores_to_json(&round->host)) &&
 				   put(root, "ksm", ksm_to_json(status)) &&
 				   put(root, "thp", thp_to_json(status)) &&
-				   put(root, "guests", guests_to_json(round)) &&
+				   put(root, "guests", guests_to_json(status)) &&
 				   put(root, "damaged", damaged_to_json(&round->ledgers)));
 }

@@ -243,6 +243,108 @@ static int print_guests(const struct ledgers *ledgers, struct err *err)
 	return table_end(&table, err);
 }
 
+/* ---- what they have of the host's memory ---- */
+
+enum { NAME, RESIDENT, ANON, SHMEM, KSM, MEMORY_COLUMNS };
+
+static const struct table_column memory_columns[] = {
+	[NAME] = { "GUEST", TABLE_PLAIN },
+	[RESIDENT] = { "RESIDENT", TABLE_RIGHT },
+	[ANON] = { "AnonHugePages", TABLE_RIGHT },
+	[SHMEM] = { "ShmemPmdMapped", TABLE_RIGHT },
+	[KSM] = { "KSM", TABLE_PLAIN },
+};
+
+static void kib_cell(struct table *table, struct libscols_line *row, size_t column, bool known,
+		     uint64_t value)
+{
+	char kib[TEXT_KIB_SIZE];
+
+	if (!known || !value)
+		table_cell(table, row, column, known ? "0" : "-");
+	else
+		table_cell(table, row, column, "%s", text_from_kib(value, kib));
+}
+
+static void ksm_cell(struct table *table, struct libscols_line *row,
+		     const struct status_guest *guest)
+{
+	int64_t saved = guest->has_saved ? guest->saved_kib : 0;
+	char kib[TEXT_KIB_SIZE];
+
+	if (saved > 0)
+		table_cell(table, row, KSM, "saves %s", text_from_kib((uint64_t)saved, kib));
+	else if (guest->gain != KSM_GAINS)
+		table_cell(table, row, KSM, "no: %s", ksm_rules_word(guest->gain));
+	else if (saved < 0)
+		table_cell(table, row, KSM, "costs %s", text_from_kib((uint64_t)-saved, kib));
+	else
+		table_cell(table, row, KSM, guest->has_saved ? "saves nothing" : "-");
+}
+
+/* Is anything known of the guest's memory? */
+static bool has_memory(const struct status_guest *guest)
+{
+	bool alive = !guest->ledger || guest->ledger->alive;
+
+	return guest->has_thp || guest->has_saved || (alive && guest->gain != KSM_GAINS);
+}
+
+static size_t add_memory(struct table *table, const struct status *status)
+{
+	size_t shown = 0, i;
+
+	for (i = 0; i < status->n_guests; i++) {
+		const struct status_guest *guest = &status->guests[i];
+		struct libscols_line *row;
+
+		if (!has_memory(guest))
+			continue;
+		row = table_row(table, NULL);
+		table_cell(table, row, NAME, "%s", guest->name);
+		kib_cell(table, row, RESIDENT, guest->has_thp, guest->thp.resident_kib);
+		kib_cell(table, row, ANON, guest->has_thp, guest->thp.anon_kib);
+		kib_cell(table, row, SHMEM, guest->has_thp, guest->thp.shmem_kib);
+		ksm_cell(table, row, guest);
+		shown++;
+	}
+	return shown;
+}
+
+/* Each reason once, however many guests have it */
+static void explain_words(const struct status *status)
+{
+	bool seen[KSM_GAIN_KINDS] = { false };
+	const char *gap = "\n";
+	unsigned int gain;
+	size_t i;
+
+	for (i = 0; i < status->n_guests; i++)
+		if (has_memory(&status->guests[i]))
+			seen[status->guests[i].gain] = true;
+	for (gain = KSM_GAINS + 1; gain < KSM_GAIN_KINDS; gain++) {
+		if (!seen[gain])
+			continue;
+		printf("%s%s: %s\n", gap, ksm_rules_word((enum ksm_gain)gain),
+		       ksm_rules_why((enum ksm_gain)gain));
+		gap = "";
+	}
+}
+
+static int print_memory(const struct status *status, struct err *err)
+{
+	struct table table;
+	int rc;
+
+	table_begin(&table, memory_columns, MEMORY_COLUMNS);
+	if (!add_memory(&table, status))
+		return table_drop(&table, err);
+	putchar('\n');
+	rc = table_end(&table, err);
+	explain_words(status);
+	return rc;
+}
+
 /* ---- what somebody should do ---- */
 
 static void print_store_problems(const struct host_view *host)
@@ -300,6 +402,8 @@ int status_print(const struct status *status, struct err *err)
 	print_thp(status);
 	putchar('\n');
 	rc = print_guests(&status->look.round.ledgers, err);
+	if (rc == 0)
+		rc = print_memory(status, err);
 	if (rc < 0)
 		return rc;
 	print_store_problems(&status->look.round.host);

@@ -11,6 +11,8 @@
 #include "lifecycle/round.h"
 #include "lifecycle/state.h"
 #include "lifecycle/view.h"
+#include "lifecycle/view_thp.h"
+#include "policy/thp_rules.h"
 #include "steps/adopt.h"
 
 static void add_note(struct plan *plan, const char *text)
@@ -144,6 +146,18 @@ static void why_nothing(const struct guest *guest, const struct guest_policy *po
 		snprintf(run->nothing, sizeof(run->nothing), "%s; %s", asks, ksm);
 }
 
+/* Nothing is prepared for a guest with a memfd if nobody wants THP to be managed, and no
+ * line logged at its start.  Who asks is told nevertheless */
+static void note_thp(const struct kfs *kfs, const struct guest *guest, struct plan *plan)
+{
+	struct host_view host = { 0 };
+	char why[PLAN_NOTE_SIZE];
+
+	view_thp(kfs, &host);
+	if (thp_rules_obstacle(guest, &host, NULL, NULL, why, sizeof(why)))
+		add_note(plan, why);
+}
+
 int dry_run(const struct kfs *kfs, const struct guest *guest, struct dry_run *result,
 	    struct err *err)
 {
@@ -153,12 +167,15 @@ int dry_run(const struct kfs *kfs, const struct guest *guest, struct dry_run *re
 
 	if (!decide_asks(kfs, guest)) {
 		why_nothing(guest, NULL, &run);
+		note_thp(kfs, guest, &run.plan);
 	} else {
 		rc = decide_policy(kfs, guest, false, &decided, err);
 		if (rc < 0)
 			return err_prefix(err, rc, "guest '%s'", guest->name);
 		if (plan_needs_any(&decided.needs))
 			rc = look(kfs, guest, &decided, &run, err);
+		if (rc == 0 && !decided.needs.thp && !decided.needs.store)
+			note_thp(kfs, guest, &run.plan);
 		if (rc == 0 && !run.plan.list.n && !*run.nothing)
 			why_nothing(guest, &decided.policy, &run);
 	}

@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "kernel/kfs.h"
 
-#define QEMU_DIR "run/libvirt/qemu"
+#define QEMU_DIR LIVENESS_DIR
 
 /**
  * locked() - Does somebody hold a POSIX lock on a file?

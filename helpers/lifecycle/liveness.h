@@ -13,6 +13,9 @@
 struct err;
 struct kfs;
 
+/* Where libvirt keeps what it knows of the guests that run */
+#define LIVENESS_DIR "run/libvirt/qemu"
+
 /* A process that can't be mistaken for a later one of the same number */
 struct process {
 	pid_t pid;

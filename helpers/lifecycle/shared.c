@@ -271,3 +271,26 @@ int shared_settle(const struct kfs *kfs, const struct state *state, const char *
 	free(entries);
 	return result;
 }
+
+bool shared_waits(const struct state *state, const char *boot_id, const struct ledgers *ledgers,
+		  enum step_kind kind)
+{
+	cleanup_close int dir =
+		openat(state->dirfd, SHARED_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct dirent **entries = NULL;
+	int n = dir < 0 ? 0 : scandirat(dir, ".", &entries, is_visible, by_name), i;
+	bool waits = false;
+
+	for (i = 0; i < n; i++) {
+		struct record record;
+
+		if (!is_leftover(entries[i]->d_name) &&
+		    read_record(dir, entries[i]->d_name, &record, NULL) == 0 &&
+		    record.setting.kind == kind && !strcmp(record.boot_id, boot_id) &&
+		    !is_held(ledgers, &record.setting))
+			waits = true;
+		free(entries[i]);
+	}
+	free(entries);
+	return waits && !may_be_held(ledgers);
+}

@@ -33,4 +33,9 @@ int shared_load(const struct state *state, const char *boot_id, const char *name
 int shared_settle(const struct kfs *kfs, const struct state *state, const char *boot_id,
 		  const struct ledgers *ledgers, struct err *err);
 
+/* Is any setting of @kind still to be put back, since no ledger holds it any more?  For
+ * those who only look: whoever holds the lock may be doing that */
+bool shared_waits(const struct state *state, const char *boot_id, const struct ledgers *ledgers,
+		  enum step_kind kind);
+
 #endif

@@ -13,6 +13,7 @@
 #include "policy/ksm_rules.h"
 #include "policy/plan.h"
 #include "policy/store_rules.h"
+#include "policy/thp_rules.h"
 
 /* Entries of a page table, and its size, wherever pages are of 4 KiB */
 #define TABLE_ENTRIES 512
@@ -438,8 +439,11 @@ static void advise_thp(struct adviser *a)
 		       a->shared ? "advise" : "madvise", CONFIG_FILE);
 	else
 		decide(a, ADVISE_THP, ADVISE_YES,
-		       "QEMU asks for them (%s is %s); how many it gets shows while it runs",
-		       setting, word);
+		       "QEMU asks for them (%s is %s)%s; how many it gets shows while it runs",
+		       setting, word,
+		       a->shared ? ", and of shared memory has them only if its mapping happens to "
+				   "begin at a multiple of their size" :
+				   "");
 }
 
 static const char *ksm_conflict(const struct adviser *a)
@@ -496,16 +500,25 @@ static bool store_worth(const struct adviser *a)
 	return store && store->configured && !store->state.in_ram && !store->state.root;
 }
 
+static void say_ram_store(struct adviser *a, const struct store_view *store)
+{
+	char obstacle[ADVISE_WHY_SIZE / 2] = "";
+	bool any = thp_rules_store_obstacle(a->in->variants[ADVISE_FILES].guest, a->in->host, store,
+					    &a->in->policy->thp, obstacle, sizeof(obstacle));
+
+	decide(a, ADVISE_FILE, ADVISE_YES,
+	       "%s is a %s: in memory too, so it saves none; it is for sharing with other "
+	       "programs%s%s",
+	       store->config.path, store->state.mount.fstype, any ? "; " : "", obstacle);
+}
+
 static void say_store(struct adviser *a, const struct store_view *store)
 {
 	const char *path = store ? store->config.path : QEMU_CONF_RAM_DIR;
 	const char *type = store ? store->state.mount.fstype : "";
 
 	if (store && store->state.in_ram)
-		decide(a, ADVISE_FILE, ADVISE_YES,
-		       "%s is a %s: in memory too, so it saves none; it is for sharing with other "
-		       "programs",
-		       path, type);
+		say_ram_store(a, store);
 	else if (!store || !store->configured)
 		decide(a, ADVISE_FILE, ADVISE_YES,
 		       "%s is no [store] of its own: guests could fill the host's file system",

@@ -643,7 +643,8 @@ static int add_thp(struct planner *p, const struct guest_policy *policy, struct 
 
 	if (!p->host->thp.present)
 		return 0;
-	if (thp_rules_obstacle(p->guest, p->host, store, &policy->thp, why, sizeof(why)))
+	if (thp_rules_obstacle(p->guest, p->host, store, policy->thp.manage ? &policy->thp : NULL,
+			       why, sizeof(why)))
 		add_note(&p->plan, "%s", why);
 	if (!thp_rules_wanted(p->guest, policy))
 		return 0;
@@ -667,7 +668,8 @@ static int make(const struct guest *guest, const struct host_view *host,
 		rc = add_store(&p, policy->store, err);
 	if (rc == 0 && needs.ksm)
 		rc = add_ksm(&p, policy, err);
-	if (rc == 0 && needs.thp)
+	/* A store may be a tmpfs: its guest is told, too */
+	if (rc == 0 && (needs.thp || needs.store))
 		rc = add_thp(&p, policy, err);
 	p.plan.ksm = ksm_rules_gain(guest, policy->ksm_allowed);
 	free(p.accounts);

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "guest/guest.h"
+#include "policy/store_rules.h"
 
 static uint64_t source_kib(const struct guest *guest, enum guest_source source)
 {
@@ -48,14 +49,20 @@ static bool is_one_of(const char *word, const char *a, const char *b)
 	return !strcmp(word, a) || !strcmp(word, b);
 }
 
-static bool memfd_obstacle(const char *shmem, char *buf, size_t size)
+/* What [thp] needs besides the word, where it doesn't manage anything */
+static const char *and_manage(bool managed)
+{
+	return managed ? "" : "manage = yes and ";
+}
+
+static bool memfd_obstacle(const char *shmem, bool managed, char *buf, size_t size)
 {
 	if (!is_one_of(shmem, "never", "deny"))
 		return false;
 	snprintf(buf, size,
 		 "its memfd gets no transparent huge pages: shmem_enabled is '%s'; set "
-		 "shmem_enabled = advise in [thp]",
-		 shmem);
+		 "%sshmem_enabled = advise in [thp]",
+		 shmem, and_manage(managed));
 	return true;
 }
 
@@ -88,7 +95,7 @@ static bool is_tmpfs(const struct host_view *host, const struct step_store *stor
 }
 
 static bool tmpfs_obstacle(const struct host_view *host, const struct step_store *store,
-			   const char *shmem, char *buf, size_t size)
+			   const char *shmem, bool managed, char *buf, size_t size)
 {
 	char huge[THP_WORD_SIZE];
 
@@ -98,8 +105,8 @@ static bool tmpfs_obstacle(const struct host_view *host, const struct step_store
 		snprintf(
 			buf, size,
 			"its files in the tmpfs at %s get no transparent huge pages: shmem_enabled "
-			"is 'deny'; set shmem_enabled = advise in [thp]",
-			store->path);
+			"is 'deny'; set %sshmem_enabled = advise in [thp]",
+			store->path, and_manage(managed));
 		return true;
 	}
 	snprintf(huge, sizeof(huge), "%s", host->thp.store_huge);
@@ -136,10 +143,23 @@ bool thp_rules_obstacle(const struct guest *guest, const struct host_view *host,
 		enabled = settings->enabled;
 	if (settings && *settings->shmem_enabled && *shmem)
 		shmem = settings->shmem_enabled;
-	if (source_kib(guest, GUEST_SOURCE_MEMFD) && memfd_obstacle(shmem, buf, size))
+	if (source_kib(guest, GUEST_SOURCE_MEMFD) && memfd_obstacle(shmem, settings, buf, size))
 		return true;
 	if (store && source_kib(guest, GUEST_SOURCE_FILE) &&
-	    tmpfs_obstacle(host, store, shmem, buf, size))
+	    tmpfs_obstacle(host, store, shmem, settings, buf, size))
 		return true;
-	return source_kib(guest, GUEST_SOURCE_ANONYMOUS) && anonymous_obstacle(enabled, buf, size);
+	return settings && source_kib(guest, GUEST_SOURCE_ANONYMOUS) &&
+	       anonymous_obstacle(enabled, buf, size);
+}
+
+bool thp_rules_store_obstacle(const struct guest *guest, const struct host_view *host,
+			      const struct store_view *store, const struct config_thp *thp,
+			      char *buf, size_t size)
+{
+	struct step_store step;
+
+	if (store)
+		store_step_fill(guest, store, host, &step);
+	return thp_rules_obstacle(guest, host, store ? &step : NULL, thp->manage ? thp : NULL, buf,
+				  size);
 }

@@ -8,6 +8,10 @@
  * memory "enabled" has to allow that, for a memfd "shmem_enabled".  For a file in a tmpfs
  * it is the tmpfs's own mount option huge=, unless "shmem_enabled" is "deny" or "force".
  * Files on a disk's file system get none.
+ *
+ * That is needed, and not enough for a memfd and a tmpfs: the kernel has a huge page there
+ * only if the mapping begins at a multiple of its size, too.  QEMU 7.2 was seen to leave
+ * that to chance, so what came of it shows in the running guest's ShmemPmdMapped alone.
  */
 #ifndef MEMBACKING_POLICY_THP_RULES_H
 #define MEMBACKING_POLICY_THP_RULES_H
@@ -37,12 +41,23 @@ void thp_rules_huge(const char *options, char word[THP_WORD_SIZE]);
 /**
  * thp_rules_obstacle() - Why memory of this guest can't lie in transparent huge pages
  * @store:	Where its files lie, or are about to; NULL: it has none, or that is unknown
- * @settings:	Applied before the guest starts; NULL: the host's stay
+ * @settings:	Applied before the guest starts; NULL: the host's stay, since nobody wants
+ *		them managed.  Then nothing is said of "enabled": that the host's programs
+ *		go without is somebody's choice, while few know of "shmem_enabled"
  * @buf:	One sentence, without full stop, that says what would help
  * Return: false where nothing stands in the way
  */
 bool thp_rules_obstacle(const struct guest *guest, const struct host_view *host,
 			const struct step_store *store, const struct config_thp *settings,
 			char *buf, size_t size);
+
+/**
+ * thp_rules_store_obstacle() - thp_rules_obstacle() ahead of any plan
+ * @store:	Where the guest's files would lie; NULL as there
+ * @thp:	What the configuration says, "manage" included
+ */
+bool thp_rules_store_obstacle(const struct guest *guest, const struct host_view *host,
+			      const struct store_view *store, const struct config_thp *thp,
+			      char *buf, size_t size);
 
 #endif

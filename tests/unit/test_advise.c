@@ -125,6 +125,8 @@ static const struct row rows[] = {
 	{ "too-large-store", ONE, TIGHT "store=xfs:100G", "", GUEST(GIB(16)) },
 	{ "too-large-store-full", ONE, TIGHT "store=xfs:10G", "", GUEST(GIB(16)) },
 	{ "too-large-store-in-ram", ONE, TIGHT "store=tmpfs:100G", "", GUEST(GIB(16)) },
+	/* A tmpfs, and its own way to transparent huge pages is closed */
+	{ "store-in-ram", ONE, ROOM "store=tmpfs:16G shmem=advise", "", GUEST(GIB(1)) },
 	{ "too-large-pool", ONE, TIGHT "0:2M=8192/8192", "", GUEST(GIB(16)) },
 
 	/* -- shared memory -- */
@@ -177,6 +179,7 @@ static void read_host(const char *name, struct question *q)
 	CU_ASSERT_FATAL(fragmentation_read(&kfs, &q->fragmentation, &err) == 0);
 	q->in.has_ksm = ksm_read(&kfs, &q->in.ksm, &err) == 0;
 	q->in.has_thp = thp_read(&kfs, &q->in.thp, &err) == 0;
+	q->host.thp = (struct thp_view){ .present = q->in.has_thp, .thp = q->in.thp };
 	gigantic_read(&kfs, &q->in.gigantic);
 	kfs_close(&kfs);
 	/* All memory of a node in the last of its zones, without a kernel in it */

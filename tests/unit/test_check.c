@@ -324,6 +324,220 @@ static void test_store_check(void)
 	CU_ASSERT_EQUAL(nova_store_check(&store, NULL), -ENOENT);
 }
 
+/* ---- KSM ---- */
+
+static struct config *config_of(const char *text)
+{
+	struct config *parsed = NULL;
+
+	CU_ASSERT_EQUAL_FATAL(config_parse_buffer("test", text, strlen(text), &parsed, NULL), 0);
+	return parsed;
+}
+
+/* "ksmtuned tuned": they are found */
+static void set_tuners(struct check_host *host, const char *words)
+{
+	enum ksm_tuner i;
+
+	for (i = 0; i < KSM_TUNERS; i++) {
+		struct ksm_tuner_found *tuner = &host->ksm.tuners[i];
+
+		*tuner = (struct ksm_tuner_found){ .found = strstr(words, ksm_tuner_name(i)) };
+		tuner->pid = tuner->found && i != KSM_TUNER_SERVICE ? 7 : 0;
+	}
+}
+
+static void test_ksm(void)
+{
+	static const struct {
+		const char *conf, *tuners;
+		uint64_t run;
+		bool ours, left;
+		const char *levels;
+	} rows[] = {
+		{ "", "", 0, false, false, "pass" },
+		{ "", "", 1, false, false, "pass" },
+		{ "", "", 1, true, false, "pass" },
+		{ "", "", 0, true, true, "warn" },
+		{ "", "ksmtuned", 0, false, false, "warn" },
+		{ "", "momd", 0, false, false, "warn" },
+		{ "", "uksmd", 0, false, false, "hint" },
+		{ "", "tuned", 0, false, false, "warn" },
+		{ "", "ksm.service", 1, false, false, "hint" },
+		/* one warning for both: the same command ends them */
+		{ "", "ksmtuned ksm.service", 1, false, false, "warn" },
+		{ "", "ksmtuned momd", 1, true, true, "warn warn warn" },
+		{ "[ksm]\nmanage = no\n", "ksmtuned", 1, false, false, "pass" },
+		{ "[ksm]\nenable = never\n", "momd", 1, false, false, "pass" },
+		/* switched off in the configuration, and still held */
+		{ "[ksm]\nmanage = no\n", "", 0, true, true, "warn" },
+	};
+	struct findings findings;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct check_host host = a_host();
+		struct config *own = config_of(rows[i].conf);
+		const char *tuners = rows[i].tuners;
+
+		view.has_ksm = true;
+		host.config = own;
+		host.ksm.run = rows[i].run;
+		host.ksm.ours = rows[i].ours;
+		host.ksm.left = rows[i].left;
+		/* "ksmtuned" has "tuned" in it */
+		set_tuners(&host, tuners);
+		host.ksm.tuners[KSM_TUNER_TUNED].found = !strcmp(tuners, "tuned");
+		UNIT_CHECK_STR(levels(check_ksm, &host, &findings), rows[i].levels, "row %zu", i);
+		findings_free(&findings);
+		view.has_ksm = false;
+		UNIT_CHECK_STR(levels(check_ksm, &host, &findings), "pass", "no KSM, row %zu", i);
+		findings_free(&findings);
+		config_free(own);
+	}
+}
+
+static void test_ksm_remedies(void)
+{
+	static const struct {
+		enum ksm_tuner tuner;
+		struct ksm_tuner_found found;
+		const char *remedy;
+	} rows[] = {
+		{ KSM_TUNER_KSMTUNED,
+		  { true, 7, "ksmtuned ksm", "" },
+		  "systemctl disable --now ksmtuned ksm" },
+		{ KSM_TUNER_MOMD, { true, 7, "", "" }, "kill 7" },
+		{ KSM_TUNER_TUNED,
+		  { true, 7, "tuned", "realtime" },
+		  "tuned-adm profile virtual-host" },
+		{ KSM_TUNER_SERVICE, { true, 0, "ksm", "" }, "systemctl disable --now ksm" },
+		{ KSM_TUNER_SERVICE, { true, 0, "", "" }, NULL },
+	};
+	struct findings findings;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct check_host host = a_host();
+
+		view.has_ksm = true;
+		host.ksm.tuners[rows[i].tuner] = rows[i].found;
+		levels(check_ksm, &host, &findings);
+		CU_ASSERT_EQUAL_FATAL(findings.n, 1);
+		UNIT_CHECK_STR(findings.list[0].remedy, rows[i].remedy, "row %zu", i);
+		findings_free(&findings);
+	}
+}
+
+/* ---- THP ---- */
+
+#define MEMFD "<source type='memfd'/>"
+
+static void test_thp(void)
+{
+	static const struct {
+		const char *conf, *backing, *shmem;
+		const char *levels;
+	} rows[] = {
+		{ "", MEMFD, "never", "hint" },
+		{ "", MEMFD, "advise", "pass" },
+		{ "", "", "never", "pass" },
+		{ "[thp]\nmanage = yes\n", MEMFD, "never", "warn" },
+		{ "[thp]\nmanage = yes\nshmem_enabled = advise\n", MEMFD, "never", "pass" },
+		/* in the store, which is a tmpfs here, mounted without huge= */
+		{ "", FILES, "advise", "hint" },
+		{ "[thp]\nmanage = yes\n", FILES, "deny", "warn" },
+		{ "", FILES, "force", "pass" },
+	};
+	struct findings findings;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct check_host host = a_host();
+		struct config *own = config_of(rows[i].conf);
+
+		snprintf(store.state.mount.fstype, sizeof(store.state.mount.fstype), "tmpfs");
+		view.thp.present = true;
+		snprintf(view.thp.thp.shmem_enabled, sizeof(view.thp.thp.shmem_enabled), "%s",
+			 rows[i].shmem);
+		snprintf(view.thp.thp.enabled, sizeof(view.thp.thp.enabled), "madvise");
+		host.config = own;
+		define(&host, "web", rows[i].backing);
+		UNIT_CHECK_STR(levels(check_thp, &host, &findings), rows[i].levels, "row %zu", i);
+		findings_free(&findings);
+		host.n_names = 1;
+		host.names = (char *[]){ (char *)"another" };
+		UNIT_CHECK_STR(levels(check_thp, &host, &findings), "pass", "not asked, row %zu",
+			       i);
+		findings_free(&findings);
+		forget_guests(&host);
+		config_free(own);
+	}
+}
+
+/* ---- 1 GiB ---- */
+
+#define GIGANTIC "<hugepages><page size='1' unit='GiB'/></hugepages>"
+
+static void test_gigantic(void)
+{
+	static const struct {
+		struct gigantic kernel;
+		const char *conf, *backing;
+		uint64_t pages;
+		const char *levels;
+	} rows[] = {
+		{ { .present = true }, "", "", 0, "pass pass pass" },
+		{ { .present = true }, "", GIGANTIC, 0, "pass pass pass hint" },
+		{ { .present = true }, "", GIGANTIC, 4, "pass pass pass" },
+		{ { .present = true, .at_boot = "4" }, "", GIGANTIC, 0, "pass pass pass" },
+		{ { .present = true },
+		  "[hugepages]\non_release_1G = keep\n",
+		  GIGANTIC,
+		  0,
+		  "pass pass pass" },
+		{ { .present = true, .cma = true, .hugetlb_cma = "4G", .cma_total_kib = 4 * GIB },
+		  "",
+		  GIGANTIC,
+		  0,
+		  "pass pass pass" },
+		{ { .present = true, .cma = true, .hugetlb_cma = "4G" },
+		  "",
+		  GIGANTIC,
+		  0,
+		  "pass pass warn hint" },
+		{ { .present = false }, "", "", 0, "pass" },
+		{ { .present = false }, "", GIGANTIC, 0, "fail" },
+	};
+	struct findings findings;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct check_host host = a_host();
+		struct config *own = config_of(rows[i].conf);
+		struct pool_view pool = { .pool.total = rows[i].pages };
+		struct size_view size = { .page_kib = GIB, .n_pools = 1, .pools = &pool };
+
+		view.n_sizes = 1;
+		view.sizes = &size;
+		host.gigantic = rows[i].kernel;
+		host.config = own;
+		define(&host, "large", rows[i].backing);
+		UNIT_CHECK_STR(levels(check_gigantic, &host, &findings), rows[i].levels, "row %zu",
+			       i);
+		findings_free(&findings);
+		/* The same by the host's default size */
+		forget_guests(&host);
+		define(&host, "large", *rows[i].backing ? "<hugepages/>" : "");
+		view.default_page_kib = GIB;
+		UNIT_CHECK_STR(levels(check_gigantic, &host, &findings), rows[i].levels,
+			       "default size, row %zu", i);
+		findings_free(&findings);
+		forget_guests(&host);
+		config_free(own);
+	}
+}
+
 /* ---- names in commands ---- */
 
 static void test_guest_names(void)
@@ -353,6 +567,10 @@ static CU_TestInfo tests[] = {
 	{ "no Nova, nothing said", test_no_nova },
 	{ "what guests can have in a store", test_store_mib },
 	{ "a store whose size means anything", test_store_check },
+	{ "other programs that set KSM", test_ksm },
+	{ "what helps against them", test_ksm_remedies },
+	{ "what keeps transparent huge pages away", test_thp },
+	{ "ways to pages of 1 GiB", test_gigantic },
 	{ "guests' names in commands", test_guest_names },
 	CU_TEST_INFO_NULL,
 };

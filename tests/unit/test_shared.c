@@ -121,7 +121,14 @@ static int work_held(const char *dir)
 	b.ledger.phase = LEDGER_LEAVING;
 	CHECK(settle(&b) == 0 && is_mounted(&b));
 	/* A mount of that name at another place is another one */
+	CHECK(!shared_waits(&b.state, BOOT, &b.ledgers, STEP_STORE));
 	strcpy(b.step.store.path, "/srv/other");
+	CHECK(shared_waits(&b.state, BOOT, &b.ledgers, STEP_STORE));
+	CHECK(!shared_waits(&b.state, BOOT, &b.ledgers, STEP_KSM));
+	CHECK(!shared_waits(&b.state, "another", &b.ledgers, STEP_STORE));
+	b.ledger.foreign_version = true;
+	CHECK(!shared_waits(&b.state, BOOT, &b.ledgers, STEP_STORE));
+	b.ledger.foreign_version = false;
 	CHECK(settle(&b) == 0 && !is_mounted(&b) && !has_file(&b, "store-ram"));
 	CHECK(settle(&b) == 0);
 	return 0;

@@ -165,10 +165,53 @@ static void test_obstacle(void)
 	}
 }
 
+/* Nobody wants THP to be managed: what "enabled" says is somebody's choice */
+static void test_not_managed(void)
+{
+	static const struct {
+		const char *xml;
+		const char *store; /* type of the file system at /ram */
+		const char *enabled, *shmem;
+		const char *words;
+	} rows[] = {
+		{ PLAIN, "tmpfs", "never", "never", NULL },
+		{ MEMFD, "tmpfs", "always", "never",
+		  "is 'never'; set manage = yes and shmem_enabled = advise in [thp]" },
+		{ MEMFD, "tmpfs", "always", "deny", "is 'deny'; set manage = yes and" },
+		{ MEMFD, "tmpfs", "always", "within_size", NULL },
+		{ FILES, "tmpfs", "always", "deny", "is 'deny'; set manage = yes and" },
+		{ FILES, "tmpfs", "always", "advise", "mount it with huge=advise" },
+		{ FILES, "xfs", "never", "deny", NULL },
+		{ HUGE, "tmpfs", "never", "deny", NULL },
+	};
+	/* manage = no: what else is said counts for nothing */
+	static const struct config_thp thp = { .shmem_enabled = "advise" };
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		struct store_view store = { .config.path = "/ram", .in_use = true };
+		struct host_view host = { .thp.present = true, .n_stores = 1, .stores = &store };
+		struct guest *guest = parse(rows[i].xml);
+		char why[256] = "";
+		bool found;
+
+		strcpy(store.state.mount.fstype, rows[i].store);
+		store.state.mountpoint = true;
+		strcpy(host.thp.thp.enabled, rows[i].enabled);
+		strcpy(host.thp.thp.shmem_enabled, rows[i].shmem);
+		found = thp_rules_store_obstacle(guest, &host, &store, &thp, why, sizeof(why));
+		UNIT_CHECK(found == (rows[i].words != NULL), "row %zu: %s", i, why);
+		if (rows[i].words)
+			UNIT_CHECK(strstr(why, rows[i].words), "row %zu: %s", i, why);
+		guest_free(guest);
+	}
+}
+
 static CU_TestInfo tests[] = {
 	{ "who gets it", test_wanted },
 	{ "huge= among mount options", test_huge_option },
 	{ "what stands in the way", test_obstacle },
+	{ "what is said where nothing is managed", test_not_managed },
 	CU_TEST_INFO_NULL,
 };
 

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "base/err.h"
+#include "ctl/check.h"
+#include "policy/store_rules.h"
+#include "policy/thp_rules.h"
+
+/* Long enough for the path of a store */
+#define OBSTACLE_SIZE (CONFIG_PATH_SIZE + 256)
+
+/* Where [thp] is managed somebody waits for them; else it is good to know */
+static void check_guest(const struct check_host *host, const struct libvirt_guest *guest,
+			struct findings *findings)
+{
+	const struct config_thp *thp = config_thp(host->config);
+	const struct store_view *store = check_guest_has_files(guest) ? store_in_use(host->view) :
+									NULL;
+	char obstacle[OBSTACLE_SIZE];
+
+	if (thp_rules_store_obstacle(guest->guest, host->view, store, thp, obstacle,
+				     sizeof(obstacle)))
+		finding_add(findings, thp->manage ? FINDING_WARN : FINDING_HINT, "guest '%s': %s",
+			    guest->name, obstacle);
+}
+
+void check_thp(const struct check_host *host, struct findings *findings)
+{
+	size_t before = findings->n, i;
+
+	if (!host->view->thp.present) {
+		finding_add(findings, FINDING_PASS, "not in this kernel");
+		return;
+	}
+	for (i = 0; i < host->libvirt.n; i++) {
+		const struct libvirt_guest *guest = &host->libvirt.guests[i];
+
+		if (guest->guest && check_wants(host, guest->name, guest->guest->uuid))
+			check_guest(host, guest, findings);
+	}
+	if (findings->n == before && host->libvirt.reached)
+		finding_add(findings, FINDING_PASS,
+			    "nothing keeps guests with a memfd or in a tmpfs from transparent huge "
+			    "pages");
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "lifecycle/live_guest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "guest/guest.h"
+#include "kernel/kfs.h"
+#include "lifecycle/liveness.h"
+
+#define BEGIN "\n  <domain "
+#define END   "\n  </domain>"
+
+/*
+ * <domain> lies in a <domstatus>, on lines of its own and indented by two blanks.  A name
+ * has no newline in it, so nobody can put the like of it in front by what a guest is called.
+ */
+static const char *find_domain(const char *text, size_t *len)
+{
+	const char *begin = strstr(text, BEGIN), *last = NULL, *end;
+
+	for (end = begin; end && (end = strstr(end, END)); end += strlen(END))
+		last = end;
+	if (last)
+		*len = (size_t)(last - begin) + strlen(END);
+	return last ? begin : NULL;
+}
+
+int live_guest_read(const struct kfs *kfs, const char *name, struct guest **guest, struct err *err)
+{
+	char path[sizeof(LIVENESS_DIR) + GUEST_NAME_SIZE + 8];
+	cleanup_free char *text = NULL;
+	const char *domain;
+	size_t len;
+	int rc;
+
+	if (!*name || strchr(name, '/'))
+		return err_set(err, EINVAL, "no file has the name of guest '%s'", name);
+	snprintf(path, sizeof(path), LIVENESS_DIR "/%s.xml", name);
+	rc = file_read_at(kfs->rootfd, path, GUEST_XML_MAX, &text, &len, err);
+	if (rc < 0)
+		return rc;
+	domain = find_domain(text, &len);
+	rc = domain ? guest_parse(domain, len, guest, err) :
+		      err_set(err, EINVAL, "there is no <domain> in it");
+	return err_prefix(err, rc, "/%s", path);
+}
