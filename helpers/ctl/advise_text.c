@@ -8,10 +8,9 @@
 
 #include "base/text.h"
 #include "ctl/advise.h"
+#include "ctl/wrap.h"
 #include "guest/guest.h"
 #include "policy/gigantic_rules.h"
-
-#define WIDTH 79
 
 const struct guest_variant *advise_chosen(const struct advise_report *report)
 {
@@ -20,28 +19,6 @@ const struct guest_variant *advise_chosen(const struct advise_report *report)
 	if (advice->chosen == ADVISE_BACKINGS)
 		return NULL;
 	return &report->in->variants[advice->options[advice->chosen].shape];
-}
-
-/* @text behind what stands in the line's first @indent columns already */
-static void print_wrapped(size_t indent, const char *text)
-{
-	size_t column = indent;
-
-	while (*text) {
-		size_t word = strcspn(text, " ");
-
-		if (column > indent && column + 1 + word > WIDTH) {
-			printf("\n%*s", (int)indent, "");
-			column = indent;
-		} else if (column > indent) {
-			putchar(' ');
-			column++;
-		}
-		printf("%.*s", (int)word, text);
-		column += word;
-		text += word + strspn(text + word, " ");
-	}
-	putchar('\n');
 }
 
 /* ---- sizes ---- */
@@ -110,7 +87,7 @@ static void print_options(const struct advise_report *report)
 		const struct advise_option *option = &report->advice->options[i];
 
 		printf("%-22s  %-8s  ", titles[i], verdicts[option->verdict]);
-		print_wrapped(34, option->why);
+		wrap_print(34, option->why);
 	}
 }
 
@@ -119,7 +96,7 @@ static void print_options(const struct advise_report *report)
 static void print_way(const char *way, const char *text)
 {
 	printf("  %-22s", way);
-	print_wrapped(24, text);
+	wrap_print(24, text);
 }
 
 static void print_gigantic(const struct advise_input *in)
@@ -155,7 +132,7 @@ static void print_recommendation(const struct advise_report *report)
 	}
 	for (i = 0; i < advice->n_reasons; i++) {
 		printf("  - ");
-		print_wrapped(4, advice->reasons[i]);
+		wrap_print(4, advice->reasons[i]);
 	}
 }
 

@@ -13,20 +13,26 @@
 #include <stdint.h>
 
 #include "ctl/findings.h"
+#include "ctl/hook_links.h"
 #include "ctl/ksm_tuners.h"
 #include "ctl/libvirt_host.h"
+#include "ctl/security.h"
 #include "lifecycle/ledger.h"
+#include "memory/fragmentation.h"
 #include "memory/gigantic.h"
+#include "memory/hugetlbfs.h"
 #include "policy/config.h"
 #include "policy/host_view.h"
 #include "policy/nova_conf.h"
 
 /**
  * struct check_driver - libvirt's daemon, and the qemu.conf that it has read
+ * @runs:	It does, whether it can be seen or not
  * @comm:	Its name; empty: it does not run, or can't be seen
  * @started, @conf_changed: Seconds since the epoch; 0: unknown
  */
 struct check_driver {
+	bool runs;
 	char comm[32];
 	uint64_t started;
 	uint64_t conf_changed;
@@ -56,11 +62,35 @@ struct check_ksm {
 };
 
 /**
+ * struct check_hooks - Our links among libvirt's hooks
+ * @rc, @why:	They could not be read
+ * @seen_why:	Words for @seen
+ * @reinstall:	The command that installs our package anew
+ */
+struct check_hooks {
+	int rc;
+	struct err why;
+	struct hook_link links[HOOK_KINDS];
+	enum hook_seen seen;
+	const char *seen_why;
+	const char *reinstall;
+};
+
+/* hugetlbfs for pages of one size.  Empty @where: not mounted */
+struct check_mount {
+	char where[HUGETLBFS_PATH_SIZE];
+	bool known; /* to the libvirt that runs, or to one before it */
+};
+
+/**
  * struct check_host - All that a check may look at
  * @n_names, @names: Guests that were asked for, by name or UUID.  None: all
  * @stores:	One for each of @view->stores
  * @stores_why:	Why stores could not be looked at, where @view->stores_read is false
  * @has_qemu:	One for each of @ledgers->list: its QEMU runs
+ * @runs:	One for each of @libvirt.guests: its QEMU runs
+ * @mounts:	One for each of @view->sizes
+ * @has_fragmentation: @fragmentation could be read, and there is a guest that it matters for
  */
 struct check_host {
 	size_t n_names;
@@ -68,12 +98,18 @@ struct check_host {
 	const struct config *config;
 	const struct ledgers *ledgers;
 	const bool *has_qemu;
+	const bool *runs;
+	const struct check_mount *mounts;
+	bool has_fragmentation;
+	struct fragmentation fragmentation;
 	const struct host_view *view;
 	const struct check_store *stores;
 	const char *stores_why;
 	struct check_driver driver;
 	struct check_ksm ksm;
 	struct gigantic gigantic;
+	struct check_hooks hooks;
+	struct security security;
 	struct libvirt_host libvirt;
 	struct nova_conf nova;
 };
@@ -81,9 +117,19 @@ struct check_host {
 /* Was the guest asked for? */
 bool check_wants(const struct check_host *host, const char *name, const char *uuid);
 
+/* The unit that is to be restarted for libvirt to look at everything again */
+const char *check_daemon(const struct check_host *host);
+
 /* A guest with memory in files below memory_backing_dir */
 bool check_guest_has_files(const struct libvirt_guest *guest);
 
+/* One with huge pages */
+bool check_guest_has_hugepages(const struct libvirt_guest *guest);
+
+void check_hooks(const struct check_host *host, struct findings *findings);
+void check_mounts(const struct check_host *host, struct findings *findings);
+void check_room(const struct check_host *host, struct findings *findings);
+void check_security(const struct check_host *host, struct findings *findings);
 void check_config(const struct check_host *host, struct findings *findings);
 void check_stores(const struct check_host *host, struct findings *findings);
 void check_ledgers(const struct check_host *host, struct findings *findings);

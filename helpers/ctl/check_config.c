@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <string.h>
+
 #include "ctl/check.h"
 
 /* A key that is not known has no effect: somebody meant something by it */
 static void on_problem(const char *text, bool fatal, void *data)
 {
+	const size_t path = strcspn(text, ":");
+
 	(void)fatal;
 	finding_add(data, FINDING_FAIL, "%s", text);
+	/* Of a file as a whole it is whose it is, or who may write to it */
+	if (strstr(text, "may write to it"))
+		finding_remedy(data, "chmod go-w %.*s", (int)path, text);
+	else if (strstr(text, ": belongs to user"))
+		finding_remedy(data, "chown root %.*s", (int)path, text);
+	else
+		finding_remedy_line(data, text);
 }
 
 void check_config(const struct check_host *host, struct findings *findings)

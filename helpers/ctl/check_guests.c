@@ -59,6 +59,7 @@ static const struct store_view *choose(const struct check_host *host, const stru
 	if (rc == 0)
 		return store;
 	finding_add(findings, FINDING_FAIL, "guest '%s': %s", guest->name, problem.text);
+	finding_remedy(findings, "virsh edit %s", finding_guest(guest->name, guest->uuid));
 	return NULL;
 }
 
@@ -70,6 +71,7 @@ static void check_guest(const struct check_host *host, const struct libvirt_gues
 	if (!guest->guest) {
 		finding_add(findings, FINDING_WARN, "guest '%s': its definition can't be read: %s",
 			    guest->name, guest->why.text);
+		finding_remedy(findings, "virsh edit %s", finding_guest(guest->name, "GUEST"));
 		return;
 	}
 	if (!check_guest_has_files(guest))
@@ -101,9 +103,11 @@ void check_guests(const struct check_host *host, struct findings *findings)
 	size_t before = findings->n, looked = 0, i;
 
 	for (i = 0; i < host->n_names; i++)
-		if (!is_known(host, host->names[i]))
+		if (!is_known(host, host->names[i])) {
 			finding_add(findings, FINDING_FAIL, "nobody knows a guest '%.256s'",
 				    host->names[i]);
+			finding_remedy(findings, "virsh list --all");
+		}
 	if (!host->libvirt.reached) {
 		finding_add(findings, FINDING_HINT, "guests' definitions were not looked at: %s",
 			    host->libvirt.why.text);

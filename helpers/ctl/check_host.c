@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "ctl/exact.h"
 #include "ctl/store_text.h"
 #include "lifecycle/liveness.h"
 #include "lifecycle/shared.h"
@@ -20,6 +21,7 @@
 #include "memory/mount.h"
 #include "memory/store.h"
 #include "policy/qemu_conf.h"
+#include "policy/store_rules.h"
 
 bool check_wants(const struct check_host *host, const char *name, const char *uuid)
 {
@@ -31,12 +33,27 @@ bool check_wants(const struct check_host *host, const char *name, const char *uu
 	return !host->n_names;
 }
 
+const char *check_daemon(const struct check_host *host)
+{
+	return *host->driver.comm ? host->driver.comm : "libvirtd";
+}
+
 bool check_guest_has_files(const struct libvirt_guest *guest)
 {
 	size_t i;
 
 	for (i = 0; guest->guest && i < guest->guest->n_memory; i++)
 		if (guest_memory_is_file(&guest->guest->memory[i]))
+			return true;
+	return false;
+}
+
+bool check_guest_has_hugepages(const struct libvirt_guest *guest)
+{
+	size_t i;
+
+	for (i = 0; guest->guest && i < guest->guest->n_memory; i++)
+		if (guest->guest->memory[i].hugepages)
 			return true;
 	return false;
 }
@@ -68,7 +85,8 @@ static void read_driver(const struct kfs *kfs, struct check_driver *driver)
 	if (fstatat(kfs->rootfd, QEMU_CONF_FILE, &st, 0) == 0 && st.st_mtime > 0)
 		driver->conf_changed = (uint64_t)st.st_mtime;
 	/* With nobody there, liveness_driver() would tell of our own parent */
-	if (!liveness_driver_alive(kfs, &anybody))
+	driver->runs = liveness_driver_alive(kfs, &anybody);
+	if (!driver->runs)
 		return;
 	found = liveness_driver(kfs);
 	if (!found.pid || !found.start || !boot)
@@ -141,7 +159,81 @@ static int read_stores(const struct ctl *ctl, const struct host_view *view, stru
 	return 0;
 }
 
+/* ---- hooks ---- */
+
+/* By what tells a distribution's kind of packages */
+static const char *how_to_reinstall(const struct kfs *kfs)
+{
+	if (kfs_exists(kfs, "usr/bin/apt-get"))
+		return "apt-get install --reinstall libvirt-membacking";
+	return kfs_exists(kfs, "usr/bin/dnf") ? "dnf reinstall libvirt-membacking" : "make install";
+}
+
+static void read_hooks(const struct kfs *kfs, struct check_hooks *hooks)
+{
+	struct process daemon;
+	size_t i;
+
+	for (i = 0; hooks->rc == 0 && i < HOOK_KINDS; i++)
+		hooks->rc = hook_link_read(kfs, (enum hook_kind)i, &hooks->links[i], &hooks->why);
+	if (hooks->rc < 0)
+		return;
+	hooks->seen = hook_seen(kfs, &hooks->links[HOOK_QEMU], &daemon, &hooks->seen_why);
+	hooks->reinstall = how_to_reinstall(kfs);
+}
+
+/* ---- huge pages ---- */
+
+static int read_mounts(const struct kfs *kfs, const struct host_view *view, struct check_host *host,
+		       struct err *err)
+{
+	struct check_mount *mounts = calloc(view->n_sizes + 1, sizeof(*mounts));
+	size_t i;
+
+	if (!mounts)
+		return err_set(err, ENOMEM, "out of memory");
+	for (i = 0; i < view->n_sizes; i++)
+		mounts[i].known = hugetlbfs_known(kfs, view->sizes[i].page_kib,
+						  view->default_page_kib, mounts[i].where);
+	host->mounts = mounts;
+	return 0;
+}
+
+/* Somebody will want huge pages when the host starts.  Only then every page is looked at */
+static bool wants_room(const struct libvirt_host *libvirt)
+{
+	size_t i;
+
+	for (i = 0; i < libvirt->n; i++)
+		if (libvirt->guests[i].autostart && check_guest_has_hugepages(&libvirt->guests[i]))
+			return true;
+	return false;
+}
+
+static void read_fragmentation(const struct kfs *kfs, const struct host_view *view,
+			       struct check_host *host)
+{
+	if (!wants_room(&host->libvirt))
+		return;
+	host->has_fragmentation = fragmentation_read(kfs, &host->fragmentation, NULL) == 0;
+	if (host->has_fragmentation)
+		exact_read(kfs, view, &host->fragmentation, EXACT_PATIENCE_MS);
+}
+
 /* ---- guests ---- */
+
+static int read_running(const struct kfs *kfs, struct check_host *host, struct err *err)
+{
+	bool *runs = calloc(host->libvirt.n + 1, sizeof(*runs));
+	size_t i;
+
+	if (!runs)
+		return err_set(err, ENOMEM, "out of memory");
+	for (i = 0; i < host->libvirt.n; i++)
+		runs[i] = liveness_qemu(kfs, host->libvirt.guests[i].name, NULL);
+	host->runs = runs;
+	return 0;
+}
 
 static int read_qemus(const struct kfs *kfs, const struct ledgers *ledgers, struct check_host *host,
 		      struct err *err)
@@ -187,13 +279,22 @@ int check_host_read(const struct ctl *ctl, const struct look *look, struct check
 	read_driver(&ctl->kfs, &host->driver);
 	read_ksm(look, &host->ksm);
 	gigantic_read(&ctl->kfs, &host->gigantic);
+	read_hooks(&ctl->kfs, &host->hooks);
+	security_read(&ctl->kfs, host->hooks.links[HOOK_QEMU].program, store_in_use(host->view),
+		      &host->security);
 	nova_conf_load(ctl->kfs.rootfd, &host->nova);
 	rc = read_stores(ctl, host->view, host, err);
+	if (rc == 0)
+		rc = read_mounts(&ctl->kfs, host->view, host, err);
 	if (rc == 0)
 		rc = read_qemus(&ctl->kfs, host->ledgers, host, err);
 	if (rc == 0)
 		rc = ctl->root ? libvirt_host_read(ctl->kfs.rootfd, &host->libvirt, err) :
 				 libvirt_host_ask(&host->libvirt, err);
+	if (rc == 0)
+		rc = read_running(&ctl->kfs, host, err);
+	if (rc == 0)
+		read_fragmentation(&ctl->kfs, host->view, host);
 	if (rc < 0)
 		check_host_free(host);
 	return rc;
@@ -204,5 +305,8 @@ void check_host_free(struct check_host *host)
 	libvirt_host_free(&host->libvirt);
 	free((void *)host->stores);
 	free((void *)host->has_qemu);
+	free((void *)host->runs);
+	free((void *)host->mounts);
+	fragmentation_free(&host->fragmentation);
 	*host = (struct check_host){ 0 };
 }

@@ -10,6 +10,7 @@ static void check_ledger(const struct ledger *ledger, bool has_qemu, struct find
 	if (ledger->foreign_version) {
 		ledger_other_version(ledger, &text);
 		finding_add(findings, FINDING_WARN, "%s", text.text);
+		finding_remedy(findings, "virt-membacking release %s --force", ledger->uuid);
 	} else if (ledger->phase == LEDGER_LEAVING) {
 		finding_add(findings, FINDING_WARN,
 			    "guest '%s' is on its way out, but some of what it held was still in "

@@ -78,11 +78,13 @@ static void check_store(const struct check_host *host, struct findings *findings
 			where, store->config.name);
 		return;
 	}
-	if (nova_store_check(store, &problem) < 0)
+	if (nova_store_check(store, &problem) < 0) {
 		finding_add(findings, FINDING_FAIL, "%s: file_backed_memory is set, and %s", where,
 			    problem.text);
-	else
+		finding_remedy(findings, "virt-membacking conf apply file-backed");
+	} else {
 		check_number(&host->nova, store, findings);
+	}
 }
 
 /* ---- what stands beside it ---- */
@@ -144,46 +146,42 @@ static void check_virt_type(const struct nova_conf *nova, struct findings *findi
 		    "%s: virt_type = %s beside file_backed_memory: nova-compute refuses to start "
 		    "unless it is kvm or qemu",
 		    type->where, type->text);
+	finding_remedy_line(findings, type->where);
 }
 
 /* ---- huge pages ---- */
 
-static bool has_hugepages(const struct guest *guest)
-{
-	size_t i;
-
-	for (i = 0; i < guest->n_memory; i++)
-		if (guest->memory[i].hugepages)
-			return true;
-	return false;
-}
-
 static void check_hugepages(const struct check_host *host, struct findings *findings)
 {
 	const struct nova_conf *nova = &host->nova;
-	const char *first = NULL;
+	const struct libvirt_guest *first = NULL;
 	size_t n = 0, i;
 
 	for (i = 0; i < host->libvirt.n; i++) {
 		const struct libvirt_guest *guest = &host->libvirt.guests[i];
 
-		if (!guest->guest || !has_hugepages(guest->guest))
+		if (!check_guest_has_hugepages(guest))
 			continue;
 		if (!n++)
-			first = guest->name;
+			first = guest;
 	}
-	if (n)
+	if (n) {
 		finding_add(
 			findings, FINDING_WARN,
 			"%s: file_backed_memory is set, and %zu defined guest(s) have huge pages "
 			"('%s'): Nova counts no memory beside the store, and starts no guest with "
 			"huge pages here; keep the two kinds on different hosts",
-			nova->file_backed_memory.where, n, first);
-	if (*nova->reserved_huge_pages.where)
-		finding_add(findings, FINDING_WARN,
-			    "%s: reserved_huge_pages is of no use beside file_backed_memory: Nova "
-			    "starts no guest with huge pages on this host",
-			    nova->reserved_huge_pages.where);
+			nova->file_backed_memory.where, n, first->name);
+		finding_remedy(findings, "virsh edit %s",
+			       finding_guest(first->name, first->guest->uuid));
+	}
+	if (!*nova->reserved_huge_pages.where)
+		return;
+	finding_add(findings, FINDING_WARN,
+		    "%s: reserved_huge_pages is of no use beside file_backed_memory: Nova starts "
+		    "no guest with huge pages on this host",
+		    nova->reserved_huge_pages.where);
+	finding_remedy_line(findings, nova->reserved_huge_pages.where);
 }
 
 void check_nova(const struct check_host *host, struct findings *findings)
@@ -199,6 +197,7 @@ void check_nova(const struct check_host *host, struct findings *findings)
 		finding_add(findings, FINDING_FAIL,
 			    "%s: file_backed_memory = %s: expected a number of MiB",
 			    nova->file_backed_memory.where, nova->file_backed_memory.text);
+		finding_remedy(findings, SHOW_PROFILE);
 		return;
 	}
 	if (!mib) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -36,7 +37,7 @@ static void remedy(const struct store_view *store, int rc, struct findings *find
 	const char *path = store->config.path;
 
 	/* Paths come from the administrator; one that a shell takes apart is left to him */
-	if (strcspn(path, " \t'\"\\$`;&|<>()*?[]#~!") != strlen(path))
+	if (!finding_is_plain(path))
 		return;
 	if (rc == -ENOENT && !store->state.present)
 		finding_remedy(findings, "mkdir -p %s", path);
@@ -61,6 +62,7 @@ static void check_state(const struct store_view *store, const struct check_store
 	} else if (store_is_waiting(store) && *more->missing) {
 		finding_add(findings, FINDING_FAIL, "%s can't be mounted: %s",
 			    store_text_label(store, label, sizeof(label)), more->missing);
+		finding_remedy(findings, "lsblk --fs");
 	} else {
 		pass(store, findings);
 	}
@@ -80,13 +82,17 @@ static void check_autostart(const struct check_host *host, const struct store_vi
 			    struct findings *findings)
 {
 	char label[LABEL_SIZE], wanted[TEXT_KIB_SIZE], capacity[TEXT_KIB_SIZE], keep[TEXT_KIB_SIZE];
+	const struct guest *last = NULL;
 	uint64_t kib = 0;
 	size_t i;
 
-	for (i = 0; i < host->libvirt.n; i++)
-		if (host->libvirt.guests[i].autostart &&
-		    check_guest_has_files(&host->libvirt.guests[i]))
-			kib = u64_add_sat(kib, guest_file_kib(host->libvirt.guests[i].guest));
+	for (i = 0; i < host->libvirt.n; i++) {
+		if (!host->libvirt.guests[i].autostart ||
+		    !check_guest_has_files(&host->libvirt.guests[i]))
+			continue;
+		last = host->libvirt.guests[i].guest;
+		kib = u64_add_sat(kib, guest_file_kib(last));
+	}
 	if (!store->state.capacity_kib || store_is_waiting(store) ||
 	    u64_add_sat(kib, store_keep_free(store)) <= store->state.capacity_kib)
 		return;
@@ -97,6 +103,9 @@ static void check_autostart(const struct check_host *host, const struct store_vi
 		text_from_kib(kib, wanted), store_text_label(store, label, sizeof(label)),
 		text_from_kib(store->state.capacity_kib, capacity),
 		text_from_kib(store_keep_free(store), keep));
+	if (last)
+		finding_remedy(findings, "virsh autostart --disable %s",
+			       finding_guest(last->name, last->uuid));
 }
 
 static void check_root(const struct check_host *host, const struct store_view *store,
@@ -132,15 +141,38 @@ static void check_unused(const struct check_host *host, struct findings *finding
 }
 
 /* A second: the kernel's clock at boot is no finer */
-static void check_driver(const struct check_driver *driver, struct findings *findings)
+static void check_driver(const struct check_host *host, struct findings *findings)
 {
+	const struct check_driver *driver = &host->driver;
+
 	if (!driver->started || driver->conf_changed <= driver->started + 1)
 		return;
 	finding_add(findings, FINDING_WARN,
 		    "/%s was changed after libvirt's daemon had been started: where libvirt puts "
 		    "memory may still be what it was before",
 		    QEMU_CONF_FILE);
-	finding_remedy(findings, "systemctl restart %s", *driver->comm ? driver->comm : "libvirtd");
+	finding_remedy(findings, "systemctl restart %s", check_daemon(host));
+}
+
+/* memory_backing_dir leads elsewhere, or says nothing that could be understood */
+static void no_store(const struct check_host *host, const struct err *problem,
+		     struct findings *findings)
+{
+	const struct host_view *view = host->view;
+	unsigned int line = view->qemu_conf.memory_backing_line;
+	char where[64];
+
+	finding_add(findings, FINDING_FAIL, "%s", problem->text);
+	snprintf(where, sizeof(where), "/" QEMU_CONF_FILE ":%u", line);
+	if (line && view->qemu_conf.memory_backing_unreadable)
+		finding_remedy_line(findings, where);
+	else if (line && view->n_stores && finding_is_plain(view->stores[0].config.path))
+		finding_remedy(findings,
+			       "sed -i '%uc memory_backing_dir = \"%s\"' /" QEMU_CONF_FILE
+			       " && systemctl restart %s",
+			       line, view->stores[0].config.path, check_daemon(host));
+	else if (!line)
+		finding_remedy(findings, "virt-membacking conf apply file-backed");
 }
 
 void check_stores(const struct check_host *host, struct findings *findings)
@@ -154,7 +186,7 @@ void check_stores(const struct check_host *host, struct findings *findings)
 		return;
 	}
 	if (store_choose(host->view, "", &used, &problem) < 0)
-		finding_add(findings, FINDING_FAIL, "%s", problem.text);
+		no_store(host, &problem, findings);
 	else
 		for (i = 0; i < host->view->n_stores; i++)
 			if (&host->view->stores[i] == used)
@@ -164,5 +196,5 @@ void check_stores(const struct check_host *host, struct findings *findings)
 		check_autostart(host, used, findings);
 		check_unused(host, findings);
 	}
-	check_driver(&host->driver, findings);
+	check_driver(host, findings);
 }

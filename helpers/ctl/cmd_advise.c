@@ -11,6 +11,7 @@
 #include "ctl/advise.h"
 #include "ctl/ctl.h"
 #include "ctl/domain_xml.h"
+#include "ctl/exact.h"
 #include "guest/guest.h"
 #include "guest/guest_xml.h"
 #include "lifecycle/round.h"
@@ -177,6 +178,8 @@ static int read_kernel(const struct ctl *ctl, struct inquiry *q, struct err *err
 
 	if (rc < 0)
 		return rc;
+	/* Without it the advice is made of bounds, as for others than root */
+	exact_read(&ctl->kfs, &q->round.host, &q->fragmentation, EXACT_PATIENCE_MS);
 	rc = ksm_read(&ctl->kfs, &q->in.ksm, err);
 	q->in.has_ksm = rc == 0;
 	if (rc < 0 && rc != -ENOENT)

@@ -4,31 +4,22 @@
  */
 #include <errno.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/err.h"
 #include "ctl/check_host.h"
 #include "ctl/ctl.h"
+#include "ctl/term.h"
 
 static const struct check {
 	const char *name;
 	void (*run)(const struct check_host *host, struct findings *findings);
 } checks[] = {
-	{ "config", check_config }, { "store", check_stores }, { "ledger", check_ledgers },
-	{ "guest", check_guests },  { "ksm", check_ksm },      { "thp", check_thp },
-	{ "1G", check_gigantic },   { "nova", check_nova },    { "version", check_versions },
+	{ "hook", check_hooks },       { "security", check_security }, { "config", check_config },
+	{ "hugetlbfs", check_mounts }, { "room", check_room },	       { "store", check_stores },
+	{ "ledger", check_ledgers },   { "guest", check_guests },      { "ksm", check_ksm },
+	{ "thp", check_thp },	       { "1G", check_gigantic },       { "nova", check_nova },
+	{ "version", check_versions },
 };
-
-/* For a person who sees colours and has not asked for none */
-static bool wants_colour(void)
-{
-	const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
-
-	return isatty(STDOUT_FILENO) && !(no_colour && *no_colour) && term && *term &&
-	       strcmp(term, "dumb") != 0;
-}
 
 static int report(const struct ctl *ctl, const struct findings *findings, struct err *err)
 {
@@ -39,7 +30,7 @@ static int report(const struct ctl *ctl, const struct findings *findings, struct
 	if (ctl->json)
 		rc = ctl_print_json(findings_to_json(findings), err);
 	else
-		findings_print(findings, wants_colour());
+		findings_print(findings, term_colours());
 	if (rc < 0)
 		return rc;
 	return findings_bad(findings) ? CTL_FINDINGS : CTL_FINE;
@@ -88,7 +79,8 @@ const struct command cmd_check = {
 	.name = "check",
 	.usage = "check [GUEST...]",
 	.summary = "look for what is wrong, and say what would help",
-	.help = "Looks at the configuration, the store in use, what guests hold, guests'\n"
+	.help = "Looks at the hooks, AppArmor and SELinux, the configuration, hugetlbfs, room for\n"
+		"guests that start with the host, the store in use, what guests hold, guests'\n"
 		"definitions, other programs that set KSM, what keeps transparent huge pages\n"
 		"away, the ways to pages of 1 GiB, OpenStack Nova's settings, and the versions\n"
 		"of libvirt and QEMU.\n"

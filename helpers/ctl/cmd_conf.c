@@ -19,6 +19,7 @@
 #include "ctl/ctl.h"
 #include "ctl/look.h"
 #include "ctl/suggest.h"
+#include "ctl/wrap.h"
 #include "policy/qemu_conf.h"
 
 /* ---- list ---- */
@@ -62,6 +63,15 @@ static json_t *list_to_json(const struct ctl *ctl)
 	return NULL;
 }
 
+static void print_profile(const struct profile *profile, int width, bool applied)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s%s", profile->summary, applied ? " (applied)" : "");
+	printf("%-*s  ", width, profile->name);
+	wrap_print((size_t)width + 2, text);
+}
+
 static int list(struct ctl *ctl, const struct profile *profile, struct err *err)
 {
 	int width = 0;
@@ -75,8 +85,8 @@ static int list(struct ctl *ctl, const struct profile *profile, struct err *err)
 			width = (int)strlen(profiles[i].name);
 	for (i = 0; i < n_profiles; i++)
 		if (is_listed(ctl, &profiles[i]))
-			printf("%-*s  %s%s\n", width, profiles[i].name, profiles[i].summary,
-			       !ctl->applied && is_applied(ctl, &profiles[i]) ? " (applied)" : "");
+			print_profile(&profiles[i], width,
+				      !ctl->applied && is_applied(ctl, &profiles[i]));
 	return CTL_FINE;
 }
 
@@ -221,7 +231,7 @@ static int print_change(const struct change *change, struct err *err)
 		fputs(text, stdout);
 	}
 	for (i = 0; i < change->n_notes; i++)
-		printf("Left alone: %s.\n", change->notes[i]);
+		wrap_printf("Left alone: %s.", change->notes[i]);
 	return 0;
 }
 
@@ -304,8 +314,8 @@ static void print_shown(const struct profile *profile, const struct parts *parts
 
 	for (i = 0; i < parts->n; i++)
 		if (parts->part[i].kind == PART_SHOWN)
-			printf("By hand, see \"virt-membacking conf show %s\": %s%s\n",
-			       profile->name, slash(&parts->part[i]), parts->part[i].path);
+			wrap_printf("By hand, see \"virt-membacking conf show %s\": %s%s",
+				    profile->name, slash(&parts->part[i]), parts->part[i].path);
 }
 
 static int write_change(const struct ctl *ctl, const struct profile *profile, struct change *change,
@@ -474,11 +484,11 @@ const struct command cmd_conf = {
 	.name = "conf",
 	.usage = "conf list [--applied]\nconf show PROFILE\nconf diff PROFILE\n"
 		 "conf apply PROFILE\nconf remove PROFILE",
-	.summary = "put settings into other programs' configuration, and take them back",
-	.help = "A profile is a set of settings of several programs, for one purpose. \"list\" names\n"
-		"them, \"show\" prints one with this host's numbers in it, \"diff\" says what \"apply\"\n"
-		"would change. \"remove\" restores the files as they were, or where they were edited\n"
-		"since takes back only what was applied.",
+	.summary = "put settings into other programs' files, and take them back",
+	.help = "A profile is a set of settings of several programs, for one purpose. \"list\"\n"
+		"names them, \"show\" prints one with this host's numbers in it, \"diff\" says what\n"
+		"\"apply\" would change. \"remove\" restores the files as they were, or where they\n"
+		"were edited since takes back only what was applied.",
 	.options = CTL_JSON | CTL_ROOT | CTL_APPLIED,
 	.max_args = 2,
 	.run = run,

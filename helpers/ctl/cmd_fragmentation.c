@@ -4,17 +4,16 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <langinfo.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/err.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "ctl/ctl.h"
+#include "ctl/exact.h"
 #include "ctl/table.h"
+#include "ctl/term.h"
 #include "lifecycle/view.h"
 #include "memory/fragmentation.h"
 #include "policy/host_view.h"
@@ -39,10 +38,55 @@ static const struct {
 	[NEVER] = { "never: can't be moved", "×", 'x', "\033[31m" },
 };
 
+/**
+ * struct picture - All that is drawn
+ * @closed:	Root could look at every page, and we may not
+ */
 struct picture {
 	struct host_view host;
 	struct fragmentation fragmentation;
+	bool closed;
 };
+
+/**
+ * struct spoilt - A node's ranges of one size, with the number of those that a page spoils
+ * @unsure:	Of @movable, those that are only if pages without a mark are free
+ * @least:	Pages that spoil the best of those that are not movable
+ */
+struct spoilt {
+	uint64_t whole;
+	uint64_t movable;
+	uint64_t unsure;
+	uint64_t huge;
+	uint64_t least;
+};
+
+/* Return: false where nobody has counted */
+static bool find_spoilt(const struct picture *p, const struct numa_node *node, uint64_t page_kib,
+			struct spoilt *sum)
+{
+	const struct fragmentation *f = &p->fragmentation;
+	const bool gigantic = fragmentation_gigantic(f, page_kib);
+	size_t i;
+
+	*sum = (struct spoilt){ 0 };
+	for (i = 0; i < f->n_zones; i++) {
+		const struct fragmentation_ranges *ranges =
+			fragmentation_ranges(f, &f->zones[i], page_kib);
+
+		if (f->zones[i].node != node->id || !ranges ||
+		    (gigantic && !strcmp(f->zones[i].name, FRAGMENTATION_MOVABLE)))
+			continue;
+		sum->whole += ranges->whole;
+		sum->movable += ranges->movable;
+		sum->huge += ranges->huge;
+		if (fragmentation_unsure(&f->zones[i]))
+			sum->unsure += ranges->unsure;
+		if (ranges->least && (!sum->least || ranges->least < sum->least))
+			sum->least = ranges->least;
+	}
+	return f->exact;
+}
 
 static void share_parts(const struct picture *p, const struct numa_node *node, uint64_t page_kib,
 			uint64_t kib[PARTS])
@@ -61,6 +105,25 @@ static void share_parts(const struct picture *p, const struct numa_node *node, u
 
 /* ---- JSON ---- */
 
+/* null: nobody has counted */
+static json_t *ranges_to_json(const struct picture *p, const struct numa_node *node,
+			      uint64_t page_kib)
+{
+	json_t *object;
+	struct spoilt sum;
+
+	if (!find_spoilt(p, node, page_kib, &sum))
+		return json_null();
+	object = json_object();
+	if (json_put_u64(object, "all", sum.whole) &&
+	    json_put_u64(object, "movable", sum.movable) &&
+	    json_put_u64(object, "unsure", sum.unsure) && json_put_u64(object, "huge", sum.huge) &&
+	    json_put_u64(object, "least_spoilt", sum.least))
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
 static json_t *size_to_json(const struct picture *p, const struct numa_node *node,
 			    uint64_t page_kib)
 {
@@ -75,6 +138,7 @@ static json_t *size_to_json(const struct picture *p, const struct numa_node *nod
 	for (i = 0; i < PARTS; i++)
 		ok = ok && json_put_u64(object, keys[i], kib[i]);
 	ok = ok && json_put_u64(object, "now_pages", kib[NOW] / page_kib);
+	ok = ok && json_object_set_new(object, "ranges", ranges_to_json(p, node, page_kib)) == 0;
 	if (ok)
 		return object;
 	json_decref(object);
@@ -131,7 +195,8 @@ static json_t *node_to_json(const struct picture *p, const struct numa_node *nod
 static json_t *to_json(const struct picture *p)
 {
 	json_t *root = json_object(), *nodes = json_array();
-	bool ok = json_put_bool(root, "migrate_types", p->fragmentation.types);
+	bool ok = json_put_bool(root, "migrate_types", p->fragmentation.types) &&
+		  json_put_bool(root, "every_page", p->fragmentation.exact);
 	size_t i;
 
 	for (i = 0; ok && i < p->host.numa.n_nodes; i++)
@@ -144,19 +209,6 @@ static json_t *to_json(const struct picture *p)
 }
 
 /* ---- the picture ---- */
-
-/* As libsmartcols decides for its trees */
-static bool is_utf8(void)
-{
-	return !strcmp(nl_langinfo(CODESET), "UTF-8");
-}
-
-static bool wants_colour(void)
-{
-	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
-
-	return isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb");
-}
 
 /* A part that is there is seen: one cell at least, at the cost of the largest */
 static void share_cells(const uint64_t kib[PARTS], uint64_t total, unsigned int cells[PARTS])
@@ -178,7 +230,7 @@ static void share_cells(const uint64_t kib[PARTS], uint64_t total, unsigned int 
 
 static void print_bar(const struct picture *p, const struct numa_node *node, uint64_t page_kib)
 {
-	const bool utf8 = is_utf8(), colour = wants_colour();
+	const bool utf8 = term_is_utf8(), colour = term_colours();
 	unsigned int cells[PARTS], n;
 	char text[TEXT_KIB_SIZE];
 	uint64_t kib[PARTS];
@@ -198,30 +250,35 @@ static void print_bar(const struct picture *p, const struct numa_node *node, uin
 	putchar('\n');
 }
 
-/* Of gigantic pages all is a bound; see memory/fragmentation.h */
-static const char *bound(const struct picture *p, int part, uint64_t page_kib)
+/* Unless every page was looked at, of gigantic pages all is a bound; see
+ * memory/fragmentation.h */
+static const char *bound(const struct picture *p, const struct numa_node *node, int part,
+			 uint64_t page_kib)
 {
+	struct spoilt sum;
+	bool sure = find_spoilt(p, node, page_kib, &sum) && !sum.unsure;
+
 	if (part == COMPACT || part == CACHE)
 		return "up to ";
-	if (part == NOW && fragmentation_gigantic(&p->fragmentation, page_kib))
+	if (part == NOW && !sure && fragmentation_gigantic(&p->fragmentation, page_kib))
 		return "up to ";
-	return part == NEVER ? "at least " : "";
+	return part == NEVER && !sure ? "at least " : "";
 }
 
-static void part_cell(const struct picture *p, struct table *table, struct libscols_line *row,
-		      size_t column, int part, uint64_t kib)
+static void part_cell(const struct picture *p, const struct numa_node *node, struct table *table,
+		      struct libscols_line *row, size_t column, int part, uint64_t kib)
 {
 	uint64_t page_kib = p->host.sizes[column - 1].page_kib;
+	const char *lead = bound(p, node, part, page_kib);
 	char text[TEXT_KIB_SIZE];
 
 	if (!kib)
 		table_cell(table, row, column, "0");
 	else if (part == NOW || part == COMPACT)
-		table_cell(table, row, column, "%s%" PRIu64 " = %s", bound(p, part, page_kib),
-			   kib / page_kib, text_from_kib(kib, text));
-	else
-		table_cell(table, row, column, "%s%s", bound(p, part, page_kib),
+		table_cell(table, row, column, "%s%" PRIu64 " = %s", lead, kib / page_kib,
 			   text_from_kib(kib, text));
+	else
+		table_cell(table, row, column, "%s%s", lead, text_from_kib(kib, text));
 }
 
 #define COLUMNS_MAX 8
@@ -242,13 +299,14 @@ static int print_legend(const struct picture *p, const struct numa_node *node, s
 	for (part = 0; part < PARTS; part++) {
 		struct libscols_line *row = table_row(&table, NULL);
 
-		table_cell(&table, row, 0, "  %.*s %s", is_utf8() ? 4 : 1,
-			   is_utf8() ? parts[part].utf8 : &parts[part].ascii, parts[part].name);
+		table_cell(&table, row, 0, "  %.*s %s", term_is_utf8() ? 4 : 1,
+			   term_is_utf8() ? parts[part].utf8 : &parts[part].ascii,
+			   parts[part].name);
 		for (i = 0; i < n; i++) {
 			uint64_t kib[PARTS];
 
 			share_parts(p, node, p->host.sizes[i].page_kib, kib);
-			part_cell(p, &table, row, i + 1, part, kib[part]);
+			part_cell(p, node, &table, row, i + 1, part, kib[part]);
 		}
 	}
 	return table_end(&table, err);
@@ -269,6 +327,38 @@ static void print_index(const struct picture *p, const struct fragmentation_zone
 	       index % 1000);
 }
 
+static void print_movable(const struct spoilt *sum, const char *size)
+{
+	if (sum->unsure)
+		printf("  %" PRIu64 " to %" PRIu64, sum->movable - sum->unsure, sum->movable);
+	else
+		printf("  %" PRIu64, sum->movable);
+	printf(" of %" PRIu64 " ranges of %s hold no page that can't be moved.\n", sum->whole,
+	       size);
+}
+
+/* Where all of them could be had nothing is to be said */
+static void print_spoilt(const struct picture *p, const struct numa_node *node, uint64_t page_kib)
+{
+	char size[TEXT_KIB_SIZE];
+	struct spoilt sum;
+
+	if (!fragmentation_gigantic(&p->fragmentation, page_kib) ||
+	    !find_spoilt(p, node, page_kib, &sum) || !sum.whole)
+		return;
+	text_from_kib(page_kib, size);
+	if (sum.movable)
+		print_movable(&sum, size);
+	else if (sum.least)
+		printf("  None of %" PRIu64
+		       " ranges of %s is without a page that can't be moved: the least\n"
+		       "  spoilt one has %" PRIu64 ".\n",
+		       sum.whole - sum.huge, size, sum.least);
+	if (sum.huge)
+		printf("  %" PRIu64 " of %" PRIu64 " ranges of %s have huge pages in them.\n",
+		       sum.huge, sum.whole, size);
+}
+
 static int print_node(const struct picture *p, const struct numa_node *node, struct err *err)
 {
 	const struct fragmentation *f = &p->fragmentation;
@@ -281,6 +371,8 @@ static int print_node(const struct picture *p, const struct numa_node *node, str
 		print_bar(p, node, p->host.sizes[i].page_kib);
 	putchar('\n');
 	rc = print_legend(p, node, err);
+	for (i = 0; i < p->host.n_sizes; i++)
+		print_spoilt(p, node, p->host.sizes[i].page_kib);
 	for (i = 0; i < f->n_zones; i++)
 		for (j = 0; f->zones[i].node == node->id && j < p->host.n_sizes; j++)
 			print_index(p, &f->zones[i], p->host.sizes[j].page_kib);
@@ -304,9 +396,10 @@ static int print(const struct picture *p, struct err *err)
 			putchar('\n');
 		rc = print_node(p, &p->host.numa.nodes[i], err);
 	}
-	if (has_gigantic(p))
-		printf("\nOne page that can't be moved spoils a whole GiB, and the kernel doesn't say\n"
-		       "where such pages lie: expect fewer pages of 1 GiB than that.\n");
+	if (has_gigantic(p) && !p->fragmentation.exact)
+		printf("\nOne page that can't be moved spoils a whole GiB, and %s\n"
+		       "where such pages lie: expect fewer pages of 1 GiB than that.\n",
+		       p->closed ? "only root is told" : "the kernel doesn't say");
 	if (!p->fragmentation.types)
 		printf("\nOnly root may read /proc/pagetypeinfo: without it \"after compaction\" is "
 		       "too\nhigh and \"never\" too low.\n");
@@ -326,6 +419,11 @@ static int run(struct ctl *ctl, struct err *err)
 		rc = err_set(err, ENODEV, "this kernel has no huge pages");
 	if (rc == 0)
 		rc = fragmentation_read(&ctl->kfs, &p.fragmentation, err);
+	if (rc == 0) {
+		int exact = exact_read(&ctl->kfs, &p.host, &p.fragmentation, 0);
+
+		p.closed = exact == -EACCES || exact == -EPERM;
+	}
 	if (rc == 0)
 		rc = ctl->json ? ctl_print_json(to_json(&p), err) : print(&p, err);
 	fragmentation_free(&p.fragmentation);
@@ -339,8 +437,8 @@ const struct command cmd_fragmentation = {
 	.summary = "show what could become huge pages now, later, and never",
 	.help = "Shows for each node and size what share of memory could become huge pages now,\n"
 		"after compaction, after reclaim of the page cache, and never, as far as the\n"
-		"kernel tells. Changes nothing. Root sees more: /proc/pagetypeinfo is closed to\n"
-		"others.",
+		"kernel tells. Changes nothing. Root sees more: where the pages lie that can't be\n"
+		"moved. That is looked at page by page: some seconds for a large host.",
 	.options = CTL_JSON | CTL_ROOT,
 	.run = run,
 };

@@ -14,6 +14,7 @@
 #include "ctl/ctl.h"
 #include "ctl/hook_links.h"
 #include "ctl/suggest.h"
+#include "ctl/wrap.h"
 
 /* What helps wherever libvirt may not know of a hook */
 #define RELOAD "virt-membacking hook enable --reload"
@@ -143,12 +144,13 @@ static void print_remedy(const struct hooks *hooks)
 	for (i = 0; i < HOOK_KINDS; i++) {
 		if (hooks->links[i].linked || !hooks->links[i].executable)
 			continue;
+		putchar('\n');
 		if (hooks->links[i].foreign)
-			printf("\nthe name /%s is taken: move that file out of the way, then: "
-			       "virt-membacking hook enable\n",
-			       hooks->links[i].path);
+			wrap_printf("the name /%s is taken: move that file out of the way, then: "
+				    "virt-membacking hook enable",
+				    hooks->links[i].path);
 		else
-			printf("\nenable what is not enabled: virt-membacking hook enable\n");
+			printf("enable what is not enabled: virt-membacking hook enable\n");
 		return;
 	}
 	if (hooks->seen == HOOK_SEEN_UNKNOWN)
@@ -251,8 +253,8 @@ static int disable(const struct ctl *ctl, struct err *err)
 	if (rc < 0)
 		return rc;
 	if (removed)
-		printf("the hooks are disabled; what running guests hold is given back, when they "
-		       "are gone, with: virt-membacking reconcile\n");
+		wrap_printf("the hooks are disabled; what running guests hold is given back, when "
+			    "they are gone, with: virt-membacking reconcile");
 	else
 		printf("the hooks were not enabled\n");
 	return 0;

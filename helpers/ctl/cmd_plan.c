@@ -11,6 +11,7 @@
 #include "ctl/guest_arg.h"
 #include "ctl/step_text.h"
 #include "ctl/table.h"
+#include "ctl/wrap.h"
 #include "guest/guest.h"
 #include "lifecycle/dry_run.h"
 #include "steps/steps.h"
@@ -91,11 +92,11 @@ static int print(const struct guest *guest, const struct dry_run *run, struct er
 		printf("Before guest '%s' starts:\n\n", guest->name);
 		rc = print_steps(&run->plan.list, err);
 	} else {
-		printf("nothing to do for guest '%s': %s\n", guest->name,
-		       *run->nothing ? run->nothing : "it needs no pages");
+		wrap_printf("nothing to do for guest '%s': %s", guest->name,
+			    *run->nothing ? run->nothing : "it needs no pages");
 	}
 	for (i = 0; rc == 0 && i < run->plan.n_notes; i++)
-		printf("%snote: %s\n", i ? "" : "\n", run->plan.notes[i]);
+		wrap_note(i, run->plan.notes[i]);
 	return rc;
 }
 

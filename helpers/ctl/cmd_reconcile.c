@@ -9,7 +9,9 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "ctl/ctl.h"
+#include "ctl/progress.h"
 #include "ctl/settle.h"
+#include "ctl/wrap.h"
 
 static json_t *swept_to_json(const struct swept *swept)
 {
@@ -58,11 +60,11 @@ static void print_swept(const struct swept *swept)
 	char kib[TEXT_KIB_SIZE];
 
 	if (swept->removed)
-		printf("removed %s from %s: %s of memory of no living guest\n", swept->directory,
-		       swept->store, text_from_kib(swept->kib, kib));
+		wrap_printf("removed %s from %s: %s of memory of no living guest", swept->directory,
+			    swept->store, text_from_kib(swept->kib, kib));
 	else
-		printf("%s in %s belongs to no living guest and stays: %s\n", swept->directory,
-		       swept->store, swept->why);
+		wrap_printf("%s in %s belongs to no living guest and stays: %s", swept->directory,
+			    swept->store, swept->why);
 }
 
 static void print(const struct round *round)
@@ -74,7 +76,7 @@ static void print(const struct round *round)
 	for (i = 0; i < round->n_swept; i++)
 		print_swept(&round->swept[i]);
 	if (*round->shared_left.text)
-		printf("%s\n", round->shared_left.text);
+		wrap_print(0, round->shared_left.text);
 	if (!round->n_settled && !round->n_swept && !*round->shared_left.text)
 		printf("nothing to settle: no guest that is gone holds anything\n");
 }
@@ -98,16 +100,19 @@ static int report(const struct ctl *ctl, const struct round *round, struct err *
 
 static int run(struct ctl *ctl, struct err *err)
 {
+	struct progress_wait wait;
 	struct settling settling;
 	int rc = ctl_need_root(ctl, "reconcile, which changes the host", err);
 
 	if (rc < 0)
 		return rc;
+	progress_wait(&wait, SETTLE_WAIT);
 	/* Stores have leftovers that no state directory knows of */
 	rc = settle_begin(ctl, true, &settling, err);
 	settling.round.config = settling.config;
 	if (rc == 0)
 		rc = round_settle_all(&settling.round, err);
+	progress_waited(&wait);
 	if (rc == 0)
 		rc = report(ctl, &settling.round, err);
 	settle_end(&settling);

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "ctl/ctl.h"
+#include "ctl/progress.h"
 #include "ctl/settle.h"
 #include "lifecycle/release.h"
 
@@ -29,17 +30,20 @@ static int report(const struct ctl *ctl, const struct settled *settled, struct e
 static int run(struct ctl *ctl, struct err *err)
 {
 	struct settled settled = { 0 };
+	struct progress_wait wait;
 	struct settling settling;
 	int rc = ctl_need_root(ctl, "release a guest, which changes the host", err);
 
 	if (rc < 0)
 		return rc;
+	progress_wait(&wait, SETTLE_WAIT);
 	rc = settle_begin(ctl, false, &settling, err);
 	if (rc == 0)
 		rc = release_guest(&settling.round, ctl->args[0], ctl->force, &settled, err);
 	else if (rc == -ENOENT)
 		err_set(err, ENOENT, "guest '%.256s' holds nothing, as no guest does",
 			ctl->args[0]);
+	progress_waited(&wait);
 	if (rc == 0)
 		rc = report(ctl, &settled, err);
 	settle_end(&settling);

@@ -18,6 +18,7 @@
 #include "ctl/settle.h"
 #include "ctl/step_text.h"
 #include "ctl/table.h"
+#include "ctl/wrap.h"
 #include "guest/guest.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/reserve.h"
@@ -66,14 +67,21 @@ static int print(const struct ledger *ledger, const struct plan *plan, struct er
 			   step_text(&ledger->list.steps[i], text, sizeof(text)));
 	rc = table_end(&table, err);
 	for (i = 0; rc == 0 && i < plan->n_notes; i++)
-		printf("%snote: %s\n", i ? "" : "\n", plan->notes[i]);
+		wrap_note(i, plan->notes[i]);
 	return rc;
 }
 
 /* ---- progress ---- */
 
+/* First the lock is waited for, then pages come */
+struct shown {
+	struct progress_wait wait;
+	struct progress progress;
+};
+
 static void show_progress(struct round *round, const struct ledger *ledger)
 {
+	struct shown *shown = round->progress_arg;
 	uint64_t have = 0, pages = 0;
 	size_t i, j;
 
@@ -86,7 +94,15 @@ static void show_progress(struct round *round, const struct ledger *ledger)
 		for (j = 0; j < hp->n_shares; j++)
 			have += u64_mul_sat(hp->shares[j].have, hp->page_kib);
 	}
-	progress_draw(round->progress_arg, have, pages);
+	progress_waited(&shown->wait);
+	progress_draw(&shown->progress, have, pages);
+}
+
+static void wait_for_others(const struct settling *settling)
+{
+	struct shown *shown = settling->round.progress_arg;
+
+	progress_wait(&shown->wait, "waiting for others to finish");
 }
 
 /* ---- what is to be plugged ---- */
@@ -168,6 +184,7 @@ static int plug(const struct ctl *ctl, struct settling *settling, struct guest_m
 
 	if (rc < 0)
 		return rc;
+	wait_for_others(settling);
 	return reserve_for_plug(&settling->round, &extra, ledger, plan, err);
 }
 
@@ -177,7 +194,10 @@ static int for_start(const struct ctl *ctl, struct settling *settling, struct le
 	cleanup_guest struct guest *guest = NULL;
 	int rc = guest_arg(ctl, &guest, err);
 
-	return rc < 0 ? rc : reserve_for_start(&settling->round, guest, ledger, plan, err);
+	if (rc < 0)
+		return rc;
+	wait_for_others(settling);
+	return reserve_for_start(&settling->round, guest, ledger, plan, err);
 }
 
 /* ---- the command ---- */
@@ -185,18 +205,19 @@ static int for_start(const struct ctl *ctl, struct settling *settling, struct le
 static int reserve(const struct ctl *ctl, struct guest_memory *memory, struct err *err)
 {
 	struct settling settling;
-	struct progress progress;
+	struct shown shown = { 0 };
 	struct ledger *ledger = NULL;
 	struct plan plan = { 0 };
 	int rc = settle_begin(ctl, true, &settling, err);
 
-	progress_begin(&progress, "reserving");
+	progress_begin(&shown.progress, "reserving");
 	settling.round.progress = show_progress;
-	settling.round.progress_arg = &progress;
+	settling.round.progress_arg = &shown;
 	if (rc == 0)
 		rc = ctl->size ? plug(ctl, &settling, memory, &ledger, &plan, err) :
 				 for_start(ctl, &settling, &ledger, &plan, err);
-	progress_end(&progress);
+	progress_waited(&shown.wait);
+	progress_end(&shown.progress);
 	if (rc == 0)
 		rc = ctl->json ? ctl_print_json(to_json(ledger, &plan), err) :
 				 print(ledger, &plan, err);

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "ctl/libvirt_host.h"
+#include "ctl/progress.h"
 #include "guest/guest.h"
 
 /* A pipe is fine too: --xml <(virsh dumpxml GUEST) */
@@ -66,7 +67,7 @@ static int read_domain(virConnectPtr conn, const char *guest, char **xml, struct
 	return *xml ? 0 : no_domain(guest, err);
 }
 
-int domain_xml_from_libvirt(const char *guest, char **xml, size_t *len, struct err *err)
+static int ask_for_xml(const char *guest, char **xml, size_t *len, struct err *err)
 {
 	virConnectPtr conn = libvirt_open();
 	int rc;
@@ -80,6 +81,17 @@ int domain_xml_from_libvirt(const char *guest, char **xml, size_t *len, struct e
 	if (rc == 0)
 		*len = strlen(*xml);
 	virConnectClose(conn);
+	return rc;
+}
+
+int domain_xml_from_libvirt(const char *guest, char **xml, size_t *len, struct err *err)
+{
+	struct progress_wait wait;
+	int rc;
+
+	progress_wait(&wait, LIBVIRT_WAIT);
+	rc = ask_for_xml(guest, xml, len, err);
+	progress_waited(&wait);
 	return rc;
 }
 

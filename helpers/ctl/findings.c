@@ -5,11 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <wchar.h>
 
 #include "base/json.h"
-
-#define COLUMNS 80
+#include "ctl/wrap.h"
 
 static const struct {
 	const char *word;
@@ -73,6 +71,21 @@ void finding_remedy(struct findings *findings, const char *fmt, ...)
 	va_start(ap, fmt);
 	findings->list[findings->n - 1].remedy = format(findings, fmt, ap);
 	va_end(ap);
+}
+
+void finding_remedy_line(struct findings *findings, const char *where)
+{
+	char path[512];
+	unsigned int line;
+
+	if (*where == '/' && sscanf(where, "%511[^:]:%u", path, &line) == 2 &&
+	    finding_is_plain(path))
+		finding_remedy(findings, "sed -i '%us/^/# /' %s", line, path);
+}
+
+bool finding_is_plain(const char *path)
+{
+	return !path[strcspn(path, " \t'\"\\$`;&|<>()*?[]#~!")];
 }
 
 const char *finding_guest(const char *name, const char *uuid)
@@ -156,58 +169,6 @@ json_t *findings_to_json(const struct findings *findings)
 
 /* ---- text ---- */
 
-/* Columns that the @len bytes at @text take on a terminal */
-static size_t width(const char *text, size_t len)
-{
-	mbstate_t state = { 0 };
-	size_t columns = 0, used;
-	wchar_t wc;
-
-	for (; len; text += used, len -= used) {
-		used = mbrtowc(&wc, text, len, &state);
-		if (used == 0 || used > len) {
-			/* No character of this locale: a byte is a column */
-			state = (mbstate_t){ 0 };
-			used = 1;
-			wc = L'?';
-		}
-		columns += wcwidth(wc) > 0 ? (size_t)wcwidth(wc) : 0;
-	}
-	return columns;
-}
-
-/* Names and values come from elsewhere: none is to move the cursor */
-static void print_word(const char *text, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		putchar((unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i]);
-}
-
-/* From column @indent on, where the cursor is */
-static void print_wrapped(const char *text, size_t indent)
-{
-	size_t column = indent;
-
-	while (*text) {
-		size_t len = strcspn(text, " "), columns = width(text, len);
-
-		if (column > indent && column + 1 + columns > COLUMNS) {
-			printf("\n%*s", (int)indent, "");
-			column = indent;
-		} else if (column > indent) {
-			putchar(' ');
-			column++;
-		}
-		print_word(text, len);
-		column += columns;
-		text += len + (text[len] == ' ');
-	}
-	putchar('\n');
-}
-
-/* A command is not broken: it is there to be copied */
 static void print_finding(const struct finding *finding, size_t check_width, bool colour)
 {
 	size_t indent = strlen("PASS  ") + check_width + strlen("  ");
@@ -215,12 +176,9 @@ static void print_finding(const struct finding *finding, size_t check_width, boo
 	printf("%s%s%s  %-*s  ", colour ? levels[finding->level].colour : "",
 	       levels[finding->level].word, colour ? "\033[0m" : "", (int)check_width,
 	       finding->check);
-	print_wrapped(finding->message, indent);
-	if (!finding->remedy)
-		return;
-	printf("%*s-> ", (int)indent, "");
-	print_word(finding->remedy, strlen(finding->remedy));
-	putchar('\n');
+	wrap_print(indent, finding->message);
+	if (finding->remedy)
+		wrap_command(indent, finding->remedy);
 }
 
 void findings_print(const struct findings *findings, bool colour)

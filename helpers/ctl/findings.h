@@ -51,6 +51,16 @@ void finding_add(struct findings *findings, enum finding_level level, const char
 void finding_remedy(struct findings *findings, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/**
+ * finding_remedy_line() - The remedy is to take a line out of a file
+ * @where:	"/PATH:LINE", and anything behind it.  No remedy is added where it is
+ *		anything else, or a path that a shell takes apart
+ */
+void finding_remedy_line(struct findings *findings, const char *where);
+
+/* Does a shell take @path as it is? */
+bool finding_is_plain(const char *path);
+
 /* How @name is given to a command: by its UUID where a shell would take it apart */
 const char *finding_guest(const char *name, const char *uuid);
 

@@ -109,6 +109,7 @@ int hook_link_read(const struct kfs *kfs, enum hook_kind kind, struct hook_link 
 			memcpy(result.path, path, sizeof(path));
 		}
 	}
+	result.present = kfs_exists(kfs, result.program);
 	result.executable = is_executable(kfs, result.program);
 	*link = result;
 	return 0;

@@ -27,7 +27,7 @@ enum hook_kind { HOOK_QEMU, HOOK_DAEMON, HOOK_KINDS };
  * @linked:	It is there and leads to @program
  * @direct:	It is hooks/KIND itself
  * @foreign:	Something that we did not make has the name @path
- * @executable:	@program is there and can be run
+ * @present, @executable: @program is there, and can be run
  * @since:	Seconds since 1970 when it was linked
  */
 struct hook_link {
@@ -37,6 +37,7 @@ struct hook_link {
 	bool linked;
 	bool direct;
 	bool foreign;
+	bool present;
 	bool executable;
 	int64_t since;
 };

@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "ctl/progress.h"
 #include "policy/config.h"
 
 #define LIBVIRT_URI	"qemu:///system"
@@ -106,7 +107,7 @@ static int ask_guests(struct libvirt_host *host, virConnectPtr conn)
 	return rc;
 }
 
-int libvirt_host_ask(struct libvirt_host *host, struct err *err)
+static int ask(struct libvirt_host *host, struct err *err)
 {
 	virConnectPtr conn = libvirt_open();
 	int rc;
@@ -123,6 +124,17 @@ int libvirt_host_ask(struct libvirt_host *host, struct err *err)
 	rc = ask_guests(host, conn);
 	virConnectClose(conn);
 	return rc < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
+}
+
+int libvirt_host_ask(struct libvirt_host *host, struct err *err)
+{
+	struct progress_wait wait;
+	int rc;
+
+	progress_wait(&wait, LIBVIRT_WAIT);
+	rc = ask(host, err);
+	progress_waited(&wait);
+	return rc;
 }
 
 /* ---- read ---- */

@@ -39,6 +39,9 @@ struct libvirt_host {
 	struct libvirt_guest *guests;
 };
 
+/* For progress_wait() */
+#define LIBVIRT_WAIT "waiting for libvirt"
+
 /* A connection that only reads, or NULL; virGetLastErrorMessage() says why */
 struct _virConnect *libvirt_open(void);
 

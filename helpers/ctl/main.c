@@ -129,8 +129,8 @@ static void print_help(void)
 	size_t i;
 
 	printf("Usage: " PROGRAM " [OPTION]... COMMAND [ARGUMENT]...\n\n"
-	       "Memory of libvirt guests: prepared before they start, given back when they are "
-	       "gone.\n\n"
+	       "Memory of libvirt guests: prepared before they start, given back when they\n"
+	       "are gone.\n\n"
 	       "Commands:\n");
 	for (i = 0; i < N_COMMANDS; i++)
 		if (!commands[i]->hidden)
@@ -154,6 +154,23 @@ static void print_command_help(const struct command *command)
 
 /* ---- the command line ---- */
 
+/* @given: "--wathc=3" */
+static void unknown_option(const char *given, struct err *err)
+{
+	const char *names[N_OPTIONS], *close;
+	char name[32];
+	size_t i;
+
+	for (i = 0; i < N_OPTIONS; i++)
+		names[i] = options[i].name;
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(given, "="), given);
+	close = strncmp(name, "--", 2) ? NULL : suggest(name + 2, names, N_OPTIONS);
+	if (close)
+		err_set(err, EINVAL, "unknown option '%.64s': did you mean '--%s'?", given, close);
+	else
+		err_set(err, EINVAL, "unknown option '%.64s'", given);
+}
+
 /* @found: getopt_long()'s '?' or ':' */
 static int wrong_option(char **argv, int found, struct err *err)
 {
@@ -165,7 +182,7 @@ static int wrong_option(char **argv, int found, struct err *err)
 	else if (optopt)
 		err_set(err, EINVAL, "unknown option '-%c'", optopt);
 	else
-		err_set(err, EINVAL, "unknown option '%.64s'", argv[optind - 1]);
+		unknown_option(argv[optind - 1], err);
 	return CTL_USAGE;
 }
 

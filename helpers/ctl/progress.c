@@ -3,8 +3,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "ctl/term.h"
@@ -15,12 +18,18 @@
 
 #define BAR_WIDTH   30
 
+/* Where a line can be drawn over and over */
+static bool can_draw(void)
+{
+	return isatty(STDERR_FILENO) && !term_is_dumb();
+}
+
 void progress_begin(struct progress *progress, const char *what)
 {
 	*progress = (struct progress){
 		.what = what,
 		.begin = clock_ms(),
-		.terminal = isatty(STDERR_FILENO) && !term_is_dumb(),
+		.terminal = can_draw(),
 	};
 }
 
@@ -50,4 +59,51 @@ void progress_end(struct progress *progress)
 	if (progress->shown)
 		fputs("\r\033[K", stderr);
 	progress->shown = false;
+}
+
+/* ---- waiting ---- */
+
+struct waiting {
+	const char *what;
+	int fd;
+};
+
+/* Of the parent's files none may stay open: what is locked would stay so */
+static int draw_waiting(void *arg)
+{
+	const struct timespec second = { .tv_sec = PATIENCE_MS / 1000 };
+	const struct waiting *waiting = arg;
+	unsigned int seconds = 0;
+
+	/* child_start() has put the usual three away */
+	dup2(waiting->fd, STDERR_FILENO);
+	syscall(SYS_close_range, STDERR_FILENO + 1u, ~0u, 0u);
+	do
+		nanosleep(&second, NULL);
+	while (dprintf(STDERR_FILENO, "\r%s: %u s\033[K", waiting->what, ++seconds) >= 0);
+	return 0;
+}
+
+void progress_wait(struct progress_wait *wait, const char *what)
+{
+	struct waiting waiting = { .what = what };
+
+	*wait = (struct progress_wait){ .begin = clock_ms() };
+	if (!can_draw())
+		return;
+	waiting.fd = dup(STDERR_FILENO);
+	if (waiting.fd < 0)
+		return;
+	wait->pid = child_start(draw_waiting, &waiting);
+	close(waiting.fd);
+}
+
+void progress_waited(struct progress_wait *wait)
+{
+	if (wait->pid <= 0)
+		return;
+	child_stop(wait->pid);
+	wait->pid = 0;
+	if (clock_ms() - wait->begin >= PATIENCE_MS)
+		fputs("\r\033[K", stderr);
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "ctl/settle.h"
 
-#include <stdio.h>
-
 #include "base/json.h"
+#include "ctl/wrap.h"
 #include "lifecycle/state.h"
 #include "policy/config.h"
 
@@ -49,9 +48,9 @@ void settle_print(const struct settled *settled)
 	const char *name = *settled->name ? settled->name : settled->uuid;
 
 	if (!settled->complete)
-		printf("guest '%s' still holds something: %s\n", name, settled->why);
+		wrap_printf("guest '%s' still holds something: %s", name, settled->why);
 	else if (*settled->why)
-		printf("guest '%s' is settled: %s\n", name, settled->why);
+		wrap_printf("guest '%s' is settled: %s", name, settled->why);
 	else
-		printf("guest '%s' has given back what it held\n", name);
+		wrap_printf("guest '%s' has given back what it held", name);
 }

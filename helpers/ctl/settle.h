@@ -13,6 +13,9 @@
 
 struct config;
 
+/* For progress_wait(): until the lock is had, and until pages are idle */
+#define SETTLE_WAIT "giving back"
+
 /* What it takes to settle: rounds and where they write */
 struct settling {
 	struct config *config;

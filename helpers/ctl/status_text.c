@@ -12,6 +12,7 @@
 #include "ctl/store_text.h"
 #include "ctl/table.h"
 #include "ctl/term.h"
+#include "ctl/wrap.h"
 #include "lifecycle/ledger.h"
 #include "policy/host_view.h"
 #include "policy/store_rules.h"
@@ -347,6 +348,12 @@ static int print_memory(const struct status *status, struct err *err)
 
 /* ---- what somebody should do ---- */
 
+static void print_problem(const char *text)
+{
+	putchar('\n');
+	wrap_print(0, text);
+}
+
 static void print_store_problems(const struct host_view *host)
 {
 	const struct store_view *store;
@@ -356,10 +363,20 @@ static void print_store_problems(const struct host_view *host)
 	for (i = 0; i < host->n_stores; i++)
 		if (is_shown(&host->stores[i]) && host->stores[i].in_use &&
 		    store_problem(&host->stores[i], &problem) < 0)
-			printf("\n%s\n", problem.text);
+			print_problem(problem.text);
 	if (host->n_stores && host->stores[0].configured &&
 	    store_choose(host, "", &store, &problem) < 0)
-		printf("\n%s\n", problem.text);
+		print_problem(problem.text);
+}
+
+static void print_damaged(const struct damaged_ledger *damaged)
+{
+	char command[128];
+
+	putchar('\n');
+	wrap_printf("%s; repair it, or give up what it holds", damaged->why.text);
+	snprintf(command, sizeof(command), "virt-membacking release %s --force", damaged->uuid);
+	wrap_command(0, command);
 }
 
 static void print_remedies(const struct ledgers *ledgers)
@@ -372,21 +389,22 @@ static void print_remedies(const struct ledgers *ledgers)
 
 		if (ledger->foreign_version) {
 			ledger_other_version(ledger, &text);
-			printf("\n%s\n", text.text);
+			print_problem(text.text);
 		} else if (ledger->phase == LEDGER_LEAVING) {
-			printf("\nguest '%s' is on its way out, but some of what it held was "
-			       "still in use: virt-membacking reconcile\n",
-			       ledger->name);
+			putchar('\n');
+			wrap_printf("guest '%s' is on its way out, but some of what it held was "
+				    "still in use",
+				    ledger->name);
+			wrap_command(0, "virt-membacking reconcile");
 		} else if (!ledger->alive) {
-			printf("\nguest '%s' is gone, but what it held is not given back yet: "
-			       "virt-membacking reconcile\n",
-			       ledger->name);
+			putchar('\n');
+			wrap_printf("guest '%s' is gone, but what it held is not given back yet",
+				    ledger->name);
+			wrap_command(0, "virt-membacking reconcile");
 		}
 	}
 	for (i = 0; i < ledgers->n_damaged; i++)
-		printf("\n%s; repair it, or give up what it holds with: "
-		       "virt-membacking release %s --force\n",
-		       ledgers->damaged[i].why.text, ledgers->damaged[i].uuid);
+		print_damaged(&ledgers->damaged[i]);
 }
 
 int status_print(const struct status *status, struct err *err)

@@ -18,9 +18,14 @@ bool term_is_dumb(void)
 
 bool term_colours(void)
 {
-	const char *no = getenv("NO_COLOR");
+	const char *no = getenv("NO_COLOR"), *force = getenv("CLICOLOR_FORCE");
+	const char *ask = getenv("CLICOLOR");
 
-	return isatty(STDOUT_FILENO) && !term_is_dumb() && !(no && *no);
+	if (no && *no)
+		return false;
+	if (force && *force && strcmp(force, "0") != 0)
+		return true;
+	return isatty(STDOUT_FILENO) && !term_is_dumb() && !(ask && !strcmp(ask, "0"));
 }
 
 const char *term_colour(enum term_colour colour)

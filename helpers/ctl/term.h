@@ -16,8 +16,8 @@ enum term_colour { TERM_PLAIN, TERM_RED, TERM_YELLOW, TERM_GREEN };
 /**
  * term_colours() - Shall stdout be coloured?
  *
- * It is a terminal, that is not dumb, and NO_COLOR (no-color.org) is not set to
- * anything.
+ * NO_COLOR (no-color.org), set to anything: no.  CLICOLOR_FORCE, set to anything but 0:
+ * yes.  Else on a terminal that is not dumb, unless CLICOLOR is 0.
  */
 bool term_colours(void);
 

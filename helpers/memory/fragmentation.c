@@ -130,6 +130,8 @@ static void take_counter(const struct fragmentation *f, struct zone_counters *c,
 
 	if (sscanf(line, " pages free %llu", &value) == 1)
 		c->free = value;
+	else if (sscanf(line, " count: %llu", &value) == 1)
+		zone->per_cpu += value;
 	else if (!strncmp(line, "        protection: ", 20))
 		c->protection = highest(line + 20);
 	else if (sscanf(line, " %31[a-z_] %llu", key, &value) == 2) {
@@ -317,11 +319,33 @@ static unsigned int order_of(const struct fragmentation *f, uint64_t page_kib)
 	return order;
 }
 
-/* Pages of a zone that no huge page will ever be made of */
-static uint64_t fixed_pages(const struct fragmentation *f, const struct fragmentation_zone *zone)
+const struct fragmentation_ranges *fragmentation_ranges(const struct fragmentation *f,
+							const struct fragmentation_zone *zone,
+							uint64_t page_kib)
 {
+	size_t i;
+
+	for (i = 0; f->exact && i < f->n_sizes; i++)
+		if (f->sizes[i] == page_kib)
+			return &zone->ranges[i];
+	return NULL;
+}
+
+/* The lists are filled and emptied while we count */
+bool fragmentation_unsure(const struct fragmentation_zone *zone)
+{
+	return zone->unmarked > u64_add_sat(zone->per_cpu, zone->per_cpu / 4 + 1024);
+}
+
+/* Pages of a zone that no huge page of that size will ever be made of */
+static uint64_t fixed_pages(const struct fragmentation *f, const struct fragmentation_zone *zone,
+			    uint64_t page_kib)
+{
+	const struct fragmentation_ranges *ranges = fragmentation_ranges(f, zone, page_kib);
 	uint64_t blocks;
 
+	if (ranges)
+		return u64_min(ranges->fixed_pages, zone->managed);
 	if (!f->types)
 		return u64_min(zone->kernel, zone->managed);
 	blocks = u64_mul_sat(zone->fixed_blocks, UINT64_C(1) << f->block_order);
@@ -335,17 +359,22 @@ struct zone_share {
 	uint64_t now;
 	uint64_t compact;
 	uint64_t ever; /* gigantic: what nothing stands against in principle */
+	uint64_t held; /* gigantic: ranges with huge pages in them */
 };
 
 static void small_share(const struct fragmentation *f, const struct fragmentation_zone *zone,
 			unsigned int order, struct zone_share *share)
 {
+	const struct fragmentation_ranges *ranges =
+		fragmentation_ranges(f, zone, f->page_kib << order);
 	const uint64_t mask = (UINT64_C(1) << order) - 1;
 	uint64_t whole = pages_in(zone->free, order, FRAGMENTATION_ORDERS);
 	uint64_t loose = pages_in(zone->free, 0, order);
 
 	if (f->types)
 		loose = u64_sub_floor(loose, pages_in(zone->fixed_free, 0, order));
+	if (ranges)
+		loose = u64_min(loose, u64_sub_floor(ranges->movable << order, whole));
 	share->now += u64_min(whole, zone->spare) & ~mask;
 	share->compact += u64_min(loose, u64_sub_floor(zone->spare, whole)) & ~mask;
 }
@@ -353,12 +382,18 @@ static void small_share(const struct fragmentation *f, const struct fragmentatio
 static void gigantic_share(const struct fragmentation *f, const struct fragmentation_zone *zone,
 			   uint64_t pages, struct zone_share *share)
 {
+	const struct fragmentation_ranges *exact =
+		fragmentation_ranges(f, zone, pages * f->page_kib);
 	uint64_t first = u64_div_up(zone->start, pages);
 	uint64_t ranges = u64_sub_floor((zone->start + zone->spanned) / pages, first);
-	uint64_t ever = u64_min(ranges, (zone->managed - fixed_pages(f, zone)) / pages);
+	uint64_t ever = u64_min(ranges, (zone->managed - fixed_pages(f, zone, 0)) / pages);
 
-	if (!strcmp(zone->name, "Movable"))
+	if (!strcmp(zone->name, FRAGMENTATION_MOVABLE))
 		return;
+	if (exact) {
+		ever = exact->movable;
+		share->held += exact->huge * pages;
+	}
 	share->ever += ever * pages;
 	share->now += u64_min(ever, zone->spare / pages) * pages;
 }
@@ -377,13 +412,13 @@ void fragmentation_share(const struct fragmentation *f, const struct numa_node *
 {
 	bool gigantic = fragmentation_gigantic(f, page_kib);
 	struct zone_share sum = { 0 };
-	uint64_t left = node->total_kib, fixed = 0, ever, cache = node->file_kib;
+	uint64_t left = node->total_kib, fixed = 0, ever, held, cache = node->file_kib;
 	size_t i;
 
 	for (i = 0; i < f->n_zones; i++) {
 		if (f->zones[i].node != node->id)
 			continue;
-		fixed += fixed_pages(f, &f->zones[i]) * f->page_kib;
+		fixed += fixed_pages(f, &f->zones[i], page_kib) * f->page_kib;
 		if (gigantic)
 			gigantic_share(f, &f->zones[i], page_kib / f->page_kib, &sum);
 		else
@@ -397,8 +432,9 @@ void fragmentation_share(const struct fragmentation *f, const struct numa_node *
 		/* What is left over of whole ranges is nothing to hope for either */
 		ever = u64_min(u64_sub_floor(sum.ever * f->page_kib, share->now_kib), left);
 		ever -= ever % page_kib;
+		held = u64_sub_floor(sum.held * f->page_kib, huge_kib);
 		cache = u64_min(cache - cache % page_kib, ever);
-		fixed = left - ever;
+		fixed = u64_sub_floor(left, ever + held);
 	}
 	share->never_kib = take(&left, fixed, 1);
 	share->cache_kib = take(&left, cache, 1);

@@ -23,7 +23,7 @@
  * owner is gone.
  *
  * Larger sizes (1 GiB): the kernel empties a whole aligned range by itself, so there is
- * no "compact" of its own.  Which GiB an unmovable page lies in is told nowhere.  If
+ * no "compact" of its own.  Which GiB an unmovable page lies in is not in these files.  If
  * all such pages lay side by side,
  *
  *	ever	= min(aligned ranges in the zone, (managed - never) / size)
@@ -32,6 +32,13 @@
  *
  * These are upper bounds, and far above what is obtained on a host that has run for
  * long.  Zone Movable is left out: gigantic pages are not taken from there.
+ *
+ * Root can look at every page (memory/page_flags.h).  Then it is known which ranges have an
+ * unmovable page in them, and
+ *
+ *	compact	<= the size of ranges without one, less what is free as a whole
+ *	never	= managed pages in the others, and outside of whole ranges
+ *	ever	= ranges without one
  *
  * Only root may read pagetypeinfo.  Without it "compact" counts all small free blocks,
  * and "never" slab, page tables and stacks only.
@@ -55,6 +62,31 @@ struct numa_node;
 
 #define FRAGMENTATION_ZONE_SIZE 16
 
+/* The zone that gigantic pages are not taken from */
+#define FRAGMENTATION_MOVABLE "Movable"
+
+/* Sizes of huge pages; arm64 has four */
+#define FRAGMENTATION_SIZES 8
+
+/**
+ * struct fragmentation_ranges - Aligned ranges in a zone that are as large as a huge page
+ * @whole:	All that lie in the zone as a whole
+ * @movable:	Of them, those that hold nothing but free and movable pages
+ * @unsure:	Of @movable, those with pages that have no mark
+ * @huge:	With huge pages in them, and else like @movable
+ * @fixed_pages: Managed base pages in all others, and in what is no whole range
+ * @least:	Pages that can't be moved, in the one of the others that has fewest; 0: there
+ *		is none
+ */
+struct fragmentation_ranges {
+	uint64_t whole;
+	uint64_t movable;
+	uint64_t unsure;
+	uint64_t huge;
+	uint64_t fixed_pages;
+	uint64_t least;
+};
+
 /**
  * struct fragmentation_zone - A zone of a node, in base pages unless said otherwise
  * @free:	Free blocks of each order
@@ -63,6 +95,9 @@ struct numa_node;
  * @spare:	Free pages that a request for a huge page may take
  * @kernel:	Unreclaimable slab, page tables and stacks: of the whole node, in the
  *		first of its zones
+ * @per_cpu:	Free pages that processors keep ready
+ * @unmarked:	Pages without a mark, of which @per_cpu are free
+ * @ranges:	By fragmentation.sizes.  This and @unmarked only where that is exact
  */
 struct fragmentation_zone {
 	unsigned int node;
@@ -73,8 +108,11 @@ struct fragmentation_zone {
 	uint64_t spare;
 	uint64_t kernel;
 	uint64_t fixed_blocks;
+	uint64_t per_cpu;
+	uint64_t unmarked;
 	uint64_t free[FRAGMENTATION_ORDERS];
 	uint64_t fixed_free[FRAGMENTATION_ORDERS];
+	struct fragmentation_ranges ranges[FRAGMENTATION_SIZES];
 };
 
 /**
@@ -83,12 +121,16 @@ struct fragmentation_zone {
  * @orders:	How many the allocator has
  * @block_order: Of a page block, the unit that has a migrate type; 0: not known
  * @types:	pagetypeinfo could be read
+ * @exact:	page_flags_read() has looked at every page; @sizes: for which ones
  */
 struct fragmentation {
 	uint64_t page_kib;
 	unsigned int orders;
 	unsigned int block_order;
 	bool types;
+	bool exact;
+	size_t n_sizes;
+	uint64_t sizes[FRAGMENTATION_SIZES];
 	size_t n_zones;
 	struct fragmentation_zone *zones;
 };
@@ -113,6 +155,15 @@ struct fragmentation_share {
 	uint64_t huge_kib;
 	uint64_t never_kib;
 };
+
+/* What was counted for pages of that size; NULL: not */
+const struct fragmentation_ranges *fragmentation_ranges(const struct fragmentation *f,
+							const struct fragmentation_zone *zone,
+							uint64_t page_kib);
+
+/* Are there more pages without a mark than processors keep ready?  Then what looks
+ * movable is an upper bound */
+bool fragmentation_unsure(const struct fragmentation_zone *zone);
 
 /* Is @page_kib more than the page allocator has? */
 bool fragmentation_gigantic(const struct fragmentation *f, uint64_t page_kib);

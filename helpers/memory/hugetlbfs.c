@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "kernel/kfs.h"
 #include "memory/mount.h"
 
 /* No device is waited for */
@@ -17,6 +18,8 @@
 struct wanted {
 	uint64_t page_kib;
 	uint64_t default_kib;
+	const struct kfs *kfs; /* to look into it */
+	char *where;
 };
 
 /* pagesize= as the kernel shows it, or the default size */
@@ -48,9 +51,30 @@ static int is_wanted(void *arg, const struct mount_info *info, const char *optio
 
 int hugetlbfs_find(const struct kfs *kfs, uint64_t page_kib, uint64_t default_kib, struct err *err)
 {
-	struct wanted wanted = { page_kib, default_kib };
+	struct wanted wanted = { .page_kib = page_kib, .default_kib = default_kib };
 
 	return mount_for_each(kfs, is_wanted, &wanted, err);
+}
+
+static int is_known(void *arg, const struct mount_info *info, const char *options)
+{
+	const struct wanted *wanted = arg;
+	char path[MOUNT_PATH_SIZE + 16];
+
+	if (!is_wanted(arg, info, options))
+		return 0;
+	snprintf(wanted->where, HUGETLBFS_PATH_SIZE, "%.*s", HUGETLBFS_PATH_SIZE - 1, info->target);
+	snprintf(path, sizeof(path), "%s/libvirt/qemu", info->target + 1);
+	return kfs_exists(wanted->kfs, path);
+}
+
+bool hugetlbfs_known(const struct kfs *kfs, uint64_t page_kib, uint64_t default_kib,
+		     char where[HUGETLBFS_PATH_SIZE])
+{
+	struct wanted wanted = { page_kib, default_kib, kfs, where };
+
+	*where = '\0';
+	return mount_for_each(kfs, is_known, &wanted, NULL) > 0;
 }
 
 /* "1G", "2M", "64K": short and without a blank */

@@ -7,6 +7,7 @@
 #ifndef MEMBACKING_MEMORY_HUGETLBFS_H
 #define MEMBACKING_MEMORY_HUGETLBFS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct err;
@@ -21,6 +22,16 @@ struct kfs;
  * Return: 1, 0 or -errno
  */
 int hugetlbfs_find(const struct kfs *kfs, uint64_t page_kib, uint64_t default_kib, struct err *err);
+
+/**
+ * hugetlbfs_known() - Does libvirt know of a mount for pages of this size?
+ * @where:	Result: such a mount; empty: there is none
+ *
+ * When its QEMU driver starts, it makes a directory libvirt/qemu in each mount that it
+ * finds.  A mount without one came later.
+ */
+bool hugetlbfs_known(const struct kfs *kfs, uint64_t page_kib, uint64_t default_kib,
+		     char where[HUGETLBFS_PATH_SIZE]);
 
 /**
  * hugetlbfs_mount() - Mount one, nosuid and nodev

@@ -179,9 +179,10 @@ static void set_memory_dir(struct span value, unsigned int line, struct qemu_con
 
 static void assign(struct span name, struct span value, unsigned int line, struct qemu_conf *conf)
 {
-	if (is(name, "hugetlbfs_mount"))
+	if (is(name, "hugetlbfs_mount") && !conf->hugetlbfs_mount) {
 		conf->hugetlbfs_mount = true;
-	else if (is(name, "memory_backing_dir"))
+		conf->hugetlbfs_off = value.start && !value.len;
+	} else if (is(name, "memory_backing_dir"))
 		set_memory_dir(value, line, conf);
 	else if (is(name, "user") && !*conf->user)
 		copy(value, conf->user, sizeof(conf->user));

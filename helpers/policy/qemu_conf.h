@@ -22,6 +22,7 @@
  * struct qemu_conf - What the administrator set
  * @hugetlbfs_mount: Is set to anything: libvirt then uses that and does not look
  *		for mounts itself ("" switches huge pages off)
+ * @hugetlbfs_off: It is ""
  * @memory_backing_dir: Without a slash at its end; "/" if it is set to "", which
  *		libvirt takes for that.  Empty: not set, or unreadable
  * @memory_backing_line: Its line in the file, for messages; 0: not set
@@ -33,6 +34,7 @@
  */
 struct qemu_conf {
 	bool hugetlbfs_mount;
+	bool hugetlbfs_off;
 	char memory_backing_dir[QEMU_CONF_PATH_SIZE];
 	unsigned int memory_backing_line;
 	bool memory_backing_unreadable;

@@ -217,7 +217,8 @@ static const char *advice(const struct step_hugepages *hp)
 {
 	if (hp->page_kib >= KIB_PER_GIB)
 		return "pages of 1 GiB and more are hardly to be had on a host that has run for a "
-		       "while: reserve them at boot (hugepagesz=1G hugepages=N), or once with "
+		       "while (\"virt-membacking fragmentation\" shows what is in the way): "
+		       "reserve them at boot (hugepagesz=1G hugepages=N), or once with "
 		       "on_release_1G = keep, or use pages of 2 MiB";
 	if (!hp->compact || !hp->reclaim)
 		return "set compact = auto and reclaim = auto in membacking.conf, stop another guest, "

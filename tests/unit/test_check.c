@@ -324,6 +324,129 @@ static void test_store_check(void)
 	CU_ASSERT_EQUAL(nova_store_check(&store, NULL), -ENOENT);
 }
 
+/* ---- hooks ---- */
+
+static struct check_host a_host_with_hooks(void)
+{
+	struct check_host host = a_host();
+	size_t i;
+
+	for (i = 0; i < HOOK_KINDS; i++)
+		host.hooks.links[i] = (struct hook_link){ .name = i ? "daemon" : "qemu",
+							  .linked = true,
+							  .present = true,
+							  .executable = true };
+	host.hooks.seen = HOOK_SEEN_YES;
+	host.hooks.seen_why = "it has called them";
+	host.hooks.reinstall = "make install";
+	return host;
+}
+
+/* Only libvirt itself says its version, and no captured host has one */
+static void test_hooks_of_old_libvirt(void)
+{
+	static const struct {
+		unsigned long libvirt;
+		bool direct;
+		const char *levels;
+	} rows[] = {
+		{ 6004000, false, "fail" },
+		{ 6005000, false, "pass" },
+		{ 6004000, true, "pass" },
+		{ 0, false, "pass" },
+	};
+	struct findings findings;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct check_host host = a_host_with_hooks();
+
+		host.libvirt.libvirt = rows[i].libvirt;
+		host.hooks.links[HOOK_QEMU].direct = rows[i].direct;
+		UNIT_CHECK_STR(levels(check_hooks, &host, &findings), rows[i].levels, "row %zu", i);
+		if (findings.list[0].level == FINDING_FAIL)
+			UNIT_CHECK_STR(findings.list[0].remedy,
+				       "virt-membacking hook enable --direct --reload", "row %zu",
+				       i);
+		findings_free(&findings);
+	}
+}
+
+static void test_hooks_closed_to_us(void)
+{
+	struct check_host host = a_host_with_hooks();
+	struct findings findings;
+
+	host.hooks.rc = err_set(&host.hooks.why, EACCES, "cannot look at /etc/libvirt/hooks");
+	UNIT_CHECK_STR(levels(check_hooks, &host, &findings), "fail", "closed");
+	findings_free(&findings);
+}
+
+/* ---- SELinux's labels ---- */
+
+static void test_labels(void)
+{
+	static const struct {
+		struct security security;
+		const char *levels;
+		const char *remedy;
+	} rows[] = {
+		{ { .selinux = true }, "fail", "setsebool -P virt_hooks_unconfined on" },
+		{ { .selinux = true, .labelled = true }, "pass", NULL },
+		{ { .selinux = true, .hooks_unconfined = true }, "pass", NULL },
+		{ { .selinux = true, .labelled = true, .store_type = "default_t" },
+		  "fail",
+		  "semanage fcontext -a -t virt_image_t '/srv/disk(/.*)?' && restorecon -R "
+		  "/srv/disk" },
+		{ { .selinux = true, .labelled = true, .store_type = "var_t" }, "pass", NULL },
+		{ { .selinux = true, .labelled = true, .boolean = "virt_use_fusefs" },
+		  "fail",
+		  "setsebool -P virt_use_fusefs on" },
+		{ { .apparmor = true, .profile = "virtqemud", .enforced = true },
+		  "fail",
+		  "echo '/usr/sbin/libvirt-membacking-*-hook PUx,' "
+		  ">>/etc/apparmor.d/local/usr.sbin.virtqemud && apparmor_parser -r "
+		  "/etc/apparmor.d/usr.sbin.virtqemud" },
+	};
+	struct findings findings;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct check_host host = a_host();
+
+		host.security = rows[i].security;
+		UNIT_CHECK_STR(levels(check_security, &host, &findings), rows[i].levels, "row %zu",
+			       i);
+		UNIT_CHECK_STR(findings.list[0].remedy, rows[i].remedy, "row %zu", i);
+		findings_free(&findings);
+	}
+}
+
+static void test_lines_in_commands(void)
+{
+	static const struct {
+		const char *where;
+		const char *remedy;
+	} rows[] = {
+		{ "/etc/a.conf:12: unknown key", "sed -i '12s/^/# /' /etc/a.conf" },
+		{ "/etc/a.conf:7", "sed -i '7s/^/# /' /etc/a.conf" },
+		{ "/etc/a.conf: others than root may write to it", NULL },
+		{ "/etc/a b.conf:7", NULL },
+		{ "nova.conf:7", NULL },
+		{ "", NULL },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct findings findings = { .check = "test" };
+
+		finding_add(&findings, FINDING_FAIL, "x");
+		finding_remedy_line(&findings, rows[i].where);
+		UNIT_CHECK_STR(findings.list[0].remedy, rows[i].remedy, "row %zu", i);
+		findings_free(&findings);
+	}
+}
+
 /* ---- KSM ---- */
 
 static struct config *config_of(const char *text)
@@ -567,6 +690,10 @@ static CU_TestInfo tests[] = {
 	{ "no Nova, nothing said", test_no_nova },
 	{ "what guests can have in a store", test_store_mib },
 	{ "a store whose size means anything", test_store_check },
+	{ "hooks where libvirt does not look", test_hooks_of_old_libvirt },
+	{ "hooks that can't be looked at", test_hooks_closed_to_us },
+	{ "labels and booleans", test_labels },
+	{ "lines of files in commands", test_lines_in_commands },
 	{ "other programs that set KSM", test_ksm },
 	{ "what helps against them", test_ksm_remedies },
 	{ "what keeps transparent huge pages away", test_thp },

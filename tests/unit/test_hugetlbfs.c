@@ -45,6 +45,33 @@ static void test_captured(void)
 	}
 }
 
+/* Told by a directory that libvirt makes in what it finds */
+static void test_known(void)
+{
+	const char *dir = unit_tmpdir();
+	char where[HUGETLBFS_PATH_SIZE];
+	struct kfs kfs;
+
+	unit_write(dir, "proc/self/mountinfo",
+		   "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"
+		   "2 1 0:1 / /dev/hugepages rw - hugetlbfs hugetlbfs rw,pagesize=2M\n"
+		   "3 1 0:2 / /mnt/more rw - hugetlbfs hugetlbfs rw,pagesize=2M\n"
+		   "4 1 0:3 / /dev/hugepages1G rw - hugetlbfs hugetlbfs rw,pagesize=1024M\n");
+	unit_write(dir, "dev/hugepages1G/libvirt/qemu/x", "");
+	CU_ASSERT_EQUAL_FATAL(kfs_open(&kfs, dir, NULL), 0);
+	CU_ASSERT_FALSE(hugetlbfs_known(&kfs, K2M, K2M, where));
+	CU_ASSERT_STRING_NOT_EQUAL(where, "");
+	CU_ASSERT_TRUE(hugetlbfs_known(&kfs, K1G, K2M, where));
+	CU_ASSERT_STRING_EQUAL(where, "/dev/hugepages1G");
+	CU_ASSERT_FALSE(hugetlbfs_known(&kfs, 64, K2M, where));
+	CU_ASSERT_STRING_EQUAL(where, "");
+	/* One of two is enough */
+	unit_write(dir, "dev/hugepages/libvirt/qemu/x", "");
+	CU_ASSERT_TRUE(hugetlbfs_known(&kfs, K2M, K2M, where));
+	CU_ASSERT_STRING_EQUAL(where, "/dev/hugepages");
+	kfs_close(&kfs);
+}
+
 static void test_options(void)
 {
 	static const struct {
@@ -149,6 +176,7 @@ static void test_mount(void)
 
 static CU_TestInfo tests[] = {
 	{ "captured hosts", test_captured },
+	{ "what libvirt has found", test_known },
 	{ "what options say of the page size", test_options },
 	{ "no table of mounts", test_no_table },
 	{ "mounting", test_mount },

@@ -145,9 +145,11 @@ static void test_others(void)
 
 	CU_ASSERT_STRING_EQUAL(conf.user, "libvirt-qemu");
 	CU_ASSERT_STRING_EQUAL(conf.group, "+107");
-	CU_ASSERT_TRUE(conf.hugetlbfs_mount);
+	CU_ASSERT_TRUE(conf.hugetlbfs_mount && !conf.hugetlbfs_off);
 	conf = parse("hugetlbfs_mount = \"\"\n");
-	CU_ASSERT_TRUE(conf.hugetlbfs_mount);
+	CU_ASSERT_TRUE(conf.hugetlbfs_mount && conf.hugetlbfs_off);
+	conf = parse("hugetlbfs_mount = \"/h\"\n");
+	CU_ASSERT_TRUE(conf.hugetlbfs_mount && !conf.hugetlbfs_off);
 	conf = parse("# hugetlbfs_mount = \"\"\nuser = 5\ngroup = [ 'a' ]\n");
 	CU_ASSERT_FALSE(conf.hugetlbfs_mount);
 	CU_ASSERT_STRING_EQUAL(conf.user, "");

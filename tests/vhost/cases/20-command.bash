@@ -92,3 +92,22 @@ case_status_adds_up() {
 	stop bound-0
 	is_clean "all is given back" "2M 8/8/0 0/0/0 1G 0/0/0 0/0/0"
 }
+
+# Kernels differ in what they say of parts of larger pages, and of memory that is not there
+case_every_page_is_looked_at() {
+	local node all movable got
+	# The console is a terminal, on which a bar would be drawn
+	virt-membacking fragmentation --json >/tmp/picture 2>/dev/null
+	is "all of it, and the parts add up" "$(jq -c '[.every_page, (.nodes | length),
+		([.nodes[] | .total_kib as $total | .sizes[] | .now_kib + .compact_kib + .cache_kib +
+			.used_kib + .huge_kib + .never_kib == $total] | all)]' /tmp/picture)" "[true,2,true]"
+	while read -r node all movable; do
+		set_pool "$node" 1G $((all + 1))
+		got=$(pool "$node" 1G nr)
+		set_pool "$node" 1G 0
+		holds "node $node: $movable of $all ranges of 1 GiB, and the kernel made $got" \
+			[ "$got" -le "$movable" ]
+	done < <(jq -r '.nodes[] | "\(.id) \(.sizes[] | select(.page_kib == 1048576).ranges |
+		"\(.all) \(.movable)")"' /tmp/picture)
+	is_clean "all is given back" "2M 0/0/0 0/0/0 1G 0/0/0 0/0/0"
+}

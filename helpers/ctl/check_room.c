@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * DOC: would the guests that start with the host start now?
+ *
+ * For each size of huge pages, and for each node that guests are bound to: what those guests
+ * ask for that don't run, and what lies idle or could be made.  All that is counted on the
+ * supply side is an upper bound, so what is found is found for certain, as far as nobody
+ * frees memory.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "ctl/check.h"
+
+/* Stands for all nodes */
+#define ANY_NODE (-1)
+
+static uint64_t size_of(const struct check_host *host, const struct guest_memory *memory)
+{
+	return memory->page_kib ? memory->page_kib : host->view->default_page_kib;
+}
+
+/* Bound to this very node */
+static bool is_bound(const struct guest_memory *memory, int node)
+{
+	struct nodeset one = { 0 };
+
+	nodeset_add(&one, (unsigned int)node);
+	return memory->bind == GUEST_BIND_STRICT && nodeset_equal(&memory->nodes, &one);
+}
+
+static uint64_t pages_of(const struct check_host *host, const struct guest *guest,
+			 uint64_t page_kib, int node)
+{
+	uint64_t pages = 0;
+	size_t i;
+
+	for (i = 0; i < guest->n_memory; i++) {
+		const struct guest_memory *memory = &guest->memory[i];
+
+		if (memory->hugepages && size_of(host, memory) == page_kib &&
+		    (node == ANY_NODE || is_bound(memory, node)))
+			pages = u64_add_sat(pages, u64_div_up(memory->size_kib, page_kib));
+	}
+	return pages;
+}
+
+/* What is reserved for a guest by hand is not to be had once more */
+static bool waits(const struct check_host *host, size_t index)
+{
+	const struct libvirt_guest *guest = &host->libvirt.guests[index];
+
+	return guest->guest && guest->autostart && !host->runs[index] &&
+	       !ledgers_find(host->ledgers, guest->guest->uuid) &&
+	       check_wants(host, guest->name, guest->guest->uuid);
+}
+
+static uint64_t wanted(const struct check_host *host, uint64_t page_kib, int node)
+{
+	uint64_t pages = 0;
+	size_t i;
+
+	for (i = 0; i < host->libvirt.n; i++)
+		if (waits(host, i))
+			pages = u64_add_sat(pages, pages_of(host, host->libvirt.guests[i].guest,
+							    page_kib, node));
+	return pages;
+}
+
+static uint64_t idle_on(const struct host_view *view, uint64_t page_kib, unsigned int node)
+{
+	const struct pool_view *pool = host_view_pool(view, page_kib, node);
+
+	return pool ? host_view_idle(host_view_size(view, page_kib), pool) : 0;
+}
+
+static uint64_t supply_of(const struct check_host *host, uint64_t page_kib,
+			  const struct numa_node *node)
+{
+	uint64_t pages = idle_on(host->view, page_kib, node->id);
+	struct fragmentation_share share;
+
+	if (!config_hugepages(host->config)->manage)
+		return pages;
+	fragmentation_share(&host->fragmentation, node, page_kib,
+			    host_view_pooled(host->view, node->id), &share);
+	return pages + (share.now_kib + share.compact_kib + share.cache_kib) / page_kib;
+}
+
+static uint64_t supply(const struct check_host *host, uint64_t page_kib, int node)
+{
+	uint64_t pages = 0;
+	size_t i;
+
+	for (i = 0; i < host->view->numa.n_nodes; i++)
+		if (node == ANY_NODE || host->view->numa.nodes[i].id == (unsigned int)node)
+			pages += supply_of(host, page_kib, &host->view->numa.nodes[i]);
+	return pages;
+}
+
+/* Where we leave the pools alone somebody else has to see to them */
+static void remedy_by_hand(const struct host_view *view, uint64_t page_kib, int node, uint64_t lack,
+			   struct findings *findings)
+{
+	char dir[64] = "/sys/kernel/mm";
+	uint64_t total = 0;
+	size_t i;
+
+	if (node != ANY_NODE)
+		snprintf(dir, sizeof(dir), "/sys/devices/system/node/node%d", node);
+	for (i = 0; i < view->numa.n_nodes; i++) {
+		unsigned int id = view->numa.nodes[i].id;
+		const struct pool_view *pool = host_view_pool(view, page_kib, id);
+
+		if (pool && (node == ANY_NODE || id == (unsigned int)node))
+			total += hugepages_persistent(&pool->pool);
+	}
+	finding_remedy(findings,
+		       "echo %" PRIu64 " >%s/hugepages/hugepages-%" PRIu64 "kB/nr_hugepages",
+		       total + lack, dir, page_kib);
+}
+
+/* Pages as large as a GiB must be kept once they are had.  Of others the picture says what is
+ * in the way */
+static void add_remedy(const struct check_host *host, uint64_t page_kib, int node, uint64_t lack,
+		       struct findings *findings)
+{
+	if (!config_hugepages(host->config)->manage)
+		remedy_by_hand(host->view, page_kib, node, lack, findings);
+	else if (page_kib >= KIB_PER_GIB)
+		finding_remedy(findings, "virt-membacking conf apply hugepages-1g");
+	else
+		finding_remedy(findings, "virt-membacking fragmentation");
+}
+
+/* Return: false if there is too little */
+static bool check_node(const struct check_host *host, uint64_t page_kib, int node,
+		       struct findings *findings)
+{
+	uint64_t need = wanted(host, page_kib, node), have;
+	char text[TEXT_KIB_SIZE], where[32] = "";
+
+	if (!need)
+		return true;
+	have = supply(host, page_kib, node);
+	if (have >= need)
+		return true;
+	if (node != ANY_NODE)
+		snprintf(where, sizeof(where), " on node %d", node);
+	finding_add(findings, FINDING_WARN,
+		    "guests that start with the host want %" PRIu64 " page%s of %s%s, and at most "
+		    "%" PRIu64 " could be had now, %s: some of them would be refused",
+		    need, need == 1 ? "" : "s", text_from_kib(page_kib, text), where, have,
+		    config_hugepages(host->config)->manage ?
+			    "compaction and reclaim of cache included" :
+			    "since [hugepages] manage = no leaves the pools as they are");
+	add_remedy(host, page_kib, node, need - have, findings);
+	return false;
+}
+
+static void check_size(const struct check_host *host, uint64_t page_kib, struct findings *findings)
+{
+	bool enough = true;
+	size_t i;
+
+	for (i = 0; i < host->view->numa.n_nodes; i++)
+		if (!check_node(host, page_kib, (int)host->view->numa.nodes[i].id, findings))
+			enough = false;
+	if (enough)
+		check_node(host, page_kib, ANY_NODE, findings);
+}
+
+void check_room(const struct check_host *host, struct findings *findings)
+{
+	size_t before = findings->n, i;
+	uint64_t pages = 0;
+
+	if (!host->has_fragmentation)
+		return;
+	for (i = 0; i < host->view->n_sizes; i++) {
+		check_size(host, host->view->sizes[i].page_kib, findings);
+		pages = u64_add_sat(pages, wanted(host, host->view->sizes[i].page_kib, ANY_NODE));
+	}
+	if (findings->n == before && pages)
+		finding_add(findings, FINDING_PASS,
+			    "there is room for the huge pages of all guests that start with the "
+			    "host");
+}
