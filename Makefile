@@ -4,6 +4,7 @@
 #
 #   make              build the hooks and the command into build/
 #   make check        unit tests; no root needed
+#   make fuzz         the parsers with any bytes, for FUZZ_SECONDS=60 each; takes clang
 #   sudo make demo    install what is needed, then one real guest through the hook
 #   sudo make test    install what is needed, then all the tests
 #   sudo make bench   the measurements of tests/bench/RESULTS.md
@@ -133,6 +134,22 @@ $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/tests/unit/uni
 unit-tests: $(unit_tests)
 check: unit-tests
 	$(Q)tests/run-unit $(unit_tests)
+
+# What is found is kept below $(BUILD)/fuzz, and the next call goes on from there
+FUZZ_SECONDS ?= 60
+fuzz_tests = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(core_src)
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $@.corpus
+	$(Q)clang -std=gnu11 $(CPPFLAGS) -g -O1 $(XML_CFLAGS) -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -o $@ $^ $(hook_libs)
+
+.PHONY: fuzz
+fuzz: $(fuzz_tests)
+	$(Q)cd $(BUILD)/fuzz && for f in $(notdir $(fuzz_tests)); do \
+		./$$f -max_len=4096 -timeout=10 -max_total_time=$(FUZZ_SECONDS) $$f.corpus \
+			$(CURDIR)/tests/guests $(CURDIR)/conf-snippets || exit 1; done
 
 # ---- everything, on a real host ----
 

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -13,6 +15,10 @@
 #include "base/clock.h"
 
 #define POLL_MS 200
+
+/* For dying.  What waits for a file system may do so where no signal reaches it: then
+ * whoever reaps our orphans has it */
+#define DYING_MS 1000
 
 static void leave_stdio(void)
 {
@@ -84,9 +90,27 @@ int child_wait(pid_t pid, uint64_t deadline)
 	do {
 		ready = poll(&poller, 1, (int)least(clock_left_ms(deadline), POLL_MS));
 	} while ((ready < 0 && errno == EINTR) || (ready == 0 && clock_left_ms(deadline)));
+	if (ready != 1) {
+		kill(pid, SIGKILL);
+		if (poll(&poller, 1, DYING_MS) == 1)
+			reap(pid);
+	}
 	close(poller.fd);
-	if (ready == 1)
-		return reap(pid);
-	child_stop(pid);
-	return -ETIMEDOUT;
+	return ready == 1 ? reap(pid) : -ETIMEDOUT;
+}
+
+int child_call(int (*work)(void *arg), void *arg, size_t size, uint64_t deadline)
+{
+	void *shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid;
+	int rc;
+
+	if (shared == MAP_FAILED)
+		return -errno;
+	memcpy(shared, arg, size);
+	pid = child_start(work, shared);
+	rc = pid < 0 ? pid : child_wait(pid, deadline);
+	memcpy(arg, shared, size);
+	munmap(shared, size);
+	return rc;
 }

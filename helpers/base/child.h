@@ -8,6 +8,7 @@
 #ifndef MEMBACKING_BASE_CHILD_H
 #define MEMBACKING_BASE_CHILD_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -22,9 +23,18 @@ pid_t child_start(int (*work)(void *arg), void *arg);
 /**
  * child_wait() - Wait until the child ends; kill it at the deadline
  * @deadline:	clock_ms()
- * Return: what @work returned, or -ETIMEDOUT
+ * Return: what @work returned, or -ETIMEDOUT.  A child that the kernel doesn't let die is left
+ * alone then
  */
 int child_wait(pid_t pid, uint64_t deadline);
+
+/**
+ * child_call() - Run @work in a child, on a copy of @arg
+ * @arg:	@size bytes.  Has what @work made of them afterwards; in part, if the child died
+ * @deadline:	clock_ms()
+ * Return: as child_wait()
+ */
+int child_call(int (*work)(void *arg), void *arg, size_t size, uint64_t deadline);
 
 /* Kill and reap */
 void child_stop(pid_t pid);

@@ -54,7 +54,7 @@ int err_prefix(struct err *err, int rc, const char *fmt, ...)
 	size_t used;
 	va_list ap;
 
-	if (!err)
+	if (!err || rc >= 0)
 		return rc;
 	old = *err;
 	va_start(ap, fmt);

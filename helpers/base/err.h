@@ -33,7 +33,8 @@ int err_sys(struct err *err, int errnum, const char *fmt, ...)
 
 /**
  * err_prefix() - Put context in front of a sentence: "CONTEXT: SENTENCE"
- * @rc:		What the failing function returned
+ * @rc:		What the function returned that may have failed; 0 or more: it has not,
+ *		and there is no sentence
  *
  * Return: @rc
  */

@@ -123,9 +123,6 @@ const char *check_daemon(const struct check_host *host);
 /* A guest with memory in files below memory_backing_dir */
 bool check_guest_has_files(const struct libvirt_guest *guest);
 
-/* One with huge pages */
-bool check_guest_has_hugepages(const struct libvirt_guest *guest);
-
 void check_hooks(const struct check_host *host, struct findings *findings);
 void check_mounts(const struct check_host *host, struct findings *findings);
 void check_room(const struct check_host *host, struct findings *findings);

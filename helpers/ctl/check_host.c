@@ -48,16 +48,6 @@ bool check_guest_has_files(const struct libvirt_guest *guest)
 	return false;
 }
 
-bool check_guest_has_hugepages(const struct libvirt_guest *guest)
-{
-	size_t i;
-
-	for (i = 0; guest->guest && i < guest->guest->n_memory; i++)
-		if (guest->guest->memory[i].hugepages)
-			return true;
-	return false;
-}
-
 /* ---- libvirt's daemon ---- */
 
 /* 0: it can't be told */
@@ -130,7 +120,7 @@ static void find_impassable(const struct ctl *ctl, const struct store_view *stor
 	const char *dir = qemu_conf_memory_dir(conf);
 	size_t i;
 
-	if (!store->in_use || !*qemu_conf_memory_below(conf))
+	if (!store->in_use || !store->state.present || !*qemu_conf_memory_below(conf))
 		return;
 	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		cleanup_close int fd = store_open_base(&ctl->kfs, dir, parts[i], false, NULL);
@@ -205,7 +195,8 @@ static bool wants_room(const struct libvirt_host *libvirt)
 	size_t i;
 
 	for (i = 0; i < libvirt->n; i++)
-		if (libvirt->guests[i].autostart && check_guest_has_hugepages(&libvirt->guests[i]))
+		if (libvirt->guests[i].autostart && libvirt->guests[i].guest &&
+		    guest_asks_for_hugepages(libvirt->guests[i].guest))
 			return true;
 	return false;
 }

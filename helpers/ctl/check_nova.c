@@ -160,7 +160,7 @@ static void check_hugepages(const struct check_host *host, struct findings *find
 	for (i = 0; i < host->libvirt.n; i++) {
 		const struct libvirt_guest *guest = &host->libvirt.guests[i];
 
-		if (!check_guest_has_hugepages(guest))
+		if (!guest->guest || !guest_asks_for_hugepages(guest->guest))
 			continue;
 		if (!n++)
 			first = guest;

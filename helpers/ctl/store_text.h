@@ -6,16 +6,12 @@
 #define MEMBACKING_CTL_STORE_TEXT_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 struct err;
 struct store_view;
 
 /* What it is called; a directory without a [store] has a name all the same */
 const char *store_text_name(const struct store_view *store);
-
-/* "store 'ram' (/srv/ram)", or just the directory.  Return: @buf */
-const char *store_text_label(const struct store_view *store, char *buf, size_t size);
 
 /* Not mounted, as it may be: it will be, for the first guest */
 bool store_is_waiting(const struct store_view *store);

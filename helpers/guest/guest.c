@@ -140,6 +140,16 @@ int guest_parse(const char *xml, size_t len, struct guest **guest, struct err *e
 	return 0;
 }
 
+bool guest_asks_for_hugepages(const struct guest *guest)
+{
+	size_t i;
+
+	for (i = 0; i < guest->n_memory; i++)
+		if (guest->memory[i].hugepages)
+			return true;
+	return false;
+}
+
 void guest_free(struct guest *guest)
 {
 	size_t i;

@@ -114,6 +114,9 @@ struct guest {
  */
 int guest_parse(const char *xml, size_t len, struct guest **guest, struct err *err);
 
+/* Does any part of its memory lie in huge pages? */
+bool guest_asks_for_hugepages(const struct guest *guest);
+
 /* Names that libvirt may give a guest's directory below memory_backing_dir */
 #define GUEST_DIRECTORIES    2
 #define GUEST_DIRECTORY_SIZE 256

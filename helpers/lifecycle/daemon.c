@@ -77,6 +77,7 @@ static int alone(const struct kfs *kfs, int (*work)(const struct kfs *kfs, struc
 		return rc;
 	flock(state.guestsfd, LOCK_EX);
 	rc = work(kfs, err);
+	flock(state.guestsfd, LOCK_UN);
 	state_close(&state);
 	return rc;
 }

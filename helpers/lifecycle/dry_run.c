@@ -112,16 +112,6 @@ static int look(const struct kfs *kfs, const struct guest *guest, const struct d
 	return rc;
 }
 
-static bool asks_for_pages(const struct guest *guest)
-{
-	size_t i;
-
-	for (i = 0; i < guest->n_memory; i++)
-		if (guest->memory[i].hugepages)
-			return true;
-	return false;
-}
-
 /* @policy: NULL where no configuration was asked */
 static void why_nothing(const struct guest *guest, const struct guest_policy *policy,
 			struct dry_run *run)
@@ -130,7 +120,7 @@ static void why_nothing(const struct guest *guest, const struct guest_policy *po
 	const char *asks = "it asks for neither huge pages nor file-backed memory";
 	const char *ksm = "this kernel has no KSM";
 
-	if (asks_for_pages(guest))
+	if (guest_asks_for_hugepages(guest))
 		asks = "its huge pages are not managed (manage = no)";
 	if (gain != KSM_GAINS)
 		ksm = ksm_rules_why(gain);

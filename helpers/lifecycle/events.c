@@ -399,16 +399,6 @@ static bool holds_size(const struct ledger *ledger, uint64_t page_kib)
 	return false;
 }
 
-static bool has_pages(const struct ledger *ledger)
-{
-	size_t i;
-
-	for (i = 0; i < ledger->list.n; i++)
-		if (ledger->list.steps[i].kind == STEP_HUGEPAGES)
-			return true;
-	return false;
-}
-
 /* A claim does not bind the kernel: a guest without a binding can take pages that
  * were grown for another one.  Nothing can be done about it now, but somebody
  * will wonder why a guest is slow, or has too few */
@@ -418,7 +408,8 @@ static void log_placement(const struct kfs *kfs, const struct ledger *ledger)
 	pid_t pid = 0;
 	size_t i;
 
-	if (!has_pages(ledger) || !liveness_qemu(kfs, ledger->name, &pid) || !pid)
+	if (!step_list_has(&ledger->list, STEP_HUGEPAGES) ||
+	    !liveness_qemu(kfs, ledger->name, &pid) || !pid)
 		return;
 	if (qemu_memory_mapped(kfs, pid, &mapped) < 0)
 		return;
@@ -496,14 +487,14 @@ static int adopt_store(const struct kfs *kfs, const struct guest *guest,
 	struct err err;
 
 	if (view_stores(kfs, decided->config, &nobody, NULL, &host, &err) == 0 &&
-	    store_choose(&host, "", &store, &err) == 0) {
+	    store_choose(&host, "", &store, &err) == 0 && store->state.present) {
 		store_step_fill(guest, store, &host, &step.store);
 		step.store.mount = false;
 		step.store.ready = true;
 	}
 	view_stores_free(&host);
 	/* Its files may lie where memory_backing_dir led to when it was started */
-	if (!step.store.ready || !store_step_used(kfs, &step.store))
+	if (!step.store.ready || !store_step_use(kfs, &step.store).size_kib)
 		return 0;
 	return append_step(list, &step);
 }

@@ -42,16 +42,6 @@ static void cleanup_reservation(struct reservation *r)
 
 /* ---- may it be ---- */
 
-static bool asks_for_pages(const struct guest *guest)
-{
-	size_t i;
-
-	for (i = 0; i < guest->n_memory; i++)
-		if (guest->memory[i].hugepages)
-			return true;
-	return false;
-}
-
 static int decide(struct reservation *r, struct err *err)
 {
 	const struct guest *guest = r->guest;
@@ -65,8 +55,9 @@ static int decide(struct reservation *r, struct err *err)
 	if (r->decided.needs.hugepages)
 		return 0;
 	return err_set(err, EINVAL, "there is nothing to reserve for guest '%s': %s", guest->name,
-		       asks_for_pages(guest) ? "its huge pages are not managed (manage = no)" :
-					       "it asks for no huge pages");
+		       guest_asks_for_hugepages(guest) ?
+			       "its huge pages are not managed (manage = no)" :
+			       "it asks for no huge pages");
 }
 
 static int being_reserved(const struct ledger *own, struct err *err)

@@ -117,8 +117,11 @@ int state_lock(struct state *state, uint64_t deadline, struct err *err)
 
 void state_unlock(struct state *state)
 {
-	if (state->lockfd >= 0)
-		close(state->lockfd);
+	if (state->lockfd < 0)
+		return;
+	/* A child that could not be killed has the descriptor too */
+	flock(state->lockfd, LOCK_UN);
+	close(state->lockfd);
 	state->lockfd = -1;
 }
 

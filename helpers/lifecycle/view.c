@@ -132,16 +132,6 @@ static void claim_size(const struct kfs *kfs, const struct ledger *ledger, pid_t
 				    u64_min(left, qemu_memory_reserved(kfs, pid, size->page_kib)));
 }
 
-static bool has_pages(const struct ledger *ledger)
-{
-	size_t i;
-
-	for (i = 0; i < ledger->list.n; i++)
-		if (ledger->list.steps[i].kind == STEP_HUGEPAGES)
-			return true;
-	return false;
-}
-
 static void claim(const struct kfs *kfs, const struct ledger *ledger, struct host_view *host)
 {
 	struct qemu_memory mapped = { 0 };
@@ -189,7 +179,7 @@ int view_account(const struct kfs *kfs, const struct ledgers *ledgers, struct ho
 
 			step_account(step, host);
 		}
-		if (ledger->alive && has_pages(ledger)) {
+		if (ledger->alive && step_list_has(&ledger->list, STEP_HUGEPAGES)) {
 			claim(kfs, ledger, host);
 			claims = true;
 		}
@@ -242,8 +232,9 @@ static void settle_files(const struct kfs *kfs, const struct step_store *step,
 {
 	struct store_view *store = store_at(host, step->path);
 
-	if (store)
-		store->stale_kib = u64_add_sat(store->stale_kib, store_step_used(kfs, step));
+	if (store && store->state.present)
+		store->stale_kib =
+			u64_add_sat(store->stale_kib, store_step_use(kfs, step).held_kib);
 }
 
 static void settle_step(const struct kfs *kfs, const struct step *step, struct host_view *host)

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "guest/guest.h"
 #include "kernel/kfs.h"
 #include "lifecycle/ledger.h"
@@ -110,14 +111,20 @@ static int promise_step(const struct kfs *kfs, const struct ledger *ledger,
 			const struct step_store *step, struct host_view *host, struct err *err)
 {
 	struct store_view *best = store_at(host, step->path);
+	struct store_use use = { 0 };
 	size_t i;
 
 	/* The sections may have changed since that guest's start */
 	for (i = 0; !best && i < host->n_stores; i++)
 		if (is_within(step->dir, host->stores[i].config.path))
 			best = &host->stores[i];
-	return best ? add_promise(best, ledger, step->size_kib, store_step_used(kfs, step), err) :
-		      0;
+	if (!best)
+		return 0;
+	/* Not in one that does not answer */
+	if (best->state.present)
+		use = store_step_use(kfs, step);
+	/* What was plugged in since the start has a file, and no other trace */
+	return add_promise(best, ledger, u64_max(step->size_kib, use.size_kib), use.held_kib, err);
 }
 
 static int add_promises(const struct kfs *kfs, const struct ledgers *ledgers,
@@ -152,7 +159,7 @@ static void find_stale(const struct kfs *kfs, const struct guest *guest, struct 
 		if (!store->in_use || !store->state.present)
 			continue;
 		store_step_fill(guest, store, host, &step);
-		store->stale_kib = store_step_used(kfs, &step);
+		store->stale_kib = store_step_use(kfs, &step).held_kib;
 	}
 }
 
@@ -172,10 +179,13 @@ static int read_all(const struct kfs *kfs, const struct guest *guest, struct hos
 		if (rc == 0)
 			rc = find_elsewhere(kfs, store, dir, &why);
 		if (rc < 0 && guest && store->in_use)
-			return err_set(err, -rc, "%s", why.text);
+			return err_set(err, -rc, "guest '%s': %s", guest->name, why.text);
 		if (rc < 0) {
 			log_warning("store '%s' is left out: %s", store->config.name, why.text);
 			store->state = (struct store_state){ .present = false };
+			snprintf(store->unreadable, sizeof(store->unreadable), "%.*s",
+				 (int)sizeof(store->unreadable) - 1, why.text);
+			text_mend(store->unreadable);
 		}
 	}
 	return 0;

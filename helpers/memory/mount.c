@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -358,30 +357,25 @@ int mount_find(const struct kfs *kfs, const char *path, struct mount_info *info,
 
 struct job {
 	const struct mount_spec *spec;
-	struct err *err; /* shared with the parent */
+	struct err err;
 };
 
 static int in_child(int (*work)(void *arg), struct job *job, uint64_t deadline, struct err *err)
 {
 	const char *target = job->spec->target;
-	pid_t pid;
-	int rc;
+	int rc = child_call(work, job, sizeof(*job), deadline);
 
-	job->err = mmap(NULL, sizeof(*job->err), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-			-1, 0);
-	if (job->err == MAP_FAILED)
-		return err_sys(err, errno, "cannot share memory with a child");
-	pid = child_start(work, job);
-	rc = pid < 0 ? pid : child_wait(pid, deadline);
 	/* It may have died at any point */
-	job->err->text[sizeof(job->err->text) - 1] = '\0';
+	job->err.text[sizeof(job->err.text) - 1] = '\0';
 	if (rc == -ETIMEDOUT)
-		err_set(err, ETIMEDOUT, "mounting or unmounting %s took too long: stopped", target);
-	else if (rc < 0 && !*job->err->text)
+		err_set(err, ETIMEDOUT,
+			"mounting or unmounting %s took too long: stopped; the kernel's log "
+			"(dmesg) may say what it waits for",
+			target);
+	else if (rc < 0 && !*job->err.text)
 		err_sys(err, -rc, "the child that mounts or unmounts %s failed", target);
 	else if (rc < 0 && err)
-		*err = *job->err;
-	munmap(job->err, sizeof(*job->err));
+		*err = job->err;
 	return rc;
 }
 
@@ -441,7 +435,7 @@ static int check_target(const char *target, const char *what, struct err *err)
 	struct stat st;
 
 	if (stat(target, &st) < 0)
-		return err_sys(err, errno, "%s: the mount point", what);
+		return err_sys(err, errno, "%s: the mount point (mkdir -p makes it)", what);
 	if (!S_ISDIR(st.st_mode))
 		return err_set(err, ENOTDIR, "%s: the mount point is no directory", what);
 	return 0;
@@ -454,12 +448,17 @@ static int check_source(const char *source, const char *what, struct err *err)
 		cleanup_free char *device = lib.mnt_resolve_spec(source, NULL);
 
 		if (!device)
-			return err_set(err, ENODEV, "%s: there is no device with %s", what, source);
+			return err_set(
+				err, ENODEV,
+				"%s: there is no device with %s (blkid shows those there are)",
+				what, source);
 		return 0;
 	}
 	/* Two slashes: a CIFS share */
 	if (source[0] == '/' && source[1] != '/' && access(source, F_OK) < 0 && errno == ENOENT)
-		return err_set(err, ENODEV, "%s: there is no device %s", what, source);
+		return err_set(err, ENODEV,
+			       "%s: there is no device %s (lsblk shows those there are)", what,
+			       source);
 	return 0;
 }
 
@@ -479,7 +478,10 @@ static int use_fstab(struct libmnt_context *context, const struct mount_spec *sp
 	if (rc)
 		rc = err_set(err, EIO, "%s: it can't be read", what);
 	else if (!fs)
-		rc = err_set(err, ENODEV, "%s: there is no line for it", what);
+		rc = err_set(err, ENODEV,
+			     "%s: there is no line for it: add one, or give the store a source in "
+			     "membacking.conf",
+			     what);
 	else if (source)
 		rc = check_source(source, what, err);
 	lib.mnt_unref_table(table);
@@ -515,23 +517,23 @@ static int set_up(struct libmnt_context *context, const struct mount_spec *spec,
 
 static int make_work(void *arg)
 {
-	const struct job *job = arg;
+	struct job *job = arg;
 	const struct mount_spec *spec = job->spec;
 	struct libmnt_context *context;
 	char what[1024];
 	int rc;
 
 	describe(spec, what, sizeof(what));
-	rc = check_target(spec->target, what, job->err);
+	rc = check_target(spec->target, what, &job->err);
 	if (rc < 0)
 		return rc;
 	set_environment();
 	context = lib.mnt_new_context();
 	if (!context)
-		return err_set(job->err, ENOMEM, "out of memory");
-	rc = set_up(context, spec, what, job->err);
+		return err_set(&job->err, ENOMEM, "out of memory");
+	rc = set_up(context, spec, what, &job->err);
 	if (rc == 0)
-		rc = outcome(context, lib.mnt_context_mount(context), what, job->err);
+		rc = outcome(context, lib.mnt_context_mount(context), what, &job->err);
 	lib.mnt_free_context(context);
 	return rc;
 }
@@ -548,7 +550,7 @@ int mount_make(const struct mount_spec *spec, uint64_t deadline, struct err *err
 
 static int remove_work(void *arg)
 {
-	const struct job *job = arg;
+	struct job *job = arg;
 	struct libmnt_context *context;
 	char what[MOUNT_PATH_SIZE + 32];
 	int rc = -ENOMEM;
@@ -556,9 +558,9 @@ static int remove_work(void *arg)
 	set_environment();
 	context = lib.mnt_new_context();
 	if (!context || lib.mnt_context_set_target(context, job->spec->target))
-		return err_set(job->err, ENOMEM, "out of memory");
+		return err_set(&job->err, ENOMEM, "out of memory");
 	snprintf(what, sizeof(what), "cannot unmount %s", job->spec->target);
-	rc = outcome(context, lib.mnt_context_umount(context), what, job->err);
+	rc = outcome(context, lib.mnt_context_umount(context), what, &job->err);
 	lib.mnt_free_context(context);
 	return rc;
 }

@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "base/child.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/text.h"
 #include "kernel/kfs.h"
@@ -21,6 +23,9 @@
 
 /* As many as are looked at in one go; QEMU's user could make any number */
 #define GUESTS_MAX 16384
+
+/* A slow server answers within this; all others wait behind the host lock meanwhile */
+#define ANSWER_MS 3000
 
 /* ---- the file system ---- */
 
@@ -57,31 +62,70 @@ static bool is_root(const struct kfs *kfs, const struct stat *st, const struct m
 	return mount_find(kfs, "/", &root, NULL) >= 0 && !strcmp(root.devno, mount->devno);
 }
 
+/* A look at a directory, in a child: only that can be given up */
+struct look {
+	const struct kfs *kfs;
+	const char *path;
+	struct stat st;
+	struct store_state state;
+	bool opened;
+};
+
+static int look_work(void *arg)
+{
+	struct look *look = arg;
+	/* O_DIRECTORY makes automount mount what belongs here */
+	cleanup_close int fd = openat2_in_root(look->kfs->rootfd, look->path, O_PATH | O_DIRECTORY);
+
+	if (fd < 0)
+		return -errno;
+	look->opened = true;
+	look->state.present = true;
+	return fstat(fd, &look->st) < 0 ? -errno : read_sizes(fd, &look->state);
+}
+
+static int look_at(struct look *look, struct err *err)
+{
+	int rc = child_call(look_work, look, sizeof(*look), clock_ms() + ANSWER_MS);
+
+	if (rc == -ETIMEDOUT)
+		return err_set(err, ETIMEDOUT,
+			       "the file system at %s does not answer: see whether its server or "
+			       "device is alive, or unmount it with: umount -l %s",
+			       look->path, look->path);
+	if (rc < 0)
+		return err_sys(err, -rc,
+			       look->opened ? "cannot tell the state of the file system at %s" :
+					      "cannot open %s",
+			       look->path);
+	return 0;
+}
+
 int store_read(const struct kfs *kfs, const char *path, struct store_state *state, struct err *err)
 {
-	/* O_DIRECTORY makes automount mount what belongs here */
-	cleanup_close int fd = openat2_in_root(kfs->rootfd, path, O_PATH | O_DIRECTORY);
-	struct store_state now = { .present = true };
-	struct stat st;
-	int rc;
+	struct look look = { .kfs = kfs, .path = path };
+	int rc = look_at(&look, err);
 
-	if (fd < 0 && errno == ENOENT) {
+	if (rc == -ENOENT && !look.opened) {
 		*state = (struct store_state){ .present = false };
 		return 0;
 	}
-	if (fd < 0)
-		return err_sys(err, errno, "cannot open %s", path);
-	rc = fstat(fd, &st) < 0 ? -errno : read_sizes(fd, &now);
-	if (rc < 0)
-		return err_sys(err, -rc, "cannot tell the state of the file system at %s", path);
-	rc = mount_find(kfs, path, &now.mount, err);
+	if (rc == 0)
+		rc = mount_find(kfs, path, &look.state.mount, err);
 	if (rc < 0)
 		return rc;
-	now.mountpoint = rc;
-	now.root = is_root(kfs, &st, &now.mount);
-	now.traversable = st.st_mode & S_IXOTH;
-	*state = now;
+	look.state.mountpoint = rc;
+	look.state.root = is_root(kfs, &look.st, &look.state.mount);
+	look.state.traversable = look.st.st_mode & S_IXOTH;
+	*state = look.state;
 	return 0;
+}
+
+int store_answers(const struct kfs *kfs, const char *path, struct err *err)
+{
+	struct look look = { .kfs = kfs, .path = path };
+
+	return look_at(&look, err) == -ETIMEDOUT ? -ETIMEDOUT : 0;
 }
 
 /* ---- BASE ---- */
@@ -240,24 +284,26 @@ static uint64_t held_kib(const struct stat *st)
 	return S_ISREG(st->st_mode) ? (uint64_t)st->st_blocks / 2 : 0;
 }
 
-static int add_kib(void *arg, int dirfd, const char *name, const struct stat *st)
+static int add_use(void *arg, int dirfd, const char *name, const struct stat *st)
 {
-	uint64_t *kib = arg;
+	struct store_use *use = arg;
 
 	(void)dirfd;
 	(void)name;
-	*kib = u64_add_sat(*kib, held_kib(st));
+	use->held_kib = u64_add_sat(use->held_kib, held_kib(st));
+	if (S_ISREG(st->st_mode))
+		use->size_kib = u64_add_sat(use->size_kib, u64_div_up((uint64_t)st->st_size, 1024));
 	return 0;
 }
 
-uint64_t store_guest_kib(int basefd, const char *name)
+struct store_use store_guest_use(int basefd, const char *name)
 {
 	cleanup_close int fd = is_name(name) ? open_dir(basefd, name) : -EINVAL;
-	uint64_t kib = 0;
+	struct store_use use = { 0 };
 
 	if (fd >= 0)
-		for_each_entry(fd, FILES_MAX, add_kib, &kib);
-	return kib;
+		for_each_entry(fd, FILES_MAX, add_use, &use);
+	return use;
 }
 
 struct removal {

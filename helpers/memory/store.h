@@ -62,8 +62,18 @@ struct store_state {
  *
  * A @path that does not exist is no error.  xfs frees what was unlinked a moment later:
  * read it again before somebody is refused.
+ * Return: 0, or -ETIMEDOUT as store_answers(), ...
  */
 int store_read(const struct kfs *kfs, const char *path, struct store_state *state, struct err *err);
+
+/**
+ * store_answers() - Can the file system at @path be looked at?
+ *
+ * One on a server that is gone keeps whoever touches it waiting, and with him all who
+ * wait for the host lock.  To be asked before that, wherever store_read() has not been.
+ * Return: -ETIMEDOUT after some seconds; 0 in all other cases, other errors among them
+ */
+int store_answers(const struct kfs *kfs, const char *path, struct err *err);
 
 /**
  * store_open_base() - Open the directory that holds the guests' directories
@@ -79,8 +89,17 @@ int store_read(const struct kfs *kfs, const char *path, struct store_state *stat
 int store_open_base(const struct kfs *kfs, const char *path, const char *below, bool make,
 		    struct err *err);
 
-/* What the files of the guest's directory @name hold now, in KiB; 0 if there are none */
-uint64_t store_guest_kib(int basefd, const char *name);
+/**
+ * struct store_use - The files of a guest's directory, all 0 if there are none
+ * @held_kib:	What they hold now
+ * @size_kib:	What they can come to hold: they have holes where nothing was written yet
+ */
+struct store_use {
+	uint64_t held_kib;
+	uint64_t size_kib;
+};
+
+struct store_use store_guest_use(int basefd, const char *name);
 
 /**
  * store_remove_guest() - Remove a guest's directory and the memory files in it

@@ -62,6 +62,7 @@ struct store_promise {
  * @configured:	false: there is no [store]; this is just where libvirt puts memory
  * @in_use:	memory_backing_dir lies in it
  * @state:	Of @config.path
+ * @unreadable:	Why that could not be found out: a sentence.  Empty: it could
  * @elsewhere:	@in_use, but memory_backing_dir lies on another file system, which is
  *		mounted below @config.path
  * @stale_kib:	Held by what an earlier guest left in the directory that the guest in
@@ -73,6 +74,7 @@ struct store_view {
 	bool configured;
 	bool in_use;
 	struct store_state state;
+	char unreadable[256];
 	bool elsewhere;
 	uint64_t stale_kib;
 	bool wrong_source;

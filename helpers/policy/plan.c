@@ -47,16 +47,13 @@ struct planner {
 struct plan_needs plan_needs_host(const struct guest *guest, const struct guest_policy *policy)
 {
 	struct plan_needs needs = {
+		.hugepages = policy->hugepages.manage && guest_asks_for_hugepages(guest),
 		.store = guest_file_kib(guest),
 		.ksm = ksm_rules_wanted(guest, policy),
 		/* Who is to have them is told what keeps them from coming */
 		.thp = policy->thp.manage,
 	};
-	size_t i;
 
-	for (i = 0; policy->hugepages.manage && i < guest->n_memory; i++)
-		if (guest->memory[i].hugepages)
-			needs.hugepages = true;
 	return needs;
 }
 

@@ -159,6 +159,17 @@ static bool copy(struct span value, char *buf, size_t size)
 	return true;
 }
 
+/* Single slashes, and none at the end: it is compared with other paths */
+static void squeeze(char *path)
+{
+	char *to = path, *from;
+
+	for (from = path; *from; from++)
+		if (*from != '/' || (from[1] && from[1] != '/') || (to == path && !from[1]))
+			*to++ = *from;
+	*to = '\0';
+}
+
 static void set_memory_dir(struct span value, unsigned int line, struct qemu_conf *conf)
 {
 	char *dir = conf->memory_backing_dir;
@@ -166,8 +177,6 @@ static void set_memory_dir(struct span value, unsigned int line, struct qemu_con
 	if (conf->memory_backing_line)
 		return;
 	conf->memory_backing_line = line;
-	while (value.len && value.start[value.len - 1] == '/')
-		value.len--;
 	/* "" is followed by "/libvirt/qemu" like every other value */
 	if (value.start && !value.len)
 		value = (struct span){ "/", 1 };
@@ -175,6 +184,7 @@ static void set_memory_dir(struct span value, unsigned int line, struct qemu_con
 					  *dir != '/';
 	if (conf->memory_backing_unreadable)
 		*dir = '\0';
+	squeeze(dir);
 }
 
 static void assign(struct span name, struct span value, unsigned int line, struct qemu_conf *conf)

@@ -24,7 +24,7 @@
  *		for mounts itself ("" switches huge pages off)
  * @hugetlbfs_off: It is ""
  * @memory_backing_dir: Without a slash at its end; "/" if it is set to "", which
- *		libvirt takes for that.  Empty: not set, or unreadable
+ *		libvirt takes for that; slashes are single.  Empty: not set, or unreadable
  * @memory_backing_line: Its line in the file, for messages; 0: not set
  * @memory_backing_unreadable: It is set to what can't be understood or used here: no
  *		string, no absolute path, too long, with control characters.  Or, with

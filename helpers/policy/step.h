@@ -96,9 +96,9 @@ struct step_hugepages {
  * struct step_store - One guest's memory in the files of a store
  *
  * Holds all that release needs, whatever the configuration says by then.
- * @store:	Its name, which is also that of the mount as a shared setting; "" where
- *		no [store] is configured
- * @path:	The store: where it is mounted
+ * @store:	Its name; "" where no [store] is configured
+ * @path:	The store: where it is mounted.  Whoever has the same holds the mount as a
+ *		shared setting, whatever the [store] was called at his start
  * @dir, @below: Where the guests' directories lie: see store_open_base()
  * @guest, @id:	What the name of its directory is made of.  Not the name itself, which
  *		libvirt may have cut within a character: that is no text for JSON

@@ -72,9 +72,11 @@ static int mismatch(const struct host_view *host, const struct store_view *wante
 static int unreadable(const struct host_view *host, struct err *err)
 {
 	if (!host->qemu_conf.memory_backing_line)
-		return err_set(err, EINVAL,
-			       "cannot read /%s: where libvirt puts file-backed memory is unknown",
-			       QEMU_CONF_FILE);
+		return err_set(
+			err, EINVAL,
+			"cannot read /%s, or others than root may write to it: where libvirt puts "
+			"file-backed memory is unknown; see: ls -l /%s",
+			QEMU_CONF_FILE, QEMU_CONF_FILE);
 	return err_set(err, EINVAL,
 		       "line %u of /%s: expected memory_backing_dir = \"/absolute/path\"",
 		       host->qemu_conf.memory_backing_line, QEMU_CONF_FILE);
@@ -123,13 +125,13 @@ void store_mount_options(const struct config_store *config, char *buf, size_t si
 			 (unsigned long long)config->size.kib);
 }
 
-/* "store 'ram' (/srv/ram)", or just the directory */
-static void say_store(const struct store_view *store, char *buf, size_t size)
+const char *store_text_label(const struct store_view *store, char *buf, size_t size)
 {
 	if (store->configured)
 		snprintf(buf, size, "store '%s' (%s)", store->config.name, store->config.path);
 	else
 		snprintf(buf, size, "%s", store->config.path);
+	return buf;
 }
 
 static int verify_mount(const struct store_view *store, struct err *err)
@@ -172,12 +174,15 @@ static int verify_mount(const struct store_view *store, struct err *err)
 
 int store_verify(const struct store_view *store, struct err *err)
 {
-	char name[CONFIG_NAME_SIZE + QEMU_CONF_PATH_SIZE + 16];
-	int rc = store->configured ? verify_mount(store, err) : 0;
+	char name[STORE_LABEL_SIZE];
+	int rc;
 
+	store_text_label(store, name, sizeof(name));
+	if (*store->unreadable)
+		return err_set(err, EIO, "%s: %s", name, store->unreadable);
+	rc = store->configured ? verify_mount(store, err) : 0;
 	if (rc < 0)
 		return rc;
-	say_store(store, name, sizeof(name));
 	if (store->elsewhere)
 		return err_set(
 			err, EINVAL,
@@ -274,11 +279,11 @@ static void say_promises(const struct store_view *store, const char *except, cha
 static int refuse(const struct store_view *store, const char *guest, uint64_t size_kib,
 		  uint64_t left_kib, struct err *err)
 {
-	char name[CONFIG_NAME_SIZE + QEMU_CONF_PATH_SIZE + 16], promises[512];
+	char name[STORE_LABEL_SIZE], promises[512];
 	char size[TEXT_KIB_SIZE], capacity[TEXT_KIB_SIZE], available[TEXT_KIB_SIZE];
 	char outstanding[TEXT_KIB_SIZE], keep[TEXT_KIB_SIZE], missing[TEXT_KIB_SIZE];
 
-	say_store(store, name, sizeof(name));
+	store_text_label(store, name, sizeof(name));
 	say_promises(store, guest, promises, sizeof(promises));
 	return err_set(
 		err, ENOSPC,
@@ -296,11 +301,11 @@ static int refuse(const struct store_view *store, const char *guest, uint64_t si
 static int refuse_ram(const struct store_view *store, const char *guest, uint64_t size_kib,
 		      uint64_t ram_kib, uint64_t promised_kib, struct err *err)
 {
-	char name[CONFIG_NAME_SIZE + QEMU_CONF_PATH_SIZE + 16], promises[512];
+	char name[STORE_LABEL_SIZE], promises[512];
 	char size[TEXT_KIB_SIZE], ram[TEXT_KIB_SIZE], promised[TEXT_KIB_SIZE],
 		missing[TEXT_KIB_SIZE];
 
-	say_store(store, name, sizeof(name));
+	store_text_label(store, name, sizeof(name));
 	say_promises(store, guest, promises, sizeof(promises));
 	return err_set(
 		err, ENOSPC,

@@ -6,6 +6,7 @@
 #define MEMBACKING_POLICY_STORE_RULES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "policy/host_view.h"
@@ -13,6 +14,10 @@
 
 struct err;
 struct guest;
+
+/* "store 'ram' (/srv/ram)", or just the directory.  Return: @buf */
+#define STORE_LABEL_SIZE (CONFIG_NAME_SIZE + QEMU_CONF_PATH_SIZE + 16)
+const char *store_text_label(const struct store_view *store, char *buf, size_t size);
 
 /* The store that libvirt puts memory in; NULL: none of those configured */
 const struct store_view *store_in_use(const struct host_view *host);
@@ -37,7 +42,8 @@ void store_mount_options(const struct config_store *config, char *buf, size_t si
 
 /**
  * store_verify() - Is the mounted file system the one that was meant, and usable?
- * Return: 0, -ENOENT (nothing there), -EINVAL (something else), -EROFS, -EACCES
+ * Return: 0, -ENOENT (nothing there), -EINVAL (something else), -EROFS, -EACCES, -EIO
+ * (it can't be looked at)
  */
 int store_verify(const struct store_view *store, struct err *err);
 

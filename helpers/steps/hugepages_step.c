@@ -130,15 +130,12 @@ static int take_idle(struct step_ctx *ctx, struct step_hugepages *hp, struct err
 	return any ? ctx->save(ctx, err) : 0;
 }
 
-/* How long the host lock is kept before others get their turn */
-#define ROUND_MS 500
-
 /* Growth without making room.  @planned: what the plan wanted of each node;
  * else whatever is missing */
 static int grow_plainly(struct step_ctx *ctx, struct step_hugepages *hp, bool planned,
 			struct err *err)
 {
-	uint64_t until = clock_ms() + ROUND_MS;
+	uint64_t until = clock_ms() + ROOM_ROUND_MS;
 	size_t i;
 	int rc;
 
@@ -159,7 +156,7 @@ static int grow_plainly(struct step_ctx *ctx, struct step_hugepages *hp, bool pl
 			rc = ctx->pause(ctx, NULL, NULL, err);
 			if (rc < 0)
 				return rc;
-			until = clock_ms() + ROUND_MS;
+			until = clock_ms() + ROOM_ROUND_MS;
 			if (!n)
 				break;
 		}

@@ -52,9 +52,6 @@
 /* COMPACT_MAX_DEFER_SHIFT skips at most 63 attempts */
 #define WRITES_AGAINST_BACKOFF 67
 
-/* How long the host lock is kept before others get their turn */
-#define ROUND_MS 500
-
 struct room {
 	struct step_ctx *ctx;
 	const struct step_hugepages *hp;
@@ -89,7 +86,7 @@ static int grow(struct room *r, struct err *err)
 	if (n < 0)
 		return (int)n;
 	r->gained += (uint64_t)n;
-	if (clock_ms() - r->round_began < ROUND_MS)
+	if (clock_ms() - r->round_began < ROOM_ROUND_MS)
 		return 0;
 	return let_go(r, NULL, NULL, err);
 }

@@ -7,6 +7,9 @@
 
 #include "steps/steps.h"
 
+/* How long a growth keeps the host lock before others get their turn */
+#define ROOM_ROUND_MS 500
+
 /**
  * room_is_short() - Must page cache be freed before @pages fit on @share's node?
  *

@@ -123,6 +123,16 @@ int step_list_from_json(const json_t *array, struct step_list *list, struct err 
 	return 0;
 }
 
+bool step_list_has(const struct step_list *list, enum step_kind kind)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (list->steps[i].kind == kind)
+			return true;
+	return false;
+}
+
 bool step_list_complete(const struct step_list *list)
 {
 	size_t i;

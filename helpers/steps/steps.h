@@ -148,6 +148,8 @@ int step_from_json(const json_t *object, struct step *step, struct err *err);
 json_t *step_list_to_json(const struct step_list *list);
 int step_list_from_json(const json_t *array, struct step_list *list, struct err *err);
 
+bool step_list_has(const struct step_list *list, enum step_kind kind);
+
 /* Are all steps complete? */
 bool step_list_complete(const struct step_list *list);
 

@@ -82,14 +82,22 @@ int store_read_view(const struct kfs *kfs, struct store_view *view, struct err *
 {
 	int rc = read_state(kfs, view, err);
 
-	if (rc == 0)
-		view->wrong_source = wrong_source(view);
-	return rc;
+	if (rc < 0)
+		return rc;
+	view->unreadable[0] = '\0';
+	view->wrong_source = wrong_source(view);
+	return 0;
 }
 
-static void shared_name(const struct step_store *st, char name[SHARED_NAME_SIZE])
+/* By the path, since a [store] may get another one while guests hold the old.  A path is
+ * too long for a file's name: FNV-1a of it */
+static void shared_name(const char *path, char name[SHARED_NAME_SIZE])
 {
-	snprintf(name, SHARED_NAME_SIZE, "store-%s", st->store);
+	uint64_t hash = 0xcbf29ce484222325;
+
+	while (*path)
+		hash = (hash ^ (unsigned char)*path++) * 0x100000001b3;
+	snprintf(name, SHARED_NAME_SIZE, "store-%016llx", (unsigned long long)hash);
 }
 
 /* @before tells a mount of ours that was not written down any more from none */
@@ -98,7 +106,7 @@ static int write_down(struct step_ctx *ctx, const struct step_store *st, const c
 {
 	struct shared_setting setting = { .kind = STEP_STORE };
 
-	shared_name(st, setting.name);
+	shared_name(st->path, setting.name);
 	snprintf(setting.key, sizeof(setting.key), "%s", st->path);
 	snprintf(setting.before, sizeof(setting.before), "%s", before);
 	snprintf(setting.ours, sizeof(setting.ours), "%s", ours);
@@ -225,11 +233,14 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 
 static int remove_leftovers(const struct kfs *kfs, const struct step_store *st, struct err *err)
 {
-	cleanup_close int base = store_open_base(kfs, st->dir, st->below, false, err);
+	cleanup_close int base = -1;
 	char names[GUEST_DIRECTORIES][GUEST_DIRECTORY_SIZE];
 	size_t n = store_directories(st, names), i;
 	int result = 0;
 
+	if (store_answers(kfs, st->dir, err) < 0)
+		return -EAGAIN;
+	base = store_open_base(kfs, st->dir, st->below, false, err);
 	/* Not mounted any more, or never made */
 	if (base == -ENOENT)
 		return 0;
@@ -279,10 +290,7 @@ static int outlives_boot(const struct kfs *kfs, struct step *step, struct err *e
 
 static bool holds(const struct step *step, const struct shared_setting *setting)
 {
-	char name[SHARED_NAME_SIZE];
-
-	shared_name(&step->store, name);
-	return !strcmp(name, setting->name) && !strcmp(step->store.path, setting->key);
+	return !strcmp(step->store.path, setting->key);
 }
 
 /* A hook that died between mounting and writing that down: what is mounted there now
@@ -321,8 +329,10 @@ static int restore(struct step_ctx *ctx, const struct shared_setting *setting, s
 	const struct kfs *kfs = ctx->kfs;
 	char devno[SHARED_VALUE_SIZE];
 	struct mount_info info;
-	int rc = 0;
+	int rc = store_answers(kfs, setting->key, err);
 
+	if (rc < 0)
+		return -EAGAIN;
 	snprintf(devno, sizeof(devno), "%s", setting->ours);
 	if (!*devno)
 		rc = find_ours(kfs, setting, devno, sizeof(devno), err);
@@ -347,16 +357,20 @@ static bool complete(const struct step *step)
 	return step->store.ready;
 }
 
-uint64_t store_step_used(const struct kfs *kfs, const struct step_store *st)
+struct store_use store_step_use(const struct kfs *kfs, const struct step_store *st)
 {
 	cleanup_close int base = store_open_base(kfs, st->dir, st->below, false, NULL);
 	char names[GUEST_DIRECTORIES][GUEST_DIRECTORY_SIZE];
 	size_t n = store_directories(st, names), i;
-	uint64_t kib = 0;
+	struct store_use sum = { 0 };
 
-	for (i = 0; base >= 0 && i < n; i++)
-		kib = u64_add_sat(kib, store_guest_kib(base, names[i]));
-	return kib;
+	for (i = 0; base >= 0 && i < n; i++) {
+		struct store_use use = store_guest_use(base, names[i]);
+
+		sum.held_kib = u64_add_sat(sum.held_kib, use.held_kib);
+		sum.size_kib = u64_add_sat(sum.size_kib, use.size_kib);
+	}
+	return sum;
 }
 
 static int to_json(const struct step *step, json_t *object)

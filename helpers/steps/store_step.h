@@ -16,7 +16,7 @@ extern const struct step_ops store_step_ops;
 /* @view->state and what follows from it, as things are now */
 int store_read_view(const struct kfs *kfs, struct store_view *view, struct err *err);
 
-/* What a guest's files hold now, in KiB */
-uint64_t store_step_used(const struct kfs *kfs, const struct step_store *store);
+/* The files of a guest */
+struct store_use store_step_use(const struct kfs *kfs, const struct step_store *store);
 
 #endif

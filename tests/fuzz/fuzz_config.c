@@ -2,9 +2,8 @@
 /*
  * Any bytes as a configuration file, ours, libvirt's or Nova's.
  *
- * Built with -fsanitize=fuzzer,address,undefined.  Whatever the file holds, it
- * gives a configuration, its problems are single lines, and values stay inside
- * what a plan can work with.
+ * "make fuzz" runs it.  Whatever the file holds, it gives a configuration, its
+ * problems are single lines, and values stay inside what a plan can work with.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -45,7 +44,7 @@ static void check_policy(const struct guest_policy *policy)
 
 static void check_store(const struct config_store *store)
 {
-	/* The name becomes one of a file of ours */
+	/* It stands in messages and in labels of metrics */
 	require(*store->name && *store->name != '.' && !strpbrk(store->name, "/ \n"));
 	require(!*store->path || (store->path[0] == '/' && store->path[1]));
 	require(!strstr(store->path, "//") && !strstr(store->path, "/../"));
@@ -73,6 +72,7 @@ static void parse_foreign(const char *text, size_t size)
 
 	qemu_conf_parse(text, size, &qemu);
 	require(*qemu_conf_memory_dir(&qemu) == '/');
+	require(!strstr(qemu_conf_memory_dir(&qemu), "//"));
 	require(!qemu.memory_backing_unreadable || !*qemu.memory_backing_dir);
 	nova_conf_parse("F", text, size, &nova);
 	if (!nova_conf_ratio(&nova.ram_allocation_ratio, &ratio))

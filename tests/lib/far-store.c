@@ -6,11 +6,13 @@
  *
  * Mounts itself on DIRECTORY and shows a guest's leftover in it:
  * libvirt/qemu/7-somebody/pc.ram.  What is removed there is gone.  Says "ready" when
- * it is mounted; unmounting ends it.
+ * it is mounted; unmounting ends it.  From SIGUSR1 on it takes questions and answers none:
+ * not even SIGKILL frees who has asked.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -30,6 +32,13 @@ static struct node {
 };
 
 static int device;
+static volatile sig_atomic_t silent;
+
+static void fall_silent(int signal)
+{
+	(void)signal;
+	silent = 1;
+}
 
 static int answer(const struct fuse_in_header *in, int error, const void *data, size_t len)
 {
@@ -162,9 +171,11 @@ int main(int argc, char **argv)
 		perror("far-store");
 		return 1;
 	}
+	signal(SIGUSR1, fall_silent);
 	puts("ready");
 	fflush(stdout);
 	while (read(device, buf, sizeof(buf)) > 0)
-		serve((struct fuse_in_header *)buf, buf + sizeof(struct fuse_in_header));
+		if (!silent)
+			serve((struct fuse_in_header *)buf, buf + sizeof(struct fuse_in_header));
 	return 0;
 }

@@ -360,6 +360,22 @@ static inline void fake_set_meminfo(const struct fake_kernel *fk, int node, cons
 	fake_put(fk, path, out);
 }
 
+/* Two nodes with 4 GiB and 3 GiB free, nothing that could be reclaimed, and empty pools */
+static inline void fake_empty_nodes(const struct fake_kernel *fk)
+{
+	static const char *const keys[] = { "Active(file)", "Inactive(file)", "SReclaimable" };
+	int node;
+	size_t i;
+
+	for (node = 0; node < 2; node++) {
+		fake_set_meminfo(fk, node, "MemFree", (4 - (uint64_t)node) * KIB_PER_GIB);
+		for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+			fake_set_meminfo(fk, node, keys[i], 0);
+		fake_set_pool(fk, node, PAGE_2M, (struct fake_pool){ 0, 0, 0 });
+		fake_set_pool(fk, node, PAGE_1G, (struct fake_pool){ 0, 0, 0 });
+	}
+}
+
 static inline uint64_t fake_free_kib(const struct fake_kernel *fk, int node)
 {
 	const struct numa numa = { .sysfs = true };

@@ -58,7 +58,8 @@ static inline void own_disk_child(int (*work)(const char *dir), const char *what
 	if (WIFEXITED(status) && WEXITSTATUS(status) == NO_OWN_MOUNTS)
 		printf("skip - %s: this user may make no mount namespace\n", what);
 	else if (WIFEXITED(status) && WEXITSTATUS(status) == NO_OWN_DISK)
-		printf("skip - %s: takes root, and loop devices, mkfs or overlayfs\n", what);
+		printf("skip - %s: takes root, and loop devices, mkfs, overlayfs or /dev/fuse\n",
+		       what);
 	else
 		UNIT_CHECK(status == 0, "%s: the child's status is %x", what, (unsigned int)status);
 }
@@ -143,6 +144,19 @@ static inline int own_disk_make(const char *image, const char *fstype, const cha
 	if (!own_disk_run((const char *const[]){ mkfs, "-q", "-L", label, image, NULL }))
 		return -1;
 	return own_disk_attach(image, 0, device);
+}
+
+/**
+ * own_disk_silent() - A file system that keeps everybody waiting, as one on a dead server
+ * @fuse:	/dev/fuse: its other end, which nobody reads.  While it is open there is no
+ *		answer, afterwards there are errors
+ */
+static inline bool own_disk_silent(int fuse, const char *dir)
+{
+	char options[64];
+
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fuse);
+	return fuse >= 0 && !mount("silent", dir, "fuse", MS_NOSUID | MS_NODEV, options);
 }
 
 #endif

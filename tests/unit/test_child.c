@@ -160,6 +160,30 @@ static void test_parent_dies(void)
 	close(pipes[1]);
 }
 
+struct sum {
+	int a, b, sum;
+};
+
+static int add(void *arg)
+{
+	struct sum *sum = arg;
+
+	sum->sum = sum->a + sum->b;
+	return sum->b < 0 ? -ERANGE : 0;
+}
+
+/* What it finds out comes back */
+static void test_call(void)
+{
+	struct sum sum = { 2, 3, 0 }, wrong = { 2, -3, 0 };
+
+	CU_ASSERT_EQUAL(child_call(add, &sum, sizeof(sum), clock_ms() + 5000), 0);
+	CU_ASSERT_EQUAL(sum.sum, 5);
+	CU_ASSERT_EQUAL(child_call(add, &wrong, sizeof(wrong), clock_ms() + 5000), -ERANGE);
+	CU_ASSERT_EQUAL(wrong.sum, -1);
+	CU_ASSERT_EQUAL(child_call(sleep_long, &sum, sizeof(sum), clock_ms() + 20), -ETIMEDOUT);
+}
+
 static CU_TestInfo tests[] = {
 	{ "results", test_results },
 	{ "the deadline", test_deadline },
@@ -168,6 +192,7 @@ static CU_TestInfo tests[] = {
 	{ "a child that is killed", test_killed },
 	{ "stdio is /dev/null", test_stdio },
 	{ "the parent dies", test_parent_dies },
+	{ "a call", test_call },
 	CU_TEST_INFO_NULL,
 };
 

@@ -1199,7 +1199,6 @@ static void test_ksm_and_thp(void)
 	CU_ASSERT_EQUAL(config_for_guest(config, &two, &policy, &err), 0);
 	CU_ASSERT_TRUE(policy.ksm_allowed);
 	CU_ASSERT_EQUAL(config_ksm(config)->profile, KSM_GENTLE);
-	CU_ASSERT_TRUE(config_thp(config)->manage);
 
 	UNIT_CHECK_STR(config_word_text("ksm", "profile", KSM_CUSTOM), "custom", "word");
 	UNIT_CHECK_STR(config_word_text("ksm", "profile", 99), "", "no word");

@@ -30,6 +30,8 @@ static void test_prefix(void)
 	CU_ASSERT_EQUAL(err_prefix(&err, -EIO, "guest %s", "vm1"), -EIO);
 	CU_ASSERT_EQUAL(err_prefix(&err, -EIO, "prepare"), -EIO);
 	CU_ASSERT_STRING_EQUAL(err.text, "prepare: guest vm1: broken");
+	CU_ASSERT_EQUAL(err_prefix(&err, 0, "nothing"), 0);
+	CU_ASSERT_STRING_EQUAL(err.text, "prepare: guest vm1: broken");
 }
 
 static void test_nobody_reads(void)

@@ -19,24 +19,10 @@
 #include "lifecycle/daemon.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/state.h"
-#include "unit/fake_kernel.h"
+#include "unit/house.h"
 #include "unit/unit.h"
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
-#define UUID_A	    "aaaaaaaa-cdaf-9455-926a-d65c16db1809"
-#define UUID_B	    "bbbbbbbb-cdaf-9455-926a-d65c16db1809"
-#define UUID_C	    "cccccccc-cdaf-9455-926a-d65c16db1809"
-#define GUESTS	    "run/libvirt-membacking/guests/"
-#define CONF	    "etc/libvirt/membacking.conf"
-
-#define PAGES(size, unit)                                                                          \
-	"<memoryBacking><hugepages><page size='" #size "' unit='" unit                             \
-	"'/></hugepages></memoryBacking>"
-#define ON_NODE(node) "<numatune><memory mode='strict' nodeset='" #node "'/></numatune>"
-#define XML(id, name, uuid, mib, rest)                                                             \
-	"<domain type='kvm' id='" #id "'><name>" name "</name><uuid>" uuid "</uuid>"               \
-	"<memory unit='MiB'>" #mib "</memory>" rest "</domain>"
 
 /* 100 pages of 2 MiB */
 #define A_XML	    XML(1, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(0))
@@ -45,78 +31,18 @@
 /* needs nothing */
 #define C_XML XML(3, "c", UUID_C, 200, "")
 
-struct house {
-	struct fake_kernel fk;
-	pid_t driver;
-	struct err err;
-};
-
 static void open_house(struct house *h)
 {
-	int node;
-
-	memset(h, 0, sizeof(*h));
-	fake_open(&h->fk, "two-nodes-6.12");
-	for (node = 0; node < 2; node++) {
-		fake_set_meminfo(&h->fk, node, "MemFree", (4 - (uint64_t)node) * KIB_PER_GIB);
-		fake_set_meminfo(&h->fk, node, "Active(file)", 0);
-		fake_set_meminfo(&h->fk, node, "Inactive(file)", 0);
-		fake_set_meminfo(&h->fk, node, "SReclaimable", 0);
-		fake_set_pool(&h->fk, node, PAGE_2M, (struct fake_pool){ 0, 0, 0 });
-		fake_set_pool(&h->fk, node, PAGE_1G, (struct fake_pool){ 0, 0, 0 });
-	}
-	fake_put(&h->fk, "proc/zoneinfo", "");
 	/* what these hosts lack is not reclaimed, and nothing waits for it */
-	fake_put(&h->fk, CONF, "[hook]\ndeadline = 2s\n");
-	h->driver = fake_driver(&h->fk, 4711);
-}
-
-static void close_house(struct house *h)
-{
-	if (h->driver)
-		fake_end(&h->fk, h->driver);
-	fake_close(&h->fk);
-}
-
-typedef int event_function(const struct event *event, struct err *err);
-
-static int run(struct house *h, event_function *function, const char *name, const char *xml)
-{
-	struct event event = {
-		.kfs = &h->fk.kfs,
-		.guest_name = name,
-		.xml = xml,
-		.xml_len = xml ? strlen(xml) : 0,
-	};
-
-	h->err.text[0] = '\0';
-	return function(&event, &h->err);
-}
-
-/* Without the XML in what is shown of a failure */
-#define OK(h, function, name, xml)                                                                 \
-	unit_check(run((h), (function), (name), (xml)) == 0, __FILE__, __LINE__, #function, "%s",  \
-		   (h)->err.text)
-
-static bool says(const struct house *h, const char *words)
-{
-	return UNIT_CHECK(strstr(h->err.text, words), "no '%s' in: %s", words, h->err.text);
-}
-
-static bool has_ledger(const struct house *h, const char *uuid)
-{
-	char name[128];
-
-	snprintf(name, sizeof(name), GUESTS "%s", uuid);
-	return fake_exists(&h->fk, name);
+	house_open(h, "two-nodes-6.12", "[hook]\ndeadline = 2s\n");
+	fake_empty_nodes(&h->fk);
 }
 
 static void check_phase(const struct house *h, const char *uuid, const char *phase)
 {
-	char name[128], text[16384], words[64];
+	char text[16384], words[64];
 
-	snprintf(name, sizeof(name), GUESTS "%s", uuid);
-	fake_get(&h->fk, name, text, sizeof(text));
+	ledger_text(h, uuid, text, sizeof(text));
 	snprintf(words, sizeof(words), "\"phase\": \"%s\"", phase);
 	UNIT_CHECK(strstr(text, words), "not %s: %s", phase, text);
 }

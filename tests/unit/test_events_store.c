@@ -19,102 +19,43 @@
 #include "lifecycle/ledger.h"
 #include "lifecycle/state.h"
 #include "memory/store.h"
-#include "unit/fake_kernel.h"
+#include "unit/house.h"
 #include "unit/own_disk.h"
 #include "unit/own_root.h"
 #include "unit/unit.h"
 
-#define UUID_A	  "aaaaaaaa-cdaf-9455-926a-d65c16db1809"
-#define UUID_B	  "bbbbbbbb-cdaf-9455-926a-d65c16db1809"
-#define STATE	  "run/libvirt-membacking/"
-#define CONF	  "etc/libvirt/membacking.conf"
 #define QEMU_CONF "etc/libvirt/qemu.conf"
 #define BASE	  "srv/ram/libvirt/qemu/"
-#define BOOT_ID	  "proc/sys/kernel/random/boot_id"
+/* The shared setting of what is mounted on /srv/ram */
+#define SHARED	 STATE "shared/store-a8df45b9a934f204"
+#define BOOT_ID	 "proc/sys/kernel/random/boot_id"
 
-#define IN_FILES  "<memoryBacking><source type='file'/></memoryBacking>"
+#define IN_FILES "<memoryBacking><source type='file'/></memoryBacking>"
 /* Cell 0 in huge pages, cell 1 in files */
 #define MIXED                                                                                      \
 	"<memoryBacking><hugepages><page size='2' unit='M' nodeset='0'/></hugepages>"              \
 	"<source type='file'/></memoryBacking><cpu><numa><cell id='0' memory='20' unit='MiB'/>"    \
 	"<cell id='1' memory='44' unit='MiB'/></numa></cpu>"
-#define XML(id, name, uuid, mib, rest)                                                             \
-	"<domain type='kvm' id='" #id "'><name>" name "</name><uuid>" uuid "</uuid>"               \
-	"<memory unit='MiB'>" #mib "</memory>" rest "</domain>"
 
 #define A_XML	    XML(1, "a", UUID_A, 64, IN_FILES)
 #define A_XML_AGAIN XML(5, "a", UUID_A, 64, IN_FILES)
 #define A_XML_MIXED XML(1, "a", UUID_A, 64, MIXED)
 #define B_XML	    XML(2, "b", UUID_B, 64, IN_FILES)
 
-struct house {
-	struct fake_kernel fk;
-	pid_t driver;
-	struct err err;
-};
-
 /* libvirt puts memory below /srv/ram, and membacking.conf is empty */
 static void open_house(struct house *h)
 {
 	int node;
 
-	memset(h, 0, sizeof(*h));
-	fake_open(&h->fk, "two-nodes-6.12");
-	for (node = 0; node < 2; node++) {
-		/* The test's own directory may lie in memory */
+	house_open(h, "two-nodes-6.12", "");
+	fake_empty_nodes(&h->fk);
+	/* The test's own directory may lie in memory */
+	for (node = 0; node < 2; node++)
 		fake_set_meminfo(&h->fk, node, "MemFree", UINT64_C(1) << 40);
-		fake_set_pool(&h->fk, node, PAGE_2M, (struct fake_pool){ 0, 0, 0 });
-	}
-	fake_put(&h->fk, "proc/zoneinfo", "");
-	fake_put(&h->fk, CONF, "");
 	fake_put(&h->fk, QEMU_CONF, "memory_backing_dir = \"/srv/ram\"\n");
 	fake_put(&h->fk, "proc/self/mountinfo", "20 1 8:1 / / rw - ext4 /dev/vda1 rw\n");
 	fake_put(&h->fk, "srv/note", "");
 	mkdirat(h->fk.kfs.rootfd, "srv/ram", 0755);
-	h->driver = fake_driver(&h->fk, 4711);
-}
-
-static void close_house(struct house *h)
-{
-	if (h->driver)
-		fake_end(&h->fk, h->driver);
-	fake_close(&h->fk);
-}
-
-typedef int event_function(const struct event *event, struct err *err);
-
-static int run(struct house *h, event_function *function, const char *name, const char *xml)
-{
-	struct event event = { &h->fk.kfs, name, xml, strlen(xml) };
-
-	h->err.text[0] = '\0';
-	return function(&event, &h->err);
-}
-
-#define OK(h, function, name, xml)                                                                 \
-	unit_check(run((h), (function), (name), (xml)) == 0, __FILE__, __LINE__, #function, "%s",  \
-		   (h)->err.text)
-
-static bool says(const struct house *h, const char *words)
-{
-	return UNIT_CHECK(strstr(h->err.text, words), "no '%s' in: %s", words, h->err.text);
-}
-
-static bool has_ledger(const struct house *h, const char *uuid)
-{
-	char name[128];
-
-	snprintf(name, sizeof(name), STATE "guests/%s", uuid);
-	return fake_exists(&h->fk, name);
-}
-
-static bool ledger_says(const struct house *h, const char *uuid, const char *words)
-{
-	char name[128], text[16384];
-
-	snprintf(name, sizeof(name), STATE "guests/%s", uuid);
-	fake_get(&h->fk, name, text, sizeof(text));
-	return strstr(text, words);
 }
 
 /* As libvirt and QEMU make it after prepare */
@@ -487,8 +428,7 @@ static bool open_own_house(struct house *h)
 static bool is_clean(struct house *h)
 {
 	return !is_mounted(h) && !has_ledger(h, UUID_A) && !has_ledger(h, UUID_B) &&
-	       !fake_exists(&h->fk, STATE "shared/store-ram") &&
-	       !fake_exists(&h->fk, "srv/ram/libvirt");
+	       !fake_exists(&h->fk, SHARED) && !fake_exists(&h->fk, "srv/ram/libvirt");
 }
 
 #define CHECK(condition)                                                                           \
@@ -508,7 +448,7 @@ static int work_mounted(const char *dir)
 	(void)dir;
 	CHECK(open_own_house(&h));
 	CHECK(run(&h, event_prepare, "a", A_XML) == 0);
-	CHECK(is_mounted(&h) && fake_exists(&h.fk, STATE "shared/store-ram"));
+	CHECK(is_mounted(&h) && fake_exists(&h.fk, SHARED));
 	put_memory(&h, "1-a");
 	qemu = fake_qemu(&h.fk, "a");
 	CHECK(run(&h, event_started, "a", A_XML) == 0);
@@ -554,7 +494,7 @@ static int work_busy_at_release(const char *dir)
 	fake_put(&h.fk, "srv/ram/note", "x");
 	fd = open("/srv/ram/note", O_RDONLY | O_CLOEXEC);
 	CHECK(fd >= 0 && run(&h, event_release, "a", A_XML) == 0);
-	CHECK(is_mounted(&h) && fake_exists(&h.fk, STATE "shared/store-ram"));
+	CHECK(is_mounted(&h) && fake_exists(&h.fk, SHARED));
 	close(fd);
 	CHECK(run(&h, event_prepare, "a", A_XML_AGAIN) == 0 && is_mounted(&h));
 	CHECK(fake_exists(&h.fk, BASE) && !fake_exists(&h.fk, "srv/ram/note"));
@@ -591,15 +531,15 @@ static int work_killed(const char *dir)
 
 	(void)dir;
 	CHECK(open_own_house(&h) && run(&h, event_prepare, "a", A_XML) == 0);
-	fake_get(&h.fk, STATE "shared/store-ram", text, sizeof(text));
+	fake_get(&h.fk, SHARED, text, sizeof(text));
 	ours = strstr(text, "\"ours\": \"");
 	CHECK(ours);
 	strcpy(ours, "\"ours\": \"\"\n}");
-	fake_put(&h.fk, STATE "shared/store-ram", text);
+	fake_put(&h.fk, SHARED, text);
 	CHECK(run(&h, event_prepare, "b", B_XML) == 0);
 	CHECK(run(&h, event_release, "a", A_XML) == 0 && is_mounted(&h));
 	CHECK(run(&h, event_release, "b", B_XML) == 0 && is_clean(&h));
-	fake_put(&h.fk, STATE "shared/store-ram", text);
+	fake_put(&h.fk, SHARED, text);
 	CHECK(daemon_reconcile(&h.fk.kfs, &h.err) == 0 && is_clean(&h));
 	return 0;
 }
@@ -619,6 +559,66 @@ static int work_mounted_by_hand(const char *dir)
 	return 0;
 }
 
+#define CONF_AT(path) "[store]\nname = ram\npath = " path "\nfstype = tmpfs\nsize = 128M\n"
+
+/* The [store] gets another path while a guest is in the old one */
+static int work_moved(const char *dir)
+{
+	struct mount_info info;
+	struct house h;
+
+	(void)dir;
+	CHECK(open_own_house(&h) && run(&h, event_prepare, "a", A_XML) == 0);
+	put_memory(&h, "1-a");
+	CHECK(mkdir("/srv/new", 0755) == 0);
+	fake_put(&h.fk, CONF, CONF_AT("/srv/new"));
+	fake_put(&h.fk, QEMU_CONF, "memory_backing_dir = \"/srv/new\"\n");
+	CHECK(run(&h, event_prepare, "b", B_XML) == 0);
+	CHECK(is_mounted(&h) && mount_find(&h.fk.kfs, "/srv/new", &info, &h.err) == 1);
+	CHECK(run(&h, event_release, "a", A_XML) == 0 && !is_mounted(&h));
+	CHECK(mount_find(&h.fk.kfs, "/srv/new", &info, &h.err) == 1);
+	CHECK(run(&h, event_release, "b", B_XML) == 0 && is_clean(&h));
+	CHECK(mount_find(&h.fk.kfs, "/srv/new", &info, &h.err) == 0);
+	return 0;
+}
+
+/* It has another name, and is the same */
+static int work_renamed(const char *dir)
+{
+	struct house h;
+
+	(void)dir;
+	CHECK(open_own_house(&h) && run(&h, event_prepare, "a", A_XML) == 0);
+	fake_put(&h.fk, CONF, "[store]\nname = memory\npath = /srv/ram\nkeep_free = 0\n");
+	CHECK(run(&h, event_prepare, "b", B_XML) == 0);
+	CHECK(run(&h, event_release, "a", A_XML) == 0 && is_mounted(&h));
+	CHECK(run(&h, event_release, "b", B_XML) == 0 && is_clean(&h));
+	return 0;
+}
+
+/* A dead guest's store does not answer any more: others start nevertheless */
+static int work_silent(const char *dir)
+{
+	struct house h;
+	int silent = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	(void)dir;
+	CHECK(open_own_house(&h) && run(&h, event_prepare, "a", A_XML) == 0);
+	put_memory(&h, "1-a");
+	if (!own_disk_silent(silent, "/srv/ram"))
+		return NO_OWN_DISK;
+	CHECK(run(&h, event_stopped, "a", A_XML) == 0);
+	CHECK(run(&h, event_prepare, "c", XML(9, "c", UUID_C, 64, PAGES(2, "M"))) == 0);
+	CHECK(has_ledger(&h, UUID_C) && ledger_says(&h, UUID_A, "\"phase\": \"leaving\""));
+	CHECK(run(&h, event_prepare, "b", B_XML) == -ETIMEDOUT);
+	CHECK(strstr(h.err.text, "guest 'b'") && strstr(h.err.text, "does not answer"));
+	CHECK(!has_ledger(&h, UUID_B));
+	CHECK(!umount2("/srv/ram", MNT_DETACH) && !close(silent));
+	CHECK(run(&h, event_release, "c", XML(9, "c", UUID_C, 64, PAGES(2, "M"))) == 0);
+	CHECK(is_clean(&h));
+	return 0;
+}
+
 #define IN_CHILD(name, what)                                                                       \
 	static void test_##name(void)                                                              \
 	{                                                                                          \
@@ -634,6 +634,9 @@ IN_CHILD(busy_at_release, "a store that is busy at release")
 IN_CHILD(nobody_calls, "libvirt's driver died")
 IN_CHILD(killed, "a hook that was killed")
 IN_CHILD(mounted_by_hand, "a store that is mounted by hand")
+IN_CHILD(moved, "a store that gets another path")
+IN_CHILD(renamed, "a store that gets another name")
+IN_CHILD(silent, "a store that does not answer")
 
 static CU_TestInfo tests[] = {
 	{ "a guest's life", test_life },
@@ -656,6 +659,9 @@ static CU_TestInfo tests[] = {
 	{ "libvirt's driver died, and a store is mounted", test_nobody_calls },
 	{ "killed beside the mount", test_killed },
 	{ "mounted by hand", test_mounted_by_hand },
+	{ "another path", test_moved },
+	{ "another name", test_renamed },
+	{ "a store that does not answer", test_silent },
 	CU_TEST_INFO_NULL,
 };
 

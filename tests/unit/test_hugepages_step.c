@@ -133,21 +133,14 @@ static void before_write(struct fake_kernel *fk)
 	event(fk->data);
 }
 
-/* A host of two nodes with 4 GiB and 3 GiB free, and empty pools */
 static void open_bench(struct bench *b)
 {
-	int node;
-
 	memset(b, 0, sizeof(*b));
 	fake_open(&b->fk, "two-nodes-6.12");
 	b->fk.data = b;
 	b->fk.before_write = before_write;
 	b->fk.after_write = before_write;
-	for (node = 0; node < 2; node++) {
-		fake_set_meminfo(&b->fk, node, "MemFree", (4 - (uint64_t)node) * KIB_PER_GIB);
-		fake_set_pool(&b->fk, node, PAGE_2M, (struct fake_pool){ 0, 0, 0 });
-		fake_set_pool(&b->fk, node, PAGE_1G, (struct fake_pool){ 0, 0, 0 });
-	}
+	fake_empty_nodes(&b->fk);
 	b->ctx = (struct step_ctx){
 		.kfs = &b->fk.kfs,
 		.host = &b->host,

@@ -17,7 +17,7 @@
 #include "lifecycle/daemon.h"
 #include "lifecycle/events.h"
 #include "lifecycle/state.h"
-#include "unit/fake_kernel.h"
+#include "unit/house.h"
 #include "unit/unit.h"
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
@@ -25,29 +25,16 @@
 #define OLD	    "two-nodes-6.1"
 #define NEW	    "two-nodes-6.12"
 
-#define UUID_A	    "aaaaaaaa-cdaf-9455-926a-d65c16db1809"
-#define UUID_B	    "bbbbbbbb-cdaf-9455-926a-d65c16db1809"
-#define STATE	    "run/libvirt-membacking/"
-#define CONF	    "etc/libvirt/membacking.conf"
-
-#define XML(id, name, uuid, rest)                                                                  \
-	"<domain type='kvm' id='" #id "'><name>" name "</name><uuid>" uuid "</uuid>"               \
-	"<memory unit='MiB'>512</memory><memoryBacking>" rest "</memoryBacking></domain>"
-#define A_XML XML(1, "a", UUID_A, "")
-#define B_XML XML(2, "b", UUID_B, "")
-
-struct house {
-	struct fake_kernel fk;
-	pid_t driver;
-	struct err err;
-};
+#define GUEST(id, name, uuid, rest)                                                                \
+	XML(id, name, uuid, 512, "<memoryBacking>" rest "</memoryBacking>")
+#define A_XML GUEST(1, "a", UUID_A, "")
+#define B_XML GUEST(2, "b", UUID_B, "")
 
 static void open_house(struct house *h, const char *host)
 {
 	int node;
 
-	memset(h, 0, sizeof(*h));
-	fake_open(&h->fk, host);
+	house_open(h, host, NULL);
 	fake_add_settings(&h->fk, host);
 	/* 4 GiB, of which 3 are free */
 	for (node = 0; node < 2; node++) {
@@ -57,30 +44,7 @@ static void open_house(struct house *h, const char *host)
 		fake_set_meminfo(&h->fk, node, "Inactive(file)", 0);
 		fake_set_meminfo(&h->fk, node, "SReclaimable", 0);
 	}
-	fake_put(&h->fk, "proc/zoneinfo", "");
-	h->driver = fake_driver(&h->fk, 4711);
 }
-
-static void close_house(struct house *h)
-{
-	if (h->driver)
-		fake_end(&h->fk, h->driver);
-	fake_close(&h->fk);
-}
-
-typedef int event_function(const struct event *event, struct err *err);
-
-static int run(struct house *h, event_function *function, const char *name, const char *xml)
-{
-	struct event event = { &h->fk.kfs, name, xml, strlen(xml) };
-
-	h->err.text[0] = '\0';
-	return function(&event, &h->err);
-}
-
-#define OK(h, function, name, xml)                                                                 \
-	unit_check(run((h), (function), (name), (xml)) == 0, __FILE__, __LINE__, #function, "%s",  \
-		   (h)->err.text)
 
 static void reconcile(struct house *h)
 {
@@ -244,7 +208,7 @@ static void test_costs_nothing(void)
 
 	for (i = 0; i < ROWS(guests); i++) {
 		open_house(&h, NEW);
-		snprintf(xml, sizeof(xml), XML(1, "a", UUID_A, "%s"), guests[i]);
+		snprintf(xml, sizeof(xml), GUEST(1, "a", UUID_A, "%s"), guests[i]);
 		OK(&h, event_prepare, "a", xml);
 		OK(&h, event_release, "a", xml);
 		CU_ASSERT_FALSE(fake_exists(&h.fk, "run/libvirt-membacking"));
@@ -258,7 +222,7 @@ static void test_costs_nothing(void)
 
 static void test_always(void)
 {
-	static const char xml[] = XML(1, "a", UUID_A, "<nosharepages/>");
+	static const char xml[] = GUEST(1, "a", UUID_A, "<nosharepages/>");
 	struct house h;
 
 	open_house(&h, NEW);
@@ -597,7 +561,7 @@ static void test_computed(void)
 
 static void test_reconnect(void)
 {
-	static const char nothing[] = XML(2, "b", UUID_B, "<nosharepages/>");
+	static const char nothing[] = GUEST(2, "b", UUID_B, "<nosharepages/>");
 	char *before, ledger[4096], boot_id[64];
 	pid_t qemu_a, qemu_b;
 	struct house h;
@@ -774,7 +738,7 @@ static void test_records(void)
 		 boot_id);
 	fake_put(&h.fk, STATE "shared/thp-bad", text);
 	/* any other guest's start */
-	OK(&h, event_prepare, "b", XML(2, "b", UUID_B, "<nosharepages/>"));
+	OK(&h, event_prepare, "b", GUEST(2, "b", UUID_B, "<nosharepages/>"));
 	is(&h, "run=0");
 	CU_ASSERT_FALSE(fake_exists(&h.fk, STATE "shared/ksm-run"));
 	CU_ASSERT_TRUE(fake_exists(&h.fk, STATE "shared/thp-bad"));

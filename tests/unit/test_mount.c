@@ -323,7 +323,7 @@ static int try_refused(const char *dir)
 
 	EXPECT(kfs_open(&kfs, "/", &err) == 0);
 	EXPECT(mount_make(&spec, soon(), &err) == -ENOENT);
-	EXPECT(strstr(err.text, "the mount point: No such file or directory"));
+	EXPECT(strstr(err.text, "the mount point (mkdir -p makes it): No such file"));
 	EXPECT(mount_make(&spec, soon(), NULL) == -ENOENT);
 	unit_write(dir, "file", "");
 	spec.target = join(dir, "file");

@@ -6,15 +6,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "kernel/kfs.h"
+#include "unit/holder.h"
 #include "unit/own_disk.h"
 #include "unit/unit.h"
 
@@ -23,24 +22,19 @@
 /* In /tmp and in /dev/shm: a disk's file system and a tmpfs, usually */
 static const char *const places[] = { "/tmp", "/dev/shm" };
 
-/* How a process has a file */
-struct hold {
+static const struct row {
 	const char *how;
-	int flags;
-	int protection; /* of its mapping; 0: none */
-	bool close;
+	struct hold hold;
 	bool seen_by_lease;
-};
-
-static const struct hold holds[] = {
-	{ "writing", O_WRONLY, 0, false, true },
-	{ "both", O_RDWR, 0, false, true },
-	{ "reading", O_RDONLY, 0, false, true },
-	{ "mapped, with its descriptor", O_RDWR, PROT_READ | PROT_WRITE, false, true },
-	{ "mapped, descriptor closed", O_RDWR, PROT_READ | PROT_WRITE, true, true },
-	{ "mapped for reading, descriptor closed", O_RDONLY, PROT_READ, true, true },
+} rows[] = {
+	{ "writing", { O_WRONLY, 0, false }, true },
+	{ "both", { O_RDWR, 0, false }, true },
+	{ "reading", { O_RDONLY, 0, false }, true },
+	{ "mapped, with its descriptor", { O_RDWR, PROT_READ | PROT_WRITE, false }, true },
+	{ "mapped, descriptor closed", { O_RDWR, PROT_READ | PROT_WRITE, true }, true },
+	{ "mapped for reading, descriptor closed", { O_RDONLY, PROT_READ, true }, true },
 	/* No access to its content */
-	{ "path only", O_PATH, 0, false, false },
+	{ "path only", { O_PATH, 0, false }, false },
 };
 
 static void make_file(const char *place, char path[64])
@@ -52,51 +46,6 @@ static void make_file(const char *place, char path[64])
 	CU_ASSERT_FATAL(fd >= 0);
 	CU_ASSERT_EQUAL_FATAL(ftruncate(fd, 65536), 0);
 	close(fd);
-}
-
-static int hold_file(const char *path, const struct hold *hold)
-{
-	int fd = open(path, hold->flags | O_CLOEXEC);
-
-	if (fd < 0)
-		return -1;
-	if (hold->protection &&
-	    mmap(NULL, 65536, hold->protection, MAP_SHARED, fd, 0) == MAP_FAILED)
-		return -1;
-	if (hold->close)
-		close(fd);
-	return 0;
-}
-
-/* A process that has the file until it is killed */
-static pid_t start_holder(const char *path, const struct hold *hold)
-{
-	int ready[2];
-	char byte;
-	pid_t pid;
-
-	CU_ASSERT_EQUAL_FATAL(pipe(ready), 0);
-	fflush(stdout);
-	pid = fork();
-	CU_ASSERT_FATAL(pid >= 0);
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		prctl(PR_SET_NAME, "the holder");
-		if (hold_file(path, hold) < 0 || write(ready[1], "y", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	CU_ASSERT_EQUAL_FATAL(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	return pid;
-}
-
-static void end_holder(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
 }
 
 static int lease(const char *path)
@@ -130,22 +79,22 @@ static bool is_plain(const char *path)
 	return plain;
 }
 
-static void check_hold(const char *path, const struct hold *hold)
+static void check_hold(const char *path, const struct row *row)
 {
-	pid_t pid = start_holder(path, hold);
+	pid_t pid = holder_start(AT_FDCWD, path, row->hold);
 	struct open_files_user user = { .pid = -1 };
 	int rc = lease(path);
 
-	UNIT_CHECK(rc == hold->seen_by_lease, "%s, %s: %d", path, hold->how, rc);
+	UNIT_CHECK(rc == row->seen_by_lease, "%s, %s: %d", path, row->how, rc);
 	/* map_files is root's */
-	if (geteuid() == 0 || !hold->close) {
-		UNIT_CHECK(find(path, &user) == 1, "%s, %s", path, hold->how);
-		UNIT_CHECK(user.pid == pid, "%s, %s: %d", path, hold->how, (int)user.pid);
-		UNIT_CHECK_STR(user.comm, "the holder", "%s, %s", path, hold->how);
+	if (geteuid() == 0 || !row->hold.close) {
+		UNIT_CHECK(find(path, &user) == 1, "%s, %s", path, row->how);
+		UNIT_CHECK(user.pid == pid, "%s, %s: %d", path, row->how, (int)user.pid);
+		UNIT_CHECK_STR(user.comm, HOLDER, "%s, %s", path, row->how);
 	}
-	end_holder(pid);
-	UNIT_CHECK(lease(path) == 0, "%s, after %s", path, hold->how);
-	UNIT_CHECK(find(path, &user) == 0, "%s, after %s", path, hold->how);
+	holder_end(pid);
+	UNIT_CHECK(lease(path) == 0, "%s, after %s", path, row->how);
+	UNIT_CHECK(find(path, &user) == 0, "%s, after %s", path, row->how);
 }
 
 static void test_holds(void)
@@ -156,8 +105,8 @@ static void test_holds(void)
 		char path[64];
 
 		make_file(places[i], path);
-		for (j = 0; is_plain(path) && j < ROWS(holds); j++)
-			check_hold(path, &holds[j]);
+		for (j = 0; is_plain(path) && j < ROWS(rows); j++)
+			check_hold(path, &rows[j]);
 		unlink(path);
 	}
 }
@@ -176,12 +125,12 @@ static void test_other_names(void)
 	unit_write(dir, "a", "");
 	unit_write(dir, "c", "");
 	CU_ASSERT_EQUAL_FATAL(link(a, b), 0);
-	pid = start_holder(a, &holds[1]);
+	pid = holder_start(AT_FDCWD, a, HOLD_OPEN);
 	if (is_plain(c))
 		CU_ASSERT_EQUAL(lease(b), 1);
 	CU_ASSERT_EQUAL(find(b, &user), 1);
 	CU_ASSERT_EQUAL(find(c, &user), 0);
-	end_holder(pid);
+	holder_end(pid);
 }
 
 /* The lease is gone, and whoever opened the file meanwhile did not end us */
@@ -203,7 +152,7 @@ static void test_lease_is_given_back(void)
 	}
 	for (i = 0; i < 20000; i++)
 		lease(path);
-	end_holder(opener);
+	holder_end(opener);
 	sigaction(SIGIO, NULL, &after);
 	CU_ASSERT_EQUAL(before.sa_handler, after.sa_handler);
 	CU_ASSERT(lease(path) <= 0);
@@ -231,12 +180,12 @@ static int try_overlay(const char *dir)
 	unit_write(path, "file", "");
 	strcat(path, "/file");
 	EXPECT(truncate(path, 65536) == 0 && lease(path) == -EOPNOTSUPP);
-	pid = start_holder(path, &holds[1]);
+	pid = holder_start(AT_FDCWD, path, HOLD_OPEN);
 	EXPECT(lease(path) == 1);
-	end_holder(pid);
-	pid = start_holder(path, &holds[4]);
+	holder_end(pid);
+	pid = holder_start(AT_FDCWD, path, HOLD_MAPPED);
 	EXPECT(lease(path) != 0);
-	end_holder(pid);
+	holder_end(pid);
 	return 0;
 }
 

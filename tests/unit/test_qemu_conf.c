@@ -56,6 +56,8 @@ static void test_memory_dir(void)
 		{ "memory_backing_dir = \"\"\"/a\"\"\"", "/a", 1 },
 		{ "memory_backing_dir = \"/a///\"\n", "/a", 1 },
 		{ "memory_backing_dir = \"/a/\"\n", "/a", 1 },
+		{ "memory_backing_dir = \"//a//b/c//\"\n", "/a/b/c", 1 },
+		{ "memory_backing_dir = \"///\"\n", "/", 1 },
 		/* libvirt puts "/libvirt/qemu" behind whatever is there */
 		{ "memory_backing_dir = \"\"\n", "/", 1 },
 		{ "memory_backing_dir = \"/\"\n", "/", 1 },

@@ -22,58 +22,20 @@
 #include "lifecycle/release.h"
 #include "lifecycle/round.h"
 #include "lifecycle/state.h"
-#include "unit/fake_kernel.h"
+#include "unit/house.h"
 #include "unit/unit.h"
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
-#define UUID_A	    "aaaaaaaa-cdaf-9455-926a-d65c16db1809"
-#define UUID_B	    "bbbbbbbb-cdaf-9455-926a-d65c16db1809"
-#define GUESTS	    "run/libvirt-membacking/guests/"
-#define CONF	    "etc/libvirt/membacking.conf"
-
-#define PAGES(size, unit)                                                                          \
-	"<memoryBacking><hugepages><page size='" #size "' unit='" unit                             \
-	"'/></hugepages></memoryBacking>"
-#define ON_NODE(node) "<numatune><memory mode='strict' nodeset='" #node "'/></numatune>"
-#define XML(id, name, uuid, mib, rest)                                                             \
-	"<domain type='kvm' " id "><name>" name "</name><uuid>" uuid "</uuid>"                     \
-	"<memory unit='MiB'>" #mib "</memory>" rest "</domain>"
-
 /* @mib of 2 MiB pages on node 0: to be started, and being started */
-#define A_DEFINED(mib) XML("", "a", UUID_A, mib, PAGES(2, "M") ON_NODE(0))
-#define A_STARTED(mib) XML("id='7'", "a", UUID_A, mib, PAGES(2, "M") ON_NODE(0))
-#define B_STARTED(mib) XML("id='8'", "b", UUID_B, mib, PAGES(2, "M") ON_NODE(0))
-
-struct house {
-	struct fake_kernel fk;
-	pid_t driver;
-	struct err err;
-};
+#define A_DEFINED(mib) DOMAIN("", "a", UUID_A, mib, PAGES(2, "M") ON_NODE(0))
+#define A_STARTED(mib) XML(7, "a", UUID_A, mib, PAGES(2, "M") ON_NODE(0))
+#define B_STARTED(mib) XML(8, "b", UUID_B, mib, PAGES(2, "M") ON_NODE(0))
 
 static void open_house(struct house *h)
 {
-	int node;
-
-	memset(h, 0, sizeof(*h));
-	fake_open(&h->fk, "two-nodes-6.12");
-	for (node = 0; node < 2; node++) {
-		fake_set_meminfo(&h->fk, node, "MemFree", (4 - (uint64_t)node) * KIB_PER_GIB);
-		fake_set_meminfo(&h->fk, node, "Active(file)", 0);
-		fake_set_meminfo(&h->fk, node, "Inactive(file)", 0);
-		fake_set_meminfo(&h->fk, node, "SReclaimable", 0);
-		fake_set_pool(&h->fk, node, PAGE_2M, (struct fake_pool){ 0, 0, 0 });
-		fake_set_pool(&h->fk, node, PAGE_1G, (struct fake_pool){ 0, 0, 0 });
-	}
-	fake_put(&h->fk, "proc/zoneinfo", "");
-	fake_put(&h->fk, CONF, "[hook]\ndeadline = 2s\nlock_deadline = 2s\n");
-	h->driver = fake_driver(&h->fk, 4711);
-}
-
-static void close_house(struct house *h)
-{
-	fake_end(&h->fk, h->driver);
-	fake_close(&h->fk);
+	house_open(h, "two-nodes-6.12", "[hook]\ndeadline = 2s\nlock_deadline = 2s\n");
+	fake_empty_nodes(&h->fk);
 }
 
 /* ---- calls ---- */
@@ -128,18 +90,6 @@ static int for_plug(struct house *h, const char *name, const char *uuid, uint64_
 	return reserve(h, reserve_for_plug, &extra);
 }
 
-typedef int event_function(const struct event *event, struct err *err);
-
-static int run(struct house *h, event_function *function, const char *name, const char *xml)
-{
-	struct event event = {
-		.kfs = &h->fk.kfs, .guest_name = name, .xml = xml, .xml_len = strlen(xml)
-	};
-
-	h->err.text[0] = '\0';
-	return function(&event, &h->err);
-}
-
 static int release(struct house *h, const char *guest)
 {
 	struct state state = STATE_CLOSED;
@@ -155,6 +105,7 @@ static int release(struct house *h, const char *guest)
 	return rc < 0 ? rc : settled.complete ? 0 : -EAGAIN;
 }
 
+#undef OK
 #define OK(h, call) unit_check((call) == 0, __FILE__, __LINE__, #call, "%s", (h)->err.text)
 #define FAILS(h, call, errnum, words)                                                              \
 	do {                                                                                       \
@@ -162,23 +113,7 @@ static int release(struct house *h, const char *guest)
 		UNIT_CHECK(strstr((h)->err.text, words), "no '%s' in: %s", words, (h)->err.text);  \
 	} while (0)
 
-static void ledger_text(const struct house *h, const char *uuid, char *text, size_t size)
-{
-	char name[128];
-
-	snprintf(name, sizeof(name), GUESTS "%s", uuid);
-	fake_get(&h->fk, name, text, size);
-}
-
-static bool has_ledger(const struct house *h, const char *uuid)
-{
-	char text[16384];
-
-	ledger_text(h, uuid, text, sizeof(text));
-	return *text;
-}
-
-static bool ledger_says(const struct house *h, const char *uuid, const char *words)
+static bool check_ledger(const struct house *h, const char *uuid, const char *words)
 {
 	char text[16384];
 
@@ -218,7 +153,7 @@ static void test_life(void)
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 10, 0, 0 });
 	OK(&h, for_start(&h, A_DEFINED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 110, 100, 0);
-	ledger_says(&h, UUID_A, "\"phase\": \"reserved\"");
+	check_ledger(&h, UUID_A, "\"phase\": \"reserved\"");
 	/* held, whoever else starts */
 	OK(&h, run(&h, event_prepare, "b", B_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 210, 200, 0);
@@ -227,7 +162,7 @@ static void test_life(void)
 	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
 	CU_ASSERT_EQUAL(h.fk.writes, 0);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 210, 200, 0);
-	ledger_says(&h, UUID_A, "\"phase\": \"prepared\"");
+	check_ledger(&h, UUID_A, "\"phase\": \"prepared\"");
 	/* of the same start, once more */
 	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 210, 200, 0);
@@ -291,13 +226,13 @@ static void test_changed(void)
 		  120, 0, 0, 0 },
 		{ "kept free", A_STARTED(200), "[hugepages]\nkeep_free_2M = 50\n", 120, 0, 0, 0 },
 		{ "less", A_STARTED(100), "", 70, 0, 0, 1 },
-		{ "nothing", XML("id='7'", "a", UUID_A, 200, ""), "", 20, 0, 0, 1 },
+		{ "nothing", XML(7, "a", UUID_A, 200, ""), "", 20, 0, 0, 1 },
 		{ "not managed", A_STARTED(200), "[hugepages]\nmanage = no\n", 20, 0, 0, 1 },
-		{ "anywhere", XML("id='7'", "a", UUID_A, 200, PAGES(2, "M")), "", 120, 0, 0, 0 },
-		{ "on the other node", XML("id='7'", "a", UUID_A, 200, PAGES(2, "M") ON_NODE(1)),
-		  "", 20, 100, 0, 2 },
-		{ "of another size", XML("id='7'", "a", UUID_A, 1024, PAGES(1, "G") ON_NODE(0)), "",
-		  20, 0, 1, 2 },
+		{ "anywhere", XML(7, "a", UUID_A, 200, PAGES(2, "M")), "", 120, 0, 0, 0 },
+		{ "on the other node", XML(7, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(1)), "", 20,
+		  100, 0, 2 },
+		{ "of another size", XML(7, "a", UUID_A, 1024, PAGES(1, "G") ON_NODE(0)), "", 20, 0,
+		  1, 2 },
 	};
 	struct house h;
 	size_t i;
@@ -335,8 +270,7 @@ static void test_in_the_way(void)
 	open_house(&h);
 	OK(&h, for_start(&h, A_DEFINED(4000)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 2000, 2000, 0);
-	OK(&h,
-	   run(&h, event_prepare, "a", XML("id='7'", "a", UUID_A, 3072, PAGES(1, "G") ON_NODE(0))));
+	OK(&h, run(&h, event_prepare, "a", XML(7, "a", UUID_A, 3072, PAGES(1, "G") ON_NODE(0))));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	fake_pool_is(&h.fk, 0, PAGE_1G, 3, 3, 0);
 	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
@@ -394,7 +328,7 @@ static void test_again(void)
 		{ A_DEFINED(200), 100, 0 },
 		{ A_DEFINED(300), 150, 0 },
 		{ A_DEFINED(100), 50, 0 },
-		{ XML("", "a", UUID_A, 200, PAGES(2, "M") ON_NODE(1)), 0, 100 },
+		{ DOMAIN("", "a", UUID_A, 200, PAGES(2, "M") ON_NODE(1)), 0, 100 },
 	};
 	struct house h;
 	size_t i;
@@ -404,7 +338,7 @@ static void test_again(void)
 		UNIT_CHECK(for_start(&h, rows[i].xml) == 0, "%zu: %s", i, h.err.text);
 		fake_pool_is(&h.fk, 0, PAGE_2M, rows[i].on_0, rows[i].on_0, 0);
 		fake_pool_is(&h.fk, 1, PAGE_2M, rows[i].on_1, rows[i].on_1, 0);
-		ledger_says(&h, UUID_A, "\"phase\": \"reserved\"");
+		check_ledger(&h, UUID_A, "\"phase\": \"reserved\"");
 	}
 	OK(&h, release(&h, UUID_A));
 	fake_pool_is(&h.fk, 1, PAGE_2M, 0, 0, 0);
@@ -436,7 +370,8 @@ static void test_refused(void)
 	pid_t qemu;
 
 	open_house(&h);
-	FAILS(&h, for_start(&h, XML("", "a", UUID_A, 200, "")), EINVAL, "asks for no huge pages");
+	FAILS(&h, for_start(&h, DOMAIN("", "a", UUID_A, 200, "")), EINVAL,
+	      "asks for no huge pages");
 	FAILS(&h, for_start(&h, A_DEFINED(90000)), ENOSPC, "more than there can be");
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	FAILS(&h, for_plug(&h, "a", UUID_A, 100), ESRCH, "does not run");
@@ -512,7 +447,7 @@ static void test_killed(void)
 		*(i % 2 ? &h.fk.after_write : &h.fk.before_write) = die;
 		CU_ASSERT_EQUAL(in_child(&h, start_work), 0);
 		h.fk.after_write = h.fk.before_write = NULL;
-		ledger_says(&h, UUID_A, "\"phase\": \"reserved\"");
+		check_ledger(&h, UUID_A, "\"phase\": \"reserved\"");
 		if (i < 2) {
 			OK(&h, release(&h, "a"));
 		} else {
@@ -555,7 +490,7 @@ static void test_interrupted(void)
 	OK(&h, for_start(&h, A_DEFINED(200)));
 	CU_ASSERT_EQUAL(in_child(&h, interrupted_work), 0);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
-	ledger_says(&h, UUID_A, "\"phase\": \"reserved\"");
+	check_ledger(&h, UUID_A, "\"phase\": \"reserved\"");
 	close_house(&h);
 }
 
@@ -594,7 +529,7 @@ static void test_plug(void)
 	OK(&h, run(&h, event_started, "a", A_STARTED(200)));
 	OK(&h, for_plug(&h, "a", UUID_A, 80));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 140, 40, 0);
-	ledger_says(&h, UUID_A, "\"phase\": \"running\"");
+	check_ledger(&h, UUID_A, "\"phase\": \"running\"");
 	/* they are the guest's, also for the next one that is plugged */
 	OK(&h, run(&h, event_prepare, "b", B_STARTED(40)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 160, 60, 0);
@@ -617,7 +552,7 @@ static void test_plug_without_ledger(void)
 	qemu = start_qemu(&h, "a", 0);
 	OK(&h, for_plug(&h, "a", UUID_A, 80));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 40, 40, 0);
-	ledger_says(&h, UUID_A, "\"phase\": \"running\"");
+	check_ledger(&h, UUID_A, "\"phase\": \"running\"");
 	end_qemu(&h, qemu, 0);
 	OK(&h, daemon_reconcile(&h.fk.kfs, &h.err));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
@@ -637,7 +572,7 @@ static void test_plug_too_few(void)
 	fake_set_obtainable(&h.fk, 0, 30);
 	FAILS(&h, for_plug(&h, "a", UUID_A, 80), ENOSPC, "only 30 could be had");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 0, 0);
-	ledger_says(&h, UUID_A, "\"phase\": \"running\"");
+	check_ledger(&h, UUID_A, "\"phase\": \"running\"");
 	end_qemu(&h, qemu, 100);
 	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
@@ -695,7 +630,7 @@ static void test_plug_guest_ends(void)
 	h.fk.after_write = guest_ends;
 	FAILS(&h, for_plug(&h, "a", UUID_A, 80), ECANCELED, "ended meanwhile");
 	h.fk.after_write = NULL;
-	ledger_says(&h, UUID_A, "\"phase\": \"leaving\"");
+	check_ledger(&h, UUID_A, "\"phase\": \"leaving\"");
 	end_qemu(&h, qemu, 100);
 	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);

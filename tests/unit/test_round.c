@@ -16,12 +16,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "lifecycle/events.h"
-#include "unit/fake_kernel.h"
+#include "unit/house.h"
 #include "unit/unit.h"
-
-#define UUID_A "aaaaaaaa-cdaf-9455-926a-d65c16db1809"
-#define UUID_B "bbbbbbbb-cdaf-9455-926a-d65c16db1809"
-#define GUESTS "run/libvirt-membacking/guests/"
 
 #define CELLS_OF_TWO_SIZES                                                                         \
 	"<memoryBacking><hugepages><page size='1' unit='G' nodeset='0'/><page size='2' unit='M'/>" \
@@ -31,14 +27,10 @@
 #define PAGES_2M                                                                                   \
 	"<memoryBacking><hugepages><page size='2' unit='M'/></hugepages></memoryBacking>"          \
 	"<numatune><memory mode='strict' nodeset='0'/></numatune>"
-#define XML(id, name, uuid, mib, rest)                                                             \
-	"<domain id='" #id "'><name>" name "</name><uuid>" uuid "</uuid>"                          \
-	"<memory unit='MiB'>" #mib "</memory>" rest "</domain>"
-
 #define A_XML XML(1, "a", UUID_A, 200, PAGES_2M)
 #define B_XML XML(2, "b", UUID_B, 100, PAGES_2M)
 
-struct house {
+struct scene {
 	struct fake_kernel fk;
 	pid_t driver;
 	struct state state;
@@ -46,7 +38,7 @@ struct house {
 	struct err err;
 };
 
-static void open_house(struct house *h)
+static void open_scene(struct scene *h)
 {
 	memset(h, 0, sizeof(*h));
 	fake_open(&h->fk, "two-nodes-6.12");
@@ -57,13 +49,13 @@ static void open_house(struct house *h)
 	h->state = STATE_CLOSED;
 }
 
-static void open_round(struct house *h)
+static void open_round(struct scene *h)
 {
 	CU_ASSERT_EQUAL_FATAL(state_open(h->fk.kfs.rootfd, true, &h->state, &h->err), 0);
 	round_init(&h->round, &h->fk.kfs, &h->state, 1000);
 }
 
-static void close_house(struct house *h)
+static void close_scene(struct scene *h)
 {
 	round_free(&h->round);
 	state_close(&h->state);
@@ -72,21 +64,7 @@ static void close_house(struct house *h)
 	fake_close(&h->fk);
 }
 
-typedef int event_function(const struct event *event, struct err *err);
-
-static int run(struct house *h, event_function *function, const char *name, const char *xml)
-{
-	struct event event = { &h->fk.kfs, name, xml, strlen(xml) };
-
-	h->err.text[0] = '\0';
-	return function(&event, &h->err);
-}
-
-#define OK(h, function, name, xml)                                                                 \
-	unit_check(run((h), (function), (name), (xml)) == 0, __FILE__, __LINE__, #function, "%s",  \
-		   (h)->err.text)
-
-static int begin(struct house *h, const char *own)
+static int begin(struct scene *h, const char *own)
 {
 	h->err.text[0] = '\0';
 	return round_begin(&h->round, clock_ms() + 1000, own, &h->err);
@@ -94,9 +72,9 @@ static int begin(struct house *h, const char *own)
 
 static void test_settles_and_tells(void)
 {
-	struct house h;
+	struct scene h;
 
-	open_house(&h);
+	open_scene(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	OK(&h, event_prepare, "b", B_XML);
 	OK(&h, event_stopped, "a", A_XML);
@@ -115,14 +93,14 @@ static void test_settles_and_tells(void)
 	CU_ASSERT_EQUAL(host_view_pool(&h.round.host, PAGE_2M, 0)->claimed, 50);
 	round_end(&h.round);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 50, 50, 0);
-	close_house(&h);
+	close_scene(&h);
 }
 
 static void test_incomplete(void)
 {
-	struct house h;
+	struct scene h;
 
-	open_house(&h);
+	open_scene(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	OK(&h, event_stopped, "a", A_XML);
 	fake_use(&h.fk, 0, PAGE_2M, 40);
@@ -139,30 +117,30 @@ static void test_incomplete(void)
 	UNIT_CHECK(begin(&h, NULL) == 0, "%s", h.err.text);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, GUESTS UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-	close_house(&h);
+	close_scene(&h);
 }
 
 /* What is the caller's own is left to it, dead or not */
 static void test_own(void)
 {
-	struct house h;
+	struct scene h;
 
-	open_house(&h);
+	open_scene(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	OK(&h, event_stopped, "a", A_XML);
 	open_round(&h);
 	UNIT_CHECK(begin(&h, "AAAAAAAA-cdaf-9455-926a-d65c16db1809") == 0, "%s", h.err.text);
 	CU_ASSERT_EQUAL(h.round.n_settled, 0);
 	CU_ASSERT_PTR_NOT_NULL(ledgers_find(&h.round.ledgers, UUID_A));
-	close_house(&h);
+	close_scene(&h);
 }
 
 /* Nothing changes, and a missing state directory is one without ledgers */
 static void test_look(void)
 {
-	struct house h;
+	struct scene h;
 
-	open_house(&h);
+	open_scene(&h);
 	round_init(&h.round, &h.fk.kfs, &h.state, 0);
 	UNIT_CHECK(round_look(&h.round, &h.err) == 0, "%s", h.err.text);
 	CU_ASSERT_EQUAL(h.round.ledgers.n, 0);
@@ -181,15 +159,15 @@ static void test_look(void)
 	CU_ASSERT_EQUAL(h.round.n_settled, 0);
 	CU_ASSERT_TRUE(fake_exists(&h.fk, GUESTS UUID_B));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 50, 50, 0);
-	close_house(&h);
+	close_scene(&h);
 }
 
 static void test_lock(void)
 {
 	struct state other = STATE_CLOSED;
-	struct house h;
+	struct scene h;
 
-	open_house(&h);
+	open_scene(&h);
 	open_round(&h);
 	CU_ASSERT_EQUAL_FATAL(state_open(h.fk.kfs.rootfd, false, &other, &h.err), 0);
 	CU_ASSERT_EQUAL_FATAL(state_lock(&other, 0, &h.err), 0);
@@ -201,7 +179,7 @@ static void test_lock(void)
 	round_end(&h.round);
 	CU_ASSERT_EQUAL(state_lock(&other, 0, &h.err), 0);
 	state_close(&other);
-	close_house(&h);
+	close_scene(&h);
 }
 
 /* ---- at the same time ---- */
@@ -214,7 +192,7 @@ static void slow_write(struct fake_kernel *fk)
 }
 
 /* Prepares @xml in a child of its own.  Return: its pid */
-static pid_t prepare_slowly(struct house *h, const char *name, const char *xml)
+static pid_t prepare_slowly(struct scene *h, const char *name, const char *xml)
 {
 	pid_t pid;
 
@@ -232,7 +210,7 @@ static pid_t prepare_slowly(struct house *h, const char *name, const char *xml)
 	return pid;
 }
 
-static void wait_for(struct house *h, const char *name)
+static void wait_for(struct scene *h, const char *name)
 {
 	int tries;
 
@@ -253,10 +231,10 @@ static bool succeeds(pid_t pid)
  * takes the idle small ones that the first has planned to use */
 static void test_idle_pages_once(void)
 {
-	struct house h;
+	struct scene h;
 	pid_t pid;
 
-	open_house(&h);
+	open_scene(&h);
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 50, 50, 0 });
 	pid = prepare_slowly(&h, "a", XML(1, "a", UUID_A, 2148, CELLS_OF_TWO_SIZES));
 	wait_for(&h, GUESTS UUID_A);
@@ -269,17 +247,17 @@ static void test_idle_pages_once(void)
 	OK(&h, event_release, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 50, 50, 0);
 	fake_pool_is(&h.fk, 0, PAGE_1G, 0, 0, 0);
-	close_house(&h);
+	close_scene(&h);
 }
 
 /* A long growth does not hold up others until its end */
 static void test_turns(void)
 {
-	struct house h;
+	struct scene h;
 	uint64_t begin_ms, took;
 	pid_t pid;
 
-	open_house(&h);
+	open_scene(&h);
 	/* six writes of a GiB's worth: 3.6 s */
 	pid = prepare_slowly(&h, "a", XML(1, "a", UUID_A, 3000, PAGES_2M));
 	wait_for(&h, GUESTS UUID_A);
@@ -291,18 +269,18 @@ static void test_turns(void)
 	fake_pool_is(&h.fk, 0, PAGE_2M, 1550, 1550, 0);
 	OK(&h, event_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 50, 50, 0);
-	close_house(&h);
+	close_scene(&h);
 }
 
 /* Released by hand or by others while it is being prepared: nothing is left */
 static void test_released_meanwhile(void)
 {
-	struct house h;
+	struct scene h;
 	char text[2048];
 	int status = 0;
 	pid_t pid;
 
-	open_house(&h);
+	open_scene(&h);
 	pid = prepare_slowly(&h, "a", XML(1, "a", UUID_A, 3000, PAGES_2M));
 	wait_for(&h, GUESTS UUID_A);
 	OK(&h, event_release, "a", A_XML);
@@ -315,18 +293,18 @@ static void test_released_meanwhile(void)
 		       "what virsh shows");
 	CU_ASSERT_FALSE(fake_exists(&h.fk, GUESTS UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-	close_house(&h);
+	close_scene(&h);
 }
 
 /* Many at once, on a pool that has a few */
 static void test_many_at_once(void)
 {
 	char xml[8][512], name[8], uuid[64];
-	struct house h;
+	struct scene h;
 	pid_t pids[8];
 	int i;
 
-	open_house(&h);
+	open_scene(&h);
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 120, 120, 0 });
 	for (i = 0; i < 8; i++) {
 		snprintf(name, sizeof(name), "g%d", i);
@@ -351,7 +329,7 @@ static void test_many_at_once(void)
 	for (i = 0; i < 8; i++)
 		succeeds(pids[i]);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 120, 120, 0);
-	close_house(&h);
+	close_scene(&h);
 }
 
 static CU_TestInfo tests[] = {

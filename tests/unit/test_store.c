@@ -4,12 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -20,6 +17,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "kernel/kfs.h"
+#include "unit/holder.h"
 #include "unit/own_disk.h"
 #include "unit/unit.h"
 
@@ -198,16 +196,16 @@ static void test_remove(void)
 		struct err err = { "" };
 		uint64_t kib = 1;
 
-		CU_ASSERT_EQUAL(store_guest_kib(base, name), 0);
+		CU_ASSERT_EQUAL(store_guest_use(base, name).held_kib, 0);
 		CU_ASSERT_EQUAL(store_remove_guest(&host, base, name, &kib, &err), 0);
 		CU_ASSERT_EQUAL(kib, 0);
 		CU_ASSERT_EQUAL_FATAL(mkdirat(base, name, 0700), 0);
-		CU_ASSERT_EQUAL(store_guest_kib(base, name), 0);
+		CU_ASSERT_EQUAL(store_guest_use(base, name).held_kib, 0);
 		snprintf(file, sizeof(file), "%s/pc.ram", name);
 		CU_ASSERT_TRUE(fill(base, file, 64));
 		snprintf(file, sizeof(file), "%s/dimm0", name);
 		CU_ASSERT_TRUE(fill(base, file, 192));
-		CU_ASSERT_EQUAL(store_guest_kib(base, name), 256);
+		CU_ASSERT_EQUAL(store_guest_use(base, name).held_kib, 256);
 		UNIT_CHECK(store_remove_guest(&host, base, name, &kib, &err) == 1, "%s: %s", name,
 			   err.text);
 		CU_ASSERT_EQUAL(kib, 256);
@@ -234,7 +232,7 @@ static void test_bad_names(void)
 		UNIT_CHECK(store_remove_guest(&host, base, name, NULL, &err) == -EINVAL, "%s",
 			   name);
 		UNIT_CHECK(strstr(err.text, "is no name of a guest's directory"), "%s", err.text);
-		UNIT_CHECK(store_guest_kib(base, name) == 0, "%s", name);
+		UNIT_CHECK(store_guest_use(base, name).held_kib == 0, "%s", name);
 	}
 	CU_ASSERT_TRUE(exists(base, "a/b/file"));
 }
@@ -266,7 +264,7 @@ static void test_planted(void)
 	CU_ASSERT_EQUAL_FATAL(symlinkat("../victim", base, "2-t2"), 0);
 	CU_ASSERT_EQUAL_FATAL(symlinkat("/etc/passwd", base, "3-t3"), 0);
 	CU_ASSERT_EQUAL_FATAL(symlinkat("3-t3", base, "4-t4"), 0);
-	CU_ASSERT_EQUAL(store_guest_kib(base, "2-t2"), 0);
+	CU_ASSERT_EQUAL(store_guest_use(base, "2-t2").held_kib, 0);
 
 	UNIT_CHECK(store_remove_guest(&host, base, "1-t1", NULL, &err) == 1, "%s", err.text);
 	UNIT_CHECK(store_remove_guest(&host, base, "2-t2", NULL, &err) == 1, "%s", err.text);
@@ -350,48 +348,11 @@ static void test_too_many(void)
 
 /* ---- files in use ---- */
 
-/* A process that holds on to @name until it is killed */
-static pid_t start_user(int base, const char *name, bool map, bool close_it)
-{
-	int ready[2], fd;
-	char byte;
-	pid_t pid;
-
-	CU_ASSERT_EQUAL_FATAL(pipe(ready), 0);
-	fflush(stdout);
-	pid = fork();
-	CU_ASSERT_FATAL(pid >= 0);
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		prctl(PR_SET_NAME, "qemu-user");
-		fd = openat(base, name, O_RDWR | O_CLOEXEC);
-		if (map &&
-		    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED)
-			_exit(1);
-		if (close_it)
-			close(fd);
-		if (fd < 0 || write(ready[1], "y", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	CU_ASSERT_EQUAL_FATAL(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	return pid;
-}
-
-static void end_user(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-}
-
 static void test_in_use(void)
 {
-	static const struct {
-		bool map, close_it;
-	} rows[] = { { false, false }, { true, false }, { true, true } };
+	static const struct hold rows[] = { { O_RDWR, 0, false },
+					    { O_RDWR, PROT_READ | PROT_WRITE, false },
+					    { O_RDWR, PROT_READ | PROT_WRITE, true } };
 	const char *dir = unit_tmpdir();
 	cleanup_close int base = open_path(dir);
 	size_t i;
@@ -404,13 +365,13 @@ static void test_in_use(void)
 		unit_write(dir, "1-t1/ram-node0", "idle");
 		unit_write(dir, "1-t1/ram-node1", "used");
 		unit_write(dir, "1-t1/ram-node2", "idle");
-		pid = start_user(base, "1-t1/ram-node1", rows[i].map, rows[i].close_it);
+		pid = holder_start(base, "1-t1/ram-node1", rows[i]);
 		UNIT_CHECK(store_remove_guest(&host, base, "1-t1", NULL, &err) == -EBUSY, "%zu: %s",
 			   i, err.text);
-		snprintf(want, sizeof(want), "1-t1/ram-node1 is in use by qemu-user (process %d)",
+		snprintf(want, sizeof(want), "1-t1/ram-node1 is in use by " HOLDER " (process %d)",
 			 (int)pid);
 		/* map_files is root's */
-		if (geteuid() == 0 || !rows[i].close_it)
+		if (geteuid() == 0 || !rows[i].close)
 			UNIT_CHECK_STR(err.text, want, "%zu", i);
 		else
 			UNIT_CHECK(strstr(err.text, "ram-node1 is in use by a process that can't"),
@@ -418,7 +379,7 @@ static void test_in_use(void)
 		/* All of it stays */
 		CU_ASSERT_TRUE(exists(base, "1-t1/ram-node0") && exists(base, "1-t1/ram-node1"));
 		CU_ASSERT_TRUE(exists(base, "1-t1/ram-node2"));
-		end_user(pid);
+		holder_end(pid);
 		UNIT_CHECK(store_remove_guest(&host, base, "1-t1", NULL, &err) == 1, "%zu: %s", i,
 			   err.text);
 	}
@@ -437,11 +398,11 @@ static void test_in_use_unseen(void)
 	CU_ASSERT_EQUAL_FATAL(kfs_open(&blind, dir, NULL), 0);
 	base = store_open_base(&blind, "/base", "", false, NULL);
 	CU_ASSERT_TRUE_FATAL(base >= 0);
-	pid = start_user(base, "1-t1/pc.ram", true, true);
+	pid = holder_start(base, "1-t1/pc.ram", HOLD_MAPPED);
 	CU_ASSERT_EQUAL(store_remove_guest(&blind, base, "1-t1", NULL, &err), -EBUSY);
 	UNIT_CHECK(strstr(err.text, "1-t1/pc.ram is in use by a process that can't be seen"), "%s",
 		   err.text);
-	end_user(pid);
+	holder_end(pid);
 	CU_ASSERT_EQUAL(store_remove_guest(&blind, base, "1-t1", NULL, &err), 1);
 	kfs_close(&blind);
 }
@@ -474,12 +435,12 @@ static int try_no_lease(const char *dir)
 
 		unit_write(dir, "1-t1/pc.ram", "m");
 		EXPECT(fchownat(base, "1-t1/pc.ram", 65534, 65534, 0) == 0);
-		pid = start_user(base, "1-t1/pc.ram", map, map);
+		pid = holder_start(base, "1-t1/pc.ram", map ? HOLD_MAPPED : HOLD_OPEN);
 		EXPECT(store_remove_guest(&root, base, "1-t1", NULL, &err) == -EBUSY);
-		snprintf(want, sizeof(want), "1-t1/pc.ram is in use by qemu-user (process %d)",
+		snprintf(want, sizeof(want), "1-t1/pc.ram is in use by " HOLDER " (process %d)",
 			 (int)pid);
 		EXPECT(!strcmp(err.text, want));
-		end_user(pid);
+		holder_end(pid);
 		EXPECT(store_remove_guest(&root, base, "1-t1", NULL, &err) == 1);
 	}
 	return 0;
@@ -615,7 +576,7 @@ static int try_mounts_below(const char *dir)
 	unit_write(path, "file", "x");
 	EXPECT(store_remove_guest(&host, base, "1-t1", NULL, &err) == -EXDEV);
 	EXPECT(strstr(err.text, "cannot remove 1-t1: it is a mount point"));
-	EXPECT(exists(base, "1-t1/file") && store_guest_kib(base, "1-t1") == 0);
+	EXPECT(exists(base, "1-t1/file") && store_guest_use(base, "1-t1").held_kib == 0);
 	snprintf(path, sizeof(path), "%s/libvirt", dir);
 	EXPECT(make(path, NULL, "tmpfs", NULL, &err) == 0);
 	EXPECT(store_open_base(&host, dir, "libvirt/qemu", true, &err) == -EXDEV);
@@ -670,13 +631,14 @@ static int try_disk(const char *dir, const char *fstype)
 	base = store_open_base(&host, mnt, "libvirt/qemu", true, &err);
 	EXPECT(base >= 0 && mkdirat(base, "1-t1", 0700) == 0);
 	EXPECT(fill(base, "1-t1/pc.ram", 4096));
-	kib = store_guest_kib(base, "1-t1");
+	kib = store_guest_use(base, "1-t1").held_kib;
+	EXPECT(store_guest_use(base, "1-t1").size_kib == 4096);
 	EXPECT(kib >= 4096 && kib < 2 * 4096);
 	EXPECT(store_read(&host, mnt, &state, &err) == 0 && state.free_kib <= before - 4096);
-	user = start_user(base, "1-t1/pc.ram", true, true);
+	user = holder_start(base, "1-t1/pc.ram", HOLD_MAPPED);
 	EXPECT(store_remove_guest(&host, base, "1-t1", &kib, &err) == -EBUSY && !kib);
-	EXPECT(strstr(err.text, "1-t1/pc.ram is in use by qemu-user (process "));
-	end_user(user);
+	EXPECT(strstr(err.text, "1-t1/pc.ram is in use by " HOLDER " (process "));
+	holder_end(user);
 	EXPECT(store_remove_guest(&host, base, "1-t1", &kib, &err) == 1 && kib >= 4096);
 	EXPECT(is_free_again(mnt, before - 4096));
 

@@ -173,7 +173,8 @@ static void test_choose_unreadable(void)
 		const char *words;
 	} rows[] = {
 		{ 0,
-		  "cannot read " QEMU_CONF ": where libvirt puts file-backed memory is unknown" },
+		  "cannot read " QEMU_CONF
+		  ", or others than root may write to it: where libvirt puts file-backed memory is unknown" },
 		{ 77,
 		  "line 77 of " QEMU_CONF ": expected memory_backing_dir = \"/absolute/path\"" },
 	};

@@ -6,13 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -20,6 +18,7 @@
 #include "base/json.h"
 #include "kernel/kfs.h"
 #include "policy/store_rules.h"
+#include "unit/holder.h"
 #include "unit/own_disk.h"
 #include "unit/unit.h"
 
@@ -238,15 +237,10 @@ static void test_holds(void)
 {
 	const struct step step = sample();
 	const struct step_ops *ops = step_ops(STEP_STORE);
-	struct shared_setting setting = { .kind = STEP_STORE,
-					  .name = "store-ram",
-					  .key = "/srv/ram" };
+	struct shared_setting setting = { .kind = STEP_STORE, .key = "/srv/ram" };
 
 	CU_ASSERT_TRUE(ops->holds(&step, &setting));
 	strcpy(setting.key, "/srv/ram2");
-	CU_ASSERT_FALSE(ops->holds(&step, &setting));
-	strcpy(setting.key, "/srv/ram");
-	strcpy(setting.name, "store-");
 	CU_ASSERT_FALSE(ops->holds(&step, &setting));
 }
 
@@ -403,37 +397,12 @@ static bool put_memory(const struct bench *b, const char *directory)
 	return there(b, name);
 }
 
-/* A process that has a file open until it is killed */
 static pid_t hold(const struct bench *b, const char *name)
 {
-	int ready[2];
-	char path[512], byte;
-	pid_t pid;
+	char path[512];
 
 	snprintf(path, sizeof(path), "%s/%s", b->path, name);
-	if (pipe(ready) < 0)
-		return -1;
-	pid = fork();
-	if (!pid) {
-		int fd = open(path, O_RDWR);
-
-		if (fd < 0 || write(ready[1], "y", 1) != 1)
-			_exit(1);
-		for (;;)
-			if (sleep(1) == 0 && getppid() == 1)
-				_exit(0);
-	}
-	close(ready[1]);
-	if (read(ready[0], &byte, 1) != 1)
-		pid = -1;
-	close(ready[0]);
-	return pid;
-}
-
-static void let_go(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	return holder_start(AT_FDCWD, path, HOLD_OPEN);
 }
 
 static bool says(const struct err *err, const char *words)
@@ -458,7 +427,7 @@ static int work_life(const char *dir)
 	EXPECT(step_ops(STEP_STORE)->complete(&b.step));
 	/* Written down before it was made, and once more when it had a number */
 	EXPECT(b.n_written == 2 && !b.was_mounted[0] && b.was_mounted[1]);
-	EXPECT(!strcmp(b.written[0].name, "store-ram") && !strcmp(b.written[0].key, b.path));
+	EXPECT(!strcmp(b.written[0].name, b.written[1].name) && !strcmp(b.written[0].key, b.path));
 	EXPECT(!*b.written[0].ours && *b.written[0].before && *b.written[1].ours);
 	EXPECT(!strcmp(b.written[0].before, b.written[1].before));
 	EXPECT(strcmp(b.written[1].before, b.written[1].ours) != 0);
@@ -468,10 +437,10 @@ static int work_life(const char *dir)
 	snprintf(base, sizeof(base), "%s/libvirt/qemu", b.path);
 	EXPECT(stat(base, &st) == 0 && (st.st_mode & 07777) == 0755);
 	EXPECT(put_memory(&b, "3-g"));
-	EXPECT(store_step_used(&b.kfs, &b.step.store) == 4);
+	EXPECT(store_step_use(&b.kfs, &b.step.store).held_kib == 4);
 	EXPECT(undo(&b, &err) == 0);
 	EXPECT(!there(&b, "libvirt/qemu/3-g") && is_mounted(&b));
-	EXPECT(store_step_used(&b.kfs, &b.step.store) == 0);
+	EXPECT(store_step_use(&b.kfs, &b.step.store).held_kib == 0);
 	EXPECT(restore(&b, 1, &err) == 0 && !is_mounted(&b));
 	/* What was made for libvirt lies in the mounted one alone */
 	EXPECT(!there(&b, "libvirt"));
@@ -533,7 +502,7 @@ static int work_stale(const char *dir)
 	/* Its place in the next start's ledger promises and does nothing */
 	EXPECT(b.step.store.size_kib == 0 && b.step.store.ready);
 	EXPECT(apply(&b, &err) == 0 && there(&b, "libvirt/qemu/3-g/pc.ram"));
-	let_go(pid);
+	holder_end(pid);
 	EXPECT(undo(&b, &err) == 0 && !there(&b, "libvirt/qemu/3-g"));
 	return 0;
 }
@@ -554,7 +523,7 @@ static int work_stale_room(const char *dir)
 	EXPECT(fd >= 0 && posix_fallocate(fd, 0, 60 << 20) == 0);
 	close(fd);
 	EXPECT(plan(&b, &err));
-	b.store.stale_kib = store_step_used(&b.kfs, &b.step.store);
+	b.store.stale_kib = store_step_use(&b.kfs, &b.step.store).held_kib;
 	EXPECT(b.store.stale_kib == 60 * MIB && apply(&b, &err) == 0);
 	EXPECT(b.store.stale_kib == 0 && b.store.state.available_kib >= 79 * MIB);
 	return 0;
@@ -687,7 +656,7 @@ static int work_busy(const char *dir)
 	EXPECT(pid > 0 && restore(&b, 1, &err) == -EAGAIN && says(&err, b.path));
 	EXPECT(is_mounted(&b));
 	EXPECT(restore(&b, 0, &err) == -EAGAIN && is_mounted(&b));
-	let_go(pid);
+	holder_end(pid);
 	EXPECT(restore(&b, 1, &err) == 0 && !is_mounted(&b));
 	return 0;
 }
@@ -750,8 +719,8 @@ static int work_two_names(const char *dir)
 	EXPECT(put_memory(&b, directory));
 	snprintf(directory, sizeof(directory), "3-%.20s", name);
 	EXPECT(put_memory(&b, directory));
-	EXPECT(store_step_used(&b.kfs, &b.step.store) == 8);
-	EXPECT(undo(&b, &err) == 0 && store_step_used(&b.kfs, &b.step.store) == 0);
+	EXPECT(store_step_use(&b.kfs, &b.step.store).held_kib == 8);
+	EXPECT(undo(&b, &err) == 0 && store_step_use(&b.kfs, &b.step.store).held_kib == 0);
 	EXPECT(!there(&b, "libvirt/qemu/3-" KANJI));
 	return 0;
 }
@@ -781,6 +750,25 @@ static int work_implicit(const char *dir)
 	return 0;
 }
 
+/* Nobody answers for the file system: nobody waits for it either */
+static int work_silent(const char *dir)
+{
+	struct err err = { "" };
+	struct bench b;
+	int silent = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	EXPECT(open_bench(&b, dir, &err));
+	EXPECT(apply(&b, &err) == 0 && put_memory(&b, "3-g"));
+	if (!own_disk_silent(silent, b.path))
+		return NO_OWN_DISK;
+	EXPECT(undo(&b, &err) == -EAGAIN && says(&err, "does not answer"));
+	EXPECT(restore(&b, 1, &err) == -EAGAIN && says(&err, "umount -l"));
+	EXPECT(!umount2(b.path, MNT_DETACH) && !close(silent) && there(&b, "libvirt/qemu/3-g"));
+	EXPECT(undo(&b, &err) == 0 && !there(&b, "libvirt/qemu/3-g"));
+	EXPECT(restore(&b, 1, &err) == 0 && !is_mounted(&b));
+	return 0;
+}
+
 #define IN_CHILD(name, what)                                                                       \
 	static void test_##name(void)                                                              \
 	{                                                                                          \
@@ -802,6 +790,7 @@ IN_CHILD(remounted, "mounted by somebody else")
 IN_CHILD(undo, "leftovers")
 IN_CHILD(two_names, "a name of many bytes")
 IN_CHILD(implicit, "no store is configured")
+IN_CHILD(silent, "a file system that does not answer")
 
 static CU_TestInfo tests[] = {
 	{ "there and back", test_round_trip },
@@ -825,6 +814,7 @@ static CU_TestInfo tests[] = {
 	{ "leftovers", test_undo },
 	{ "a name of many bytes", test_two_names },
 	{ "no store is configured", test_implicit },
+	{ "a file system that does not answer", test_silent },
 	CU_TEST_INFO_NULL,
 };
 

@@ -8,11 +8,13 @@
 #include "lifecycle/view_stores.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/view.h"
@@ -220,6 +222,10 @@ static void test_no_directory(void)
 	CU_ASSERT_FALSE(s.host.stores_read);
 	if (look(&s, NULL)) {
 		CU_ASSERT_FALSE(s.host.stores[0].state.present);
+		CU_ASSERT_EQUAL(store_verify(&s.host.stores[0], &s.err), -EIO);
+		UNIT_CHECK_STR(s.err.text,
+			       "store 'a' (/srv/ram): cannot open /srv/ram: Not a directory",
+			       "not that it isn't there");
 		CU_ASSERT_TRUE(s.host.stores[1].state.present);
 	}
 	fake_put(&s.fk, QEMU_CONF, DIR("/srv/b"));
@@ -373,6 +379,30 @@ static void test_promises(void)
 	close_scene(&s);
 }
 
+/* A dimm that came later is in no ledger: its file says how much it can come to use */
+static void test_plugged(void)
+{
+	struct book a;
+	struct ledger *list[] = { open_book(&a, "a", 1, "/srv/ram", "/srv/ram") };
+	cleanup_close int fd = -1;
+	struct scene s;
+
+	open_scene(&s, DIR("/srv/ram"), STORE("ram", "/srv/ram"), ROOT);
+	s.ledgers = (struct ledgers){ .n = ROWS(list), .list = list };
+	put_memory(&s, "srv/ram/libvirt/qemu/1-a");
+	fake_put(&s.fk, "srv/ram/libvirt/qemu/1-a/dimm0", "");
+	fd = openat(s.fk.kfs.rootfd, "srv/ram/libvirt/qemu/1-a/dimm0", O_WRONLY | O_CLOEXEC);
+	CU_ASSERT_EQUAL(ftruncate(fd, 4 << 20), 0);
+	if (look(&s, NULL)) {
+		const struct store_promise *promise = &s.host.stores[0].promises[0];
+
+		UNIT_CHECK(promise->promised_kib == 16 + 4096, "%llu",
+			   (unsigned long long)promise->promised_kib);
+		CU_ASSERT_EQUAL(promise->used_kib, 16);
+	}
+	close_scene(&s);
+}
+
 static void test_stale(void)
 {
 	struct guest guest = { .name = "g", .id = 9 };
@@ -430,6 +460,7 @@ static CU_TestInfo tests[] = {
 	{ "another file system below", test_elsewhere },
 	{ "another source", test_wrong_source },
 	{ "promises", test_promises },
+	{ "what was plugged in", test_plugged },
 	{ "stale files", test_stale },
 	CU_TEST_INFO_NULL,
 };

@@ -83,6 +83,37 @@ case_a_guest_writes_its_memory() {
 	check_not_mounted "it is unmounted"
 }
 
+case_saved_and_restored() {
+	local image=/var/lib/libvirt/saved.image
+	store_config name=ram "path=$store_dir" fstype=tmpfs size=256M keep_free=0
+	guest_up saved 64 "backing=$file_backing" || return
+	check "it is saved" virsh save saved "$image"
+	check_store_empty
+	check_not_mounted "its store is unmounted"
+	check "it is restored" virsh restore "$image"
+	check_mounted "with its store" tmpfs
+	check_equal "it runs" "$(ledger_phase saved)" running
+	guest_down saved
+	in_ns rm "$image"
+	check_store_empty
+	check_not_mounted "it is unmounted"
+}
+
+# No hook is called for it, but its file is there, and what it can come to use counts
+case_a_dimm_is_plugged_in() {
+	local ledgers_before
+	store_config name=ram "path=$store_dir" fstype=tmpfs size=128M keep_free=0
+	file_guest plugged 32 maxmemory=1024 "cells=<cell id='0' cpus='0' memory='32' unit='MiB'/>" || return
+	echo "<memory model='dimm'><target><size unit='MiB'>64</size><node>0</node></target></memory>" \
+		>"$(ns_path /run/xml/plugged-dimm.xml)"
+	check "it is plugged in" virsh attach-device plugged /run/xml/plugged-dimm.xml
+	check_equal "it is promised" "$(store_status .promised_kib)" $((96 << 10))
+	ledgers_before=$(ledgers)
+	file_guest_refused "no room for as much again" "64 MiB.*lacks 32 MiB" large 64
+	guest_down plugged
+	check_store_empty
+}
+
 case_what_fstab_says() {
 	device_make memfstab 64 ext4
 	store_config "path=$store_dir"

@@ -390,6 +390,34 @@ case_a_sweep_stays_away_from_other_hosts() {
 	store_umount
 }
 
+# Nobody at the other end answers: whoever needs that store is told, the others go on.  By
+# hand, since libvirt itself would wait for it
+case_a_store_that_does_not_answer() {
+	local server
+	far_store_mount
+	store_config name=far "path=$store_dir" fstype=fuse.far-store mount=never keep_free=0
+	server=$(in_ns pidof far-store)
+	guest_xml waits 16 "backing=$file_backing" >"$vm_state/waits.xml"
+	hook_call waits prepare begin <"$vm_state/waits.xml"
+	check_equal "it answers" "$hook_status/$hook_out/$hook_err" "0//"
+	in_ns kill -USR1 "$server"
+	hook_call waits release end <"$vm_state/waits.xml"
+	check_match "release gives up" "$hook_status $hook_err" "1 .*$store_dir does not answer"
+	guest_xml lives 64 "backing=$(page_backing 2048)" >"$vm_state/lives.xml"
+	hook_call lives prepare begin <"$vm_state/lives.xml"
+	check_equal "a guest with huge pages" "$hook_status/$hook_out/$hook_err" "0//"
+	guest_xml next 16 "backing=$file_backing" >"$vm_state/next.xml"
+	hook_call next prepare begin <"$vm_state/next.xml"
+	check_equal "a guest in that store: exit status" "$hook_status" 1
+	check_match "and why" "$hook_err" "guest 'next': .*$store_dir does not answer"
+	check_match "status says it" "$(membacking status 2>&1)" "does not answer"
+	hook_call lives release end <"$vm_state/lives.xml"
+	in_ns kill -KILL "$server"
+	store_umount
+	membacking reconcile >/dev/null
+	check_equal "the rest is settled" "$(ledgers)" ""
+}
+
 # Its ledger is lost, but QEMU is there: nobody may unmount below it
 case_a_mount_whose_guest_has_lost_its_ledger() {
 	device_store lost
