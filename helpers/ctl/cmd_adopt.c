@@ -87,7 +87,7 @@ static int adopt_all(struct settling *settling, const struct running *running)
 		};
 		struct err err;
 
-		if (event_adopt(&event, &settling->state, &err) < 0) {
+		if (event_adopt(&event, &settling->round, &err) < 0) {
 			log_warning("%s", err.text);
 			result = CTL_FINDINGS;
 		}

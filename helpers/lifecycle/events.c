@@ -537,8 +537,17 @@ static int adopt_steps(const struct kfs *kfs, const struct guest *guest, struct 
 	return rc < 0 ? err_set(err, -rc, "out of memory") : 0;
 }
 
+/* Whatever comes of it: the guest runs */
+static void finish(struct round *round, struct ledger *ledger)
+{
+	struct err err;
+
+	if (round_finish(round, ledger, 0, &err) < 0)
+		log_warning("%s", err.text);
+}
+
 /* Those who start after it switch on what it holds, if the lock can't be had now */
-static void finish(const struct event *event, const char *uuid, struct state *state)
+static void finish_locked(const struct event *event, const char *uuid, struct state *state)
 {
 	cleanup_with(cleanup_round) struct round round = { 0 };
 	struct ledger *ledger;
@@ -549,13 +558,14 @@ static void finish(const struct event *event, const char *uuid, struct state *st
 	rc = round_begin(&round, clock_ms() + EXTRA_LOCK_DEADLINE_MS, uuid, &err);
 	ledger = rc == 0 ? ledgers_find(&round.ledgers, uuid) : NULL;
 	if (ledger && !ledger->foreign_version)
-		rc = round_finish(&round, ledger, 0, &err);
+		finish(&round, ledger);
 	if (rc < 0)
 		log_warning("%s", err.text);
 }
 
+/* @round: has begun; or NULL */
 static int adopt(const struct event *event, const struct guest *guest, struct state *state,
-		 struct err *err)
+		 struct round *round, struct err *err)
 {
 	struct ledger ledger = { .phase = LEDGER_RUNNING, .id = guest->id };
 	int rc = ledger_boot_id(event->kfs, ledger.boot_id, err);
@@ -569,9 +579,13 @@ static int adopt(const struct event *event, const struct guest *guest, struct st
 	rc = adopt_steps(event->kfs, guest, &ledger.list, err);
 	if (rc == 0)
 		rc = ledger_write(state, &ledger, err);
-	/* Who has the host lock can't wait for it: the next operation does it */
-	if (rc == 0 && state->lockfd < 0 && !step_list_complete(&ledger.list))
-		finish(event, guest->uuid, state);
+	/* Who has the host lock can't wait for it */
+	if (rc == 0 && !step_list_complete(&ledger.list)) {
+		if (round)
+			finish(round, &ledger);
+		else
+			finish_locked(event, guest->uuid, state);
+	}
 	step_list_free(&ledger.list);
 	return rc;
 }
@@ -591,18 +605,18 @@ int event_reconnect(const struct event *event, struct err *err)
 		return rc;
 	state_close(&state);
 	rc = state_open(event->kfs->rootfd, true, &state, err);
-	return rc < 0 ? rc : adopt(event, guest, &state, err);
+	return rc < 0 ? rc : adopt(event, guest, &state, NULL, err);
 }
 
-int event_adopt(const struct event *event, struct state *state, struct err *err)
+int event_adopt(const struct event *event, struct round *round, struct err *err)
 {
 	cleanup_guest struct guest *guest = NULL;
 	int rc = guest_parse(event->xml, event->xml_len, &guest, err);
 
 	if (rc < 0)
 		return rc;
-	if (state_has(state, guest->uuid) || !liveness_qemu(event->kfs, guest->name, NULL))
+	if (state_has(round->state, guest->uuid) || !liveness_qemu(event->kfs, guest->name, NULL))
 		return 0;
-	rc = adopt(event, guest, state, err);
+	rc = adopt(event, guest, round->state, round, err);
 	return rc < 0 ? rc : 1;
 }

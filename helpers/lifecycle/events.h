@@ -9,7 +9,7 @@
 
 struct err;
 struct kfs;
-struct state;
+struct round;
 
 /**
  * struct event - One call of the hook
@@ -43,11 +43,11 @@ int event_reconnect(const struct event *event, struct err *err);
 
 /**
  * event_adopt() - event_reconnect() of a guest that libvirt says nothing about
- * @state:	With the host lock held: no prepare may write a ledger meanwhile
+ * @round:	Has begun, with the host lock: no prepare may write a ledger meanwhile
  *
  * For guests that were started before the hooks were installed.
  * Return: 1 if it has a ledger now; 0 if it had one, or its QEMU is gone; -errno
  */
-int event_adopt(const struct event *event, struct state *state, struct err *err);
+int event_adopt(const struct event *event, struct round *round, struct err *err);
 
 #endif

@@ -504,6 +504,11 @@ static void test_read(void)
 	snprintf(path, sizeof(path), "%s/none", dir);
 	CU_ASSERT_EQUAL(store_read(&host, path, &state, &err), 0);
 	CU_ASSERT_FALSE(state.present);
+	/* Distributions build in a chroot, which may be nowhere that something is mounted */
+	if (mount_find(&host, "/", &slash.mount, &err) < 0) {
+		printf("skip - states: %s\n", err.text);
+		return;
+	}
 	CU_ASSERT_EQUAL(store_read(&host, "/", &slash, &err), 0);
 	CU_ASSERT_TRUE(slash.present && slash.mountpoint && slash.root && slash.traversable);
 	CU_ASSERT_TRUE(slash.capacity_kib >= slash.free_kib);

@@ -4,15 +4,24 @@
 #
 # What other programs read, given to their own checkers.
 
-# Where a unit's program is no file, systemd-analyze complains: so it gets some
+# Where a unit's program is no file, systemd-analyze complains: so it gets some.  Profiles
+# have units too
 units_verify() {
 	local dir=$work/units output
 	rm -rf "$dir" && mkdir -p "$dir/usr/bin" "$dir/usr/lib/systemd/system"
-	cp "$top"/packaging/systemd/* "$dir/usr/lib/systemd/system/"
+	cp "$top"/packaging/systemd/* "$top"/conf-snippets/*/*.mount "$dir/usr/lib/systemd/system/"
 	sed -i "s,/usr/bin/virt-membacking,$vm_build/helpers/virt-membacking,; /^Documentation=/d" \
 		"$dir"/usr/lib/systemd/system/*
 	output=$(systemd-analyze verify "$dir"/usr/lib/systemd/system/* 2>&1)
 	[ -z "$output" ] || { echo "$output"; return 1; }
+}
+
+# Sandboxing without a comment of its own in front of it
+unit_unexplained() {
+	awk '/^\[/ { in_service = $0 == "[Service]" }
+		in_service && /^[A-Z]/ && before !~ /^#/ && !/^(Type|ExecStart|Nice)=/ \
+			{ print FILENAME ": " $0 }
+		{ before = $0 }' "$top"/packaging/systemd/*.service
 }
 
 # Whoever adds a line without a thought makes it worse
@@ -39,6 +48,29 @@ selinux_compiles() {
 	make -C "$work/selinux" -f /usr/share/selinux/devel/Makefile NAME=default libvirt_membacking.pp
 }
 
+# What is installed by hand goes as completely; the configuration is the administrator's
+by_hand() {
+	local dir=$work/by-hand
+	rm -rf "$dir"
+	check "make install" silent_make "DESTDIR=$dir" install
+	check_equal "each manual page has its place" \
+		"$(find "$dir/usr/share/man" -type f -printf '%P\n' | sort)" "$(manuals)"
+	check "make uninstall" silent_make "DESTDIR=$dir" uninstall
+	check_equal "leaves nothing but the configuration" \
+		"$(find "$dir" ! -type d -printf '%P\n' | sort)" \
+		etc/libvirt/membacking-static.conf$'\n'etc/libvirt/membacking.conf
+}
+
+manuals() {
+	find "$top/packaging/man" -type f -printf '%f\n' | sed 's,.*\.\(.\)$,man\1/&,' | sort
+}
+
+silent_make() {
+	make --no-print-directory -C "$top" "BUILD=$vm_build" "$@"
+}
+
+by_hand
+check_equal "each line of a unit's sandbox has its reason" "$(unit_unexplained)" ""
 if command -v systemd-analyze >/dev/null; then
 	check "systemd-analyze verify is content with the units" units_verify
 	check_equal "what the static service is open to" "$(unit_exposure libvirt-membacking-static.service)" 1

@@ -3,21 +3,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # A Debian on which guests run gets the .deb, a later one, the earlier one again, and none.
-
-apt() {
-	# Nothing is fetched: the network of the namespace leads nowhere
-	system_run apt-get -qq -y -o APT::Sandbox::User=root "$@" 2>&1
-}
-
-# package FIELD, as dpkg-query names it
-package() {
-	in_ns dpkg-query -W -f "\${$1}" libvirt-membacking 2>/dev/null
-}
+# No systemd runs in there.
 
 installed_first() {
 	local daemon early output
+	check "no systemd runs" in_ns test ! -e /run/systemd/system
 	daemon=$(vm_daemon_pid)
 	output=$(guest early 128) || not_ok "a guest starts before" "$output"
+	output=$(sharing_guest sharing) || not_ok "another one does" "$output"
 	early=$(guest_pid early)
 	output=$(apt install --no-install-recommends /run/test/first.deb)
 	check_equal "apt installs it" "$(package db:Status-Status)" installed
@@ -25,15 +18,29 @@ installed_first() {
 	same_guest early "$early"
 	check_equal "the hooks are linked" "$(links)" "$both_links"
 	check_match "a guest that ran already has a ledger" "$(ledger early)" '"phase": "running"'
+	check_match "and one that holds nothing has nothing in it" "$(ledger early)" '"steps": \[\]'
 	check_match "membacking.conf is a conffile" \
 		"$(package Conffiles)" '/etc/libvirt/membacking.conf '
-	# libvirt is told in a thread of its own
-	sleep 1
+	hooks_seen
+	check "libvirt was reloaded" in_ns test -e /run/libvirt-membacking/called
 	output=$(huge_guest huge) || not_ok "a guest starts through the installed hook" "$output"
 	check_match "it was prepared" "$(ledger huge)" '"kind": "hugepages"'
 	check_equal "its pages are there" "$(pool 2048 total)" 32
 	check_equal "and its phase" "$(phase huge)" running
 	units_in_place
+}
+
+# It has been running for long: KSM is switched on when its ledger is written
+adopted_with_ksm() {
+	if [ ! -e /sys/kernel/mm/ksm/run ]; then
+		skip "this kernel has no KSM: no guest gains from it"
+		return
+	fi
+	check_match "a guest that gains from KSM holds it from then on" \
+		"$(ledger sharing)" '"kind": "ksm"'
+	check_equal "and KSM runs" "$(ksm_run)" 1
+	virsh destroy sharing >/dev/null
+	check_equal "until it is gone" "$(ksm_run)" 0
 }
 
 # What reconnect does when libvirt starts is what adopt does when it runs
@@ -81,7 +88,7 @@ upgraded() {
 	check_equal "what it says is given back" "$(pool 2048 total) $(ledger huge)" "0 "
 	output=$(huge_guest newer) || not_ok "a guest starts through the new hook" "$output"
 	check_equal "its ledger is of the newer format" "$(ledger_version newer)" 2
-	check_match "the user's own hook runs too" "$(in_ns cat /run/user-hook)" "newer prepare"
+	check_match "the user's own hook runs too" "$(in_ns cat /run/user-hook)" "10-user newer prepare"
 }
 
 downgraded() {
@@ -94,6 +101,9 @@ downgraded() {
 	check_match "who asks is told" "$(in_ns virt-membacking release newer 2>&1)" \
 		"written by another version of libvirt-membacking: install that version again"
 	check_match "removal is refused" "$(apt remove libvirt-membacking)" "not removed.*newer"
+	output=$(huge_guest older) || not_ok "a guest starts beside it" "$output"
+	virsh destroy older >/dev/null
+	check_equal "other guests come and go beside it" "$(pool 2048 total) $(ledger older)" "32 "
 	virsh destroy newer >/dev/null
 	check_match "and the log says it" "$(vm_syslog_text)" "newer.*another version"
 	check_equal "nothing is lost" "$(pool 2048 total) $(ledger_version newer)" "32 2"
@@ -102,27 +112,65 @@ downgraded() {
 	check_equal "with that version all is given back" "$(pool 2048 total) $(ledger newer)" "0 "
 }
 
+# One that edits libvirt's own file, and one of new files
+profiles_applied() {
+	local output profile
+	in_ns md5sum /etc/libvirt/qemu.conf >"$vm_state/share/qemu.conf.md5"
+	in_ns touch /run/before-profiles
+	for profile in file-backed hugepages; do
+		output=$(in_ns virt-membacking conf apply "$profile" 2>&1) ||
+			not_ok "the profile $profile is applied" "$output"
+	done
+	check_match "profiles are applied" "$(in_ns virt-membacking conf list --applied)" \
+		'file-backed.*hugepages'
+}
+
+profiles_gone() {
+	check "qemu.conf is what it was before the profile" \
+		in_ns md5sum --quiet --check /run/test/qemu.conf.md5
+	check_equal "and nothing of the profiles is left" "$(in_ns find /etc /var/lib/libvirt-membacking \
+		-type f -newer /run/before-profiles -path '*membacking*' 2>/dev/null)" ""
+}
+
 # A guest that holds nothing is no reason to stay
 removed() {
 	local output early
 	early=$(guest_pid early)
+	profiles_applied
 	output=$(apt remove libvirt-membacking)
 	check_equal "apt removes it while a guest runs that holds nothing" "$(package db:Status-Status)" config-files
 	same_guest early "$early"
 	check_equal "no link is left" "$(links)" ""
 	check "the user's hook is" in_ns test -x /etc/libvirt/hooks/qemu.d/10-user
+	profiles_gone
 	output=$(guest after 64) || not_ok "a guest starts without the hooks" "$output"
 	virsh destroy after >/dev/null
-	# From here on the user's hook has libvirt's first name for it
+}
+
+user_reloads() {
+	in_ns grep -c '^daemon - reload$' /run/user-hook
+}
+
+# libvirt has noted one more
+user_reloaded() {
+	[ "$(user_reloads)" = "$1" ]
+}
+
+# From here on the user's hooks have libvirt's first name for them
+installed_again() {
+	local output
 	in_ns rm /etc/libvirt/hooks/qemu.d/10-user /run/user-hook
 	user_hook /etc/libvirt/hooks/qemu
+	user_hook /etc/libvirt/hooks/daemon
+	in_ns kill -HUP "$(vm_daemon_pid)"
+	check "libvirt knows the user's hooks" wait_for user_reloaded 1
 	output=$(apt install --no-install-recommends /run/test/first.deb)
 	check_equal "installed again, the hooks are linked" "$(links)" "$both_links"
-	# libvirt is told in a thread of its own
-	sleep 1
 	output=$(huge_guest again) || not_ok "a guest starts through them" "$output"
-	check_match "the user's own hook runs too" "$(in_ns cat /run/user-hook)" "again prepare"
+	check_match "the user's own hook runs too" "$(in_ns cat /run/user-hook)" "qemu again prepare"
 	check_equal "beside ours" "$(pool 2048 total)" 32
+	in_ns kill -HUP "$(vm_daemon_pid)"
+	check "libvirt, which had hooks, is not reloaded but by us" wait_for user_reloaded 2
 }
 
 # Who knows better than we do: the guest keeps its pages, and so does the pool
@@ -136,7 +184,7 @@ forced() {
 	check_match "what it holds stays written down" "$(ledger again)" '"kind": "hugepages"'
 	output=$(apt install --no-install-recommends /run/test/first.deb)
 	in_ns rm -f /run/libvirt-membacking/remove-anyway
-	sleep 1
+	hooks_seen
 	virsh destroy again >/dev/null
 	check_equal "and is given back by who comes after" "$(pool 2048 total)" 0
 }
@@ -144,32 +192,36 @@ forced() {
 purged() {
 	local output
 	virsh destroy early >/dev/null
+	profiles_applied
+	echo '# mine' >>"$(ns_path /etc/libvirt/qemu.conf)"
 	echo '[hook]' >"$(ns_path /etc/libvirt/membacking.conf.d/50-local.conf)"
 	output=$(apt purge libvirt-membacking)
-	in_ns rm /etc/libvirt/hooks/qemu
+	in_ns rm /etc/libvirt/hooks/qemu /etc/libvirt/hooks/daemon
 	check_equal "apt purges it" "$(package db:Status-Status)" ""
-	system_tree >"$work/tree.after"
-	output=$(diff "$work/tree.before" "$work/tree.after")
-	check_equal "the system is as before" "$output" ""
+	check_equal "what was edited beside a profile's key stays" \
+		"$(in_ns tail -n 1 /etc/libvirt/qemu.conf)" '# mine'
+	in_ns sed -i '/^# mine$/d' /etc/libvirt/qemu.conf
+	system_same
 }
 
 if ! fits; then
 	:
-elif [ -e "$work/deb" ] && system_open && system_share "$work"/deb/libvirt-membacking_*.deb &&
-	system_share "$work"/next/deb/libvirt-membacking_*.deb && vm_start_daemon; then
-	mv "$vm_state"/share/libvirt-membacking_99-*.deb "$vm_state/share/next.deb"
-	mv "$vm_state"/share/libvirt-membacking_*.deb "$vm_state/share/first.deb"
+elif [ ! -e "$work/deb" ]; then
+	skip "there is no .deb (group \"build\")"
+elif system_open && vm_start_daemon; then
+	cp "$work"/deb/libvirt-membacking_*.deb "$vm_state/share/first.deb"
+	cp "$work"/next/deb/libvirt-membacking_*.deb "$vm_state/share/next.deb"
 	system_tree >"$work/tree.before"
 	installed_first
+	adopted_with_ksm
 	adopted_by_reconnect
 	removal_refused
 	upgraded
 	downgraded
 	removed
+	installed_again
 	forced
 	purged
-elif [ ! -e "$work/deb" ]; then
-	skip "there is no .deb (group \"build\")"
 else
 	not_ok "a system to install into" "see above"
 fi

@@ -1,0 +1,140 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # work is tests/packages/run's
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The .deb on a Debian that systemd has started: libvirt is its service, what the units do is
+# done with all that they shut out, and it is started anew.
+
+# unit NAME PROPERTY
+unit() {
+	in_ns systemctl show --value --property "$2" "$1"
+}
+
+# What it was to do is looked at besides
+ran_well() {
+	check_equal "the $1 service succeeds" \
+		"$(unit "libvirt-membacking-$1" Result) $(unit "libvirt-membacking-$1" ExecMainStatus)" \
+		"success 0"
+	check_equal "and was denied nothing" "$(in_ns journalctl --quiet --no-pager --boot \
+		--unit "libvirt-membacking-$1" --grep 'denied|not permitted|read-only|not implemented')" ""
+}
+
+installed_first() {
+	local daemon early output
+	output=$(guest early 64) || not_ok "a guest starts before" "$output"
+	early=$(guest_pid early)
+	daemon=$(unit libvirtd MainPID)
+	output=$(apt install --no-install-recommends /run/test/first.deb)
+	check_equal "apt installs it" "$(package db:Status-Status)" installed
+	check "libvirt was reloaded" wait_for in_ns test -e /run/libvirt-membacking/called
+	check_equal "and not restarted" "$(unit libvirtd MainPID)" "$daemon"
+	same_guest early "$early"
+	check_match "a guest that ran already has a ledger" "$(ledger early)" '"phase": "running"'
+	check_equal "the timer runs" "$(unit libvirt-membacking-reconcile.timer ActiveState)" active
+	check_equal "what is for the boot is left to that" "$(unit libvirt-membacking-static \
+		UnitFileState) $(unit libvirt-membacking-static ActiveState)" "enabled inactive"
+	output=$(huge_guest huge) || not_ok "a guest starts through the installed hook" "$output"
+	check_equal "its pages are there" "$(pool 2048 total)" 32
+}
+
+configured() {
+	local output profile
+	for profile in file-backed hugepages-1g; do
+		output=$(in_ns virt-membacking conf apply "$profile" 2>&1) ||
+			not_ok "the profile $profile is applied" "$output"
+	done
+	echo '5 2M 0' >"$(ns_path /etc/libvirt/membacking-static.conf)"
+	# The machine's memory goes through no boot
+	virsh destroy huge >/dev/null
+	check_equal "no pages are left" "$(pool 2048 total)" 0
+}
+
+booted() {
+	local static
+	ran_well static
+	check_equal "the pages of membacking-static.conf are reserved" "$(pool 2048 total)" 5
+	static=$(unit libvirt-membacking-static ActiveEnterTimestampMonotonic)
+	check "before libvirt started" test "$static" -lt "$(unit libvirtd ExecMainStartTimestampMonotonic)"
+	check "and before the other services" \
+		test "$static" -le "$(unit sysinit.target ActiveEnterTimestampMonotonic)"
+	check "tmpfiles.d has made the ledgers' directory" in_ns test -d /run/libvirt-membacking/guests
+	if [ -e /sys/kernel/mm/hugepages/hugepages-1048576kB ]; then
+		check_match "the profile's mount unit has mounted 1 GiB pages" \
+			"$(in_ns findmnt --noheadings --output OPTIONS /dev/hugepages1G)" 'pagesize=1024M'
+	else
+		skip "this machine has no 1 GiB pages: their mount unit has nothing to mount"
+	fi
+}
+
+# What its profile made of qemu.conf
+store() {
+	in_ns sed -n 's/^memory_backing_dir *= *"\(.*\)"/\1/p' /etc/libvirt/qemu.conf
+}
+
+mounted() {
+	in_ns findmnt --noheadings --output FSTYPE "$(store)"
+}
+
+# Neither libvirt nor its guests have a chance to say that they are gone
+crash() {
+	local guest
+	in_ns systemctl stop libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket
+	for guest; do
+		in_ns kill -KILL "$(guest_pid "$guest")"
+	done
+}
+
+reconciled() {
+	local output
+	output=$(guest filed 64 "backing=<source type='file'/><access mode='shared'/>") ||
+		not_ok "a guest in a store starts" "$output"
+	output=$(huge_guest huge) || not_ok "a guest starts" "$output"
+	check_equal "a store is mounted, and there are pages" "$(mounted) $(pool 2048 total)" "tmpfs 32"
+	crash filed huge
+	check_equal "they are there after a crash" "$(mounted) $(pool 2048 total)" "tmpfs 32"
+	in_ns systemctl start libvirt-membacking-reconcile.service
+	ran_well reconcile
+	check_equal "and the service gives both back" "$(mounted) $(pool 2048 total)" " 5"
+	check_equal "with the ledgers" "$(ledger filed)$(ledger huge)" ""
+	in_ns systemctl start libvirt-membacking-reconcile.service
+	check_equal "then it has no reason to start" \
+		"$(unit libvirt-membacking-reconcile ConditionResult)" no
+}
+
+removed() {
+	local output
+	in_ns systemctl start libvirtd.socket libvirtd.service
+	output=$(huge_guest huge) || not_ok "a guest starts" "$output"
+	output=$(apt purge libvirt-membacking)
+	check_match "removal is refused, with the guest's name" "$output" "not removed.*huge"
+	check_equal "and the timer runs on" "$(unit libvirt-membacking-reconcile.timer ActiveState)" active
+	virsh destroy huge >/dev/null
+	output=$(apt purge libvirt-membacking)
+	check_equal "apt purges it" "$(package db:Status-Status)" ""
+	check_equal "systemd knows none of its units" \
+		"$(in_ns systemctl list-units --all --plain --no-legend '*membacking*')" ""
+	check_equal "and no file has its name" "$(system_find -name '*membacking*' -print)" ""
+	check_equal "the administrator's pages stay" "$(pool 2048 total)" 5
+	pool_set 2048 0
+}
+
+if ! fits; then
+	:
+elif [ ! -e "$work/deb" ]; then
+	skip "there is no .deb (group \"build\")"
+elif ! cgroup_possible; then
+	skip "no cgroup can be made here: systemd is not started"
+elif system_open systemd; then
+	cp "$work"/deb/libvirt-membacking_*.deb "$vm_state/share/first.deb"
+	installed_first
+	configured
+	if system_reboot systemd; then
+		booted
+		reconciled
+		removed
+	else
+		not_ok "the system starts again" "see above"
+	fi
+else
+	not_ok "a system with systemd" "see above"
+fi
