@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "kernel/kfs.h"
 #include "memory/choice.h"
@@ -90,6 +92,55 @@ bool ksm_has_advisor(const struct kfs *kfs, bool *advising)
 		return false;
 	*advising = strcmp(word, "none") != 0;
 	return true;
+}
+
+#define ROUSE_MS      500
+#define ROUSE_POLL_MS 50
+
+uint64_t ksm_passes(const struct kfs *kfs)
+{
+	uint64_t passes = 0;
+
+	kfs_read_u64(kfs, KSM_DIR "/full_scans", &passes, NULL);
+	return passes;
+}
+
+static bool is_roused(const struct kfs *kfs, uint64_t passes, uint64_t least)
+{
+	uint64_t pages = 0;
+
+	if (ksm_passes(kfs) <= passes)
+		return false;
+	kfs_read_u64(kfs, KSM_DIR "/pages_to_scan", &pages, NULL);
+	return pages >= least;
+}
+
+/* It begins with its least rate, and comes back to that from below */
+static int wait_roused(const struct kfs *kfs, uint64_t passes)
+{
+	uint64_t deadline = clock_ms() + ROUSE_MS, least = 0;
+
+	kfs_read_u64(kfs, KSM_DIR "/advisor_min_pages_to_scan", &least, NULL);
+	while (!is_roused(kfs, passes, least)) {
+		if (!clock_left_ms(deadline))
+			return -ETIMEDOUT;
+		clock_sleep_ms(ROUSE_POLL_MS);
+	}
+	return 0;
+}
+
+/* ksmd makes no pass at all while no memory is mergeable */
+int ksm_rouse_advisor(const struct kfs *kfs, uint64_t passes)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int rc;
+
+	if (page == MAP_FAILED)
+		return -errno;
+	rc = madvise(page, size, MADV_MERGEABLE) < 0 ? -errno : wait_roused(kfs, passes);
+	munmap(page, size);
+	return rc;
 }
 
 /* The value of "KEY VALUE" in the lines of ksm_stat */

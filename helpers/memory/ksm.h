@@ -48,6 +48,25 @@ int ksm_read_merged(const struct kfs *kfs, struct ksm_merged *merged, struct err
 /* From 6.7 on: the kernel can choose how much it scans.  @advising: it does */
 bool ksm_has_advisor(const struct kfs *kfs, bool *advising);
 
+/* How often ksmd has been through all mergeable memory; 0 on a kernel without KSM */
+uint64_t ksm_passes(const struct kfs *kfs);
+
+/**
+ * ksm_rouse_advisor() - Let the advisor that was just switched on find its pace
+ * @passes:	ksm_passes() before KSM was switched on
+ *
+ * After its first pass the advisor takes all the processor time that ksmd has used since
+ * boot for that of this pass, and goes down to 10 pages at a time.  Each further pass sets
+ * that right by a factor of ten, but at this rate a pass over a guest takes minutes to
+ * hours.  Over one page of this process, as here, it takes an instant.
+ *
+ * To be called while no guest's memory is mergeable yet.  Takes a tenth of a second, and
+ * nothing stays.
+ *
+ * Return: 0; -ETIMEDOUT if it has not come up within half a second; another -errno
+ */
+int ksm_rouse_advisor(const struct kfs *kfs, uint64_t passes);
+
 /**
  * ksm_process_saved() - What KSM saves of one process' memory
  * @saved_kib:	As in struct ksm

@@ -6,6 +6,11 @@
  * runs already without us, no file is written at all: whoever switched it on also chose
  * its rates.
  *
+ * DOC: rousing
+ *
+ * The kernel's advisor is all but asleep after its first pass (ksm_rouse_advisor()), so
+ * that pass is made over nothing before the first guest has any memory.
+ *
  * DOC: taking apart
  *
  * Unmerging (run = 2) wants memory for each page that comes apart, all at once, and the
@@ -203,12 +208,26 @@ static const char *end_word(enum config_ksm_end end)
 	return end == KSM_RESTORE ? "" : config_word_text("ksm", "on_last_guest", end);
 }
 
+static void rouse(const struct step_ctx *ctx, uint64_t passes)
+{
+	bool advising;
+	int rc;
+
+	if (!ksm_has_advisor(ctx->kfs, &advising) || !advising)
+		return;
+	rc = ksm_rouse_advisor(ctx->kfs, passes);
+	if (rc < 0)
+		log_info("KSM's advisor could not be roused (%s): merging may begin late",
+			 strerror(-rc));
+}
+
 static int switch_on(struct step_ctx *ctx, const struct step_ksm *ksm, struct err *err)
 {
 	struct setting_file file = file_of("run");
+	uint64_t passes = ksm_passes(ctx->kfs);
 	char found[SHARED_VALUE_SIZE];
 	struct shared_setting run;
-	int owner = setting_look(ctx, &file, &run, found, err);
+	int owner = setting_look(ctx, &file, &run, found, err), rc;
 	struct err why;
 
 	if (owner < 0)
@@ -221,7 +240,10 @@ static int switch_on(struct step_ctx *ctx, const struct step_ksm *ksm, struct er
 		log_failure(set_nodes(ctx, ksm, &run, found, &why), &why);
 		log_failure(tune(ctx, ksm->profile, ksm->size_kib, &why), &why);
 	}
-	return setting_apply(ctx, &file, MERGE, end_word(ksm->end), err);
+	rc = setting_apply(ctx, &file, MERGE, end_word(ksm->end), err);
+	if (rc == 0 && owner != SETTING_OTHERS && strcmp(found, MERGE) != 0)
+		rouse(ctx, passes);
+	return rc;
 }
 
 static int apply(struct step_ctx *ctx, struct step *step, struct err *err)

@@ -531,6 +531,7 @@ static inline int fake_write_advisor(const struct fake_kernel *fk, const char *w
 static inline int fake_write_run(const struct fake_kernel *fk, uint64_t value)
 {
 	static const char *const merged[] = { "pages_shared", "pages_sharing", "ksm_zero_pages" };
+	uint64_t passes = 0;
 	char name[64];
 	size_t i;
 
@@ -541,6 +542,10 @@ static inline int fake_write_run(const struct fake_kernel *fk, uint64_t value)
 		return -fk->unmerge_error;
 	}
 	fake_put_u64(fk, FAKE_KSM "run", value);
+	/* ksmd has been through what there is at once */
+	kfs_read_u64(&fk->kfs, FAKE_KSM "full_scans", &passes, NULL);
+	if (value == 1)
+		fake_put_u64(fk, FAKE_KSM "full_scans", passes + 1);
 	for (i = 0; value == 2 && i < 3; i++) {
 		snprintf(name, sizeof(name), FAKE_KSM "%s", merged[i]);
 		if (fake_exists(fk, name))

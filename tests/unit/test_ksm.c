@@ -125,9 +125,46 @@ static void test_advisor(void)
 	}
 }
 
+/* ksmd itself is replayed: where it has got to when we look */
+static void test_rouse(void)
+{
+	static const struct {
+		const char *passes, *pages, *least;
+		int rc;
+	} rows[] = {
+		{ "8\n", "500\n", "500\n", 0 },
+		{ "9\n", "30000\n", "500\n", 0 },
+		/* it has not begun; after its first pass */
+		{ "7\n", "500\n", "500\n", -ETIMEDOUT },
+		{ "8\n", "10\n", "500\n", -ETIMEDOUT },
+		{ NULL, "500\n", "500\n", -ETIMEDOUT },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *dir = unit_tmpdir();
+		struct kfs kfs;
+		int rc;
+
+		if (rows[i].passes)
+			unit_write(dir, KSM "full_scans", rows[i].passes);
+		unit_write(dir, KSM "pages_to_scan", rows[i].pages);
+		unit_write(dir, KSM "advisor_min_pages_to_scan", rows[i].least);
+		open_host(&kfs, dir);
+		UNIT_CHECK(ksm_passes(&kfs) ==
+				   (rows[i].passes ? (uint64_t)(*rows[i].passes - '0') : 0),
+			   "row %zu", i);
+		rc = ksm_rouse_advisor(&kfs, 7);
+		/* the real kernel's answer to MADV_MERGEABLE */
+		UNIT_CHECK(rc == rows[i].rc || rc == -EINVAL, "row %zu gave %d", i, rc);
+		kfs_close(&kfs);
+	}
+}
+
 static CU_TestInfo tests[] = {
 	{ "what is merged", test_merged },
 	{ "the advisor", test_advisor },
+	{ "the advisor is roused", test_rouse },
 	{ "what KSM saves on the host", test_host },
 	{ "what KSM saves of a process", test_process },
 	CU_TEST_INFO_NULL,

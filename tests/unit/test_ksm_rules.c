@@ -132,8 +132,15 @@ static void test_values(void)
 		const char *want;
 	} rows[] = {
 		/* what the kernel goes back to comes first, since it can't be written later */
-		{ KSM_ADVISOR, { .advisor = true }, "pages_to_scan=100 advisor_mode=scan-time " },
-		{ KSM_ADVISOR, { .advisor = true, .advising = true }, "advisor_mode=scan-time " },
+		{ KSM_ADVISOR,
+		  { .advisor = true, .total_kib = GIB(8) },
+		  "pages_to_scan=100 advisor_max_pages_to_scan=1000 advisor_mode=scan-time " },
+		{ KSM_ADVISOR,
+		  { .advisor = true, .advising = true, .total_kib = GIB(64) },
+		  "advisor_max_pages_to_scan=4194 advisor_mode=scan-time " },
+		{ KSM_ADVISOR,
+		  { .advisor = true, .advising = true, .total_kib = GIB(4096) },
+		  "advisor_max_pages_to_scan=30000 advisor_mode=scan-time " },
 		{ KSM_GENTLE, { .advisor = false }, "pages_to_scan=200 sleep_millisecs=20 " },
 		{ KSM_GENTLE,
 		  { .advisor = true },

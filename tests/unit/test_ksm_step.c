@@ -127,7 +127,7 @@ static char *snapshot(const struct house *h)
 			snprintf(path, sizeof(path), "%s%s", dirs[i], list[j]->d_name);
 			fake_get(&h->fk, path, text, sizeof(text));
 			if (list[j]->d_type == DT_REG && !strstr(path, "/pages_sh") &&
-			    !strstr(path, "zero_pages"))
+			    !strstr(path, "zero_pages") && !strstr(path, "full_scans"))
 				fprintf(out, "%s %s\n", path, text);
 			free(list[j]);
 		}

@@ -41,7 +41,6 @@ case_equal_guests_merge() {
 	local before saved
 	ksm_can || return 0
 	before=$(ksm_settings)
-	config_write $'[ksm]\nprofile = aggressive'
 	guest_up twin1 256 || return
 	check_equal "the first guest switches it on" "$(ksm_run)" 1
 	guest_up twin2 256
@@ -55,7 +54,6 @@ case_equal_guests_merge() {
 	check_equal "it runs on for the other one" "$(ksm_run)" 1
 	guest_down twin2
 	check_equal "all is as it was" "$(ksm_settings)" "$before"
-	config_write
 	ksm_apart
 	check_empty
 }
