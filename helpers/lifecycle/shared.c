@@ -143,6 +143,7 @@ struct settling {
 	const char *boot_id;
 	const struct ledgers *ledgers;
 	int dir;
+	bool removed; /* a record, this time */
 };
 
 static struct settling *settling_of(struct step_ctx *ctx)
@@ -211,6 +212,7 @@ static int settle_one(struct settling *s, const char *name, struct err *err)
 	}
 	if (rc == 0 && unlinkat(s->dir, name, 0) < 0)
 		rc = err_sys(err, errno, "cannot remove /" STATE_DIR "/" SHARED_DIR "/%s", name);
+	s->removed = s->removed || rc == 0;
 	return rc;
 }
 
@@ -242,6 +244,27 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+static int settle_all(struct settling *s, struct err *err)
+{
+	struct dirent **entries = NULL;
+	int n = scandirat(s->dir, ".", &entries, is_visible, by_name), i, result = 0;
+
+	s->removed = false;
+	for (i = 0; i < n; i++) {
+		struct err why;
+		int rc = settle_entry(s, entries[i]->d_name, &why);
+
+		/* The first is the caller's to tell */
+		if (rc < 0 && result)
+			log_warning("%s", why.text);
+		else if (rc < 0)
+			result = err_set(err, EAGAIN, "%s", why.text);
+		free(entries[i]);
+	}
+	free(entries);
+	return result;
+}
+
 int shared_settle(const struct kfs *kfs, const struct state *state, const char *boot_id,
 		  const struct ledgers *ledgers, struct err *err)
 {
@@ -254,22 +277,10 @@ int shared_settle(const struct kfs *kfs, const struct state *state, const char *
 		.ledgers = ledgers,
 		.dir = dir,
 	};
-	struct dirent **entries = NULL;
-	int n = dir < 0 ? 0 : scandirat(dir, ".", &entries, is_visible, by_name), i, result = 0;
+	int rc = dir < 0 ? 0 : settle_all(&s, err);
 
-	for (i = 0; i < n; i++) {
-		struct err why;
-		int rc = settle_entry(&s, entries[i]->d_name, &why);
-
-		/* The first is the caller's to tell */
-		if (rc < 0 && result)
-			log_warning("%s", why.text);
-		else if (rc < 0)
-			result = err_set(err, EAGAIN, "%s", why.text);
-		free(entries[i]);
-	}
-	free(entries);
-	return result;
+	/* To put one back may have taken a change to another, which has a record since */
+	return rc == 0 && s.removed ? settle_all(&s, err) : rc;
 }
 
 bool shared_waits(const struct state *state, const char *boot_id, const struct ledgers *ledgers,

@@ -144,17 +144,21 @@ static void log_failure(int rc, const struct err *err)
 		log_warning("%s", err->text);
 }
 
+/* None after one that failed: an advisor that is switched on changes pages_to_scan too, and
+ * nobody would know any more what that was */
 static void apply_values(struct step_ctx *ctx, enum config_ksm_profile profile,
 			 const struct ksm_host *host)
 {
 	struct ksm_value values[KSM_VALUES_MAX];
 	size_t n = ksm_rules_values(profile, host, values), i;
+	int rc = 0;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; rc == 0 && i < n; i++) {
 		struct setting_file file = file_of(values[i].file);
 		struct err err;
 
-		log_failure(setting_apply(ctx, &file, values[i].text, "", &err), &err);
+		rc = setting_apply(ctx, &file, values[i].text, "", &err);
+		log_failure(rc, &err);
 	}
 }
 
@@ -345,7 +349,7 @@ static int restore_nodes(struct step_ctx *ctx, const struct shared_setting *sett
 	rc = take_apart(ctx, &run, found, err);
 	if (rc == 0)
 		rc = setting_restore(ctx, setting, err);
-	/* Nobody restores a record that was begun just now before the next round */
+	/* A record that was begun just now: whoever restores it next finds it done */
 	if (rc == 0 && owner == SETTING_HOST)
 		rc = setting_change(ctx, &run, UNMERGE, run.before, err);
 	return rc;

@@ -51,6 +51,16 @@ quietly() {
 	"$@" >/dev/null 2>&1
 }
 
+# until_true COMMAND...: does it succeed within a minute?
+until_true() {
+	local try
+	for ((try = 0; try < 600; try++)); do
+		"$@" && return 0
+		sleep 0.1
+	done
+	return 1
+}
+
 # --- pools.  A size is 2M or 1G.  Without forks where it is called often: one
 # takes 10 ms here ---
 

@@ -14,6 +14,8 @@
  *	HOW	nothing for QEMU's prealloc=on: every page is touched;
  *		touch=N touches the first N only (a GiB takes seconds here);
  *		plug=N as well, without a reservation, as virtio-mem does
+ * PAGE_KIB 4 is memory that KSM may merge, as that of a guest without huge pages: page N
+ * of one process is the same as page N of any other, and as no page of its own
  *
  * What is copied from QEMU and libvirt: a POSIX write lock on NAME.pid (or
  * driver.pid) from before anything else to the end; a shared mapping of a file
@@ -41,7 +43,8 @@
 
 #include <linux/mempolicy.h>
 
-#define RUN_DIR "/run/libvirt/qemu"
+#define RUN_DIR	  "/run/libvirt/qemu"
+#define SMALL_KIB 4
 
 struct backend {
 	uint64_t page_kib;
@@ -125,6 +128,7 @@ static void on_sigbus(int signal)
 	siglongjmp(no_page, 1);
 }
 
+/* With the page's number, for KSM to find two that are equal */
 static void touch(const struct backend *backend, char *memory)
 {
 	static volatile uint64_t done;
@@ -133,15 +137,34 @@ static void touch(const struct backend *backend, char *memory)
 		fail("%ju of %ju pages of %ju KiB could be had", (uintmax_t)done,
 		     (uintmax_t)backend->touch, (uintmax_t)backend->page_kib);
 	for (done = 0; done < backend->touch; done++)
-		*(volatile char *)(memory + done * backend->page_kib * 1024) = 1;
+		*(volatile uint64_t *)(memory + done * backend->page_kib * 1024) = done + 1;
+}
+
+static char *map_huge(const struct backend *backend, size_t len)
+{
+	int fd = open_backing(backend);
+	char *memory = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | (backend->noreserve ? MAP_NORESERVE : 0), fd, 0);
+
+	close(fd);
+	return memory;
+}
+
+/* The transparent huge pages that some kernels give unasked would have to be split first */
+static char *map_mergeable(size_t len)
+{
+	char *memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory != MAP_FAILED &&
+	    (madvise(memory, len, MADV_NOHUGEPAGE) || madvise(memory, len, MADV_MERGEABLE)))
+		fail("madvise: %s", strerror(errno));
+	return memory;
 }
 
 static void take(const struct backend *backend)
 {
-	int fd = open_backing(backend);
 	size_t len = backend->pages * backend->page_kib * 1024;
-	char *memory = mmap(NULL, len, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | (backend->noreserve ? MAP_NORESERVE : 0), fd, 0);
+	char *memory = backend->page_kib == SMALL_KIB ? map_mergeable(len) : map_huge(backend, len);
 
 	if (memory == MAP_FAILED)
 		fail("mapping %ju pages of %ju KiB: %s", (uintmax_t)backend->pages,
@@ -150,7 +173,6 @@ static void take(const struct backend *backend)
 	    syscall(SYS_mbind, memory, len, backend->policy, &backend->nodes,
 		    sizeof(backend->nodes) * 8, MPOL_MF_STRICT | MPOL_MF_MOVE))
 		fail("mbind: %s", strerror(errno));
-	close(fd);
 	touch(backend, memory);
 }
 

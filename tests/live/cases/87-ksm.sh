@@ -4,9 +4,6 @@
 #
 # KSM on the machine's own kernel, with guests whose pages really merge.
 
-# shellcheck source=tests/live/stores
-. "$here/stores"
-
 ksm_dir=/sys/kernel/mm/ksm
 
 # All that can be set, on one line

@@ -90,3 +90,34 @@ case_conf_huge_pages() {
 	check_equal "no drop-in is left" "$(in_ns ls /etc/libvirt/membacking.conf.d)" ""
 	conf_end
 }
+
+# What the boot does is done here by hand: the pools are the kernel's own again, that is
+# empty, and then the service runs its command
+case_conf_static_huge_pages() {
+	conf_begin
+	pool_set 2048 40
+	check "static-hugepages is applied" conf apply static-hugepages
+	check_match "it has the administrator's pool" \
+		"$(in_ns cat /etc/libvirt/membacking-static.conf)" $'\n40 2M 0\n'
+	vm_stop_daemon
+	pool_set 2048 0
+	check "the service's command" in_ns virt-membacking reserve-static
+	check_equal "makes it again" "$(pools)" "2048:40/40 1048576:0/0"
+	vm_start_daemon || exit 1
+	guest_up from 64 "backing=$(page_backing 2048)" &&
+		check_equal "a guest has its pages from it" "$(pools)" "2048:40/8 1048576:0/0"
+	guest_up beside 64 "backing=$(page_backing 2048)" &&
+		check_equal "the next brings what is missing" "$(pools)" "2048:64/0 1048576:0/0"
+	check "the service's command once more" in_ns virt-membacking reserve-static
+	check_equal "takes nothing from them" "$(pools)" "2048:64/0 1048576:0/0"
+	guest_down from
+	check_equal "the first one's end makes no pool smaller" "$(pool 2048 total)" 64
+	in_ns kill -KILL "$(guest_pid beside)"
+	check_pool "not one page is short" 2048 40
+	check_equal "nor in use" "$(pool 2048 free)" 40
+	check "static-hugepages is taken back" conf remove static-hugepages
+	check "its file is gone" in_ns test ! -e /etc/libvirt/membacking-static.conf
+	pool_set 2048 0
+	check_empty
+	conf_end
+}

@@ -113,3 +113,43 @@ case_on_release_keep() {
 	is "the next start uses it" "$(sizes 1G)" "1 0"
 	stop gigantic-0
 }
+
+# What the service of the static-hugepages profile does before libvirt is there
+reserve_static() {
+	printf '%s\n' '# PAGES SIZE NODE' "$@" >/etc/libvirt/membacking-static.conf
+	virt-membacking reserve-static
+	rm /etc/libvirt/membacking-static.conf
+}
+
+own_pages() {
+	virt-membacking status --json | jq -c '[.nodes[].pools[] | [.page_kib, .total, .own]]'
+}
+
+case_static_pools_made_at_boot() {
+	local before
+	reserve_static '1 1G 0' '50 2M 0' '10 2M 1'
+	before=$(state)
+	is "each pool has what its line says" "$before" "2M 50/50/0 10/10/0 1G 1/1/0 0/0/0"
+	start gigantic-0 1048576:1:bind:0:touch=1 || return
+	start bound-0 2048:32:bind:0 || return
+	start bound-1 2048:32:bind:1 || return
+	is "guests start from them, and only what was missing is ours" "$(own_pages)" \
+		"[[2048,50,0],[1048576,1,0],[2048,32,22],[1048576,0,0]]"
+	reserve_static '1 1G 0' '50 2M 0' '10 2M 1'
+	is "made again they are not made smaller" "$(sizes 2M), $(sizes 1G)" "50 32, 1 0"
+	stop gigantic-0
+	stop bound-0
+	end bound-1 KILL
+	quietly virt-membacking reconcile
+	is_clean "not one page of theirs is short" "$before"
+}
+
+# The kernels of Debian's that run here are built without CMA (CONFIG_CMA): hugetlb_cma= can
+# only be said to be impossible
+case_ways_to_1_GiB() {
+	local advice
+	advice=$(virt-membacking advise --xml "$(xml gigantic-0)" 2>&1)
+	says "early reservation" "$advice" "reserve at boot" "hugepagesz=1G hugepages=N"
+	says "keeping" "$advice" "on_release_1G = keep"
+	says "no hugetlb_cma=" "$advice" "hugetlb_cma=" "without CMA"
+}
