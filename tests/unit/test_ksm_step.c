@@ -157,10 +157,10 @@ static void test_life(void)
 	} rows[] = {
 		{ NEW, "", "run=1 advisor_mode=scan-time sleep_millisecs=20" },
 		{ NEW, "[ksm]\nprofile = gentle\n",
-		  "run=1 advisor_mode=none pages_to_scan=200 sleep_millisecs=20" },
+		  "run=1 advisor_mode=none pages_to_scan=800 sleep_millisecs=40" },
 		{ NEW, "[ksm]\nprofile = balanced\n", "run=1 pages_to_scan=1000" },
 		{ NEW, "[ksm]\nprofile = aggressive\n",
-		  "run=1 pages_to_scan=4000 sleep_millisecs=10" },
+		  "run=1 pages_to_scan=3000 sleep_millisecs=20" },
 		{ NEW, "[ksm]\nprofile = custom\n", "run=1 pages_to_scan=100 sleep_millisecs=20" },
 		{ NEW, "[ksm]\nmerge_across_nodes = no\n", "run=1 merge_across_nodes=0" },
 		{ NEW, "[ksm]\nmerge_across_nodes = yes\n", "run=1 merge_across_nodes=1" },
@@ -266,7 +266,7 @@ static void test_profile_changes(void)
 	is(&h, "advisor_mode=scan-time pages_to_scan=500");
 	fake_put(&h.fk, CONF, "[ksm]\nprofile = gentle\n");
 	OK(&h, event_prepare, "b", B_XML);
-	is(&h, "advisor_mode=none pages_to_scan=200");
+	is(&h, "advisor_mode=none pages_to_scan=800");
 	OK(&h, event_release, "a", A_XML);
 	fake_put(&h.fk, CONF, "");
 	OK(&h, event_prepare, "a", A_XML);

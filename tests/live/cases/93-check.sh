@@ -73,7 +73,7 @@ case_hugetlbfs_is_not_mounted() {
 	guest_define unmounted 64 "backing=$(page_backing 2048)"
 	check_equal "all is well" "$(found hugetlbfs)" ""
 	vm_stop_daemon
-	in_ns umount /dev/hugepages /dev/hugepages1G
+	in_ns umount -a -t hugetlbfs
 	check "libvirtd comes back" vm_start_daemon
 	pool_set 2048 32
 	check_match "check says so" "$(found hugetlbfs)" \

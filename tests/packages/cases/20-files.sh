@@ -62,7 +62,8 @@ by_hand() {
 }
 
 manuals() {
-	find "$top/packaging/man" -type f -printf '%f\n' | sed 's,.*\.\(.\)$,man\1/&,' | sort
+	find "$top/packaging/man" -name '*.[1-8]*' -printf '%f\n' |
+		sed 's,\.in$,,; s,.*\.\(.\)$,man\1/&,' | sort
 }
 
 silent_make() {

@@ -101,9 +101,15 @@ reconciled() {
 		"$(unit libvirt-membacking-reconcile ConditionResult)" no
 }
 
+# libvirt buries those that died without it when it starts, beside all else
+is_gone() {
+	! virsh dominfo "$1" >/dev/null 2>&1
+}
+
 removed() {
 	local output
 	in_ns systemctl start libvirtd.socket libvirtd.service
+	check "libvirt knows that the crashed guest is gone" wait_for is_gone huge
 	output=$(huge_guest huge) || not_ok "a guest starts" "$output"
 	output=$(apt purge libvirt-membacking)
 	check_match "removal is refused, with the guest's name" "$output" "not removed.*huge"
