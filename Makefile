@@ -43,6 +43,11 @@ Q = @
 say = @echo "  $(1)	$(2)"
 endif
 
+# All processors, unless make was told how many
+ifeq ($(filter -j% --jobs%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
 .DELETE_ON_ERROR:
 .PHONY: all
 all:

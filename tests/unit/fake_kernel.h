@@ -165,17 +165,13 @@ static inline int fake_copy_entry(const char *path, const struct stat *st, int k
 
 static int fake_write(const struct kfs *kfs, const char *path, const char *text);
 
-/* tests/hosts/HOST, copied.  The writes of @fk->kfs have the kernel's manners */
-static inline void fake_open(struct fake_kernel *fk, const char *host)
+/* tests/hosts/HOST, copied into @dir.  The writes of @fk->kfs have the kernel's manners */
+static inline void fake_open_in(struct fake_kernel *fk, const char *host, const char *dir)
 {
+	static unsigned int n;
 	char from[PATH_MAX];
 	struct err err;
 
-	static const char *dir;
-	static unsigned int n;
-
-	if (!dir)
-		dir = unit_tmpdir();
 	memset(fk, 0, sizeof(*fk));
 	snprintf(fk->root, sizeof(fk->root), "%s/host-%u", dir, n++);
 	if (mkdir(fk->root, 0755) < 0)
@@ -189,6 +185,15 @@ static inline void fake_open(struct fake_kernel *fk, const char *host)
 		fake_die(err.text, fk->root);
 	fk->kfs.write = fake_write;
 	fk->kfs.data = fk;
+}
+
+static inline void fake_open(struct fake_kernel *fk, const char *host)
+{
+	static const char *dir;
+
+	if (!dir)
+		dir = unit_tmpdir();
+	fake_open_in(fk, host, dir);
 }
 
 /* KSM and THP as tests/hosts/HOST has them */

@@ -68,9 +68,11 @@ static void test_base(void)
 	cleanup_close int made = -1, again = -1, plain = -1, itself = -1;
 	mode_t before = umask(077);
 	struct err err = { "" };
+	char want[128];
 
 	CU_ASSERT_EQUAL(store_open_base(&host, dir, "libvirt/qemu", false, &err), -ENOENT);
-	UNIT_CHECK(strstr(err.text, "cannot open 'libvirt' in /tmp/") == err.text, "%s", err.text);
+	snprintf(want, sizeof(want), "cannot open 'libvirt' in %s: No such file or directory", dir);
+	UNIT_CHECK_STR(err.text, want, "nothing is there");
 	CU_ASSERT_FALSE(exists(root, "libvirt"));
 	made = store_open_base(&host, dir, "libvirt/qemu", true, &err);
 	CU_ASSERT_TRUE(made >= 0);
@@ -518,7 +520,8 @@ static void test_read(void)
 	unit_write(dir, "file", "x");
 	snprintf(path, sizeof(path), "%s/file", dir);
 	CU_ASSERT_EQUAL(store_read(&host, path, &state, &err), -ENOTDIR);
-	UNIT_CHECK(strstr(err.text, "cannot open /tmp/") == err.text, "%s", err.text);
+	UNIT_CHECK(!strncmp(err.text, "cannot open /", 13) && strstr(err.text, path), "%s",
+		   err.text);
 }
 
 static int make(const char *target, const char *source, const char *fstype, const char *options,

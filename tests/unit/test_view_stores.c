@@ -59,8 +59,12 @@ static void make_dir(const struct scene *s, const char *path)
 static void open_scene(struct scene *s, const char *qemu_conf, const char *config,
 		       const char *mounts)
 {
+	static const char *disk;
+
+	if (!disk)
+		disk = unit_disk_tmpdir();
 	memset(s, 0, sizeof(*s));
-	fake_open(&s->fk, "one-node");
+	fake_open_in(&s->fk, "one-node", disk);
 	fake_put(&s->fk, QEMU_CONF, qemu_conf);
 	fake_put(&s->fk, "proc/self/mountinfo", mounts);
 	CU_ASSERT_EQUAL_FATAL(

@@ -16,12 +16,14 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* More than this per test is noise */
@@ -60,10 +62,23 @@ static void remove_tmpdirs(void)
 	n_tmpdirs = 0;
 }
 
-const char *unit_tmpdir(void)
+/* Thousands of small files are made and removed again: in memory that takes a third of
+ * the time.  A container's /dev/shm may be too small */
+static const char *tmpdirs_home(void)
 {
-	char path[] = "/tmp/membacking-unit-XXXXXX";
+	struct statfs fs;
 
+	if (statfs("/dev/shm", &fs) == 0 && fs.f_type == TMPFS_MAGIC &&
+	    fs.f_bavail >= (512 << 20) / (fsblkcnt_t)fs.f_bsize && access("/dev/shm", W_OK) == 0)
+		return "/dev/shm";
+	return "/tmp";
+}
+
+static const char *make_tmpdir(const char *home)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/membacking-unit-XXXXXX", home);
 	if (n_tmpdirs == sizeof(tmpdirs) / sizeof(tmpdirs[0]) || !mkdtemp(path))
 		die("make the temporary directory", path);
 	if (!tmpdirs_owner) {
@@ -76,22 +91,42 @@ const char *unit_tmpdir(void)
 	return tmpdirs[n_tmpdirs++];
 }
 
-void unit_write(const char *dir, const char *name, const char *text)
+const char *unit_tmpdir(void)
 {
-	char path[PATH_MAX];
-	size_t used = strlen(dir) + 1;
-	char *slash;
-	FILE *f;
+	return make_tmpdir(tmpdirs_home());
+}
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
-		die("name", name);
+/* On many distributions /tmp is in memory */
+const char *unit_disk_tmpdir(void)
+{
+	return make_tmpdir("/var/tmp");
+}
+
+/* @used: where the part of @path begins that may be missing */
+static void make_parents(char *path, size_t used)
+{
+	char *slash;
+
 	for (slash = strchr(path + used, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdir(path, 0755) < 0 && errno != EEXIST)
 			die("make", path);
 		*slash = '/';
 	}
+}
+
+void unit_write(const char *dir, const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	FILE *f;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
+		die("name", name);
 	f = fopen(path, "w");
+	if (!f && errno == ENOENT) {
+		make_parents(path, strlen(dir) + 1);
+		f = fopen(path, "w");
+	}
 	if (!f || fputs(text, f) < 0 || fclose(f) != 0)
 		die("write", path);
 	/* Whatever the umask: who may write a file is what some tests are about */

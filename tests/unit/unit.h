@@ -81,6 +81,9 @@ char *unit_read(const char *name, size_t *len);
  */
 const char *unit_tmpdir(void);
 
+/* The same, on a disk: a file system in memory is another thing to ask for its source */
+const char *unit_disk_tmpdir(void);
+
 /* Write DIR/NAME with mode 0644, making directories on the way.  Ends the
  * binary on failure */
 void unit_write(const char *dir, const char *name, const char *text);
