@@ -103,24 +103,12 @@ filed_has_stopped() {
 	hook filed stopped
 }
 
-# With its QEMU, and its ledger as prepare left it
 filed_lives() {
-	if [ -z "$filed_pid" ]; then
-		hook filed prepare 3
-		start filed_pid ready "$work/stand-in" /run/libvirt/qemu/filed.pid
-		make_filed
-		filed_ledger=
-		read -r -d '' filed_ledger <"$state_dir/guests/$filed_uuid"
-		look
-		living_files=$files
-	fi
-	printf '%s\n' "$filed_ledger" >"$state_dir/guests/$filed_uuid"
+	guest_lives filed make_filed
 }
 
 filed_ends() {
-	stop filed_pid
-	hook filed stopped
-	hook filed release
+	guest_ends filed
 }
 
 # --- What comes after a fault ---
@@ -131,7 +119,7 @@ expect_filed_in_place() {
 	look
 	read -r -d '' ledger <"$state_dir/guests/$filed_uuid"
 	ledger=${ledger/'"phase": "running"'/'"phase": "prepared"'}
-	[ "$ledger" = "$filed_ledger" ] || problem+=" the guest's ledger changed: $ledger"
+	[ "$ledger" = "$ledger_of_living" ] || problem+=" the guest's ledger changed: $ledger"
 	[ "$files" = "$living_files" ] || problem+=" left: $files"
 	store_mounted || problem+=" the store is unmounted"
 	[ -e "$store_base/3-filed/pc.ram" ] || problem+=" the guest's memory is gone"

@@ -131,23 +131,12 @@ merger_has_stopped() {
 	hook merger stopped
 }
 
-# With its QEMU, and its ledger as prepare left it
 merger_lives() {
-	if [ -z "$merger_pid" ]; then
-		hook merger prepare 3
-		start merger_pid ready "$work/stand-in" /run/libvirt/qemu/merger.pid
-		merger_ledger=
-		read -r -d '' merger_ledger <"$state_dir/guests/$merger_uuid"
-		look
-		living_files=$files
-	fi
-	printf '%s\n' "$merger_ledger" >"$state_dir/guests/$merger_uuid"
+	guest_lives merger
 }
 
 merger_ends() {
-	stop merger_pid
-	hook merger stopped
-	hook merger release
+	guest_ends merger
 }
 
 # --- What comes after a fault ---
@@ -217,7 +206,7 @@ settings_then_merger_lives() {
 	[ -n "$problem" ] || look
 	read -r -d '' ledger <"$state_dir/guests/$merger_uuid"
 	ledger=${ledger/'"phase": "running"'/'"phase": "prepared"'}
-	[ "$ledger" = "$merger_ledger" ] || problem+=" the guest's ledger changed: $ledger"
+	[ "$ledger" = "$ledger_of_living" ] || problem+=" the guest's ledger changed: $ledger"
 	[ "$files" = "$living_files" ] || problem+=" left: $files"
 	expect_settings "$guest_settings"
 	start_driver

@@ -29,8 +29,8 @@ merged_at_least() {
 }
 
 ksm_can() {
-	[ -w "$ksm_dir/run" ] && [ "$(ksm_run)" = 0 ] && return
-	echo "# skipped: KSM is not in this kernel, or runs already: $(ksm_run 2>&1)"
+	[ "$(ksm_run)" = 0 ] && return
+	not_ok "KSM is there, and nobody else's" "$(ksm_run 2>&1)"
 	return 1
 }
 

@@ -10,13 +10,13 @@ unit() {
 	in_ns systemctl show --value --property "$2" "$1"
 }
 
-# What it was to do is looked at besides
+# What it was to do is looked at besides.  Some of the filters answer with ENOSYS
 ran_well() {
 	check_equal "the $1 service succeeds" \
 		"$(unit "libvirt-membacking-$1" Result) $(unit "libvirt-membacking-$1" ExecMainStatus)" \
 		"success 0"
 	check_equal "and was denied nothing" "$(in_ns journalctl --quiet --no-pager --boot \
-		--unit "libvirt-membacking-$1" --grep 'denied|not permitted|read-only|not implemented')" ""
+		--unit "libvirt-membacking-$1" --grep 'denied|not permitted|read-only|ENOSYS|[Ff]unction not')" ""
 }
 
 installed_first() {

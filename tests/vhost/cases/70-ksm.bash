@@ -197,9 +197,9 @@ free_memory() {
 	set_pool 1 2M 0
 }
 
-# unmerge_waits LINE: the configuration that asks for an unmerge at the end
-unmerge_waits() {
-	local told
+# unmerge_begins LINE: the configuration that asks for an unmerge at the end, for which
+# there is no memory
+unmerge_begins() {
 	ksm_begin
 	ksm_config 'profile = aggressive' "$1"
 	ksm_guest mergeable || return
@@ -208,6 +208,11 @@ unmerge_waits() {
 	fill_memory
 	stop mergeable
 	is "KSM is stopped" "$(ksm run)" 0
+}
+
+unmerge_waits() {
+	local told
+	unmerge_begins "$1" || return
 	holds "what is merged stays merged" [ "$(ksm pages_sharing)" -ge $ksm_pages ]
 	says "and that is said" "$(cat /tmp/messages)" "stays merged for now"
 	told=$(virt-membacking reconcile 2>/dev/null)
@@ -230,14 +235,7 @@ case_ksm_nodes_wait_for_memory() {
 
 # Somebody takes KSM into his own hands while the unmerge waits
 case_ksm_waiting_unmerge_is_dropped() {
-	ksm_begin
-	ksm_config 'profile = aggressive' 'on_last_guest = unmerge'
-	ksm_guest mergeable || return
-	ksm_others
-	holds "pages of others merge too" until_true merged $((2 * ksm_pages))
-	fill_memory
-	stop mergeable
-	is "KSM is stopped" "$(ksm run)" 0
+	unmerge_begins 'on_last_guest = unmerge' || return
 	echo 1 >$ksm_dir/run
 	free_memory
 	holds "reconcile" quietly virt-membacking reconcile
