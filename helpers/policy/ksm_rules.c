@@ -6,16 +6,22 @@
  * merged in the second pass over it at the earliest, so a rate says how soon: at 195 MiB
  * in a second, guests of 8 GiB together are merged within one and a half minutes.
  *
+ * Each time it wakes up costs ksmd as much as some fifty pages.  So it does not wake up
+ * for a few hundred pages fifty times a second, as by the kernel's defaults, but ten times,
+ * for as many more.
+ *
  * With its advisor on the kernel chooses pages_to_scan itself, and nobody can write it.
  * Switching the advisor on or off sets pages_to_scan to the kernel's default.  So it is
  * set to just that first: then what is found there after the advisor is what we wrote,
  * and is put back like anything else.
  *
- * Where there is next to nothing to scan, as while the first guest starts, the advisor
- * goes up to the most that it may.  With the kernel's 30000 pages ksmd then chases after
- * the guests' pages while they are being written, again and again, for an eighth more
- * processor time in all.  So its most becomes what takes it through all of this host's
- * memory in 100 seconds, half of what it aims at, and balanced's rate at least.
+ * The advisor aims at one pass in 200 seconds.  The least that it may choose is what the
+ * kernel has for it, 500 pages in 20 ms, put otherwise: gentle's rate.  Where there is next
+ * to nothing to scan, as while the first guest starts, it goes up to the most that it may.
+ * With the kernel's 30000 pages ksmd then chases after the guests' pages while they are
+ * being written, again and again, for an eighth more processor time in all.  So its most
+ * becomes what takes it through all of this host's memory in those 200 seconds: guests
+ * can't have more.
  *
  * DOC: the computed rate
  *
@@ -144,24 +150,24 @@ struct rate {
 	uint64_t sleep_ms;
 };
 
+#define SLEEP_MS 100
+
 /* In MiB of 4 KiB pages scanned in a second, if ksmd gets the processor it wants: gentle
- * 78, four times the kernel's default; balanced 195; aggressive 585, for which ksmd needs
- * most of a processor for as long as guests run.  gentle sleeps rarely and long: waking up
- * for 200 pages at a time took a fifth of ksmd's time */
+ * 98, five times the kernel's default; balanced 195; aggressive 585, for which ksmd needs
+ * most of a processor for as long as guests run */
 static const struct rate rates[] = {
-	[KSM_GENTLE] = { 800, 40 },
-	[KSM_BALANCED] = { 1000, 20 },
-	[KSM_AGGRESSIVE] = { 3000, 20 },
+	[KSM_GENTLE] = { 2500, SLEEP_MS },
+	[KSM_BALANCED] = { 5000, SLEEP_MS },
+	[KSM_AGGRESSIVE] = { 15000, SLEEP_MS },
 };
 
 #define COMPUTED_MIN_PAGES 64
 #define COMPUTED_MAX_PAGES 1250
 #define COMPUTED_SLEEP_MS  10
 
-/* With 20 ms of sleep ksmd wakes up 40 times a second.  No more than the kernel would take */
-#define ADVISOR_PASS_S	  100
+/* The kernel's defaults of advisor_target_scan_time and advisor_max_pages_to_scan */
+#define ADVISOR_PASS_S	  200
 #define ADVISOR_MAX_PAGES 30000
-#define WAKES_A_SECOND	  40
 
 /* The kernel's DEFAULT_PAGES_TO_SCAN */
 #define WITHOUT_ADVISOR 100
@@ -207,9 +213,9 @@ static struct rate compute(const struct ksm_host *host)
 
 static uint64_t advisor_most(const struct ksm_host *host)
 {
-	uint64_t pages = host->total_kib / 4 / ADVISOR_PASS_S / WAKES_A_SECOND;
+	uint64_t pages = host->total_kib / 4 / ADVISOR_PASS_S / (1000 / SLEEP_MS);
 
-	return u64_min(u64_max(pages, rates[KSM_BALANCED].pages), ADVISOR_MAX_PAGES);
+	return u64_min(u64_max(pages, rates[KSM_GENTLE].pages), ADVISOR_MAX_PAGES);
 }
 
 bool ksm_rules_computed(enum config_ksm_profile profile, const struct ksm_host *host)
@@ -240,8 +246,10 @@ size_t ksm_rules_values(enum config_ksm_profile profile, const struct ksm_host *
 	if (profile == KSM_ADVISOR && host->advisor) {
 		if (!host->advising)
 			set_number(&values[n++], "pages_to_scan", WITHOUT_ADVISOR);
+		set_number(&values[n++], "advisor_min_pages_to_scan", rates[KSM_GENTLE].pages);
 		set_number(&values[n++], "advisor_max_pages_to_scan", advisor_most(host));
 		set_word(&values[n++], "advisor_mode", "scan-time");
+		set_number(&values[n++], "sleep_millisecs", SLEEP_MS);
 		return n;
 	}
 	rate = profile == KSM_ADVISOR ? compute(host) : rates[profile];

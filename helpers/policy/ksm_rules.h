@@ -81,12 +81,12 @@ struct ksm_value {
 	char text[24];
 };
 
-#define KSM_VALUES_MAX 4
+#define KSM_VALUES_MAX 5
 
 /**
  * ksm_rules_values() - What a profile means on this kernel, in the order of writing
  *
- * Without "run", which comes last whatever the profile.
+ * Without "run".  sleep_millisecs is the last.
  * Return: how many
  */
 size_t ksm_rules_values(enum config_ksm_profile profile, const struct ksm_host *host,

@@ -146,11 +146,9 @@ static void log_failure(int rc, const struct err *err)
 
 /* None after one that failed: an advisor that is switched on changes pages_to_scan too, and
  * nobody would know any more what that was */
-static void apply_values(struct step_ctx *ctx, enum config_ksm_profile profile,
-			 const struct ksm_host *host)
+static void apply_values(struct step_ctx *ctx, const struct ksm_value *values, size_t n)
 {
-	struct ksm_value values[KSM_VALUES_MAX];
-	size_t n = ksm_rules_values(profile, host, values), i;
+	size_t i;
 	int rc = 0;
 
 	for (i = 0; rc == 0 && i < n; i++) {
@@ -162,22 +160,23 @@ static void apply_values(struct step_ctx *ctx, enum config_ksm_profile profile,
 	}
 }
 
-/* @more_kib: Of a guest that is about to start */
-static int tune(struct step_ctx *ctx, enum config_ksm_profile profile, uint64_t more_kib,
-		struct err *err)
+/* Of this guest, which is about to start, and all others */
+static size_t decide_values(struct step_ctx *ctx, const struct step_ksm *ksm,
+			    struct ksm_value values[KSM_VALUES_MAX])
 {
 	struct step_guests guests = { 0 };
 	struct ksm_host host;
-	int rc = read_host(ctx, &host, err);
+	struct err err;
+	int rc = read_host(ctx, &host, &err);
 
+	log_failure(rc, &err);
 	if (rc < 0)
-		return rc;
-	if (ksm_rules_computed(profile, &host)) {
+		return 0;
+	if (ksm_rules_computed(ksm->profile, &host)) {
 		ctx->count_guests(ctx, &guests);
-		host.guests_kib = u64_add_sat(guests.kib, more_kib);
+		host.guests_kib = u64_add_sat(guests.kib, ksm->size_kib);
 	}
-	apply_values(ctx, profile, &host);
-	return 0;
+	return ksm_rules_values(ksm->profile, &host, values);
 }
 
 /* The kernel can't change this while anything is merged */
@@ -229,9 +228,11 @@ static int switch_on(struct step_ctx *ctx, const struct step_ksm *ksm, struct er
 {
 	struct setting_file file = file_of("run");
 	uint64_t passes = ksm_passes(ctx->kfs);
+	struct ksm_value values[KSM_VALUES_MAX];
 	char found[SHARED_VALUE_SIZE];
 	struct shared_setting run;
 	int owner = setting_look(ctx, &file, &run, found, err), rc;
+	size_t n = 0, first;
 	struct err why;
 
 	if (owner < 0)
@@ -242,11 +243,16 @@ static int switch_on(struct step_ctx *ctx, const struct step_ksm *ksm, struct er
 	}
 	if (owner != SETTING_OTHERS) {
 		log_failure(set_nodes(ctx, ksm, &run, found, &why), &why);
-		log_failure(tune(ctx, ksm->profile, ksm->size_kib, &why), &why);
+		n = decide_values(ctx, ksm, values);
 	}
+	/* The last is how long ksmd sleeps, and while it is roused somebody waits for it */
+	first = n ? n - 1 : 0;
+	apply_values(ctx, values, first);
 	rc = setting_apply(ctx, &file, MERGE, end_word(ksm->end), err);
 	if (rc == 0 && owner != SETTING_OTHERS && strcmp(found, MERGE) != 0)
 		rouse(ctx, passes);
+	if (rc == 0)
+		apply_values(ctx, values + first, n - first);
 	return rc;
 }
 
@@ -268,6 +274,7 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 static int undo(struct step_ctx *ctx, struct step *step, enum undo_reason reason, struct err *err)
 {
 	struct setting_file file = file_of("run");
+	struct ksm_value values[KSM_VALUES_MAX];
 	char found[SHARED_VALUE_SIZE];
 	struct step_guests guests;
 	struct shared_setting run;
@@ -281,7 +288,7 @@ static int undo(struct step_ctx *ctx, struct step *step, enum undo_reason reason
 	ctx->count_guests(ctx, &guests);
 	host.guests_kib = guests.kib;
 	if (guests.n)
-		apply_values(ctx, step->ksm.profile, &host);
+		apply_values(ctx, values, ksm_rules_values(step->ksm.profile, &host, values));
 	return 0;
 }
 

@@ -527,9 +527,12 @@ static inline bool fake_is_advising(const struct fake_kernel *fk)
 static inline int fake_write_advisor(const struct fake_kernel *fk, const char *word)
 {
 	int rc = fake_choose(fk, FAKE_KSM "advisor_mode", word);
+	uint64_t pages = 100;
 
+	if (rc > 0 && fake_is_advising(fk))
+		kfs_read_u64(&fk->kfs, FAKE_KSM "advisor_min_pages_to_scan", &pages, NULL);
 	if (rc > 0)
-		fake_put_u64(fk, FAKE_KSM "pages_to_scan", fake_is_advising(fk) ? 500 : 100);
+		fake_put_u64(fk, FAKE_KSM "pages_to_scan", pages);
 	return rc < 0 ? rc : 0;
 }
 

@@ -134,21 +134,26 @@ static void test_values(void)
 		/* what the kernel goes back to comes first, since it can't be written later */
 		{ KSM_ADVISOR,
 		  { .advisor = true, .total_kib = GIB(8) },
-		  "pages_to_scan=100 advisor_max_pages_to_scan=1000 advisor_mode=scan-time " },
+		  "pages_to_scan=100 advisor_min_pages_to_scan=2500 "
+		  "advisor_max_pages_to_scan=2500 advisor_mode=scan-time sleep_millisecs=100 " },
 		{ KSM_ADVISOR,
 		  { .advisor = true, .advising = true, .total_kib = GIB(64) },
-		  "advisor_max_pages_to_scan=4194 advisor_mode=scan-time " },
+		  "advisor_min_pages_to_scan=2500 "
+		  "advisor_max_pages_to_scan=8388 advisor_mode=scan-time sleep_millisecs=100 " },
 		{ KSM_ADVISOR,
 		  { .advisor = true, .advising = true, .total_kib = GIB(4096) },
-		  "advisor_max_pages_to_scan=30000 advisor_mode=scan-time " },
-		{ KSM_GENTLE, { .advisor = false }, "pages_to_scan=800 sleep_millisecs=40 " },
+		  "advisor_min_pages_to_scan=2500 "
+		  "advisor_max_pages_to_scan=30000 advisor_mode=scan-time sleep_millisecs=100 " },
+		{ KSM_GENTLE, { .advisor = false }, "pages_to_scan=2500 sleep_millisecs=100 " },
 		{ KSM_GENTLE,
 		  { .advisor = true },
-		  "advisor_mode=none pages_to_scan=800 sleep_millisecs=40 " },
+		  "advisor_mode=none pages_to_scan=2500 sleep_millisecs=100 " },
 		{ KSM_BALANCED,
 		  { .advisor = true, .advising = true },
-		  "advisor_mode=none pages_to_scan=1000 sleep_millisecs=20 " },
-		{ KSM_AGGRESSIVE, { .advisor = false }, "pages_to_scan=3000 sleep_millisecs=20 " },
+		  "advisor_mode=none pages_to_scan=5000 sleep_millisecs=100 " },
+		{ KSM_AGGRESSIVE,
+		  { .advisor = false },
+		  "pages_to_scan=15000 sleep_millisecs=100 " },
 		{ KSM_CUSTOM, { .advisor = true }, "" },
 		{ KSM_CUSTOM, { .advisor = false }, "" },
 		/* computed.  Nothing is short */

@@ -155,12 +155,12 @@ static void test_life(void)
 	static const struct {
 		const char *host, *conf, *on;
 	} rows[] = {
-		{ NEW, "", "run=1 advisor_mode=scan-time sleep_millisecs=20" },
+		{ NEW, "", "run=1 advisor_mode=scan-time sleep_millisecs=100" },
 		{ NEW, "[ksm]\nprofile = gentle\n",
-		  "run=1 advisor_mode=none pages_to_scan=800 sleep_millisecs=40" },
-		{ NEW, "[ksm]\nprofile = balanced\n", "run=1 pages_to_scan=1000" },
+		  "run=1 advisor_mode=none pages_to_scan=2500 sleep_millisecs=100" },
+		{ NEW, "[ksm]\nprofile = balanced\n", "run=1 pages_to_scan=5000" },
 		{ NEW, "[ksm]\nprofile = aggressive\n",
-		  "run=1 pages_to_scan=3000 sleep_millisecs=20" },
+		  "run=1 pages_to_scan=15000 sleep_millisecs=100" },
 		{ NEW, "[ksm]\nprofile = custom\n", "run=1 pages_to_scan=100 sleep_millisecs=20" },
 		{ NEW, "[ksm]\nmerge_across_nodes = no\n", "run=1 merge_across_nodes=0" },
 		{ NEW, "[ksm]\nmerge_across_nodes = yes\n", "run=1 merge_across_nodes=1" },
@@ -172,7 +172,7 @@ static void test_life(void)
 		{ NEW, "[thp]\nmanage = yes\nenabled = always\nshmem_enabled = within_size\n",
 		  "run=1 enabled=always shmem_enabled=within_size" },
 		{ OLD, "", "run=1 pages_to_scan=64 sleep_millisecs=40" },
-		{ OLD, "[ksm]\nprofile = balanced\n", "run=1 pages_to_scan=1000" },
+		{ OLD, "[ksm]\nprofile = balanced\n", "run=1 pages_to_scan=5000" },
 	};
 	struct house h;
 	size_t i;
@@ -263,14 +263,14 @@ static void test_profile_changes(void)
 	put(&h, "pages_to_scan", "333\n");
 	before = snapshot(&h);
 	OK(&h, event_prepare, "a", A_XML);
-	is(&h, "advisor_mode=scan-time pages_to_scan=500");
+	is(&h, "advisor_mode=scan-time pages_to_scan=2500");
 	fake_put(&h.fk, CONF, "[ksm]\nprofile = gentle\n");
 	OK(&h, event_prepare, "b", B_XML);
-	is(&h, "advisor_mode=none pages_to_scan=800");
+	is(&h, "advisor_mode=none pages_to_scan=2500");
 	OK(&h, event_release, "a", A_XML);
 	fake_put(&h.fk, CONF, "");
 	OK(&h, event_prepare, "a", A_XML);
-	is(&h, "advisor_mode=scan-time pages_to_scan=500");
+	is(&h, "advisor_mode=scan-time pages_to_scan=2500");
 	OK(&h, event_release, "b", B_XML);
 	OK(&h, event_release, "a", A_XML);
 	check_as_before(&h, before, "from profile to profile");

@@ -9,7 +9,8 @@ ksm_dir=/sys/kernel/mm/ksm
 # All that can be set, on one line
 ksm_settings() {
 	local file
-	for file in run pages_to_scan sleep_millisecs merge_across_nodes advisor_mode smart_scan; do
+	for file in run pages_to_scan sleep_millisecs merge_across_nodes smart_scan \
+		advisor_{mode,min_pages_to_scan,max_pages_to_scan}; do
 		[ ! -r "$ksm_dir/$file" ] || printf '%s=%s ' "$file" "$(cat "$ksm_dir/$file")"
 	done
 }
