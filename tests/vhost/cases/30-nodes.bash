@@ -97,7 +97,8 @@ case_automatic_placement() {
 
 # What KSM is set to, where the advisor is and where it isn't
 ksm_settings() {
-	grep -s . /sys/kernel/mm/ksm/{run,pages_to_scan,sleep_millisecs,merge_across_nodes,advisor_mode}
+	grep -s . /sys/kernel/mm/ksm/{run,pages_to_scan,sleep_millisecs,merge_across_nodes} \
+		/sys/kernel/mm/ksm/advisor_{mode,min_pages_to_scan,max_pages_to_scan}
 }
 
 case_ksm() {
