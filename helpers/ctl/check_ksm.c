@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "ctl/check.h"
 #include "memory/ksm.h"
+#include "policy/ksm_rules.h"
 
 /* Does [ksm] want anything to be done at all? */
 static bool is_managed(const struct config_ksm *ksm)
@@ -75,6 +76,36 @@ static void check_tuners(const struct check_host *host, struct findings *finding
 	}
 }
 
+/* The configuration can't keep QEMU from offering a guest's pages to whatever KSM runs */
+static bool only_looks_apart(const struct check_host *host, const struct guest *guest)
+{
+	struct guest_policy policy;
+
+	return ksm_rules_gain(guest, true) == KSM_GAINS &&
+	       config_for_guest(host->config, guest, &policy, NULL) == 0 && !policy.ksm_allowed;
+}
+
+static void check_apart(const struct check_host *host, struct findings *findings)
+{
+	size_t i;
+
+	for (i = 0; i < host->libvirt.n; i++) {
+		const struct libvirt_guest *guest = &host->libvirt.guests[i];
+
+		if (!guest->guest || !check_wants(host, guest->name, guest->guest->uuid) ||
+		    !only_looks_apart(host, guest->guest))
+			continue;
+		finding_add(
+			findings, FINDING_HINT,
+			"guest '%s' has ksm = no: KSM is not switched on for it, but merges its "
+			"pages while it runs for others; if they have to stay apart, put "
+			"<nosharepages/> into its <memoryBacking>",
+			guest->name);
+		finding_remedy(findings, "virsh edit %s",
+			       finding_guest(guest->name, guest->guest->uuid));
+	}
+}
+
 static void pass(const struct check_host *host, struct findings *findings)
 {
 	if (!is_managed(config_ksm(host->config)))
@@ -96,6 +127,7 @@ void check_ksm(const struct check_host *host, struct findings *findings)
 		return;
 	}
 	check_tuners(host, findings);
+	check_apart(host, findings);
 	if (host->ksm.left) {
 		finding_add(findings, FINDING_WARN,
 			    "no guest needs KSM any more, and its settings are not back yet: what "

@@ -64,7 +64,9 @@ static const struct {
 	[KSM_GAIN_VFIO] = { "vfio",
 			    "a device passed through to it (VFIO) pins its memory, and KSM can't "
 			    "merge pinned pages" },
-	[KSM_GAIN_REFUSED] = { "ksm=no", "the configuration says ksm = no for it" },
+	[KSM_GAIN_REFUSED] = { "ksm=no",
+			       "the configuration says ksm = no; only <nosharepages/> keeps its pages "
+			       "apart" },
 };
 
 _Static_assert(sizeof(gains) / sizeof(gains[0]) == KSM_GAIN_KINDS, "each has its words");

@@ -520,6 +520,38 @@ static void test_ksm(void)
 	}
 }
 
+/* KSM that runs for others takes their pages along */
+static void test_ksm_apart(void)
+{
+	static const struct {
+		const char *conf, *backing, *levels;
+	} rows[] = {
+		{ "[guest]\nmatch = bank\nksm = no\n", "", "hint" },
+		{ "[guest]\nmatch = bank\nksm = no\n", "<nosharepages/>", "pass" },
+		{ "[guest]\nmatch = bank\nksm = no\n", "<hugepages/>", "pass" },
+		{ "[guest]\nmatch = web\nksm = no\n", "", "pass" },
+		{ "[ksm]\nmanage = no\n[guest]\nmatch = bank\nksm = no\n", "", "hint" },
+	};
+	struct findings findings;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct check_host host = a_host();
+		struct config *own = config_of(rows[i].conf);
+
+		view.has_ksm = true;
+		host.config = own;
+		define(&host, "bank", rows[i].backing);
+		UNIT_CHECK_STR(levels(check_ksm, &host, &findings), rows[i].levels, "row %zu", i);
+		if (!strcmp(rows[i].levels, "hint"))
+			UNIT_CHECK(strstr(findings.list[0].message, "<nosharepages/>"), "%s",
+				   findings.list[0].message);
+		findings_free(&findings);
+		forget_guests(&host);
+		config_free(own);
+	}
+}
+
 static void test_ksm_remedies(void)
 {
 	static const struct {
@@ -695,6 +727,7 @@ static CU_TestInfo tests[] = {
 	{ "labels and booleans", test_labels },
 	{ "lines of files in commands", test_lines_in_commands },
 	{ "other programs that set KSM", test_ksm },
+	{ "guests that KSM is not switched on for", test_ksm_apart },
 	{ "what helps against them", test_ksm_remedies },
 	{ "what keeps transparent huge pages away", test_thp },
 	{ "ways to pages of 1 GiB", test_gigantic },

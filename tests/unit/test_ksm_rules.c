@@ -89,6 +89,9 @@ static void test_gain(void)
 		UNIT_CHECK(ksm_rules_wanted(guest, &policy) == (gain == KSM_GAINS), "row %zu", i);
 		guest_free(guest);
 	}
+	/* It does not keep QEMU from offering the guest's pages */
+	UNIT_CHECK(strstr(ksm_rules_why(KSM_GAIN_REFUSED), "<nosharepages/>"), "%s",
+		   ksm_rules_why(KSM_GAIN_REFUSED));
 }
 
 static void test_wanted(void)
