@@ -388,8 +388,11 @@ static int restore(struct step_ctx *ctx, const struct shared_setting *setting, s
 		{ "ksm-merge_across_nodes", restore_nodes },
 		{ "ksm-pages_to_scan", restore_pages },
 	};
+	int rc = setting_check_key(setting, err);
 	size_t i;
 
+	if (rc < 0)
+		return rc;
 	for (i = 0; i < sizeof(special) / sizeof(special[0]); i++)
 		if (!strcmp(setting->name, special[i].name))
 			return special[i].restore(ctx, setting, err);

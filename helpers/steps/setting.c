@@ -58,6 +58,9 @@ int setting_look(struct step_ctx *ctx, const struct setting_file *file,
 		*setting = fresh;
 		return SETTING_HOST;
 	}
+	if (rc == 0 && strcmp(setting->key, fresh.key) != 0)
+		rc = err_set(err, EINVAL, "the shared setting %s is damaged: its key is '%s'",
+			     fresh.name, setting->key);
 	return rc < 0 ? rc : (int)setting_owner(setting, value);
 }
 
@@ -103,21 +106,24 @@ int setting_apply(struct step_ctx *ctx, const struct setting_file *file, const c
 	return ctx->save_shared(ctx, &setting, err);
 }
 
-/* Read from a file in /run: no more than what setting_apply() can have written there */
-static bool is_key(const char *key)
+int setting_check_key(const struct shared_setting *setting, struct err *err)
 {
-	return !strncmp(key, "sys/kernel/mm/", 14) && !strstr(key, "..") &&
-	       strlen(key) < KFS_PATH_SIZE;
+	const char *key = setting->key;
+
+	if (!strncmp(key, "sys/kernel/mm/", 14) && !strstr(key, "..") &&
+	    strlen(key) < KFS_PATH_SIZE)
+		return 0;
+	return err_set(err, EINVAL, "the shared setting %s is damaged: '%s' is no setting",
+		       setting->name, key);
 }
 
 int setting_restore(struct step_ctx *ctx, const struct shared_setting *setting, struct err *err)
 {
 	char found[SHARED_VALUE_SIZE];
-	int rc;
+	int rc = setting_check_key(setting, err);
 
-	if (!is_key(setting->key))
-		return err_set(err, EINVAL, "the shared setting %s is damaged: '%s' is no setting",
-			       setting->name, setting->key);
+	if (rc < 0)
+		return rc;
 	rc = setting_read(ctx->kfs, setting->key, found, err);
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;

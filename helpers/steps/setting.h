@@ -48,7 +48,7 @@ enum setting_owner setting_owner(const struct shared_setting *setting, const cha
  * setting_look() - A file and its record
  * @setting:	The record; one is begun where there is none yet (SETTING_HOST)
  * @value:	What the file says
- * Return: enum setting_owner, or -errno
+ * Return: enum setting_owner, or -errno; -EINVAL also for the record of another file
  */
 int setting_look(struct step_ctx *ctx, const struct setting_file *file,
 		 struct shared_setting *setting, char value[SHARED_VALUE_SIZE], struct err *err);
@@ -68,6 +68,14 @@ int setting_change(struct step_ctx *ctx, struct shared_setting *setting, const c
  */
 int setting_apply(struct step_ctx *ctx, const struct setting_file *file, const char *value,
 		  const char *at_end, struct err *err);
+
+/**
+ * setting_check_key() - Is @setting's key one that setting_apply() can have written?
+ *
+ * It is read from a file in /run: whoever writes where it leads asks first.
+ * Return: 0 or -EINVAL
+ */
+int setting_check_key(const struct shared_setting *setting, struct err *err);
 
 /**
  * setting_restore() - Put back what was there before

@@ -764,6 +764,15 @@ static void test_records(void)
 	is(&h, "run=0");
 	CU_ASSERT_FALSE(fake_exists(&h.fk, STATE "shared/ksm-run"));
 	CU_ASSERT_TRUE(fake_exists(&h.fk, STATE "shared/thp-bad"));
+	/* not even the file that has its own way back */
+	fake_put(&h.fk, "etc/number", "1\n");
+	snprintf(text, sizeof(text),
+		 "{\"version\": 1, \"boot_id\": \"%s\", \"kind\": \"ksm\", \"before\": \"0\", "
+		 "\"ours\": \"1\", \"key\": \"etc/number\"}",
+		 boot_id);
+	fake_put(&h.fk, STATE "shared/ksm-run", text);
+	reconcile(&h);
+	CU_ASSERT_TRUE(fake_exists(&h.fk, STATE "shared/ksm-run"));
 	/* a host that was started anew has its settings from there */
 	put(&h, "run", "1\n");
 	fake_put(&h.fk, "proc/sys/kernel/random/boot_id", "11111111-2222-3333-4444-555555555555\n");

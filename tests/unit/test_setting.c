@@ -229,6 +229,9 @@ static void test_keys(void)
 		UNIT_CHECK(setting_restore(&book.ctx, &book.record, &err) == -EINVAL, "%s",
 			   keys[i]);
 		UNIT_CHECK(strstr(err.text, "ksm-run"), "%s", err.text);
+		UNIT_CHECK(setting_apply(&book.ctx, &run_file, "2", "", &err) == -EINVAL, "%s",
+			   keys[i]);
+		UNIT_CHECK(strstr(err.text, "ksm-run"), "%s", err.text);
 	}
 	CU_ASSERT_EQUAL(book.fk.setting_writes, 0);
 	fake_close(&book.fk);
