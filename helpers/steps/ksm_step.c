@@ -350,9 +350,15 @@ static int restore_nodes(struct step_ctx *ctx, const struct shared_setting *sett
 	if (rc != -EAGAIN)
 		return rc;
 	owner = setting_look(ctx, &file, &run, found, err);
-	if (owner < 0 || owner == SETTING_OTHERS ||
-	    (owner == SETTING_HOST && !strcmp(found, MERGE)))
-		return owner < 0 ? owner : -EAGAIN;
+	if (owner < 0)
+		return owner;
+	if (owner == SETTING_OTHERS || (owner == SETTING_HOST && !strcmp(found, MERGE)))
+		return err_set(
+			err, EAGAIN,
+			"/%s can't be '%s' again as long as anything is merged, and KSM is "
+			"somebody else's by now: it is put back after \"echo 2 >/%s\", which "
+			"takes all apart",
+			setting->key, setting->before, run.key);
 	rc = take_apart(ctx, &run, found, err);
 	if (rc == 0)
 		rc = setting_restore(ctx, setting, err);

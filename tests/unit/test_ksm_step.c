@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "lifecycle/daemon.h"
 #include "lifecycle/events.h"
+#include "lifecycle/shared.h"
 #include "lifecycle/state.h"
 #include "unit/house.h"
 #include "unit/unit.h"
@@ -531,6 +532,39 @@ static void test_nodes_later(void)
 	close_house(&h);
 }
 
+/* Somebody else has KSM run by then, and what that merges is not ours to take apart */
+static void test_nodes_of_others(void)
+{
+	struct state state = STATE_CLOSED;
+	struct ledgers nobody = { 0 };
+	char *before, boot_id[64];
+	struct house h;
+
+	open_house(&h, NEW);
+	before = snapshot(&h);
+	fake_put(&h.fk, CONF, "[ksm]\nmerge_across_nodes = no\n");
+	OK(&h, event_prepare, "a", A_XML);
+	merge(&h, 2900);
+	OK(&h, event_release, "a", A_XML);
+	put(&h, "run", "1\n");
+	merge(&h, 100);
+	fake_get(&h.fk, "proc/sys/kernel/random/boot_id", boot_id, sizeof(boot_id));
+	CU_ASSERT_EQUAL_FATAL(state_open(h.fk.kfs.rootfd, false, &state, &h.err), 0);
+	CU_ASSERT_EQUAL(shared_settle(&h.fk.kfs, &state, boot_id, &nobody, &h.err), -EAGAIN);
+	says(&h, "somebody else's by now");
+	says(&h, "echo 2 >/" FAKE_KSM "run");
+	state_close(&state);
+	is(&h, "run=1 merge_across_nodes=0 pages_shared=10");
+	/* as the sentence says */
+	put(&h, "run", "2\n");
+	put(&h, "pages_shared", "0\n");
+	reconcile(&h);
+	is(&h, "run=2 merge_across_nodes=1");
+	put(&h, "run", "0\n");
+	check_as_before(&h, before, "KSM is somebody else's");
+	close_house(&h);
+}
+
 /* ---- computed ---- */
 
 static pid_t start_qemu(struct house *h, const char *guest, unsigned int pss_mib)
@@ -802,6 +836,7 @@ static CU_TestInfo tests[] = {
 	{ "back to run = 2", test_back_to_unmerged },
 	{ "merge_across_nodes", test_nodes },
 	{ "merge_across_nodes goes back later", test_nodes_later },
+	{ "merge_across_nodes, and KSM is others' by then", test_nodes_of_others },
 	{ "the computed rate", test_computed },
 	{ "reconnect", test_reconnect },
 	{ "killed at each write", test_killed },
