@@ -86,7 +86,7 @@ int setting_apply(struct step_ctx *ctx, const struct setting_file *file, const c
 	struct shared_setting setting;
 	char found[SHARED_VALUE_SIZE];
 	int owner = setting_look(ctx, file, &setting, found, err);
-	bool same_end = !strcmp(setting.at_end, at_end);
+	bool same_end;
 
 	if (owner < 0)
 		return owner;
@@ -95,6 +95,7 @@ int setting_apply(struct step_ctx *ctx, const struct setting_file *file, const c
 			 setting.key, found, setting.ours);
 		return 0;
 	}
+	same_end = !strcmp(setting.at_end, at_end);
 	snprintf(setting.at_end, sizeof(setting.at_end), "%s", at_end);
 	if (strcmp(found, value) != 0)
 		return setting_change(ctx, &setting, found, value, err);
