@@ -182,11 +182,13 @@ static bool is_held(const struct ledgers *ledgers, const struct shared_setting *
 	return false;
 }
 
-/* What another version's ledger holds is not known: it may be this */
+/* What a ledger holds that is another version's, or damaged, is not known: it may be this */
 static bool may_be_held(const struct ledgers *ledgers)
 {
 	size_t i;
 
+	if (ledgers->n_damaged)
+		return true;
 	for (i = 0; i < ledgers->n; i++)
 		if (ledgers->list[i]->foreign_version)
 			return true;

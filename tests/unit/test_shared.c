@@ -167,6 +167,11 @@ static int work_foreign(const char *dir)
 	b.ledger.foreign_version = true;
 	CHECK(settle(&b) == 0 && is_mounted(&b) && has_file(&b, "store-ram"));
 	b.ledger.foreign_version = false;
+	/* nor is it known of one that can't be read */
+	b.ledgers.n_damaged = 1;
+	CHECK(settle(&b) == 0 && is_mounted(&b) && has_file(&b, "store-ram"));
+	CHECK(!shared_waits(&b.state, BOOT, &b.ledgers, STEP_STORE));
+	b.ledgers.n_damaged = 0;
 	CHECK(settle(&b) == 0 && !is_mounted(&b));
 	return 0;
 }
@@ -349,7 +354,7 @@ IN_CHILD(content, "a setting's file")
 IN_CHILD(held, "a setting that is held")
 IN_CHILD(not_held, "a setting that others hold nothing of")
 IN_CHILD(nobody, "no guest at all")
-IN_CHILD(foreign, "a ledger of another version")
+IN_CHILD(foreign, "a ledger of another version, or damaged")
 IN_CHILD(other_boot, "a setting of another boot")
 IN_CHILD(busy, "a setting that can't be put back yet")
 IN_CHILD(damaged, "damaged settings")
@@ -361,7 +366,7 @@ static CU_TestInfo tests[] = {
 	{ "held", test_held },
 	{ "not held", test_not_held },
 	{ "no guest at all", test_nobody },
-	{ "a ledger of another version", test_foreign },
+	{ "a ledger of another version, or damaged", test_foreign },
 	{ "another boot", test_other_boot },
 	{ "in use", test_busy },
 	{ "damaged, or of another version", test_damaged },
