@@ -578,7 +578,7 @@ static int adopt(const struct event *event, const struct guest *guest, struct st
 	ledger.driver = liveness_driver(event->kfs);
 	rc = adopt_steps(event->kfs, guest, &ledger.list, err);
 	if (rc == 0)
-		rc = ledger_write(state, &ledger, err);
+		rc = ledger_adopt(state, &ledger, err);
 	/* Who has the host lock can't wait for it */
 	if (rc == 0 && !step_list_complete(&ledger.list)) {
 		if (round)
@@ -587,7 +587,7 @@ static int adopt(const struct event *event, const struct guest *guest, struct st
 			finish_locked(event, guest->uuid, state);
 	}
 	step_list_free(&ledger.list);
-	return rc;
+	return rc == -EEXIST ? 0 : rc;
 }
 
 int event_reconnect(const struct event *event, struct err *err)

@@ -191,6 +191,30 @@ int ledger_write(const struct state *state, const struct ledger *ledger, struct 
 	return rc;
 }
 
+static int adopt(const struct state *state, const struct ledger *ledger, struct err *err)
+{
+	struct ledger *found = NULL;
+	int rc = ledger_read(state, ledger->uuid, &found, err);
+	bool holds = rc == 0 && (found->foreign_version || found->list.n);
+
+	ledger_free(found);
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
+	if (holds)
+		return err_set(err, EEXIST, "guest '%s' has a ledger by now", ledger->name);
+	return write_with(file_replace_at, state, ledger, err);
+}
+
+int ledger_adopt(const struct state *state, const struct ledger *ledger, struct err *err)
+{
+	int rc;
+
+	state_lock_files(state);
+	rc = adopt(state, ledger, err);
+	state_unlock_files(state);
+	return rc;
+}
+
 int ledger_update(const struct state *state, const struct ledger *ledger, struct err *err)
 {
 	return write_with(file_update_at, state, ledger, err);

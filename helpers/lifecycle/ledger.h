@@ -88,6 +88,16 @@ int ledger_read(const struct state *state, const char *uuid, struct ledger **led
 		struct err *err);
 
 int ledger_write(const struct state *state, const struct ledger *ledger, struct err *err);
+
+/**
+ * ledger_adopt() - ledger_write() for a guest that runs and held nothing when that was looked at
+ *
+ * Without the host lock.  Somebody may have reserved pages for it since: what is written
+ * down of these must not be lost.
+ * Return: also -EEXIST, if its ledger holds something by now: that stays
+ */
+int ledger_adopt(const struct state *state, const struct ledger *ledger, struct err *err);
+
 /**
  * ledger_update() - ledger_write() of a ledger that must still exist
  *

@@ -284,6 +284,30 @@ static void test_unwritable(void)
 	close_shelf(&s);
 }
 
+/* A guest that is found running never loses what was reserved for it meanwhile */
+static void test_adopt(void)
+{
+	struct ledger a = sample(UUID_A, "g"), none = { .phase = LEDGER_RUNNING }, *copy = NULL;
+	struct shelf s;
+
+	snprintf(none.uuid, sizeof(none.uuid), UUID_A);
+	snprintf(none.name, sizeof(none.name), "g");
+	open_shelf(&s);
+	CU_ASSERT_EQUAL(ledger_adopt(&s.state, &none, &s.err), 0);
+	CU_ASSERT_EQUAL(ledger_adopt(&s.state, &a, &s.err), 0);
+	CU_ASSERT_EQUAL(ledger_adopt(&s.state, &none, &s.err), -EEXIST);
+	CU_ASSERT_EQUAL_FATAL(ledger_read(&s.state, UUID_A, &copy, &s.err), 0);
+	CU_ASSERT_EQUAL(copy->list.n, 1);
+	ledger_free(copy);
+	/* nor what can't be read */
+	put(&s, UUID_A, "{\"version\": 99, \"name\": \"g\"}");
+	CU_ASSERT_EQUAL(ledger_adopt(&s.state, &none, &s.err), -EEXIST);
+	put(&s, UUID_A, "{");
+	CU_ASSERT_EQUAL(ledger_adopt(&s.state, &none, &s.err), -EINVAL);
+	step_list_free(&a.list);
+	close_shelf(&s);
+}
+
 static void test_boot_id(void)
 {
 	char path[512], boot_id[LEDGER_BOOT_ID_SIZE];
@@ -304,6 +328,7 @@ static CU_TestInfo tests[] = {
 	{ "ledgers of other versions", test_foreign_version },
 	{ "all ledgers", test_all },
 	{ "a ledger can't be written", test_unwritable },
+	{ "a guest that is found running", test_adopt },
 	{ "the boot id", test_boot_id },
 	CU_TEST_INFO_NULL,
 };
