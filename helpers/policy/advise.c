@@ -15,10 +15,9 @@
 #include "policy/store_rules.h"
 #include "policy/thp_rules.h"
 
-/* Entries of a page table, and its size, wherever pages are of 4 KiB */
-#define TABLE_ENTRIES 512
-#define TABLE_KIB     4
-#define TABLE_LEVELS  4
+/* A page table takes a page.  The topmost one, for 48 bits, is there anyway */
+#define TABLE_ENTRY_BYTES 8
+#define ADDRESSES_KIB	  (UINT64_C(1) << 38)
 
 /* At most this part of a host is worth reserving at boot, in percent */
 #define BOOT_PERCENT 80
@@ -91,21 +90,16 @@ static uint64_t guest_pages(const struct guest *guest, uint64_t page_kib)
 	return pages;
 }
 
-/* A table has 512 entries; those of the lowest level are left out where an entry of the
- * next one is a page */
-static uint64_t tables_kib(uint64_t size_kib, uint64_t page_kib)
+/* Those of the lowest level are left out where an entry of the next one is a page.  arm64
+ * has pages of several entries, too */
+static uint64_t tables_kib(uint64_t size_kib, uint64_t page_kib, uint64_t base_kib)
 {
-	uint64_t covers = TABLE_KIB, tables = 0;
-	int level;
+	uint64_t entries = base_kib * 1024 / TABLE_ENTRY_BYTES, tables = 0, covers;
 
-	for (level = 1; level < TABLE_LEVELS; level++) {
-		bool exists = covers >= page_kib;
-
-		covers *= TABLE_ENTRIES;
-		if (exists)
+	for (covers = base_kib * entries; covers < ADDRESSES_KIB; covers *= entries)
+		if (page_kib < covers)
 			tables = u64_add_sat(tables, u64_div_up(size_kib, covers));
-	}
-	return u64_mul_sat(tables, TABLE_KIB);
+	return u64_mul_sat(tables, base_kib);
 }
 
 static void node_share(const struct adviser *a, const struct numa_node *node, uint64_t page_kib,
@@ -142,7 +136,7 @@ static void add_size(struct adviser *a, uint64_t page_kib)
 	a->advice.n_sizes++;
 	size->page_kib = page_kib;
 	size->pages = guest_pages(a->in->guest, page_kib);
-	size->tables_kib = tables_kib(a->advice.size_kib, page_kib);
+	size->tables_kib = tables_kib(a->advice.size_kib, page_kib, a->in->fragmentation->page_kib);
 	size->waste_kib = u64_sub_floor(u64_mul_sat(size->pages, page_kib), a->advice.size_kib);
 	for (i = 0; view && i < view->n_pools; i++)
 		if (may_use(a->in->guest, view->pools[i].pool.node))

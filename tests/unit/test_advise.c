@@ -460,6 +460,35 @@ static void check_always(const struct row *row, const struct question *q)
 		   row->name);
 }
 
+/* A table takes a page: of 64 KiB it has 8192 entries.  There a page of 2 MiB is 32 of them */
+static void test_tables(void)
+{
+	static const struct {
+		uint64_t base_kib;
+		uint64_t tables_kib[3];
+	} hosts[] = {
+		{ 4, { 16384 + 32 + 4, 32 + 4, 4 } },
+		{ 16, { 4096 + 32, 4096 + 32, 32 } },
+		{ 64, { 1024 + 64, 1024 + 64, 64 } },
+	};
+	static const struct row row = { "tables", ONE, ROOM, "", GUEST(GIB(8)) };
+	struct err err = { "" };
+	struct question q;
+	size_t i, j;
+
+	ask(&row, &q);
+	for (i = 0; i < ROWS(hosts); i++) {
+		q.fragmentation.page_kib = hosts[i].base_kib;
+		UNIT_CHECK(advise_make(&q.in, &q.advice, &err) == 0, "%s", err.text);
+		CU_ASSERT_EQUAL_FATAL(q.advice.n_sizes, 3);
+		for (j = 0; j < 3; j++)
+			UNIT_CHECK(q.advice.sizes[j].tables_kib == hosts[i].tables_kib[j],
+				   "%" PRIu64 " KiB, size %zu: %" PRIu64, hosts[i].base_kib, j,
+				   q.advice.sizes[j].tables_kib);
+	}
+	forget(&q);
+}
+
 static void test_rows(void)
 {
 	size_t i;
@@ -527,6 +556,7 @@ static void test_again(void)
 static CU_TestInfo tests[] = {
 	{ "golden advice", test_rows },
 	{ "pages and their tables", test_page_tables },
+	{ "tables where pages are larger", test_tables },
 	{ "twice is the same", test_again },
 	CU_TEST_INFO_NULL,
 };
