@@ -476,9 +476,9 @@ static int append_step(struct step_list *list, const struct step *step)
 }
 
 /* What a guest that was started before us, or without us, may still come to use of the
- * store it lives in: others must not be promised that */
+ * store it lives in: others must not be promised that.  @tmpfs: that is one */
 static int adopt_store(const struct kfs *kfs, const struct guest *guest,
-		       const struct decided *decided, struct step_list *list)
+		       const struct decided *decided, struct step_list *list, bool *tmpfs)
 {
 	struct step step = { .kind = STEP_STORE };
 	const struct store_view *store;
@@ -491,6 +491,7 @@ static int adopt_store(const struct kfs *kfs, const struct guest *guest,
 		store_step_fill(guest, store, &host, &step.store);
 		step.store.mount = false;
 		step.store.ready = true;
+		*tmpfs = thp_rules_in_tmpfs(&host, &step.store);
 	}
 	view_stores_free(&host);
 	/* Its files may lie where memory_backing_dir led to when it was started */
@@ -499,7 +500,7 @@ static int adopt_store(const struct kfs *kfs, const struct guest *guest,
 	return append_step(list, &step);
 }
 
-static int adopt_settings(const struct guest *guest, const struct decided *decided,
+static int adopt_settings(const struct guest *guest, const struct decided *decided, bool tmpfs,
 			  struct step_list *list)
 {
 	struct step ksm = { .kind = STEP_KSM }, thp = { .kind = STEP_THP };
@@ -509,8 +510,8 @@ static int adopt_settings(const struct guest *guest, const struct decided *decid
 		ksm_rules_fill(guest, &decided->policy, &ksm.ksm);
 		rc = append_step(list, &ksm);
 	}
-	if (rc == 0 && decided->needs.thp && thp_rules_wanted(guest, &decided->policy)) {
-		thp_rules_fill(guest, &decided->policy, &thp.thp);
+	if (rc == 0 && decided->needs.thp && thp_rules_wanted(guest, &decided->policy, tmpfs)) {
+		thp_rules_fill(guest, &decided->policy, tmpfs, &thp.thp);
 		rc = append_step(list, &thp);
 	}
 	return rc;
@@ -520,6 +521,7 @@ static int adopt_steps(const struct kfs *kfs, const struct guest *guest, struct 
 		       struct err *err)
 {
 	cleanup_with(decided_free) struct decided decided = { 0 };
+	bool tmpfs = false;
 	int rc;
 
 	if (!decide_asks(kfs, guest))
@@ -531,9 +533,9 @@ static int adopt_steps(const struct kfs *kfs, const struct guest *guest, struct 
 		return 0;
 	}
 	if (decided.needs.store)
-		rc = adopt_store(kfs, guest, &decided, list);
+		rc = adopt_store(kfs, guest, &decided, list, &tmpfs);
 	if (rc == 0)
-		rc = adopt_settings(guest, &decided, list);
+		rc = adopt_settings(guest, &decided, tmpfs, list);
 	return rc < 0 ? err_set(err, -rc, "out of memory") : 0;
 }
 

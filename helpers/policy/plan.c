@@ -635,6 +635,7 @@ static int add_thp(struct planner *p, const struct guest_policy *policy, struct 
 	const struct step_list *list = &p->plan.list;
 	const struct step_store *store =
 		list->n && list->steps[0].kind == STEP_STORE ? &list->steps[0].store : NULL;
+	bool tmpfs = store && thp_rules_in_tmpfs(p->host, store);
 	struct step step = { .kind = STEP_THP };
 	char why[PLAN_NOTE_SIZE];
 
@@ -643,9 +644,9 @@ static int add_thp(struct planner *p, const struct guest_policy *policy, struct 
 	if (thp_rules_obstacle(p->guest, p->host, store, policy->thp.manage ? &policy->thp : NULL,
 			       why, sizeof(why)))
 		add_note(&p->plan, "%s", why);
-	if (!thp_rules_wanted(p->guest, policy))
+	if (!thp_rules_wanted(p->guest, policy, tmpfs))
 		return 0;
-	thp_rules_fill(p->guest, policy, &step.thp);
+	thp_rules_fill(p->guest, policy, tmpfs, &step.thp);
 	return put_last(p, &step, err);
 }
 

@@ -19,25 +19,29 @@ static uint64_t source_kib(const struct guest *guest, enum guest_source source)
 	return kib;
 }
 
-uint64_t thp_rules_size(const struct guest *guest)
+/* Memory that the settings govern; of a tmpfs it is "shmem_enabled" alone */
+static uint64_t governed_kib(const struct guest *guest, const struct config_thp *thp, bool tmpfs)
 {
-	return u64_add_sat(source_kib(guest, GUEST_SOURCE_ANONYMOUS),
-			   source_kib(guest, GUEST_SOURCE_MEMFD));
+	uint64_t kib = 0;
+
+	if (*thp->enabled || *thp->defrag || *thp->shmem_enabled)
+		kib = u64_add_sat(source_kib(guest, GUEST_SOURCE_ANONYMOUS),
+				  source_kib(guest, GUEST_SOURCE_MEMFD));
+	if (tmpfs && *thp->shmem_enabled)
+		kib = u64_add_sat(kib, source_kib(guest, GUEST_SOURCE_FILE));
+	return kib;
 }
 
-bool thp_rules_wanted(const struct guest *guest, const struct guest_policy *policy)
+bool thp_rules_wanted(const struct guest *guest, const struct guest_policy *policy, bool tmpfs)
 {
-	const struct config_thp *thp = &policy->thp;
-
-	return thp->manage && (*thp->enabled || *thp->defrag || *thp->shmem_enabled) &&
-	       thp_rules_size(guest);
+	return policy->thp.manage && governed_kib(guest, &policy->thp, tmpfs);
 }
 
-void thp_rules_fill(const struct guest *guest, const struct guest_policy *policy,
+void thp_rules_fill(const struct guest *guest, const struct guest_policy *policy, bool tmpfs,
 		    struct step_thp *step)
 {
 	*step = (struct step_thp){
-		.size_kib = thp_rules_size(guest),
+		.size_kib = governed_kib(guest, &policy->thp, tmpfs),
 		.settings = policy->thp,
 	};
 }
@@ -82,7 +86,7 @@ void thp_rules_huge(const char *options, char word[THP_WORD_SIZE])
 	}
 }
 
-static bool is_tmpfs(const struct host_view *host, const struct step_store *store)
+bool thp_rules_in_tmpfs(const struct host_view *host, const struct step_store *store)
 {
 	size_t i;
 
@@ -99,7 +103,7 @@ static bool tmpfs_obstacle(const struct host_view *host, const struct step_store
 {
 	char huge[THP_WORD_SIZE];
 
-	if (!is_tmpfs(host, store) || !strcmp(shmem, "force"))
+	if (!thp_rules_in_tmpfs(host, store) || !strcmp(shmem, "force"))
 		return false;
 	if (!strcmp(shmem, "deny")) {
 		snprintf(

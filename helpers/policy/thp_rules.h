@@ -26,13 +26,16 @@
 
 struct guest;
 
-/* Memory that "enabled" or "shmem_enabled" govern: anonymous and memfd, in KiB */
-uint64_t thp_rules_size(const struct guest *guest);
+/* Does @store, mounted or about to be, lie in a tmpfs? */
+bool thp_rules_in_tmpfs(const struct host_view *host, const struct step_store *store);
 
-/* Does the configuration want settings to be changed for this guest? */
-bool thp_rules_wanted(const struct guest *guest, const struct guest_policy *policy);
+/**
+ * thp_rules_wanted() - Does the configuration want settings to be changed for this guest?
+ * @tmpfs:	Its files lie in a tmpfs
+ */
+bool thp_rules_wanted(const struct guest *guest, const struct guest_policy *policy, bool tmpfs);
 
-void thp_rules_fill(const struct guest *guest, const struct guest_policy *policy,
+void thp_rules_fill(const struct guest *guest, const struct guest_policy *policy, bool tmpfs,
 		    struct step_thp *step);
 
 /* The value of "huge=" among mount options; empty where there is none */

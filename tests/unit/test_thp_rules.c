@@ -35,14 +35,18 @@ static void test_wanted(void)
 		const char *xml;
 		struct config_thp thp;
 		uint64_t mib;
-		bool wanted;
+		bool tmpfs;
 	} rows[] = {
-		{ PLAIN, { .manage = true, .enabled = "madvise" }, 512, true },
-		{ PLAIN, { .manage = true, .shmem_enabled = "advise" }, 512, true },
-		{ PLAIN, { .manage = true }, 512, false },
-		{ PLAIN, { .manage = false, .enabled = "madvise" }, 512, false },
-		{ MEMFD, { .manage = true, .defrag = "defer" }, 512, true },
+		{ PLAIN, { .manage = true, .enabled = "madvise" }, 512, false },
+		{ PLAIN, { .manage = true, .shmem_enabled = "advise" }, 512, false },
+		{ PLAIN, { .manage = true }, 0, false },
+		{ PLAIN, { .manage = false, .enabled = "madvise" }, 0, false },
+		{ MEMFD, { .manage = true, .defrag = "defer" }, 512, false },
 		{ FILES, { .manage = true, .enabled = "always" }, 0, false },
+		/* of a tmpfs "deny" is in the way, and nothing else */
+		{ FILES, { .manage = true, .shmem_enabled = "advise" }, 512, true },
+		{ FILES, { .manage = true, .shmem_enabled = "advise" }, 0, false },
+		{ FILES, { .manage = true, .enabled = "always" }, 0, true },
 		{ HUGE, { .manage = true, .enabled = "always" }, 0, false },
 	};
 	size_t i;
@@ -50,11 +54,12 @@ static void test_wanted(void)
 	for (i = 0; i < ROWS(rows); i++) {
 		struct guest_policy policy = { .thp = rows[i].thp };
 		struct guest *guest = parse(rows[i].xml);
+		bool wanted = thp_rules_wanted(guest, &policy, rows[i].tmpfs);
 		struct step_thp step;
 
-		thp_rules_fill(guest, &policy, &step);
-		UNIT_CHECK(step.size_kib == rows[i].mib * KIB_PER_MIB, "row %zu", i);
-		UNIT_CHECK(thp_rules_wanted(guest, &policy) == rows[i].wanted, "row %zu", i);
+		thp_rules_fill(guest, &policy, rows[i].tmpfs, &step);
+		UNIT_CHECK(wanted == (rows[i].mib > 0), "row %zu", i);
+		UNIT_CHECK(!wanted || step.size_kib == rows[i].mib * KIB_PER_MIB, "row %zu", i);
 		guest_free(guest);
 	}
 }

@@ -99,6 +99,34 @@ case_saved_and_restored() {
 	check_not_mounted "it is unmounted"
 }
 
+shmem_enabled=/sys/kernel/mm/transparent_hugepage/shmem_enabled
+
+shmem_word() {
+	sed 's/.*\[\(.*\)\].*/\1/' "$shmem_enabled"
+}
+
+# A tmpfs has a word of its own on huge pages, but "deny" is above it
+case_a_tmpfs_is_denied_huge_pages() {
+	local before thp=$'[thp]\nmanage = yes\nshmem_enabled = advise\n'
+	local tmpfs=(name=ram "path=$store_dir" fstype=tmpfs size=128M keep_free=0 options=huge=advise)
+	before=$(shmem_word)
+	echo deny >"$shmem_enabled"
+	store_config "${tmpfs[@]}"
+	file_guest denied 32
+	check_match "it is told so" "$(vm_syslog_text)" \
+		"guest denied: .*shmem_enabled is 'deny'; set manage = yes and shmem_enabled = advise"
+	guest_down denied
+	store_config "${tmpfs[@]}" "$thp"
+	file_guest allowed 32
+	check_equal "where that is set it is allowed some" "$(shmem_word)" advise
+	check_no_match "and nothing is in the way" "$(vm_syslog_text)" \
+		"guest allowed: .*no transparent huge pages"
+	guest_down allowed
+	check_equal "afterwards it is as it was" "$(shmem_word)" deny
+	echo "$before" >"$shmem_enabled"
+	check_store_empty
+}
+
 # No hook is called for it, but its file is there, and what it can come to use counts
 case_a_dimm_is_plugged_in() {
 	local ledgers_before
