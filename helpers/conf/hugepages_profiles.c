@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "conf/profile.h"
 #include "conf/template.h"
+#include "memory/gigantic.h"
 #include "policy/host_view.h"
 
 TEMPLATE(hugepages_conf, "conf-snippets/hugepages/membacking.conf");
@@ -18,6 +19,7 @@ TEMPLATE(hugepages_1g_conf, "conf-snippets/hugepages-1g/membacking.conf");
 TEMPLATE(hugepages_1g_mount, "conf-snippets/hugepages-1g/dev-hugepages1G.mount");
 TEMPLATE(hugepages_1g_wants, "conf-snippets/hugepages-1g/sysinit.conf");
 TEMPLATE(hugepages_1g_cmdline, "conf-snippets/hugepages-1g/cmdline");
+TEMPLATE(hugepages_1g_no_cma, "conf-snippets/hugepages-1g/cmdline-without-cma");
 TEMPLATE(static_lines, "conf-snippets/static-hugepages/membacking-static.conf");
 TEMPLATE(static_cmdline, "conf-snippets/static-hugepages/cmdline");
 
@@ -63,9 +65,9 @@ static int add_mount(struct parts *parts, struct err *err)
 int hugepages_1g_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
 		      struct err *err)
 {
+	struct gigantic gigantic;
 	int rc;
 
-	(void)kfs;
 	if (!find_size(host, KIB_PER_GIB))
 		return err_set(err, ENOTSUP,
 			       "this host has no pages of 1 GiB: the processor (pdpe1gb in "
@@ -75,8 +77,10 @@ int hugepages_1g_fill(const struct kfs *kfs, const struct host_view *host, struc
 	/* The default size has its mount from systemd */
 	if (rc == 0 && host->default_page_kib != KIB_PER_GIB)
 		rc = add_mount(parts, err);
+	gigantic_read(kfs, &gigantic);
 	if (rc == 0)
-		rc = parts_add(parts, PART_SHOWN, CMDLINE, hugepages_1g_cmdline, err);
+		rc = parts_add(parts, PART_SHOWN, CMDLINE,
+			       gigantic.cma ? hugepages_1g_cmdline : hugepages_1g_no_cma, err);
 	return rc;
 }
 
