@@ -123,7 +123,7 @@ static void print_recommendation(const struct advise_report *report)
 	size_t i;
 
 	if (advice->chosen == ADVISE_BACKINGS) {
-		printf("Recommended: nothing fits\n");
+		printf("Recommended: none of these\n");
 	} else {
 		uint64_t page_kib = advice->options[advice->chosen].page_kib;
 

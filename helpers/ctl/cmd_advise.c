@@ -14,9 +14,11 @@
 #include "ctl/exact.h"
 #include "guest/guest.h"
 #include "guest/guest_xml.h"
+#include "lifecycle/liveness.h"
 #include "lifecycle/round.h"
 #include "lifecycle/state.h"
 #include "lifecycle/view.h"
+#include "memory/smaps.h"
 #include "policy/config.h"
 
 /**
@@ -146,10 +148,8 @@ static int look_at(const struct ctl *ctl, struct inquiry *q, const struct config
 	return round_look(&q->round, err);
 }
 
-/* What is prepared for the guest is given back before its next start is prepared */
 static int look(const struct ctl *ctl, struct inquiry *q, struct err *err)
 {
-	struct ledger *own;
 	int rc = state_open(ctl->kfs.rootfd, false, &q->state, err);
 
 	/* Before the first guest there is no state directory */
@@ -157,19 +157,7 @@ static int look(const struct ctl *ctl, struct inquiry *q, struct err *err)
 		return rc;
 	rc = look_at(ctl, q, q->config, err);
 	/* Stores may be closed to us: all else can be compared still */
-	if (rc == -EACCES)
-		rc = look_at(ctl, q, NULL, err);
-	if (rc < 0)
-		return rc;
-	own = ledgers_find(&q->round.ledgers, q->guest->uuid);
-	if (own && own->alive && own->phase == LEDGER_PREPARED) {
-		own->alive = false;
-		rc = round_refresh(&q->round, err);
-	}
-	q->in.running = own && own->alive;
-	if (rc == 0)
-		view_settle(&ctl->kfs, &q->round.ledgers, &q->round.host);
-	return rc;
+	return rc == -EACCES ? look_at(ctl, q, NULL, err) : rc;
 }
 
 static int read_kernel(const struct ctl *ctl, struct inquiry *q, struct err *err)
@@ -190,6 +178,29 @@ static int read_kernel(const struct ctl *ctl, struct inquiry *q, struct err *err
 	return rc == -ENOENT ? 0 : rc;
 }
 
+/* What is prepared for the guest, and what it has while it runs, is given back before its
+ * next start is prepared */
+static int end_guest(const struct ctl *ctl, struct inquiry *q, struct err *err)
+{
+	struct ledger *own = ledgers_find(&q->round.ledgers, q->guest->uuid);
+	struct smaps smaps;
+	pid_t pid = 0;
+	int rc = 0;
+
+	q->in.running = liveness_qemu(&ctl->kfs, q->guest->name, &pid);
+	q->in.ends = pid && smaps_read(&ctl->kfs, pid, &smaps, NULL) == 0;
+	if (own && own->alive && (own->phase == LEDGER_PREPARED || q->in.ends)) {
+		own->alive = false;
+		rc = round_refresh(&q->round, err);
+	}
+	/* If it fails the guest has just ended */
+	if (rc == 0 && q->in.ends)
+		view_end(&ctl->kfs, pid, &q->round.host, &q->fragmentation);
+	if (rc == 0)
+		view_settle(&ctl->kfs, &q->round.ledgers, &q->round.host, &q->fragmentation);
+	return rc;
+}
+
 static int inquire(const struct ctl *ctl, struct inquiry *q, struct err *err)
 {
 	int rc = read_guest(ctl, q, err);
@@ -200,6 +211,8 @@ static int inquire(const struct ctl *ctl, struct inquiry *q, struct err *err)
 		rc = look(ctl, q, err);
 	if (rc == 0)
 		rc = read_kernel(ctl, q, err);
+	if (rc == 0)
+		rc = end_guest(ctl, q, err);
 	if (rc == 0)
 		rc = make_variants(q, err);
 	if (rc < 0)

@@ -70,7 +70,7 @@ static int decide(struct round *round, const struct guest *guest, const struct g
 	if (rc == OWN_SAME_START)
 		return nothing(result, "this start is prepared already");
 	if (rc == OWN_RESERVED) {
-		view_settle(round->kfs, &round->ledgers, &round->host);
+		view_settle(round->kfs, &round->ledgers, &round->host, NULL);
 		rc = plan_reserved(round, guest, policy, own, result, err);
 		if (rc != -ENOSPC)
 			return rc;
@@ -82,7 +82,7 @@ static int decide(struct round *round, const struct guest *guest, const struct g
 	rc = own ? without_own(round, own, err) : 0;
 	if (rc < 0)
 		return rc;
-	view_settle(round->kfs, &round->ledgers, &round->host);
+	view_settle(round->kfs, &round->ledgers, &round->host, NULL);
 	rc = plan_make(guest, &round->host, policy, &result->plan, err);
 	if (rc == 0 && held)
 		add_note(&result->plan, "the guest is prepared already: what it holds is given "

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "kernel/kfs.h"
 #include "memory/numa.h"
+#include "memory/smaps.h"
 
 static FILE *open_process_file(const struct kfs *kfs, pid_t pid, const char *name)
 {
@@ -39,16 +40,31 @@ static int add_pages(struct qemu_memory *memory, uint64_t page_kib, unsigned int
 	return 0;
 }
 
+/* Lines of numa_maps that count */
+typedef bool line_filter(const char *line);
+
+static bool is_huge(const char *line)
+{
+	return strstr(line, " huge");
+}
+
+/* Programs and libraries are others' too */
+static bool is_plain(const char *line)
+{
+	if (is_huge(line))
+		return false;
+	return strstr(line, " file=") ? strstr(line, " file=/memfd:") : strstr(line, " anon=");
+}
+
 /* "7f.. bind:0 file=/dev/hugepages/... huge dirty=4 N0=3 N1=1 kernelpagesize_kB=2048" */
-static int numa_maps_line(char *line, struct qemu_memory *memory)
+static int numa_maps_line(char *line, line_filter *filter, struct qemu_memory *memory)
 {
 	unsigned long long page_kib = 0, pages;
 	char *save = NULL, *word, *copy = strstr(line, "kernelpagesize_kB=");
 	unsigned int node;
 	int rc = 0;
 
-	if (!strstr(line, " huge") || !copy ||
-	    sscanf(copy, "kernelpagesize_kB=%llu", &page_kib) != 1)
+	if (!filter(line) || !copy || sscanf(copy, "kernelpagesize_kB=%llu", &page_kib) != 1)
 		return 0;
 	for (word = strtok_r(line, " \n", &save); word && rc == 0;
 	     word = strtok_r(NULL, " \n", &save))
@@ -102,22 +118,67 @@ static int add_resident(const struct mapping *mapping, void *data)
 	return add_pages(data, mapping->page_kib, 0, mapping->resident_kib / mapping->page_kib);
 }
 
-int qemu_memory_mapped(const struct kfs *kfs, pid_t pid, struct qemu_memory *memory)
+/* Return: also -ENOENT: a kernel without NUMA */
+static int read_numa_maps(const struct kfs *kfs, pid_t pid, line_filter *filter,
+			  struct qemu_memory *memory)
 {
 	cleanup_fclose FILE *f = open_process_file(kfs, pid, "numa_maps");
-	struct qemu_memory result = { 0 };
 	cleanup_free char *line = NULL;
 	size_t room = 0;
 	int rc = 0;
 
 	if (!f)
+		return -errno;
+	while (rc == 0 && getline(&line, &room, f) > 0)
+		rc = numa_maps_line(line, filter, memory);
+	return rc;
+}
+
+int qemu_memory_mapped(const struct kfs *kfs, pid_t pid, struct qemu_memory *memory)
+{
+	struct qemu_memory result = { 0 };
+	int rc = read_numa_maps(kfs, pid, is_huge, &result);
+
+	if (rc < 0 && !result.n)
 		rc = each_mapping(kfs, pid, add_resident, &result);
-	while (f && rc == 0 && getline(&line, &room, f) > 0)
-		rc = numa_maps_line(line, &result);
 	if (rc < 0)
 		qemu_memory_free(&result);
 	*memory = result;
 	return rc;
+}
+
+/* No more than @kib in sum */
+static void limit(struct qemu_memory *memory, uint64_t kib)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < memory->n; i++)
+		sum += memory->list[i].pages * memory->list[i].page_kib;
+	for (i = 0; sum > kib && i < memory->n; i++)
+		memory->list[i].pages =
+			(uint64_t)((double)memory->list[i].pages * (double)kib / (double)sum);
+}
+
+int qemu_memory_plain(const struct kfs *kfs, pid_t pid, struct qemu_memory *memory)
+{
+	struct qemu_memory result = { 0 };
+	struct smaps smaps;
+	int rc = smaps_read(kfs, pid, &smaps, NULL);
+
+	*memory = result;
+	if (rc < 0)
+		return rc;
+	rc = read_numa_maps(kfs, pid, is_plain, &result);
+	if (rc == -ENOENT)
+		rc = add_pages(&result, 1, 0, smaps.pss_kib);
+	if (rc < 0) {
+		qemu_memory_free(&result);
+		return rc;
+	}
+	limit(&result, smaps.pss_kib);
+	*memory = result;
+	return 0;
 }
 
 struct reserved {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a running QEMU has of the hugetlb pools.
+ * What a running QEMU has of the hugetlb pools, and of the other memory.
  */
 #ifndef MEMBACKING_LIFECYCLE_QEMU_MEMORY_H
 #define MEMBACKING_LIFECYCLE_QEMU_MEMORY_H
@@ -17,7 +17,7 @@ struct qemu_pages {
 	uint64_t pages;
 };
 
-/* Huge pages by size and node */
+/* By size and node */
 struct qemu_memory {
 	size_t n;
 	struct qemu_pages *list;
@@ -30,6 +30,15 @@ struct qemu_memory {
  * Return: 0 or -errno: then nothing is known, and @memory is empty
  */
 int qemu_memory_mapped(const struct kfs *kfs, pid_t pid, struct qemu_memory *memory);
+
+/**
+ * qemu_memory_plain() - What is free once the process has ended, without huge pages
+ *
+ * Its anonymous memory and its memfds, by node.  Of what it shares with others by KSM only
+ * its part counts.
+ * Return: 0 or -errno: then nothing is known, and @memory is empty
+ */
+int qemu_memory_plain(const struct kfs *kfs, pid_t pid, struct qemu_memory *memory);
 
 /**
  * qemu_memory_reserved() - Huge pages mapped, reserved by the kernel, not yet touched

@@ -12,6 +12,7 @@
 #include "lifecycle/liveness.h"
 #include "lifecycle/qemu_memory.h"
 #include "lifecycle/view_stores.h"
+#include "memory/fragmentation.h"
 #include "memory/ksm.h"
 #include "policy/store_rules.h"
 #include "steps/steps.h"
@@ -207,7 +208,7 @@ void view_hold(const struct ledger *ledger, struct host_view *host)
 
 /* Own idle pages of one step, back from the pool to free memory */
 static void settle_share(const struct step_hugepages *hp, const struct step_share *share,
-			 struct host_view *host)
+			 struct host_view *host, struct fragmentation *f)
 {
 	struct size_view *size = host_view_size(host, hp->page_kib);
 	struct pool_view *pool = host_view_pool(host, hp->page_kib, share->node);
@@ -221,6 +222,8 @@ static void settle_share(const struct step_hugepages *hp, const struct step_shar
 	pool->own = u64_sub_floor(pool->own, share->own);
 	pool->pool.total = u64_sub_floor(pool->pool.total, n);
 	pool->pool.free -= n;
+	if (f)
+		fragmentation_give_back(f, share->node, hp->page_kib, n);
 	for (i = 0; i < host->numa.n_nodes; i++)
 		if (host->numa.nodes[i].id == share->node)
 			host->numa.nodes[i].free_kib += n * hp->page_kib;
@@ -237,17 +240,19 @@ static void settle_files(const struct kfs *kfs, const struct step_store *step,
 			u64_add_sat(store->stale_kib, store_step_use(kfs, step).held_kib);
 }
 
-static void settle_step(const struct kfs *kfs, const struct step *step, struct host_view *host)
+static void settle_step(const struct kfs *kfs, const struct step *step, struct host_view *host,
+			struct fragmentation *f)
 {
 	size_t i;
 
 	if (step->kind == STEP_STORE)
 		settle_files(kfs, &step->store, host);
 	for (i = 0; step->kind == STEP_HUGEPAGES && i < step->hugepages.n_shares; i++)
-		settle_share(&step->hugepages, &step->hugepages.shares[i], host);
+		settle_share(&step->hugepages, &step->hugepages.shares[i], host, f);
 }
 
-void view_settle(const struct kfs *kfs, const struct ledgers *ledgers, struct host_view *host)
+void view_settle(const struct kfs *kfs, const struct ledgers *ledgers, struct host_view *host,
+		 struct fragmentation *f)
 {
 	size_t i, j;
 
@@ -255,6 +260,54 @@ void view_settle(const struct kfs *kfs, const struct ledgers *ledgers, struct ho
 		const struct ledger *ledger = ledgers->list[i];
 
 		for (j = 0; !ledger->alive && j < ledger->list.n; j++)
-			settle_step(kfs, &ledger->list.steps[j], host);
+			settle_step(kfs, &ledger->list.steps[j], host, f);
 	}
+}
+
+/* ---- a guest that runs ---- */
+
+static void end_pages(const struct qemu_memory *mapped, struct host_view *host)
+{
+	size_t i;
+
+	for (i = 0; i < mapped->n; i++) {
+		const struct qemu_pages *pages = &mapped->list[i];
+		struct pool_view *pool = host_view_pool(host, pages->page_kib, pages->node);
+
+		if (pool)
+			pool->pool.free = u64_min(u64_add_sat(pool->pool.free, pages->pages),
+						  pool->pool.total);
+	}
+}
+
+static void end_plain(const struct qemu_memory *plain, struct host_view *host,
+		      struct fragmentation *f)
+{
+	size_t i, j;
+
+	for (i = 0; i < plain->n; i++) {
+		const struct qemu_pages *pages = &plain->list[i];
+		uint64_t kib = u64_mul_sat(pages->pages, pages->page_kib);
+
+		for (j = 0; j < host->numa.n_nodes; j++)
+			if (host->numa.nodes[j].id == pages->node)
+				host->numa.nodes[j].free_kib += kib;
+		fragmentation_give_back(f, pages->node, f->page_kib, kib / f->page_kib);
+	}
+}
+
+int view_end(const struct kfs *kfs, pid_t pid, struct host_view *host, struct fragmentation *f)
+{
+	struct qemu_memory mapped = { 0 }, plain = { 0 };
+	int rc = qemu_memory_mapped(kfs, pid, &mapped);
+
+	if (rc == 0)
+		rc = qemu_memory_plain(kfs, pid, &plain);
+	if (rc == 0) {
+		end_pages(&mapped, host);
+		end_plain(&plain, host, f);
+	}
+	qemu_memory_free(&mapped);
+	qemu_memory_free(&plain);
+	return rc;
 }

@@ -441,6 +441,38 @@ void fragmentation_share(const struct fragmentation *f, const struct numa_node *
 	share->used_kib = left;
 }
 
+static struct fragmentation_zone *largest_zone(struct fragmentation *f, unsigned int node)
+{
+	struct fragmentation_zone *largest = NULL;
+	size_t i;
+
+	for (i = 0; i < f->n_zones; i++)
+		if (f->zones[i].node == node &&
+		    (!largest || f->zones[i].managed > largest->managed))
+			largest = &f->zones[i];
+	return largest;
+}
+
+void fragmentation_give_back(struct fragmentation *f, unsigned int node, uint64_t page_kib,
+			     uint64_t pages)
+{
+	struct fragmentation_zone *zone = largest_zone(f, node);
+	uint64_t base = u64_mul_sat(pages, page_kib / f->page_kib);
+	unsigned int order = order_of(f, page_kib);
+	size_t i;
+
+	if (!zone)
+		return;
+	while (order && order >= f->orders)
+		order--;
+	zone->free[order] = u64_add_sat(zone->free[order], base >> order);
+	zone->spare = u64_add_sat(zone->spare, base);
+	/* Those of a huge page count apart as long as it is one */
+	for (i = 0; f->exact && page_kib > f->page_kib && i < f->n_sizes; i++)
+		if (f->sizes[i] <= page_kib)
+			zone->ranges[i].movable += base / (f->sizes[i] / f->page_kib);
+}
+
 int fragmentation_index(const struct fragmentation *f, const struct fragmentation_zone *zone,
 			uint64_t page_kib)
 {

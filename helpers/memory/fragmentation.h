@@ -178,6 +178,13 @@ void fragmentation_share(const struct fragmentation *f, const struct numa_node *
 			 uint64_t page_kib, uint64_t huge_kib, struct fragmentation_share *share);
 
 /**
+ * fragmentation_give_back() - As if pages of @node that are in use were free
+ * @page_kib:	Each is whole; the base page: they lie wherever they do
+ */
+void fragmentation_give_back(struct fragmentation *f, unsigned int node, uint64_t page_kib,
+			     uint64_t pages);
+
+/**
  * fragmentation_index() - Why a request for one page of that size fails, in thousandths
  *
  * The kernel's extfrag_index (__fragmentation_index() in mm/vmstat.c).  -1000: it

@@ -67,6 +67,14 @@ __attribute__((format(printf, 4, 5))) static void decide(struct adviser *a,
 	va_end(ap);
 }
 
+static void add_words(struct adviser *a, enum advise_backing backing, const char *words)
+{
+	char *why = a->advice.options[backing].why;
+	size_t used = strlen(why);
+
+	snprintf(why + used, ADVISE_WHY_SIZE - used, "%s", words);
+}
+
 __attribute__((format(printf, 2, 3))) static void reason(struct adviser *a, const char *fmt, ...)
 {
 	va_list ap;
@@ -265,11 +273,36 @@ static void choose_shape(struct adviser *a, enum advise_backing backing, bool gi
 	a->advice.options[backing].page_kib = giant ? GIGANTIC_KIB : advise_small_kib(a->in->host);
 }
 
+/* The kernel spreads a bare number over all nodes.  From 5.16 on it takes one for each */
+static const char *boot_pages(const struct adviser *a, uint64_t page_kib, char *buf, size_t size)
+{
+	const struct guest *guest = a->in->guest;
+	const struct numa *numa = &a->in->host->numa;
+	size_t used = 0, i, j;
+
+	snprintf(buf, size, "%" PRIu64, guest_pages(guest, page_kib));
+	for (i = 0; i < guest->n_memory; i++)
+		if (guest->memory[i].bind != GUEST_BIND_STRICT ||
+		    nodeset_count(&guest->memory[i].nodes) != 1)
+			return buf;
+	for (i = 0; numa->n_nodes > 1 && i < numa->n_nodes && used < size; i++) {
+		uint64_t pages = 0;
+
+		for (j = 0; j < guest->n_memory; j++)
+			if (nodeset_has(&guest->memory[j].nodes, numa->nodes[i].id))
+				pages += u64_div_up(guest->memory[j].size_kib, page_kib);
+		if (pages)
+			used += (size_t)snprintf(buf + used, size - used, "%s%u:%" PRIu64,
+						 used ? "," : "", numa->nodes[i].id, pages);
+	}
+	return buf;
+}
+
 static void say_boot(struct adviser *a, uint64_t page_kib)
 {
 	const struct advise_size *size = size_of(a, page_kib);
 	uint64_t kib = size ? u64_mul_sat(size->pages, page_kib) : 0;
-	char page[TEXT_KIB_SIZE], all[TEXT_KIB_SIZE];
+	char page[TEXT_KIB_SIZE], all[TEXT_KIB_SIZE], number[ADVISE_WHY_SIZE / 2];
 
 	if (!size) {
 		decide(a, ADVISE_STATIC, ADVISE_NO, "this kernel has no huge pages");
@@ -283,10 +316,11 @@ static void say_boot(struct adviser *a, uint64_t page_kib)
 	else
 		decide(a, ADVISE_STATIC, ADVISE_LATER,
 		       "reserve %" PRIu64 " pages of %s at boot: hugepagesz=%" PRIu64
-		       "%c hugepages=%" PRIu64 " on the kernel's command line",
+		       "%c hugepages=%s on the kernel's command line",
 		       size->pages, page,
 		       page_kib >= KIB_PER_GIB ? page_kib / KIB_PER_GIB : page_kib / KIB_PER_MIB,
-		       page_kib >= KIB_PER_GIB ? 'G' : 'M', size->pages);
+		       page_kib >= KIB_PER_GIB ? 'G' : 'M',
+		       boot_pages(a, page_kib, number, sizeof(number)));
 }
 
 static void advise_static(struct adviser *a, const struct trial *small, const struct trial *giant)
@@ -545,6 +579,8 @@ static int advise_file(struct adviser *a)
 		       "VFIO pins memory, and newer kernels don't pin pages of a file system");
 	else
 		say_store(a, store);
+	if (a->advice.options[ADVISE_FILE].verdict == ADVISE_YES)
+		add_words(a, ADVISE_FILE, "; files exclude huge pages and KSM");
 	return 0;
 }
 
@@ -569,15 +605,6 @@ static enum advise_backing first_possible(const struct adviser *a, const enum ad
 		if (is_possible(a, list[i]))
 			return list[i];
 	return ADVISE_BACKINGS;
-}
-
-static enum advise_backing choose_for_vfio(struct adviser *a)
-{
-	static const enum advise_backing list[] = { ADVISE_STATIC, ADVISE_DYNAMIC, ADVISE_THP };
-
-	reason(a, "VFIO pins all of its memory from the start: nothing of it can be merged or "
-		  "put elsewhere, so large pages cost nothing");
-	return first_possible(a, list, 3);
 }
 
 static enum advise_backing choose_for_short(struct adviser *a)
@@ -617,6 +644,34 @@ static bool choose_ksm(struct adviser *a)
 	return true;
 }
 
+/* Memory holds it, and no large pages are to be had for it */
+static enum advise_backing choose_plain(struct adviser *a)
+{
+	if (a->advice.options[ADVISE_THP].verdict == ADVISE_LATER) {
+		reason(a, "plain memory works now, and has large pages once they are switched on");
+		return ADVISE_THP;
+	}
+	if (is_possible(a, ADVISE_KSM)) {
+		reason(a, "large pages can't be had for it: of plain memory equal pages can be "
+			  "merged at least");
+		return ADVISE_KSM;
+	}
+	reason(a, "memory holds it, but large pages can't be had for it: it may stay as it is");
+	return ADVISE_BACKINGS;
+}
+
+static enum advise_backing choose_for_vfio(struct adviser *a)
+{
+	static const enum advise_backing list[] = { ADVISE_STATIC, ADVISE_DYNAMIC, ADVISE_THP };
+	enum advise_backing found = first_possible(a, list, 3);
+
+	if (found == ADVISE_BACKINGS)
+		return fits_ram(a) ? choose_plain(a) : choose_for_short(a);
+	reason(a, "VFIO pins all of its memory from the start: nothing of it can be merged or "
+		  "put elsewhere, so large pages cost nothing");
+	return found;
+}
+
 /* Rule 5 and 6 */
 static enum advise_backing choose_pages(struct adviser *a)
 {
@@ -638,11 +693,7 @@ static enum advise_backing choose_pages(struct adviser *a)
 		       text_from_kib(a->advice.size_kib, kib));
 	else if (found == ADVISE_DYNAMIC)
 		reason(a, "transparent huge pages are not to be had");
-	else if (a->advice.options[ADVISE_THP].verdict == ADVISE_LATER) {
-		reason(a, "plain memory works now, and has large pages once they are switched on");
-		return ADVISE_THP;
-	}
-	return found;
+	return found == ADVISE_BACKINGS ? choose_plain(a) : found;
 }
 
 static enum advise_backing choose(struct adviser *a)
@@ -673,10 +724,17 @@ static void explain(struct adviser *a)
 		       text_from_kib(huge->waste_kib, kib));
 	if (a->in->guest->locked)
 		reason(a, "<locked/> stays: all of its memory is taken at the start");
-	if (a->in->running)
-		reason(a, "it runs: what it has now counts as taken");
 	if (!a->in->variants[option->shape].changed)
 		reason(a, "the guest's definition says so already");
+}
+
+static void say_running(struct adviser *a)
+{
+	if (a->in->ends)
+		reason(a, "it runs: what it has now counts as free, since its next start finds it "
+			  "so");
+	else if (a->in->running)
+		reason(a, "it runs, and only root sees what it has: that counts as taken");
 }
 
 static void measure(struct adviser *a)
@@ -716,6 +774,7 @@ int advise_make(const struct advise_input *in, struct advice *advice, struct err
 	a.advice.chosen = choose(&a);
 	if (a.advice.chosen != ADVISE_BACKINGS)
 		explain(&a);
+	say_running(&a);
 	*advice = a.advice;
 	return 0;
 }

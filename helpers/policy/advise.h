@@ -69,12 +69,14 @@ enum advise_verdict {
 
 /**
  * struct advise_input - All that is asked
- * @running:	The guest runs: what it has counts as taken
+ * @running:	The guest runs.  @ends: what it has counts as free in @host and @fragmentation,
+ *		since its next start will find it so; else it counts as taken
  * @variants:	By shape.  Without a guest in them: the host has no such pages
  */
 struct advise_input {
 	const struct guest *guest;
 	bool running;
+	bool ends;
 	const struct guest_variant *variants;
 	const struct host_view *host;
 	const struct fragmentation *fragmentation;

@@ -32,7 +32,7 @@
  * @numbers:	Separated by blanks: NODE:free=SIZE NODE:cache=SIZE: what could be had;
  *		NODE:whole=SIZE NODE:loose=SIZE: how much of it lies in whole blocks and in
  *		small pieces; NODE:PAGE=TOTAL/FREE; ksm=RUN ksm_saved=SIZE thp=WORD
- *		shmem=WORD store=TYPE:SIZE cma=SIZE no_ksm no_thp no_1G running
+ *		shmem=WORD store=TYPE:SIZE cma=SIZE no_ksm no_thp no_1G running ends
  * @config:	membacking.conf
  * @guest:	Domain XML
  */
@@ -81,7 +81,12 @@ static const struct row rows[] = {
 	{ "dust-thp-set-by-us", ONE, DUST "thp=never", "[thp]\nmanage = yes\nenabled = madvise\n",
 	  GUEST(GIB(8)) },
 	{ "locked", ONE, ROOM, "", GUEST(GIB(8) BACKING("<locked/><nosharepages/>")) },
-	{ "running", ONE, ROOM "running", "", GUEST(GIB(8)) },
+	{ "running", ONE, ROOM "running ends", "", GUEST(GIB(8)) },
+	{ "running-unseen", ONE, TIGHT "running", "", GUEST(GIB(8)) },
+	/* nothing but plain memory */
+	{ "dust-without-thp", ONE, DUST "no_thp", "", GUEST(GIB(8)) },
+	{ "shared-dust-without-shmem", ONE, DUST "shmem=-", "",
+	  GUEST(GIB(8) BACKING("<source type='memfd'/>" SHARED)) },
 	{ "odd-size", ONE, ROOM, "", GUEST(MIB(4097)) },
 
 	/* -- pools -- */
@@ -106,6 +111,8 @@ static const struct row rows[] = {
 	{ "vfio-small", ONE, ROOM, "", GUEST(MIB(512) VFIO) },
 	{ "vfio-1g", ONE, ROOM "0:1G=16/16", "", GUEST(GIB(16) VFIO) },
 	{ "vfio-dust", ONE, DUST, "", GUEST(GIB(16) VFIO) },
+	{ "vfio-dust-thp-never", ONE, DUST "thp=never", "", GUEST(GIB(16) VFIO) },
+	{ "vfio-too-large", ONE, TIGHT, "", GUEST(GIB(16) VFIO) },
 	{ "vfio-tight-ksm", ONE, TIGHT "ksm=1 ksm_saved=4G", "", GUEST(GIB(4) VFIO) },
 	{ "vfio-file", ONE, ROOM "store=xfs:100G", "",
 	  GUEST(GIB(8) BACKING("<source type='file'/>") VFIO) },
@@ -142,6 +149,11 @@ static const struct row rows[] = {
 	{ "bound-to-the-other", TWO, ROOM2 "0:whole=0 0:loose=0", "",
 	  GUEST(GIB(2) ON("strict", "1")) },
 	{ "bound-to-none", ONE, ROOM, "", GUEST(GIB(4) ON("strict", "5")) },
+	{ "bound-cells-1g", TWO, ROOM2, "",
+	  GUEST(GIB(3) "<numatune><memnode cellid='0' mode='strict' nodeset='0'/>"
+		       "<memnode cellid='1' mode='strict' nodeset='1'/></numatune><cpu><numa>"
+		       "<cell id='0' memory='1' unit='GiB'/><cell id='1' memory='2' unit='GiB'/>"
+		       "</numa></cpu>" VFIO) },
 	{ "idle-on-the-other", TWO, ROOM2 "1:2M=1024/1024", "", GUEST(GIB(2) ON("strict", "0")) },
 };
 
@@ -261,7 +273,8 @@ static bool set_kernel(struct question *q, const char *key, const char *value)
 	else if (!strcmp(key, "thp"))
 		snprintf(q->in.thp.enabled, sizeof(q->in.thp.enabled), "%s", value);
 	else if (!strcmp(key, "shmem"))
-		snprintf(q->in.thp.shmem_enabled, sizeof(q->in.thp.shmem_enabled), "%s", value);
+		snprintf(q->in.thp.shmem_enabled, sizeof(q->in.thp.shmem_enabled), "%s",
+			 strcmp(value, "-") != 0 ? value : "");
 	else if (!strcmp(key, "cma")) {
 		q->in.gigantic.cma = true;
 		q->in.gigantic.cma_total_kib = q->in.gigantic.cma_free_kib = size_of(value);
@@ -299,6 +312,8 @@ static bool set_word(struct question *q, const char *word)
 		q->in.has_thp = false;
 	else if (!strcmp(word, "running"))
 		q->in.running = true;
+	else if (!strcmp(word, "ends"))
+		q->in.ends = true;
 	else if (!strcmp(word, "no_1G")) {
 		free(q->host.sizes[1].pools);
 		q->host.n_sizes = 1;

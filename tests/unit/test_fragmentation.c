@@ -353,6 +353,37 @@ static void test_damaged(void)
 	}
 }
 
+/* A guest that ends: its huge pages are whole, the rest of its memory is not */
+static void test_give_back(void)
+{
+	struct fragmentation_share s;
+	struct fragmentation f;
+
+	need(small_host(true), &f);
+	fragmentation_give_back(&f, 0, KIB_2M, 5);
+	fragmentation_share(&f, &node0, KIB_2M, 0, &s);
+	CU_ASSERT_EQUAL(s.now_kib, 415 * KIB_2M);
+	CU_ASSERT_EQUAL(s.compact_kib, 2 * KIB_2M);
+	fragmentation_give_back(&f, 0, 4, 1024);
+	fragmentation_share(&f, &node0, KIB_2M, 0, &s);
+	CU_ASSERT_EQUAL(s.now_kib, 415 * KIB_2M);
+	CU_ASSERT_EQUAL(s.compact_kib, 4 * KIB_2M);
+	/* What is known of each page knows of these, too */
+	f.exact = true;
+	f.n_sizes = 2;
+	f.sizes[0] = KIB_2M;
+	f.sizes[1] = KIB_1G;
+	f.zones[1].ranges[0] = (struct fragmentation_ranges){ .movable = 20 };
+	f.zones[1].ranges[1] = (struct fragmentation_ranges){ .movable = 1 };
+	fragmentation_give_back(&f, 0, KIB_1G, 1);
+	CU_ASSERT_EQUAL(f.zones[1].ranges[0].movable, 20 + 512);
+	CU_ASSERT_EQUAL(f.zones[1].ranges[1].movable, 2);
+	CU_ASSERT_EQUAL(f.zones[1].free[10], 200 + 256);
+	/* no such node */
+	fragmentation_give_back(&f, 7, KIB_2M, 5);
+	fragmentation_free(&f);
+}
+
 static CU_TestInfo tests[] = {
 	{ "what the page allocator has", test_small_pages },
 	{ "without pagetypeinfo", test_without_types },
@@ -360,6 +391,7 @@ static CU_TestInfo tests[] = {
 	{ "gigantic pages", test_gigantic },
 	{ "cache in the way of gigantic pages", test_cache_for_gigantic },
 	{ "the kernel's fragmentation index", test_index },
+	{ "memory that comes back", test_give_back },
 	{ "captured hosts", test_captured },
 	{ "damaged files", test_damaged },
 	CU_TEST_INFO_NULL,

@@ -92,6 +92,50 @@ static void test_gone(void)
 	kfs_close(&kfs);
 }
 
+static void put_pss(uint64_t kib)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "00-ff ---p 00000000 00:00 0 [rollup]\nPss: %llu kB\n",
+		 (unsigned long long)kib);
+	unit_write(root, "proc/4242/smaps_rollup", text);
+}
+
+static void test_plain(void)
+{
+	struct kfs kfs = open_root();
+	struct qemu_memory memory = { .n = 77 };
+
+	CU_ASSERT_EQUAL(qemu_memory_plain(&kfs, PID, &memory), -ENOENT);
+	CU_ASSERT_EQUAL(memory.n, 0);
+	/* a kernel without NUMA */
+	put_pss(5000);
+	CU_ASSERT_EQUAL_FATAL(qemu_memory_plain(&kfs, PID, &memory), 0);
+	CU_ASSERT_EQUAL(qemu_memory_on(&memory, 1, 0), 5000);
+	qemu_memory_free(&memory);
+	unit_write(root, "proc/4242/numa_maps",
+		   "55e0a1000000 default file=/usr/bin/qemu anon=3 mapped=12 N0=12 "
+		   "kernelpagesize_kB=4\n"
+		   "7f0000000000 default file=/dev/hugepages/x huge anon=9 N0=300 "
+		   "kernelpagesize_kB=2048\n"
+		   "7f2000000000 default anon=700 dirty=700 N0=400 N1=300 kernelpagesize_kB=4\n"
+		   "7f3000000000 default heap anon=100 dirty=100 N0=100 kernelpagesize_kB=4\n"
+		   "7f4000000000 default file=/memfd:pc.ram\\040(deleted) dirty=200 N1=200 "
+		   "kernelpagesize_kB=4\n");
+	CU_ASSERT_EQUAL_FATAL(qemu_memory_plain(&kfs, PID, &memory), 0);
+	CU_ASSERT_EQUAL(qemu_memory_on(&memory, 4, 0), 500);
+	CU_ASSERT_EQUAL(qemu_memory_on(&memory, 4, 1), 500);
+	CU_ASSERT_EQUAL(memory.n, 2);
+	qemu_memory_free(&memory);
+	/* half of it is merged with what others have, and stays theirs */
+	put_pss(2000);
+	CU_ASSERT_EQUAL_FATAL(qemu_memory_plain(&kfs, PID, &memory), 0);
+	CU_ASSERT_EQUAL(qemu_memory_on(&memory, 4, 0), 250);
+	CU_ASSERT_EQUAL(qemu_memory_on(&memory, 4, 1), 250);
+	qemu_memory_free(&memory);
+	kfs_close(&kfs);
+}
+
 #define SMAPS(kib, page, shared, private, flags)                                                   \
 	"7f0000000000-7f0100000000 rw-s 00000000 00:2f 1 /dev/hugepages/x\n"                       \
 	"Size:           " #kib " kB\nKernelPageSize:    " #page " kB\nMMUPageSize:       " #page  \
@@ -137,9 +181,13 @@ static void test_reserved(void)
 }
 
 static CU_TestInfo tests[] = {
-	{ "numa_maps", test_numa_maps },	 { "damaged numa_maps", test_damaged },
-	{ "a process that is gone", test_gone }, { "smaps without NUMA", test_smaps },
-	{ "reserved pages", test_reserved },	 CU_TEST_INFO_NULL,
+	{ "numa_maps", test_numa_maps },
+	{ "damaged numa_maps", test_damaged },
+	{ "a process that is gone", test_gone },
+	{ "smaps without NUMA", test_smaps },
+	{ "reserved pages", test_reserved },
+	{ "what is in no pool", test_plain },
+	CU_TEST_INFO_NULL,
 };
 
 int main(int argc, char **argv)

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "lifecycle/ledger.h"
+#include "memory/fragmentation.h"
 #include "unit/fake_kernel.h"
 #include "unit/unit.h"
 
@@ -270,7 +271,7 @@ static void test_unknown_pools(void)
 	pool_is(&s, 0, 9, 9, 0);
 	list[0]->alive = list[1]->alive = false;
 	look(&s, list, 2);
-	view_settle(&s.fk.kfs, &(struct ledgers){ .n = 2, .list = list }, &s.host);
+	view_settle(&s.fk.kfs, &(struct ledgers){ .n = 2, .list = list }, &s.host, NULL);
 	pool_is(&s, 0, 0, 0, 0);
 	close_scene(&s);
 }
@@ -308,7 +309,7 @@ static void test_settle(void)
 		book.step.hugepages.keep = rows[i].keep;
 		look(&s, list, 1);
 		before = s.host.numa.nodes[0].free_kib;
-		view_settle(&s.fk.kfs, &(struct ledgers){ .n = 1, .list = list }, &s.host);
+		view_settle(&s.fk.kfs, &(struct ledgers){ .n = 1, .list = list }, &s.host, NULL);
 		pool = host_view_pool(&s.host, PAGE_2M, 0);
 		UNIT_CHECK(pool->pool.total == rows[i].left_total &&
 				   pool->pool.free == rows[i].left_free,
@@ -320,6 +321,49 @@ static void test_settle(void)
 	}
 }
 
+/* A guest that runs, as its own next start will find the host */
+static void test_end(void)
+{
+	static const struct step_share shares[2] = {
+		{ .node = 0, .have = 60, .own = 50, .foreign = 150 }, { .node = 1 }
+	};
+	struct fragmentation_zone zone = { .managed = 1000000 };
+	struct fragmentation f = { .page_kib = 4, .orders = 11, .n_zones = 1, .zones = &zone };
+	const struct pool_view *pool;
+	struct ledger *list[1];
+	struct book book;
+	struct scene s;
+	uint64_t before;
+	pid_t pid;
+
+	open_scene(&s);
+	fake_set_pool(&s.fk, 0, PAGE_2M, (struct fake_pool){ 200, 140, 0 });
+	list[0] = open_book(&book, "g", PAGE_2M, shares);
+	list[0]->alive = false;
+	pid = qemu(&s, "g", 0, 0);
+	look(&s, list, 1);
+	before = s.host.numa.nodes[0].free_kib;
+	pool = host_view_pool(&s.host, PAGE_2M, 0);
+	/* who may not look changes nothing */
+	CU_ASSERT_NOT_EQUAL(view_end(&s.fk.kfs, pid, &s.host, &f), 0);
+	CU_ASSERT_EQUAL(pool->pool.free, 140);
+	fake_put_process(&s.fk, pid, "smaps_rollup", "Pss: 400000 kB\n");
+	fake_put_process(&s.fk, pid, "numa_maps",
+			 "7f0 default file=/x huge N0=60 kernelpagesize_kB=2048\n"
+			 "7f1 default anon=1000 dirty=1000 N0=1000 kernelpagesize_kB=4\n"
+			 "7f2 default anon=10 dirty=10 N9=10 kernelpagesize_kB=4\n");
+	CU_ASSERT_EQUAL(view_end(&s.fk.kfs, pid, &s.host, &f), 0);
+	CU_ASSERT_EQUAL(pool->pool.free, 200);
+	CU_ASSERT_EQUAL(s.host.numa.nodes[0].free_kib - before, 4000);
+	CU_ASSERT(zone.free[0] == 1000 && zone.spare == 1000);
+	view_settle(&s.fk.kfs, &(struct ledgers){ .n = 1, .list = list }, &s.host, &f);
+	CU_ASSERT(pool->pool.free == 150 && pool->pool.total == 150);
+	CU_ASSERT_EQUAL(s.host.numa.nodes[0].free_kib - before, 4000 + 50 * PAGE_2M);
+	CU_ASSERT(zone.free[9] == 50 && zone.spare == 1000 + 50 * 512);
+	fake_end(&s.fk, pid);
+	close_scene(&s);
+}
+
 static CU_TestInfo tests[] = {
 	{ "captured hosts", test_read },
 	{ "a guest that is prepared", test_prepared },
@@ -329,6 +373,7 @@ static CU_TestInfo tests[] = {
 	{ "two guests", test_two_guests },
 	{ "pools that don't exist", test_unknown_pools },
 	{ "the dead are settled in the view", test_settle },
+	{ "a guest that runs ends in the view", test_end },
 	CU_TEST_INFO_NULL,
 };
 

@@ -445,7 +445,7 @@ static void test_settled(void)
 	put_memory(&s, "srv/ram/libvirt/qemu/1-dead");
 	put_memory(&s, "srv/ram/libvirt/qemu/2-living");
 	if (look(&s, NULL)) {
-		view_settle(&s.fk.kfs, &s.ledgers, &s.host);
+		view_settle(&s.fk.kfs, &s.ledgers, &s.host, NULL);
 		CU_ASSERT_EQUAL(s.host.stores[0].stale_kib, 16);
 		CU_ASSERT_EQUAL(s.host.stores[0].n_promises, 1);
 		promise_is(&s.host.stores[0], 0, "living", 16);

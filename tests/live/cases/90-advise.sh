@@ -88,6 +88,7 @@ case_a_guest_that_runs() {
 	idle_pool 64
 	guest_up runs 64 || return
 	live=$(virsh dumpxml runs)
+	check_match "what it has will be free" "$(membacking advise runs)" "has now counts as free"
 	check "--apply succeeds" membacking advise runs --apply
 	check_equal "the running guest is as it was" "$(virsh dumpxml runs)" "$live"
 	check_match "its next start is another" "$(backing_of runs)" "<hugepages>"
@@ -98,6 +99,29 @@ case_a_guest_that_runs() {
 	wait_for "idle pages" pool_has_free 64
 	no_pool
 	check_empty
+}
+
+# Were its 1024 pages taken for gone, as many would be missing
+case_a_large_guest_that_runs() {
+	local idle running
+	guest_define large 2048 "backing=$(page_backing 2048)"
+	idle=$(large_advice)
+	guest_start large || not_ok "it starts" "$start_error"
+	running=$(large_advice)
+	check_equal "the advice is what it was before" "${running% *}" "${idle% *}"
+	if [ "${running#* }" -ge $((${idle#* } - 512)) ]; then
+		ok "and as much can be had"
+	else
+		not_ok "and as much can be had" "$idle, and while it runs $running"
+	fi
+	guest_down large
+	check_empty
+}
+
+# What is advised, and pages of 2 MiB that could be had
+large_advice() {
+	membacking advise large --json | jq -r '.recommendation.backing + " " +
+		(.sizes[] | select(.page_kib == 2048) | .now + .more_at_most + .idle | tostring)'
 }
 
 case_a_guest_that_was_saved() {
