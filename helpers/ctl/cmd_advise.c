@@ -187,7 +187,8 @@ static int end_guest(const struct ctl *ctl, struct inquiry *q, struct err *err)
 	pid_t pid = 0;
 	int rc = 0;
 
-	q->in.running = liveness_qemu(&ctl->kfs, q->guest->name, &pid);
+	liveness_qemu(&ctl->kfs, q->guest->name, &pid);
+	q->in.running = pid || (own && own->alive && own->phase == LEDGER_RUNNING);
 	q->in.ends = pid && smaps_read(&ctl->kfs, pid, &smaps, NULL) == 0;
 	if (own && own->alive && (own->phase == LEDGER_PREPARED || q->in.ends)) {
 		own->alive = false;
