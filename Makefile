@@ -43,8 +43,9 @@ Q = @
 say = @echo "  $(1)	$(2)"
 endif
 
-# All processors, unless make was told how many
-ifeq ($(filter -j% --jobs%,$(MAKEFLAGS)),)
+# All processors, unless make was told how many.  A make below another one shares its jobs,
+# and not each version of make shows it here that it has any
+ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 
