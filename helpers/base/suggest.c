@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "ctl/suggest.h"
+#include "base/suggest.h"
 
 #include <string.h>
 

@@ -2,8 +2,8 @@
 /*
  * "Did you mean ...?"
  */
-#ifndef MEMBACKING_CTL_SUGGEST_H
-#define MEMBACKING_CTL_SUGGEST_H
+#ifndef MEMBACKING_BASE_SUGGEST_H
+#define MEMBACKING_BASE_SUGGEST_H
 
 #include <stddef.h>
 

@@ -4,18 +4,18 @@
 #include "ctl/check.h"
 
 /* A key that is not known has no effect: somebody meant something by it */
-static void on_problem(const char *text, bool fatal, void *data)
+static void on_problem(const struct config_problem *problem, void *data)
 {
+	const char *text = problem->text;
 	const size_t path = strcspn(text, ":");
 
-	(void)fatal;
 	finding_add(data, FINDING_FAIL, "%s", text);
 	/* Of a file as a whole it is whose it is, or who may write to it */
 	if (strstr(text, "may write to it"))
 		finding_remedy(data, "chmod go-w %.*s", (int)path, text);
 	else if (strstr(text, ": belongs to user"))
 		finding_remedy(data, "chown root %.*s", (int)path, text);
-	else
+	else if (problem->dispensable)
 		finding_remedy_line(data, text);
 }
 

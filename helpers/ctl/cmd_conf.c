@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/suggest.h"
 #include "base/text.h"
 #include "conf/change.h"
 #include "conf/difference.h"
@@ -18,7 +19,6 @@
 #include "conf/record.h"
 #include "ctl/ctl.h"
 #include "ctl/look.h"
-#include "ctl/suggest.h"
 #include "ctl/wrap.h"
 #include "policy/qemu_conf.h"
 

@@ -11,9 +11,9 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "base/suggest.h"
 #include "ctl/ctl.h"
 #include "ctl/hook_links.h"
-#include "ctl/suggest.h"
 #include "ctl/wrap.h"
 
 /* What helps wherever libvirt may not know of a hook */

@@ -17,8 +17,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/suggest.h"
 #include "ctl/ctl.h"
-#include "ctl/suggest.h"
 
 #define PROGRAM "virt-membacking"
 

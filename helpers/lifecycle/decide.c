@@ -23,16 +23,17 @@ bool decide_asks(const struct kfs *kfs, const struct guest *guest)
 	return ksm_rules_gain(guest, true) == KSM_GAINS || config_exists(kfs->rootfd);
 }
 
-static void log_problem(const char *text, bool fatal, void *data)
+static void log_problem(const struct config_problem *problem, void *data)
 {
 	const bool *hook = data;
 
-	if (!fatal)
-		log_warning("%s", text);
+	if (!problem->fatal)
+		log_warning("%s", problem->text);
 	else if (*hook)
-		log_error("%s", text);
+		log_error("%s", problem->text);
 }
 
+/* @needs.thp is also of guests that are only told what keeps such pages away */
 static int check_sections(const struct config *config, const struct guest *guest,
 			  struct plan_needs needs, struct err *err)
 {

@@ -40,12 +40,14 @@
  * @section:	Plans that use it are refused; NULL: all of the file or of @guest
  * @guest:	Index of a [guest] section: only guests that match it; or HOST
  * @fatal:	false for what is ignored with a warning
+ * @dispensable: See struct config_problem
  */
 struct problem {
 	char *text;
 	const char *section;
 	size_t guest;
 	bool fatal;
+	bool dispensable;
 };
 
 struct setting {
@@ -131,6 +133,7 @@ static int add_problem(struct config *config, bool fatal, const char *section, s
 	p->section = section;
 	p->guest = guest;
 	p->fatal = fatal;
+	p->dispensable = true;
 	return 0;
 }
 
@@ -163,6 +166,37 @@ static int report(struct reading *r, unsigned int line, bool fatal, const char *
 		r->label, line);
 	rc = add_problem(r->config, true, NULL, HOST, text.text);
 	return rc ? rc : 1;
+}
+
+/* What was just reported is of a line that has to stay.  Return: @rc */
+static int not_dispensable(struct reading *r, int rc)
+{
+	if (r->config->n_problems)
+		r->config->problems[r->config->n_problems - 1].dispensable = false;
+	return rc;
+}
+
+static int unknown_key(struct reading *r, unsigned int line, const char *name)
+{
+	char near[CONFIG_KEY_SIZE];
+
+	if (!config_key_near(r->section, name, near))
+		return report(r, line, false, r->section, current_guest(r),
+			      "unknown key '%.100s' in [%s], ignored", name, r->section);
+	return not_dispensable(r,
+			       report(r, line, false, r->section, current_guest(r),
+				      "unknown key '%.100s' in [%s], ignored: did you mean '%s'?",
+				      name, r->section, near));
+}
+
+static int unknown_section(struct reading *r, unsigned int line, const char *name)
+{
+	const char *near = config_section_near(name);
+
+	return not_dispensable(r, report(r, line, false, NULL, HOST,
+					 "unknown section [%.100s], ignored%s%s%s", name,
+					 near ? ": did you mean [" : "", near ? near : "",
+					 near ? "]?" : ""));
 }
 
 /* In [guest], "ksm" and "store" speak of the sections with these names */
@@ -236,8 +270,7 @@ static int host_pair(struct reading *r, unsigned int line, const char *name, con
 
 	key = config_key_find(r->section, name, &page_kib);
 	if (!key)
-		return report(r, line, false, r->section, HOST,
-			      "unknown key '%.100s' in [%s], ignored", name, r->section);
+		return unknown_key(r, line, name);
 	/* Of stores, @values holds nothing but the last one checked */
 	rc = key->set(key, page_kib, value, values);
 	if (!rc)
@@ -291,8 +324,7 @@ static int guest_pair(struct reading *r, unsigned int line, const char *name, co
 			      "'%.100s' is for the whole host and can't be set in [guest], ignored",
 			      name);
 	if (rc < 0)
-		return report(r, line, false, NULL, current_guest(r),
-			      "unknown key '%.100s' in [guest], ignored", name);
+		return unknown_key(r, line, name);
 	/* Room for page sizes is looked at when all sections come together */
 	config_values_init(&scratch);
 	rc = key->set(key, page_kib, value, &scratch);
@@ -352,9 +384,10 @@ static int end_store(struct reading *r)
 	} else if (config->n_stores < CONFIG_STORES_MAX) {
 		store = &config->stores[config->n_stores++];
 	} else {
-		return report(r, r->section_line, true, "store", HOST,
-			      "[store] '%s' is one too many: there is room for %d stores",
-			      values.store.name, CONFIG_STORES_MAX);
+		return not_dispensable(
+			r, report(r, r->section_line, true, "store", HOST,
+				  "[store] '%s' is one too many: there is room for %d stores",
+				  values.store.name, CONFIG_STORES_MAX));
 	}
 	*store = values.store;
 	return 0;
@@ -372,27 +405,32 @@ static int end_section(struct reading *r)
 	r->nameless = false;
 	if (guest == HOST || r->config->guests[guest].n_patterns)
 		return rc;
-	return report(r, r->section_line, false, NULL, guest,
-		      "[guest] without 'match = NAME, UUID or glob' applies to no guest");
+	return not_dispensable(
+		r, report(r, r->section_line, false, NULL, guest,
+			  "[guest] without 'match = NAME, UUID or glob' applies to no guest"));
 }
 
 static int on_section(void *data, unsigned int line, const char *name)
 {
 	struct reading *r = data;
 	struct config *config = r->config;
-	int rc = end_section(r);
+	int rc;
 
+	/* Why it has no name was reported just now */
+	if (!name)
+		not_dispensable(r, 0);
+	rc = end_section(r);
 	if (rc)
 		return rc;
 	r->section_line = line;
 	r->section = name ? config_section_find(name) : NULL;
 	r->skip = !r->section;
 	if (!name)
-		return report(r, line, true, NULL, HOST,
-			      "it is unknown which section the lines from here on belong to");
+		return not_dispensable(
+			r, report(r, line, true, NULL, HOST,
+				  "it is unknown which section the lines from here on belong to"));
 	if (!r->section)
-		return report(r, line, false, NULL, HOST, "unknown section [%.100s], ignored",
-			      name);
+		return unknown_section(r, line, name);
 	if (!strcmp(r->section, "guest") &&
 	    !append(&config->guests, &config->n_guests, sizeof(*config->guests)))
 		return -ENOMEM;
@@ -742,12 +780,21 @@ int config_for_guest(const struct config *config, const struct guest *guest,
 }
 
 void config_for_each_problem(const struct config *config,
-			     void (*problem)(const char *text, bool fatal, void *data), void *data)
+			     void (*problem)(const struct config_problem *problem, void *data),
+			     void *data)
 {
 	size_t i;
 
-	for (i = 0; i < config->n_problems; i++)
-		problem(config->problems[i].text, config->problems[i].fatal, data);
+	for (i = 0; i < config->n_problems; i++) {
+		const struct problem *p = &config->problems[i];
+		const struct config_problem said = {
+			.text = p->text,
+			.fatal = p->fatal,
+			.dispensable = p->dispensable,
+		};
+
+		problem(&said, data);
+	}
 }
 
 uint64_t config_keep_free(const struct config_hugepages *hp, uint64_t page_kib)

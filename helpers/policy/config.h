@@ -210,12 +210,22 @@ int config_check_section(const struct config *config, const struct guest *guest,
 			 const char *section, struct err *err);
 
 /**
- * config_for_each_problem() - Everything that was noticed, in reading order
- * @problem:	Called with one sentence ("FILE:LINE: unknown key ..."); @fatal
- *		is false for warnings
+ * struct config_problem - Something that was noticed
+ * @text:	One sentence ("FILE:LINE: unknown key ...")
+ * @fatal:	false for warnings
+ * @dispensable: The line can be taken out.  Not so one that can be put right, and not the
+ *		header of a section, whose keys would become those of the section before
  */
+struct config_problem {
+	const char *text;
+	bool fatal;
+	bool dispensable;
+};
+
+/* Calls @problem for all that was noticed, in reading order */
 void config_for_each_problem(const struct config *config,
-			     void (*problem)(const char *text, bool fatal, void *data), void *data);
+			     void (*problem)(const struct config_problem *problem, void *data),
+			     void *data);
 
 uint64_t config_keep_free(const struct config_hugepages *hp, uint64_t page_kib);
 enum config_on_release config_on_release(const struct config_hugepages *hp, uint64_t page_kib);

@@ -3,9 +3,11 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/suggest.h"
 #include "base/text.h"
 
 /* More pages than this are more memory than text.h believes in */
@@ -421,6 +423,43 @@ const char *config_section_find(const char *name)
 		if (!strcmp(keys[i].section, name))
 			return keys[i].section;
 	return NULL;
+}
+
+const char *config_section_near(const char *name)
+{
+	const char *names[N_KEYS];
+	size_t i;
+
+	for (i = 0; i < N_KEYS; i++)
+		names[i] = keys[i].section;
+	return suggest(name, names, N_KEYS);
+}
+
+bool config_key_near(const char *section, const char *name, char near[CONFIG_KEY_SIZE])
+{
+	char texts[N_KEYS][CONFIG_KEY_SIZE];
+	const char *names[N_KEYS], *found = NULL;
+	const bool guest = !strcmp(section, "guest");
+	size_t i, n = 0;
+
+	for (i = 0; i < N_KEYS; i++) {
+		const bool own = !strcmp(keys[i].section, section);
+
+		if (!own && !(guest && keys[i].per_guest))
+			continue;
+		snprintf(texts[n], CONFIG_KEY_SIZE, "%s%s%s%s", own ? "" : keys[i].section,
+			 own ? "" : ".", keys[i].name, keys[i].sized ? "2M" : "");
+		names[n] = texts[n];
+		/* In [guest] it has a longer name than in its own section */
+		if (!own && !strcmp(keys[i].name, name))
+			found = names[n];
+		n++;
+	}
+	if (!found)
+		found = suggest(name, names, n);
+	if (found)
+		snprintf(near, CONFIG_KEY_SIZE, "%s", found);
+	return found;
 }
 
 /* The "2M" of "keep_free_2M".  Page sizes are powers of two and larger than the

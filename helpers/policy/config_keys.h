@@ -79,6 +79,19 @@ const struct config_key *config_keys(size_t *n);
 /* The section's name as a text that lives for ever; NULL if there is none such */
 const char *config_section_find(const char *name);
 
+/* The one that somebody has most likely meant by @name; NULL if none is close */
+const char *config_section_near(const char *name);
+
+/* Room for "hugepages.keep_free_2M" and the like */
+#define CONFIG_KEY_SIZE 64
+
+/**
+ * config_key_near() - What somebody has most likely meant by an unknown key
+ * @near:	Set to what can stand in the section [@section]
+ * Return: false if none is close
+ */
+bool config_key_near(const char *section, const char *name, char near[CONFIG_KEY_SIZE]);
+
 /**
  * config_key_find() - The row for a key as written
  * @page_kib:	Set to the page size in a sized key's name, else 0

@@ -24,11 +24,10 @@ static void require(int condition)
 		abort();
 }
 
-static void check_problem(const char *text, bool fatal, void *data)
+static void check_problem(const struct config_problem *problem, void *data)
 {
-	(void)fatal;
 	(void)data;
-	require(*text && !strpbrk(text, "\n\r\x1b"));
+	require(*problem->text && !strpbrk(problem->text, "\n\r\x1b"));
 }
 
 static void check_policy(const struct guest_policy *policy)

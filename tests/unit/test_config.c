@@ -62,14 +62,14 @@ struct report {
 	char text[200000];
 };
 
-static void add_line(const char *text, bool fatal, void *data)
+static void add_line(const struct config_problem *problem, void *data)
 {
 	struct report *report = data;
 	size_t used = strlen(report->text);
 
 	report->n++;
-	snprintf(report->text + used, sizeof(report->text) - used, "%c %s\n", fatal ? 'E' : 'W',
-		 text);
+	snprintf(report->text + used, sizeof(report->text) - used, "%c %s\n",
+		 problem->fatal ? 'E' : 'W', problem->text);
 }
 
 static const struct report *problems(const struct config *config)
@@ -230,17 +230,23 @@ static void test_lines(void)
 		{ "[hugepages]\non_release_1G = sell",
 		  "E F:2: hugepages.on_release_1G = 'sell': expected return or keep\n" },
 		{ "[hugepages]\nkeep_free_3M = 1",
-		  "W F:2: unknown key 'keep_free_3M' in [hugepages], ignored\n" },
+		  "W F:2: unknown key 'keep_free_3M' in [hugepages], ignored: did you mean "
+		  "'keep_free_2M'?\n" },
 		{ "[hugepages]\nkeep_free_4K = 1",
-		  "W F:2: unknown key 'keep_free_4K' in [hugepages], ignored\n" },
+		  "W F:2: unknown key 'keep_free_4K' in [hugepages], ignored: did you mean "
+		  "'keep_free_2M'?\n" },
 		{ "[hugepages]\nkeep_free_0 = 1",
-		  "W F:2: unknown key 'keep_free_0' in [hugepages], ignored\n" },
+		  "W F:2: unknown key 'keep_free_0' in [hugepages], ignored: did you mean "
+		  "'keep_free_2M'?\n" },
 		{ "[hugepages]\nkeep_free_2 M = 1",
-		  "W F:2: unknown key 'keep_free_2 M' in [hugepages], ignored\n" },
+		  "W F:2: unknown key 'keep_free_2 M' in [hugepages], ignored: did you mean "
+		  "'keep_free_2M'?\n" },
 		{ "[hugepages]\nkeep_free = 1",
-		  "W F:2: unknown key 'keep_free' in [hugepages], ignored\n" },
+		  "W F:2: unknown key 'keep_free' in [hugepages], ignored: did you mean "
+		  "'keep_free_2M'?\n" },
 		{ "[hugepages]\nCompact = auto",
-		  "W F:2: unknown key 'Compact' in [hugepages], ignored\n" },
+		  "W F:2: unknown key 'Compact' in [hugepages], ignored: did you mean "
+		  "'compact'?\n" },
 		{ "[hugepages]\nhugepages.compact = auto",
 		  "W F:2: unknown key 'hugepages.compact' in [hugepages], ignored\n" },
 		{ "[hugepages]\ndeadline = 5s",
@@ -248,7 +254,9 @@ static void test_lines(void)
 		{ "[hugepages]\nbell\a = 1",
 		  "W F:2: unknown key 'bell ' in [hugepages], ignored\n" },
 		{ "[pager]\nsize = 5\n[hook]\n", "W F:1: unknown section [pager], ignored\n" },
-		{ "[Hook]\ndeadline = never", "W F:1: unknown section [Hook], ignored\n" },
+		{ "[Hook]\ndeadline = never",
+		  "W F:1: unknown section [Hook], ignored: did you mean [hook]?\n" },
+		{ "[stores]", "W F:1: unknown section [stores], ignored: did you mean [store]?\n" },
 		{ "deadline = 5s",
 		  "W F:1: key 'deadline' stands before the first [section], ignored\n" },
 		{ "[store]\npath = /dev/shm/a\nsource=tmpfs\nfstype = tmpfs\n"
@@ -319,7 +327,12 @@ static void test_lines(void)
 		  "W F:3: 'thp.enabled' is for the whole host and can't be set in [guest], "
 		  "ignored\n" },
 		{ "[guest]\nmatch = a\ncompact = never",
-		  "W F:3: unknown key 'compact' in [guest], ignored\n" },
+		  "W F:3: unknown key 'compact' in [guest], ignored: did you mean "
+		  "'hugepages.compact'?\n" },
+		{ "[guest]\nmatch = a\nhugepages.reclam = never\nmacht = b",
+		  "W F:3: unknown key 'hugepages.reclam' in [guest], ignored: did you mean "
+		  "'hugepages.reclaim'?\n"
+		  "W F:4: unknown key 'macht' in [guest], ignored: did you mean 'match'?\n" },
 		{ "[guest]\nmatch = a\nguest.ksm = no",
 		  "W F:3: unknown key 'guest.ksm' in [guest], ignored\n" },
 		{ "[guest]\nmatch = a\nguest.match = b",
