@@ -12,6 +12,7 @@
 #include "memory/thp.h"
 #include "policy/ksm_rules.h"
 #include "policy/plan.h"
+#include "policy/thp_rules.h"
 
 bool decide_asks(const struct kfs *kfs, const struct guest *guest)
 {
@@ -43,7 +44,7 @@ static int check_sections(const struct config *config, const struct guest *guest
 		rc = config_check_section(config, guest, "store", err);
 	if (rc == 0 && needs.ksm)
 		rc = config_check_section(config, guest, "ksm", err);
-	if (rc == 0 && needs.thp)
+	if (rc == 0 && needs.thp && thp_rules_size(guest))
 		rc = config_check_section(config, guest, "thp", err);
 	return rc;
 }

@@ -389,7 +389,7 @@ static void test_bad_configuration(void)
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	/* who does not use that section starts */
 	OK(&h, event_prepare, "c", C_XML);
-	fake_put(&h.fk, CONF, "[ksm]\nenable = perhaps\n");
+	fake_put(&h.fk, CONF, "[ksm]\nenable = perhaps\n[thp]\nmanage = yes\nenabled = on\n");
 	OK(&h, event_prepare, "a", A_XML);
 	/* what is held goes back whatever the configuration says */
 	fake_put(&h.fk, CONF, "[hook]\ndeadline = soon\n[hugepages]\nmanage = no\n");
