@@ -210,22 +210,27 @@ static int trim(struct step_ctx *ctx, struct step_hugepages *hp, struct err *err
 	return 0;
 }
 
-static const char *advice(const struct step_hugepages *hp)
+/* @in_time: There was time left.  More of it is of use only where there was none */
+static const char *advice(const struct step_hugepages *hp, bool in_time)
 {
 	if (hp->page_kib >= KIB_PER_GIB)
 		return "pages of 1 GiB and more are hardly to be had on a host that has run for a "
 		       "while (\"virt-membacking fragmentation\" shows what is in the way): "
-		       "reserve them at boot (hugepagesz=1G hugepages=N), or once with "
-		       "on_release_1G = keep, or use pages of 2 MiB";
+		       "reserve them at boot (hugepagesz=1G hugepages=N), keep those that a guest "
+		       "once got (on_release_1G = keep), or use pages of 2 MiB";
 	if (!hp->compact || !hp->reclaim)
 		return "set compact = auto and reclaim = auto in membacking.conf, stop another guest, "
 		       "or start this one earlier after boot";
+	if (!hp->drop_caches && in_time)
+		return "stop another guest, start this one earlier after boot or, as the last "
+		       "resort, allow drop_caches = auto in membacking.conf";
 	if (!hp->drop_caches)
 		return "stop another guest, start this one earlier after boot, give it more time "
 		       "(deadline) or, as the last resort, allow drop_caches = auto in "
 		       "membacking.conf";
-	return "stop another guest, start this one earlier after boot, or give it more time "
-	       "(deadline in membacking.conf)";
+	return in_time ? "stop another guest, or start this one earlier after boot" :
+			 "stop another guest, start this one earlier after boot, or give it more "
+			 "time (deadline in membacking.conf)";
 }
 
 static int fail_short(const struct step_ctx *ctx, const struct step_hugepages *hp, struct err *err)
@@ -233,6 +238,7 @@ static int fail_short(const struct step_ctx *ctx, const struct step_hugepages *h
 	char nodes[NODESET_TEXT_SIZE], kib[TEXT_KIB_SIZE];
 	struct nodeset set = { 0 };
 	uint64_t have = hp->pages - missing(hp);
+	const bool in_time = clock_left_ms(ctx->deadline);
 	uint64_t free_kib = 0;
 	struct numa_node node;
 	size_t i;
@@ -252,9 +258,8 @@ static int fail_short(const struct step_ctx *ctx, const struct step_hugepages *h
 		text_from_kib(hp->page_kib, kib), (unsigned long long)mib(hp, hp->pages),
 		hp->n_shares == 1 ? "" : "s", nodeset_format(&set, nodes), (unsigned long long)have,
 		(unsigned long long)missing(hp),
-		clock_left_ms(ctx->deadline) ? "and trying further brought no more" :
-					       "before the deadline",
-		(unsigned long long)(free_kib / KIB_PER_MIB), advice(hp));
+		in_time ? "and trying further brought no more" : "before the deadline",
+		(unsigned long long)(free_kib / KIB_PER_MIB), advice(hp, in_time));
 }
 
 static int apply(struct step_ctx *ctx, struct step *step, struct err *err)

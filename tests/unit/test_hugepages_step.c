@@ -727,10 +727,18 @@ static void test_deadline(void)
 
 	open_bench(&b);
 	want(&b, 0, 0, 80);
+	b.step.hugepages.compact = b.step.hugepages.reclaim = true;
 	b.ctx.deadline = clock_ms();
 	CU_ASSERT_EQUAL(apply(&b, &err), -ENOSPC);
 	UNIT_CHECK(strstr(err.text, "before the deadline"), "%s", err.text);
+	UNIT_CHECK(strstr(err.text, "more time (deadline)"), "%s", err.text);
 	CU_ASSERT_EQUAL(b.fk.writes, 0);
+	/* Where there was time, more of it is no way out */
+	fake_set_obtainable(&b.fk, 0, 0);
+	b.ctx.deadline = clock_ms() + 60000;
+	CU_ASSERT_EQUAL(apply(&b, &err), -ENOSPC);
+	UNIT_CHECK(strstr(err.text, "trying further brought no more"), "%s", err.text);
+	UNIT_CHECK(!strstr(err.text, "deadline"), "%s", err.text);
 	close_bench(&b);
 }
 
