@@ -229,9 +229,10 @@ static int reserve(const struct ctl *ctl, struct guest_memory *memory, struct er
 
 static int run(struct ctl *ctl, struct err *err)
 {
-	struct guest_memory memory = {
-		.kind = GUEST_MEMORY_DIMM, .alias = "to be plugged", .cell = -1, .hugepages = true
-	};
+	struct guest_memory memory = { .kind = GUEST_MEMORY_PLUGGED,
+				       .alias = "to be plugged",
+				       .cell = -1,
+				       .hugepages = true };
 	int rc;
 
 	if (!ctl->xml == !ctl->n_args) {
@@ -252,7 +253,8 @@ static int run(struct ctl *ctl, struct err *err)
 
 const struct command cmd_reserve = {
 	.name = "reserve",
-	.usage = "reserve GUEST\nreserve GUEST --size SIZE [--page-size SIZE] [--node N]",
+	.usage = "reserve GUEST\nreserve --xml FILE\n"
+		 "reserve GUEST --size SIZE [--page-size SIZE] [--node N]",
 	.summary = "get a guest's huge pages ahead of its start, or of a hot-plug",
 	.help = "Gets the huge pages that GUEST (name or UUID) will need, while nobody waits. Its\n"
 		"next start takes them over; until then they are held, and given back with:\n"

@@ -39,6 +39,7 @@ enum guest_memory_kind {
 	GUEST_MEMORY_CELL,	 /* one guest NUMA cell */
 	GUEST_MEMORY_DIMM,	 /* a <memory model='dimm'> device */
 	GUEST_MEMORY_VIRTIO_MEM, /* reserve=off: <requested> counts, not <size> */
+	GUEST_MEMORY_PLUGGED,	 /* a device that will be, in no XML yet: "reserve --size" */
 };
 
 enum guest_source { GUEST_SOURCE_ANONYMOUS, GUEST_SOURCE_FILE, GUEST_SOURCE_MEMFD };

@@ -82,6 +82,30 @@ static int sizes_text(const struct host_view *host, char *buf, size_t size)
 	return host->n_sizes ? 0 : -ENOENT;
 }
 
+/* Where somebody has said what size and which nodes */
+static const char *size_remedy(const struct guest_memory *memory)
+{
+	switch (memory->kind) {
+	case GUEST_MEMORY_PLUGGED:
+		return "take such a size as --page-size";
+	case GUEST_MEMORY_DIMM:
+	case GUEST_MEMORY_VIRTIO_MEM:
+		return "change <page size=.../> in the guest's <hugepages>, or <pagesize> in the "
+		       "device's <source>";
+	case GUEST_MEMORY_RAM:
+	case GUEST_MEMORY_CELL:
+		break;
+	}
+	return "change <page size=.../> in the guest's <hugepages>";
+}
+
+static const char *nodes_remedy(const struct guest_memory *memory)
+{
+	return memory->kind == GUEST_MEMORY_PLUGGED ?
+		       "take such a node as --node" :
+		       "change the nodeset in the guest's <numatune> or the device's <nodemask>";
+}
+
 static int check_size(const struct planner *p, const struct guest_memory *memory, uint64_t page_kib,
 		      struct err *err)
 {
@@ -95,13 +119,9 @@ static int check_size(const struct planner *p, const struct guest_memory *memory
 			       "boot a kernel with hugetlb or take <hugepages/> out of the guest",
 			       p->guest->name, memory->alias);
 	return err_set(err, ENODEV,
-		       "guest '%s' (%s) asks for huge pages of %s, but this kernel has only %s: "
-		       "change <page size=.../> in the guest's <hugepages>%s",
+		       "guest '%s' (%s) asks for huge pages of %s, but this kernel has only %s: %s",
 		       p->guest->name, memory->alias, text_from_kib(page_kib, kib), sizes,
-		       memory->kind == GUEST_MEMORY_DIMM ||
-				       memory->kind == GUEST_MEMORY_VIRTIO_MEM ?
-			       ", or <pagesize> in the device's <source>" :
-			       "");
+		       size_remedy(memory));
 }
 
 static int check_nodes(const struct planner *p, const struct guest_memory *memory, struct err *err)
@@ -117,11 +137,10 @@ static int check_nodes(const struct planner *p, const struct guest_memory *memor
 		if (nodeset_has(&memory->nodes, id) && !nodeset_has(&have, id))
 			return err_set(err, ENODEV,
 				       "guest '%s' (%s) is bound to NUMA node %u, but this host "
-				       "has memory on node%s %s only: change the nodeset in the "
-				       "guest's <numatune> or the device's <nodemask>",
+				       "has memory on node%s %s only: %s",
 				       p->guest->name, memory->alias, id,
 				       nodeset_count(&have) == 1 ? "" : "s",
-				       nodeset_format(&have, text));
+				       nodeset_format(&have, text), nodes_remedy(memory));
 	return 0;
 }
 
