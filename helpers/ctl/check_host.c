@@ -98,7 +98,10 @@ static void find_missing(const struct ctl *ctl, const struct store_view *store,
 		return;
 	if (*config->source == '/' && !kfs_exists(&ctl->kfs, config->source + 1))
 		snprintf(more->missing, sizeof(more->missing), "there is no %s", config->source);
-	/* libmount knows the fstab of this host only */
+	/* libmount knows the devices and the fstab of this host only */
+	else if (!ctl->root && !mount_has_device(config->source))
+		snprintf(more->missing, sizeof(more->missing), "there is no device with %s",
+			 config->source);
 	else if (!ctl->root && !*config->source && !*config->fstype &&
 		 !mount_in_fstab(config->path))
 		snprintf(more->missing, sizeof(more->missing),

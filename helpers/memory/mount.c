@@ -393,6 +393,8 @@ static bool given(const char *text)
 /* What libmount's and the system call's results amount to */
 static int outcome(struct libmnt_context *context, int rc, const char *what, struct err *err)
 {
+	/* libmount lists then all that it might be */
+	static const char who_knows[] = "; dmesg has the reason, lsblk --fs what is on a device";
 	char why[512] = "";
 	int code = lib.mnt_context_get_excode(context, rc, why, sizeof(why)), errnum = EIO;
 	size_t len;
@@ -409,7 +411,8 @@ static int outcome(struct libmnt_context *context, int rc, const char *what, str
 		errnum = EIO;
 	for (len = strlen(why); len && strchr(".\n ", why[len - 1]); len--)
 		why[len - 1] = '\0';
-	return err_set(err, errnum, "%s: %s", what, *why ? why : strerror(errnum));
+	return err_set(err, errnum, "%s: %s%s", what, *why ? why : strerror(errnum),
+		       errnum == EINVAL ? who_knows : "");
 }
 
 /* ---- mounting ---- */
@@ -653,6 +656,16 @@ bool mount_is_shared_type(const char *fstype)
 		if (!strcmp(fstype, local[i]))
 			return false;
 	return true;
+}
+
+bool mount_has_device(const char *source)
+{
+	cleanup_free char *device = NULL;
+
+	if (load(NULL) < 0 || !lib.mnt_tag_is_valid(source))
+		return true;
+	device = lib.mnt_resolve_spec(source, NULL);
+	return device;
 }
 
 bool mount_in_fstab(const char *target)

@@ -96,6 +96,10 @@ bool mount_source_is(const char *wanted, const char *actual);
  * cluster file systems, FUSE included */
 bool mount_is_shared_type(const char *fstype);
 
+/* Is there a device with the LABEL= or UUID= that @source is?  If it is none, or that can't
+ * be told: true */
+bool mount_has_device(const char *source);
+
 /* Does /etc/fstab have a line for @target? */
 bool mount_in_fstab(const char *target);
 

@@ -458,6 +458,19 @@ static int refuse(struct config *config, const char *dir, const char *text)
 	return add_problem(config, true, NULL, HOST, whole.text);
 }
 
+/* What can only be meant need not be said: mount(2) takes no tmpfs of an unknown type */
+static void complete_stores(struct config *config)
+{
+	size_t i;
+
+	for (i = 0; i < config->n_stores; i++) {
+		struct config_store *store = &config->stores[i];
+
+		if (!strcmp(store->source, "tmpfs") && !*store->fstype)
+			snprintf(store->fstype, sizeof(store->fstype), "tmpfs");
+	}
+}
+
 /* Which of two stores at one place is meant, nobody could tell */
 static int check_stores(struct config *config)
 {
@@ -477,6 +490,13 @@ static int check_stores(struct config *config)
 		return add_problem(config, true, "store", HOST, text.text);
 	}
 	return 0;
+}
+
+/* When all files are read */
+static int finish_stores(struct config *config)
+{
+	complete_stores(config);
+	return check_stores(config);
 }
 
 /* @dir ends with a slash and is where @dirfd leads, for messages */
@@ -571,7 +591,7 @@ int config_load(int rootfd, struct config **config, struct err *err)
 	if (!rc || rc == -ENOENT)
 		rc = read_dropin_dir(c, rootfd);
 	if (!rc)
-		rc = check_stores(c);
+		rc = finish_stores(c);
 	if (rc < 0) {
 		config_free(c);
 		return err_sys(err, -rc, "cannot read the configuration");
@@ -593,7 +613,7 @@ int config_parse_buffer(const char *label, const char *buf, size_t len, struct c
 	int rc = c ? read_buffer(c, label, buf, len) : -ENOMEM;
 
 	if (!rc)
-		rc = check_stores(c);
+		rc = finish_stores(c);
 	if (rc < 0) {
 		config_free(c);
 		return err_sys(err, -rc, "cannot read the configuration");

@@ -695,6 +695,9 @@ static void test_stores(void)
 		{ "[store]\npath = /a//b/\nsource = LABEL=my disk\nfstype = xfs\noptions = a,b=c\n"
 		  "size = 64G\nmount = daemon\nunmount = never\nkeep_free = 2M\n",
 		  "ram|/a/b|LABEL=my disk|xfs|a,b=c|67108864 0%|daemon|never|2048 0%\n" },
+		/* Nothing else is mounted from there */
+		{ "[store]\npath = /a\nsource = tmpfs\nsize = 1M\n",
+		  "ram|/a|tmpfs|tmpfs||1024 0%|prepare|last-guest|0 5%\n" },
 		/* What one section says is no default of the next */
 		{ "[store]\nname = a\npath = /a\nsize = 50%\n[store]\nname = b\npath = /b\n",
 		  "a|/a||||0 50%|prepare|last-guest|0 5%\n"

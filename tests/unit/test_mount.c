@@ -436,6 +436,8 @@ static int try_device(const char *dir)
 	EXPECT(mount_source_is(device, info.source) && mount_source_is(image, info.source));
 	EXPECT(mount_source_is(join(dir, "link"), info.source));
 	EXPECT(mount_source_is("LABEL=" LABEL, info.source));
+	EXPECT(mount_has_device("LABEL=" LABEL) && !mount_has_device("LABEL=" LABEL "2"));
+	EXPECT(mount_has_device("tmpfs") && mount_has_device(""));
 	EXPECT(!mount_source_is("LABEL=" LABEL "2", info.source));
 	EXPECT(!mount_source_is("LABEL=" LABEL, "/dev/null"));
 	EXPECT(!mount_source_is("/dev/null", info.source));
@@ -459,6 +461,7 @@ static int try_device(const char *dir)
 	spec.fstype = "xfs";
 	EXPECT(mount_make(&spec, soon(), &err) == -EINVAL);
 	EXPECT(strstr(err.text, "cannot mount LABEL=" LABEL " on ") == err.text);
+	EXPECT(strstr(err.text, "; dmesg has the reason"));
 	close(loop);
 	return 0;
 }
