@@ -113,6 +113,16 @@ static void make_printable(char *text)
 			*text = ' ';
 }
 
+/* A sentence for libvirt's error may begin with the guest, which a line has already */
+static void drop_guest(char *text)
+{
+	char prefix[sizeof(log_state.guest) + 16];
+	int len = snprintf(prefix, sizeof(prefix), "guest '%s': ", log_state.guest);
+
+	if (*log_state.guest && !strncmp(text, prefix, (size_t)len))
+		memmove(text, text + len, strlen(text + len) + 1);
+}
+
 /* Whoever logs is often about to report an errno of its own: it survives */
 static void log_line(enum log_level level, const char *fmt, va_list ap)
 {
@@ -134,6 +144,7 @@ static void log_line(enum log_level level, const char *fmt, va_list ap)
 		append(line, "%s: ", log_state.operation);
 	used = strlen(line);
 	vsnprintf(line + used, sizeof(line) - used, fmt, ap);
+	drop_guest(line + used);
 	make_printable(line);
 	if (log_state.target == LOG_TARGET_SYSLOG)
 		log_send(line, strlen(line));

@@ -76,6 +76,21 @@ static void test_levels(void)
 	UNIT_CHECK_STR(release_stderr(), "prog: error: x: 1\nprog: debug: x: 2\n", "levels");
 }
 
+/* Said once in a line */
+static void test_guest_once(void)
+{
+	catch_stderr();
+	log_open(LOG_TARGET_STDERR, "prog", "vm1", "x");
+	log_error("guest 'vm1': no room");
+	log_error("guest 'vm1' needs room");
+	log_error("guest 'vm12': no room");
+	UNIT_CHECK_STR(release_stderr(),
+		       "prog: error: guest vm1: x: no room\n"
+		       "prog: error: guest vm1: x: guest 'vm1' needs room\n"
+		       "prog: error: guest vm1: x: guest 'vm12': no room\n",
+		       "the guest");
+}
+
 /* Names and values come from others */
 static void test_hostile(void)
 {
@@ -183,6 +198,7 @@ static void test_syslog(void)
 static CU_TestInfo tests[] = {
 	{ "who, what, how bad", test_lines },
 	{ "levels and targets", test_levels },
+	{ "the guest once", test_guest_once },
 	{ "one line stays one line", test_hostile },
 	{ "syslog hears us, and can't hold us up", test_syslog },
 	{ "logging leaves errno alone", test_errno_survives },
