@@ -154,10 +154,11 @@ static int read_stores(const struct ctl *ctl, const struct host_view *view, stru
 
 /* ---- hooks ---- */
 
-/* By what tells a distribution's kind of packages */
+/* By what tells a distribution's kind of packages.  What dpkg does not know was installed by
+ * hand, or never: apt-get would not find it */
 static const char *how_to_reinstall(const struct kfs *kfs)
 {
-	if (kfs_exists(kfs, "usr/bin/apt-get"))
+	if (kfs_exists(kfs, "var/lib/dpkg/info/libvirt-membacking.list"))
 		return "apt-get install --reinstall libvirt-membacking";
 	return kfs_exists(kfs, "usr/bin/dnf") ? "dnf reinstall libvirt-membacking" : "make install";
 }
