@@ -110,7 +110,8 @@ static void print_link(const struct hook_link *link)
 {
 	printf("%-7s ", link->name);
 	if (!link->executable)
-		printf("/%s is no program\n", link->program);
+		printf("/%s is %s\n", link->program,
+		       link->present ? "not executable" : "not there");
 	else if (link->foreign)
 		printf("not enabled: /%s is not ours\n", link->path);
 	else if (!link->linked)
