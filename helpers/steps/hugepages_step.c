@@ -222,13 +222,14 @@ static const char *advice(const struct step_hugepages *hp, bool in_time)
 		return "set compact = auto and reclaim = auto in membacking.conf, stop another guest, "
 		       "or start this one earlier after boot";
 	if (!hp->drop_caches && in_time)
-		return "stop another guest, start this one earlier after boot or, as the last "
-		       "resort, allow drop_caches = auto in membacking.conf";
+		return "stop another guest, make this one smaller, start it earlier after boot or, "
+		       "as the last resort, allow drop_caches = auto in membacking.conf";
 	if (!hp->drop_caches)
 		return "stop another guest, start this one earlier after boot, give it more time "
 		       "(deadline) or, as the last resort, allow drop_caches = auto in "
 		       "membacking.conf";
-	return in_time ? "stop another guest, or start this one earlier after boot" :
+	return in_time ? "stop another guest, make this one smaller, or start it earlier after "
+			 "boot" :
 			 "stop another guest, start this one earlier after boot, or give it more "
 			 "time (deadline in membacking.conf)";
 }
