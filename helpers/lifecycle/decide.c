@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "lifecycle/decide.h"
 
+#include <string.h>
 #include <strings.h>
 
 #include "base/err.h"
@@ -24,13 +25,19 @@ bool decide_asks(const struct kfs *kfs, const struct guest *guest)
 	return ksm_rules_gain(guest, true) == KSM_GAINS || config_exists(kfs->rootfd);
 }
 
+/* @refusal: What the caller is told, and logs itself */
+struct problem_log {
+	bool hook;
+	const char *refusal;
+};
+
 static void log_problem(const struct config_problem *problem, void *data)
 {
-	const bool *hook = data;
+	const struct problem_log *to = data;
 
 	if (!problem->fatal)
 		log_warning("%s", problem->text);
-	else if (*hook)
+	else if (to->hook && strcmp(problem->text, to->refusal) != 0)
 		log_error("%s", problem->text);
 }
 
@@ -49,26 +56,35 @@ static int check_sections(const struct config *config, const struct guest *guest
 	return rc;
 }
 
-int decide_policy(const struct kfs *kfs, const struct guest *guest, bool hook,
-		  struct decided *decided, struct err *err)
+static int decide(const struct kfs *kfs, const struct guest *guest, struct decided *decided,
+		  struct err *err)
 {
-	struct config *config = NULL;
-	int rc = config_load(kfs->rootfd, &config, err);
+	int rc = config_for_guest(decided->config, guest, &decided->policy, err);
 
-	if (rc < 0)
-		return rc;
-	decided->config = config;
-	if (hook)
-		log_set_level(config_hook(config)->log_level);
-	config_for_each_problem(config, log_problem, &hook);
-	rc = config_for_guest(config, guest, &decided->policy, err);
 	if (rc < 0)
 		return rc;
 	decided->needs = plan_needs_host(guest, &decided->policy);
 	/* Not worth a look at the host that takes its lock */
 	decided->needs.ksm &= kfs_exists(kfs, KSM_DIR "/run");
 	decided->needs.thp &= kfs_exists(kfs, THP_DIR "/enabled");
-	return check_sections(config, guest, decided->needs, err);
+	return check_sections(decided->config, guest, decided->needs, err);
+}
+
+int decide_policy(const struct kfs *kfs, const struct guest *guest, bool hook,
+		  struct decided *decided, struct err *err)
+{
+	struct problem_log to = { .hook = hook, .refusal = "" };
+	int rc = config_load(kfs->rootfd, &decided->config, err);
+
+	if (rc < 0)
+		return rc;
+	if (hook)
+		log_set_level(config_hook(decided->config)->log_level);
+	rc = decide(kfs, guest, decided, err);
+	if (rc < 0)
+		to.refusal = err->text;
+	config_for_each_problem(decided->config, log_problem, &to);
+	return rc;
 }
 
 void decided_free(struct decided *decided)

@@ -37,7 +37,8 @@ struct decided {
 /**
  * decide_policy() - Read the configuration and what it means for @guest
  * @hook:	Log as the configuration says from now on, and all that is wrong
- *		with it.  Else warnings only: a bad value that matters is the result
+ *		with it but the result.  Else warnings only: a bad value that matters
+ *		is the result
  * @decided:	Freed by decided_free(), on failure too
  *
  * Return: 0, or -EINVAL for a bad value that concerns this guest
