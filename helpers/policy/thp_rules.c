@@ -19,14 +19,19 @@ static uint64_t source_kib(const struct guest *guest, enum guest_source source)
 	return kib;
 }
 
+uint64_t thp_rules_size(const struct guest *guest)
+{
+	return u64_add_sat(source_kib(guest, GUEST_SOURCE_ANONYMOUS),
+			   source_kib(guest, GUEST_SOURCE_MEMFD));
+}
+
 /* Memory that the settings govern; of a tmpfs it is "shmem_enabled" alone */
 static uint64_t governed_kib(const struct guest *guest, const struct config_thp *thp, bool tmpfs)
 {
 	uint64_t kib = 0;
 
 	if (*thp->enabled || *thp->defrag || *thp->shmem_enabled)
-		kib = u64_add_sat(source_kib(guest, GUEST_SOURCE_ANONYMOUS),
-				  source_kib(guest, GUEST_SOURCE_MEMFD));
+		kib = thp_rules_size(guest);
 	if (tmpfs && *thp->shmem_enabled)
 		kib = u64_add_sat(kib, source_kib(guest, GUEST_SOURCE_FILE));
 	return kib;

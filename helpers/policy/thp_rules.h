@@ -26,6 +26,9 @@
 
 struct guest;
 
+/* Memory that can lie in transparent huge pages wherever the guest's files are, in KiB */
+uint64_t thp_rules_size(const struct guest *guest);
+
 /* Does @store, mounted or about to be, lie in a tmpfs? */
 bool thp_rules_in_tmpfs(const struct host_view *host, const struct step_store *store);
 
