@@ -147,6 +147,7 @@ void ksm_rules_fill(const struct guest *guest, const struct guest_policy *policy
 
 /* ---- rates ---- */
 
+/* @pages: Of 4 KiB */
 struct rate {
 	uint64_t pages;
 	uint64_t sleep_ms;
@@ -213,11 +214,22 @@ static struct rate compute(const struct ksm_host *host)
 	};
 }
 
+/* As much memory as @pages of 4 KiB are */
+static uint64_t host_pages(const struct ksm_host *host, uint64_t pages)
+{
+	return u64_max(pages * 4 / host->page_kib, 1);
+}
+
+static uint64_t advisor_least(const struct ksm_host *host)
+{
+	return host_pages(host, rates[KSM_GENTLE].pages);
+}
+
 static uint64_t advisor_most(const struct ksm_host *host)
 {
-	uint64_t pages = host->total_kib / 4 / ADVISOR_PASS_S / (1000 / SLEEP_MS);
+	uint64_t pages = host->total_kib / host->page_kib / ADVISOR_PASS_S / (1000 / SLEEP_MS);
 
-	return u64_min(u64_max(pages, rates[KSM_GENTLE].pages), ADVISOR_MAX_PAGES);
+	return u64_min(u64_max(pages, advisor_least(host)), ADVISOR_MAX_PAGES);
 }
 
 bool ksm_rules_computed(enum config_ksm_profile profile, const struct ksm_host *host)
@@ -248,7 +260,7 @@ size_t ksm_rules_values(enum config_ksm_profile profile, const struct ksm_host *
 	if (profile == KSM_ADVISOR && host->advisor) {
 		if (!host->advising)
 			set_number(&values[n++], "pages_to_scan", WITHOUT_ADVISOR);
-		set_number(&values[n++], "advisor_min_pages_to_scan", rates[KSM_GENTLE].pages);
+		set_number(&values[n++], "advisor_min_pages_to_scan", advisor_least(host));
 		set_number(&values[n++], "advisor_max_pages_to_scan", advisor_most(host));
 		set_word(&values[n++], "advisor_mode", "scan-time");
 		set_number(&values[n++], "sleep_millisecs", SLEEP_MS);
@@ -257,7 +269,7 @@ size_t ksm_rules_values(enum config_ksm_profile profile, const struct ksm_host *
 	rate = profile == KSM_ADVISOR ? compute(host) : rates[profile];
 	if (host->advisor)
 		set_word(&values[n++], "advisor_mode", "none");
-	set_number(&values[n++], "pages_to_scan", rate.pages);
+	set_number(&values[n++], "pages_to_scan", host_pages(host, rate.pages));
 	set_number(&values[n++], "sleep_millisecs", rate.sleep_ms);
 	return n;
 }

@@ -57,6 +57,7 @@ void ksm_rules_fill(const struct guest *guest, const struct guest_policy *policy
  * struct ksm_host - What settings depend on
  * @advisor:	The kernel has one
  * @advising:	It is on
+ * @page_kib:	A page that KSM merges: 4, or 16 or 64 on some of arm64's and ppc64's kernels
  * @total_kib, @available_kib: The host's memory
  * @guests_kib:	What its guests have of it, or are about to: a page that several share
  *		counts once
@@ -64,6 +65,7 @@ void ksm_rules_fill(const struct guest *guest, const struct guest_policy *policy
 struct ksm_host {
 	bool advisor;
 	bool advising;
+	uint64_t page_kib;
 	uint64_t total_kib;
 	uint64_t available_kib;
 	uint64_t guests_kib;

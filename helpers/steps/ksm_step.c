@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -86,7 +87,7 @@ static int read_memory(const struct step_ctx *ctx, struct ksm_host *host, struct
 
 static int read_host(const struct step_ctx *ctx, struct ksm_host *host, struct err *err)
 {
-	*host = (struct ksm_host){ 0 };
+	*host = (struct ksm_host){ .page_kib = (uint64_t)sysconf(_SC_PAGESIZE) / 1024 };
 	host->advisor = ksm_has_advisor(ctx->kfs, &host->advising);
 	return read_memory(ctx, host, err);
 }

@@ -157,6 +157,15 @@ static void test_values(void)
 		{ KSM_AGGRESSIVE,
 		  { .advisor = false },
 		  "pages_to_scan=15000 sleep_millisecs=100 " },
+		/* as much memory where pages are larger */
+		{ KSM_BALANCED, { .page_kib = 64 }, "pages_to_scan=312 sleep_millisecs=100 " },
+		{ KSM_ADVISOR,
+		  { .advisor = true, .advising = true, .page_kib = 64, .total_kib = GIB(512) },
+		  "advisor_min_pages_to_scan=156 advisor_max_pages_to_scan=4194 "
+		  "advisor_mode=scan-time sleep_millisecs=100 " },
+		{ KSM_ADVISOR,
+		  { .page_kib = 64, .total_kib = GIB(16), .available_kib = GIB(15) },
+		  "pages_to_scan=4 sleep_millisecs=10 " },
 		{ KSM_CUSTOM, { .advisor = true }, "" },
 		{ KSM_CUSTOM, { .advisor = false }, "" },
 		/* computed.  Nothing is short */
@@ -192,9 +201,13 @@ static void test_values(void)
 
 	for (i = 0; i < ROWS(rows); i++) {
 		struct ksm_value values[KSM_VALUES_MAX];
-		size_t n = ksm_rules_values(rows[i].profile, &rows[i].host, values), used = 0;
+		struct ksm_host host = rows[i].host;
+		size_t n, used = 0;
 		char got[256] = "";
 
+		if (!host.page_kib)
+			host.page_kib = 4;
+		n = ksm_rules_values(rows[i].profile, &host, values);
 		CU_ASSERT_FATAL(n <= KSM_VALUES_MAX);
 		for (j = 0; j < n; j++)
 			used += (size_t)snprintf(got + used, sizeof(got) - used, "%s=%s ",
@@ -215,7 +228,8 @@ static void test_monotonous(void)
 		unsigned long last = 0;
 
 		for (available = 40; available-- > 0;) {
-			struct ksm_host host = { .total_kib = GIB(32),
+			struct ksm_host host = { .page_kib = 4,
+						 .total_kib = GIB(32),
 						 .available_kib = GIB(available),
 						 .guests_kib = GIB(guests) };
 			struct ksm_value values[KSM_VALUES_MAX];
