@@ -205,8 +205,10 @@ pure-check: $(patsubst %,$(BUILD)/helpers/policy/%.o,plan host_view store_rules 
 	thp_rules gigantic_rules advise)
 	$(Q)tests/check-pure $^
 
+# By itself it uses one processor only
 tidy:
-	$(Q)clang-tidy --quiet $(filter-out tests/%,$(filter %.c,$(sources))) -- \
+	$(Q)printf '%s\0' $(filter-out tests/%,$(filter %.c,$(sources))) | \
+		xargs -0 -P $$(nproc) -I @ clang-tidy --quiet @ -- \
 		-std=gnu11 $(CPPFLAGS) $(XML_CFLAGS) 2>/dev/null
 
 cppcheck:
