@@ -444,19 +444,24 @@ static int check_target(const char *target, const char *what, struct err *err)
 	return 0;
 }
 
+/* "LABEL=x": true also of what is no such tag */
+static bool has_device(const char *source)
+{
+	cleanup_free char *device = NULL;
+
+	if (!lib.mnt_tag_is_valid(source))
+		return true;
+	device = lib.mnt_resolve_spec(source, NULL);
+	return device;
+}
+
 /* libmount reports a missing device in many ways, depending on version and type */
 static int check_source(const char *source, const char *what, struct err *err)
 {
-	if (lib.mnt_tag_is_valid(source)) {
-		cleanup_free char *device = lib.mnt_resolve_spec(source, NULL);
-
-		if (!device)
-			return err_set(
-				err, ENODEV,
-				"%s: there is no device with %s (blkid shows those there are)",
-				what, source);
-		return 0;
-	}
+	if (!has_device(source))
+		return err_set(err, ENODEV,
+			       "%s: there is no device with %s (blkid shows those there are)", what,
+			       source);
 	/* Two slashes: a CIFS share */
 	if (source[0] == '/' && source[1] != '/' && access(source, F_OK) < 0 && errno == ENOENT)
 		return err_set(err, ENODEV,
@@ -660,12 +665,7 @@ bool mount_is_shared_type(const char *fstype)
 
 bool mount_has_device(const char *source)
 {
-	cleanup_free char *device = NULL;
-
-	if (load(NULL) < 0 || !lib.mnt_tag_is_valid(source))
-		return true;
-	device = lib.mnt_resolve_spec(source, NULL);
-	return device;
+	return load(NULL) < 0 || has_device(source);
 }
 
 bool mount_in_fstab(const char *target)

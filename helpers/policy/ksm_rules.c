@@ -6,7 +6,7 @@
  * merged in the second pass over it at the earliest, so a rate says how soon: at 195 MiB
  * in a second, guests of 8 GiB together are merged within one and a half minutes.
  *
- * Each time it wakes up costs ksmd as much as some fifty pages.  So it does not wake up
+ * Each time it wakes up costs ksmd as much as dozens of pages.  So it does not wake up
  * for a few hundred pages fifty times a second, as by the kernel's defaults, but ten times,
  * for as many more.
  *

@@ -29,7 +29,7 @@ merged_at_least() {
 	[ "$(cat "$ksm_dir/pages_sharing")" -ge "$1" ]
 }
 
-ksm_can() {
+ksm_is_off() {
 	[ "$(ksm_run)" = 0 ] && return
 	not_ok "KSM is there, and nobody else's" "$(ksm_run 2>&1)"
 	return 1
@@ -37,7 +37,7 @@ ksm_can() {
 
 case_equal_guests_merge() {
 	local before saved
-	ksm_can || return 0
+	ksm_is_off || return 0
 	before=$(ksm_settings)
 	guest_up twin1 256 || return
 	check_equal "the first guest switches it on" "$(ksm_run)" 1
@@ -58,7 +58,7 @@ case_equal_guests_merge() {
 
 case_ksm_is_taken_apart_at_the_end() {
 	local before
-	ksm_can || return 0
+	ksm_is_off || return 0
 	before=$(ksm_settings)
 	config_write $'[ksm]\nprofile = aggressive\non_last_guest = unmerge'
 	guest_up apart1 256 || return
@@ -76,7 +76,7 @@ case_ksm_is_taken_apart_at_the_end() {
 
 case_ksm_that_runs_already_stays_as_it_is() {
 	local before
-	ksm_can || return 0
+	ksm_is_off || return 0
 	echo 1 >"$ksm_dir/run"
 	before=$(ksm_settings)
 	guest_up beside 128 || return
@@ -88,7 +88,7 @@ case_ksm_that_runs_already_stays_as_it_is() {
 }
 
 case_what_somebody_sets_meanwhile_stays() {
-	ksm_can || return 0
+	ksm_is_off || return 0
 	config_write $'[ksm]\nprofile = gentle'
 	guest_up changed 128 || return
 	echo 33 >"$ksm_dir/sleep_millisecs"
@@ -102,7 +102,7 @@ case_what_somebody_sets_meanwhile_stays() {
 
 case_ksm_after_a_crash() {
 	local before
-	ksm_can || return 0
+	ksm_is_off || return 0
 	before=$(ksm_settings)
 	guest_up crashed 128 || return
 	check_equal "it is on" "$(ksm_run)" 1
@@ -114,7 +114,7 @@ case_ksm_after_a_crash() {
 }
 
 case_guests_that_gain_nothing() {
-	ksm_can || return 0
+	ksm_is_off || return 0
 	guest_up alone 64 "backing=$(page_backing 2048)" || return
 	check_equal "KSM stays off for huge pages" "$(ksm_run)" 0
 	guest_down alone
