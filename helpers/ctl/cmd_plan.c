@@ -146,13 +146,13 @@ static void note_step(struct plan *plan, const struct step *step, const struct h
 	uint64_t want = to_grow(step), have = want ? can_grow(&step->hugepages, host, f) : 0;
 	char kib[TEXT_KIB_SIZE];
 
-	if (have >= want || plan->n_notes == PLAN_NOTES_MAX)
-		return;
-	snprintf(plan->notes[plan->n_notes++], PLAN_NOTE_SIZE,
-		 "at most %llu of the %llu page%s of %s to be added can be made now, so the start "
-		 "would fail: virt-membacking fragmentation shows what is in the way",
-		 (unsigned long long)have, (unsigned long long)want, want == 1 ? "" : "s",
-		 text_from_kib(step->hugepages.page_kib, kib));
+	if (have < want)
+		plan_note(
+			plan,
+			"at most %llu of the %llu page%s of %s to be added can be made now, so the start "
+			"would fail: virt-membacking fragmentation shows what is in the way",
+			(unsigned long long)have, (unsigned long long)want, want == 1 ? "" : "s",
+			text_from_kib(step->hugepages.page_kib, kib));
 }
 
 /* A start tries what there is free memory for, and the plan says what it tries.  For pages of

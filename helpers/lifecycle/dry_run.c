@@ -15,12 +15,6 @@
 #include "policy/thp_rules.h"
 #include "steps/adopt.h"
 
-static void add_note(struct plan *plan, const char *text)
-{
-	if (plan->n_notes < PLAN_NOTES_MAX)
-		snprintf(plan->notes[plan->n_notes++], PLAN_NOTE_SIZE, "%s", text);
-}
-
 static int nothing(struct dry_run *result, const char *why)
 {
 	snprintf(result->nothing, sizeof(result->nothing), "%s", why);
@@ -50,9 +44,9 @@ static int plan_reserved(struct round *round, const struct guest *guest,
 		return rc;
 	steps_adopt(&result->plan.list, &own->list);
 	if (own->list.n)
-		add_note(&result->plan,
-			 "some of what is reserved for the guest does not fit it any "
-			 "more: that is given back");
+		plan_note(&result->plan,
+			  "some of what is reserved for the guest does not fit it any "
+			  "more: that is given back");
 	return 0;
 }
 
@@ -85,8 +79,8 @@ static int decide(struct round *round, const struct guest *guest, const struct g
 	view_settle(round->kfs, &round->ledgers, &round->host, NULL);
 	rc = plan_make(guest, &round->host, policy, &result->plan, err);
 	if (rc == 0 && held)
-		add_note(&result->plan, "the guest is prepared already: what it holds is given "
-					"back before the next start is prepared");
+		plan_note(&result->plan, "the guest is prepared already: what it holds is given "
+					 "back before the next start is prepared");
 	return rc;
 }
 
@@ -145,7 +139,7 @@ static void note_thp(const struct kfs *kfs, const struct guest *guest, struct pl
 
 	view_thp(kfs, &host);
 	if (thp_rules_obstacle(guest, &host, NULL, NULL, why, sizeof(why)))
-		add_note(plan, why);
+		plan_note(plan, "%s", why);
 }
 
 int dry_run(const struct kfs *kfs, const struct guest *guest, struct dry_run *result,

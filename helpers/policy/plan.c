@@ -57,12 +57,14 @@ struct plan_needs plan_needs_host(const struct guest *guest, const struct guest_
 	return needs;
 }
 
-__attribute__((format(printf, 2, 3))) static void add_note(struct plan *plan, const char *fmt, ...)
+void plan_note(struct plan *plan, const char *fmt, ...)
 {
+	void *more = reallocarray(plan->notes, plan->n_notes + 1, PLAN_NOTE_SIZE);
 	va_list ap;
 
-	if (plan->n_notes == PLAN_NOTES_MAX)
+	if (!more)
 		return;
+	plan->notes = more;
 	va_start(ap, fmt);
 	vsnprintf(plan->notes[plan->n_notes++], PLAN_NOTE_SIZE, fmt, ap);
 	va_end(ap);
@@ -557,7 +559,7 @@ static int make_steps(struct planner *p, struct err *err)
 	}
 	qsort(list->steps, list->n, sizeof(*list->steps), by_page_size);
 	if (p->guest->auto_placement)
-		add_note(
+		plan_note(
 			&p->plan,
 			"placement='auto': libvirt picks the node after this hook has run, so "
 			"pages are reserved on any node and may lie on another one than the guest");
@@ -608,10 +610,11 @@ static int add_store(struct planner *p, const char *wanted, struct err *err)
 		return err_prefix(err, rc, "guest '%s'", p->guest->name);
 	store_step_fill(p->guest, store, p->host, &step.store);
 	if (step.store.mount) {
-		add_note(&p->plan,
-			 "store '%s' is not mounted yet: whether the guest fits is found out after "
-			 "mounting it",
-			 step.store.store);
+		plan_note(
+			&p->plan,
+			"store '%s' is not mounted yet: whether the guest fits is found out after "
+			"mounting it",
+			step.store.store);
 	} else {
 		rc = store_verify(store, err);
 		if (rc < 0)
@@ -662,7 +665,7 @@ static int add_thp(struct planner *p, const struct guest_policy *policy, struct 
 		return 0;
 	if (thp_rules_obstacle(p->guest, p->host, store, policy->thp.manage ? &policy->thp : NULL,
 			       why, sizeof(why)))
-		add_note(&p->plan, "%s", why);
+		plan_note(&p->plan, "%s", why);
 	if (!thp_rules_wanted(p->guest, policy, tmpfs))
 		return 0;
 	thp_rules_fill(p->guest, policy, tmpfs, &step.thp);
@@ -722,6 +725,9 @@ void plan_free(struct plan *plan)
 		if (plan->list.steps[i].kind == STEP_HUGEPAGES)
 			free(plan->list.steps[i].hugepages.shares);
 	free(plan->list.steps);
+	free(plan->notes);
 	plan->list.steps = NULL;
 	plan->list.n = 0;
+	plan->notes = NULL;
+	plan->n_notes = 0;
 }

@@ -10,8 +10,7 @@
 #include "policy/ksm_rules.h"
 #include "policy/step.h"
 
-#define PLAN_NOTES_MAX 4
-#define PLAN_NOTE_SIZE 256
+#define PLAN_NOTE_SIZE 384
 
 /**
  * struct plan - What a guest's start needs.  Often nothing
@@ -22,8 +21,11 @@ struct plan {
 	struct step_list list;
 	enum ksm_gain ksm;
 	size_t n_notes;
-	char notes[PLAN_NOTES_MAX][PLAN_NOTE_SIZE];
+	char (*notes)[PLAN_NOTE_SIZE];
 };
+
+/* Adds to @plan's notes; without memory for it a note is left out */
+__attribute__((format(printf, 2, 3))) void plan_note(struct plan *plan, const char *fmt, ...);
 
 /* Sections of the configuration that a guest's plan depends on */
 struct plan_needs {

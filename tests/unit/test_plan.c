@@ -925,6 +925,26 @@ static void test_untouched_on_failure(void)
 	forget(&d);
 }
 
+/* However many there are, none is dropped */
+static void test_notes(void)
+{
+	struct plan plan = { 0 };
+	int i;
+
+	for (i = 0; i < 40; i++)
+		plan_note(&plan, "note %d", i);
+	CU_ASSERT_EQUAL(plan.n_notes, 40);
+	for (i = 0; i < (int)plan.n_notes; i++) {
+		char want[16];
+
+		snprintf(want, sizeof(want), "note %d", i);
+		UNIT_CHECK_STR(plan.notes[i], want, "%d", i);
+	}
+	plan_free(&plan);
+	CU_ASSERT_EQUAL(plan.n_notes, 0);
+	CU_ASSERT_PTR_NULL(plan.notes);
+}
+
 static void test_needs_host(void)
 {
 	static const struct {
@@ -994,6 +1014,7 @@ static CU_TestInfo tests[] = {
 	{ "large pages come first", test_large_pages_first },
 	{ "a plan changes nothing", test_pure },
 	{ "a refusal leaves the result alone", test_untouched_on_failure },
+	{ "no note is dropped", test_notes },
 	{ "who needs the host", test_needs_host },
 	{ "hosts without pools", test_poor_hosts },
 	CU_TEST_INFO_NULL,
