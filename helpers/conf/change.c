@@ -437,17 +437,24 @@ int change_remove(int rootfd, const char *profile, struct change *change, struct
 }
 
 /* As far as they were written.  The last one may be in place, and its directory not on the
- * disk: where it isn't it is no longer or not yet what we wrote, and nothing happens to it */
-static void write_back(int rootfd, struct change *change, size_t n)
+ * disk: where it isn't it is no longer or not yet what we wrote, and nothing happens to it.
+ * Return: false if a file may still have what we wrote */
+static bool write_back(int rootfd, struct change *change, size_t n)
 {
+	bool all = true;
+
 	while (n-- > 0) {
 		struct file_change *f = &change->files[n];
+		int rc = place_replace(rootfd, f->path, f->new, f->old, NULL, NULL);
 
-		place_replace(rootfd, f->path, f->new, f->old, NULL, NULL);
+		/* -EBUSY: it has other content, so not ours */
+		all = all && (rc == 0 || rc == -EBUSY);
 	}
+	return all;
 }
 
-static int write_files(int rootfd, struct change *change, struct err *err)
+/* @undone: Set on failure: no file has anything of the change */
+static int write_files(int rootfd, struct change *change, bool *undone, struct err *err)
 {
 	size_t i;
 
@@ -458,7 +465,7 @@ static int write_files(int rootfd, struct change *change, struct err *err)
 		int rc = place_replace(rootfd, f->path, f->old, f->new, &made_dir, err);
 
 		if (rc < 0) {
-			write_back(rootfd, change, i + 1);
+			*undone = write_back(rootfd, change, i + 1);
 			return rc;
 		}
 		e = record_find(&change->record, f->path);
@@ -498,6 +505,23 @@ static int announce(int rootfd, const char *profile, const struct record *former
 	return both.n > former->n ? record_write(rootfd, profile, &both, err) : 0;
 }
 
+/* With @former read and the new entries written down */
+static int write_announced(int rootfd, const char *profile, const struct record *former,
+			   struct change *change, struct err *err)
+{
+	bool undone = false;
+	int rc = write_files(rootfd, change, &undone, err);
+
+	if (rc == 0) {
+		finish(rootfd, change);
+		return record_write(rootfd, profile, &change->record, err);
+	}
+	/* What a file had before is worth knowing as long as it may have something of ours */
+	if (undone)
+		record_write(rootfd, profile, former, NULL);
+	return rc;
+}
+
 int change_write(int rootfd, const char *profile, struct change *change, struct err *err)
 {
 	struct record former;
@@ -509,13 +533,7 @@ int change_write(int rootfd, const char *profile, struct change *change, struct 
 	if (rc == 0)
 		rc = announce(rootfd, profile, &former, change, err);
 	if (rc == 0)
-		rc = write_files(rootfd, change, err);
-	if (rc == 0) {
-		finish(rootfd, change);
-		rc = record_write(rootfd, profile, &change->record, err);
-	} else {
-		record_write(rootfd, profile, &former, NULL);
-	}
+		rc = write_announced(rootfd, profile, &former, change, err);
 	record_free(&former);
 	return rc;
 }

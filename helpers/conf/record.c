@@ -7,14 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "conf/place.h"
 
 #define RECORD_VERSION 1
@@ -87,16 +88,12 @@ void record_drop(struct record *record, struct record_entry *entry)
 	memset(&record->entries[--record->n], 0, sizeof(*entry));
 }
 
+/* A person who applies a profile looks at what is printed, and may stop it */
+#define LOCK_WAIT_MS 30000
+
 int record_lock(int rootfd, struct err *err)
 {
-	int fd = file_make_dir(rootfd, RECORD_DIR, err);
-
-	if (fd < 0)
-		return err_prefix(err, fd, "cannot remember what is changed");
-	if (flock(fd, LOCK_EX) == 0)
-		return fd;
-	close(fd);
-	return err_sys(err, errno, "/" RECORD_DIR ": cannot lock");
+	return lock_take(rootfd, LOCK_CONF, clock_ms() + LOCK_WAIT_MS, err);
 }
 
 static void record_path(const char *profile, char path[PATH_MAX])
@@ -109,7 +106,9 @@ bool record_exists(int rootfd, const char *profile)
 	char path[PATH_MAX];
 
 	record_path(profile, path);
-	return faccessat(rootfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	/* A profile that can't be looked at for a moment is not one that was never applied */
+	return faccessat(rootfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+	       (errno != ENOENT && errno != ENOTDIR);
 }
 
 /* ---- bytes in JSON ---- */
@@ -199,9 +198,12 @@ static char *record_to_text(const struct record *record)
 /* qemu.conf can have passwords in it: a file that is there keeps its mode */
 static int make_private(int rootfd, const char *path, struct err *err)
 {
-	cleanup_close int fd =
-		openat(rootfd, path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	cleanup_close int dir = file_make_dir(rootfd, RECORD_DIR, err);
+	cleanup_close int fd = -1;
 
+	if (dir < 0)
+		return err_prefix(err, dir, "cannot remember what is changed");
+	fd = openat(rootfd, path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || fchmod(fd, 0600) < 0)
 		return err_sys(err, errno, "/%s: cannot write", path);
 	return 0;

@@ -60,12 +60,12 @@ struct record_entry *record_find(struct record *record, const char *path);
 void record_drop(struct record *record, struct record_entry *entry);
 
 /**
- * record_lock() - Nobody else applies or takes back anything until it is closed
- * Return: a descriptor of RECORD_DIR, which is made, or -errno
+ * record_lock() - Keep others from applying or taking back a profile
+ * Return: a descriptor for lock_release(), or -errno with a sentence
  */
 int record_lock(int rootfd, struct err *err);
 
-/* Is something of the profile applied, as far as we may see? */
+/* Is something of the profile applied?  True where that can't be seen: record_read() says why */
 bool record_exists(int rootfd, const char *profile);
 
 /* Empty where there is none.  To be freed in any case */

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "base/suggest.h"
 #include "base/text.h"
 #include "conf/change.h"
@@ -339,7 +340,7 @@ static int change(struct ctl *ctl, const struct profile *profile, bool apply, bo
 		  struct err *err)
 {
 	const int rootfd = ctl->kfs.rootfd;
-	cleanup_close int lock = -1;
+	cleanup_lock int lock = -1;
 	cleanup_free struct change *change = calloc(1, sizeof(*change));
 	struct parts parts = { 0 };
 	int rc = 0;

@@ -166,8 +166,8 @@ static json_t *to_json(const struct ledger *ledger)
 	return NULL;
 }
 
-static int write_with(int (*write)(int, const char *, const char *, size_t, struct err *),
-		      const struct state *state, const struct ledger *ledger, struct err *err)
+/* With the lock on the files */
+static int write_file(const struct state *state, const struct ledger *ledger, struct err *err)
 {
 	cleanup_json json_t *root = to_json(ledger);
 	cleanup_free char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
@@ -175,7 +175,7 @@ static int write_with(int (*write)(int, const char *, const char *, size_t, stru
 
 	if (!text)
 		return err_set(err, ENOMEM, "out of memory");
-	rc = write(state->guestsfd, ledger->uuid, text, strlen(text), err);
+	rc = file_replace_at(state->guestsfd, ledger->uuid, text, strlen(text), err);
 	if (rc < 0)
 		return err_prefix(err, rc, "the ledger in /" STATE_DIR "/guests cannot be written");
 	return 0;
@@ -183,12 +183,9 @@ static int write_with(int (*write)(int, const char *, const char *, size_t, stru
 
 int ledger_write(const struct state *state, const struct ledger *ledger, struct err *err)
 {
-	int rc;
+	cleanup_lock int lock = state_lock_files(state, err);
 
-	state_lock_files(state);
-	rc = write_with(file_replace_at, state, ledger, err);
-	state_unlock_files(state);
-	return rc;
+	return lock < 0 ? lock : write_file(state, ledger, err);
 }
 
 static int adopt(const struct state *state, const struct ledger *ledger, struct err *err)
@@ -202,28 +199,20 @@ static int adopt(const struct state *state, const struct ledger *ledger, struct 
 		return rc;
 	if (holds)
 		return err_set(err, EEXIST, "guest '%s' has a ledger by now", ledger->name);
-	return write_with(file_replace_at, state, ledger, err);
+	return write_file(state, ledger, err);
 }
 
 int ledger_adopt(const struct state *state, const struct ledger *ledger, struct err *err)
 {
-	int rc;
+	cleanup_lock int lock = state_lock_files(state, err);
 
-	state_lock_files(state);
-	rc = adopt(state, ledger, err);
-	state_unlock_files(state);
-	return rc;
-}
-
-int ledger_update(const struct state *state, const struct ledger *ledger, struct err *err)
-{
-	return write_with(file_update_at, state, ledger, err);
+	return lock < 0 ? lock : adopt(state, ledger, err);
 }
 
 static int read_and_mark(const struct state *state, const char *uuid, enum ledger_phase phase,
 			 struct ledger **ledger, struct err *err)
 {
-	int rc = ledger_read(state, uuid, ledger, err), tries;
+	int rc = ledger_read(state, uuid, ledger, err);
 
 	if (rc < 0)
 		return rc;
@@ -232,24 +221,16 @@ static int read_and_mark(const struct state *state, const char *uuid, enum ledge
 			       "the ledger was written by another version of libvirt-membacking "
 			       "and is left alone");
 	(*ledger)->phase = phase;
-	/* The holder of the host lock may sweep a half-written file away once */
-	for (tries = 0; tries < 3; tries++) {
-		rc = ledger_update(state, *ledger, err);
-		if (rc != -ENOENT || !state_has(state, uuid))
-			break;
-	}
-	return rc;
+	return write_file(state, *ledger, err);
 }
 
 int ledger_mark(const struct state *state, const char *uuid, enum ledger_phase phase,
 		struct ledger **ledger, struct err *err)
 {
+	cleanup_lock int lock = state_lock_files(state, err);
 	struct ledger *found = NULL;
-	int rc;
+	int rc = lock < 0 ? lock : read_and_mark(state, uuid, phase, &found, err);
 
-	state_lock_files(state);
-	rc = read_and_mark(state, uuid, phase, &found, err);
-	state_unlock_files(state);
 	if (rc == 0 && ledger)
 		*ledger = found;
 	else
@@ -266,16 +247,14 @@ static int save_running(const struct state *state, struct ledger *ledger, struct
 		ledger->phase = LEDGER_LEAVING;
 	ledger_free(found);
 	/* One that has become unreadable is replaced: we know what is in it */
-	return rc == -ENOENT ? rc : write_with(file_replace_at, state, ledger, err);
+	return rc == -ENOENT ? rc : write_file(state, ledger, err);
 }
 
 int ledger_save_running(const struct state *state, struct ledger *ledger, struct err *err)
 {
-	int rc;
+	cleanup_lock int lock = state_lock_files(state, err);
+	int rc = lock < 0 ? lock : save_running(state, ledger, err);
 
-	state_lock_files(state);
-	rc = save_running(state, ledger, err);
-	state_unlock_files(state);
 	if (rc == 0 && ledger->phase == LEDGER_LEAVING)
 		return err_set(err, ECANCELED,
 			       "guest '%s' ended meanwhile, and gives everything back",
@@ -285,6 +264,10 @@ int ledger_save_running(const struct state *state, struct ledger *ledger, struct
 
 int ledger_remove(const struct state *state, const char *uuid, struct err *err)
 {
+	cleanup_lock int lock = state_lock_files(state, err);
+
+	if (lock < 0)
+		return lock;
 	if (unlinkat(state->guestsfd, uuid, 0) < 0 && errno != ENOENT)
 		return err_sys(err, errno, "cannot remove /" STATE_DIR "/guests/%s", uuid);
 	return 0;
@@ -309,9 +292,7 @@ void ledger_free(struct ledger *ledger)
 
 /* ---- all of them ---- */
 
-/* "UUID.new": file_replace_at() was killed half-way.  The holder of the host
- * lock alone may remove it, and only if no hook without the lock (started,
- * stopped) can be writing it now */
+/* "UUID.new": file_replace_at() was killed half-way, or is under way at this moment */
 static bool is_leftover(const char *name)
 {
 	char uuid[GUEST_UUID_SIZE];
@@ -321,6 +302,16 @@ static bool is_leftover(const char *name)
 	memcpy(uuid, name, 36);
 	uuid[36] = '\0';
 	return text_is_uuid(uuid);
+}
+
+/* All who write one hold the lock on the files: with it in our hands it is a leftover.  If
+ * that lock can't be had, the next round removes it */
+static void remove_leftover(const struct state *state, const char *name)
+{
+	cleanup_lock int lock = state_lock_files(state, NULL);
+
+	if (lock >= 0)
+		unlinkat(state->guestsfd, name, 0);
 }
 
 static int add_ledger(struct ledgers *ledgers, struct ledger *ledger)
@@ -394,7 +385,7 @@ int ledgers_read(const struct state *state, bool clean, struct ledgers *ledgers,
 		return err_sys(err, errno, "cannot list /" STATE_DIR "/guests");
 	while (rc == 0 && (errno = 0, entry = readdir(dir))) {
 		if (clean && is_leftover(entry->d_name))
-			unlinkat(state->guestsfd, entry->d_name, 0);
+			remove_leftover(state, entry->d_name);
 		if (text_is_uuid(entry->d_name))
 			rc = read_one(state, entry->d_name, &result, err);
 	}

@@ -99,15 +99,6 @@ int ledger_write(const struct state *state, const struct ledger *ledger, struct 
 int ledger_adopt(const struct state *state, const struct ledger *ledger, struct err *err);
 
 /**
- * ledger_update() - ledger_write() of a ledger that must still exist
- *
- * For those who don't hold the host lock: another operation may settle the guest
- * and remove the ledger meanwhile, and it must not come back.
- * Return: also -ENOENT
- */
-int ledger_update(const struct state *state, const struct ledger *ledger, struct err *err);
-
-/**
  * ledger_mark() - Change the phase of a guest's ledger and nothing else
  * @uuid:	Whose
  * @ledger:	Result: the ledger as it is then; may be NULL

@@ -18,10 +18,6 @@
 #include "lifecycle/view_thp.h"
 #include "memory/smaps.h"
 
-/* flock(2) hands the lock to nobody in particular: those who have waited get
- * their chance while we sleep */
-#define OTHERS_TURN_MS 2
-
 /* Pages that are still in use at release are usually free a moment later */
 #define RELEASE_WAIT_MS 2000
 #define RELEASE_POLL_MS 20
@@ -151,7 +147,7 @@ static int pause_run(struct step_ctx *ctx, void (*work)(void *arg), void *arg, s
 	if (work)
 		work(arg);
 	else
-		clock_sleep_ms(OTHERS_TURN_MS);
+		clock_sleep_ms(LOCK_TURN_MS);
 	rc = round_begin(run->round, clock_ms() + run->round->lock_deadline_ms, run->ledger->uuid,
 			 err);
 	if (rc < 0)

@@ -4,17 +4,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/text.h"
 
-/* Those who hold it have one small file to read and to write */
-#define FILES_WAIT_MS 1000
+/* A holder has one small file to read and to write.  A hundred of them are done in a second,
+ * and libvirt's call of the hook is not held up for long by one that was stopped */
+#define FILES_WAIT_MS 10000
 
 int state_open(int rootfd, bool create, struct state *state, struct err *err)
 {
@@ -30,6 +30,7 @@ int state_open(int rootfd, bool create, struct state *state, struct err *err)
 		close(result.dirfd);
 		return err_prefix(err, rc, "the state directory /" STATE_DIR);
 	}
+	result.files_wait_ms = FILES_WAIT_MS;
 	*state = result;
 	return 0;
 }
@@ -83,58 +84,20 @@ bool state_has(const struct state *state, const char *uuid)
 
 int state_lock(struct state *state, uint64_t deadline, struct err *err)
 {
-	int fd = openat(state->dirfd, "lock",
-			O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0600);
-	int rc = 0;
+	int fd = lock_take_at(state->dirfd, LOCK_HOST, deadline, err);
 
 	if (fd < 0)
-		return err_sys(err, errno, "cannot open /" STATE_DIR "/lock");
-	/* Try first: no timer is needed when nobody else is there */
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		rc = -errno;
-		if (rc == -EWOULDBLOCK && deadline) {
-			clock_alarm_start(clock_left_ms(deadline));
-			do {
-				rc = flock(fd, LOCK_EX) < 0 ? -errno : 0;
-			} while (rc == -EINTR && clock_left_ms(deadline));
-			clock_alarm_stop();
-		}
-	}
-	if (rc == 0) {
-		state->lockfd = fd;
-		return 0;
-	}
-	close(fd);
-	if (rc == -EINTR)
-		return err_set(err, ETIMEDOUT,
-			       "another libvirt-membacking operation holds /" STATE_DIR
-			       "/lock (see: fuser -v /" STATE_DIR "/lock); if the host is only "
-			       "busy, raise lock_deadline in membacking.conf");
-	if (rc == -EWOULDBLOCK)
-		return err_set(err, EAGAIN, "another libvirt-membacking operation is under way");
-	return err_sys(err, -rc, "cannot lock /" STATE_DIR "/lock");
+		return fd;
+	state->lockfd = fd;
+	return 0;
 }
 
 void state_unlock(struct state *state)
 {
-	if (state->lockfd < 0)
-		return;
-	/* A child that could not be killed has the descriptor too */
-	flock(state->lockfd, LOCK_UN);
-	close(state->lockfd);
-	state->lockfd = -1;
+	lock_release(&state->lockfd);
 }
 
-void state_lock_files(const struct state *state)
+int state_lock_files(const struct state *state, struct err *err)
 {
-	int tries = 0;
-
-	while (flock(state->dirfd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK &&
-	       tries++ < FILES_WAIT_MS)
-		clock_sleep_ms(1);
-}
-
-void state_unlock_files(const struct state *state)
-{
-	flock(state->dirfd, LOCK_UN);
+	return lock_take_at(state->dirfd, LOCK_FILES, clock_ms() + state->files_wait_ms, err);
 }

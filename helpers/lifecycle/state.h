@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The state directory, its lock, and the ledgers in it.
+ * The state directory and the ledgers in it.
  *
- * /run/libvirt-membacking/lock		flock(2): one change of the host at a time
  * /run/libvirt-membacking/guests/UUID	the ledger of one guest
+ * Its locks: base/lock.h
  *
  * Only this room knows these files.
  */
@@ -13,19 +13,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct err;
+#include "base/lock.h"
 
-#ifndef STATE_DIR
-#define STATE_DIR "run/libvirt-membacking"
-#endif
+struct err;
 
 struct state {
 	int dirfd;    /* STATE_DIR */
 	int guestsfd; /* STATE_DIR/guests */
 	int lockfd;   /* -1: not held */
+	/* How long state_lock_files() waits */
+	uint64_t files_wait_ms;
 };
 
-#define STATE_CLOSED ((struct state){ -1, -1, -1 })
+#define STATE_CLOSED ((struct state){ .dirfd = -1, .guestsfd = -1, .lockfd = -1 })
 
 /**
  * state_open() - Open the state directory below @rootfd
@@ -52,11 +52,10 @@ void state_unlock(struct state *state);
 /**
  * state_lock_files() - Keep a ledger as it is between reading and writing it
  *
- * Held for the moment that takes, with or without the host lock, and by nobody for
- * longer: whoever marks a ledger never waits for a change of the host.
- * A process that was stopped while holding it is not waited for.
+ * Held for the moment that takes, with or without the host lock: a process that marks a
+ * ledger never waits for a change of the host.
+ * Return: a descriptor for lock_release(), or -errno: nothing may be written then
  */
-void state_lock_files(const struct state *state);
-void state_unlock_files(const struct state *state);
+int state_lock_files(const struct state *state, struct err *err);
 
 #endif

@@ -424,6 +424,30 @@ static void test_damaged_record(void)
 	delete (RECORD_DIR "/p.json");
 }
 
+/* Between the plan and its writing the record can't be read: it must not be taken for none */
+static void test_unreadable_for_a_moment(void)
+{
+	struct parts parts = make_parts("own = 2\n", NULL, "/n");
+	struct change *change = calloc(1, sizeof(*change));
+	cleanup_free char *record = NULL;
+	struct err err = { "" };
+
+	begin();
+	CU_ASSERT_EQUAL(apply("own = 1\n", NULL, "/m").rc, 0);
+	record = get(RECORD_DIR "/p.json");
+	CU_ASSERT_EQUAL(change_apply(rootfd, "p", &parts, change, &err), 0);
+	put(RECORD_DIR "/p.json", "{ not now");
+	CU_ASSERT_EQUAL(change_write(rootfd, "p", change, &err), -EINVAL);
+	check_file(RECORD_DIR "/p.json", "{ not now", "is left alone");
+	CU_ASSERT_TRUE(record_exists(rootfd, "p"));
+	put(RECORD_DIR "/p.json", record);
+	change_free(change);
+	free(change);
+	parts_free(&parts);
+	CU_ASSERT_EQUAL(take_back().rc, 0);
+	check_file(QEMU, BEFORE, "as it was");
+}
+
 static CU_TestInfo tests[] = {
 	{ "applied, applied again, taken back", test_round_trip },
 	{ "other lines were edited", test_edited_beside },
@@ -438,6 +462,7 @@ static CU_TestInfo tests[] = {
 	{ "interrupted", test_interrupted },
 	{ "owner and mode", test_owner_and_mode },
 	{ "a damaged record", test_damaged_record },
+	{ "a record can't be read for a moment", test_unreadable_for_a_moment },
 	CU_TEST_INFO_NULL,
 };
 

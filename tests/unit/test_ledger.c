@@ -6,10 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/lock.h"
 #include "kernel/kfs.h"
 #include "lifecycle/state.h"
 #include "steps/steps.h"
@@ -308,6 +311,111 @@ static void test_adopt(void)
 	close_shelf(&s);
 }
 
+/* What is not locked is not written */
+static void test_files_locked(void)
+{
+	struct ledger a = sample(UUID_A, "g"), *copy = NULL;
+	struct shelf s;
+	int lock;
+
+	open_shelf(&s);
+	CU_ASSERT_EQUAL(ledger_write(&s.state, &a, &s.err), 0);
+	lock = state_lock_files(&s.state, &s.err);
+	UNIT_CHECK(lock >= 0, "%s", s.err.text);
+	s.state.files_wait_ms = 20;
+	a.phase = LEDGER_LEAVING;
+	CU_ASSERT_EQUAL(ledger_write(&s.state, &a, &s.err), -ETIMEDOUT);
+	UNIT_CHECK(strstr(s.err.text, "files.lock"), "%s", s.err.text);
+	CU_ASSERT_EQUAL(ledger_save_running(&s.state, &a, &s.err), -ETIMEDOUT);
+	CU_ASSERT_EQUAL(ledger_adopt(&s.state, &a, &s.err), -ETIMEDOUT);
+	CU_ASSERT_EQUAL(ledger_mark(&s.state, UUID_A, LEDGER_LEAVING, NULL, &s.err), -ETIMEDOUT);
+	CU_ASSERT_EQUAL(ledger_remove(&s.state, UUID_A, &s.err), -ETIMEDOUT);
+	CU_ASSERT_EQUAL_FATAL(ledger_read(&s.state, UUID_A, &copy, &s.err), 0);
+	CU_ASSERT_EQUAL(copy->phase, LEDGER_RUNNING);
+	ledger_free(copy);
+	lock_release(&lock);
+	step_list_free(&a.list);
+	close_shelf(&s);
+}
+
+/* Any user can lock what he can open for reading */
+static void test_directories_locked(void)
+{
+	struct ledger a = sample(UUID_A, "g");
+	struct ledgers ledgers = { 0 };
+	struct shelf s;
+	int top, guests;
+
+	open_shelf(&s);
+	top = openat(s.root, STATE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	guests = openat(s.root, STATE_DIR "/guests", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CU_ASSERT_EQUAL(flock(top, LOCK_EX | LOCK_NB), 0);
+	CU_ASSERT_EQUAL(flock(guests, LOCK_EX | LOCK_NB), 0);
+	s.state.files_wait_ms = 0;
+	CU_ASSERT_EQUAL(state_lock(&s.state, 0, &s.err), 0);
+	CU_ASSERT_EQUAL(ledger_write(&s.state, &a, &s.err), 0);
+	CU_ASSERT_EQUAL(ledger_mark(&s.state, UUID_A, LEDGER_LEAVING, NULL, &s.err), 0);
+	CU_ASSERT_EQUAL(ledgers_read(&s.state, true, &ledgers, &s.err), 0);
+	CU_ASSERT_EQUAL(ledgers.n, 1);
+	ledgers_free(&ledgers);
+	CU_ASSERT_EQUAL(ledger_remove(&s.state, UUID_A, &s.err), 0);
+	close(guests);
+	close(top);
+	step_list_free(&a.list);
+	close_shelf(&s);
+}
+
+#define MANY   64
+#define SWEEPS 20
+
+static void many_uuid(int i, char uuid[GUEST_UUID_SIZE])
+{
+	snprintf(uuid, GUEST_UUID_SIZE, "%08x-cdaf-9455-926a-d65c16db1809", (unsigned int)i);
+}
+
+static void reconnect_one(int root, int i)
+{
+	struct state state = STATE_CLOSED;
+	char uuid[GUEST_UUID_SIZE];
+	struct ledger ledger;
+	struct err err;
+
+	many_uuid(i, uuid);
+	ledger = sample(uuid, "g");
+	if (state_open(root, true, &state, &err) < 0 || ledger_adopt(&state, &ledger, &err) < 0 ||
+	    ledger_mark(&state, uuid, LEDGER_RUNNING, NULL, &err) < 0) {
+		fprintf(stderr, "%d: %s\n", i, err.text);
+		_exit(1);
+	}
+	_exit(0);
+}
+
+/* libvirt's daemon starts with many guests running: each writes its ledger, while others
+ * take what is half-written for left behind */
+static void test_many_reconnect(void)
+{
+	int i, status, bad = 0, sweeper = 0;
+	struct ledgers ledgers = { 0 };
+	struct shelf s;
+
+	open_shelf(&s);
+	fflush(stdout);
+	for (i = 0; i < MANY; i++)
+		if (!fork())
+			reconnect_one(s.root, i);
+	for (i = 0; i < SWEEPS; i++) {
+		sweeper += ledgers_read(&s.state, true, &ledgers, &s.err) < 0;
+		ledgers_free(&ledgers);
+	}
+	while (wait(&status) > 0)
+		bad += status != 0;
+	UNIT_CHECK(!bad && !sweeper, "%d of %d have no ledger, %d", bad, MANY, sweeper);
+	CU_ASSERT_EQUAL(ledgers_read(&s.state, true, &ledgers, &s.err), 0);
+	CU_ASSERT_EQUAL(ledgers.n, MANY);
+	ledgers_free(&ledgers);
+	close_shelf(&s);
+}
+
 static void test_boot_id(void)
 {
 	char path[512], boot_id[LEDGER_BOOT_ID_SIZE];
@@ -329,6 +437,9 @@ static CU_TestInfo tests[] = {
 	{ "all ledgers", test_all },
 	{ "a ledger can't be written", test_unwritable },
 	{ "a guest that is found running", test_adopt },
+	{ "the files are locked", test_files_locked },
+	{ "others lock the directories", test_directories_locked },
+	{ "many guests are found running", test_many_reconnect },
 	{ "the boot id", test_boot_id },
 	CU_TEST_INFO_NULL,
 };

@@ -148,29 +148,9 @@ static void test_holder_dies(void)
 	close(root);
 }
 
-/* A link in the place of the lock is not followed */
-static void test_lock_is_a_link(void)
-{
-	const char *dir = unit_tmpdir();
-	struct state state = STATE_CLOSED;
-	struct err err = { "" };
-	int root = open_dir(dir);
-
-	CU_ASSERT_EQUAL_FATAL(state_open(root, true, &state, &err), 0);
-	CU_ASSERT_EQUAL_FATAL(symlinkat("/tmp/membacking-nowhere", state.dirfd, "lock"), 0);
-	CU_ASSERT_EQUAL(state_lock(&state, 0, &err), -ELOOP);
-	UNIT_CHECK(strstr(err.text, "cannot open /run/libvirt-membacking/lock"), "%s", err.text);
-	CU_ASSERT_EQUAL(access("/tmp/membacking-nowhere", F_OK), -1);
-	state_close(&state);
-	close(root);
-}
-
 static CU_TestInfo tests[] = {
-	{ "opening", test_open },
-	{ "directories of others", test_distrust },
-	{ "the lock", test_lock },
-	{ "the lock's holder ends", test_holder_dies },
-	{ "the lock is a link", test_lock_is_a_link },
+	{ "opening", test_open },  { "directories of others", test_distrust },
+	{ "the lock", test_lock }, { "the lock's holder ends", test_holder_dies },
 	CU_TEST_INFO_NULL,
 };
 
