@@ -71,6 +71,26 @@ static uint64_t surplus_elsewhere(const struct change *c)
 	return sum;
 }
 
+/* Does this kernel belong to those that may add the other nodes' surplus? */
+static bool may_add_surplus(const struct kfs *kfs)
+{
+	unsigned int major, minor;
+	char release[128];
+
+	if (kfs_read(kfs, "proc/sys/kernel/osrelease", release, sizeof(release), NULL) < 0 ||
+	    sscanf(release, "%u.%u", &major, &minor) != 2)
+		return false;
+	return major < 6 || (major == 6 && minor < 7);
+}
+
+/* What this kernel may add to a per-node write of its own accord */
+static uint64_t may_be_added(const struct change *c)
+{
+	uint64_t surplus = surplus_elsewhere(c);
+
+	return surplus && may_add_surplus(c->ctx->kfs) ? surplus : 0;
+}
+
 /* Whose the pool was before its first growth on this share's account */
 static void note_foreign(struct change *c, const struct hugepages_pool *pool)
 {
@@ -138,16 +158,30 @@ static void find_out(struct change *c)
 		c->view->own = u64_sub_floor(c->view->own + c->share->own, own);
 }
 
+/**
+ * grown() - How many pages of what a pool has gained are ours
+ * @added:	What the kernel may have added to the write
+ *
+ * What an administrator adds between our write and our read-back is not: never more
+ * than was asked for.  The kernel adds all of @added or nothing, so a pool that has
+ * grown by something in between has grown by the administrator's pages.
+ */
+static uint64_t grown(uint64_t increase, uint64_t pages, uint64_t added)
+{
+	return increase >= u64_add_sat(pages, added) ? u64_add_sat(pages, added) :
+						       u64_min(increase, pages);
+}
+
 /* One write upwards.  Return: pages gained or -errno */
 static int64_t grow_once(struct change *c, uint64_t pages, uint64_t until, struct err *err)
 {
+	uint64_t own, gained, added = may_be_added(c);
 	struct hugepages_pool before, after;
-	uint64_t own, gained;
 	int rc = read_pool(c, &before, err);
 
 	if (rc < 0)
 		return rc;
-	rc = announce(c, &before, u64_add_sat(pages, surplus_elsewhere(c)), 0, err);
+	rc = announce(c, &before, u64_add_sat(pages, added), 0, err);
 	if (rc < 0)
 		return rc;
 	after = before;
@@ -159,7 +193,8 @@ static int64_t grow_once(struct change *c, uint64_t pages, uint64_t until, struc
 		return rc;
 	}
 	c->share->chunk = (struct step_chunk){ 0 };
-	own = u64_sub_floor(hugepages_persistent(&after), hugepages_persistent(&before));
+	own = grown(u64_sub_floor(hugepages_persistent(&after), hugepages_persistent(&before)),
+		    pages, added);
 	gained = u64_min(own, u64_sub_floor(after.total, before.total));
 	c->share->own += own;
 	c->share->promoted += own - gained;
@@ -227,18 +262,6 @@ static int may_shrink(struct change *c, uint64_t *pages, struct err *err)
 	return 0;
 }
 
-/* Does this kernel belong to those that may add the other nodes' surplus? */
-static bool may_add_surplus(const struct kfs *kfs)
-{
-	unsigned int major, minor;
-	char release[128];
-
-	if (kfs_read(kfs, "proc/sys/kernel/osrelease", release, sizeof(release), NULL) < 0 ||
-	    sscanf(release, "%u.%u", &major, &minor) != 2)
-		return false;
-	return major < 6 || (major == 6 && minor < 7);
-}
-
 /**
  * struct shrink - The result of one write downwards
  * @gone:	Persistent pages that went, at most our own
@@ -252,11 +275,33 @@ struct shrink {
 	bool added;
 };
 
+/**
+ * judge_shrink() - What became of our pages, and what others did to the pool meanwhile
+ * @corrected:	The write made up for what the kernel adds
+ *
+ * Never more than was asked for: others answer for what they took beyond that.  And no
+ * less, where the kernel adds nothing: it turns pages in use into surplus rather than
+ * miss the number, so a larger one is that of an administrator who has added pages.
+ */
+static void judge_shrink(const struct change *c, const struct hugepages_pool *before,
+			 const struct hugepages_pool *after, uint64_t target, bool corrected,
+			 struct shrink *result)
+{
+	uint64_t was = hugepages_persistent(before), is = hugepages_persistent(after);
+	uint64_t asked = was - target, added = may_be_added(c), gone = asked;
+
+	result->added = added && !corrected && is == u64_add_sat(target, added);
+	result->grown = result->added ? u64_sub_floor(is, was) : 0;
+	if (added)
+		gone = u64_min(u64_sub_floor(was, is), asked);
+	result->gone = u64_min(gone, c->share->own);
+}
+
 static int shrink_once(struct change *c, uint64_t pages, uint64_t correction, struct shrink *result,
 		       struct err *err)
 {
 	struct hugepages_pool before, after;
-	uint64_t was, is, target;
+	uint64_t target;
 	int rc = read_pool(c, &before, err);
 
 	if (rc < 0)
@@ -265,8 +310,7 @@ static int shrink_once(struct change *c, uint64_t pages, uint64_t correction, st
 	if (rc < 0)
 		return rc;
 	after = before;
-	was = hugepages_persistent(&before);
-	target = u64_sub_floor(was, pages + correction);
+	target = u64_sub_floor(hugepages_persistent(&before), pages + correction);
 	rc = hugepages_write_pool(c->ctx->kfs, &c->ctx->host->numa, &after, target, 0, err);
 	if (rc < 0) {
 		find_out(c);
@@ -274,11 +318,7 @@ static int shrink_once(struct change *c, uint64_t pages, uint64_t correction, st
 	}
 	c->share->chunk = (struct step_chunk){ 0 };
 	c->view->pool = after;
-	is = hugepages_persistent(&after);
-	result->gone = u64_min(u64_sub_floor(was, is), c->share->own);
-	result->grown = u64_sub_floor(is, was);
-	result->added = !correction && is - target == surplus_elsewhere(c) && is != target &&
-			may_add_surplus(c->ctx->kfs);
+	judge_shrink(c, &before, &after, target, correction, result);
 	c->share->own = c->share->own + result->grown - result->gone;
 	c->view->own = u64_sub_floor(c->view->own + result->grown, result->gone);
 	return 0;
@@ -333,7 +373,7 @@ int64_t pool_unpromote(struct step_ctx *ctx, const struct step_hugepages *hp,
 		return rc;
 	pages = u64_min(share->own, share->promoted);
 	/* With surplus elsewhere an old kernel would not do what it is told */
-	if (!pages || c.view->pool.free || (surplus_elsewhere(&c) && may_add_surplus(ctx->kfs)))
+	if (!pages || c.view->pool.free || may_be_added(&c))
 		return 0;
 	rc = shrink_once(&c, pages, 0, &result, err);
 	if (rc < 0)

@@ -194,6 +194,21 @@ static bool share_is(const struct step_share *share, uint64_t have, uint64_t own
 	       UNIT_CHECK(!share->chunk.grow && !share->chunk.shrink, "a chunk is left");
 }
 
+/* What the administrator adds to the pool of node 0 between our write and our read-back,
+ * once; negative: takes */
+static int64_t after_write_pages;
+
+static void admin_after_write(struct fake_kernel *fk)
+{
+	struct fake_pool pool = fake_pool(fk, 0, PAGE_2M);
+	uint64_t persistent = pool.nr - pool.surplus;
+
+	event(fk->data);
+	if (after_write_pages)
+		fake_write_pool(fk, 0, PAGE_2M, persistent + (uint64_t)after_write_pages);
+	after_write_pages = 0;
+}
+
 /* ---- apply and undo ---- */
 
 static void test_grow_and_give_back(void)
@@ -397,6 +412,42 @@ static void test_old_kernel(void)
 	close_bench(&b);
 }
 
+/* From 6.7 on no kernel adds the others' surplus, so as many pages more are another
+ * writer's; before, they are what the kernel added.  @own: how many count as ours */
+static void test_old_kernel_boundary(void)
+{
+	static const struct {
+		const char *release;
+		bool adds;
+		uint64_t own;
+	} rows[] = {
+		{ "5.10.0\n", true, 140 },    { "6.6.99\n", true, 140 },
+		{ "6.6.0-rc1\n", true, 140 }, { "6.7.0\n", false, 100 },
+		{ "6.12.1\n", false, 100 },   { "7.0.0\n", false, 100 },
+		{ "10.1.0\n", false, 100 },   { "strange\n", false, 100 },
+	};
+	struct step_share *share;
+	struct err err = { "" };
+	struct bench b;
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		open_bench(&b);
+		b.fk.adds_surplus = rows[i].adds;
+		b.fk.after_write = admin_after_write;
+		fake_put(&b.fk, "proc/sys/kernel/osrelease", rows[i].release);
+		fake_set_pool(&b.fk, 1, PAGE_2M, (struct fake_pool){ 40, 0, 40 });
+		share = want(&b, 0, 0, 100);
+		look(&b);
+		after_write_pages = rows[i].adds ? 0 : 40;
+		CU_ASSERT_EQUAL(pool_grow(&b.ctx, &b.step.hugepages, share, 100, UINT64_MAX, &err),
+				(int64_t)rows[i].own);
+		UNIT_CHECK(share->own == rows[i].own, "%s: own %" PRIu64, rows[i].release,
+			   share->own);
+		close_bench(&b);
+	}
+}
+
 /* The same release number, but a distribution that has backported the fix */
 static void test_old_kernel_fixed(void)
 {
@@ -585,6 +636,51 @@ static void test_writer_while_giving_back(void)
 	b.on_save = admin_adds_50;
 	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 150, 150, 0);
+	close_bench(&b);
+}
+
+static void test_added_before_the_reading(void)
+{
+	static const int64_t pages[] = { 1, 50, 500 };
+	struct err err = { "" };
+	struct bench b;
+	size_t i;
+
+	for (i = 0; i < ROWS(pages); i++) {
+		open_bench(&b);
+		b.fk.after_write = admin_after_write;
+		fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
+		want(&b, 0, 0, 80);
+		after_write_pages = pages[i];
+		UNIT_CHECK(apply(&b, &err) == 0, "%zu: %s", i, err.text);
+		share_is(&b.room.shares[0], 80, 80);
+		/* and while we give back */
+		after_write_pages = pages[i];
+		UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%zu: %s", i, err.text);
+		share_is(&b.room.shares[0], 0, 0);
+		fake_pool_is(&b.fk, 0, PAGE_2M, 100 + 2 * (uint64_t)pages[i],
+			     100 + 2 * (uint64_t)pages[i], 0);
+		close_bench(&b);
+	}
+}
+
+/* Taken while we give back in part: no more of ours is gone than we gave */
+static void test_taken_before_the_reading(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	b.fk.after_write = admin_after_write;
+	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
+	want(&b, 0, 0, 80);
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	b.leaving = true;
+	look(&b);
+	after_write_pages = -20;
+	CU_ASSERT_EQUAL(pool_shrink(&b.ctx, &b.step.hugepages, &b.room.shares[0], 30, &err), 30);
+	share_is(&b.room.shares[0], 80, 50);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 130, 130, 0);
 	close_bench(&b);
 }
 
@@ -1007,6 +1103,7 @@ static CU_TestInfo tests[] = {
 	{ "surplus pages are promoted beside idle ones", test_surplus_promoted_beside_idle },
 	{ "much surplus", test_much_surplus },
 	{ "an old kernel gives more than asked", test_old_kernel },
+	{ "kernels before and after 6.7", test_old_kernel_boundary },
 	{ "an old kernel with the fix", test_old_kernel_fixed },
 	{ "an old kernel with much surplus elsewhere", test_old_kernel_large_surplus },
 	{ "surplus in use keeps pages idle", test_surplus_keeps_idle },
@@ -1015,6 +1112,8 @@ static CU_TestInfo tests[] = {
 	{ "idle pages of others", test_others_idle },
 	{ "another writer while growing", test_writer_while_growing },
 	{ "another writer while giving back", test_writer_while_giving_back },
+	{ "added before the reading", test_added_before_the_reading },
+	{ "taken before the reading", test_taken_before_the_reading },
 	{ "another writer that never stops", test_writer_that_never_stops },
 	{ "a loss is charged to us", test_loss_is_ours },
 	{ "the kernel refuses the write", test_write_refused },
