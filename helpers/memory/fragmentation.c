@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "kernel/kfs.h"
+#include "memory/base_page.h"
 #include "memory/numa.h"
 
 /* A node has five zones at most */
@@ -272,7 +273,7 @@ static void read_pagetypeinfo(const struct kfs *kfs, struct fragmentation *f)
 
 int fragmentation_read(const struct kfs *kfs, struct fragmentation *f, struct err *err)
 {
-	struct fragmentation result = { .page_kib = (uint64_t)sysconf(_SC_PAGESIZE) / 1024 };
+	struct fragmentation result = { .page_kib = base_page_kib(kfs) };
 	int rc = read_buddyinfo(kfs, &result, err);
 
 	if (rc == 0)

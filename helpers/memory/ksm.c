@@ -10,16 +10,12 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "kernel/kfs.h"
+#include "memory/base_page.h"
 #include "memory/choice.h"
 
-static int64_t page_kib(void)
+static int64_t pages_to_kib(const struct kfs *kfs, uint64_t pages)
 {
-	return sysconf(_SC_PAGESIZE) / 1024;
-}
-
-static int64_t pages_to_kib(uint64_t pages)
-{
-	return (int64_t)u64_min(u64_mul_sat(pages, (uint64_t)page_kib()), INT64_MAX);
+	return (int64_t)u64_min(u64_mul_sat(pages, base_page_kib(kfs)), INT64_MAX);
 }
 
 /* A number that may be negative */
@@ -60,7 +56,7 @@ int ksm_read(const struct kfs *kfs, struct ksm *ksm, struct err *err)
 	if (rc == 0 && read_profit(kfs, &result.saved_kib) < 0) {
 		rc = kfs_read_u64(kfs, KSM_DIR "/pages_sharing", &pages, err);
 		if (rc == 0)
-			result.saved_kib = pages_to_kib(pages);
+			result.saved_kib = pages_to_kib(kfs, pages);
 	}
 	if (rc == 0)
 		*ksm = result;
@@ -79,7 +75,7 @@ int ksm_read_merged(const struct kfs *kfs, struct ksm_merged *merged, struct err
 	/* Since 6.6, and only with use_zero_pages: empty pages, which are counted apart */
 	kfs_read_u64(kfs, KSM_DIR "/ksm_zero_pages", &zero, NULL);
 	merged->shared = shared;
-	merged->apart_kib = (uint64_t)pages_to_kib(u64_add_sat(sharing, zero));
+	merged->apart_kib = (uint64_t)pages_to_kib(kfs, u64_add_sat(sharing, zero));
 	return 0;
 }
 
@@ -172,6 +168,6 @@ int ksm_process_saved(const struct kfs *kfs, pid_t pid, int64_t *saved_kib)
 	snprintf(path, sizeof(path), "proc/%d/ksm_merging_pages", pid);
 	rc = kfs_read_u64(kfs, path, &pages, NULL);
 	if (rc == 0)
-		*saved_kib = pages_to_kib(pages);
+		*saved_kib = pages_to_kib(kfs, pages);
 	return rc;
 }

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "kernel/kfs.h"
+#include "memory/base_page.h"
 
 #define NODE_DIR "sys/devices/system/node"
 
@@ -240,7 +241,7 @@ static int read_node_ids(const struct kfs *kfs, struct nodeset *set, struct err 
 static void read_percpu_lists(const struct kfs *kfs, struct numa *numa)
 {
 	cleanup_fclose FILE *f = kfs_stream(kfs, "proc/zoneinfo");
-	const uint64_t page_kib = (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
+	const uint64_t page_kib = base_page_kib(kfs);
 	struct numa_node *node = NULL;
 	unsigned long long count;
 	unsigned int id;

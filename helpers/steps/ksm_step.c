@@ -31,6 +31,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "kernel/kfs.h"
+#include "memory/base_page.h"
 #include "memory/ksm.h"
 #include "policy/config_keys.h"
 #include "policy/ksm_rules.h"
@@ -87,7 +88,7 @@ static int read_memory(const struct step_ctx *ctx, struct ksm_host *host, struct
 
 static int read_host(const struct step_ctx *ctx, struct ksm_host *host, struct err *err)
 {
-	*host = (struct ksm_host){ .page_kib = (uint64_t)sysconf(_SC_PAGESIZE) / 1024 };
+	*host = (struct ksm_host){ .page_kib = base_page_kib(ctx->kfs) };
 	host->advisor = ksm_has_advisor(ctx->kfs, &host->advising);
 	return read_memory(ctx, host, err);
 }

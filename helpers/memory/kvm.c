@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "memory/kvm.h"
+
+#include <string.h>
+
+#include "kernel/kfs.h"
+
+bool kvm_refuses_hugepages(const struct kfs *kfs)
+{
+	char text[8];
+
+	return kfs_read(kfs, KVM_HPAGE_FILE, text, sizeof(text), NULL) == 0 &&
+	       (!strcmp(text, "0") || !strcmp(text, "N"));
+}
