@@ -284,7 +284,7 @@ int check_host_read(const struct ctl *ctl, const struct look *look, struct check
 	if (rc == 0)
 		rc = read_qemus(&ctl->kfs, host->ledgers, host, err);
 	if (rc == 0)
-		rc = ctl->root ? libvirt_host_read(ctl->kfs.rootfd, &host->libvirt, err) :
+		rc = ctl->root ? libvirt_host_read(&ctl->kfs, &host->libvirt, err) :
 				 libvirt_host_ask(&host->libvirt, err);
 	if (rc == 0)
 		rc = read_running(&ctl->kfs, host, err);

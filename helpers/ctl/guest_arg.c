@@ -4,18 +4,37 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "ctl/domain_xml.h"
+#include "ctl/libvirt_host.h"
 #include "guest/guest.h"
+#include "guest/guest_files.h"
+
+int guest_arg_xml(const struct ctl *ctl, char **xml, size_t *len, struct err *err)
+{
+	if (ctl->xml)
+		return domain_xml_from_file(ctl->xml, xml, len, err);
+	if (ctl->root)
+		return libvirt_host_find(&ctl->kfs, ctl->args[0], xml, len, err);
+	return domain_xml_from_libvirt(ctl->args[0], xml, len, err);
+}
 
 int guest_arg(const struct ctl *ctl, struct guest **guest, struct err *err)
 {
-	const char *name = ctl->xml ? ctl->xml : ctl->args[0];
+	struct guest_reading reading;
+	struct guest *parsed = NULL;
 	cleanup_free char *xml = NULL;
 	size_t len = 0;
-	int rc = ctl->xml ? domain_xml_from_file(ctl->xml, &xml, &len, err) :
-			    domain_xml_from_libvirt(ctl->args[0], &xml, &len, err);
+	int rc = guest_arg_xml(ctl, &xml, &len, err);
 
 	if (rc < 0)
 		return rc;
-	rc = guest_parse(xml, len, guest, err);
-	return rc < 0 ? err_prefix(err, rc, "'%.256s'", name) : 0;
+	libvirt_host_reading(&ctl->kfs, &reading);
+	rc = guest_parse_as(xml, len, &reading, &parsed, err);
+	if (rc == 0)
+		rc = guest_files_find(&ctl->kfs, parsed, err);
+	if (rc < 0) {
+		guest_free(parsed);
+		return err_prefix(err, rc, "'%.256s'", ctl->xml ? ctl->xml : ctl->args[0]);
+	}
+	*guest = parsed;
+	return 0;
 }

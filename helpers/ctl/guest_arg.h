@@ -10,7 +10,15 @@
 struct err;
 struct guest;
 
-/* By name or UUID from libvirt, as its next start will be, or from --xml */
+/* Its XML, to be freed: from --xml, from libvirt as its next start will be, or from the
+ * definitions below --root */
+int guest_arg_xml(const struct ctl *ctl, char **xml, size_t *len, struct err *err);
+
+/**
+ * guest_arg() - guest_arg_xml(), understood, with the huge pages that its files take
+ *
+ * A guest whose XML has no <uuid> has one made up: @guest->reading.draft.
+ */
 int guest_arg(const struct ctl *ctl, struct guest **guest, struct err *err);
 
 #endif

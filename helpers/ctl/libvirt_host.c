@@ -13,11 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "ctl/progress.h"
+#include "kernel/kfs.h"
+#include "memory/base_page.h"
 #include "policy/config.h"
 
 #define LIBVIRT_URI	"qemu:///system"
@@ -57,9 +60,18 @@ static struct libvirt_guest *add_guest(struct libvirt_host *host, const char *na
 	return more;
 }
 
-static int parse_guest(struct libvirt_guest *guest, const char *xml, size_t len)
+void libvirt_host_reading(const struct kfs *kfs, struct guest_reading *reading)
 {
-	int rc = guest_parse(xml, len, &guest->guest, &guest->why);
+	*reading = (struct guest_reading){ .page_kib = base_page_kib(kfs), .draft = true };
+	base_arch(kfs, reading->arch);
+}
+
+/* @reading: NULL for this host and what its libvirt says */
+static int parse_guest(struct libvirt_guest *guest, const struct guest_reading *reading,
+		       const char *xml, size_t len)
+{
+	const struct guest_reading here = { 0 };
+	int rc = guest_parse_as(xml, len, reading ? reading : &here, &guest->guest, &guest->why);
 
 	if (rc == 0)
 		snprintf(guest->name, sizeof(guest->name), "%s", guest->guest->name);
@@ -82,7 +94,7 @@ static int ask_guest(struct libvirt_host *host, virDomainPtr domain)
 	if (!xml)
 		xml = virDomainGetXMLDesc(domain, 0);
 	if (xml)
-		return parse_guest(guest, xml, strlen(xml));
+		return parse_guest(guest, NULL, xml, strlen(xml));
 	/* Undefined a moment ago, most likely */
 	err_set(&guest->why, EIO, "%s", virGetLastErrorMessage());
 	return 0;
@@ -146,7 +158,8 @@ static bool has_definition(const char *name)
 	return *name != '.' && len > strlen(SUFFIX) && !strcmp(name + len - strlen(SUFFIX), SUFFIX);
 }
 
-static int read_guest(int dirfd, const char *file, struct libvirt_host *host)
+static int read_guest(int dirfd, const char *file, const struct guest_reading *reading,
+		      struct libvirt_host *host)
 {
 	struct libvirt_guest *guest = add_guest(host, file);
 	char link[sizeof("autostart/") + NAME_MAX];
@@ -156,12 +169,13 @@ static int read_guest(int dirfd, const char *file, struct libvirt_host *host)
 
 	if (!guest)
 		return -ENOMEM;
+	snprintf(guest->file, sizeof(guest->file), "%s", file);
 	guest->name[strlen(guest->name) - strlen(SUFFIX)] = '\0';
 	snprintf(link, sizeof(link), "autostart/%s", file);
 	guest->autostart = faccessat(dirfd, link, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	rc = file_read_at(dirfd, file, GUEST_XML_MAX, &xml, &len, &guest->why);
 	if (rc == 0)
-		rc = parse_guest(guest, xml, len);
+		rc = parse_guest(guest, reading, xml, len);
 	return rc == -ENOMEM ? rc : 0;
 }
 
@@ -171,10 +185,17 @@ static int by_name(const void *a, const void *b)
 		      ((const struct libvirt_guest *)b)->name);
 }
 
-int libvirt_host_read(int rootfd, struct libvirt_host *host, struct err *err)
+static DIR *open_definitions(const struct kfs *kfs)
 {
-	int fd = openat(rootfd, DEFINITIONS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	int fd = openat(kfs->rootfd, DEFINITIONS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? NULL : fdopendir(fd);
+}
+
+int libvirt_host_read(const struct kfs *kfs, struct libvirt_host *host, struct err *err)
+{
+	DIR *dir = open_definitions(kfs);
+	struct guest_reading reading;
 	struct dirent *entry;
 	int rc = 0;
 
@@ -183,13 +204,59 @@ int libvirt_host_read(int rootfd, struct libvirt_host *host, struct err *err)
 		err_sys(&host->why, errno, "cannot read /" DEFINITIONS_DIR);
 		return 0;
 	}
+	libvirt_host_reading(kfs, &reading);
 	while (rc == 0 && (entry = readdir(dir)))
 		if (has_definition(entry->d_name))
-			rc = read_guest(fd, entry->d_name, host);
+			rc = read_guest(dirfd(dir), entry->d_name, &reading, host);
 	closedir(dir);
 	if (host->n)
 		qsort(host->guests, host->n, sizeof(*host->guests), by_name);
 	return rc < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
+}
+
+/* ---- one of them ---- */
+
+/* A UUID is a legal name as well, and the UUID counts first, as for virsh */
+static const struct libvirt_guest *find_guest(const struct libvirt_host *host, const char *guest)
+{
+	size_t i;
+
+	for (i = 0; i < host->n; i++)
+		if (host->guests[i].guest && !strcasecmp(host->guests[i].guest->uuid, guest))
+			return &host->guests[i];
+	for (i = 0; i < host->n; i++)
+		if (!strcmp(host->guests[i].name, guest))
+			return &host->guests[i];
+	return NULL;
+}
+
+static int read_definition(const struct kfs *kfs, const struct libvirt_guest *guest, char **xml,
+			   size_t *len, struct err *err)
+{
+	char path[sizeof(DEFINITIONS_DIR) + NAME_MAX + 2];
+
+	snprintf(path, sizeof(path), "%s/%s", DEFINITIONS_DIR, guest->file);
+	return file_read_at(kfs->rootfd, path, GUEST_XML_MAX, xml, len, err);
+}
+
+int libvirt_host_find(const struct kfs *kfs, const char *guest, char **xml, size_t *len,
+		      struct err *err)
+{
+	const struct libvirt_guest *found;
+	struct libvirt_host host;
+	int rc = libvirt_host_read(kfs, &host, err);
+
+	if (rc < 0)
+		return rc;
+	found = find_guest(&host, guest);
+	if (!host.reached)
+		rc = err_set(err, ENOENT, "%s", host.why.text);
+	else if (!found)
+		rc = err_set(err, ENOENT, "/" DEFINITIONS_DIR " has no guest '%.256s'", guest);
+	else
+		rc = read_definition(kfs, found, xml, len, err);
+	libvirt_host_free(&host);
+	return rc;
 }
 
 void libvirt_host_free(struct libvirt_host *host)

@@ -12,14 +12,17 @@
 #include "guest/guest.h"
 
 struct _virConnect;
+struct kfs;
 
 /**
  * struct libvirt_guest - One guest as its next start will be
  * @guest:	NULL: its definition can't be understood, and @why says why
  * @autostart:	Started with the host
+ * @file:	Of a captured host: the file of its definition
  */
 struct libvirt_guest {
 	char name[GUEST_NAME_SIZE];
+	char file[256];
 	struct guest *guest;
 	bool autostart;
 	struct err why;
@@ -51,8 +54,20 @@ struct _virConnect *libvirt_open_for_changes(void);
 /* Ask qemu:///system.  -ENOMEM only */
 int libvirt_host_ask(struct libvirt_host *host, struct err *err);
 
-/* What is in the files below @rootfd that libvirt keeps definitions in.  -ENOMEM only */
-int libvirt_host_read(int rootfd, struct libvirt_host *host, struct err *err);
+/* What is in the files of a captured host that libvirt keeps definitions in.  -ENOMEM only */
+int libvirt_host_read(const struct kfs *kfs, struct libvirt_host *host, struct err *err);
+
+/**
+ * libvirt_host_find() - The definition of one guest among those files
+ * @guest:	Its UUID or its name
+ * @xml:	Result, to be freed; it need not be understood
+ * Return: 0, -ENOENT, or -errno
+ */
+int libvirt_host_find(const struct kfs *kfs, const char *guest, char **xml, size_t *len,
+		      struct err *err);
+
+/* How definitions for this host are read.  They may be drafts: none has to be defined */
+void libvirt_host_reading(const struct kfs *kfs, struct guest_reading *reading);
 
 void libvirt_host_free(struct libvirt_host *host);
 

@@ -10,11 +10,14 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/text.h"
+#include "guest/guest_devices.h"
 #include "guest/guest_memory.h"
 #include "guest/guest_metadata.h"
 #include "guest/guest_xml.h"
@@ -51,25 +54,62 @@ static int read_name(const xmlNode *domain, struct guest *guest, struct err *err
 	return 0;
 }
 
+/* "c7a5fdbd-cdaf-..." in lower case.  libvirt takes it without the hyphens, too */
+static bool normalise(const char *text, char uuid[GUEST_UUID_SIZE])
+{
+	size_t n = 0;
+
+	for (; *text; text++) {
+		if (*text == '-')
+			continue;
+		if (!isxdigit((unsigned char)*text) || n >= GUEST_UUID_SIZE - 1)
+			return false;
+		uuid[n++] = (char)tolower((unsigned char)*text);
+		if (n == 8 || n == 13 || n == 18 || n == 23)
+			uuid[n++] = '-';
+	}
+	uuid[n] = '\0';
+	return text_is_uuid(uuid);
+}
+
+/* The same for each guest of that name, and none that libvirt would give to a guest:
+ * version 8 of RFC 9562 is for such uses */
+static void make_up_uuid(struct guest *guest)
+{
+	uint64_t hash[2] = { UINT64_C(0xcbf29ce484222325), UINT64_C(0x84222325cbf29ce4) };
+	const char *p;
+
+	for (p = guest->name; *p; p++) {
+		hash[0] = (hash[0] ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
+		hash[1] = (hash[1] ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
+	}
+	snprintf(guest->uuid, sizeof(guest->uuid), "%08x-%04x-8%03x-8%03x-%012llx",
+		 (unsigned int)(hash[0] >> 32), (unsigned int)(hash[0] >> 16 & 0xffff),
+		 (unsigned int)(hash[0] & 0xfff), (unsigned int)(hash[1] >> 48 & 0xfff),
+		 (unsigned long long)(hash[1] & 0xffffffffffff));
+}
+
 /* It names the guest's ledger: what passes can't be a path */
 static int read_uuid(const xmlNode *domain, struct guest *guest, struct err *err)
 {
 	const xmlNode *node = guest_xml_child(domain, "uuid");
 	cleanup_xml char *uuid = NULL;
-	size_t i;
 	int rc = guest_xml_text(node, &uuid, err);
 
 	if (rc < 0)
 		return rc;
+	if (!uuid && guest->reading.draft) {
+		make_up_uuid(guest);
+		return 0;
+	}
+	guest->reading.draft = false;
 	if (!uuid)
 		return guest_xml_bad(domain, err, "the guest has no <uuid>");
-	if (!text_is_uuid(uuid))
+	if (!normalise(uuid, guest->uuid))
 		return guest_xml_bad(node, err,
 				     "<uuid> is '%.64s': expected a UUID such as "
 				     "c7a5fdbd-cdaf-9455-926a-d65c16db1809",
 				     uuid);
-	for (i = 0; i < GUEST_UUID_SIZE - 1; i++)
-		guest->uuid[i] = (char)tolower((unsigned char)uuid[i]);
 	return 0;
 }
 
@@ -82,46 +122,39 @@ static int read_id(const xmlNode *domain, struct guest *guest, struct err *err)
 	return rc;
 }
 
-/* Devices through which QEMU pins all guest memory: it can't be swapped, merged
- * or reclaimed any more */
-static bool has_vfio(const xmlNode *domain)
-{
-	static const struct {
-		const char *element;
-		const char *type;
-	} pinning[] = {
-		{ "hostdev", "pci" },	 { "hostdev", "mdev" }, { "interface", "hostdev" },
-		{ "interface", "vdpa" }, { "disk", "nvme" },
-	};
-	const xmlNode *devices = guest_xml_child(domain, "devices");
-	const xmlNode *node;
-	size_t i;
-
-	for (i = 0; i < sizeof(pinning) / sizeof(pinning[0]); i++)
-		for (node = guest_xml_child(devices, pinning[i].element); node;
-		     node = guest_xml_next(node, pinning[i].element))
-			if (guest_xml_attr_is(node, "type", pinning[i].type))
-				return true;
-	return false;
-}
-
-static int read_domain(const xmlNode *domain, struct guest *guest, struct err *err)
+static int read_who(const xmlNode *domain, struct guest *guest, struct err *err)
 {
 	int rc = read_name(domain, guest, err);
 
 	if (!rc)
 		rc = read_uuid(domain, guest, err);
-	if (!rc)
-		rc = read_id(domain, guest, err);
-	if (!rc)
-		rc = guest_memory_read(domain, guest, err);
-	if (!rc)
-		rc = guest_metadata_read(domain, guest, err);
-	guest->vfio = has_vfio(domain);
-	return rc;
+	return rc ? rc : read_id(domain, guest, err);
 }
 
-int guest_parse(const char *xml, size_t len, struct guest **guest, struct err *err)
+static int read_domain(const xmlNode *domain, struct guest *guest, struct err *err)
+{
+	struct err why;
+	int rc = read_who(domain, guest, err);
+
+	if (!rc)
+		rc = guest_devices_read(domain, guest, err);
+	if (rc)
+		return rc;
+	rc = guest_memory_read(domain, guest, &why);
+	if (!rc)
+		rc = guest_metadata_read(domain, guest, &why);
+	/* libvirt took it, and nothing of ours depends on it */
+	if (rc == -EINVAL && !guest_memory_asks(domain)) {
+		snprintf(guest->doubt, sizeof(guest->doubt), "%.*s", GUEST_WORDS_SIZE - 1,
+			 why.text);
+		guest->n_memory = 0;
+		return 0;
+	}
+	return rc < 0 ? err_set(err, -rc, "%s", why.text) : 0;
+}
+
+int guest_parse_as(const char *xml, size_t len, const struct guest_reading *reading,
+		   struct guest **guest, struct err *err)
 {
 	cleanup_xml_doc xmlDoc *doc = NULL;
 	cleanup_guest struct guest *parsed = NULL;
@@ -132,12 +165,22 @@ int guest_parse(const char *xml, size_t len, struct guest **guest, struct err *e
 	parsed = calloc(1, sizeof(*parsed));
 	if (!parsed)
 		return err_sys(err, ENOMEM, "domain XML");
+	parsed->reading = *reading;
+	if (!parsed->reading.page_kib)
+		parsed->reading.page_kib = (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
 	rc = read_domain(xmlDocGetRootElement(doc), parsed, err);
 	if (rc < 0)
 		return rc;
 	*guest = parsed;
 	parsed = NULL;
 	return 0;
+}
+
+int guest_parse(const char *xml, size_t len, struct guest **guest, struct err *err)
+{
+	const struct guest_reading here = { 0 };
+
+	return guest_parse_as(xml, len, &here, guest, err);
 }
 
 bool guest_asks_for_hugepages(const struct guest *guest)
@@ -150,6 +193,16 @@ bool guest_asks_for_hugepages(const struct guest *guest)
 	return false;
 }
 
+const struct guest_memory *guest_unshared(const struct guest *guest)
+{
+	size_t i;
+
+	for (i = 0; *guest->sharing && i < guest->n_memory; i++)
+		if (!guest->memory[i].shared && guest->memory[i].kind != GUEST_MEMORY_NVDIMM)
+			return &guest->memory[i];
+	return NULL;
+}
+
 void guest_free(struct guest *guest)
 {
 	size_t i;
@@ -160,7 +213,11 @@ void guest_free(struct guest *guest)
 		free(guest->settings[i].key);
 		free(guest->settings[i].value);
 	}
+	for (i = 0; i < guest->n_files; i++)
+		free(guest->files[i].path);
 	free(guest->settings);
 	free(guest->memory);
+	free(guest->files);
+	free(guest->extras);
 	free(guest);
 }

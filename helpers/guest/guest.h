@@ -39,6 +39,7 @@ enum guest_memory_kind {
 	GUEST_MEMORY_CELL,	 /* one guest NUMA cell */
 	GUEST_MEMORY_DIMM,	 /* a <memory model='dimm'> device */
 	GUEST_MEMORY_VIRTIO_MEM, /* reserve=off: <requested> counts, not <size> */
+	GUEST_MEMORY_NVDIMM,	 /* a file that the XML names, in a hugetlbfs: guest_files_find() */
 	GUEST_MEMORY_PLUGGED,	 /* a device that will be, in no XML yet: "reserve --size" */
 };
 
@@ -91,16 +92,89 @@ struct guest_setting {
 	char *value;
 };
 
+/**
+ * struct guest_file - An nvdimm or a virtio-pmem: memory in a file that the XML names
+ * @memory:	What it takes of huge pages, should @path lie in a hugetlbfs
+ */
+struct guest_file {
+	char *path;
+	struct guest_memory memory;
+};
+
+/**
+ * struct guest_extra - Memory that <qemu:commandline> gives to QEMU, past libvirt
+ * @object:	"memory-backend-file", or "-mem-path"
+ * @path:	Where it lies; empty: none is named
+ * @size_kib:	0: not said, all of the guest's memory
+ * @hugetlb:	Its own words ask for huge pages
+ */
+struct guest_extra {
+	char object[32];
+	char path[128];
+	uint64_t size_kib;
+	bool hugetlb;
+};
+
+/* <launchSecurity>: the host can't read the guest's memory, and KSM can't merge it */
+enum guest_security {
+	GUEST_OPEN,
+	GUEST_SEV,	 /* SEV and SEV-ES: all memory is pinned at the start */
+	GUEST_SEV_SNP,	 /* private memory is in guest_memfd, besides what the XML asks for */
+	GUEST_TDX,	 /* likewise */
+	GUEST_S390_PV,	 /* QEMU refuses huge pages */
+	GUEST_ENCRYPTED, /* in a way that is not known here */
+};
+
+#define GUEST_WORDS_SIZE 256
+#define GUEST_ARCH_SIZE	 16
+
+/**
+ * struct guest_reading - How domain XML is read
+ * @page_kib:	The base page of the host that the guest is for; 0: this machine's
+ * @arch:	That host's, for a guest that names none; empty: unknown
+ * @draft:	It may lack a <uuid>: one is made up, the same each time
+ */
+struct guest_reading {
+	uint64_t page_kib;
+	char arch[GUEST_ARCH_SIZE];
+	bool draft;
+};
+
+/**
+ * struct guest - What is known of a guest
+ * @reading:	As it was read; @draft: it really has no <uuid>
+ * @vfio, @vdpa: Devices that pin all of its memory
+ * @sharing:	The first device whose back end maps the guest's memory, and which is dead
+ *		without <access mode='shared'/>: "<interface type='vhostuser'>".  Empty: none
+ * @refused:	What libvirt refuses about its memory; empty: nothing that we know of
+ * @doubt:	Its memory was not understood, and why; then there is none in @memory.
+ *		Only of a guest that asks for neither pages nor files
+ * @later_kib:	What virtio-mem may ask for in huge pages while the guest runs, besides what
+ *		it has from the start
+ * @files:	Not in @memory before guest_files_find()
+ */
 struct guest {
 	char name[GUEST_NAME_SIZE];
 	char uuid[GUEST_UUID_SIZE]; /* lower case */
 	int64_t id;		    /* libvirt's id; -1: not running */
-	bool auto_placement;	    /* placement='auto': nodes are not known yet */
-	bool locked;		    /* <locked/> */
+	struct guest_reading reading;
+	bool auto_placement; /* placement='auto': nodes are not known yet */
+	bool locked;	     /* <locked/> */
 	bool nosharepages;
-	bool vfio; /* any <hostdev> or VFIO-like interface */
+	bool vfio;
+	bool vdpa;
+	enum guest_security security;
+	char arch[GUEST_ARCH_SIZE]; /* empty: unknown */
+	char sharing[GUEST_WORDS_SIZE];
+	char refused[GUEST_WORDS_SIZE];
+	char doubt[GUEST_WORDS_SIZE];
+	uint64_t later_kib;
 	size_t n_memory;
 	struct guest_memory *memory;
+	size_t n_files;
+	struct guest_file *files;
+	size_t n_extras;
+	struct guest_extra *extras;
 	size_t n_settings;
 	struct guest_setting *settings;
 };
@@ -111,12 +185,33 @@ struct guest {
  *		UTF-8 without a document type definition, at most GUEST_XML_MAX
  * @guest:	Result, freed by guest_free(); unchanged on failure
  *
+ * What is not understood of the guest's memory is an error only if the guest asks for huge
+ * pages or files.
  * Return: 0, -EINVAL (with a sentence that names the element), -EFBIG, -ENOMEM
  */
 int guest_parse(const char *xml, size_t len, struct guest **guest, struct err *err);
 
+/* guest_parse() for another host than this, or of a guest that is not defined */
+int guest_parse_as(const char *xml, size_t len, const struct guest_reading *reading,
+		   struct guest **guest, struct err *err);
+
 /* Does any part of its memory lie in huge pages? */
 bool guest_asks_for_hugepages(const struct guest *guest);
+
+/* Is all of its memory taken and pinned from the start? */
+static inline bool guest_is_pinned(const struct guest *guest)
+{
+	return guest->vfio || guest->vdpa || guest->security == GUEST_SEV;
+}
+
+/* Does its private memory come from guest_memfd, and not from what its XML asks for? */
+static inline bool guest_has_guest_memfd(const struct guest *guest)
+{
+	return guest->security == GUEST_SEV_SNP || guest->security == GUEST_TDX;
+}
+
+/* The first backend that a vhost-user back end can't map, or NULL where none needs to */
+const struct guest_memory *guest_unshared(const struct guest *guest);
 
 /* Names that libvirt may give a guest's directory below memory_backing_dir */
 #define GUEST_DIRECTORIES    2

@@ -5,9 +5,9 @@
 #include "guest/guest_layout.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/err.h"
 #include "base/text.h"
@@ -153,39 +153,66 @@ static void forgive_nodeset_0(struct layout *layout)
 			layout->pages[i].has_cells = false;
 }
 
+/* Keeps the sentence for later.  Return: @rc, if that is worse than -EINVAL */
+static int keep_trouble(int rc, const struct err *why, char trouble[GUEST_WORDS_SIZE])
+{
+	if (rc == -EINVAL)
+		snprintf(trouble, GUEST_WORDS_SIZE, "%.*s", GUEST_WORDS_SIZE - 1, why->text);
+	return rc == -EINVAL ? 0 : rc;
+}
+
 static int read_tune(const xmlNode *node, struct layout_tune *tune, struct err *err)
 {
+	struct err why;
+	int rc;
+
 	tune->present = node;
 	tune->mode = GUEST_BIND_STRICT;
 	if (guest_xml_attr_is(node, "mode", "preferred"))
 		tune->mode = GUEST_BIND_PREFERRED;
 	else if (guest_xml_attr_is(node, "mode", "interleave"))
 		tune->mode = GUEST_BIND_INTERLEAVE;
-	return guest_xml_attr_nodeset(node, "nodeset", &tune->nodes, &tune->has_nodes, err);
+	rc = guest_xml_attr_nodeset(node, "nodeset", &tune->nodes, &tune->has_nodes, &why);
+	if (rc == -EINVAL)
+		tune->has_nodes = false;
+	rc = keep_trouble(rc, &why, tune->trouble);
+	return rc < 0 ? err_set(err, -rc, "%s", why.text) : 0;
+}
+
+/* Return: 0 with the cell's number in @id, or -errno */
+static int find_cell(const xmlNode *node, const struct layout *layout, int *id, struct err *err)
+{
+	int rc;
+
+	if (!layout->n_cells)
+		return guest_xml_bad(node, err, "<memnode> in a guest without NUMA cells");
+	rc = guest_xml_attr_int(node, "cellid", (int)layout->n_cells - 1, id, err);
+	if (rc == 0 && *id < 0)
+		rc = guest_xml_bad(node, err, "<memnode> has no cellid");
+	return rc;
 }
 
 static int read_memnode(const xmlNode *node, struct layout *layout, struct err *err)
 {
 	struct layout_tune *tune;
-	int id = -1;
-	int rc;
+	struct err why;
+	int id = -1, rc = find_cell(node, layout, &id, &why);
 
-	if (!layout->n_cells)
-		return guest_xml_bad(node, err, "<memnode> in a guest without NUMA cells");
-	rc = guest_xml_attr_int(node, "cellid", (int)layout->n_cells - 1, &id, err);
 	if (rc < 0)
-		return rc;
-	if (id < 0)
-		return guest_xml_bad(node, err, "<memnode> has no cellid");
+		return keep_trouble(rc, &why, layout->trouble) < 0 ?
+			       err_set(err, -rc, "%s", why.text) :
+			       0;
 	tune = &layout->cells[id].tune;
-	if (tune->present)
-		return guest_xml_bad(node, err, "there are two <memnode> for cell %d", id);
+	if (tune->present) {
+		rc = guest_xml_bad(node, &why, "there are two <memnode> for cell %d", id);
+		return keep_trouble(rc, &why, tune->trouble);
+	}
 	rc = read_tune(node, tune, err);
-	if (rc < 0)
-		return rc;
-	if (!tune->has_nodes)
-		return guest_xml_bad(node, err, "<memnode> of cell %d has no nodeset", id);
-	return 0;
+	if (rc == 0 && !tune->has_nodes && !*tune->trouble) {
+		rc = guest_xml_bad(node, &why, "<memnode> of cell %d has no nodeset", id);
+		rc = keep_trouble(rc, &why, tune->trouble);
+	}
+	return rc;
 }
 
 /* numad chooses the nodes: asked for, or because <vcpu> asked and nothing else is said */
@@ -217,13 +244,10 @@ static int read_numatune(const xmlNode *domain, struct layout *layout, struct er
 	return 0;
 }
 
-static void read_alignment(const xmlNode *domain, struct layout *layout)
+static void read_alignment(const struct guest *guest, struct layout *layout)
 {
-	const xmlNode *type = guest_xml_child(guest_xml_child(domain, "os"), "type");
-	bool power = guest_xml_attr_is(type, "arch", "ppc64") ||
-		     guest_xml_attr_is(type, "arch", "ppc64le");
+	bool power = !strcmp(guest->arch, "ppc64") || !strcmp(guest->arch, "ppc64le");
 
-	layout->system_page_kib = (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
 	layout->ram_align_kib = power ? 256 * KIB_PER_MIB : KIB_PER_MIB;
 	layout->device_align_kib = power ? 256 * KIB_PER_MIB : 2 * KIB_PER_MIB;
 }
@@ -232,7 +256,8 @@ int layout_read(const xmlNode *domain, struct layout *layout, struct guest *gues
 {
 	int rc;
 
-	read_alignment(domain, layout);
+	layout->system_page_kib = guest->reading.page_kib;
+	read_alignment(guest, layout);
 	rc = read_backing(domain, layout, guest, err);
 	if (!rc)
 		rc = read_cells(domain, layout, err);

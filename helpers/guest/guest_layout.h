@@ -24,9 +24,14 @@ struct layout_page {
 	struct nodeset cells;
 };
 
-/* <numatune>'s <memory> or <memnode> */
+/**
+ * struct layout_tune - <numatune>'s <memory> or <memnode>
+ * @trouble:	Why its nodes are not known; empty: they are, or none are named.  Stops
+ *		those only whose pages depend on it
+ */
 struct layout_tune {
 	bool present;
+	char trouble[GUEST_WORDS_SIZE];
 	enum guest_bind mode;
 	bool has_nodes;
 	struct nodeset nodes;
@@ -50,6 +55,8 @@ struct layout {
 	enum access access;
 	enum discard discard;
 	bool auto_placement;
+	/* Of a <memnode> that is for no cell we can tell */
+	char trouble[GUEST_WORDS_SIZE];
 	struct layout_tune tune;
 	size_t n_cells;
 	struct layout_cell *cells;
@@ -58,7 +65,8 @@ struct layout {
 /**
  * layout_read() - Fill @layout, and @guest's flags
  *
- * Sizes and sets of nodes must be right, since we compute with them.  Words that
+ * Sizes must be right, since we compute with them; sets of nodes, where pages depend on
+ * them.  Words that
  * we do not know (a mode, a source) stop nobody, a newer libvirt may know them: an
  * unknown mode counts as strict, which is right for every mode.
  * Return: 0, -EINVAL or -ENOMEM; @layout is to be freed in any case

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/text.h"
@@ -28,6 +29,7 @@
 struct own {
 	uint64_t page_kib;
 	bool has_nodes;
+	char trouble[GUEST_WORDS_SIZE]; /* as in struct layout_tune */
 	struct nodeset nodes;
 	enum access access;
 	enum discard discard;
@@ -89,6 +91,22 @@ static void choose_nodes(const struct layout *layout, const struct own *own,
 	memory->bind = tune->mode;
 }
 
+/* Pages are made on nodes, so these must be known.  Of other memory they are libvirt's
+ * business alone */
+static int check_trouble(const struct layout *layout, const struct own *own,
+			 const struct guest_memory *memory, struct err *err)
+{
+	const struct layout_cell *cell = layout_find_cell(layout, memory->cell);
+	const char *texts[] = { own->trouble, cell ? cell->tune.trouble : "", layout->tune.trouble,
+				layout->trouble };
+	size_t i;
+
+	for (i = 0; memory->hugepages && i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (*texts[i])
+			return err_set(err, EINVAL, "%s", texts[i]);
+	return 0;
+}
+
 static void choose_source(const struct layout *layout, const struct own *own,
 			  struct guest_memory *memory)
 {
@@ -115,8 +133,8 @@ static void choose_source(const struct layout *layout, const struct own *own,
 
 /* Appends a backend of memory->kind, cell, sizes and alias to @guest.  One that is
  * empty at the start matters only where it is promised space for later */
-static void add_backend(const struct layout *layout, const struct own *own,
-			const struct guest_memory *memory, struct guest *guest)
+static int add_backend(const struct layout *layout, const struct own *own,
+		       const struct guest_memory *memory, struct guest *guest, struct err *err)
 {
 	struct guest_memory *added = &guest->memory[guest->n_memory];
 
@@ -125,12 +143,16 @@ static void add_backend(const struct layout *layout, const struct own *own,
 	choose_page(layout, own, added);
 	choose_nodes(layout, own, added);
 	choose_source(layout, own, added);
-	if (added->size_kib || (added->max_kib && guest_memory_is_file(added)))
-		guest->n_memory++;
+	if (added->hugepages)
+		guest->later_kib = u64_add_sat(guest->later_kib, added->max_kib - added->size_kib);
+	if (!added->size_kib && !(added->max_kib && guest_memory_is_file(added)))
+		return 0;
+	guest->n_memory++;
+	return check_trouble(layout, own, added, err);
 }
 
-/* Models whose memory comes from the host's pools or stores; nvdimm and
- * virtio-pmem bring a path of their own, sgx-epc is the processor's */
+/* Models whose memory comes from the host's pools or stores.  nvdimm and virtio-pmem bring
+ * a path of their own; sgx-epc is the processor's */
 static const struct model {
 	const char *word;
 	const char *size; /* which element of <target> is allocated at the start */
@@ -138,6 +160,8 @@ static const struct model {
 } models[] = {
 	{ "dimm", "size", GUEST_MEMORY_DIMM },
 	{ "virtio-mem", "requested", GUEST_MEMORY_VIRTIO_MEM },
+	{ "nvdimm", "size", GUEST_MEMORY_NVDIMM },
+	{ "virtio-pmem", "size", GUEST_MEMORY_NVDIMM },
 };
 
 #define N_MODELS (sizeof(models) / sizeof(models[0]))
@@ -145,14 +169,43 @@ static const struct model {
 static int read_own(const xmlNode *device, struct own *own, struct err *err)
 {
 	const xmlNode *source = guest_xml_child(device, "source");
+	struct err why;
 	int rc = guest_xml_kib(guest_xml_child(source, "pagesize"), &own->page_kib, err);
 
 	if (rc < 0)
 		return rc;
 	own->access = layout_access(device, "access");
 	own->discard = layout_discard(device);
-	return guest_xml_nodeset(guest_xml_child(source, "nodemask"), &own->nodes, &own->has_nodes,
-				 err);
+	rc = guest_xml_nodeset(guest_xml_child(source, "nodemask"), &own->nodes, &own->has_nodes,
+			       &why);
+	if (rc == -EINVAL) {
+		own->has_nodes = false;
+		snprintf(own->trouble, sizeof(own->trouble), "%.*s", GUEST_WORDS_SIZE - 1,
+			 why.text);
+		return 0;
+	}
+	return rc < 0 ? err_set(err, -rc, "%s", why.text) : 0;
+}
+
+/* What it takes of memory is known only to those who know where the path leads */
+static int add_file(const xmlNode *device, const struct layout *layout, const struct own *own,
+		    const struct guest_memory *memory, struct guest *guest, struct err *err)
+{
+	const xmlNode *path = guest_xml_child(guest_xml_child(device, "source"), "path");
+	struct guest_file *file = &guest->files[guest->n_files];
+	cleanup_xml char *text = NULL;
+	int rc = guest_xml_text(path, &text, err);
+
+	if (rc < 0 || !text || !memory->size_kib)
+		return rc;
+	file->path = strdup(text);
+	if (!file->path)
+		return err_sys(err, ENOMEM, "domain XML");
+	guest->n_files++;
+	file->memory = *memory;
+	file->memory.source = GUEST_SOURCE_FILE;
+	choose_nodes(layout, own, &file->memory);
+	return 0;
 }
 
 static int add_device(const xmlNode *device, const struct model *model, unsigned int index,
@@ -176,8 +229,9 @@ static int add_device(const xmlNode *device, const struct model *model, unsigned
 	if (model->kind == GUEST_MEMORY_DIMM)
 		memory.size_kib = round_up(memory.size_kib, layout->device_align_kib);
 	snprintf(memory.alias, sizeof(memory.alias), "%s %u", model->word, index);
-	add_backend(layout, &own, &memory, guest);
-	return 0;
+	if (model->kind == GUEST_MEMORY_NVDIMM)
+		return add_file(device, layout, &own, &memory, guest, err);
+	return add_backend(layout, &own, &memory, guest, err);
 }
 
 static int add_devices(const xmlNode *domain, const struct layout *layout, struct guest *guest,
@@ -244,8 +298,7 @@ static int add_ram(const xmlNode *domain, const struct layout *layout, uint64_t 
 			return rc;
 	}
 	memory.size_kib = round_up(ram_kib, layout->ram_align_kib);
-	add_backend(layout, &nothing, &memory, guest);
-	return 0;
+	return add_backend(layout, &nothing, &memory, guest, err);
 }
 
 static int add_cells(const xmlNode *domain, const struct layout *layout, struct guest *guest,
@@ -253,8 +306,9 @@ static int add_cells(const xmlNode *domain, const struct layout *layout, struct 
 {
 	const struct own nothing = { 0 };
 	size_t i;
+	int rc = 0;
 
-	for (i = 0; i < layout->n_cells; i++) {
+	for (i = 0; rc == 0 && i < layout->n_cells; i++) {
 		struct guest_memory memory = {
 			.kind = GUEST_MEMORY_CELL,
 			.cell = (int)i,
@@ -262,11 +316,11 @@ static int add_cells(const xmlNode *domain, const struct layout *layout, struct 
 		};
 
 		snprintf(memory.alias, sizeof(memory.alias), "cell %zu", i);
-		add_backend(layout, &nothing, &memory, guest);
+		rc = add_backend(layout, &nothing, &memory, guest, err);
 	}
-	if (!guest->n_memory)
-		return guest_xml_bad(domain, err, "all NUMA cells of the guest have 0 KiB");
-	return 0;
+	if (rc == 0 && !guest->n_memory)
+		rc = guest_xml_bad(domain, err, "all NUMA cells of the guest have 0 KiB");
+	return rc;
 }
 
 /* Each part is below 8 EiB; so must be the sum, for those who compute with it */
@@ -287,16 +341,17 @@ static int add_backends(const xmlNode *domain, const struct layout *layout, stru
 {
 	size_t n_devices = 0;
 	uint64_t ram_kib = 0;
-	int rc = read_ram(domain, &ram_kib, err);
+	/* With cells, their sizes count, and libvirt needs no <memory> */
+	int rc = layout->n_cells ? 0 : read_ram(domain, &ram_kib, err);
 
 	if (!rc)
 		rc = guest_xml_count(guest_xml_child(domain, "devices"), "memory", &n_devices, err);
 	if (rc < 0)
 		return rc;
 	guest->memory = calloc(1 + layout->n_cells + n_devices, sizeof(*guest->memory));
-	if (!guest->memory)
+	guest->files = calloc(1 + n_devices, sizeof(*guest->files));
+	if (!guest->memory || !guest->files)
 		return err_sys(err, ENOMEM, "domain XML");
-	/* With cells, their sizes count, not <memory> */
 	rc = layout->n_cells ? add_cells(domain, layout, guest, err) :
 			       add_ram(domain, layout, ram_kib, guest, err);
 	if (!rc)
@@ -304,10 +359,57 @@ static int add_backends(const xmlNode *domain, const struct layout *layout, stru
 	return rc < 0 ? rc : check_sum(domain, guest, err);
 }
 
+/* Words of libvirt's qemu_validate.c: it defines such a guest, and doesn't start it */
+static void find_refused(const xmlNode *domain, struct guest *guest)
+{
+	const xmlNode *backing = guest_xml_child(domain, "memoryBacking");
+	bool anonymous = guest_xml_attr_is(guest_xml_child(backing, "source"), "type", "anonymous");
+	bool ondemand =
+		guest_xml_attr_is(guest_xml_child(backing, "allocation"), "mode", "ondemand");
+
+	if (!guest_xml_child(backing, "hugepages") || (!anonymous && !ondemand))
+		return;
+	snprintf(guest->refused, sizeof(guest->refused), "<hugepages/> together with %s%s%s",
+		 anonymous ? "<source type='anonymous'/>" : "", anonymous && ondemand ? " or " : "",
+		 ondemand ? "<allocation mode='ondemand'/>" : "");
+}
+
 int guest_memory_read(const xmlNode *domain, struct guest *guest, struct err *err)
 {
 	cleanup_layout struct layout layout = { 0 };
 	int rc = layout_read(domain, &layout, guest, err);
 
+	find_refused(domain, guest);
 	return rc < 0 ? rc : add_backends(domain, &layout, guest, err);
+}
+
+static bool cells_ask(const xmlNode *domain)
+{
+	const xmlNode *numa = guest_xml_child(guest_xml_child(domain, "cpu"), "numa");
+	const xmlNode *cell;
+
+	for (cell = guest_xml_child(numa, "cell"); cell; cell = guest_xml_next(cell, "cell"))
+		if (layout_access(cell, "memAccess") != ACCESS_UNSET)
+			return true;
+	return false;
+}
+
+static bool devices_ask(const xmlNode *domain)
+{
+	const xmlNode *device = guest_xml_child(guest_xml_child(domain, "devices"), "memory");
+
+	for (; device; device = guest_xml_next(device, "memory"))
+		if (guest_xml_child(guest_xml_child(device, "source"), "pagesize") ||
+		    layout_access(device, "access") != ACCESS_UNSET)
+			return true;
+	return false;
+}
+
+bool guest_memory_asks(const xmlNode *domain)
+{
+	const xmlNode *backing = guest_xml_child(domain, "memoryBacking");
+
+	return guest_xml_child(backing, "hugepages") || guest_xml_child(backing, "access") ||
+	       guest_xml_attr_is(guest_xml_child(backing, "source"), "type", "file") ||
+	       cells_ask(domain) || devices_ask(domain);
 }

@@ -6,17 +6,22 @@
 #define MEMBACKING_GUEST_GUEST_MEMORY_H
 
 #include <libxml/tree.h>
+#include <stdbool.h>
 
 struct err;
 struct guest;
 
 /**
- * guest_memory_read() - Fill @guest's memory, auto_placement, locked, nosharepages
+ * guest_memory_read() - Fill @guest's memory, files, auto_placement, locked, nosharepages,
+ *			 refused
  *
  * The rules are in guest.h.  Memory devices of a model that we do not know are
- * not ours, like nvdimm.
+ * not ours.  guest_devices_read() comes before.
  * Return: 0, -EINVAL or -ENOMEM; @guest is to be freed in any case
  */
 int guest_memory_read(const xmlNode *domain, struct guest *guest, struct err *err);
+
+/* Does any element of the memory, understood or not, ask for huge pages or for files? */
+bool guest_memory_asks(const xmlNode *domain);
 
 #endif

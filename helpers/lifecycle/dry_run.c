@@ -12,6 +12,8 @@
 #include "lifecycle/state.h"
 #include "lifecycle/view.h"
 #include "lifecycle/view_thp.h"
+#include "memory/kvm.h"
+#include "policy/guest_notes.h"
 #include "policy/thp_rules.h"
 #include "steps/adopt.h"
 
@@ -163,7 +165,12 @@ int dry_run(const struct kfs *kfs, const struct guest *guest, struct dry_run *re
 		if (rc == 0 && !run.plan.list.n && !*run.nothing)
 			why_nothing(guest, &decided.policy, &run);
 	}
-	if (rc == 0)
-		*result = run;
-	return rc;
+	if (rc < 0)
+		return rc;
+	guest_notes_add(guest, &run.plan);
+	if (guest_asks_for_hugepages(guest) && kvm_refuses_hugepages(kfs))
+		plan_note(&run.plan, "kvm was loaded with hpage=0, and QEMU refuses a guest with "
+				     "huge pages then: load it with hpage=1");
+	*result = run;
+	return 0;
 }

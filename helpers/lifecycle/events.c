@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "guest/guest.h"
+#include "guest/guest_files.h"
 #include "kernel/kfs.h"
 #include "lifecycle/decide.h"
 #include "lifecycle/ledger.h"
@@ -298,6 +299,8 @@ int event_prepare(const struct event *event, struct err *err)
 		return err_set(err, EINVAL, "libvirt gave no domain XML for guest '%s'",
 			       event->guest_name);
 	rc = guest_parse(event->xml, event->xml_len, &guest, err);
+	if (rc == 0)
+		rc = guest_files_find(event->kfs, guest, err);
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", event->guest_name);
 	if (!decide_asks(event->kfs, guest))

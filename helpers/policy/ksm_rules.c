@@ -67,6 +67,12 @@ static const struct {
 	[KSM_GAIN_REFUSED] = { "ksm=no",
 			       "the configuration says ksm = no; only <nosharepages/> keeps its pages "
 			       "apart" },
+	[KSM_GAIN_VDPA] = { "vdpa",
+			    "its vhost-vdpa device pins its memory, and KSM can't merge pinned "
+			    "pages" },
+	[KSM_GAIN_ENCRYPTED] = { "encrypted",
+				 "its memory is encrypted (<launchSecurity>), so no two pages are "
+				 "equal, and the host may not read them" },
 };
 
 _Static_assert(sizeof(gains) / sizeof(gains[0]) == KSM_GAIN_KINDS, "each has its words");
@@ -118,8 +124,12 @@ enum ksm_gain ksm_rules_gain(const struct guest *guest, bool allowed)
 	/* What the memory is comes first: the rest can be changed more easily */
 	if (!mergeable_kib(guest))
 		return guest->n_memory ? gain_of(&guest->memory[0]) : KSM_GAIN_HUGEPAGES;
+	if (guest->security != GUEST_OPEN)
+		return KSM_GAIN_ENCRYPTED;
 	if (guest->vfio)
 		return KSM_GAIN_VFIO;
+	if (guest->vdpa)
+		return KSM_GAIN_VDPA;
 	if (guest->nosharepages)
 		return KSM_GAIN_NOSHAREPAGES;
 	return allowed ? KSM_GAINS : KSM_GAIN_REFUSED;

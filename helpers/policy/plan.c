@@ -94,6 +94,8 @@ static const char *size_remedy(const struct guest_memory *memory)
 	case GUEST_MEMORY_VIRTIO_MEM:
 		return "change <page size=.../> in the guest's <hugepages>, or <pagesize> in the "
 		       "device's <source>";
+	case GUEST_MEMORY_NVDIMM:
+		return "let the <path> in the device's <source> lead to another file system";
 	case GUEST_MEMORY_RAM:
 	case GUEST_MEMORY_CELL:
 		break;

@@ -13,6 +13,9 @@ static uint64_t source_kib(const struct guest *guest, enum guest_source source)
 	uint64_t kib = 0;
 	size_t i;
 
+	/* What it uses lies in guest_memfd, which has small pages only */
+	if (guest_has_guest_memfd(guest))
+		return 0;
 	for (i = 0; i < guest->n_memory; i++)
 		if (!guest->memory[i].hugepages && guest->memory[i].source == source)
 			kib = u64_add_sat(kib, guest->memory[i].size_kib);

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "guest/guest_commandline.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -54,7 +55,8 @@ static void check_guest(const struct guest *guest)
 	demand(guest->name[0] && !strchr(guest->name, '/') && !strchr(guest->name, '\n'));
 	demand(text_is_uuid(guest->uuid));
 	demand(guest->id >= -1);
-	demand(guest->n_memory > 0);
+	demand(guest->n_memory > 0 || *guest->doubt);
+	demand(guest->n_extras <= GUEST_EXTRAS_MAX);
 	for (i = 0; i < guest->n_memory; i++) {
 		check_memory(&guest->memory[i]);
 		sum += guest->memory[i].size_kib;

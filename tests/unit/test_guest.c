@@ -68,6 +68,8 @@ static void say_memory(struct text *text, const struct guest_memory *memory)
 
 static const char *describe(const struct guest *guest, struct text *text)
 {
+	static const char *const securities[] = { "",	 "sev",	    "sev-snp",
+						  "tdx", "s390-pv", "encrypted" };
 	size_t i;
 
 	text->used = 0;
@@ -84,6 +86,23 @@ static const char *describe(const struct guest *guest, struct text *text)
 		say(text, "nosharepages\n");
 	if (guest->vfio)
 		say(text, "vfio\n");
+	if (guest->vdpa)
+		say(text, "vdpa\n");
+	if (guest->security != GUEST_OPEN)
+		say(text, "%s\n", securities[guest->security]);
+	if (*guest->sharing)
+		say(text, "needs sharing: %s\n", guest->sharing);
+	if (*guest->refused)
+		say(text, "refused: %s\n", guest->refused);
+	if (guest->later_kib)
+		say(text, "later: %llu\n", (unsigned long long)guest->later_kib);
+	for (i = 0; i < guest->n_files; i++)
+		say(text, "file %s: %llu\n", guest->files[i].path,
+		    (unsigned long long)guest->files[i].memory.size_kib);
+	for (i = 0; i < guest->n_extras; i++)
+		say(text, "extra %s: %llu '%s'%s\n", guest->extras[i].object,
+		    (unsigned long long)guest->extras[i].size_kib, guest->extras[i].path,
+		    guest->extras[i].hugetlb ? " huge" : "");
 	return text->buf;
 }
 
@@ -134,7 +153,9 @@ static const struct {
 			"dimm 2: 524288 file\n"
 			"dimm 3: 524288 huge=2048 file\n"
 			"virtio-mem 0: 262144 max=2097152 file shared\n"
-			"virtio-mem 1: 0 max=1048576 file\n" },
+			"virtio-mem 1: 0 max=1048576 file\n"
+			"file /var/lib/nvdimm: 524288\n"
+			"file /var/lib/pmem: 524288\n" },
 	{ "memfd", "ram: 2097152 memfd shared\n" },
 	{ "memfd-hugepages", "ram: 2097152 huge=2048 memfd shared\n" },
 	{ "devices", "cell 0: 2097152 huge=2048 file preferred=0\n"
@@ -143,9 +164,13 @@ static const struct {
 		     "dimm 1: 1048576 huge=1048576 file preferred=1-2\n"
 		     "dimm 2: 524288 file preferred=0 shared discard\n"
 		     "virtio-mem 0: 262144 max=2097152 huge=2048 file preferred=0 shared "
-		     "discard\n" },
+		     "discard\n"
+		     "later: 2883584\n"
+		     "file /var/lib/nvdimm: 524288\n"
+		     "file /var/lib/pmem: 524288\n" },
 	{ "devices-no-cells", "ram: 2097152 huge=2048 file\n"
-			      "dimm 0: 1048576 huge=2048 file\n" },
+			      "dimm 0: 1048576 huge=2048 file\n"
+			      "file /var/lib/nvdimm: 1048576\n" },
 	{ "power", "ram: 1310720 huge=16384 file\n" },
 	{ "vfio", "ram: 2097152 anonymous\nvfio\n" },
 	{ "live", "ram: 1048576 anonymous\n" },
@@ -281,6 +306,68 @@ static const struct {
 	{ DOMAIN(GIB DEVICES("<disk type='nvme'/>")), "ram: 1048576 anonymous\nvfio\n" },
 	{ DOMAIN(GIB DEVICES("<hostdev type='usb'/><interface type='user'/>")),
 	  "ram: 1048576 anonymous\n" },
+	{ DOMAIN(GIB DEVICES("<interface type='vdpa'/>")), "ram: 1048576 anonymous\nvdpa\n" },
+	{ DOMAIN(GIB DEVICES("<disk type='vhostvdpa'/>")), "ram: 1048576 anonymous\nvdpa\n" },
+	/* Encrypted memory, also by ways of a future libvirt */
+	{ DOMAIN(GIB "<launchSecurity type='sev'/>"), "ram: 1048576 anonymous\nsev\n" },
+	{ DOMAIN(GIB "<launchSecurity type='sev-snp'/>"), "ram: 1048576 anonymous\nsev-snp\n" },
+	{ DOMAIN(GIB "<launchSecurity type='tdx'/>"), "ram: 1048576 anonymous\ntdx\n" },
+	{ DOMAIN(GIB "<launchSecurity type='s390-pv'/>"), "ram: 1048576 anonymous\ns390-pv\n" },
+	{ DOMAIN(GIB "<launchSecurity type='cca'/>"), "ram: 1048576 anonymous\nencrypted\n" },
+	/* vhost-user, in all the ways of writing it */
+	{ DOMAIN(GIB DEVICES("<interface type='vhostuser'/>")),
+	  "ram: 1048576 anonymous\nneeds sharing: <interface type='vhostuser'>\n" },
+	{ DOMAIN(GIB DEVICES("<disk type='vhostuser' device='disk'/>")),
+	  "ram: 1048576 anonymous\nneeds sharing: <disk type='vhostuser'>\n" },
+	{ DOMAIN(GIB DEVICES("<filesystem type='mount'><driver type='virtiofs'/></filesystem>")),
+	  "ram: 1048576 anonymous\nneeds sharing: <filesystem> with <driver type='virtiofs'/>\n" },
+	{ DOMAIN(GIB DEVICES("<video><driver name='vhostuser'/><model type='virtio'/></video>")),
+	  "ram: 1048576 anonymous\nneeds sharing: <video> with <driver name='vhostuser'/>\n" },
+	{ DOMAIN(GIB DEVICES("<crypto model='virtio'><backend model='vhost-user'/></crypto>")),
+	  "ram: 1048576 anonymous\n"
+	  "needs sharing: <crypto> with <backend model='vhost-user'/>\n" },
+	{ DOMAIN(GIB DEVICES("<filesystem type='mount'><driver type='path'/></filesystem>"
+			     "<vsock model='virtio'/><disk type='file'/>")),
+	  "ram: 1048576 anonymous\n" },
+	/* What libvirt refuses */
+	{ DOMAIN(GIB BACKING(HUGE_2M "<source type='anonymous'/>")),
+	  "ram: 1048576 huge=2048 file\n"
+	  "refused: <hugepages/> together with <source type='anonymous'/>\n" },
+	{ DOMAIN(GIB BACKING(HUGE_2M "<allocation mode='ondemand'/>")),
+	  "ram: 1048576 huge=2048 file\n"
+	  "refused: <hugepages/> together with <allocation mode='ondemand'/>\n" },
+	{ DOMAIN(GIB BACKING(HUGE_2M "<source type='anonymous'/><allocation mode='ondemand'/>")),
+	  "ram: 1048576 huge=2048 file\n"
+	  "refused: <hugepages/> together with <source type='anonymous'/> or "
+	  "<allocation mode='ondemand'/>\n" },
+	{ DOMAIN(GIB BACKING("<source type='anonymous'/><allocation mode='ondemand'/>")),
+	  "ram: 1048576 anonymous\n" },
+	{ DOMAIN(GIB BACKING(HUGE_2M "<allocation mode='immediate'/>")),
+	  "ram: 1048576 huge=2048 file\n" },
+	/* libvirt sums up the cells, whatever <memory> says or doesn't */
+	{ DOMAIN("<currentMemory>1</currentMemory>" CELLS(CELL(0, 1) CELL(1, 2))),
+	  "cell 0: 1048576 anonymous\ncell 1: 2097152 anonymous\n" },
+	{ DOMAIN("<memory>0</memory>" CELLS(CELL(0, 1))), "cell 0: 1048576 anonymous\n" },
+	/* A <memnode> without mode is strict */
+	{ DOMAIN(CELLS(CELL(0, 1)) "<numatune><memory mode='interleave' nodeset='0-1'/>"
+				   "<memnode cellid='0' nodeset='1'/></numatune>"),
+	  "cell 0: 1048576 anonymous strict=1\n" },
+	/* Plugged in while it runs */
+	{ DOMAIN("<memory unit='GiB'>3</memory>" BACKING(HUGE_2M) DEVICES(
+		  "<memory model='virtio-mem'>" TARGET(
+			  "<requested>0</requested>") "</memory>"
+						      "<memory model='virtio-mem'>" TARGET(
+							      "<requested>2048</requested>") "</memory>")),
+	  "ram: 1048576 huge=2048 file\nvirtio-mem 1: 2048 max=1048576 huge=2048 file\n"
+	  "later: 2095104\n" },
+	/* Files that the XML names */
+	{ DOMAIN("<memory unit='GiB'>3</memory>" DEVICES(
+		  "<memory model='nvdimm'><source><path>/dev/hugepages/a</path></source>" TARGET(
+			  "") "</memory>"
+			      "<memory model='virtio-pmem'><source><path>/srv/b</path></source>" TARGET(
+				      "") "</memory>")),
+	  "ram: 1048576 anonymous\n"
+	  "file /dev/hugepages/a: 1048576\nfile /srv/b: 1048576\n" },
 	/* Metadata */
 	{ DOMAIN("<metadata><hugepages xmlns='urn:libvirt-membacking:1' compact='never'/>"
 		 "<x xmlns='urn:libvirt-membacking:2'><ksm>no</ksm></x></metadata>" GIB),
@@ -303,6 +390,129 @@ static void test_corners(void)
 		if (UNIT_CHECK(rc == 0, "%s: %s", corners[i].xml, err.text))
 			UNIT_CHECK_STR(describe(guest, &text), corners[i].want, "%s",
 				       corners[i].xml);
+	}
+}
+
+#define QEMU(x)                                                                                    \
+	"<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>" WHO GIB                 \
+	"<qemu:commandline>" x "</qemu:commandline></domain>"
+#define ARG(x) "<qemu:arg value='" x "'/>"
+#define RAM    "ram: 1048576 anonymous\n"
+
+static const struct {
+	const char *xml;
+	const char *want;
+} arguments[] = {
+	{ QEMU(""), RAM },
+	{ QEMU(ARG("-object")), RAM },
+	{ QEMU(ARG("-object") ARG("iothread,id=memory-backend-file,size=8G")), RAM },
+	{ QEMU(ARG("-object") ARG("memory-backend-file,id=m,size=8G,mem-path=/dev/hugepages")),
+	  RAM "extra memory-backend-file: 8388608 '/dev/hugepages'\n" },
+	{ QEMU(ARG("--object") ARG("qom-type=memory-backend-ram,id=m,size=1073741824")),
+	  RAM "extra memory-backend-ram: 1048576 ''\n" },
+	{ QEMU(ARG("-object") ARG("memory-backend-memfd,hugetlb=on,hugetlbsize=2M,size=512M,id=m")),
+	  RAM "extra memory-backend-memfd: 524288 '' huge\n" },
+	{ QEMU(ARG("-object") ARG("memory-backend-memfd,hugetlb=off,size=1")),
+	  RAM "extra memory-backend-memfd: 1 ''\n" },
+	{ QEMU(ARG("-object") ARG("{\"qom-type\": \"memory-backend-file\", \"size\": 2147483648,"
+				  "\"mem-path\":\"/mnt/x\", \"id\":\"m\"}")),
+	  RAM "extra memory-backend-file: 2097152 '/mnt/x'\n" },
+	{ QEMU(ARG("-mem-path") ARG("/dev/hugepages") ARG("-mem-prealloc")),
+	  RAM "extra -mem-path: 0 '/dev/hugepages'\n" },
+	{ QEMU(ARG("-object") ARG("memory-backend-file,size=-1") ARG("-mem-path")),
+	  RAM "extra memory-backend-file: 0 ''\n" },
+	{ QEMU(ARG("-object") ARG("{\"qom-type\":\"memory-backend-file")),
+	  RAM "extra memory-backend-file: 0 ''\n" },
+	{ QEMU(ARG("-device") ARG("vfio-pci,host=01:00.0")), RAM "vfio\n" },
+	{ QEMU(ARG("-device") ARG("{\"driver\":\"vfio-pci\"}")), RAM "vfio\n" },
+	{ QEMU(ARG("-netdev") ARG("type=vhost-vdpa,vhostdev=/dev/vhost-vdpa-0,id=n")),
+	  RAM "vdpa\n" },
+	{ QEMU(ARG("-netdev") ARG("vhost-user,chardev=c,id=n")),
+	  RAM "needs sharing: vhost-user in <qemu:commandline>\n" },
+	{ QEMU(ARG("-device") ARG("vhost-user-fs-pci,chardev=c,tag=t")),
+	  RAM "needs sharing: vhost-user-fs-pci in <qemu:commandline>\n" },
+	{ QEMU(ARG("-object") ARG("sev-snp-guest,id=sev0")), RAM "sev-snp\n" },
+	/* Other elements and namespaces are none of it */
+	{ "<domain xmlns:q='urn:q'>" WHO GIB "<q:commandline><q:arg value='-mem-path'/>"
+	  "<q:arg value='/x'/></q:commandline></domain>",
+	  RAM },
+	{ QEMU("<arg value='-mem-path'/>" ARG("/x")), RAM },
+};
+
+/* What is given to QEMU past libvirt */
+static void test_arguments(void)
+{
+	struct text text;
+	struct err err;
+	size_t i;
+
+	for (i = 0; i < ROWS(arguments); i++) {
+		cleanup_guest struct guest *guest = NULL;
+		int rc = parse(arguments[i].xml, strlen(arguments[i].xml), &guest, &err);
+
+		if (UNIT_CHECK(rc == 0, "%s: %s", arguments[i].xml, err.text))
+			UNIT_CHECK_STR(describe(guest, &text), arguments[i].want, "%s",
+				       arguments[i].xml);
+	}
+}
+
+/* For other hosts, and of guests that are not defined */
+static void test_reading(void)
+{
+	static const char xml[] = "<domain><name>g</name>" GIB
+				  "<memoryBacking><hugepages><page size='64'/></hugepages>"
+				  "</memoryBacking></domain>";
+	struct guest_reading reading = { .page_kib = 64, .arch = "ppc64le", .draft = true };
+	cleanup_guest struct guest *guest = NULL, *again = NULL, *defined = NULL;
+	struct err err;
+
+	CU_ASSERT_EQUAL(guest_parse(xml, strlen(xml), &guest, &err), -EINVAL);
+	CU_ASSERT_FATAL(guest_parse_as(xml, strlen(xml), &reading, &guest, &err) == 0);
+	CU_ASSERT_FALSE(guest->memory[0].hugepages);
+	CU_ASSERT_STRING_EQUAL(guest->arch, "ppc64le");
+	CU_ASSERT(guest->reading.draft && text_is_uuid(guest->uuid));
+	CU_ASSERT_FATAL(guest_parse_as(xml, strlen(xml), &reading, &again, &err) == 0);
+	CU_ASSERT_STRING_EQUAL(guest->uuid, again->uuid);
+	reading.page_kib = 4;
+	CU_ASSERT_FATAL(guest_parse_as(DOMAIN(GIB BACKING(HUGE_2M)),
+				       strlen(DOMAIN(GIB BACKING(HUGE_2M))), &reading, &defined,
+				       &err) == 0);
+	CU_ASSERT(defined->memory[0].hugepages && !defined->reading.draft);
+	CU_ASSERT_STRING_EQUAL(defined->uuid, UUID);
+}
+
+/* Private parts of a guest whose devices' back ends have to map it */
+static void test_unshared(void)
+{
+#define VHOST DEVICES("<interface type='vhostuser'/>")
+	static const struct {
+		const char *xml;
+		const char *alias; /* NULL: all is shared that has to be */
+	} rows[] = {
+		{ DOMAIN(GIB), NULL },
+		{ DOMAIN(GIB VHOST), "ram" },
+		{ DOMAIN(GIB BACKING(HUGE_2M) VHOST), "ram" },
+		{ DOMAIN(GIB BACKING(HUGE_2M "<access mode='private'/>") VHOST), "ram" },
+		{ DOMAIN(GIB BACKING(HUGE_2M "<access mode='shared'/>") VHOST), NULL },
+		{ DOMAIN(CELLS("<cell memory='1024' memAccess='shared'/>"
+			       "<cell memory='1024'/>") VHOST),
+		  "cell 1" },
+		{ DOMAIN(BACKING("<access mode='shared'/>")
+				 CELLS("<cell memory='1024'/>"
+				       "<cell memory='1024' memAccess='private'/>") VHOST),
+		  "cell 1" },
+	};
+#undef VHOST
+	struct err err;
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		cleanup_guest struct guest *guest = NULL;
+		const struct guest_memory *found;
+
+		CU_ASSERT_FATAL(parse(rows[i].xml, strlen(rows[i].xml), &guest, &err) == 0);
+		found = guest_unshared(guest);
+		UNIT_CHECK_STR(found ? found->alias : NULL, rows[i].alias, "%s", rows[i].xml);
 	}
 }
 
@@ -509,14 +719,36 @@ static const struct {
 	{ "<domain><name>g</name><uuid>..a5fdbd/cdaf/9455/926a/d65c16db1809</uuid></domain>",
 	  "<uuid> is '..a5fdbd/cdaf" },
 	{ "<domain><name>g</name><uuid>" UUID "0</uuid></domain>", "<uuid> is" },
-	{ "<domain><name>g</name><uuid>c7a5fdbdcdaf9455926ad65c16db1809</uuid></domain>",
+	{ "<domain><name>g</name><uuid>c7a5fdbdcdaf9455926ad65c16db18</uuid></domain>",
+	  "<uuid> is" },
+	{ "<domain><name>g</name><uuid>c7a5fdbdcdaf9455926ad65c16db180g</uuid></domain>",
 	  "<uuid> is" },
 	{ "<domain id='-1'>" WHO GIB "</domain>", "id of <domain> is '-1'" },
 	{ "<domain id='2147483648'>" WHO GIB "</domain>", "id of <domain> is '2147483648'" },
 	{ "<domain id='1/../2'>" WHO GIB "</domain>", "id of <domain> is '1/../2'" },
+	/* Huge pages */
+	{ DOMAIN(GIB BACKING("<hugepages><page/></hugepages>")), "<page> has no size" },
+	{ DOMAIN(GIB BACKING("<hugepages><page size='0'/></hugepages>")), "<page> has no size" },
+	{ DOMAIN(GIB BACKING("<hugepages><page size='-2048'/></hugepages>")),
+	  "size of <page> is '-2048'" },
+	{ DOMAIN(GIB BACKING("<hugepages><page size='2' unit='Mio'/></hugepages>")),
+	  "size of <page> is '2' with unit 'Mio'" },
+	{ DOMAIN(GIB BACKING("<hugepages><page size='2048' nodeset=''/></hugepages>")),
+	  "nodeset of <page> is ''" },
+	{ DOMAIN(GIB BACKING("<hugepages><page size='2048' nodeset='0,^0'/></hugepages>")),
+	  "nodeset of <page> is '0,^0'" },
+	{ DOMAIN(GIB CELLS(CELL(0, 1)) DEVICES("<memory model='dimm'><source><pagesize>?"
+					       "</pagesize></source>" TARGET("") "</memory>")),
+	  "<pagesize> is '?'" },
+};
+
+/* What is wrong with the memory: refused only of a guest that asks for huge pages or files */
+static const struct {
+	const char *xml;
+	const char *words;
+} doubtful[] = {
 	/* How much? */
 	{ DOMAIN(""), "no <memory> element" },
-	{ DOMAIN("<currentMemory>1</currentMemory>" CELLS(CELL(0, 1))), "no <memory> element" },
 	{ DOMAIN("<memory/>"), "<memory> is ''" },
 	{ DOMAIN("<memory>0</memory>"), "0 KiB of <memory>" },
 	{ DOMAIN("<memory>-1</memory>"), "<memory> is '-1'" },
@@ -536,17 +768,6 @@ static const struct {
 	{ DOMAIN("<memory unit='b'>99999999999999999999999999999999999</memory>"),
 	  "more than 8 EiB" },
 	{ DOMAIN("<memory unit='EiB'>18446744073709551615</memory>"), "more than 8 EiB" },
-	/* Huge pages */
-	{ DOMAIN(GIB BACKING("<hugepages><page/></hugepages>")), "<page> has no size" },
-	{ DOMAIN(GIB BACKING("<hugepages><page size='0'/></hugepages>")), "<page> has no size" },
-	{ DOMAIN(GIB BACKING("<hugepages><page size='-2048'/></hugepages>")),
-	  "size of <page> is '-2048'" },
-	{ DOMAIN(GIB BACKING("<hugepages><page size='2' unit='Mio'/></hugepages>")),
-	  "size of <page> is '2' with unit 'Mio'" },
-	{ DOMAIN(GIB BACKING("<hugepages><page size='2048' nodeset=''/></hugepages>")),
-	  "nodeset of <page> is ''" },
-	{ DOMAIN(GIB BACKING("<hugepages><page size='2048' nodeset='0,^0'/></hugepages>")),
-	  "nodeset of <page> is '0,^0'" },
 	/* Cells */
 	{ DOMAIN(GIB CELLS(CELL(0, 1) CELL(0, 1))), "two cells with id 0" },
 	{ DOMAIN(GIB CELLS(CELL(1, 1))), "id of <cell> is '1': expected a number from 0 to 0" },
@@ -556,6 +777,28 @@ static const struct {
 	{ DOMAIN(GIB CELLS("<cell memory='0'/>")), "all NUMA cells of the guest have 0 KiB" },
 	{ DOMAIN(GIB CELLS("<cell memory='5' unit='EiB'/><cell memory='5' unit='EiB'/>")),
 	  "sums up to more than 8 EiB" },
+	/* Memory devices */
+	{ DOMAIN(GIB DEVICES("<memory model='dimm'/>")), "without a <size>" },
+	{ DOMAIN(GIB DEVICES("<memory model='dimm'><target><size>x</size></target></memory>")),
+	  "<size> is 'x'" },
+	{ DOMAIN(GIB DEVICES("<memory model='dimm'>" TARGET("") "</memory>")),
+	  "the memory devices leave nothing of <memory>" },
+	{ DOMAIN(GIB DEVICES("<memory model='nvdimm'><target><size unit='EiB'>7</size></target>"
+			     "</memory>")),
+	  "the memory devices leave nothing of <memory>" },
+	{ DOMAIN(GIB CELLS(CELL(0, 1))
+			 DEVICES("<memory model='dimm'>" TARGET("<node>1</node>") "</memory>")),
+	  "<node> is '1'" },
+	{ DOMAIN(GIB CELLS(CELL(0, 1)) DEVICES(
+		  "<memory model='virtio-mem'>" TARGET("<requested>-1</requested>") "</memory>")),
+	  "<requested> is '-1'" },
+};
+
+/* Nodes that are not understood: of a guest without huge pages they are libvirt's alone */
+static const struct {
+	const char *xml;
+	const char *words;
+} troubled[] = {
 	/* Nodes */
 	{ DOMAIN(GIB "<numatune><memory nodeset='a'/></numatune>"), "nodeset of <memory> is 'a'" },
 	{ DOMAIN(GIB "<numatune><memory nodeset='-1'/></numatune>"), "nodeset of <memory>" },
@@ -573,27 +816,9 @@ static const struct {
 	{ DOMAIN(GIB CELLS(CELL(0, 1)) "<numatune><memnode cellid='0' nodeset='0'/>"
 				       "<memnode cellid='0' nodeset='0'/></numatune>"),
 	  "two <memnode> for cell 0" },
-	/* Memory devices */
-	{ DOMAIN(GIB DEVICES("<memory model='dimm'/>")), "without a <size>" },
-	{ DOMAIN(GIB DEVICES("<memory model='dimm'><target><size>x</size></target></memory>")),
-	  "<size> is 'x'" },
-	{ DOMAIN(GIB DEVICES("<memory model='dimm'>" TARGET("") "</memory>")),
-	  "the memory devices leave nothing of <memory>" },
-	{ DOMAIN(GIB DEVICES("<memory model='nvdimm'><target><size unit='EiB'>7</size></target>"
-			     "</memory>")),
-	  "the memory devices leave nothing of <memory>" },
-	{ DOMAIN(GIB CELLS(CELL(0, 1))
-			 DEVICES("<memory model='dimm'>" TARGET("<node>1</node>") "</memory>")),
-	  "<node> is '1'" },
 	{ DOMAIN(GIB CELLS(CELL(0, 1)) DEVICES(
 		  "<memory model='dimm'><source><nodemask/></source>" TARGET("") "</memory>")),
 	  "<nodemask> is ''" },
-	{ DOMAIN(GIB CELLS(CELL(0, 1)) DEVICES("<memory model='dimm'><source><pagesize>?"
-					       "</pagesize></source>" TARGET("") "</memory>")),
-	  "<pagesize> is '?'" },
-	{ DOMAIN(GIB CELLS(CELL(0, 1)) DEVICES(
-		  "<memory model='virtio-mem'>" TARGET("<requested>-1</requested>") "</memory>")),
-	  "<requested> is '-1'" },
 };
 
 /* A refusal: the code, a sentence of one line with @words, the result untouched */
@@ -619,6 +844,83 @@ static void test_refused(void)
 
 	for (i = 0; i < ROWS(refused); i++)
 		check_refused(refused[i].xml, strlen(refused[i].xml), -EINVAL, refused[i].words);
+}
+
+/* @xml, with @element before its end */
+static void add_element(const char *xml, const char *element, char *buf, size_t size)
+{
+	int len = (int)(strlen(xml) - strlen("</domain>"));
+
+	snprintf(buf, size, "%.*s%s</domain>", len, xml, element);
+}
+
+#define ASK_HUGE   "<memoryBacking><hugepages/></memoryBacking>"
+#define ASK_FILE   "<memoryBacking><source type='file'/></memoryBacking>"
+#define ASK_SHARED "<memoryBacking><access mode='shared'/></memoryBacking>"
+
+/* Refused of a guest that asks for something of ours; of others a word about it remains */
+static void test_doubt(void)
+{
+	static const char *const asks[] = { ASK_HUGE, ASK_FILE, ASK_SHARED };
+	char xml[2048];
+	struct err err;
+	size_t i, j;
+
+	for (i = 0; i < ROWS(doubtful); i++) {
+		cleanup_guest struct guest *guest = NULL;
+		const char *plain = doubtful[i].xml;
+
+		for (j = 0; j < ROWS(asks); j++) {
+			add_element(plain, asks[j], xml, sizeof(xml));
+			check_refused(xml, strlen(xml), -EINVAL, doubtful[i].words);
+		}
+		if (!UNIT_CHECK(parse(plain, strlen(plain), &guest, &err) == 0, "%s: %s", plain,
+				err.text))
+			continue;
+		UNIT_CHECK(strstr(guest->doubt, doubtful[i].words) != NULL, "%s: '%s'", plain,
+			   guest->doubt);
+		UNIT_CHECK(guest->n_memory == 0, "%s", plain);
+	}
+}
+
+/* Files need no node; a part without huge pages doesn't either */
+static void test_troubled_nodes(void)
+{
+	static const char *const fine[] = { "", ASK_FILE };
+	char xml[2048];
+	struct err err;
+	size_t i, j;
+
+	for (i = 0; i < ROWS(troubled); i++) {
+		add_element(troubled[i].xml, ASK_HUGE, xml, sizeof(xml));
+		check_refused(xml, strlen(xml), -EINVAL, troubled[i].words);
+		for (j = 0; j < ROWS(fine); j++) {
+			cleanup_guest struct guest *guest = NULL;
+
+			add_element(troubled[i].xml, fine[j], xml, sizeof(xml));
+			if (!UNIT_CHECK(parse(xml, strlen(xml), &guest, &err) == 0, "%s: %s", xml,
+					err.text))
+				continue;
+			UNIT_CHECK(guest->n_memory > 0 && !*guest->doubt, "%s", xml);
+		}
+	}
+}
+
+/* Of a guest with huge pages in one cell, nodes of another cell matter to nobody here */
+static void test_trouble_elsewhere(void)
+{
+#define PARTS(cell)                                                                                \
+	DOMAIN(BACKING("<hugepages><page size='2048' nodeset='" cell "'/></hugepages>")            \
+		       CELLS(CELL(0, 1) CELL(1, 1)) "<numatune>"                                   \
+						    "<memnode cellid='1' proportion='1'/>"         \
+						    "</numatune>")
+	cleanup_guest struct guest *guest = NULL;
+	struct err err;
+
+	CU_ASSERT_EQUAL(parse(PARTS("0"), strlen(PARTS("0")), &guest, &err), 0);
+	check_refused(PARTS("1"), strlen(PARTS("1")), -EINVAL,
+		      "<memnode> of cell 1 has no nodeset");
+#undef PARTS
 }
 
 /* Nobody reads the sentence: no crash */
@@ -755,7 +1057,7 @@ static void test_expensive(void)
 	add(&heap, "<domain>" WHO "<memory>");
 	while (heap.used < GUEST_XML_MAX - 100)
 		add(&heap, "1");
-	add(&heap, "</memory></domain>");
+	add(&heap, "</memory>" ASK_HUGE "</domain>");
 	refuse_heap(&heap, -EINVAL, "more than 8 EiB");
 
 	add(&heap, "<domain><name>");
@@ -801,7 +1103,7 @@ static void test_too_many(void)
 		add(&heap, "<domain>" WHO GIB "%s", rows[i].before);
 		for (n = 0; n < 20000; n++)
 			add(&heap, "%s", rows[i].item);
-		add(&heap, "%s</domain>", rows[i].after);
+		add(&heap, "%s" ASK_HUGE "</domain>", rows[i].after);
 		refuse_heap(&heap, -EINVAL, rows[i].words);
 	}
 }
@@ -850,7 +1152,7 @@ static void test_metadata_bounds(void)
 #define STORE(attr, value)                                                                         \
 	snprintf(xml, sizeof(xml),                                                                 \
 		 DOMAIN("<metadata><store xmlns='urn:libvirt-membacking:1' %s='%s'/>"              \
-			"</metadata>" GIB),                                                        \
+			"</metadata>" GIB ASK_HUGE),                                               \
 		 attr, value)
 	STORE("name", fits);
 	CU_ASSERT_EQUAL_FATAL(parse(xml, strlen(xml), &guest, &err), 0);
@@ -877,6 +1179,18 @@ static void test_identity(void)
 	CU_ASSERT_STRING_EQUAL(guest->name, " \xc3\xa4 & <b> ");
 	CU_ASSERT_STRING_EQUAL(guest->uuid, UUID);
 	CU_ASSERT_EQUAL(guest->id, 2147483647);
+}
+
+/* libvirt takes a UUID without hyphens, and gives it back with them */
+static void test_plain_uuid(void)
+{
+	static const char xml[] = "<domain><name>g</name><uuid>C7A5FDBDCDAF9455926ad65c16db1809"
+				  "</uuid>" GIB "</domain>";
+	cleanup_guest struct guest *guest = NULL;
+	struct err err;
+
+	CU_ASSERT_EQUAL_FATAL(parse(xml, strlen(xml), &guest, &err), 0);
+	CU_ASSERT_STRING_EQUAL(guest->uuid, UUID);
 }
 
 /* Sizes that the tables of guests do not tell from others */
@@ -1000,6 +1314,13 @@ static CU_TestInfo tests[] = {
 	{ "length, not NUL, ends the text", test_length },
 	{ "as many as accepted", test_many },
 	{ "metadata bounds", test_metadata_bounds },
+	{ "arguments past libvirt", test_arguments },
+	{ "for other hosts, and drafts", test_reading },
+	{ "private where it has to be shared", test_unshared },
+	{ "a UUID without hyphens", test_plain_uuid },
+	{ "of others only a doubt", test_doubt },
+	{ "nodes that are not understood", test_troubled_nodes },
+	{ "nodes of another cell", test_trouble_elsewhere },
 	{ "refused with a sentence", test_refused },
 	{ "refused without a reader", test_no_reader },
 	{ "refused silently", test_silent },

@@ -63,6 +63,18 @@ static void test_gain(void)
 		{ GUEST(HOSTDEV), false, KSM_GAIN_VFIO, "vfio", 0 },
 		{ GUEST("<memoryBacking><nosharepages/></memoryBacking>" HOSTDEV), false,
 		  KSM_GAIN_VFIO, "vfio", 0 },
+		{ GUEST("<devices><interface type='vdpa'/></devices>"), false, KSM_GAIN_VDPA,
+		  "vdpa", 0 },
+		{ GUEST("<devices><disk type='vhostvdpa'/></devices>"), false, KSM_GAIN_VDPA,
+		  "vdpa", 0 },
+		{ GUEST("<launchSecurity type='sev'/>"), false, KSM_GAIN_ENCRYPTED, "encrypted",
+		  0 },
+		{ GUEST("<launchSecurity type='tdx'/>" HOSTDEV), false, KSM_GAIN_ENCRYPTED,
+		  "encrypted", 0 },
+		{ GUEST("<launchSecurity type='s390-pv'/>"), false, KSM_GAIN_ENCRYPTED, "encrypted",
+		  0 },
+		{ GUEST("<launchSecurity type='a new one'/>"), false, KSM_GAIN_ENCRYPTED,
+		  "encrypted", 0 },
 		/* one cell of two in huge pages */
 		{ GUEST("<memoryBacking><hugepages><page size='2' unit='M' nodeset='0'/>"
 			"</hugepages></memoryBacking>" CELLS),

@@ -11,13 +11,14 @@
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
-#define GUEST(body)                                                                                \
+#define SECURE(body, more)                                                                         \
 	"<domain><name>g</name><uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809</uuid>"                  \
-	"<memory unit='MiB'>512</memory><memoryBacking>" body "</memoryBacking></domain>"
-#define PLAIN GUEST("")
-#define MEMFD GUEST("<source type='memfd'/><access mode='shared'/>")
-#define FILES GUEST("<source type='file'/>")
-#define HUGE  GUEST("<hugepages/>")
+	"<memory unit='MiB'>512</memory><memoryBacking>" body "</memoryBacking>" more "</domain>"
+#define GUEST(body) SECURE(body, "")
+#define PLAIN	    GUEST("")
+#define MEMFD	    GUEST("<source type='memfd'/><access mode='shared'/>")
+#define FILES	    GUEST("<source type='file'/>")
+#define HUGE	    GUEST("<hugepages/>")
 
 static struct guest *parse(const char *xml)
 {
@@ -48,6 +49,15 @@ static void test_wanted(void)
 		{ FILES, { .manage = true, .shmem_enabled = "advise" }, 0, false },
 		{ FILES, { .manage = true, .enabled = "always" }, 0, true },
 		{ HUGE, { .manage = true, .enabled = "always" }, 0, false },
+		/* what it uses lies in guest_memfd */
+		{ SECURE("<source type='memfd'/>", "<launchSecurity type='sev-snp'/>"),
+		  { .manage = true, .shmem_enabled = "advise" },
+		  0,
+		  false },
+		{ SECURE("", "<launchSecurity type='sev'/>"),
+		  { .manage = true, .enabled = "always" },
+		  512,
+		  false },
 	};
 	size_t i;
 

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Paths of a guest that lead into a hugetlbfs, and those that do not.
+ */
+#include "guest/guest_files.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/text.h"
+#include "guest/guest.h"
+#include "kernel/kfs.h"
+#include "unit/unit.h"
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+#define MOUNTS                                                                                     \
+	"20 1 0:20 / / rw - ext4 /dev/sda rw\n"                                                    \
+	"21 20 0:21 / /dev rw - devtmpfs devtmpfs rw\n"                                            \
+	"22 21 0:22 / /dev/hugepages rw - hugetlbfs hugetlbfs rw,pagesize=2M\n"                    \
+	"23 21 0:23 / /dev/hugepages1G rw - hugetlbfs hugetlbfs rw,pagesize=1024M\n"               \
+	"24 21 0:24 / /dev/bare rw - hugetlbfs hugetlbfs rw\n"                                     \
+	"25 22 0:25 / /dev/hugepages/disk rw - ext4 /dev/sdb rw\n"                                 \
+	"26 20 0:26 / /hidden rw - hugetlbfs hugetlbfs rw,pagesize=2M\n"                           \
+	"27 26 0:27 / /hidden rw - ext4 /dev/sdc rw\n"
+
+static const struct {
+	const char *path;
+	bool hugetlb;
+	uint64_t page_kib;
+} rows[] = {
+	{ "/dev/hugepages/pmem0", true, 2048 },
+	{ "/dev/hugepages", true, 2048 },
+	{ "/dev/hugepages1G/a/b", true, 1048576 },
+	{ "/dev/bare/x", true, 0 },
+	{ "/dev/hugepages2/x", false, 0 },
+	{ "/dev/hugepages/disk/x", false, 0 },
+	{ "/hidden/x", false, 0 },
+	{ "/var/lib/x", false, 0 },
+	{ "relative", false, 0 },
+};
+
+static struct guest *make(const char *path)
+{
+	struct guest *guest = NULL;
+	struct err err = { "" };
+	char xml[2048];
+
+	snprintf(xml, sizeof(xml),
+		 "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>g</name>"
+		 "<uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809</uuid>"
+		 "<cpu><numa><cell id='0' memory='2' unit='GiB'/></numa></cpu>"
+		 "<numatune><memnode cellid='0' mode='preferred' nodeset='1'/></numatune>"
+		 "<devices><memory model='nvdimm'><source><path>%s</path></source><target>"
+		 "<size unit='MiB'>10</size><node>0</node></target></memory></devices>"
+		 "<qemu:commandline><qemu:arg value='-mem-path'/><qemu:arg value='%s'/>"
+		 "</qemu:commandline></domain>",
+		 path, path);
+	UNIT_CHECK(guest_parse(xml, strlen(xml), &guest, &err) == 0, "%s", err.text);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(guest);
+	return guest;
+}
+
+static const char *open_host(struct kfs *kfs)
+{
+	const char *dir = unit_tmpdir();
+
+	unit_write(dir, "proc/self/mountinfo", MOUNTS);
+	CU_ASSERT_FATAL(kfs_open(kfs, dir, NULL) == 0);
+	return dir;
+}
+
+static void test_paths(void)
+{
+	struct err err = { "" };
+	struct kfs kfs;
+	size_t i;
+
+	open_host(&kfs);
+	for (i = 0; i < ROWS(rows); i++) {
+		struct guest *guest = make(rows[i].path);
+		const struct guest_memory *memory = &guest->memory[1];
+
+		UNIT_CHECK(guest_files_find(&kfs, guest, &err) == 0, "%s", err.text);
+		/* Asked twice, it is there once */
+		UNIT_CHECK(guest_files_find(&kfs, guest, &err) == 0, "%s", err.text);
+		UNIT_CHECK(guest->n_memory == (rows[i].hugetlb ? 2 : 1), "%s: %zu", rows[i].path,
+			   guest->n_memory);
+		UNIT_CHECK(guest->extras[0].hugetlb == rows[i].hugetlb, "%s", rows[i].path);
+		if (rows[i].hugetlb && guest->n_memory == 2) {
+			UNIT_CHECK(memory->hugepages && memory->page_kib == rows[i].page_kib, "%s",
+				   rows[i].path);
+			UNIT_CHECK(memory->size_kib == 10240 && memory->max_kib == 10240, "%s",
+				   rows[i].path);
+			UNIT_CHECK(memory->bind == GUEST_BIND_PREFERRED &&
+					   nodeset_has(&memory->nodes, 1),
+				   "%s", rows[i].path);
+		}
+		guest_free(guest);
+	}
+	kfs_close(&kfs);
+}
+
+/* A file keeps its pages from one start to the next */
+static void test_present(void)
+{
+	struct err err = { "" };
+	static char mib[1024 * 1024 + 1];
+	struct guest *guest;
+	struct kfs kfs;
+	const char *dir = open_host(&kfs);
+
+	memset(mib, 'x', sizeof(mib) - 1);
+	unit_write(dir, "dev/hugepages/part", mib);
+	guest = make("/dev/hugepages/part");
+	CU_ASSERT(guest_files_find(&kfs, guest, &err) == 0);
+	CU_ASSERT_FATAL(guest->n_memory == 2);
+	/* The file system may need some blocks for itself */
+	CU_ASSERT(guest->memory[1].size_kib <= 9 * 1024 && guest->memory[1].size_kib > 8 * 1024);
+	guest_free(guest);
+	kfs_close(&kfs);
+}
+
+static void test_no_mounts(void)
+{
+	struct err err = { "" };
+	struct guest *guest = make("/dev/hugepages/x");
+	struct kfs kfs;
+
+	CU_ASSERT_FATAL(kfs_open(&kfs, TESTS_DIR, NULL) == 0);
+	CU_ASSERT(guest_files_find(&kfs, guest, &err) < 0);
+	guest_free(guest);
+	kfs_close(&kfs);
+}
+
+static CU_TestInfo tests[] = {
+	{ "which mount holds a path", test_paths },
+	{ "what a file has already", test_present },
+	{ "mounts can't be read", test_no_mounts },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_guest_files", tests);
+}

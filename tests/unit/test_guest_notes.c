@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What is said of a guest's definition, and of which guests nothing is.
+ */
+#include "policy/guest_notes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "guest/guest.h"
+#include "policy/plan.h"
+#include "unit/unit.h"
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+#define GUEST(backing, more)                                                                       \
+	"<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>g</name>"           \
+	"<uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809</uuid><memory unit='GiB'>4</memory>"           \
+	"<memoryBacking>" backing "</memoryBacking>" more "</domain>"
+#define VHOST "<devices><interface type='vhostuser'/></devices>"
+#define TDX   "<launchSecurity type='tdx'/>"
+#define PV    "<launchSecurity type='s390-pv'/>"
+#define QEMU                                                                                       \
+	"<qemu:commandline><qemu:arg value='-object'/>"                                            \
+	"<qemu:arg value='memory-backend-file,size=8G,mem-path=/x,id=m'/></qemu:commandline>"
+#define PLUGGED                                                                                    \
+	"<devices><memory model='virtio-mem'><target><size unit='GiB'>2</size>"                    \
+	"<requested>0</requested></target></memory></devices>"
+
+static const struct {
+	const char *xml;
+	const char *words[4]; /* of each note in turn */
+} rows[] = {
+	{ GUEST("", ""), { NULL } },
+	{ GUEST("<hugepages/>", ""), { NULL } },
+	{ GUEST("<hugepages/><source type='anonymous'/>", ""),
+	  { "libvirt refuses to start it: no <hugepages/> together with "
+	    "<source type='anonymous'/>" } },
+	{ GUEST("<hugepages/>", PV), { "QEMU refuses huge pages for a protected guest" } },
+	{ GUEST("", PV), { NULL } },
+	{ GUEST("", VHOST), { "needs shared memory, and its memory (ram) is private" } },
+	{ GUEST("", VHOST), { ", with <source type='memfd'/>" } },
+	{ GUEST("<access mode='shared'/>", VHOST), { NULL } },
+	{ GUEST("<hugepages/>", VHOST QEMU),
+	  { "<interface type='vhostuser'>",
+	    "memory-backend-file in its <qemu:commandline> takes 8 GiB at /x past libvirt" } },
+	{ GUEST("", TDX), { "with TDX comes from guest_memfd, in small pages; what its" } },
+	{ GUEST("<hugepages/>", TDX), { "its huge pages are taken on top" } },
+	{ GUEST("<hugepages/>", "<launchSecurity type='sev-snp'/>"),
+	  { "with SEV-SNP comes from guest_memfd" } },
+	{ GUEST("<hugepages/>", "<launchSecurity type='sev'/>"), { NULL } },
+	{ GUEST("<hugepages/>", PLUGGED), { "may ask for 2 GiB more in huge pages" } },
+	{ GUEST("", PLUGGED), { NULL } },
+	{ "<domain><name>g</name><memory>1048576</memory></domain>", { "has no <uuid>" } },
+	{ "<domain><name>g</name><uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809</uuid>"
+	  "<memory>lots</memory></domain>",
+	  { "is not understood: domain XML, line 1: <memory> is 'lots'" } },
+};
+
+static void test_notes(void)
+{
+	const struct guest_reading reading = { .draft = true };
+	struct err err = { "" };
+	size_t i, n;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		cleanup_guest struct guest *guest = NULL;
+		struct plan plan = { 0 };
+		int rc = guest_parse_as(rows[i].xml, strlen(rows[i].xml), &reading, &guest, &err);
+
+		if (!UNIT_CHECK(rc == 0, "row %zu: %s", i, err.text))
+			continue;
+		guest_notes_add(guest, &plan);
+		for (n = 0; n < plan.n_notes && rows[i].words[n]; n++)
+			UNIT_CHECK(strstr(plan.notes[n], rows[i].words[n]) != NULL,
+				   "row %zu: '%s', not '%s'", i, plan.notes[n], rows[i].words[n]);
+		UNIT_CHECK(plan.n_notes == n && !rows[i].words[n], "row %zu: %zu notes", i,
+			   plan.n_notes);
+		plan_free(&plan);
+	}
+}
+
+static CU_TestInfo tests[] = {
+	{ "notes", test_notes },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_guest_notes", tests);
+}
