@@ -7,6 +7,7 @@
 #   make fuzz         the parsers with any bytes, for FUZZ_SECONDS=60 each; takes clang
 #   sudo make demo    install what is needed, then one real guest through the hook
 #   sudo make test    install what is needed, then all the tests
+#   sudo make storm   guests of all kinds at random, for STORM_SECONDS=600
 #   sudo make bench   the measurements of tests/bench/RESULTS.md
 #   make install      DESTDIR=, PREFIX=, SYSCONFDIR=, RUNSTATEDIR=, HOOK_DIRECT=yes,
 #                     HOOK_LINK=no, UNITDIR=, TMPFILESDIR=
@@ -159,8 +160,8 @@ fuzz: $(fuzz_tests)
 
 # ---- everything, on a real host ----
 
-.PHONY: demo test bench
-demo test bench: export BUILD := $(abspath $(BUILD))
+.PHONY: demo test storm bench
+demo test storm bench: export BUILD := $(abspath $(BUILD))
 
 demo:
 	$(Q)packaging/install-deps demo
@@ -171,6 +172,12 @@ test:
 	$(Q)packaging/install-deps test
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/run-all
+
+storm: export STORM_SECONDS ?= 600
+storm:
+	$(Q)packaging/install-deps demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/storm/run
 
 bench:
 	$(Q)packaging/install-deps bench
