@@ -90,6 +90,7 @@ struct check_mount {
  * @has_qemu:	One for each of @ledgers->list: its QEMU runs
  * @runs:	One for each of @libvirt.guests: its QEMU runs
  * @mounts:	One for each of @view->sizes
+ * @kvm_refuses_hugepages: On s390, kvm was not loaded for guests with huge pages
  * @has_fragmentation: @fragmentation could be read, and there is a guest that it matters for
  */
 struct check_host {
@@ -100,6 +101,7 @@ struct check_host {
 	const bool *has_qemu;
 	const bool *runs;
 	const struct check_mount *mounts;
+	bool kvm_refuses_hugepages;
 	bool has_fragmentation;
 	struct fragmentation fragmentation;
 	const struct host_view *view;
@@ -122,6 +124,10 @@ const char *check_daemon(const struct check_host *host);
 
 /* A guest with memory in files below memory_backing_dir */
 bool check_guest_has_files(const struct libvirt_guest *guest);
+
+/* A part of check_guests(): one guest's definition, whatever the host has for it */
+void check_definition(const struct check_host *host, const struct guest *guest,
+		      struct findings *findings);
 
 void check_hooks(const struct check_host *host, struct findings *findings);
 void check_mounts(const struct check_host *host, struct findings *findings);

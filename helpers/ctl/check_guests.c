@@ -74,6 +74,7 @@ static void check_guest(const struct check_host *host, const struct libvirt_gues
 		finding_remedy(findings, "virsh edit %s", finding_guest(guest->name, "GUEST"));
 		return;
 	}
+	check_definition(host, guest->guest, findings);
 	if (!check_guest_has_files(guest))
 		return;
 	store = choose(host, guest->guest, findings);

@@ -15,9 +15,11 @@
 #include "base/err.h"
 #include "ctl/exact.h"
 #include "ctl/store_text.h"
+#include "guest/guest_files.h"
 #include "lifecycle/liveness.h"
 #include "lifecycle/shared.h"
 #include "memory/ksm.h"
+#include "memory/kvm.h"
 #include "memory/mount.h"
 #include "memory/store.h"
 #include "policy/qemu_conf.h"
@@ -262,6 +264,7 @@ static void read_ksm(const struct look *look, struct check_ksm *ksm)
 int check_host_read(const struct ctl *ctl, const struct look *look, struct check_host *host,
 		    struct err *err)
 {
+	size_t i;
 	int rc;
 
 	*host = (struct check_host){
@@ -274,6 +277,7 @@ int check_host_read(const struct ctl *ctl, const struct look *look, struct check
 	read_driver(&ctl->kfs, &host->driver);
 	read_ksm(look, &host->ksm);
 	gigantic_read(&ctl->kfs, &host->gigantic);
+	host->kvm_refuses_hugepages = kvm_refuses_hugepages(&ctl->kfs);
 	read_hooks(&ctl->kfs, &host->hooks);
 	security_read(&ctl->kfs, host->hooks.links[HOOK_QEMU].program, store_in_use(host->view),
 		      &host->security);
@@ -286,6 +290,9 @@ int check_host_read(const struct ctl *ctl, const struct look *look, struct check
 	if (rc == 0)
 		rc = ctl->root ? libvirt_host_read(&ctl->kfs, &host->libvirt, err) :
 				 libvirt_host_ask(&host->libvirt, err);
+	for (i = 0; rc == 0 && i < host->libvirt.n; i++)
+		if (host->libvirt.guests[i].guest)
+			rc = guest_extras_find(&ctl->kfs, host->libvirt.guests[i].guest, err);
 	if (rc == 0)
 		rc = read_running(&ctl->kfs, host, err);
 	if (rc == 0)

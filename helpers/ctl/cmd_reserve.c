@@ -132,6 +132,25 @@ static int read_sizes(const struct ctl *ctl, struct guest_memory *memory, struct
 	return CTL_FINE;
 }
 
+/* What is reserved is held under the guest's UUID, so it must have one that stays */
+static int defined_guest(const struct ctl *ctl, struct guest **guest, struct err *err)
+{
+	struct guest *found = NULL;
+	int rc = guest_arg(ctl, &found, err);
+
+	if (rc == 0 && found->reading.draft) {
+		rc = err_set(
+			err, EINVAL,
+			"guest '%s' has no <uuid> yet, which libvirt gives it: define it first "
+			"(virsh define)",
+			found->name);
+		guest_free(found);
+	} else if (rc == 0) {
+		*guest = found;
+	}
+	return rc;
+}
+
 /* Its name and UUID, from the ledger that it has.  Return: -ENOENT without one */
 static int find_by_ledger(const struct settling *settling, const char *name, struct guest *extra,
 			  struct err *err)
@@ -166,7 +185,7 @@ static int name_guest(const struct ctl *ctl, const struct settling *settling, st
 				       ctl->args[0]) :
 			       rc;
 	}
-	rc = guest_arg(ctl, &guest, err);
+	rc = defined_guest(ctl, &guest, err);
 	if (rc == -EIO && !ctl->xml && find_by_ledger(settling, ctl->args[0], extra, NULL) == 0)
 		return 0;
 	if (rc < 0)
@@ -192,7 +211,7 @@ static int for_start(const struct ctl *ctl, struct settling *settling, struct le
 		     struct plan *plan, struct err *err)
 {
 	cleanup_guest struct guest *guest = NULL;
-	int rc = guest_arg(ctl, &guest, err);
+	int rc = defined_guest(ctl, &guest, err);
 
 	if (rc < 0)
 		return rc;

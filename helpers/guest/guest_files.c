@@ -97,9 +97,21 @@ static int find_file(const struct kfs *kfs, const struct guest_file *file, struc
 	return 0;
 }
 
-int guest_files_find(const struct kfs *kfs, struct guest *guest, struct err *err)
+int guest_extras_find(const struct kfs *kfs, struct guest *guest, struct err *err)
 {
 	struct holder holder;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < guest->n_extras && rc == 0; i++) {
+		rc = find_holder(kfs, guest->extras[i].path, &holder, err);
+		guest->extras[i].hugetlb |= rc == 0 && holder.hugetlb;
+	}
+	return rc;
+}
+
+int guest_files_find(const struct kfs *kfs, struct guest *guest, struct err *err)
+{
 	size_t i;
 	int rc = 0;
 
@@ -109,9 +121,5 @@ int guest_files_find(const struct kfs *kfs, struct guest *guest, struct err *err
 	/* guest_memory_read() has left room for each of them */
 	for (i = 0; i < guest->n_files && rc == 0; i++)
 		rc = find_file(kfs, &guest->files[i], guest, err);
-	for (i = 0; i < guest->n_extras && rc == 0; i++) {
-		rc = find_holder(kfs, guest->extras[i].path, &holder, err);
-		guest->extras[i].hugetlb |= rc == 0 && holder.hugetlb;
-	}
-	return rc;
+	return rc < 0 ? rc : guest_extras_find(kfs, guest, err);
 }

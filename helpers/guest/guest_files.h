@@ -20,4 +20,7 @@ struct kfs;
  */
 int guest_files_find(const struct kfs *kfs, struct guest *guest, struct err *err);
 
+/* Of its extras only */
+int guest_extras_find(const struct kfs *kfs, struct guest *guest, struct err *err);
+
 #endif

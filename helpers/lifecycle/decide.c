@@ -84,6 +84,7 @@ int decide_policy(const struct kfs *kfs, const struct guest *guest, bool hook,
 	if (rc < 0)
 		to.refusal = err->text;
 	config_for_each_problem(decided->config, log_problem, &to);
+	config_for_each_guest_problem(decided->config, guest, log_problem, &to);
 	return rc;
 }
 

@@ -703,29 +703,66 @@ static bool concerns(const struct config *config, const struct problem *p,
 	return guest && matches(&config->guests[p->guest], guest);
 }
 
+/**
+ * judge_setting() - What is wrong with one key of the guest's metadata
+ * @scratch:	Where values are tried, with those of the keys before
+ * @said:	Result.  @said->text is in @err
+ * Return: false where nothing is wrong
+ */
+static bool judge_setting(const struct guest *guest, const struct guest_setting *s,
+			  struct config_values *scratch, struct config_problem *said,
+			  struct err *err)
+{
+	const struct config_key *key;
+	uint64_t page_kib;
+	int rc = config_key_find_for_guest(s->key, &key, &page_kib);
+
+	*said = (struct config_problem){ .text = err->text };
+	if (rc < 0) {
+		err_set(err, EINVAL, "metadata of guest %s: %s '%.100s', ignored", guest->name,
+			rc == -EPERM ? "only the host's administrator can set" : "unknown key",
+			s->key);
+		return true;
+	}
+	rc = key->set(key, page_kib, s->value, scratch);
+	if (!rc)
+		return false;
+	describe_bad_value(err, "", s->key, s->value, key, rc);
+	err_prefix(err, -EINVAL, "metadata of guest %s", guest->name);
+	said->fatal = true;
+	said->section = section_of(key);
+	return true;
+}
+
 /* The first key of @section in the guest's metadata with a bad value */
 static int check_metadata(const struct config *config, const struct guest *guest,
 			  const char *section, struct err *err)
 {
 	struct config_values scratch = config->values;
-	const struct config_key *key;
-	uint64_t page_kib;
+	struct config_problem said;
+	struct err text;
 	size_t i;
-	int rc;
 
-	for (i = 0; i < guest->n_settings; i++) {
-		const struct guest_setting *s = &guest->settings[i];
-
-		if (config_key_find_for_guest(s->key, &key, &page_kib) < 0 ||
-		    strcmp(section_of(key), section) != 0)
-			continue;
-		rc = key->set(key, page_kib, s->value, &scratch);
-		if (!rc)
-			continue;
-		describe_bad_value(err, "", s->key, s->value, key, rc);
-		return err_prefix(err, -EINVAL, "metadata of guest %s", guest->name);
-	}
+	for (i = 0; i < guest->n_settings; i++)
+		if (judge_setting(guest, &guest->settings[i], &scratch, &said, &text) &&
+		    said.fatal && !strcmp(said.section, section))
+			return err_set(err, EINVAL, "%s", said.text);
 	return 0;
+}
+
+void config_for_each_guest_problem(const struct config *config, const struct guest *guest,
+				   void (*problem)(const struct config_problem *problem,
+						   void *data),
+				   void *data)
+{
+	struct config_values scratch = config->values;
+	struct config_problem said;
+	struct err text;
+	size_t i;
+
+	for (i = 0; config->values.hook.allow_guest_metadata && i < guest->n_settings; i++)
+		if (judge_setting(guest, &guest->settings[i], &scratch, &said, &text))
+			problem(&said, data);
 }
 
 int config_check_section(const struct config *config, const struct guest *guest,
@@ -765,11 +802,6 @@ static void apply_metadata(const struct guest *guest, struct config_values *valu
 		rc = config_key_find_for_guest(s->key, &key, &page_kib);
 		if (!rc)
 			key->set(key, page_kib, s->value, values);
-		else
-			log_warning("the guest's metadata: %s '%.100s', ignored",
-				    rc == -EPERM ? "only the host's administrator can set" :
-						   "unknown key",
-				    s->key);
 	}
 }
 
@@ -810,6 +842,7 @@ void config_for_each_problem(const struct config *config,
 		const struct config_problem said = {
 			.text = p->text,
 			.fatal = p->fatal,
+			.section = p->section,
 			.dispensable = p->dispensable,
 		};
 

@@ -195,6 +195,7 @@ const struct config_store *config_store_default(const struct config *config);
  * config_for_guest() - What applies to @guest
  * @guest:	NULL: no guest in particular, so no [guest] section either
  *
+ * Logs nothing: config_for_each_guest_problem() says what of the guest's own was ignored.
  * Return: 0, or -EINVAL if [hook] or a file as a whole is bad.  Bad values of
  * other sections are left to config_check_section(), which is asked only when a
  * plan would use them.
@@ -213,12 +214,14 @@ int config_check_section(const struct config *config, const struct guest *guest,
  * struct config_problem - Something that was noticed
  * @text:	One sentence ("FILE:LINE: unknown key ...")
  * @fatal:	false for warnings
+ * @section:	Whose plans it matters for: "hugepages"; NULL: all of them
  * @dispensable: The line can be taken out.  Not so one that can be put right, and not the
  *		header of a section, whose keys would become those of the section before
  */
 struct config_problem {
 	const char *text;
 	bool fatal;
+	const char *section;
 	bool dispensable;
 };
 
@@ -226,6 +229,12 @@ struct config_problem {
 void config_for_each_problem(const struct config *config,
 			     void (*problem)(const struct config_problem *problem, void *data),
 			     void *data);
+
+/* Likewise of what @guest's own <metadata> say, if that is allowed; its name is in each text */
+void config_for_each_guest_problem(const struct config *config, const struct guest *guest,
+				   void (*problem)(const struct config_problem *problem,
+						   void *data),
+				   void *data);
 
 uint64_t config_keep_free(const struct config_hugepages *hp, uint64_t page_kib);
 enum config_on_release config_on_release(const struct config_hugepages *hp, uint64_t page_kib);

@@ -192,6 +192,79 @@ static void test_discard(void)
 	forget_guests(&host);
 }
 
+/* ---- definitions ---- */
+
+static void define_xml(struct check_host *host, const char *body)
+{
+	struct libvirt_guest *guest = &host->libvirt.guests[host->libvirt.n++];
+	char xml[2048];
+	struct err err = { "" };
+	int len = snprintf(xml, sizeof(xml),
+			   "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>"
+			   "<name>web</name><uuid>6f1c0a5e-0000-4000-8000-000000000001</uuid>"
+			   "<memory unit='GiB'>1</memory>%s</domain>",
+			   body);
+
+	snprintf(guest->name, sizeof(guest->name), "web");
+	UNIT_CHECK(guest_parse(xml, (size_t)len, &guest->guest, &err) == 0, "%s", err.text);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(guest->guest);
+}
+
+#define HUGE	    "<memoryBacking><hugepages/></memoryBacking>"
+#define METADATA(x) "<metadata><m:m xmlns:m='urn:libvirt-membacking:1'>" x "</m:m></metadata>"
+
+static void test_definitions(void)
+{
+	static const struct {
+		const char *body;
+		bool hpage_off;
+		const char *levels;
+		const char *words;
+	} rows[] = {
+		{ "", false, "pass", "nothing to say" },
+		{ HUGE, false, "pass", "nothing to say" },
+		{ HUGE, true, "fail", "kvm was loaded with hpage=0" },
+		{ "", true, "pass", "nothing to say" },
+		{ HUGE "<devices><interface type='vhostuser'/></devices>", false, "warn",
+		  "needs shared memory" },
+		{ "<devices><filesystem><driver type='virtiofs'/></filesystem></devices>", false,
+		  "warn", "<filesystem> with <driver type='virtiofs'/> needs shared memory" },
+		{ HUGE "<launchSecurity type='tdx'/>", false, "warn", "guest_memfd" },
+		{ "<launchSecurity type='tdx'/>", false, "pass", "nothing to say" },
+		{ HUGE "<launchSecurity type='s390-pv'/>", false, "fail", "QEMU refuses" },
+		{ "<memoryBacking><hugepages/><source type='anonymous'/></memoryBacking>", false,
+		  "fail", "libvirt refuses" },
+		{ "<qemu:commandline><qemu:arg value='-mem-path'/><qemu:arg value='/x'/>"
+		  "</qemu:commandline>",
+		  false, "hint", "takes all of its memory at /x past libvirt" },
+		{ "<cpu><numa><cell memory='x'/></numa></cpu>", false, "hint", "not understood" },
+		/* What plan refuses is no pass; what it ignores, a warning with a name */
+		{ HUGE METADATA("<m:hugepages compact='x'/>"), false, "fail",
+		  "metadata of guest web: hugepages.compact = 'x': expected auto or never: the "
+		  "guest won't start" },
+		{ METADATA("<m:hugepages compact='x'/>"), false, "warn", "metadata of guest web" },
+		{ HUGE METADATA("<m:hugepages compcat='never'/>"), false, "warn",
+		  "metadata of guest web: unknown key 'hugepages.compcat'" },
+		{ HUGE METADATA("<m:ksm>never</m:ksm>"), false, "warn", "ksm = 'never'" },
+		{ HUGE METADATA("<m:hugepages compact='never'/>"), false, "pass", "nothing" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct check_host host = a_host();
+		struct findings findings;
+
+		host.kvm_refuses_hugepages = rows[i].hpage_off;
+		define_xml(&host, rows[i].body);
+		if (UNIT_CHECK_STR(levels(check_guests, &host, &findings), rows[i].levels,
+				   "row %zu", i))
+			UNIT_CHECK(strstr(findings.list[0].message, rows[i].words), "row %zu: %s",
+				   i, findings.list[0].message);
+		findings_free(&findings);
+		forget_guests(&host);
+	}
+}
+
 static void test_root_file_system(void)
 {
 	struct check_host host = a_host();
@@ -716,6 +789,7 @@ static CU_TestInfo tests[] = {
 	{ "versions that are too old for what is used", test_versions },
 	{ "versions matter to stores and Nova too", test_versions_without_guests },
 	{ "a hint about <discard/> where there is a device", test_discard },
+	{ "definitions", test_definitions },
 	{ "a hint about the root file system", test_root_file_system },
 	{ "Nova's number and the store's size", test_nova_number },
 	{ "Nova's ratio", test_nova_ratio },

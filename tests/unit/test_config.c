@@ -908,6 +908,46 @@ static void test_bad_metadata(void)
 	}
 }
 
+static void collect(const struct config_problem *problem, void *data)
+{
+	char *text = data;
+	size_t used = strlen(text);
+
+	snprintf(text + used, 2048 - used, "%s[%s] %s\n", problem->fatal ? "bad" : "ignored",
+		 problem->section ? problem->section : "", problem->text);
+}
+
+/* All of it, in order, with the guest's name; and nothing from a guest that has no say */
+static void test_metadata_problems(void)
+{
+	struct guest_setting settings[] = {
+		{ (char *)"hugepages.compact", (char *)"x" },
+		{ (char *)"hugepages.compcat", (char *)"never" },
+		{ (char *)"hook.deadline", (char *)"1s" },
+		{ (char *)"hugepages.reclaim", (char *)"never" },
+		{ (char *)"ksm", (char *)"perhaps" },
+	};
+	struct guest guest = { .name = "vm1", .n_settings = 5, .settings = settings };
+	cleanup_config struct config *config = parse("");
+	cleanup_config struct config *deaf = parse("[hook]\nallow_guest_metadata = no\n");
+	char text[2048] = "";
+
+	config_for_each_guest_problem(config, &guest, collect, text);
+	UNIT_CHECK_STR(
+		text,
+		"bad[hugepages] metadata of guest vm1: hugepages.compact = 'x': expected auto or "
+		"never\n"
+		"ignored[] metadata of guest vm1: unknown key 'hugepages.compcat', ignored\n"
+		"ignored[] metadata of guest vm1: only the host's administrator can set "
+		"'hook.deadline', ignored\n"
+		"bad[ksm] metadata of guest vm1: ksm = 'perhaps': expected yes or no\n",
+		"all");
+	text[0] = '\0';
+	config_for_each_guest_problem(deaf, &guest, collect, text);
+	config_for_each_guest_problem(config, &vm2, collect, text);
+	UNIT_CHECK_STR(text, "", "none");
+}
+
 static void test_long_metadata(void)
 {
 	char key[] = "hugepages.compact", store[] = "store";
@@ -1247,6 +1287,7 @@ static CU_TestInfo tests[] = {
 	{ "a guest's own store", test_guest_store },
 	{ "metadata counts last, if at all", test_metadata },
 	{ "bad metadata is that guest's problem", test_bad_metadata },
+	{ "problems of metadata", test_metadata_problems },
 	{ "endless metadata", test_long_metadata },
 	{ "files in their order", test_order_of_files },
 	{ "a file that others may write", test_untrusted_file },
