@@ -36,6 +36,7 @@ static void forget(struct round *round)
 {
 	ledgers_free(&round->ledgers);
 	view_free(&round->host);
+	accounts_free(&round->accounts);
 }
 
 void round_end(struct round *round)
@@ -188,12 +189,21 @@ static void drop_claims(struct round *round, struct ledger *ledger)
 		log_warning("the ledger could not be marked: %s", ignored.text);
 }
 
-/* The ledgers' side of the host view */
-static int account(struct round *round, struct err *err)
+/* Without them the next round goes by the ledgers alone */
+static void write_accounts(struct round *round, const struct accounts *before)
 {
-	int rc = view_account(round->kfs, &round->ledgers, &round->host, err);
+	struct err err;
 
-	if (rc == 0 && round->config)
+	if (accounts_write(round->state, round->boot_id, before, &round->accounts, &err) < 0)
+		log_warning("%s", err.text);
+}
+
+/* Stores and the rest of the view, once the pools are accounted for */
+static int complete_view(struct round *round, struct err *err)
+{
+	int rc = 0;
+
+	if (round->config)
 		rc = view_stores(round->kfs, round->config, &round->ledgers, round->guest,
 				 &round->host, err);
 	if (rc == 0)
@@ -201,33 +211,63 @@ static int account(struct round *round, struct err *err)
 	return rc;
 }
 
-int round_refresh(struct round *round, struct err *err)
+/* @more: a ledger that is not among the round's, or NULL */
+static int refresh(struct round *round, struct ledger *more, struct err *err)
 {
+	struct ledgers alone = { .n = more ? 1 : 0, .list = &more };
 	struct host_view host;
 	int rc = view_read(round->kfs, &host, err);
 
 	if (rc < 0)
 		return rc;
+	host.unread = round->host.unread;
 	view_free(&round->host);
 	round->host = host;
-	return account(round, err);
+	rc = view_account(round->kfs, &round->ledgers, &round->host, err);
+	if (rc == 0)
+		rc = view_account(round->kfs, &alone, &round->host, err);
+	if (rc < 0)
+		return rc;
+	accounts_apply(round->kfs, &round->ledgers, &round->host, &round->accounts, false);
+	return complete_view(round, err);
+}
+
+int round_refresh(struct round *round, struct err *err)
+{
+	return refresh(round, NULL, err);
 }
 
 /* The host as it is now, with @ledger in the place of its copy from the file */
 static int look_again(struct round *round, struct ledger *ledger, struct err *err)
 {
 	struct ledger *copy = ledgers_find(&round->ledgers, ledger->uuid);
-	struct ledgers alone = { .n = 1, .list = &ledger };
-	int rc;
 
 	if (copy && copy != ledger) {
 		ledgers_take(&round->ledgers, copy);
 		ledger_free(copy);
 	}
-	rc = round_refresh(round, err);
-	if (rc == 0 && copy != ledger)
-		rc = view_account(round->kfs, &alone, &round->host, err);
-	return rc;
+	return refresh(round, copy == ledger ? NULL : ledger, err);
+}
+
+/* The whole view at the beginning of a round, when all ledgers are as their files say.
+ * @write: write down what is new in the accounts */
+static int account(struct round *round, bool write, struct err *err)
+{
+	struct accounts before;
+	int rc = view_account(round->kfs, &round->ledgers, &round->host, err);
+
+	if (rc < 0)
+		return rc;
+	accounts_read(round->state, round->boot_id, &round->accounts);
+	if (accounts_copy(&before, &round->accounts) < 0 ||
+	    accounts_note(&round->ledgers, &round->host, &round->accounts) < 0)
+		rc = err_set(err, ENOMEM, "out of memory");
+	if (rc == 0)
+		accounts_apply(round->kfs, &round->ledgers, &round->host, &round->accounts, true);
+	if (rc == 0 && write)
+		write_accounts(round, &before);
+	accounts_free(&before);
+	return rc < 0 ? rc : complete_view(round, err);
 }
 
 /* What came of changes that were under way.  Return: whether there were any */
@@ -261,6 +301,19 @@ static void settle_shared(struct round *round)
 	round->shared_left = err;
 }
 
+/* Written down after they have left the ledger: after a kill in between they are the
+ * administrator's rather than ours twice */
+static void note_kept(struct round *round)
+{
+	struct accounts before;
+
+	if (accounts_copy(&before, &round->accounts) < 0)
+		return;
+	accounts_keep(&round->host, &round->accounts);
+	write_accounts(round, &before);
+	accounts_free(&before);
+}
+
 int round_settle(struct round *round, struct ledger *ledger, enum undo_reason reason,
 		 struct err *err)
 {
@@ -274,6 +327,7 @@ int round_settle(struct round *round, struct ledger *ledger, enum undo_reason re
 		return rc;
 	start_run(&run, round, ledger, 0);
 	rc = step_list_undo(&run.ctx, &ledger->list, 0, reason, err);
+	note_kept(round);
 	if (rc == 0)
 		rc = ledger_remove(round->state, ledger->uuid, err);
 	if (rc == 0)
@@ -599,7 +653,7 @@ int round_begin(struct round *round, uint64_t deadline, const char *own, struct 
 		/* Before the stores are looked at: one that is unmounted here is not to be
 		 * taken for mounted */
 		settle_shared(round);
-		rc = account(round, err);
+		rc = account(round, true, err);
 		if (rc == 0 && settle_dead(round))
 			rc = round_refresh(round, err);
 	}
@@ -616,7 +670,7 @@ int round_look(struct round *round, struct err *err)
 		return rc;
 	drop_other_boots(round, false);
 	find_living(round, NULL);
-	return account(round, err);
+	return account(round, false, err);
 }
 
 /* ---- rounds that only settle ---- */

@@ -12,6 +12,7 @@
 #ifndef MEMBACKING_LIFECYCLE_ROUND_H
 #define MEMBACKING_LIFECYCLE_ROUND_H
 
+#include "lifecycle/accounts.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/state.h"
 #include "memory/store.h"
@@ -49,6 +50,7 @@ struct round {
 	char boot_id[LEDGER_BOOT_ID_SIZE];
 	struct ledgers ledgers;
 	struct host_view host;
+	struct accounts accounts;
 	bool warned; /* of ledgers that nothing can be done about */
 	/* Set by the caller after round_init(): stores are looked at only where there is a
 	 * configuration to say which.  @guest: who is to be started, or NULL */

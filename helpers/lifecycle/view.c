@@ -85,7 +85,9 @@ void view_free(struct host_view *host)
 
 /* ---- the ledgers' side ---- */
 
-uint64_t view_promised(const struct ledger *ledger, uint64_t page_kib, unsigned int node)
+/* Adds up one number of a ledger's shares of one pool */
+static uint64_t sum_of(const struct ledger *ledger, uint64_t page_kib, unsigned int node,
+		       uint64_t (*number)(const struct step_share *share))
 {
 	uint64_t pages = 0;
 	size_t i, j;
@@ -97,15 +99,68 @@ uint64_t view_promised(const struct ledger *ledger, uint64_t page_kib, unsigned 
 			continue;
 		for (j = 0; j < step->hugepages.n_shares; j++)
 			if (step->hugepages.shares[j].node == node)
-				pages = u64_add_sat(pages, step->hugepages.shares[j].have);
+				pages = u64_add_sat(pages, number(&step->hugepages.shares[j]));
 	}
 	return pages;
+}
+
+static uint64_t have(const struct step_share *share)
+{
+	return share->have;
+}
+
+static uint64_t own(const struct step_share *share)
+{
+	return share->own;
+}
+
+uint64_t view_promised(const struct ledger *ledger, uint64_t page_kib, unsigned int node)
+{
+	return sum_of(ledger, page_kib, node, have);
+}
+
+static uint64_t own_of(const struct ledger *ledger, uint64_t page_kib, unsigned int node)
+{
+	return sum_of(ledger, page_kib, node, own);
+}
+
+/* What a dead guest added is owed.  What is left of an earlier debt is counted as one by
+ * its step */
+static void add_debt(const struct step *step, struct host_view *host)
+{
+	const struct step_hugepages *hp = &step->hugepages;
+	size_t i;
+
+	for (i = 0; step->kind == STEP_HUGEPAGES && hp->pages && i < hp->n_shares; i++) {
+		struct pool_view *pool = host_view_pool(host, hp->page_kib, hp->shares[i].node);
+
+		if (pool)
+			pool->debt = u64_add_sat(pool->debt, hp->shares[i].own);
+	}
+}
+
+/* @left: what the guest lacks on all nodes together */
+static void claim_pool(const struct ledger *ledger, const struct qemu_memory *mapped, uint64_t left,
+		       uint64_t page_kib, struct pool_view *pool)
+{
+	unsigned int node = pool->pool.node;
+	uint64_t promised = view_promised(ledger, page_kib, node), claimed;
+	uint64_t lent = u64_sub_floor(promised, own_of(ledger, page_kib, node));
+	uint64_t used = qemu_memory_on(mapped, page_kib, node);
+
+	/* An unbound guest may have taken its pages on another node than they
+	 * were promised on: never claim more than it still lacks */
+	claimed = u64_min(left, u64_sub_floor(promised, used));
+	pool->claimed = u64_add_sat(pool->claimed, claimed);
+	pool->mapped = u64_add_sat(pool->mapped, used);
+	pool->lives_on =
+		u64_add_sat(pool->lives_on, u64_sub_floor(u64_add_sat(used, claimed), lent));
 }
 
 static void claim_size(const struct kfs *kfs, const struct ledger *ledger, pid_t pid,
 		       const struct qemu_memory *mapped, struct size_view *size)
 {
-	uint64_t promised = 0, used = 0, left, lacks;
+	uint64_t promised = 0, used = 0, left;
 	size_t i;
 
 	for (i = 0; i < size->n_pools; i++) {
@@ -115,18 +170,8 @@ static void claim_size(const struct kfs *kfs, const struct ledger *ledger, pid_t
 		used += qemu_memory_on(mapped, size->page_kib, node);
 	}
 	left = u64_sub_floor(promised, used);
-	if (!left)
-		return;
-	for (i = 0; i < size->n_pools; i++) {
-		struct pool_view *pool = &size->pools[i];
-		unsigned int node = pool->pool.node;
-
-		/* An unbound guest may have taken its pages on another node than they
-		 * were promised on: never claim more than it still lacks */
-		lacks = u64_sub_floor(view_promised(ledger, size->page_kib, node),
-				      qemu_memory_on(mapped, size->page_kib, node));
-		pool->claimed = u64_add_sat(pool->claimed, u64_min(left, lacks));
-	}
+	for (i = 0; i < size->n_pools; i++)
+		claim_pool(ledger, mapped, left, size->page_kib, &size->pools[i]);
 	if (pid)
 		size->covered =
 			u64_add_sat(size->covered,
@@ -179,6 +224,8 @@ int view_account(const struct kfs *kfs, const struct ledgers *ledgers, struct ho
 			const struct step *step = &ledger->list.steps[j];
 
 			step_account(step, host);
+			if (!ledger->alive)
+				add_debt(step, host);
 		}
 		if (ledger->alive && step_list_has(&ledger->list, STEP_HUGEPAGES)) {
 			claim(kfs, ledger, host);
@@ -212,14 +259,15 @@ static void settle_share(const struct step_hugepages *hp, const struct step_shar
 {
 	struct size_view *size = host_view_size(host, hp->page_kib);
 	struct pool_view *pool = host_view_pool(host, hp->page_kib, share->node);
-	uint64_t own, n;
+	uint64_t there, n;
 	size_t i;
 
 	if (!pool)
 		return;
-	own = u64_sub_floor(share->own, host_view_lost(pool));
-	n = hp->keep ? 0 : u64_min(own, host_view_idle(size, pool));
+	there = u64_sub_floor(share->own, host_view_missing(pool));
+	n = hp->keep ? 0 : u64_min(there, host_view_may_go(size, pool));
 	pool->own = u64_sub_floor(pool->own, share->own);
+	pool->debt = u64_sub_floor(pool->debt, hp->keep ? share->own : n);
 	pool->pool.total = u64_sub_floor(pool->pool.total, n);
 	pool->pool.free -= n;
 	if (f)

@@ -45,8 +45,30 @@ uint64_t host_view_idle(const struct size_view *size, const struct pool_view *po
 	return u64_sub_floor(pool->pool.free, taken);
 }
 
-uint64_t host_view_lost(const struct pool_view *pool)
+uint64_t host_view_missing(const struct pool_view *pool)
 {
 	return u64_sub_floor(u64_add_sat(pool->foreign, pool->own),
 			     hugepages_persistent(&pool->pool));
+}
+
+uint64_t host_view_lendable(const struct size_view *size, const struct pool_view *pool)
+{
+	uint64_t elsewhere = u64_add_sat(pool->late, host_view_missing(pool));
+
+	return u64_sub_floor(host_view_idle(size, pool), u64_sub_floor(pool->debt, elsewhere));
+}
+
+uint64_t host_view_users(const struct pool_view *pool)
+{
+	uint64_t used = u64_sub_floor(pool->pool.total, pool->pool.free);
+
+	return u64_sub_floor(used, u64_add_sat(pool->pool.surplus, pool->mapped));
+}
+
+uint64_t host_view_may_go(const struct size_view *size, const struct pool_view *pool)
+{
+	uint64_t floor = u64_add_sat(pool->foreign, u64_add_sat(pool->lives_on, pool->late));
+
+	return u64_min(host_view_idle(size, pool),
+		       u64_sub_floor(hugepages_persistent(&pool->pool), floor));
 }

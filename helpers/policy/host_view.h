@@ -22,15 +22,26 @@
  * struct pool_view - A pool and who has a right to it.  All in pages
  * @pool:	What the kernel says
  * @own:	Persistent pages that all ledgers together brought in
+ * @debt:	Part of @own whose guests are gone
  * @claimed:	Promised by ledgers and not yet mapped by their QEMU
- * @foreign:	The most foreign pages any ledger saw when it grew the pool
+ * @mapped:	By the QEMUs of living guests
+ * @lives_on:	Mapped by living guests or promised to them, beyond what they were lent
+ *		of others' pages
+ * @foreign:	Persistent pages that others want here: see policy/account.h
+ * @late:	In use, and maybe still by a guest that is gone
+ * @kept:	Part of @foreign: added by us and kept after release
  * @held:	Part of @claimed: reserved by hand for the guest that is planned for
  */
 struct pool_view {
 	struct hugepages_pool pool;
 	uint64_t own;
+	uint64_t debt;
 	uint64_t claimed;
+	uint64_t mapped;
+	uint64_t lives_on;
 	uint64_t foreign;
+	uint64_t late;
+	uint64_t kept;
 	uint64_t held;
 };
 
@@ -96,6 +107,7 @@ struct thp_view {
 
 /**
  * struct host_view - All of it
+ * @unread:	There is a ledger that can't be read: what is own is not known
  * @has_ksm:	This kernel can merge pages
  * @stores_read: @qemu_conf and @stores are filled: only where somebody asks for them
  */
@@ -104,6 +116,7 @@ struct host_view {
 	uint64_t default_page_kib;
 	size_t n_sizes;
 	struct size_view *sizes; /* by rising page size */
+	bool unread;
 	bool has_ksm;
 	struct thp_view thp;
 	bool stores_read;
@@ -120,7 +133,7 @@ struct pool_view *host_view_pool(const struct host_view *host, uint64_t page_kib
 uint64_t host_view_pooled(const struct host_view *host, unsigned int node);
 
 /**
- * host_view_idle() - Pages of a pool that nobody has a right to
+ * host_view_idle() - Pages of a pool that are in no use and promised to no guest
  *
  * idle = free - reserved - claimed, where reservations that belong to a claim
  * count once.  Never negative: a debt that others made isn't ours to pay.
@@ -128,11 +141,29 @@ uint64_t host_view_pooled(const struct host_view *host, unsigned int node);
 uint64_t host_view_idle(const struct size_view *size, const struct pool_view *pool);
 
 /**
- * host_view_lost() - Persistent pages that vanished from a pool since we grew it
+ * host_view_lendable() - Idle pages that a guest may use
  *
- * max(0, @foreign + @own - persistent): somebody shrank the pool; the loss is
- * charged to us, so that the administrator's own pages come out complete.
+ * Not those of a guest that is gone: they go back, and would be paid for with the
+ * administrator's pages if a new guest took them for idle ones.
  */
-uint64_t host_view_lost(const struct pool_view *pool);
+uint64_t host_view_lendable(const struct size_view *size, const struct pool_view *pool);
+
+/**
+ * host_view_missing() - Own pages that another writer took out of a pool
+ *
+ * max(0, @foreign + @own - persistent)
+ */
+uint64_t host_view_missing(const struct pool_view *pool);
+
+/* Pages in use by none of our living guests, surplus ones aside */
+uint64_t host_view_users(const struct pool_view *pool);
+
+/**
+ * host_view_may_go() - Pages that may leave a pool without anybody missing one
+ *
+ * persistent - (@foreign + @lives_on + @late), idle ones only: invariant 5 of
+ * policy/account.h.
+ */
+uint64_t host_view_may_go(const struct size_view *size, const struct pool_view *pool);
 
 #endif

@@ -534,7 +534,7 @@ static int open_accounts(struct planner *p, struct err *err)
 			*pages_of(p, p->held, size->page_kib, node) = pool->held;
 			if (p->policy->use_idle)
 				*pages_of(p, p->idle, size->page_kib, node) =
-					u64_sub_floor(host_view_idle(size, pool), keep);
+					u64_sub_floor(host_view_lendable(size, pool), keep);
 		}
 	}
 	return 0;

@@ -122,7 +122,7 @@ static int take_idle(struct step_ctx *ctx, struct step_hugepages *hp, struct err
 					 &pool->pool, err);
 		if (rc < 0)
 			return rc;
-		n = u64_min(share->want_idle, host_view_idle(size, pool));
+		n = u64_min(share->want_idle, host_view_lendable(size, pool));
 		share->have += n;
 		pool->claimed += n;
 		any = true;
@@ -202,6 +202,7 @@ static int trim(struct step_ctx *ctx, struct step_hugepages *hp, struct err *err
 			continue;
 		share->have -= n;
 		pool->claimed = u64_sub_floor(pool->claimed, n);
+		pool->lives_on = u64_sub_floor(pool->lives_on, n);
 		gone = pool_shrink(ctx, hp, share, n, err);
 		if (gone < 0)
 			return (int)gone;
@@ -285,17 +286,49 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 
 /* ---- undo ---- */
 
-/* Persistent pages that somebody else took from the pool are charged to us */
-static void charge_loss(struct pool_view *pool, struct step_share *share, uint64_t page_kib)
+/* Invariant 6 of policy/account.h: once no living guest has pages of ours there */
+static void write_off(struct pool_view *pool, struct step_share *share, uint64_t page_kib)
 {
-	uint64_t lost = u64_min(host_view_lost(pool), share->own);
+	uint64_t living = u64_sub_floor(pool->own, u64_max(pool->debt, share->own));
+	uint64_t n = living ? 0 : u64_min(host_view_missing(pool), share->own);
 
-	if (!lost)
+	if (!n)
 		return;
-	log_warning("somebody took %llu page(s) of %llu KiB from node %u: they are counted as ours",
-		    (unsigned long long)lost, (unsigned long long)page_kib, share->node);
-	share->own -= lost;
-	pool->own = u64_sub_floor(pool->own, lost);
+	log_warning("another program or an administrator took %llu page(s) of %llu KiB that were "
+		    "ours from node %u: they are not given back",
+		    (unsigned long long)n, (unsigned long long)page_kib, share->node);
+	share->own -= n;
+	share->promoted = u64_min(share->promoted, share->own);
+	pool->own -= n;
+	pool->debt = u64_sub_floor(pool->debt, n);
+}
+
+/* The rest waits in the ledger */
+static int tell_debt(const struct pool_view *pool, const struct step_share *share,
+		     uint64_t page_kib, struct err *err)
+{
+	uint64_t missing = host_view_missing(pool);
+
+	if (missing >= share->own)
+		return err_set(err, EAGAIN,
+			       "%llu page(s) of %llu KiB on node %u were taken by another program "
+			       "or an administrator, and are given back if they return",
+			       (unsigned long long)share->own, (unsigned long long)page_kib,
+			       share->node);
+	return err_set(err, EAGAIN,
+		       "%llu page(s) of %llu KiB on node %u are still in use and will be "
+		       "given back later",
+		       (unsigned long long)share->own, (unsigned long long)page_kib, share->node);
+}
+
+static void keep_pages(struct pool_view *pool, const struct step_share *share)
+{
+	uint64_t there = u64_sub_floor(share->own, host_view_missing(pool));
+
+	pool->kept = u64_add_sat(pool->kept, there);
+	pool->foreign = u64_add_sat(pool->foreign, there);
+	pool->own = u64_sub_floor(pool->own, share->own);
+	pool->debt = u64_sub_floor(pool->debt, share->own);
 }
 
 static int undo_share(struct step_ctx *ctx, struct step_hugepages *hp, struct step_share *share,
@@ -306,6 +339,8 @@ static int undo_share(struct step_ctx *ctx, struct step_hugepages *hp, struct st
 	int rc;
 
 	share->have = 0;
+	if (pool && keep)
+		keep_pages(pool, share);
 	if (!pool || keep) {
 		share->own = 0;
 		return 0;
@@ -321,19 +356,13 @@ static int undo_share(struct step_ctx *ctx, struct step_hugepages *hp, struct st
 				 err);
 	if (rc < 0)
 		return rc;
-	charge_loss(pool, share, hp->page_kib);
 	n = pool_shrink(ctx, hp, share, share->own, err);
 	if (n >= 0)
 		n = pool_unpromote(ctx, hp, share, err);
 	if (n < 0)
 		return (int)n;
-	if (share->own)
-		return err_set(err, EAGAIN,
-			       "%llu page(s) of %llu KiB on node %u are still in use and will be "
-			       "given back later",
-			       (unsigned long long)share->own, (unsigned long long)hp->page_kib,
-			       share->node);
-	return 0;
+	write_off(pool, share, hp->page_kib);
+	return share->own ? tell_debt(pool, share, hp->page_kib, err) : 0;
 }
 
 static void drop_promise(struct step_hugepages *hp)
@@ -390,6 +419,8 @@ static void account(const struct step *step, struct host_view *host)
 			continue;
 		/* Numbers from a file: they may be anything */
 		pool->own = u64_add_sat(pool->own, share->own);
+		if (!hp->pages)
+			pool->debt = u64_add_sat(pool->debt, share->own);
 		if (share->own)
 			pool->foreign = u64_max(pool->foreign, share->foreign);
 	}

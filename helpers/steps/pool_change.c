@@ -91,10 +91,11 @@ static uint64_t may_be_added(const struct change *c)
 	return surplus && may_add_surplus(c->ctx->kfs) ? surplus : 0;
 }
 
-/* Whose the pool was before its first growth on this share's account */
+/* What others had in the pool before its first growth on this share's account.  Unknown
+ * while there is a ledger that can't be read */
 static void note_foreign(struct change *c, const struct hugepages_pool *pool)
 {
-	if (c->share->own)
+	if (c->share->own || c->ctx->host->unread)
 		return;
 	c->share->foreign = u64_sub_floor(hugepages_persistent(pool), c->view->own);
 	c->view->foreign = u64_max(c->view->foreign, c->share->foreign);
@@ -202,6 +203,7 @@ static int64_t grow_once(struct change *c, uint64_t pages, uint64_t until, struc
 	c->view->pool = after;
 	c->view->own += own;
 	c->view->claimed += gained;
+	c->view->lives_on += gained;
 	rc = c->ctx->save(c->ctx, err);
 	if (rc < 0)
 		return rc;
@@ -321,6 +323,7 @@ static int shrink_once(struct change *c, uint64_t pages, uint64_t correction, st
 	judge_shrink(c, &before, &after, target, correction, result);
 	c->share->own = c->share->own + result->grown - result->gone;
 	c->view->own = u64_sub_floor(c->view->own + result->grown, result->gone);
+	c->view->debt = u64_sub_floor(c->view->debt, result->gone);
 	return 0;
 }
 
@@ -341,7 +344,7 @@ int64_t pool_shrink(struct step_ctx *ctx, const struct step_hugepages *hp, struc
 		rc = may_shrink(&c, &most, err);
 		if (rc < 0)
 			return rc;
-		want = u64_min(u64_min(left, share->own), host_view_idle(c.size, c.view));
+		want = u64_min(u64_min(left, share->own), host_view_may_go(c.size, c.view));
 		want = u64_min(want, most);
 		if (!want)
 			break;
@@ -371,7 +374,8 @@ int64_t pool_unpromote(struct step_ctx *ctx, const struct step_hugepages *hp,
 		rc = read_pool(&c, &c.view->pool, err);
 	if (rc < 0)
 		return rc;
-	pages = u64_min(share->own, share->promoted);
+	pages = u64_min(u64_min(share->own, share->promoted),
+			u64_sub_floor(hugepages_persistent(&c.view->pool), c.view->foreign));
 	/* With surplus elsewhere an old kernel would not do what it is told */
 	if (!pages || c.view->pool.free || may_be_added(&c))
 		return 0;

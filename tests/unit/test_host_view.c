@@ -60,7 +60,7 @@ static void test_idle(void)
 	}
 }
 
-static void test_lost(void)
+static void test_missing(void)
 {
 	static const struct {
 		uint64_t total, surplus, own, foreign, want;
@@ -83,7 +83,7 @@ static void test_lost(void)
 						    .surplus = rows[i].surplus },
 					  .own = rows[i].own,
 					  .foreign = rows[i].foreign };
-		uint64_t got = host_view_lost(&pool);
+		uint64_t got = host_view_missing(&pool);
 
 		UNIT_CHECK(got == rows[i].want, "row %zu: %llu", i, (unsigned long long)got);
 	}
@@ -92,7 +92,7 @@ static void test_lost(void)
 static CU_TestInfo tests[] = {
 	{ "sizes and pools are found", test_find },
 	{ "idle pages", test_idle },
-	{ "lost pages", test_lost },
+	{ "missing pages", test_missing },
 	CU_TEST_INFO_NULL,
 };
 

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "lifecycle/accounts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "lifecycle/ledger.h"
+#include "lifecycle/pool_users.h"
+#include "lifecycle/state.h"
+#include "memory/numa.h"
+#include "policy/host_view.h"
+#include "policy/step.h"
+
+#define POOLS_FILE     "pools"
+#define POOLS_VERSION  1
+#define POOLS_FILE_MAX 1048576
+
+/* Nodes times page sizes, generously */
+#define POOLS_MAX (NUMA_NODES_MAX * 8)
+
+struct account *accounts_find(const struct accounts *accounts, uint64_t page_kib, unsigned int node)
+{
+	size_t i;
+
+	for (i = 0; i < accounts->n; i++)
+		if (accounts->list[i].page_kib == page_kib && accounts->list[i].node == node)
+			return &accounts->list[i].account;
+	return NULL;
+}
+
+void accounts_free(struct accounts *accounts)
+{
+	free(accounts->list);
+	*accounts = (struct accounts){ 0 };
+}
+
+int accounts_copy(struct accounts *to, const struct accounts *from)
+{
+	*to = (struct accounts){ 0 };
+	to->list = calloc(from->n + 1, sizeof(*to->list));
+	if (!to->list)
+		return -ENOMEM;
+	if (from->n)
+		memcpy(to->list, from->list, from->n * sizeof(*to->list));
+	to->n = from->n;
+	return 0;
+}
+
+/* ---- the file ---- */
+
+#define NUMBERS(account)                                                                           \
+	{                                                                                          \
+		{ "foreign", &(account)->foreign }, { "base", &(account)->base },                  \
+			{ "missing", &(account)->missing }, { "kept", &(account)->kept },          \
+			{ "users", &(account)->users }, { "hidden", &(account)->hidden },          \
+	}
+
+static int pool_from_json(const json_t *object, struct pool_account *pool, struct err *err)
+{
+	const struct {
+		const char *key;
+		uint64_t *value;
+	} numbers[] = NUMBERS(&pool->account);
+	uint64_t node;
+	size_t i;
+	int rc = json_read_u64(object, "node", &node, err);
+
+	if (rc == 0 && node >= NUMA_NODES_MAX)
+		rc = err_set(err, EINVAL, "'node' is larger than any node's number");
+	if (rc == 0)
+		rc = json_read_u64(object, "page_kib", &pool->page_kib, err);
+	for (i = 0; rc == 0 && i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		rc = json_read_u64_or(object, numbers[i].key, 0, numbers[i].value, err);
+	if (rc < 0)
+		return rc;
+	pool->node = (unsigned int)node;
+	pool->account.known = true;
+	return 0;
+}
+
+static json_t *pool_to_json(const struct pool_account *pool)
+{
+	const struct {
+		const char *key;
+		const uint64_t *value;
+	} numbers[] = NUMBERS(&pool->account);
+	json_t *object = json_object();
+	bool ok = json_put_u64(object, "node", pool->node) &&
+		  json_put_u64(object, "page_kib", pool->page_kib);
+	size_t i;
+
+	for (i = 0; ok && i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		ok = json_put_u64(object, numbers[i].key, *numbers[i].value);
+	if (ok)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+/* Return: 0, -ENOENT also for those of another boot, or -errno with a sentence */
+static int parse(const char *text, size_t len, const char *boot_id, struct accounts *accounts,
+		 struct err *err)
+{
+	cleanup_json json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	const json_t *pools = json_object_get(root, "pools");
+	struct accounts result = { 0 };
+	size_t n = json_array_size(pools), i;
+	const char *boot;
+	uint64_t version;
+	int rc;
+
+	if (!json_is_array(pools) || n > POOLS_MAX)
+		return err_set(err, EINVAL, "it is damaged");
+	rc = json_read_u64(root, "version", &version, err);
+	if (rc == 0 && version != POOLS_VERSION)
+		rc = err_set(err, EINVAL, "it was written by another version");
+	if (rc == 0)
+		rc = json_read_string(root, "boot_id", &boot, err);
+	if (rc < 0)
+		return rc;
+	if (strcmp(boot, boot_id) != 0)
+		return -ENOENT;
+	result.list = calloc(n + 1, sizeof(*result.list));
+	if (!result.list)
+		return err_set(err, ENOMEM, "out of memory");
+	for (i = 0; rc == 0 && i < n; i++)
+		rc = pool_from_json(json_array_get(pools, i), &result.list[result.n++], err);
+	if (rc < 0)
+		accounts_free(&result);
+	else
+		*accounts = result;
+	return rc;
+}
+
+void accounts_read(const struct state *state, const char *boot_id, struct accounts *accounts)
+{
+	cleanup_free char *text = NULL;
+	struct err err;
+	size_t len;
+	int rc;
+
+	*accounts = (struct accounts){ 0 };
+	if (state->dirfd < 0)
+		return;
+	rc = file_read_at(state->dirfd, POOLS_FILE, POOLS_FILE_MAX, &text, &len, &err);
+	if (rc == 0)
+		rc = parse(text, len, boot_id, accounts, &err);
+	if (rc < 0 && rc != -ENOENT)
+		log_warning("/" STATE_DIR "/" POOLS_FILE " can't be used, the ledgers are: %s",
+			    err.text);
+}
+
+static bool is_same(const struct accounts *a, const struct accounts *b)
+{
+	return a->n == b->n && (!a->n || !memcmp(a->list, b->list, a->n * sizeof(*a->list)));
+}
+
+int accounts_write(const struct state *state, const char *boot_id, const struct accounts *before,
+		   const struct accounts *accounts, struct err *err)
+{
+	cleanup_json json_t *root = json_object();
+	cleanup_free char *text = NULL;
+	json_t *pools = json_array();
+	bool ok = json_put_u64(root, "version", POOLS_VERSION) &&
+		  json_put_string(root, "boot_id", boot_id) &&
+		  json_object_set_new(root, "pools", pools) == 0;
+	size_t i;
+	int rc;
+
+	if (is_same(before, accounts))
+		return 0;
+	for (i = 0; ok && i < accounts->n; i++)
+		ok = json_array_append_new(pools, pool_to_json(&accounts->list[i])) == 0;
+	text = ok ? json_dumps(root, JSON_INDENT(1)) : NULL;
+	if (!text)
+		return err_set(err, ENOMEM, "out of memory");
+	rc = file_replace_at(state->dirfd, POOLS_FILE, text, strlen(text), err);
+	return rc < 0 ? err_prefix(err, rc, "/" STATE_DIR "/" POOLS_FILE) : 0;
+}
+
+/* ---- noting ---- */
+
+static struct account *find_or_add(struct accounts *accounts, uint64_t page_kib, unsigned int node)
+{
+	struct account *found = accounts_find(accounts, page_kib, node);
+	struct pool_account *more;
+
+	if (found)
+		return found;
+	more = reallocarray(accounts->list, accounts->n + 1, sizeof(*more));
+	if (!more)
+		return NULL;
+	accounts->list = more;
+	more += accounts->n++;
+	/* Padding too: they are compared as bytes */
+	memset(more, 0, sizeof(*more));
+	more->page_kib = page_kib;
+	more->node = node;
+	return &more->account;
+}
+
+static bool is_under_way(const struct ledger *ledger)
+{
+	size_t i, j;
+
+	for (i = 0; i < ledger->list.n; i++) {
+		const struct step *step = &ledger->list.steps[i];
+
+		for (j = 0; step->kind == STEP_HUGEPAGES && j < step->hugepages.n_shares; j++)
+			if (step->hugepages.shares[j].chunk.grow ||
+			    step->hugepages.shares[j].chunk.shrink)
+				return true;
+	}
+	return false;
+}
+
+static bool all_known(const struct ledgers *ledgers)
+{
+	size_t i;
+
+	if (ledgers->n_damaged)
+		return false;
+	for (i = 0; i < ledgers->n; i++)
+		if (ledgers->list[i]->foreign_version || is_under_way(ledgers->list[i]))
+			return false;
+	return true;
+}
+
+/* Pools that nobody ever used need no account */
+static bool is_of_interest(const struct pool_view *pool)
+{
+	return pool->pool.total || pool->own;
+}
+
+int accounts_note(const struct ledgers *ledgers, struct host_view *host, struct accounts *accounts)
+{
+	size_t i, j;
+
+	host->unread = !all_known(ledgers);
+	for (i = 0; !host->unread && i < host->n_sizes; i++) {
+		for (j = 0; j < host->sizes[i].n_pools; j++) {
+			struct pool_view *pool = &host->sizes[i].pools[j];
+			uint64_t page_kib = host->sizes[i].page_kib;
+			struct account *account =
+				accounts_find(accounts, page_kib, pool->pool.node);
+
+			if (!account && !is_of_interest(pool))
+				continue;
+			account = find_or_add(accounts, page_kib, pool->pool.node);
+			if (!account)
+				return -ENOMEM;
+			/* Without a record: what the ledgers noted */
+			if (!account->known && pool->own && pool->foreign) {
+				account->known = true;
+				account->foreign = account->base = pool->foreign;
+			}
+			account_note(account, hugepages_persistent(&pool->pool), pool->own);
+		}
+	}
+	return 0;
+}
+
+/* ---- telling ---- */
+
+static bool wants_users(const struct pool_view *pool, const struct account *account)
+{
+	uint64_t users = host_view_users(pool);
+
+	return users && (pool->debt || (!pool->claimed && users != account->users));
+}
+
+/* To look at all processes takes a while */
+static bool must_look(const struct host_view *host, const struct accounts *accounts)
+{
+	size_t i, j;
+
+	for (i = 0; i < host->n_sizes; i++) {
+		for (j = 0; j < host->sizes[i].n_pools; j++) {
+			const struct pool_view *pool = &host->sizes[i].pools[j];
+			const struct account *account =
+				accounts_find(accounts, host->sizes[i].page_kib, pool->pool.node);
+
+			if (account && wants_users(pool, account))
+				return true;
+		}
+	}
+	return false;
+}
+
+static void apply(struct pool_view *pool, struct account *account, uint64_t seen, bool note_users)
+{
+	uint64_t users = host_view_users(pool);
+
+	pool->foreign = account->foreign;
+	pool->kept = account->kept;
+	if (pool->debt)
+		pool->late = account_late(account, pool->debt, users, seen);
+	else if (note_users && (!users || wants_users(pool, account)))
+		account_note_users(account, users, seen, !pool->claimed);
+}
+
+void accounts_apply(const struct kfs *kfs, const struct ledgers *ledgers, struct host_view *host,
+		    struct accounts *accounts, bool note_users)
+{
+	struct pool_users users = { 0 };
+	size_t i, j;
+
+	if (must_look(host, accounts))
+		pool_users_read(kfs, ledgers, &users);
+	for (i = 0; i < host->n_sizes; i++) {
+		for (j = 0; j < host->sizes[i].n_pools; j++) {
+			struct pool_view *pool = &host->sizes[i].pools[j];
+			uint64_t page_kib = host->sizes[i].page_kib;
+			struct account *account =
+				accounts_find(accounts, page_kib, pool->pool.node);
+
+			if (account)
+				apply(pool, account,
+				      pool_users_on(&users, page_kib, pool->pool.node), note_users);
+		}
+	}
+	pool_users_free(&users);
+}
+
+void accounts_keep(const struct host_view *host, struct accounts *accounts)
+{
+	size_t i, j;
+
+	for (i = 0; i < host->n_sizes; i++) {
+		for (j = 0; j < host->sizes[i].n_pools; j++) {
+			const struct pool_view *pool = &host->sizes[i].pools[j];
+			struct account *account =
+				accounts_find(accounts, host->sizes[i].page_kib, pool->pool.node);
+
+			if (account && pool->kept > account->kept)
+				account_keep(account, pool->kept - account->kept);
+		}
+	}
+}

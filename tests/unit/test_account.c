@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Whose pages: the account of one pool, look after look.
+ */
+#include "policy/account.h"
+
+#include <inttypes.h>
+
+#include "unit/unit.h"
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+#define LOOKS_MAX   8
+
+/* One look at the pool, and what the account must say then */
+struct look {
+	uint64_t persistent, own, foreign;
+};
+
+struct story {
+	const char *name;
+	struct look looks[LOOKS_MAX]; /* the first with nothing in it ends it */
+};
+
+static const struct story stories[] = {
+	{ "nothing of ours: the administrator's word",
+	  { { 100, 0, 100 }, { 70, 0, 70 }, { 1, 0, 1 }, { 300, 0, 300 } } },
+	{ "a guest comes and goes", { { 100, 0, 100 }, { 150, 50, 100 }, { 100, 0, 100 } } },
+	{ "no account before: what is not ours is foreign",
+	  { { 150, 50, 100 }, { 140, 40, 100 } } },
+	{ "ours are missing", { { 100, 0, 100 }, { 150, 50, 100 }, { 130, 50, 100 } } },
+	{ "all of ours are missing", { { 100, 0, 100 }, { 100, 50, 100 }, { 40, 50, 100 } } },
+	{ "missing, and back",
+	  { { 100, 0, 100 }, { 150, 50, 100 }, { 130, 50, 100 }, { 150, 50, 100 } } },
+	{ "missing, and back in part",
+	  { { 100, 0, 100 }, { 130, 50, 100 }, { 140, 50, 100 }, { 155, 50, 105 } } },
+	{ "written off: the administrator's word again",
+	  { { 100, 0, 100 }, { 130, 50, 100 }, { 100, 0, 100 }, { 130, 0, 130 } } },
+	{ "added beside ours, and taken away",
+	  { { 100, 0, 100 }, { 170, 50, 120 }, { 150, 50, 100 }, { 100, 0, 100 } } },
+	{ "added, and more than that taken away",
+	  { { 100, 0, 100 }, { 170, 50, 120 }, { 140, 50, 100 }, { 150, 50, 100 } } },
+	/* It was there when the first guest came, and is seen to come and go */
+	{ "a writer that comes and goes",
+	  { { 120, 0, 120 },
+	    { 170, 50, 120 },
+	    { 150, 50, 120 },
+	    { 170, 50, 120 },
+	    { 150, 50, 100 },
+	    { 100, 0, 100 } } },
+	/* More than it can have had: ours were taken and given again */
+	{ "everything taken and given again",
+	  { { 10, 0, 10 }, { 60, 50, 10 }, { 20, 50, 10 }, { 60, 50, 10 }, { 30, 50, 10 } } },
+	{ "more of ours than there are pages at all",
+	  { { 10, 50, 0 }, { 50, 50, 0 }, { 60, 50, 10 } } },
+	{ "numbers from a damaged ledger", { { 10, UINT64_MAX, 0 }, { 10, 0, 10 } } },
+};
+
+static void test_stories(void)
+{
+	size_t i, j;
+
+	for (i = 0; i < ROWS(stories); i++) {
+		struct account account = { 0 };
+
+		for (j = 0; j < LOOKS_MAX && stories[i].looks[j].persistent; j++) {
+			const struct look *look = &stories[i].looks[j];
+
+			account_note(&account, look->persistent, look->own);
+			UNIT_CHECK(account.foreign == look->foreign,
+				   "%s: look %zu: foreign is %" PRIu64 ", expected %" PRIu64,
+				   stories[i].name, j, account.foreign, look->foreign);
+			/* The second look at the same changes nothing */
+			account_note(&account, look->persistent, look->own);
+			UNIT_CHECK(account.foreign == look->foreign, "%s: look %zu again",
+				   stories[i].name, j);
+		}
+	}
+}
+
+static void test_kept(void)
+{
+	struct account account = { 0 };
+
+	account_note(&account, 150, 50);
+	account_keep(&account, 50);
+	account_note(&account, 150, 0);
+	CU_ASSERT_EQUAL(account.kept, 50);
+	CU_ASSERT_EQUAL(account.foreign, 150);
+	/* What comes and goes beside them takes none of them */
+	account_note(&account, 180, 10);
+	account_note(&account, 160, 10);
+	CU_ASSERT_EQUAL(account.kept, 50);
+	/* It can't be seen whose pages were taken: maybe these */
+	account_note(&account, 140, 10);
+	CU_ASSERT_EQUAL(account.kept, 30);
+	account_note(&account, 140, 10);
+	CU_ASSERT_EQUAL(account.kept, 30);
+	CU_ASSERT_EQUAL(account_free_kept(&account, 10), 10);
+	CU_ASSERT_EQUAL(account_free_kept(&account, 100), 20);
+	CU_ASSERT_EQUAL(account.kept, 0);
+	CU_ASSERT_EQUAL(account.foreign, 120);
+
+	account = (struct account){ 0 };
+	account_note(&account, 50, 50);
+	account_keep(&account, 50);
+	account_note(&account, 50, 0);
+	account_note(&account, 20, 0);
+	CU_ASSERT_EQUAL(account.kept, 20);
+}
+
+static void test_late(void)
+{
+	static const struct {
+		uint64_t foreign, hidden, debt, users, seen, want;
+	} rows[] = {
+		{ 100, 0, 50, 0, 0, 0 },   /* nothing in use */
+		{ 100, 0, 50, 50, 0, 50 }, /* a back end has them */
+		{ 100, 0, 50, 30, 0, 30 },
+		{ 100, 0, 50, 80, 0, 50 }, /* and no more than the debt */
+		{ 100, 0, 50, 32, 32, 0 }, /* all another program's */
+		{ 100, 0, 50, 82, 32, 50 },
+		{ 100, 30, 50, 30, 0, 0 }, /* in use before, unseen */
+		{ 100, 30, 50, 80, 30, 20 },
+		{ 10, 0, 50, 60, 60, 50 }, /* others use more than is theirs */
+		{ 0, 0, 50, 20, 20, 20 },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		const struct account account = { .foreign = rows[i].foreign,
+						 .hidden = rows[i].hidden };
+		uint64_t got = account_late(&account, rows[i].debt, rows[i].users, rows[i].seen);
+
+		UNIT_CHECK(got == rows[i].want, "row %zu: %" PRIu64, i, got);
+	}
+}
+
+static void test_users(void)
+{
+	struct account account = { 0 };
+
+	account_note_users(&account, 50, 20, true);
+	CU_ASSERT_EQUAL(account.users, 50);
+	CU_ASSERT_EQUAL(account.hidden, 30);
+	/* A guest is taking its pages: they only look like others' */
+	account_note_users(&account, 90, 20, false);
+	CU_ASSERT_EQUAL(account.hidden, 30);
+	account_note_users(&account, 30, 20, false);
+	CU_ASSERT_EQUAL(account.hidden, 10);
+	account_note_users(&account, 10, 20, true);
+	CU_ASSERT_EQUAL(account.hidden, 0);
+}
+
+static CU_TestInfo tests[] = {
+	{ "look after look", test_stories },
+	{ "kept pages", test_kept },
+	{ "late pages", test_late },
+	{ "who uses the pool", test_users },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_account", tests);
+}
