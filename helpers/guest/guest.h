@@ -152,6 +152,9 @@ struct guest_reading {
  * @later_kib:	What virtio-mem may ask for in huge pages while the guest runs, besides what
  *		it has from the start
  * @files:	Not in @memory before guest_files_find()
+ * @emulator_cpus: Where libvirt starts QEMU, and so where it allocates unbound memory.  Empty:
+ *		anywhere
+ * @vcpu_cpus:	Where its virtual CPUs may run.  Empty: anywhere
  */
 struct guest {
 	char name[GUEST_NAME_SIZE];
@@ -159,6 +162,8 @@ struct guest {
 	int64_t id;		    /* libvirt's id; -1: not running */
 	struct guest_reading reading;
 	bool auto_placement; /* placement='auto': nodes are not known yet */
+	struct cpuset emulator_cpus;
+	struct cpuset vcpu_cpus;
 	bool locked;	     /* <locked/> */
 	bool nosharepages;
 	bool vfio;

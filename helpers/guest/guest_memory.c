@@ -23,6 +23,7 @@
 #include "base/text.h"
 #include "guest/guest.h"
 #include "guest/guest_layout.h"
+#include "guest/guest_pins.h"
 #include "guest/guest_xml.h"
 
 /* What a memory device says about itself, before anything else counts */
@@ -380,6 +381,8 @@ int guest_memory_read(const xmlNode *domain, struct guest *guest, struct err *er
 	int rc = layout_read(domain, &layout, guest, err);
 
 	find_refused(domain, guest);
+	if (rc == 0)
+		rc = guest_pins_read(domain, guest, err);
 	return rc < 0 ? rc : add_backends(domain, &layout, guest, err);
 }
 

@@ -69,7 +69,7 @@ pid_t reclaim_start(const struct kfs *kfs, const struct numa *numa, unsigned int
 	case RECLAIM_CGROUP:
 		snprintf(work.path, sizeof(work.path), CGROUP_RECLAIM);
 		/* No swappiness= before 6.9: harmless where there is no swap */
-		if (!numa->swap_free_kib)
+		if (!numa->swaps)
 			work.plain = plain;
 		break;
 	case RECLAIM_NONE:

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -20,9 +21,20 @@ void nodeset_add(struct nodeset *set, unsigned int node)
 		set->word[node / 64] |= UINT64_C(1) << (node % 64);
 }
 
-static void nodeset_remove(struct nodeset *set, unsigned int node)
+/* The words of a nodeset or a cpuset */
+struct bits {
+	uint64_t *word;
+	unsigned int n;
+};
+
+static void set_bit(const struct bits *bits, unsigned int bit, bool value)
 {
-	set->word[node / 64] &= ~(UINT64_C(1) << (node % 64));
+	uint64_t mask = UINT64_C(1) << (bit % 64);
+
+	if (value)
+		bits->word[bit / 64] |= mask;
+	else
+		bits->word[bit / 64] &= ~mask;
 }
 
 bool nodeset_has(const struct nodeset *set, unsigned int node)
@@ -62,8 +74,8 @@ static const char *skip_blanks(const char *p)
 	return p;
 }
 
-/* One node number at *@p, which moves behind it */
-static int scan_node(const char **p, unsigned int *node)
+/* One number below @end at *@p, which moves behind it */
+static int scan_number(const char **p, unsigned int end, unsigned int *number)
 {
 	unsigned int n = 0;
 
@@ -72,16 +84,16 @@ static int scan_node(const char **p, unsigned int *node)
 		return -EINVAL;
 	for (; isdigit((unsigned char)**p); (*p)++) {
 		n = n * 10 + (unsigned int)(**p - '0');
-		if (n >= NUMA_NODES_MAX)
+		if (n >= end)
 			return -ERANGE;
 	}
 	*p = skip_blanks(*p);
-	*node = n;
+	*number = n;
 	return 0;
 }
 
 /* "N", "N-M" or "^N" at *@p */
-static int scan_range(const char **p, struct nodeset *set)
+static int scan_range(const char **p, const struct bits *bits)
 {
 	unsigned int first, last;
 	bool remove = false;
@@ -92,45 +104,86 @@ static int scan_range(const char **p, struct nodeset *set)
 		remove = true;
 		(*p)++;
 	}
-	rc = scan_node(p, &first);
+	rc = scan_number(p, bits->n, &first);
 	if (rc < 0)
 		return rc;
 	last = first;
 	if (**p == '-' && !remove) {
 		(*p)++;
-		rc = scan_node(p, &last);
+		rc = scan_number(p, bits->n, &last);
 		if (rc < 0)
 			return rc;
 		if (last < first)
 			return -EINVAL;
 	}
-	for (; first <= last; first++) {
-		if (remove)
-			nodeset_remove(set, first);
-		else
-			nodeset_add(set, first);
-	}
+	for (; first <= last; first++)
+		set_bit(bits, first, !remove);
 	return 0;
+}
+
+static int scan_list(const char *text, const struct bits *bits)
+{
+	for (;;) {
+		int rc = scan_range(&text, bits);
+
+		if (rc < 0)
+			return rc;
+		if (!*text)
+			return 0;
+		if (*text++ != ',')
+			return -EINVAL;
+	}
 }
 
 int nodeset_parse(const char *text, struct nodeset *set)
 {
 	struct nodeset result = { 0 };
+	int rc = scan_list(text, &(struct bits){ result.word, NUMA_NODES_MAX });
 
-	for (;;) {
-		int rc = scan_range(&text, &result);
-
-		if (rc < 0)
-			return rc;
-		if (!*text)
-			break;
-		if (*text++ != ',')
-			return -EINVAL;
-	}
+	if (rc < 0)
+		return rc;
 	if (nodeset_empty(&result))
 		return -EINVAL;
 	*set = result;
 	return 0;
+}
+
+int cpuset_parse(const char *text, struct cpuset *set)
+{
+	struct cpuset result = { 0 };
+	int rc = scan_list(text, &(struct bits){ result.word, NUMA_CPUS_MAX });
+
+	if (rc < 0)
+		return rc;
+	if (cpuset_empty(&result))
+		return -EINVAL;
+	*set = result;
+	return 0;
+}
+
+void cpuset_add(struct cpuset *set, const struct cpuset *more)
+{
+	size_t i;
+
+	for (i = 0; i < NUMA_CPUS_MAX / 64; i++)
+		set->word[i] |= more->word[i];
+}
+
+bool cpuset_empty(const struct cpuset *set)
+{
+	static const struct cpuset nothing;
+
+	return !memcmp(set, &nothing, sizeof(nothing));
+}
+
+bool cpuset_overlaps(const struct cpuset *a, const struct cpuset *b)
+{
+	size_t i;
+
+	for (i = 0; i < NUMA_CPUS_MAX / 64; i++)
+		if (a->word[i] & b->word[i])
+			return true;
+	return false;
 }
 
 const char *nodeset_format(const struct nodeset *set, char buf[NODESET_TEXT_SIZE])
@@ -211,15 +264,63 @@ static int read_meminfo(const struct kfs *kfs, const char *path, struct numa_nod
 	return 0;
 }
 
+/* "NAME TYPE VALUE" in bytes, a line each.  The cache does not shrink below c_min */
+static uint64_t read_arc(const struct kfs *kfs)
+{
+	cleanup_fclose FILE *f = kfs_stream(kfs, "proc/spl/kstat/zfs/arcstats");
+	unsigned long long size = 0, least = 0, value;
+	char line[256], key[64];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%63s %*u %llu", key, &value) != 2)
+			continue;
+		if (!strcmp(key, "size"))
+			size = value;
+		else if (!strcmp(key, "c_min"))
+			least = value;
+	}
+	return u64_sub_floor(size, least) / 1024;
+}
+
+uint64_t numa_arc(const struct numa_node *node, uint64_t pooled_kib)
+{
+	uint64_t known = u64_add_sat(u64_add_sat(node->free_kib, node->percpu_kib),
+				     u64_add_sat(node->reclaimable_kib, node->swappable_kib));
+
+	return u64_min(node->arc_kib,
+		       u64_sub_floor(node->total_kib, u64_add_sat(known, pooled_kib)));
+}
+
 int numa_read_node(const struct kfs *kfs, const struct numa *numa, unsigned int id,
 		   struct numa_node *node, struct err *err)
 {
 	char path[KFS_PATH_SIZE] = "proc/meminfo";
+	int rc;
 
 	node->id = id;
 	if (numa->sysfs)
 		snprintf(path, sizeof(path), NODE_DIR "/node%u/meminfo", id);
-	return read_meminfo(kfs, path, node, NULL, err);
+	rc = read_meminfo(kfs, path, node, NULL, err);
+	if (rc == 0)
+		node->arc_kib = read_arc(kfs);
+	return rc;
+}
+
+/* "Filename Type Size Used Priority", in KiB.  What is swapped to zram stays in memory:
+ * how much smaller it will be, only swapping tells.  Without the file @free_kib stays */
+static void read_swaps(const struct kfs *kfs, uint64_t *free_kib)
+{
+	cleanup_fclose FILE *f = kfs_stream(kfs, "proc/swaps");
+	char line[512], name[256];
+	unsigned long long size, used;
+
+	if (!f)
+		return;
+	*free_kib = 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%255s %*s %llu %llu", name, &size, &used) == 3 &&
+		    strncmp(name, "/dev/zram", 9) != 0)
+			*free_kib = u64_add_sat(*free_kib, u64_sub_floor(size, used));
 }
 
 /* The nodes that have memory: a node with CPUs only has no pools */
@@ -236,26 +337,122 @@ static int read_node_ids(const struct kfs *kfs, struct nodeset *set, struct err 
 	return 0;
 }
 
-/* "Node 0, zone Normal" ... "cpu: 3" ... "count: 512".  Seen to hold more than 50 MiB
- * of a node of 3 GiB.  Without the file nothing is added */
-static void read_percpu_lists(const struct kfs *kfs, struct numa *numa)
+/* ---- which processors are near ---- */
+
+/* A list without processors is an empty line, and no mistake */
+static bool read_cpus(const struct kfs *kfs, unsigned int id, struct cpuset *cpus)
+{
+	char path[KFS_PATH_SIZE], text[4096];
+
+	*cpus = (struct cpuset){ 0 };
+	snprintf(path, sizeof(path), NODE_DIR "/node%u/cpulist", id);
+	if (kfs_read(kfs, path, text, sizeof(text), NULL) < 0)
+		return false;
+	return !*skip_blanks(text) || cpuset_parse(text, cpus) == 0;
+}
+
+/* The first of those nodes with memory that are closest to @id, by the numbers in its
+ * "distance", one for each node that is online.  NULL: that can't be read */
+static struct numa_node *closest(const struct kfs *kfs, const struct numa *numa, unsigned int id)
+{
+	char path[KFS_PATH_SIZE], text[8192], *next = text;
+	struct numa_node *best = NULL;
+	unsigned long least = 0;
+	unsigned int other;
+	size_t i = 0;
+
+	snprintf(path, sizeof(path), NODE_DIR "/node%u/distance", id);
+	if (kfs_read(kfs, path, text, sizeof(text), NULL) < 0)
+		return NULL;
+	for (other = 0; other < NUMA_NODES_MAX; other++) {
+		unsigned long distance;
+		char *end;
+
+		if (!nodeset_has(&numa->online, other))
+			continue;
+		distance = strtoul(next, &end, 10);
+		if (end == next)
+			return NULL;
+		next = end;
+		while (i < numa->n_nodes && numa->nodes[i].id < other)
+			i++;
+		if (i == numa->n_nodes || numa->nodes[i].id != other)
+			continue;
+		if (!best || distance < least) {
+			best = &numa->nodes[i];
+			least = distance;
+		}
+	}
+	return best;
+}
+
+static void read_all_cpus(const struct kfs *kfs, struct numa *numa)
+{
+	unsigned int id;
+	size_t i;
+
+	for (i = 0; i < numa->n_nodes; i++)
+		if (read_cpus(kfs, numa->nodes[i].id, &numa->nodes[i].cpus) &&
+		    !cpuset_empty(&numa->nodes[i].cpus))
+			numa->cpus_known = true;
+	for (id = 0; id < NUMA_NODES_MAX; id++) {
+		struct numa_node *near;
+		struct cpuset cpus;
+
+		if (!nodeset_has(&numa->online, id) || numa_find(numa, id) ||
+		    !read_cpus(kfs, id, &cpus) || cpuset_empty(&cpus))
+			continue;
+		near = closest(kfs, numa, id);
+		if (near) {
+			cpuset_add(&near->cpus, &cpus);
+			numa->cpus_known = true;
+		}
+	}
+}
+
+static void read_online(const struct kfs *kfs, struct numa *numa)
+{
+	char text[1024];
+	size_t i;
+
+	if (!numa->sysfs || kfs_read(kfs, NODE_DIR "/online", text, sizeof(text), NULL) < 0 ||
+	    nodeset_parse(text, &numa->online) < 0)
+		numa->online = (struct nodeset){ 0 };
+	for (i = 0; i < numa->n_nodes; i++)
+		nodeset_add(&numa->online, numa->nodes[i].id);
+}
+
+/* ---- zones ---- */
+
+/* "Node 0, zone Normal" ... "pages free 3" ... "cpu: 3" ... "count: 512".  The lists of the
+ * CPUs were seen to hold more than 50 MiB of a node of 3 GiB.  Without the file nothing is
+ * added */
+static void read_zones(const struct kfs *kfs, struct numa *numa)
 {
 	cleanup_fclose FILE *f = kfs_stream(kfs, "proc/zoneinfo");
 	const uint64_t page_kib = base_page_kib(kfs);
 	struct numa_node *node = NULL;
 	unsigned long long count;
+	char line[256], zone[16];
+	bool movable = false;
 	unsigned int id;
-	char line[256];
 	size_t i;
 
 	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "Node %u, zone", &id) == 1) {
+		if (sscanf(line, "Node %u, zone %15s", &id, zone) == 2) {
 			node = NULL;
+			movable = !strcmp(zone, "Movable");
 			for (i = 0; i < numa->n_nodes; i++)
 				if (numa->nodes[i].id == id || !numa->sysfs)
 					node = &numa->nodes[i];
-		} else if (node && sscanf(line, " count: %llu", &count) == 1) {
+		} else if (!node) {
+			continue;
+		} else if (sscanf(line, " count: %llu", &count) == 1) {
 			node->percpu_kib += count * page_kib;
+		} else if (movable && sscanf(line, " pages free %llu", &count) == 1) {
+			node->movable_free_kib = count * page_kib;
+		} else if (movable && sscanf(line, " managed %llu", &count) == 1) {
+			node->movable_kib = count * page_kib;
 		}
 	}
 }
@@ -290,7 +487,13 @@ int numa_read(const struct kfs *kfs, struct numa *numa, struct err *err)
 			return rc;
 		}
 	}
-	read_percpu_lists(kfs, &result);
+	read_zones(kfs, &result);
+	read_online(kfs, &result);
+	if (result.sysfs)
+		read_all_cpus(kfs, &result);
+	result.swaps = result.swap_free_kib;
+	read_swaps(kfs, &result.swap_free_kib);
+	result.arc_kib = result.n_nodes ? result.nodes[0].arc_kib : 0;
 	*numa = result;
 	return 0;
 }

@@ -43,15 +43,34 @@ int nodeset_parse(const char *text, struct nodeset *set);
 /* "0-3,8".  Return: @buf */
 const char *nodeset_format(const struct nodeset *set, char buf[NODESET_TEXT_SIZE]);
 
+/* The kernel's largest NR_CPUS on any architecture */
+#define NUMA_CPUS_MAX 8192
+
+struct cpuset {
+	uint64_t word[NUMA_CPUS_MAX / 64];
+};
+
+/* As nodeset_parse(), of processors */
+int cpuset_parse(const char *text, struct cpuset *set);
+void cpuset_add(struct cpuset *set, const struct cpuset *more);
+bool cpuset_empty(const struct cpuset *set);
+bool cpuset_overlaps(const struct cpuset *a, const struct cpuset *b);
+
 /**
  * struct numa_node - One node's memory in KiB, from nodeN/meminfo
  * @reclaimable_kib:	What could be freed without swap: file pages on the LRU
- *			lists and reclaimable slab.  An upper bound: dirty or
- *			mapped pages may stay
+ *			lists and what the kernel itself calls reclaimable.  An upper
+ *			bound: dirty or mapped pages may stay
  * @swappable_kib:	Anonymous pages on the LRU lists
  * @percpu_kib:		Free pages on the per-CPU lists, which @free_kib leaves out;
  *			the kernel drains them when it runs short.  From
- *			/proc/zoneinfo, in numa_read() only
+ *			/proc/zoneinfo, in numa_read() only, as
+ * @movable_kib, @movable_free_kib: Memory in ZONE_MOVABLE, and how much of it is free:
+ *			no gigantic page is made there
+ * @arc_kib:		What ZFS could give back of its cache, on all nodes together: it
+ *			tells no nodes.  See numa_arc()
+ * @cpus:		Processors that take memory from here first: those of the node, and
+ *			of nodes without memory that are closest to it.  In numa_read() only
  */
 struct numa_node {
 	unsigned int id;
@@ -61,14 +80,39 @@ struct numa_node {
 	uint64_t file_kib;
 	uint64_t swappable_kib;
 	uint64_t percpu_kib;
+	uint64_t movable_kib;
+	uint64_t movable_free_kib;
+	uint64_t arc_kib;
+	struct cpuset cpus;
 };
 
+/**
+ * struct numa - All nodes that have memory
+ * @sysfs:	Per-node files exist
+ * @cpus_known:	nodes[].cpus is filled: without it nothing can be said about any node's
+ * @online:	All nodes of the host, also those without memory
+ * @swap_free_kib: Room for programs' memory outside of memory: swap on zram is none
+ * @swaps:	Programs' memory can be swapped, be it to zram
+ * @arc_kib:	What ZFS could give back of its cache
+ */
 struct numa {
-	bool sysfs; /* per-node files exist */
+	bool sysfs;
+	bool cpus_known;
 	size_t n_nodes;
 	struct numa_node *nodes; /* by rising id */
+	struct nodeset online;
 	uint64_t swap_free_kib;
+	bool swaps;
+	uint64_t arc_kib;
 };
+
+/**
+ * numa_arc() - What ZFS could give back on @node at most, KiB
+ * @pooled_kib:	In the node's pools of huge pages
+ *
+ * All of it, but not more than there is on the node that no other counter explains.
+ */
+uint64_t numa_arc(const struct numa_node *node, uint64_t pooled_kib);
 
 /* Nodes that are online and have memory */
 int numa_read(const struct kfs *kfs, struct numa *numa, struct err *err);

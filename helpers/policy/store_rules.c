@@ -239,7 +239,7 @@ uint64_t store_promised(const struct store_view *store)
 
 uint64_t store_ram(const struct host_view *host)
 {
-	uint64_t kib = host->numa.swap_free_kib;
+	uint64_t kib = u64_add_sat(host->numa.swap_free_kib, host->numa.arc_kib);
 	size_t i;
 
 	for (i = 0; i < host->numa.n_nodes; i++) {

@@ -144,7 +144,7 @@ static void test_reclaim_cgroup(void)
 	open_desk(&d, "two-nodes-6.1");
 	fake_put(&d.fk, CGROUP, "");
 	d.refused = "swappiness";
-	d.numa.swap_free_kib = 1;
+	d.numa.swaps = true;
 	check_notes(&d, reclaim_start(&d.fk.kfs, &d.numa, 1, 10), -EINVAL,
 		    CGROUP "=10K swappiness=0");
 	close_desk(&d);

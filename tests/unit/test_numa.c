@@ -153,7 +153,7 @@ static void test_captured(void)
 			UNIT_CHECK(node->free_kib == captured(host, id, "MemFree"), "%s", host);
 			UNIT_CHECK(node->file_kib == file, "%s", host);
 			UNIT_CHECK(node->reclaimable_kib ==
-					   file + captured(host, id, "SReclaimable"),
+					   file + captured(host, id, "KReclaimable"),
 				   "%s", host);
 			UNIT_CHECK(node->swappable_kib ==
 					   captured(host, id, "Active(anon)") +
@@ -162,8 +162,10 @@ static void test_captured(void)
 			CU_ASSERT_PTR_EQUAL(numa_find(&numa, node->id), node);
 			UNIT_CHECK(numa_read_node(&kfs, &numa, node->id, &again, &err) == 0, "%s",
 				   err.text);
-			/* What is on the per-CPU lists is read for all nodes at once */
+			/* What zones and processors say is read for all nodes at once */
 			again.percpu_kib = node->percpu_kib;
+			again.cpus = node->cpus;
+			CU_ASSERT_FALSE(cpuset_empty(&node->cpus));
 			CU_ASSERT_EQUAL(memcmp(&again, node, sizeof(again)), 0);
 		}
 		CU_ASSERT_PTR_NULL(numa_find(&numa, 77));
@@ -250,7 +252,163 @@ static void test_damaged(void)
 	}
 }
 
+static void test_cpusets(void)
+{
+	struct cpuset a = { 0 }, b = { 0 };
+
+	CU_ASSERT_TRUE(cpuset_empty(&a));
+	CU_ASSERT_EQUAL(cpuset_parse("0-3,64,^2", &a), 0);
+	CU_ASSERT_EQUAL(cpuset_parse("2,8191", &b), 0);
+	CU_ASSERT_FALSE(cpuset_overlaps(&a, &b));
+	cpuset_add(&b, &a);
+	CU_ASSERT_TRUE(cpuset_overlaps(&a, &b));
+	CU_ASSERT_EQUAL(b.word[0], 15);
+	CU_ASSERT_EQUAL(b.word[127], UINT64_C(1) << 63);
+	CU_ASSERT_EQUAL(cpuset_parse("8192", &b), -ERANGE);
+	CU_ASSERT_EQUAL(cpuset_parse("1,^1", &b), -EINVAL);
+	CU_ASSERT_EQUAL(cpuset_parse("", &b), -EINVAL);
+}
+
+#define NODES "sys/devices/system/node/"
+
+static bool has_cpu(const struct numa_node *node, unsigned int cpu)
+{
+	return node->cpus.word[cpu / 64] >> (cpu % 64) & 1;
+}
+
+/* Node 1 has processors only, and node 0 memory only.  Node 3 is as far from both others */
+static void test_processors(void)
+{
+	struct err err = { "" };
+	struct fake_kernel fk;
+	struct numa numa;
+
+	fake_open(&fk, "two-nodes-6.12");
+	fake_put(&fk, NODES "online", "0-3\n");
+	fake_put(&fk, NODES "has_memory", "0,2\n");
+	fake_put(&fk, NODES "node2/meminfo", "Node 2 MemTotal:       1000 kB\n");
+	fake_put(&fk, NODES "node0/cpulist", "\n");
+	fake_put(&fk, NODES "node1/cpulist", "0-7\n");
+	fake_put(&fk, NODES "node2/cpulist", "8-9\n");
+	fake_put(&fk, NODES "node3/cpulist", "70\n");
+	fake_put(&fk, NODES "node1/distance", "31 10 21 20\n");
+	fake_put(&fk, NODES "node3/distance", "20 30 20 10\n");
+	CU_ASSERT_EQUAL_FATAL(numa_read(&fk.kfs, &numa, &err), 0);
+	CU_ASSERT_TRUE(numa.cpus_known);
+	CU_ASSERT_EQUAL(nodeset_count(&numa.online), 4);
+	CU_ASSERT_EQUAL_FATAL(numa.n_nodes, 2);
+	CU_ASSERT_FALSE(has_cpu(&numa.nodes[0], 0));
+	CU_ASSERT_TRUE(has_cpu(&numa.nodes[1], 7));
+	CU_ASSERT_TRUE(has_cpu(&numa.nodes[1], 9));
+	CU_ASSERT_TRUE(has_cpu(&numa.nodes[0], 70));
+	numa_free(&numa);
+	/* Without distances only that node's processors are left out */
+	fake_put(&fk, NODES "node1/distance", "31 10\n");
+	CU_ASSERT_EQUAL_FATAL(numa_read(&fk.kfs, &numa, &err), 0);
+	CU_ASSERT_FALSE(has_cpu(&numa.nodes[0], 0) || has_cpu(&numa.nodes[1], 0));
+	CU_ASSERT_TRUE(has_cpu(&numa.nodes[1], 8));
+	numa_free(&numa);
+	fake_close(&fk);
+}
+
+static void test_zones(void)
+{
+	struct err err = { "" };
+	struct fake_kernel fk;
+	struct numa numa;
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
+
+	fake_open(&fk, "two-nodes-6.12");
+	fake_put(&fk, "proc/zoneinfo",
+		 "Node 0, zone   Normal\n  pages free     50\n        managed  90\n"
+		 "    cpu: 0\n              count: 3\n"
+		 "Node 1, zone  Movable\n  pages free     70\n        managed  100\n"
+		 "    cpu: 0\n              count: 4\n");
+	CU_ASSERT_EQUAL_FATAL(numa_read(&fk.kfs, &numa, &err), 0);
+	CU_ASSERT_EQUAL(numa.nodes[0].movable_kib, 0);
+	CU_ASSERT_EQUAL(numa.nodes[0].percpu_kib, 3 * page);
+	CU_ASSERT_EQUAL(numa.nodes[1].movable_kib, 100 * page);
+	CU_ASSERT_EQUAL(numa.nodes[1].movable_free_kib, 70 * page);
+	CU_ASSERT_EQUAL(numa.nodes[1].percpu_kib, 4 * page);
+	numa_free(&numa);
+	fake_close(&fk);
+}
+
+/* What is swapped to zram stays in memory.  The kernel's sum counts it */
+static void test_swaps(void)
+{
+	static const struct {
+		const char *swaps;
+		uint64_t kib;
+	} rows[] = {
+		{ "Filename Type Size Used Priority\n", 0 },
+		{ "Filename Type Size Used Priority\n/dev/zram0 partition 5000 0 100\n", 0 },
+		{ "Filename Type Size Used Priority\n/dev/zram0 partition 5000 0 100\n"
+		  "/dev/sda2 partition 700 100 -2\n/swap\\040file file 50 50 -3\n",
+		  600 },
+	};
+	struct err err = { "" };
+	struct fake_kernel fk;
+	struct numa numa;
+	size_t i;
+
+	fake_open(&fk, "one-node");
+	for (i = 0; i < ROWS(rows); i++) {
+		fake_put(&fk, "proc/swaps", rows[i].swaps);
+		CU_ASSERT_EQUAL_FATAL(numa_read(&fk.kfs, &numa, &err), 0);
+		UNIT_CHECK(numa.swap_free_kib == rows[i].kib, "%zu: %llu", i,
+			   (unsigned long long)numa.swap_free_kib);
+		numa_free(&numa);
+	}
+	/* Reclaim would swap there nevertheless */
+	fake_put(&fk, "proc/swaps", rows[1].swaps);
+	fake_put(&fk, "proc/meminfo", "MemTotal: 9000 kB\nSwapFree: 5000 kB\n");
+	CU_ASSERT_EQUAL_FATAL(numa_read(&fk.kfs, &numa, &err), 0);
+	CU_ASSERT_TRUE(numa.swaps);
+	CU_ASSERT_EQUAL(numa.swap_free_kib, 0);
+	numa_free(&numa);
+	fake_close(&fk);
+}
+
+static void test_arc(void)
+{
+	struct numa_node node = { .total_kib = 1000,
+				  .free_kib = 100,
+				  .percpu_kib = 10,
+				  .reclaimable_kib = 200,
+				  .swappable_kib = 50,
+				  .arc_kib = 300 };
+	struct err err = { "" };
+	struct fake_kernel fk;
+	struct numa numa;
+
+	fake_open(&fk, "two-nodes-6.12");
+	fake_put(&fk, "proc/spl/kstat/zfs/arcstats",
+		 "13 1 0x01 123 33456 71 9000\nname                            type data\n"
+		 "hits                            4    77\nc_min                           4    "
+		 "1048576\nc_max                           4    90000000\nsize                   "
+		 "         4    3145728\n");
+	CU_ASSERT_EQUAL_FATAL(numa_read(&fk.kfs, &numa, &err), 0);
+	CU_ASSERT_EQUAL(numa.arc_kib, 2048);
+	CU_ASSERT_EQUAL(numa.nodes[1].arc_kib, 2048);
+	numa_free(&numa);
+	fake_put(&fk, "proc/spl/kstat/zfs/arcstats", "size 4 1000\nc_min 4 2000\n");
+	CU_ASSERT_EQUAL_FATAL(numa_read(&fk.kfs, &numa, &err), 0);
+	CU_ASSERT_EQUAL(numa.arc_kib, 0);
+	numa_free(&numa);
+	fake_close(&fk);
+	/* Never more than the node has that is not known to be something else */
+	CU_ASSERT_EQUAL(numa_arc(&node, 0), 300);
+	CU_ASSERT_EQUAL(numa_arc(&node, 500), 140);
+	CU_ASSERT_EQUAL(numa_arc(&node, 900), 0);
+}
+
 static CU_TestInfo tests[] = {
+	{ "sets of processors", test_cpusets },
+	{ "processors and the memory near them", test_processors },
+	{ "zones", test_zones },
+	{ "swap that is room", test_swaps },
+	{ "what ZFS could give back", test_arc },
 	{ "lists of nodes", test_parse },
 	{ "sets of nodes", test_sets },
 	{ "a long list", test_long_format },
