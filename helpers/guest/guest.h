@@ -164,7 +164,7 @@ struct guest {
 	bool auto_placement; /* placement='auto': nodes are not known yet */
 	struct cpuset emulator_cpus;
 	struct cpuset vcpu_cpus;
-	bool locked;	     /* <locked/> */
+	bool locked; /* <locked/> */
 	bool nosharepages;
 	bool vfio;
 	bool vdpa;

@@ -1303,7 +1303,67 @@ static void test_length(void)
 	CU_ASSERT_EQUAL(parse(xml, strlen(DOMAIN(GIB)), &guest, &err), 0);
 }
 
+/* Where libvirt starts QEMU, and where the guest runs */
+static void test_pins(void)
+{
+	static const struct {
+		const char *xml;
+		const char *emulator, *vcpus; /* "": anywhere */
+	} rows[] = {
+		{ "<vcpu>4</vcpu>", "", "" },
+		{ "<vcpu cpuset='8-15'>4</vcpu>", "8-15", "8-15" },
+		{ "<vcpu placement='static' cpuset='0-3,^2'>4</vcpu>", "0-1,3", "0-1,3" },
+		{ "<vcpu>4</vcpu><cputune><emulatorpin cpuset='2'/></cputune>", "2", "" },
+		{ "<vcpu>4</vcpu><cputune><vcpupin vcpu='0' cpuset='8'/>"
+		  "<vcpupin vcpu='1' cpuset='10'/></cputune>",
+		  "", "8,10" },
+		/* The general one is for what has none of its own */
+		{ "<vcpu cpuset='0-15'>4</vcpu><cputune><vcpupin vcpu='0' cpuset='8'/></cputune>",
+		  "0-15", "8" },
+		{ "<vcpu cpuset='0-7'>4</vcpu><cputune><vcpupin vcpu='0' cpuset='8'/>"
+		  "<emulatorpin cpuset='16-17'/></cputune>",
+		  "16-17", "8" },
+		/* libvirt chooses, and passes over them */
+		{ "<vcpu placement='auto' cpuset='1'>4</vcpu><cputune><emulatorpin "
+		  "cpuset='2'/></cputune>",
+		  "", "" },
+		{ "<vcpu cpuset='1'>4</vcpu><numatune><memory mode='strict' placement='auto'/>"
+		  "</numatune>",
+		  "", "" },
+		/* Not ours to refuse */
+		{ "<vcpu cpuset='all'>4</vcpu>", "", "" },
+		{ "<vcpu cpuset='99999'>4</vcpu><cputune><emulatorpin/><vcpupin cpuset=''/>"
+		  "</cputune>",
+		  "", "" },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		struct cpuset emulator = { 0 }, vcpus = { 0 };
+		struct guest *guest = NULL;
+		struct err err = { "" };
+		char xml[1024];
+
+		snprintf(xml, sizeof(xml),
+			 "<domain><name>g</name><uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809</uuid>"
+			 "<memory>1048576</memory>%s</domain>",
+			 rows[i].xml);
+		if (!UNIT_CHECK(guest_parse(xml, strlen(xml), &guest, &err) == 0, "%s: %s",
+				rows[i].xml, err.text))
+			continue;
+		if (*rows[i].emulator)
+			cpuset_parse(rows[i].emulator, &emulator);
+		if (*rows[i].vcpus)
+			cpuset_parse(rows[i].vcpus, &vcpus);
+		UNIT_CHECK(!memcmp(&guest->emulator_cpus, &emulator, sizeof(emulator)), "%s",
+			   rows[i].xml);
+		UNIT_CHECK(!memcmp(&guest->vcpu_cpus, &vcpus, sizeof(vcpus)), "%s", rows[i].xml);
+		guest_free(guest);
+	}
+}
+
 static CU_TestInfo tests[] = {
+	{ "processors it is pinned to", test_pins },
 	{ "units", test_units },
 	{ "guests of tests/guests", test_files },
 	{ "corners of libvirt's rules", test_corners },
