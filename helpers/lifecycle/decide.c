@@ -11,7 +11,6 @@
 #include "lifecycle/round.h"
 #include "memory/ksm.h"
 #include "memory/thp.h"
-#include "policy/ksm_rules.h"
 #include "policy/plan.h"
 #include "policy/thp_rules.h"
 
@@ -22,7 +21,8 @@ bool decide_asks(const struct kfs *kfs, const struct guest *guest)
 	for (i = 0; i < guest->n_memory; i++)
 		if (guest->memory[i].hugepages || guest_memory_is_file(&guest->memory[i]))
 			return true;
-	return ksm_rules_gain(guest, true) == KSM_GAINS || config_exists(kfs->rootfd);
+	/* Without a configuration KSM and THP are left alone */
+	return config_exists(kfs->rootfd);
 }
 
 /* @refusal: What the caller is told, and logs itself */

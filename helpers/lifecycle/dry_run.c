@@ -9,9 +9,11 @@
 #include "kernel/kfs.h"
 #include "lifecycle/decide.h"
 #include "lifecycle/round.h"
+#include "lifecycle/shared.h"
 #include "lifecycle/state.h"
 #include "lifecycle/view.h"
 #include "lifecycle/view_thp.h"
+#include "memory/ksm.h"
 #include "memory/kvm.h"
 #include "policy/guest_notes.h"
 #include "policy/thp_rules.h"
@@ -50,6 +52,22 @@ static int plan_reserved(struct round *round, const struct guest *guest,
 			  "some of what is reserved for the guest does not fit it any "
 			  "more: that is given back");
 	return 0;
+}
+
+/* As switch_on() of the step finds out: an administrator, or another program, has switched
+ * it on, and it stays as it is */
+static void leave_ksm_alone(const struct round *round, struct step_list *list)
+{
+	struct shared_setting setting;
+	struct ksm ksm;
+	size_t i;
+
+	if (ksm_read(round->kfs, &ksm, NULL) < 0 || ksm.run != KSM_RUN_MERGE ||
+	    shared_load(round->state, round->boot_id, "ksm-run", &setting, NULL) == 0)
+		return;
+	for (i = 0; i < list->n; i++)
+		if (list->steps[i].kind == STEP_KSM)
+			list->steps[i].ksm.left_alone = true;
 }
 
 static int decide(struct round *round, const struct guest *guest, const struct guest_policy *policy,
@@ -103,6 +121,8 @@ static int look(const struct kfs *kfs, const struct guest *guest, const struct d
 	rc = round_look(&round, err);
 	if (rc == 0)
 		rc = decide(&round, guest, &decided->policy, result, err);
+	if (rc == 0)
+		leave_ksm_alone(&round, &result->plan.list);
 	round_free(&round);
 	state_close(&state);
 	return rc;
@@ -120,9 +140,9 @@ static void why_nothing(const struct guest *guest, const struct guest_policy *po
 		asks = "its huge pages are not managed (manage = no)";
 	if (gain != KSM_GAINS)
 		ksm = ksm_rules_why(gain);
-	else if (policy && !policy->ksm.manage)
-		ksm = "KSM is not managed (manage = no)";
-	else if (policy && policy->ksm.enable == KSM_NEVER)
+	else if (!policy || !policy->ksm.manage)
+		ksm = "KSM is left alone ([ksm] manage = no)";
+	else if (policy->ksm.enable == KSM_NEVER)
 		ksm = "KSM is not to be switched on (enable = never)";
 	run->plan.ksm = gain;
 	/* Of huge pages it goes without saying */

@@ -498,6 +498,12 @@ static bool ksm_runs(const struct adviser *a)
 	return a->in->ksm.run == KSM_RUN_MERGE || (config->manage && config->enable != KSM_NEVER);
 }
 
+/* By the default.  An administrator who wrote "enable = never" has decided */
+static bool ksm_is_open(const struct adviser *a)
+{
+	return a->in->has_ksm && !ksm_runs(a) && !a->in->policy->ksm.manage;
+}
+
 static void advise_ksm(struct adviser *a)
 {
 	const char *conflict = ksm_conflict(a);
@@ -507,6 +513,11 @@ static void advise_ksm(struct adviser *a)
 		decide(a, ADVISE_KSM, ADVISE_NO, "%s", conflict);
 	else if (!fits_ram(a))
 		say_too_large(a, ADVISE_KSM);
+	else if (ksm_is_open(a))
+		decide(a, ADVISE_KSM, ADVISE_LATER,
+		       "off unless you switch it on (virt-membacking conf apply ksm): it pays "
+		       "where guests are alike and memory is short, but a guest can find out "
+		       "which pages others have too");
 	else if (!ksm_runs(a))
 		decide(a, ADVISE_KSM, ADVISE_LATER,
 		       "KSM is stopped, and stays so: allow it in [ksm] of /%s", CONFIG_FILE);
@@ -728,6 +739,20 @@ static void explain(struct adviser *a)
 		reason(a, "the guest's definition says so already");
 }
 
+/* Where choose_ksm() would have said so, had the administrator switched it on */
+static void say_ksm(struct adviser *a)
+{
+	char kib[TEXT_KIB_SIZE];
+
+	if (a->advice.options[ADVISE_KSM].verdict != ADVISE_LATER || !ksm_is_open(a) ||
+	    !is_tight(a))
+		return;
+	reason(a,
+	       "with this guest %s of memory are left: KSM would pay if guests here are alike and "
+	       "need no secrets from each other (virt-membacking conf apply ksm)",
+	       text_from_kib(u64_sub_floor(a->ram_kib, a->advice.size_kib), kib));
+}
+
 static void say_running(struct adviser *a)
 {
 	if (a->in->ends)
@@ -774,6 +799,7 @@ int advise_make(const struct advise_input *in, struct advice *advice, struct err
 	a.advice.chosen = choose(&a);
 	if (a.advice.chosen != ADVISE_BACKINGS)
 		explain(&a);
+	say_ksm(&a);
 	say_running(&a);
 	*advice = a.advice;
 	return 0;

@@ -374,7 +374,7 @@ static const struct config_key keys[] = {
 	{ KEY("store", "keep_free", "5%", set_amount), AT(store.keep_free),
 	  .expected = "a size such as 2G, or a percentage" },
 
-	{ KEY("ksm", "manage", "yes", set_bool), AT(ksm.manage), .expected = YES_NO },
+	{ KEY("ksm", "manage", "no", set_bool), AT(ksm.manage), .expected = YES_NO },
 	{ KEY("ksm", "enable", "on-demand", set_word), AT(ksm.enable),
 	  .words = ksm_enable_words, .expected = "on-demand, always or never" },
 	{ KEY("ksm", "profile", "advisor", set_word), AT(ksm.profile),

@@ -132,6 +132,8 @@ struct step_store {
  * @size_kib:	Memory of the guest that KSM can merge; 0 for one that gains nothing
  *		(enable = always)
  * @profile, @end, @nodes: The configuration at the guest's start
+ * @left_alone:	For those who only look: KSM runs already, and not for guests.  In no ledger,
+ *		because it is found out anew when the step is applied
  * @ready:	All is done
  */
 struct step_ksm {
@@ -139,6 +141,7 @@ struct step_ksm {
 	enum config_ksm_profile profile;
 	enum config_ksm_end end;
 	enum config_ksm_nodes nodes;
+	bool left_alone;
 	bool ready;
 };
 

@@ -57,6 +57,11 @@ static void describe(const struct step *step, char *buf, size_t size)
 	const struct step_ksm *ksm = &step->ksm;
 	char kib[TEXT_KIB_SIZE];
 
+	if (ksm->left_alone) {
+		snprintf(buf, size,
+			 "leave KSM alone: it runs already, and was not switched on for guests");
+		return;
+	}
 	if (!ksm->size_kib) {
 		snprintf(buf, size, "let KSM run (enable = always)");
 		return;
@@ -426,7 +431,8 @@ static int to_json(const struct step *step, json_t *object)
 		  put_word(object, "profile", ksm->profile) &&
 		  put_word(object, "on_last_guest", ksm->end) &&
 		  put_word(object, "merge_across_nodes", ksm->nodes) &&
-		  json_put_bool(object, "ready", ksm->ready);
+		  json_put_bool(object, "ready", ksm->ready) &&
+		  (!ksm->left_alone || json_put_bool(object, "left_alone", true));
 
 	return ok ? 0 : -ENOMEM;
 }

@@ -56,6 +56,8 @@ struct row {
 	"<devices><hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0'"  \
 	" bus='6' slot='2' function='0'/></source></hostdev></devices>"
 
+#define KSM "[ksm]\nmanage = yes\n"
+
 #define ONE "one-node"
 #define TWO "two-nodes-6.12"
 
@@ -84,7 +86,7 @@ static const struct row rows[] = {
 	{ "running", ONE, ROOM "running ends", "", GUEST(GIB(8)) },
 	{ "running-unseen", ONE, TIGHT "running", "", GUEST(GIB(8)) },
 	/* nothing but plain memory */
-	{ "dust-without-thp", ONE, DUST "no_thp", "", GUEST(GIB(8)) },
+	{ "dust-without-thp", ONE, DUST "no_thp", KSM, GUEST(GIB(8)) },
 	{ "shared-dust-without-shmem", ONE, DUST "shmem=-", "",
 	  GUEST(GIB(8) BACKING("<source type='memfd'/>" SHARED)) },
 	{ "odd-size", ONE, ROOM, "", GUEST(MIB(4097)) },
@@ -113,7 +115,7 @@ static const struct row rows[] = {
 	{ "vfio-dust", ONE, DUST, "", GUEST(GIB(16) VFIO) },
 	{ "vfio-dust-thp-never", ONE, DUST "thp=never", "", GUEST(GIB(16) VFIO) },
 	{ "vfio-too-large", ONE, TIGHT, "", GUEST(GIB(16) VFIO) },
-	{ "vfio-tight-ksm", ONE, TIGHT "ksm=1 ksm_saved=4G", "", GUEST(GIB(4) VFIO) },
+	{ "vfio-tight-ksm", ONE, TIGHT "ksm=1 ksm_saved=4G", KSM, GUEST(GIB(4) VFIO) },
 	{ "vfio-file", ONE, ROOM "store=xfs:100G", "",
 	  GUEST(GIB(8) BACKING("<source type='file'/>") VFIO) },
 
@@ -123,11 +125,12 @@ static const struct row rows[] = {
 	{ "tight-huge", ONE, TIGHT, "", GUEST(GIB(4) BACKING(HUGE(2, M) "<locked/>")) },
 	{ "tight-shared", ONE, TIGHT "shmem=advise", "",
 	  GUEST(GIB(4) BACKING("<source type='memfd'/>" SHARED)) },
+	{ "tight-ksm-managed", ONE, TIGHT, KSM, GUEST(GIB(4)) },
 	{ "tight-without-ksm", ONE, TIGHT "no_ksm", "", GUEST(GIB(4)) },
-	{ "tight-ksm-not-allowed", ONE, TIGHT, "[ksm]\nenable = never\n", GUEST(GIB(4)) },
+	{ "tight-ksm-not-allowed", ONE, TIGHT, KSM "enable = never\n", GUEST(GIB(4)) },
 	{ "tight-ksm-of-others", ONE, TIGHT "ksm=1", "[ksm]\nmanage = no\n", GUEST(GIB(4)) },
 	{ "tight-idle-pool", ONE, TIGHT "0:2M=2048/2048", "", GUEST(GIB(4)) },
-	{ "ksm-saves", ONE, ROOM "ksm=1 ksm_saved=3G", "", GUEST(GIB(4)) },
+	{ "ksm-saves", ONE, ROOM "ksm=1 ksm_saved=3G", KSM, GUEST(GIB(4)) },
 	{ "too-large", ONE, TIGHT, "", GUEST(GIB(16)) },
 	{ "too-large-store", ONE, TIGHT "store=xfs:100G", "", GUEST(GIB(16)) },
 	{ "too-large-store-full", ONE, TIGHT "store=xfs:10G", "", GUEST(GIB(16)) },

@@ -530,6 +530,8 @@ static struct config *config_of(const char *text)
 	return parsed;
 }
 
+#define ON "[ksm]\nmanage = yes\n"
+
 /* "ksmtuned tuned": they are found */
 static void set_tuners(struct check_host *host, const char *words)
 {
@@ -551,20 +553,21 @@ static void test_ksm(void)
 		bool ours, left;
 		const char *levels;
 	} rows[] = {
-		{ "", "", 0, false, false, "pass" },
-		{ "", "", 1, false, false, "pass" },
-		{ "", "", 1, true, false, "pass" },
-		{ "", "", 0, true, true, "warn" },
-		{ "", "ksmtuned", 0, false, false, "warn" },
-		{ "", "momd", 0, false, false, "warn" },
-		{ "", "uksmd", 0, false, false, "hint" },
-		{ "", "tuned", 0, false, false, "warn" },
-		{ "", "ksm.service", 1, false, false, "hint" },
+		{ ON, "", 0, false, false, "pass" },
+		{ ON, "", 1, false, false, "pass" },
+		{ ON, "", 1, true, false, "pass" },
+		{ ON, "", 0, true, true, "warn" },
+		{ ON, "ksmtuned", 0, false, false, "warn" },
+		{ ON, "momd", 0, false, false, "warn" },
+		{ ON, "uksmd", 0, false, false, "hint" },
+		{ ON, "tuned", 0, false, false, "warn" },
+		{ ON, "ksm.service", 1, false, false, "hint" },
 		/* one warning for both: the same command ends them */
-		{ "", "ksmtuned ksm.service", 1, false, false, "warn" },
-		{ "", "ksmtuned momd", 1, true, true, "warn warn warn" },
+		{ ON, "ksmtuned ksm.service", 1, false, false, "warn" },
+		{ ON, "ksmtuned momd", 1, true, true, "warn warn warn" },
+		{ "", "ksmtuned", 1, false, false, "pass" },
 		{ "[ksm]\nmanage = no\n", "ksmtuned", 1, false, false, "pass" },
-		{ "[ksm]\nenable = never\n", "momd", 1, false, false, "pass" },
+		{ ON "enable = never\n", "momd", 1, false, false, "pass" },
 		/* switched off in the configuration, and still held */
 		{ "[ksm]\nmanage = no\n", "", 0, true, true, "warn" },
 	};
@@ -642,6 +645,7 @@ static void test_ksm_remedies(void)
 		{ KSM_TUNER_SERVICE, { true, 0, "ksm", "" }, "systemctl disable --now ksm" },
 		{ KSM_TUNER_SERVICE, { true, 0, "", "" }, NULL },
 	};
+	struct config *own = config_of(ON);
 	struct findings findings;
 	size_t i;
 
@@ -649,12 +653,14 @@ static void test_ksm_remedies(void)
 		struct check_host host = a_host();
 
 		view.has_ksm = true;
+		host.config = own;
 		host.ksm.tuners[rows[i].tuner] = rows[i].found;
 		levels(check_ksm, &host, &findings);
 		CU_ASSERT_EQUAL_FATAL(findings.n, 1);
 		UNIT_CHECK_STR(findings.list[0].remedy, rows[i].remedy, "row %zu", i);
 		findings_free(&findings);
 	}
+	config_free(own);
 }
 
 /* ---- THP ---- */

@@ -1225,7 +1225,7 @@ static void test_example_is_default(void)
 /* What a guest's step is made of */
 static void test_ksm_and_thp(void)
 {
-	static const char text[] = "[ksm]\nmanage = no\nenable = always\nprofile = gentle\n"
+	static const char text[] = "[ksm]\nmanage = yes\nenable = always\nprofile = gentle\n"
 				   "on_last_guest = unmerge\nmerge_across_nodes = no\n"
 				   "[thp]\nmanage = yes\nenabled = Always\ndefrag = defer+madvise\n"
 				   "[guest]\nmatch = vm1\nksm = no\n";
@@ -1237,7 +1237,7 @@ static void test_ksm_and_thp(void)
 
 	CU_ASSERT_EQUAL_FATAL(config_parse_buffer("F", "", 0, &defaults, &err), 0);
 	CU_ASSERT_EQUAL(config_for_guest(defaults, &one, &policy, &err), 0);
-	CU_ASSERT(policy.ksm.manage && policy.ksm_allowed && !policy.thp.manage);
+	CU_ASSERT(!policy.ksm.manage && policy.ksm_allowed && !policy.thp.manage);
 	CU_ASSERT_EQUAL(policy.ksm.enable, KSM_ON_DEMAND);
 	CU_ASSERT_EQUAL(policy.ksm.profile, KSM_ADVISOR);
 	CU_ASSERT_EQUAL(policy.ksm.on_last_guest, KSM_RESTORE);
@@ -1245,7 +1245,7 @@ static void test_ksm_and_thp(void)
 	UNIT_CHECK_STR(policy.thp.enabled, "", "enabled");
 	CU_ASSERT_EQUAL_FATAL(config_parse_buffer("F", text, strlen(text), &config, &err), 0);
 	CU_ASSERT_EQUAL(config_for_guest(config, &one, &policy, &err), 0);
-	CU_ASSERT(!policy.ksm.manage && !policy.ksm_allowed && policy.thp.manage);
+	CU_ASSERT(policy.ksm.manage && !policy.ksm_allowed && policy.thp.manage);
 	CU_ASSERT_EQUAL(policy.ksm.enable, KSM_ALWAYS);
 	CU_ASSERT_EQUAL(policy.ksm.profile, KSM_GENTLE);
 	CU_ASSERT_EQUAL(policy.ksm.on_last_guest, KSM_UNMERGE);

@@ -32,12 +32,22 @@
 #define A_XML GUEST(1, "a", UUID_A, "")
 #define B_XML GUEST(2, "b", UUID_B, "")
 
+/* What @text says comes after it */
+static void put_conf(struct house *h, const char *text)
+{
+	char conf[512];
+
+	snprintf(conf, sizeof(conf), "[ksm]\nmanage = yes\n%s", text);
+	fake_put(&h->fk, CONF, conf);
+}
+
 static void open_house(struct house *h, const char *host)
 {
 	int node;
 
 	house_open(h, host, NULL);
 	fake_add_settings(&h->fk, host);
+	put_conf(h, "");
 	/* 4 GiB, of which 3 are free */
 	for (node = 0; node < 2; node++) {
 		fake_set_meminfo(&h->fk, node, "MemTotal", 2 * KIB_PER_GIB);
@@ -183,7 +193,7 @@ static void test_life(void)
 
 		open_house(&h, rows[i].host);
 		before = snapshot(&h);
-		fake_put(&h.fk, CONF, rows[i].conf);
+		put_conf(&h, rows[i].conf);
 		OK(&h, event_prepare, "a", A_XML);
 		UNIT_CHECK(is(&h, rows[i].on), "row %zu", i);
 		OK(&h, event_started, "a", A_XML);
@@ -192,7 +202,7 @@ static void test_life(void)
 		OK(&h, event_release, "a", A_XML);
 		UNIT_CHECK(is(&h, rows[i].on), "row %zu", i);
 		/* the end is as it was meant at the start */
-		fake_put(&h.fk, CONF, "[ksm]\nmanage = no\n");
+		put_conf(&h, "[ksm]\nmanage = no\n");
 		OK(&h, event_release, "b", B_XML);
 		check_as_before(&h, before, rows[i].conf);
 		UNIT_CHECK(count_files(&h, "guests") == 0, "row %zu", i);
@@ -228,7 +238,7 @@ static void test_always(void)
 	struct house h;
 
 	open_house(&h, NEW);
-	fake_put(&h.fk, CONF, "[ksm]\nenable = always\n");
+	put_conf(&h, "[ksm]\nenable = always\n");
 	OK(&h, event_prepare, "a", xml);
 	is(&h, "run=1 advisor_mode=scan-time");
 	OK(&h, event_release, "a", xml);
@@ -243,7 +253,7 @@ static void test_runs_already(void)
 	struct house h;
 
 	open_house(&h, NEW);
-	fake_put(&h.fk, CONF, "[ksm]\nprofile = aggressive\non_last_guest = unmerge\n");
+	put_conf(&h, "[ksm]\nprofile = aggressive\non_last_guest = unmerge\n");
 	put(&h, "run", "1\n");
 	before = snapshot(&h);
 	OK(&h, event_prepare, "a", A_XML);
@@ -265,11 +275,11 @@ static void test_profile_changes(void)
 	before = snapshot(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	is(&h, "advisor_mode=scan-time pages_to_scan=2500");
-	fake_put(&h.fk, CONF, "[ksm]\nprofile = gentle\n");
+	put_conf(&h, "[ksm]\nprofile = gentle\n");
 	OK(&h, event_prepare, "b", B_XML);
 	is(&h, "advisor_mode=none pages_to_scan=2500");
 	OK(&h, event_release, "a", A_XML);
-	fake_put(&h.fk, CONF, "");
+	put_conf(&h, "");
 	OK(&h, event_prepare, "a", A_XML);
 	is(&h, "advisor_mode=scan-time pages_to_scan=2500");
 	OK(&h, event_release, "b", B_XML);
@@ -301,7 +311,7 @@ static void test_others(void)
 
 	for (i = 0; i < ROWS(rows); i++) {
 		open_house(&h, NEW);
-		fake_put(&h.fk, CONF, rows[i].conf);
+		put_conf(&h, rows[i].conf);
 		OK(&h, event_prepare, "a", A_XML);
 		put(&h, rows[i].file, rows[i].text);
 		/* the next guest leaves it alone, too */
@@ -326,7 +336,7 @@ static void test_refused_writes(void)
 
 		open_house(&h, NEW);
 		before = snapshot(&h);
-		fake_put(&h.fk, CONF, "[thp]\nmanage = yes\nenabled = always\n");
+		put_conf(&h, "[thp]\nmanage = yes\nenabled = always\n");
 		h.fk.setting_error = errors[i];
 		OK(&h, event_prepare, "a", A_XML);
 		OK(&h, event_release, "a", A_XML);
@@ -364,7 +374,7 @@ static void test_lock_is_held(void)
 	struct house h;
 
 	open_house(&h, NEW);
-	fake_put(&h.fk, CONF, "[hook]\nlock_deadline = 200ms\n");
+	put_conf(&h, "[hook]\nlock_deadline = 200ms\n");
 	CU_ASSERT_EQUAL_FATAL(state_open(h.fk.kfs.rootfd, true, &state, &h.err), 0);
 	CU_ASSERT_EQUAL_FATAL(state_lock(&state, 0, &h.err), 0);
 	OK(&h, event_prepare, "a", A_XML);
@@ -391,7 +401,7 @@ static void test_unmerge(void)
 
 	open_house(&h, NEW);
 	before = snapshot(&h);
-	fake_put(&h.fk, CONF, "[ksm]\non_last_guest = unmerge\n");
+	put_conf(&h, "[ksm]\non_last_guest = unmerge\n");
 	OK(&h, event_prepare, "a", A_XML);
 	merge(&h, 2000);
 	OK(&h, event_release, "a", A_XML);
@@ -431,7 +441,7 @@ static void test_unmerge_fails(void)
 
 		open_house(&h, NEW);
 		before = snapshot(&h);
-		fake_put(&h.fk, CONF, "[ksm]\non_last_guest = unmerge\n");
+		put_conf(&h, "[ksm]\non_last_guest = unmerge\n");
 		OK(&h, event_prepare, "a", A_XML);
 		merge(&h, 100);
 		h.fk.unmerge_error = errors[i];
@@ -463,7 +473,7 @@ static void test_back_to_unmerged(void)
 	merge(&h, 100);
 	reconcile(&h);
 	is(&h, "run=2 pages_shared=0");
-	fake_put(&h.fk, CONF, "[ksm]\non_last_guest = stop\n");
+	put_conf(&h, "[ksm]\non_last_guest = stop\n");
 	OK(&h, event_prepare, "a", A_XML);
 	merge(&h, 100);
 	OK(&h, event_release, "a", A_XML);
@@ -482,7 +492,7 @@ static void test_nodes(void)
 	open_house(&h, NEW);
 	before = snapshot(&h);
 	/* left over from somebody, and KSM stopped: fits */
-	fake_put(&h.fk, CONF, "[ksm]\nmerge_across_nodes = no\n");
+	put_conf(&h, "[ksm]\nmerge_across_nodes = no\n");
 	merge(&h, 100);
 	OK(&h, event_prepare, "a", A_XML);
 	is(&h, "run=1 merge_across_nodes=0 pages_shared=0");
@@ -499,10 +509,10 @@ static void test_nodes(void)
 	merge(&h, 0);
 	put(&h, "pages_shared", "0\n");
 	/* what guests that run have merged is not taken apart for it */
-	fake_put(&h.fk, CONF, "");
+	put_conf(&h, "");
 	OK(&h, event_prepare, "a", A_XML);
 	merge(&h, 100);
-	fake_put(&h.fk, CONF, "[ksm]\nmerge_across_nodes = no\n");
+	put_conf(&h, "[ksm]\nmerge_across_nodes = no\n");
 	OK(&h, event_prepare, "b", B_XML);
 	is(&h, "run=1 merge_across_nodes=1 pages_shared=10");
 	OK(&h, event_release, "a", A_XML);
@@ -519,7 +529,7 @@ static void test_nodes_later(void)
 
 	open_house(&h, NEW);
 	before = snapshot(&h);
-	fake_put(&h.fk, CONF, "[ksm]\nmerge_across_nodes = no\n");
+	put_conf(&h, "[ksm]\nmerge_across_nodes = no\n");
 	OK(&h, event_prepare, "a", A_XML);
 	merge(&h, 2900);
 	OK(&h, event_release, "a", A_XML);
@@ -542,7 +552,7 @@ static void test_nodes_of_others(void)
 
 	open_house(&h, NEW);
 	before = snapshot(&h);
-	fake_put(&h.fk, CONF, "[ksm]\nmerge_across_nodes = no\n");
+	put_conf(&h, "[ksm]\nmerge_across_nodes = no\n");
 	OK(&h, event_prepare, "a", A_XML);
 	merge(&h, 2900);
 	OK(&h, event_release, "a", A_XML);
@@ -698,7 +708,7 @@ static const struct kill_row kill_rows[] = {
 static void set_up(struct house *h, const struct kill_row *row)
 {
 	open_house(h, row->host);
-	fake_put(&h->fk, CONF, row->conf);
+	put_conf(h, row->conf);
 	put(h, "run", row->run);
 	put(h, "pages_to_scan", row->pages);
 	if (row->advisor)

@@ -23,6 +23,7 @@
 #define CELLS                                                                                      \
 	"</memoryBacking><cpu><numa><cell id='0' memory='32' unit='MiB'/>"                         \
 	"<cell id='1' memory='32' unit='MiB'/></numa></cpu><memoryBacking>"
+#define KSM "[ksm]\nmanage = yes\n"
 #define THP "[thp]\nmanage = yes\n"
 
 struct decision {
@@ -65,28 +66,32 @@ static void test_steps(void)
 		const char *note;
 		enum ksm_gain gain;
 	} rows[] = {
-		{ "", GUEST(""), "ksm ", NULL, KSM_GAINS },
-		{ "", GUEST("<nosharepages/>"), "", NULL, KSM_GAIN_NOSHAREPAGES },
-		{ "[ksm]\nenable = never\n", GUEST(""), "", NULL, KSM_GAINS },
-		{ "[ksm]\nenable = always\n", GUEST("<nosharepages/>"), "ksm ", NULL,
+		{ KSM, GUEST(""), "ksm ", NULL, KSM_GAINS },
+		{ KSM, GUEST("<nosharepages/>"), "", NULL, KSM_GAIN_NOSHAREPAGES },
+		{ KSM "enable = never\n", GUEST(""), "", NULL, KSM_GAINS },
+		{ KSM "enable = always\n", GUEST("<nosharepages/>"), "ksm ", NULL,
 		  KSM_GAIN_NOSHAREPAGES },
-		{ "[guest]\nmatch = g\nksm = no\n", GUEST(""), "", NULL, KSM_GAIN_REFUSED },
+		{ KSM "[guest]\nmatch = g\nksm = no\n", GUEST(""), "", NULL, KSM_GAIN_REFUSED },
+		/* an administrator's decision */
+		{ "", GUEST(""), "", NULL, KSM_GAINS },
+		{ "[ksm]\nenable = always\n", GUEST(""), "", NULL, KSM_GAINS },
 		/* huge pages come first: they may fail */
-		{ "", GUEST("<hugepages/>"), "hugepages ", NULL, KSM_GAIN_HUGEPAGES },
-		{ "[ksm]\nenable = always\n", GUEST("<hugepages/>"), "hugepages ksm ", NULL,
+		{ KSM, GUEST("<hugepages/>"), "hugepages ", NULL, KSM_GAIN_HUGEPAGES },
+		{ KSM "enable = always\n", GUEST("<hugepages/>"), "hugepages ksm ", NULL,
 		  KSM_GAIN_HUGEPAGES },
-		{ THP "enabled = always\n",
+		{ KSM THP "enabled = always\n",
 		  GUEST("<hugepages><page size='2' unit='M' nodeset='0'/></hugepages>" CELLS),
 		  "hugepages ksm thp ", NULL, KSM_GAINS },
-		{ THP, GUEST(""), "ksm ", NULL, KSM_GAINS },
-		{ "[thp]\nenabled = always\n", GUEST(""), "ksm ", NULL, KSM_GAINS },
-		{ THP "enabled = never\n", GUEST(""), "ksm thp ", "enabled is 'never'", KSM_GAINS },
+		{ KSM THP, GUEST(""), "ksm ", NULL, KSM_GAINS },
+		{ KSM "[thp]\nenabled = always\n", GUEST(""), "ksm ", NULL, KSM_GAINS },
+		{ KSM THP "enabled = never\n", GUEST(""), "ksm thp ", "enabled is 'never'",
+		  KSM_GAINS },
 		{ THP, GUEST("<source type='memfd'/>"), "", "shmem_enabled is 'never'",
 		  KSM_GAIN_MEMFD },
 		{ THP "shmem_enabled = advise\n", GUEST("<source type='memfd'/>"), "thp ", NULL,
 		  KSM_GAIN_MEMFD },
 		/* who has not asked for it is not told */
-		{ "", GUEST("<source type='memfd'/>"), "", NULL, KSM_GAIN_MEMFD },
+		{ KSM, GUEST("<source type='memfd'/>"), "", NULL, KSM_GAIN_MEMFD },
 	};
 	size_t i, j;
 
@@ -115,7 +120,7 @@ static void test_poor_kernels(void)
 {
 	struct decision d;
 
-	decide(&d, "two-nodes-6.12", THP "enabled = always\n", GUEST(""));
+	decide(&d, "two-nodes-6.12", KSM THP "enabled = always\n", GUEST(""));
 	d.host.has_ksm = false;
 	d.host.thp.present = false;
 	CU_ASSERT_EQUAL(plan_make(d.guest, &d.host, &d.policy, &d.plan, &d.err), 0);
@@ -130,9 +135,10 @@ static void test_needs(void)
 		const char *conf, *xml;
 		bool ksm, thp;
 	} rows[] = {
-		{ "", GUEST(""), true, false },
+		{ KSM, GUEST(""), true, false },
+		{ "", GUEST(""), false, false },
 		{ "[ksm]\nmanage = no\n", GUEST(""), false, false },
-		{ "", GUEST("<nosharepages/>"), false, false },
+		{ KSM, GUEST("<nosharepages/>"), false, false },
 		{ THP, GUEST("<nosharepages/>"), false, true },
 	};
 	size_t i;

@@ -77,6 +77,7 @@ build_settings() {
 	end_settings
 	cat >/etc/libvirt/membacking.conf <<-CONF
 		[ksm]
+		manage = yes
 		profile = $ksm_profile
 		[thp]
 		manage = yes

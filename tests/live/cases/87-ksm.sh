@@ -15,6 +15,11 @@ ksm_settings() {
 	done
 }
 
+# Without it nobody touches KSM
+ksm_managed() {
+	config_write $'[ksm]\nmanage = yes'
+}
+
 ksm_run() {
 	cat "$ksm_dir/run"
 }
@@ -38,6 +43,7 @@ ksm_is_off() {
 case_equal_guests_merge() {
 	local before saved
 	ksm_is_off || return 0
+	ksm_managed
 	before=$(ksm_settings)
 	guest_up twin1 256 || return
 	check_equal "the first guest switches it on" "$(ksm_run)" 1
@@ -53,6 +59,7 @@ case_equal_guests_merge() {
 	guest_down twin2
 	check_equal "all is as it was" "$(ksm_settings)" "$before"
 	ksm_apart
+	config_write
 	check_empty
 }
 
@@ -60,7 +67,7 @@ case_ksm_is_taken_apart_at_the_end() {
 	local before
 	ksm_is_off || return 0
 	before=$(ksm_settings)
-	config_write $'[ksm]\nprofile = aggressive\non_last_guest = unmerge'
+	config_write $'[ksm]\nmanage = yes\nprofile = aggressive\non_last_guest = unmerge'
 	guest_up apart1 256 || return
 	guest_up apart2 256
 	guest_boots apart1
@@ -77,6 +84,7 @@ case_ksm_is_taken_apart_at_the_end() {
 case_ksm_that_runs_already_stays_as_it_is() {
 	local before
 	ksm_is_off || return 0
+	ksm_managed
 	echo 1 >"$ksm_dir/run"
 	before=$(ksm_settings)
 	guest_up beside 128 || return
@@ -84,12 +92,13 @@ case_ksm_that_runs_already_stays_as_it_is() {
 	guest_down beside
 	check_equal "nor at its end" "$(ksm_settings)" "$before"
 	ksm_apart
+	config_write
 	check_empty
 }
 
 case_what_somebody_sets_meanwhile_stays() {
 	ksm_is_off || return 0
-	config_write $'[ksm]\nprofile = gentle'
+	config_write $'[ksm]\nmanage = yes\nprofile = gentle'
 	guest_up changed 128 || return
 	echo 33 >"$ksm_dir/sleep_millisecs"
 	guest_down changed
@@ -103,6 +112,7 @@ case_what_somebody_sets_meanwhile_stays() {
 case_ksm_after_a_crash() {
 	local before
 	ksm_is_off || return 0
+	ksm_managed
 	before=$(ksm_settings)
 	guest_up crashed 128 || return
 	check_equal "it is on" "$(ksm_run)" 1
@@ -110,16 +120,28 @@ case_ksm_after_a_crash() {
 	check "one reconcile" membacking reconcile
 	check_equal "and all is as it was" "$(ksm_settings)" "$before"
 	vm_start_daemon || exit 1
+	config_write
 	check_empty
 }
 
 case_guests_that_gain_nothing() {
 	ksm_is_off || return 0
+	ksm_managed
 	guest_up alone 64 "backing=$(page_backing 2048)" || return
 	check_equal "KSM stays off for huge pages" "$(ksm_run)" 0
 	guest_down alone
 	guest_up private 128 "backing=<nosharepages/>"
 	check_equal "and for who wants none of it" "$(ksm_run)" 0
 	guest_down private
+	config_write
+	check_empty
+}
+
+case_ksm_is_left_alone_unless_somebody_says_so() {
+	ksm_is_off || return 0
+	guest_up undecided 128 || return
+	check_equal "KSM stays off" "$(ksm_run)" 0
+	check_match "plan says so" "$(guest_define later 64 && membacking plan later)" "left alone"
+	guest_down undecided
 	check_empty
 }

@@ -43,7 +43,7 @@ thp_end() {
 }
 
 thp_config() {
-	config_write "[thp]"$'\n'"manage = yes"$'\n'"${1// /$'\n'}"
+	config_write "[thp]"$'\n'"manage = yes"$'\n'"${1// /$'\n'}"$'\n'"${2-}"
 }
 
 all_words="enabled=madvise defrag=defer+madvise shmem_enabled=advise"
@@ -258,7 +258,7 @@ settings_stay() {
 case_guests_with_ksm_and_thp_at_once() {
 	local before guest
 	thp_begin
-	thp_config "$all_words"
+	thp_config "$all_words" $'[ksm]\nmanage = yes'
 	before=$(guests_settings)
 	for guest in one two three; do
 		guest_define "$guest" 64

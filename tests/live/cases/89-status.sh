@@ -113,18 +113,20 @@ case_another_program_that_sets_ksm() {
 	printf '#!/bin/sh\nread -r word </run/tuner/fifo\n' >"$(ns_path /run/tuner/ksmtuned)"
 	in_ns chmod 755 /run/tuner/ksmtuned
 	in_ns mkfifo /run/tuner/fifo
+	config_write $'[ksm]\nmanage = yes'
 	check_equal "nobody sets KSM" "$(ksm_finding)" "pass"
 	in_ns /run/tuner/ksmtuned &
 	pid=$!
 	check "check warns" wait_for "a warning" finds_tuner
 	check_match "and says what helps" "$(membacking check)" \
 		$'\n +-> (kill [0-9]+|systemctl disable --now ksmtuned( ksm)?)\n'
-	config_write $'[ksm]\nmanage = no'
-	check_equal "unless KSM is left to it" "$(ksm_finding)" "pass"
 	config_write
+	check_equal "unless KSM is left to it" "$(ksm_finding)" "pass"
+	config_write $'[ksm]\nmanage = yes'
 	echo end >"$(ns_path /run/tuner/fifo)"
 	wait "$pid"
 	check_equal "afterwards nobody does" "$(ksm_finding)" "pass"
+	config_write
 	in_ns rm -r /run/tuner
 }
 

@@ -12,6 +12,8 @@ installed_first() {
 	output=$(guest early 128) || not_ok "a guest starts before" "$output"
 	output=$(sharing_guest sharing) || not_ok "another one does" "$output"
 	early=$(guest_pid early)
+	in_ns mkdir -p /etc/libvirt/membacking.conf.d
+	printf '[ksm]\nmanage = yes\n' >"$(ns_path /etc/libvirt/membacking.conf.d/50-local.conf)"
 	output=$(apt install --no-install-recommends /run/test/first.deb)
 	check_equal "apt installs it" "$(package db:Status-Status)" installed
 	check_equal "libvirt is not restarted" "$(vm_daemon_pid)" "$daemon"
@@ -33,6 +35,7 @@ installed_first() {
 # It has been running for long: KSM is switched on when its ledger is written
 adopted_with_ksm() {
 	if [ ! -e /sys/kernel/mm/ksm/run ]; then
+		in_ns rm /etc/libvirt/membacking.conf.d/50-local.conf
 		skip "this kernel has no KSM: no guest gains from it"
 		return
 	fi
@@ -41,6 +44,7 @@ adopted_with_ksm() {
 	check_equal "and KSM runs" "$(ksm_run)" 1
 	virsh destroy sharing >/dev/null
 	check_equal "until it is gone" "$(ksm_run)" 0
+	in_ns rm /etc/libvirt/membacking.conf.d/50-local.conf
 }
 
 # What reconnect does when libvirt starts is what adopt does when it runs

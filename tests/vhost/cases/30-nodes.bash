@@ -104,6 +104,7 @@ ksm_settings() {
 case_ksm() {
 	local before
 	before=$(ksm_settings)
+	printf '[ksm]\nmanage = yes\n' >/etc/libvirt/membacking.conf
 	start mergeable || return
 	is "KSM runs for a guest that can gain" "$(cat /sys/kernel/mm/ksm/run)" 1
 	start plain
@@ -111,6 +112,7 @@ case_ksm() {
 	is "each setting is as it was" "$(ksm_settings)" "$before"
 	stop plain
 	is "no record is left" "$(ls /run/libvirt-membacking/shared 2>/dev/null)" ""
+	rm /etc/libvirt/membacking.conf
 }
 
 case_no_hugepages() {

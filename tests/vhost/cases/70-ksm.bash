@@ -27,11 +27,12 @@ ksm_begin() {
 	echo 150 >$ksm_dir/pages_to_scan
 	: >/tmp/messages
 	settings=$(ksm_settings)
+	ksm_config
 }
 
 ksm_config() {
-	printf '[ksm]\n' >/etc/libvirt/membacking.conf
-	printf '%s\n' "$@" >>/etc/libvirt/membacking.conf
+	printf '[ksm]\nmanage = yes\n' >/etc/libvirt/membacking.conf
+	[ $# -eq 0 ] || printf '%s\n' "$@" >>/etc/libvirt/membacking.conf
 }
 
 # ksm_guest NAME [NODE]
