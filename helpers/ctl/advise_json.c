@@ -77,6 +77,7 @@ static json_t *recommendation_to_json(const struct advise_report *report)
 		     json_put_u64(object, "page_kib", advice->options[advice->chosen].page_kib);
 	if (variant)
 		ok = ok && json_put_bool(object, "changes", variant->changed) &&
+		     json_put_string(object, "removes", variant->removed) &&
 		     json_put_string(object, "xml", variant->block);
 	return object_if(ok, object);
 }

@@ -12,12 +12,16 @@
 #include "ctl/ctl.h"
 #include "ctl/domain_xml.h"
 #include "ctl/exact.h"
+#include "ctl/guest_arg.h"
+#include "ctl/libvirt_host.h"
 #include "guest/guest.h"
+#include "guest/guest_files.h"
 #include "guest/guest_xml.h"
 #include "lifecycle/liveness.h"
 #include "lifecycle/round.h"
 #include "lifecycle/state.h"
 #include "lifecycle/view.h"
+#include "memory/kvm.h"
 #include "memory/smaps.h"
 #include "policy/config.h"
 
@@ -70,57 +74,44 @@ static int read_before(struct inquiry *q, struct err *err)
 static int read_guest(const struct ctl *ctl, struct inquiry *q, struct err *err)
 {
 	const char *name = ctl->xml ? ctl->xml : ctl->args[0];
-	int rc;
+	struct guest_reading reading;
+	int rc = ctl->apply ? domain_edit_begin(name, &q->edit, &q->xml, &q->len, err) :
+			      guest_arg_xml(ctl, &q->xml, &q->len, err);
 
-	if (ctl->xml)
-		rc = domain_xml_from_file(ctl->xml, &q->xml, &q->len, err);
-	else if (ctl->apply)
-		rc = domain_edit_begin(name, &q->edit, &q->xml, &q->len, err);
-	else
-		rc = domain_xml_from_libvirt(name, &q->xml, &q->len, err);
 	if (rc < 0)
 		return rc;
-	rc = guest_parse(q->xml, q->len, &q->guest, err);
+	libvirt_host_reading(&ctl->kfs, &reading);
+	rc = guest_parse_as(q->xml, q->len, &reading, &q->guest, err);
+	if (rc == 0 && *q->guest->doubt)
+		rc = err_set(err, EINVAL, "%s", q->guest->doubt);
+	if (rc == 0)
+		rc = guest_extras_find(&ctl->kfs, q->guest, err);
 	if (rc == 0)
 		rc = read_before(q, err);
 	return rc < 0 ? err_prefix(err, rc, "'%.256s'", name) : 0;
 }
 
-static bool is_shared(const struct guest *guest)
+/* With the huge pages of files that the guest's XML names, which each of them needs too */
+static int make_variant(const struct ctl *ctl, struct inquiry *q, enum advise_shape shape,
+			struct err *err)
 {
-	size_t i;
+	const struct guest_backing want = advise_want(shape, q->guest, &q->round.host);
+	int rc;
 
-	for (i = 0; i < guest->n_memory; i++)
-		if (guest->memory[i].shared)
-			return true;
-	return false;
+	if (want.kind == GUEST_BACKING_HUGEPAGES && !want.page_kib)
+		return 0;
+	if (shape == ADVISE_KEPT && !guest_asks_for_hugepages(q->guest))
+		return 0;
+	rc = guest_variant_make(q->xml, q->len, q->guest, &want, &q->variants[shape], err);
+	return rc < 0 ? rc : guest_files_find(&ctl->kfs, q->variants[shape].guest, err);
 }
 
-static int make_variants(struct inquiry *q, struct err *err)
+static int make_variants(const struct ctl *ctl, struct inquiry *q, struct err *err)
 {
-	const struct host_view *host = &q->round.host;
-	const enum guest_backing_kind kinds[ADVISE_SHAPES] = {
-		[ADVISE_PLAIN] = GUEST_BACKING_PLAIN,
-		[ADVISE_SMALL] = GUEST_BACKING_HUGEPAGES,
-		[ADVISE_GIANT] = GUEST_BACKING_HUGEPAGES,
-		[ADVISE_FILES] = GUEST_BACKING_FILE,
-	};
-	const uint64_t pages[ADVISE_SHAPES] = {
-		[ADVISE_SMALL] = advise_small_kib(host),
-		[ADVISE_GIANT] = host_view_size(host, GIGANTIC_KIB) ? GIGANTIC_KIB : 0,
-	};
-	int i, rc = 0;
+	int shape, rc = 0;
 
-	for (i = 0; rc == 0 && i < ADVISE_SHAPES; i++) {
-		struct guest_backing want = { .kind = kinds[i],
-					      .page_kib = pages[i],
-					      .default_kib = host->default_page_kib,
-					      .shared = is_shared(q->guest) };
-
-		if (kinds[i] != GUEST_BACKING_HUGEPAGES || pages[i])
-			rc = guest_variant_make(q->xml, q->len, q->guest, &want, &q->variants[i],
-						err);
-	}
+	for (shape = 0; rc == 0 && shape < ADVISE_SHAPES; shape++)
+		rc = make_variant(ctl, q, (enum advise_shape)shape, err);
 	return rc;
 }
 
@@ -175,6 +166,7 @@ static int read_kernel(const struct ctl *ctl, struct inquiry *q, struct err *err
 	rc = thp_read(&ctl->kfs, &q->in.thp, err);
 	q->in.has_thp = rc == 0;
 	gigantic_read(&ctl->kfs, &q->in.gigantic);
+	q->in.kvm_refuses_hugepages = kvm_refuses_hugepages(&ctl->kfs);
 	return rc == -ENOENT ? 0 : rc;
 }
 
@@ -215,7 +207,7 @@ static int inquire(const struct ctl *ctl, struct inquiry *q, struct err *err)
 	if (rc == 0)
 		rc = end_guest(ctl, q, err);
 	if (rc == 0)
-		rc = make_variants(q, err);
+		rc = make_variants(ctl, q, err);
 	if (rc < 0)
 		return rc;
 	q->in.guest = q->guest;
@@ -254,6 +246,11 @@ static int apply(const struct ctl *ctl, const struct inquiry *q, const struct ad
 			printf("\nNothing to change.\n");
 		return 0;
 	}
+	if (*variant->removed && !ctl->yes)
+		return err_set(err, EINVAL,
+			       "guest '%s' stays as it is: this would take out of its definition: "
+			       "%s; 'advise %s --apply --yes' does so",
+			       q->guest->name, variant->removed, q->guest->name);
 	if (!ctl->json) {
 		printf("\nWhat changes in its definition:\n\n");
 		advise_print_difference(report);
@@ -292,6 +289,8 @@ static int check_call(const struct ctl *ctl, struct err *err)
 		err_set(err, EINVAL,
 			"--apply changes a guest that libvirt has defined: a file is "
 			"yours to change");
+	else if (ctl->yes && !ctl->apply)
+		err_set(err, EINVAL, "--yes is for --apply");
 	else if (ctl->apply && ctl->root)
 		err_set(err, EINVAL, "--apply is for this host: a captured one says nothing of it");
 	else
@@ -315,13 +314,14 @@ static int run(struct ctl *ctl, struct err *err)
 
 const struct command cmd_advise = {
 	.name = "advise",
-	.usage = "advise GUEST [--apply]\nadvise --xml FILE",
+	.usage = "advise GUEST [--apply [--yes]]\nadvise --xml FILE",
 	.summary = "compare ways to back a guest's memory, and recommend one",
 	.help = "Compares static, dynamic and transparent huge pages, file-backed memory and\n"
 		"KSM for a guest on this host as it is now, recommends one, and shows the XML\n"
 		"for it. With --apply it is put into the guest's definition, and nothing else\n"
-		"of that is changed; it takes effect at the guest's next start.",
-	.options = CTL_JSON | CTL_ROOT | CTL_XML | CTL_APPLY,
+		"of that is changed; it takes effect at the guest's next start. What that would\n"
+		"take out of the definition is said, and goes only with --yes.",
+	.options = CTL_JSON | CTL_ROOT | CTL_XML | CTL_APPLY | CTL_YES,
 	.max_args = 1,
 	.run = run,
 };

@@ -26,6 +26,7 @@ enum ctl_option {
 	CTL_XML = 1 << 2,
 	CTL_FORCE = 1 << 3,
 	CTL_APPLY = 1 << 4,
+	CTL_YES = 1 << 16,
 	CTL_SIZE = 1 << 5,
 	CTL_PAGE_SIZE = 1 << 6,
 	CTL_NODE = 1 << 7,
@@ -57,6 +58,7 @@ struct ctl {
 	bool json;
 	bool force;
 	bool apply;
+	bool yes;
 	bool direct;
 	bool reload;
 	bool watching;

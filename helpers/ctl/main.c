@@ -61,6 +61,7 @@ static const struct option_row {
 	{ CTL_XML, "xml", "FILE", "the guest's domain XML; - is standard input" },
 	{ CTL_FORCE, "force", NULL, "even if the guest is alive or its ledger unreadable" },
 	{ CTL_APPLY, "apply", NULL, "put it into the guest's definition" },
+	{ CTL_YES, "yes", NULL, "even if that takes something out of it" },
 	{ CTL_SIZE, "size", "SIZE", "how much is to be plugged into the running guest" },
 	{ CTL_PAGE_SIZE, "page-size", "SIZE", "2M, 1G, ...; else the kernel's default huge page" },
 	{ CTL_NODE, "node", "N", "on this NUMA node only" },
@@ -210,6 +211,7 @@ static void take_option(struct call *call, unsigned int bit)
 	ctl->reload = call->given & CTL_RELOAD;
 	ctl->watching = call->given & CTL_WATCH;
 	ctl->apply = call->given & CTL_APPLY;
+	ctl->yes = call->given & CTL_YES;
 	ctl->applied = call->given & CTL_APPLIED;
 }
 

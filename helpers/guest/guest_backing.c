@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/text.h"
 #include "guest/guest.h"
 #include "guest/guest_xml.h"
 
@@ -21,6 +23,7 @@ struct editor {
 	const struct guest_backing *want;
 	bool changed;
 	bool failed; /* out of memory */
+	char removed[GUEST_REMOVED_SIZE];
 };
 
 static bool is_blank(const xmlNode *node)
@@ -42,6 +45,47 @@ static void drop(struct editor *e, xmlNode *node)
 	xmlUnlinkNode(node);
 	xmlFreeNode(node);
 	e->changed = true;
+}
+
+/* ---- what is lost ---- */
+
+__attribute__((format(printf, 2, 3))) static void say_removed(struct editor *e, const char *fmt,
+							      ...)
+{
+	size_t used = strlen(e->removed);
+	va_list ap;
+
+	if (used)
+		used += (size_t)snprintf(e->removed + used, sizeof(e->removed) - used, ", ");
+	if (used >= sizeof(e->removed))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(e->removed + used, sizeof(e->removed) - used, fmt, ap);
+	va_end(ap);
+}
+
+/* "<source type='file'/>" */
+static void say_attr(struct editor *e, const xmlNode *node, const char *name)
+{
+	cleanup_xml char *value = NULL;
+
+	if (guest_xml_attr(node, name, &value, NULL) == 0 && value)
+		say_removed(e, "<%.32s %s='%.32s'/>", (const char *)node->name, name, value);
+}
+
+/* "<hugepages> with pages of 2 MiB and 1 GiB" */
+static void say_hugepages(struct editor *e, const xmlNode *hugepages)
+{
+	const xmlNode *page = guest_xml_child(hugepages, "page");
+	char kib[TEXT_KIB_SIZE], sizes[96] = "";
+	size_t used = 0;
+	uint64_t size;
+
+	for (; page && used < sizeof(sizes); page = guest_xml_next(page, "page"))
+		if (size = 0, guest_xml_attr_kib(page, "size", &size, NULL) == 0 && size)
+			used += (size_t)snprintf(sizes + used, sizeof(sizes) - used, "%s%s",
+						 used ? " and " : "", text_from_kib(size, kib));
+	say_removed(e, "<hugepages>%s%s", used ? " with pages of " : "", sizes);
 }
 
 static bool has_elements(const xmlNode *parent)
@@ -156,6 +200,15 @@ static int pages_fit(const struct editor *e, const xmlNode *hugepages, bool *fit
 	return rc;
 }
 
+static void drop_hugepages(struct editor *e)
+{
+	xmlNode *hugepages = find_child(e, "hugepages");
+
+	if (hugepages)
+		say_hugepages(e, hugepages);
+	drop(e, hugepages);
+}
+
 static int set_hugepages(struct editor *e, struct err *err)
 {
 	xmlNode *hugepages = find_child(e, "hugepages"), *page;
@@ -167,7 +220,7 @@ static int set_hugepages(struct editor *e, struct err *err)
 
 		if (rc < 0 || fit)
 			return rc;
-		drop(e, hugepages);
+		drop_hugepages(e);
 	}
 	hugepages = need_child(e, "hugepages");
 	page = add_first(e, hugepages, "page", "\n" STEP STEP STEP, "\n" STEP STEP);
@@ -184,6 +237,7 @@ static void drop_ondemand(struct editor *e)
 
 	if (!guest_xml_attr_is(allocation, "mode", "ondemand"))
 		return;
+	say_attr(e, allocation, "mode");
 	xmlUnsetProp(allocation, (const xmlChar *)"mode");
 	e->changed = true;
 	if (!allocation->properties)
@@ -192,12 +246,50 @@ static void drop_ondemand(struct editor *e)
 
 /* ---- where it lies ---- */
 
+static void drop_source(struct editor *e)
+{
+	xmlNode *source = find_child(e, "source");
+
+	say_attr(e, source, "type");
+	drop(e, source);
+}
+
 static void set_source(struct editor *e, const char *type)
 {
-	if (type)
+	const xmlNode *source = find_child(e, "source");
+	bool plain = !source || guest_xml_attr_is(source, "type", "anonymous");
+
+	if (type && (plain || guest_xml_attr_is(source, "type", type))) {
 		set_attr(e, need_child(e, "source"), "type", type);
-	else
-		drop(e, find_child(e, "source"));
+	} else if (type) {
+		say_attr(e, source, "type");
+		set_attr(e, need_child(e, "source"), "type", type);
+	} else if (!plain) {
+		drop_source(e);
+	}
+}
+
+static void replace_private(struct editor *e, xmlNode *node, const char *attr)
+{
+	if (!guest_xml_attr_is(node, attr, "private"))
+		return;
+	say_removed(e, "%s='private' of <%.32s>", attr, (const char *)node->name);
+	set_attr(e, node, attr, "shared");
+}
+
+/* For the guest, and for those parts of it that say otherwise */
+static void share_all(struct editor *e)
+{
+	const xmlNode *numa = guest_xml_child(guest_xml_child(e->domain, "cpu"), "numa");
+	xmlNode *node;
+
+	replace_private(e, find_child(e, "access"), "mode");
+	set_attr(e, need_child(e, "access"), "mode", "shared");
+	for (node = guest_xml_child(numa, "cell"); node; node = guest_xml_next(node, "cell"))
+		replace_private(e, node, "memAccess");
+	node = guest_xml_child(guest_xml_child(e->domain, "devices"), "memory");
+	for (; node; node = guest_xml_next(node, "memory"))
+		replace_private(e, node, "access");
 }
 
 /* Of the guest or of any of its cells */
@@ -225,37 +317,49 @@ static int edit(struct editor *e, struct err *err)
 	int rc = 0;
 
 	switch (e->want->kind) {
+	case GUEST_BACKING_KEEP:
+		if (!find_child(e, "hugepages"))
+			break;
+		if (guest_xml_attr_is(source, "type", "anonymous"))
+			drop_source(e);
+		drop_ondemand(e);
+		break;
 	case GUEST_BACKING_HUGEPAGES:
-		if (!guest_xml_attr_is(source, "type", "memfd"))
-			drop(e, source);
+		if (source && !guest_xml_attr_is(source, "type", "memfd"))
+			drop_source(e);
 		drop_ondemand(e);
 		rc = set_hugepages(e, err);
 		break;
 	case GUEST_BACKING_FILE:
-		drop(e, find_child(e, "hugepages"));
+		drop_hugepages(e);
 		set_source(e, "file");
 		break;
 	case GUEST_BACKING_PLAIN:
-		drop(e, find_child(e, "hugepages"));
+		drop_hugepages(e);
 		set_source(e, plain_source(e));
 		break;
 	}
+	if (e->want->share_all)
+		share_all(e);
 	backing = guest_xml_child(e->domain, BACKING);
 	if (backing && !has_elements(backing))
 		drop(e, backing);
 	return rc;
 }
 
-int guest_backing_set(xmlDoc *doc, const struct guest_backing *want, bool *changed, struct err *err)
+int guest_backing_set(xmlDoc *doc, const struct guest_backing *want, bool *changed,
+		      char removed[GUEST_REMOVED_SIZE], struct err *err)
 {
 	struct editor e = { .domain = xmlDocGetRootElement(doc), .want = want };
 	int rc = edit(&e, err);
 
 	if (rc == 0 && e.failed)
 		rc = err_set(err, ENOMEM, "out of memory");
-	if (rc == 0)
-		*changed = e.changed;
-	return rc;
+	if (rc < 0)
+		return rc;
+	*changed = e.changed;
+	memcpy(removed, e.removed, GUEST_REMOVED_SIZE);
+	return 0;
 }
 
 /* ---- text ---- */
@@ -301,6 +405,8 @@ static bool is_so_already(const struct guest *guest, const struct guest_backing 
 {
 	size_t i;
 
+	if (*guest->refused || (want->share_all && guest_unshared(guest)))
+		return false;
 	for (i = 0; i < guest->n_memory; i++) {
 		const struct guest_memory *memory = &guest->memory[i];
 		uint64_t kib = memory->page_kib ? memory->page_kib : want->default_kib;
@@ -316,17 +422,19 @@ int guest_variant_make(const char *xml, size_t len, const struct guest *guest,
 		       struct err *err)
 {
 	cleanup_xml_doc xmlDoc *doc = NULL;
+	struct guest_reading reading = guest->reading;
 	int rc = guest_xml_open(xml, len, &doc, err);
 
 	memset(variant, 0, sizeof(*variant));
 	if (rc == 0 && !is_so_already(guest, want))
-		rc = guest_backing_set(doc, want, &variant->changed, err);
+		rc = guest_backing_set(doc, want, &variant->changed, variant->removed, err);
 	if (rc == 0)
 		rc = guest_backing_text(doc, &variant->block, err);
 	if (rc == 0)
 		rc = dump(doc, &variant->xml, err);
 	if (rc == 0)
-		rc = guest_parse(variant->xml, strlen(variant->xml), &variant->guest, err);
+		rc = guest_parse_as(variant->xml, strlen(variant->xml), &reading, &variant->guest,
+				    err);
 	return rc;
 }
 

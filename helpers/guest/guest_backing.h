@@ -14,6 +14,7 @@ struct err;
 struct guest;
 
 enum guest_backing_kind {
+	GUEST_BACKING_KEEP,  /* as it is, without what libvirt refuses */
 	GUEST_BACKING_PLAIN, /* anonymous memory; memfd for a guest that shares it */
 	GUEST_BACKING_HUGEPAGES,
 	GUEST_BACKING_FILE,
@@ -23,22 +24,29 @@ enum guest_backing_kind {
  * struct guest_backing - What a guest's memory is to be
  * @page_kib:	For GUEST_BACKING_HUGEPAGES
  * @default_kib: What a bare <hugepages/> means on this host
- * @shared:	Somebody maps the guest's memory: it needs a file or a memfd
+ * @shared:	Some of the guest's memory is shared: it needs a file or a memfd
+ * @share_all:	All of it has to be: a device's back end maps it
  */
 struct guest_backing {
 	enum guest_backing_kind kind;
 	uint64_t page_kib;
 	uint64_t default_kib;
 	bool shared;
+	bool share_all;
 };
+
+#define GUEST_REMOVED_SIZE 256
 
 /**
  * guest_backing_set() - Make @doc say @want
  * @doc:	As guest_xml_open() gives it
  * @changed:	Whether anything had to be changed
+ * @removed:	What it said and says no more: "<hugepages> with pages of 1 GiB"; empty:
+ *		nothing
  *
- * <locked>, <nosharepages>, <access>, <discard> and what is not known here stay as
- * they are.  Elements that contradict @want go, since libvirt refuses them or they would
+ * <locked>, <nosharepages>, <discard> and what is not known here stay as they are, and
+ * <access> unless @want->share_all asks for more; then also memAccess of cells and access of
+ * memory devices.  Elements that contradict @want go, since libvirt refuses them or they would
  * say what is not so: <hugepages> of another size or beside files; <source>
  * where it is another; <allocation mode='ondemand'/> beside huge pages.
  *
@@ -47,7 +55,7 @@ struct guest_backing {
  * Return: 0, -EINVAL or -ENOMEM
  */
 int guest_backing_set(xmlDoc *doc, const struct guest_backing *want, bool *changed,
-		      struct err *err);
+		      char removed[GUEST_REMOVED_SIZE], struct err *err);
 
 /**
  * guest_backing_text() - The element in lines, as virsh dumpxml shows it
@@ -61,12 +69,14 @@ int guest_backing_text(xmlDoc *doc, char **text, struct err *err);
  * @xml:	The whole XML
  * @block:	Its <memoryBacking>: guest_backing_text()
  * @changed:	It is not as the guest is now
+ * @removed:	As guest_backing_set() says
  */
 struct guest_variant {
 	struct guest *guest;
 	char *xml;
 	char *block;
 	bool changed;
+	char removed[GUEST_REMOVED_SIZE];
 };
 
 /**

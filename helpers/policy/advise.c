@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "guest/guest.h"
+#include "policy/guest_notes.h"
 #include "policy/ksm_rules.h"
 #include "policy/plan.h"
 #include "policy/store_rules.h"
@@ -25,12 +26,17 @@
 /* From here on pages of 1 GiB are worth a word at the kernel's command line */
 #define GIANT_WORTH_KIB (UINT64_C(8) * GIGANTIC_KIB)
 
+/**
+ * struct adviser - One advice while it is made
+ * @kept:	Its definition asks for huge pages, and these can be had
+ */
 struct adviser {
 	const struct advise_input *in;
 	struct advice advice;
 	uint64_t total_kib; /* of the nodes it may use, as */
 	uint64_t ram_kib;   /* what could be had, without pools and swap */
 	bool shared;
+	bool kept;
 };
 
 const char *advise_name(enum advise_backing backing)
@@ -51,6 +57,36 @@ uint64_t advise_small_kib(const struct host_view *host)
 	if (host->default_page_kib && host->default_page_kib < GIGANTIC_KIB)
 		return host->default_page_kib;
 	return host->sizes[0].page_kib < GIGANTIC_KIB ? host->sizes[0].page_kib : 0;
+}
+
+static bool is_shared(const struct guest *guest)
+{
+	size_t i;
+
+	for (i = 0; i < guest->n_memory; i++)
+		if (guest->memory[i].shared)
+			return true;
+	return *guest->sharing;
+}
+
+struct guest_backing advise_want(enum advise_shape shape, const struct guest *guest,
+				 const struct host_view *host)
+{
+	static const enum guest_backing_kind kinds[ADVISE_SHAPES] = {
+		[ADVISE_PLAIN] = GUEST_BACKING_PLAIN,	  [ADVISE_SMALL] = GUEST_BACKING_HUGEPAGES,
+		[ADVISE_GIANT] = GUEST_BACKING_HUGEPAGES, [ADVISE_FILES] = GUEST_BACKING_FILE,
+		[ADVISE_KEPT] = GUEST_BACKING_KEEP,
+	};
+	struct guest_backing want = { .kind = kinds[shape],
+				      .default_kib = host->default_page_kib,
+				      .shared = is_shared(guest),
+				      .share_all = *guest->sharing };
+
+	if (shape == ADVISE_SMALL)
+		want.page_kib = advise_small_kib(host);
+	if (shape == ADVISE_GIANT && host_view_size(host, GIGANTIC_KIB))
+		want.page_kib = GIGANTIC_KIB;
+	return want;
 }
 
 __attribute__((format(printf, 4, 5))) static void decide(struct adviser *a,
@@ -323,6 +359,35 @@ static void say_boot(struct adviser *a, uint64_t page_kib)
 		       boot_pages(a, page_kib, number, sizeof(number)));
 }
 
+/* Why no huge pages are for this guest, on any host; NULL: they are */
+static const char *never_huge(const struct guest *guest)
+{
+	if (guest_has_guest_memfd(guest))
+		return "its private memory comes from guest_memfd: huge pages would be taken on "
+		       "top of that, and lie unused";
+	if (guest->security == GUEST_S390_PV)
+		return "QEMU refuses huge pages for a protected guest (s390-pv)";
+	return NULL;
+}
+
+/* Return: true where that is all there is to say of huge pages */
+static bool refuse_huge(struct adviser *a)
+{
+	const char *never = never_huge(a->in->guest);
+	enum advise_verdict verdict = never ? ADVISE_NO : ADVISE_LATER;
+
+	if (!never && !a->in->kvm_refuses_hugepages)
+		return false;
+	if (!never)
+		never = "kvm was loaded with hpage=0, and QEMU refuses huge pages then: load it "
+			"with hpage=1";
+	choose_shape(a, ADVISE_STATIC, false);
+	choose_shape(a, ADVISE_DYNAMIC, false);
+	decide(a, ADVISE_STATIC, verdict, "%s", never);
+	decide(a, ADVISE_DYNAMIC, verdict, "%s", never);
+	return true;
+}
+
 static void advise_static(struct adviser *a, const struct trial *small, const struct trial *giant)
 {
 	bool giant_idle = is_idle(a, giant) && giant_fits(a), large;
@@ -337,7 +402,7 @@ static void advise_static(struct adviser *a, const struct trial *small, const st
 		       size_of(a, idle->page_kib)->pages);
 		return;
 	}
-	large = a->advice.size_kib >= GIANT_WORTH_KIB || a->in->guest->vfio;
+	large = a->advice.size_kib >= GIANT_WORTH_KIB || guest_is_pinned(a->in->guest);
 	choose_shape(a, ADVISE_STATIC, giant_fits(a) && (large || !small->page_kib));
 	say_boot(a, a->advice.options[ADVISE_STATIC].page_kib);
 }
@@ -403,17 +468,67 @@ static void advise_dynamic(struct adviser *a, const struct trial *small, const s
 		say_growth(a, small);
 }
 
+/* The size of all of its huge pages; 0: there are several, or none */
+static uint64_t kept_kib(const struct adviser *a)
+{
+	const struct guest *guest = a->in->guest;
+	uint64_t kib = 0;
+	size_t i;
+
+	for (i = 0; i < guest->n_memory; i++) {
+		const struct guest_memory *memory = &guest->memory[i];
+		uint64_t page_kib = memory->page_kib ? memory->page_kib :
+						       a->in->host->default_page_kib;
+
+		if (!memory->hugepages)
+			continue;
+		if (kib && page_kib != kib)
+			return 0;
+		kib = page_kib;
+	}
+	return kib;
+}
+
+/* The pages that its definition asks for: is there reason to write anything else? */
+static void advise_kept(struct adviser *a, const struct trial *trial)
+{
+	enum advise_backing backing = trial->grow ? ADVISE_DYNAMIC : ADVISE_STATIC;
+	struct advise_option *option = &a->advice.options[backing];
+	char page[TEXT_KIB_SIZE] = "the sizes it asks for";
+
+	if (trial->rc < 0 || !trial->managed || trial->room < trial->grow)
+		return;
+	a->kept = true;
+	option->shape = ADVISE_KEPT;
+	option->page_kib = trial->page_kib;
+	if (trial->page_kib)
+		text_from_kib(trial->page_kib, page);
+	if (trial->grow && trial->page_kib)
+		say_growth(a, trial);
+	else if (trial->grow)
+		decide(a, backing, ADVISE_YES,
+		       "%" PRIu64 " pages of %s can be made, and are given back afterwards",
+		       trial->grow, page);
+	else
+		decide(a, backing, ADVISE_YES,
+		       "%" PRIu64 " pages of %s lie idle in the pools for it", trial->idle, page);
+}
+
 static int advise_hugepages(struct adviser *a)
 {
 	uint64_t small_kib = advise_small_kib(a->in->host);
-	struct trial small, giant;
+	struct trial small, giant, kept;
 
+	if (refuse_huge(a))
+		return 0;
 	try_shape(a, ADVISE_SMALL, small_kib, &small);
 	try_shape(a, ADVISE_GIANT, GIGANTIC_KIB, &giant);
-	if (small.rc == -ENOMEM || giant.rc == -ENOMEM)
+	try_shape(a, ADVISE_KEPT, kept_kib(a), &kept);
+	if (small.rc == -ENOMEM || giant.rc == -ENOMEM || kept.rc == -ENOMEM)
 		return -ENOMEM;
 	advise_static(a, &small, &giant);
 	advise_dynamic(a, &small, &giant);
+	advise_kept(a, &kept);
 	return 0;
 }
 
@@ -455,6 +570,11 @@ static void advise_thp(struct adviser *a)
 
 	if (!a->in->has_thp)
 		decide(a, ADVISE_THP, ADVISE_NO, "not in this kernel");
+	else if (guest_has_guest_memfd(a->in->guest))
+		decide(a, ADVISE_THP, ADVISE_NO,
+		       "its private memory comes from guest_memfd, which has small pages only");
+	else if (!strcmp(a->in->guest->arch, "s390x"))
+		decide(a, ADVISE_THP, ADVISE_NO, "KVM on s390 keeps them from guests");
 	else if (!fits_ram(a))
 		say_too_large(a, ADVISE_THP);
 	else if (!*word)
@@ -532,6 +652,13 @@ static void advise_ksm(struct adviser *a)
 
 /* ---- files ---- */
 
+static const char *who_pins(const struct guest *guest)
+{
+	if (guest->vfio)
+		return "VFIO";
+	return guest->vdpa ? "vhost-vdpa" : "SEV";
+}
+
 static bool store_worth(const struct adviser *a)
 {
 	const struct store_view *store = store_in_use(a->in->host);
@@ -585,9 +712,14 @@ static int advise_file(struct adviser *a)
 		return -ENOMEM;
 	if (trial.rc < 0)
 		decide(a, ADVISE_FILE, ADVISE_NO, "%s", trial.err.text);
-	else if (a->in->guest->vfio && !(store && store->state.in_ram))
+	else if (guest_has_guest_memfd(a->in->guest))
 		decide(a, ADVISE_FILE, ADVISE_NO,
-		       "VFIO pins memory, and newer kernels don't pin pages of a file system");
+		       "its private memory comes from guest_memfd, and files would hold only what "
+		       "it shares");
+	else if (guest_is_pinned(a->in->guest) && !(store && store->state.in_ram))
+		decide(a, ADVISE_FILE, ADVISE_NO,
+		       "%s pins memory, and newer kernels don't pin pages of a file system",
+		       who_pins(a->in->guest));
 	else
 		say_store(a, store);
 	if (a->advice.options[ADVISE_FILE].verdict == ADVISE_YES)
@@ -667,19 +799,22 @@ static enum advise_backing choose_plain(struct adviser *a)
 			  "merged at least");
 		return ADVISE_KSM;
 	}
-	reason(a, "memory holds it, but large pages can't be had for it: it may stay as it is");
+	reason(a, "memory holds it, but large pages can't be had for it%s",
+	       guest_unshared(a->in->guest) ? "" : ": it may stay as it is");
 	return ADVISE_BACKINGS;
 }
 
-static enum advise_backing choose_for_vfio(struct adviser *a)
+static enum advise_backing choose_for_pinned(struct adviser *a)
 {
 	static const enum advise_backing list[] = { ADVISE_STATIC, ADVISE_DYNAMIC, ADVISE_THP };
 	enum advise_backing found = first_possible(a, list, 3);
 
 	if (found == ADVISE_BACKINGS)
 		return fits_ram(a) ? choose_plain(a) : choose_for_short(a);
-	reason(a, "VFIO pins all of its memory from the start: nothing of it can be merged or "
-		  "put elsewhere, so large pages cost nothing");
+	reason(a,
+	       "%s pins all of its memory from the start: nothing of it can be merged or put "
+	       "elsewhere, so large pages cost nothing",
+	       who_pins(a->in->guest));
 	return found;
 }
 
@@ -707,10 +842,41 @@ static enum advise_backing choose_pages(struct adviser *a)
 	return found == ADVISE_BACKINGS ? choose_plain(a) : found;
 }
 
+/* Nothing that is written here changes where that memory lies */
+static enum advise_backing choose_for_guest_memfd(struct adviser *a)
+{
+	if (!fits_ram(a))
+		return choose_for_short(a);
+	reason(a, "its private memory comes from guest_memfd, in small pages, whatever its "
+		  "<memoryBacking> says");
+	if (guest_asks_for_hugepages(a->in->guest))
+		reason(a, "its huge pages are taken on top of that, for what it shares: without "
+			  "<hugepages/> it would need half the memory");
+	return ADVISE_BACKINGS;
+}
+
+static enum advise_backing choose_kept(struct adviser *a)
+{
+	bool idle = a->advice.options[ADVISE_STATIC].shape == ADVISE_KEPT;
+
+	reason(a, "its definition asks for huge pages, and they can be had");
+	return idle ? ADVISE_STATIC : ADVISE_DYNAMIC;
+}
+
 static enum advise_backing choose(struct adviser *a)
 {
-	if (a->in->guest->vfio)
-		return choose_for_vfio(a);
+	if (guest_has_guest_memfd(a->in->guest))
+		return choose_for_guest_memfd(a);
+	if (a->kept)
+		return choose_kept(a);
+	if (guest_asks_for_hugepages(a->in->guest) && a->in->kvm_refuses_hugepages &&
+	    !never_huge(a->in->guest)) {
+		reason(a, "its definition asks for huge pages: kvm can be made to take them");
+		a->advice.options[ADVISE_DYNAMIC].shape = ADVISE_KEPT;
+		return ADVISE_DYNAMIC;
+	}
+	if (guest_is_pinned(a->in->guest))
+		return choose_for_pinned(a);
 	if (is_possible(a, ADVISE_STATIC)) {
 		reason(a, "huge pages lie idle in the pools, and serve for nothing else");
 		return ADVISE_STATIC;
@@ -737,6 +903,26 @@ static void explain(struct adviser *a)
 		reason(a, "<locked/> stays: all of its memory is taken at the start");
 	if (!a->in->variants[option->shape].changed)
 		reason(a, "the guest's definition says so already");
+	if (*a->in->variants[option->shape].removed)
+		reason(a, "this takes out of its definition: %s",
+		       a->in->variants[option->shape].removed);
+}
+
+static void on_note(enum guest_note kind, const char *text, void *data)
+{
+	switch (kind) {
+	case GUEST_NOTE_REFUSED:
+	case GUEST_NOTE_UNSHARED:
+	case GUEST_NOTE_EXTRA:
+		reason(data, "%s", text);
+		break;
+	/* Said already, or of no weight here */
+	case GUEST_NOTE_PRIVATE:
+	case GUEST_NOTE_LATER:
+	case GUEST_NOTE_DOUBT:
+	case GUEST_NOTE_DRAFT:
+		break;
+	}
 }
 
 /* Where choose_ksm() would have said so, had the administrator switched it on */
@@ -776,13 +962,10 @@ static void measure(struct adviser *a)
 		a->ram_kib = u64_add_sat(a->ram_kib,
 					 node->free_kib + node->percpu_kib + node->reclaimable_kib);
 	}
-	for (i = 0; i < a->in->guest->n_memory; i++) {
-		const struct guest_memory *memory = &a->in->guest->memory[i];
-
-		a->advice.size_kib = u64_add_sat(a->advice.size_kib, memory->size_kib);
-		if (memory->shared)
-			a->shared = true;
-	}
+	a->shared = is_shared(a->in->guest);
+	for (i = 0; i < a->in->guest->n_memory; i++)
+		a->advice.size_kib =
+			u64_add_sat(a->advice.size_kib, a->in->guest->memory[i].size_kib);
 }
 
 int advise_make(const struct advise_input *in, struct advice *advice, struct err *err)
@@ -800,6 +983,7 @@ int advise_make(const struct advise_input *in, struct advice *advice, struct err
 	if (a.advice.chosen != ADVISE_BACKINGS)
 		explain(&a);
 	say_ksm(&a);
+	guest_notes(in->guest, on_note, &a);
 	say_running(&a);
 	*advice = a.advice;
 	return 0;

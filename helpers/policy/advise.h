@@ -7,14 +7,20 @@
  * Each backing is tried by the plan that the guest's start would make with the very XML
  * that would be pasted.  Of those that are possible the first that applies:
  *
- * 1. The guest has VFIO devices.  They pin all of its memory from the start: there
- *    is nothing to be merged, swapped or put off, so the largest pages that can be had.
+ * 0. The guest's definition asks for huge pages, and they can be had: what an administrator
+ *    wrote weighs more than any rule about sizes.
+ * 1. The guest's memory is pinned from the start, by VFIO, vhost-vdpa or SEV: there is
+ *    nothing to be merged, swapped or put off, so the largest pages that can be had.
  * 2. Enough huge pages lie idle in the pools: they serve for nothing else.
  * 3. Memory does not hold the guest: a store that is not in memory.
  * 4. Memory holds it and little is left (ADVISE_TIGHT), or KSM saves much here
  *    already (ADVISE_SAVES): KSM.
  * 5. A large guest (ADVISE_LARGE_KIB): huge pages, grown for it and given back.
  * 6. Transparent huge pages; or huge pages where there are none.
+ *
+ * Private memory of SEV-SNP and TDX comes from guest_memfd, whatever the XML says: nothing is
+ * recommended for it.  Where a device's back end maps the guest's memory, every variant shares
+ * it.
  */
 #ifndef MEMBACKING_POLICY_ADVISE_H
 #define MEMBACKING_POLICY_ADVISE_H
@@ -49,6 +55,7 @@ enum advise_shape {
 	ADVISE_SMALL, /* huge pages of 2 MiB, or what this host has in their place */
 	ADVISE_GIANT, /* of 1 GiB */
 	ADVISE_FILES,
+	ADVISE_KEPT, /* its own huge pages, as they are written */
 	ADVISE_SHAPES
 };
 
@@ -71,7 +78,9 @@ enum advise_verdict {
  * struct advise_input - All that is asked
  * @running:	The guest runs.  @ends: what it has counts as free in @host and @fragmentation,
  *		since its next start will find it so; else it counts as taken
- * @variants:	By shape.  Without a guest in them: the host has no such pages
+ * @variants:	By shape.  Without a guest in them: the host has no such pages, or the guest
+ *		asks for none
+ * @kvm_refuses_hugepages: As in memory/kvm.h
  */
 struct advise_input {
 	const struct guest *guest;
@@ -86,6 +95,7 @@ struct advise_input {
 	bool has_thp;
 	struct thp thp;
 	struct gigantic gigantic;
+	bool kvm_refuses_hugepages;
 };
 
 /**
@@ -109,8 +119,8 @@ struct advise_size {
 
 #define ADVISE_SIZES_MAX   8
 #define ADVISE_WHY_SIZE	   512
-#define ADVISE_REASONS_MAX 6
-#define ADVISE_REASON_SIZE 256
+#define ADVISE_REASONS_MAX 16
+#define ADVISE_REASON_SIZE 384
 
 /**
  * struct advise_option - One backing
@@ -146,6 +156,10 @@ const char *advise_name(enum advise_backing backing);
  * Return: the default size unless that is gigantic, else the smallest; 0: none
  */
 uint64_t advise_small_kib(const struct host_view *host);
+
+/* How the variant of @shape is made, with page_kib for those of pages */
+struct guest_backing advise_want(enum advise_shape shape, const struct guest *guest,
+				 const struct host_view *host);
 
 /* Only -ENOMEM: what is impossible is part of the advice */
 int advise_make(const struct advise_input *in, struct advice *advice, struct err *err);

@@ -32,7 +32,7 @@
  * @numbers:	Separated by blanks: NODE:free=SIZE NODE:cache=SIZE: what could be had;
  *		NODE:whole=SIZE NODE:loose=SIZE: how much of it lies in whole blocks and in
  *		small pieces; NODE:PAGE=TOTAL/FREE; ksm=RUN ksm_saved=SIZE thp=WORD
- *		shmem=WORD store=TYPE:SIZE cma=SIZE no_ksm no_thp no_1G running ends
+ *		shmem=WORD store=TYPE:SIZE cma=SIZE no_ksm no_thp no_hpage no_1G running ends
  * @config:	membacking.conf
  * @guest:	Domain XML
  */
@@ -56,10 +56,11 @@ struct row {
 	"<devices><hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0'"  \
 	" bus='6' slot='2' function='0'/></source></hostdev></devices>"
 
-#define KSM "[ksm]\nmanage = yes\n"
+#define KSM   "[ksm]\nmanage = yes\n"
+#define VHOST "<devices><interface type='vhostuser'/></devices>"
 
-#define ONE "one-node"
-#define TWO "two-nodes-6.12"
+#define ONE   "one-node"
+#define TWO   "two-nodes-6.12"
 
 /* Of 23.5 GiB: much room, all of it whole */
 #define ROOM "0:free=20G 0:cache=1G 0:whole=20G 0:loose=0 "
@@ -118,6 +119,53 @@ static const struct row rows[] = {
 	{ "vfio-tight-ksm", ONE, TIGHT "ksm=1 ksm_saved=4G", KSM, GUEST(GIB(4) VFIO) },
 	{ "vfio-file", ONE, ROOM "store=xfs:100G", "",
 	  GUEST(GIB(8) BACKING("<source type='file'/>") VFIO) },
+
+	{ "vdpa", ONE, ROOM, "", GUEST(GIB(16) "<devices><disk type='vhostvdpa'/></devices>") },
+
+	/* -- encrypted -- */
+	{ "sev", ONE, ROOM, "", GUEST(GIB(8) "<launchSecurity type='sev'/>") },
+	{ "snp", ONE, ROOM "0:2M=4096/4096 shmem=advise", "",
+	  GUEST(GIB(8) BACKING(
+		  "<source type='memfd'/>" SHARED) "<launchSecurity type='sev-snp'/>") },
+	{ "tdx-huge", ONE, ROOM, "",
+	  GUEST(GIB(8) BACKING(HUGE(2, M)) "<launchSecurity type='tdx'/>") },
+	{ "tdx-too-large", ONE, TIGHT "store=xfs:100G", "",
+	  GUEST(GIB(16) "<launchSecurity type='tdx'/>") },
+	{ "s390-pv", ONE, ROOM, "",
+	  GUEST(GIB(4) "<os><type arch='s390x'>hvm</type></os>"
+		       "<launchSecurity type='s390-pv'/>") },
+	{ "s390-hpage-0", ONE, ROOM "no_hpage", "",
+	  GUEST(GIB(4) BACKING("<hugepages/>") "<os><type arch='s390x'>hvm</type></os>") },
+
+	/* -- back ends that map the memory -- */
+	{ "vhostuser", ONE, ROOM, "", GUEST(GIB(8) VHOST) },
+	{ "vhostuser-small", ONE, ROOM "shmem=advise", "", GUEST(GIB(1) VHOST) },
+	{ "vhostuser-huge-private", ONE, ROOM, "", GUEST(GIB(8) BACKING(HUGE(2, M)) VHOST) },
+	{ "vhostuser-huge-shared", ONE, ROOM, "", GUEST(GIB(8) BACKING(HUGE(2, M) SHARED) VHOST) },
+	{ "vhostuser-tight", ONE, TIGHT "ksm=1 ksm_saved=4G shmem=advise", KSM,
+	  GUEST(GIB(4) VHOST) },
+	{ "vhostuser-dust", ONE, DUST "shmem=-", "", GUEST(GIB(8) VHOST) },
+	{ "vhostuser-cells", ONE, ROOM, "",
+	  GUEST(GIB(4) BACKING(SHARED) "<cpu><numa><cell memory='2' unit='GiB'/>"
+				       "<cell memory='2' unit='GiB' memAccess='private'/></numa>"
+				       "</cpu>" VHOST) },
+
+	/* -- what an administrator wrote -- */
+	{ "small-huge", ONE, ROOM, "", GUEST(MIB(1024) BACKING(HUGE(2, M))) },
+	{ "huge-bare", ONE, ROOM "ksm=1 ksm_saved=4G", KSM,
+	  GUEST(MIB(512) BACKING("<hugepages/>")) },
+	{ "huge-mixed", ONE, ROOM "0:1G=2/2", "",
+	  GUEST(GIB(4) BACKING(
+		  "<hugepages><page size='1' unit='G' nodeset='0'/>"
+		  "<page size='2' unit='M' nodeset='1'/></hugepages>") "<cpu><numa><cell memory='2' unit='GiB'/><cell memory='2' unit='GiB'/>"
+								       "</numa></cpu>") },
+	{ "huge-dust", ONE, DUST, "", GUEST(GIB(8) BACKING(HUGE(2, M))) },
+	{ "huge-and-anonymous", ONE, ROOM, "",
+	  GUEST(GIB(8) BACKING(HUGE(2, M) "<source type='anonymous'/>"
+					  "<allocation mode='ondemand'/>")) },
+	{ "past-libvirt", ONE, ROOM, "",
+	  GUEST(GIB(8) "<commandline xmlns='http://libvirt.org/schemas/domain/qemu/1.0'>"
+		       "<arg value='-mem-path'/><arg value='/dev/hugepages'/></commandline>") },
 
 	/* -- memory is short -- */
 	{ "tight", ONE, TIGHT, "", GUEST(GIB(4)) },
@@ -317,6 +365,8 @@ static bool set_word(struct question *q, const char *word)
 		q->in.running = true;
 	else if (!strcmp(word, "ends"))
 		q->in.ends = true;
+	else if (!strcmp(word, "no_hpage"))
+		q->in.kvm_refuses_hugepages = true;
 	else if (!strcmp(word, "no_1G")) {
 		free(q->host.sizes[1].pools);
 		q->host.n_sizes = 1;
@@ -338,22 +388,19 @@ static void set_numbers(struct question *q, const char *numbers)
 
 static void make_variants(const struct row *row, struct question *q)
 {
-	static const enum guest_backing_kind kinds[ADVISE_SHAPES] = { GUEST_BACKING_PLAIN,
-								      GUEST_BACKING_HUGEPAGES,
-								      GUEST_BACKING_HUGEPAGES,
-								      GUEST_BACKING_FILE };
-	const uint64_t pages[ADVISE_SHAPES] = { 0, 2048, GIGANTIC_KIB, 0 };
-	int i;
+	int shape;
 
-	for (i = 0; i < ADVISE_SHAPES; i++) {
-		struct guest_backing want = { kinds[i], pages[i], 2048,
-					      q->guest->memory[0].shared };
+	for (shape = 0; shape < ADVISE_SHAPES; shape++) {
+		const struct guest_backing want =
+			advise_want((enum advise_shape)shape, q->guest, &q->host);
 		struct err err = { "" };
 
-		if (i == ADVISE_GIANT && !host_view_size(&q->host, GIGANTIC_KIB))
+		if (want.kind == GUEST_BACKING_HUGEPAGES && !want.page_kib)
+			continue;
+		if (shape == ADVISE_KEPT && !guest_asks_for_hugepages(q->guest))
 			continue;
 		UNIT_CHECK(guest_variant_make(row->guest, strlen(row->guest), q->guest, &want,
-					      &q->variants[i], &err) == 0,
+					      &q->variants[shape], &err) == 0,
 			   "%s: %s", row->name, err.text);
 	}
 }

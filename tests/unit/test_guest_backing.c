@@ -99,6 +99,62 @@ static const struct row {
 	  B(L("<source type=\"file\"/>")) },
 };
 
+/* What is lost, and what a device's back end needs */
+static const struct {
+	struct row row;
+	bool share_all;
+	const char *removed;
+} losses[] = {
+	{ { "nothing", GUEST_BACKING_HUGEPAGES, 2048, false, "", "", B(HUGE_2M) }, false, "" },
+	{ { "another size", GUEST_BACKING_HUGEPAGES, 2048, false, "", B(HUGE_1G), B(HUGE_2M) },
+	  false,
+	  "<hugepages> with pages of 1 GiB" },
+	{ { "bare", GUEST_BACKING_PLAIN, 0, false, "", B(L("<hugepages/>")), "" },
+	  false,
+	  "<hugepages>" },
+	{ { "two sizes", GUEST_BACKING_FILE, 0, false, "",
+	    B(L("<hugepages><page size=\"2048\" nodeset=\"0\"/><page size=\"1\" unit=\"G\"/>"
+		"</hugepages>")),
+	    B(L("<source type=\"file\"/>")) },
+	  false,
+	  "<hugepages> with pages of 2 MiB and 1 GiB" },
+	{ { "files", GUEST_BACKING_HUGEPAGES, 2048, false, "", B(L("<source type=\"file\"/>")),
+	    B(HUGE_2M) },
+	  false,
+	  "<source type='file'/>" },
+	{ { "on demand", GUEST_BACKING_HUGEPAGES, 2048, false, "",
+	    B(L("<source type=\"anonymous\"/>") L("<allocation mode=\"ondemand\"/>")), B(HUGE_2M) },
+	  false,
+	  "<source type='anonymous'/>, <allocation mode='ondemand'/>" },
+	{ { "anonymous is plain", GUEST_BACKING_PLAIN, 0, false, "",
+	    B(L("<source type=\"anonymous\"/>")), NULL },
+	  false,
+	  "" },
+	{ { "kept", GUEST_BACKING_KEEP, 0, false, "", B(HUGE_1G), NULL }, false, "" },
+	{ { "kept, but for what is refused", GUEST_BACKING_KEEP, 0, false, "",
+	    B(HUGE_1G L("<source type=\"anonymous\"/>") L("<allocation mode=\"ondemand\"/>")),
+	    B(HUGE_1G) },
+	  false,
+	  "<source type='anonymous'/>, <allocation mode='ondemand'/>" },
+	{ { "kept and shared", GUEST_BACKING_KEEP, 0, true, "", B(HUGE_1G),
+	    B(L("<access mode=\"shared\"/>") HUGE_1G) },
+	  true,
+	  "" },
+	{ { "plain and shared", GUEST_BACKING_PLAIN, 0, true, "", "",
+	    B(L("<access mode=\"shared\"/>") L("<source type=\"memfd\"/>")) },
+	  true,
+	  "" },
+	{ { "huge and shared", GUEST_BACKING_HUGEPAGES, 2048, true, "", B(HUGE_2M),
+	    B(L("<access mode=\"shared\"/>") HUGE_2M) },
+	  true,
+	  "" },
+	{ { "private becomes shared", GUEST_BACKING_FILE, 0, true, "",
+	    B(L("<source type=\"file\"/>") L("<access mode=\"private\"/>")),
+	    B(L("<source type=\"file\"/>") L("<access mode=\"shared\"/>")) },
+	  true,
+	  "mode='private' of <access>" },
+};
+
 static char *whole(const char *cpu, const char *block)
 {
 	char tail[2048], *text;
@@ -108,16 +164,69 @@ static char *whole(const char *cpu, const char *block)
 	return text;
 }
 
-static void make(const char *xml, const struct row *row, struct guest_variant *variant)
+/* With a device whose back end maps the guest's memory, where @share_all says so */
+static void make_shared(const char *xml, const struct row *row, bool share_all,
+			struct guest_variant *variant)
 {
-	struct guest_backing want = { row->kind, row->page_kib, 2048, row->shared };
+	struct guest_backing want = { row->kind, row->page_kib, 2048, row->shared, share_all };
 	cleanup_guest struct guest *guest = NULL;
 	struct err err = { "" };
 
 	CU_ASSERT_FATAL(guest_parse(xml, strlen(xml), &guest, &err) == 0);
+	if (share_all)
+		snprintf(guest->sharing, sizeof(guest->sharing), "a device");
 	if (!UNIT_CHECK(guest_variant_make(xml, strlen(xml), guest, &want, variant, &err) == 0,
 			"%s: %s", row->name, err.text))
 		CU_FAIL_FATAL("no variant");
+}
+
+static void make(const char *xml, const struct row *row, struct guest_variant *variant)
+{
+	make_shared(xml, row, false, variant);
+}
+
+static void test_losses(void)
+{
+	size_t i;
+
+	for (i = 0; i < ROWS(losses); i++) {
+		const struct row *row = &losses[i].row;
+		cleanup_free char *xml = whole(row->cpu, row->before);
+		struct guest_variant variant;
+
+		make_shared(xml, row, losses[i].share_all, &variant);
+		UNIT_CHECK(variant.changed == (row->after != NULL), "%s", row->name);
+		UNIT_CHECK_STR(variant.block, row->after ? row->after : row->before, "%s",
+			       row->name);
+		UNIT_CHECK_STR(variant.removed, losses[i].removed, "%s", row->name);
+		UNIT_CHECK(!losses[i].share_all || variant.guest->memory[0].shared, "%s",
+			   row->name);
+		guest_variant_free(&variant);
+	}
+}
+
+/* Not only of the guest, but of the parts that say otherwise */
+static void test_share_parts(void)
+{
+	static const char xml[] =
+		"<domain><name>g</name><uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809</uuid>"
+		"<memory unit='GiB'>3</memory><cpu><numa><cell memory='1' unit='GiB'/>"
+		"<cell memory='1' unit='GiB' memAccess='private'/></numa></cpu><devices>"
+		"<interface type='vhostuser'/><memory model='dimm' access='private'><target>"
+		"<size unit='GiB'>1</size><node>0</node></target></memory></devices></domain>";
+	const struct guest_backing want = { GUEST_BACKING_PLAIN, 0, 2048, true, true };
+	cleanup_guest struct guest *guest = NULL;
+	struct guest_variant variant;
+	struct err err = { "" };
+
+	CU_ASSERT_FATAL(guest_parse(xml, strlen(xml), &guest, &err) == 0);
+	CU_ASSERT_PTR_NOT_NULL(guest_unshared(guest));
+	CU_ASSERT_FATAL(guest_variant_make(xml, strlen(xml), guest, &want, &variant, &err) == 0);
+	CU_ASSERT_PTR_NULL(guest_unshared(variant.guest));
+	CU_ASSERT_EQUAL(variant.guest->memory[2].source, GUEST_SOURCE_MEMFD);
+	UNIT_CHECK_STR(variant.removed,
+		       "memAccess='private' of <cell>, access='private' of <memory>", "parts");
+	guest_variant_free(&variant);
 }
 
 static void test_rows(void)
@@ -174,6 +283,8 @@ static void test_odd_documents(void)
 
 static CU_TestInfo tests[] = {
 	{ "before and after", test_rows },
+	{ "what is lost", test_losses },
+	{ "all parts are shared", test_share_parts },
 	{ "odd documents", test_odd_documents },
 	CU_TEST_INFO_NULL,
 };
