@@ -143,22 +143,33 @@ static void check_conf(const struct check_host *host, struct findings *findings)
 		       check_daemon(host));
 }
 
+static void check_possible(const struct check_host *host, struct findings *findings)
+{
+	uint64_t page_kib = 0;
+	const struct libvirt_guest *guest = find_impossible(host, &page_kib);
+	char text[TEXT_KIB_SIZE];
+
+	if (!guest)
+		return;
+	if (!page_kib)
+		finding_add(findings, FINDING_FAIL,
+			    "guest '%s' wants huge pages, and this kernel has none: boot one with "
+			    "hugetlb, or take <hugepages/> out of the guest",
+			    guest->name);
+	else
+		finding_add(findings, FINDING_FAIL,
+			    "guest '%s' wants pages of %s, which this kernel or processor does "
+			    "not have%s",
+			    guest->name, text_from_kib(page_kib, text),
+			    host_view_unit_hint(host->view, page_kib));
+	finding_remedy(findings, "virsh edit %s", finding_guest(guest->name, guest->guest->uuid));
+}
+
 void check_mounts(const struct check_host *host, struct findings *findings)
 {
 	size_t before = findings->n, i;
-	const struct libvirt_guest *guest;
-	char text[TEXT_KIB_SIZE];
-	uint64_t page_kib = 0;
 
-	guest = find_impossible(host, &page_kib);
-	if (guest) {
-		finding_add(findings, FINDING_FAIL,
-			    "guest '%s' wants pages of %s, which this kernel or processor does "
-			    "not have",
-			    guest->name, text_from_kib(page_kib, text));
-		finding_remedy(findings, "virsh edit %s",
-			       finding_guest(guest->name, guest->guest->uuid));
-	}
+	check_possible(host, findings);
 	check_conf(host, findings);
 	for (i = 0; i < host->view->n_sizes && !host->view->qemu_conf.hugetlbfs_off; i++)
 		check_size(host, i, findings);

@@ -144,8 +144,8 @@ struct guest_reading {
  * struct guest - What is known of a guest
  * @reading:	As it was read; @draft: it really has no <uuid>
  * @vfio, @vdpa: Devices that pin all of its memory
- * @sharing:	The first device whose back end maps the guest's memory, and which is dead
- *		without <access mode='shared'/>: "<interface type='vhostuser'>".  Empty: none
+ * @sharing:	Devices whose back ends map the guest's memory, and which are dead without
+ *		<access mode='shared'/>: "<interface type='vhostuser'>, ...".  Empty: none
  * @refused:	What libvirt refuses about its memory; empty: nothing that we know of
  * @doubt:	Its memory was not understood, and why; then there is none in @memory.
  *		Only of a guest that asks for neither pages nor files

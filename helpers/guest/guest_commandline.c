@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "guest/guest.h"
+#include "guest/guest_devices.h"
 #include "guest/guest_xml.h"
 
 #define NAMESPACE  "http://libvirt.org/schemas/domain/qemu/1.0"
@@ -158,16 +159,17 @@ static void read_object(const char *argument, struct guest *guest)
 /* Of -device, -netdev and -blockdev */
 static void read_device(const char *argument, struct guest *guest)
 {
-	char kind[VALUE_SIZE];
+	char kind[VALUE_SIZE], text[96];
 
 	get_kind(argument, kind);
 	if (!strncmp(kind, "vfio-pci", 8))
 		guest->vfio = true;
 	if (strstr(kind, "vhost-vdpa"))
 		guest->vdpa = true;
-	if (!strncmp(kind, "vhost-user", 10) && !*guest->sharing)
-		snprintf(guest->sharing, sizeof(guest->sharing), "%.64s in <qemu:commandline>",
-			 kind);
+	if (!strncmp(kind, "vhost-user", 10)) {
+		snprintf(text, sizeof(text), "%.64s in <qemu:commandline>", kind);
+		guest_add_sharing(guest, text);
+	}
 }
 
 static void read_pair(const char *option, const char *argument, struct guest *guest)

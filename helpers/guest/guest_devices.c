@@ -66,6 +66,18 @@ static bool is_vhost_user(const char *word)
 	       !strcmp(word, "virtiofs");
 }
 
+/* Each kind once.  What no longer fits is not told of: one is enough to matter */
+void guest_add_sharing(struct guest *guest, const char *device)
+{
+	size_t used = strlen(guest->sharing);
+	size_t needed = strlen(device) + (used ? 2 : 0);
+
+	if (strstr(guest->sharing, device) || needed >= sizeof(guest->sharing) - used)
+		return;
+	snprintf(guest->sharing + used, sizeof(guest->sharing) - used, "%s%s", used ? ", " : "",
+		 device);
+}
+
 /* Where an element says so itself: type='vhostuser', name='vhostuser' */
 static const char *says_vhost_user(const xmlNode *node)
 {
@@ -84,12 +96,13 @@ static const char *says_vhost_user(const xmlNode *node)
  * Interfaces and disks of type vhostuser, <filesystem> with the driver virtiofs, <video> with
  * the driver vhostuser, and others that libvirt may come to know in the same words.
  */
-static bool maps_memory(const xmlNode *device, struct guest *guest)
+static void read_sharing(const xmlNode *device, struct guest *guest)
 {
 	static const char *const below[] = { "driver", "backend", "model" };
 	const char *name = (const char *)device->name, *attr = says_vhost_user(device);
 	const xmlNode *node = device;
 	cleanup_xml char *word = NULL;
+	char text[160];
 	size_t i;
 
 	for (i = 0; !attr && i < sizeof(below) / sizeof(below[0]); i++) {
@@ -97,14 +110,13 @@ static bool maps_memory(const xmlNode *device, struct guest *guest)
 		attr = says_vhost_user(node);
 	}
 	if (!attr || guest_xml_attr(node, attr, &word, NULL) < 0 || !word || !is_vhost_user(word))
-		return false;
+		return;
 	if (node == device)
-		snprintf(guest->sharing, sizeof(guest->sharing), "<%.32s %s='%s'>", name, attr,
-			 word);
+		snprintf(text, sizeof(text), "<%.32s %s='%s'>", name, attr, word);
 	else
-		snprintf(guest->sharing, sizeof(guest->sharing), "<%.32s> with <%.32s %s='%s'/>",
-			 name, (const char *)node->name, attr, word);
-	return true;
+		snprintf(text, sizeof(text), "<%.32s> with <%.32s %s='%s'/>", name,
+			 (const char *)node->name, attr, word);
+	guest_add_sharing(guest, text);
 }
 
 static void find_sharing(const xmlNode *domain, struct guest *guest)
@@ -113,8 +125,8 @@ static void find_sharing(const xmlNode *domain, struct guest *guest)
 	const xmlNode *node = devices ? devices->children : NULL;
 
 	for (; node; node = node->next)
-		if (node->type == XML_ELEMENT_NODE && !node->ns && maps_memory(node, guest))
-			return;
+		if (node->type == XML_ELEMENT_NODE && !node->ns)
+			read_sharing(node, guest);
 }
 
 /* ---- launchSecurity ---- */

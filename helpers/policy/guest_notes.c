@@ -47,10 +47,10 @@ static void note_unshared(const struct listener *to)
 
 	if (memory)
 		say(to, GUEST_NOTE_UNSHARED,
-		    "its %s needs shared memory, and its memory (%s) is private: the device "
-		    "can't reach it, or libvirt refuses the start; put <access mode='shared'/> "
-		    "into its <memoryBacking>%s",
-		    to->guest->sharing, memory->alias,
+		    "its memory (%s) is private, and back ends of its devices have to map it "
+		    "(%s): they can't, or libvirt refuses the start; put <access "
+		    "mode='shared'/> into its <memoryBacking>%s",
+		    memory->alias, to->guest->sharing,
 		    memory->hugepages || memory->source != GUEST_SOURCE_ANONYMOUS ?
 			    "" :
 			    ", with <source type='memfd'/>");

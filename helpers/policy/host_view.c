@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "policy/host_view.h"
 
+#include "base/text.h"
+
 struct size_view *host_view_size(const struct host_view *host, uint64_t page_kib)
 {
 	size_t i;
@@ -71,4 +73,20 @@ uint64_t host_view_may_go(const struct size_view *size, const struct pool_view *
 
 	return u64_min(host_view_idle(size, pool),
 		       u64_sub_floor(hugepages_persistent(&pool->pool), floor));
+}
+
+const char *host_view_unit_hint(const struct host_view *host, uint64_t page_kib)
+{
+	size_t i;
+
+	for (i = 0; i < host->n_sizes; i++) {
+		uint64_t gib = host->sizes[i].page_kib / KIB_PER_GIB;
+		uint64_t mib = host->sizes[i].page_kib / KIB_PER_MIB;
+
+		if (gib && page_kib == u64_div_up(gib * 1000000000, 1024))
+			return " (GB is 1000^3 bytes there: write unit='GiB')";
+		if (mib && page_kib == u64_div_up(mib * 1000000, 1024))
+			return " (MB is 1000^2 bytes there: write unit='MiB')";
+	}
+	return "";
 }

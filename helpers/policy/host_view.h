@@ -166,4 +166,8 @@ uint64_t host_view_users(const struct pool_view *pool);
  */
 uint64_t host_view_may_go(const struct size_view *size, const struct pool_view *pool);
 
+/* In domain XML, MB and GB are powers of ten, so "1 GB" is no page, and looks like one.
+ * Words to add where @page_kib is such a size; "": it is not */
+const char *host_view_unit_hint(const struct host_view *host, uint64_t page_kib);
+
 #endif

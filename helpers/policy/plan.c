@@ -123,9 +123,10 @@ static int check_size(const struct planner *p, const struct guest_memory *memory
 			       "boot a kernel with hugetlb or take <hugepages/> out of the guest",
 			       p->guest->name, memory->alias);
 	return err_set(err, ENODEV,
-		       "guest '%s' (%s) asks for huge pages of %s, but this kernel has only %s: %s",
+		       "guest '%s' (%s) asks for huge pages of %s, but this kernel has only %s: "
+		       "%s%s",
 		       p->guest->name, memory->alias, text_from_kib(page_kib, kib), sizes,
-		       size_remedy(memory));
+		       size_remedy(memory), host_view_unit_hint(p->host, page_kib));
 }
 
 static int check_nodes(const struct planner *p, const struct guest_memory *memory, struct err *err)

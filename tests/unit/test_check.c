@@ -192,6 +192,43 @@ static void test_discard(void)
 	forget_guests(&host);
 }
 
+/* ---- sizes of pages ---- */
+
+static void test_no_such_pages(void)
+{
+	static const struct {
+		const char *backing;
+		uint64_t default_kib;
+		const char *words;
+	} rows[] = {
+		{ "<hugepages/>", 0, "wants huge pages, and this kernel has none" },
+		{ "<hugepages><page size='1' unit='GB'/></hugepages>", 2048,
+		  "wants pages of 953.6 MiB, which this kernel or processor does not have (GB is "
+		  "1000^3 bytes there: write unit='GiB')" },
+		{ "<hugepages><page size='4' unit='GiB'/></hugepages>", 2048,
+		  "wants pages of 4 GiB, which this kernel or processor does not have" },
+	};
+	struct size_view sizes[2] = { { .page_kib = 2048 }, { .page_kib = 1048576 } };
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct check_mount mounts[2] = { { .known = true }, { .known = true } };
+		struct check_host host = a_host();
+		struct findings findings;
+
+		view.default_page_kib = rows[i].default_kib;
+		view.sizes = sizes;
+		view.n_sizes = rows[i].default_kib ? 2 : 0;
+		host.mounts = mounts;
+		define(&host, "web", rows[i].backing);
+		UNIT_CHECK_STR(levels(check_mounts, &host, &findings), "fail", "row %zu", i);
+		UNIT_CHECK(strstr(findings.list[0].message, rows[i].words), "%s",
+			   findings.list[0].message);
+		findings_free(&findings);
+		forget_guests(&host);
+	}
+}
+
 /* ---- definitions ---- */
 
 static void define_xml(struct check_host *host, const char *body)
@@ -226,9 +263,9 @@ static void test_definitions(void)
 		{ HUGE, true, "fail", "kvm was loaded with hpage=0" },
 		{ "", true, "pass", "nothing to say" },
 		{ HUGE "<devices><interface type='vhostuser'/></devices>", false, "warn",
-		  "needs shared memory" },
+		  "have to map it (<interface type='vhostuser'>)" },
 		{ "<devices><filesystem><driver type='virtiofs'/></filesystem></devices>", false,
-		  "warn", "<filesystem> with <driver type='virtiofs'/> needs shared memory" },
+		  "warn", "(<filesystem> with <driver type='virtiofs'/>)" },
 		{ HUGE "<launchSecurity type='tdx'/>", false, "warn", "guest_memfd" },
 		{ "<launchSecurity type='tdx'/>", false, "pass", "nothing to say" },
 		{ HUGE "<launchSecurity type='s390-pv'/>", false, "fail", "QEMU refuses" },
@@ -796,6 +833,7 @@ static CU_TestInfo tests[] = {
 	{ "versions matter to stores and Nova too", test_versions_without_guests },
 	{ "a hint about <discard/> where there is a device", test_discard },
 	{ "definitions", test_definitions },
+	{ "pages that are not there", test_no_such_pages },
 	{ "a hint about the root file system", test_root_file_system },
 	{ "Nova's number and the store's size", test_nova_number },
 	{ "Nova's ratio", test_nova_ratio },

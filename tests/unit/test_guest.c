@@ -326,6 +326,10 @@ static const struct {
 	{ DOMAIN(GIB DEVICES("<crypto model='virtio'><backend model='vhost-user'/></crypto>")),
 	  "ram: 1048576 anonymous\n"
 	  "needs sharing: <crypto> with <backend model='vhost-user'/>\n" },
+	{ DOMAIN(GIB DEVICES("<interface type='vhostuser'/><interface type='vhostuser'/>"
+			     "<disk type='vhostuser'/>")),
+	  "ram: 1048576 anonymous\n"
+	  "needs sharing: <interface type='vhostuser'>, <disk type='vhostuser'>\n" },
 	{ DOMAIN(GIB DEVICES("<filesystem type='mount'><driver type='path'/></filesystem>"
 			     "<vsock model='virtio'/><disk type='file'/>")),
 	  "ram: 1048576 anonymous\n" },

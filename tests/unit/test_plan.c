@@ -219,6 +219,8 @@ static const struct row rows[] = {
 	  GUEST(GIB(1) PAGES_2M ON("strict", "1-2")) },
 	{ "no-such-page-size", ONE, EMPTY_ONE, "",
 	  GUEST(GIB(1) BACKING("<page size='16' unit='M'/>")) },
+	{ "page-of-1-gb", ONE, EMPTY_ONE, "", GUEST(GIB(8) BACKING("<page size='1' unit='GB'/>")) },
+	{ "page-of-2-mb", ONE, EMPTY_ONE, "", GUEST(GIB(8) BACKING("<page size='2' unit='MB'/>")) },
 	{ "no-such-page-size-of-a-dimm", ONE, EMPTY_ONE, "",
 	  GUEST(GIB(2) PAGES_2M CELLS(CELL(0, 1024)) DEVICES(
 		  "<memory model='dimm'><source><pagesize unit='KiB'>64</pagesize></source>"
