@@ -17,15 +17,19 @@
 #define QEMU_DIR LIVENESS_DIR
 
 /**
- * locked() - Does somebody hold a POSIX lock on a file?
+ * locked() - Does a process hold libvirt's kind of lock on a PID file?
  * @pid:	The holder, 0 if it lives in another PID namespace
+ *
+ * libvirt takes a write lock on byte 0 (virPidFileAcquirePath()).  A read lock is asked for
+ * here, which only write locks keep away: the files have mode 0644, and any user may hold a
+ * read lock on them.
  * Return: 1, 0, or -errno when the file can't be opened
  */
 static int locked(const struct kfs *kfs, const char *path, pid_t *pid)
 {
 	cleanup_close int fd = openat(kfs->rootfd, path,
 				      O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1 };
 
 	*pid = 0;
 	if (fd < 0)
@@ -64,12 +68,57 @@ static uint64_t start_time(const struct kfs *kfs, pid_t pid)
 	return start;
 }
 
+/* ---- one file for two: libvirt's driver, and a guest of that name ---- */
+
+#define DRIVER "driver"
+
+/* Is that guest's name in QEMU's command line?  libvirt writes "-name guest=NAME,..." */
+static bool names_driver(const char *cmdline, size_t len)
+{
+	static const char option[] = "-name\0guest=" DRIVER;
+	const char *at = memmem(cmdline, len, option, sizeof(option) - 1);
+
+	/* What follows is "," or the end of the word */
+	return at && (at[sizeof(option) - 1] == ',' || !at[sizeof(option) - 1]);
+}
+
+/* Is the holder of driver.pid the QEMU of a guest that is called "driver"? */
+static bool is_guest_driver(const struct kfs *kfs, pid_t pid)
+{
+	/* It is libvirt's first option */
+	char path[KFS_PATH_SIZE], cmdline[4096 + 1];
+	cleanup_close int fd = -1;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "proc/%d/cmdline", pid);
+	fd = pid > 0 ? openat(kfs->rootfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+	n = fd < 0 ? -1 : read(fd, cmdline, sizeof(cmdline) - 1);
+	if (n <= 0)
+		return false;
+	cmdline[n] = '\0';
+	return names_driver(cmdline, (size_t)n);
+}
+
+/* locked() of the driver's own file.  A guest called "driver" replaces it: then the lock is
+ * its QEMU's, and where the driver's is can't be told */
+static int driver_locked(const struct kfs *kfs, pid_t *pid)
+{
+	int rc = locked(kfs, QEMU_DIR "/" DRIVER ".pid", pid);
+
+	if (rc != 1 || !is_guest_driver(kfs, *pid))
+		return rc;
+	*pid = 0;
+	return 0;
+}
+
+/* ---- the driver ---- */
+
 struct process liveness_driver(const struct kfs *kfs)
 {
 	struct process driver;
 
 	/* Where it can't be told, the PID stays 0: any holder of the lock will do */
-	if (is_nobody(locked(kfs, QEMU_DIR "/driver.pid", &driver.pid)))
+	if (is_nobody(driver_locked(kfs, &driver.pid)))
 		driver.pid = getppid();
 	driver.start = driver.pid ? start_time(kfs, driver.pid) : 0;
 	return driver;
@@ -77,7 +126,7 @@ struct process liveness_driver(const struct kfs *kfs)
 
 bool liveness_driver_runs(const struct kfs *kfs, struct process *driver)
 {
-	int rc = locked(kfs, QEMU_DIR "/driver.pid", &driver->pid);
+	int rc = driver_locked(kfs, &driver->pid);
 
 	driver->start = driver->pid ? start_time(kfs, driver->pid) : 0;
 	return !is_nobody(rc);
@@ -118,7 +167,7 @@ bool liveness_process(const struct kfs *kfs, const struct process *process)
 bool liveness_driver_alive(const struct kfs *kfs, const struct process *driver)
 {
 	pid_t holder;
-	int rc = locked(kfs, QEMU_DIR "/driver.pid", &holder);
+	int rc = driver_locked(kfs, &holder);
 
 	/* Seen from another PID namespace, the lock is all there is */
 	if (!is_nobody(rc) && (!holder || !driver->pid))
@@ -144,6 +193,9 @@ bool liveness_qemu(const struct kfs *kfs, const char *name, pid_t *pid)
 	    snprintf(path, sizeof(path), QEMU_DIR "/%s.pid", name) >= (int)sizeof(path))
 		return false;
 	rc = locked(kfs, path, &holder);
+	/* One that can't be seen may be either */
+	if (rc == 1 && !strcmp(name, DRIVER) && holder && !is_guest_driver(kfs, holder))
+		return false;
 	if (rc == 1 && pid)
 		*pid = holder;
 	/* Who can't look (status without root, no descriptor left) must not take it
@@ -151,12 +203,12 @@ bool liveness_qemu(const struct kfs *kfs, const char *name, pid_t *pid)
 	return !is_nobody(rc);
 }
 
-/* The guest's name in "NAME.pid"; NULL for other files, and the driver's own */
+/* The guest's name in "NAME.pid"; NULL for other files */
 static char *name_of_pid_file(const char *file)
 {
 	size_t len = strlen(file);
 
-	if (len <= 4 || strcmp(file + len - 4, ".pid") || !strcmp(file, "driver.pid"))
+	if (len <= 4 || strcmp(file + len - 4, ".pid") != 0)
 		return NULL;
 	return strndup(file, len - 4);
 }
@@ -170,6 +222,15 @@ static int add_name(char ***names, size_t *n, char *name)
 	more[(*n)++] = name;
 	*names = more;
 	return 0;
+}
+
+/* Where the holder of driver.pid can't be seen it is taken for the driver, which is nearly
+ * always there, and not for a guest of that name */
+static bool is_listed(const struct kfs *kfs, const char *name)
+{
+	pid_t pid;
+
+	return liveness_qemu(kfs, name, &pid) && (pid || strcmp(name, DRIVER) != 0);
 }
 
 int liveness_running(const struct kfs *kfs, char ***names, size_t *n, struct err *err)
@@ -188,7 +249,7 @@ int liveness_running(const struct kfs *kfs, char ***names, size_t *n, struct err
 	while (rc == 0 && (entry = readdir(dir))) {
 		char *name = name_of_pid_file(entry->d_name);
 
-		if (name && liveness_qemu(kfs, name, NULL))
+		if (name && is_listed(kfs, name))
 			rc = add_name(names, n, name);
 		else
 			free(name);

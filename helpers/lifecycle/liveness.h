@@ -26,7 +26,8 @@ struct process {
  * liveness_driver() - Who is calling us: the QEMU driver, or our parent
  *
  * The holder of the lock on /run/libvirt/qemu/driver.pid.  Where there is no
- * such file (a hook that is run by hand, a test), the parent process.
+ * such file (a hook that is run by hand, a test), or the QEMU of a guest called "driver"
+ * has it, the parent process.
  */
 struct process liveness_driver(const struct kfs *kfs);
 

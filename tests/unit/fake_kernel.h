@@ -654,12 +654,12 @@ static inline void fake_put_stat(const struct fake_kernel *fk, pid_t pid, unsign
 }
 
 /**
- * fake_holder() - A process that holds a POSIX write lock on @name until its end
+ * fake_holder_of() - A process that holds a POSIX lock on @name until its end
  * @start:	Its start time in /proc/PID/stat
  */
-static inline pid_t fake_holder(const struct fake_kernel *fk, const char *name, unsigned int start)
+static inline pid_t fake_holder_of(const struct fake_kernel *fk, const char *name,
+				   unsigned int start, struct flock lock)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	int ready[2], fd;
 	char byte = 0;
 	pid_t pid;
@@ -690,6 +690,14 @@ static inline pid_t fake_holder(const struct fake_kernel *fk, const char *name, 
 	return pid;
 }
 
+static inline pid_t fake_holder(const struct fake_kernel *fk, const char *name, unsigned int start)
+{
+	/* As libvirt locks: byte 0 */
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
+
+	return fake_holder_of(fk, name, start, lock);
+}
+
 static inline pid_t fake_driver(const struct fake_kernel *fk, unsigned int start)
 {
 	return fake_holder(fk, "run/libvirt/qemu/driver.pid", start);
@@ -706,13 +714,14 @@ static inline pid_t fake_qemu(const struct fake_kernel *fk, const char *guest)
 /* The process dies; libvirt's files stay, as after kill -9 */
 static inline void fake_end(const struct fake_kernel *fk, pid_t pid)
 {
-	static const char *const files[] = { "stat", "numa_maps", "smaps", "smaps_rollup" };
+	static const char *const files[] = { "stat", "numa_maps", "smaps", "smaps_rollup",
+					     "cmdline" };
 	char name[64];
 	size_t i;
 
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		snprintf(name, sizeof(name), "proc/%d/%s", (int)pid, files[i]);
 		unlinkat(fk->kfs.rootfd, name, 0);
 	}

@@ -252,6 +252,99 @@ static void test_running(void)
 	fake_close(&fk);
 }
 
+/* The files have mode 0644: any user may hold a read lock, and on any byte */
+static void test_read_lockers(void)
+{
+	static const struct flock locks[] = {
+		{ .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 0 },
+		{ .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 1 },
+		{ .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 1, .l_len = 0 },
+		/* not where libvirt locks */
+		{ .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 1, .l_len = 0 },
+	};
+	struct process driver;
+	struct fake_kernel fk;
+	size_t i;
+
+	fake_open(&fk, "one-node");
+	for (i = 0; i < ROWS(locks); i++) {
+		pid_t a = fake_holder_of(&fk, QEMU_DIR "g.pid", 1, locks[i]), found = 77;
+		pid_t b = fake_holder_of(&fk, QEMU_DIR "driver.pid", 2, locks[i]);
+		char **names = NULL;
+		size_t n = 77;
+
+		UNIT_CHECK(!liveness_qemu(&fk.kfs, "g", &found) && !found, "row %zu", i);
+		UNIT_CHECK(liveness_driver(&fk.kfs).pid == getppid(), "row %zu", i);
+		UNIT_CHECK(!liveness_driver_runs(&fk.kfs, &driver), "row %zu", i);
+		driver = (struct process){ b, 2 };
+		UNIT_CHECK(liveness_running(&fk.kfs, &names, &n, NULL) == 0 && n == 0, "row %zu",
+			   i);
+		free(names);
+		fake_end(&fk, b);
+		UNIT_CHECK(!liveness_driver_alive(&fk.kfs, &driver), "row %zu", i);
+		fake_end(&fk, a);
+	}
+	fake_close(&fk);
+}
+
+static void put_cmdline(const struct fake_kernel *fk, pid_t pid, const char *text, size_t len)
+{
+	char name[64];
+	int fd;
+
+	fake_put_process(fk, pid, "cmdline", "");
+	snprintf(name, sizeof(name), "proc/%d/cmdline", (int)pid);
+	fd = openat(fk->kfs.rootfd, name, O_WRONLY);
+	CU_ASSERT_EQUAL(write(fd, text, len), (ssize_t)len);
+	close(fd);
+}
+
+#define CMDLINE(text) text, sizeof(text)
+
+/* A guest of this name has its PID in the file that is the driver's own */
+static void test_guest_called_driver(void)
+{
+	struct process driver;
+	struct fake_kernel fk;
+	pid_t pid, found = 77;
+	char **names = NULL;
+	size_t n = 77;
+
+	fake_open(&fk, "one-node");
+	pid = fake_driver(&fk, 4711);
+	put_cmdline(&fk, pid,
+		    CMDLINE("/usr/sbin/libvirtd\0--timeout\0"
+			    "120"));
+	CU_ASSERT_FALSE(liveness_qemu(&fk.kfs, "driver", &found));
+	CU_ASSERT_EQUAL(found, 0);
+	CU_ASSERT_EQUAL(liveness_running(&fk.kfs, &names, &n, NULL), 0);
+	CU_ASSERT_EQUAL(n, 0);
+	free(names);
+	driver = liveness_driver(&fk.kfs);
+	CU_ASSERT_EQUAL(driver.pid, pid);
+	/* another guest, whose name only begins so: it is in another file */
+	put_cmdline(&fk, pid, CMDLINE("/usr/bin/qemu\0-name\0guest=driver2,debug-threads=on"));
+	CU_ASSERT_FALSE(liveness_qemu(&fk.kfs, "driver", NULL));
+
+	put_cmdline(&fk, pid, CMDLINE("/usr/bin/qemu\0-name\0guest=driver,debug-threads=on\0-S"));
+	CU_ASSERT_TRUE(liveness_qemu(&fk.kfs, "driver", &found));
+	CU_ASSERT_EQUAL(found, pid);
+	CU_ASSERT_EQUAL(liveness_running(&fk.kfs, &names, &n, NULL), 0);
+	CU_ASSERT_EQUAL_FATAL(n, 1);
+	UNIT_CHECK_STR(names[0], "driver", "the guest");
+	free_names(names, n);
+	CU_ASSERT_EQUAL(liveness_driver(&fk.kfs).pid, getppid());
+	CU_ASSERT_FALSE(liveness_driver_runs(&fk.kfs, &driver));
+	/* The driver that prepared something before is judged by itself */
+	driver = (struct process){ getppid(), 55 };
+	CU_ASSERT_FALSE(liveness_driver_alive(&fk.kfs, &driver));
+	fake_put_stat(&fk, getppid(), 55);
+	CU_ASSERT_TRUE(liveness_driver_alive(&fk.kfs, &driver));
+	fake_end(&fk, pid);
+	CU_ASSERT_FALSE(liveness_qemu(&fk.kfs, "driver", NULL));
+	fake_close(&fk);
+}
+
 static CU_TestInfo tests[] = {
 	{ "who runs", test_running },
 	{ "QEMU", test_qemu },
@@ -261,6 +354,8 @@ static CU_TestInfo tests[] = {
 	{ "the driver", test_driver },
 	{ "two drivers", test_two_drivers },
 	{ "no driver", test_no_driver },
+	{ "locks of other users", test_read_lockers },
+	{ "a guest called driver", test_guest_called_driver },
 	{ "a driver that can't be seen", test_driver_unseen },
 	{ "damaged files of a process", test_damaged_stat },
 	CU_TEST_INFO_NULL,
