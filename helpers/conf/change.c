@@ -441,14 +441,15 @@ int change_remove(int rootfd, const char *profile, struct change *change, struct
  * Return: false if a file may still have what we wrote */
 static bool write_back(int rootfd, struct change *change, size_t n)
 {
-	bool all = true;
+	bool all = true, last = true;
 
 	while (n-- > 0) {
 		struct file_change *f = &change->files[n];
 		int rc = place_replace(rootfd, f->path, f->new, f->old, NULL, NULL);
 
-		/* -EBUSY: it has other content, so not ours */
-		all = all && (rc == 0 || rc == -EBUSY);
+		/* -EBUSY: it has other content.  Of the last one that is what it had before */
+		all = all && (rc == 0 || (rc == -EBUSY && last));
+		last = false;
 	}
 	return all;
 }

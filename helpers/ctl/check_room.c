@@ -52,7 +52,7 @@ static bool waits(const struct check_host *host, size_t index)
 	const struct libvirt_guest *guest = &host->libvirt.guests[index];
 
 	return guest->guest && guest->autostart && !host->runs[index] &&
-	       !ledgers_find(host->ledgers, guest->guest->uuid) &&
+	       !ledgers_find_uuid(host->ledgers, guest->guest->uuid) &&
 	       check_wants(host, guest->name, guest->guest->uuid);
 }
 

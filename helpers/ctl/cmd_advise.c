@@ -174,7 +174,7 @@ static int read_kernel(const struct ctl *ctl, struct inquiry *q, struct err *err
  * next start is prepared */
 static int end_guest(const struct ctl *ctl, struct inquiry *q, struct err *err)
 {
-	struct ledger *own = ledgers_find(&q->round.ledgers, q->guest->uuid);
+	struct ledger *own = ledgers_find_uuid(&q->round.ledgers, q->guest->uuid);
 	struct smaps smaps;
 	pid_t pid = 0;
 	int rc = 0;

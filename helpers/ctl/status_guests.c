@@ -76,7 +76,7 @@ static void add_running(struct status *status, const char *name)
 {
 	cleanup_guest struct guest *guest = NULL;
 
-	if (!ledgers_find(&status->look.round.ledgers, name) &&
+	if (!ledgers_find_name(&status->look.round.ledgers, name) &&
 	    live_guest_read(status->look.round.kfs, name, &guest, NULL) == 0)
 		add(status, guest->name, guest->uuid, NULL, gain_of(status, guest));
 }

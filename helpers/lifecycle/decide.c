@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "lifecycle/decide.h"
 
+#include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -108,9 +108,15 @@ static bool same_start(const struct round *round, const struct ledger *old,
 int decide_own(const struct round *round, const struct guest *guest, struct ledger **ledger,
 	       struct err *err)
 {
-	struct ledger *old = ledgers_find(&round->ledgers, guest->uuid);
+	struct ledger *old = ledgers_find_uuid(&round->ledgers, guest->uuid);
+	const struct err *damaged = ledgers_damaged(&round->ledgers, guest->uuid);
 
-	if (!old || strcasecmp(old->uuid, guest->uuid))
+	if (damaged)
+		return err_set(err, EINVAL,
+			       "guest '%s': %.1024s; repair it, or give up what it holds with: "
+			       "virt-membacking release %s --force",
+			       guest->name, damaged->text, guest->uuid);
+	if (!old)
 		return OWN_NONE;
 	if (old->foreign_version)
 		return ledger_other_version(old, err);

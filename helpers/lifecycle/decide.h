@@ -60,7 +60,8 @@ enum own_ledger {
 /**
  * decide_own() - What to do about the guest's own ledger
  * @ledger:	Set for everything but OWN_NONE
- * Return: enum own_ledger, or -EEXIST for a ledger of another version
+ * Return: enum own_ledger, or -EEXIST for a ledger of another version, -EINVAL for
+ * one that can't be read: what it holds would be lost
  */
 int decide_own(const struct round *round, const struct guest *guest, struct ledger **ledger,
 	       struct err *err);

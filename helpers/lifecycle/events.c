@@ -200,6 +200,20 @@ static int make_plan(struct round *round, const struct guest *guest, const struc
 	}
 }
 
+/* This hook waited for its turn so long that its libvirt is gone, and with it the start that it
+ * was called for.  The guest may have been started again since */
+static int check_not_late(const struct round *round, const struct guest *guest, struct err *err)
+{
+	struct process driver;
+
+	if (!liveness_driver_runs(round->kfs, &driver) || !liveness_is_older(round->kfs, &driver))
+		return 0;
+	return err_set(err, ECANCELED,
+		       "guest '%s': libvirt was restarted since it began this start: nothing is "
+		       "prepared",
+		       guest->name);
+}
+
 static int decide_and_do(struct round *round, const struct guest *guest,
 			 const struct decided *decided, struct err *err)
 {
@@ -211,6 +225,9 @@ static int decide_and_do(struct round *round, const struct guest *guest,
 	int rc;
 
 	rc = round_begin(round, clock_ms() + decided->policy.hook.lock_deadline_ms, NULL, err);
+	if (rc < 0)
+		return rc;
+	rc = check_not_late(round, guest, err);
 	if (rc < 0)
 		return rc;
 	begin = clock_ms();
@@ -256,6 +273,8 @@ static int prepare_nothing(const struct event *event, const struct guest *guest)
 	round_init(&round, event->kfs, &state, LOCK_DEADLINE_MS);
 	rc = round_begin(&round, state_has(&state, guest->uuid) ? clock_ms() + LOCK_DEADLINE_MS : 0,
 			 NULL, &err);
+	if (rc == 0)
+		rc = check_not_late(&round, guest, &err);
 	if (rc == 0)
 		rc = settle_own(&round, guest, NULL, &debt, &err);
 	if (rc < 0 && rc != -EAGAIN)
@@ -320,35 +339,17 @@ int event_prepare(const struct event *event, struct err *err)
 
 /* ---- the others ---- */
 
-/* The guest's UUID from its XML; its name where that can't be read: whatever
- * the XML has become, what the guest held must be given back */
-static void guest_key(const struct event *event, char *key, size_t size)
-{
-	cleanup_guest struct guest *guest = NULL;
-	struct err err = { "libvirt gave no domain XML" };
-
-	if (event->xml && guest_parse(event->xml, event->xml_len, &guest, &err) == 0) {
-		snprintf(key, size, "%s", guest->uuid);
-		return;
-	}
-	log_warning("%s; looking for the guest by its name", err.text);
-	snprintf(key, size, "%s", event->guest_name);
-}
-
-/* One guest's ledger without taking the lock */
-static int find_ledger(const struct state *state, const char *key, struct ledger **ledger,
-		       struct err *err)
+/* The ledger of the guest with this name, without taking the lock */
+static int find_by_name(const struct state *state, const char *name, struct ledger **ledger,
+			struct err *err)
 {
 	struct ledgers ledgers;
 	struct ledger *found;
-	int rc;
+	int rc = ledgers_read(state, false, &ledgers, err);
 
-	if (text_is_uuid(key))
-		return ledger_read(state, key, ledger, err);
-	rc = ledgers_read(state, false, &ledgers, err);
 	if (rc < 0)
 		return rc;
-	found = ledgers_find(&ledgers, key);
+	found = ledgers_find_name(&ledgers, name);
 	if (found)
 		ledgers_take(&ledgers, found);
 	ledgers_free(&ledgers);
@@ -356,11 +357,25 @@ static int find_ledger(const struct state *state, const char *key, struct ledger
 	return found ? 0 : -ENOENT;
 }
 
+/* By the UUID in the guest's XML; by its name where that can't be read: whatever the XML has
+ * become, what the guest held must be given back.  A name is never taken for a UUID: it may
+ * be that of another guest */
+static int find_ledger(const struct event *event, const struct state *state, struct ledger **ledger,
+		       struct err *err)
+{
+	cleanup_guest struct guest *guest = NULL;
+	struct err why = { "libvirt gave no domain XML" };
+
+	if (event->xml && guest_parse(event->xml, event->xml_len, &guest, &why) == 0)
+		return ledger_read(state, guest->uuid, ledger, err);
+	log_warning("%s; looking for the guest by its name", why.text);
+	return find_by_name(state, event->guest_name, ledger, err);
+}
+
 /* The ledger's directory and the guest's ledger.  Return: 0, or -ENOENT (silent) */
 static int open_ledger(const struct event *event, struct state *state, struct ledger **ledger,
 		       struct err *err)
 {
-	char key[GUEST_NAME_SIZE];
 	int rc;
 
 	if (state_is_empty(event->kfs->rootfd))
@@ -368,8 +383,7 @@ static int open_ledger(const struct event *event, struct state *state, struct le
 	rc = state_open(event->kfs->rootfd, false, state, err);
 	if (rc < 0)
 		return rc;
-	guest_key(event, key, sizeof(key));
-	rc = find_ledger(state, key, ledger, err);
+	rc = find_ledger(event, state, ledger, err);
 	if (rc == 0 && (*ledger)->foreign_version)
 		return err_set(err, EEXIST,
 			       "the ledger was written by another version of libvirt-membacking "
@@ -377,18 +391,58 @@ static int open_ledger(const struct event *event, struct state *state, struct le
 	return rc;
 }
 
+/* Does the call belong to an earlier start of the guest than its ledger?  libvirt may be gone
+ * by the time its hook has its turn, and the guest be started anew */
+static bool is_late(const struct event *event, const struct ledger *ledger)
+{
+	if (!liveness_is_older(event->kfs, &ledger->driver))
+		return false;
+	log_info("libvirt was restarted since it called, and the guest started: its later ledger "
+		 "is left alone");
+	return true;
+}
+
+/* When libvirt says that a guest has ended its QEMU is gone, or can't be ended: then it has
+ * its memory, and what it held goes back when it is gone */
+static bool has_not_ended(const struct event *event, const struct ledger *ledger)
+{
+	if (ledger->phase == LEDGER_LEAVING || ledger->phase == LEDGER_RESERVED ||
+	    !liveness_qemu(event->kfs, ledger->name, NULL))
+		return false;
+	log_info("a QEMU of the guest runs: what it holds is given back when that has ended");
+	return true;
+}
+
+/* Does the ledger still have to be marked so? */
+static bool is_wanted(const struct event *event, enum ledger_phase phase,
+		      const struct ledger *ledger)
+{
+	if (phase == LEDGER_LEAVING)
+		return !is_late(event, ledger) && !has_not_ended(event, ledger);
+	/* Without its QEMU it would look dead, and be settled while it is being started */
+	return liveness_qemu(event->kfs, ledger->name, NULL);
+}
+
+/* Return: also -EALREADY if the ledger is left as it is, in @ledger nonetheless */
 static int mark(const struct event *event, enum ledger_phase phase, struct state *state,
 		struct ledger **ledger, struct err *err)
 {
 	cleanup_with(cleanup_ledger) struct ledger *found = NULL;
 	int rc = open_ledger(event, state, &found, err);
 
-	return rc < 0 ? rc : ledger_mark(state, found->uuid, phase, ledger, err);
+	if (rc < 0)
+		return rc;
+	if (is_wanted(event, phase, found))
+		return ledger_mark(state, found, phase, ledger, err);
+	*ledger = found;
+	found = NULL;
+	return -EALREADY;
 }
 
+/* There is no ledger, or it is left alone */
 static int none_is_fine(int rc)
 {
-	return rc == -ENOENT ? 0 : rc;
+	return rc == -ENOENT || rc == -EALREADY || rc == -ESTALE ? 0 : rc;
 }
 
 static bool holds_size(const struct ledger *ledger, uint64_t page_kib)
@@ -460,11 +514,16 @@ int event_release(const struct event *event, struct err *err)
 
 	if (rc < 0)
 		return none_is_fine(rc);
+	if (is_late(event, ledger) || has_not_ended(event, ledger))
+		return 0;
 	round_init(&round, event->kfs, &state, LOCK_DEADLINE_MS);
-	rc = round_settle_guest(&round, ledger->uuid, true, err);
+	rc = round_settle_guest(&round, ledger, true, err);
 	if (rc == 0)
 		log_info("released in %llu ms", (unsigned long long)(clock_ms() - begin));
-	return rc;
+	/* The next operation gives back what is in use for a little longer */
+	if (rc == -EAGAIN)
+		log_info("%s", err->text);
+	return rc == -EAGAIN ? 0 : rc;
 }
 
 static int append_step(struct step_list *list, const struct step *step)
@@ -552,7 +611,7 @@ static void finish(struct round *round, struct ledger *ledger)
 }
 
 /* Those who start after it switch on what it holds, if the lock can't be had now */
-static void finish_locked(const struct event *event, const char *uuid, struct state *state)
+static void finish_locked(const struct event *event, const struct ledger *own, struct state *state)
 {
 	cleanup_with(cleanup_round) struct round round = { 0 };
 	struct ledger *ledger;
@@ -560,9 +619,9 @@ static void finish_locked(const struct event *event, const char *uuid, struct st
 	int rc;
 
 	round_init(&round, event->kfs, state, EXTRA_LOCK_DEADLINE_MS);
-	rc = round_begin(&round, clock_ms() + EXTRA_LOCK_DEADLINE_MS, uuid, &err);
-	ledger = rc == 0 ? ledgers_find(&round.ledgers, uuid) : NULL;
-	if (ledger && !ledger->foreign_version)
+	rc = round_begin(&round, clock_ms() + EXTRA_LOCK_DEADLINE_MS, own->uuid, &err);
+	ledger = rc == 0 ? ledgers_find_uuid(&round.ledgers, own->uuid) : NULL;
+	if (ledger && !ledger->foreign_version && !strcmp(ledger->token, own->token))
 		finish(&round, ledger);
 	if (rc < 0)
 		log_warning("%s", err.text);
@@ -589,7 +648,7 @@ static int adopt(const struct event *event, const struct guest *guest, struct st
 		if (round)
 			finish(round, &ledger);
 		else
-			finish_locked(event, guest->uuid, state);
+			finish_locked(event, &ledger, state);
 	}
 	step_list_free(&ledger.list);
 	return rc == -EEXIST ? 0 : rc;
@@ -603,8 +662,10 @@ int event_reconnect(const struct event *event, struct err *err)
 	int rc = mark(event, LEDGER_RUNNING, &state, &ledger, err);
 
 	/* An empty one may be of a version that knew of nothing to hold */
-	if (rc != -ENOENT && (rc < 0 || ledger->list.n))
-		return rc;
+	if (rc != -ENOENT && rc != -EALREADY && (rc < 0 || ledger->list.n))
+		return none_is_fine(rc);
+	if (rc == -EALREADY && ledger->list.n)
+		return 0;
 	rc = guest_parse(event->xml, event->xml_len, &guest, err);
 	if (rc < 0)
 		return rc;

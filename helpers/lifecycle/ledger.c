@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -20,6 +21,7 @@
 
 /* A ledger of a guest with hundreds of cells on hundreds of nodes fits */
 #define LEDGER_SIZE_MAX (4u * 1024 * 1024)
+#define READ_TRIES	8
 
 static const char *const phase_names[] = {
 	[LEDGER_RESERVED] = "reserved",
@@ -95,6 +97,8 @@ static int fill(const json_t *root, struct ledger *ledger, struct err *err)
 		rc = read_phase(root, ledger, err);
 	if (rc == 0)
 		rc = read_process(root, "driver", &ledger->driver, err);
+	if (rc == 0 && json_object_get(root, "token"))
+		rc = json_copy_string(root, "token", ledger->token, sizeof(ledger->token), err);
 	if (rc == 0 && json_object_get(root, "reserving"))
 		rc = read_process(root, "reserving", &ledger->reserving, err);
 	if (rc == 0 && json_object_get(root, "no_ksm"))
@@ -111,13 +115,18 @@ int ledger_read(const struct state *state, const char *uuid, struct ledger **led
 	cleanup_free char *text = NULL;
 	struct ledger *result;
 	json_error_t problem;
+	int rc, tries = 0;
 	size_t len;
-	int rc;
 
-	rc = file_read_at(state->guestsfd, uuid, LEDGER_SIZE_MAX, &text, &len, err);
+	/* A signal is no reason to take it for damaged */
+	do {
+		rc = file_read_at(state->guestsfd, uuid, LEDGER_SIZE_MAX, &text, &len, err);
+	} while (rc == -EINTR && ++tries < READ_TRIES);
 	if (rc < 0)
 		return rc;
 	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &problem);
+	if (!root && json_error_code(&problem) == json_error_out_of_memory)
+		return err_set(err, ENOMEM, "out of memory");
 	if (!root)
 		return err_set(err, EINVAL, "/" STATE_DIR "/guests/%s is damaged: %s", uuid,
 			       problem.text);
@@ -155,6 +164,7 @@ static json_t *to_json(const struct ledger *ledger)
 		  json_put_string(root, "phase", ledger_phase_name(ledger->phase)) &&
 		  json_object_set_new(root, "id", json_integer(ledger->id)) == 0 &&
 		  put_process(root, "driver", &ledger->driver) &&
+		  (!*ledger->token || json_put_string(root, "token", ledger->token)) &&
 		  (!*ledger->no_ksm || json_put_string(root, "no_ksm", ledger->no_ksm)) &&
 		  json_object_set_new(root, "steps", step_list_to_json(&ledger->list)) == 0;
 
@@ -181,38 +191,114 @@ static int write_file(const struct state *state, const struct ledger *ledger, st
 	return 0;
 }
 
+/* ---- which incarnation ---- */
+
+static int new_token(struct ledger *ledger, struct err *err)
+{
+	unsigned char bytes[(LEDGER_TOKEN_SIZE - 1) / 2];
+	size_t i;
+
+	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+		return err_sys(err, errno, "no random numbers for the ledger");
+	for (i = 0; i < sizeof(bytes); i++)
+		snprintf(ledger->token + 2 * i, 3, "%02x", bytes[i]);
+	return 0;
+}
+
+static bool same_token(const struct ledger *a, const struct ledger *b)
+{
+	return !strcmp(a->token, b->token);
+}
+
+static int stale(const struct ledger *ledger, struct err *err)
+{
+	return err_set(err, ESTALE, "guest '%s' has a later ledger by now, which is left alone",
+		       ledger->name);
+}
+
+/* With the lock on the files.  Is the file still @ledger?  @found: As it is there; NULL where
+ * it can't be read: its content is known to those who write it, and it is replaced */
+static int find_same(const struct state *state, const struct ledger *ledger, struct ledger **found,
+		     struct err *err)
+{
+	int rc = ledger_read(state, ledger->uuid, found, err);
+
+	if (rc == -EINVAL)
+		return 0;
+	if (rc < 0)
+		return rc;
+	return !(*found)->foreign_version && same_token(*found, ledger) ? 0 : stale(ledger, err);
+}
+
+static int write_same(const struct state *state, const struct ledger *ledger, struct err *err)
+{
+	struct ledger *found = NULL;
+	int rc = find_same(state, ledger, &found, err);
+
+	ledger_free(found);
+	return rc < 0 ? rc : write_file(state, ledger, err);
+}
+
 int ledger_write(const struct state *state, const struct ledger *ledger, struct err *err)
 {
 	cleanup_lock int lock = state_lock_files(state, err);
 
-	return lock < 0 ? lock : write_file(state, ledger, err);
+	return lock < 0 ? lock : write_same(state, ledger, err);
 }
 
-static int adopt(const struct state *state, const struct ledger *ledger, struct err *err)
+/* ---- a guest's first ledger, and its next ones ---- */
+
+static int may_replace(const struct state *state, const struct ledger *ledger, struct err *err)
+{
+	struct ledger *found = NULL;
+	int rc = ledger_read(state, ledger->uuid, &found, err);
+
+	if (rc == 0 && found->foreign_version)
+		rc = ledger_other_version(found, err);
+	ledger_free(found);
+	return rc == -ENOENT ? 0 : rc;
+}
+
+int ledger_create(const struct state *state, struct ledger *ledger, struct err *err)
+{
+	cleanup_lock int lock = state_lock_files(state, err);
+	int rc = lock < 0 ? lock : may_replace(state, ledger, err);
+
+	if (rc == 0)
+		rc = new_token(ledger, err);
+	return rc < 0 ? rc : write_file(state, ledger, err);
+}
+
+static int adopt(const struct state *state, struct ledger *ledger, struct err *err)
 {
 	struct ledger *found = NULL;
 	int rc = ledger_read(state, ledger->uuid, &found, err);
 	bool holds = rc == 0 && (found->foreign_version || found->list.n);
 
+	/* An empty one is the same guest's */
+	if (rc == 0 && !holds)
+		snprintf(ledger->token, sizeof(ledger->token), "%s", found->token);
+	else if (rc == -ENOENT)
+		rc = new_token(ledger, err);
 	ledger_free(found);
-	if (rc < 0 && rc != -ENOENT)
+	if (rc < 0)
 		return rc;
 	if (holds)
 		return err_set(err, EEXIST, "guest '%s' has a ledger by now", ledger->name);
 	return write_file(state, ledger, err);
 }
 
-int ledger_adopt(const struct state *state, const struct ledger *ledger, struct err *err)
+int ledger_adopt(const struct state *state, struct ledger *ledger, struct err *err)
 {
 	cleanup_lock int lock = state_lock_files(state, err);
 
 	return lock < 0 ? lock : adopt(state, ledger, err);
 }
 
-static int read_and_mark(const struct state *state, const char *uuid, enum ledger_phase phase,
-			 struct ledger **ledger, struct err *err)
+static int read_and_mark(const struct state *state, const struct ledger *seen,
+			 enum ledger_phase phase, struct ledger **ledger, struct err *err)
 {
-	int rc = ledger_read(state, uuid, ledger, err);
+	int rc = ledger_read(state, seen->uuid, ledger, err);
 
 	if (rc < 0)
 		return rc;
@@ -220,16 +306,18 @@ static int read_and_mark(const struct state *state, const char *uuid, enum ledge
 		return err_set(err, EEXIST,
 			       "the ledger was written by another version of libvirt-membacking "
 			       "and is left alone");
+	if (!same_token(*ledger, seen))
+		return stale(seen, err);
 	(*ledger)->phase = phase;
 	return write_file(state, *ledger, err);
 }
 
-int ledger_mark(const struct state *state, const char *uuid, enum ledger_phase phase,
+int ledger_mark(const struct state *state, const struct ledger *seen, enum ledger_phase phase,
 		struct ledger **ledger, struct err *err)
 {
 	cleanup_lock int lock = state_lock_files(state, err);
 	struct ledger *found = NULL;
-	int rc = lock < 0 ? lock : read_and_mark(state, uuid, phase, &found, err);
+	int rc = lock < 0 ? lock : read_and_mark(state, seen, phase, &found, err);
 
 	if (rc == 0 && ledger)
 		*ledger = found;
@@ -241,13 +329,12 @@ int ledger_mark(const struct state *state, const char *uuid, enum ledger_phase p
 static int save_running(const struct state *state, struct ledger *ledger, struct err *err)
 {
 	struct ledger *found = NULL;
-	int rc = ledger_read(state, ledger->uuid, &found, err);
+	int rc = find_same(state, ledger, &found, err);
 
-	if (rc == 0 && found->phase == LEDGER_LEAVING)
+	if (rc == 0 && found && found->phase == LEDGER_LEAVING)
 		ledger->phase = LEDGER_LEAVING;
 	ledger_free(found);
-	/* One that has become unreadable is replaced: we know what is in it */
-	return rc == -ENOENT ? rc : write_file(state, ledger, err);
+	return rc < 0 ? rc : write_file(state, ledger, err);
 }
 
 int ledger_save_running(const struct state *state, struct ledger *ledger, struct err *err)
@@ -262,15 +349,31 @@ int ledger_save_running(const struct state *state, struct ledger *ledger, struct
 	return rc;
 }
 
-int ledger_remove(const struct state *state, const char *uuid, struct err *err)
+/* With the lock on the files */
+static int remove_file(const struct state *state, const char *uuid, struct err *err)
 {
-	cleanup_lock int lock = state_lock_files(state, err);
-
-	if (lock < 0)
-		return lock;
 	if (unlinkat(state->guestsfd, uuid, 0) < 0 && errno != ENOENT)
 		return err_sys(err, errno, "cannot remove /" STATE_DIR "/guests/%s", uuid);
 	return 0;
+}
+
+int ledger_remove(const struct state *state, const struct ledger *ledger, struct err *err)
+{
+	cleanup_lock int lock = state_lock_files(state, err);
+	struct ledger *found = NULL;
+	int rc = lock < 0 ? lock : find_same(state, ledger, &found, err);
+
+	ledger_free(found);
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc;
+	return remove_file(state, ledger->uuid, err);
+}
+
+int ledger_give_up(const struct state *state, const char *uuid, struct err *err)
+{
+	cleanup_lock int lock = state_lock_files(state, err);
+
+	return lock < 0 ? lock : remove_file(state, uuid, err);
 }
 
 int ledger_other_version(const struct ledger *ledger, struct err *err)
@@ -415,16 +518,40 @@ void ledgers_free(struct ledgers *ledgers)
 	*ledgers = (struct ledgers){ 0 };
 }
 
-struct ledger *ledgers_find(const struct ledgers *ledgers, const char *guest)
+struct ledger *ledgers_find_uuid(const struct ledgers *ledgers, const char *uuid)
 {
 	size_t i;
 
 	for (i = 0; i < ledgers->n; i++)
-		if (!strcasecmp(ledgers->list[i]->uuid, guest))
+		if (!strcasecmp(ledgers->list[i]->uuid, uuid))
 			return ledgers->list[i];
+	return NULL;
+}
+
+struct ledger *ledgers_find_name(const struct ledgers *ledgers, const char *name)
+{
+	size_t i;
+
 	for (i = 0; i < ledgers->n; i++)
-		if (!strcmp(ledgers->list[i]->name, guest))
+		if (!strcmp(ledgers->list[i]->name, name))
 			return ledgers->list[i];
+	return NULL;
+}
+
+struct ledger *ledgers_find(const struct ledgers *ledgers, const char *guest)
+{
+	struct ledger *found = ledgers_find_uuid(ledgers, guest);
+
+	return found ? found : ledgers_find_name(ledgers, guest);
+}
+
+const struct err *ledgers_damaged(const struct ledgers *ledgers, const char *uuid)
+{
+	size_t i;
+
+	for (i = 0; i < ledgers->n_damaged; i++)
+		if (!strcasecmp(ledgers->damaged[i].uuid, uuid))
+			return &ledgers->damaged[i].why;
 	return NULL;
 }
 

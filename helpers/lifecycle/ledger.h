@@ -27,6 +27,7 @@ struct state;
 #define LEDGER_OLDEST	    1
 #define LEDGER_BOOT_ID_SIZE 64
 #define LEDGER_WORD_SIZE    32
+#define LEDGER_TOKEN_SIZE   33
 
 enum ledger_phase {
 	LEDGER_RESERVED, /* by hand, ahead of a start */
@@ -39,6 +40,9 @@ enum ledger_phase {
  * struct ledger - What a guest holds
  * @foreign_version: Written by another version of this program: left alone, and
  *		nothing but @uuid and @name is known of it
+ * @token:	Which incarnation this is: made anew with each start and each reservation,
+ *		and compared by all that is written later.  Empty in ledgers of earlier
+ *		versions
  * @id:		libvirt's id at prepare: tells a second call for the same start
  *		from the next start
  * @driver:	Who called prepare
@@ -53,6 +57,7 @@ struct ledger {
 	char name[GUEST_NAME_SIZE];
 	bool foreign_version;
 	enum ledger_phase phase;
+	char token[LEDGER_TOKEN_SIZE];
 	int64_t id;
 	char boot_id[LEDGER_BOOT_ID_SIZE];
 	struct process driver;
@@ -87,26 +92,43 @@ int ledger_boot_id(const struct kfs *kfs, char boot_id[LEDGER_BOOT_ID_SIZE], str
 int ledger_read(const struct state *state, const char *uuid, struct ledger **ledger,
 		struct err *err);
 
+/**
+ * ledger_create() - The first write of a start, a reservation, or a guest that is adopted
+ *
+ * Under the host lock.  @ledger gets a token of its own.  A ledger that the guest had is
+ * replaced: the caller has settled it, or @ledger has what is left of it.  One that can't be
+ * read is not: what it holds would be lost.
+ * Return: also -EINVAL, -EEXIST (of another version)
+ */
+int ledger_create(const struct state *state, struct ledger *ledger, struct err *err);
+
+/**
+ * ledger_write() - Each later write
+ *
+ * Under the host lock.
+ * Return: also -ENOENT if the ledger is gone, and must not come back; -ESTALE if the file
+ * is a later ledger of the same guest
+ */
 int ledger_write(const struct state *state, const struct ledger *ledger, struct err *err);
 
 /**
- * ledger_adopt() - ledger_write() for a guest that runs and held nothing when that was looked at
+ * ledger_adopt() - The ledger of a guest that runs and held nothing when that was looked at
  *
- * Without the host lock.  Somebody may have reserved pages for it since: what is written
- * down of these must not be lost.
+ * Without the host lock.  Pages may have been reserved for it since: what is written
+ * down of these must not be lost.  @ledger gets its token.
  * Return: also -EEXIST, if its ledger holds something by now: that stays
  */
-int ledger_adopt(const struct state *state, const struct ledger *ledger, struct err *err);
+int ledger_adopt(const struct state *state, struct ledger *ledger, struct err *err);
 
 /**
  * ledger_mark() - Change the phase of a guest's ledger and nothing else
- * @uuid:	Whose
+ * @seen:	The ledger as it was read before
  * @ledger:	Result: the ledger as it is then; may be NULL
  *
  * Without the host lock.  Whoever appends to the ledger meanwhile loses nothing.
- * Return: 0, -ENOENT, -EEXIST (of another version), ...
+ * Return: 0, -ENOENT, -ESTALE (a later one), -EEXIST (of another version), ...
  */
-int ledger_mark(const struct state *state, const char *uuid, enum ledger_phase phase,
+int ledger_mark(const struct state *state, const struct ledger *seen, enum ledger_phase phase,
 		struct ledger **ledger, struct err *err);
 
 /**
@@ -114,11 +136,18 @@ int ledger_mark(const struct state *state, const char *uuid, enum ledger_phase p
  *
  * Under the host lock.  If its end was marked meanwhile, that stays, in @ledger too.
  * Return: also -ECANCELED, when its end was marked: all is written down nonetheless;
- * -ENOENT if there is no such ledger any more
+ * -ENOENT if there is no such ledger any more; -ESTALE as ledger_write()
  */
 int ledger_save_running(const struct state *state, struct ledger *ledger, struct err *err);
 
-int ledger_remove(const struct state *state, const char *uuid, struct err *err);
+/**
+ * ledger_remove() - Remove the ledger of a guest that holds nothing any more
+ * Return: 0 also if it is gone; -ESTALE as ledger_write()
+ */
+int ledger_remove(const struct state *state, const struct ledger *ledger, struct err *err);
+
+/* Remove a ledger that can't be read, or is another version's */
+int ledger_give_up(const struct state *state, const char *uuid, struct err *err);
 
 /**
  * ledgers_read() - All of them, by rising UUID
@@ -130,8 +159,15 @@ int ledger_remove(const struct state *state, const char *uuid, struct err *err);
 int ledgers_read(const struct state *state, bool clean, struct ledgers *ledgers, struct err *err);
 void ledgers_free(struct ledgers *ledgers);
 
-/* By UUID in any case, or by name; NULL if there is none */
+/* NULL if there is none.  A guest's name may look like another's UUID */
+struct ledger *ledgers_find_uuid(const struct ledgers *ledgers, const char *uuid);
+struct ledger *ledgers_find_name(const struct ledgers *ledgers, const char *name);
+
+/* What a person has typed: a UUID in any case; else a name */
 struct ledger *ledgers_find(const struct ledgers *ledgers, const char *guest);
+
+/* Why the ledger with this UUID can't be read; NULL: it can, or there is none */
+const struct err *ledgers_damaged(const struct ledgers *ledgers, const char *uuid);
 
 /* Takes @ledger out of @ledgers; the caller owns it then */
 void ledgers_take(struct ledgers *ledgers, const struct ledger *ledger);

@@ -157,6 +157,13 @@ struct process liveness_self(const struct kfs *kfs)
 	return self;
 }
 
+bool liveness_is_older(const struct kfs *kfs, const struct process *driver)
+{
+	uint64_t own = driver->pid && driver->start ? start_time(kfs, getpid()) : 0;
+
+	return own && own < driver->start;
+}
+
 bool liveness_process(const struct kfs *kfs, const struct process *process)
 {
 	uint64_t start = process->pid ? start_time(kfs, process->pid) : 0;

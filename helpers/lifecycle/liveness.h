@@ -45,6 +45,14 @@ struct process liveness_parent(const struct kfs *kfs);
 /* This process */
 struct process liveness_self(const struct kfs *kfs);
 
+/**
+ * liveness_is_older() - Was this process started before @driver was?
+ *
+ * Then an earlier driver called it: libvirt was restarted while the hook ran, and what
+ * @driver has to do with the guest is later than what the hook was called for.
+ */
+bool liveness_is_older(const struct kfs *kfs, const struct process *driver);
+
 /* Does exactly this process still exist? */
 bool liveness_process(const struct kfs *kfs, const struct process *process);
 

@@ -18,7 +18,7 @@ static int give_up(struct round *round, const char *uuid, struct settled *settle
 	int rc = state_lock(round->state, clock_ms() + round->lock_deadline_ms, err);
 
 	if (rc == 0)
-		rc = ledger_remove(round->state, uuid, err);
+		rc = ledger_give_up(round->state, uuid, err);
 	state_unlock(round->state);
 	settled->complete = rc == 0;
 	snprintf(
@@ -27,10 +27,10 @@ static int give_up(struct round *round, const char *uuid, struct settled *settle
 	return rc;
 }
 
-static int settle(struct round *round, const char *uuid, bool force, struct settled *settled,
-		  struct err *err)
+static int settle(struct round *round, const struct ledger *ledger, bool force,
+		  struct settled *settled, struct err *err)
 {
-	int rc = round_settle_guest(round, uuid, force, err);
+	int rc = round_settle_guest(round, ledger, force, err);
 
 	settled->complete = rc == 0;
 	if (rc != -EAGAIN)
@@ -46,7 +46,7 @@ static int release_ledger(struct round *round, const struct ledger *ledger, bool
 	snprintf(settled->name, sizeof(settled->name), "%s", ledger->name);
 	snprintf(settled->uuid, sizeof(settled->uuid), "%s", ledger->uuid);
 	if (!ledger->foreign_version)
-		return settle(round, ledger->uuid, force, settled, err);
+		return settle(round, ledger, force, settled, err);
 	if (force)
 		return give_up(round, ledger->uuid, settled, err);
 	return ledger_other_version(ledger, err);

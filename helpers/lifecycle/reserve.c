@@ -81,15 +81,13 @@ static int being_started(const struct ledger *own, struct err *err)
 static int find_own(const struct reservation *r, struct ledger **own, struct err *err)
 {
 	const struct round *round = r->round;
-	struct ledger *found = ledgers_find(&round->ledgers, r->guest->uuid);
-	size_t i;
+	struct ledger *found = ledgers_find_uuid(&round->ledgers, r->guest->uuid);
+	const struct err *damaged = ledgers_damaged(&round->ledgers, r->guest->uuid);
 
 	*own = NULL;
-	for (i = 0; i < round->ledgers.n_damaged; i++)
-		if (!strcasecmp(round->ledgers.damaged[i].uuid, r->guest->uuid))
-			return err_set(err, EINVAL, "guest '%s': %.1024s", r->guest->name,
-				       round->ledgers.damaged[i].why.text);
-	if (!found || strcasecmp(found->uuid, r->guest->uuid))
+	if (damaged)
+		return err_set(err, EINVAL, "guest '%s': %.1024s", r->guest->name, damaged->text);
+	if (!found)
 		return 0;
 	if (found->foreign_version)
 		return ledger_other_version(found, err);
@@ -130,7 +128,9 @@ static int open_ledger(struct reservation *r, struct ledger *own, enum ledger_ph
 	r->ledger->alive = true;
 	r->ledger->reserving = liveness_self(r->round->kfs);
 	r->before = r->ledger->list.n;
-	return 0;
+	/* A hook of an earlier start must not take this for what it was called for */
+	return phase == LEDGER_RESERVED || !own ? ledger_create(r->round->state, r->ledger, err) :
+						  0;
 }
 
 /* What is reserved already is not asked for a second time */
@@ -197,7 +197,7 @@ static void forget(struct reservation *r)
 	if (!r->existed && r->ledger->phase == LEDGER_RESERVED)
 		r->ledger->phase = LEDGER_LEAVING;
 	if (!r->existed && !r->ledger->list.n)
-		rc = ledger_remove(r->round->state, r->ledger->uuid, &why);
+		rc = ledger_remove(r->round->state, r->ledger, &why);
 	else if (r->ledger->phase == LEDGER_RUNNING)
 		rc = ledger_save_running(r->round->state, r->ledger, &why);
 	else
@@ -384,8 +384,6 @@ static int plug_in_round(struct reservation *r, struct err *err)
 		rc = make_plan(r, err);
 	if (rc == 0)
 		rc = open_ledger(r, own, LEDGER_RUNNING, err);
-	if (rc == 0 && !r->existed)
-		rc = ledger_write(r->round->state, r->ledger, err);
 	if (rc == 0)
 		rc = grow(r, err);
 	if (rc < 0)

@@ -124,12 +124,14 @@ static void count_guests(struct step_ctx *ctx, struct step_guests *guests)
 }
 
 /* If libvirt's driver died meanwhile, another operation may have settled us: the
- * pages are gone then, and only they know how many */
+ * pages are gone then, and only they know how many.  The guest may even have been started
+ * again, and have a later ledger */
 static int still_ours(struct run *run, struct err *err)
 {
-	const struct ledger *found = ledgers_find(&run->round->ledgers, run->ledger->uuid);
+	const struct ledger *found = ledgers_find_uuid(&run->round->ledgers, run->ledger->uuid);
 
-	if (found && found->phase == run->ledger->phase &&
+	if (found && !strcmp(found->token, run->ledger->token) &&
+	    found->phase == run->ledger->phase &&
 	    found->reserving.pid == run->ledger->reserving.pid &&
 	    found->reserving.start == run->ledger->reserving.start)
 		return 0;
@@ -240,7 +242,7 @@ int round_refresh(struct round *round, struct err *err)
 /* The host as it is now, with @ledger in the place of its copy from the file */
 static int look_again(struct round *round, struct ledger *ledger, struct err *err)
 {
-	struct ledger *copy = ledgers_find(&round->ledgers, ledger->uuid);
+	struct ledger *copy = ledgers_find_uuid(&round->ledgers, ledger->uuid);
 
 	if (copy && copy != ledger) {
 		ledgers_take(&round->ledgers, copy);
@@ -329,20 +331,25 @@ int round_settle(struct round *round, struct ledger *ledger, enum undo_reason re
 	rc = step_list_undo(&run.ctx, &ledger->list, 0, reason, err);
 	note_kept(round);
 	if (rc == 0)
-		rc = ledger_remove(round->state, ledger->uuid, err);
+		rc = ledger_remove(round->state, ledger, err);
 	if (rc == 0)
 		settle_shared(round);
 	return rc;
 }
 
-/* A failure may have been that of taking the lock again */
-static int lock_again(struct round *round)
+/* A failure may have been that of taking the lock again.  Then all is read anew: what other
+ * guests were promised meanwhile, and whether the ledger is still ours */
+static int lock_again(struct run *run)
 {
+	struct round *round = run->round;
 	struct err err;
-	int rc = 0;
+	int rc;
 
-	if (round->state->lockfd < 0)
-		rc = state_lock(round->state, clock_ms() + round->lock_deadline_ms, &err);
+	if (round->state->lockfd >= 0)
+		return 0;
+	rc = round_begin(round, clock_ms() + round->lock_deadline_ms, run->ledger->uuid, &err);
+	if (rc == 0)
+		rc = still_ours(run, &err);
 	if (rc < 0)
 		log_error("%s; what was prepared is given back by the next operation", err.text);
 	return rc;
@@ -352,14 +359,14 @@ int round_apply(struct round *round, struct ledger *ledger, uint64_t deadline, s
 {
 	struct err ignored;
 	struct run run;
-	int rc = ledger_write(round->state, ledger, err);
+	int rc = ledger_create(round->state, ledger, err);
 
 	if (rc < 0)
 		return rc;
 	start_run(&run, round, ledger, deadline);
 	rc = step_list_apply(&run.ctx, &ledger->list, 0, err);
 	/* Cancelled: whoever settled it has the ledger */
-	if (rc == 0 || rc == -ECANCELED || lock_again(round) < 0)
+	if (rc == 0 || rc == -ECANCELED || lock_again(&run) < 0)
 		return rc;
 	if (round_settle(round, ledger, UNDO_ROLLBACK, &ignored) < 0)
 		log_warning("%s", ignored.text);
@@ -430,7 +437,7 @@ int round_extend(struct round *round, struct ledger *ledger, size_t first, uint6
 	rc = save(&run.ctx, err);
 	if (rc == 0)
 		rc = step_list_apply(&run.ctx, &ledger->list, first, err);
-	if (rc == 0 || rc == -ECANCELED || lock_again(round) < 0)
+	if (rc == 0 || rc == -ECANCELED || lock_again(&run) < 0)
 		return rc;
 	if (round_give_back(round, ledger, first, &ignored) < 0)
 		log_warning("%s", ignored.text);
@@ -527,7 +534,7 @@ static void drop_other_boots(struct round *round, bool change)
 			int rc = undo_after_boot(round, ledger, &err);
 
 			if (rc == 0)
-				rc = ledger_remove(round->state, ledger->uuid, &err);
+				rc = ledger_remove(round->state, ledger, &err);
 			if (rc < 0)
 				log_warning("%s", err.text);
 			else
@@ -547,10 +554,18 @@ static void confirm_chunks(struct round *round)
 	struct err err;
 	size_t i;
 
-	for (i = 0; i < round->ledgers.n; i++)
-		if (confirm(round, round->ledgers.list[i]) &&
-		    ledger_write(round->state, round->ledgers.list[i], &err) < 0)
+	for (i = 0; i < round->ledgers.n; i++) {
+		struct ledger *ledger = round->ledgers.list[i];
+		int rc = 0;
+
+		if (confirm(round, ledger))
+			rc = ledger->phase == LEDGER_RUNNING ?
+				     ledger_save_running(round->state, ledger, &err) :
+				     ledger_write(round->state, ledger, &err);
+		/* Cancelled: its end was marked at this moment, and all is written down */
+		if (rc < 0 && rc != -ECANCELED)
 			log_warning("%s", err.text);
+	}
 }
 
 /* Once, however many rounds an operation takes */
@@ -699,11 +714,17 @@ static int check_gone(const struct round *round, const struct ledger *ledger, st
 	return 0;
 }
 
-static int settle_in_round(struct round *round, const char *uuid, bool force, struct err *err)
+static int settle_in_round(struct round *round, const struct ledger *seen, bool force,
+			   struct err *err)
 {
-	struct ledger *ledger = ledgers_find(&round->ledgers, uuid);
+	struct ledger *ledger = ledgers_find_uuid(&round->ledgers, seen->uuid);
 	int rc;
 
+	if (ledger && strcmp(ledger->token, seen->token) != 0) {
+		log_info("guest '%s' was started again: its later ledger is left alone",
+			 ledger->name);
+		return 0;
+	}
 	if (!ledger)
 		return 0;
 	rc = force ? 0 : check_gone(round, ledger, err);
@@ -716,30 +737,32 @@ static int settle_in_round(struct round *round, const char *uuid, bool force, st
 	return 0;
 }
 
-/* One round.  @uuid: NULL for all that are not alive */
-static int settle_once(struct round *round, const char *uuid, bool force, struct err *err)
+/* One round.  @seen: NULL for all that are not alive */
+static int settle_once(struct round *round, const struct ledger *seen, bool force, struct err *err)
 {
-	int rc = round_begin(round, clock_ms() + round->lock_deadline_ms, uuid, err);
+	int rc = round_begin(round, clock_ms() + round->lock_deadline_ms, seen ? seen->uuid : NULL,
+			     err);
 	size_t i;
 
-	if (rc == 0 && uuid)
-		rc = settle_in_round(round, uuid, force, err);
-	if (rc == 0 && !uuid && round->config)
+	if (rc == 0 && seen)
+		rc = settle_in_round(round, seen, force, err);
+	if (rc == 0 && !seen && round->config)
 		sweep_stores(round);
 	round_end(round);
-	for (i = 0; rc == 0 && !uuid && i < round->n_settled; i++)
+	for (i = 0; rc == 0 && !seen && i < round->n_settled; i++)
 		if (!round->settled[i].complete)
 			rc = -EAGAIN;
 	return rc;
 }
 
 /* Without the lock while pages are waited for */
-static int settle_patiently(struct round *round, const char *uuid, bool force, struct err *err)
+static int settle_patiently(struct round *round, const struct ledger *seen, bool force,
+			    struct err *err)
 {
 	uint64_t deadline = clock_ms() + RELEASE_WAIT_MS;
 
 	for (;;) {
-		int rc = settle_once(round, uuid, force, err);
+		int rc = settle_once(round, seen, force, err);
 
 		if (rc != -EAGAIN || !clock_left_ms(deadline))
 			return rc;
@@ -747,9 +770,10 @@ static int settle_patiently(struct round *round, const char *uuid, bool force, s
 	}
 }
 
-int round_settle_guest(struct round *round, const char *uuid, bool force, struct err *err)
+int round_settle_guest(struct round *round, const struct ledger *ledger, bool force,
+		       struct err *err)
 {
-	return settle_patiently(round, uuid, force, err);
+	return settle_patiently(round, ledger, force, err);
 }
 
 int round_settle_all(struct round *round, struct err *err)

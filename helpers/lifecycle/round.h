@@ -136,13 +136,15 @@ int round_settle(struct round *round, struct ledger *ledger, enum undo_reason re
 
 /**
  * round_settle_guest() - Settle one guest in rounds of its own
+ * @ledger:	As it was read: a later one of the same guest is left alone
  * @force:	Even if it is alive.  A reservation by hand needs no force
  *
  * Pages that are not idle yet are waited for a moment, without the lock.
  * Return: 0 also when there is no such ledger (any more); -EAGAIN as
  * round_settle(); -EBUSY with who keeps the guest alive
  */
-int round_settle_guest(struct round *round, const char *uuid, bool force, struct err *err);
+int round_settle_guest(struct round *round, const struct ledger *ledger, bool force,
+		       struct err *err);
 
 /**
  * round_settle_all() - Settle all that are not alive, and nothing else

@@ -74,7 +74,7 @@ static bool is_of_living(const struct round *round, char **running, size_t n_run
 		if (is_of_ledger(round->ledgers.list[i], directory))
 			return true;
 	for (i = 0; i < n_running; i++)
-		if (!ledgers_find(&round->ledgers, running[i]) &&
+		if (!ledgers_find_name(&round->ledgers, running[i]) &&
 		    store_directory_of(directory, running[i]))
 			return true;
 	return false;

@@ -229,7 +229,7 @@ static void test_release_waits(void)
 	OK(&h, event_prepare, "a", A_XML);
 	fake_use(&h.fk, 0, PAGE_2M, 30);
 	OK(&h, event_stopped, "a", A_XML);
-	CU_ASSERT_EQUAL(run(&h, event_release, "a", A_XML), -EAGAIN);
+	OK(&h, event_release, "a", A_XML);
 	says(&h, "30 page(s) of 2048 KiB on node 0 are still in use");
 	CU_ASSERT(clock_ms() - begin >= 1000);
 	check_phase(&h, UUID_A, "leaving");
@@ -252,7 +252,7 @@ static void test_start_with_a_leftover(void)
 	OK(&h, event_prepare, "a", A_XML);
 	fake_use(&h.fk, 0, PAGE_2M, 30);
 	OK(&h, event_stopped, "a", A_XML);
-	CU_ASSERT_EQUAL(run(&h, event_release, "a", A_XML), -EAGAIN);
+	OK(&h, event_release, "a", A_XML);
 	if (OK(&h, event_prepare, "a", A_XML_AGAIN)) {
 		fake_pool_is(&h.fk, 0, PAGE_2M, 130, 100, 0);
 		fake_unuse(&h.fk, 0, PAGE_2M, 30);
@@ -294,6 +294,7 @@ static void test_broken_xml(void)
 		"<domain><name>a</name><uuid>../../../etc/passwd</uuid></domain>",
 	};
 	struct house h;
+	pid_t qemu;
 	size_t i;
 
 	for (i = 0; i < ROWS(xmls); i++) {
@@ -302,8 +303,10 @@ static void test_broken_xml(void)
 		says(&h, "guest 'a'");
 		CU_ASSERT_FALSE(fake_exists(&h.fk, "run/libvirt-membacking"));
 		OK(&h, event_prepare, "a", A_XML);
+		qemu = fake_qemu(&h.fk, "a");
 		UNIT_CHECK(run(&h, event_started, "a", xmls[i]) == 0, "%zu: %s", i, h.err.text);
 		check_phase(&h, UUID_A, "running");
+		fake_end(&h.fk, qemu);
 		UNIT_CHECK(run(&h, event_stopped, "a", xmls[i]) == 0, "%zu: %s", i, h.err.text);
 		check_phase(&h, UUID_A, "leaving");
 		UNIT_CHECK(run(&h, event_release, "a", xmls[i]) == 0, "%zu: %s", i, h.err.text);
@@ -600,6 +603,118 @@ static void test_killed(void)
 	}
 }
 
+/* ---- hooks that come late ---- */
+
+/* The guest was started again, and has not touched all of its pages */
+static void test_late_end(void)
+{
+	struct house h;
+	pid_t qemu;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	qemu = start_qemu(&h, "a", 0, 40);
+	OK(&h, event_started, "a", A_XML);
+	OK(&h, event_stopped, "a", A_XML);
+	check_phase(&h, UUID_A, "running");
+	OK(&h, event_release, "a", A_XML);
+	check_phase(&h, UUID_A, "running");
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 60, 0);
+	/* by its name likewise */
+	OK(&h, event_release, "a", "<domain");
+	OK(&h, event_prepare, "b", B_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 160, 0);
+	OK(&h, event_release, "b", B_XML);
+	end_qemu(&h, qemu, 0, 40);
+	OK(&h, event_release, "a", A_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	close_house(&h);
+}
+
+/* Hooks that an earlier libvirt called, and which had their turn only now */
+static void test_outlived(void)
+{
+	struct house h;
+
+	open_house(&h);
+	fake_put_stat(&h.fk, getpid(), 4710);
+	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -ECANCELED);
+	says(&h, "libvirt was restarted");
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	fake_put_stat(&h.fk, getpid(), 4711);
+	OK(&h, event_prepare, "a", A_XML);
+	fake_put_stat(&h.fk, getpid(), 4710);
+	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML_AGAIN), -ECANCELED);
+	OK(&h, event_prepare, "a", XML(5, "a", UUID_A, 200, ""));
+	OK(&h, event_stopped, "a", A_XML);
+	OK(&h, event_release, "a", A_XML);
+	check_phase(&h, UUID_A, "prepared");
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	fake_put_stat(&h.fk, getpid(), 5000);
+	OK(&h, event_release, "a", A_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	close_house(&h);
+}
+
+/* A guest without its QEMU does not run: marked so it would look dead */
+static void test_late_started(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, event_started, "a", A_XML);
+	OK(&h, event_reconnect, "a", A_XML);
+	check_phase(&h, UUID_A, "prepared");
+	OK(&h, event_prepare, "b", B_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 200, 0);
+	close_house(&h);
+}
+
+/* The hook has nothing but the name of a guest with XML that we refuse, and that is the UUID
+ * of another one */
+static void test_named_like_a_uuid(void)
+{
+	struct house h;
+	pid_t qemu;
+
+	open_house(&h);
+	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, event_stopped, UUID_B, "<domain");
+	OK(&h, event_release, UUID_B, "<domain");
+	OK(&h, event_release, UUID_B, XML(9, UUID_B, UUID_A, 200, ""));
+	check_phase(&h, UUID_B, "prepared");
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	/* one that has a ledger of its own */
+	OK(&h, event_prepare, UUID_B, XML(9, UUID_B, UUID_A, 200, PAGES(2, "M") ON_NODE(0)));
+	qemu = fake_qemu(&h.fk, UUID_B);
+	OK(&h, event_started, UUID_B, "<domain");
+	check_phase(&h, UUID_A, "running");
+	check_phase(&h, UUID_B, "prepared");
+	fake_end(&h.fk, qemu);
+	OK(&h, event_release, UUID_B, "<domain");
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	check_phase(&h, UUID_B, "prepared");
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	close_house(&h);
+}
+
+/* A guest called "driver" has the driver's PID file, but not its life */
+static void test_called_driver(void)
+{
+	struct house h;
+
+	open_house(&h);
+	OK(&h, event_prepare, "driver", XML(1, "driver", UUID_A, 200, PAGES(2, "M") ON_NODE(0)));
+	OK(&h, event_stopped, "driver", XML(1, "driver", UUID_A, 200, ""));
+	check_phase(&h, UUID_A, "leaving");
+	OK(&h, event_release, "driver", XML(1, "driver", UUID_A, 200, ""));
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	close_house(&h);
+}
+
 /* ---- ledgers that are not as they should be ---- */
 
 static void test_other_boot(void)
@@ -665,22 +780,27 @@ static void test_damaged_ledger(void)
 	}
 }
 
-/* A guest whose own ledger is damaged: what it held is lost, but a start that
- * overwrote it silently would leave that to nobody.  Either way a clear word */
+/* A start must not overwrite it: what it holds would be lost.  So it is refused */
 static void test_own_damaged_ledger(void)
 {
+	char text[64];
 	struct house h;
 
 	open_house(&h);
 	put_ledger(&h, UUID_A, "{");
-	if (run(&h, event_prepare, "a", A_XML) < 0) {
-		says(&h, "guest 'a'");
-		says(&h, "damaged");
-		fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-	} else {
-		check_phase(&h, UUID_A, "prepared");
-		fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
-	}
+	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -EINVAL);
+	says(&h, "guest 'a'");
+	says(&h, "damaged");
+	says(&h, "virt-membacking release " UUID_A " --force");
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	/* what asks for nothing of ours is not refused for it */
+	OK(&h, event_prepare, "a", XML(5, "a", UUID_A, 200, ""));
+	run(&h, event_started, "a", A_XML);
+	run(&h, event_reconnect, "a", A_XML);
+	run(&h, event_stopped, "a", A_XML);
+	run(&h, event_release, "a", A_XML);
+	ledger_text(&h, UUID_A, text, sizeof(text));
+	UNIT_CHECK_STR(text, "{", "the ledger");
 	close_house(&h);
 }
 
@@ -773,6 +893,11 @@ static CU_TestInfo tests[] = {
 	{ "QEMU died", test_qemu_died },
 	{ "a reservation lives", test_reserved_lives },
 	{ "killed at the kernel's write", test_killed },
+	{ "the end of an earlier start", test_late_end },
+	{ "libvirt was restarted meanwhile", test_outlived },
+	{ "started without a QEMU", test_late_started },
+	{ "a name like a UUID", test_named_like_a_uuid },
+	{ "a guest called driver", test_called_driver },
 	{ "a ledger of another boot", test_other_boot },
 	{ "a ledger of another version", test_foreign_version },
 	{ "a damaged ledger", test_damaged_ledger },

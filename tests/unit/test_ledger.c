@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/file.h"
 #include "base/lock.h"
 #include "kernel/kfs.h"
 #include "lifecycle/state.h"
@@ -98,12 +99,13 @@ static void test_round_trip(void)
 
 		ledger.phase = phases[i % ROWS(phases)];
 		ledger.id = (int64_t)i - 1;
-		UNIT_CHECK(ledger_write(&s.state, &ledger, &s.err) == 0, "%s", s.err.text);
+		UNIT_CHECK(ledger_create(&s.state, &ledger, &s.err) == 0, "%s", s.err.text);
 		if (!UNIT_CHECK(ledger_read(&s.state, UUID_A, &copy, &s.err) == 0, "%s",
 				s.err.text))
 			continue;
 		UNIT_CHECK_STR(copy->name, names[i], "name");
 		UNIT_CHECK_STR(copy->uuid, UUID_A, "uuid");
+		UNIT_CHECK_STR(copy->token, ledger.token, "token");
 		UNIT_CHECK_STR(copy->boot_id, ledger.boot_id, "boot");
 		CU_ASSERT_EQUAL(copy->phase, ledger.phase);
 		CU_ASSERT_EQUAL(copy->id, ledger.id);
@@ -116,10 +118,10 @@ static void test_round_trip(void)
 		step_list_free(&ledger.list);
 	}
 	CU_ASSERT_FALSE(exists(&s, UUID_A ".new"));
-	UNIT_CHECK(ledger_remove(&s.state, UUID_A, &s.err) == 0, "%s", s.err.text);
+	UNIT_CHECK(ledger_give_up(&s.state, UUID_A, &s.err) == 0, "%s", s.err.text);
 	CU_ASSERT_FALSE(exists(&s, UUID_A));
 	/* once more is no failure: others may have been quicker */
-	UNIT_CHECK(ledger_remove(&s.state, UUID_A, &s.err) == 0, "%s", s.err.text);
+	UNIT_CHECK(ledger_give_up(&s.state, UUID_A, &s.err) == 0, "%s", s.err.text);
 	close_shelf(&s);
 }
 
@@ -226,8 +228,8 @@ static void test_all(void)
 	UNIT_CHECK(ledgers_read(&s.state, true, &ledgers, &s.err) == 0, "%s", s.err.text);
 	CU_ASSERT_EQUAL(ledgers.n, 0);
 	ledgers_free(&ledgers);
-	CU_ASSERT_EQUAL(ledger_write(&s.state, &b, &s.err), 0);
-	CU_ASSERT_EQUAL(ledger_write(&s.state, &a, &s.err), 0);
+	CU_ASSERT_EQUAL(ledger_create(&s.state, &b, &s.err), 0);
+	CU_ASSERT_EQUAL(ledger_create(&s.state, &a, &s.err), 0);
 	put(&s, "cccccccc-cdaf-9455-926a-d65c16db1809", "{");
 	put(&s, "dddddddd-cdaf-9455-926a-d65c16db1809.new", "{ half");
 	put(&s, "README.new", "not ours");
@@ -240,6 +242,11 @@ static void test_all(void)
 	CU_ASSERT_PTR_EQUAL(found, ledgers.list[0]);
 	CU_ASSERT_PTR_EQUAL(ledgers_find(&ledgers, UUID_A), ledgers.list[0]);
 	CU_ASSERT_PTR_EQUAL(ledgers_find(&ledgers, "first"), ledgers.list[0]);
+	/* where it is known what is asked for, the one is never taken for the other */
+	CU_ASSERT_PTR_EQUAL(ledgers_find_uuid(&ledgers, UUID_A), ledgers.list[0]);
+	CU_ASSERT_PTR_EQUAL(ledgers_find_name(&ledgers, UUID_A), ledgers.list[1]);
+	CU_ASSERT_PTR_NULL(ledgers_find_uuid(&ledgers, "first"));
+	CU_ASSERT_PTR_NULL(ledgers_find_name(&ledgers, UUID_B));
 	CU_ASSERT_PTR_NULL(ledgers_find(&ledgers, "First"));
 	CU_ASSERT_PTR_NULL(ledgers_find(&ledgers, ""));
 	ledgers_take(&ledgers, found);
@@ -266,13 +273,13 @@ static void test_unwritable(void)
 
 	open_shelf(&s);
 	CU_ASSERT_EQUAL_FATAL(mkdirat(s.state.guestsfd, UUID_A ".new", 0755), 0);
-	UNIT_CHECK(ledger_write(&s.state, &a, &s.err) < 0, "onto a directory");
+	UNIT_CHECK(ledger_create(&s.state, &a, &s.err) < 0, "onto a directory");
 	UNIT_CHECK(strstr(s.err.text, "the ledger in /run/libvirt-membacking/guests cannot be "
 				      "written"),
 		   "%s", s.err.text);
 	/* The former content stays whole when a write fails */
 	CU_ASSERT_EQUAL_FATAL(unlinkat(s.state.guestsfd, UUID_A ".new", AT_REMOVEDIR), 0);
-	CU_ASSERT_EQUAL(ledger_write(&s.state, &a, &s.err), 0);
+	CU_ASSERT_EQUAL(ledger_create(&s.state, &a, &s.err), 0);
 	CU_ASSERT_EQUAL_FATAL(mkdirat(s.state.guestsfd, UUID_A ".new", 0755), 0);
 	a.phase = LEDGER_LEAVING;
 	CU_ASSERT(ledger_write(&s.state, &a, &s.err) < 0);
@@ -311,6 +318,111 @@ static void test_adopt(void)
 	close_shelf(&s);
 }
 
+/* One that was removed, by others who settled it, must not come back */
+static void test_removed(void)
+{
+	struct ledger a = sample(UUID_A, "g");
+	struct shelf s;
+
+	open_shelf(&s);
+	CU_ASSERT_EQUAL(ledger_save_running(&s.state, &a, &s.err), -ENOENT);
+	CU_ASSERT_EQUAL(ledger_create(&s.state, &a, &s.err), 0);
+	CU_ASSERT_EQUAL(ledger_give_up(&s.state, UUID_A, &s.err), 0);
+	CU_ASSERT_EQUAL(ledger_save_running(&s.state, &a, &s.err), -ENOENT);
+	CU_ASSERT_EQUAL(ledger_write(&s.state, &a, &s.err), -ENOENT);
+	CU_ASSERT_EQUAL(ledger_mark(&s.state, &a, LEDGER_RUNNING, NULL, &s.err), -ENOENT);
+	CU_ASSERT_EQUAL(ledger_remove(&s.state, &a, &s.err), 0);
+	CU_ASSERT_FALSE(exists(&s, UUID_A));
+	step_list_free(&a.list);
+	close_shelf(&s);
+}
+
+static void check_left_alone(struct shelf *s, struct ledger *old, const char *token)
+{
+	struct ledger *now = NULL;
+
+	CU_ASSERT_EQUAL(ledger_write(&s->state, old, &s->err), -ESTALE);
+	UNIT_CHECK(strstr(s->err.text, "guest 'g' has a later ledger"), "%s", s->err.text);
+	CU_ASSERT_EQUAL(ledger_save_running(&s->state, old, &s->err), -ESTALE);
+	CU_ASSERT_EQUAL(ledger_mark(&s->state, old, LEDGER_LEAVING, NULL, &s->err), -ESTALE);
+	CU_ASSERT_EQUAL(ledger_remove(&s->state, old, &s->err), -ESTALE);
+	CU_ASSERT_EQUAL_FATAL(ledger_read(&s->state, UUID_A, &now, &s->err), 0);
+	UNIT_CHECK_STR(now->token, token, "the later one's");
+	CU_ASSERT_EQUAL(now->phase, LEDGER_PREPARED);
+	ledger_free(now);
+}
+
+/* The guest was started again: what an earlier operation still writes is not for this one */
+static void test_later_ledger(void)
+{
+	struct ledger old = sample(UUID_A, "g"), later = sample(UUID_A, "g");
+	struct ledger before_tokens = sample(UUID_A, "g");
+	struct shelf s;
+
+	open_shelf(&s);
+	later.phase = LEDGER_PREPARED;
+	CU_ASSERT_EQUAL(ledger_create(&s.state, &old, &s.err), 0);
+	CU_ASSERT_EQUAL(ledger_write(&s.state, &old, &s.err), 0);
+	CU_ASSERT_EQUAL(ledger_create(&s.state, &later, &s.err), 0);
+	CU_ASSERT_EQUAL(strlen(old.token), LEDGER_TOKEN_SIZE - 1);
+	CU_ASSERT_EQUAL(strlen(later.token), LEDGER_TOKEN_SIZE - 1);
+	CU_ASSERT_NOT_EQUAL(strcmp(old.token, later.token), 0);
+	check_left_alone(&s, &old, later.token);
+	check_left_alone(&s, &before_tokens, later.token);
+	step_list_free(&old.list);
+	step_list_free(&later.list);
+	step_list_free(&before_tokens.list);
+	close_shelf(&s);
+}
+
+/* Ledgers of earlier versions have no token, and are written and removed as ever */
+static void test_without_token(void)
+{
+	struct ledger *old = NULL, *again = NULL;
+	struct shelf s;
+
+	open_shelf(&s);
+	put(&s, UUID_A, WHOLE);
+	CU_ASSERT_EQUAL_FATAL(ledger_read(&s.state, UUID_A, &old, &s.err), 0);
+	UNIT_CHECK_STR(old->token, "", "none");
+	CU_ASSERT_EQUAL(ledger_mark(&s.state, old, LEDGER_LEAVING, NULL, &s.err), 0);
+	CU_ASSERT_EQUAL(ledger_write(&s.state, old, &s.err), 0);
+	CU_ASSERT_EQUAL_FATAL(ledger_read(&s.state, UUID_A, &again, &s.err), 0);
+	UNIT_CHECK_STR(again->token, "", "none");
+	ledger_free(again);
+	/* A newer version's has none that could be compared */
+	put(&s, UUID_A, "{\"version\": 99, \"name\": \"g\"}");
+	CU_ASSERT_EQUAL(ledger_write(&s.state, old, &s.err), -ESTALE);
+	CU_ASSERT_EQUAL(ledger_remove(&s.state, old, &s.err), -ESTALE);
+	put(&s, UUID_A, WHOLE);
+	CU_ASSERT_EQUAL(ledger_remove(&s.state, old, &s.err), 0);
+	CU_ASSERT_FALSE(exists(&s, UUID_A));
+	ledger_free(old);
+	close_shelf(&s);
+}
+
+/* A new start replaces what the guest has left behind, but nothing that can't be read */
+static void test_create(void)
+{
+	static const char *const texts[] = { "", "{", "{\"version\": 99, \"name\": \"g\"}" };
+	struct ledger a = sample(UUID_A, "g");
+	struct shelf s;
+	size_t i;
+
+	open_shelf(&s);
+	for (i = 0; i < ROWS(texts); i++) {
+		char *text = NULL;
+
+		put(&s, UUID_A, texts[i]);
+		UNIT_CHECK(ledger_create(&s.state, &a, &s.err) < 0, "row %zu", i);
+		CU_ASSERT_EQUAL(file_read_at(s.state.guestsfd, UUID_A, 100, &text, NULL, NULL), 0);
+		UNIT_CHECK_STR(text, texts[i], "row %zu", i);
+		free(text);
+	}
+	step_list_free(&a.list);
+	close_shelf(&s);
+}
+
 /* What is not locked is not written */
 static void test_files_locked(void)
 {
@@ -319,7 +431,7 @@ static void test_files_locked(void)
 	int lock;
 
 	open_shelf(&s);
-	CU_ASSERT_EQUAL(ledger_write(&s.state, &a, &s.err), 0);
+	CU_ASSERT_EQUAL(ledger_create(&s.state, &a, &s.err), 0);
 	lock = state_lock_files(&s.state, &s.err);
 	UNIT_CHECK(lock >= 0, "%s", s.err.text);
 	s.state.files_wait_ms = 20;
@@ -328,8 +440,8 @@ static void test_files_locked(void)
 	UNIT_CHECK(strstr(s.err.text, "files.lock"), "%s", s.err.text);
 	CU_ASSERT_EQUAL(ledger_save_running(&s.state, &a, &s.err), -ETIMEDOUT);
 	CU_ASSERT_EQUAL(ledger_adopt(&s.state, &a, &s.err), -ETIMEDOUT);
-	CU_ASSERT_EQUAL(ledger_mark(&s.state, UUID_A, LEDGER_LEAVING, NULL, &s.err), -ETIMEDOUT);
-	CU_ASSERT_EQUAL(ledger_remove(&s.state, UUID_A, &s.err), -ETIMEDOUT);
+	CU_ASSERT_EQUAL(ledger_mark(&s.state, &a, LEDGER_LEAVING, NULL, &s.err), -ETIMEDOUT);
+	CU_ASSERT_EQUAL(ledger_give_up(&s.state, UUID_A, &s.err), -ETIMEDOUT);
 	CU_ASSERT_EQUAL_FATAL(ledger_read(&s.state, UUID_A, &copy, &s.err), 0);
 	CU_ASSERT_EQUAL(copy->phase, LEDGER_RUNNING);
 	ledger_free(copy);
@@ -353,12 +465,12 @@ static void test_directories_locked(void)
 	CU_ASSERT_EQUAL(flock(guests, LOCK_EX | LOCK_NB), 0);
 	s.state.files_wait_ms = 0;
 	CU_ASSERT_EQUAL(state_lock(&s.state, 0, &s.err), 0);
-	CU_ASSERT_EQUAL(ledger_write(&s.state, &a, &s.err), 0);
-	CU_ASSERT_EQUAL(ledger_mark(&s.state, UUID_A, LEDGER_LEAVING, NULL, &s.err), 0);
+	CU_ASSERT_EQUAL(ledger_create(&s.state, &a, &s.err), 0);
+	CU_ASSERT_EQUAL(ledger_mark(&s.state, &a, LEDGER_LEAVING, NULL, &s.err), 0);
 	CU_ASSERT_EQUAL(ledgers_read(&s.state, true, &ledgers, &s.err), 0);
 	CU_ASSERT_EQUAL(ledgers.n, 1);
 	ledgers_free(&ledgers);
-	CU_ASSERT_EQUAL(ledger_remove(&s.state, UUID_A, &s.err), 0);
+	CU_ASSERT_EQUAL(ledger_give_up(&s.state, UUID_A, &s.err), 0);
 	close(guests);
 	close(top);
 	step_list_free(&a.list);
@@ -387,7 +499,7 @@ static void reconnect_one(int root, int i)
 	if (rc == 0)
 		rc = ledger_adopt(&state, &ledger, &err);
 	for (k = 0; rc == 0 && k < MARKS; k++)
-		rc = ledger_mark(&state, uuid, LEDGER_RUNNING, NULL, &err);
+		rc = ledger_mark(&state, &ledger, LEDGER_RUNNING, NULL, &err);
 	if (rc < 0)
 		fprintf(stderr, "%d: %s\n", i, err.text);
 	_exit(rc < 0);
@@ -440,6 +552,10 @@ static CU_TestInfo tests[] = {
 	{ "all ledgers", test_all },
 	{ "a ledger can't be written", test_unwritable },
 	{ "a guest that is found running", test_adopt },
+	{ "a removed ledger", test_removed },
+	{ "a later ledger", test_later_ledger },
+	{ "ledgers without a token", test_without_token },
+	{ "a new start", test_create },
 	{ "the files are locked", test_files_locked },
 	{ "others lock the directories", test_directories_locked },
 	{ "many guests are found running", test_many_reconnect },

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -296,6 +297,63 @@ static void test_released_meanwhile(void)
 	close_scene(&h);
 }
 
+/* libvirt dies while a hook prepares, comes back and starts the guest anew: the hook, which
+ * lives on, must not take the new ledger for its own */
+static void test_started_anew(void)
+{
+	char mine[16384], text[16384];
+	struct scene h;
+	int status = 0;
+	pid_t pid;
+
+	open_scene(&h);
+	pid = prepare_slowly(&h, "a", XML(1, "a", UUID_A, 3000, PAGES_2M));
+	wait_for(&h, GUESTS UUID_A);
+	fake_end(&h.fk, h.driver);
+	h.driver = fake_driver(&h.fk, 9999);
+	OK(&h, event_prepare, "a", XML(1, "a", UUID_A, 400, PAGES_2M));
+	fake_get(&h.fk, GUESTS UUID_A, mine, sizeof(mine));
+	waitpid(pid, &status, 0);
+	UNIT_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %x", status);
+	fake_get(&h.fk, GUESTS UUID_A, text, sizeof(text));
+	UNIT_CHECK_STR(text, mine, "the ledger of the new start");
+	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 200, 0);
+	OK(&h, event_release, "a", A_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	close_scene(&h);
+}
+
+/* A release that has waited for the lock while the guest was started anew */
+static void test_late_release(void)
+{
+	struct state other = STATE_CLOSED;
+	struct scene h;
+	int status;
+	pid_t pid;
+
+	open_scene(&h);
+	OK(&h, event_prepare, "a", A_XML);
+	CU_ASSERT_EQUAL_FATAL(state_open(h.fk.kfs.rootfd, false, &other, &h.err), 0);
+	CU_ASSERT_EQUAL_FATAL(state_lock(&other, 0, &h.err), 0);
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		_exit(run(&h, event_release, "a", A_XML) < 0);
+	/* It has read the ledger by then, and waits */
+	clock_sleep_ms(200);
+	kill(pid, SIGSTOP);
+	waitpid(pid, &status, WUNTRACED);
+	state_close(&other);
+	OK(&h, event_prepare, "a", XML(2, "a", UUID_A, 200, PAGES_2M));
+	kill(pid, SIGCONT);
+	succeeds(pid);
+	CU_ASSERT_TRUE(fake_exists(&h.fk, GUESTS UUID_A));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	OK(&h, event_release, "a", A_XML);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+	close_scene(&h);
+}
+
 /* Many at once, on a pool that has a few */
 static void test_many_at_once(void)
 {
@@ -341,6 +399,8 @@ static CU_TestInfo tests[] = {
 	{ "idle pages are given once", test_idle_pages_once },
 	{ "others have their turn", test_turns },
 	{ "released while it is prepared", test_released_meanwhile },
+	{ "started anew meanwhile", test_started_anew },
+	{ "a release that comes late", test_late_release },
 	{ "many at once", test_many_at_once },
 	CU_TEST_INFO_NULL,
 };

@@ -110,7 +110,7 @@ static void put_ledger(struct scene *s, const char *uuid, const char *name, enum
 	step.store.ready = true;
 	if (id >= 0)
 		ledger.list = (struct step_list){ 1, &step };
-	UNIT_CHECK(ledger_write(&s->state, &ledger, &s->err) == 0, "%s", s->err.text);
+	UNIT_CHECK(ledger_create(&s->state, &ledger, &s->err) == 0, "%s", s->err.text);
 }
 
 /* The only directory that was looked at; NULL: there was not just one */
