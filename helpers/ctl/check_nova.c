@@ -184,6 +184,42 @@ static void check_hugepages(const struct check_host *host, struct findings *find
 	finding_remedy_line(findings, nova->reserved_huge_pages.where);
 }
 
+/* "node:0,size:2048,count:512": @kib is 0 where it says nothing of the kind */
+static void parse_reserved(const char *text, uint64_t *kib, uint64_t *count)
+{
+	const char *size = strstr(text, "size:"), *number = strstr(text, "count:");
+	unsigned long long pages = 0;
+	char unit[32];
+
+	*kib = *count = 0;
+	if (!size || !number || sscanf(size, "size:%31[0-9A-Za-z]", unit) != 1 ||
+	    sscanf(number, "count:%llu", &pages) != 1)
+		return;
+	/* A bare number is KiB */
+	if (text_to_u64(unit, kib) < 0 && text_to_kib(unit, kib) < 0)
+		*kib = 0;
+	*count = pages;
+}
+
+/* Nova leaves them to others than its guests, and our hook takes what lies idle */
+static void check_pages_of_others(const struct check_host *host, struct findings *findings)
+{
+	const struct nova_value *reserved = &host->nova.reserved_huge_pages;
+	uint64_t kib, count;
+
+	if (!*reserved->where)
+		return;
+	parse_reserved(reserved->text, &kib, &count);
+	if (!kib || !count || config_keep_free(config_hugepages(host->config), kib))
+		return;
+	finding_add(findings, FINDING_HINT,
+		    "%s: Nova leaves huge pages to other programs by reserved_huge_pages, and a "
+		    "guest's start may use them unless [hugepages] of /" CONFIG_FILE
+		    " keeps them: keep_free_%" PRIu64 "%c = %" PRIu64,
+		    reserved->where, kib >= KIB_PER_GIB ? kib / KIB_PER_GIB : kib / KIB_PER_MIB,
+		    kib >= KIB_PER_GIB ? 'G' : 'M', count);
+}
+
 void check_nova(const struct check_host *host, struct findings *findings)
 {
 	const struct nova_conf *nova = &host->nova;
@@ -201,7 +237,9 @@ void check_nova(const struct check_host *host, struct findings *findings)
 		return;
 	}
 	if (!mib) {
-		finding_add(findings, FINDING_PASS, "Nova uses no file-backed memory");
+		check_pages_of_others(host, findings);
+		if (findings->n == before)
+			finding_add(findings, FINDING_PASS, "Nova uses no file-backed memory");
 		return;
 	}
 	check_store(host, findings);

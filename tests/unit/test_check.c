@@ -381,6 +381,40 @@ static void test_nova_ratio(void)
 	}
 }
 
+static void test_nova_reserved(void)
+{
+	static const struct {
+		const char *reserved;
+		const char *config;
+		const char *levels;
+		const char *words;
+	} rows[] = {
+		{ "node:0,size:2048,count:512", "", "hint", "keep_free_2M = 512" },
+		{ "node:1,size:1GB,count:4", "", "hint", "keep_free_1G = 4" },
+		{ "node:0,size:2048,count:0", "", "pass", "no file-backed memory" },
+		{ "node:0", "", "pass", "no file-backed memory" },
+		{ "node:0,size:2048,count:512", "[hugepages]\nkeep_free_2M = 512\n", "pass", "" },
+		{ "node:0,size:2048,count:512", "[hugepages]\nkeep_free_1G = 1\n", "hint", "2M" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cleanup_config struct config *own = NULL;
+		struct check_host host = a_host();
+		struct findings findings;
+
+		CU_ASSERT_FATAL(config_parse_buffer("F", rows[i].config, strlen(rows[i].config),
+						    &own, NULL) == 0);
+		host.config = own;
+		host.nova.present = true;
+		set(&host.nova.reserved_huge_pages, rows[i].reserved);
+		UNIT_CHECK_STR(levels(check_nova, &host, &findings), rows[i].levels, "row %zu", i);
+		UNIT_CHECK(strstr(findings.list[0].message, rows[i].words), "row %zu: %s", i,
+			   findings.list[0].message);
+		findings_free(&findings);
+	}
+}
+
 static void test_no_nova(void)
 {
 	struct check_host host = a_host();
@@ -838,6 +872,7 @@ static CU_TestInfo tests[] = {
 	{ "Nova's number and the store's size", test_nova_number },
 	{ "Nova's ratio", test_nova_ratio },
 	{ "no Nova, nothing said", test_no_nova },
+	{ "pages that Nova leaves to others", test_nova_reserved },
 	{ "what guests can have in a store", test_store_mib },
 	{ "a store whose size means anything", test_store_check },
 	{ "hooks where libvirt does not look", test_hooks_of_old_libvirt },

@@ -62,24 +62,52 @@ case_huge_pages_are_put_into_a_guest() {
 	check_empty
 }
 
-# Too little memory for a pool to be worth it: plain memory
-case_huge_pages_are_taken_out_of_a_guest() {
-	local before backing want=131072
-	guest_define plainer 128 "backing=$(page_backing 2048)"
-	before=$(definition plainer)
-	backing=$(membacking advise plainer --apply --json)
-	check_equal "it was applied" "$(jq .applied <<<"$backing")" \
-		"$(jq .recommendation.changes <<<"$backing")"
-	check_equal "the rest is as it was" "$(definition plainer | without_backing)" \
+# Too little memory for a pool to be worth it, but an administrator wrote it
+case_huge_pages_that_were_asked_for_stay() {
+	local before
+	guest_define written 128 "backing=$(page_backing 2048)"
+	before=$(definition written)
+	check_match "there is nothing to change" "$(membacking advise written --apply)" \
+		"Nothing to change"
+	check_equal "and nothing has changed" "$(definition written)" "$before"
+	guest_start written || not_ok "it starts" "$start_error"
+	guest_boots written
+	check_equal "QEMU has all of it in huge pages" "$(guest_huge_kib written)" 131072
+	guest_down written
+	check_empty
+}
+
+case_nothing_is_taken_out_without_a_yes() {
+	local before refused
+	idle_pool 96
+	guest_define filed 128 "backing=<source type='file'/>"
+	before=$(definition filed)
+	check_match "advice says what would go" "$(membacking advise filed)" \
+		"takes out of its definition: <source"
+	refused=$(membacking advise filed --apply 2>&1)
+	check_equal "--apply fails" $? 1
+	check_match "it says what would go" "$refused" "would take out of its definition: <source"
+	check_match "and how it does" "$refused" "advise filed --apply --yes"
+	check_equal "nothing has changed" "$(definition filed)" "$before"
+	check "with --yes it goes" membacking advise filed --apply --yes
+	check_match "huge pages are defined" "$(backing_of filed)" "<page size='2048' unit='KiB'/>"
+	check_no_match "the files are gone" "$(backing_of filed)" "type='file'"
+	check_equal "the rest is as it was" "$(definition filed | without_backing)" \
 		"$(without_backing <<<"$before")"
-	check_equal "twice is once" "$(membacking advise plainer --apply --json | jq -c \
-		'[.applied, .recommendation.changes]')" "[false,false]"
-	# Where THP are switched off for the whole machine, huge pages are the better advice
-	[[ "$(jq -r .recommendation.backing <<<"$backing")" = dynamic ]] || want=0
-	guest_start plainer || not_ok "it starts" "$start_error"
-	guest_boots plainer
-	check_equal "QEMU has this much in huge pages" "$(guest_huge_kib plainer)" $want
-	guest_down plainer
+	no_pool
+	check_empty
+}
+
+# libvirt defines it with private memory, and the device would be dead
+case_a_device_whose_back_end_maps_memory() {
+	idle_pool 96
+	guest_define mapped 128 "devices=<interface type='vhostuser'><source type='unix' \
+		path='/run/vu0' mode='client'/><model type='virtio'/></interface>"
+	check_match "plan says so" "$(membacking plan mapped)" "have to map it"
+	check "--apply succeeds" membacking advise mapped --apply
+	check_match "its memory is shared" "$(backing_of mapped)" "<access mode='shared'/>"
+	check_no_match "nothing is left to say" "$(membacking plan mapped)" "have to map it"
+	no_pool
 	check_empty
 }
 
