@@ -322,9 +322,12 @@ static void end_pages(const struct qemu_memory *mapped, struct host_view *host)
 		const struct qemu_pages *pages = &mapped->list[i];
 		struct pool_view *pool = host_view_pool(host, pages->page_kib, pages->node);
 
-		if (pool)
-			pool->pool.free = u64_min(u64_add_sat(pool->pool.free, pages->pages),
-						  pool->pool.total);
+		if (!pool)
+			continue;
+		pool->pool.free =
+			u64_min(u64_add_sat(pool->pool.free, pages->pages), pool->pool.total);
+		/* Its ledger counts as a dead guest's, whose pages are in use still */
+		pool->late = u64_sub_floor(pool->late, pages->pages);
 	}
 }
 
