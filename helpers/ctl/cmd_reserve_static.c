@@ -12,10 +12,13 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "ctl/ctl.h"
+#include "lifecycle/round.h"
+#include "lifecycle/state.h"
 #include "memory/hugepages.h"
 #include "memory/numa.h"
 
@@ -96,10 +99,30 @@ static int reserve_all(const struct kfs *kfs, const struct numa *numa, char *tex
 	return result;
 }
 
+/* Not from the configuration: whatever is wrong with that, these pools are made */
+#define LOCK_DEADLINE_MS 120000
+
+/* What came of changes that were under way is found out first: pages that come here must not
+ * be taken for those of a guest */
+static int reserve_locked(struct ctl *ctl, char *text, struct err *err)
+{
+	struct state state = STATE_CLOSED;
+	struct round round;
+	int rc = state_open(ctl->kfs.rootfd, true, &state, err);
+
+	round_init(&round, &ctl->kfs, &state, LOCK_DEADLINE_MS);
+	if (rc == 0)
+		rc = round_confirm(&round, clock_ms() + LOCK_DEADLINE_MS, err);
+	if (rc == 0)
+		rc = reserve_all(&ctl->kfs, &round.host.numa, text);
+	round_free(&round);
+	state_close(&state);
+	return rc;
+}
+
 static int run(struct ctl *ctl, struct err *err)
 {
 	cleanup_free char *text = NULL;
-	struct numa numa = { 0 };
 	int rc = ctl_need_root(ctl, "reserve huge pages", err);
 
 	if (rc == 0)
@@ -107,12 +130,7 @@ static int run(struct ctl *ctl, struct err *err)
 					  NULL, err);
 	if (rc == -ENOENT)
 		return CTL_FINE;
-	if (rc == 0)
-		rc = numa_read(&ctl->kfs, &numa, err);
-	if (rc == 0)
-		rc = reserve_all(&ctl->kfs, &numa, text);
-	numa_free(&numa);
-	return rc;
+	return rc < 0 ? rc : reserve_locked(ctl, text, err);
 }
 
 const struct command cmd_reserve_static = {

@@ -677,6 +677,22 @@ int round_begin(struct round *round, uint64_t deadline, const char *own, struct 
 	return rc;
 }
 
+int round_confirm(struct round *round, uint64_t deadline, struct err *err)
+{
+	int rc = state_lock(round->state, deadline, err);
+
+	if (rc < 0)
+		return rc;
+	rc = read_all(round, false, err);
+	if (rc == 0) {
+		drop_other_boots(round, false);
+		confirm_chunks(round);
+	} else {
+		round_end(round);
+	}
+	return rc;
+}
+
 int round_look(struct round *round, struct err *err)
 {
 	int rc = read_all(round, false, err);

@@ -78,6 +78,14 @@ void round_init(struct round *round, const struct kfs *kfs, struct state *state,
  */
 int round_begin(struct round *round, uint64_t deadline, const char *own, struct err *err);
 
+/**
+ * round_confirm() - Take the lock and replace what was under way by what came of it
+ *
+ * Nothing else: for those who change pools on nobody's behalf, and may not be able to see
+ * which processes there are.  @round->host has the kernel's side only.
+ */
+int round_confirm(struct round *round, uint64_t deadline, struct err *err);
+
 /* Let the lock go */
 void round_end(struct round *round);
 void round_free(struct round *round);

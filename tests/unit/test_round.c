@@ -136,6 +136,39 @@ static void test_own(void)
 	close_scene(&h);
 }
 
+static void die(struct fake_kernel *fk)
+{
+	(void)fk;
+	_exit(0);
+}
+
+/* An administrator's pages come to a pool that a hook was just growing when it was killed */
+static void test_confirm(void)
+{
+	struct scene h;
+	pid_t pid;
+
+	open_scene(&h);
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		h.fk.before_write = die;
+		run(&h, event_prepare, "a", A_XML);
+		_exit(1);
+	}
+	waitpid(pid, NULL, 0);
+	open_round(&h);
+	UNIT_CHECK(round_confirm(&h.round, clock_ms() + 1000, &h.err) == 0, "%s", h.err.text);
+	CU_ASSERT_EQUAL(h.round.n_settled, 0);
+	CU_ASSERT_TRUE(fake_exists(&h.fk, GUESTS UUID_A));
+	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 30, 30, 0 });
+	round_end(&h.round);
+	OK(&h, event_release, "a", A_XML);
+	CU_ASSERT_FALSE(fake_exists(&h.fk, GUESTS UUID_A));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 30, 30, 0);
+	close_scene(&h);
+}
+
 /* Nothing changes, and a missing state directory is one without ledgers */
 static void test_look(void)
 {
@@ -394,6 +427,7 @@ static CU_TestInfo tests[] = {
 	{ "the dead are settled", test_settles_and_tells },
 	{ "settled in part", test_incomplete },
 	{ "the caller's own", test_own },
+	{ "what was under way", test_confirm },
 	{ "a look changes nothing", test_look },
 	{ "the lock", test_lock },
 	{ "idle pages are given once", test_idle_pages_once },
