@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/file.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include "kernel/kfs.h"
 #include "lifecycle/called.h"
 #include "lifecycle/daemon.h"
@@ -32,6 +34,9 @@ int main(int argc, char **argv)
 		return 0;
 	if (strcmp(argv[2], "start") && strcmp(argv[2], "reload"))
 		return 0;
+	signals_set_up();
+	signals_end_quietly();
+	file_keep_stdio();
 	umask(022);
 	log_open(LOG_TARGET_SYSLOG, "libvirt-membacking", NULL, argv[2]);
 	if (kfs_open(&kfs, "/", &err) < 0)

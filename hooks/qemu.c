@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include "guest/guest.h"
 #include "kernel/kfs.h"
 #include "lifecycle/events.h"
@@ -82,6 +83,9 @@ int main(int argc, char **argv)
 	operation = find_operation(argv[2], argv[3]);
 	if (!operation)
 		return 0;
+	signals_set_up();
+	if (operation->failure == KILLS_GUEST)
+		signals_never_fail();
 	file_keep_stdio();
 	umask(022);
 	log_open(LOG_TARGET_SYSLOG, "libvirt-membacking", argv[1], argv[2]);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/signals.h"
 
 #define POLL_MS 200
 
@@ -45,6 +46,7 @@ pid_t child_start(int (*work)(void *arg), void *arg)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent) /* it died before the prctl */
 		_exit(0);
+	signals_set_default();
 	leave_stdio();
 	rc = work(arg);
 	_exit(rc < 0 && rc > -256 ? -rc : rc != 0);
