@@ -238,32 +238,42 @@ static bool is_of_interest(const struct pool_view *pool)
 	return pool->pool.total || pool->own;
 }
 
+static int note_pool(struct pool_view *pool, uint64_t page_kib, bool unread,
+		     struct accounts *accounts)
+{
+	struct account *account = accounts_find(accounts, page_kib, pool->pool.node);
+	uint64_t persistent = hugepages_persistent(&pool->pool);
+
+	if (unread) {
+		if (account)
+			account_note_most(account, persistent);
+		return 0;
+	}
+	if (!account && !is_of_interest(pool))
+		return 0;
+	account = find_or_add(accounts, page_kib, pool->pool.node);
+	if (!account)
+		return -ENOMEM;
+	/* Without a record: what the ledgers noted */
+	if (!account->known && pool->own && pool->foreign) {
+		account->known = true;
+		account->foreign = account->base = pool->foreign;
+	}
+	account_note(account, persistent, pool->own);
+	return 0;
+}
+
 int accounts_note(const struct ledgers *ledgers, struct host_view *host, struct accounts *accounts)
 {
 	size_t i, j;
+	int rc = 0;
 
 	host->unread = !all_known(ledgers);
-	for (i = 0; !host->unread && i < host->n_sizes; i++) {
-		for (j = 0; j < host->sizes[i].n_pools; j++) {
-			struct pool_view *pool = &host->sizes[i].pools[j];
-			uint64_t page_kib = host->sizes[i].page_kib;
-			struct account *account =
-				accounts_find(accounts, page_kib, pool->pool.node);
-
-			if (!account && !is_of_interest(pool))
-				continue;
-			account = find_or_add(accounts, page_kib, pool->pool.node);
-			if (!account)
-				return -ENOMEM;
-			/* Without a record: what the ledgers noted */
-			if (!account->known && pool->own && pool->foreign) {
-				account->known = true;
-				account->foreign = account->base = pool->foreign;
-			}
-			account_note(account, hugepages_persistent(&pool->pool), pool->own);
-		}
-	}
-	return 0;
+	for (i = 0; i < host->n_sizes; i++)
+		for (j = 0; rc == 0 && j < host->sizes[i].n_pools; j++)
+			rc = note_pool(&host->sizes[i].pools[j], host->sizes[i].page_kib,
+				       host->unread, accounts);
+	return rc;
 }
 
 /* ---- telling ---- */
@@ -272,7 +282,7 @@ static bool wants_users(const struct pool_view *pool, const struct account *acco
 {
 	uint64_t users = host_view_users(pool);
 
-	return users && (pool->debt || (!pool->claimed && users != account->users));
+	return users && (pool->debt || (account && users != account->users));
 }
 
 /* To look at all processes takes a while */
@@ -286,22 +296,30 @@ static bool must_look(const struct host_view *host, const struct accounts *accou
 			const struct account *account =
 				accounts_find(accounts, host->sizes[i].page_kib, pool->pool.node);
 
-			if (account && wants_users(pool, account))
+			if (wants_users(pool, account))
 				return true;
 		}
 	}
 	return false;
 }
 
-static void apply(struct pool_view *pool, struct account *account, uint64_t seen, bool note_users)
+/* @account: NULL where nothing is remembered
+ * @unread: the account is older than the pool.  More than the rest can't be foreign, and
+ * all of that may be */
+static void apply(struct pool_view *pool, struct account *account, bool unread, uint64_t seen,
+		  bool note_users)
 {
+	uint64_t rest = u64_sub_floor(hugepages_persistent(&pool->pool), pool->own);
+	struct account now = account ? *account : (struct account){ .foreign = pool->foreign };
 	uint64_t users = host_view_users(pool);
 
-	pool->foreign = account->foreign;
-	pool->kept = account->kept;
+	if (unread)
+		now.foreign = u64_max(now.foreign, rest);
+	pool->foreign = now.foreign;
+	pool->kept = now.kept;
 	if (pool->debt)
-		pool->late = account_late(account, pool->debt, users, seen);
-	else if (note_users && (!users || wants_users(pool, account)))
+		pool->late = account_late(&now, pool->debt, pool->pool.surplus, users, seen);
+	else if (account && note_users && (!users || wants_users(pool, account)))
 		account_note_users(account, users, seen, !pool->claimed);
 }
 
@@ -320,15 +338,14 @@ void accounts_apply(const struct kfs *kfs, const struct ledgers *ledgers, struct
 			struct account *account =
 				accounts_find(accounts, page_kib, pool->pool.node);
 
-			if (account)
-				apply(pool, account,
-				      pool_users_on(&users, page_kib, pool->pool.node), note_users);
+			apply(pool, account, host->unread,
+			      pool_users_on(&users, page_kib, pool->pool.node), note_users);
 		}
 	}
 	pool_users_free(&users);
 }
 
-void accounts_keep(const struct host_view *host, struct accounts *accounts)
+void accounts_learn(const struct host_view *host, struct accounts *accounts)
 {
 	size_t i, j;
 
@@ -338,8 +355,12 @@ void accounts_keep(const struct host_view *host, struct accounts *accounts)
 			struct account *account =
 				accounts_find(accounts, host->sizes[i].page_kib, pool->pool.node);
 
-			if (account && pool->kept > account->kept)
+			if (!account)
+				continue;
+			if (pool->kept > account->kept)
 				account_keep(account, pool->kept - account->kept);
+			if (!host->unread)
+				account->foreign = u64_max(account->foreign, pool->foreign);
 		}
 	}
 }

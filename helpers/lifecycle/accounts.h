@@ -56,8 +56,9 @@ int accounts_note(const struct ledgers *ledgers, struct host_view *host, struct 
 void accounts_apply(const struct kfs *kfs, const struct ledgers *ledgers, struct host_view *host,
 		    struct accounts *accounts, bool note_users);
 
-/* Pages that steps have kept in @host's pools since accounts_apply() */
-void accounts_keep(const struct host_view *host, struct accounts *accounts);
+/* What steps have found out, or done, since accounts_apply(): pages that were kept, and
+ * those that others added between our write and our read-back */
+void accounts_learn(const struct host_view *host, struct accounts *accounts);
 
 struct account *accounts_find(const struct accounts *accounts, uint64_t page_kib,
 			      unsigned int node);

@@ -303,15 +303,15 @@ static void settle_shared(struct round *round)
 	round->shared_left = err;
 }
 
-/* Written down after they have left the ledger: after a kill in between they are the
- * administrator's rather than ours twice */
-static void note_kept(struct round *round)
+/* Kept pages are written down after they have left the ledger: after a kill in between
+ * they are the administrator's rather than ours twice */
+static void learn(struct round *round)
 {
 	struct accounts before;
 
 	if (accounts_copy(&before, &round->accounts) < 0)
 		return;
-	accounts_keep(&round->host, &round->accounts);
+	accounts_learn(&round->host, &round->accounts);
 	write_accounts(round, &before);
 	accounts_free(&before);
 }
@@ -329,7 +329,7 @@ int round_settle(struct round *round, struct ledger *ledger, enum undo_reason re
 		return rc;
 	start_run(&run, round, ledger, 0);
 	rc = step_list_undo(&run.ctx, &ledger->list, 0, reason, err);
-	note_kept(round);
+	learn(round);
 	if (rc == 0)
 		rc = ledger_remove(round->state, ledger, err);
 	if (rc == 0)

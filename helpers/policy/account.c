@@ -55,17 +55,27 @@ void account_note(struct account *account, uint64_t persistent, uint64_t own)
 	account->kept = u64_min(account->kept, account->foreign);
 }
 
+void account_note_most(struct account *account, uint64_t persistent)
+{
+	account->foreign = u64_min(account->foreign, persistent);
+	account->base = u64_min(account->base, persistent);
+	account->kept = u64_min(account->kept, account->foreign);
+}
+
 void account_note_users(struct account *account, uint64_t users, uint64_t seen, bool settled)
 {
 	uint64_t hidden = u64_sub_floor(users, seen);
 
-	account->users = users;
+	if (settled)
+		account->users = users;
 	account->hidden = settled ? hidden : u64_min(account->hidden, hidden);
 }
 
-uint64_t account_late(const struct account *account, uint64_t debt, uint64_t users, uint64_t seen)
+uint64_t account_late(const struct account *account, uint64_t debt, uint64_t surplus,
+		      uint64_t users, uint64_t seen)
 {
-	uint64_t others = u64_min(u64_add_sat(seen, account->hidden), account->foreign);
+	uint64_t others =
+		u64_min(u64_add_sat(seen, account->hidden), u64_add_sat(account->foreign, surplus));
 
 	return u64_min(debt, u64_sub_floor(users, others));
 }

@@ -67,6 +67,10 @@ struct account {
  */
 void account_note(struct account *account, uint64_t persistent, uint64_t own);
 
+/* The same while a ledger is unread: @persistent is the most that can be foreign, and
+ * that is all that can be said */
+void account_note_most(struct account *account, uint64_t persistent);
+
 /**
  * account_note_users() - Who uses the pool beside our guests, while there is no debt
  * @users:	Pages in use by none of our guests
@@ -78,12 +82,14 @@ void account_note_users(struct account *account, uint64_t users, uint64_t seen, 
 /**
  * account_late() - Pages in use that may be a dead guest's still
  * @debt:	The most that can be
+ * @surplus:	Of the pool
  * @users, @seen: As account_note_users(), now
  *
  * Others use the pages they were seen to have mapped, and those that were in use before,
- * unseen; but no more than are foreign.  The rest may be ours.
+ * unseen; but no more than are foreign or surplus.  The rest may be ours.
  */
-uint64_t account_late(const struct account *account, uint64_t debt, uint64_t users, uint64_t seen);
+uint64_t account_late(const struct account *account, uint64_t debt, uint64_t surplus,
+		      uint64_t users, uint64_t seen);
 
 /* @pages of ours become foreign, kept for later guests */
 void account_keep(struct account *account, uint64_t pages);

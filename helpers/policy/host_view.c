@@ -64,7 +64,7 @@ uint64_t host_view_users(const struct pool_view *pool)
 {
 	uint64_t used = u64_sub_floor(pool->pool.total, pool->pool.free);
 
-	return u64_sub_floor(used, u64_add_sat(pool->pool.surplus, pool->mapped));
+	return u64_sub_floor(used, pool->mapped);
 }
 
 uint64_t host_view_may_go(const struct size_view *size, const struct pool_view *pool)

@@ -155,7 +155,7 @@ uint64_t host_view_lendable(const struct size_view *size, const struct pool_view
  */
 uint64_t host_view_missing(const struct pool_view *pool);
 
-/* Pages in use by none of our living guests, surplus ones aside */
+/* Pages in use by none of our living guests */
 uint64_t host_view_users(const struct pool_view *pool);
 
 /**

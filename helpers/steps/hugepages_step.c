@@ -286,11 +286,14 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 
 /* ---- undo ---- */
 
-/* Invariant 6 of policy/account.h: once no living guest has pages of ours there */
-static void write_off(struct pool_view *pool, struct step_share *share, uint64_t page_kib)
+/* Invariant 6 of policy/account.h: once no living guest has pages of ours there.  That
+ * can't be seen while there is a ledger that can't be read.  What is in use still is there */
+static void write_off(const struct host_view *host, struct pool_view *pool,
+		      struct step_share *share, uint64_t page_kib)
 {
 	uint64_t living = u64_sub_floor(pool->own, u64_max(pool->debt, share->own));
-	uint64_t n = living ? 0 : u64_min(host_view_missing(pool), share->own);
+	uint64_t idle = u64_sub_floor(share->own, pool->late);
+	uint64_t n = living || host->unread ? 0 : u64_min(host_view_missing(pool), idle);
 
 	if (!n)
 		return;
@@ -361,7 +364,7 @@ static int undo_share(struct step_ctx *ctx, struct step_hugepages *hp, struct st
 		n = pool_unpromote(ctx, hp, share, err);
 	if (n < 0)
 		return (int)n;
-	write_off(pool, share, hp->page_kib);
+	write_off(ctx->host, pool, share, hp->page_kib);
 	return share->own ? tell_debt(pool, share, hp->page_kib, err) : 0;
 }
 

@@ -111,25 +111,28 @@ static void test_kept(void)
 static void test_late(void)
 {
 	static const struct {
-		uint64_t foreign, hidden, debt, users, seen, want;
+		uint64_t foreign, hidden, debt, surplus, users, seen, want;
 	} rows[] = {
-		{ 100, 0, 50, 0, 0, 0 },   /* nothing in use */
-		{ 100, 0, 50, 50, 0, 50 }, /* a back end has them */
-		{ 100, 0, 50, 30, 0, 30 },
-		{ 100, 0, 50, 80, 0, 50 }, /* and no more than the debt */
-		{ 100, 0, 50, 32, 32, 0 }, /* all another program's */
-		{ 100, 0, 50, 82, 32, 50 },
-		{ 100, 30, 50, 30, 0, 0 }, /* in use before, unseen */
-		{ 100, 30, 50, 80, 30, 20 },
-		{ 10, 0, 50, 60, 60, 50 }, /* others use more than is theirs */
-		{ 0, 0, 50, 20, 20, 20 },
+		{ 100, 0, 50, 0, 0, 0, 0 },   /* nothing in use */
+		{ 100, 0, 50, 0, 50, 0, 50 }, /* a back end has them */
+		{ 100, 0, 50, 0, 30, 0, 30 },
+		{ 100, 0, 50, 0, 80, 0, 50 }, /* and no more than the debt */
+		{ 100, 0, 50, 0, 32, 32, 0 }, /* all another program's */
+		{ 100, 0, 50, 0, 82, 32, 50 },
+		{ 100, 30, 50, 0, 30, 0, 0 }, /* in use before, unseen */
+		{ 100, 30, 50, 0, 80, 30, 20 },
+		{ 10, 0, 50, 0, 60, 60, 50 }, /* others use more than is theirs */
+		{ 0, 0, 50, 0, 20, 20, 20 },
+		{ 0, 0, 50, 20, 20, 20, 0 }, /* which are surplus */
+		{ 10, 5, 50, 20, 60, 25, 30 },
 	};
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
 		const struct account account = { .foreign = rows[i].foreign,
 						 .hidden = rows[i].hidden };
-		uint64_t got = account_late(&account, rows[i].debt, rows[i].users, rows[i].seen);
+		uint64_t got = account_late(&account, rows[i].debt, rows[i].surplus, rows[i].users,
+					    rows[i].seen);
 
 		UNIT_CHECK(got == rows[i].want, "row %zu: %" PRIu64, i, got);
 	}

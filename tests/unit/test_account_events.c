@@ -1,0 +1,729 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * DOC: random events against a reference
+ *
+ * Guests are prepared, start, end and are settled; vhost-user back ends keep a part of
+ * their memory; an administrator and other programs grow, shrink and use the pool, between
+ * our write and our read-back too; hooks are killed; a ledger can't be read for a while.
+ * Beside it the reference knows what nobody can see on a real host: whose each page is.
+ *
+ * After each event: the pool is not one page smaller than what the administrator wants,
+ * what was added for living guests, and what dead ones still have mapped of what was added
+ * for them.  When all are gone: nothing of ours is left, in no pool and no ledger.
+ *
+ * A failure prints the seed.  ACCOUNT_SEEDS="FIRST COUNT" plays others, ACCOUNT_TRACE=1
+ * prints each event.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "lifecycle/round.h"
+#include "lifecycle/state.h"
+#include "unit/house.h"
+#include "unit/unit.h"
+
+#define GUESTS_N   4
+#define PROGRAMS_N 3
+#define EVENTS_N   40
+#define SEEDS_N	   150
+
+enum life { ABSENT, PREPARED, RUNS, ENDED, LATE };
+
+/**
+ * struct guest_truth - A guest as it is
+ * @size:	Pages it was promised
+ * @grown:	By how many the pool grew for it
+ * @late:	Pages that a back end keeps mapped after QEMU's end
+ * @shown:	The back end can be seen in /proc
+ */
+struct guest_truth {
+	enum life life;
+	uint64_t size;
+	uint64_t grown;
+	uint64_t late;
+	bool shown;
+	pid_t qemu;
+};
+
+/* Another program: @pages of the administrator's in use, @surplus beyond */
+struct program {
+	uint64_t pages;
+	uint64_t surplus;
+	bool shown;
+};
+
+/**
+ * struct world - All of it
+ * @wanted:	Pages the administrator wants in the pool
+ * @most_wanted: The most that was wanted since a round last found nothing of ours: less
+ *		than that may be a loss of ours, which can't be told apart
+ * @blurred:	Pages taken between our write and our read-back while we grew: these can't
+ *		be told from pages that the kernel did not give
+ * @window:	What the administrator does after our next write
+ */
+struct world {
+	struct house h;
+	struct guest_truth guests[GUESTS_N];
+	struct program programs[PROGRAMS_N];
+	uint64_t wanted;
+	uint64_t most_wanted;
+	uint64_t blurred;
+	int64_t window;
+	bool growing;
+	bool unread;
+	unsigned int die_at;
+	uint64_t seed;
+	uint64_t random;
+	bool trace;
+	char last[256];
+	bool failed;
+};
+
+static const char *const uuids[GUESTS_N] = { UUID_A, UUID_B, UUID_C,
+					     "dddddddd-cdaf-9455-926a-d65c16db1809" };
+
+/* ---- chance ---- */
+
+static uint64_t next(struct world *w)
+{
+	w->random ^= w->random << 13;
+	w->random ^= w->random >> 7;
+	w->random ^= w->random << 17;
+	return w->random;
+}
+
+static uint64_t below(struct world *w, uint64_t n)
+{
+	return n ? next(w) % n : 0;
+}
+
+static bool chance(struct world *w, unsigned int percent)
+{
+	return below(w, 100) < percent;
+}
+
+__attribute__((format(printf, 2, 3))) static void tell(struct world *w, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(w->last, sizeof(w->last), format, args);
+	va_end(args);
+	if (w->trace) {
+		struct fake_pool pool = fake_pool(&w->h.fk, 0, PAGE_2M);
+
+		printf("# %s (nr %" PRIu64 " free %" PRIu64 " surplus %" PRIu64 ", wanted %" PRIu64
+		       ")\n",
+		       w->last, pool.nr, pool.free, pool.surplus, w->wanted);
+	}
+}
+
+static void fail(struct world *w, const char *what, uint64_t got, uint64_t want)
+{
+	if (w->failed)
+		return;
+	w->failed = true;
+	unit_check(false, __FILE__, __LINE__, what,
+		   "%" PRIu64 ", expected %" PRIu64 " (ACCOUNT_SEEDS=\"%" PRIu64 " 1\", after: %s)",
+		   got, want, w->seed, w->last);
+}
+
+/* ---- the pool ---- */
+
+static struct fake_pool pool(const struct world *w)
+{
+	return fake_pool(&w->h.fk, 0, PAGE_2M);
+}
+
+static uint64_t persistent(const struct world *w)
+{
+	struct fake_pool p = pool(w);
+
+	return p.nr - p.surplus;
+}
+
+/* Pages that a growth promoted from surplus are in use by others: they come on top */
+static uint64_t living_grown(const struct world *w)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < GUESTS_N; i++)
+		if (w->guests[i].life == PREPARED || w->guests[i].life == RUNS)
+			sum += u64_min(w->guests[i].grown, w->guests[i].size);
+	return sum;
+}
+
+static uint64_t late_grown(const struct world *w)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < GUESTS_N; i++)
+		if (w->guests[i].life == LATE || w->guests[i].life == ENDED)
+			sum += u64_min(w->guests[i].late, w->guests[i].grown);
+	return sum;
+}
+
+/* No page of ours is in the pool, as far as any ledger says */
+static bool none_of_ours(const struct world *w)
+{
+	size_t i;
+
+	for (i = 0; i < GUESTS_N; i++)
+		if (w->guests[i].grown ||
+		    (w->guests[i].life >= ENDED && has_ledger(&w->h, uuids[i])))
+			return false;
+	return true;
+}
+
+/* What the administrator's pool has lent, or has in use */
+static uint64_t in_use_of_wanted(const struct world *w)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	/* Of the surplus pages those that a write has made persistent since */
+	for (i = 0; i < PROGRAMS_N; i++)
+		sum += w->programs[i].surplus;
+	sum = u64_sub_floor(sum, pool(w).surplus);
+	for (i = 0; i < PROGRAMS_N; i++)
+		sum += w->programs[i].pages;
+	for (i = 0; i < GUESTS_N; i++)
+		if (w->guests[i].life != ABSENT)
+			sum += u64_sub_floor(w->guests[i].life == LATE ? w->guests[i].late :
+									 w->guests[i].size,
+					     w->guests[i].grown);
+	return sum;
+}
+
+static void want(struct world *w, int64_t change)
+{
+	w->wanted = (uint64_t)((int64_t)w->wanted + change);
+	w->most_wanted = u64_max(w->most_wanted, w->wanted);
+}
+
+/* With nothing of ours in the pool */
+static void check_left(struct world *w)
+{
+	uint64_t most = u64_max(w->wanted, w->most_wanted) + w->blurred;
+
+	if (persistent(w) < w->wanted)
+		fail(w, "pages without ours", persistent(w), w->wanted);
+	if (persistent(w) > most)
+		fail(w, "pages left", persistent(w), most);
+}
+
+static void write_by_hand(struct world *w, int64_t change)
+{
+	fake_write_pool(&w->h.fk, 0, PAGE_2M, (uint64_t)((int64_t)persistent(w) + change));
+	want(w, change);
+}
+
+/* ---- processes ---- */
+
+static void show(struct world *w, int pid, const char *file, uint64_t pages)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "Name:\tx\nHugetlbPages:\t %" PRIu64 " kB\n", pages * PAGE_2M);
+	fake_put_process(&w->h.fk, pid, "status", text);
+	snprintf(text, sizeof(text),
+		 "7f0000000000 default file=%s\\040(deleted) huge N0=%" PRIu64
+		 " kernelpagesize_kB=2048\n",
+		 file, pages);
+	fake_put_process(&w->h.fk, pid, "numa_maps", text);
+	snprintf(text, sizeof(text),
+		 "7f0000000000-7f8000000000 rw-s 00000000 00:0f %d %s (deleted)\n", pid, file);
+	fake_put_process(&w->h.fk, pid, "maps", text);
+}
+
+static void hide(struct world *w, int pid)
+{
+	static const char *const files[] = { "status", "numa_maps", "maps" };
+	char name[64];
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "proc/%d/%s", pid, files[i]);
+		if (fake_exists(&w->h.fk, name))
+			fake_remove(&w->h.fk, name);
+	}
+}
+
+#define PROGRAM_PID(i)	(900000 + (int)(i))
+#define BACK_END_PID(i) (800000 + (int)(i))
+
+/* ---- guests ---- */
+
+static void guest_xml(const struct world *w, size_t i, char *xml, size_t size)
+{
+	snprintf(
+		xml, size,
+		"<domain type='kvm' id='%zu'><name>g%zu</name><uuid>%s</uuid><memory unit='MiB'>%" PRIu64
+		"</memory>" PAGES(2, "M") ON_NODE(0) "</domain>",
+		i + 1, i, uuids[i], 2 * w->guests[i].size);
+}
+
+static int hook(struct world *w, event_function *function, size_t i)
+{
+	char name[8], xml[512];
+
+	snprintf(name, sizeof(name), "g%zu", i);
+	guest_xml(w, i, xml, sizeof(xml));
+	return run(&w->h, function, name, xml);
+}
+
+/* Whatever was uncertain, with nothing of ours there the pool is as the administrator has
+ * left it.  Not before it was seen that no more is left than what was uncertain */
+static void before_round(struct world *w)
+{
+	if (!none_of_ours(w) || w->unread)
+		return;
+	check_left(w);
+	w->wanted = w->most_wanted = persistent(w);
+	w->blurred = 0;
+}
+
+/* What the timer does, once */
+static void reconcile(struct world *w)
+{
+	struct state state = STATE_CLOSED;
+	struct round round;
+
+	before_round(w);
+	if (state_open(w->h.fk.kfs.rootfd, true, &state, &w->h.err) < 0)
+		return;
+	round_init(&round, &w->h.fk.kfs, &state, 1000);
+	if (round_begin(&round, clock_ms() + 1000, NULL, &w->h.err) < 0)
+		fail(w, w->h.err.text, 1, 0);
+	round_end(&round);
+	round_free(&round);
+	state_close(&state);
+}
+
+static bool has_ledger_of(const struct world *w, size_t i)
+{
+	return has_ledger(&w->h, uuids[i]);
+}
+
+/* Settled, and its back end has ended: as if it had never been */
+static void forget_settled(struct world *w)
+{
+	size_t i;
+
+	for (i = 0; i < GUESTS_N; i++) {
+		struct guest_truth *g = &w->guests[i];
+
+		if (g->life == ENDED && !g->late && !has_ledger_of(w, i))
+			*g = (struct guest_truth){ 0 };
+		if (g->life == ENDED && g->late)
+			g->life = LATE;
+	}
+}
+
+/* ---- events ---- */
+
+static bool do_prepare(struct world *w, size_t i)
+{
+	struct guest_truth *g = &w->guests[i];
+	int64_t window = chance(w, 15) ? (int64_t)below(w, 9) - 4 : 0;
+	uint64_t before, changed;
+
+	if (g->life != ABSENT || has_ledger_of(w, i))
+		return false;
+	g->size = 1 + below(w, 60);
+	/* Else what is given back to the host meanwhile would hide some of the growth */
+	reconcile(w);
+	forget_settled(w);
+	before_round(w);
+	before = persistent(w);
+	changed = w->wanted;
+	w->window = window;
+	w->growing = true;
+	tell(w, "prepare g%zu of %" PRIu64 ", window %" PRId64, i, g->size, window);
+	if (hook(w, event_prepare, i) < 0) {
+		fail(w, w->h.err.text, 1, 0);
+		return true;
+	}
+	w->window = 0;
+	w->growing = false;
+	g->life = PREPARED;
+	/* The administrator's own change is no growth */
+	g->grown = u64_sub_floor(persistent(w) + changed, before + w->wanted);
+	tell(w, "prepared g%zu, grown %" PRIu64, i, g->grown);
+	return true;
+}
+
+static void die(struct fake_kernel *fk)
+{
+	struct world *w = fk->data;
+
+	if (w->die_at && !--w->die_at)
+		_exit(0);
+}
+
+static void after_write(struct fake_kernel *fk)
+{
+	struct world *w = fk->data;
+	int64_t window = w->window;
+
+	die(fk);
+	w->window = 0;
+	if (!window || (window < 0 && (uint64_t)-window > u64_min(w->wanted, pool(w).free)))
+		return;
+	if (window < 0 && w->growing)
+		w->blurred += (uint64_t)-window;
+	write_by_hand(w, window);
+}
+
+/* The hook is killed while it prepares, and libvirt says that the guest is gone */
+static bool do_killed_prepare(struct world *w, size_t i)
+{
+	pid_t pid;
+
+	if (w->guests[i].life != ABSENT || has_ledger_of(w, i))
+		return false;
+	before_round(w);
+	w->guests[i].size = 1 + below(w, 60);
+	tell(w, "killed prepare of g%zu", i);
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		w->die_at = 1 + (unsigned int)below(w, 3);
+		hook(w, event_prepare, i);
+		_exit(0);
+	}
+	next(w);
+	waitpid(pid, NULL, 0);
+	hook(w, event_stopped, i);
+	w->guests[i] = (struct guest_truth){ .life = ENDED };
+	reconcile(w);
+	forget_settled(w);
+	return true;
+}
+
+static void end_qemu(struct world *w, size_t i, uint64_t late)
+{
+	struct guest_truth *g = &w->guests[i];
+
+	if (g->life == RUNS) {
+		fake_end(&w->h.fk, g->qemu);
+		fake_unuse(&w->h.fk, 0, PAGE_2M, g->size - late);
+	}
+	g->late = late;
+	g->life = ENDED;
+	g->shown = late && chance(w, 60);
+	if (g->shown)
+		show(w, BACK_END_PID(i), "/memfd:pc.ram", late);
+}
+
+static bool do_start(struct world *w, size_t i)
+{
+	struct guest_truth *g = &w->guests[i];
+	char name[8], text[256];
+
+	if (g->life != PREPARED)
+		return false;
+	/* The administrator took idle pages that were promised: such a start fails */
+	if (pool(w).free < g->size) {
+		tell(w, "g%zu does not find its pages", i);
+		end_qemu(w, i, 0);
+		hook(w, event_stopped, i);
+		return true;
+	}
+	tell(w, "g%zu starts", i);
+	snprintf(name, sizeof(name), "g%zu", i);
+	g->qemu = fake_qemu(&w->h.fk, name);
+	snprintf(text, sizeof(text),
+		 "7f0 default file=/memfd:pc.ram huge N0=%" PRIu64 " kernelpagesize_kB=2048\n",
+		 g->size);
+	fake_put_process(&w->h.fk, g->qemu, "numa_maps", text);
+	fake_use(&w->h.fk, 0, PAGE_2M, g->size);
+	g->life = RUNS;
+	hook(w, event_started, i);
+	return true;
+}
+
+static bool do_end(struct world *w, size_t i)
+{
+	struct guest_truth *g = &w->guests[i];
+	uint64_t late = 0;
+
+	if (g->life != RUNS && g->life != PREPARED)
+		return false;
+	if (g->life == RUNS && chance(w, 40))
+		late = below(w, g->size + 1);
+	tell(w, "g%zu ends, %" PRIu64 " late", i, late);
+	end_qemu(w, i, late);
+	hook(w, event_stopped, i);
+	if (chance(w, 70)) {
+		w->window = chance(w, 20) ? (int64_t)below(w, 9) - 4 : 0;
+		reconcile(w);
+		w->window = 0;
+	}
+	forget_settled(w);
+	return true;
+}
+
+static bool do_back_end_ends(struct world *w, size_t i)
+{
+	struct guest_truth *g = &w->guests[i];
+
+	if (g->life != LATE)
+		return false;
+	tell(w, "the back end of g%zu ends", i);
+	hide(w, BACK_END_PID(i));
+	fake_unuse(&w->h.fk, 0, PAGE_2M, g->late);
+	g->late = 0;
+	g->life = ENDED;
+	if (chance(w, 50))
+		reconcile(w);
+	forget_settled(w);
+	return true;
+}
+
+static bool do_reconcile(struct world *w, size_t i)
+{
+	(void)i;
+	tell(w, "reconcile");
+	reconcile(w);
+	forget_settled(w);
+	return true;
+}
+
+static bool do_grow(struct world *w, size_t i)
+{
+	int64_t n = 1 + (int64_t)below(w, 30);
+
+	(void)i;
+	tell(w, "the administrator adds %" PRId64, n);
+	write_by_hand(w, n);
+	return true;
+}
+
+/* What is not in use of the administrator's own */
+static bool do_shrink(struct world *w, size_t i)
+{
+	uint64_t most = u64_min(u64_sub_floor(w->wanted, in_use_of_wanted(w)), pool(w).free);
+	int64_t n = (int64_t)below(w, most + 1);
+
+	(void)i;
+	if (!n || pool(w).surplus)
+		return false;
+	tell(w, "the administrator takes %" PRId64, n);
+	write_by_hand(w, -n);
+	return true;
+}
+
+/* A program maps pages of the administrator's that are not lent: they must be there */
+static bool do_use(struct world *w, size_t i)
+{
+	struct program *p = &w->programs[i % PROGRAMS_N];
+	uint64_t most = u64_sub_floor(w->wanted, in_use_of_wanted(w));
+
+	if (p->pages || p->surplus || !most)
+		return false;
+	p->pages = 1 + below(w, most);
+	tell(w, "program %zu uses %" PRIu64, i % PROGRAMS_N, p->pages);
+	if (pool(w).free < p->pages) {
+		fail(w, "free pages for a program", pool(w).free, p->pages);
+		p->pages = 0;
+		return true;
+	}
+	fake_use(&w->h.fk, 0, PAGE_2M, p->pages);
+	p->shown = true;
+	show(w, PROGRAM_PID(i % PROGRAMS_N), "/anon_hugepage", p->pages);
+	return true;
+}
+
+/* In use before our guests come, by no process that can be seen: files */
+static bool do_use_unseen(struct world *w, size_t i)
+{
+	struct program *p = &w->programs[i % PROGRAMS_N];
+	uint64_t most = u64_sub_floor(w->wanted, in_use_of_wanted(w));
+
+	if (!none_of_ours(w) || p->pages || p->surplus || !most)
+		return false;
+	p->pages = 1 + below(w, most);
+	tell(w, "%" PRIu64 " pages in files", p->pages);
+	fake_use(&w->h.fk, 0, PAGE_2M, p->pages);
+	return true;
+}
+
+/* More than the pool has: nr_overcommit_hugepages allows it */
+static bool do_surplus(struct world *w, size_t i)
+{
+	struct program *p = &w->programs[i % PROGRAMS_N];
+	struct fake_pool now = pool(w);
+
+	if (p->pages || p->surplus || !chance(w, 30))
+		return false;
+	p->surplus = 1 + below(w, 10);
+	tell(w, "program %zu has %" PRIu64 " surplus pages", i % PROGRAMS_N, p->surplus);
+	now.nr += p->surplus;
+	now.surplus += p->surplus;
+	fake_set_pool(&w->h.fk, 0, PAGE_2M, now);
+	show(w, PROGRAM_PID(i % PROGRAMS_N), "/anon_hugepage", p->surplus);
+	return true;
+}
+
+static bool do_unuse(struct world *w, size_t i)
+{
+	struct program *p = &w->programs[i % PROGRAMS_N];
+
+	/* Unseen pages that go while others come to be late can't be told from these */
+	if ((!p->pages && !p->surplus) || (!p->shown && !p->surplus && late_grown(w)))
+		return false;
+	tell(w, "program %zu ends", i % PROGRAMS_N);
+	hide(w, PROGRAM_PID(i % PROGRAMS_N));
+	fake_unuse(&w->h.fk, 0, PAGE_2M, p->pages + p->surplus);
+	if (!p->shown)
+		reconcile(w);
+	forget_settled(w);
+	*p = (struct program){ 0 };
+	return true;
+}
+
+#define DAMAGED GUESTS "eeeeeeee-cdaf-9455-926a-d65c16db1809"
+
+/* A ledger that can't be read for a while */
+static bool do_damage(struct world *w, size_t i)
+{
+	(void)i;
+	if (!chance(w, 50))
+		return false;
+	w->unread = !w->unread;
+	tell(w, w->unread ? "a ledger is damaged" : "the ledger is repaired");
+	if (w->unread)
+		fake_put(&w->h.fk, DAMAGED, "{");
+	else
+		fake_remove(&w->h.fk, DAMAGED);
+	return true;
+}
+
+static bool (*const events[])(struct world *w, size_t i) = {
+	do_prepare, do_prepare, do_prepare,	   do_start,	 do_start,
+	do_end,	    do_end,	do_back_end_ends,  do_reconcile, do_grow,
+	do_shrink,  do_shrink,	do_killed_prepare, do_use,	 do_use_unseen,
+	do_unuse,   do_unuse,	do_surplus,	   do_damage,
+};
+
+#define N_EVENTS (sizeof(events) / sizeof(events[0]))
+
+/* ---- what must hold ---- */
+
+static void check_floor(struct world *w)
+{
+	uint64_t floor = w->wanted + living_grown(w) + late_grown(w);
+
+	/* Where a growth was blurred, fewer pages are known to be ours */
+	if (persistent(w) + w->blurred < floor)
+		fail(w, "persistent pages", persistent(w), floor);
+}
+
+static void end_all(struct world *w)
+{
+	size_t i;
+
+	for (i = 0; i < GUESTS_N; i++) {
+		if (w->guests[i].life == PREPARED || w->guests[i].life == RUNS) {
+			tell(w, "g%zu ends at last", i);
+			end_qemu(w, i, 0);
+			hook(w, event_stopped, i);
+		}
+		forget_settled(w);
+		do_back_end_ends(w, i);
+	}
+	for (i = 0; i < PROGRAMS_N; i++)
+		do_unuse(w, i);
+	if (w->unread)
+		fake_remove(&w->h.fk, DAMAGED);
+	w->unread = false;
+	reconcile(w);
+	tell(w, "all have ended");
+	forget_settled(w);
+}
+
+static void check_end(struct world *w)
+{
+	size_t i;
+
+	check_left(w);
+	for (i = 0; i < GUESTS_N; i++)
+		if (has_ledger_of(w, i))
+			fail(w, "a ledger is left", i, 0);
+}
+
+static void play(struct world *w, uint64_t seed)
+{
+	unsigned int left = EVENTS_N;
+	bool comes_back;
+
+	w->seed = seed;
+	w->random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+	memset(w->guests, 0, sizeof(w->guests));
+	memset(w->programs, 0, sizeof(w->programs));
+	w->wanted = w->most_wanted = below(w, 100);
+	w->blurred = 0;
+	w->failed = false;
+	fake_empty_nodes(&w->h.fk);
+	fake_set_pool(&w->h.fk, 0, PAGE_2M, (struct fake_pool){ w->wanted, w->wanted, 0 });
+	if (fake_exists(&w->h.fk, STATE "pools"))
+		fake_remove(&w->h.fk, STATE "pools");
+	tell(w, "seed %" PRIu64, seed);
+	while (left-- && !w->failed) {
+		size_t event = below(w, N_EVENTS);
+
+		before_round(w);
+		if (events[event](w, below(w, GUESTS_N)))
+			check_floor(w);
+	}
+	/* The writer whose pages come and go leaves the pool as it was: then nothing is
+	 * uncertain */
+	comes_back = chance(w, 50) && w->most_wanted > w->wanted && !w->unread;
+	if (comes_back && !none_of_ours(w)) {
+		tell(w, "the administrator's pages are back");
+		write_by_hand(w, (int64_t)(w->most_wanted - w->wanted));
+		reconcile(w);
+	}
+	end_all(w);
+	check_end(w);
+}
+
+static void test_random(void)
+{
+	unsigned long long first = 1, count = SEEDS_N, seed;
+	const char *text = getenv("ACCOUNT_SEEDS");
+	struct world w;
+
+	if (text)
+		sscanf(text, "%llu %llu", &first, &count);
+	memset(&w, 0, sizeof(w));
+	w.trace = getenv("ACCOUNT_TRACE");
+	house_open(&w.h, "two-nodes-6.12", NULL);
+	fake_put(&w.h.fk, GUESTS ".made", "");
+	w.h.fk.data = &w;
+	w.h.fk.before_write = die;
+	w.h.fk.after_write = after_write;
+	for (seed = first; seed < first + count && !w.failed; seed++)
+		play(&w, seed);
+	printf("# %llu sequences\n", seed - first);
+	close_house(&w.h);
+}
+
+static CU_TestInfo tests[] = {
+	{ "random events", test_random },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_account_events", tests);
+}
