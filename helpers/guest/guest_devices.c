@@ -39,16 +39,28 @@ static bool has_device(const xmlNode *domain, const struct kind *kinds, size_t n
 	return false;
 }
 
+/* s390's crypto and channel devices pin single pages, for as long as they use them */
+static bool has_mdev(const xmlNode *domain)
+{
+	const xmlNode *node = guest_xml_child(guest_xml_child(domain, "devices"), "hostdev");
+
+	for (; node; node = guest_xml_next(node, "hostdev"))
+		if (guest_xml_attr_is(node, "type", "mdev") &&
+		    !guest_xml_attr_is(node, "model", "vfio-ap") &&
+		    !guest_xml_attr_is(node, "model", "vfio-ccw"))
+			return true;
+	return false;
+}
+
 static bool has_vfio(const xmlNode *domain)
 {
 	static const struct kind kinds[] = {
 		{ "hostdev", "pci" },
-		{ "hostdev", "mdev" },
 		{ "interface", "hostdev" },
 		{ "disk", "nvme" },
 	};
 
-	return has_device(domain, kinds, sizeof(kinds) / sizeof(kinds[0]));
+	return has_mdev(domain) || has_device(domain, kinds, sizeof(kinds) / sizeof(kinds[0]));
 }
 
 static bool has_vdpa(const xmlNode *domain)

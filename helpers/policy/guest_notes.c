@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "guest/guest.h"
@@ -26,6 +27,19 @@ __attribute__((format(printf, 3, 4))) static void say(const struct listener *to,
 	to->note(kind, text, to->data);
 }
 
+/* The pages that s390's kvm can back a guest with, besides small ones */
+#define S390_PAGE_KIB 1024
+
+static bool asks_for_more(const struct guest *guest, uint64_t page_kib)
+{
+	size_t i;
+
+	for (i = 0; i < guest->n_memory; i++)
+		if (guest->memory[i].hugepages && guest->memory[i].page_kib > page_kib)
+			return true;
+	return false;
+}
+
 static void note_refused(const struct listener *to)
 {
 	const struct guest *guest = to->guest;
@@ -39,6 +53,10 @@ static void note_refused(const struct listener *to)
 		say(to, GUEST_NOTE_REFUSED,
 		    "QEMU refuses huge pages for a protected guest (s390-pv): take <hugepages/> "
 		    "out of its <memoryBacking>");
+	else if (!strcmp(guest->arch, "s390x") && asks_for_more(guest, S390_PAGE_KIB))
+		say(to, GUEST_NOTE_REFUSED,
+		    "QEMU refuses huge pages of more than 1 MiB on s390: change <page size=.../> "
+		    "in its <hugepages>");
 }
 
 static void note_unshared(const struct listener *to)

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "guest/guest_backing.h"
 #include "guest/guest_commandline.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -67,16 +68,54 @@ static void check_guest(const struct guest *guest)
 		demand(guest->settings[i].key[0] && guest->settings[i].value);
 }
 
+/* Each way of writing its <memoryBacking> is a guest again, and shared where it has to be */
+static void check_variants(const char *xml, size_t len, const struct guest *guest)
+{
+	int kind;
+
+	for (kind = GUEST_BACKING_KEEP; kind <= GUEST_BACKING_FILE; kind++) {
+		const struct guest_backing want = {
+			.kind = (enum guest_backing_kind)kind,
+			.page_kib = kind == GUEST_BACKING_HUGEPAGES ? 2048 : 0,
+			.default_kib = 2048,
+			.shared = *guest->sharing,
+			.share_all = *guest->sharing,
+		};
+		struct err err = { "" };
+		struct guest_variant variant;
+
+		if (guest_variant_make(xml, len, guest, &want, &variant, &err) == 0) {
+			check_guest(variant.guest);
+			demand(!guest_unshared(variant.guest));
+			demand(!strcmp(variant.guest->name, guest->name));
+			demand(strlen(variant.removed) < GUEST_REMOVED_SIZE);
+		}
+		guest_variant_free(&variant);
+	}
+}
+
+static void check_draft(const char *xml, size_t len)
+{
+	const struct guest_reading reading = { .page_kib = 64, .draft = true };
+	cleanup_guest struct guest *guest = NULL;
+	struct err err = { "" };
+
+	if (guest_parse_as(xml, len, &reading, &guest, &err) == 0)
+		check_guest(guest);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	cleanup_guest struct guest *guest = NULL;
 	struct err err = { "" };
 	int rc = guest_parse((const char *)data, size, &guest, &err);
 
+	check_draft((const char *)data, size);
 	if (rc < 0) {
 		demand(!guest && !strncmp(err.text, "domain XML", 10));
 		return 0;
 	}
 	check_guest(guest);
+	check_variants((const char *)data, size, guest);
 	return 0;
 }

@@ -302,6 +302,12 @@ static const struct {
 	  "dimm 1: 1048576 huge=2048 file\n" },
 	/* Pinned memory */
 	{ DOMAIN(GIB DEVICES("<hostdev type='mdev'/>")), "ram: 1048576 anonymous\nvfio\n" },
+	{ DOMAIN(GIB DEVICES("<hostdev type='mdev' model='vfio-ap'/>"
+			     "<hostdev type='mdev' model='vfio-ccw'/>")),
+	  "ram: 1048576 anonymous\n" },
+	{ DOMAIN(GIB DEVICES("<hostdev type='mdev' model='vfio-ap'/>"
+			     "<hostdev type='mdev' model='vfio-pci'/>")),
+	  "ram: 1048576 anonymous\nvfio\n" },
 	{ DOMAIN(GIB DEVICES("<interface type='hostdev'/>")), "ram: 1048576 anonymous\nvfio\n" },
 	{ DOMAIN(GIB DEVICES("<disk type='nvme'/>")), "ram: 1048576 anonymous\nvfio\n" },
 	{ DOMAIN(GIB DEVICES("<hostdev type='usb'/><interface type='user'/>")),

@@ -21,6 +21,7 @@
 #define VHOST "<devices><interface type='vhostuser'/></devices>"
 #define TDX   "<launchSecurity type='tdx'/>"
 #define PV    "<launchSecurity type='s390-pv'/>"
+#define S390  "<os><type arch='s390x'>hvm</type></os>"
 #define QEMU                                                                                       \
 	"<qemu:commandline><qemu:arg value='-object'/>"                                            \
 	"<qemu:arg value='memory-backend-file,size=8G,mem-path=/x,id=m'/></qemu:commandline>"
@@ -39,6 +40,10 @@ static const struct {
 	    "<source type='anonymous'/>" } },
 	{ GUEST("<hugepages/>", PV), { "QEMU refuses huge pages for a protected guest" } },
 	{ GUEST("", PV), { NULL } },
+	{ GUEST("<hugepages><page size='2' unit='G'/></hugepages>", S390),
+	  { "QEMU refuses huge pages of more than 1 MiB on s390" } },
+	{ GUEST("<hugepages><page size='1' unit='M'/></hugepages>", S390), { NULL } },
+	{ GUEST("<hugepages/>", S390), { NULL } },
 	{ GUEST("", VHOST),
 	  { "its memory (ram) is private, and back ends of its devices have to map it" } },
 	{ GUEST("", VHOST), { ", with <source type='memfd'/>" } },
