@@ -22,6 +22,7 @@ static const struct {
 	uint64_t kib;
 } rows[] = {
 	{ "MemTotal:  4194304 kB\n", ZONE(1048576), 4 },
+	{ "MemTotal:  4194304 kB\n", ZONE(524288), 8 },
 	{ "MemTotal:  4194304 kB\n", ZONE(262144), 16 },
 	{ "MemTotal:  4194304 kB\n", ZONE(65536), 64 },
 	/* Over all zones and nodes */

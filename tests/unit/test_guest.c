@@ -427,6 +427,8 @@ static const struct {
 	{ QEMU(ARG("-object") ARG("{\"qom-type\": \"memory-backend-file\", \"size\": 2147483648,"
 				  "\"mem-path\":\"/mnt/x\", \"id\":\"m\"}")),
 	  RAM "extra memory-backend-file: 2097152 '/mnt/x'\n" },
+	{ QEMU(ARG("-object") ARG("memory-backend-ram,sizes=7,size=1M")),
+	  RAM "extra memory-backend-ram: 1024 ''\n" },
 	{ QEMU(ARG("-mem-path") ARG("/dev/hugepages") ARG("-mem-prealloc")),
 	  RAM "extra -mem-path: 0 '/dev/hugepages'\n" },
 	{ QEMU(ARG("-object") ARG("memory-backend-file,size=-1") ARG("-mem-path")),
@@ -736,6 +738,10 @@ static const struct {
 	{ "<domain id='-1'>" WHO GIB "</domain>", "id of <domain> is '-1'" },
 	{ "<domain id='2147483648'>" WHO GIB "</domain>", "id of <domain> is '2147483648'" },
 	{ "<domain id='1/../2'>" WHO GIB "</domain>", "id of <domain> is '1/../2'" },
+	/* Files, which cells and devices can ask for by themselves */
+	{ DOMAIN(GIB CELLS("<cell memory='x' memAccess='shared'/>")), "memory of <cell> is 'x'" },
+	{ DOMAIN(GIB DEVICES("<memory model='dimm' access='private'><target/></memory>")),
+	  "without a <size>" },
 	/* Huge pages */
 	{ DOMAIN(GIB BACKING("<hugepages><page/></hugepages>")), "<page> has no size" },
 	{ DOMAIN(GIB BACKING("<hugepages><page size='0'/></hugepages>")), "<page> has no size" },
@@ -912,6 +918,9 @@ static void test_troubled_nodes(void)
 					err.text))
 				continue;
 			UNIT_CHECK(guest->n_memory > 0 && !*guest->doubt, "%s", xml);
+			UNIT_CHECK((guest->memory[0].bind == GUEST_BIND_ANY) ==
+					   nodeset_empty(&guest->memory[0].nodes),
+				   "%s", xml);
 		}
 	}
 }

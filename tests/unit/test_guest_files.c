@@ -23,7 +23,9 @@
 	"24 21 0:24 / /dev/bare rw - hugetlbfs hugetlbfs rw\n"                                     \
 	"25 22 0:25 / /dev/hugepages/disk rw - ext4 /dev/sdb rw\n"                                 \
 	"26 20 0:26 / /hidden rw - hugetlbfs hugetlbfs rw,pagesize=2M\n"                           \
-	"27 26 0:27 / /hidden rw - ext4 /dev/sdc rw\n"
+	"27 26 0:27 / /hidden rw - ext4 /dev/sdc rw\n"                                             \
+	"29 28 0:29 / /shown rw - hugetlbfs hugetlbfs rw,pagesize=2M\n"                            \
+	"28 20 0:28 / /shown rw - ext4 /dev/sdd rw\n"
 
 static const struct {
 	const char *path;
@@ -37,6 +39,7 @@ static const struct {
 	{ "/dev/hugepages2/x", false, 0 },
 	{ "/dev/hugepages/disk/x", false, 0 },
 	{ "/hidden/x", false, 0 },
+	{ "/shown/x", true, 2048 },
 	{ "/var/lib/x", false, 0 },
 	{ "relative", false, 0 },
 };
