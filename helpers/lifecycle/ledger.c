@@ -256,7 +256,7 @@ static int may_replace(const struct state *state, const struct ledger *ledger, s
 	if (rc == 0 && found->foreign_version)
 		rc = ledger_other_version(found, err);
 	ledger_free(found);
-	return rc == -ENOENT ? 0 : rc;
+	return rc == -ENOENT || rc == -ELOOP ? 0 : rc;
 }
 
 int ledger_create(const struct state *state, struct ledger *ledger, struct err *err)
@@ -428,7 +428,7 @@ static int add_ledger(struct ledgers *ledgers, struct ledger *ledger)
 	return 0;
 }
 
-static int add_damaged(struct ledgers *ledgers, const char *uuid, const struct err *why)
+static int add_damaged(struct ledgers *ledgers, const char *uuid, int rc, const struct err *why)
 {
 	struct damaged_ledger *more =
 		reallocarray(ledgers->damaged, ledgers->n_damaged + 1, sizeof(*more));
@@ -438,6 +438,7 @@ static int add_damaged(struct ledgers *ledgers, const char *uuid, const struct e
 	ledgers->damaged = more;
 	more += ledgers->n_damaged++;
 	snprintf(more->uuid, sizeof(more->uuid), "%s", uuid);
+	more->is_link = rc == -ELOOP;
 	more->why = *why;
 	return 0;
 }
@@ -465,7 +466,7 @@ static int read_one(const struct state *state, const char *uuid, struct ledgers 
 		return 0;
 	if (is_passing(rc))
 		return err_prefix(err, rc, "the ledger in /" STATE_DIR "/guests cannot be read");
-	rc = rc < 0 ? add_damaged(ledgers, uuid, err) : add_ledger(ledgers, ledger);
+	rc = rc < 0 ? add_damaged(ledgers, uuid, rc, err) : add_ledger(ledgers, ledger);
 	return rc < 0 ? err_set(err, -rc, "out of memory") : 0;
 }
 
@@ -550,7 +551,7 @@ const struct err *ledgers_damaged(const struct ledgers *ledgers, const char *uui
 	size_t i;
 
 	for (i = 0; i < ledgers->n_damaged; i++)
-		if (!strcasecmp(ledgers->damaged[i].uuid, uuid))
+		if (!ledgers->damaged[i].is_link && !strcasecmp(ledgers->damaged[i].uuid, uuid))
 			return &ledgers->damaged[i].why;
 	return NULL;
 }

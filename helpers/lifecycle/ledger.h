@@ -70,6 +70,7 @@ struct ledger {
 /* A file that should be a ledger and can't be read: what it holds is unknown */
 struct damaged_ledger {
 	char uuid[GUEST_UUID_SIZE];
+	bool is_link; /* never written by us: there is nothing in it to be lost */
 	struct err why;
 };
 
@@ -166,7 +167,8 @@ struct ledger *ledgers_find_name(const struct ledgers *ledgers, const char *name
 /* What a person has typed: a UUID in any case; else a name */
 struct ledger *ledgers_find(const struct ledgers *ledgers, const char *guest);
 
-/* Why the ledger with this UUID can't be read; NULL: it can, or there is none */
+/* Why the ledger with this UUID can't be read, and must not be replaced; NULL: it can, or
+ * there is none */
 const struct err *ledgers_damaged(const struct ledgers *ledgers, const char *uuid);
 
 /* Takes @ledger out of @ledgers; the caller owns it then */

@@ -801,6 +801,11 @@ static void test_own_damaged_ledger(void)
 	run(&h, event_release, "a", A_XML);
 	ledger_text(&h, UUID_A, text, sizeof(text));
 	UNIT_CHECK_STR(text, "{", "the ledger");
+	/* A link is none of ours, and holds nothing */
+	fake_remove(&h.fk, GUESTS UUID_A);
+	CU_ASSERT_EQUAL(symlinkat("/etc/passwd", h.fk.kfs.rootfd, GUESTS UUID_A), 0);
+	OK(&h, event_prepare, "a", A_XML);
+	check_phase(&h, UUID_A, "prepared");
 	close_house(&h);
 }
 

@@ -84,6 +84,32 @@ case_the_next_prepare_of_that_guest_settles_it_too() {
 	check_empty
 }
 
+# The end of a start before this one, told only now
+case_a_late_end_of_a_running_guest() {
+	hook_xml late 64 "backing=$(page_backing 2048)"
+	guest_up late 64 "backing=$(page_backing 2048)" || return
+	hook_call late stopped end <"$vm_state/hook.xml"
+	check_equal "stopped" "$hook_status/$hook_out/$hook_err" "0//"
+	hook_call late release end <"$vm_state/hook.xml"
+	check_equal "release" "$hook_status/$hook_out/$hook_err" "0//"
+	membacking reconcile >/dev/null
+	check_match "it has its ledger" "$(membacking status)" 'late +running'
+	check_equal "and its pages" "$(pools)" "2048:32/0 1048576:0/0"
+	guest_down late
+	check_empty
+}
+
+# Its PID file would be that of libvirt's driver
+case_a_guest_called_driver() {
+	hook_xml driver 64 "backing=$(page_backing 2048)"
+	hook_call driver prepare begin <"$vm_state/hook.xml"
+	check_equal "32 pages" "$(pools)" "2048:32/32 1048576:0/0"
+	hook_call driver stopped end <"$vm_state/hook.xml"
+	membacking reconcile >/dev/null
+	check_equal "it does not live as long as libvirt does" "$(pools)" "2048:0/0 1048576:0/0"
+	check_empty
+}
+
 case_that_guest_was_killed_with_its_libvirtd() {
 	hook_xml orphan 64 "backing=$(page_backing 2048)"
 	hook_call orphan prepare begin <"$vm_state/hook.xml"
