@@ -16,6 +16,7 @@
 #include "ctl/hook_links.h"
 #include "ctl/ksm_tuners.h"
 #include "ctl/libvirt_host.h"
+#include "ctl/others.h"
 #include "ctl/security.h"
 #include "lifecycle/ledger.h"
 #include "memory/fragmentation.h"
@@ -114,6 +115,7 @@ struct check_host {
 	struct security security;
 	struct libvirt_host libvirt;
 	struct nova_conf nova;
+	struct others others;
 };
 
 /* Was the guest asked for? */
@@ -138,6 +140,7 @@ void check_stores(const struct check_host *host, struct findings *findings);
 void check_ledgers(const struct check_host *host, struct findings *findings);
 void check_guests(const struct check_host *host, struct findings *findings);
 void check_ksm(const struct check_host *host, struct findings *findings);
+void check_others(const struct check_host *host, struct findings *findings);
 void check_thp(const struct check_host *host, struct findings *findings);
 void check_gigantic(const struct check_host *host, struct findings *findings);
 void check_nova(const struct check_host *host, struct findings *findings);

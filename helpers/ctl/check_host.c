@@ -282,6 +282,7 @@ int check_host_read(const struct ctl *ctl, const struct look *look, struct check
 	security_read(&ctl->kfs, host->hooks.links[HOOK_QEMU].program, store_in_use(host->view),
 		      &host->security);
 	nova_conf_load(ctl->kfs.rootfd, &host->nova);
+	others_find(&ctl->kfs, host->view->qemu_conf.memory_backing_dir, &host->others);
 	rc = read_stores(ctl, host->view, host, err);
 	if (rc == 0)
 		rc = read_mounts(&ctl->kfs, host->view, host, err);

@@ -17,8 +17,8 @@ static const struct check {
 	{ "hook", check_hooks },       { "security", check_security }, { "config", check_config },
 	{ "hugetlbfs", check_mounts }, { "room", check_room },	       { "store", check_stores },
 	{ "ledger", check_ledgers },   { "guest", check_guests },      { "ksm", check_ksm },
-	{ "thp", check_thp },	       { "1G", check_gigantic },       { "nova", check_nova },
-	{ "version", check_versions },
+	{ "others", check_others },    { "thp", check_thp },	       { "1G", check_gigantic },
+	{ "nova", check_nova },	       { "version", check_versions },
 };
 
 static int report(const struct ctl *ctl, const struct findings *findings, struct err *err)
@@ -81,7 +81,8 @@ const struct command cmd_check = {
 	.summary = "look for what is wrong, and say what would help",
 	.help = "Looks at the hooks, AppArmor and SELinux, the configuration, hugetlbfs, room for\n"
 		"guests that start with the host, the store in use, what guests hold, guests'\n"
-		"definitions, other programs that set KSM, what keeps transparent huge pages\n"
+		"definitions, other programs that set KSM, other files that set huge pages, KSM\n"
+		"or THP and which of them to keep, what keeps transparent huge pages\n"
 		"away, the ways to pages of 1 GiB, OpenStack Nova's settings, and the versions\n"
 		"of libvirt and QEMU.\n"
 		"With GUEST, by name or UUID, of all guests only at those. Changes nothing.\n\n"
