@@ -22,6 +22,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "base/err.h"
+
 #define LOG_SOCKET    "/dev/log"
 #define LOG_LINE_SIZE 2304
 
@@ -167,3 +169,20 @@ LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
 LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING)
 LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
 LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)
+
+int log_gravest(int worst, struct err *err, int rc, const struct err *next)
+{
+	bool graver = !worst || (worst == -EAGAIN && rc != -EAGAIN);
+	const char *other = graver ? err->text : next->text;
+
+	if (!rc)
+		return worst;
+	if (worst && (graver || rc == -EAGAIN))
+		log_info("%s", other);
+	else if (worst)
+		log_warning("%s", other);
+	if (!graver)
+		return worst;
+	*err = *next;
+	return rc;
+}

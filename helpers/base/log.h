@@ -30,4 +30,19 @@ void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+struct err;
+
+/**
+ * log_gravest() - Of several failures of one operation keep the gravest
+ * @worst:	What came of it so far: 0 or -errno
+ * @err:	The sentence that belongs to @worst
+ * @rc:		What came of the next part
+ * @next:	The sentence that belongs to @rc
+ *
+ * -EAGAIN (it will be done later) is less than any other failure, and of two alike the
+ * first stays: return and sentence always belong together.  The other sentence is logged.
+ * Return: the new @worst
+ */
+int log_gravest(int worst, struct err *err, int rc, const struct err *next);
+
 #endif

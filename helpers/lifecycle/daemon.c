@@ -41,10 +41,10 @@ static int mount_all(const struct kfs *kfs, struct err *err)
 	int n = hugepages_sizes(kfs, &sizes, err), i, result = n < 0 ? n : 0;
 
 	for (i = 0; i < n; i++) {
-		int rc = mount_missing(kfs, sizes[i], default_kib, err);
+		struct err failure = { "" };
+		int rc = mount_missing(kfs, sizes[i], default_kib, &failure);
 
-		if (rc < 0)
-			result = rc;
+		result = log_gravest(result, err, rc, &failure);
 	}
 	return result;
 }

@@ -512,9 +512,10 @@ static int undo_after_boot(struct round *round, struct ledger *ledger, struct er
 	for (i = 0; i < ledger->list.n; i++) {
 		struct step *step = &ledger->list.steps[i];
 		const struct step_ops *ops = step_ops(step->kind);
-		int rc = ops->outlives_boot ? ops->outlives_boot(round->kfs, step, err) : 0;
+		struct err failure = { "" };
+		int rc = ops->outlives_boot ? ops->outlives_boot(round->kfs, step, &failure) : 0;
 
-		result = rc < 0 ? rc : result;
+		result = log_gravest(result, err, rc, &failure);
 	}
 	return result;
 }

@@ -386,10 +386,10 @@ static int undo(struct step_ctx *ctx, struct step *step, enum undo_reason reason
 	size_t i;
 
 	for (i = 0; i < hp->n_shares; i++) {
-		int rc = undo_share(ctx, hp, &hp->shares[i], keep, err);
+		struct err failure = { "" };
+		int rc = undo_share(ctx, hp, &hp->shares[i], keep, &failure);
 
-		if (rc < 0)
-			result = rc;
+		result = log_gravest(result, err, rc, &failure);
 	}
 	/* What is left is a debt, and promises nothing to anybody */
 	if (result < 0)

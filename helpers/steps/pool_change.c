@@ -173,10 +173,18 @@ static uint64_t grown(uint64_t increase, uint64_t pages, uint64_t added)
 						       u64_min(increase, pages);
 }
 
+/* What others have added meanwhile, or the next write would take it */
+static void note_added(struct pool_view *view)
+{
+	uint64_t others = u64_sub_floor(hugepages_persistent(&view->pool), view->own);
+
+	view->foreign = u64_max(view->foreign, others);
+}
+
 /* One write upwards.  Return: pages gained or -errno */
 static int64_t grow_once(struct change *c, uint64_t pages, uint64_t until, struct err *err)
 {
-	uint64_t own, gained, increase, added = may_be_added(c);
+	uint64_t own, gained, added = may_be_added(c);
 	struct hugepages_pool before, after;
 	int rc = read_pool(c, &before, err);
 
@@ -194,15 +202,14 @@ static int64_t grow_once(struct change *c, uint64_t pages, uint64_t until, struc
 		return rc;
 	}
 	c->share->chunk = (struct step_chunk){ 0 };
-	increase = u64_sub_floor(hugepages_persistent(&after), hugepages_persistent(&before));
-	own = grown(increase, pages, added);
+	own = grown(u64_sub_floor(hugepages_persistent(&after), hugepages_persistent(&before)),
+		    pages, added);
 	gained = u64_min(own, u64_sub_floor(after.total, before.total));
 	c->share->own += own;
 	c->share->promoted += own - gained;
 	c->share->have += gained;
 	c->view->pool = after;
 	c->view->own += own;
-	c->view->foreign = u64_add_sat(c->view->foreign, increase - own);
 	c->view->claimed += gained;
 	c->view->lives_on += gained;
 	rc = c->ctx->save(c->ctx, err);
@@ -286,7 +293,7 @@ struct shrink {
  * less, where the kernel adds nothing: it turns pages in use into surplus rather than
  * miss the number, so a larger one is that of an administrator who has added pages.
  */
-static void judge_shrink(struct change *c, const struct hugepages_pool *before,
+static void judge_shrink(const struct change *c, const struct hugepages_pool *before,
 			 const struct hugepages_pool *after, uint64_t target, bool corrected,
 			 struct shrink *result)
 {
@@ -298,9 +305,6 @@ static void judge_shrink(struct change *c, const struct hugepages_pool *before,
 	if (added)
 		gone = u64_min(u64_sub_floor(was, is), asked);
 	result->gone = u64_min(gone, c->share->own);
-	/* Else the next write would take them */
-	if (!added)
-		c->view->foreign = u64_add_sat(c->view->foreign, u64_sub_floor(is, target));
 }
 
 static int shrink_once(struct change *c, uint64_t pages, uint64_t correction, struct shrink *result,
@@ -328,6 +332,7 @@ static int shrink_once(struct change *c, uint64_t pages, uint64_t correction, st
 	c->share->own = c->share->own + result->grown - result->gone;
 	c->view->own = u64_sub_floor(c->view->own + result->grown, result->gone);
 	c->view->debt = u64_sub_floor(c->view->debt, result->gone);
+	note_added(c->view);
 	return 0;
 }
 

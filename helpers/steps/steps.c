@@ -173,18 +173,16 @@ int step_list_undo(struct step_ctx *ctx, struct step_list *list, size_t first,
 
 	while (i-- > first) {
 		struct step *step = &list->steps[i];
-		struct err ignored;
-		int rc = step_ops(step->kind)->undo(ctx, step, reason, result ? &ignored : err);
+		struct err failure = { "" };
+		int rc = step_ops(step->kind)->undo(ctx, step, reason, &failure);
 
-		if (rc < 0) {
-			if (!result || result == -EAGAIN)
-				result = rc;
+		result = log_gravest(result, err, rc, &failure);
+		if (rc < 0)
 			continue;
-		}
 		remove_step(list, i);
 		/* An unwritable /run must not keep memory from being given back */
-		if (ctx->save(ctx, &ignored) < 0)
-			log_warning("the ledger could not be saved: %s", ignored.text);
+		if (ctx->save(ctx, &failure) < 0)
+			log_warning("the ledger could not be saved: %s", failure.text);
 	}
 	return result;
 }

@@ -757,6 +757,28 @@ static void test_write_refused(void)
 	close_bench(&b);
 }
 
+/* On one node the kernel refuses, on the other pages are in use: the refusal is told, in
+ * the return and in words, whichever comes first */
+static void test_gravest_error(void)
+{
+	struct err err = { "" };
+	struct bench b;
+	int used;
+
+	for (used = 0; used < 2; used++) {
+		open_bench(&b);
+		want(&b, 0, 0, 80);
+		want(&b, 1, 0, 80);
+		UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+		fake_use(&b.fk, used, PAGE_2M, 80);
+		b.fk.write_error = EIO;
+		CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &err), -EIO);
+		UNIT_CHECK(strstr(err.text, "Input/output error"), "%s", err.text);
+		UNIT_CHECK(!strstr(err.text, "later"), "%s", err.text);
+		close_bench(&b);
+	}
+}
+
 /* The ledger can't be written: before the kernel is told nothing has happened,
  * after it everything is given back */
 static void test_ledger_unwritable(void)
@@ -1117,6 +1139,7 @@ static CU_TestInfo tests[] = {
 	{ "another writer that never stops", test_writer_that_never_stops },
 	{ "a loss is charged to us", test_loss_is_ours },
 	{ "the kernel refuses the write", test_write_refused },
+	{ "the gravest of two errors", test_gravest_error },
 	{ "the ledger can't be written", test_ledger_unwritable },
 	{ "a pool that is gone", test_pool_gone },
 	{ "a deadline that has passed", test_deadline },

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "unit/own_mounts.h"
 #include "unit/unit.h"
 
@@ -195,6 +196,38 @@ static void test_syslog(void)
 		UNIT_CHECK(status == 0, "status %#x", (unsigned int)status);
 }
 
+/* Return and sentence belong together, whatever the order */
+static void test_gravest(void)
+{
+	static const struct {
+		int rcs[3], want;
+		const char *text;
+	} rows[] = {
+		{ { 0, 0, 0 }, 0, "" },
+		{ { 0, -EAGAIN, 0 }, -EAGAIN, "1" },
+		{ { -EAGAIN, -EAGAIN, 0 }, -EAGAIN, "0" },
+		{ { -EAGAIN, -EIO, -EAGAIN }, -EIO, "1" },
+		{ { -EIO, -EAGAIN, 0 }, -EIO, "0" },
+		{ { -EIO, -ENOSPC, -EAGAIN }, -EIO, "0" },
+		{ { 0, -EAGAIN, -ENOSPC }, -ENOSPC, "2" },
+	};
+	size_t i, j;
+
+	log_open(LOG_TARGET_STDERR, "prog", NULL, NULL);
+	log_set_level(LOG_LEVEL_ERROR);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct err err = { "" }, next;
+		int worst = 0;
+
+		for (j = 0; j < 3; j++) {
+			snprintf(next.text, sizeof(next.text), "%zu", j);
+			worst = log_gravest(worst, &err, rows[i].rcs[j], &next);
+		}
+		UNIT_CHECK(worst == rows[i].want, "row %zu: %d", i, worst);
+		UNIT_CHECK_STR(err.text, rows[i].text, "sentence");
+	}
+}
+
 static CU_TestInfo tests[] = {
 	{ "who, what, how bad", test_lines },
 	{ "levels and targets", test_levels },
@@ -202,6 +235,7 @@ static CU_TestInfo tests[] = {
 	{ "one line stays one line", test_hostile },
 	{ "syslog hears us, and can't hold us up", test_syslog },
 	{ "logging leaves errno alone", test_errno_survives },
+	{ "the gravest of several failures", test_gravest },
 	CU_TEST_INFO_NULL,
 };
 
