@@ -10,8 +10,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "lifecycle/late_pages.h"
 #include "lifecycle/ledger.h"
-#include "lifecycle/pool_users.h"
 #include "lifecycle/state.h"
 #include "memory/numa.h"
 #include "policy/host_view.h"
@@ -58,7 +58,6 @@ int accounts_copy(struct accounts *to, const struct accounts *from)
 	{                                                                                          \
 		{ "foreign", &(account)->foreign }, { "base", &(account)->base },                  \
 			{ "missing", &(account)->missing }, { "kept", &(account)->kept },          \
-			{ "users", &(account)->users }, { "hidden", &(account)->hidden },          \
 	}
 
 static int pool_from_json(const json_t *object, struct pool_account *pool, struct err *err)
@@ -278,71 +277,53 @@ int accounts_note(const struct ledgers *ledgers, struct host_view *host, struct 
 
 /* ---- telling ---- */
 
-static bool wants_users(const struct pool_view *pool, const struct account *account)
-{
-	uint64_t users = host_view_users(pool);
-
-	return users && (pool->debt || (account && users != account->users));
-}
-
 /* To look at all processes takes a while */
-static bool must_look(const struct host_view *host, const struct accounts *accounts)
+static bool must_look(const struct host_view *host)
 {
 	size_t i, j;
 
-	for (i = 0; i < host->n_sizes; i++) {
-		for (j = 0; j < host->sizes[i].n_pools; j++) {
-			const struct pool_view *pool = &host->sizes[i].pools[j];
-			const struct account *account =
-				accounts_find(accounts, host->sizes[i].page_kib, pool->pool.node);
-
-			if (wants_users(pool, account))
+	for (i = 0; i < host->n_sizes; i++)
+		for (j = 0; j < host->sizes[i].n_pools; j++)
+			if (host->sizes[i].pools[j].debt &&
+			    host_view_users(&host->sizes[i].pools[j]))
 				return true;
-		}
-	}
 	return false;
 }
 
 /* @account: NULL where nothing is remembered
  * @unread: the account is older than the pool.  More than the rest can't be foreign, and
  * all of that may be */
-static void apply(struct pool_view *pool, struct account *account, bool unread, uint64_t seen,
-		  bool note_users)
+static void apply(struct pool_view *pool, const struct account *account, bool unread, uint64_t seen)
 {
 	uint64_t rest = u64_sub_floor(hugepages_persistent(&pool->pool), pool->own);
 	struct account now = account ? *account : (struct account){ .foreign = pool->foreign };
-	uint64_t users = host_view_users(pool);
 
 	if (unread)
 		now.foreign = u64_max(now.foreign, rest);
 	pool->foreign = now.foreign;
 	pool->kept = now.kept;
-	if (pool->debt)
-		pool->late = account_late(&now, pool->debt, pool->pool.surplus, users, seen);
-	else if (account && note_users && (!users || wants_users(pool, account)))
-		account_note_users(account, users, seen, !pool->claimed);
+	pool->late =
+		account_late(&now, pool->debt, pool->pool.surplus, host_view_users(pool), seen);
 }
 
-void accounts_apply(const struct kfs *kfs, const struct ledgers *ledgers, struct host_view *host,
-		    struct accounts *accounts, bool note_users)
+void accounts_apply(const struct kfs *kfs, struct host_view *host, const struct accounts *accounts)
 {
-	struct pool_users users = { 0 };
+	struct late_files late = { 0 };
 	size_t i, j;
 
-	if (must_look(host, accounts))
-		pool_users_read(kfs, ledgers, &users);
+	if (must_look(host))
+		late_pages_find(kfs, &late);
 	for (i = 0; i < host->n_sizes; i++) {
+		uint64_t page_kib = host->sizes[i].page_kib;
+
 		for (j = 0; j < host->sizes[i].n_pools; j++) {
 			struct pool_view *pool = &host->sizes[i].pools[j];
-			uint64_t page_kib = host->sizes[i].page_kib;
-			struct account *account =
-				accounts_find(accounts, page_kib, pool->pool.node);
 
-			apply(pool, account, host->unread,
-			      pool_users_on(&users, page_kib, pool->pool.node), note_users);
+			apply(pool, accounts_find(accounts, page_kib, pool->pool.node),
+			      host->unread, late_pages_of(&late, page_kib));
 		}
 	}
-	pool_users_free(&users);
+	late_pages_free(&late);
 }
 
 void accounts_learn(const struct host_view *host, struct accounts *accounts)

@@ -51,10 +51,8 @@ int accounts_write(const struct state *state, const char *boot_id, const struct 
  */
 int accounts_note(const struct ledgers *ledgers, struct host_view *host, struct accounts *accounts);
 
-/* Tell the pools of @host what is remembered: foreign, kept, and what may be late.
- * @note_users: remember, too, who uses them while there is no debt */
-void accounts_apply(const struct kfs *kfs, const struct ledgers *ledgers, struct host_view *host,
-		    struct accounts *accounts, bool note_users);
+/* Tell the pools of @host what is remembered: foreign, kept, and what is late */
+void accounts_apply(const struct kfs *kfs, struct host_view *host, const struct accounts *accounts);
 
 /* What steps have found out, or done, since accounts_apply(): pages that were kept, and
  * those that others added between our write and our read-back */

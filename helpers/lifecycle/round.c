@@ -230,7 +230,7 @@ static int refresh(struct round *round, struct ledger *more, struct err *err)
 		rc = view_account(round->kfs, &alone, &round->host, err);
 	if (rc < 0)
 		return rc;
-	accounts_apply(round->kfs, &round->ledgers, &round->host, &round->accounts, false);
+	accounts_apply(round->kfs, &round->host, &round->accounts);
 	return complete_view(round, err);
 }
 
@@ -265,7 +265,7 @@ static int account(struct round *round, bool write, struct err *err)
 	    accounts_note(&round->ledgers, &round->host, &round->accounts) < 0)
 		rc = err_set(err, ENOMEM, "out of memory");
 	if (rc == 0)
-		accounts_apply(round->kfs, &round->ledgers, &round->host, &round->accounts, true);
+		accounts_apply(round->kfs, &round->host, &round->accounts);
 	if (rc == 0 && write)
 		write_accounts(round, &before);
 	accounts_free(&before);

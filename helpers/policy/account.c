@@ -62,22 +62,12 @@ void account_note_most(struct account *account, uint64_t persistent)
 	account->kept = u64_min(account->kept, account->foreign);
 }
 
-void account_note_users(struct account *account, uint64_t users, uint64_t seen, bool settled)
-{
-	uint64_t hidden = u64_sub_floor(users, seen);
-
-	if (settled)
-		account->users = users;
-	account->hidden = settled ? hidden : u64_min(account->hidden, hidden);
-}
-
 uint64_t account_late(const struct account *account, uint64_t debt, uint64_t surplus,
 		      uint64_t users, uint64_t seen)
 {
-	uint64_t others =
-		u64_min(u64_add_sat(seen, account->hidden), u64_add_sat(account->foreign, surplus));
+	uint64_t beyond = u64_sub_floor(users, u64_add_sat(account->foreign, surplus));
 
-	return u64_min(debt, u64_sub_floor(users, others));
+	return u64_min(debt, u64_max(beyond, u64_min(users, seen)));
 }
 
 void account_keep(struct account *account, uint64_t pages)

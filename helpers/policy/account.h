@@ -11,8 +11,8 @@
  *	missing	Own pages that another writer took out of the pool
  *	claim	What a ledger promised its guest and QEMU has not mapped yet
  *	debt	The part of own whose guest is gone
- *	late	Pages in use that may be such a guest's still: a vhost-user back end keeps
- *		them mapped, or the kernel has not freed them yet
+ *	late	Pages in use that are such a guest's still, as far as can be seen: a vhost-user
+ *		back end keeps them mapped; and those in use by others beyond what is foreign
  *
  * Invariants, P being the persistent pages of the pool:
  *
@@ -47,8 +47,6 @@
  * @base:	Part of @foreign that was there before ours, or came and stayed
  * @missing:	The most that was missing since nothing was
  * @kept:	Part of @foreign: pages that we added and kept after release
- * @users:	Pages in use by none of our guests, when that was last noted
- * @hidden:	Part of @users that no process was seen to have mapped
  */
 struct account {
 	bool known;
@@ -56,8 +54,6 @@ struct account {
 	uint64_t base;
 	uint64_t missing;
 	uint64_t kept;
-	uint64_t users;
-	uint64_t hidden;
 };
 
 /**
@@ -72,21 +68,13 @@ void account_note(struct account *account, uint64_t persistent, uint64_t own);
 void account_note_most(struct account *account, uint64_t persistent);
 
 /**
- * account_note_users() - Who uses the pool beside our guests, while there is no debt
- * @users:	Pages in use by none of our guests
- * @seen:	Part of it that other programs were seen to have mapped
- * @settled:	No guest is still taking its pages, so that @users are others' indeed
- */
-void account_note_users(struct account *account, uint64_t users, uint64_t seen, bool settled);
-
-/**
- * account_late() - Pages in use that may be a dead guest's still
+ * account_late() - Pages in use that are a dead guest's still
  * @debt:	The most that can be
  * @surplus:	Of the pool
- * @users, @seen: As account_note_users(), now
+ * @users:	Pages in use by none of our living guests
+ * @seen:	Mapped by back ends of guests that are gone
  *
- * Others use the pages they were seen to have mapped, and those that were in use before,
- * unseen; but no more than are foreign or surplus.  The rest may be ours.
+ * Of what others use, no more than is foreign or surplus can be theirs.
  */
 uint64_t account_late(const struct account *account, uint64_t debt, uint64_t surplus,
 		      uint64_t users, uint64_t seen);

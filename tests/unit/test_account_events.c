@@ -40,14 +40,12 @@ enum life { ABSENT, PREPARED, RUNS, ENDED, LATE };
  * @size:	Pages it was promised
  * @grown:	By how many the pool grew for it
  * @late:	Pages that a back end keeps mapped after QEMU's end
- * @shown:	The back end can be seen in /proc
  */
 struct guest_truth {
 	enum life life;
 	uint64_t size;
 	uint64_t grown;
 	uint64_t late;
-	bool shown;
 	pid_t qemu;
 };
 
@@ -55,7 +53,6 @@ struct guest_truth {
 struct program {
 	uint64_t pages;
 	uint64_t surplus;
-	bool shown;
 };
 
 /**
@@ -232,8 +229,6 @@ static void show(struct world *w, int pid, const char *file, uint64_t pages)
 {
 	char text[512];
 
-	snprintf(text, sizeof(text), "Name:\tx\nHugetlbPages:\t %" PRIu64 " kB\n", pages * PAGE_2M);
-	fake_put_process(&w->h.fk, pid, "status", text);
 	snprintf(text, sizeof(text),
 		 "7f0000000000 default file=%s\\040(deleted) huge N0=%" PRIu64
 		 " kernelpagesize_kB=2048\n",
@@ -246,11 +241,11 @@ static void show(struct world *w, int pid, const char *file, uint64_t pages)
 
 static void hide(struct world *w, int pid)
 {
-	static const char *const files[] = { "status", "numa_maps", "maps" };
+	static const char *const files[] = { "numa_maps", "maps" };
 	char name[64];
 	size_t i;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 2; i++) {
 		snprintf(name, sizeof(name), "proc/%d/%s", pid, files[i]);
 		if (fake_exists(&w->h.fk, name))
 			fake_remove(&w->h.fk, name);
@@ -419,8 +414,7 @@ static void end_qemu(struct world *w, size_t i, uint64_t late)
 	}
 	g->late = late;
 	g->life = ENDED;
-	g->shown = late && chance(w, 60);
-	if (g->shown)
+	if (late)
 		show(w, BACK_END_PID(i), "/memfd:pc.ram", late);
 }
 
@@ -538,22 +532,8 @@ static bool do_use(struct world *w, size_t i)
 		return true;
 	}
 	fake_use(&w->h.fk, 0, PAGE_2M, p->pages);
-	p->shown = true;
-	show(w, PROGRAM_PID(i % PROGRAMS_N), "/anon_hugepage", p->pages);
-	return true;
-}
-
-/* In use before our guests come, by no process that can be seen: files */
-static bool do_use_unseen(struct world *w, size_t i)
-{
-	struct program *p = &w->programs[i % PROGRAMS_N];
-	uint64_t most = u64_sub_floor(w->wanted, in_use_of_wanted(w));
-
-	if (!none_of_ours(w) || p->pages || p->surplus || !most)
-		return false;
-	p->pages = 1 + below(w, most);
-	tell(w, "%" PRIu64 " pages in files", p->pages);
-	fake_use(&w->h.fk, 0, PAGE_2M, p->pages);
+	if (chance(w, 50))
+		show(w, PROGRAM_PID(i % PROGRAMS_N), "/anon_hugepage", p->pages);
 	return true;
 }
 
@@ -578,15 +558,11 @@ static bool do_unuse(struct world *w, size_t i)
 {
 	struct program *p = &w->programs[i % PROGRAMS_N];
 
-	/* Unseen pages that go while others come to be late can't be told from these */
-	if ((!p->pages && !p->surplus) || (!p->shown && !p->surplus && late_grown(w)))
+	if (!p->pages && !p->surplus)
 		return false;
 	tell(w, "program %zu ends", i % PROGRAMS_N);
 	hide(w, PROGRAM_PID(i % PROGRAMS_N));
 	fake_unuse(&w->h.fk, 0, PAGE_2M, p->pages + p->surplus);
-	if (!p->shown)
-		reconcile(w);
-	forget_settled(w);
 	*p = (struct program){ 0 };
 	return true;
 }
@@ -611,7 +587,7 @@ static bool do_damage(struct world *w, size_t i)
 static bool (*const events[])(struct world *w, size_t i) = {
 	do_prepare, do_prepare, do_prepare,	   do_start,	 do_start,
 	do_end,	    do_end,	do_back_end_ends,  do_reconcile, do_grow,
-	do_shrink,  do_shrink,	do_killed_prepare, do_use,	 do_use_unseen,
+	do_shrink,  do_shrink,	do_killed_prepare, do_use,	 do_use,
 	do_unuse,   do_unuse,	do_surplus,	   do_damage,
 };
 

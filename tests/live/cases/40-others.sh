@@ -84,6 +84,52 @@ case_DPDK_comes_while_a_guest_runs() {
 	check_empty
 }
 
+# The guest's pages are in use after its end.  As many of the administrator's lie idle, and
+# are not what the debt is paid with
+case_a_back_end_keeps_the_guests_memory() {
+	local shared="<source type='memfd'/><access mode='shared'/>"
+	pool_set 2048 64
+	config_write $'[hugepages]\nuse_idle = no'
+	guest_up kept 64 "backing=$(page_backing 2048)$shared" || return
+	check_equal "32 new pages" "$(pools)" "2048:96/64 1048576:0/0"
+	hold_guest kept
+	guest_down kept
+	check_equal "the administrator's 64 are free" "$(pools)" "2048:96/64 1048576:0/0"
+	check_equal "the debt is written down" "$(ledger_phase kept)" leaving
+	check "reconcile" membacking reconcile
+	check_equal "not one page goes while they are in use" "$(pools)" "2048:96/64 1048576:0/0"
+	# A program that wants all of them gets them
+	hold_pages 2048 64 64
+	check "reconcile" membacking reconcile
+	check_equal "beside a program that uses the pool" "$(pools)" "2048:96/0 1048576:0/0"
+	end_back_end
+	check "reconcile" membacking reconcile
+	check_equal "the debt is settled" "$(pools)" "2048:64/64 1048576:0/0"
+	check_equal "no ledger is left" "$(ledgers)" ""
+	config_write ""
+	pool_set 2048 0
+	check_empty
+}
+
+# Down and up again while a guest runs: then nothing is missing, and nothing is left
+case_a_writer_whose_pages_come_and_go() {
+	pool_set 2048 64
+	guest_up beside 192 "backing=$(page_backing 2048)"
+	check_equal "64 idle, 32 new" "$(pool 2048 total)" 96
+	pool_set 2048 80
+	check "reconcile" membacking reconcile
+	pool_set 2048 96
+	check "reconcile" membacking reconcile
+	pool_set 2048 100
+	check "reconcile" membacking reconcile
+	pool_set 2048 96
+	guest_down beside
+	check_pool "the administrator has what he had" 2048 64
+	check_equal "no ledger is left" "$(ledgers)" ""
+	pool_set 2048 0
+	check_empty
+}
+
 case_the_administrator_shrinks_the_pool_meanwhile() {
 	pool_set 2048 64
 	guest_up shrunk 192 "backing=$(page_backing 2048)"

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * DOC: what a guest's memory looks like
+ *
+ * /proc/PID/maps names the file and its inode, /proc/PID/numa_maps says which mappings are
+ * of huge pages.  A back end maps the files that QEMU hands it, so what a living QEMU has
+ * mapped too is not late.  Pages in page tables say too little: the back end need not have
+ * touched what the guest has.
+ */
+#include "lifecycle/late_pages.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "kernel/kfs.h"
+#include "lifecycle/liveness.h"
+
+/* Of all processes together */
+#define TIME_MS 250
+
+/* A process could map a file a million times */
+#define FILES_MAX 4096
+#define LINES_MAX 65536
+
+/* Longer lines end in a file name, which may be cut */
+#define LINE_SIZE 1024
+
+struct looking {
+	const struct kfs *kfs;
+	uint64_t deadline;
+	size_t n_qemus;
+	pid_t *qemus;
+	struct late_files living; /* mapped by QEMUs of libvirt's */
+	struct late_files late;
+};
+
+static FILE *open_file(const struct kfs *kfs, pid_t pid, const char *name)
+{
+	char path[KFS_PATH_SIZE];
+
+	snprintf(path, sizeof(path), "proc/%d/%s", (int)pid, name);
+	return kfs_stream(kfs, path);
+}
+
+/* One line, cut at the buffer's end */
+static bool read_line(FILE *f, char line[LINE_SIZE])
+{
+	int c;
+
+	if (!fgets(line, LINE_SIZE, f))
+		return false;
+	if (!strchr(line, '\n'))
+		while ((c = getc(f)) != EOF && c != '\n')
+			;
+	return true;
+}
+
+static struct late_file *find_file(const struct late_files *files, const struct late_file *file)
+{
+	size_t i;
+
+	for (i = 0; i < files->n; i++)
+		if (files->list[i].inode == file->inode && files->list[i].major == file->major &&
+		    files->list[i].minor == file->minor)
+			return &files->list[i];
+	return NULL;
+}
+
+static void add_file(struct late_files *files, const struct late_file *file)
+{
+	struct late_file *found = find_file(files, file), *more;
+
+	if (found) {
+		found->pages = u64_max(found->pages, file->pages);
+		return;
+	}
+	if (files->n == FILES_MAX)
+		return;
+	more = reallocarray(files->list, files->n + 1, sizeof(*more));
+	if (!more)
+		return;
+	files->list = more;
+	more[files->n++] = *file;
+}
+
+/* "7f00-7f80 rw-s 00000000 00:01 1234 /memfd:pc.ram (deleted)" */
+static bool read_mapping(const char *line, struct late_file *file, uint64_t *start, uint64_t *kib)
+{
+	uint64_t end;
+
+	if (!strstr(line, " /memfd:") && !strstr(line, "/libvirt/qemu/"))
+		return false;
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %*x %x:%x %" SCNu64, start, &end,
+		   &file->major, &file->minor, &file->inode) != 5 ||
+	    end < *start)
+		return false;
+	*kib = (end - *start) / 1024;
+	return true;
+}
+
+/* The page size of the mapping at @start in KiB; 0: no huge pages.  Both files rise by
+ * address, so @f goes on where it was */
+static uint64_t huge_page_kib(FILE *f, uint64_t start)
+{
+	uint64_t here, page_kib;
+	char line[LINE_SIZE];
+	const char *size;
+
+	while (f && read_line(f, line)) {
+		if (sscanf(line, "%" SCNx64, &here) != 1 || here < start)
+			continue;
+		size = strstr(line, "kernelpagesize_kB=");
+		if (here == start && strstr(line, " huge") && size &&
+		    sscanf(size, "kernelpagesize_kB=%" SCNu64, &page_kib) == 1)
+			return page_kib;
+		return 0;
+	}
+	return 0;
+}
+
+static void note_living(struct looking *l, pid_t pid)
+{
+	cleanup_fclose FILE *f = open_file(l->kfs, pid, "maps");
+	struct late_file file = { 0 };
+	unsigned int lines = 0;
+	uint64_t start, kib;
+	char line[LINE_SIZE];
+
+	while (f && lines++ < LINES_MAX && read_line(f, line))
+		if (read_mapping(line, &file, &start, &kib))
+			add_file(&l->living, &file);
+}
+
+static void look_at(struct looking *l, pid_t pid)
+{
+	cleanup_fclose FILE *maps = open_file(l->kfs, pid, "maps");
+	cleanup_fclose FILE *sizes = NULL;
+	struct late_file file = { 0 };
+	unsigned int lines = 0;
+	uint64_t start, kib;
+	char line[LINE_SIZE];
+
+	while (maps && lines++ < LINES_MAX && clock_left_ms(l->deadline) && read_line(maps, line)) {
+		if (!read_mapping(line, &file, &start, &kib) || find_file(&l->living, &file))
+			continue;
+		if (!sizes)
+			sizes = open_file(l->kfs, pid, "numa_maps");
+		file.page_kib = huge_page_kib(sizes, start);
+		if (!file.page_kib)
+			continue;
+		file.pages = kib / file.page_kib;
+		add_file(&l->late, &file);
+	}
+}
+
+static void find_qemus(struct looking *l)
+{
+	char **names = NULL;
+	size_t n = 0, i;
+
+	liveness_running(l->kfs, &names, &n, NULL);
+	l->qemus = calloc(n + 1, sizeof(*l->qemus));
+	for (i = 0; i < n; i++) {
+		pid_t pid = 0;
+
+		if (l->qemus && liveness_qemu(l->kfs, names[i], &pid) && pid)
+			l->qemus[l->n_qemus++] = pid;
+		free(names[i]);
+	}
+	free(names);
+}
+
+static bool is_qemu(const struct looking *l, uint64_t pid)
+{
+	size_t i;
+
+	for (i = 0; i < l->n_qemus; i++)
+		if ((uint64_t)l->qemus[i] == pid)
+			return true;
+	return false;
+}
+
+void late_pages_find(const struct kfs *kfs, struct late_files *files)
+{
+	struct looking l = { .kfs = kfs, .deadline = clock_ms() + TIME_MS };
+	cleanup_free uint64_t *pids = NULL;
+	int n = kfs_list_numbers(kfs, "proc", "", "", &pids, NULL), i;
+	size_t j;
+
+	find_qemus(&l);
+	for (j = 0; j < l.n_qemus; j++)
+		note_living(&l, l.qemus[j]);
+	for (i = 0; i < n && clock_left_ms(l.deadline); i++)
+		if (pids[i] <= INT32_MAX && !is_qemu(&l, pids[i]))
+			look_at(&l, (pid_t)pids[i]);
+	free(l.qemus);
+	late_pages_free(&l.living);
+	*files = l.late;
+}
+
+uint64_t late_pages_of(const struct late_files *files, uint64_t page_kib)
+{
+	uint64_t pages = 0;
+	size_t i;
+
+	for (i = 0; i < files->n; i++)
+		if (files->list[i].page_kib == page_kib)
+			pages = u64_add_sat(pages, files->list[i].pages);
+	return pages;
+}
+
+void late_pages_free(struct late_files *files)
+{
+	free(files->list);
+	*files = (struct late_files){ 0 };
+}

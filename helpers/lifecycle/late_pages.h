@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Huge pages of guests that are gone, which other processes keep mapped: vhost-user back
+ * ends, mostly.
+ */
+#ifndef MEMBACKING_LIFECYCLE_LATE_PAGES_H
+#define MEMBACKING_LIFECYCLE_LATE_PAGES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct kfs;
+
+/**
+ * struct late_file - Memory like a guest's (a memfd, a file that libvirt made) that no QEMU
+ * of libvirt's has mapped any more
+ * @major, @minor, @inode: Which; a hundred processes may have it mapped
+ * @pages:	The most that any of them has mapped of it, touched or not
+ */
+struct late_file {
+	unsigned int major;
+	unsigned int minor;
+	uint64_t inode;
+	uint64_t page_kib;
+	uint64_t pages;
+};
+
+struct late_files {
+	size_t n;
+	struct late_file *list;
+};
+
+/**
+ * late_pages_find() - Look through all processes' mappings
+ * @files:	Result, to be freed with late_pages_free()
+ *
+ * Takes up to a quarter of a second.  What can't be seen by then, or at all, is missing.
+ */
+void late_pages_find(const struct kfs *kfs, struct late_files *files);
+
+/* Of one page size, on whatever node they lie */
+uint64_t late_pages_of(const struct late_files *files, uint64_t page_kib);
+void late_pages_free(struct late_files *files);
+
+#endif
