@@ -235,7 +235,8 @@ static void show(struct world *w, int pid, const char *file, uint64_t pages)
 		 file, pages);
 	fake_put_process(&w->h.fk, pid, "numa_maps", text);
 	snprintf(text, sizeof(text),
-		 "7f0000000000-7f8000000000 rw-s 00000000 00:0f %d %s (deleted)\n", pid, file);
+		 "7f0000000000-%" PRIx64 " rw-s 00000000 00:0f %d %s (deleted)\n",
+		 UINT64_C(0x7f0000000000) + pages * PAGE_2M * 1024, pid, file);
 	fake_put_process(&w->h.fk, pid, "maps", text);
 }
 
