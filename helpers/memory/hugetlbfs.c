@@ -2,10 +2,15 @@
 #include "memory/hugetlbfs.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <mntent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/text.h"
@@ -22,23 +27,28 @@ struct wanted {
 	char *where;
 };
 
-/* pagesize= as the kernel shows it, or the default size */
-static uint64_t page_size_of(const char *options, uint64_t default_kib)
+/* A size among the options, as the kernel shows it; @fallback: it is not there */
+static uint64_t option_kib(const char *options, const char *key, uint64_t fallback)
 {
-	static const char key[] = "pagesize=";
+	size_t key_len = strlen(key);
 	char text[32];
 	uint64_t kib;
 
 	for (; *options; options += strcspn(options, ","), options += *options == ',') {
-		size_t len = strcspn(options, ",") - (sizeof(key) - 1);
+		size_t len = strcspn(options, ",") - key_len;
 
-		if (strncmp(options, key, sizeof(key) - 1) != 0 || len >= sizeof(text))
+		if (strncmp(options, key, key_len) != 0 || len >= sizeof(text))
 			continue;
-		memcpy(text, options + sizeof(key) - 1, len);
+		memcpy(text, options + key_len, len);
 		text[len] = '\0';
-		return text_to_kib(text, &kib) == 0 ? kib : default_kib;
+		return text_to_kib(text, &kib) == 0 ? kib : fallback;
 	}
-	return default_kib;
+	return fallback;
+}
+
+static uint64_t page_size_of(const char *options, uint64_t default_kib)
+{
+	return option_kib(options, "pagesize=", default_kib);
 }
 
 static int is_wanted(void *arg, const struct mount_info *info, const char *options)
@@ -75,6 +85,98 @@ bool hugetlbfs_known(const struct kfs *kfs, uint64_t page_kib, uint64_t default_
 
 	*where = '\0';
 	return mount_for_each(kfs, is_known, &wanted, NULL) > 0;
+}
+
+/* ---- as libvirt sees them ---- */
+
+#define HUGETLBFS_MAGIC 0x958458f6
+
+/* What the file system says of itself.  In a captured host another one lies there */
+static bool ask(const struct kfs *kfs, const char *dir, struct statfs *st)
+{
+	cleanup_close int fd = openat(kfs->rootfd, dir[1] ? dir + 1 : ".", O_PATH | O_CLOEXEC);
+
+	return *dir == '/' && fd >= 0 && fstatfs(fd, st) == 0 && st->f_type == HUGETLBFS_MAGIC;
+}
+
+static void fill(const struct kfs *kfs, const char *dir, const char *options, uint64_t default_kib,
+		 struct hugetlbfs_fs *fs)
+{
+	struct statfs st;
+
+	snprintf(fs->dir, sizeof(fs->dir), "%s", dir);
+	fs->page_kib = page_size_of(options, default_kib);
+	fs->max_kib = option_kib(options, "size=", 0);
+	fs->min_kib = option_kib(options, "min_size=", 0);
+	fs->left_kib = fs->max_kib;
+	if (fs->max_kib && ask(kfs, dir, &st))
+		fs->left_kib = u64_min(fs->max_kib, u64_mul_sat((uint64_t)st.f_bfree,
+								(uint64_t)st.f_bsize / 1024));
+}
+
+int hugetlbfs_list(const struct kfs *kfs, uint64_t default_kib, struct hugetlbfs_fs **list,
+		   size_t *n)
+{
+	cleanup_fclose FILE *f = kfs_stream(kfs, "proc/mounts");
+	struct hugetlbfs_fs *result = NULL;
+	struct mntent entry;
+	char line[4096];
+	size_t found = 0;
+
+	if (!f)
+		return -errno;
+	while (getmntent_r(f, &entry, line, sizeof(line))) {
+		struct hugetlbfs_fs *more;
+
+		if (strcmp(entry.mnt_type, "hugetlbfs") != 0)
+			continue;
+		more = reallocarray(result, found + 1, sizeof(*more));
+		if (!more) {
+			free(result);
+			return -ENOMEM;
+		}
+		result = more;
+		fill(kfs, entry.mnt_dir, entry.mnt_opts, default_kib, &result[found++]);
+	}
+	*list = result;
+	*n = found;
+	return 0;
+}
+
+static bool lies_in(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return !strncmp(path, dir, len) && (len == 1 || path[len] == '/' || path[len] == '\0');
+}
+
+int hugetlbfs_at(const struct kfs *kfs, const char *dir, uint64_t default_kib,
+		 struct hugetlbfs_fs *fs)
+{
+	cleanup_fclose FILE *f = kfs_stream(kfs, "proc/mounts");
+	struct mntent entry;
+	char line[4096];
+	struct statfs st;
+	size_t best = 0;
+	int rc = 0;
+
+	if (!f)
+		return -errno;
+	/* The longest name, and of two mounts at one place the later one */
+	while (getmntent_r(f, &entry, line, sizeof(line))) {
+		if (!lies_in(dir, entry.mnt_dir) || strlen(entry.mnt_dir) < best)
+			continue;
+		best = strlen(entry.mnt_dir);
+		rc = !strcmp(entry.mnt_type, "hugetlbfs");
+		if (rc)
+			fill(kfs, dir, entry.mnt_opts, default_kib, fs);
+	}
+	/* By a link */
+	if (!rc && ask(kfs, dir, &st)) {
+		fill(kfs, dir, "", (uint64_t)st.f_bsize / 1024, fs);
+		rc = 1;
+	}
+	return rc;
 }
 
 /* "1G", "2M", "64K": short and without a blank */

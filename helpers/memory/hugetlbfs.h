@@ -8,6 +8,7 @@
 #define MEMBACKING_MEMORY_HUGETLBFS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct err;
@@ -32,6 +33,35 @@ int hugetlbfs_find(const struct kfs *kfs, uint64_t page_kib, uint64_t default_ki
  */
 bool hugetlbfs_known(const struct kfs *kfs, uint64_t page_kib, uint64_t default_kib,
 		     char where[HUGETLBFS_PATH_SIZE]);
+
+#define HUGETLBFS_DIR_SIZE 512
+
+/**
+ * struct hugetlbfs_fs - A mounted hugetlbfs
+ * @dir:	Where
+ * @max_kib:	size=: all that can be mapped through it at a time; 0: no limit
+ * @min_kib:	min_size=: reserved for those who map through it; 0: nothing
+ * @left_kib:	Of @max_kib, what is not in use.  Of a captured host: all of it
+ */
+struct hugetlbfs_fs {
+	char dir[HUGETLBFS_DIR_SIZE];
+	uint64_t page_kib;
+	uint64_t max_kib;
+	uint64_t min_kib;
+	uint64_t left_kib;
+};
+
+/**
+ * hugetlbfs_list() - All of them in the order of /proc/mounts, as libvirt finds them
+ * @list:	Result, to be freed
+ * Return: 0, -ENOMEM, or -errno where /proc/mounts can't be read
+ */
+int hugetlbfs_list(const struct kfs *kfs, uint64_t default_kib, struct hugetlbfs_fs **list,
+		   size_t *n);
+
+/* The one that @dir lies on.  Return: 1, 0 if it is none or is not there, or -errno */
+int hugetlbfs_at(const struct kfs *kfs, const char *dir, uint64_t default_kib,
+		 struct hugetlbfs_fs *fs);
 
 /**
  * hugetlbfs_mount() - Mount one, nosuid and nodev

@@ -121,6 +121,8 @@ static void skip_list(struct source *src)
 	while (!at_end(src) && *src->next != ']') {
 		if (*src->next == '"' || *src->next == '\'')
 			take_string(src);
+		else if (*src->next == '#')
+			skip_to_eol(src);
 		else
 			take(src);
 	}
@@ -187,12 +189,45 @@ static void set_memory_dir(struct span value, unsigned int line, struct qemu_con
 	squeeze(dir);
 }
 
+static void add_hugetlbfs(struct span value, struct qemu_conf *conf)
+{
+	char *dir = conf->hugetlbfs[conf->n_hugetlbfs];
+
+	if (conf->n_hugetlbfs == QEMU_CONF_HUGETLBFS_MAX ||
+	    !copy(value, dir, sizeof(conf->hugetlbfs[0])) || !*dir)
+		return;
+	squeeze(dir);
+	conf->n_hugetlbfs++;
+}
+
+/* A string, or a list of them.  libvirt takes an empty one for "none at all" */
+static void take_hugetlbfs(struct source *src, struct qemu_conf *conf)
+{
+	const char *start = src->next;
+	bool list = !at_end(src) && *start == '[';
+
+	if (!list) {
+		struct span value = take_value(src);
+
+		add_hugetlbfs(value, conf);
+		conf->hugetlbfs_off = value.start && !value.len;
+		return;
+	}
+	for (take(src); !at_end(src) && *src->next != ']';) {
+		if (*src->next == '"' || *src->next == '\'')
+			add_hugetlbfs(take_string(src), conf);
+		else if (*src->next == '#')
+			skip_to_eol(src);
+		else
+			take(src);
+	}
+	skip_char(src, ']');
+	conf->hugetlbfs_off = !conf->n_hugetlbfs;
+}
+
 static void assign(struct span name, struct span value, unsigned int line, struct qemu_conf *conf)
 {
-	if (is(name, "hugetlbfs_mount") && !conf->hugetlbfs_mount) {
-		conf->hugetlbfs_mount = true;
-		conf->hugetlbfs_off = value.start && !value.len;
-	} else if (is(name, "memory_backing_dir"))
+	if (is(name, "memory_backing_dir"))
 		set_memory_dir(value, line, conf);
 	else if (is(name, "user") && !*conf->user)
 		copy(value, conf->user, sizeof(conf->user));
@@ -211,7 +246,12 @@ static void take_statement(struct source *src, struct qemu_conf *conf)
 		return;
 	}
 	skip_blanks(src);
-	assign(name, take_value(src), line, conf);
+	if (is(name, "hugetlbfs_mount") && !conf->hugetlbfs_mount) {
+		conf->hugetlbfs_mount = true;
+		take_hugetlbfs(src, conf);
+	} else {
+		assign(name, take_value(src), line, conf);
+	}
 	skip_blanks(src);
 	if (!skip_char(src, ';'))
 		skip_to_eol(src);

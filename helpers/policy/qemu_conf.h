@@ -18,11 +18,15 @@
 
 #define QEMU_CONF_PATH_SIZE CONFIG_PATH_SIZE
 
+/* More page sizes than any kernel has */
+#define QEMU_CONF_HUGETLBFS_MAX 8
+
 /**
  * struct qemu_conf - What the administrator set
  * @hugetlbfs_mount: Is set to anything: libvirt then uses that and does not look
  *		for mounts itself ("" switches huge pages off)
- * @hugetlbfs_off: It is ""
+ * @hugetlbfs_off: It is "", or an empty list
+ * @hugetlbfs:	The directories it names, in their order; those beyond the last are left out
  * @memory_backing_dir: Without a slash at its end; "/" if it is set to "", which
  *		libvirt takes for that; slashes are single.  Empty: not set, or unreadable
  * @memory_backing_line: Its line in the file, for messages; 0: not set
@@ -35,6 +39,8 @@
 struct qemu_conf {
 	bool hugetlbfs_mount;
 	bool hugetlbfs_off;
+	size_t n_hugetlbfs;
+	char hugetlbfs[QEMU_CONF_HUGETLBFS_MAX][QEMU_CONF_PATH_SIZE];
 	char memory_backing_dir[QEMU_CONF_PATH_SIZE];
 	unsigned int memory_backing_line;
 	bool memory_backing_unreadable;

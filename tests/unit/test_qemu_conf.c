@@ -152,6 +152,21 @@ static void test_others(void)
 	CU_ASSERT_TRUE(conf.hugetlbfs_mount && conf.hugetlbfs_off);
 	conf = parse("hugetlbfs_mount = \"/h\"\n");
 	CU_ASSERT_TRUE(conf.hugetlbfs_mount && !conf.hugetlbfs_off);
+	CU_ASSERT_EQUAL(conf.n_hugetlbfs, 1);
+	CU_ASSERT_STRING_EQUAL(conf.hugetlbfs[0], "/h");
+	conf = parse(
+		"hugetlbfs_mount = [ \"/dev//hugepages/\", # 2 MiB, \"/not\"\n  '/h1G', ] # done\n"
+		"hugetlbfs_mount = \"/later\"\nuser = \"u\"\n");
+	CU_ASSERT_EQUAL_FATAL(conf.n_hugetlbfs, 2);
+	CU_ASSERT_STRING_EQUAL(conf.hugetlbfs[0], "/dev/hugepages");
+	CU_ASSERT_STRING_EQUAL(conf.hugetlbfs[1], "/h1G");
+	CU_ASSERT_STRING_EQUAL(conf.user, "u");
+	conf = parse("hugetlbfs_mount = \"/h\" # a comment\n");
+	CU_ASSERT_STRING_EQUAL(conf.hugetlbfs[0], "/h");
+	conf = parse("hugetlbfs_mount = [ ]\n");
+	CU_ASSERT_TRUE(conf.hugetlbfs_mount && conf.hugetlbfs_off);
+	conf = parse("hugetlbfs_mount = [\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]\n");
+	CU_ASSERT_EQUAL(conf.n_hugetlbfs, QEMU_CONF_HUGETLBFS_MAX);
 	conf = parse("# hugetlbfs_mount = \"\"\nuser = 5\ngroup = [ 'a' ]\n");
 	CU_ASSERT_FALSE(conf.hugetlbfs_mount);
 	CU_ASSERT_STRING_EQUAL(conf.user, "");
