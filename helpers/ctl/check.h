@@ -92,6 +92,7 @@ struct check_mount {
  * @runs:	One for each of @libvirt.guests: its QEMU runs
  * @mounts:	One for each of @view->sizes
  * @kvm_refuses_hugepages: On s390, kvm was not loaded for guests with huge pages
+ * @no_hugetlbfs: One for each directory that qemu.conf's hugetlbfs_mount names: it is no hugetlbfs
  * @has_fragmentation: @fragmentation could be read, and there is a guest that it matters for
  */
 struct check_host {
@@ -102,6 +103,7 @@ struct check_host {
 	const bool *has_qemu;
 	const bool *runs;
 	const struct check_mount *mounts;
+	bool no_hugetlbfs[QEMU_CONF_HUGETLBFS_MAX];
 	bool kvm_refuses_hugepages;
 	bool has_fragmentation;
 	struct fragmentation fragmentation;

@@ -2,17 +2,14 @@
 #include "ctl/check.h"
 #include "policy/gigantic_rules.h"
 
-static bool wants_gigantic(const struct guest *guest, uint64_t default_kib)
+static bool wants_gigantic(const struct guest *guest, const struct host_view *view)
 {
 	size_t i;
 
-	for (i = 0; i < guest->n_memory; i++) {
-		uint64_t page_kib = guest->memory[i].page_kib;
-
+	for (i = 0; i < guest->n_memory; i++)
 		if (guest->memory[i].hugepages &&
-		    (page_kib ? page_kib : default_kib) == GIGANTIC_KIB)
+		    host_view_page_kib(view, &guest->memory[i]) == GIGANTIC_KIB)
 			return true;
-	}
 	return false;
 }
 
@@ -25,7 +22,7 @@ static const char *who_wants(const struct check_host *host)
 		const struct libvirt_guest *guest = &host->libvirt.guests[i];
 
 		if (guest->guest && check_wants(host, guest->name, guest->guest->uuid) &&
-		    wants_gigantic(guest->guest, host->view->default_page_kib))
+		    wants_gigantic(guest->guest, host->view))
 			return guest->name;
 	}
 	return NULL;

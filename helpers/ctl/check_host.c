@@ -184,6 +184,7 @@ static int read_mounts(const struct kfs *kfs, const struct host_view *view, stru
 		       struct err *err)
 {
 	struct check_mount *mounts = calloc(view->n_sizes + 1, sizeof(*mounts));
+	struct hugetlbfs_fs fs;
 	size_t i;
 
 	if (!mounts)
@@ -192,6 +193,9 @@ static int read_mounts(const struct kfs *kfs, const struct host_view *view, stru
 		mounts[i].known = hugetlbfs_known(kfs, view->sizes[i].page_kib,
 						  view->default_page_kib, mounts[i].where);
 	host->mounts = mounts;
+	for (i = 0; i < view->qemu_conf.n_hugetlbfs; i++)
+		host->no_hugetlbfs[i] = hugetlbfs_at(kfs, view->qemu_conf.hugetlbfs[i],
+						     view->default_page_kib, &fs) == 0;
 	return 0;
 }
 

@@ -33,13 +33,10 @@ static const struct libvirt_guest *find_user(const struct check_host *host, uint
 
 		if (!guest || !check_wants(host, known->name, guest->uuid))
 			continue;
-		for (j = 0; j < guest->n_memory; j++) {
-			uint64_t kib = guest->memory[j].page_kib;
-
-			if (guest->memory[j].hugepages &&
-			    (kib ? kib : host->view->default_page_kib) == page_kib)
+		for (j = 0; j < guest->n_memory; j++)
+			if (host_view_is_mounted(&guest->memory[j]) &&
+			    host_view_page_kib(host->view, &guest->memory[j]) == page_kib)
 				return known;
-		}
 	}
 	return NULL;
 }
@@ -72,6 +69,53 @@ static void not_mounted(const struct check_host *host, const struct libvirt_gues
 			       suffix, size, suffix, check_daemon(host));
 }
 
+static void not_named(const struct check_host *host, const struct libvirt_guest *user,
+		      uint64_t page_kib, struct findings *findings)
+{
+	char text[TEXT_KIB_SIZE];
+
+	finding_add(findings, FINDING_FAIL,
+		    "guest '%s' wants pages of %s, and hugetlbfs_mount in /" QEMU_CONF_FILE
+		    " names no hugetlbfs for them: libvirt refuses to start it",
+		    user->name, text_from_kib(page_kib, text));
+	finding_remedy(findings,
+		       "sed -i 's/^ *hugetlbfs_mount/#&/' /" QEMU_CONF_FILE
+		       " && systemctl restart %s",
+		       check_daemon(host));
+}
+
+/* size= of the hugetlbfs that libvirt takes for them: each guest that was asked for must fit */
+static void check_limit(const struct check_host *host, uint64_t page_kib, struct findings *findings)
+{
+	const struct hugetlbfs_fs *fs = host_view_hugetlbfs(host->view, page_kib);
+	char kib[TEXT_KIB_SIZE], max[TEXT_KIB_SIZE];
+	size_t i, j;
+
+	for (i = 0; fs && fs->max_kib && i < host->libvirt.n; i++) {
+		const struct guest *guest = host->libvirt.guests[i].guest;
+		uint64_t pages = 0;
+
+		if (!guest || !check_wants(host, host->libvirt.guests[i].name, guest->uuid))
+			continue;
+		for (j = 0; j < guest->n_memory; j++)
+			if (host_view_is_mounted(&guest->memory[j]) &&
+			    host_view_page_kib(host->view, &guest->memory[j]) == page_kib)
+				pages = u64_add_sat(
+					pages, u64_div_up(guest->memory[j].size_kib, page_kib));
+		if (u64_mul_sat(pages, page_kib) <= fs->max_kib)
+			continue;
+		finding_add(
+			findings, FINDING_FAIL,
+			"guest '%s' wants %s in huge pages, and %s, through which libvirt gives "
+			"them out, was mounted with a size= of %s for all guests together",
+			host->libvirt.guests[i].name,
+			text_from_kib(u64_mul_sat(pages, page_kib), kib), fs->dir,
+			text_from_kib(fs->max_kib, max));
+		finding_remedy(findings,
+			       "grep -s hugetlbfs /etc/fstab /etc/systemd/system/*.mount");
+	}
+}
+
 static void check_size(const struct check_host *host, size_t index, struct findings *findings)
 {
 	const struct check_mount *mount = &host->mounts[index];
@@ -79,7 +123,15 @@ static void check_size(const struct check_host *host, size_t index, struct findi
 	const struct libvirt_guest *user = find_user(host, page_kib);
 	char text[TEXT_KIB_SIZE];
 
-	if (!user || mount->known)
+	if (!user)
+		return;
+	check_limit(host, page_kib, findings);
+	if (host->view->hugetlbfs.by_conf) {
+		if (!host_view_hugetlbfs(host->view, page_kib))
+			not_named(host, user, page_kib, findings);
+		return;
+	}
+	if (mount->known)
 		return;
 	/* The daemon's start will see to it */
 	if (!host->driver.runs && (*mount->where || mounts_itself(host)))
@@ -108,8 +160,7 @@ static const struct libvirt_guest *find_impossible(const struct check_host *host
 		for (j = 0; known->guest && j < known->guest->n_memory; j++) {
 			const struct guest_memory *memory = &known->guest->memory[j];
 
-			*page_kib = memory->page_kib ? memory->page_kib :
-						       host->view->default_page_kib;
+			*page_kib = host_view_page_kib(host->view, memory);
 			if (memory->hugepages && !host_view_size(host->view, *page_kib) &&
 			    check_wants(host, known->name, known->guest->uuid))
 				return known;
@@ -165,12 +216,35 @@ static void check_possible(const struct check_host *host, struct findings *findi
 	finding_remedy(findings, "virsh edit %s", finding_guest(guest->name, guest->guest->uuid));
 }
 
+/* libvirt asks each directory for the size of its pages, and gives up at the first failure */
+static void check_named(const struct check_host *host, struct findings *findings)
+{
+	const struct qemu_conf *conf = &host->view->qemu_conf;
+	size_t i;
+
+	for (i = 0; i < conf->n_hugetlbfs; i++) {
+		if (!host->no_hugetlbfs[i])
+			continue;
+		finding_add(
+			findings, FINDING_FAIL,
+			"hugetlbfs_mount in /" QEMU_CONF_FILE
+			" names %s, which is no hugetlbfs: libvirt's QEMU driver does not start "
+			"with it",
+			conf->hugetlbfs[i]);
+		finding_remedy(findings,
+			       "sed -i 's/^ *hugetlbfs_mount/#&/' /" QEMU_CONF_FILE
+			       " && systemctl restart %s",
+			       check_daemon(host));
+	}
+}
+
 void check_mounts(const struct check_host *host, struct findings *findings)
 {
 	size_t before = findings->n, i;
 
 	check_possible(host, findings);
 	check_conf(host, findings);
+	check_named(host, findings);
 	for (i = 0; i < host->view->n_sizes && !host->view->qemu_conf.hugetlbfs_off; i++)
 		check_size(host, i, findings);
 	if (findings->n == before && is_wanted(host))

@@ -12,22 +12,27 @@
 
 #include "base/err.h"
 #include "ctl/check.h"
+#include "policy/supply.h"
 
 /* Stands for all nodes */
 #define ANY_NODE (-1)
 
 static uint64_t size_of(const struct check_host *host, const struct guest_memory *memory)
 {
-	return memory->page_kib ? memory->page_kib : host->view->default_page_kib;
+	return host_view_page_kib(host->view, memory);
 }
 
-/* Bound to this very node */
-static bool is_bound(const struct guest_memory *memory, int node)
+/* Bound to this very node: others that it is bound to have no memory */
+static bool is_bound(const struct check_host *host, const struct guest_memory *memory, int node)
 {
-	struct nodeset one = { 0 };
+	const struct numa *numa = &host->view->numa;
+	size_t i;
 
-	nodeset_add(&one, (unsigned int)node);
-	return memory->bind == GUEST_BIND_STRICT && nodeset_equal(&memory->nodes, &one);
+	for (i = 0; i < numa->n_nodes; i++)
+		if (nodeset_has(&memory->nodes, numa->nodes[i].id) !=
+		    (numa->nodes[i].id == (unsigned int)node))
+			return false;
+	return memory->bind == GUEST_BIND_STRICT;
 }
 
 static uint64_t pages_of(const struct check_host *host, const struct guest *guest,
@@ -40,7 +45,7 @@ static uint64_t pages_of(const struct check_host *host, const struct guest *gues
 		const struct guest_memory *memory = &guest->memory[i];
 
 		if (memory->hugepages && size_of(host, memory) == page_kib &&
-		    (node == ANY_NODE || is_bound(memory, node)))
+		    (node == ANY_NODE || is_bound(host, memory, node)))
 			pages = u64_add_sat(pages, u64_div_up(memory->size_kib, page_kib));
 	}
 	return pages;
@@ -68,35 +73,18 @@ static uint64_t wanted(const struct check_host *host, uint64_t page_kib, int nod
 	return pages;
 }
 
-static uint64_t idle_on(const struct host_view *view, uint64_t page_kib, unsigned int node)
+/* What nodes have: pages in the pools, and where we may grow these, all that can be made */
+static struct supply_sum supply(const struct check_host *host, uint64_t page_kib, int node)
 {
-	const struct pool_view *pool = host_view_pool(view, page_kib, node);
+	struct nodeset one = { 0 };
+	struct supply_sum sum;
 
-	return pool ? host_view_idle(host_view_size(view, page_kib), pool) : 0;
-}
-
-static uint64_t supply_of(const struct check_host *host, uint64_t page_kib,
-			  const struct numa_node *node)
-{
-	uint64_t pages = idle_on(host->view, page_kib, node->id);
-	struct fragmentation_share share;
-
+	if (node != ANY_NODE)
+		nodeset_add(&one, (unsigned int)node);
+	supply_sum(host->view, page_kib, node == ANY_NODE ? NULL : &one, &sum);
 	if (!config_hugepages(host->config)->manage)
-		return pages;
-	fragmentation_share(&host->fragmentation, node, page_kib,
-			    host_view_pooled(host->view, node->id), &share);
-	return pages + (share.now_kib + share.compact_kib + share.cache_kib) / page_kib;
-}
-
-static uint64_t supply(const struct check_host *host, uint64_t page_kib, int node)
-{
-	uint64_t pages = 0;
-	size_t i;
-
-	for (i = 0; i < host->view->numa.n_nodes; i++)
-		if (node == ANY_NODE || host->view->numa.nodes[i].id == (unsigned int)node)
-			pages += supply_of(host, page_kib, &host->view->numa.nodes[i]);
-	return pages;
+		sum.make = sum.swap = 0;
+	return sum;
 }
 
 /* Where we leave the pools alone somebody else has to see to them */
@@ -134,26 +122,46 @@ static void add_remedy(const struct check_host *host, uint64_t page_kib, int nod
 		finding_remedy(findings, "virt-membacking fragmentation");
 }
 
+/* There is enough, but only if programs make room */
+static void say_swap(uint64_t page_kib, uint64_t need, const char *where, uint64_t swapped,
+		     struct findings *findings)
+{
+	char text[TEXT_KIB_SIZE], kib[TEXT_KIB_SIZE];
+
+	finding_add(findings, FINDING_WARN,
+		    "guests that start with the host want %" PRIu64 " page%s of %s%s, for which "
+		    "now %s of programs' memory would have to be swapped out",
+		    need, need == 1 ? "" : "s", text_from_kib(page_kib, text), where,
+		    text_from_kib(u64_mul_sat(swapped, page_kib), kib));
+	finding_remedy(findings, "virt-membacking fragmentation");
+}
+
 /* Return: false if there is too little */
 static bool check_node(const struct check_host *host, uint64_t page_kib, int node,
 		       struct findings *findings)
 {
 	uint64_t need = wanted(host, page_kib, node), have;
 	char text[TEXT_KIB_SIZE], where[32] = "";
+	struct supply_sum sum;
 
 	if (!need)
 		return true;
-	have = supply(host, page_kib, node);
-	if (have >= need)
+	sum = supply(host, page_kib, node);
+	have = sum.idle + sum.make + sum.swap;
+	if (sum.idle + sum.make >= need)
 		return true;
 	if (node != ANY_NODE)
 		snprintf(where, sizeof(where), " on node %d", node);
+	if (have >= need) {
+		say_swap(page_kib, need, where, need - sum.idle - sum.make, findings);
+		return false;
+	}
 	finding_add(findings, FINDING_WARN,
 		    "guests that start with the host want %" PRIu64 " page%s of %s%s, and at most "
 		    "%" PRIu64 " could be had now, %s: some of them would be refused",
 		    need, need == 1 ? "" : "s", text_from_kib(page_kib, text), where, have,
 		    config_hugepages(host->config)->manage ?
-			    "compaction and reclaim of cache included" :
+			    "with all that can be made free" :
 			    "since [hugepages] manage = no leaves the pools as they are");
 	add_remedy(host, page_kib, node, need - have, findings);
 	return false;

@@ -24,6 +24,7 @@
 #include "memory/kvm.h"
 #include "memory/smaps.h"
 #include "policy/config.h"
+#include "policy/supply.h"
 
 /**
  * struct inquiry - Everything that is read for one advice
@@ -191,6 +192,8 @@ static int end_guest(const struct ctl *ctl, struct inquiry *q, struct err *err)
 		view_end(&ctl->kfs, pid, &q->round.host, &q->fragmentation);
 	if (rc == 0)
 		view_settle(&ctl->kfs, &q->round.ledgers, &q->round.host, &q->fragmentation);
+	if (rc == 0)
+		supply_survey(&q->round.host, &q->fragmentation);
 	return rc;
 }
 

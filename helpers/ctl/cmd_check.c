@@ -9,6 +9,7 @@
 #include "ctl/check_host.h"
 #include "ctl/ctl.h"
 #include "ctl/term.h"
+#include "policy/supply.h"
 
 static const struct check {
 	const char *name;
@@ -68,6 +69,8 @@ static int run(struct ctl *ctl, struct err *err)
 		rc = check_host_read(ctl, &look, &host, err);
 	if (rc == 0) {
 		host.stores_why = why.text;
+		if (host.has_fragmentation)
+			supply_survey(&look.round.host, &host.fragmentation);
 		rc = judge(ctl, &host, err);
 		check_host_free(&host);
 	}

@@ -9,15 +9,12 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "ctl/ctl.h"
-#include "ctl/exact.h"
 #include "ctl/guest_arg.h"
-#include "ctl/look.h"
 #include "ctl/step_text.h"
 #include "ctl/table.h"
 #include "ctl/wrap.h"
 #include "guest/guest.h"
 #include "lifecycle/dry_run.h"
-#include "memory/fragmentation.h"
 #include "steps/steps.h"
 
 /* ---- JSON ---- */
@@ -104,81 +101,6 @@ static int print(const struct guest *guest, const struct dry_run *run, struct er
 	return rc;
 }
 
-/* ---- pages of 1 GiB ---- */
-
-/* At most, of those that the step is to add */
-static uint64_t can_grow(const struct step_hugepages *hp, const struct host_view *host,
-			 const struct fragmentation *f)
-{
-	uint64_t pages = 0;
-	size_t i;
-
-	for (i = 0; i < hp->n_shares; i++) {
-		const struct step_share *planned = &hp->shares[i];
-		const struct numa_node *node = numa_find(&host->numa, planned->node);
-		struct fragmentation_share share = { 0 };
-
-		if (node)
-			fragmentation_share(f, node, hp->page_kib, host_view_pooled(host, node->id),
-					    &share);
-		pages += u64_min(planned->want_grow,
-				 (share.now_kib + share.compact_kib + share.cache_kib) /
-					 hp->page_kib);
-	}
-	return pages;
-}
-
-static uint64_t to_grow(const struct step *step)
-{
-	uint64_t pages = 0;
-	size_t i;
-
-	if (step->kind != STEP_HUGEPAGES || step->hugepages.page_kib < KIB_PER_GIB)
-		return 0;
-	for (i = 0; i < step->hugepages.n_shares; i++)
-		pages += step->hugepages.shares[i].want_grow;
-	return pages;
-}
-
-static void note_step(struct plan *plan, const struct step *step, const struct host_view *host,
-		      const struct fragmentation *f)
-{
-	uint64_t want = to_grow(step), have = want ? can_grow(&step->hugepages, host, f) : 0;
-	char kib[TEXT_KIB_SIZE];
-
-	if (have < want)
-		plan_note(
-			plan,
-			"at most %llu of the %llu page%s of %s to be added can be made now, so the start "
-			"would fail: virt-membacking fragmentation shows what is in the way",
-			(unsigned long long)have, (unsigned long long)want, want == 1 ? "" : "s",
-			text_from_kib(step->hugepages.page_kib, kib));
-}
-
-/* A start tries what there is free memory for, and the plan says what it tries.  For pages of
- * 1 GiB that says little: one page that can't be moved spoils each */
-static void note_gigantic(const struct ctl *ctl, struct plan *plan)
-{
-	struct fragmentation fragmentation = { 0 };
-	uint64_t want = 0;
-	struct look look;
-	struct err why;
-	size_t i;
-
-	for (i = 0; i < plan->list.n; i++)
-		want += to_grow(&plan->list.steps[i]);
-	if (!want || look_begin(ctl, &look, &why) < 0)
-		return;
-	if (look_around(&look, &why, &why) == 0 &&
-	    fragmentation_read(&ctl->kfs, &fragmentation, NULL) == 0) {
-		exact_read(&ctl->kfs, &look.round.host, &fragmentation, EXACT_PATIENCE_MS);
-		for (i = 0; i < plan->list.n; i++)
-			note_step(plan, &plan->list.steps[i], &look.round.host, &fragmentation);
-	}
-	fragmentation_free(&fragmentation);
-	look_end(&look);
-}
-
 /* ---- the command ---- */
 
 static int run(struct ctl *ctl, struct err *err)
@@ -194,8 +116,6 @@ static int run(struct ctl *ctl, struct err *err)
 	rc = guest_arg(ctl, &guest, err);
 	if (rc == 0)
 		rc = dry_run(&ctl->kfs, guest, &result, err);
-	if (rc == 0)
-		note_gigantic(ctl, &result.plan);
 	if (rc == 0)
 		rc = ctl->json ? ctl_print_json(to_json(guest, &result), err) :
 				 print(guest, &result, err);

@@ -12,6 +12,7 @@
 #include "lifecycle/shared.h"
 #include "lifecycle/state.h"
 #include "lifecycle/view.h"
+#include "lifecycle/view_survey.h"
 #include "lifecycle/view_thp.h"
 #include "memory/ksm.h"
 #include "memory/kvm.h"
@@ -84,7 +85,7 @@ static int decide(struct round *round, const struct guest *guest, const struct g
 	if (rc == OWN_SAME_START)
 		return nothing(result, "this start is prepared already");
 	if (rc == OWN_RESERVED) {
-		view_settle(round->kfs, &round->ledgers, &round->host, NULL);
+		view_survey(round->kfs, guest, &round->ledgers, &round->host);
 		rc = plan_reserved(round, guest, policy, own, result, err);
 		if (rc != -ENOSPC)
 			return rc;
@@ -96,7 +97,7 @@ static int decide(struct round *round, const struct guest *guest, const struct g
 	rc = own ? without_own(round, own, err) : 0;
 	if (rc < 0)
 		return rc;
-	view_settle(round->kfs, &round->ledgers, &round->host, NULL);
+	view_survey(round->kfs, guest, &round->ledgers, &round->host);
 	rc = plan_make(guest, &round->host, policy, &result->plan, err);
 	if (rc == 0 && held)
 		plan_note(&result->plan, "the guest is prepared already: what it holds is given "

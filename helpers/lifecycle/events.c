@@ -21,6 +21,7 @@
 #include "lifecycle/sweep.h"
 #include "lifecycle/view.h"
 #include "lifecycle/view_stores.h"
+#include "lifecycle/view_survey.h"
 #include "policy/config.h"
 #include "policy/ksm_rules.h"
 #include "policy/plan.h"
@@ -190,6 +191,7 @@ static int make_plan(struct round *round, const struct guest *guest, const struc
 	for (tries = 0;; tries++) {
 		if (own)
 			view_hold(own, &round->host);
+		view_survey_start(round->kfs, guest, &round->host);
 		rc = plan_make(guest, &round->host, &decided->policy, plan, err);
 		if (rc != -ENOSPC || !decided->needs.store || tries == STORE_ADMIT_TRIES)
 			return rc;

@@ -15,6 +15,7 @@
 #include "lifecycle/liveness.h"
 #include "lifecycle/round.h"
 #include "lifecycle/view.h"
+#include "lifecycle/view_survey.h"
 #include "steps/adopt.h"
 
 /**
@@ -240,6 +241,7 @@ static int finish(struct reservation *r, int rc, struct ledger **ledger, struct 
 
 static int make_plan(struct reservation *r, struct err *err)
 {
+	view_survey_start(r->round->kfs, r->guest, &r->round->host);
 	return plan_make_pages(r->guest, &r->round->host, &r->decided.policy, &r->plan, err);
 }
 

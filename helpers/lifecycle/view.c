@@ -11,6 +11,7 @@
 #include "lifecycle/ledger.h"
 #include "lifecycle/liveness.h"
 #include "lifecycle/qemu_memory.h"
+#include "lifecycle/view_hugetlbfs.h"
 #include "lifecycle/view_stores.h"
 #include "memory/fragmentation.h"
 #include "memory/ksm.h"
@@ -67,6 +68,8 @@ int view_read(const struct kfs *kfs, struct host_view *host, struct err *err)
 		view_free(&result);
 		return rc;
 	}
+	if (result.n_sizes)
+		view_hugetlbfs(kfs, &result);
 	*host = result;
 	return 0;
 }
@@ -78,6 +81,7 @@ void view_free(struct host_view *host)
 	for (i = 0; i < host->n_sizes; i++)
 		free(host->sizes[i].pools);
 	free(host->sizes);
+	free(host->hugetlbfs.list);
 	view_stores_free(host);
 	numa_free(&host->numa);
 	*host = (struct host_view){ 0 };

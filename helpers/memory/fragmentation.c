@@ -301,6 +301,11 @@ bool fragmentation_gigantic(const struct fragmentation *f, uint64_t page_kib)
 	return page_kib / f->page_kib >= UINT64_C(1) << f->orders;
 }
 
+bool fragmentation_is_movable(const struct fragmentation_zone *zone)
+{
+	return !strcmp(zone->name, FRAGMENTATION_MOVABLE);
+}
+
 /* Pages in blocks of @from and more, below @to */
 static uint64_t pages_in(const uint64_t *blocks, unsigned int from, unsigned int to)
 {
@@ -389,7 +394,7 @@ static void gigantic_share(const struct fragmentation *f, const struct fragmenta
 	uint64_t ranges = u64_sub_floor((zone->start + zone->spanned) / pages, first);
 	uint64_t ever = u64_min(ranges, (zone->managed - fixed_pages(f, zone, 0)) / pages);
 
-	if (!strcmp(zone->name, FRAGMENTATION_MOVABLE))
+	if (fragmentation_is_movable(zone))
 		return;
 	if (exact) {
 		ever = exact->movable;
@@ -413,7 +418,8 @@ void fragmentation_share(const struct fragmentation *f, const struct numa_node *
 {
 	bool gigantic = fragmentation_gigantic(f, page_kib);
 	struct zone_share sum = { 0 };
-	uint64_t left = node->total_kib, fixed = 0, ever, held, cache = node->file_kib;
+	uint64_t left = node->total_kib, fixed = 0, ever, held,
+		 cache = u64_add_sat(node->file_kib, numa_arc(node, huge_kib));
 	size_t i;
 
 	for (i = 0; i < f->n_zones; i++) {

@@ -165,6 +165,9 @@ const struct fragmentation_ranges *fragmentation_ranges(const struct fragmentati
  * movable is an upper bound */
 bool fragmentation_unsure(const struct fragmentation_zone *zone);
 
+/* The zone that gigantic pages are not taken from */
+bool fragmentation_is_movable(const struct fragmentation_zone *zone);
+
 /* Is @page_kib more than the page allocator has? */
 bool fragmentation_gigantic(const struct fragmentation *f, uint64_t page_kib);
 

@@ -12,6 +12,7 @@
 #include "guest/guest.h"
 #include "policy/guest_notes.h"
 #include "policy/ksm_rules.h"
+#include "policy/pins.h"
 #include "policy/plan.h"
 #include "policy/store_rules.h"
 #include "policy/thp_rules.h"
@@ -33,8 +34,9 @@
 struct adviser {
 	const struct advise_input *in;
 	struct advice advice;
-	uint64_t total_kib; /* of the nodes it may use, as */
-	uint64_t ram_kib;   /* what could be had, without pools and swap */
+	uint64_t total_kib;   /* of the nodes it may use, as */
+	uint64_t ram_kib;     /* what could be had, without pools and swap */
+	uint64_t swapped_kib; /* of programs' memory, for dynamic huge pages */
 	bool shared;
 	bool kept;
 };
@@ -78,7 +80,7 @@ struct guest_backing advise_want(enum advise_shape shape, const struct guest *gu
 		[ADVISE_KEPT] = GUEST_BACKING_KEEP,
 	};
 	struct guest_backing want = { .kind = kinds[shape],
-				      .default_kib = host->default_page_kib,
+				      .default_kib = host->bare_page_kib,
 				      .shared = is_shared(guest),
 				      .share_all = *guest->sharing };
 
@@ -184,7 +186,7 @@ static void add_size(struct adviser *a, uint64_t page_kib)
 	size->waste_kib = u64_sub_floor(u64_mul_sat(size->pages, page_kib), a->advice.size_kib);
 	for (i = 0; view && i < view->n_pools; i++)
 		if (may_use(a->in->guest, view->pools[i].pool.node))
-			size->idle += host_view_idle(view, &view->pools[i]);
+			size->idle += host_view_lendable(view, &view->pools[i]);
 	for (i = 0; view && i < host->numa.n_nodes; i++) {
 		struct fragmentation_share share;
 
@@ -221,8 +223,9 @@ static const struct advise_size *size_of(const struct adviser *a, uint64_t page_
  * struct trial - The plan for a guest with huge pages, summed up
  * @rc:		What plan_make() returned; @err: its sentence
  * @grow:	Pages that are to be made
- * @room:	Of these, what fragmentation leaves on the nodes they are planned for; @now
- *		of them at once
+ * @now:	Of these, what can be made at once; @doubtful: what fragmentation leaves no room
+ *		for
+ * @swapped_kib: Programs' memory that has to be swapped out for them
  * @managed:	The plan has steps for huge pages at all
  */
 struct trial {
@@ -232,7 +235,8 @@ struct trial {
 	uint64_t idle;
 	uint64_t grow;
 	uint64_t now;
-	uint64_t room;
+	uint64_t doubtful;
+	uint64_t swapped_kib;
 	struct err err;
 };
 
@@ -247,8 +251,6 @@ static void sum_share(const struct adviser *a, const struct step_share *planned,
 	trial->idle += planned->want_idle;
 	trial->grow += planned->want_grow;
 	trial->now += u64_min(planned->want_grow, share.now_kib / page_kib);
-	trial->room += u64_min(planned->want_grow,
-			       (share.now_kib + share.compact_kib + share.cache_kib) / page_kib);
 }
 
 static void sum_plan(const struct adviser *a, const struct plan *plan, struct trial *trial)
@@ -282,6 +284,8 @@ static bool try_shape(const struct adviser *a, enum advise_shape shape, uint64_t
 	if (trial->rc < 0)
 		return false;
 	sum_plan(a, &plan, trial);
+	trial->doubtful = plan.doubtful;
+	trial->swapped_kib = plan.swapped_kib;
 	plan_free(&plan);
 	return true;
 }
@@ -409,14 +413,21 @@ static void advise_static(struct adviser *a, const struct trial *small, const st
 
 static void say_growth(struct adviser *a, const struct trial *trial)
 {
-	char page[TEXT_KIB_SIZE];
+	char page[TEXT_KIB_SIZE], kib[TEXT_KIB_SIZE];
+
+	a->swapped_kib = trial->swapped_kib;
 
 	text_from_kib(trial->page_kib, page);
-	if (trial->room < trial->grow)
+	if (trial->doubtful)
 		decide(a, ADVISE_DYNAMIC, ADVISE_NO,
 		       "memory is too fragmented: %" PRIu64 " pages of %s are to be made, and "
 		       "%" PRIu64 " can be at most",
-		       trial->grow, page, trial->room);
+		       trial->grow, page, u64_sub_floor(trial->grow, trial->doubtful));
+	else if (trial->swapped_kib)
+		decide(a, ADVISE_DYNAMIC, ADVISE_YES,
+		       "%" PRIu64 " pages of %s idle and %" PRIu64 " to be made, for which %s of "
+		       "programs' memory would have to be swapped out",
+		       trial->idle, page, trial->grow, text_from_kib(trial->swapped_kib, kib));
 	else if (trial->now < trial->grow)
 		decide(a, ADVISE_DYNAMIC, ADVISE_YES,
 		       "%" PRIu64 " pages of %s idle, %" PRIu64 " made of free memory, %" PRIu64
@@ -477,8 +488,7 @@ static uint64_t kept_kib(const struct adviser *a)
 
 	for (i = 0; i < guest->n_memory; i++) {
 		const struct guest_memory *memory = &guest->memory[i];
-		uint64_t page_kib = memory->page_kib ? memory->page_kib :
-						       a->in->host->default_page_kib;
+		uint64_t page_kib = host_view_page_kib(a->in->host, memory);
 
 		if (!memory->hugepages)
 			continue;
@@ -496,7 +506,7 @@ static void advise_kept(struct adviser *a, const struct trial *trial)
 	struct advise_option *option = &a->advice.options[backing];
 	char page[TEXT_KIB_SIZE] = "the sizes it asks for";
 
-	if (trial->rc < 0 || !trial->managed || trial->room < trial->grow)
+	if (trial->rc < 0 || !trial->managed || trial->doubtful)
 		return;
 	a->kept = true;
 	option->shape = ADVISE_KEPT;
@@ -729,9 +739,11 @@ static int advise_file(struct adviser *a)
 
 /* ---- one of them ---- */
 
+/* And worth it: swapping programs out for large pages is not */
 static bool is_possible(const struct adviser *a, enum advise_backing backing)
 {
-	return a->advice.options[backing].verdict == ADVISE_YES;
+	return a->advice.options[backing].verdict == ADVISE_YES &&
+	       (backing != ADVISE_DYNAMIC || !a->swapped_kib || a->kept);
 }
 
 static bool is_tight(const struct adviser *a)
@@ -939,6 +951,14 @@ static void say_ksm(struct adviser *a)
 	       text_from_kib(u64_sub_floor(a->ram_kib, a->advice.size_kib), kib));
 }
 
+static void say_pins(struct adviser *a)
+{
+	char words[PINS_WORDS_SIZE];
+
+	if (pins_words(a->in->guest, &a->in->host->numa, words, sizeof(words)))
+		reason(a, "%s", words);
+}
+
 static void say_running(struct adviser *a)
 {
 	if (a->in->ends)
@@ -951,6 +971,7 @@ static void say_running(struct adviser *a)
 static void measure(struct adviser *a)
 {
 	const struct numa *numa = &a->in->host->numa;
+	uint64_t arc_kib = 0;
 	size_t i;
 
 	for (i = 0; i < numa->n_nodes; i++) {
@@ -961,7 +982,10 @@ static void measure(struct adviser *a)
 		a->total_kib = u64_add_sat(a->total_kib, node->total_kib);
 		a->ram_kib = u64_add_sat(a->ram_kib,
 					 node->free_kib + node->percpu_kib + node->reclaimable_kib);
+		arc_kib = u64_add_sat(arc_kib,
+				      numa_arc(node, host_view_pooled(a->in->host, node->id)));
 	}
+	a->ram_kib = u64_add_sat(a->ram_kib, u64_min(arc_kib, numa->arc_kib));
 	a->shared = is_shared(a->in->guest);
 	for (i = 0; i < a->in->guest->n_memory; i++)
 		a->advice.size_kib =
@@ -984,6 +1008,7 @@ int advise_make(const struct advise_input *in, struct advice *advice, struct err
 		explain(&a);
 	say_ksm(&a);
 	guest_notes(in->guest, on_note, &a);
+	say_pins(&a);
 	say_running(&a);
 	*advice = a.advice;
 	return 0;

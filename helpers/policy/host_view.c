@@ -3,6 +3,40 @@
 
 #include "base/text.h"
 
+const struct hugetlbfs_fs *host_view_hugetlbfs(const struct host_view *host, uint64_t page_kib)
+{
+	size_t i;
+
+	for (i = 0; i < host->hugetlbfs.n; i++)
+		if (host->hugetlbfs.list[i].page_kib == page_kib)
+			return &host->hugetlbfs.list[i];
+	return NULL;
+}
+
+uint64_t host_view_page_kib(const struct host_view *host, const struct guest_memory *memory)
+{
+	if (memory->page_kib)
+		return memory->page_kib;
+	/* That one lies in a hugetlbfs which names no size */
+	if (memory->kind == GUEST_MEMORY_NVDIMM || !host->bare_page_kib)
+		return host->default_page_kib;
+	return host->bare_page_kib;
+}
+
+bool host_view_is_mounted(const struct guest_memory *memory)
+{
+	return memory->hugepages && memory->source != GUEST_SOURCE_MEMFD &&
+	       memory->kind != GUEST_MEMORY_NVDIMM && memory->kind != GUEST_MEMORY_PLUGGED;
+}
+
+struct size_view host_view_through_mount(const struct size_view *size)
+{
+	struct size_view open = *size;
+
+	open.reserved -= u64_min(size->mount_min, u64_sub_floor(size->reserved, size->covered));
+	return open;
+}
+
 struct size_view *host_view_size(const struct host_view *host, uint64_t page_kib)
 {
 	size_t i;

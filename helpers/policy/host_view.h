@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "guest/guest.h"
 #include "memory/hugepages.h"
+#include "memory/hugetlbfs.h"
 #include "memory/numa.h"
 #include "memory/store.h"
 #include "memory/thp.h"
@@ -31,6 +32,8 @@
  * @late:	In use, and maybe still by a guest that is gone
  * @kept:	Part of @foreign: added by us and kept after release
  * @held:	Part of @claimed: reserved by hand for the guest that is planned for
+ * @ever:	The most that fragmentation lets be made in addition, and @whole: of these,
+ *		what lies free in large pieces.  Both only in a host that was surveyed
  */
 struct pool_view {
 	struct hugepages_pool pool;
@@ -43,6 +46,8 @@ struct pool_view {
 	uint64_t late;
 	uint64_t kept;
 	uint64_t held;
+	uint64_t ever;
+	uint64_t whole;
 };
 
 /**
@@ -51,11 +56,16 @@ struct pool_view {
  *		considered is charged with all of them
  * @covered:	Claimed pages that the kernel has reserved already: QEMU has mapped
  *		its memory and not touched all of it.  They count in @reserved too
+ * @mount_min:	Pages that the mount through which libvirt's guests get theirs was given by
+ *		min_size=.  They count in @reserved as long as they are in no use
+ * @gigantic:	More than the page allocator has.  Known of a host that was surveyed
  */
 struct size_view {
 	uint64_t page_kib;
 	uint64_t reserved;
 	uint64_t covered;
+	uint64_t mount_min;
+	bool gigantic;
 	size_t n_pools;
 	struct pool_view *pools; /* by rising node */
 };
@@ -106,24 +116,57 @@ struct thp_view {
 };
 
 /**
+ * struct hugetlbfs_view - What libvirt gives huge pages through
+ * @known:	It could be read
+ * @by_conf:	By qemu.conf's hugetlbfs_mount; else all that is mounted
+ * @final:	No more will come: so it is with @by_conf, and while libvirt's QEMU driver runs
+ */
+struct hugetlbfs_view {
+	bool known;
+	bool by_conf;
+	bool final;
+	size_t n;
+	struct hugetlbfs_fs *list;
+};
+
+/**
  * struct host_view - All of it
  * @unread:	There is a ledger that can't be read: what is own is not known
+ * @bare_page_kib: What a bare <hugepages/> gets: the kernel's default size if a hugetlbfs has it,
+ *		else the size of the first one
  * @has_ksm:	This kernel can merge pages
+ * @surveyed:	supply_survey() was here: @ever, @whole and @gigantic are filled
  * @stores_read: @qemu_conf and @stores are filled: only where somebody asks for them
  */
 struct host_view {
 	struct numa numa;
 	uint64_t default_page_kib;
+	uint64_t bare_page_kib;
+	struct hugetlbfs_view hugetlbfs;
 	size_t n_sizes;
 	struct size_view *sizes; /* by rising page size */
 	bool unread;
 	bool has_ksm;
+	bool surveyed;
 	struct thp_view thp;
 	bool stores_read;
 	struct qemu_conf qemu_conf;
 	size_t n_stores;
 	struct store_view *stores;
 };
+
+/* The hugetlbfs that libvirt takes for pages of that size: the first one; NULL: there is none */
+const struct hugetlbfs_fs *host_view_hugetlbfs(const struct host_view *host, uint64_t page_kib);
+
+/* Page size of a backend; 0: the host has no huge pages */
+uint64_t host_view_page_kib(const struct host_view *host, const struct guest_memory *memory);
+
+/* Does libvirt give it pages through a hugetlbfs of its list?  Not those of a memfd */
+bool host_view_is_mounted(const struct guest_memory *memory);
+
+/* @size as those see it who map through that hugetlbfs: what it holds for them is not
+ * reserved */
+struct size_view host_view_through_mount(const struct size_view *size);
 
 struct size_view *host_view_size(const struct host_view *host, uint64_t page_kib);
 struct pool_view *host_view_pool(const struct host_view *host, uint64_t page_kib,

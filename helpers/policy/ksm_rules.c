@@ -190,7 +190,7 @@ void ksm_rules_memory(const struct numa *numa, struct ksm_host *host)
 	size_t i;
 
 	host->total_kib = 0;
-	host->available_kib = 0;
+	host->available_kib = numa->arc_kib;
 	for (i = 0; i < numa->n_nodes; i++) {
 		const struct numa_node *node = &numa->nodes[i];
 

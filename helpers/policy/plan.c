@@ -8,9 +8,12 @@
  * backend never takes the page that a bound one needs.
  *
  * Within a group: idle pages first; then growth into free memory; only then
- * growth into memory that must be made free.  A preferred node goes through
- * idle and free before others are asked.  What exceeds even that is refused
- * here, before anything is tried.
+ * growth into memory that must be made free, and last of all by swapping programs' memory
+ * out.  Nodes are asked by rank: those that the guest prefers or that its processors are on
+ * go through idle and free before others are asked, and nodes without processors (CXL, GPU
+ * memory) come after all that others have.  Within a rank the emptiest is first.  Gigantic
+ * pages are planned where they can be made.  What exceeds even that is refused here, before
+ * anything is tried.
  */
 #include "policy/plan.h"
 
@@ -24,23 +27,23 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "policy/ksm_rules.h"
+#include "policy/pins.h"
 #include "policy/store_rules.h"
+#include "policy/supply.h"
 #include "policy/thp_rules.h"
-
-/* What is left of one node while the plan is made */
-struct account {
-	unsigned int node;
-	uint64_t free_kib;
-	uint64_t makeable_kib; /* could be made free */
-};
 
 struct planner {
 	const struct guest *guest;
 	const struct host_view *host;
 	const struct config_hugepages *policy;
-	struct account *accounts; /* parallel to host->numa.nodes */
+	struct supplies supplies; /* what is left while the plan is made */
 	uint64_t *idle;		  /* [size * n_nodes + node] */
+	uint64_t *closed;	  /* likewise: part of it for those who map through a mount */
 	uint64_t *held;		  /* likewise: reserved for this guest */
+	uint64_t *ever;		  /* likewise: pool_view.ever */
+	uint64_t *whole;
+	struct nodeset emulator; /* nodes where QEMU starts, and */
+	struct nodeset vcpus;	 /* where it runs */
 	struct plan plan;
 };
 
@@ -129,37 +132,100 @@ static int check_size(const struct planner *p, const struct guest_memory *memory
 		       size_remedy(memory), host_view_unit_hint(p->host, page_kib));
 }
 
-static int check_nodes(const struct planner *p, const struct guest_memory *memory, struct err *err)
+/* libvirt takes every node that is online, and the kernel those of them that have memory.
+ * @nodes: Result: those */
+static int check_nodes(const struct planner *p, const struct guest_memory *memory,
+		       struct nodeset *nodes, struct err *err)
 {
+	const struct numa *numa = &p->host->numa;
+	char text[NODESET_TEXT_SIZE], wanted[NODESET_TEXT_SIZE];
 	struct nodeset have = { 0 };
-	char text[NODESET_TEXT_SIZE];
 	unsigned int id;
 	size_t i;
 
-	for (i = 0; i < p->host->numa.n_nodes; i++)
-		nodeset_add(&have, p->host->numa.nodes[i].id);
+	*nodes = (struct nodeset){ 0 };
+	for (i = 0; i < numa->n_nodes; i++) {
+		nodeset_add(&have, numa->nodes[i].id);
+		if (nodeset_has(&memory->nodes, numa->nodes[i].id))
+			nodeset_add(nodes, numa->nodes[i].id);
+	}
 	for (id = 0; id < NUMA_NODES_MAX; id++)
-		if (nodeset_has(&memory->nodes, id) && !nodeset_has(&have, id))
+		if (nodeset_has(&memory->nodes, id) && !nodeset_has(&numa->online, id) &&
+		    !nodeset_has(&have, id))
 			return err_set(err, ENODEV,
-				       "guest '%s' (%s) is bound to NUMA node %u, but this host "
-				       "has memory on node%s %s only: %s",
+				       "guest '%s' (%s) is bound to NUMA node %u, which is not "
+				       "online: this host has memory on node%s %s; %s",
 				       p->guest->name, memory->alias, id,
 				       nodeset_count(&have) == 1 ? "" : "s",
 				       nodeset_format(&have, text), nodes_remedy(memory));
+	if (nodeset_empty(nodes))
+		return err_set(err, ENODEV,
+			       "guest '%s' (%s) is bound to NUMA node%s %s without memory: this "
+			       "host has memory on node%s %s; %s",
+			       p->guest->name, memory->alias,
+			       nodeset_count(&memory->nodes) == 1 ? "" : "s",
+			       nodeset_format(&memory->nodes, wanted),
+			       nodeset_count(&have) == 1 ? "" : "s", nodeset_format(&have, text),
+			       nodes_remedy(memory));
 	return 0;
 }
 
-static bool same_group(const struct step_hugepages *hp, const struct guest_memory *memory,
-		       uint64_t page_kib)
+static bool same_group(const struct step_hugepages *hp, const struct step_hugepages *wanted)
 {
-	if (hp->page_kib != page_kib || hp->bind != memory->bind)
-		return false;
-	return memory->bind == GUEST_BIND_ANY || nodeset_equal(&hp->nodes, &memory->nodes);
+	return hp->page_kib == wanted->page_kib && hp->bind == wanted->bind &&
+	       hp->mounted == wanted->mounted && nodeset_equal(&hp->nodes, &wanted->nodes);
+}
+
+/* libvirt refuses a guest whose pages it has no hugetlbfs for.  Of a memfd only the size of a
+ * bare <hugepages/> comes from there */
+static int check_mount(const struct planner *p, const struct guest_memory *memory,
+		       uint64_t page_kib, struct err *err)
+{
+	const struct hugetlbfs_view *view = &p->host->hugetlbfs;
+	bool asks = host_view_is_mounted(memory), bare = !memory->page_kib && !view->n;
+	char kib[TEXT_KIB_SIZE];
+
+	if (!view->final || host_view_hugetlbfs(p->host, page_kib) ||
+	    (!asks && !(bare && memory->source == GUEST_SOURCE_MEMFD)))
+		return 0;
+	text_from_kib(page_kib, kib);
+	if (view->by_conf)
+		return err_set(
+			err, ENODEV,
+			"guest '%s' (%s) asks for huge pages of %s, and hugetlbfs_mount in "
+			"/%s names no hugetlbfs for them: libvirt refuses to start it; mount "
+			"one, name it there, and restart libvirt's QEMU daemon",
+			p->guest->name, memory->alias, kib, QEMU_CONF_FILE);
+	return err_set(err, ENODEV,
+		       "guest '%s' (%s) asks for huge pages of %s, and no hugetlbfs for them is "
+		       "mounted: libvirt refuses to start it; mount one and restart libvirt's "
+		       "QEMU daemon",
+		       p->guest->name, memory->alias, kib);
+}
+
+/* What a backend asks for, as a group of its own.  @wanted: page_kib, bind, nodes, pages */
+static int describe_backend(const struct planner *p, const struct guest_memory *memory,
+			    struct step_hugepages *wanted, struct err *err)
+{
+	int rc;
+
+	*wanted = (struct step_hugepages){ .page_kib = host_view_page_kib(p->host, memory),
+					   .bind = memory->bind };
+	rc = check_size(p, memory, wanted->page_kib, err);
+	if (rc == 0)
+		rc = check_mount(p, memory, wanted->page_kib, err);
+	if (rc == 0)
+		wanted->mounted = host_view_is_mounted(memory) &&
+				  host_view_size(p->host, wanted->page_kib)->mount_min;
+	if (rc == 0 && memory->bind != GUEST_BIND_ANY)
+		rc = check_nodes(p, memory, &wanted->nodes, err);
+	if (rc == 0)
+		wanted->pages = u64_div_up(memory->size_kib, wanted->page_kib);
+	return rc;
 }
 
 /* The group of a backend, new or old; NULL: out of memory */
-static struct step_hugepages *find_group(struct planner *p, const struct guest_memory *memory,
-					 uint64_t page_kib)
+static struct step_hugepages *find_group(struct planner *p, const struct step_hugepages *wanted)
 {
 	struct step_list *list = &p->plan.list;
 	struct step_hugepages *hp;
@@ -167,7 +233,7 @@ static struct step_hugepages *find_group(struct planner *p, const struct guest_m
 	size_t i;
 
 	for (i = 0; i < list->n; i++)
-		if (same_group(&list->steps[i].hugepages, memory, page_kib))
+		if (same_group(&list->steps[i].hugepages, wanted))
 			return &list->steps[i].hugepages;
 	more = reallocarray(list->steps, list->n + 1, sizeof(*more));
 	if (!more)
@@ -176,34 +242,28 @@ static struct step_hugepages *find_group(struct planner *p, const struct guest_m
 	memset(&more[list->n], 0, sizeof(*more));
 	more[list->n].kind = STEP_HUGEPAGES;
 	hp = &more[list->n++].hugepages;
-	hp->page_kib = page_kib;
-	hp->bind = memory->bind;
-	if (memory->bind != GUEST_BIND_ANY)
-		hp->nodes = memory->nodes;
+	hp->page_kib = wanted->page_kib;
+	hp->bind = wanted->bind;
+	hp->nodes = wanted->nodes;
+	hp->mounted = wanted->mounted;
 	hp->compact = p->policy->compact == EFFORT_AUTO;
 	hp->reclaim = p->policy->reclaim == EFFORT_AUTO;
 	hp->drop_caches = p->policy->drop_caches == EFFORT_AUTO;
-	hp->keep = config_on_release(p->policy, page_kib) == ON_RELEASE_KEEP;
+	hp->keep = config_on_release(p->policy, wanted->page_kib) == ON_RELEASE_KEEP;
 	return hp;
 }
 
 static int add_backend(struct planner *p, const struct guest_memory *memory, struct err *err)
 {
-	uint64_t page_kib = memory->page_kib ? memory->page_kib : p->host->default_page_kib;
-	struct step_hugepages *hp;
-	int rc = check_size(p, memory, page_kib, err);
+	struct step_hugepages wanted, *hp;
+	int rc = describe_backend(p, memory, &wanted, err);
 
 	if (rc < 0)
 		return rc;
-	if (memory->bind != GUEST_BIND_ANY) {
-		rc = check_nodes(p, memory, err);
-		if (rc < 0)
-			return rc;
-	}
-	hp = find_group(p, memory, page_kib);
+	hp = find_group(p, &wanted);
 	if (!hp)
 		return err_set(err, ENOMEM, "out of memory");
-	hp->pages = u64_add_sat(hp->pages, u64_div_up(memory->size_kib, page_kib));
+	hp->pages = u64_add_sat(hp->pages, wanted.pages);
 	return 0;
 }
 
@@ -264,7 +324,7 @@ static size_t node_index(const struct planner *p, unsigned int node)
 	size_t i;
 
 	for (i = 0; i < p->host->numa.n_nodes; i++)
-		if (p->accounts[i].node == node)
+		if (p->host->numa.nodes[i].id == node)
 			break;
 	return i;
 }
@@ -284,99 +344,233 @@ static uint64_t missing(const struct step_hugepages *hp)
 	return u64_sub_floor(hp->pages, sum);
 }
 
-/* What the guest has already is not asked of anybody */
-static void take_held(struct planner *p, struct step_hugepages *hp, uint64_t limit)
+/* For interleave: how much of hp->pages belongs on hp->shares[@index].  The kernel goes round
+ * for each backend anew, and begins with the lowest node */
+static uint64_t turn_of(const struct planner *p, const struct step_hugepages *hp, size_t index)
+{
+	uint64_t sum = 0, before = 0;
+	size_t i;
+
+	for (i = 0; i < hp->n_shares; i++)
+		before += hp->shares[i].node < hp->shares[index].node;
+	for (i = 0; i < p->guest->n_memory; i++) {
+		const struct guest_memory *memory = &p->guest->memory[i];
+		struct step_hugepages wanted;
+		struct err err;
+
+		if (!memory->hugepages || describe_backend(p, memory, &wanted, &err) < 0 ||
+		    !same_group(hp, &wanted))
+			continue;
+		sum = u64_add_sat(sum, wanted.pages / hp->n_shares +
+					       (before < wanted.pages % hp->n_shares));
+	}
+	return sum;
+}
+
+/* Shares [from, to), as far as their turn goes in interleave, or without limit */
+struct range {
+	size_t from;
+	size_t to;
+	bool turns;
+};
+
+static uint64_t limit_of(const struct planner *p, const struct step_hugepages *hp,
+			 const struct range *range, size_t index)
+{
+	return range->turns ? turn_of(p, hp, index) : UINT64_MAX;
+}
+
+/* Use the guest's own reservation first */
+static void take_held(struct planner *p, struct step_hugepages *hp, const struct range *range)
 {
 	size_t i;
 
-	for (i = 0; i < hp->n_shares; i++) {
+	for (i = range->from; i < range->to; i++) {
 		struct step_share *share = &hp->shares[i];
 		uint64_t *held = pages_of(p, p->held, hp->page_kib, node_index(p, share->node));
 
-		share->reserved = u64_min(u64_min(*held, missing(hp)), limit);
+		share->reserved = u64_min(u64_min(*held, missing(hp)), limit_of(p, hp, range, i));
 		*held -= share->reserved;
 	}
 }
 
-/* Takes idle pages of the shares [from, to), at most @limit in sum on each */
-static void take_idle(struct planner *p, struct step_hugepages *hp, size_t from, size_t to,
-		      uint64_t limit)
+static void take_idle(struct planner *p, struct step_hugepages *hp, const struct range *range)
 {
 	size_t i;
 
-	for (i = from; i < to; i++) {
+	for (i = range->from; i < range->to; i++) {
 		struct step_share *share = &hp->shares[i];
-		uint64_t *idle = pages_of(p, p->idle, hp->page_kib, node_index(p, share->node));
-		uint64_t n = u64_min(u64_min(*idle, missing(hp)),
-				     u64_sub_floor(limit, share_sum(share)));
+		size_t node = node_index(p, share->node);
+		uint64_t *idle = pages_of(p, p->idle, hp->page_kib, node);
+		uint64_t *closed = pages_of(p, p->closed, hp->page_kib, node);
+		uint64_t open = hp->mounted ? *idle : u64_sub_floor(*idle, *closed);
+		uint64_t n = u64_min(u64_min(open, missing(hp)),
+				     u64_sub_floor(limit_of(p, hp, range, i), share_sum(share)));
 
 		share->want_idle += n;
+		if (hp->mounted)
+			*closed = u64_sub_floor(*closed, n);
 		*idle -= n;
 	}
 }
 
-enum growth { INTO_FREE, INTO_MAKEABLE };
+enum growth {
+	INTO_WHOLE,	 /* gigantic: into free memory in large pieces */
+	INTO_FREE,	 /* what fragmentation lets be made of free memory, */
+	INTO_CACHE,	 /* of what can be freed, */
+	INTO_SWAP,	 /* and of programs' memory */
+	AGAINST_ALL_ODDS /* it knows less than the kernel, which is asked all the same */
+};
 
-static void take_growth(struct planner *p, struct step_hugepages *hp, size_t from, size_t to,
-			uint64_t limit, enum growth growth)
+/* Pages that can still be made on a node */
+static uint64_t growth_room(const struct planner *p, uint64_t page_kib, size_t node,
+			    enum growth growth)
+{
+	static const enum supply_depth depths[] = {
+		[INTO_WHOLE] = SUPPLY_FREE,	  [INTO_FREE] = SUPPLY_FREE,
+		[INTO_CACHE] = SUPPLY_CACHE,	  [INTO_SWAP] = SUPPLY_SWAP,
+		[AGAINST_ALL_ODDS] = SUPPLY_SWAP,
+	};
+	uint64_t pages = supply_pages(p->host, &p->supplies, node, page_kib, depths[growth]);
+	bool picky = p->host->surveyed && supply_gigantic(p->host, page_kib);
+
+	if (growth == INTO_WHOLE)
+		return picky ? u64_min(pages, *pages_of(p, p->whole, page_kib, node)) : 0;
+	if (growth == AGAINST_ALL_ODDS || !picky)
+		return pages;
+	return u64_min(pages, *pages_of(p, p->ever, page_kib, node));
+}
+
+static void take_growth(struct planner *p, struct step_hugepages *hp, const struct range *range,
+			enum growth growth)
 {
 	size_t i;
 
-	for (i = from; i < to; i++) {
+	for (i = range->from; i < range->to; i++) {
 		struct step_share *share = &hp->shares[i];
-		struct account *account = &p->accounts[node_index(p, share->node)];
-		uint64_t room = growth == INTO_FREE ? account->free_kib : account->makeable_kib;
-		uint64_t n = u64_min(u64_min(room / hp->page_kib, missing(hp)),
-				     u64_sub_floor(limit, share_sum(share)));
+		size_t node = node_index(p, share->node);
+		uint64_t *ever = pages_of(p, p->ever, hp->page_kib, node);
+		uint64_t *whole = pages_of(p, p->whole, hp->page_kib, node);
+		uint64_t n = u64_min(growth_room(p, hp->page_kib, node, growth), missing(hp));
 
+		n = u64_min(n, u64_sub_floor(limit_of(p, hp, range, i), share_sum(share)));
 		share->want_grow += n;
-		account->free_kib = u64_sub_floor(account->free_kib, n * hp->page_kib);
-		account->makeable_kib = u64_sub_floor(account->makeable_kib, n * hp->page_kib);
+		supply_take(&p->supplies, node, n * hp->page_kib,
+			    supply_gigantic(p->host, hp->page_kib));
+		*ever = u64_sub_floor(*ever, n);
+		*whole = u64_sub_floor(*whole, n);
 	}
 }
 
-static bool is_preferred(const struct step_hugepages *hp, unsigned int node)
+/* What is there: idle pages and free memory */
+static void take_present(struct planner *p, struct step_hugepages *hp, const struct range *range)
 {
-	return hp->bind != GUEST_BIND_ANY && nodeset_has(&hp->nodes, node);
+	take_idle(p, hp, range);
+	take_growth(p, hp, range, INTO_WHOLE);
+	take_growth(p, hp, range, INTO_FREE);
 }
 
-/* Preferred nodes first, then the emptiest: pages come easiest from there */
+/* The order in which nodes are asked */
+enum rank {
+	RANK_PREFERRED,
+	RANK_EMULATOR, /* QEMU starts there, and allocates there first */
+	RANK_VCPUS,
+	RANK_CPUS,
+	RANK_NO_CPUS
+};
+
+static enum rank rank_of(const struct planner *p, const struct step_hugepages *hp,
+			 unsigned int node)
+{
+	if (hp->bind == GUEST_BIND_PREFERRED && nodeset_has(&hp->nodes, node))
+		return RANK_PREFERRED;
+	if (hp->bind == GUEST_BIND_ANY && nodeset_has(&p->emulator, node))
+		return RANK_EMULATOR;
+	if (hp->bind == GUEST_BIND_ANY && nodeset_has(&p->vcpus, node))
+		return RANK_VCPUS;
+	return pins_has_cpus(&p->host->numa, numa_find(&p->host->numa, node)) ? RANK_CPUS :
+										RANK_NO_CPUS;
+}
+
+static bool may_leave(const struct step_hugepages *hp)
+{
+	return hp->bind == GUEST_BIND_ANY || hp->bind == GUEST_BIND_PREFERRED;
+}
+
+static uint64_t free_there(const struct planner *p, const struct step_hugepages *hp, size_t node)
+{
+	const struct supply *supply = &p->supplies.nodes[node];
+
+	return u64_sub_floor(supply->free_kib,
+			     supply_gigantic(p->host, hp->page_kib) ? supply->movable_kib : 0);
+}
+
+/* By rank, and the emptiest first: pages come easiest from there */
 static bool goes_before(const struct planner *p, const struct step_hugepages *hp, size_t a,
 			size_t b)
 {
-	bool pa = is_preferred(hp, p->accounts[a].node), pb = is_preferred(hp, p->accounts[b].node);
+	const struct numa_node *nodes = p->host->numa.nodes;
+	enum rank ra = rank_of(p, hp, nodes[a].id), rb = rank_of(p, hp, nodes[b].id);
 
-	if (pa != pb)
-		return pa;
-	return p->accounts[a].free_kib > p->accounts[b].free_kib;
+	if (ra != rb)
+		return ra < rb;
+	return free_there(p, hp, a) > free_there(p, hp, b);
+}
+
+/* Not where all memory is in ZONE_MOVABLE, unless gigantic pages lie there already */
+static bool can_serve(const struct planner *p, const struct step_hugepages *hp, size_t node)
+{
+	const struct numa_node *n = &p->host->numa.nodes[node];
+
+	if (!host_view_pool(p->host, hp->page_kib, n->id))
+		return false;
+	return !supply_gigantic(p->host, hp->page_kib) || n->total_kib > n->movable_kib ||
+	       *pages_of(p, p->idle, hp->page_kib, node) ||
+	       *pages_of(p, p->held, hp->page_kib, node);
 }
 
 /* Nodes that may serve the group, in order of preference */
 static int make_shares(struct planner *p, struct step_hugepages *hp, struct err *err)
 {
-	bool anywhere = hp->bind == GUEST_BIND_ANY || hp->bind == GUEST_BIND_PREFERRED;
-	size_t n_nodes = p->host->numa.n_nodes, i, j;
-	cleanup_free size_t *order = calloc(n_nodes, sizeof(*order));
-	size_t n = 0;
+	const struct numa *numa = &p->host->numa;
+	size_t i, j, n = 0;
+	cleanup_free size_t *order = calloc(numa->n_nodes, sizeof(*order));
 
-	hp->shares = calloc(n_nodes, sizeof(*hp->shares));
+	hp->shares = calloc(numa->n_nodes, sizeof(*hp->shares));
 	if (!order || !hp->shares)
 		return err_set(err, ENOMEM, "out of memory");
-	for (i = 0; i < n_nodes; i++) {
-		unsigned int node = p->accounts[i].node;
-
-		if (!host_view_pool(p->host, hp->page_kib, node))
-			continue;
-		if (!anywhere && !nodeset_has(&hp->nodes, node))
+	for (i = 0; i < numa->n_nodes; i++) {
+		if (!can_serve(p, hp, i) ||
+		    (!may_leave(hp) && !nodeset_has(&hp->nodes, numa->nodes[i].id)))
 			continue;
 		for (j = n++; j > 0 && goes_before(p, hp, i, order[j - 1]); j--)
 			order[j] = order[j - 1];
 		order[j] = i;
 	}
-	for (i = 0; i < n; i++)
-		hp->shares[i].node = p->accounts[order[i]].node;
+	for (i = 0; i < n; i++) {
+		hp->shares[i].node = numa->nodes[order[i]].id;
+		hp->shares[i].last = may_leave(hp) &&
+				     rank_of(p, hp, hp->shares[i].node) == RANK_NO_CPUS;
+	}
 	hp->n_shares = n;
 	return 0;
+}
+
+/* Is the page gigantic, and all memory of its nodes in ZONE_MOVABLE? */
+static bool is_all_movable(const struct planner *p, const struct step_hugepages *hp)
+{
+	size_t i;
+
+	if (!supply_gigantic(p->host, hp->page_kib))
+		return false;
+	for (i = 0; i < p->host->numa.n_nodes; i++) {
+		const struct numa_node *node = &p->host->numa.nodes[i];
+
+		if ((may_leave(hp) || nodeset_has(&hp->nodes, node->id)) &&
+		    node->total_kib > node->movable_kib)
+			return false;
+	}
+	return true;
 }
 
 /* A node that was added after boot, or whose memory is all movable */
@@ -385,6 +579,14 @@ static int refuse_without_pool(const struct planner *p, const struct step_hugepa
 {
 	char nodes[NODESET_TEXT_SIZE], kib[TEXT_KIB_SIZE];
 
+	if (is_all_movable(p, hp))
+		return err_set(
+			err, ENODEV,
+			"guest '%s' needs huge pages of %s on node %s, where all memory is in "
+			"ZONE_MOVABLE, and the kernel makes no pages as large as that there: bind "
+			"the guest to other nodes in <numatune>, or take smaller pages",
+			p->guest->name, text_from_kib(hp->page_kib, kib),
+			hp->bind == GUEST_BIND_ANY ? "any" : nodeset_format(&hp->nodes, nodes));
 	return err_set(
 		err, ENODEV,
 		"guest '%s' needs huge pages of %s on node %s, where the kernel has no pool of "
@@ -397,7 +599,7 @@ static int refuse_without_pool(const struct planner *p, const struct step_hugepa
 struct room {
 	struct nodeset nodes;
 	uint64_t idle, grow, held_back; /* pages */
-	uint64_t free_kib, reclaimable_kib, swappable_kib;
+	uint64_t free_kib, reclaimable_kib, arc_kib, swappable_kib;
 };
 
 static void sum_up(const struct planner *p, const struct step_hugepages *hp, struct room *room)
@@ -417,8 +619,10 @@ static void sum_up(const struct planner *p, const struct step_hugepages *hp, str
 			u64_sub_floor(pool->pool.free, share->reserved + share->want_idle);
 		room->free_kib += node->free_kib + node->percpu_kib;
 		room->reclaimable_kib += node->reclaimable_kib;
+		room->arc_kib += numa_arc(node, host_view_pooled(p->host, node->id));
 		room->swappable_kib += node->swappable_kib;
 	}
+	room->reclaimable_kib += u64_min(room->arc_kib, p->host->numa.arc_kib);
 	room->swappable_kib = u64_min(room->swappable_kib, p->host->numa.swap_free_kib);
 }
 
@@ -470,75 +674,245 @@ static void drop_empty_shares(struct step_hugepages *hp)
 	hp->n_shares = n;
 }
 
+/* The first share behind @from that is of another rank */
+static size_t rank_end(const struct planner *p, const struct step_hugepages *hp, size_t from)
+{
+	size_t to = from;
+
+	while (to < hp->n_shares &&
+	       rank_of(p, hp, hp->shares[to].node) == rank_of(p, hp, hp->shares[from].node))
+		to++;
+	return to;
+}
+
+static size_t first_last(const struct step_hugepages *hp)
+{
+	size_t i = 0;
+
+	while (i < hp->n_shares && !hp->shares[i].last)
+		i++;
+	return i;
+}
+
+static void take_all(struct planner *p, struct step_hugepages *hp)
+{
+	const size_t n = hp->n_shares, close = first_last(hp);
+	const struct range all = { 0, n, false }, near = { 0, close, false };
+	const struct range last = { close, n, false };
+	struct range range = { 0, 0, false };
+
+	/* In a set of nodes that the guest is bound to, all are alike */
+	for (; range.from < close; range.from = range.to) {
+		range.to = may_leave(hp) ? rank_end(p, hp, range.from) : n;
+		take_present(p, hp, &range);
+	}
+	take_growth(p, hp, &near, INTO_CACHE);
+	take_present(p, hp, &last);
+	take_growth(p, hp, &last, INTO_CACHE);
+	take_growth(p, hp, &all, INTO_SWAP);
+}
+
+static void take_turns(struct planner *p, struct step_hugepages *hp)
+{
+	const struct range turns = { 0, hp->n_shares, true };
+
+	take_held(p, hp, &turns);
+	take_present(p, hp, &turns);
+	take_growth(p, hp, &turns, INTO_CACHE);
+	take_growth(p, hp, &turns, INTO_SWAP);
+}
+
+/* What fragmentation leaves room for on all nodes that may serve, beyond what is planned */
+static uint64_t ever_left(const struct planner *p, const struct step_hugepages *hp)
+{
+	uint64_t pages = 0;
+	size_t i;
+
+	for (i = 0; i < hp->n_shares; i++) {
+		size_t node = node_index(p, hp->shares[i].node);
+		uint64_t ever = *pages_of(p, p->ever, hp->page_kib, node);
+
+		ever = u64_min(ever, growth_room(p, hp->page_kib, node, AGAINST_ALL_ODDS));
+		pages = u64_add_sat(pages, ever);
+	}
+	return pages;
+}
+
+static uint64_t growth_sum(const struct step_hugepages *hp)
+{
+	uint64_t pages = 0;
+	size_t i;
+
+	for (i = 0; i < hp->n_shares; i++)
+		pages += hp->shares[i].want_grow;
+	return pages;
+}
+
+/* @ever: ever_left() before the group was distributed */
+static void note_doubt(struct planner *p, const struct step_hugepages *hp, uint64_t ever)
+{
+	uint64_t grow = growth_sum(hp);
+	char kib[TEXT_KIB_SIZE];
+
+	if (!p->host->surveyed || grow <= ever)
+		return;
+	p->plan.doubtful += grow - ever;
+	plan_note(&p->plan,
+		  "at most %llu of the %llu page%s of %s to be added can be made now, so the start "
+		  "would fail: virt-membacking fragmentation shows what is in the way",
+		  (unsigned long long)ever, (unsigned long long)grow, plural(grow),
+		  text_from_kib(hp->page_kib, kib));
+}
+
+static void note_far(struct planner *p, const struct step_hugepages *hp)
+{
+	char kib[TEXT_KIB_SIZE];
+	size_t i;
+
+	for (i = 0; i < hp->n_shares; i++)
+		if (hp->shares[i].last && share_sum(&hp->shares[i]))
+			plan_note(&p->plan,
+				  "node %u has memory and no processors, and %llu page%s of %s "
+				  "lie there because no other node has room for them",
+				  hp->shares[i].node, (unsigned long long)share_sum(&hp->shares[i]),
+				  plural(share_sum(&hp->shares[i])),
+				  text_from_kib(hp->page_kib, kib));
+}
+
 static int distribute(struct planner *p, struct step_hugepages *hp, struct err *err)
 {
-	size_t preferred = 0, n;
-	uint64_t even;
 	int rc = make_shares(p, hp, err);
+	uint64_t ever;
 
 	if (rc < 0)
 		return rc;
-	n = hp->n_shares;
-	if (!n)
+	if (!hp->n_shares)
 		return refuse_without_pool(p, hp, err);
-	while (preferred < n && is_preferred(hp, hp->shares[preferred].node))
-		preferred++;
-	even = u64_div_up(hp->pages, n);
-	take_held(p, hp, hp->bind == GUEST_BIND_INTERLEAVE ? even : UINT64_MAX);
-	if (hp->bind == GUEST_BIND_INTERLEAVE) {
-		take_idle(p, hp, 0, n, even);
-		take_growth(p, hp, 0, n, even, INTO_FREE);
-		take_growth(p, hp, 0, n, even, INTO_MAKEABLE);
-	}
-	take_idle(p, hp, 0, preferred, UINT64_MAX);
-	take_growth(p, hp, 0, preferred, UINT64_MAX, INTO_FREE);
-	take_idle(p, hp, preferred, n, UINT64_MAX);
-	take_growth(p, hp, preferred, n, UINT64_MAX, INTO_FREE);
-	take_growth(p, hp, 0, n, UINT64_MAX, INTO_MAKEABLE);
+	ever = ever_left(p, hp);
+	if (hp->bind == GUEST_BIND_INTERLEAVE)
+		take_turns(p, hp);
+	else
+		take_held(p, hp, &(struct range){ 0, hp->n_shares, false });
+	take_all(p, hp);
+	take_growth(p, hp, &(struct range){ 0, hp->n_shares, false }, AGAINST_ALL_ODDS);
 	if (missing(hp))
 		return refuse(p, hp, missing(hp), err);
+	note_doubt(p, hp, ever);
+	note_far(p, hp);
 	/* An unbound guest may be served by any node if the chosen one fails */
-	if (hp->bind == GUEST_BIND_STRICT && n == 1)
+	if (hp->bind == GUEST_BIND_STRICT && hp->n_shares == 1)
 		drop_empty_shares(hp);
 	return 0;
 }
 
 /* ---- the whole ---- */
 
+static void open_pool(struct planner *p, const struct size_view *size, const struct pool_view *pool)
+{
+	const struct size_view through = host_view_through_mount(size);
+	uint64_t keep = config_keep_free(p->policy, size->page_kib);
+	size_t node = node_index(p, pool->pool.node);
+
+	*pages_of(p, p->held, size->page_kib, node) = pool->held;
+	*pages_of(p, p->ever, size->page_kib, node) = pool->ever;
+	*pages_of(p, p->whole, size->page_kib, node) = pool->whole;
+	if (p->policy->use_idle) {
+		uint64_t open = u64_sub_floor(host_view_lendable(&through, pool), keep);
+
+		*pages_of(p, p->idle, size->page_kib, node) = open;
+		*pages_of(p, p->closed, size->page_kib, node) =
+			open - u64_sub_floor(host_view_lendable(size, pool), keep);
+	}
+}
+
 static int open_accounts(struct planner *p, struct err *err)
 {
 	const struct numa *numa = &p->host->numa;
-	size_t i, j;
+	size_t n = p->host->n_sizes * numa->n_nodes + 1, i, j;
 
-	p->accounts = calloc(numa->n_nodes + 1, sizeof(*p->accounts));
-	p->idle = calloc(p->host->n_sizes * numa->n_nodes + 1, sizeof(*p->idle));
-	p->held = calloc(p->host->n_sizes * numa->n_nodes + 1, sizeof(*p->held));
-	if (!p->accounts || !p->idle || !p->held)
+	p->idle = calloc(n, sizeof(*p->idle));
+	p->closed = calloc(n, sizeof(*p->closed));
+	p->held = calloc(n, sizeof(*p->held));
+	p->ever = calloc(n, sizeof(*p->ever));
+	p->whole = calloc(n, sizeof(*p->whole));
+	if (!p->idle || !p->closed || !p->held || !p->ever || !p->whole ||
+	    supplies_open(p->host, &p->supplies) < 0)
 		return err_set(err, ENOMEM, "out of memory");
-	for (i = 0; i < numa->n_nodes; i++) {
-		const struct numa_node *node = &numa->nodes[i];
-
-		p->accounts[i].node = node->id;
-		p->accounts[i].free_kib = node->free_kib;
-		p->accounts[i].makeable_kib = node->free_kib + node->percpu_kib +
-					      node->reclaimable_kib +
-					      u64_min(node->swappable_kib, numa->swap_free_kib);
-	}
-	for (i = 0; i < p->host->n_sizes; i++) {
-		const struct size_view *size = &p->host->sizes[i];
-		uint64_t keep = config_keep_free(p->policy, size->page_kib);
-
-		for (j = 0; j < size->n_pools; j++) {
-			const struct pool_view *pool = &size->pools[j];
-			size_t node = node_index(p, pool->pool.node);
-
-			*pages_of(p, p->held, size->page_kib, node) = pool->held;
-			if (p->policy->use_idle)
-				*pages_of(p, p->idle, size->page_kib, node) =
-					u64_sub_floor(host_view_lendable(size, pool), keep);
-		}
-	}
+	for (i = 0; i < p->host->n_sizes; i++)
+		for (j = 0; j < p->host->sizes[i].n_pools; j++)
+			open_pool(p, &p->host->sizes[i], &p->host->sizes[i].pools[j]);
+	if (!cpuset_empty(&p->guest->emulator_cpus))
+		pins_nodes(numa, &p->guest->emulator_cpus, &p->emulator);
+	if (!cpuset_empty(&p->guest->vcpu_cpus))
+		pins_nodes(numa, &p->guest->vcpu_cpus, &p->vcpus);
 	return 0;
+}
+
+static void close_accounts(struct planner *p)
+{
+	supplies_free(&p->supplies);
+	free(p->idle);
+	free(p->closed);
+	free(p->held);
+	free(p->ever);
+	free(p->whole);
+}
+
+static void note_guest(struct planner *p)
+{
+	char words[PINS_WORDS_SIZE], kib[TEXT_KIB_SIZE];
+
+	if (p->guest->auto_placement)
+		plan_note(
+			&p->plan,
+			"placement='auto': libvirt picks the node after this hook has run, so "
+			"pages are reserved on any node and may lie on another one than the guest");
+	if (pins_words(p->guest, &p->host->numa, words, sizeof(words)))
+		plan_note(&p->plan, "%s", words);
+	p->plan.swapped_kib = p->supplies.swapped_kib;
+	if (p->plan.swapped_kib)
+		plan_note(&p->plan, "%s of programs' memory would have to be swapped out for it",
+			  text_from_kib(p->plan.swapped_kib, kib));
+}
+
+/* What may still be mapped through a hugetlbfs: others have been promised some of it */
+static uint64_t mount_left(const struct size_view *size, const struct hugetlbfs_fs *fs)
+{
+	uint64_t pages = fs->left_kib / size->page_kib;
+	size_t i;
+
+	for (i = 0; i < size->n_pools; i++)
+		pages = u64_sub_floor(pages,
+				      u64_sub_floor(size->pools[i].claimed, size->pools[i].held));
+	return pages;
+}
+
+/* size= of a hugetlbfs, which all guests share */
+static int check_limit(const struct planner *p, const struct size_view *size, struct err *err)
+{
+	const struct hugetlbfs_fs *fs = host_view_hugetlbfs(p->host, size->page_kib);
+	char kib[TEXT_KIB_SIZE], max[TEXT_KIB_SIZE];
+	uint64_t pages = 0, left;
+	size_t i;
+
+	for (i = 0; i < p->guest->n_memory; i++)
+		if (host_view_is_mounted(&p->guest->memory[i]) &&
+		    host_view_page_kib(p->host, &p->guest->memory[i]) == size->page_kib)
+			pages = u64_add_sat(
+				pages, u64_div_up(p->guest->memory[i].size_kib, size->page_kib));
+	if (!pages || !fs || !fs->max_kib)
+		return 0;
+	left = mount_left(size, fs);
+	if (pages <= left)
+		return 0;
+	return err_set(
+		err, ENOSPC,
+		"guest '%s' needs %llu huge page%s of %s, and %s, through which libvirt gives "
+		"them out, was mounted with size=%lluK: %s for all guests together, and %llu "
+		"page%s of that are left; mount it with a larger size=, or with none",
+		p->guest->name, (unsigned long long)pages, plural(pages),
+		text_from_kib(size->page_kib, kib), fs->dir, (unsigned long long)fs->max_kib,
+		text_from_kib(fs->max_kib, max), (unsigned long long)left, plural(left));
 }
 
 static int make_steps(struct planner *p, struct err *err)
@@ -554,6 +928,11 @@ static int make_steps(struct planner *p, struct err *err)
 		if (rc < 0)
 			return rc;
 	}
+	for (i = 0; i < p->host->n_sizes; i++) {
+		rc = check_limit(p, &p->host->sizes[i], err);
+		if (rc < 0)
+			return rc;
+	}
 	qsort(list->steps, list->n, sizeof(*list->steps), by_flexibility);
 	for (i = 0; i < list->n; i++) {
 		rc = distribute(p, &list->steps[i].hugepages, err);
@@ -561,11 +940,7 @@ static int make_steps(struct planner *p, struct err *err)
 			return rc;
 	}
 	qsort(list->steps, list->n, sizeof(*list->steps), by_page_size);
-	if (p->guest->auto_placement)
-		plan_note(
-			&p->plan,
-			"placement='auto': libvirt picks the node after this hook has run, so "
-			"pages are reserved on any node and may lie on another one than the guest");
+	note_guest(p);
 	return 0;
 }
 
@@ -612,7 +987,7 @@ static int add_store(struct planner *p, const char *wanted, struct err *err)
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", p->guest->name);
 	store_step_fill(p->guest, store, p->host, &step.store);
-	if (step.store.mount) {
+	if (step.store.mount && !store_is_hugetlbfs(store)) {
 		plan_note(
 			&p->plan,
 			"store '%s' is not mounted yet: whether the guest fits is found out after "
@@ -695,9 +1070,7 @@ static int make(const struct guest *guest, const struct host_view *host,
 	if (rc == 0 && (needs.thp || needs.store))
 		rc = add_thp(&p, policy, err);
 	p.plan.ksm = ksm_rules_gain(guest, policy->ksm_allowed);
-	free(p.accounts);
-	free(p.idle);
-	free(p.held);
+	close_accounts(&p);
 	if (rc < 0) {
 		plan_free(&p.plan);
 		return rc;

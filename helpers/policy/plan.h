@@ -16,12 +16,17 @@
  * struct plan - What a guest's start needs.  Often nothing
  * @ksm:	Whether KSM can merge the guest's pages, and why not
  * @notes:	Words for the log: decisions an administrator may wonder about
+ * @doubtful:	Pages to be added that the host's fragmentation leaves no room for, on any
+ *		node that could serve.  Known of a host that was surveyed
+ * @swapped_kib: Memory of programs that would have to be swapped out for the pages
  */
 struct plan {
 	struct step_list list;
 	enum ksm_gain ksm;
 	size_t n_notes;
 	char (*notes)[PLAN_NOTE_SIZE];
+	uint64_t doubtful;
+	uint64_t swapped_kib;
 };
 
 /* Adds to @plan's notes; without memory for it a note is left out */

@@ -47,6 +47,8 @@ struct step_chunk {
 
 /**
  * struct step_share - A hugepages step on one node.  All in pages
+ * @last:	Memory without processors, for a guest that is not bound to it: only if no other
+ *		node serves
  * @want_idle:	Plan: take this many that lie idle
  * @want_grow:	Plan: grow the pool by this many
  * @reserved:	Plan: this many are the guest's already, reserved by hand
@@ -60,6 +62,7 @@ struct step_chunk {
  */
 struct step_share {
 	unsigned int node;
+	bool last;
 	uint64_t want_idle;
 	uint64_t want_grow;
 	uint64_t reserved;
@@ -76,6 +79,7 @@ struct step_share {
  *		a step whose own pages could not all be given back yet
  * @nodes:	Where pages may lie.  For GUEST_BIND_ANY: every node.  For
  *		GUEST_BIND_PREFERRED: the preferred ones; others are allowed
+ * @mounted:	The guest maps them through the hugetlbfs that holds pages for its guests
  * @compact, @reclaim, @drop_caches: what may be done to make room
  * @keep:	Leave the grown pages in the pool at release
  */
@@ -84,6 +88,7 @@ struct step_hugepages {
 	uint64_t pages;
 	enum guest_bind bind;
 	struct nodeset nodes;
+	bool mounted;
 	bool compact;
 	bool reclaim;
 	bool drop_caches;

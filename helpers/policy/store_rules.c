@@ -172,12 +172,25 @@ static int verify_mount(const struct store_view *store, struct err *err)
 	return 0;
 }
 
+bool store_is_hugetlbfs(const struct store_view *store)
+{
+	return (store->state.present && !strcmp(store->state.mount.fstype, "hugetlbfs")) ||
+	       (store->configured && !strcmp(store->config.fstype, "hugetlbfs"));
+}
+
 int store_verify(const struct store_view *store, struct err *err)
 {
 	char name[STORE_LABEL_SIZE];
 	int rc;
 
 	store_text_label(store, name, sizeof(name));
+	if (store_is_hugetlbfs(store))
+		return err_set(
+			err, EINVAL,
+			"%s lies on a hugetlbfs: memory there takes huge pages that no store "
+			"counts; write <hugepages/> into the guest's <memoryBacking>, and let "
+			"memory_backing_dir in /%s name another directory",
+			name, QEMU_CONF_FILE);
 	if (*store->unreadable)
 		return err_set(err, EIO, "%s: %s", name, store->unreadable);
 	rc = store->configured ? verify_mount(store, err) : 0;

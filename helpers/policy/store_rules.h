@@ -40,6 +40,9 @@ bool store_wants_mount(const struct store_view *store);
 /* "nodev,nosuid,noexec", what is configured, and tmpfs's size */
 void store_mount_options(const struct config_store *config, char *buf, size_t size);
 
+/* Does it lie on a hugetlbfs, or will it? */
+bool store_is_hugetlbfs(const struct store_view *store);
+
 /**
  * store_verify() - Is the mounted file system the one that was meant, and usable?
  * Return: 0, -ENOENT (nothing there), -EINVAL (something else), -EROFS, -EACCES, -EIO

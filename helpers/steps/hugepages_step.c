@@ -107,6 +107,7 @@ static uint64_t missing(const struct step_hugepages *hp)
 static int take_idle(struct step_ctx *ctx, struct step_hugepages *hp, struct err *err)
 {
 	const struct size_view *size = host_view_size(ctx->host, hp->page_kib);
+	const struct size_view through = host_view_through_mount(size);
 	bool any = false;
 	size_t i;
 
@@ -122,7 +123,8 @@ static int take_idle(struct step_ctx *ctx, struct step_hugepages *hp, struct err
 					 &pool->pool, err);
 		if (rc < 0)
 			return rc;
-		n = u64_min(share->want_idle, host_view_lendable(size, pool));
+		n = u64_min(share->want_idle,
+			    host_view_lendable(hp->mounted ? &through : size, pool));
 		share->have += n;
 		pool->claimed += n;
 		any = true;
@@ -130,9 +132,14 @@ static int take_idle(struct step_ctx *ctx, struct step_hugepages *hp, struct err
 	return any ? ctx->save(ctx, err) : 0;
 }
 
-/* Growth without making room.  @planned: what the plan wanted of each node;
- * else whatever is missing */
-static int grow_plainly(struct step_ctx *ctx, struct step_hugepages *hp, bool planned,
+enum whose {
+	AS_PLANNED, /* what the plan wanted of each node */
+	OF_NEAR,    /* whatever is missing, but not of nodes that come last */
+	OF_ALL,
+};
+
+/* Growth without making room */
+static int grow_plainly(struct step_ctx *ctx, struct step_hugepages *hp, enum whose whose,
 			struct err *err)
 {
 	uint64_t until = clock_ms() + ROOM_ROUND_MS;
@@ -141,8 +148,12 @@ static int grow_plainly(struct step_ctx *ctx, struct step_hugepages *hp, bool pl
 
 	for (i = 0; i < hp->n_shares && missing(hp); i++) {
 		struct step_share *share = &hp->shares[i];
-		uint64_t want = planned ? u64_min(share->want_grow, missing(hp)) : missing(hp);
+		uint64_t want = missing(hp);
 
+		if (whose == AS_PLANNED)
+			want = u64_min(want, share->want_grow);
+		if (whose == OF_NEAR && share->last)
+			continue;
 		if (room_is_short(ctx, hp, share, want))
 			continue;
 		while (want && clock_left_ms(ctx->deadline)) {
@@ -165,7 +176,8 @@ static int grow_plainly(struct step_ctx *ctx, struct step_hugepages *hp, bool pl
 }
 
 /* Node after node, and all over again while that brings pages */
-static int grow_with_room(struct step_ctx *ctx, struct step_hugepages *hp, struct err *err)
+static int grow_with_room(struct step_ctx *ctx, struct step_hugepages *hp, enum whose whose,
+			  struct err *err)
 {
 	bool progress = true;
 	size_t i;
@@ -173,7 +185,11 @@ static int grow_with_room(struct step_ctx *ctx, struct step_hugepages *hp, struc
 	while (missing(hp) && progress && clock_left_ms(ctx->deadline)) {
 		progress = false;
 		for (i = 0; i < hp->n_shares && missing(hp); i++) {
-			int64_t n = room_grow(ctx, hp, &hp->shares[i], missing(hp), err);
+			int64_t n;
+
+			if (whose == OF_NEAR && hp->shares[i].last)
+				continue;
+			n = room_grow(ctx, hp, &hp->shares[i], missing(hp), err);
 
 			if (n < 0)
 				return (int)n;
@@ -181,6 +197,39 @@ static int grow_with_room(struct step_ctx *ctx, struct step_hugepages *hp, struc
 		}
 	}
 	return 0;
+}
+
+static bool has_last(const struct step_hugepages *hp)
+{
+	size_t i;
+
+	for (i = 0; i < hp->n_shares; i++)
+		if (hp->shares[i].last)
+			return true;
+	return false;
+}
+
+static int grow_missing(struct step_ctx *ctx, struct step_hugepages *hp, enum whose whose,
+			struct err *err)
+{
+	int rc = missing(hp) ? grow_plainly(ctx, hp, whose, err) : 0;
+
+	return rc == 0 && missing(hp) ? grow_with_room(ctx, hp, whose, err) : rc;
+}
+
+/* Making room may take all the time there is.  Half of it is left for nodes that come last,
+ * which then have room without any */
+static int grow_beyond_plan(struct step_ctx *ctx, struct step_hugepages *hp, struct err *err)
+{
+	uint64_t deadline = ctx->deadline;
+	int rc;
+
+	if (!has_last(hp))
+		return grow_missing(ctx, hp, OF_ALL, err);
+	ctx->deadline = clock_ms() + clock_left_ms(deadline) / 2;
+	rc = grow_missing(ctx, hp, OF_NEAR, err);
+	ctx->deadline = deadline;
+	return rc < 0 ? rc : grow_missing(ctx, hp, OF_ALL, err);
 }
 
 /* Kernels before 6.7 may have given more than asked for */
@@ -270,11 +319,9 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 	int rc = take_idle(ctx, hp, err);
 
 	if (rc == 0)
-		rc = grow_plainly(ctx, hp, true, err);
-	if (rc == 0 && missing(hp))
-		rc = grow_plainly(ctx, hp, false, err);
-	if (rc == 0 && missing(hp))
-		rc = grow_with_room(ctx, hp, err);
+		rc = grow_plainly(ctx, hp, AS_PLANNED, err);
+	if (rc == 0)
+		rc = grow_beyond_plan(ctx, hp, err);
 	if (rc == 0)
 		rc = trim(ctx, hp, err);
 	if (rc == -ECANCELED) /* its sentence names the guest */
@@ -441,6 +488,8 @@ static json_t *share_to_json(const struct step_share *share)
 		  json_put_u64(object, "own", share->own) &&
 		  json_put_u64(object, "foreign", share->foreign);
 
+	if (ok && share->last)
+		ok = json_put_bool(object, "last", true);
 	if (ok && share->reserved)
 		ok = json_put_u64(object, "reserved", share->reserved);
 	if (ok && share->promoted)
@@ -471,6 +520,8 @@ static int to_json(const struct step *step, json_t *object)
 	     json_put_bool(object, "reclaim", hp->reclaim) &&
 	     json_put_bool(object, "drop_caches", hp->drop_caches) &&
 	     json_put_bool(object, "keep", hp->keep);
+	if (ok && hp->mounted)
+		ok = json_put_bool(object, "mounted", true);
 	if (ok && hp->bind != GUEST_BIND_ANY)
 		ok = json_put_string(object, "nodes", nodeset_format(&hp->nodes, nodes));
 	for (i = 0; ok && i < hp->n_shares; i++)
@@ -518,6 +569,8 @@ static int share_from_json(const json_t *object, struct step_share *share, struc
 
 	for (i = 0; rc == 0 && i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		rc = json_read_u64_or(object, numbers[i].key, 0, numbers[i].value, err);
+	if (rc == 0)
+		rc = json_read_bool_or(object, "last", false, &share->last, err);
 	return rc;
 }
 
@@ -581,6 +634,8 @@ static int from_json(const json_t *object, struct step *step, struct err *err)
 		rc = json_read_bool_or(object, "drop_caches", false, &hp->drop_caches, err);
 	if (rc == 0)
 		rc = json_read_bool_or(object, "keep", false, &hp->keep, err);
+	if (rc == 0)
+		rc = json_read_bool_or(object, "mounted", false, &hp->mounted, err);
 	if (rc == 0)
 		rc = read_bind(object, hp, err);
 	if (rc == 0)

@@ -154,7 +154,7 @@ static uint64_t deficit(const struct room *r, uint64_t percent)
 	if (numa_read_node(r->ctx->kfs, &r->ctx->host->numa, r->share->node, &node, NULL) < 0)
 		return 0;
 	need = u64_min(u64_sub_floor(need, node.free_kib),
-		       u64_sub_floor(node.file_kib, CACHE_FLOOR_KIB));
+		       u64_sub_floor(node.file_kib + numa_arc(&node, 0), CACHE_FLOOR_KIB));
 	return need < DEFICIT_FLOOR_KIB ? 0 : need;
 }
 
@@ -258,7 +258,7 @@ bool room_is_short(const struct step_ctx *ctx, const struct step_hugepages *hp,
 	    reclaim_way(ctx->kfs, &ctx->host->numa, share->node) == RECLAIM_NONE ||
 	    numa_read_node(ctx->kfs, &ctx->host->numa, share->node, &node, NULL) < 0)
 		return false;
-	return node.free_kib < need && node.file_kib > CACHE_FLOOR_KIB;
+	return node.free_kib < need && node.file_kib + numa_arc(&node, 0) > CACHE_FLOOR_KIB;
 }
 
 int64_t room_grow(struct step_ctx *ctx, const struct step_hugepages *hp, struct step_share *share,

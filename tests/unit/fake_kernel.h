@@ -185,6 +185,10 @@ static inline void fake_open_in(struct fake_kernel *fk, const char *host, const 
 		fake_die(err.text, fk->root);
 	fk->kfs.write = fake_write;
 	fk->kfs.data = fk;
+	/* libvirt refuses guests whose pages have none, and so do we while it runs */
+	fake_put(fk, "proc/mounts",
+		 "hugetlbfs /dev/hugepages hugetlbfs rw,pagesize=2M 0 0\n"
+		 "hugetlbfs /dev/hugepages1G hugetlbfs rw,pagesize=1024M 0 0\n");
 }
 
 static inline void fake_open(struct fake_kernel *fk, const char *host)

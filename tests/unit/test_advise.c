@@ -20,6 +20,7 @@
 #include "guest/guest.h"
 #include "kernel/kfs.h"
 #include "lifecycle/view.h"
+#include "policy/supply.h"
 #include "unit/unit.h"
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
@@ -423,6 +424,7 @@ static void ask(const struct row *row, struct question *q)
 	q->in.host = &q->host;
 	q->in.fragmentation = &q->fragmentation;
 	q->in.policy = &q->policy;
+	supply_survey(&q->host, &q->fragmentation);
 	UNIT_CHECK(advise_make(&q->in, &q->advice, &err) == 0, "%s: %s", row->name, err.text);
 }
 

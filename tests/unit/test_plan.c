@@ -33,9 +33,12 @@
  * struct row - One decision
  * @host:	Below tests/hosts
  * @numbers:	What is different there, separated by blanks:
- *		NODE:free=SIZE NODE:reclaimable=SIZE NODE:anon=SIZE swap=SIZE
- *		NODE:PAGE=TOTAL/FREE/SURPLUS NODE:PAGE:claimed=N NODE:PAGE:own=N
- *		PAGE:reserved=N PAGE:covered=N, with PAGE 2M or 1G
+ *		NODE:free=SIZE NODE:reclaimable=SIZE NODE:anon=SIZE swap=SIZE arc=SIZE
+ *		NODE:cpus=LIST (- for none) NODE:movable=SIZE NODE:total=SIZE online=LIST
+ *		hugetlbfs=PAGE[:max=SIZE][:min=SIZE][:left=SIZE], each one more;
+ *mounts=any|conf|final: what is known of them; add=NODE, as the last one is NODE:PAGE:ever=N
+ *NODE:PAGE:whole=N NODE:PAGE=TOTAL/FREE/SURPLUS NODE:PAGE:claimed=N NODE:PAGE:own=N PAGE:reserved=N
+ *PAGE:covered=N, with PAGE 2M or 1G
  * @config:	membacking.conf
  * @guest:	Domain XML, or NAME of tests/guests/NAME.xml
  */
@@ -154,6 +157,146 @@ static const struct row rows[] = {
 	  GUEST(GIB(6) PAGES_2M CELLS(CELL(0, 3072) CELL(1, 3072))
 			TUNE(MEMNODE(1, "strict", "0"))) },
 
+	/* 4 pages on three nodes are 2/1/1, whatever is the emptiest */
+	{ "interleave-three", TWO, EMPTY_TWO "add=2 2:free=8G", "",
+	  GUEST(MIB(8) PAGES_2M ON("interleave", "0-2")) },
+	{ "interleave-three-five-pages", TWO, EMPTY_TWO "add=2 2:free=8G 1:2M=9/9/0", "",
+	  GUEST(MIB(10) PAGES_2M ON("interleave", "0-2")) },
+	/* the kernel begins anew with each backend: 4/2/2 and not 3/3/2 */
+	{ "interleave-two-cells", TWO, EMPTY_TWO "add=2", "",
+	  GUEST(MIB(16) PAGES_2M ON("interleave", "0-2") CELLS(CELL(0, 8) CELL(1, 8))) },
+	{ "interleave-idle-not-beyond-its-turn", TWO, EMPTY_TWO "add=2 0:2M=9/9/0 2:2M=9/9/0", "",
+	  GUEST(MIB(10) PAGES_2M ON("interleave", "0-2")) },
+
+	/* -- processors, and nodes without them -- */
+	{ "cpuless-is-the-emptiest", TWO, EMPTY_TWO "add=2 2:free=200G 2:cpus=-", "",
+	  GUEST(GIB(2) PAGES_2M) },
+	/* all that nodes with processors have, and what can be made free there, comes first */
+	{ "cpuless-only-for-the-rest", TWO,
+	  EMPTY_TWO "0:free=1G 1:free=1G 1:reclaimable=1G add=2 2:free=200G 2:cpus=- "
+		    "2:2M=512/512/0",
+	  "", GUEST(GIB(5) PAGES_2M) },
+	{ "cpuless-before-swap", TWO,
+	  EMPTY_TWO "0:free=1G 1:free=1G 0:anon=8G swap=8G add=2 2:free=200G 2:anon=0 2:cpus=-", "",
+	  GUEST(GIB(4) PAGES_2M) },
+	{ "cpuless-bound", TWO, EMPTY_TWO "add=2 2:free=200G 2:cpus=-", "",
+	  GUEST(GIB(2) PAGES_2M ON("strict", "2")) },
+	{ "cpuless-preferred", TWO, EMPTY_TWO "add=2 2:free=200G 2:cpus=-", "",
+	  GUEST(GIB(2) PAGES_2M ON("preferred", "2")) },
+	{ "cpuless-beside-preferred", TWO,
+	  EMPTY_TWO "0:free=1G 1:free=1G add=2 2:free=200G 2:cpus=-", "",
+	  GUEST(GIB(2) PAGES_2M ON("preferred", "1")) },
+	{ "cpuless-bound-with-others", TWO, EMPTY_TWO "add=2 2:free=200G 2:cpus=-", "",
+	  GUEST(GIB(2) PAGES_2M ON("strict", "1-2")) },
+	{ "cpuless-interleaved", TWO, EMPTY_TWO "add=2 2:free=200G 2:cpus=-", "",
+	  GUEST(GIB(2) PAGES_2M ON("interleave", "1-2")) },
+	{ "pinned-by-cpuset", TWO, EMPTY_TWO "0:cpus=0-7 1:cpus=8-15", "",
+	  GUEST(GIB(2) PAGES_2M "<vcpu cpuset='8-15'>4</vcpu>") },
+	{ "pinned-by-vcpupin", TWO, EMPTY_TWO "0:cpus=0-7 1:cpus=8-15", "",
+	  GUEST(GIB(2) PAGES_2M "<cputune><vcpupin vcpu='0' cpuset='9'/></cputune>") },
+	{ "pinned-by-emulatorpin", TWO, EMPTY_TWO "0:cpus=0-7 1:cpus=8-15", "",
+	  GUEST(GIB(2) PAGES_2M "<cputune><emulatorpin cpuset='14-15'/></cputune>") },
+	/* QEMU allocates where it starts: with its own pin there, and then with the others' */
+	{ "pinned-to-two-nodes", TWO, EMPTY_TWO "0:cpus=0-7 1:cpus=8-15 add=2 2:free=9G 2:cpus=16",
+	  "",
+	  GUEST(GIB(6) PAGES_2M "<cputune><vcpupin vcpu='0' cpuset='1'/>"
+				"<emulatorpin cpuset='8'/></cputune>") },
+	/* idle pages elsewhere do not draw it away */
+	{ "pinned-over-idle-elsewhere", TWO, EMPTY_TWO "0:cpus=0-7 1:cpus=8-15 0:2M=4096/4096/0",
+	  "", GUEST(GIB(2) PAGES_2M "<vcpu cpuset='8-15'>4</vcpu>") },
+	{ "pinned-spills-over", TWO, EMPTY_TWO "0:cpus=0-7 1:cpus=8-15", "",
+	  GUEST(GIB(5) PAGES_2M "<vcpu cpuset='8-15'>4</vcpu>") },
+	{ "pinned-everywhere", TWO, EMPTY_TWO "0:cpus=0-7 1:cpus=8-15", "",
+	  GUEST(GIB(2) PAGES_2M "<vcpu cpuset='0-15'>4</vcpu>") },
+	{ "pinned-and-bound", TWO, EMPTY_TWO "0:cpus=0-7 1:cpus=8-15", "",
+	  GUEST(GIB(2) PAGES_2M "<vcpu cpuset='8-15'>4</vcpu>" ON("strict", "0")) },
+
+	/* -- sets that name nodes without memory -- */
+	{ "interleave-with-memoryless", TWO, EMPTY_TWO "online=0-3", "",
+	  GUEST(GIB(2) PAGES_2M ON("interleave", "0-3")) },
+	{ "strict-with-memoryless", TWO, EMPTY_TWO "online=0-3", "",
+	  GUEST(GIB(2) PAGES_2M ON("strict", "1,3")) },
+	{ "strict-memoryless-alone", TWO, EMPTY_TWO "online=0-3", "",
+	  GUEST(GIB(2) PAGES_2M ON("strict", "2-3")) },
+	{ "preferred-memoryless-alone", TWO, EMPTY_TWO "online=0-3", "",
+	  GUEST(GIB(2) PAGES_2M ON("preferred", "3")) },
+	/* one group: the second set means the same nodes */
+	{ "same-nodes-with-memory", TWO, EMPTY_TWO "online=0-3", "",
+	  GUEST(GIB(4) PAGES_2M CELLS(CELL(0, 2048) CELL(1, 2048))
+			TUNE(MEMNODE(0, "strict", "1") MEMNODE(1, "strict", "1,3"))) },
+
+	/* -- gigantic pages -- */
+	{ "1g-not-in-movable", TWO, EMPTY_TWO "0:free=3G 1:free=64G 1:movable=64G", "",
+	  GUEST(GIB(2) PAGES_1G) },
+	{ "1g-not-in-the-movable-part", TWO,
+	  EMPTY_TWO "0:free=2G 1:total=8G 1:free=6G 1:movable=5G", "", GUEST(GIB(3) PAGES_1G) },
+	{ "1g-movable-only", TWO, EMPTY_TWO "1:free=64G 1:movable=64G", "",
+	  GUEST(GIB(2) PAGES_1G ON("strict", "1")) },
+	{ "2m-in-movable", TWO, EMPTY_TWO "0:free=3G 1:free=64G 1:movable=64G", "",
+	  GUEST(GIB(2) PAGES_2M) },
+	{ "1g-where-they-are-whole", TWO,
+	  EMPTY_TWO "0:free=40G 1:free=30G 0:1G:ever=40 0:1G:whole=0 1:1G:ever=30 1:1G:whole=30",
+	  "", GUEST(GIB(8) PAGES_1G) },
+	{ "1g-where-they-can-be-made", TWO,
+	  EMPTY_TWO "0:free=40G 1:free=30G 0:1G:ever=2 1:1G:ever=30", "", GUEST(GIB(8) PAGES_1G) },
+	/* cache on a node where they can be made, before free memory where they can't */
+	{ "1g-after-reclaim", TWO,
+	  EMPTY_TWO
+	  "0:total=64G 1:total=64G 0:free=40G 1:free=4G 1:reclaimable=9G 0:1G:ever=0 1:1G:ever=9",
+	  "", GUEST(GIB(8) PAGES_1G) },
+	/* it is tried all the same */
+	{ "1g-doubtful", TWO, EMPTY_TWO "0:free=40G 1:free=30G 0:1G:ever=2 1:1G:ever=3", "",
+	  GUEST(GIB(8) PAGES_1G) },
+	{ "2m-doubtful", TWO, EMPTY_TWO "0:free=4G 1:free=3G 0:2M:ever=100 1:2M:ever=50", "",
+	  GUEST(GIB(1) PAGES_2M) },
+
+	/* -- what could be made free -- */
+	{ "arc", ONE, EMPTY_ONE "0:free=1G arc=2G", "", GUEST(GIB(3) PAGES_2M) },
+	/* ZFS tells no nodes, and gives it back once */
+	{ "arc-counts-once", TWO, EMPTY_TWO "0:free=1G 1:free=512M arc=1G", "",
+	  GUEST(GIB(3) PAGES_2M) },
+	{ "swap-counts-once", TWO, EMPTY_TWO "0:free=1G 1:free=1G 0:anon=2G 1:anon=2G swap=1G", "",
+	  GUEST(GIB(4) PAGES_2M) },
+	{ "swap-last", TWO, EMPTY_TWO "0:free=1G 1:free=512M 0:anon=2G 1:reclaimable=1G swap=1G",
+	  "", GUEST(GIB(3) PAGES_2M) },
+
+	/* -- what is mounted -- */
+	{ "bare-is-the-default", TWO, EMPTY_TWO "hugetlbfs=1G hugetlbfs=2M", "",
+	  GUEST(GIB(2) BACKING("")) },
+	{ "bare-is-the-first", TWO, EMPTY_TWO "hugetlbfs=1G mounts=conf", "",
+	  GUEST(GIB(2) BACKING("")) },
+	{ "not-mounted-by-conf", TWO, EMPTY_TWO "hugetlbfs=2M mounts=conf", "",
+	  GUEST(GIB(2) PAGES_1G) },
+	{ "not-mounted", TWO, EMPTY_TWO "hugetlbfs=2M mounts=final", "", GUEST(GIB(2) PAGES_1G) },
+	{ "switched-off-by-conf", TWO, EMPTY_TWO "mounts=conf", "", GUEST(GIB(2) BACKING("")) },
+	/* libvirt's start will mount it */
+	{ "not-mounted-yet", TWO, EMPTY_TWO "hugetlbfs=2M mounts=any", "", GUEST(GIB(2) PAGES_1G) },
+	/* QEMU makes those itself */
+	{ "not-mounted-memfd", TWO, EMPTY_TWO "hugetlbfs=2M mounts=conf", "",
+	  GUEST(GIB(2) "<memoryBacking><hugepages><page size='1' unit='G'/></hugepages><source "
+		       "type='memfd'/></memoryBacking>") },
+	{ "mount-size-too-small", TWO, EMPTY_TWO "hugetlbfs=2M:max=1G", "",
+	  GUEST(GIB(2) PAGES_2M) },
+	{ "mount-size-fits", TWO, EMPTY_TWO "hugetlbfs=2M:max=2G", "", GUEST(GIB(2) PAGES_2M) },
+	{ "mount-size-used", TWO, EMPTY_TWO "hugetlbfs=2M:max=4G:left=1G", "",
+	  GUEST(GIB(2) PAGES_2M) },
+	{ "mount-size-promised", TWO,
+	  EMPTY_TWO "hugetlbfs=2M:max=3G 0:2M=1024/1024/0 0:2M:claimed=1024", "",
+	  GUEST(GIB(2) PAGES_2M) },
+	{ "mount-size-memfd", TWO, EMPTY_TWO "hugetlbfs=2M:max=1G", "",
+	  GUEST(GIB(2) "<memoryBacking><hugepages/><source type='memfd'/></memoryBacking>") },
+	/* the second mount of a size is not the guests' */
+	{ "mount-size-of-the-first", TWO, EMPTY_TWO "hugetlbfs=2M hugetlbfs=2M:max=1G", "",
+	  GUEST(GIB(2) PAGES_2M) },
+	{ "mount-min-size", TWO, EMPTY_TWO "hugetlbfs=2M:min=8G 0:2M=4096/4096/0 2M:reserved=4096",
+	  "", GUEST(GIB(2) PAGES_2M) },
+	{ "mount-min-size-memfd", TWO,
+	  EMPTY_TWO "hugetlbfs=2M:min=8G 0:2M=4096/4096/0 2M:reserved=4096", "",
+	  GUEST(GIB(2) "<memoryBacking><hugepages/><source type='memfd'/></memoryBacking>") },
+	{ "mount-min-size-and-others", TWO,
+	  EMPTY_TWO "hugetlbfs=2M:min=1G 0:2M=1024/1024/0 2M:reserved=612 0:2M:claimed=300", "",
+	  GUEST(GIB(2) PAGES_2M) },
+
 	/* -- out of what -- */
 	{ "all-idle", ONE, EMPTY_ONE "0:2M=1024/1024/0", "", GUEST(GIB(2) PAGES_2M) },
 	{ "some-idle", ONE, EMPTY_ONE "0:2M=600/500/0", "", GUEST(GIB(2) PAGES_2M) },
@@ -255,6 +398,13 @@ struct file_row {
 static const struct file_row file_rows[] = {
 	/* -- which -- */
 	{ { "store-none", ONE, EMPTY_ONE, "", "file" }, "", "-:in_use -:unmounted -:closed" },
+	{ { "store-on-hugetlbfs", ONE, EMPTY_ONE, "", "file" },
+	  DIR("/dev/hugepages"),
+	  "-:in_use -:hugetlbfs" },
+	{ { "store-of-type-hugetlbfs", ONE, EMPTY_ONE, STORE("h", "/srv/h", "fstype = hugetlbfs\n"),
+	    "file" },
+	  DIR("/srv/h"),
+	  "h:in_use h:unmounted" },
 	{ { "store-none-elsewhere", ONE, EMPTY_ONE, "", "file-by-access" },
 	  DIR("/srv/ram"),
 	  "-:in_use -:unmounted" },
@@ -382,6 +532,36 @@ static struct numa_node *node_of(struct host_view *host, unsigned int id)
 	return NULL;
 }
 
+static void set_cpus(struct numa_node *node, const char *list)
+{
+	node->cpus = (struct cpuset){ 0 };
+	if (strcmp(list, "-") != 0)
+		UNIT_CHECK(cpuset_parse(list, &node->cpus) == 0, "no processors: '%s'", list);
+}
+
+/* A node as the last one is, with a number of its own */
+static bool set_more(struct host_view *host, const char *word)
+{
+	struct numa *numa = &host->numa;
+	unsigned int id;
+	size_t i;
+
+	if (sscanf(word, "add=%u", &id) != 1)
+		return false;
+	numa->nodes = reallocarray(numa->nodes, numa->n_nodes + 1, sizeof(*numa->nodes));
+	numa->nodes[numa->n_nodes] = numa->nodes[numa->n_nodes - 1];
+	numa->nodes[numa->n_nodes++].id = id;
+	nodeset_add(&numa->online, id);
+	for (i = 0; i < host->n_sizes; i++) {
+		struct size_view *size = &host->sizes[i];
+
+		size->pools = reallocarray(size->pools, size->n_pools + 1, sizeof(*size->pools));
+		size->pools[size->n_pools] = size->pools[size->n_pools - 1];
+		size->pools[size->n_pools++].pool.node = id;
+	}
+	return true;
+}
+
 static bool set_node(struct host_view *host, const char *word)
 {
 	char key[32], value[32];
@@ -401,6 +581,12 @@ static bool set_node(struct host_view *host, const char *word)
 		node->reclaimable_kib = size_of(value);
 	else if (!strcmp(key, "anon"))
 		node->swappable_kib = size_of(value);
+	else if (!strcmp(key, "total"))
+		node->total_kib = size_of(value);
+	else if (!strcmp(key, "movable"))
+		node->movable_kib = node->movable_free_kib = size_of(value);
+	else if (!strcmp(key, "cpus"))
+		set_cpus(node, value);
 	else
 		return false;
 	return true;
@@ -427,8 +613,18 @@ static bool set_pool(struct host_view *host, const char *word)
 	}
 	if (sscanf(word, "%*u:%*[0-9MG]:%31[a-z]=%" SCNu64, key, &n) != 2)
 		return false;
-	*(strcmp(key, "own") ? &pool->claimed : &pool->own) = n;
-	return !strcmp(key, "own") || !strcmp(key, "claimed");
+	if (!strcmp(key, "own"))
+		pool->own = n;
+	else if (!strcmp(key, "claimed"))
+		pool->claimed = n;
+	else if (!strcmp(key, "ever"))
+		pool->ever = n;
+	else if (!strcmp(key, "whole"))
+		pool->whole = n;
+	else
+		return false;
+	host->surveyed |= *key == 'e' || *key == 'w';
+	return true;
 }
 
 static bool set_size(struct host_view *host, const char *word)
@@ -446,11 +642,54 @@ static bool set_size(struct host_view *host, const char *word)
 	return !strcmp(key, "covered") || !strcmp(key, "reserved");
 }
 
-static bool set_swap(struct host_view *host, const char *word)
+static void add_hugetlbfs(struct host_view *host, const char *text)
 {
-	if (strncmp(word, "swap=", 5))
+	cleanup_free char *copy = strdup(text);
+	struct hugetlbfs_view *view = &host->hugetlbfs;
+	struct hugetlbfs_fs *fs;
+	char *word, *save = NULL;
+
+	view->list = reallocarray(view->list, view->n + 1, sizeof(*view->list));
+	fs = &view->list[view->n++];
+	*fs = (struct hugetlbfs_fs){ .dir = "/dev/hugepages" };
+	for (word = strtok_r(copy, ":", &save); word; word = strtok_r(NULL, ":", &save)) {
+		if (!strncmp(word, "max=", 4))
+			fs->max_kib = fs->left_kib = size_of(word + 4);
+		else if (!strncmp(word, "left=", 5))
+			fs->left_kib = size_of(word + 5);
+		else if (!strncmp(word, "min=", 4))
+			fs->min_kib = size_of(word + 4);
+		else
+			fs->page_kib = size_of(word);
+	}
+	host_view_size(host, fs->page_kib)->mount_min = fs->min_kib / fs->page_kib;
+	if (!host_view_hugetlbfs(host, host->default_page_kib))
+		host->bare_page_kib = view->list[0].page_kib;
+	else
+		host->bare_page_kib = host->default_page_kib;
+}
+
+static bool set_all(struct host_view *host, const char *word)
+{
+	size_t i;
+
+	if (!strncmp(word, "swap=", 5)) {
+		host->numa.swap_free_kib = size_of(word + 5);
+	} else if (!strncmp(word, "online=", 7)) {
+		nodeset_parse(word + 7, &host->numa.online);
+	} else if (!strncmp(word, "hugetlbfs=", 10)) {
+		add_hugetlbfs(host, word + 10);
+	} else if (!strncmp(word, "mounts=", 7)) {
+		host->hugetlbfs.known = true;
+		host->hugetlbfs.by_conf = !strcmp(word + 7, "conf");
+		host->hugetlbfs.final = strcmp(word + 7, "any") != 0;
+	} else if (!strncmp(word, "arc=", 4)) {
+		host->numa.arc_kib = size_of(word + 4);
+		for (i = 0; i < host->numa.n_nodes; i++)
+			host->numa.nodes[i].arc_kib = host->numa.arc_kib;
+	} else {
 		return false;
-	host->numa.swap_free_kib = size_of(word + 5);
+	}
 	return true;
 }
 
@@ -461,7 +700,7 @@ static void set_numbers(struct host_view *host, const char *numbers)
 
 	for (word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save))
 		UNIT_CHECK(set_node(host, word) || set_pool(host, word) || set_size(host, word) ||
-				   set_swap(host, word),
+				   set_all(host, word) || set_more(host, word),
 			   "not understood: '%s'", word);
 }
 
@@ -520,6 +759,8 @@ static bool set_store(struct host_view *host, const char *word)
 		host->stores[i].state.mountpoint = false;
 	else if (!strcmp(fact, "closed"))
 		host->stores[i].state.traversable = false;
+	else if (!strcmp(fact, "hugetlbfs"))
+		strcpy(host->stores[i].state.mount.fstype, fact);
 	else if (!strcmp(fact, "in_ram"))
 		host->stores[i].state.in_ram = true;
 	else
@@ -594,6 +835,9 @@ static void decide_with(const struct row *row, const char *qemu_conf, const char
 
 	memset(d, 0, sizeof(*d));
 	read_host(row->host, &d->host);
+	/* A row that says what is mounted says all of it */
+	free(d->host.hugetlbfs.list);
+	d->host.hugetlbfs = (struct hugetlbfs_view){ 0 };
 	set_numbers(&d->host, row->numbers);
 	d->guest = read_guest(row->guest);
 	CU_ASSERT_FATAL(config_parse_buffer("conf", row->config, strlen(row->config), &config,
@@ -701,7 +945,7 @@ static uint64_t pages_asked(const struct decision *d, uint64_t page_kib)
 
 	for (i = 0; i < d->guest->n_memory; i++) {
 		const struct guest_memory *memory = &d->guest->memory[i];
-		uint64_t kib = memory->page_kib ? memory->page_kib : d->host.default_page_kib;
+		uint64_t kib = host_view_page_kib(&d->host, memory);
 
 		if (memory->hugepages && kib == page_kib)
 			pages += u64_div_up(memory->size_kib, page_kib);
@@ -742,6 +986,7 @@ static void check_node(const struct row *row, const struct decision *d,
 
 	for (i = 0; i < d->host.n_sizes; i++) {
 		const struct size_view *size = &d->host.sizes[i];
+		const struct size_view through = host_view_through_mount(size);
 		uint64_t idle = 0;
 
 		for (j = 0; j < d->plan.list.n; j++) {
@@ -754,11 +999,12 @@ static void check_node(const struct row *row, const struct decision *d,
 				grow_kib += hp->shares[k].want_grow * hp->page_kib;
 			}
 		}
-		UNIT_CHECK(idle <= host_view_idle(size, host_view_pool(&d->host, size->page_kib,
-								       node->id)),
+		UNIT_CHECK(idle <= host_view_idle(&through, host_view_pool(&d->host, size->page_kib,
+									   node->id)),
 			   "%s: idle pages of node %u", row->name, node->id);
 	}
 	UNIT_CHECK(grow_kib <= node->free_kib + node->percpu_kib + node->reclaimable_kib +
+				       node->arc_kib +
 				       u64_min(node->swappable_kib, d->host.numa.swap_free_kib),
 		   "%s: growth of node %u", row->name, node->id);
 }

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "lifecycle/view_survey.h"
+
+#include "base/clock.h"
+#include "guest/guest.h"
+#include "lifecycle/view.h"
+#include "memory/fragmentation.h"
+#include "memory/page_flags.h"
+#include "policy/host_view.h"
+#include "policy/supply.h"
+
+/* 15 ms for each GiB: more than 100 GiB */
+#define PATIENCE_MS 2000
+
+static bool wants_gigantic(const struct guest *guest, const struct host_view *host)
+{
+	size_t i;
+
+	for (i = 0; i < guest->n_memory; i++)
+		if (guest->memory[i].hugepages &&
+		    supply_gigantic(host, host_view_page_kib(host, &guest->memory[i])))
+			return true;
+	return false;
+}
+
+static void look_at_pages(const struct kfs *kfs, const struct host_view *host,
+			  struct fragmentation *f)
+{
+	const struct page_flags_watch watch = { .deadline = clock_ms() + PATIENCE_MS };
+	uint64_t sizes[FRAGMENTATION_SIZES];
+	size_t n = u64_min(host->n_sizes, FRAGMENTATION_SIZES), i;
+
+	for (i = 0; i < n; i++)
+		sizes[i] = host->sizes[i].page_kib;
+	page_flags_read(kfs, f, sizes, n, &watch, NULL);
+}
+
+void view_survey(const struct kfs *kfs, const struct guest *guest, const struct ledgers *ledgers,
+		 struct host_view *host)
+{
+	struct fragmentation f = { 0 };
+	bool known = fragmentation_read(kfs, &f, NULL) == 0;
+
+	if (known && wants_gigantic(guest, host))
+		look_at_pages(kfs, host, &f);
+	if (ledgers)
+		view_settle(kfs, ledgers, host, known ? &f : NULL);
+	if (known)
+		supply_survey(host, &f);
+	fragmentation_free(&f);
+}
+
+void view_survey_start(const struct kfs *kfs, const struct guest *guest, struct host_view *host)
+{
+	if (!host->surveyed && wants_gigantic(guest, host))
+		view_survey(kfs, guest, NULL, host);
+}
