@@ -86,6 +86,7 @@ struct check_mount {
 /**
  * struct check_host - All that a check may look at
  * @n_names, @names: Guests that were asked for, by name or UUID.  None: all
+ * @captured:	It is no host that runs
  * @stores:	One for each of @view->stores
  * @stores_why:	Why stores could not be looked at, where @view->stores_read is false
  * @has_qemu:	One for each of @ledgers->list: its QEMU runs
@@ -98,6 +99,7 @@ struct check_mount {
 struct check_host {
 	size_t n_names;
 	char **names;
+	bool captured;
 	const struct config *config;
 	const struct ledgers *ledgers;
 	const bool *has_qemu;

@@ -110,8 +110,16 @@ void check_guests(const struct check_host *host, struct findings *findings)
 			finding_remedy(findings, "virsh list --all");
 		}
 	if (!host->libvirt.reached) {
-		finding_add(findings, FINDING_HINT, "guests' definitions were not looked at: %s",
-			    host->libvirt.why.text);
+		/* Of a captured host it is no more than a file that is missing */
+		if (host->captured)
+			finding_add(findings, FINDING_HINT,
+				    "guests' definitions were not looked at: %s",
+				    host->libvirt.why.text);
+		else
+			finding_add(findings, FINDING_FAIL,
+				    "libvirt can't be asked, so no guest starts, and guests' "
+				    "definitions were not looked at: %s",
+				    host->libvirt.why.text);
 		return;
 	}
 	for (i = 0; i < host->libvirt.n; i++) {

@@ -274,6 +274,7 @@ int check_host_read(const struct ctl *ctl, const struct look *look, struct check
 	*host = (struct check_host){
 		.n_names = ctl->n_args,
 		.names = ctl->args,
+		.captured = ctl->root,
 		.config = look->config,
 		.ledgers = &look->round.ledgers,
 		.view = &look->round.host,

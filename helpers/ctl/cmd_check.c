@@ -48,6 +48,8 @@ static int judge(const struct ctl *ctl, const struct check_host *host, struct er
 		checks[i].run(host, &findings);
 	}
 	rc = report(ctl, &findings, err);
+	if (rc >= 0 && !host->captured && !host->libvirt.reached)
+		rc = CTL_BLIND;
 	findings_free(&findings);
 	return rc;
 }
@@ -93,7 +95,7 @@ const struct command cmd_check = {
 		"HINT  fine, and could be better\n"
 		"WARN  does not do what it seems to, or waits for somebody\n"
 		"FAIL  keeps guests from starting, or is a mistake\n\n"
-		"Exit status 1 if there is any WARN or FAIL.",
+		"Exit status 1 if there is any WARN or FAIL, 3 if libvirt could not be asked.",
 	.options = CTL_JSON | CTL_ROOT,
 	.max_args = SIZE_MAX,
 	.run = run,

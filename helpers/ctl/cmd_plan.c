@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "ctl/ctl.h"
 #include "ctl/guest_arg.h"
+#include "ctl/hook_links.h"
 #include "ctl/step_text.h"
 #include "ctl/table.h"
 #include "ctl/wrap.h"
@@ -116,6 +117,8 @@ static int run(struct ctl *ctl, struct err *err)
 	rc = guest_arg(ctl, &guest, err);
 	if (rc == 0)
 		rc = dry_run(&ctl->kfs, guest, &result, err);
+	if (rc == 0 && result.plan.list.n && hook_would_run(&ctl->kfs, ctl->root) == 0)
+		plan_note(&result.plan, HOOK_OFF_NOTE);
 	if (rc == 0)
 		rc = ctl->json ? ctl_print_json(to_json(guest, &result), err) :
 				 print(guest, &result, err);

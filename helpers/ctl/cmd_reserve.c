@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "ctl/ctl.h"
 #include "ctl/guest_arg.h"
+#include "ctl/hook_links.h"
 #include "ctl/progress.h"
 #include "ctl/settle.h"
 #include "ctl/step_text.h"
@@ -237,6 +238,9 @@ static int reserve(const struct ctl *ctl, struct guest_memory *memory, struct er
 				 for_start(ctl, &settling, &ledger, &plan, err);
 	progress_waited(&shown.wait);
 	progress_end(&shown.progress);
+	if (rc == 0 && hook_would_run(&ctl->kfs, ctl->root) == 0)
+		plan_note(&plan, "the qemu hook is not enabled: no start takes this over, and no "
+				 "end gives it back (virt-membacking hook enable --reload)");
 	if (rc == 0)
 		rc = ctl->json ? ctl_print_json(to_json(ledger, &plan), err) :
 				 print(ledger, &plan, err);

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "ctl/ctl.h"
+#include "ctl/hook_links.h"
 #include "ctl/status.h"
 #include "ctl/watch.h"
 
@@ -55,6 +56,7 @@ int status_read(const struct ctl *ctl, struct status *status, struct err *err)
 	int rc;
 
 	*status = (struct status){ 0 };
+	status->hook_runs = hook_would_run(&ctl->kfs, ctl->root);
 	rc = look_begin(ctl, &status->look, err);
 	if (rc == 0)
 		rc = look(status, err);

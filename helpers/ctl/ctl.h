@@ -17,7 +17,7 @@
 struct err;
 
 /* Exit status, and what a command's run() returns besides -errno */
-enum ctl_exit { CTL_FINE, CTL_FINDINGS, CTL_USAGE };
+enum ctl_exit { CTL_FINE, CTL_FINDINGS, CTL_USAGE, CTL_BLIND /* check could not look */ };
 
 /* Options that a command may take, as bits.  main.c has their table */
 enum ctl_option {

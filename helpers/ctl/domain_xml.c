@@ -57,14 +57,17 @@ static int no_domain(const char *guest, struct err *err)
 static int read_domain(virConnectPtr conn, const char *guest, char **xml, struct err *err)
 {
 	virDomainPtr domain = find_domain(conn, guest);
+	int rc;
 
 	if (!domain)
 		return no_domain(guest, err);
 	*xml = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE);
 	if (!*xml)
 		*xml = virDomainGetXMLDesc(domain, 0);
+	/* Before virDomainFree(), which forgets the error */
+	rc = *xml ? 0 : no_domain(guest, err);
 	virDomainFree(domain);
-	return *xml ? 0 : no_domain(guest, err);
+	return rc;
 }
 
 static int ask_for_xml(const char *guest, char **xml, size_t *len, struct err *err)
@@ -105,7 +108,11 @@ struct domain_edit {
 static int read_definition(const struct domain_edit *edit, const char *guest, char **xml,
 			   struct err *err)
 {
-	if (virDomainIsPersistent(edit->domain) != 1)
+	int persistent = virDomainIsPersistent(edit->domain);
+
+	if (persistent < 0)
+		return no_domain(guest, err);
+	if (!persistent)
 		return err_set(err, EINVAL,
 			       "guest '%s' is transient: it has no definition that could be "
 			       "changed (virsh define makes one)",

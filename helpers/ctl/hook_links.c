@@ -115,6 +115,18 @@ int hook_link_read(const struct kfs *kfs, enum hook_kind kind, struct hook_link 
 	return 0;
 }
 
+int hook_would_run(const struct kfs *kfs, bool captured)
+{
+	struct hook_link link;
+	int rc = hook_link_read(kfs, HOOK_QEMU, &link, NULL);
+
+	if (rc < 0)
+		return rc;
+	if (captured && !link.present && faccessat(kfs->rootfd, HOOK_DIR, F_OK, 0) < 0)
+		return -ENOENT;
+	return link.linked && link.executable;
+}
+
 /* ---- changing it ---- */
 
 /* Return: enum found, or -errno */

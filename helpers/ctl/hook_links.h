@@ -61,6 +61,18 @@ int hook_link_make(const struct kfs *kfs, enum hook_kind kind, bool direct, stru
 /* Both of our links, if they are there.  Return: how many were removed, or -errno */
 int hook_link_remove(const struct kfs *kfs, enum hook_kind kind, struct err *err);
 
+/**
+ * hook_would_run() - Does libvirt have our qemu hook to call?
+ * @captured:	@kfs is a captured host: without a trace of hooks in it they were not captured
+ * Return: 1, 0, or -errno where that can't be told
+ */
+int hook_would_run(const struct kfs *kfs, bool captured);
+
+/* For what is shown as if it were, while hook_would_run() says 0 */
+#define HOOK_OFF_NOTE                                                                              \
+	"the qemu hook is not enabled: a start would do none of this (virt-membacking hook "       \
+	"enable --reload)"
+
 enum hook_seen { HOOK_SEEN_NO, HOOK_SEEN_UNKNOWN, HOOK_SEEN_YES, HOOK_NO_LIBVIRT };
 
 /**

@@ -33,10 +33,12 @@ struct status_guest {
 
 /**
  * struct status - The host and its guests at one moment
+ * @hook_runs:	As hook_would_run() says
  * @has_ksm, @has_thp: Whether this kernel has such a thing
  * @guests:	Those with a ledger, in the ledgers' order, then others that run, by name
  */
 struct status {
+	int hook_runs;
 	struct look look;
 	bool has_ksm;
 	struct ksm ksm;

@@ -269,6 +269,9 @@ json_t *status_to_json(const struct status *status)
 				   put(root, "stores", stores_to_json(&round->host)) &&
 				   put(root, "ksm", ksm_to_json(status)) &&
 				   put(root, "thp", thp_to_json(status)) &&
+				   put(root, "hook_enabled",
+				       status->hook_runs < 0 ? json_null() :
+							       json_boolean(status->hook_runs)) &&
 				   put(root, "guests", guests_to_json(status)) &&
 				   put(root, "damaged", damaged_to_json(&round->ledgers)));
 }

@@ -424,6 +424,11 @@ int status_print(const struct status *status, struct err *err)
 		rc = print_memory(status, err);
 	if (rc < 0)
 		return rc;
+	if (status->hook_runs == 0) {
+		print_problem("the qemu hook is not enabled: guests start without what is shown "
+			      "here, and nothing is given back at their end");
+		wrap_command(0, "virt-membacking hook enable --reload");
+	}
 	print_store_problems(&status->look.round.host);
 	print_remedies(&status->look.round.ledgers);
 	return 0;

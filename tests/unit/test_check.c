@@ -754,6 +754,16 @@ static void test_thp(void)
 		{ "[thp]\nmanage = yes\n", FILES, "deny", "warn" },
 		{ "", FILES, "force", "pass" },
 	};
+	static const struct {
+		const char *conf, *backing, *enabled, *levels;
+	} plain[] = {
+		{ "", "", "never", "hint" },
+		{ "", "", "madvise", "pass" },
+		{ "", "", "always", "pass" },
+		{ "", "<hugepages/>", "never", "pass" },
+		{ "[thp]\nmanage = yes\nenabled = madvise\n", "", "never", "pass" },
+		{ "[thp]\nmanage = yes\n", "", "never", "warn" },
+	};
 	struct findings findings;
 	size_t i;
 
@@ -778,6 +788,36 @@ static void test_thp(void)
 		forget_guests(&host);
 		config_free(own);
 	}
+	/* Nothing else has large pages for them */
+	for (i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+		struct check_host host = a_host();
+		struct config *own = config_of(plain[i].conf);
+
+		view.thp.present = true;
+		snprintf(view.thp.thp.enabled, sizeof(view.thp.thp.enabled), "%s",
+			 plain[i].enabled);
+		host.config = own;
+		define(&host, "web", plain[i].backing);
+		UNIT_CHECK_STR(levels(check_thp, &host, &findings), plain[i].levels, "plain %zu",
+			       i);
+		findings_free(&findings);
+		forget_guests(&host);
+		config_free(own);
+	}
+}
+
+/* Not one of its guests can start; of a captured host only a file is missing */
+static void test_libvirt_is_dead(void)
+{
+	struct check_host host = a_host();
+	struct findings findings;
+
+	host.libvirt.reached = false;
+	UNIT_CHECK_STR(levels(check_guests, &host, &findings), "fail", "it is dead");
+	findings_free(&findings);
+	host.captured = true;
+	UNIT_CHECK_STR(levels(check_guests, &host, &findings), "hint", "it was not captured");
+	findings_free(&findings);
 }
 
 /* ---- 1 GiB ---- */
@@ -883,6 +923,7 @@ static CU_TestInfo tests[] = {
 	{ "guests that KSM is not switched on for", test_ksm_apart },
 	{ "what helps against them", test_ksm_remedies },
 	{ "what keeps transparent huge pages away", test_thp },
+	{ "libvirt is dead", test_libvirt_is_dead },
 	{ "ways to pages of 1 GiB", test_gigantic },
 	{ "guests' names in commands", test_guest_names },
 	CU_TEST_INFO_NULL,
