@@ -64,6 +64,7 @@ until_true() {
 # --- pools.  A size is 2M or 1G.  Without forks where it is called often: one
 # takes 10 ms here ---
 
+host_nodes=(0 1) # those with memory
 declare -A kib=([2M]=2048 [1G]=1048576)
 
 # find_pool NODE SIZE: sets pool_dir
@@ -90,8 +91,8 @@ state() {
 	local size node nr free surplus text=
 	for size in 2M 1G; do
 		text+="$size"
-		for node in 0 1; do
-			find_pool $node $size
+		for node in "${host_nodes[@]}"; do
+			find_pool "$node" $size
 			read -r nr <"$pool_dir/nr_hugepages"
 			read -r free <"$pool_dir/free_hugepages"
 			read -r surplus <"$pool_dir/surplus_hugepages"
@@ -105,9 +106,9 @@ state() {
 # sizes SIZE: the numbers of pages on both nodes, "NODE0 NODE1"
 sizes() {
 	local n0 n1
-	find_pool 0 "$1"
+	find_pool "${host_nodes[0]}" "$1"
 	read -r n0 <"$pool_dir/nr_hugepages"
-	find_pool 1 "$1"
+	find_pool "${host_nodes[1]}" "$1"
 	read -r n1 <"$pool_dir/nr_hugepages"
 	echo "$n0 $n1"
 }
@@ -186,6 +187,11 @@ call_hook() {
 		</tmp/definition >>/tmp/hook.stdout 2>/tmp/hook.stderr)
 }
 
+call_daemon_hook() {
+	(cd / && exec env -i LC_ALL=C PATH="$PATH" HOME=/root \
+		libvirt-membacking-daemon-hook - "$1" - "$1" </dev/null >>/tmp/hook.stdout 2>/tmp/hook.stderr)
+}
+
 prepare() {
 	call_hook "$1" prepare begin -
 }
@@ -234,10 +240,10 @@ reset() {
 	done
 	rm -rf "/run/libvirt-membacking" /run/libvirt/qemu/[!d]*.pid "/etc/libvirt/membacking.conf"
 	for size in 2M 1G; do
-		for node in 0 1; do
+		for node in "${host_nodes[@]}"; do
 			# First whole, then empty: idle surplus pages go no other way
-			set_pool $node $size "$(pool $node $size nr)"
-			set_pool $node $size 0
+			set_pool "$node" $size "$(pool "$node" $size nr)"
+			set_pool "$node" $size 0
 		done
 	done
 	echo 0 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_overcommit_hugepages

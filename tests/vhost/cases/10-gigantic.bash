@@ -8,11 +8,6 @@ mounts() {
 	awk '$3 == "hugetlbfs" { print $4 }' /proc/mounts | grep -o 'pagesize=[^,]*' | sort | tr '\n' ' '
 }
 
-call_daemon_hook() {
-	(cd / && exec env -i LC_ALL=C PATH="$PATH" HOME=/root \
-		libvirt-membacking-daemon-hook - "$1" - "$1" </dev/null >>/tmp/hook.stdout 2>/tmp/hook.stderr)
-}
-
 # Always run: every later case lives on these mounts, as libvirt does
 case_daemon_mounts() {
 	is "nothing is mounted at first" "$(mounts)" ""
