@@ -191,10 +191,12 @@ static void set_memory_dir(struct span value, unsigned int line, struct qemu_con
 
 static void add_hugetlbfs(struct span value, struct qemu_conf *conf)
 {
-	char *dir = conf->hugetlbfs[conf->n_hugetlbfs];
+	char *dir;
 
-	if (conf->n_hugetlbfs == QEMU_CONF_HUGETLBFS_MAX ||
-	    !copy(value, dir, sizeof(conf->hugetlbfs[0])) || !*dir)
+	if (conf->n_hugetlbfs == QEMU_CONF_HUGETLBFS_MAX)
+		return;
+	dir = conf->hugetlbfs[conf->n_hugetlbfs];
+	if (!copy(value, dir, sizeof(conf->hugetlbfs[0])) || !*dir)
 		return;
 	squeeze(dir);
 	conf->n_hugetlbfs++;

@@ -304,6 +304,78 @@ static void test_fewer_than_asked(void)
 	close_bench(&b);
 }
 
+/* A node without processors serves when all others have given what they can, and not before:
+ * here node 2 could give all at once */
+static void test_last_comes_last(void)
+{
+	struct err err = { "" };
+	struct bench b;
+	json_t *json;
+
+	open_bench(&b);
+	fake_set_obtainable(&b.fk, 0, 60);
+	want(&b, 0, 0, 100);
+	want(&b, 1, 0, 0)->last = true;
+	b.step.hugepages.bind = GUEST_BIND_ANY;
+	b.ctx.deadline = clock_ms() + 2000;
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	share_is(&b.room.shares[0], 60, 60);
+	share_is(&b.room.shares[1], 40, 40);
+	/* The time that making room takes leaves some for it */
+	CU_ASSERT_TRUE(clock_left_ms(b.ctx.deadline) > 0);
+	json = step_to_json(&b.step);
+	CU_ASSERT_TRUE(json_is_true(
+		json_object_get(json_array_get(json_object_get(json, "shares"), 1), "last")));
+	json_decref(json);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	close_bench(&b);
+}
+
+/* What the plan wanted elsewhere comes from another node with processors first */
+static void test_last_after_near(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	want(&b, 0, 0, 0)->last = true;
+	want(&b, 1, 0, 100);
+	fake_set_pool(&b.fk, 1, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
+	b.step.hugepages.shares[1].want_idle = 100;
+	b.step.hugepages.shares[1].want_grow = 0;
+	b.others.claimed[1] = 70;
+	b.step.hugepages.bind = GUEST_BIND_ANY;
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	share_is(&b.room.shares[0], 0, 0);
+	share_is(&b.room.shares[1], 100, 70);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	close_bench(&b);
+}
+
+/* min_size= of libvirt's hugetlbfs reserves all of the pool, for those who map through it */
+static void test_idle_of_the_mount(void)
+{
+	bool mounted;
+
+	for (mounted = false;; mounted = true) {
+		struct err err = { "" };
+		struct bench b;
+
+		open_bench(&b);
+		fake_put(&b.fk, "proc/mounts",
+			 "none /dev/hugepages hugetlbfs rw,pagesize=2M,min_size=204800K 0 0\n");
+		fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
+		fake_put(&b.fk, "sys/kernel/mm/hugepages/hugepages-2048kB/resv_hugepages", "100\n");
+		want(&b, 0, 60, 0);
+		b.step.hugepages.mounted = mounted;
+		UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+		share_is(&b.room.shares[0], 60, mounted ? 0 : 60);
+		close_bench(&b);
+		if (mounted)
+			break;
+	}
+}
+
 static void test_too_few(void)
 {
 	struct err err = { "" };
@@ -1115,6 +1187,9 @@ static void test_describe(void)
 }
 
 static CU_TestInfo tests[] = {
+	{ "memory without processors comes last", test_last_comes_last },
+	{ "and after what is near", test_last_after_near },
+	{ "pages that a mount holds", test_idle_of_the_mount },
 	{ "grown and given back", test_grow_and_give_back },
 	{ "idle pages need no write", test_idle_needs_no_write },
 	{ "idle pages and growth", test_idle_and_growth },

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
@@ -116,6 +117,48 @@ static void test_options(void)
 	kfs_close(&kfs);
 }
 
+/* In the order of the table, and with what the mounts let through */
+static void test_list(void)
+{
+	const char *dir = unit_tmpdir();
+	struct hugetlbfs_fs *list = NULL, fs;
+	struct kfs kfs;
+	size_t n = 0;
+
+	CU_ASSERT_EQUAL_FATAL(kfs_open(&kfs, dir, NULL), 0);
+	CU_ASSERT_EQUAL(hugetlbfs_list(&kfs, K2M, &list, &n), -ENOENT);
+	CU_ASSERT_EQUAL(hugetlbfs_at(&kfs, "/dev/hugepages", K2M, &fs), -ENOENT);
+	unit_write(dir, "proc/mounts",
+		   "/dev/sda1 / ext4 rw 0 0\n"
+		   "none /dev/huge\\040pages hugetlbfs rw,gid=36,pagesize=1024M 0 0\n"
+		   "none /dev/hugepages hugetlbfs rw,size=8388608K,min_size=1024K 0 0\n"
+		   "none /dev/hugepages/sub tmpfs rw 0 0\n"
+		   "none /mnt tmpfs rw 0 0\nnone /mnt hugetlbfs rw,pagesize=2M 0 0\n"
+		   "none /over hugetlbfs rw 0 0\nnone /over tmpfs rw 0 0\n");
+	CU_ASSERT_EQUAL_FATAL(hugetlbfs_list(&kfs, K2M, &list, &n), 0);
+	CU_ASSERT_EQUAL_FATAL(n, 4);
+	CU_ASSERT_STRING_EQUAL(list[0].dir, "/dev/huge pages");
+	CU_ASSERT_EQUAL(list[0].page_kib, K1G);
+	CU_ASSERT_EQUAL(list[0].max_kib, 0);
+	CU_ASSERT_EQUAL(list[1].page_kib, K2M);
+	CU_ASSERT_EQUAL(list[1].max_kib, 8388608);
+	CU_ASSERT_EQUAL(list[1].left_kib, 8388608);
+	CU_ASSERT_EQUAL(list[1].min_kib, 1024);
+	free(list);
+	CU_ASSERT_EQUAL(hugetlbfs_at(&kfs, "/dev/hugepages", K2M, &fs), 1);
+	CU_ASSERT_EQUAL(fs.max_kib, 8388608);
+	/* libvirt asks the file system, and so a directory in it will do */
+	CU_ASSERT_EQUAL(hugetlbfs_at(&kfs, "/dev/huge pages/kvm", K2M, &fs), 1);
+	CU_ASSERT_EQUAL(fs.page_kib, K1G);
+	CU_ASSERT_STRING_EQUAL(fs.dir, "/dev/huge pages/kvm");
+	CU_ASSERT_EQUAL(hugetlbfs_at(&kfs, "/mnt", K2M, &fs), 1);
+	CU_ASSERT_EQUAL(hugetlbfs_at(&kfs, "/dev/hugepages/sub/x", K2M, &fs), 0);
+	CU_ASSERT_EQUAL(hugetlbfs_at(&kfs, "/dev/hugepages1G", K2M, &fs), 0);
+	CU_ASSERT_EQUAL(hugetlbfs_at(&kfs, "/over", K2M, &fs), 0);
+	CU_ASSERT_EQUAL(hugetlbfs_at(&kfs, "/", K2M, &fs), 0);
+	kfs_close(&kfs);
+}
+
 static void test_no_table(void)
 {
 	struct err err = { "" };
@@ -175,6 +218,7 @@ static void test_mount(void)
 }
 
 static CU_TestInfo tests[] = {
+	{ "what libvirt may use", test_list },
 	{ "captured hosts", test_captured },
 	{ "what libvirt has found", test_known },
 	{ "what options say of the page size", test_options },
