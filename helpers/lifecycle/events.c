@@ -419,10 +419,8 @@ static bool has_not_ended(const struct event *event, const struct ledger *ledger
 static bool is_wanted(const struct event *event, enum ledger_phase phase,
 		      const struct ledger *ledger)
 {
-	if (phase == LEDGER_LEAVING)
-		return !is_late(event, ledger) && !has_not_ended(event, ledger);
-	/* Without its QEMU it would look dead, and be settled while it is being started */
-	return liveness_qemu(event->kfs, ledger->name, NULL);
+	return !is_late(event, ledger) &&
+	       (phase != LEDGER_LEAVING || !has_not_ended(event, ledger));
 }
 
 /* Return: also -EALREADY if the ledger is left as it is, in @ledger nonetheless */

@@ -657,15 +657,17 @@ static void test_outlived(void)
 	close_house(&h);
 }
 
-/* A guest without its QEMU does not run: marked so it would look dead */
+/* The guest is being started again: marked as running it would look dead without its QEMU */
 static void test_late_started(void)
 {
 	struct house h;
 
 	open_house(&h);
 	OK(&h, event_prepare, "a", A_XML);
+	fake_put_stat(&h.fk, getpid(), 4710);
 	OK(&h, event_started, "a", A_XML);
 	OK(&h, event_reconnect, "a", A_XML);
+	fake_put_stat(&h.fk, getpid(), 4712);
 	check_phase(&h, UUID_A, "prepared");
 	OK(&h, event_prepare, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 200, 0);
@@ -900,7 +902,7 @@ static CU_TestInfo tests[] = {
 	{ "killed at the kernel's write", test_killed },
 	{ "the end of an earlier start", test_late_end },
 	{ "libvirt was restarted meanwhile", test_outlived },
-	{ "started without a QEMU", test_late_started },
+	{ "an earlier start is told late", test_late_started },
 	{ "a name like a UUID", test_named_like_a_uuid },
 	{ "a guest called driver", test_called_driver },
 	{ "a ledger of another boot", test_other_boot },
