@@ -25,6 +25,7 @@
 #include "base/text.h"
 #include "kernel/kfs.h"
 #include "memory/openat2.h"
+#include "memory/path.h"
 
 #define FILE_SIZE_MAX  (256 * 1024)
 #define FILES_MAX      1024
@@ -228,30 +229,12 @@ static void on_line(void *arg, const struct scan_line *line)
 
 /* ---- files ---- */
 
-static bool is_trusted_dir(const struct search *s, const char *path)
-{
-	char dir[PATH_SIZE];
-	cleanup_close int fd = -1;
-	char *slash;
-
-	snprintf(dir, sizeof(dir), "%s", path);
-	slash = strrchr(dir, '/');
-	if (slash)
-		*slash = '\0';
-	fd = openat2_in_root(s->kfs->rootfd, slash ? dir : ".", O_PATH | O_DIRECTORY);
-	return fd >= 0 && file_check_trusted(fd, dir, NULL) == 0;
-}
-
 /* O_PATH first: to open a device may already do something */
 static int open_regular(struct search *s, const char *path, struct stat *st)
 {
-	uint64_t how = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-	cleanup_close int found = -1;
+	cleanup_close int found = path_open(s->kfs->rootfd, path, O_PATH, NULL);
 	char self[48];
 
-	if (!is_trusted_dir(s, path))
-		how |= RESOLVE_NO_SYMLINKS;
-	found = openat2_open(s->kfs->rootfd, path, O_PATH, how);
 	if (found < 0 || fstat(found, st) < 0 || !S_ISREG(st->st_mode))
 		return -1;
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", found);
@@ -336,7 +319,7 @@ static void scan_file(struct search *s, const char *path, enum source source,
 
 static DIR *open_dir(const struct search *s, const char *path)
 {
-	int fd = openat2_in_root(s->kfs->rootfd, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+	int fd = path_open(s->kfs->rootfd, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK, NULL);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
 	if (!dir && fd >= 0)

@@ -10,6 +10,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libmount/libmount.h>
 #include <limits.h>
 #include <linux/loop.h>
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -25,7 +27,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "kernel/kfs.h"
-#include "memory/openat2.h"
+#include "memory/path.h"
 
 #define MOUNTINFO "proc/self/mountinfo"
 #define FSTAB	  "/etc/fstab"
@@ -39,6 +41,9 @@
 /* ---- the library ---- */
 
 #define FUNCTIONS(X)                                                                               \
+	X(mnt_context_disable_canonicalize)                                                        \
+	X(mnt_context_disable_helpers)                                                             \
+	X(mnt_context_disable_mtab)                                                                \
 	X(mnt_context_enable_rwonly_mount)                                                         \
 	X(mnt_context_get_excode)                                                                  \
 	X(mnt_context_get_syscall_errno)                                                           \
@@ -177,41 +182,6 @@ int mount_for_each(const struct kfs *kfs, mount_visit *visit, void *arg, struct 
 
 /* ---- what a path lies on ---- */
 
-/* Where the link @fd of /proc/self/fd leads to */
-static int name_of(int fd, char name[PATH_MAX])
-{
-	char link[40];
-	ssize_t n;
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, name, PATH_MAX - 1);
-	if (n < 0)
-		return -errno;
-	name[n] = '\0';
-	return 0;
-}
-
-/* The real name of @path, which must exist, as seen from the root of @kfs */
-static int real_name(const struct kfs *kfs, const char *path, char name[PATH_MAX])
-{
-	cleanup_close int fd = openat2_in_root(kfs->rootfd, path, O_PATH);
-	char root[PATH_MAX];
-	size_t len;
-	int rc;
-
-	if (fd < 0)
-		return -errno;
-	rc = name_of(fd, name);
-	if (rc == 0)
-		rc = name_of(kfs->rootfd, root);
-	if (rc < 0)
-		return rc;
-	len = strlen(root);
-	if (len > 1 && !strncmp(name, root, len))
-		memmove(name, name + len, strlen(name + len) + 1);
-	return 0;
-}
-
 /* Append @rest to @name, with one slash before each component */
 static bool append(char *name, size_t size, const char *rest)
 {
@@ -235,8 +205,33 @@ static bool append(char *name, size_t size, const char *rest)
 	return true;
 }
 
+/* A place, and the kernel's number of the mount that is seen there: no other mount ever has
+ * it; 0: this kernel gives none */
+struct found {
+	struct path path;
+	uint64_t unique;
+};
+
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x4000U
+#endif
+
+static int look(const struct kfs *kfs, const char *path, struct found *found)
+{
+	cleanup_close int fd = path_open(kfs->rootfd, path, O_PATH, &found->path);
+	struct statx st;
+
+	if (fd < 0)
+		return fd;
+	found->unique = 0;
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID_UNIQUE, &st) == 0 &&
+	    st.stx_mask & STATX_MNT_ID_UNIQUE)
+		found->unique = st.stx_mnt_id;
+	return 0;
+}
+
 /* The real name of as much of @path as exists, and the rest as it is */
-static int resolve(const struct kfs *kfs, const char *path, char name[PATH_MAX], struct err *err)
+static int resolve(const struct kfs *kfs, const char *path, struct found *found, struct err *err)
 {
 	char head[MOUNT_PATH_SIZE];
 	size_t len = strlen(path);
@@ -246,7 +241,7 @@ static int resolve(const struct kfs *kfs, const char *path, char name[PATH_MAX],
 		return err_set(err, EINVAL, "'%s' is no absolute path of less than %zu bytes", path,
 			       sizeof(head));
 	memcpy(head, path, len + 1);
-	while ((rc = real_name(kfs, head, name)) == -ENOENT && len > 1) {
+	while ((rc = look(kfs, head, found)) == -ENOENT && len > 1) {
 		while (len > 1 && head[len - 1] == '/')
 			len--;
 		while (len > 1 && head[len - 1] != '/')
@@ -254,8 +249,8 @@ static int resolve(const struct kfs *kfs, const char *path, char name[PATH_MAX],
 		head[len] = '\0';
 	}
 	if (rc < 0)
-		return err_sys(err, -rc, "cannot resolve %s", path);
-	if (!append(name, PATH_MAX, path + len))
+		return err_set(err, -rc, "cannot resolve %s: %s", path, path_why(-rc));
+	if (!append(found->path.name, PATH_MAX, path + len))
 		return err_set(err, ENAMETOOLONG, "%s is too long", path);
 	return 0;
 }
@@ -333,30 +328,51 @@ static const struct mount_info *walk(const struct candidates *c)
 	return at;
 }
 
-int mount_find(const struct kfs *kfs, const char *path, struct mount_info *info, struct err *err)
+static int find(const struct kfs *kfs, const char *path, struct mount_info *info,
+		struct found *found, struct err *err)
 {
-	char name[PATH_MAX];
-	struct candidates c = { .path = name };
-	const struct mount_info *found;
-	int rc = resolve(kfs, path, name, err);
+	struct candidates c = { .path = found->path.name };
+	const struct mount_info *best;
+	int rc = resolve(kfs, path, found, err);
 
 	if (rc == 0)
 		rc = mount_for_each(kfs, keep_candidate, &c, err);
-	found = walk(&c);
-	if (rc == 0 && !found)
+	best = walk(&c);
+	if (rc == 0 && !best)
 		rc = err_set(err, ENOENT, "no file system in /" MOUNTINFO " holds %s", path);
 	if (rc == 0) {
-		*info = *found;
-		rc = !strcmp(found->target, name);
+		*info = *best;
+		snprintf(info->identity, sizeof(info->identity), "%s", info->devno);
+		if (found->unique)
+			snprintf(info->identity, sizeof(info->identity), "%s#%llu", info->devno,
+				 (unsigned long long)found->unique);
+		rc = !strcmp(best->target, found->path.name);
 	}
 	free(c.list);
 	return rc;
+}
+
+int mount_find(const struct kfs *kfs, const char *path, struct mount_info *info, struct err *err)
+{
+	struct found found;
+
+	return find(kfs, path, info, &found, err);
+}
+
+bool mount_is_same(const char *a, const char *b)
+{
+	size_t len = strcspn(a, "#");
+
+	if (len != strcspn(b, "#") || strncmp(a, b, len) != 0)
+		return false;
+	return !a[len] || !b[len] || !strcmp(a + len, b + len);
 }
 
 /* ---- in a child ---- */
 
 struct job {
 	const struct mount_spec *spec;
+	bool trusted; /* struct path, of what is unmounted */
 	struct err err;
 };
 
@@ -433,15 +449,18 @@ static void describe(const struct mount_spec *spec, char *what, size_t size)
 			 given(spec->options) ? spec->options : "defaults");
 }
 
-static int check_target(const char *target, const char *what, struct err *err)
+/* Return: a descriptor */
+static int open_target(const char *target, struct path *path, const char *what, struct err *err)
 {
-	struct stat st;
+	cleanup_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = path_open(root, target, O_PATH | O_DIRECTORY, path);
 
-	if (stat(target, &st) < 0)
-		return err_sys(err, errno, "%s: the mount point (mkdir -p makes it)", what);
-	if (!S_ISDIR(st.st_mode))
+	if (fd == -ENOTDIR)
 		return err_set(err, ENOTDIR, "%s: the mount point is no directory", what);
-	return 0;
+	if (fd < 0)
+		return err_set(err, -fd, "%s: the mount point%s: %s", what,
+			       fd == -ENOENT ? " (mkdir -p makes it)" : "", path_why(-fd));
+	return fd;
 }
 
 /* "LABEL=x": true also of what is no such tag */
@@ -470,7 +489,34 @@ static int check_source(const char *source, const char *what, struct err *err)
 	return 0;
 }
 
-static int use_fstab(struct libmnt_context *context, const struct mount_spec *spec,
+/* What libmount would find itself, were it allowed to look for names */
+static int set_source(struct libmnt_context *context, const char *source, bool by_name)
+{
+	cleanup_free char *device = NULL;
+
+	if (!by_name && source &&
+	    (lib.mnt_tag_is_valid(source) || (source[0] == '/' && source[1] != '/')))
+		device = lib.mnt_resolve_spec(source, NULL);
+	return lib.mnt_context_set_source(context, device ? device : source);
+}
+
+/* libmount's own look would be for the name that the context has, which is "." */
+static int use_line(struct libmnt_context *context, struct libmnt_fs *fs, const char *more)
+{
+	const char *fstype = lib.mnt_fs_get_fstype(fs), *options = lib.mnt_fs_get_options(fs);
+	cleanup_free char *all = NULL;
+
+	if (asprintf(&all, "%s%s%s", given(options) ? options : "defaults", given(more) ? "," : "",
+		     given(more) ? more : "") < 0)
+		return -ENOMEM;
+	if (set_source(context, lib.mnt_fs_get_source(fs), false) ||
+	    (given(fstype) && lib.mnt_context_set_fstype(context, fstype)) ||
+	    lib.mnt_context_set_options(context, all))
+		return -ENOMEM;
+	return 0;
+}
+
+static int use_fstab(struct libmnt_context *context, const struct mount_spec *spec, bool by_name,
 		     const char *what, struct err *err)
 {
 	struct libmnt_table *table = lib.mnt_new_table();
@@ -481,7 +527,10 @@ static int use_fstab(struct libmnt_context *context, const struct mount_spec *sp
 	if (table && lib.mnt_table_parse_fstab(table, FSTAB) == 0) {
 		fs = lib.mnt_table_find_target(table, spec->target, MNT_ITER_BACKWARD);
 		source = fs ? lib.mnt_fs_get_source(fs) : NULL;
-		rc = lib.mnt_context_set_fstab(context, table);
+		if (!by_name)
+			rc = fs ? use_line(context, fs, spec->options) : 0;
+		else
+			rc = lib.mnt_context_set_fstab(context, table);
 	}
 	if (rc)
 		rc = err_set(err, EIO, "%s: it can't be read", what);
@@ -496,31 +545,44 @@ static int use_fstab(struct libmnt_context *context, const struct mount_spec *sp
 	return rc;
 }
 
-static int use_spec(struct libmnt_context *context, const struct mount_spec *spec, const char *what,
-		    struct err *err)
+static int use_spec(struct libmnt_context *context, const struct mount_spec *spec, bool by_name,
+		    const char *what, struct err *err)
 {
 	const char *source = source_of(spec);
 	int rc = check_source(source, what, err);
 
 	if (rc < 0)
 		return rc;
-	if (lib.mnt_context_set_source(context, source) ||
+	if (set_source(context, source, by_name) ||
 	    (given(spec->fstype) && lib.mnt_context_set_fstype(context, spec->fstype)))
 		return err_set(err, ENOMEM, "out of memory");
 	return 0;
 }
 
-static int set_up(struct libmnt_context *context, const struct mount_spec *spec, const char *what,
-		  struct err *err)
+/* Where others can put a link on the way, the kernel is given the directory itself, in which we
+ * stand, and no name.  A helper program would look for the name again: there is none */
+static int set_target(struct libmnt_context *context, const struct path *path, int fd)
 {
-	if (lib.mnt_context_set_target(context, spec->target) ||
-	    (given(spec->options) && lib.mnt_context_set_options(context, spec->options)))
+	if (path->trusted)
+		return lib.mnt_context_set_target(context, path->name);
+	if (fchdir(fd) < 0)
+		return -errno;
+	lib.mnt_context_disable_canonicalize(context, 1);
+	lib.mnt_context_disable_helpers(context, 1);
+	lib.mnt_context_disable_mtab(context, 1);
+	return lib.mnt_context_set_target(context, ".");
+}
+
+static int set_up(struct libmnt_context *context, const struct mount_spec *spec, bool by_name,
+		  const char *what, struct err *err)
+{
+	if (given(spec->options) && lib.mnt_context_set_options(context, spec->options))
 		return err_set(err, ENOMEM, "out of memory");
 	/* No quiet read-only mount of a write-protected device */
 	lib.mnt_context_enable_rwonly_mount(context, 1);
 	if (given(source_of(spec)))
-		return use_spec(context, spec, what, err);
-	return use_fstab(context, spec, what, err);
+		return use_spec(context, spec, by_name, what, err);
+	return use_fstab(context, spec, by_name, what, err);
 }
 
 static int make_work(void *arg)
@@ -528,18 +590,20 @@ static int make_work(void *arg)
 	struct job *job = arg;
 	const struct mount_spec *spec = job->spec;
 	struct libmnt_context *context;
+	cleanup_close int fd = -1;
+	struct path path;
 	char what[1024];
 	int rc;
 
 	describe(spec, what, sizeof(what));
-	rc = check_target(spec->target, what, &job->err);
-	if (rc < 0)
-		return rc;
+	fd = open_target(spec->target, &path, what, &job->err);
+	if (fd < 0)
+		return fd;
 	set_environment();
 	context = lib.mnt_new_context();
-	if (!context)
+	if (!context || set_target(context, &path, fd))
 		return err_set(&job->err, ENOMEM, "out of memory");
-	rc = set_up(context, spec, what, &job->err);
+	rc = set_up(context, spec, path.trusted, what, &job->err);
 	if (rc == 0)
 		rc = outcome(context, lib.mnt_context_mount(context), what, &job->err);
 	lib.mnt_free_context(context);
@@ -556,6 +620,22 @@ int mount_make(const struct mount_spec *spec, uint64_t deadline, struct err *err
 
 /* ---- unmounting ---- */
 
+/* By the name in its directory, which is opened; umount(2) takes no descriptor */
+static int remove_below_others(const char *name, const char *what, struct err *err)
+{
+	const char *slash = strrchr(name, '/');
+	cleanup_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
+	char dir[PATH_MAX];
+
+	snprintf(dir, sizeof(dir), "%.*s", slash == name ? 1 : (int)(slash - name), name);
+	fd = path_open(root, dir, O_PATH | O_DIRECTORY, NULL);
+	if (fd < 0)
+		return err_set(err, -fd, "%s: %s", what, path_why(-fd));
+	if (fchdir(fd) < 0 || umount2(slash + 1, UMOUNT_NOFOLLOW) < 0)
+		return err_sys(err, errno, "%s", what);
+	return 0;
+}
+
 static int remove_work(void *arg)
 {
 	struct job *job = arg;
@@ -564,26 +644,30 @@ static int remove_work(void *arg)
 	int rc = -ENOMEM;
 
 	set_environment();
+	snprintf(what, sizeof(what), "cannot unmount %s", job->spec->target);
+	if (!job->trusted)
+		return remove_below_others(job->spec->target, what, &job->err);
 	context = lib.mnt_new_context();
 	if (!context || lib.mnt_context_set_target(context, job->spec->target))
 		return err_set(&job->err, ENOMEM, "out of memory");
-	snprintf(what, sizeof(what), "cannot unmount %s", job->spec->target);
 	rc = outcome(context, lib.mnt_context_umount(context), what, &job->err);
 	lib.mnt_free_context(context);
 	return rc;
 }
 
-int mount_remove(const struct kfs *kfs, const char *target, const char *devno, struct err *err)
+int mount_remove(const struct kfs *kfs, const char *target, const char *identity, struct err *err)
 {
 	struct mount_info info;
 	const struct mount_spec spec = { .target = info.target };
 	struct job job = { .spec = &spec };
-	int rc = mount_find(kfs, target, &info, err);
+	struct found found;
+	int rc = find(kfs, target, &info, &found, err);
 
 	if (rc < 0)
 		return rc;
-	if (rc == 0 || strcmp(info.devno, devno) != 0)
+	if (rc == 0 || !mount_is_same(info.identity, identity))
 		return 0;
+	job.trusted = found.path.trusted;
 	return in_child(remove_work, &job, clock_ms() + UNMOUNT_MS, err);
 }
 

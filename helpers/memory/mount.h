@@ -23,7 +23,9 @@ struct kfs;
  * struct mount_info - A mounted file system, as /proc/self/mountinfo says
  * @target:	Where, without links
  * @source:	As the kernel shows it: "/dev/vdb", "tmpfs", "host:/export"
- * @devno:	"MAJOR:MINOR" of its files; tells one tmpfs from the next
+ * @devno:	"MAJOR:MINOR" of its files; the kernel gives a number again once it is free
+ * @identity:	For mount_is_same(): with the mount's unique number where the kernel has one (6.8).
+ *		Of mount_find() only
  * @readonly:	The mount or the file system
  * @id, @parent: The kernel's numbers of this mount and the one it was mounted on
  */
@@ -32,6 +34,7 @@ struct mount_info {
 	char fstype[MOUNT_FSTYPE_SIZE];
 	char source[MOUNT_SOURCE_SIZE];
 	char devno[24];
+	char identity[48];
 	bool readonly;
 	int id;
 	int parent;
@@ -39,7 +42,7 @@ struct mount_info {
 
 /**
  * mount_find() - What @path lies on
- * @path:	Absolute; need not exist.  Links in it are followed
+ * @path:	Absolute; need not exist.  Links count as for path_open()
  * @info:	Result: the mount that is seen there, not those it hides
  * Return: 1 if @path itself is the mount point, 0 if it lies below one, or -errno
  */
@@ -73,17 +76,22 @@ struct mount_spec {
  * mount_make() - Mount it, in a child that is killed at the deadline
  * @deadline:	clock_ms()
  *
- * The mount point must exist.  Changes the mount namespace we are in.
+ * The mount point must exist.  Where others could put a link on the way to it (memory/path.h)
+ * no helper program is used: types that need one, as NFS does, can't be mounted there.  Changes
+ * the mount namespace we are in.
  * Return: 0, -ENODEV (no such device, label, or line in fstab), -EBUSY,
  * -ETIMEDOUT, -EIO..., with what was to be mounted where and what came back
  */
 int mount_make(const struct mount_spec *spec, uint64_t deadline, struct err *err);
 
 /**
- * mount_remove() - Unmount @target if it is still the file system @devno
- * Return: 0 also if nothing of that @devno is mounted there; -EBUSY
+ * mount_remove() - Unmount @target if it is still the mount @identity
+ * Return: 0 also if that is not mounted there; -EBUSY
  */
-int mount_remove(const struct kfs *kfs, const char *target, const char *devno, struct err *err);
+int mount_remove(const struct kfs *kfs, const char *target, const char *identity, struct err *err);
+
+/* Do two identities mean one mount?  Where one has no unique number, the devices are compared */
+bool mount_is_same(const char *a, const char *b);
 
 /**
  * mount_source_is() - Does @wanted mean the mounted @actual?

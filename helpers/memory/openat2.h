@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * openat2(2), which says what a path may pass through.
+ * openat2(2), which says what a path may pass through.  For whole paths: memory/path.h
  */
 #ifndef MEMBACKING_MEMORY_OPENAT2_H
 #define MEMBACKING_MEMORY_OPENAT2_H
@@ -15,10 +15,6 @@
 /* Names in a directory that others own */
 #define OPENAT2_DISTRUST                                                                           \
 	(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV)
-
-/* Paths of the administrator's, below the root that a kfs stands for: links count
- * from there too */
-#define OPENAT2_IN_ROOT RESOLVE_IN_ROOT
 
 /* Return: a descriptor, or -1 with errno */
 static inline int openat2_open(int dirfd, const char *path, int flags, uint64_t resolve)
@@ -36,12 +32,6 @@ static inline int openat2_open(int dirfd, const char *path, int flags, uint64_t 
 		fd = syscall(__NR_openat2, dirfd, path, &how, sizeof(how));
 	} while (fd < 0 && (errno == EINTR || errno == EAGAIN) && tries++ < 20);
 	return (int)fd;
-}
-
-/* An absolute path below @rootfd */
-static inline int openat2_in_root(int rootfd, const char *path, int flags)
-{
-	return openat2_open(rootfd, path, flags, OPENAT2_IN_ROOT);
 }
 
 #endif

@@ -17,6 +17,7 @@
 #include "kernel/kfs.h"
 #include "memory/open_files.h"
 #include "memory/openat2.h"
+#include "memory/path.h"
 
 /* More is no guest's directory: it has a file for each cell and each dimm */
 #define FILES_MAX 4096
@@ -75,10 +76,10 @@ static int look_work(void *arg)
 {
 	struct look *look = arg;
 	/* O_DIRECTORY makes automount mount what belongs here */
-	cleanup_close int fd = openat2_in_root(look->kfs->rootfd, look->path, O_PATH | O_DIRECTORY);
+	cleanup_close int fd = path_open(look->kfs->rootfd, look->path, O_PATH | O_DIRECTORY, NULL);
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	look->opened = true;
 	look->state.present = true;
 	return fstat(fd, &look->st) < 0 ? -errno : read_sizes(fd, &look->state);
@@ -94,10 +95,9 @@ static int look_at(struct look *look, struct err *err)
 			       "device is alive, or unmount it with: umount -l %s",
 			       look->path, look->path);
 	if (rc < 0)
-		return err_sys(err, -rc,
-			       look->opened ? "cannot tell the state of the file system at %s" :
-					      "cannot open %s",
-			       look->path);
+		return err_set(err, -rc, "cannot %s %s: %s",
+			       look->opened ? "tell the state of the file system at" : "open",
+			       look->path, path_why(-rc));
 	return 0;
 }
 
@@ -200,11 +200,11 @@ static int enter(int dirfd, const char *name, bool make)
 int store_open_base(const struct kfs *kfs, const char *path, const char *below, bool make,
 		    struct err *err)
 {
-	int fd = openat2_in_root(kfs->rootfd, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+	int fd = path_open(kfs->rootfd, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK, NULL);
 	char name[STORE_NAME_SIZE];
 
 	if (fd < 0)
-		return err_sys(err, errno, "cannot open %s", path);
+		return err_set(err, -fd, "cannot open %s: %s", path, path_why(-fd));
 	while (*(below += strspn(below, "/"))) {
 		size_t len = strcspn(below, "/");
 		int next = -ENAMETOOLONG;

@@ -12,6 +12,7 @@
  *
  * DOC: who can write there
  *
+ * The way to BASE may lead through directories of others (memory/path.h).
  * BASE belongs to QEMU's user, and so does everything in it: whatever is found
  * there may be a link, or have become one a moment ago.  All names below BASE are
  * resolved by openat2(2) without links, without leaving it, and without crossing
@@ -77,13 +78,12 @@ int store_answers(const struct kfs *kfs, const char *path, struct err *err);
 
 /**
  * store_open_base() - Open the directory that holds the guests' directories
- * @path:	Absolute: memory_backing_dir; links in it are the administrator's
- *		and are followed
+ * @path:	Absolute: memory_backing_dir, opened by path_open()
  * @below:	"libvirt/qemu", or "" if @path is it already
  * @make:	Create what is missing of @below with mode 0755 and make what there is
  *		of it passable for all (a+x): libvirt makes the parents for
  *		root only, and QEMU can't reach its memory then
- * Return: a descriptor, -ENOENT, -ELOOP for a link below @path, -EXDEV for a mount
+ * Return: a descriptor, -ENOENT, -ELOOP for a link that does not count, -EXDEV for a mount
  * point, ...
  */
 int store_open_base(const struct kfs *kfs, const char *path, const char *below, bool make,

@@ -13,6 +13,7 @@
 #include "steps/store_step.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,6 +26,7 @@
 #include "base/text.h"
 #include "kernel/kfs.h"
 #include "memory/open_files.h"
+#include "memory/path.h"
 #include "memory/store.h"
 #include "policy/store_rules.h"
 
@@ -122,10 +124,10 @@ static int mount_store(struct step_ctx *ctx, const struct step_store *st, struct
 		.fstype = st->fstype,
 		.options = st->options,
 	};
-	char before[sizeof(view->state.mount.devno)];
+	char before[sizeof(view->state.mount.identity)];
 	int rc = 0;
 
-	memcpy(before, view->state.mount.devno, sizeof(before));
+	memcpy(before, view->state.mount.identity, sizeof(before));
 	if (st->unmount)
 		rc = write_down(ctx, st, before, "", err);
 	if (rc == 0)
@@ -137,7 +139,7 @@ static int mount_store(struct step_ctx *ctx, const struct step_store *st, struct
 	log_info("mounted %s (%s) on %s", view->state.mount.source, view->state.mount.fstype,
 		 st->path);
 	if (st->unmount && view->state.mountpoint)
-		rc = write_down(ctx, st, before, view->state.mount.devno, err);
+		rc = write_down(ctx, st, before, view->state.mount.identity, err);
 	return rc;
 }
 
@@ -231,6 +233,22 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 
 /* ---- undo ---- */
 
+/* What is there is of others' making, and no waiting changes it.  Any other error, of want of
+ * descriptors or memory for one, says nothing of what is there */
+static bool is_final(int rc)
+{
+	switch (rc) {
+	case -E2BIG:
+	case -ELOOP:
+	case -ENOTDIR:
+	case -ENOTEMPTY:
+	case -EROFS:
+	case -EXDEV:
+		return true;
+	}
+	return false;
+}
+
 static int remove_leftovers(const struct kfs *kfs, const struct step_store *st, struct err *err)
 {
 	cleanup_close int base = -1;
@@ -244,10 +262,12 @@ static int remove_leftovers(const struct kfs *kfs, const struct step_store *st, 
 	/* Not mounted any more, or never made */
 	if (base == -ENOENT)
 		return 0;
-	if (base < 0) {
+	if (is_final(base)) {
 		log_warning("%s", err->text);
 		return 0;
 	}
+	if (base < 0)
+		return -EAGAIN;
 	for (i = 0; i < n; i++) {
 		const char *name = names[i];
 		struct err why;
@@ -258,9 +278,9 @@ static int remove_leftovers(const struct kfs *kfs, const struct step_store *st, 
 		if (rc > 0)
 			log_info("removed what was left in %s: %s of memory", name,
 				 text_from_kib(kib, text));
-		if (rc == -EBUSY)
+		if (rc < 0 && !is_final(rc))
 			result = err_set(err, EAGAIN, "%s", why.text);
-		else if (rc < 0) /* somebody's doing, that no waiting will change */
+		else if (rc < 0)
 			log_warning("%s/%s%s%s stays: %s", st->dir, st->below,
 				    *st->below ? "/" : "", name, why.text);
 	}
@@ -295,16 +315,28 @@ static bool holds(const struct step *step, const struct shared_setting *setting)
 
 /* A hook that died between mounting and writing that down: what is mounted there now
  * and was not before is ours */
-static int find_ours(const struct kfs *kfs, const struct shared_setting *setting, char *devno,
+static int find_ours(const struct kfs *kfs, const struct shared_setting *setting, char *ours,
 		     size_t size, struct err *err)
 {
 	struct mount_info info;
 	int rc = mount_find(kfs, setting->key, &info, err);
 
-	devno[0] = '\0';
-	if (rc == 1 && strcmp(info.devno, setting->before))
-		snprintf(devno, size, "%s", info.devno);
+	ours[0] = '\0';
+	if (rc == 1 && !mount_is_same(info.identity, setting->before))
+		snprintf(ours, size, "%s", info.identity);
 	return rc < 0 ? rc : 0;
+}
+
+/* Our own descriptor is closed again: it would count as a use */
+static bool device_of(const struct kfs *kfs, const char *path, dev_t *dev)
+{
+	cleanup_close int fd = path_open(kfs->rootfd, path, O_PATH, NULL);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return false;
+	*dev = st.st_dev;
+	return true;
 }
 
 /* A guest that has lost its ledger, or whatever else: the kernel knows only of users that
@@ -312,10 +344,9 @@ static int find_ours(const struct kfs *kfs, const struct shared_setting *setting
 static int check_unused(const struct kfs *kfs, const char *path, struct err *err)
 {
 	struct open_files_user user;
-	struct stat st;
+	dev_t dev;
 
-	if (fstatat(kfs->rootfd, path + strspn(path, "/"), &st, 0) < 0 ||
-	    !open_files_on(kfs, st.st_dev, &user))
+	if (!device_of(kfs, path, &dev) || !open_files_on(kfs, dev, &user))
 		return 0;
 	return err_set(
 		err, EAGAIN,
@@ -327,24 +358,24 @@ static int check_unused(const struct kfs *kfs, const char *path, struct err *err
 static int restore(struct step_ctx *ctx, const struct shared_setting *setting, struct err *err)
 {
 	const struct kfs *kfs = ctx->kfs;
-	char devno[SHARED_VALUE_SIZE];
+	char ours[SHARED_VALUE_SIZE];
 	struct mount_info info;
 	int rc = store_answers(kfs, setting->key, err);
 
 	if (rc < 0)
 		return -EAGAIN;
-	snprintf(devno, sizeof(devno), "%s", setting->ours);
-	if (!*devno)
-		rc = find_ours(kfs, setting, devno, sizeof(devno), err);
-	if (rc == 0 && *devno)
+	snprintf(ours, sizeof(ours), "%s", setting->ours);
+	if (!*ours)
+		rc = find_ours(kfs, setting, ours, sizeof(ours), err);
+	if (rc == 0 && *ours)
 		rc = mount_find(kfs, setting->key, &info, err);
 	/* Somebody has unmounted it, or mounted something else */
-	if (rc != 1 || strcmp(info.devno, devno))
+	if (rc != 1 || !mount_is_same(info.identity, ours))
 		return rc < 0 ? rc : 0;
 	rc = check_unused(kfs, setting->key, err);
 	if (rc < 0)
 		return rc;
-	rc = mount_remove(kfs, setting->key, devno, err);
+	rc = mount_remove(kfs, setting->key, ours, err);
 	if (rc == 0)
 		log_info("unmounted %s: no guest uses it any more", setting->key);
 	return rc == -EBUSY ? -EAGAIN : rc;

@@ -258,10 +258,14 @@ static int try_tmpfs(const char *dir)
 	EXPECT(mkdir(join(dir, "a b"), 0755) == 0 && symlink("a b", join(dir, "link")) == 0);
 	EXPECT(mount_find(&kfs, join(dir, "a b"), &below, &err) == 0);
 	EXPECT(!strcmp(below.target, dir));
-	EXPECT(mount_remove(&kfs, join(dir, "a b"), below.devno, &err) == 0);
+	EXPECT(mount_remove(&kfs, join(dir, "a b"), below.identity, &err) == 0);
 
-	EXPECT(make_tmpfs(join(dir, "link/"), "size=1m,nosuid", &err) == 0);
-	EXPECT(mount_find(&kfs, join(dir, "link//"), &first, &err) == 1);
+	/* Others can write above @dir: a link does not count there */
+	EXPECT(make_tmpfs(join(dir, "link/"), "size=1m,nosuid", &err) == -ELOOP);
+	EXPECT(strstr(err.text, "refusing to follow it"));
+	EXPECT(mount_find(&kfs, join(dir, "link"), &first, &err) == -ELOOP);
+	EXPECT(make_tmpfs(join(dir, "a b/"), "size=1m,nosuid", &err) == 0);
+	EXPECT(mount_find(&kfs, join(dir, "a b//"), &first, &err) == 1);
 	EXPECT(!strcmp(first.target, join(dir, "a b")) && !strcmp(first.fstype, "tmpfs"));
 	EXPECT(!strcmp(first.source, "tmpfs") && !first.readonly);
 	EXPECT(strcmp(first.devno, below.devno) != 0);
@@ -271,17 +275,65 @@ static int try_tmpfs(const char *dir)
 	EXPECT(make_tmpfs(join(dir, "a b"), "ro", &err) == 0);
 	EXPECT(mount_find(&kfs, join(dir, "a b/inner"), &second, &err) == 0 && second.readonly);
 	EXPECT(strcmp(first.devno, second.devno) != 0);
-	EXPECT(mount_remove(&kfs, join(dir, "a b"), first.devno, &err) == 0);
-	EXPECT(mount_find(&kfs, join(dir, "link"), &now, &err) == 1);
+	EXPECT(mount_remove(&kfs, join(dir, "a b"), first.identity, &err) == 0);
+	EXPECT(mount_find(&kfs, join(dir, "a b"), &now, &err) == 1);
 	EXPECT(!strcmp(now.devno, second.devno));
-	EXPECT(mount_remove(&kfs, join(dir, "link"), second.devno, &err) == 0);
-	EXPECT(mount_find(&kfs, join(dir, "link"), &now, &err) == 1);
+	EXPECT(mount_remove(&kfs, join(dir, "a b"), second.identity, &err) == 0);
+	EXPECT(mount_find(&kfs, join(dir, "a b"), &now, &err) == 1);
 	EXPECT(!strcmp(now.devno, first.devno));
 
-	EXPECT(mount_remove(&kfs, join(dir, "link"), first.devno, &err) == 0);
-	EXPECT(mount_remove(&kfs, join(dir, "link"), first.devno, &err) == 0);
-	EXPECT(mount_find(&kfs, join(dir, "link"), &now, &err) == 0);
+	EXPECT(mount_remove(&kfs, join(dir, "a b"), first.identity, &err) == 0);
+	EXPECT(mount_remove(&kfs, join(dir, "a b"), first.identity, &err) == 0);
+	EXPECT(mount_find(&kfs, join(dir, "a b"), &now, &err) == 0);
 	return 0;
+}
+
+/* A tmpfs whose device's number another one gets is not taken for it */
+static void test_identity(void)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} rows[] = {
+		{ "0:52#7", "0:52#7", true }, { "0:52#7", "0:52#8", false },
+		{ "0:52", "0:52#8", true },   { "0:52#8", "0:52", true },
+		{ "0:52", "0:52", true },     { "0:52", "0:5", false },
+		{ "0:5#2", "0:52#2", false }, { "0:52#7", "0:52#77", false },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++)
+		UNIT_CHECK(mount_is_same(rows[i].a, rows[i].b) == rows[i].same, "row %zu", i);
+}
+
+/* One tmpfs is unmounted and another one mounted: the kernel gives it the same number */
+static int try_reused(const char *dir)
+{
+	struct mount_info first, second, now;
+	struct err err = { "" };
+	struct kfs kfs;
+
+	EXPECT(kfs_open(&kfs, "/", &err) == 0 && mkdir(join(dir, "m"), 0755) == 0);
+	EXPECT(make_tmpfs(join(dir, "m"), "", &err) == 0);
+	EXPECT(mount_find(&kfs, join(dir, "m"), &first, &err) == 1);
+	EXPECT(umount(join(dir, "m")) == 0);
+	EXPECT(make_tmpfs(join(dir, "m"), "", &err) == 0);
+	EXPECT(mount_find(&kfs, join(dir, "m"), &second, &err) == 1);
+	if (!strchr(second.identity, '#'))
+		return 0;
+	/* Whether or not the number came again */
+	memcpy(first.identity, second.devno, strlen(second.devno));
+	EXPECT(!mount_is_same(first.identity, second.identity));
+	EXPECT(mount_remove(&kfs, join(dir, "m"), first.identity, &err) == 0);
+	EXPECT(mount_find(&kfs, join(dir, "m"), &now, &err) == 1);
+	EXPECT(mount_remove(&kfs, join(dir, "m"), second.identity, &err) == 0);
+	EXPECT(mount_find(&kfs, join(dir, "m"), &now, &err) == 0);
+	return 0;
+}
+
+static void test_reused(void)
+{
+	own_disk_child(try_reused, "a number that is given again");
 }
 
 static void test_tmpfs(void)
@@ -301,11 +353,11 @@ static int try_busy(const char *dir)
 	EXPECT(mount_find(&kfs, join(dir, "m"), &info, &err) == 1);
 	fd = open(join(dir, "m/file"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	EXPECT(fd >= 0);
-	EXPECT(mount_remove(&kfs, join(dir, "m"), info.devno, &err) == -EBUSY);
+	EXPECT(mount_remove(&kfs, join(dir, "m"), info.identity, &err) == -EBUSY);
 	EXPECT(strstr(err.text, "cannot unmount ") == err.text && strstr(err.text, "busy"));
 	EXPECT(mount_find(&kfs, join(dir, "m"), &info, &err) == 1);
 	close(fd);
-	EXPECT(mount_remove(&kfs, join(dir, "m"), info.devno, &err) == 0);
+	EXPECT(mount_remove(&kfs, join(dir, "m"), info.identity, &err) == 0);
 	return 0;
 }
 
@@ -444,18 +496,18 @@ static int try_device(const char *dir)
 	EXPECT(!mount_source_is(join(dir, "m"), info.source));
 	/* The same again */
 	EXPECT(mount_make(&spec, soon(), &err) == -EBUSY);
-	EXPECT(mount_remove(&kfs, spec.target, info.devno, &err) == 0);
+	EXPECT(mount_remove(&kfs, spec.target, info.identity, &err) == 0);
 
 	spec.source = "LABEL=" LABEL;
 	EXPECT(mount_make(&spec, soon(), &err) == 0);
 	EXPECT(mount_find(&kfs, spec.target, &info, &err) == 1 && !strcmp(info.source, device));
-	EXPECT(mount_remove(&kfs, spec.target, info.devno, &err) == 0);
+	EXPECT(mount_remove(&kfs, spec.target, info.identity, &err) == 0);
 
 	spec.source = image;
 	EXPECT(mount_make(&spec, soon(), &err) == 0);
 	EXPECT(mount_find(&kfs, spec.target, &info, &err) == 1);
 	EXPECT(mount_source_is(image, info.source) && !mount_source_is("/etc/fstab", info.source));
-	EXPECT(mount_remove(&kfs, spec.target, info.devno, &err) == 0);
+	EXPECT(mount_remove(&kfs, spec.target, info.identity, &err) == 0);
 
 	spec.source = "LABEL=" LABEL;
 	spec.fstype = "xfs";
@@ -559,6 +611,8 @@ static CU_TestInfo tests[] = {
 	{ "what can't be found", test_find_fails },
 	{ "visiting all", test_for_each },
 	{ "a tmpfs is mounted, covered, unmounted", test_tmpfs },
+	{ "identities", test_identity },
+	{ "a number that is given again", test_reused },
 	{ "unmounting what is busy", test_busy },
 	{ "mounts that fail have words", test_refused },
 	{ "what fstab says, and no variable", test_fstab },

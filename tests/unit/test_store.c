@@ -164,7 +164,13 @@ static void test_base_path(void)
 	CU_ASSERT_EQUAL_FATAL(mkdirat(root, "real", 0755), 0);
 	CU_ASSERT_EQUAL_FATAL(symlinkat("real", root, "link"), 0);
 	snprintf(path, sizeof(path), "%s/link", dir);
-	by_link = store_open_base(&host, path, "libvirt", true, &err);
+	/* Above @dir others can write */
+	CU_ASSERT_EQUAL(store_open_base(&host, path, "libvirt", true, &err), -ELOOP);
+	UNIT_CHECK(strstr(err.text, "refusing to follow it"), "%s", err.text);
+	CU_ASSERT_FALSE(exists(root, "real/libvirt"));
+	CU_ASSERT_EQUAL_FATAL(kfs_open(&kfs, dir, NULL), 0);
+	by_link = store_open_base(&kfs, "/link", "libvirt", true, &err);
+	kfs_close(&kfs);
 	CU_ASSERT_TRUE(by_link >= 0);
 	CU_ASSERT_TRUE(exists(root, "real/libvirt"));
 	snprintf(path, sizeof(path), "%s/none", dir);
@@ -658,7 +664,7 @@ static int try_disk(const char *dir, const char *fstype)
 	EXPECT(strstr(err.text, "cannot remove 2-t2/pc.ram: Read-only file system"));
 	EXPECT(store_read(&host, mnt, &state, &err) == 0 && state.mount.readonly);
 	close(base);
-	EXPECT(mount_remove(&host, mnt, state.mount.devno, &err) == 0);
+	EXPECT(mount_remove(&host, mnt, state.mount.identity, &err) == 0);
 	close(loop);
 	return 0;
 }

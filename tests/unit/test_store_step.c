@@ -431,7 +431,7 @@ static int work_life(const char *dir)
 	EXPECT(!*b.written[0].ours && *b.written[0].before && *b.written[1].ours);
 	EXPECT(!strcmp(b.written[0].before, b.written[1].before));
 	EXPECT(strcmp(b.written[1].before, b.written[1].ours) != 0);
-	EXPECT(!strcmp(b.written[1].ours, b.store.state.mount.devno));
+	EXPECT(!strcmp(b.written[1].ours, b.store.state.mount.identity));
 	EXPECT(step_ops(STEP_STORE)->holds(&b.step, &b.written[1]));
 	EXPECT(b.store.state.in_ram && b.store.state.capacity_kib == 256 * MIB);
 	snprintf(base, sizeof(base), "%s/libvirt/qemu", b.path);

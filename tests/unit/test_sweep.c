@@ -463,6 +463,46 @@ static void test_blind(void)
 	close_scene(&s);
 }
 
+/* On Debian /var/lib/libvirt/qemu belongs to QEMU's user, which can put a link in the place of
+ * "ram" */
+static void test_planted_link(void)
+{
+	static const char *const plants[][2] = {
+		{ "/etc/sysctl.d", "var/lib/libvirt/qemu/ram" },
+		{ "../../../../etc/sysctl.d", "var/lib/libvirt/qemu/ram" },
+		{ "/etc", "var/lib/libvirt/qemu" },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(plants); i++) {
+		bool above = i == 2;
+		struct scene s;
+		int root;
+
+		open_scene(&s, "ext4", "");
+		root = s.fk.kfs.rootfd;
+		fake_put(&s.fk, QEMU_CONF, "");
+		put_memory(&s, "etc/sysctl.d/11-dir");
+		put_memory(&s, "etc/ram/11-dir");
+		CU_ASSERT_EQUAL_FATAL(symlinkat("../99", root, "etc/sysctl.d/99-sysctl.conf"), 0);
+		fake_put(&s.fk, above ? "var/lib/libvirt/x" : "var/lib/libvirt/qemu/x", "");
+		CU_ASSERT_EQUAL_FATAL(symlinkat(plants[i][0], root, plants[i][1]), 0);
+		/* Another user's, where we can make that so; else one that others can write */
+		if (fchownat(root, above ? "var/lib/libvirt" : "var/lib/libvirt/qemu", 65534, 65534,
+			     0) < 0)
+			CU_ASSERT_EQUAL_FATAL(
+				fchmodat(root, above ? "var/lib/libvirt" : "var/lib/libvirt/qemu",
+					 0777, 0),
+				0);
+		sweep(&s);
+		UNIT_CHECK(s.round.n_swept == 0, "row %zu", i);
+		UNIT_CHECK(is_there(&s, "etc/sysctl.d/99-sysctl.conf"), "row %zu", i);
+		UNIT_CHECK(is_there(&s, "etc/sysctl.d/11-dir/pc.ram"), "row %zu", i);
+		UNIT_CHECK(is_there(&s, "etc/ram/11-dir/pc.ram"), "row %zu", i);
+		close_scene(&s);
+	}
+}
+
 static CU_TestInfo tests[] = {
 	{ "of the dead", test_dead },
 	{ "guests with a ledger", test_by_ledger },
@@ -478,6 +518,7 @@ static CU_TestInfo tests[] = {
 	{ "qemu.conf can't be understood", test_unreadable_qemu_conf },
 	{ "a store that is not in use", test_not_in_use },
 	{ "who runs can't be seen", test_blind },
+	{ "a link of QEMU's user", test_planted_link },
 	CU_TEST_INFO_NULL,
 };
 
