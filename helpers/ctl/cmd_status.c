@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "ctl/ctl.h"
 #include "ctl/hook_links.h"
+#include "ctl/hugepage_users.h"
 #include "ctl/status.h"
 #include "ctl/watch.h"
 
@@ -71,12 +72,42 @@ void status_close(struct status *status)
 	look_end(&status->look);
 }
 
+/* With --json beside the rest; people who ask that look for nothing else */
+static int report_users(const struct ctl *ctl, const struct status *status, struct err *err)
+{
+	const struct host_view *host = &status->look.round.host;
+	uint64_t *sizes = calloc(host->n_sizes + 1, sizeof(*sizes));
+	struct hugepage_users users = { 0 };
+	json_t *root;
+	size_t i;
+	int rc;
+
+	if (!sizes)
+		return err_set(err, ENOMEM, "out of memory");
+	for (i = 0; i < host->n_sizes; i++)
+		sizes[i] = host->sizes[i].page_kib;
+	rc = hugepage_users_read(&ctl->kfs, sizes, host->n_sizes, host->default_page_kib, &users,
+				 err);
+	if (rc == 0 && ctl->json) {
+		root = status_to_json(status);
+		json_object_set_new(root, "huge_page_users", hugepage_users_to_json(&users));
+		rc = ctl_print_json(root, err);
+	} else if (rc == 0) {
+		rc = hugepage_users_print(&users, err);
+	}
+	hugepage_users_free(&users);
+	free(sizes);
+	return rc;
+}
+
 static int report(const struct ctl *ctl, struct err *err)
 {
 	struct status status;
 	int rc = status_read(ctl, &status, err);
 
-	if (rc == 0)
+	if (rc == 0 && ctl->users)
+		rc = report_users(ctl, &status, err);
+	else if (rc == 0)
 		rc = ctl->json ? ctl_print_json(status_to_json(&status), err) :
 				 status_print(&status, err);
 	status_close(&status);
@@ -96,7 +127,7 @@ static int run(struct ctl *ctl, struct err *err)
 
 const struct command cmd_status = {
 	.name = "status",
-	.usage = "status [--watch [SECONDS]]",
+	.usage = "status [--watch [SECONDS]] [--huge-page-users]",
 	.summary = "show huge pages, stores, KSM, THP, and what guests hold",
 	.help = "Shows each node's memory and huge pages, the stores of file-backed memory, KSM\n"
 		"and THP, and what guests hold. Changes nothing.\n\n"
@@ -110,8 +141,10 @@ const struct command cmd_status = {
 		"PROMISED  what the guests in it can come to use altogether\n\n"
 		"RESIDENT  of a guest's memory, without static huge pages; of that\n"
 		"          AnonHugePages and ShmemPmdMapped are in transparent huge pages\n"
-		"KSM       what merging saves of it, or why nothing can be merged",
-	.options = CTL_JSON | CTL_ROOT | CTL_WATCH,
+		"KSM       what merging saves of it, or why nothing can be merged\n\n"
+		"With --huge-page-users instead: which processes have huge pages mapped, and files\n"
+		"in a hugetlbfs that no process has open, as programs that died leave them.",
+	.options = CTL_JSON | CTL_ROOT | CTL_WATCH | CTL_USERS,
 	.max_args = 1,
 	.run = run,
 };

@@ -35,6 +35,7 @@ enum ctl_option {
 	CTL_RELOAD = 1 << 10,
 	CTL_WATCH = 1 << 11,
 	CTL_APPLIED = 1 << 12,
+	CTL_USERS = 1 << 17,
 };
 
 /**
@@ -63,6 +64,7 @@ struct ctl {
 	bool reload;
 	bool watching;
 	bool applied;
+	bool users;
 	size_t n_args;
 	char **args;
 };

@@ -70,6 +70,7 @@ static const struct option_row {
 	{ CTL_DIRECT, "direct", NULL, "as hooks/qemu itself, for libvirt before 6.5" },
 	{ CTL_RELOAD, "reload", NULL, "then tell the running libvirt to read its hooks again" },
 	{ CTL_WATCH, "watch", "[SECONDS]", "again and again, every 2 seconds or as told" },
+	{ CTL_USERS, "huge-page-users", NULL, "which processes and left files have huge pages" },
 	{ CTL_APPLIED, "applied", NULL, "only profiles of which something is applied" },
 	{ ANY_HELP, "help", NULL, "say how it is used" },
 	{ ANY_VERSION, "version", NULL, "say which version this is" },
@@ -214,6 +215,7 @@ static void take_option(struct call *call, unsigned int bit)
 	ctl->apply = call->given & CTL_APPLY;
 	ctl->yes = call->given & CTL_YES;
 	ctl->applied = call->given & CTL_APPLIED;
+	ctl->users = call->given & CTL_USERS;
 }
 
 static unsigned int option_bit(int key)

@@ -105,6 +105,43 @@ case_a_memfd_without_transparent_huge_pages() {
 	check_empty
 }
 
+# users FILTER
+users() {
+	membacking status --huge-page-users --json | jq -c ".huge_page_users | $1"
+}
+
+case_who_has_the_huge_pages() {
+	local file=/dev/hugepages/left-by-a-program
+	guest_up huge 64 "backing=$(page_backing 2048)" || return
+	check "a guest's QEMU" wait_for "32 pages" test_users '[.processes[] | select(.guest ==
+		"huge" and .page_kib == 2048) | .pages + .reserved] | add' 32
+	check_equal "it is all there is" "$(users '[.processes[].guest] | unique')" '["huge"]'
+	check_equal "what it has open was not left" "$(users .files)" "[]"
+	guest_down huge
+	check_equal "afterwards nobody has any" "$(users '[.processes, .files, .complete]')" \
+		"[[],[],true]"
+	pool_set 2048 2
+	hold_pages 2048 2 1
+	check_equal "another program, what it has and what it has yet to touch" \
+		"$(users '[.processes[] | [.guest, .pages, .reserved]]')" '[[null,1,1]]'
+	kill_holders
+	in_ns fallocate -l 2M "$file" || not_ok "a file" "in hugetlbfs"
+	check_equal "a file that nobody has open" "$(users '[.files[] | [.path, .size_kib, .pages]]')" \
+		"[[\"$file\",2048,1]]"
+	check_match "in text" "$(membacking status --huge-page-users)" "$file +2 MiB +2 MiB +1 = 2 MiB"
+	in_ns sh -c "exec 3<$file; sleep 60" &
+	check "one that is open is not shown" wait_for "nothing left" test_users '.files' '[]'
+	kill "$!"
+	wait "$!" 2>/dev/null
+	in_ns rm -f "$file"
+	pool_set 2048 0
+	check_empty
+}
+
+test_users() {
+	[ "$(users "$1")" = "$2" ]
+}
+
 # A script, as the real one is; it does nothing but be there
 case_another_program_that_sets_ksm() {
 	local pid
