@@ -24,7 +24,7 @@
 #include "lifecycle/qemu_memory.h"
 #include "memory/mount.h"
 #include "memory/open_files.h"
-#include "memory/openat2.h"
+#include "memory/path.h"
 
 #define MOUNTS_MAX  16
 #define DEPTH_MAX   8
@@ -335,11 +335,11 @@ static int look_at_mounts(struct looking *l, struct err *err)
 	size_t i;
 
 	for (i = 0; rc == 0 && i < l->n_mounts && !is_late(l); i++) {
-		fd = openat2_in_root(l->kfs->rootfd, l->mounts[i].target,
-				     O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+		fd = path_open(l->kfs->rootfd, l->mounts[i].target,
+			       O_RDONLY | O_DIRECTORY | O_NONBLOCK, NULL);
 		if (fd >= 0)
 			rc = walk(l, &l->mounts[i], fd, l->mounts[i].target, DEPTH_MAX);
-		else if (errno != ENOENT)
+		else if (fd != -ENOENT)
 			l->users->complete = false;
 	}
 	if (l->users->n_files)
