@@ -7,16 +7,6 @@
 
 #include "base/text.h"
 
-/* Control characters come from names and files that others choose: they must
- * not reach a terminal or break the one-line rule of the logs. */
-static void make_printable(char *text)
-{
-	text_mend(text);
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = ' ';
-}
-
 int err_set(struct err *err, int errnum, const char *fmt, ...)
 {
 	va_list ap;
@@ -26,7 +16,7 @@ int err_set(struct err *err, int errnum, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
-	make_printable(err->text);
+	text_disarm(err->text, "");
 	return -errnum;
 }
 
@@ -44,7 +34,7 @@ int err_sys(struct err *err, int errnum, const char *fmt, ...)
 	used = strlen(err->text);
 	snprintf(err->text + used, sizeof(err->text) - used, ": %s",
 		 strerror_r(errnum, buf, sizeof(buf)));
-	make_printable(err->text);
+	text_disarm(err->text, "");
 	return -errnum;
 }
 
@@ -62,6 +52,6 @@ int err_prefix(struct err *err, int rc, const char *fmt, ...)
 	va_end(ap);
 	used = strlen(err->text);
 	snprintf(err->text + used, sizeof(err->text) - used, ": %s", old.text);
-	make_printable(err->text);
+	text_disarm(err->text, "");
 	return rc;
 }

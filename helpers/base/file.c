@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -221,15 +222,29 @@ static int write_all(int fd, const char *buf, size_t len)
 	return 0;
 }
 
+/* Never what lies there: a FIFO would hold us, a link or a second name would have us write
+ * elsewhere.  A leftover of a killed process goes; one that comes back is somebody's will */
+static int create(int dirfd, const char *name)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(dirfd, name, flags, 0644);
+
+	if (fd < 0 && errno == EEXIST) {
+		if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
+			return -errno;
+		fd = openat(dirfd, name, flags, 0644);
+	}
+	return fd < 0 ? -errno : fd;
+}
+
 /* Creates @name with the content.  close() counts: it can be the one to say
  * that there was no room */
 static int write_new(int dirfd, const char *name, const char *buf, size_t len)
 {
-	int fd, rc;
+	int fd = create(dirfd, name), rc;
 
-	fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	rc = write_all(fd, buf, len);
 	if (close(fd) < 0 && !rc)
 		rc = -errno;
@@ -237,16 +252,11 @@ static int write_new(int dirfd, const char *name, const char *buf, size_t len)
 }
 
 /* @flags: of renameat2(2) */
-static int write_and_rename(int dirfd, const char *name, const char *buf, size_t len,
-			    unsigned int flags, struct err *err)
+static int write_and_rename(int dirfd, const char *name, const char *new, const char *buf,
+			    size_t len, unsigned int flags, struct err *err)
 {
-	char new[PATH_MAX];
-	int n, rc;
+	int rc = write_new(dirfd, new, buf, len);
 
-	n = snprintf(new, sizeof(new), "%s.new", name);
-	if (n < 0 || (size_t)n >= sizeof(new))
-		return err_sys(err, ENAMETOOLONG, "%s: cannot write", name);
-	rc = write_new(dirfd, new, buf, len);
 	if (!rc && renameat2(dirfd, new, dirfd, name, flags) < 0)
 		rc = -errno;
 	/* After an exchange it is the old content; if it is not there the failure
@@ -256,14 +266,39 @@ static int write_and_rename(int dirfd, const char *name, const char *buf, size_t
 	return rc ? cannot_write(err, -rc, name) : 0;
 }
 
+static int new_name(char new[PATH_MAX], const char *name, struct err *err)
+{
+	int n = snprintf(new, PATH_MAX, "%s.new", name);
+
+	return n < PATH_MAX ? 0 : err_sys(err, ENAMETOOLONG, "%s: cannot write", name);
+}
+
 int file_replace_at(int dirfd, const char *name, const char *buf, size_t len, struct err *err)
 {
-	return write_and_rename(dirfd, name, buf, len, 0, err);
+	char new[PATH_MAX];
+	int rc = new_name(new, name, err);
+
+	return rc < 0 ? rc : write_and_rename(dirfd, name, new, buf, len, 0, err);
+}
+
+int file_publish_at(int dirfd, const char *name, const char *buf, size_t len, struct err *err)
+{
+	unsigned long long number = 0;
+	char new[NAME_MAX + 32];
+
+	/* Without randomness one of several at a time may fail, and no more */
+	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) < 0)
+		number = (unsigned long long)getpid();
+	snprintf(new, sizeof(new), ".%.200s.%016llx.new", name, number);
+	return write_and_rename(dirfd, name, new, buf, len, 0, err);
 }
 
 int file_update_at(int dirfd, const char *name, const char *buf, size_t len, struct err *err)
 {
-	return write_and_rename(dirfd, name, buf, len, RENAME_EXCHANGE, err);
+	char new[PATH_MAX];
+	int rc = new_name(new, name, err);
+
+	return rc < 0 ? rc : write_and_rename(dirfd, name, new, buf, len, RENAME_EXCHANGE, err);
 }
 
 /* Copies the next component of *@path to @name and steps over it.

@@ -55,6 +55,13 @@ int file_read_stream(int fd, size_t max, char **buf, size_t *len, struct err *er
 int file_replace_at(int dirfd, const char *name, const char *buf, size_t len, struct err *err);
 
 /**
+ * file_publish_at() - file_replace_at() in a directory that others may write to
+ *
+ * The new name can't be known in advance, and several may do it at once.
+ */
+int file_publish_at(int dirfd, const char *name, const char *buf, size_t len, struct err *err);
+
+/**
  * file_update_at() - file_replace_at() of a file that must exist at that moment
  * Return: also -ENOENT; nothing is created then
  */

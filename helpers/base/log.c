@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/text.h"
 
 #define LOG_SOCKET    "/dev/log"
 #define LOG_LINE_SIZE 2304
@@ -107,14 +108,6 @@ static void append(char line[LOG_LINE_SIZE], const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Names and values come from outside: one line stays one line */
-static void make_printable(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = ' ';
-}
-
 /* A sentence for libvirt's error may begin with the guest, which a line has already */
 static void drop_guest(char *text)
 {
@@ -147,7 +140,8 @@ static void log_line(enum log_level level, const char *fmt, va_list ap)
 	used = strlen(line);
 	vsnprintf(line + used, sizeof(line) - used, fmt, ap);
 	drop_guest(line + used);
-	make_printable(line);
+	/* Names and values come from outside: one line stays one line */
+	text_disarm(line, "");
 	if (log_state.target == LOG_TARGET_SYSLOG)
 		log_send(line, strlen(line));
 	else

@@ -200,6 +200,61 @@ void text_mend(char *text)
 	}
 }
 
+/* The character in @length bytes of valid UTF-8 */
+static uint32_t character(const unsigned char *text, size_t length)
+{
+	static const unsigned char first_bits[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+	uint32_t value = text[0] & first_bits[length];
+	size_t i;
+
+	for (i = 1; i < length; i++)
+		value = value << 6 | (text[i] & 0x3f);
+	return value;
+}
+
+/* Does a terminal or a viewer obey the character instead of showing it?  0x80 to 0x9f are
+ * the controls of 8-bit terminals, 0x9b begins a sequence as ESC [ does; the others turn
+ * the direction of a text around, end a line, or are not seen */
+static bool is_command(uint32_t c)
+{
+	static const struct {
+		uint32_t from, to;
+	} ranges[] = {
+		{ 0x00, 0x1f },	    { 0x7f, 0x9f },	{ 0x061c, 0x061c },
+		{ 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f },
+		{ 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe007f },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		if (c >= ranges[i].from && c <= ranges[i].to)
+			return true;
+	return false;
+}
+
+void text_disarm(char *text, const char *keep)
+{
+	char *to = text;
+
+	while (*text) {
+		size_t length = utf8_length((const unsigned char *)text);
+
+		if (!length) {
+			*to++ = '?';
+			text++;
+			continue;
+		}
+		if (length == 1 && strchr(keep, *text))
+			*to++ = *text;
+		else if (!is_command(character((const unsigned char *)text, length)))
+			to = (char *)memmove(to, text, length) + length;
+		else
+			*to++ = length == 1 ? ' ' : '?';
+		text += length;
+	}
+	*to = '\0';
+}
+
 uint64_t u64_mul_sat(uint64_t a, uint64_t b)
 {
 	uint64_t r;

@@ -63,6 +63,16 @@ bool text_is_uuid(const char *text);
  * to a size may end within one, and is no text for JSON then */
 void text_mend(char *text);
 
+/**
+ * text_disarm() - Nothing in @text may command a terminal, a log or a reader's eyes
+ * @keep:	ASCII control characters that stay: "", or "\n\t" for text of several lines
+ *
+ * Names, paths and XML come from others.  Controls of ASCII become blanks; other controls
+ * (U+009B begins a sequence as ESC [ does), those that turn a text's direction around or
+ * are not seen, and bytes that are no UTF-8 become "?".  Never longer than before.
+ */
+void text_disarm(char *text, const char *keep);
+
 /* a * b and a + b that stop at UINT64_MAX instead of wrapping */
 uint64_t u64_mul_sat(uint64_t a, uint64_t b);
 uint64_t u64_add_sat(uint64_t a, uint64_t b);

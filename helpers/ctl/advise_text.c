@@ -142,20 +142,25 @@ static void print_block(const struct advise_report *report)
 
 	if (!variant || !variant->changed)
 		return;
+	putchar('\n');
 	if (*variant->block)
-		printf("\nIts XML (virsh edit %s, or --apply):\n\n%s", report->in->guest->name,
-		       variant->block);
+		print_line("Its XML (virsh edit %s, or --apply):", report->in->guest->name);
 	else
-		printf("\nIts XML needs no <memoryBacking> (virsh edit %s, or --apply)\n",
-		       report->in->guest->name);
+		print_line("Its XML needs no <memoryBacking> (virsh edit %s, or --apply)",
+			   report->in->guest->name);
+	if (!*variant->block)
+		return;
+	putchar('\n');
+	print_text(variant->block);
 }
 
 void advise_print(const struct advise_report *report)
 {
 	char kib[TEXT_KIB_SIZE];
 
-	printf("Guest '%s', %s\n\n", report->in->guest->name,
-	       text_from_kib(report->advice->size_kib, kib));
+	print_line("Guest '%s', %s", report->in->guest->name,
+		   text_from_kib(report->advice->size_kib, kib));
+	putchar('\n');
 	print_sizes(report);
 	putchar('\n');
 	print_options(report);
@@ -208,8 +213,9 @@ static void print_lines(char mark, const char *text, size_t len)
 {
 	while (len) {
 		size_t line = line_length(text);
+		size_t shown = line && text[line - 1] == '\n' ? line - 1 : line;
 
-		printf("%c%.*s", mark, (int)line, text);
+		print_line("%c%.*s", mark, (int)shown, text);
 		text += line;
 		len -= line;
 	}

@@ -14,6 +14,7 @@
 #include "ctl/exact.h"
 #include "ctl/guest_arg.h"
 #include "ctl/libvirt_host.h"
+#include "ctl/wrap.h"
 #include "guest/guest.h"
 #include "guest/guest_files.h"
 #include "guest/guest_xml.h"
@@ -227,7 +228,8 @@ static void say_applied(const struct ctl *ctl, const struct inquiry *q)
 {
 	if (ctl->json)
 		return;
-	printf("\nGuest '%s' is defined so; it takes effect at its next start.\n", q->guest->name);
+	putchar('\n');
+	print_line("Guest '%s' is defined so; it takes effect at its next start.", q->guest->name);
 	if (domain_edit_is_saved(q->edit))
 		printf("Not at the very next one: that restores what was saved, as it was\n"
 		       "(virsh managedsave-remove %s drops it).\n",

@@ -229,7 +229,7 @@ static int print_change(const struct change *change, struct err *err)
 
 		if (rc < 0)
 			return rc;
-		fputs(text, stdout);
+		print_text(text);
 	}
 	for (i = 0; i < change->n_notes; i++)
 		wrap_printf("Left alone: %s.", change->notes[i]);

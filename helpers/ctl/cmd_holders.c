@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "ctl/ctl.h"
+#include "ctl/wrap.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/state.h"
 
@@ -24,7 +25,7 @@ static int print(const struct ledgers *ledgers)
 	for (i = 0; i < ledgers->n; i++) {
 		if (!holds(ledgers->list[i]))
 			continue;
-		puts(ledgers->list[i]->name);
+		print_line("%s", ledgers->list[i]->name);
 		rc = CTL_FINDINGS;
 	}
 	for (i = 0; i < ledgers->n_damaged; i++) {

@@ -456,7 +456,7 @@ static int replace(const char *file, const char *text, size_t len, struct err *e
 	dir = open(!slash ? "." : *path ? path : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return err_sys(err, errno, "cannot open the directory of '%.512s'", file);
-	rc = file_replace_at(dir, name, text, len, err);
+	rc = file_publish_at(dir, name, text, len, err);
 	return err_prefix(err, rc, "'%.512s'", file);
 }
 

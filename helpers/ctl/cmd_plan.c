@@ -91,7 +91,8 @@ static int print(const struct guest *guest, const struct dry_run *run, struct er
 	size_t i;
 
 	if (run->plan.list.n) {
-		printf("Before guest '%s' starts:\n\n", guest->name);
+		print_line("Before guest '%s' starts:", guest->name);
+		putchar('\n');
 		rc = print_steps(&run->plan.list, err);
 	} else {
 		wrap_printf("nothing to do for guest '%s': %s", guest->name,

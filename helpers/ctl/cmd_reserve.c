@@ -61,7 +61,8 @@ static int print(const struct ledger *ledger, const struct plan *plan, struct er
 	size_t i;
 	int rc;
 
-	printf("Guest '%s' (%s):\n\n", ledger->name, ledger_phase_name(ledger->phase));
+	print_line("Guest '%s' (%s):", ledger->name, ledger_phase_name(ledger->phase));
+	putchar('\n');
 	table_begin(&table, columns, 1);
 	for (i = 0; i < ledger->list.n; i++)
 		table_cell(&table, table_row(&table, NULL), 0, "%s",

@@ -307,7 +307,7 @@ int ctl_need_root(const struct ctl *ctl, const char *what, struct err *err)
 
 int ctl_print_json(json_t *root, struct err *err)
 {
-	int rc = root ? json_dumpf(root, stdout, JSON_INDENT(2)) : -1;
+	int rc = root ? json_dumpf(root, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) : -1;
 
 	json_decref(root);
 	if (rc < 0)

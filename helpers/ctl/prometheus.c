@@ -2,8 +2,11 @@
 #include "ctl/prometheus.h"
 
 #include <inttypes.h>
-#include <jansson.h>
-#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
 
 #define PREFIX "libvirt_membacking_"
 
@@ -12,31 +15,18 @@ void prom_family(FILE *f, const char *name, const char *help)
 	fprintf(f, "# HELP " PREFIX "%s %s\n# TYPE " PREFIX "%s gauge\n", name, help, name);
 }
 
-static bool is_utf8(const char *text)
+static void put_value(FILE *f, const char *value)
 {
-	json_t *string = json_string(text);
+	cleanup_free char *copy = strdup(value);
+	const char *text = copy ? copy : "";
 
-	json_decref(string);
-	return string;
-}
-
-static void put_value(FILE *f, const char *text)
-{
-	bool utf8 = is_utf8(text);
-
+	if (copy)
+		text_disarm(copy, "\n");
 	for (; *text; text++) {
-		switch (*text) {
-		case '\n':
+		if (*text == '\n')
 			fputs("\\n", f);
-			break;
-		case '\\':
-		case '"':
-			fputc('\\', f);
-			fputc(*text, f);
-			break;
-		default:
-			fputc(!utf8 && (unsigned char)*text >= 0x80 ? '?' : *text, f);
-		}
+		else
+			fprintf(f, *text == '\\' || *text == '"' ? "\\%c" : "%c", *text);
 	}
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/text.h"
 
 static int scols_flags(unsigned int look)
 {
@@ -72,6 +73,8 @@ void table_cell(struct table *table, struct libscols_line *row, size_t column, c
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
 	va_end(ap);
+	if (text)
+		text_disarm(text, "\n");
 	if (table->failed || !text || scols_line_refer_data(row, column, text) < 0) {
 		table->failed = true;
 		free(text);

@@ -8,6 +8,7 @@
 #include <wchar.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 
 /* A terminal need not go on in the same line after its last column */
 #define COLUMNS 79
@@ -32,17 +33,15 @@ static size_t width(const char *text, size_t len)
 	return columns;
 }
 
-static void print_word(const char *text, size_t len)
+void wrap_print(size_t indent, const char *given)
 {
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		putchar((unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i]);
-}
-
-void wrap_print(size_t indent, const char *text)
-{
+	cleanup_free char *copy = strdup(given);
+	const char *text = copy;
 	size_t column = indent;
+
+	if (!copy)
+		return;
+	text_disarm(copy, "");
 
 	while (*text) {
 		size_t len = strcspn(text, " "), columns = width(text, len);
@@ -54,11 +53,36 @@ void wrap_print(size_t indent, const char *text)
 			putchar(' ');
 			column++;
 		}
-		print_word(text, len);
+		printf("%.*s", (int)len, text);
 		column += columns;
 		text += len + (text[len] == ' ');
 	}
 	putchar('\n');
+}
+
+void print_line(const char *fmt, ...)
+{
+	cleanup_free char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	if (!text)
+		return;
+	text_disarm(text, "");
+	puts(text);
+}
+
+void print_text(const char *given)
+{
+	cleanup_free char *text = strdup(given);
+
+	if (!text)
+		return;
+	text_disarm(text, "\n\t");
+	fputs(text, stdout);
 }
 
 void wrap_printf(const char *fmt, ...)
@@ -84,7 +108,6 @@ void wrap_note(size_t index, const char *text)
 
 void wrap_command(size_t indent, const char *command)
 {
-	printf("%*s-> ", (int)indent, "");
-	print_word(command, strlen(command));
-	putchar('\n');
+	printf("%*s", (int)indent, "");
+	print_line("-> %s", command);
 }

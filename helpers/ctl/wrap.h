@@ -11,12 +11,17 @@
  * wrap_print() - A paragraph on stdout, with a newline behind it
  * @indent:	The column where the cursor is, and where each further line begins
  *
- * Names and values in @text may come from elsewhere: characters that would move the cursor
- * are shown as question marks.
+ * Names and values in what all these print may come from elsewhere: see text_disarm().
  */
 void wrap_print(size_t indent, const char *text);
 
-/* The same from the first column on */
+/* A line that isn't broken; without a newline in @fmt */
+void print_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Lines as they are */
+void print_text(const char *text);
+
+/* wrap_print() from the first column on */
 void wrap_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* "note: ...", below the others and, if it is the first one, below an empty line */

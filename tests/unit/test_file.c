@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -307,14 +308,55 @@ static void test_replace_links(void)
 
 	unit_write(dir, "victim", "precious");
 	CU_ASSERT_EQUAL_FATAL(symlinkat("victim", fd, "a.new"), 0);
-	CU_ASSERT_EQUAL(file_replace_at(fd, "a", "x", 1, &err), -ELOOP);
+	CU_ASSERT_EQUAL(file_replace_at(fd, "a", "y", 1, &err), 0);
 	check_content(fd, "victim", "precious");
-	CU_ASSERT_FALSE(exists(fd, "a"));
-	/* The failure took the obstacle away */
+	check_content(fd, "a", "y");
+	/* A second name for it is the same file; a FIFO would wait for a reader */
+	CU_ASSERT_EQUAL_FATAL(linkat(fd, "victim", fd, "a.new", 0), 0);
+	CU_ASSERT_EQUAL(file_replace_at(fd, "a", "z", 1, &err), 0);
+	check_content(fd, "victim", "precious");
+	CU_ASSERT_EQUAL_FATAL(mkfifoat(fd, "a.new", 0644), 0);
+	alarm(20);
+	CU_ASSERT_EQUAL(file_replace_at(fd, "a", "w", 1, &err), 0);
+	alarm(0);
+	check_content(fd, "a", "w");
+	CU_ASSERT_EQUAL_FATAL(mkdirat(fd, "a.new", 0755), 0);
+	CU_ASSERT_EQUAL(file_replace_at(fd, "a", "x", 1, &err), -EISDIR);
+	check_content(fd, "a", "w");
+	CU_ASSERT_EQUAL_FATAL(unlinkat(fd, "a.new", AT_REMOVEDIR), 0);
+	CU_ASSERT_EQUAL_FATAL(unlinkat(fd, "a", 0), 0);
 	CU_ASSERT_EQUAL_FATAL(symlinkat("victim", fd, "a"), 0);
 	CU_ASSERT_EQUAL(file_replace_at(fd, "a", "x", 1, &err), 0);
 	check_content(fd, "a", "x");
 	check_content(fd, "victim", "precious");
+}
+
+/* Whatever has been put there in advance, and by several at once */
+static void test_publish(void)
+{
+	const char *dir = unit_tmpdir();
+	cleanup_close int fd = open_dir(dir);
+	struct err err = { "" };
+	char name[NAME_MAX + 1];
+	int i, status;
+
+	CU_ASSERT_EQUAL_FATAL(mkfifoat(fd, "a", 0644), 0);
+	CU_ASSERT_EQUAL_FATAL(mkfifoat(fd, "a.new", 0644), 0);
+	alarm(20);
+	CU_ASSERT_EQUAL(file_publish_at(fd, "a", "one", 3, &err), 0);
+	alarm(0);
+	check_content(fd, "a", "one");
+	CU_ASSERT_EQUAL(mode_of(fd, "a"), 0644);
+	for (i = 0; i < 4; i++)
+		if (!fork())
+			_exit(file_publish_at(fd, "a", "two", 3, NULL) < 0);
+	while (wait(&status) > 0)
+		CU_ASSERT_EQUAL(status, 0);
+	check_content(fd, "a", "two");
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	CU_ASSERT_EQUAL(file_publish_at(fd, name, "long", 4, &err), 0);
+	check_content(fd, name, "long");
 }
 
 static void test_replace_fails(void)
@@ -512,6 +554,7 @@ static void test_make_dir_other_owner(void)
 }
 
 static CU_TestInfo tests[] = {
+	{ "publishing where others write", test_publish },
 	{ "a file is read whole", test_read },
 	{ "a file of /proc is read whole", test_read_proc },
 	{ "no byte more than the limit", test_bounds },

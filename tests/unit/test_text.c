@@ -244,7 +244,48 @@ static void test_mend(void)
 	}
 }
 
+static void test_disarm(void)
+{
+	static const struct {
+		const char *text, *keep, *want;
+	} rows[] = {
+		{ "", "", "" },
+		{ "G\xc3\xa4st-1 \xe5\xae\xa2\xf0\x9f\x98\x80", "",
+		  "G\xc3\xa4st-1 \xe5\xae\xa2\xf0\x9f\x98\x80" },
+		{ "a\033[2Jb\nc\td\x7f", "", "a [2Jb c d " },
+		{ "a\033[2Jb\nc\td\x7f", "\n\t", "a [2Jb\nc\td " },
+		/* U+0080, U+009B, U+009F; U+00A0 is none */
+		{ "\xc2\x80\xc2\x9b"
+		  "2J\xc2\x9f\xc2\xa0",
+		  "", "?\?2J?\xc2\xa0" },
+		/* U+061C, U+200B, U+200E, U+200F, U+202A, U+202E, U+2066, U+2069 */
+		{ "\xd8\x9c\xe2\x80\x8b\xe2\x80\x8e\xe2\x80\x8f\xe2\x80\xaa\xe2\x80\xae\xe2\x81"
+		  "\xa6\xe2\x81\xa9!",
+		  "",
+		  "????????"
+		  "!" },
+		/* U+2028, U+FEFF, U+E0041; their neighbours U+2027, U+202F, U+FF00 */
+		{ "\xe2\x80\xa8\xef\xbb\xbf\xf3\xa0\x81\x81", "\n", "???" },
+		{ "\xe2\x80\xa7\xe2\x80\xaf\xef\xbc\x80", "",
+		  "\xe2\x80\xa7\xe2\x80\xaf\xef\xbc\x80" },
+		/* A terminal of 8 bits takes the bytes themselves */
+		{ "a\x9b"
+		  "2J\xe5\xae",
+		  "\n", "a?2J??" },
+		{ "\xf4\x8f\xbf\xbf", "", "\xf4\x8f\xbf\xbf" },
+	};
+	char text[64];
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		strcpy(text, rows[i].text);
+		text_disarm(text, rows[i].keep);
+		UNIT_CHECK_STR(text, rows[i].want, "row %zu", i);
+	}
+}
+
 static CU_TestInfo tests[] = {
+	{ "what would command a terminal", test_disarm },
 	{ "whole characters", test_mend },
 	{ "numbers are digits only", test_u64 },
 	{ "sizes, and absurd ones", test_kib },
