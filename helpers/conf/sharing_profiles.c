@@ -35,10 +35,13 @@ int thp_fill(const struct kfs *kfs, const struct host_view *host, struct parts *
 int ksm_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
 	     struct err *err)
 {
-	int rc;
+	bool there;
+	int rc = kfs_look(kfs, "sys/kernel/mm/ksm/run", &there, err);
 
 	(void)host;
-	if (!kfs_exists(kfs, "sys/kernel/mm/ksm/run"))
+	if (rc < 0)
+		return rc;
+	if (!there)
 		return err_set(err, ENOENT, "this kernel has no KSM");
 	rc = parts_add(parts, PART_FILE, CONFIG_DIR "/20-ksm.conf", ksm_conf, err);
 	if (rc == 0)

@@ -29,9 +29,22 @@ void kfs_close(struct kfs *kfs)
 	kfs->rootfd = -1;
 }
 
+int kfs_look(const struct kfs *kfs, const char *path, bool *there, struct err *err)
+{
+	if (faccessat(kfs->rootfd, path, F_OK, 0) == 0)
+		*there = true;
+	else if (errno == ENOENT || errno == ENOTDIR)
+		*there = false;
+	else
+		return err_sys(err, errno, "cannot look for /%s", path);
+	return 0;
+}
+
 bool kfs_exists(const struct kfs *kfs, const char *path)
 {
-	return faccessat(kfs->rootfd, path, F_OK, 0) == 0;
+	bool there;
+
+	return kfs_look(kfs, path, &there, NULL) == 0 && there;
 }
 
 int kfs_read(const struct kfs *kfs, const char *path, char *buf, size_t size, struct err *err)
@@ -153,8 +166,9 @@ int kfs_list_numbers(const struct kfs *kfs, const char *dir, const char *prefix,
 		return err_sys(err, errno, "cannot open /%s", dir);
 	d = fdopendir(fd);
 	if (!d) {
+		rc = err_sys(err, errno, "cannot list /%s", dir);
 		close(fd);
-		return err_sys(err, ENOMEM, "cannot list /%s", dir);
+		return rc;
 	}
 	while ((errno = 0, entry = readdir(d))) {
 		uint64_t value;

@@ -31,6 +31,14 @@ struct kfs {
 int kfs_open(struct kfs *kfs, const char *root, struct err *err);
 void kfs_close(struct kfs *kfs);
 
+/**
+ * kfs_look() - Is a file there?
+ * @there:	Unchanged on failure: what can't be looked for is not missing
+ * Return: 0 or -errno
+ */
+int kfs_look(const struct kfs *kfs, const char *path, bool *there, struct err *err);
+
+/* For reports, and where a file that can't be looked for is as good as none */
 bool kfs_exists(const struct kfs *kfs, const char *path);
 
 /**

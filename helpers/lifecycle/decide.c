@@ -56,6 +56,11 @@ static int check_sections(const struct config *config, const struct guest *guest
 	return rc;
 }
 
+static int keep_if_there(const struct kfs *kfs, const char *path, bool *needed, struct err *err)
+{
+	return *needed ? kfs_look(kfs, path, needed, err) : 0;
+}
+
 static int decide(const struct kfs *kfs, const struct guest *guest, struct decided *decided,
 		  struct err *err)
 {
@@ -65,8 +70,11 @@ static int decide(const struct kfs *kfs, const struct guest *guest, struct decid
 		return rc;
 	decided->needs = plan_needs_host(guest, &decided->policy);
 	/* Not worth a look at the host that takes its lock */
-	decided->needs.ksm &= kfs_exists(kfs, KSM_DIR "/run");
-	decided->needs.thp &= kfs_exists(kfs, THP_DIR "/enabled");
+	rc = keep_if_there(kfs, KSM_DIR "/run", &decided->needs.ksm, err);
+	if (rc == 0)
+		rc = keep_if_there(kfs, THP_DIR "/enabled", &decided->needs.thp, err);
+	if (rc < 0)
+		return rc;
 	return check_sections(decided->config, guest, decided->needs, err);
 }
 

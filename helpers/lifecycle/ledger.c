@@ -485,8 +485,12 @@ int ledgers_read(const struct state *state, bool clean, struct ledgers *ledgers,
 	DIR *dir;
 
 	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir)
-		return err_sys(err, errno, "cannot list /" STATE_DIR "/guests");
+	if (!dir) {
+		rc = err_sys(err, errno, "cannot list /" STATE_DIR "/guests");
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
 	while (rc == 0 && (errno = 0, entry = readdir(dir))) {
 		if (clean && is_leftover(entry->d_name))
 			remove_leftover(state, entry->d_name);

@@ -249,11 +249,15 @@ int liveness_running(const struct kfs *kfs, char ***names, size_t *n, struct err
 
 	*names = NULL;
 	*n = 0;
-	if (!dir && errno == ENOENT)
-		return 0;
-	if (!dir)
-		return err_sys(err, errno, "cannot read /" QEMU_DIR);
-	while (rc == 0 && (entry = readdir(dir))) {
+	if (!dir) {
+		if (fd < 0 && errno == ENOENT)
+			return 0;
+		rc = err_sys(err, errno, "cannot read /" QEMU_DIR);
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
+	while (rc == 0 && (errno = 0, entry = readdir(dir))) {
 		char *name = name_of_pid_file(entry->d_name);
 
 		if (name && is_listed(kfs, name))
@@ -261,6 +265,11 @@ int liveness_running(const struct kfs *kfs, char ***names, size_t *n, struct err
 		else
 			free(name);
 	}
+	/* Part of them is none: the others would be swept */
+	if (rc < 0)
+		err_set(err, -rc, "out of memory");
+	else if (errno)
+		rc = err_sys(err, errno, "cannot list /" QEMU_DIR);
 	closedir(dir);
-	return rc < 0 ? err_set(err, -rc, "out of memory") : 0;
+	return rc;
 }

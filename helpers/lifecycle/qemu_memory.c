@@ -108,7 +108,8 @@ static int each_mapping(const struct kfs *kfs, pid_t pid,
 			rc = take(&mapping, data);
 		}
 	}
-	return rc;
+	/* Half of a process is none of it */
+	return rc == 0 && ferror(f) ? -EIO : rc;
 }
 
 static int add_resident(const struct mapping *mapping, void *data)
@@ -131,7 +132,7 @@ static int read_numa_maps(const struct kfs *kfs, pid_t pid, line_filter *filter,
 		return -errno;
 	while (rc == 0 && getline(&line, &room, f) > 0)
 		rc = numa_maps_line(line, filter, memory);
-	return rc;
+	return rc == 0 && ferror(f) ? -EIO : rc;
 }
 
 int qemu_memory_mapped(const struct kfs *kfs, pid_t pid, struct qemu_memory *memory)

@@ -252,6 +252,8 @@ static int settle_all(struct settling *s, struct err *err)
 	int n = scandirat(s->dir, ".", &entries, is_visible, by_name), i, result = 0;
 
 	s->removed = false;
+	if (n < 0)
+		return err_sys(err, errno, "cannot list /" STATE_DIR "/" SHARED_DIR);
 	for (i = 0; i < n; i++) {
 		struct err why;
 		int rc = settle_entry(s, entries[i]->d_name, &why);
@@ -279,7 +281,12 @@ int shared_settle(const struct kfs *kfs, const struct state *state, const char *
 		.ledgers = ledgers,
 		.dir = dir,
 	};
-	int rc = dir < 0 ? 0 : settle_all(&s, err);
+	int rc = 0;
+
+	if (dir >= 0)
+		rc = settle_all(&s, err);
+	else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+		rc = err_sys(err, errno, "cannot open /" STATE_DIR "/" SHARED_DIR);
 
 	/* To put one back may have taken a change to another, which has a record since */
 	return rc == 0 && s.removed ? settle_all(&s, err) : rc;

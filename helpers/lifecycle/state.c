@@ -45,7 +45,8 @@ void state_close(struct state *state)
 	*state = STATE_CLOSED;
 }
 
-/* Is there nothing in a directory that @counts? */
+/* Is there nothing in a directory that @counts?  One that can't be looked into may hold
+ * anything */
 static bool is_empty(int rootfd, const char *path, bool (*counts)(const char *name))
 {
 	int fd = openat(rootfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -54,14 +55,16 @@ static bool is_empty(int rootfd, const char *path, bool (*counts)(const char *na
 	DIR *dir;
 
 	if (fd < 0)
-		return true;
+		return errno == ENOENT || errno == ENOTDIR;
 	dir = fdopendir(fd);
 	if (!dir) {
 		close(fd);
 		return false;
 	}
-	while (empty && (entry = readdir(dir)))
+	while (empty && (errno = 0, entry = readdir(dir)))
 		empty = !counts(entry->d_name);
+	if (empty && errno)
+		empty = false;
 	closedir(dir);
 	return empty;
 }
@@ -79,7 +82,8 @@ bool state_is_empty(int rootfd)
 
 bool state_has(const struct state *state, const char *uuid)
 {
-	return faccessat(state->guestsfd, uuid, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	/* What can't be looked for may be there */
+	return faccessat(state->guestsfd, uuid, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
 int state_lock(struct state *state, uint64_t deadline, struct err *err)

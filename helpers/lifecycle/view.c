@@ -55,9 +55,8 @@ int view_read(const struct kfs *kfs, struct host_view *host, struct err *err)
 		return rc;
 	n = hugepages_sizes(kfs, &sizes, err);
 	result.default_page_kib = hugepages_default_kib(kfs);
-	result.has_ksm = kfs_exists(kfs, KSM_DIR "/run");
+	rc = n < 0 ? n : kfs_look(kfs, KSM_DIR "/run", &result.has_ksm, err);
 	result.sizes = calloc((size_t)(n < 0 ? 0 : n) + 1, sizeof(*result.sizes));
-	rc = n < 0 ? n : 0;
 	if (rc == 0 && !result.sizes)
 		rc = err_set(err, ENOMEM, "out of memory");
 	for (i = 0; rc == 0 && i < n; i++) {

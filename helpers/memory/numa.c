@@ -459,13 +459,16 @@ static void read_zones(const struct kfs *kfs, struct numa *numa)
 
 int numa_read(const struct kfs *kfs, struct numa *numa, struct err *err)
 {
-	struct numa result = { .sysfs = kfs_exists(kfs, NODE_DIR "/has_memory") };
+	struct numa result = { 0 };
 	struct numa_node all = { 0 };
 	struct nodeset ids = { 0 };
 	unsigned int id;
 	int rc;
 
-	rc = read_meminfo(kfs, "proc/meminfo", &all, &result.swap_free_kib, err);
+	/* Without nodes the pools are the whole machine's: no guess */
+	rc = kfs_look(kfs, NODE_DIR "/has_memory", &result.sysfs, err);
+	if (rc == 0)
+		rc = read_meminfo(kfs, "proc/meminfo", &all, &result.swap_free_kib, err);
 	if (rc < 0)
 		return rc;
 	if (result.sysfs) {

@@ -7,10 +7,12 @@
 #include <linux/magic.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -69,32 +71,58 @@ int open_files_lease(int fd)
 /* For @ino: any file of @dev.  No file has that number */
 #define ANY_INO 0
 
-/* Does one of the links in /proc/PID/WHAT lead to the file? */
-static bool leads_there(int procfd, const char *pid, const char *what, dev_t dev, ino_t ino)
+/* Processes end while we look, and some can't be looked into: they are not it.  What else
+ * fails (no descriptor, no memory) says nothing */
+static int no_process(int errnum)
+{
+	switch (errnum) {
+	case 0:
+	case ENOENT:
+	case ESRCH:
+	case EACCES:
+	case EPERM:
+		return 0;
+	}
+	return -errnum;
+}
+
+/* Owns @fd.  NULL, with errno */
+static DIR *open_list(int fd)
+{
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	int errnum = errno;
+
+	if (!dir && fd >= 0)
+		close(fd);
+	errno = errnum;
+	return dir;
+}
+
+/* Does one of the links in /proc/PID/WHAT lead to the file?  Return: 1, 0, -errno */
+static int leads_there(int procfd, const char *pid, const char *what, dev_t dev, ino_t ino)
 {
 	char path[64];
 	struct dirent *entry;
 	bool found = false;
 	DIR *dir;
-	int fd;
+	int rc;
 
 	snprintf(path, sizeof(path), "%s/%s", pid, what);
-	fd = openat(procfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir && fd >= 0)
-		close(fd);
-	while (dir && !found && (entry = readdir(dir))) {
+	dir = open_list(openat(procfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (!dir)
+		return no_process(errno);
+	while (!found && (errno = 0, entry = readdir(dir))) {
 		struct statx st;
 
 		/* DONT_SYNC: somebody's file on a dead server must not stop us */
 		found = entry->d_name[0] != '.' &&
-			statx(fd, entry->d_name, AT_STATX_DONT_SYNC, STATX_INO, &st) == 0 &&
+			statx(dirfd(dir), entry->d_name, AT_STATX_DONT_SYNC, STATX_INO, &st) == 0 &&
 			(ino == ANY_INO || st.stx_ino == ino) &&
 			makedev(st.stx_dev_major, st.stx_dev_minor) == dev;
 	}
-	if (dir)
-		closedir(dir);
-	return found;
+	rc = found ? 1 : no_process(errno);
+	closedir(dir);
+	return rc;
 }
 
 static void name_user(const struct kfs *kfs, uint64_t pid, struct open_files_user *user)
@@ -107,31 +135,33 @@ static void name_user(const struct kfs *kfs, uint64_t pid, struct open_files_use
 		snprintf(user->comm, sizeof(user->comm), "?");
 }
 
-static bool find_by(const struct kfs *kfs, const char *what, dev_t dev, ino_t ino,
-		    struct open_files_user *user)
+static int find_by(const struct kfs *kfs, const char *what, dev_t dev, ino_t ino,
+		   struct open_files_user *user)
 {
-	int procfd = openat(kfs->rootfd, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *proc = procfd < 0 ? NULL : fdopendir(procfd);
+	DIR *proc = open_list(openat(kfs->rootfd, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	struct dirent *entry;
-	bool found = false;
-	uint64_t pid;
+	uint64_t pid = 0;
+	int rc = 0;
 
-	if (!proc && procfd >= 0)
-		close(procfd);
-	while (proc && !found && (entry = readdir(proc)))
-		found = text_to_u64(entry->d_name, &pid) == 0 &&
-			leads_there(procfd, entry->d_name, what, dev, ino);
-	if (found)
+	if (!proc)
+		return no_process(errno);
+	while (rc == 0 && (errno = 0, entry = readdir(proc)))
+		if (text_to_u64(entry->d_name, &pid) == 0)
+			rc = leads_there(dirfd(proc), entry->d_name, what, dev, ino);
+	if (rc == 0)
+		rc = -errno;
+	closedir(proc);
+	if (rc == 1)
 		name_user(kfs, pid, user);
-	if (proc)
-		closedir(proc);
-	return found;
+	return rc;
 }
 
 int open_files_find(const struct kfs *kfs, dev_t dev, ino_t ino, struct open_files_user *user)
 {
 	/* Nearly always it is a descriptor, and there are fewer of them */
-	return find_by(kfs, "fd", dev, ino, user) || find_by(kfs, "map_files", dev, ino, user);
+	int rc = find_by(kfs, "fd", dev, ino, user);
+
+	return rc ? rc : find_by(kfs, "map_files", dev, ino, user);
 }
 
 int open_files_on(const struct kfs *kfs, dev_t dev, struct open_files_user *user)

@@ -36,7 +36,7 @@ struct open_files_user {
 /**
  * open_files_find() - Look for a process that has the file open or mapped
  * @dev, @ino:	As stat() gives them
- * Return: 1 and @user, or 0.  Costs a look at each open file on the host
+ * Return: 1 and @user, 0, or -errno: it may be in use.  Costs a look at each open file on the host
  */
 int open_files_find(const struct kfs *kfs, dev_t dev, ino_t ino, struct open_files_user *user);
 

@@ -353,14 +353,18 @@ static int check_unused(void *arg, int dirfd, const char *name, const struct sta
 {
 	const struct removal *removal = arg;
 	struct open_files_user user;
-	int rc;
+	int rc, found;
 
 	if (!S_ISREG(st->st_mode))
 		return 0;
 	rc = ask(dirfd, name);
 	if (!rc)
 		return 0;
-	if (open_files_find(removal->kfs, st->st_dev, st->st_ino, &user))
+	found = open_files_find(removal->kfs, st->st_dev, st->st_ino, &user);
+	if (found < 0)
+		return err_sys(removal->err, -found, "%s/%s: cannot find out who has it open",
+			       removal->guest, name);
+	if (found)
 		return err_set(removal->err, EBUSY, "%s/%s is in use by %s (process %d)",
 			       removal->guest, name, user.comm, (int)user.pid);
 	if (rc < 0)

@@ -602,8 +602,9 @@ int config_load(int rootfd, struct config **config, struct err *err)
 
 bool config_exists(int rootfd)
 {
-	return faccessat(rootfd, CONFIG_FILE, F_OK, 0) == 0 ||
-	       faccessat(rootfd, CONFIG_DIR, F_OK, 0) == 0;
+	/* One that can't be looked for is found missing, or not, by reading it */
+	return faccessat(rootfd, CONFIG_FILE, F_OK, 0) == 0 || errno != ENOENT ||
+	       faccessat(rootfd, CONFIG_DIR, F_OK, 0) == 0 || errno != ENOENT;
 }
 
 int config_parse_buffer(const char *label, const char *buf, size_t len, struct config **config,

@@ -345,8 +345,16 @@ static int check_unused(const struct kfs *kfs, const char *path, struct err *err
 {
 	struct open_files_user user;
 	dev_t dev;
+	int rc;
 
-	if (!device_of(kfs, path, &dev) || !open_files_on(kfs, dev, &user))
+	if (!device_of(kfs, path, &dev))
+		return 0;
+	rc = open_files_on(kfs, dev, &user);
+	if (rc < 0) {
+		err_sys(err, -rc, "%s stays mounted: cannot find out who uses it", path);
+		return -EAGAIN;
+	}
+	if (rc == 0)
 		return 0;
 	return err_set(
 		err, EAGAIN,

@@ -64,6 +64,7 @@ static void test_read(void)
 	struct kfs kfs = open_root(root);
 	struct err err = { "" };
 	char buf[64];
+	bool there = false;
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
@@ -78,6 +79,14 @@ static void test_read(void)
 	CU_ASSERT_EQUAL(kfs_read(&kfs, "sys", buf, sizeof(buf), &err), -EISDIR);
 	CU_ASSERT_TRUE(kfs_exists(&kfs, "sys/x"));
 	CU_ASSERT_FALSE(kfs_exists(&kfs, "sys/none"));
+	CU_ASSERT_EQUAL(kfs_look(&kfs, "sys/x", &there, &err), 0);
+	CU_ASSERT_TRUE(there);
+	CU_ASSERT_EQUAL_FATAL(symlinkat("loop", kfs.rootfd, "loop"), 0);
+	CU_ASSERT_EQUAL(kfs_look(&kfs, "loop", &there, &err), -ELOOP);
+	UNIT_CHECK_STR(err.text, "cannot look for /loop: Too many levels of symbolic links", "no");
+	CU_ASSERT_TRUE(there);
+	CU_ASSERT_EQUAL(kfs_look(&kfs, "sys/x/y", &there, &err), 0);
+	CU_ASSERT_FALSE(there);
 	kfs_close(&kfs);
 }
 

@@ -403,7 +403,22 @@ static void test_arc(void)
 	CU_ASSERT_EQUAL(numa_arc(&node, 900), 0);
 }
 
+/* The pools would be taken for those of a machine without nodes */
+static void test_unseen_nodes(void)
+{
+	struct fake_kernel fk;
+	struct numa numa;
+	struct err err;
+
+	fake_open(&fk, "two-nodes-6.12");
+	fake_remove(&fk, NODES "has_memory");
+	CU_ASSERT_EQUAL_FATAL(symlinkat("has_memory", fk.kfs.rootfd, NODES "has_memory"), 0);
+	CU_ASSERT_EQUAL(numa_read(&fk.kfs, &numa, &err), -ELOOP);
+	fake_close(&fk);
+}
+
 static CU_TestInfo tests[] = {
+	{ "nodes that can't be looked for", test_unseen_nodes },
 	{ "sets of processors", test_cpusets },
 	{ "processors and the memory near them", test_processors },
 	{ "zones", test_zones },

@@ -56,6 +56,11 @@ static void test_open(void)
 	CU_ASSERT_TRUE(state_has(&state, UUID));
 	CU_ASSERT_FALSE(state_has(&state, "bbbbbbbb-cdaf-9455-926a-d65c16db1809"));
 	state_close(&state);
+	/* What can't be looked into may hold a guest's pages */
+	CU_ASSERT_EQUAL_FATAL(renameat(root, "run/libvirt-membacking", root, "run/x"), 0);
+	CU_ASSERT_TRUE(state_is_empty(root));
+	CU_ASSERT_EQUAL_FATAL(symlinkat("libvirt-membacking", root, "run/libvirt-membacking"), 0);
+	CU_ASSERT_FALSE(state_is_empty(root));
 	close(root);
 }
 
