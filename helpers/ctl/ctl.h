@@ -98,6 +98,7 @@ extern const struct command cmd_status;
 extern const struct command cmd_plan;
 extern const struct command cmd_reconcile;
 extern const struct command cmd_release;
+extern const struct command cmd_free;
 extern const struct command cmd_check;
 extern const struct command cmd_conf;
 extern const struct command cmd_advise;

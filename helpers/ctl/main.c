@@ -36,6 +36,7 @@ static const struct command *const commands[] = {
 	&cmd_reserve,
 	&cmd_release,
 	&cmd_reconcile,
+	&cmd_free,
 	&cmd_conf,
 	&cmd_hook,
 	&cmd_metrics,

@@ -41,6 +41,7 @@ static json_t *pool_to_json(const struct size_view *size, const struct pool_view
 				     json_put_u64(object, "surplus", pool->pool.surplus) &&
 				     json_put_u64(object, "claimed", pool->claimed) &&
 				     json_put_u64(object, "own", pool->own) &&
+				     json_put_u64(object, "kept", pool->kept) &&
 				     json_put_u64(object, "foreign",
 						  u64_sub_floor(persistent, pool->own)) &&
 				     json_put_u64(object, "idle", host_view_idle(size, pool)));

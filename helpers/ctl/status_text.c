@@ -407,10 +407,37 @@ static void print_remedies(const struct ledgers *ledgers)
 		print_damaged(&ledgers->damaged[i]);
 }
 
+/* Rare, and then worth more than a column */
+static void print_kept(const struct host_view *host)
+{
+	char kib[TEXT_KIB_SIZE];
+	size_t i, j;
+	bool any = false;
+
+	for (i = 0; i < host->n_sizes; i++) {
+		for (j = 0; j < host->sizes[i].n_pools; j++) {
+			const struct pool_view *pool = &host->sizes[i].pools[j];
+
+			if (!pool->kept)
+				continue;
+			if (!any)
+				putchar('\n');
+			any = true;
+			wrap_printf("node %u: %" PRIu64 " page%s of %s kept after release",
+				    pool->pool.node, pool->kept, pool->kept == 1 ? "" : "s",
+				    text_from_kib(host->sizes[i].page_kib, kib));
+		}
+	}
+	if (any)
+		wrap_command(0, "virt-membacking free");
+}
+
 int status_print(const struct status *status, struct err *err)
 {
 	int rc = print_nodes(&status->look.round.host, err);
 
+	if (rc == 0)
+		print_kept(&status->look.round.host);
 	if (rc == 0)
 		rc = print_stores(&status->look.round.host, err);
 	if (rc < 0)

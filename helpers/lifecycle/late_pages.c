@@ -78,7 +78,8 @@ static void add_file(struct late_files *files, const struct late_file *file)
 	struct late_file *found = find_file(files, file), *more;
 
 	if (found) {
-		found->pages = u64_max(found->pages, file->pages);
+		found->kib = u64_max(found->kib, file->kib);
+		found->page_kib = u64_max(found->page_kib, file->page_kib);
 		return;
 	}
 	if (files->n == FILES_MAX)
@@ -91,7 +92,7 @@ static void add_file(struct late_files *files, const struct late_file *file)
 }
 
 /* "7f00-7f80 rw-s 00000000 00:01 1234 /memfd:pc.ram (deleted)" */
-static bool read_mapping(const char *line, struct late_file *file, uint64_t *start, uint64_t *kib)
+static bool read_mapping(const char *line, struct late_file *file, uint64_t *start)
 {
 	uint64_t end;
 
@@ -101,28 +102,31 @@ static bool read_mapping(const char *line, struct late_file *file, uint64_t *sta
 		   &file->major, &file->minor, &file->inode) != 5 ||
 	    end < *start)
 		return false;
-	*kib = (end - *start) / 1024;
+	file->kib = (end - *start) / 1024;
 	return true;
 }
 
-/* The page size of the mapping at @start in KiB; 0: no huge pages.  Both files rise by
- * address, so @f goes on where it was */
-static uint64_t huge_page_kib(FILE *f, uint64_t start)
+/* Is the mapping at @start of huge pages, and of what size?  The kernel names the size only
+ * if one of them is in the page table.  Both files rise by address, so @f goes on where it
+ * was */
+static bool is_huge(FILE *f, uint64_t start, uint64_t *page_kib)
 {
-	uint64_t here, page_kib;
 	char line[LINE_SIZE];
 	const char *size;
+	uint64_t here;
 
+	*page_kib = 0;
 	while (f && read_line(f, line)) {
 		if (sscanf(line, "%" SCNx64, &here) != 1 || here < start)
 			continue;
+		if (here != start || !strstr(line, " huge"))
+			return false;
 		size = strstr(line, "kernelpagesize_kB=");
-		if (here == start && strstr(line, " huge") && size &&
-		    sscanf(size, "kernelpagesize_kB=%" SCNu64, &page_kib) == 1)
-			return page_kib;
-		return 0;
+		if (size)
+			sscanf(size, "kernelpagesize_kB=%" SCNu64, page_kib);
+		return true;
 	}
-	return 0;
+	return false;
 }
 
 static void note_living(struct looking *l, pid_t pid)
@@ -130,11 +134,11 @@ static void note_living(struct looking *l, pid_t pid)
 	cleanup_fclose FILE *f = open_file(l->kfs, pid, "maps");
 	struct late_file file = { 0 };
 	unsigned int lines = 0;
-	uint64_t start, kib;
+	uint64_t start;
 	char line[LINE_SIZE];
 
 	while (f && lines++ < LINES_MAX && read_line(f, line))
-		if (read_mapping(line, &file, &start, &kib))
+		if (read_mapping(line, &file, &start))
 			add_file(&l->living, &file);
 }
 
@@ -144,19 +148,16 @@ static void look_at(struct looking *l, pid_t pid)
 	cleanup_fclose FILE *sizes = NULL;
 	struct late_file file = { 0 };
 	unsigned int lines = 0;
-	uint64_t start, kib;
+	uint64_t start;
 	char line[LINE_SIZE];
 
 	while (maps && lines++ < LINES_MAX && clock_left_ms(l->deadline) && read_line(maps, line)) {
-		if (!read_mapping(line, &file, &start, &kib) || find_file(&l->living, &file))
+		if (!read_mapping(line, &file, &start) || find_file(&l->living, &file))
 			continue;
 		if (!sizes)
 			sizes = open_file(l->kfs, pid, "numa_maps");
-		file.page_kib = huge_page_kib(sizes, start);
-		if (!file.page_kib)
-			continue;
-		file.pages = kib / file.page_kib;
-		add_file(&l->late, &file);
+		if (is_huge(sizes, start, &file.page_kib))
+			add_file(&l->late, &file);
 	}
 }
 
@@ -211,8 +212,8 @@ uint64_t late_pages_of(const struct late_files *files, uint64_t page_kib)
 	size_t i;
 
 	for (i = 0; i < files->n; i++)
-		if (files->list[i].page_kib == page_kib)
-			pages = u64_add_sat(pages, files->list[i].pages);
+		if (!files->list[i].page_kib || files->list[i].page_kib == page_kib)
+			pages = u64_add_sat(pages, files->list[i].kib / page_kib);
 	return pages;
 }
 

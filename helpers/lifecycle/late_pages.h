@@ -15,14 +15,15 @@ struct kfs;
  * struct late_file - Memory like a guest's (a memfd, a file that libvirt made) that no QEMU
  * of libvirt's has mapped any more
  * @major, @minor, @inode: Which; a hundred processes may have it mapped
- * @pages:	The most that any of them has mapped of it, touched or not
+ * @page_kib:	0: unknown, since no page of it was touched
+ * @kib:	The most that any of them has mapped of it, touched or not
  */
 struct late_file {
 	unsigned int major;
 	unsigned int minor;
 	uint64_t inode;
 	uint64_t page_kib;
-	uint64_t pages;
+	uint64_t kib;
 };
 
 struct late_files {
@@ -38,7 +39,7 @@ struct late_files {
  */
 void late_pages_find(const struct kfs *kfs, struct late_files *files);
 
-/* Of one page size, on whatever node they lie */
+/* Pages of one size, on whatever node they lie.  A file of unknown size of pages counts too */
 uint64_t late_pages_of(const struct late_files *files, uint64_t page_kib);
 void late_pages_free(struct late_files *files);
 

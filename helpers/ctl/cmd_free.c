@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * virt-membacking free: huge pages that were kept after release go back.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "ctl/ctl.h"
+#include "ctl/settle.h"
+#include "ctl/wrap.h"
+#include "lifecycle/kept.h"
+
+static json_t *pool_to_json(const struct kept_pool *pool)
+{
+	json_t *object = json_object();
+
+	if (json_put_u64(object, "page_kib", pool->page_kib) &&
+	    json_put_u64(object, "node", pool->node) &&
+	    json_put_u64(object, "freed", pool->freed) && json_put_u64(object, "left", pool->left))
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+static json_t *to_json(const struct kept *kept)
+{
+	json_t *root = json_object(), *pools = json_array();
+	bool ok = pools;
+	size_t i;
+
+	for (i = 0; ok && i < kept->n; i++)
+		ok = json_array_append_new(pools, pool_to_json(&kept->pools[i])) == 0;
+	ok = json_object_set_new(root, "pools", pools) == 0 && ok;
+	if (ok)
+		return root;
+	json_decref(root);
+	return NULL;
+}
+
+static void print(const struct kept *kept)
+{
+	char kib[TEXT_KIB_SIZE];
+	size_t i;
+
+	for (i = 0; i < kept->n; i++) {
+		const struct kept_pool *pool = &kept->pools[i];
+
+		wrap_printf("node %u: %" PRIu64 " kept page%s of %s given back, %" PRIu64
+			    " still kept",
+			    pool->node, pool->freed, pool->freed == 1 ? "" : "s",
+			    text_from_kib(pool->page_kib, kib), pool->left);
+	}
+	if (!kept->n)
+		printf("no huge pages are kept\n");
+}
+
+static int read_arguments(const struct ctl *ctl, uint64_t *page_kib, uint64_t *pages,
+			  struct err *err)
+{
+	*page_kib = 0;
+	*pages = UINT64_MAX;
+	if (ctl->page_size && (text_to_kib(ctl->page_size, page_kib) < 0 || !*page_kib)) {
+		err_set(err, EINVAL, "--page-size '%.64s': expected a size such as 2M or 1G",
+			ctl->page_size);
+		return CTL_USAGE;
+	}
+	if (ctl->n_args && (text_to_u64(ctl->args[0], pages) < 0 || !*pages)) {
+		err_set(err, EINVAL, "'%.64s': expected a number of pages", ctl->args[0]);
+		return CTL_USAGE;
+	}
+	return CTL_FINE;
+}
+
+/* Return: CTL_FINDINGS where fewer could go than was asked for */
+static int report(const struct ctl *ctl, const struct kept *kept, uint64_t pages, struct err *err)
+{
+	uint64_t freed = 0, left = 0;
+	size_t i;
+
+	for (i = 0; i < kept->n; i++) {
+		freed += kept->pools[i].freed;
+		left += kept->pools[i].left;
+	}
+	if (ctl->json && ctl_print_json(to_json(kept), err) < 0)
+		return -ENOMEM;
+	if (!ctl->json)
+		print(kept);
+	return left && freed < pages ? CTL_FINDINGS : CTL_FINE;
+}
+
+static int run(struct ctl *ctl, struct err *err)
+{
+	struct settling settling;
+	struct kept kept = { 0 };
+	uint64_t page_kib, pages;
+	int rc = read_arguments(ctl, &page_kib, &pages, err);
+
+	if (rc == 0)
+		rc = ctl_need_root(ctl, "free, which changes the host", err);
+	if (rc)
+		return rc;
+	rc = settle_begin(ctl, true, &settling, err);
+	if (rc == 0)
+		rc = kept_free(&settling.round, page_kib, pages, &kept, err);
+	if (rc == 0)
+		rc = report(ctl, &kept, pages, err);
+	kept_end(&kept);
+	settle_end(&settling);
+	return rc;
+}
+
+const struct command cmd_free = {
+	.name = "free",
+	.usage = "free [N]\nfree --page-size SIZE [N]",
+	.summary = "give back huge pages that were kept after release",
+	.help = "Gives idle huge pages back to the kernel that guests left in the pools, because\n"
+		"the configuration says on_release = keep: N of them, or all. Never those of an\n"
+		"administrator, of a guest or of another program. \"status\" shows how many are\n"
+		"kept. Exit status 1 if fewer could go than was asked for.",
+	.options = CTL_JSON | CTL_ROOT | CTL_PAGE_SIZE,
+	.max_args = 1,
+	.run = run,
+};

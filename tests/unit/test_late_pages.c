@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Who keeps a guest's huge pages mapped, from processes as the kernel shows them.
+ */
+#include "lifecycle/late_pages.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "unit/fake_kernel.h"
+#include "unit/unit.h"
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+/* 64 MiB */
+#define MAP(path) "7f0000000000-7f0004000000 rw-s 00000000 00:0f 77 " path "\n"
+#define OTHER	  "560000000000-560000001000 r-xp 00000000 08:01 9 /usr/bin/x\n"
+#define HUGE	  "7f0000000000 default file=/x huge dirty=2 N0=2 kernelpagesize_kB=2048\n"
+#define UNTOUCHED "7f0000000000 default file=/x huge\n"
+#define SMALL	  "7f0000000000 default file=/x dirty=2 N0=2 kernelpagesize_kB=4\n"
+
+static void put(const struct fake_kernel *fk, pid_t pid, const char *maps, const char *numa_maps)
+{
+	fake_put_process(fk, pid, "maps", maps);
+	fake_put_process(fk, pid, "numa_maps", numa_maps);
+}
+
+static uint64_t find(const struct fake_kernel *fk, uint64_t page_kib)
+{
+	struct late_files files;
+	uint64_t pages;
+
+	late_pages_find(&fk->kfs, &files);
+	pages = late_pages_of(&files, page_kib);
+	late_pages_free(&files);
+	return pages;
+}
+
+static void test_processes(void)
+{
+	static const struct {
+		const char *maps, *numa_maps;
+		uint64_t small, large; /* pages of 2 MiB and 1 GiB */
+	} rows[] = {
+		{ OTHER MAP("/memfd:pc.ram (deleted)"), "560000000000 default\n" HUGE, 32, 0 },
+		{ OTHER MAP("/dev/hugepages/libvirt/qemu/1-web/x (deleted)"), HUGE, 32, 0 },
+		/* The kernel does not say the size of pages that were not touched */
+		{ MAP("/memfd:pc.ram (deleted)"), UNTOUCHED, 32, 0 },
+		{ MAP("/memfd:pc.ram (deleted)"), SMALL, 0, 0 },
+		{ MAP("/memfd:pc.ram (deleted)"), "", 0, 0 },
+		{ MAP("/memfd:pc.ram (deleted)"), "7f0004000000 default huge\n", 0, 0 },
+		/* Other programs' */
+		{ MAP("/anon_hugepage (deleted)"), HUGE, 0, 0 },
+		{ MAP("/dev/hugepages/rtemap_0"), HUGE, 0, 0 },
+		/* What the kernel never writes */
+		{ "7f00 /memfd:x\n-\n\n /memfd: /memfd:\n", HUGE, 0, 0 },
+		{ "8f-7f rw-s 0 0:0 1 /memfd:x\n", HUGE, 0, 0 },
+	};
+	struct fake_kernel fk;
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		fake_open(&fk, "one-node");
+		put(&fk, 4000, rows[i].maps, rows[i].numa_maps);
+		UNIT_CHECK(find(&fk, PAGE_2M) == rows[i].small, "row %zu: %" PRIu64, i,
+			   find(&fk, PAGE_2M));
+		UNIT_CHECK(find(&fk, PAGE_1G) == rows[i].large, "row %zu", i);
+		fake_close(&fk);
+	}
+}
+
+/* Several that share the memory count once, whoever has the most of it mapped */
+static void test_shared(void)
+{
+	struct fake_kernel fk;
+
+	fake_open(&fk, "one-node");
+	put(&fk, 4000, MAP("/memfd:a (deleted)"), HUGE);
+	put(&fk, 4001, MAP("/memfd:a (deleted)"), HUGE);
+	put(&fk, 4002, "7f0000000000-7f0008000000 rw-s 0 00:0f 77 /memfd:a (deleted)\n", HUGE);
+	put(&fk, 4003, "7f0000000000-7f0000200000 rw-s 0 00:0f 78 /memfd:b (deleted)\n", HUGE);
+	CU_ASSERT_EQUAL(find(&fk, PAGE_2M), 65);
+	fake_close(&fk);
+}
+
+/* What a QEMU that runs has mapped as well is not late, nor is the QEMU's own */
+static void test_living(void)
+{
+	struct fake_kernel fk;
+	pid_t qemu;
+
+	fake_open(&fk, "one-node");
+	qemu = fake_qemu(&fk, "web");
+	put(&fk, qemu, MAP("/memfd:a (deleted)"), HUGE);
+	put(&fk, 4000, MAP("/memfd:a (deleted)"), HUGE);
+	CU_ASSERT_EQUAL(find(&fk, PAGE_2M), 0);
+	fake_end(&fk, qemu);
+	unit_write(fk.root, "proc/4001/maps", "");
+	CU_ASSERT_EQUAL(find(&fk, PAGE_2M), 32);
+	fake_close(&fk);
+}
+
+static CU_TestInfo tests[] = {
+	{ "processes", test_processes },
+	{ "shared memory", test_shared },
+	{ "living guests", test_living },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_late_pages", tests);
+}
