@@ -121,7 +121,8 @@ then_prepared_or_empty() {
 }
 
 each_run "prepare while /run fills up" size=4k size=8k size=12k size=16k size=20k size=24k
-each_run "prepare while /run runs out of inodes" nr_inodes=4 nr_inodes=5 nr_inodes=6 nr_inodes=7
+each_run "prepare while /run runs out of inodes" nr_inodes=4 nr_inodes=5 nr_inodes=6 \
+	nr_inodes=7 nr_inodes=8 nr_inodes=9 nr_inodes=10 nr_inodes=11
 run_is_full
 run_is_read_only
 
