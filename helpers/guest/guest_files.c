@@ -91,7 +91,9 @@ static int find_file(const struct kfs *kfs, const struct guest_file *file, struc
 	*memory = file->memory;
 	memory->hugepages = true;
 	memory->page_kib = holder.page_kib;
-	memory->size_kib = u64_sub_floor(memory->size_kib, present_kib(kfs, file->path));
+	/* A private mapping has copies of the file's pages, which go with QEMU */
+	if (memory->shared)
+		memory->size_kib = u64_sub_floor(memory->size_kib, present_kib(kfs, file->path));
 	memory->max_kib = memory->size_kib;
 	guest->n_memory += memory->size_kib > 0;
 	return 0;

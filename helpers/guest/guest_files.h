@@ -13,7 +13,8 @@ struct kfs;
  * guest_files_find() - Which of @guest's files and extras take huge pages
  *
  * A file in a hugetlbfs becomes a backend of kind GUEST_MEMORY_NVDIMM, of as much as the file
- * hasn't yet: its pages stay with it from one start to the next.  Of extras @hugetlb is set.
+ * hasn't yet: its pages stay with it from one start to the next, if it is shared.  Of extras
+ * @hugetlb is set.
  * Looks at the table of mounts, and touches no file system but hugetlbfs.  Does nothing the
  * second time.
  * Return: 0 or -errno

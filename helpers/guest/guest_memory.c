@@ -204,6 +204,7 @@ static int add_file(const xmlNode *device, const struct layout *layout, const st
 		return err_sys(err, ENOMEM, "domain XML");
 	guest->n_files++;
 	file->memory = *memory;
+	choose_source(layout, own, &file->memory);
 	file->memory.source = GUEST_SOURCE_FILE;
 	choose_nodes(layout, own, &file->memory);
 	return 0;

@@ -44,22 +44,23 @@ static const struct {
 	{ "relative", false, 0 },
 };
 
-static struct guest *make(const char *path)
+static struct guest *make(const char *path, const char *access)
 {
 	struct guest *guest = NULL;
 	struct err err = { "" };
 	char xml[2048];
 
-	snprintf(xml, sizeof(xml),
-		 "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>g</name>"
-		 "<uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809</uuid>"
-		 "<cpu><numa><cell id='0' memory='2' unit='GiB'/></numa></cpu>"
-		 "<numatune><memnode cellid='0' mode='preferred' nodeset='1'/></numatune>"
-		 "<devices><memory model='nvdimm'><source><path>%s</path></source><target>"
-		 "<size unit='MiB'>10</size><node>0</node></target></memory></devices>"
-		 "<qemu:commandline><qemu:arg value='-mem-path'/><qemu:arg value='%s'/>"
-		 "</qemu:commandline></domain>",
-		 path, path);
+	snprintf(
+		xml, sizeof(xml),
+		"<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>g</name>"
+		"<uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809</uuid>"
+		"<cpu><numa><cell id='0' memory='2' unit='GiB'/></numa></cpu>"
+		"<numatune><memnode cellid='0' mode='preferred' nodeset='1'/></numatune>"
+		"<devices><memory model='nvdimm' access='%s'><source><path>%s</path></source><target>"
+		"<size unit='MiB'>10</size><node>0</node></target></memory></devices>"
+		"<qemu:commandline><qemu:arg value='-mem-path'/><qemu:arg value='%s'/>"
+		"</qemu:commandline></domain>",
+		access, path, path);
 	UNIT_CHECK(guest_parse(xml, strlen(xml), &guest, &err) == 0, "%s", err.text);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(guest);
 	return guest;
@@ -82,7 +83,7 @@ static void test_paths(void)
 
 	open_host(&kfs);
 	for (i = 0; i < ROWS(rows); i++) {
-		struct guest *guest = make(rows[i].path);
+		struct guest *guest = make(rows[i].path, i % 2 ? "shared" : "private");
 		const struct guest_memory *memory = &guest->memory[1];
 
 		UNIT_CHECK(guest_files_find(&kfs, guest, &err) == 0, "%s", err.text);
@@ -105,7 +106,7 @@ static void test_paths(void)
 	kfs_close(&kfs);
 }
 
-/* A file keeps its pages from one start to the next */
+/* A shared file keeps its pages from one start to the next */
 static void test_present(void)
 {
 	struct err err = { "" };
@@ -116,7 +117,12 @@ static void test_present(void)
 
 	memset(mib, 'x', sizeof(mib) - 1);
 	unit_write(dir, "dev/hugepages/part", mib);
-	guest = make("/dev/hugepages/part");
+	guest = make("/dev/hugepages/part", "private");
+	CU_ASSERT(guest_files_find(&kfs, guest, &err) == 0);
+	CU_ASSERT_FATAL(guest->n_memory == 2);
+	CU_ASSERT_EQUAL(guest->memory[1].size_kib, 10 * 1024);
+	guest_free(guest);
+	guest = make("/dev/hugepages/part", "shared");
 	CU_ASSERT(guest_files_find(&kfs, guest, &err) == 0);
 	CU_ASSERT_FATAL(guest->n_memory == 2);
 	/* The file system may need some blocks for itself */
@@ -128,7 +134,7 @@ static void test_present(void)
 static void test_no_mounts(void)
 {
 	struct err err = { "" };
-	struct guest *guest = make("/dev/hugepages/x");
+	struct guest *guest = make("/dev/hugepages/x", "shared");
 	struct kfs kfs;
 
 	CU_ASSERT_FATAL(kfs_open(&kfs, TESTS_DIR, NULL) == 0);

@@ -177,3 +177,39 @@ case_the_plan_is_what_the_start_does() {
 	guest_down planned
 	check_empty
 }
+
+# nvdimm NAME ACCESS FILE: a guest with 64 MiB of it
+nvdimm() {
+	guest_define "$1" 64 maxmemory=1024 "cells=<cell id='0' cpus='0' memory='64' unit='MiB'/>" \
+		"devices=<memory model='nvdimm' access='$2'><source><path>$3</path></source><target><size unit='MiB'>64</size><node>0</node></target></memory>"
+}
+
+# Its file takes pages by its path, whatever the guest's RAM does
+case_an_nvdimm_in_a_hugetlbfs() {
+	local file=/dev/hugepages/pmem0
+	check "a file without pages" in_ns truncate -s 64M "$file"
+	nvdimm pmem private "$file"
+	check "it starts" virsh start --paused pmem
+	check_equal "pages are made for it" "$(pool 2048 total)" 32
+	guest_down pmem
+	check "the file is removed" in_ns rm "$file"
+	check_empty
+}
+
+# Shared, the file keeps them for the next start.  They go back when it is removed
+case_a_shared_nvdimm_in_a_hugetlbfs() {
+	local file=/dev/hugepages/pmem1
+	check "a file without pages" in_ns truncate -s 64M "$file"
+	nvdimm kept shared "$file"
+	check "it starts" virsh start --paused kept
+	check_equal "pages are made for the file" "$(pool 2048 total)" 32
+	guest_down kept
+	check_equal "the file keeps them" "$(pool 2048 total)/$(pool 2048 free)" 32/0
+	check_match "plan makes no more" "$(membacking plan kept)" "nothing to do"
+	check "it starts again" virsh start --paused kept
+	check_equal "with what is there" "$(pool 2048 total)" 32
+	guest_down kept
+	check "the file is removed" in_ns rm "$file"
+	membacking reconcile >/dev/null
+	check_empty
+}
