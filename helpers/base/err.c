@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "base/err.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,4 +55,20 @@ int err_prefix(struct err *err, int rc, const char *fmt, ...)
 	snprintf(err->text + used, sizeof(err->text) - used, ": %s", old.text);
 	text_disarm(err->text, "");
 	return rc;
+}
+
+bool err_passes(int rc)
+{
+	switch (-rc) {
+	case EINTR:
+	case EAGAIN:
+	case EIO:
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case ENOSPC:
+		return true;
+	default:
+		return false;
+	}
 }

@@ -10,6 +10,8 @@
 #ifndef MEMBACKING_BASE_ERR_H
 #define MEMBACKING_BASE_ERR_H
 
+#include <stdbool.h>
+
 struct err {
 	char text[1536];
 };
@@ -39,5 +41,13 @@ int err_sys(struct err *err, int errnum, const char *fmt, ...)
  * Return: @rc
  */
 int err_prefix(struct err *err, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/**
+ * err_passes() - Does this error say something of the moment, and nothing of the object?
+ * @rc:		0 or -errno
+ *
+ * Memory, descriptors or a device that fail now: what was asked for may be there.
+ */
+bool err_passes(int rc);
 
 #endif

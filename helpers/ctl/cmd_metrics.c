@@ -198,7 +198,7 @@ static uint64_t store_promise(const struct store_view *store)
 
 static uint64_t store_mounted(const struct store_view *store)
 {
-	return store->state.mountpoint;
+	return store_is_mounted(store);
 }
 
 static uint64_t store_bad(const struct store_view *store)

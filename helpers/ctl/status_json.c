@@ -117,11 +117,8 @@ static bool put_state(json_t *object, const struct store_view *store)
 	static const struct store_state none;
 	bool waits = store->configured && !store->state.mountpoint;
 	const struct store_state *state = waits ? &none : &store->state;
-	/* Without a [store] it is that of the nearest directory above, if need be */
-	bool mounted = state->mountpoint &&
-		       (store->configured || !strcmp(state->mount.target, store->config.path));
 
-	return json_put_bool(object, "mounted", mounted) &&
+	return json_put_bool(object, "mounted", store_is_mounted(store)) &&
 	       put_text(object, "fstype", state->mount.fstype) &&
 	       put_text(object, "source", state->mount.source) &&
 	       json_put_u64(object, "capacity_kib", state->capacity_kib) &&

@@ -450,11 +450,6 @@ static int compare_ledgers(const void *a, const void *b)
 
 /* The host is in trouble, and not the ledger: nobody may be taken for a guest that
  * was promised nothing because of that */
-static bool is_passing(int rc)
-{
-	return rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE || rc == -EIO || rc == -ENOSPC;
-}
-
 static int read_one(const struct state *state, const char *uuid, struct ledgers *ledgers,
 		    struct err *err)
 {
@@ -464,7 +459,7 @@ static int read_one(const struct state *state, const char *uuid, struct ledgers 
 	/* Released between readdir() and here */
 	if (rc == -ENOENT)
 		return 0;
-	if (is_passing(rc))
+	if (err_passes(rc))
 		return err_prefix(err, rc, "the ledger in /" STATE_DIR "/guests cannot be read");
 	rc = rc < 0 ? add_damaged(ledgers, uuid, rc, err) : add_ledger(ledgers, ledger);
 	return rc < 0 ? err_set(err, -rc, "out of memory") : 0;

@@ -225,6 +225,35 @@ uint64_t store_keep_free(const struct store_view *store)
 	return amount->kib;
 }
 
+bool store_is_mounted(const struct store_view *store)
+{
+	const struct store_state *state = &store->state;
+
+	/* Without a [store] it is that of the nearest directory above, if need be */
+	return state->mountpoint &&
+	       (store->configured || !strcmp(state->mount.target, store->config.path));
+}
+
+uint64_t store_capacity(const struct store_view *store)
+{
+	uint64_t kib = store->state.capacity_kib;
+
+	/* What is there now lies below the mount */
+	if (store_wants_mount(store))
+		kib = store->config.size.percent ? 0 : store->config.size.kib;
+	return kib ? kib : UINT64_MAX;
+}
+
+uint64_t store_most(const struct store_view *store)
+{
+	uint64_t capacity = store_capacity(store);
+	const struct config_amount *keep = &store->config.keep_free;
+
+	if (capacity == UINT64_MAX)
+		return capacity;
+	return u64_sub_floor(capacity, keep->percent ? capacity / 100 * keep->percent : keep->kib);
+}
+
 uint64_t store_outstanding(const struct store_view *store, const char *except)
 {
 	uint64_t sum = 0;

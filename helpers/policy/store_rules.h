@@ -53,6 +53,15 @@ int store_verify(const struct store_view *store, struct err *err);
 /* How much of @store is to stay free, in KiB */
 uint64_t store_keep_free(const struct store_view *store);
 
+/* Is there a file system at the store's own place, and not only below it? */
+bool store_is_mounted(const struct store_view *store);
+
+/* Of the store, or of the tmpfs that will be mounted there.  KiB; UINT64_MAX: unknown */
+uint64_t store_capacity(const struct store_view *store);
+
+/* What guests can have of it if it is empty.  KiB; UINT64_MAX: unknown */
+uint64_t store_most(const struct store_view *store);
+
 /* Promised to living guests and not used yet, without @except (may be NULL).  KiB */
 uint64_t store_outstanding(const struct store_view *store, const char *except);
 

@@ -169,27 +169,61 @@ static void test_discard(void)
 	struct check_host host = a_host();
 	struct findings findings;
 
-	define(&host, "with", DISCARD);
-	define(&host, "none", NO_FILES);
-	UNIT_CHECK_STR(levels(check_guests, &host, &findings), "pass", "all well");
-	findings_free(&findings);
-	define(&host, "two words", FILES);
+	define(&host, "two words", DISCARD);
 	define(&host, "without", FILES);
-	UNIT_CHECK_STR(levels(check_guests, &host, &findings), "hint hint", "two without");
+	define(&host, "none", NO_FILES);
+	UNIT_CHECK_STR(levels(check_guests, &host, &findings), "pass", "on ext4 it is all one");
+	findings_free(&findings);
+	strcpy(store.state.mount.fstype, "xfs");
+	UNIT_CHECK_STR(levels(check_guests, &host, &findings), "hint", "on xfs it writes");
+	UNIT_CHECK(strstr(findings.list[0].message, "'two words'"), "%s", findings.list[0].message);
 	UNIT_CHECK(!findings_bad(&findings), "a hint is no finding");
 	UNIT_CHECK_STR(findings.list[0].remedy, "virsh edit 6f1c0a5e-0000-4000-8000-000000000001",
 		       "a name with a blank");
-	UNIT_CHECK_STR(findings.list[1].remedy, "virsh edit without", "a plain name");
-	findings_free(&findings);
-	store.state.in_ram = true;
-	UNIT_CHECK_STR(levels(check_guests, &host, &findings), "pass", "memory has no device");
-	findings_free(&findings);
-	store.state.in_ram = false;
-	strcpy(store.state.mount.fstype, "xfs");
-	UNIT_CHECK_STR(levels(check_guests, &host, &findings), "hint", "one with, on xfs");
-	UNIT_CHECK(strstr(findings.list[0].message, "'with'"), "%s", findings.list[0].message);
 	findings_free(&findings);
 	forget_guests(&host);
+}
+
+/* ---- guests larger than their store ---- */
+
+static void test_store_too_small(void)
+{
+	static const struct {
+		const char *what;
+		struct config_amount size, keep_free;
+		bool mounted;
+		uint64_t capacity_kib;
+		const char *levels;
+	} rows[] = {
+		{ "just fits", { 0 }, { 0 }, true, GIB, "pass" },
+		{ "one KiB short", { 0 }, { 0 }, true, GIB - 1, "fail" },
+		{ "what is kept free", { 0 }, { .kib = 1 }, true, GIB, "fail" },
+		{ "a share of it", { 0 }, { .percent = 50 }, true, 2 * GIB, "pass" },
+		{ "a larger share", { 0 }, { .percent = 51 }, true, 2 * GIB, "fail" },
+		{ "ramfs has no size", { 0 }, { 0 }, true, 0, "pass" },
+		/* What is there now lies below the mount */
+		{ "will be mounted", { .kib = GIB }, { 0 }, false, 1024, "pass" },
+		{ "will be too small", { .kib = GIB - 1 }, { 0 }, false, 100 * GIB, "fail" },
+		{ "of a device to come", { 0 }, { 0 }, false, 1024, "pass" },
+		{ "a share of memory", { .percent = 1 }, { 0 }, false, 1024, "pass" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct check_host host = a_host();
+		struct findings findings;
+
+		store.config.size = rows[i].size;
+		store.config.keep_free = rows[i].keep_free;
+		store.config.mount = MOUNT_PREPARE;
+		store.state.mountpoint = rows[i].mounted;
+		store.state.capacity_kib = rows[i].capacity_kib;
+		define(&host, "web", FILES);
+		UNIT_CHECK_STR(levels(check_guests, &host, &findings), rows[i].levels, "%s",
+			       rows[i].what);
+		findings_free(&findings);
+		forget_guests(&host);
+	}
 }
 
 /* ---- sizes of pages ---- */
@@ -905,7 +939,8 @@ static void test_guest_names(void)
 static CU_TestInfo tests[] = {
 	{ "versions that are too old for what is used", test_versions },
 	{ "versions matter to stores and Nova too", test_versions_without_guests },
-	{ "a hint about <discard/> where there is a device", test_discard },
+	{ "a hint about <discard/> where it costs something", test_discard },
+	{ "a guest larger than its store", test_store_too_small },
 	{ "definitions", test_definitions },
 	{ "pages that are not there", test_no_such_pages },
 	{ "a hint about the root file system", test_root_file_system },

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -703,6 +704,27 @@ static int work_undo(const char *dir)
 	return 0;
 }
 
+/* A process without a descriptor to spare sees nothing, and must not conclude anything */
+static int work_no_descriptors(const char *dir)
+{
+	struct rlimit all, none;
+	struct err err = { "" };
+	struct bench b;
+	int rc, fd;
+
+	EXPECT(open_bench(&b, dir, &err) && apply(&b, &err) == 0);
+	EXPECT(put_memory(&b, "3-g"));
+	fd = dup(0);
+	EXPECT(fd >= 0 && !close(fd) && !getrlimit(RLIMIT_NOFILE, &all));
+	none = (struct rlimit){ (rlim_t)fd, all.rlim_max };
+	EXPECT(!setrlimit(RLIMIT_NOFILE, &none));
+	rc = undo(&b, &err);
+	EXPECT(!setrlimit(RLIMIT_NOFILE, &all));
+	EXPECT(rc == -EAGAIN && there(&b, "libvirt/qemu/3-g"));
+	EXPECT(undo(&b, &err) == 0 && !there(&b, "libvirt/qemu/3-g"));
+	return 0;
+}
+
 /* Two names, where libvirt's locale decides */
 static int work_two_names(const char *dir)
 {
@@ -788,6 +810,7 @@ IN_CHILD(save_fails, "a ledger that can't be written")
 IN_CHILD(busy, "a store in use")
 IN_CHILD(remounted, "mounted by somebody else")
 IN_CHILD(undo, "leftovers")
+IN_CHILD(no_descriptors, "no descriptors")
 IN_CHILD(two_names, "a name of many bytes")
 IN_CHILD(implicit, "no store is configured")
 IN_CHILD(silent, "a file system that does not answer")
@@ -812,6 +835,7 @@ static CU_TestInfo tests[] = {
 	{ "a store in use", test_busy },
 	{ "mounted by somebody else", test_remounted },
 	{ "leftovers", test_undo },
+	{ "no descriptor to spare", test_no_descriptors },
 	{ "a name of many bytes", test_two_names },
 	{ "no store is configured", test_implicit },
 	{ "a file system that does not answer", test_silent },
