@@ -121,19 +121,23 @@ case_who_has_the_huge_pages() {
 	check_equal "afterwards nobody has any" "$(users '[.processes, .files, .complete]')" \
 		"[[],[],true]"
 	pool_set 2048 2
-	hold_pages 2048 2 1
+	# In there, where its processes can be seen
+	cp "$holder" "$(ns_path /run/hold-pages)"
+	in_ns /run/hold-pages 2048 2 1 >/dev/null 2>&1 &
+	check "another program has its pages" wait_for "a row" test_users '.processes | length' 1
 	check_equal "another program, what it has and what it has yet to touch" \
 		"$(users '[.processes[] | [.guest, .pages, .reserved]]')" '[[null,1,1]]'
-	kill_holders
+	in_ns pkill -KILL -x hold-pages
+	wait "$!" 2>/dev/null
 	in_ns fallocate -l 2M "$file" || not_ok "a file" "in hugetlbfs"
 	check_equal "a file that nobody has open" "$(users '[.files[] | [.path, .size_kib, .pages]]')" \
 		"[[\"$file\",2048,1]]"
 	check_match "in text" "$(membacking status --huge-page-users)" "$file +2 MiB +2 MiB +1 = 2 MiB"
-	in_ns sh -c "exec 3<$file; sleep 60" &
+	in_ns sh -c "exec 3<$file; exec sleep 7777" &
 	check "one that is open is not shown" wait_for "nothing left" test_users '.files' '[]'
-	kill "$!"
+	in_ns pkill -KILL -xf "sleep 7777"
 	wait "$!" 2>/dev/null
-	in_ns rm -f "$file"
+	in_ns rm -f "$file" /run/hold-pages
 	pool_set 2048 0
 	check_empty
 }
