@@ -251,17 +251,15 @@ static int write_new(int dirfd, const char *name, const char *buf, size_t len)
 	return rc;
 }
 
-/* @flags: of renameat2(2) */
 static int write_and_rename(int dirfd, const char *name, const char *new, const char *buf,
-			    size_t len, unsigned int flags, struct err *err)
+			    size_t len, struct err *err)
 {
 	int rc = write_new(dirfd, new, buf, len);
 
-	if (!rc && renameat2(dirfd, new, dirfd, name, flags) < 0)
+	if (!rc && renameat(dirfd, new, dirfd, name) < 0)
 		rc = -errno;
-	/* After an exchange it is the old content; if it is not there the failure
-	 * was the open's: no harm */
-	if (rc || flags)
+	/* If it is not there the failure was the open's: no harm */
+	if (rc)
 		unlinkat(dirfd, new, 0);
 	return rc ? cannot_write(err, -rc, name) : 0;
 }
@@ -278,7 +276,7 @@ int file_replace_at(int dirfd, const char *name, const char *buf, size_t len, st
 	char new[PATH_MAX];
 	int rc = new_name(new, name, err);
 
-	return rc < 0 ? rc : write_and_rename(dirfd, name, new, buf, len, 0, err);
+	return rc < 0 ? rc : write_and_rename(dirfd, name, new, buf, len, err);
 }
 
 int file_publish_at(int dirfd, const char *name, const char *buf, size_t len, struct err *err)
@@ -290,15 +288,7 @@ int file_publish_at(int dirfd, const char *name, const char *buf, size_t len, st
 	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) < 0)
 		number = (unsigned long long)getpid();
 	snprintf(new, sizeof(new), ".%.200s.%016llx.new", name, number);
-	return write_and_rename(dirfd, name, new, buf, len, 0, err);
-}
-
-int file_update_at(int dirfd, const char *name, const char *buf, size_t len, struct err *err)
-{
-	char new[PATH_MAX];
-	int rc = new_name(new, name, err);
-
-	return rc < 0 ? rc : write_and_rename(dirfd, name, new, buf, len, RENAME_EXCHANGE, err);
+	return write_and_rename(dirfd, name, new, buf, len, err);
 }
 
 /* Copies the next component of *@path to @name and steps over it.

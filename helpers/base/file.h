@@ -62,12 +62,6 @@ int file_replace_at(int dirfd, const char *name, const char *buf, size_t len, st
 int file_publish_at(int dirfd, const char *name, const char *buf, size_t len, struct err *err);
 
 /**
- * file_update_at() - file_replace_at() of a file that must exist at that moment
- * Return: also -ENOENT; nothing is created then
- */
-int file_update_at(int dirfd, const char *name, const char *buf, size_t len, struct err *err);
-
-/**
  * file_make_dir() - Open @path below @rootfd for use by root only
  *
  * Creates the missing parts with mode 0755.  Each component must be a
