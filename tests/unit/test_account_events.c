@@ -695,7 +695,32 @@ static void test_random(void)
 	close_house(&w.h);
 }
 
+/* While a guest's ledger can't be read, its pages are not taken for foreign ones: else they
+ * would stay when it ends */
+static void test_unread(void)
+{
+	char text[8192];
+	struct house h;
+
+	house_open(&h, "two-nodes-6.12", NULL);
+	fake_empty_nodes(&h.fk);
+	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 20, 20, 0 });
+	OK(&h, event_prepare, "a", XML(1, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(0)));
+	ledger_text(&h, UUID_A, text, sizeof(text));
+	fake_put(&h.fk, GUESTS UUID_A, "{");
+	fake_remove(&h.fk, STATE "pools");
+	OK(&h, event_prepare, "b", XML(2, "b", UUID_B, 300, PAGES(2, "M") ON_NODE(0)));
+	fake_put(&h.fk, GUESTS UUID_A, text);
+	OK(&h, event_release, "b", XML(2, "b", UUID_B, 300, PAGES(2, "M") ON_NODE(0)));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	OK(&h, event_release, "a", XML(1, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(0)));
+	fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0);
+	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+	close_house(&h);
+}
+
 static CU_TestInfo tests[] = {
+	{ "a ledger that can't be read", test_unread },
 	{ "random events", test_random },
 	CU_TEST_INFO_NULL,
 };

@@ -89,10 +89,48 @@ static void test_missing(void)
 	}
 }
 
+/* What a guest may be lent, and what may go: 100 pages, 60 of them free, none reserved */
+static void test_rights(void)
+{
+	static const struct {
+		uint64_t own, debt, claimed, lives_on, foreign, late, lendable, may_go;
+	} rows[] = {
+		{ 0, 0, 0, 0, 100, 0, 60, 0 },	/* all is the administrator's */
+		{ 50, 0, 0, 50, 50, 0, 60, 0 }, /* a guest lives on what was added */
+		{ 50, 0, 20, 50, 50, 0, 40, 0 },
+		{ 50, 50, 0, 0, 50, 0, 10, 50 },  /* it is gone: no guest is lent its pages */
+		{ 50, 50, 0, 0, 50, 40, 50, 10 }, /* but not what a back end keeps */
+		{ 50, 50, 0, 0, 70, 0, 30, 30 },  /* 20 of ours are missing */
+		{ 50, 20, 0, 30, 50, 0, 40, 20 },
+		{ 90, 90, 10, 0, 10, 0, 0, 50 }, /* idle ones only */
+		{ UINT64_MAX, UINT64_MAX, 0, UINT64_MAX, UINT64_MAX, UINT64_MAX, 60, 0 },
+	};
+	struct size_view size = { .page_kib = 2048 };
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		const struct pool_view pool = { .pool = { .total = 100, .free = 60 },
+						.own = rows[i].own,
+						.debt = rows[i].debt,
+						.claimed = rows[i].claimed,
+						.lives_on = rows[i].lives_on,
+						.foreign = rows[i].foreign,
+						.late = rows[i].late };
+		uint64_t lendable = host_view_lendable(&size, &pool);
+		uint64_t may_go = host_view_may_go(&size, &pool);
+
+		UNIT_CHECK(lendable == rows[i].lendable, "row %zu: lendable %llu", i,
+			   (unsigned long long)lendable);
+		UNIT_CHECK(may_go == rows[i].may_go, "row %zu: may go %llu", i,
+			   (unsigned long long)may_go);
+	}
+}
+
 static CU_TestInfo tests[] = {
 	{ "sizes and pools are found", test_find },
 	{ "idle pages", test_idle },
 	{ "missing pages", test_missing },
+	{ "lendable, and what may go", test_rights },
 	CU_TEST_INFO_NULL,
 };
 

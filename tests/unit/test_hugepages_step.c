@@ -284,6 +284,100 @@ static void test_idle_taken_meanwhile(void)
 	close_bench(&b);
 }
 
+/* What the kernel has reserved for others is not taken for idle either, nor are another
+ * guest's pages, also where a part was reserved by hand and the plan is older than that */
+static void test_idle_limit(void)
+{
+	static const struct {
+		uint64_t idle, reserved, claimed, by_hand, own;
+	} rows[] = {
+		{ 60, 70, 0, 0, 30 },	{ 60, 100, 0, 0, 60 }, { 60, 30, 40, 0, 30 },
+		{ 60, 40, 0, 0, 0 },	{ 60, 0, 70, 25, 55 }, { 60, 70, 0, 25, 55 },
+		{ 30, 40, 20, 25, 15 },
+	};
+	struct err err = { "" };
+	struct bench b;
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		struct step_share *share;
+
+		open_bench(&b);
+		fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
+		fake_set_reserved(&b.fk, PAGE_2M, rows[i].reserved);
+		b.others.claimed[0] = rows[i].claimed;
+		share = want(&b, 0, rows[i].idle, 0);
+		share->reserved = share->have = rows[i].by_hand;
+		b.step.hugepages.pages += rows[i].by_hand;
+		UNIT_CHECK(apply(&b, &err) == 0, "%zu: %s", i, err.text);
+		UNIT_CHECK(share->own == rows[i].own, "%zu: own %" PRIu64, i, share->own);
+		CU_ASSERT_EQUAL(share->have, rows[i].idle + rows[i].by_hand);
+		close_bench(&b);
+	}
+}
+
+/* ---- making room ---- */
+
+#define RECLAIM "sys/devices/system/node/node0/reclaim"
+
+/* MiB that come free at each call of reclaim.  It runs in a child: what it does is in files */
+static const uint64_t reclaim_brings[] = { 0, 1200, 4096 };
+
+static int write_and_reclaim(const struct kfs *kfs, const char *path, const char *text)
+{
+	struct fake_kernel *fk = kfs->data;
+	uint64_t n = 0;
+	char name[32];
+
+	if (strcmp(path, RECLAIM) != 0)
+		return fake_write(kfs, path, text);
+	kfs_read_u64(kfs, "fake/reclaims", &n, NULL);
+	snprintf(name, sizeof(name), "fake/reclaim-%" PRIu64, n);
+	fake_put(fk, name, text);
+	fake_put_u64(fk, "fake/reclaims", n + 1);
+	fake_set_meminfo(fk, 0, "MemFree",
+			 fake_free_kib(fk, 0) +
+				 reclaim_brings[u64_min(n, ROWS(reclaim_brings) - 1)] *
+					 KIB_PER_MIB);
+	return 0;
+}
+
+static uint64_t asked_mib(const struct bench *b, unsigned int n)
+{
+	unsigned long long kib = 0;
+	char name[32], text[64];
+
+	snprintf(name, sizeof(name), "fake/reclaim-%u", n);
+	fake_get(&b->fk, name, text, sizeof(text));
+	sscanf(text, "%lluK", &kib);
+	return kib / KIB_PER_MIB;
+}
+
+/* A poor round doubles the bite, and after a good one it is as small as at first: what is
+ * freed beyond need is another program's cache */
+static void test_bites(void)
+{
+	struct err err = { "" };
+	struct bench b;
+
+	open_bench(&b);
+	b.fk.kfs.write = write_and_reclaim;
+	fake_put(&b.fk, RECLAIM, "");
+	fake_set_meminfo(&b.fk, 0, "MemFree", 64 * KIB_PER_MIB);
+	fake_set_meminfo(&b.fk, 0, "Active(file)", 8 * KIB_PER_GIB);
+	b.step.hugepages.reclaim = true;
+	want(&b, 0, 0, 1000);
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	/* 35 % of 2000 MiB and 128 MiB beside, of which 64 are free */
+	CU_ASSERT_EQUAL(asked_mib(&b, 0), 764);
+	/* 32 pages came: 70 % of 1936 MiB and 128 MiB */
+	CU_ASSERT_EQUAL(asked_mib(&b, 1), 1483);
+	/* 600 came: 35 % of 736 MiB and 128 MiB */
+	CU_ASSERT_EQUAL(asked_mib(&b, 2), 385);
+	CU_ASSERT_EQUAL(asked_mib(&b, 3), 0);
+	close_bench(&b);
+}
+
 /* Fewer than asked on one node: the others serve the rest */
 static void test_fewer_than_asked(void)
 {
@@ -1194,6 +1288,8 @@ static CU_TestInfo tests[] = {
 	{ "idle pages need no write", test_idle_needs_no_write },
 	{ "idle pages and growth", test_idle_and_growth },
 	{ "idle pages that were taken meanwhile", test_idle_taken_meanwhile },
+	{ "the limit of idle pages", test_idle_limit },
+	{ "bites of the page cache", test_bites },
 	{ "fewer pages than asked", test_fewer_than_asked },
 	{ "too few pages", test_too_few },
 	{ "surplus pages are promoted", test_surplus_promoted },
