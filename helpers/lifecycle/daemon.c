@@ -2,22 +2,24 @@
 #include "lifecycle/daemon.h"
 
 #include <errno.h>
-#include <sys/file.h>
+#include <stdio.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "kernel/kfs.h"
 #include "lifecycle/round.h"
 #include "lifecycle/state.h"
 #include "lifecycle/sweep.h"
-#include "lifecycle/view_stores.h"
 #include "memory/hugepages.h"
 #include "memory/hugetlbfs.h"
+#include "memory/mount.h"
 #include "policy/config.h"
 #include "policy/qemu_conf.h"
 #include "policy/store_rules.h"
+#include "steps/store_step.h"
 
 static int mount_missing(const struct kfs *kfs, uint64_t page_kib, uint64_t default_kib,
 			 struct err *err)
@@ -34,13 +36,13 @@ static int mount_missing(const struct kfs *kfs, uint64_t page_kib, uint64_t defa
 	return rc;
 }
 
-static int mount_all(const struct kfs *kfs, struct err *err)
+static int mount_all(const struct kfs *kfs, uint64_t deadline, struct err *err)
 {
 	uint64_t default_kib = hugepages_default_kib(kfs);
 	cleanup_free uint64_t *sizes = NULL;
 	int n = hugepages_sizes(kfs, &sizes, err), i, result = n < 0 ? n : 0;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n && clock_left_ms(deadline); i++) {
 		struct err failure = { "" };
 		int rc = mount_missing(kfs, sizes[i], default_kib, &failure);
 
@@ -65,21 +67,19 @@ static bool managed(const struct kfs *kfs)
 	return !qemu_conf.hugetlbfs_mount;
 }
 
-/* Not the host lock, which somebody may hold for long: daemons that start at the same
- * time must only not mount twice */
-static int alone(const struct kfs *kfs, int (*work)(const struct kfs *kfs, struct err *err),
-		 struct err *err)
-{
-	struct state state = STATE_CLOSED;
-	int rc = state_open(kfs->rootfd, true, &state, err);
+/* libvirt's start waits for it: for the lock, and for all stores together */
+#define MOUNT_DEADLINE_MS 20000
 
-	if (rc < 0)
-		return rc;
-	flock(state.guestsfd, LOCK_EX);
-	rc = work(kfs, err);
-	flock(state.guestsfd, LOCK_UN);
-	state_close(&state);
-	return rc;
+typedef int mount_work(const struct kfs *kfs, uint64_t deadline, struct err *err);
+
+/* Not the host lock, which somebody may hold for long: who mounts at the same time must only
+ * not mount twice */
+static int alone(const struct kfs *kfs, mount_work *work, struct err *err)
+{
+	uint64_t deadline = clock_ms() + MOUNT_DEADLINE_MS;
+	cleanup_lock int lock = lock_take(kfs->rootfd, LOCK_MOUNTS, deadline, err);
+
+	return lock < 0 ? lock : work(kfs, deadline, err);
 }
 
 int daemon_mount_hugetlbfs(const struct kfs *kfs, struct err *err)
@@ -89,10 +89,7 @@ int daemon_mount_hugetlbfs(const struct kfs *kfs, struct err *err)
 
 /* ---- stores ---- */
 
-/* libvirt's start waits for it */
-#define MOUNT_DEADLINE_MS 20000
-
-static int mount_store(const struct store_view *store, struct err *err)
+static int mount_store(const struct store_view *store, uint64_t deadline, struct err *err)
 {
 	char options[2 * CONFIG_TEXT_SIZE];
 	struct mount_spec spec = {
@@ -104,32 +101,58 @@ static int mount_store(const struct store_view *store, struct err *err)
 	int rc;
 
 	store_mount_options(&store->config, options, sizeof(options));
-	rc = mount_make(&spec, clock_ms() + MOUNT_DEADLINE_MS, err);
-	if (rc < 0)
-		return err_prefix(err, rc, "store '%s'", store->config.name);
-	log_info("mounted store '%s' on %s", store->config.name, store->config.path);
-	return 0;
+	rc = mount_make(&spec, deadline, err);
+	if (rc == 0)
+		log_info("mounted store '%s' on %s", store->config.name, store->config.path);
+	return rc;
 }
 
-static int mount_stores(const struct kfs *kfs, struct err *err)
+/* Those with "mount = daemon" are looked at, and no other: each that does not answer costs
+ * time */
+static int mount_one(const struct kfs *kfs, const struct config_store *config,
+		     const char *memory_dir, uint64_t deadline, struct err *err)
+{
+	struct store_view store = { .config = *config, .configured = true };
+	int rc;
+
+	if (!*store.config.path)
+		snprintf(store.config.path, sizeof(store.config.path), "%s", memory_dir);
+	if (!clock_left_ms(deadline))
+		return err_set(err, ETIMEDOUT,
+			       "store '%s' was not mounted: the stores before it took all the time "
+			       "that libvirt's start waits; mount it with: mount %s",
+			       config->name, store.config.path);
+	rc = store_read_view(kfs, &store, err);
+	if (rc == 0 && store_wants_mount(&store))
+		rc = mount_store(&store, deadline, err);
+	return rc < 0 ? err_prefix(err, rc, "store '%s'", config->name) : 0;
+}
+
+static int mount_stores(const struct kfs *kfs, uint64_t deadline, struct err *err)
 {
 	cleanup_config struct config *config = NULL;
-	struct ledgers nobody = { 0 };
-	struct host_view host = { 0 };
+	const struct config_store *stores;
+	struct qemu_conf qemu_conf;
+	size_t n, i;
 	int rc = config_load(kfs->rootfd, &config, err), result = 0;
-	size_t i;
 
-	if (rc == 0)
-		rc = view_stores(kfs, config, &nobody, NULL, &host, err);
-	for (i = 0; rc == 0 && i < host.n_stores; i++) {
-		const struct store_view *store = &host.stores[i];
+	if (rc < 0)
+		return rc;
+	qemu_conf_load(kfs->rootfd, &qemu_conf);
+	n = config_stores(config, &stores);
+	for (i = 0; i < n; i++) {
+		struct err why;
 
-		if (store->config.mount == MOUNT_DAEMON && store_wants_mount(store) &&
-		    mount_store(store, err) < 0)
-			result = -EIO;
+		if (stores[i].mount != MOUNT_DAEMON)
+			continue;
+		rc = mount_one(kfs, &stores[i], qemu_conf_memory_dir(&qemu_conf), deadline, &why);
+		/* The first is the caller's to tell */
+		if (rc < 0 && result)
+			log_error("%s", why.text);
+		else if (rc < 0)
+			result = err_set(err, EIO, "%s", why.text);
 	}
-	view_stores_free(&host);
-	return rc < 0 ? rc : result;
+	return result;
 }
 
 static bool has_daemon_store(const struct kfs *kfs)

@@ -20,7 +20,7 @@ int daemon_mount_hugetlbfs(const struct kfs *kfs, struct err *err);
  * daemon_mount_stores() - The stores with "mount = daemon"
  *
  * They stay mounted.  What can't be mounted is logged, and refused to the guest that
- * needs it.
+ * needs it.  All of them have one deadline together, and the lock for mounting.
  */
 int daemon_mount_stores(const struct kfs *kfs, struct err *err);
 

@@ -176,7 +176,7 @@ int path_open(int rootfd, const char *path, int flags, struct path *found)
 const char *path_why(int errnum)
 {
 	if (errnum == ELOOP)
-		return "there is a link on the way, in a directory that others than root can "
-		       "write: refusing to follow it";
+		return "there are too many links on the way, or one in a directory that others than "
+		       "root can write: refusing to follow it";
 	return strerror(errnum);
 }

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "kernel/kfs.h"
@@ -115,8 +116,9 @@ static int write_down(struct step_ctx *ctx, const struct step_store *st, const c
 	return ctx->save_shared(ctx, &setting, err);
 }
 
-static int mount_store(struct step_ctx *ctx, const struct step_store *st, struct store_view *view,
-		       struct err *err)
+/* The lock for mounting is held */
+static int mount_missing(struct step_ctx *ctx, const struct step_store *st, struct store_view *view,
+			 struct err *err)
 {
 	struct mount_spec spec = {
 		.target = st->path,
@@ -125,8 +127,12 @@ static int mount_store(struct step_ctx *ctx, const struct step_store *st, struct
 		.options = st->options,
 	};
 	char before[sizeof(view->state.mount.identity)];
-	int rc = 0;
+	int rc = store_read_view(ctx->kfs, view, err);
 
+	/* The hook of a daemon that started, or an administrator, was quicker: that mount is not
+	 * ours */
+	if (rc < 0 || view->state.mountpoint)
+		return rc;
 	memcpy(before, view->state.mount.identity, sizeof(before));
 	if (st->unmount)
 		rc = write_down(ctx, st, before, "", err);
@@ -135,12 +141,22 @@ static int mount_store(struct step_ctx *ctx, const struct step_store *st, struct
 	if (rc == 0)
 		rc = store_read_view(ctx->kfs, view, err);
 	if (rc < 0)
-		return err_prefix(err, rc, "guest '%s': store '%s'", ctx->guest_name, st->store);
+		return rc;
 	log_info("mounted %s (%s) on %s", view->state.mount.source, view->state.mount.fstype,
 		 st->path);
 	if (st->unmount && view->state.mountpoint)
 		rc = write_down(ctx, st, before, view->state.mount.identity, err);
 	return rc;
+}
+
+static int mount_store(struct step_ctx *ctx, const struct step_store *st, struct store_view *view,
+		       struct err *err)
+{
+	cleanup_lock int lock = lock_take(ctx->kfs->rootfd, LOCK_MOUNTS, ctx->deadline, err);
+	int rc = lock < 0 ? lock : mount_missing(ctx, st, view, err);
+
+	return rc < 0 ? err_prefix(err, rc, "guest '%s': store '%s'", ctx->guest_name, st->store) :
+			0;
 }
 
 static int remove_stale(struct step_ctx *ctx, const struct step_store *st, int base,

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "kernel/kfs.h"
 #include "policy/store_rules.h"
 #include "unit/holder.h"
@@ -337,7 +338,9 @@ static bool open_bench(struct bench *b, const char *dir, struct err *err)
 {
 	memset(b, 0, sizeof(*b));
 	snprintf(b->path, sizeof(b->path), "%s/store", dir);
-	if (mkdir(b->path, 0755) < 0 || kfs_open(&b->kfs, "/", err) < 0)
+	/* The lock for mounting lies below /run */
+	if (mkdir(b->path, 0755) < 0 || mount("none", "/run", "tmpfs", 0, "mode=755") < 0 ||
+	    kfs_open(&b->kfs, "/", err) < 0)
 		return false;
 	b->node.free_kib = 64 * GIB;
 	b->host.numa.n_nodes = 1;
@@ -791,6 +794,37 @@ static int work_silent(const char *dir)
 	return 0;
 }
 
+/* The hook of a daemon that starts has the lock, and mounts */
+static int work_two_mount(const char *dir)
+{
+	struct err err = { "" };
+	struct bench b;
+	int lock, status;
+	pid_t other;
+
+	EXPECT(open_bench(&b, dir, &err));
+	lock = lock_take(b.kfs.rootfd, LOCK_MOUNTS, clock_ms() + 1000, &err);
+	EXPECT(lock >= 0);
+	other = fork();
+	if (!other) {
+		close(lock);
+		_exit(apply(&b, &err) == 0 && !b.n_written && is_mounted(&b) ? 0 : 1);
+	}
+	clock_sleep_ms(200);
+	EXPECT(waitpid(other, NULL, WNOHANG) == 0);
+	EXPECT(mount("daemon", b.path, "tmpfs", 0, NULL) == 0);
+	lock_release(&lock);
+	EXPECT(waitpid(other, &status, 0) == other && status == 0);
+	/* Not one above the other */
+	EXPECT(is_mounted(&b) && umount(b.path) == 0 && !is_mounted(&b));
+	/* Nothing is mounted without the lock */
+	lock = lock_take(b.kfs.rootfd, LOCK_MOUNTS, clock_ms() + 1000, &err);
+	b.ctx.deadline = clock_ms() + 50;
+	EXPECT(apply(&b, &err) == -ETIMEDOUT && !is_mounted(&b));
+	lock_release(&lock);
+	return 0;
+}
+
 #define IN_CHILD(name, what)                                                                       \
 	static void test_##name(void)                                                              \
 	{                                                                                          \
@@ -813,6 +847,7 @@ IN_CHILD(undo, "leftovers")
 IN_CHILD(no_descriptors, "no descriptors")
 IN_CHILD(two_names, "a name of many bytes")
 IN_CHILD(implicit, "no store is configured")
+IN_CHILD(two_mount, "two who mount")
 IN_CHILD(silent, "a file system that does not answer")
 
 static CU_TestInfo tests[] = {
@@ -838,6 +873,7 @@ static CU_TestInfo tests[] = {
 	{ "no descriptor to spare", test_no_descriptors },
 	{ "a name of many bytes", test_two_names },
 	{ "no store is configured", test_implicit },
+	{ "two who mount at the same time", test_two_mount },
 	{ "a file system that does not answer", test_silent },
 	CU_TEST_INFO_NULL,
 };
