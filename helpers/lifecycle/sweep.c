@@ -7,14 +7,33 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "kernel/kfs.h"
 #include "lifecycle/liveness.h"
 #include "lifecycle/round.h"
+#include "memory/open_files.h"
 #include "memory/store.h"
 #include "policy/store_rules.h"
+
+/* All who start a guest meanwhile wait.  What QEMU's user can make there has no end */
+#define SWEEP_MS 1000
+
+/**
+ * struct sweep - One sweep of all stores
+ * @files:	One look at who has files open, for all directories
+ * @left:	Directories that were not looked at in time
+ */
+struct sweep {
+	struct round *round;
+	uint64_t deadline;
+	struct open_files files;
+	char **running;
+	size_t n_running;
+	size_t left;
+};
 
 /* Where the guests' directories of one store lie */
 static int open_base(const struct round *round, const struct store_view *store, struct err *err)
@@ -115,14 +134,16 @@ static void note(struct round *round, const char *store, const char *name, uint6
 	text_mend(entry->why);
 }
 
-static void sweep_one(struct round *round, const struct store_view *store, int base,
+static void sweep_one(struct sweep *sweep, const struct store_view *store, int base,
 		      const char *name)
 {
+	struct round *round = sweep->round;
 	const char *path = store->config.path;
 	char text[TEXT_KIB_SIZE];
 	uint64_t kib;
 	struct err err;
-	int rc = store_remove_guest(round->kfs, base, name, &kib, &err);
+	int rc = store_sweep_guest(round->kfs, &sweep->files, sweep->deadline, base, name, &kib,
+				   &err);
 
 	if (rc > 0)
 		log_info("removed %s from %s: %s of memory of no living guest", name, path,
@@ -141,13 +162,30 @@ static void free_names(char **names, size_t n)
 	free(names);
 }
 
-static void sweep_store(struct round *round, const struct store_view *store, char **running,
-			size_t n_running)
+/* Begins anywhere: the next sweep comes to what this one did not, whatever is in its way */
+static void sweep_names(struct sweep *sweep, const struct store_view *store, int base, char **names,
+			size_t n)
+{
+	size_t first = n ? clock_ms() % n : 0, i;
+
+	for (i = 0; i < n; i++) {
+		const char *name = names[(first + i) % n];
+
+		if (is_of_living(sweep->round, sweep->running, sweep->n_running, name))
+			continue;
+		if (clock_left_ms(sweep->deadline))
+			sweep_one(sweep, store, base, name);
+		else
+			sweep->left++;
+	}
+}
+
+static void sweep_store(struct sweep *sweep, const struct store_view *store)
 {
 	struct err err;
-	cleanup_close int base = open_base(round, store, &err);
+	cleanup_close int base = open_base(sweep->round, store, &err);
 	char **names;
-	size_t n, i;
+	size_t n;
 	int rc;
 
 	if (base < 0) {
@@ -160,26 +198,29 @@ static void sweep_store(struct round *round, const struct store_view *store, cha
 		log_warning("%s", err.text);
 		return;
 	}
-	for (i = 0; i < n; i++)
-		if (!is_of_living(round, running, n_running, names[i]))
-			sweep_one(round, store, base, names[i]);
+	sweep_names(sweep, store, base, names, n);
 	free_names(names, n);
 }
 
 void sweep_stores(struct round *round)
 {
-	char **running = NULL;
-	size_t n = 0, i;
+	struct sweep sweep = { .round = round, .deadline = clock_ms() + SWEEP_MS };
 	struct err err;
+	size_t i;
 
 	/* Who can't see who runs must not sweep */
-	if (liveness_running(round->kfs, &running, &n, &err) < 0) {
+	if (liveness_running(round->kfs, &sweep.running, &sweep.n_running, &err) < 0) {
 		log_warning("the stores are not swept: %s", err.text);
-		free_names(running, n);
+		free_names(sweep.running, sweep.n_running);
 		return;
 	}
 	for (i = 0; i < round->host.n_stores; i++)
 		if (may_sweep(&round->host.stores[i]))
-			sweep_store(round, &round->host.stores[i], running, n);
-	free_names(running, n);
+			sweep_store(&sweep, &round->host.stores[i]);
+	if (sweep.left)
+		log_warning("%zu directories of no living guest are left for the next sweep: this "
+			    "one took %d ms, for which others wait",
+			    sweep.left, SWEEP_MS);
+	open_files_free(&sweep.files);
+	free_names(sweep.running, sweep.n_running);
 }

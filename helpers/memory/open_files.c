@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "kernel/kfs.h"
 
@@ -98,30 +100,51 @@ static DIR *open_list(int fd)
 	return dir;
 }
 
-/* Does one of the links in /proc/PID/WHAT lead to the file?  Return: 1, 0, -errno */
-static int leads_there(int procfd, const char *pid, const char *what, dev_t dev, ino_t ino)
+/* Someone has the file open or mapped.  Return: 0 to go on */
+typedef int visit_file(void *arg, dev_t dev, ino_t ino, pid_t pid);
+
+/* The links in /proc/PID/WHAT.  Return: what @visit returned last, -errno */
+static int each_link(int procfd, pid_t pid, const char *what, visit_file *visit, void *arg)
 {
 	char path[64];
 	struct dirent *entry;
-	bool found = false;
 	DIR *dir;
-	int rc;
+	int rc = 0;
 
-	snprintf(path, sizeof(path), "%s/%s", pid, what);
+	snprintf(path, sizeof(path), "%d/%s", (int)pid, what);
 	dir = open_list(openat(procfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	if (!dir)
 		return no_process(errno);
-	while (!found && (errno = 0, entry = readdir(dir))) {
+	while (rc == 0 && (errno = 0, entry = readdir(dir))) {
 		struct statx st;
 
 		/* DONT_SYNC: somebody's file on a dead server must not stop us */
-		found = entry->d_name[0] != '.' &&
-			statx(dirfd(dir), entry->d_name, AT_STATX_DONT_SYNC, STATX_INO, &st) == 0 &&
-			(ino == ANY_INO || st.stx_ino == ino) &&
-			makedev(st.stx_dev_major, st.stx_dev_minor) == dev;
+		if (entry->d_name[0] != '.' &&
+		    statx(dirfd(dir), entry->d_name, AT_STATX_DONT_SYNC, STATX_INO, &st) == 0)
+			rc = visit(arg, makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino,
+				   pid);
 	}
-	rc = found ? 1 : no_process(errno);
+	if (rc == 0)
+		rc = no_process(errno);
 	closedir(dir);
+	return rc;
+}
+
+static int each_process(const struct kfs *kfs, const char *what, visit_file *visit, void *arg)
+{
+	DIR *proc = open_list(openat(kfs->rootfd, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	struct dirent *entry;
+	uint64_t pid = 0;
+	int rc = 0;
+
+	if (!proc)
+		return no_process(errno);
+	while (rc == 0 && (errno = 0, entry = readdir(proc)))
+		if (text_to_u64(entry->d_name, &pid) == 0)
+			rc = each_link(dirfd(proc), (pid_t)pid, what, visit, arg);
+	if (rc == 0)
+		rc = -errno;
+	closedir(proc);
 	return rc;
 }
 
@@ -135,24 +158,28 @@ static void name_user(const struct kfs *kfs, uint64_t pid, struct open_files_use
 		snprintf(user->comm, sizeof(user->comm), "?");
 }
 
+struct wanted {
+	dev_t dev;
+	ino_t ino;
+	pid_t pid;
+};
+
+static int is_wanted(void *arg, dev_t dev, ino_t ino, pid_t pid)
+{
+	struct wanted *wanted = arg;
+
+	wanted->pid = pid;
+	return dev == wanted->dev && (wanted->ino == ANY_INO || ino == wanted->ino);
+}
+
 static int find_by(const struct kfs *kfs, const char *what, dev_t dev, ino_t ino,
 		   struct open_files_user *user)
 {
-	DIR *proc = open_list(openat(kfs->rootfd, "proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	struct dirent *entry;
-	uint64_t pid = 0;
-	int rc = 0;
+	struct wanted wanted = { .dev = dev, .ino = ino };
+	int rc = each_process(kfs, what, is_wanted, &wanted);
 
-	if (!proc)
-		return no_process(errno);
-	while (rc == 0 && (errno = 0, entry = readdir(proc)))
-		if (text_to_u64(entry->d_name, &pid) == 0)
-			rc = leads_there(dirfd(proc), entry->d_name, what, dev, ino);
-	if (rc == 0)
-		rc = -errno;
-	closedir(proc);
-	if (rc == 1)
-		name_user(kfs, pid, user);
+	if (rc > 0)
+		name_user(kfs, (uint64_t)wanted.pid, user);
 	return rc;
 }
 
@@ -167,4 +194,72 @@ int open_files_find(const struct kfs *kfs, dev_t dev, ino_t ino, struct open_fil
 int open_files_on(const struct kfs *kfs, dev_t dev, struct open_files_user *user)
 {
 	return open_files_find(kfs, dev, ANY_INO, user);
+}
+
+/* ---- one look for many files ---- */
+
+struct taking {
+	struct open_files *files;
+	uint64_t deadline;
+};
+
+static int keep(void *arg, dev_t dev, ino_t ino, pid_t pid)
+{
+	struct taking *taking = arg;
+	struct open_files *files = taking->files;
+
+	if (files->n == files->room) {
+		size_t room = files->room ? 2 * files->room : 1024;
+		struct open_file *list = reallocarray(files->list, room, sizeof(*list));
+
+		if (!list)
+			return -ENOMEM;
+		files->list = list;
+		files->room = room;
+	}
+	files->list[files->n++] = (struct open_file){ dev, ino, pid };
+	/* A process may have any number of mappings */
+	return clock_left_ms(taking->deadline) ? 0 : -ETIMEDOUT;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct open_file *x = a, *y = b;
+
+	if (x->dev != y->dev)
+		return x->dev < y->dev ? -1 : 1;
+	return (x->ino > y->ino) - (x->ino < y->ino);
+}
+
+static int take_all(const struct kfs *kfs, struct open_files *files, uint64_t deadline)
+{
+	struct taking taking = { files, deadline };
+	int rc = each_process(kfs, "fd", keep, &taking);
+
+	if (rc == 0)
+		rc = each_process(kfs, "map_files", keep, &taking);
+	files->taken = true;
+	files->rc = rc;
+	if (files->n)
+		qsort(files->list, files->n, sizeof(*files->list), compare);
+	return rc;
+}
+
+int open_files_in(const struct kfs *kfs, struct open_files *files, uint64_t deadline, dev_t dev,
+		  ino_t ino, struct open_files_user *user)
+{
+	const struct open_file key = { .dev = dev, .ino = ino }, *found;
+	int rc = files->taken ? files->rc : take_all(kfs, files, deadline);
+
+	found = files->n ? bsearch(&key, files->list, files->n, sizeof(key), compare) : NULL;
+	if (!found)
+		return rc;
+	name_user(kfs, (uint64_t)found->pid, user);
+	return 1;
+}
+
+void open_files_free(struct open_files *files)
+{
+	free(files->list);
+	*files = (struct open_files){ 0 };
 }

@@ -15,6 +15,9 @@
 #ifndef MEMBACKING_MEMORY_OPEN_FILES_H
 #define MEMBACKING_MEMORY_OPEN_FILES_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct kfs;
@@ -40,8 +43,35 @@ struct open_files_user {
  */
 int open_files_find(const struct kfs *kfs, dev_t dev, ino_t ino, struct open_files_user *user);
 
-/* The same for any file of a file system: unmounting it here does not fail while processes
- * with mounts of their own, as libvirt's QEMUs are, go on using it there */
+/**
+ * struct open_files - One look at all open and mapped files of the host, sorted
+ * @rc:	0 if all that we may see is in it
+ *
+ * For those who ask for many files: open_files_find() costs such a look for each.  Starts as
+ * all zero.
+ */
+struct open_files {
+	bool taken;
+	int rc;
+	size_t n, room;
+	struct open_file {
+		dev_t dev;
+		ino_t ino;
+		pid_t pid;
+	} * list;
+};
+
+/**
+ * open_files_in() - open_files_find() in a look that is taken at the first question
+ * @deadline:	clock_ms(), for taking it
+ * Return: also -ETIMEDOUT, -ENOMEM: not known
+ */
+int open_files_in(const struct kfs *kfs, struct open_files *files, uint64_t deadline, dev_t dev,
+		  ino_t ino, struct open_files_user *user);
+void open_files_free(struct open_files *files);
+
+/* The same as open_files_find() for any file of a file system: unmounting it here does not fail
+ * while processes with mounts of their own, as libvirt's QEMUs are, go on using it there */
 int open_files_on(const struct kfs *kfs, dev_t dev, struct open_files_user *user);
 
 #endif

@@ -308,6 +308,8 @@ struct store_use store_guest_use(int basefd, const char *name)
 
 struct removal {
 	const struct kfs *kfs;
+	struct open_files *files; /* NULL: a look for each file */
+	uint64_t deadline;
 	const char *guest;
 	uint64_t kib;
 	char foreign[STORE_NAME_SIZE]; /* the first thing that stays */
@@ -360,7 +362,9 @@ static int check_unused(void *arg, int dirfd, const char *name, const struct sta
 	rc = ask(dirfd, name);
 	if (!rc)
 		return 0;
-	found = open_files_find(removal->kfs, st->st_dev, st->st_ino, &user);
+	found = removal->files ? open_files_in(removal->kfs, removal->files, removal->deadline,
+					       st->st_dev, st->st_ino, &user) :
+				 open_files_find(removal->kfs, st->st_dev, st->st_ino, &user);
 	if (found < 0)
 		return err_sys(removal->err, -found, "%s/%s: cannot find out who has it open",
 			       removal->guest, name);
@@ -423,10 +427,16 @@ static int remove_name(int basefd, const char *name, int flags, struct err *err)
 	return 1;
 }
 
-int store_remove_guest(const struct kfs *kfs, int basefd, const char *name, uint64_t *removed_kib,
-		       struct err *err)
+int store_sweep_guest(const struct kfs *kfs, struct open_files *files, uint64_t deadline,
+		      int basefd, const char *name, uint64_t *removed_kib, struct err *err)
 {
-	struct removal removal = { .kfs = kfs, .guest = name, .err = err };
+	struct removal removal = {
+		.kfs = kfs,
+		.files = files,
+		.deadline = deadline,
+		.guest = name,
+		.err = err,
+	};
 	cleanup_close int fd = is_name(name) ? open_dir(basefd, name) : -EINVAL;
 	int rc;
 
@@ -446,6 +456,12 @@ int store_remove_guest(const struct kfs *kfs, int basefd, const char *name, uint
 	if (removed_kib)
 		*removed_kib = removal.kib;
 	return rc < 0 ? rc : remove_name(basefd, name, AT_REMOVEDIR, err);
+}
+
+int store_remove_guest(const struct kfs *kfs, int basefd, const char *name, uint64_t *removed_kib,
+		       struct err *err)
+{
+	return store_sweep_guest(kfs, NULL, 0, basefd, name, removed_kib, err);
 }
 
 /* ---- all guests ---- */

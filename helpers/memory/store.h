@@ -30,6 +30,7 @@
 
 struct err;
 struct kfs;
+struct open_files;
 
 /* NAME_MAX and its NUL */
 #define STORE_NAME_SIZE 256
@@ -117,6 +118,15 @@ struct store_use store_guest_use(int basefd, const char *name);
  */
 int store_remove_guest(const struct kfs *kfs, int basefd, const char *name, uint64_t *removed_kib,
 		       struct err *err);
+
+/**
+ * store_sweep_guest() - store_remove_guest() for one of many
+ * @files:	One look at open files for all of them
+ * @deadline:	clock_ms(), for taking it
+ * Return: also -ETIMEDOUT: not known in time who has a file open.  All stay
+ */
+int store_sweep_guest(const struct kfs *kfs, struct open_files *files, uint64_t deadline,
+		      int basefd, const char *name, uint64_t *removed_kib, struct err *err);
 
 /**
  * store_guests() - Names in BASE that look like guests' directories: ID-SHORTNAME

@@ -16,8 +16,10 @@
 #include "base/err.h"
 #include "lifecycle/round.h"
 #include "lifecycle/state.h"
+#include "memory/open_files.h"
 #include "policy/config.h"
 #include "unit/fake_kernel.h"
+#include "unit/holder.h"
 #include "unit/unit.h"
 
 #define ROWS(table)	  (sizeof(table) / sizeof((table)[0]))
@@ -503,6 +505,55 @@ static void test_planted_link(void)
 	}
 }
 
+/* One file in 2,000 directories, and a process that has it: one look at the processes serves
+ * all of them.  Compared with a look for each, in the same run */
+static void test_hard_links(void)
+{
+	enum { DIRECTORIES = 2000, PROCESSES = 500, LOOKS = 20 };
+	struct open_files_user user;
+	uint64_t begin, one_by_one, swept_ms;
+	char name[128];
+	struct scene s;
+	size_t i;
+	pid_t holder;
+	int root;
+
+	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
+	root = s.fk.kfs.rootfd;
+	for (i = 0; i < PROCESSES; i++) {
+		snprintf(name, sizeof(name), "proc/%zu/fd/x", 100000 + i);
+		fake_put(&s.fk, name, "");
+		snprintf(name, sizeof(name), "proc/%zu/map_files/x", 100000 + i);
+		fake_put(&s.fk, name, "");
+	}
+	put_memory(&s, BASE "1-g");
+	for (i = 2; i <= DIRECTORIES; i++) {
+		snprintf(name, sizeof(name), BASE "%zu-g", i);
+		CU_ASSERT_EQUAL_FATAL(mkdirat(root, name, 0755), 0);
+		strcat(name, "/pc.ram");
+		CU_ASSERT_EQUAL_FATAL(linkat(root, BASE "1-g/pc.ram", root, name, 0), 0);
+	}
+	holder = holder_start(root, BASE "1-g/pc.ram", HOLD_OPEN);
+	CU_ASSERT_FATAL(holder > 0);
+	begin = clock_ms();
+	for (i = 0; i < LOOKS; i++)
+		CU_ASSERT_EQUAL(open_files_find(&s.fk.kfs, 1, 1, &user), 0);
+	one_by_one = (clock_ms() - begin) * DIRECTORIES / LOOKS;
+	begin = clock_ms();
+	sweep(&s);
+	swept_ms = clock_ms() - begin;
+	/* All of them, in the time that one sweep has */
+	UNIT_CHECK(s.round.n_swept == DIRECTORIES && !s.round.swept[0].removed, "%zu",
+		   s.round.n_swept);
+	UNIT_CHECK(swept_ms < one_by_one / 3, "%llu ms, one by one %llu",
+		   (unsigned long long)swept_ms, (unsigned long long)one_by_one);
+	holder_end(holder);
+	for (i = 0; i < 10 && is_there(&s, BASE "2000-g"); i++)
+		sweep(&s);
+	CU_ASSERT_FALSE(is_there(&s, BASE "2000-g"));
+	close_scene(&s);
+}
+
 static CU_TestInfo tests[] = {
 	{ "of the dead", test_dead },
 	{ "guests with a ledger", test_by_ledger },
@@ -519,6 +570,7 @@ static CU_TestInfo tests[] = {
 	{ "a store that is not in use", test_not_in_use },
 	{ "who runs can't be seen", test_blind },
 	{ "a link of QEMU's user", test_planted_link },
+	{ "one file in 2,000 directories", test_hard_links },
 	CU_TEST_INFO_NULL,
 };
 
