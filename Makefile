@@ -160,8 +160,12 @@ fuzz: $(fuzz_tests)
 
 # ---- everything, on a real host ----
 
-.PHONY: demo test storm bench
+.PHONY: demo test storm bench faults-long
 demo test storm bench: export BUILD := $(abspath $(BUILD))
+
+# Each error at each system call: hours
+faults-long: all
+	$(Q)FAULTS_LONG=yes tests/faults/run $(BUILD)
 
 demo:
 	$(Q)packaging/install-deps demo
