@@ -331,10 +331,11 @@ static const struct mount_info *walk(const struct candidates *c)
 static int find(const struct kfs *kfs, const char *path, struct mount_info *info,
 		struct found *found, struct err *err)
 {
-	struct candidates c = { .path = found->path.name };
+	struct candidates c = { 0 };
 	const struct mount_info *best;
 	int rc = resolve(kfs, path, found, err);
 
+	c.path = found->path.name;
 	if (rc == 0)
 		rc = mount_for_each(kfs, keep_candidate, &c, err);
 	best = walk(&c);
