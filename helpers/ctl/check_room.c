@@ -7,11 +7,13 @@
  * supply side is an upper bound, so what is found is found for certain, as far as nobody
  * frees memory.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "base/err.h"
 #include "ctl/check.h"
+#include "policy/plan.h"
 #include "policy/supply.h"
 
 /* Stands for all nodes */
@@ -179,11 +181,56 @@ static void check_size(const struct check_host *host, uint64_t page_kib, struct 
 		check_node(host, page_kib, ANY_NODE, findings);
 }
 
+/* Sizes and mounts that are missing are found by check_mounts() */
+static bool has_all_sizes(const struct check_host *host, const struct guest *guest)
+{
+	const struct host_view *view = host->view;
+	size_t i;
+
+	for (i = 0; i < guest->n_memory; i++) {
+		const struct guest_memory *memory = &guest->memory[i];
+		uint64_t page_kib = host_view_page_kib(view, memory);
+
+		if (memory->hugepages && !host_view_size(view, page_kib))
+			return false;
+		if (memory->hugepages && view->hugetlbfs.final &&
+		    !host_view_hugetlbfs(view, page_kib))
+			return false;
+	}
+	return true;
+}
+
+/* Nodes that are not there, or have no such memory: a start is refused whatever is free */
+static void check_nodes(const struct check_host *host, const struct libvirt_guest *known,
+			struct findings *findings)
+{
+	struct guest_policy policy;
+	struct plan plan = { 0 };
+	struct err err;
+	int rc;
+
+	if (!known->guest || !guest_asks_for_hugepages(known->guest) ||
+	    !check_wants(host, known->name, known->guest->uuid) ||
+	    !has_all_sizes(host, known->guest) ||
+	    config_for_guest(host->config, known->guest, &policy, &err) < 0)
+		return;
+	rc = plan_make_pages(known->guest, host->view, &policy, &plan, &err);
+	if (rc == 0)
+		plan_free(&plan);
+	if (rc != -ENODEV)
+		return;
+	finding_add(findings, FINDING_FAIL, "%s", err.text);
+	finding_remedy(findings, "virsh edit %s", finding_guest(known->name, known->guest->uuid));
+}
+
 void check_room(const struct check_host *host, struct findings *findings)
 {
 	size_t before = findings->n, i;
 	uint64_t pages = 0;
 
+	for (i = 0; i < host->libvirt.n; i++)
+		if (!host->runs[i])
+			check_nodes(host, &host->libvirt.guests[i], findings);
 	if (!host->has_fragmentation)
 		return;
 	for (i = 0; i < host->view->n_sizes; i++) {
