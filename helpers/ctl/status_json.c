@@ -62,14 +62,22 @@ static json_t *pools_to_json(const struct host_view *host, unsigned int node)
 	return if_ok(array, ok);
 }
 
+/* Without swap: cache, what the kernel can give back, and ZFS */
+static uint64_t reclaimable(const struct host_view *host, const struct numa_node *node)
+{
+	return u64_add_sat(node->reclaimable_kib, numa_arc(node, host_view_pooled(host, node->id)));
+}
+
 static json_t *node_to_json(const struct host_view *host, const struct numa_node *node)
 {
 	json_t *object = json_object();
 
-	return if_ok(object, json_put_u64(object, "id", node->id) &&
-				     json_put_u64(object, "total_kib", node->total_kib) &&
-				     json_put_u64(object, "free_kib", node->free_kib) &&
-				     put(object, "pools", pools_to_json(host, node->id)));
+	return if_ok(object,
+		     json_put_u64(object, "id", node->id) &&
+			     json_put_u64(object, "total_kib", node->total_kib) &&
+			     json_put_u64(object, "free_kib", node->free_kib) &&
+			     json_put_u64(object, "reclaimable_kib", reclaimable(host, node)) &&
+			     put(object, "pools", pools_to_json(host, node->id)));
 }
 
 static json_t *nodes_to_json(const struct host_view *host)

@@ -172,6 +172,16 @@ static void print_ksm(const struct status *status)
 	putchar('\n');
 }
 
+/* What looks used, and is free for guests */
+static void print_zfs(const struct host_view *host)
+{
+	char kib[TEXT_KIB_SIZE];
+
+	if (host->numa.arc_kib)
+		printf("ZFS: could give back %s of its cache (ARC)\n",
+		       text_from_kib(host->numa.arc_kib, kib));
+}
+
 static void print_thp(const struct status *status)
 {
 	const struct thp *thp = &status->thp;
@@ -445,6 +455,7 @@ int status_print(const struct status *status, struct err *err)
 	putchar('\n');
 	print_ksm(status);
 	print_thp(status);
+	print_zfs(&status->look.round.host);
 	putchar('\n');
 	rc = print_guests(&status->look.round.ledgers, err);
 	if (rc == 0)
