@@ -12,6 +12,7 @@
 #include "guest/guest.h"
 #include "kernel/kfs.h"
 #include "lifecycle/ledger.h"
+#include "memory/hugetlbfs.h"
 #include "policy/store_rules.h"
 #include "steps/store_step.h"
 
@@ -169,12 +170,15 @@ static int read_all(const struct kfs *kfs, const struct guest *guest, struct hos
 		    struct err *err)
 {
 	const char *dir = qemu_conf_memory_dir(&host->qemu_conf);
+	struct hugetlbfs_fs fs;
 	size_t i;
 
 	for (i = 0; i < host->n_stores; i++) {
 		struct store_view *store = &host->stores[i];
 		struct err why;
 		int rc = store_read_view(kfs, store, &why);
+
+		store->hugetlbfs = store->in_use && hugetlbfs_at(kfs, dir, 0, &fs) > 0;
 
 		if (rc == 0)
 			rc = find_elsewhere(kfs, store, dir, &why);

@@ -88,6 +88,7 @@ struct store_promise {
  *		mounted below @config.path
  * @stale_kib:	Held by what an earlier guest left in the directory that the guest in
  *		question will have: gone before it starts
+ * @hugetlbfs:	@in_use, and memory_backing_dir lies on a hugetlbfs
  * @wrong_source: It is mounted from something else than @config.source
  */
 struct store_view {
@@ -98,6 +99,7 @@ struct store_view {
 	char unreadable[256];
 	bool elsewhere;
 	uint64_t stale_kib;
+	bool hugetlbfs;
 	bool wrong_source;
 	size_t n_promises;
 	struct store_promise *promises;

@@ -174,7 +174,8 @@ static int verify_mount(const struct store_view *store, struct err *err)
 
 bool store_is_hugetlbfs(const struct store_view *store)
 {
-	return (store->state.present && !strcmp(store->state.mount.fstype, "hugetlbfs")) ||
+	return store->hugetlbfs ||
+	       (store->state.present && !strcmp(store->state.mount.fstype, "hugetlbfs")) ||
 	       (store->configured && !strcmp(store->config.fstype, "hugetlbfs"));
 }
 
