@@ -150,16 +150,18 @@ static bool lies_in(const char *path, const char *dir)
 	return !strncmp(path, dir, len) && (len == 1 || path[len] == '/' || path[len] == '\0');
 }
 
-int hugetlbfs_at(const struct kfs *kfs, const char *dir, uint64_t default_kib,
-		 struct hugetlbfs_fs *fs)
+/* By the table of mounts alone: a file system whose server is gone would never answer.
+ * @mute: Result: it may lie on such a one */
+static int find_at(const struct kfs *kfs, const char *dir, uint64_t default_kib,
+		   struct hugetlbfs_fs *fs, bool *mute)
 {
 	cleanup_fclose FILE *f = kfs_stream(kfs, "proc/mounts");
 	struct mntent entry;
 	char line[4096];
-	struct statfs st;
 	size_t best = 0;
 	int rc = 0;
 
+	*mute = true;
 	if (!f)
 		return -errno;
 	/* The longest name, and of two mounts at one place the later one */
@@ -167,16 +169,30 @@ int hugetlbfs_at(const struct kfs *kfs, const char *dir, uint64_t default_kib,
 		if (!lies_in(dir, entry.mnt_dir) || strlen(entry.mnt_dir) < best)
 			continue;
 		best = strlen(entry.mnt_dir);
+		*mute = mount_is_shared_type(entry.mnt_type);
 		rc = !strcmp(entry.mnt_type, "hugetlbfs");
 		if (rc)
 			fill(kfs, dir, entry.mnt_opts, default_kib, fs);
 	}
-	/* By a link */
-	if (!rc && ask(kfs, dir, &st)) {
-		fill(kfs, dir, "", (uint64_t)st.f_bsize / 1024, fs);
-		rc = 1;
-	}
 	return rc;
+}
+
+int hugetlbfs_at(const struct kfs *kfs, const char *dir, uint64_t default_kib,
+		 struct hugetlbfs_fs *fs)
+{
+	char target[HUGETLBFS_DIR_SIZE];
+	bool mute;
+	int rc = find_at(kfs, dir, default_kib, fs, &mute);
+	ssize_t n;
+
+	if (rc || mute || *dir != '/' || !dir[1])
+		return rc;
+	/* A link in place of the directory */
+	n = readlinkat(kfs->rootfd, dir + 1, target, sizeof(target) - 1);
+	if (n <= 0 || *target != '/')
+		return 0;
+	target[n] = '\0';
+	return find_at(kfs, target, default_kib, fs, &mute);
 }
 
 /* "1G", "2M", "64K": short and without a blank */

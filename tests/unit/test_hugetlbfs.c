@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "kernel/kfs.h"
@@ -156,6 +157,9 @@ static void test_list(void)
 	CU_ASSERT_EQUAL(hugetlbfs_at(&kfs, "/dev/hugepages1G", K2M, &fs), 0);
 	CU_ASSERT_EQUAL(hugetlbfs_at(&kfs, "/over", K2M, &fs), 0);
 	CU_ASSERT_EQUAL(hugetlbfs_at(&kfs, "/", K2M, &fs), 0);
+	CU_ASSERT_EQUAL(symlinkat("/dev/hugepages", kfs.rootfd, "link"), 0);
+	CU_ASSERT_EQUAL(hugetlbfs_at(&kfs, "/link", K2M, &fs), 1);
+	CU_ASSERT_STRING_EQUAL(fs.dir, "/dev/hugepages");
 	kfs_close(&kfs);
 }
 
