@@ -72,7 +72,7 @@ static int settle_old(struct round *round, const struct guest *guest, struct led
 	size_t i;
 	int rc = round_settle(round, old, UNDO_RELEASE, err);
 
-	if (rc == -EAGAIN) {
+	if (round_waits(rc)) {
 		log_info("%s", err->text);
 		*debt = old->list;
 		old->list = (struct step_list){ 0 };

@@ -33,7 +33,7 @@ static int settle(struct round *round, const struct ledger *ledger, bool force,
 	int rc = round_settle_guest(round, ledger, force, err);
 
 	settled->complete = rc == 0;
-	if (rc != -EAGAIN)
+	if (!round_waits(rc))
 		return rc;
 	snprintf(settled->why, sizeof(settled->why), "%.*s", (int)sizeof(settled->why) - 1,
 		 err->text);

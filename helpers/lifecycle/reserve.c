@@ -253,7 +253,7 @@ static int settle_leftover(struct reservation *r, struct ledger **own, struct er
 	struct round *round = r->round;
 	int rc = round_settle(round, *own, UNDO_RELEASE, err);
 
-	if (rc == -EAGAIN) {
+	if (round_waits(rc)) {
 		log_info("%s", err->text);
 		return 0;
 	}

@@ -12,6 +12,8 @@
 #ifndef MEMBACKING_LIFECYCLE_ROUND_H
 #define MEMBACKING_LIFECYCLE_ROUND_H
 
+#include <errno.h>
+
 #include "lifecycle/accounts.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/state.h"
@@ -19,6 +21,13 @@
 #include "policy/config.h"
 #include "policy/host_view.h"
 #include "steps/steps.h"
+
+/* What could not be given back now is given back by a later operation: it is in use for
+ * the moment (-EAGAIN), or its file system does not answer */
+static inline bool round_waits(int rc)
+{
+	return rc == -EAGAIN || rc == -ETIMEDOUT;
+}
 
 /**
  * struct settled - One guest that was not alive

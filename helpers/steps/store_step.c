@@ -273,7 +273,7 @@ static int remove_leftovers(const struct kfs *kfs, const struct step_store *st, 
 	int result = 0;
 
 	if (store_answers(kfs, st->dir, err) < 0)
-		return -EAGAIN;
+		return -ETIMEDOUT;
 	base = store_open_base(kfs, st->dir, st->below, false, err);
 	/* Not mounted any more, or never made */
 	if (base == -ENOENT)

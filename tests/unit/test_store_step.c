@@ -786,7 +786,7 @@ static int work_silent(const char *dir)
 	EXPECT(apply(&b, &err) == 0 && put_memory(&b, "3-g"));
 	if (!own_disk_silent(silent, b.path))
 		return NO_OWN_DISK;
-	EXPECT(undo(&b, &err) == -EAGAIN && says(&err, "does not answer"));
+	EXPECT(undo(&b, &err) == -ETIMEDOUT && says(&err, "does not answer"));
 	EXPECT(restore(&b, 1, &err) == -EAGAIN && says(&err, "umount -l"));
 	EXPECT(!umount2(b.path, MNT_DETACH) && !close(silent) && there(&b, "libvirt/qemu/3-g"));
 	EXPECT(undo(&b, &err) == 0 && !there(&b, "libvirt/qemu/3-g"));
