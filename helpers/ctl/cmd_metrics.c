@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -24,6 +25,7 @@
 #include "ctl/store_text.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/state.h"
+#include "memory/path.h"
 #include "policy/store_rules.h"
 
 #define END                                                                                        \
@@ -437,6 +439,18 @@ static void put_all(FILE *f, const struct status *status)
 	put_ledgers(f, &round->ledgers);
 }
 
+/* Root may be told to write below another user's directory: no link of his is followed */
+static int open_directory(const char *path)
+{
+	cleanup_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char here[PATH_MAX] = "", all[2 * PATH_MAX];
+
+	if (*path != '/' && !getcwd(here, sizeof(here)))
+		return -errno;
+	snprintf(all, sizeof(all), "%s/%s", here, path);
+	return path_open(root, all, O_RDONLY | O_DIRECTORY | O_NONBLOCK, NULL);
+}
+
 /* Whole or not at all: the collector may read at any moment.  It leaves names alone
  * that do not end in ".prom", as that of the file while it is written */
 static int replace(const char *file, const char *text, size_t len, struct err *err)
@@ -453,9 +467,10 @@ static int replace(const char *file, const char *text, size_t len, struct err *e
 	/* "FILE" is in "."; of "/FILE" the slash is the directory */
 	if (slash)
 		*slash = '\0';
-	dir = open(!slash ? "." : *path ? path : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = open_directory(!slash ? "." : *path ? path : "/");
 	if (dir < 0)
-		return err_sys(err, errno, "cannot open the directory of '%.512s'", file);
+		return err_set(err, -dir, "cannot open the directory of '%.512s': %s", file,
+			       path_why(-dir));
 	rc = file_publish_at(dir, name, text, len, err);
 	return err_prefix(err, rc, "'%.512s'", file);
 }

@@ -5,10 +5,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/cleanup.h"
 #include "base/text.h"
 #include "guest/guest.h"
 #include "kernel/kfs.h"
 #include "memory/mount.h"
+#include "memory/path.h"
 
 /**
  * struct holder - The mount that holds @path
@@ -68,13 +70,14 @@ static int find_holder(const struct kfs *kfs, const char *path, struct holder *h
 	return *path == '/' ? mount_for_each(kfs, look_at, holder, err) : 0;
 }
 
-/* What the file has already, of an earlier start or made by hand */
+/* What the file has already, of an earlier start or made by hand.  QEMU's user has
+ * directories in a hugetlbfs, and can put links there */
 static uint64_t present_kib(const struct kfs *kfs, const char *path)
 {
+	cleanup_close int fd = path_open(kfs->rootfd, path, O_PATH | O_NOFOLLOW, NULL);
 	struct stat st;
 
-	if (!path[1] || fstatat(kfs->rootfd, path + 1, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !S_ISREG(st.st_mode))
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return 0;
 	return (uint64_t)st.st_blocks / 2;
 }

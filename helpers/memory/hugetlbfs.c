@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "kernel/kfs.h"
 #include "memory/mount.h"
+#include "memory/path.h"
 
 /* No device is waited for */
 #define MOUNT_MS 10000
@@ -94,7 +95,7 @@ bool hugetlbfs_known(const struct kfs *kfs, uint64_t page_kib, uint64_t default_
 /* What the file system says of itself.  In a captured host another one lies there */
 static bool ask(const struct kfs *kfs, const char *dir, struct statfs *st)
 {
-	cleanup_close int fd = openat(kfs->rootfd, dir[1] ? dir + 1 : ".", O_PATH | O_CLOEXEC);
+	cleanup_close int fd = path_open(kfs->rootfd, dir, O_PATH, NULL);
 
 	return *dir == '/' && fd >= 0 && fstatfs(fd, st) == 0 && st->f_type == HUGETLBFS_MAGIC;
 }

@@ -675,24 +675,33 @@ int mount_remove(const struct kfs *kfs, const char *target, const char *identity
 /* ---- sources and types ---- */
 
 /* An image file as the source is mounted through a loop device */
-static bool is_behind_loop(const struct stat *file, const char *device)
+static bool is_behind_loop(const struct stat *file, int device)
 {
-	cleanup_close int fd = open(device, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	cleanup_close int fd = -1;
 	struct loop_info64 info;
+	char self[48];
 
+	/* What was looked at, and not what the name leads to by now */
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", device);
+	fd = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	return fd >= 0 && ioctl(fd, LOOP_GET_STATUS64, &info) == 0 &&
 	       info.lo_device == file->st_dev && info.lo_inode == file->st_ino;
 }
 
+/* A user who mounts a FUSE names its source as he likes: no link of his is followed */
 static bool same_file(const char *wanted, const char *actual)
 {
+	cleanup_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_close int wantedfd = path_open(root, wanted, O_PATH, NULL);
+	cleanup_close int actualfd = path_open(root, actual, O_PATH, NULL);
 	struct stat w, a;
 
-	if (stat(wanted, &w) < 0 || stat(actual, &a) < 0 || !S_ISBLK(a.st_mode))
+	if (wantedfd < 0 || actualfd < 0 || fstat(wantedfd, &w) < 0 || fstat(actualfd, &a) < 0 ||
+	    !S_ISBLK(a.st_mode))
 		return false;
 	if (S_ISBLK(w.st_mode))
 		return w.st_rdev == a.st_rdev;
-	return S_ISREG(w.st_mode) && major(a.st_rdev) == LOOP_MAJOR && is_behind_loop(&w, actual);
+	return S_ISREG(w.st_mode) && major(a.st_rdev) == LOOP_MAJOR && is_behind_loop(&w, actualfd);
 }
 
 /* "host:/export" and "host:/export/" */
@@ -717,6 +726,14 @@ static int label_work(void *arg)
 	return device && same_file(device, job->spec->target) ? 0 : -ENODEV;
 }
 
+/* The image may lie on a server that is gone */
+static int file_work(void *arg)
+{
+	const struct job *job = arg;
+
+	return same_file(job->spec->source, job->spec->target) ? 0 : -ENODEV;
+}
+
 bool mount_source_is(const char *wanted, const char *actual)
 {
 	const struct mount_spec spec = { .source = wanted, .target = actual };
@@ -725,7 +742,8 @@ bool mount_source_is(const char *wanted, const char *actual)
 	if (same_name(wanted, actual))
 		return true;
 	if (*wanted == '/')
-		return same_file(wanted, actual);
+		return *actual == '/' &&
+		       in_child(file_work, &job, clock_ms() + LABEL_MS, NULL) == 0;
 	if (load(NULL) < 0 || !lib.mnt_tag_is_valid(wanted))
 		return false;
 	return in_child(label_work, &job, clock_ms() + LABEL_MS, NULL) == 0;

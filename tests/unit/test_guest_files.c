@@ -4,8 +4,11 @@
  */
 #include "guest/guest_files.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/text.h"
@@ -106,6 +109,22 @@ static void test_paths(void)
 	kfs_close(&kfs);
 }
 
+/* "open" is a directory below the hugetlbfs, in which "away" is a link */
+static void count_through(const struct kfs *kfs, mode_t mode, uint64_t most)
+{
+	struct guest *guest = make("/dev/hugepages/open/away/part", "shared");
+	struct err err = { "" };
+
+	if (mkdirat(kfs->rootfd, "dev/hugepages/open", 0755) == 0)
+		CU_ASSERT(symlinkat("/dev/hugepages", kfs->rootfd, "dev/hugepages/open/away") == 0);
+	CU_ASSERT(fchmodat(kfs->rootfd, "dev/hugepages/open", mode, 0) == 0);
+	CU_ASSERT(guest_files_find(kfs, guest, &err) == 0);
+	CU_ASSERT_FATAL(guest->n_memory == 2);
+	UNIT_CHECK(guest->memory[1].size_kib <= most && guest->memory[1].size_kib > most - 1024,
+		   "%o: %llu", mode, (unsigned long long)guest->memory[1].size_kib);
+	guest_free(guest);
+}
+
 /* A shared file keeps its pages from one start to the next */
 static void test_present(void)
 {
@@ -128,6 +147,9 @@ static void test_present(void)
 	/* The file system may need some blocks for itself */
 	CU_ASSERT(guest->memory[1].size_kib <= 9 * 1024 && guest->memory[1].size_kib > 8 * 1024);
 	guest_free(guest);
+	/* A link that others can put there does not lead to it; root's does */
+	count_through(&kfs, 0777, 10 * 1024);
+	count_through(&kfs, 0755, 9 * 1024);
 	kfs_close(&kfs);
 }
 

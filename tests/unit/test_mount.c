@@ -479,14 +479,20 @@ static int try_device(const char *dir)
 	if (loop < 0)
 		return NO_OWN_DISK;
 	EXPECT(kfs_open(&kfs, "/", &err) == 0 && mkdir(join(dir, "m"), 0755) == 0);
-	EXPECT(symlink(device, join(dir, "link")) == 0);
+	/* A link where others can write, and one of root's */
+	EXPECT(chmod(dir, 01777) == 0 && symlink(device, join(dir, "link")) == 0);
+	EXPECT(mount("none", "/mnt", "tmpfs", MS_NOSUID, "mode=755") == 0);
+	EXPECT(symlink(device, "/mnt/link") == 0);
 
 	spec.source = device;
 	EXPECT(mount_make(&spec, soon(), &err) == 0);
 	EXPECT(mount_find(&kfs, spec.target, &info, &err) == 1);
 	EXPECT(!strcmp(info.fstype, "ext4") && !strcmp(info.source, device));
 	EXPECT(mount_source_is(device, info.source) && mount_source_is(image, info.source));
-	EXPECT(mount_source_is(join(dir, "link"), info.source));
+	EXPECT(mount_source_is("/mnt/link", info.source));
+	EXPECT(!mount_source_is(join(dir, "link"), info.source));
+	EXPECT(!mount_source_is(image, join(dir, "link")));
+	EXPECT(mount_source_is(image, "/mnt/link"));
 	EXPECT(mount_source_is("LABEL=" LABEL, info.source));
 	EXPECT(mount_has_device("LABEL=" LABEL) && !mount_has_device("LABEL=" LABEL "2"));
 	EXPECT(mount_has_device("tmpfs") && mount_has_device(""));
