@@ -249,6 +249,8 @@ static bool other_was_there(const struct kfs *kfs, int64_t when)
 	}
 	if (dir)
 		closedir(dir);
+	else if (fd >= 0)
+		close(fd);
 	return found;
 }
 

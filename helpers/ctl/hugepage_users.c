@@ -299,7 +299,7 @@ static int walk(struct looking *l, const struct hugetlbfs *mount, int dirfd, con
 		l->users->complete = false;
 		return 0;
 	}
-	while (rc == 0 && (entry = readdir(dir)) && !is_late(l)) {
+	while (rc == 0 && (errno = 0, entry = readdir(dir)) && !is_late(l)) {
 		char below[USERS_PATH_SIZE];
 		int fd;
 
@@ -325,6 +325,8 @@ static int walk(struct looking *l, const struct hugetlbfs *mount, int dirfd, con
 		else
 			l->users->complete = false;
 	}
+	if (rc == 0 && !entry && errno)
+		l->users->complete = false;
 	closedir(dir);
 	return rc;
 }

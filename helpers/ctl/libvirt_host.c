@@ -189,7 +189,15 @@ static DIR *open_definitions(const struct kfs *kfs)
 {
 	int fd = openat(kfs->rootfd, DEFINITIONS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir && fd >= 0) {
+		int errnum = errno;
+
+		close(fd);
+		errno = errnum;
+	}
+	return dir;
 }
 
 int libvirt_host_read(const struct kfs *kfs, struct libvirt_host *host, struct err *err)
@@ -205,9 +213,14 @@ int libvirt_host_read(const struct kfs *kfs, struct libvirt_host *host, struct e
 		return 0;
 	}
 	libvirt_host_reading(kfs, &reading);
-	while (rc == 0 && (entry = readdir(dir)))
+	while (rc == 0 && (errno = 0, entry = readdir(dir)))
 		if (has_definition(entry->d_name))
 			rc = read_guest(dirfd(dir), entry->d_name, &reading, host);
+	/* Part of the guests must not pass for all of them */
+	if (rc == 0 && errno) {
+		host->reached = false;
+		err_sys(&host->why, errno, "cannot list /" DEFINITIONS_DIR);
+	}
 	closedir(dir);
 	if (host->n)
 		qsort(host->guests, host->n, sizeof(*host->guests), by_name);
