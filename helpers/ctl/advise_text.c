@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "ctl/advise.h"
+#include "ctl/findings.h"
 #include "ctl/wrap.h"
 #include "guest/guest.h"
 #include "policy/gigantic_rules.h"
@@ -139,15 +140,18 @@ static void print_recommendation(const struct advise_report *report)
 static void print_block(const struct advise_report *report)
 {
 	const struct guest_variant *variant = advise_chosen(report);
+	const struct guest *guest = report->in->guest;
+	const char *edited;
 
 	if (!variant || !variant->changed)
 		return;
+	/* virsh knows no UUID that was made up */
+	edited = finding_guest(guest->name, guest->reading.draft ? "GUEST" : guest->uuid);
 	putchar('\n');
 	if (*variant->block)
-		print_line("Its XML (virsh edit %s, or --apply):", report->in->guest->name);
+		print_line("Its XML (virsh edit %s, or --apply):", edited);
 	else
-		print_line("Its XML needs no <memoryBacking> (virsh edit %s, or --apply)",
-			   report->in->guest->name);
+		print_line("Its XML needs no <memoryBacking> (virsh edit %s, or --apply)", edited);
 	if (!*variant->block)
 		return;
 	putchar('\n');

@@ -11,6 +11,9 @@
 #include "base/err.h"
 #include "ctl/check.h"
 
+/* GNU sed: each hugetlbfs_mount becomes a comment, a list of several lines as a whole */
+#define UNSET_MOUNT "sed -i '/^ *hugetlbfs_mount/{:a;/\\[[^]]*$/{N;ba};s/^/#/Mg}'"
+
 /* How mount(8) takes a size */
 static const char *mount_size(uint64_t kib, char buf[32])
 {
@@ -78,9 +81,7 @@ static void not_named(const struct check_host *host, const struct libvirt_guest 
 		    "guest '%s' wants pages of %s, and hugetlbfs_mount in /" QEMU_CONF_FILE
 		    " names no hugetlbfs for them: libvirt refuses to start it",
 		    user->name, text_from_kib(page_kib, text));
-	finding_remedy(findings,
-		       "sed -i 's/^ *hugetlbfs_mount/#&/' /" QEMU_CONF_FILE
-		       " && systemctl restart %s",
+	finding_remedy(findings, UNSET_MOUNT " /" QEMU_CONF_FILE " && systemctl restart %s",
 		       check_daemon(host));
 }
 
@@ -188,9 +189,7 @@ static void check_conf(const struct check_host *host, struct findings *findings)
 	finding_add(findings, FINDING_FAIL,
 		    "hugetlbfs_mount = \"\" in /" QEMU_CONF_FILE
 		    " switches huge pages off, and some versions of libvirt do not start with it");
-	finding_remedy(findings,
-		       "sed -i 's/^ *hugetlbfs_mount/#&/' /" QEMU_CONF_FILE
-		       " && systemctl restart %s",
+	finding_remedy(findings, UNSET_MOUNT " /" QEMU_CONF_FILE " && systemctl restart %s",
 		       check_daemon(host));
 }
 
@@ -231,9 +230,7 @@ static void check_named(const struct check_host *host, struct findings *findings
 			" names %s, which is no hugetlbfs: libvirt's QEMU driver does not start "
 			"with it",
 			conf->hugetlbfs[i]);
-		finding_remedy(findings,
-			       "sed -i 's/^ *hugetlbfs_mount/#&/' /" QEMU_CONF_FILE
-			       " && systemctl restart %s",
+		finding_remedy(findings, UNSET_MOUNT " /" QEMU_CONF_FILE " && systemctl restart %s",
 			       check_daemon(host));
 	}
 }
