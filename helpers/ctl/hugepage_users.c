@@ -171,9 +171,8 @@ static void name_process(const struct looking *l, struct hugepage_process *proce
 }
 
 static int add_size(struct looking *l, pid_t pid, uint64_t page_kib,
-		    const struct qemu_memory *memory)
+		    const struct qemu_memory *memory, uint64_t reserved)
 {
-	uint64_t reserved = qemu_memory_reserved(l->kfs, pid, page_kib);
 	struct hugepage_process *process;
 	size_t i;
 
@@ -206,20 +205,24 @@ static int add_size(struct looking *l, pid_t pid, uint64_t page_kib,
 
 static int look_at_process(struct looking *l, uint64_t pid)
 {
-	struct qemu_memory memory = { 0 };
+	struct qemu_memory memory = { 0 }, reserved = { 0 };
 	int rc = 0;
 	size_t i;
 
 	if (!mapped_kib(l->kfs, pid) && !maps_some(l, pid))
 		return 0;
 	/* Gone, or another user's: nothing is known */
-	if (qemu_memory_mapped(l->kfs, (pid_t)pid, &memory) < 0) {
+	if (qemu_memory_mapped(l->kfs, (pid_t)pid, CLOCK_NEVER, &memory) < 0) {
 		l->users->complete = false;
 		return 0;
 	}
+	if (qemu_memory_reserved(l->kfs, (pid_t)pid, CLOCK_NEVER, &reserved) < 0)
+		l->users->complete = false;
 	for (i = 0; rc == 0 && i < l->n_sizes; i++)
-		rc = add_size(l, (pid_t)pid, l->sizes[i], &memory);
+		rc = add_size(l, (pid_t)pid, l->sizes[i], &memory,
+			      qemu_memory_on(&reserved, l->sizes[i], 0));
 	qemu_memory_free(&memory);
+	qemu_memory_free(&reserved);
 	return rc;
 }
 

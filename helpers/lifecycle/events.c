@@ -468,7 +468,7 @@ static void log_placement(const struct kfs *kfs, const struct ledger *ledger)
 	if (!step_list_has(&ledger->list, STEP_HUGEPAGES) ||
 	    !liveness_qemu(kfs, ledger->name, &pid) || !pid)
 		return;
-	if (qemu_memory_mapped(kfs, pid, &mapped) < 0)
+	if (qemu_memory_mapped(kfs, pid, CLOCK_NEVER, &mapped) < 0)
 		return;
 	for (i = 0; i < mapped.n; i++) {
 		const struct qemu_pages *pages = &mapped.list[i];

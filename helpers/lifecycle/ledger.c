@@ -390,6 +390,8 @@ void ledger_free(struct ledger *ledger)
 	if (!ledger)
 		return;
 	step_list_free(&ledger->list);
+	qemu_memory_free(&ledger->qemu.mapped);
+	qemu_memory_free(&ledger->qemu.reserved);
 	free(ledger);
 }
 

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "guest/guest.h"
 #include "lifecycle/liveness.h"
+#include "lifecycle/qemu_memory.h"
 #include "policy/step.h"
 
 struct kfs;
@@ -36,6 +37,14 @@ enum ledger_phase {
 	LEDGER_LEAVING, /* on the way out: never alive */
 };
 
+/* What was seen of a guest's QEMU.  @again: clock_ms() from when on it is looked at again */
+struct ledger_qemu {
+	pid_t pid;
+	uint64_t again;
+	struct qemu_memory mapped;
+	struct qemu_memory reserved;
+};
+
 /**
  * struct ledger - What a guest holds
  * @foreign_version: Written by another version of this program: left alone, and
@@ -51,6 +60,7 @@ enum ledger_phase {
  * @reserving:	The process that is reserving pages for the guest by hand at this
  *		moment, or was when it died.  PID 0: none
  * @alive:	Not stored: what the last round found out
+ * @qemu:	Not stored: what view_account() saw of its QEMU
  */
 struct ledger {
 	char uuid[GUEST_UUID_SIZE];
@@ -64,6 +74,7 @@ struct ledger {
 	char no_ksm[LEDGER_WORD_SIZE];
 	struct process reserving;
 	bool alive;
+	struct ledger_qemu qemu;
 	struct step_list list;
 };
 

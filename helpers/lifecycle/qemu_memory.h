@@ -25,11 +25,16 @@ struct qemu_memory {
 
 /**
  * qemu_memory_mapped() - Huge pages that are in a process' page tables
+ * @deadline:	clock_ms(), of all processes that the caller looks at.  One alone gets 500 ms
+ *		and 8 MiB of text
  *
- * From /proc/PID/numa_maps; on a kernel without NUMA from smaps, as node 0.
- * Return: 0 or -errno: then nothing is known, and @memory is empty
+ * From /proc/PID/numa_maps; on a kernel without NUMA from smaps, as node 0.  Pages of a
+ * shared file count once, however often the process has mapped them.
+ * Return: 0 or -errno: then nothing is known, and @memory is empty.  -E2BIG: there are too
+ * many mappings to read them all
  */
-int qemu_memory_mapped(const struct kfs *kfs, pid_t pid, struct qemu_memory *memory);
+int qemu_memory_mapped(const struct kfs *kfs, pid_t pid, uint64_t deadline,
+		       struct qemu_memory *memory);
 
 /**
  * qemu_memory_plain() - What is free once the process has ended, without huge pages
@@ -42,11 +47,14 @@ int qemu_memory_plain(const struct kfs *kfs, pid_t pid, struct qemu_memory *memo
 
 /**
  * qemu_memory_reserved() - Huge pages mapped, reserved by the kernel, not yet touched
+ * @reserved:	Result, all sizes, as of node 0
  *
  * From /proc/PID/smaps: the size of hugetlb mappings that reserve (no
  * VmFlags "nr", as virtio-mem's have) less what is resident.
+ * Return: as qemu_memory_mapped()
  */
-uint64_t qemu_memory_reserved(const struct kfs *kfs, pid_t pid, uint64_t page_kib);
+int qemu_memory_reserved(const struct kfs *kfs, pid_t pid, uint64_t deadline,
+			 struct qemu_memory *reserved);
 
 uint64_t qemu_memory_on(const struct qemu_memory *memory, uint64_t page_kib, unsigned int node);
 void qemu_memory_free(struct qemu_memory *memory);

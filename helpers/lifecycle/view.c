@@ -5,7 +5,9 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "kernel/kfs.h"
 #include "lifecycle/ledger.h"
@@ -18,6 +20,13 @@
 #include "policy/store_rules.h"
 #include "steps/steps.h"
 #include "steps/store_step.h"
+
+/* All QEMUs together.  One that is not looked at in time claims all that it was promised */
+#define QEMUS_MS 1000
+
+/* The rounds of one operation look again and again; what a QEMU has mapped only grows
+ * meanwhile, and less of it makes the claim larger */
+#define QEMU_AGAIN_MS 1000
 
 /* ---- the kernel's side ---- */
 
@@ -142,6 +151,13 @@ static void add_debt(const struct step *step, struct host_view *host)
 	}
 }
 
+/* A process can't have more than is taken, however it maps it.  What it was promised it may
+ * have taken since the pool was read */
+static uint64_t taken_of(uint64_t used, uint64_t promised, const struct pool_view *pool)
+{
+	return u64_min(used, u64_max(promised, u64_sub_floor(pool->pool.total, pool->pool.free)));
+}
+
 /* @left: what the guest lacks on all nodes together */
 static void claim_pool(const struct ledger *ledger, const struct qemu_memory *mapped, uint64_t left,
 		       uint64_t page_kib, struct pool_view *pool)
@@ -155,43 +171,65 @@ static void claim_pool(const struct ledger *ledger, const struct qemu_memory *ma
 	 * were promised on: never claim more than it still lacks */
 	claimed = u64_min(left, u64_sub_floor(promised, used));
 	pool->claimed = u64_add_sat(pool->claimed, claimed);
+	used = taken_of(used, promised, pool);
 	pool->mapped = u64_add_sat(pool->mapped, used);
 	pool->lives_on =
 		u64_add_sat(pool->lives_on, u64_sub_floor(u64_add_sat(used, claimed), lent));
 }
 
-static void claim_size(const struct kfs *kfs, const struct ledger *ledger, pid_t pid,
-		       const struct qemu_memory *mapped, struct size_view *size)
+/* What the QEMU of a ledger has.  Guests' own work, so there is an end to it */
+static void look_at_qemu(const struct kfs *kfs, struct ledger *ledger, uint64_t deadline)
 {
+	struct ledger_qemu *qemu = &ledger->qemu;
+	pid_t pid = 0;
+	int rc, reserved;
+
+	if (!liveness_qemu(kfs, ledger->name, &pid))
+		pid = 0;
+	if (pid == qemu->pid && clock_left_ms(qemu->again))
+		return;
+	qemu_memory_free(&qemu->mapped);
+	qemu_memory_free(&qemu->reserved);
+	qemu->pid = pid;
+	if (!pid)
+		return;
+	rc = qemu_memory_mapped(kfs, pid, deadline, &qemu->mapped);
+	reserved = rc == -E2BIG ? rc : qemu_memory_reserved(kfs, pid, deadline, &qemu->reserved);
+	qemu->again = clock_ms() + QEMU_AGAIN_MS;
+	if (rc == -E2BIG || reserved == -E2BIG)
+		log_warning("the QEMU of guest '%s' (process %d) has too many mappings to look at "
+			    "them all: what was not seen counts as claimed",
+			    ledger->name, (int)pid);
+}
+
+static void claim_size(const struct ledger *ledger, struct size_view *size)
+{
+	const struct ledger_qemu *qemu = &ledger->qemu;
 	uint64_t promised = 0, used = 0, left;
 	size_t i;
 
 	for (i = 0; i < size->n_pools; i++) {
-		unsigned int node = size->pools[i].pool.node;
+		const struct pool_view *pool = &size->pools[i];
 
-		promised = u64_add_sat(promised, view_promised(ledger, size->page_kib, node));
-		used += qemu_memory_on(mapped, size->page_kib, node);
+		promised = u64_add_sat(promised,
+				       view_promised(ledger, size->page_kib, pool->pool.node));
+		used += qemu_memory_on(&qemu->mapped, size->page_kib, pool->pool.node);
 	}
 	left = u64_sub_floor(promised, used);
 	for (i = 0; i < size->n_pools; i++)
-		claim_pool(ledger, mapped, left, size->page_kib, &size->pools[i]);
-	if (pid)
-		size->covered =
-			u64_add_sat(size->covered,
-				    u64_min(left, qemu_memory_reserved(kfs, pid, size->page_kib)));
+		claim_pool(ledger, &qemu->mapped, left, size->page_kib, &size->pools[i]);
+	size->covered = u64_add_sat(
+		size->covered, u64_min(left, qemu_memory_on(&qemu->reserved, size->page_kib, 0)));
 }
 
-static void claim(const struct kfs *kfs, const struct ledger *ledger, struct host_view *host)
+static void claim(const struct kfs *kfs, struct ledger *ledger, uint64_t deadline,
+		  struct host_view *host)
 {
-	struct qemu_memory mapped = { 0 };
-	pid_t pid = 0;
 	size_t i;
 
-	if (liveness_qemu(kfs, ledger->name, &pid) && pid)
-		qemu_memory_mapped(kfs, pid, &mapped);
+	look_at_qemu(kfs, ledger, deadline);
 	for (i = 0; i < host->n_sizes; i++)
-		claim_size(kfs, ledger, pid, &mapped, &host->sizes[i]);
-	qemu_memory_free(&mapped);
+		claim_size(ledger, &host->sizes[i]);
 }
 
 /* Reservations before free pages, and both after the claims: whatever a QEMU
@@ -217,11 +255,12 @@ static int recount(const struct kfs *kfs, struct host_view *host, struct err *er
 int view_account(const struct kfs *kfs, const struct ledgers *ledgers, struct host_view *host,
 		 struct err *err)
 {
+	uint64_t deadline = clock_ms() + QEMUS_MS;
 	bool claims = false;
 	size_t i, j;
 
 	for (i = 0; i < ledgers->n; i++) {
-		const struct ledger *ledger = ledgers->list[i];
+		struct ledger *ledger = ledgers->list[i];
 
 		for (j = 0; j < ledger->list.n; j++) {
 			const struct step *step = &ledger->list.steps[j];
@@ -231,7 +270,7 @@ int view_account(const struct kfs *kfs, const struct ledgers *ledgers, struct ho
 				add_debt(step, host);
 		}
 		if (ledger->alive && step_list_has(&ledger->list, STEP_HUGEPAGES)) {
-			claim(kfs, ledger, host);
+			claim(kfs, ledger, deadline, host);
 			claims = true;
 		}
 	}
@@ -353,7 +392,7 @@ static void end_plain(const struct qemu_memory *plain, struct host_view *host,
 int view_end(const struct kfs *kfs, pid_t pid, struct host_view *host, struct fragmentation *f)
 {
 	struct qemu_memory mapped = { 0 }, plain = { 0 };
-	int rc = qemu_memory_mapped(kfs, pid, &mapped);
+	int rc = qemu_memory_mapped(kfs, pid, CLOCK_NEVER, &mapped);
 
 	if (rc == 0)
 		rc = qemu_memory_plain(kfs, pid, &plain);

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -42,6 +43,8 @@ static struct ledger *open_book(struct book *b, const char *name, uint64_t page_
 }
 
 struct scene {
+	size_t n_seen;
+	struct ledger **seen;
 	struct fake_kernel fk;
 	struct host_view host;
 	struct err err;
@@ -61,6 +64,8 @@ static void look(struct scene *s, struct ledger **list, size_t n)
 {
 	struct ledgers ledgers = { .n = n, .list = list };
 
+	s->n_seen = n;
+	s->seen = list;
 	view_free(&s->host);
 	UNIT_CHECK(view_read(&s->fk.kfs, &s->host, &s->err) == 0, "%s", s->err.text);
 	UNIT_CHECK(view_account(&s->fk.kfs, &ledgers, &s->host, &s->err) == 0, "%s", s->err.text);
@@ -68,6 +73,12 @@ static void look(struct scene *s, struct ledger **list, size_t n)
 
 static void close_scene(struct scene *s)
 {
+	size_t i;
+
+	for (i = 0; i < s->n_seen; i++) {
+		qemu_memory_free(&s->seen[i]->qemu.mapped);
+		qemu_memory_free(&s->seen[i]->qemu.reserved);
+	}
 	view_free(&s->host);
 	fake_close(&s->fk);
 }
@@ -93,6 +104,20 @@ static pid_t qemu(const struct scene *s, const char *name, uint64_t on_0, uint64
 		 on_0, on_1);
 	fake_put_process(&s->fk, pid, "numa_maps", text);
 	return pid;
+}
+
+/* Too many mappings to look at */
+static void put_many(const struct scene *s, pid_t pid)
+{
+	static const char line[] = "7f0 default file=/x huge N0=1 kernelpagesize_kB=2048\n";
+	size_t n = (16U << 20) / (sizeof(line) - 1), i;
+	char *text = malloc(n * (sizeof(line) - 1) + 1);
+
+	for (i = 0; text && i < n; i++)
+		memcpy(text + i * (sizeof(line) - 1), line, sizeof(line));
+	if (text)
+		fake_put_process(&s->fk, pid, "numa_maps", text);
+	free(text);
 }
 
 static void test_read(void)
@@ -201,6 +226,37 @@ static void test_never_more_than_lacking(void)
 	/* 40 are lacking; 90 of node 0's were not taken */
 	pool_is(&s, 0, 0, 40, 0);
 	pool_is(&s, 1, 0, 0, 0);
+	fake_end(&s.fk, pid);
+	close_scene(&s);
+}
+
+/* However a QEMU maps what it has: it is not more than is taken, and its maps are read once */
+static void test_mapped_again(void)
+{
+	static const struct step_share shares[2] = { { .node = 0, .have = 100 }, { .node = 1 } };
+	const struct pool_view *pool;
+	struct ledger *list[1];
+	struct book book;
+	struct scene s;
+	pid_t pid;
+
+	open_scene(&s);
+	list[0] = open_book(&book, "g", PAGE_2M, shares);
+	pid = qemu(&s, "g", 5000, 0);
+	fake_set_pool(&s.fk, 0, PAGE_2M, (struct fake_pool){ 300, 150, 0 });
+	look(&s, list, 1);
+	pool = host_view_pool(&s.host, PAGE_2M, 0);
+	UNIT_CHECK(pool->mapped == 150 && pool->lives_on == 50, "%" PRIu64 ", %" PRIu64,
+		   pool->mapped, pool->lives_on);
+	/* Another dead ledger, another look: no second reading */
+	fake_put_process(&s.fk, pid, "numa_maps", "");
+	look(&s, list, 1);
+	pool_is(&s, 0, 0, 0, 0);
+	/* One that is not read to its end claims all */
+	list[0]->qemu.again = 0;
+	put_many(&s, pid);
+	look(&s, list, 1);
+	pool_is(&s, 0, 0, 100, 0);
 	fake_end(&s.fk, pid);
 	close_scene(&s);
 }
@@ -365,6 +421,7 @@ static void test_end(void)
 }
 
 static CU_TestInfo tests[] = {
+	{ "a QEMU with many mappings", test_mapped_again },
 	{ "captured hosts", test_read },
 	{ "a guest that is prepared", test_prepared },
 	{ "a guest that runs", test_running },
