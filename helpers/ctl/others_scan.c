@@ -358,6 +358,7 @@ static void scan_sysfs_line(const struct reader *r, unsigned int line, char *tex
 
 /* ---- the kernel's command line ---- */
 
+/* tuned puts a + before what it adds */
 static void scan_words(const struct reader *r, unsigned int line, const char *text)
 {
 	static const struct {
@@ -376,7 +377,7 @@ static void scan_words(const struct reader *r, unsigned int line, const char *te
 			size_t len = strlen(words[i].name);
 
 			if (strncmp(p, words[i].name, len) != 0 ||
-			    (p > text && !strchr(BLANKS "\"'=", p[-1])))
+			    (p > text && !strchr(BLANKS "\"'=+", p[-1])))
 				continue;
 			tell_setting(r, words[i].subject, line, words[i].name, p + len);
 		}

@@ -87,6 +87,7 @@ static void test_lines(void)
 		{ SCAN_TUNED, "[sysctl]\nvm.nr_hugepages=4\n[vm]\ntransparent_hugepages=never\n",
 		  "pool:2=4 thp:4=never" },
 		{ SCAN_TUNED, "[bootloader]\ncmdline = hugepagesz=1G hugepages=8\n", "pool:2=8" },
+		{ SCAN_TUNED, "[bootloader]\ncmdline_pages=+hugepages=8 x\n", "pool:2=8" },
 		{ SCAN_TUNED, "[sysfs]\n/sys/kernel/mm/ksm/run=0\n", "ksm:2=0" },
 		{ SCAN_WORDS, "quiet hugepagesz=1G hugepages=16 transparent_hugepage=never",
 		  "pool:1=16 thp:1=never" },
