@@ -216,7 +216,7 @@ static int look_at_process(struct looking *l, uint64_t pid)
 		l->users->complete = false;
 		return 0;
 	}
-	if (qemu_memory_reserved(l->kfs, (pid_t)pid, CLOCK_NEVER, &reserved) < 0)
+	if (qemu_memory_reserved(l->kfs, (pid_t)pid, CLOCK_NEVER, &reserved) == -E2BIG)
 		l->users->complete = false;
 	for (i = 0; rc == 0 && i < l->n_sizes; i++)
 		rc = add_size(l, (pid_t)pid, l->sizes[i], &memory,
