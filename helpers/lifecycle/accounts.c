@@ -303,6 +303,15 @@ static bool must_look(const struct host_view *host)
 	return false;
 }
 
+/* A growth that made surplus pages persistent owns more than its guest needs, and a debt may
+ * have been paid with these: what is in use late is then more than the debt that is left */
+static uint64_t most_late(const struct pool_view *pool)
+{
+	if (!pool->debt)
+		return 0;
+	return u64_max(pool->debt, u64_sub_floor(pool->own, pool->lives_on));
+}
+
 /* @account: NULL where nothing is remembered
  * @unread: the account is older than the pool.  More than the rest can't be foreign, and
  * all of that may be */
@@ -315,8 +324,8 @@ static void apply(struct pool_view *pool, const struct account *account, bool un
 		now.foreign = u64_max(now.foreign, rest);
 	pool->foreign = now.foreign;
 	pool->kept = now.kept;
-	pool->late =
-		account_late(&now, pool->debt, pool->pool.surplus, host_view_users(pool), seen);
+	pool->late = account_late(&now, most_late(pool), pool->pool.surplus, host_view_users(pool),
+				  seen);
 }
 
 void accounts_apply(const struct kfs *kfs, struct host_view *host, const struct accounts *accounts)

@@ -75,7 +75,7 @@ void account_note_most(struct account *account, uint64_t persistent);
 
 /**
  * account_late() - Pages in use that are a dead guest's still
- * @debt:	The most that can be
+ * @debt:	The most that can be: what is ours and no living guest needs
  * @surplus:	Of the pool
  * @users:	Pages in use by none of our living guests
  * @seen:	Mapped by back ends of guests that are gone

@@ -33,6 +33,9 @@
 #define EVENTS_N   40
 #define SEEDS_N	   150
 
+/* A debt paid with a living guest's pages to spare, while a back end keeps others late */
+static const unsigned long long told[] = { 1239, 3110 };
+
 enum life { ABSENT, PREPARED, RUNS, ENDED, LATE };
 
 /**
@@ -679,6 +682,7 @@ static void test_random(void)
 	unsigned long long first = 1, count = SEEDS_N, seed;
 	const char *text = getenv("ACCOUNT_SEEDS");
 	struct world w;
+	size_t i;
 
 	if (text)
 		sscanf(text, "%llu %llu", &first, &count);
@@ -691,6 +695,8 @@ static void test_random(void)
 	w.h.fk.after_write = after_write;
 	for (seed = first; seed < first + count && !w.failed; seed++)
 		play(&w, seed);
+	for (i = 0; !text && i < sizeof(told) / sizeof(told[0]) && !w.failed; i++)
+		play(&w, told[i]);
 	printf("# %llu sequences\n", seed - first);
 	close_house(&w.h);
 }
