@@ -16,6 +16,7 @@
 #include "kernel/kfs.h"
 #include "lifecycle/called.h"
 #include "lifecycle/daemon.h"
+#include "lifecycle/daemon_conf.h"
 
 static void report(int rc, const struct err *err)
 {
@@ -41,6 +42,9 @@ int main(int argc, char **argv)
 	log_open(LOG_TARGET_SYSLOG, "libvirt-membacking", NULL, argv[2]);
 	if (kfs_open(&kfs, "/", &err) < 0)
 		return 0;
+	report(strcmp(argv[2], "start") ? daemon_conf_keep(&kfs, &err) :
+					  daemon_conf_note(&kfs, &err),
+	       &err);
 	report(daemon_mount_hugetlbfs(&kfs, &err), &err);
 	report(daemon_mount_stores(&kfs, &err), &err);
 	report(daemon_reconcile(&kfs, &err), &err);

@@ -27,16 +27,13 @@
 #include "policy/nova_conf.h"
 
 /**
- * struct check_driver - libvirt's daemon, and the qemu.conf that it has read
+ * struct check_driver - libvirt's daemon
  * @runs:	It does, whether it can be seen or not
  * @comm:	Its name; empty: it does not run, or can't be seen
- * @started, @conf_changed: Seconds since the epoch; 0: unknown
  */
 struct check_driver {
 	bool runs;
 	char comm[32];
-	uint64_t started;
-	uint64_t conf_changed;
 };
 
 /**

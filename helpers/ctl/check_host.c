@@ -52,38 +52,19 @@ bool check_guest_has_files(const struct libvirt_guest *guest)
 
 /* ---- libvirt's daemon ---- */
 
-/* 0: it can't be told */
-static uint64_t boot_time(const struct kfs *kfs)
-{
-	cleanup_fclose FILE *f = kfs_stream(kfs, "proc/stat");
-	cleanup_free char *line = NULL;
-	uint64_t seconds = 0;
-	size_t size = 0;
-
-	while (f && !seconds && getline(&line, &size, f) >= 0)
-		if (sscanf(line, "btime %" SCNu64, &seconds) != 1)
-			seconds = 0;
-	return seconds;
-}
-
 static void read_driver(const struct kfs *kfs, struct check_driver *driver)
 {
 	static const struct process anybody;
-	uint64_t boot = boot_time(kfs);
 	char path[KFS_PATH_SIZE];
 	struct process found;
-	struct stat st;
 
-	if (fstatat(kfs->rootfd, QEMU_CONF_FILE, &st, 0) == 0 && st.st_mtime > 0)
-		driver->conf_changed = (uint64_t)st.st_mtime;
 	/* With nobody there, liveness_driver() would tell of our own parent */
 	driver->runs = liveness_driver_alive(kfs, &anybody);
 	if (!driver->runs)
 		return;
 	found = liveness_driver(kfs);
-	if (!found.pid || !found.start || !boot)
+	if (!found.pid || !found.start)
 		return;
-	driver->started = boot + found.start / (uint64_t)sysconf(_SC_CLK_TCK);
 	snprintf(path, sizeof(path), "proc/%d/comm", found.pid);
 	if (kfs_read(kfs, path, driver->comm, sizeof(driver->comm), NULL) < 0)
 		driver->comm[0] = '\0';

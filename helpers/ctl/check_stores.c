@@ -140,17 +140,17 @@ static void check_unused(const struct check_host *host, struct findings *finding
 				    qemu_conf_memory_dir(&view->qemu_conf));
 }
 
-/* A second: the kernel's clock at boot is no finer */
 static void check_driver(const struct check_host *host, struct findings *findings)
 {
-	const struct check_driver *driver = &host->driver;
+	char doubt[512];
+	struct err problem;
 
-	if (!driver->started || driver->conf_changed <= driver->started + 1)
+	if (store_check_daemon(host->view, &problem) < 0)
+		finding_add(findings, FINDING_FAIL, "%s", problem.text);
+	else if (store_doubts_daemon(host->view, doubt, sizeof(doubt)))
+		finding_add(findings, FINDING_WARN, "%s", doubt);
+	else
 		return;
-	finding_add(findings, FINDING_WARN,
-		    "/%s was changed after libvirt's daemon had been started: where libvirt puts "
-		    "memory may still be what it was before",
-		    QEMU_CONF_FILE);
 	finding_remedy(findings, "systemctl restart %s", check_daemon(host));
 }
 

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/lock.h"
+#include "base/log.h"
 #include "base/suggest.h"
 #include "base/text.h"
 #include "conf/change.h"
@@ -21,6 +22,7 @@
 #include "ctl/ctl.h"
 #include "ctl/look.h"
 #include "ctl/wrap.h"
+#include "lifecycle/daemon_conf.h"
 #include "policy/qemu_conf.h"
 
 /* ---- list ---- */
@@ -343,6 +345,7 @@ static int change(struct ctl *ctl, const struct profile *profile, bool apply, bo
 	cleanup_lock int lock = -1;
 	cleanup_free struct change *change = calloc(1, sizeof(*change));
 	struct parts parts = { 0 };
+	struct err why;
 	int rc = 0;
 
 	if (!change)
@@ -358,6 +361,9 @@ static int change(struct ctl *ctl, const struct profile *profile, bool apply, bo
 			     change_remove(rootfd, profile->name, change, err);
 	if (rc == 0)
 		rc = report(ctl, change, err);
+	/* What the daemon that runs has read can't be told later */
+	if (rc == 0 && write && daemon_conf_keep(&ctl->kfs, &why) < 0)
+		log_warning("%s", why.text);
 	if (rc == 0 && write)
 		rc = write_change(ctl, profile, change, &parts, err);
 	if (rc == 0 && change->n_notes)

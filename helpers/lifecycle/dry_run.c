@@ -17,6 +17,7 @@
 #include "memory/ksm.h"
 #include "memory/kvm.h"
 #include "policy/guest_notes.h"
+#include "policy/store_rules.h"
 #include "policy/thp_rules.h"
 #include "steps/adopt.h"
 
@@ -109,6 +110,7 @@ static int look(const struct kfs *kfs, const struct guest *guest, const struct d
 		struct dry_run *result, struct err *err)
 {
 	struct state state = STATE_CLOSED;
+	char why[PLAN_NOTE_SIZE];
 	struct round round;
 	int rc = state_open(kfs->rootfd, false, &state, err);
 
@@ -122,6 +124,9 @@ static int look(const struct kfs *kfs, const struct guest *guest, const struct d
 	rc = round_look(&round, err);
 	if (rc == 0)
 		rc = decide(&round, guest, &decided->policy, result, err);
+	if (rc == 0 && step_list_has(&result->plan.list, STEP_STORE) &&
+	    store_doubts_daemon(&round.host, why, sizeof(why)))
+		plan_note(&result->plan, "%s", why);
 	if (rc == 0)
 		leave_ksm_alone(&round, &result->plan.list);
 	round_free(&round);

@@ -13,6 +13,7 @@
 #include "guest/guest.h"
 #include "guest/guest_files.h"
 #include "kernel/kfs.h"
+#include "lifecycle/daemon_conf.h"
 #include "lifecycle/decide.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/qemu_memory.h"
@@ -145,11 +146,22 @@ static void log_notes(const struct plan *plan)
 		log_info("%s", plan->notes[i]);
 }
 
+/* Where the guest's memory will lie is not certain */
+static void log_doubt(const struct round *round, const struct plan *plan)
+{
+	char why[PLAN_NOTE_SIZE];
+
+	if (step_list_has(&plan->list, STEP_STORE) &&
+	    store_doubts_daemon(&round->host, why, sizeof(why)))
+		log_warning("%s", why);
+}
+
 static int carry_out(struct round *round, const struct guest *guest, struct plan *plan,
 		     struct step_list *debt, uint64_t deadline, struct err *err)
 {
 	cleanup_with(cleanup_ledger) struct ledger *ledger = NULL;
 
+	log_doubt(round, plan);
 	log_notes(plan);
 	if (!plan->list.n)
 		return 0;
@@ -170,6 +182,7 @@ static int carry_out_reserved(struct round *round, const struct guest *guest, st
 	int rc;
 
 	ledgers_take(&round->ledgers, own);
+	log_doubt(round, plan);
 	log_notes(plan);
 	steps_adopt(&plan->list, &ledger->list);
 	if (steps_append(&plan->list, &ledger->list) < 0)
@@ -304,6 +317,9 @@ static int prepare(const struct event *event, const struct guest *guest, struct 
 		*lock_deadline_ms = u64_min(*lock_deadline_ms, EXTRA_LOCK_DEADLINE_MS);
 	round_init(&round, event->kfs, &state, decided->policy.hook.lock_deadline_ms);
 	if (decided->needs.store) {
+		/* Another start may find the file changed */
+		if (daemon_conf_keep(event->kfs, err) < 0)
+			log_warning("%s", err->text);
 		round.config = decided->config;
 		round.guest = guest;
 	}

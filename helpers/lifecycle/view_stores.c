@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "guest/guest.h"
 #include "kernel/kfs.h"
+#include "lifecycle/daemon_conf.h"
 #include "lifecycle/ledger.h"
 #include "memory/hugetlbfs.h"
 #include "policy/store_rules.h"
@@ -202,6 +203,7 @@ int view_stores(const struct kfs *kfs, const struct config *config, const struct
 
 	view_stores_free(host);
 	qemu_conf_load(kfs->rootfd, &host->qemu_conf);
+	daemon_conf_view(kfs, host);
 	rc = add_all(config, host, err);
 	find_used(host);
 	if (rc == 0)

@@ -131,6 +131,23 @@ struct hugetlbfs_view {
 	struct hugetlbfs_fs *list;
 };
 
+enum daemon_conf {
+	DAEMON_CONF_FINE,  /* as far as is known */
+	DAEMON_CONF_DOUBT, /* qemu.conf was changed since the daemon read it, in whatever line */
+	DAEMON_CONF_OLD,   /* the daemon read another memory_backing_dir */
+};
+
+/**
+ * struct daemon_view - libvirt's daemon with the QEMU driver, and what it read of qemu.conf
+ * @comm:	Its name; empty: it does not run, or can't be seen
+ * @memory_backing_dir: With DAEMON_CONF_OLD: what it read; empty: none was set
+ */
+struct daemon_view {
+	enum daemon_conf conf;
+	char comm[32];
+	char memory_backing_dir[QEMU_CONF_PATH_SIZE];
+};
+
 /**
  * struct host_view - All of it
  * @unread:	There is a ledger that can't be read: what is own is not known
@@ -138,7 +155,7 @@ struct hugetlbfs_view {
  *		else the size of the first one
  * @has_ksm:	This kernel can merge pages
  * @surveyed:	supply_survey() was here: @ever, @whole and @gigantic are filled
- * @stores_read: @qemu_conf and @stores are filled: only where somebody asks for them
+ * @stores_read: @qemu_conf, @daemon and @stores are filled: only where somebody asks for them
  */
 struct host_view {
 	struct numa numa;
@@ -153,6 +170,7 @@ struct host_view {
 	struct thp_view thp;
 	bool stores_read;
 	struct qemu_conf qemu_conf;
+	struct daemon_view daemon;
 	size_t n_stores;
 	struct store_view *stores;
 };

@@ -984,6 +984,8 @@ static int add_store(struct planner *p, const char *wanted, struct err *err)
 	const struct store_view *store;
 	int rc = store_choose(p->host, wanted, &store, err);
 
+	if (rc == 0)
+		rc = store_check_daemon(p->host, err);
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", p->guest->name);
 	store_step_fill(p->guest, store, p->host, &step.store);

@@ -104,6 +104,46 @@ int store_choose(const struct host_view *host, const char *wanted, const struct 
 	return 0;
 }
 
+/* ---- libvirt's daemon ---- */
+
+const char *store_daemon(const struct host_view *host)
+{
+	return *host->daemon.comm ? host->daemon.comm : "libvirtd";
+}
+
+static const char *said(const char *memory_backing_dir, char *buf, size_t size)
+{
+	snprintf(buf, size,
+		 *memory_backing_dir ? "memory_backing_dir = \"%s\"" : "no memory_backing_dir%s",
+		 memory_backing_dir);
+	return buf;
+}
+
+int store_check_daemon(const struct host_view *host, struct err *err)
+{
+	char then[QEMU_CONF_PATH_SIZE + 32], now[QEMU_CONF_PATH_SIZE + 32];
+
+	if (host->daemon.conf != DAEMON_CONF_OLD)
+		return 0;
+	return err_set(err, EINVAL,
+		       "/%s has %s now, but had %s when %s was started, which goes on putting "
+		       "file-backed memory there: restart %s",
+		       QEMU_CONF_FILE, said(host->qemu_conf.memory_backing_dir, now, sizeof(now)),
+		       said(host->daemon.memory_backing_dir, then, sizeof(then)),
+		       store_daemon(host), store_daemon(host));
+}
+
+bool store_doubts_daemon(const struct host_view *host, char *buf, size_t size)
+{
+	if (host->daemon.conf != DAEMON_CONF_DOUBT)
+		return false;
+	snprintf(buf, size,
+		 "/%s was changed after %s had been started: file-backed memory may still be put "
+		 "where it was before; if memory_backing_dir was changed, restart %s",
+		 QEMU_CONF_FILE, store_daemon(host), store_daemon(host));
+	return true;
+}
+
 /* ---- is it right ---- */
 
 bool store_wants_mount(const struct store_view *store)

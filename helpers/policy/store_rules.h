@@ -34,6 +34,18 @@ struct store_view *store_at(const struct host_view *host, const char *path);
 int store_choose(const struct host_view *host, const char *wanted, const struct store_view **store,
 		 struct err *err);
 
+/**
+ * store_check_daemon() - Does libvirt's daemon put memory where qemu.conf says?
+ * Return: 0, or -EINVAL: it is certain that it read another memory_backing_dir
+ */
+int store_check_daemon(const struct host_view *host, struct err *err);
+
+/* Is it uncertain?  @buf: a sentence */
+bool store_doubts_daemon(const struct host_view *host, char *buf, size_t size);
+
+/* The daemon to restart: its name, or libvirtd where that can't be seen */
+const char *store_daemon(const struct host_view *host);
+
 /* Is it to be mounted, and may we? */
 bool store_wants_mount(const struct store_view *store);
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -638,7 +639,126 @@ IN_CHILD(moved, "a store that gets another path")
 IN_CHILD(renamed, "a store that gets another name")
 IN_CHILD(silent, "a store that does not answer")
 
+/* ---- qemu.conf, and the daemon that has read it ---- */
+
+#define NOTE STATE "daemon-conf"
+
+/* @dir: what the daemon with this start time read */
+static void put_note(const struct house *h, unsigned int start, const char *dir)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%d %u\n%s\n", (int)h->driver, start, dir);
+	fake_put(&h->fk, NOTE, text);
+}
+
+/* The daemon started that many seconds from now, by the clock */
+static void put_start(const struct house *h, int seconds)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "cpu 0\nbtime %lld\n",
+		 (long long)time(NULL) + seconds - 4711 / sysconf(_SC_CLK_TCK));
+	fake_put(&h->fk, "proc/stat", text);
+}
+
+static void test_daemon_not_restarted(void)
+{
+	static const struct {
+		const char *read, *says, *words;
+	} rows[] = {
+		{ "", "memory_backing_dir = \"/srv/ram\"\n",
+		  "has memory_backing_dir = \"/srv/ram\" now, but had no memory_backing_dir when" },
+		{ "/old", "memory_backing_dir = \"/srv/ram\"\n",
+		  "but had memory_backing_dir = \"/old\" when libvirtd was started" },
+		{ "/srv/ram", "user = \"qemu\"\n", "has no memory_backing_dir now" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct house h;
+
+		open_house(&h);
+		put_note(&h, 4711, rows[i].read);
+		fake_put(&h.fk, QEMU_CONF, rows[i].says);
+		CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -EINVAL);
+		says(&h, "guest 'a': /etc/libvirt/qemu.conf has");
+		says(&h, rows[i].words);
+		says(&h, "restart libvirtd");
+		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
+		/* It is nothing to guests without files */
+		OK(&h, event_prepare, "c", XML(3, "c", UUID_C, 64, PAGES(2, "M")));
+		/* The note is of an earlier daemon: this one was started since */
+		put_note(&h, 4710, rows[i].read);
+		OK(&h, event_prepare, "b", B_XML);
+		close_house(&h);
+	}
+}
+
+/* Another line was changed */
+static void test_daemon_conf_touched(void)
+{
+	struct house h;
+
+	open_house(&h);
+	put_start(&h, -1000);
+	put_note(&h, 4711, "/srv/ram");
+	fake_put(&h.fk, QEMU_CONF, "user = \"x\"\nmemory_backing_dir = \"/srv/ram/\"\n");
+	OK(&h, event_prepare, "a", A_XML);
+	close_house(&h);
+}
+
+/* The file is newer than the daemon, and what that has read is in no note: a guest is not
+ * refused for it, and no note made of it */
+static void test_daemon_conf_unknown(void)
+{
+	struct house h;
+
+	open_house(&h);
+	put_start(&h, -1000);
+	OK(&h, event_prepare, "a", A_XML);
+	CU_ASSERT_FALSE(fake_exists(&h.fk, NOTE));
+	close_house(&h);
+}
+
+/* The file is older than the daemon: that has read what is in it now */
+static void test_daemon_conf_kept(void)
+{
+	struct house h;
+
+	open_house(&h);
+	put_start(&h, 1000);
+	OK(&h, event_prepare, "a", A_XML);
+	CU_ASSERT_TRUE(fake_exists(&h.fk, NOTE));
+	fake_put(&h.fk, QEMU_CONF, "memory_backing_dir = \"/srv/other\"\n");
+	CU_ASSERT_EQUAL(run(&h, event_prepare, "b", B_XML), -EINVAL);
+	says(&h, "but had memory_backing_dir = \"/srv/ram\" when");
+	/* A second look takes the new one for read as little */
+	CU_ASSERT_EQUAL(run(&h, event_prepare, "b", B_XML), -EINVAL);
+	close_house(&h);
+}
+
+static void test_damaged_note(void)
+{
+	static const char *const notes[] = { "", "\n\n", "x 1\n/old\n", "1", "9 9\n/old" };
+	size_t i;
+
+	for (i = 0; i < sizeof(notes) / sizeof(notes[0]); i++) {
+		struct house h;
+
+		open_house(&h);
+		fake_put(&h.fk, NOTE, notes[i]);
+		OK(&h, event_prepare, "a", A_XML);
+		close_house(&h);
+	}
+}
+
 static CU_TestInfo tests[] = {
+	{ "a daemon that was not restarted", test_daemon_not_restarted },
+	{ "another line of qemu.conf was changed", test_daemon_conf_touched },
+	{ "what the daemon has read is not known", test_daemon_conf_unknown },
+	{ "what the daemon has read is kept", test_daemon_conf_kept },
+	{ "a damaged note", test_damaged_note },
 	{ "a guest's life", test_life },
 	{ "the hook is called twice", test_second_call },
 	{ "a guest that asks for nothing", test_asks_for_nothing },

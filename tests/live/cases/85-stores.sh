@@ -142,6 +142,72 @@ case_a_dimm_is_plugged_in() {
 	check_store_empty
 }
 
+# From now on qemu.conf names another directory, and the daemon has not read it
+set_memory_dir() {
+	in_ns sed -i "s|^memory_backing_dir = .*|memory_backing_dir = \"$1\"|" /etc/libvirt/qemu.conf
+}
+
+restart_daemon() {
+	vm_stop_daemon
+	vm_start_daemon
+}
+
+daemon_note=/run/libvirt-membacking/daemon-conf
+not_restarted="had memory_backing_dir = \"$store_dir\" when libvirtd was started.*restart libvirtd"
+
+case_qemu_conf_without_a_restart() {
+	local ledgers_before
+	config_write ""
+	restart_daemon
+	in_ns mkdir -p "$outside"
+	# Whatever else is changed
+	in_ns sh -c "echo '# a comment' >>/etc/libvirt/qemu.conf"
+	file_guest touched 16
+	guest_down touched
+	ledgers_before=$(ledgers)
+	set_memory_dir "$outside"
+	file_guest_refused "the daemon is older" "$not_restarted" late 16
+	check_match "plan says so" "$(membacking plan late 2>&1)" "restart libvirtd"
+	check_match "so does check" "$(membacking check | tr -s '\n ' ' ')" \
+		"FAIL store [^>]*when libvirtd was started.*-> systemctl restart libvirtd"
+	restart_daemon
+	if file_guest late 16; then
+		check_match "its memory is where it should be" \
+			"$(in_ns cat "/proc/$(guest_pid late)/maps")" "$outside/libvirt/qemu/[0-9]+-late/"
+		guest_down late
+	fi
+	set_memory_dir "$store_dir"
+	restart_daemon
+	check_store_empty
+}
+
+# The hook was linked when the daemon ran already
+case_qemu_conf_and_no_note() {
+	local ledgers_before
+	config_write ""
+	ledgers_before=$(ledgers)
+	# The file is older than the daemon, so what is in it was read
+	sleep 3
+	restart_daemon
+	in_ns rm "$daemon_note"
+	file_guest noted 16
+	guest_down noted
+	check "a start notes it" in_ns test -e "$daemon_note"
+	set_memory_dir "$outside"
+	file_guest_refused "a note of a start" "$not_restarted" late 16
+	# Nothing is known of what it said before: that is no reason to refuse
+	in_ns rm "$daemon_note"
+	sleep 2
+	set_memory_dir "$outside"
+	file_guest doubted 16
+	check_match "it is logged" "$(vm_syslog_text)" \
+		"guest doubted: .*may still be put where it was before.*restart libvirtd"
+	guest_down doubted
+	set_memory_dir "$store_dir"
+	restart_daemon
+	check_store_empty
+}
+
 case_what_fstab_says() {
 	device_make memfstab 64 ext4
 	store_config "path=$store_dir"
