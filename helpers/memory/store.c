@@ -19,6 +19,9 @@
 #include "memory/openat2.h"
 #include "memory/path.h"
 
+/* For a look at the open files of the host, of which there may be very many */
+#define LOOK_MS 5000
+
 /* More is no guest's directory: it has a file for each cell and each dimm */
 #define FILES_MAX 4096
 
@@ -362,9 +365,8 @@ static int check_unused(void *arg, int dirfd, const char *name, const struct sta
 	rc = ask(dirfd, name);
 	if (!rc)
 		return 0;
-	found = removal->files ? open_files_in(removal->kfs, removal->files, removal->deadline,
-					       st->st_dev, st->st_ino, &user) :
-				 open_files_find(removal->kfs, st->st_dev, st->st_ino, &user);
+	found = open_files_in(removal->kfs, removal->files, removal->deadline, st->st_dev,
+			      st->st_ino, &user);
 	if (found < 0)
 		return err_sys(removal->err, -found, "%s/%s: cannot find out who has it open",
 			       removal->guest, name);
@@ -461,7 +463,13 @@ int store_sweep_guest(const struct kfs *kfs, struct open_files *files, uint64_t 
 int store_remove_guest(const struct kfs *kfs, int basefd, const char *name, uint64_t *removed_kib,
 		       struct err *err)
 {
-	return store_sweep_guest(kfs, NULL, 0, basefd, name, removed_kib, err);
+	/* QEMU's user decides how many files there are: one look has to do for all of them */
+	struct open_files files = { 0 };
+	int rc = store_sweep_guest(kfs, &files, clock_ms() + LOOK_MS, basefd, name, removed_kib,
+				   err);
+
+	open_files_free(&files);
+	return rc;
 }
 
 /* ---- all guests ---- */
