@@ -166,7 +166,8 @@ static void free_names(char **names, size_t n)
 static void sweep_names(struct sweep *sweep, const struct store_view *store, int base, char **names,
 			size_t n)
 {
-	size_t first = n ? clock_ms() % n : 0, i;
+	/* Knuth's multiplicative hash: sweeps follow each other at nearly equal intervals */
+	size_t first = n ? (clock_ms() * UINT64_C(2654435761) >> 16) % n : 0, i;
 
 	for (i = 0; i < n; i++) {
 		const char *name = names[(first + i) % n];
