@@ -13,7 +13,6 @@
 #include "lifecycle/late_pages.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/state.h"
-#include "lifecycle/view.h"
 #include "memory/numa.h"
 #include "policy/host_view.h"
 #include "policy/step.h"
@@ -58,8 +57,7 @@ int accounts_copy(struct accounts *to, const struct accounts *from)
 #define NUMBERS(account)                                                                           \
 	{                                                                                          \
 		{ "foreign", &(account)->foreign }, { "base", &(account)->base },                  \
-			{ "missing", &(account)->missing }, { "gone", &(account)->gone },          \
-			{ "kept", &(account)->kept },                                              \
+			{ "missing", &(account)->missing }, { "kept", &(account)->kept },          \
 	}
 
 static int pool_from_json(const json_t *object, struct pool_account *pool, struct err *err)
@@ -239,18 +237,8 @@ static bool is_of_interest(const struct pool_view *pool)
 	return pool->pool.total || pool->own;
 }
 
-static uint64_t promised_of(const struct ledgers *ledgers, uint64_t page_kib, unsigned int node)
-{
-	uint64_t sum = 0;
-	size_t i;
-
-	for (i = 0; i < ledgers->n; i++)
-		sum = u64_add_sat(sum, view_promised(ledgers->list[i], page_kib, node));
-	return sum;
-}
-
-static int note_pool(const struct ledgers *ledgers, struct pool_view *pool, uint64_t page_kib,
-		     bool unread, struct accounts *accounts)
+static int note_pool(struct pool_view *pool, uint64_t page_kib, bool unread,
+		     struct accounts *accounts)
 {
 	struct account *account = accounts_find(accounts, page_kib, pool->pool.node);
 	uint64_t persistent = hugepages_persistent(&pool->pool);
@@ -270,8 +258,7 @@ static int note_pool(const struct ledgers *ledgers, struct pool_view *pool, uint
 		account->known = true;
 		account->foreign = account->base = pool->foreign;
 	}
-	account_note(account, persistent, pool->own,
-		     promised_of(ledgers, page_kib, pool->pool.node));
+	account_note(account, persistent, pool->own);
 	return 0;
 }
 
@@ -283,7 +270,7 @@ int accounts_note(const struct ledgers *ledgers, struct host_view *host, struct 
 	host->unread = !all_known(ledgers);
 	for (i = 0; i < host->n_sizes; i++)
 		for (j = 0; rc == 0 && j < host->sizes[i].n_pools; j++)
-			rc = note_pool(ledgers, &host->sizes[i].pools[j], host->sizes[i].page_kib,
+			rc = note_pool(&host->sizes[i].pools[j], host->sizes[i].page_kib,
 				       host->unread, accounts);
 	return rc;
 }

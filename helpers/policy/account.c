@@ -14,7 +14,7 @@ static void note_alone(struct account *account, uint64_t persistent)
 {
 	lose_kept(account, u64_sub_floor(account->base, persistent));
 	account->foreign = account->base = persistent;
-	account->missing = account->gone = 0;
+	account->missing = 0;
 }
 
 /* All of ours are there, beside @others */
@@ -25,56 +25,28 @@ static void note_complete(struct account *account, uint64_t others)
 	if (account->missing <= account->base)
 		account->base -= account->missing;
 	account->foreign = others;
-	account->missing = account->gone = 0;
+	account->missing = 0;
 }
 
 static void note_missing(struct account *account, uint64_t persistent, uint64_t own)
 {
-	uint64_t others = u64_sub_floor(persistent, own), foreign, missing;
-
-	/* The number of a pool that has grown beside ours, written once more */
-	if (persistent == account->foreign)
-		account->base = persistent;
-	foreign = u64_max(account->base, others);
-	missing = u64_sub_floor(u64_add_sat(foreign, own), persistent);
+	uint64_t others = u64_sub_floor(persistent, own);
+	uint64_t foreign = u64_max(account->base, others);
+	uint64_t missing = u64_sub_floor(u64_add_sat(foreign, own), persistent);
 
 	lose_kept(account, u64_sub_floor(missing, account->missing));
 	account->foreign = foreign;
-	account->missing = missing ? u64_max(account->missing, missing) : 0;
-	account->gone = missing;
+	account->missing = u64_max(account->missing, missing);
+	if (!missing)
+		account->missing = 0;
 }
 
-/* The pool is smaller than before by @pages that others took away.  Were they theirs? */
-static bool are_theirs(const struct account *account, uint64_t persistent, uint64_t pages,
-		       uint64_t promised)
+void account_note(struct account *account, uint64_t persistent, uint64_t own)
 {
-	/* What guests hold was not enough left for: it was taken from them */
-	if (persistent < promised || pages > account->foreign)
-		return false;
-	/* As large as the administrator had it without ours: that number was written again */
-	return persistent != account->base && persistent != account->foreign;
-}
-
-static void note_fewer(struct account *account, uint64_t pages)
-{
-	account->foreign -= pages;
-	lose_kept(account, u64_sub_floor(account->base, account->foreign));
-	account->base = u64_min(account->base, account->foreign);
-}
-
-void account_note(struct account *account, uint64_t persistent, uint64_t own, uint64_t promised)
-{
-	uint64_t expected, fewer;
-
 	if (!account->known)
 		account->base = account->foreign = u64_sub_floor(persistent, own);
 	account->known = true;
-	/* Own changes by our own writes alone, and the pool with it */
-	expected = u64_sub_floor(u64_add_sat(account->foreign, own), u64_min(account->gone, own));
-	fewer = u64_sub_floor(expected, persistent);
-	if (own && fewer && are_theirs(account, persistent, fewer, promised))
-		note_fewer(account, fewer);
-	else if (!own)
+	if (!own)
 		note_alone(account, persistent);
 	else if (persistent >= own && persistent - own >= account->foreign)
 		note_complete(account, persistent - own);

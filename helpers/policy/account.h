@@ -22,12 +22,10 @@
  *    is in a ledger before the kernel is told.  Another writer changes foreign or missing.
  * 3. While nothing of ours is in a pool, all that is there is foreign: what the
  *    administrator wrote, whatever was written before.
- * 4. Pages that another writer takes away were its own where it had as many, and enough is
- *    left for all that guests were promised: that lowers foreign.  Else ours are missing,
- *    and so they are where the pool is again as large as it was without ours: there a
- *    program wrote the administrator's number once more.  Missing pages stay in their
- *    ledgers: the administrator is not charged, and when the pages come back they are
- *    ours as before.
+ * 4. Pages that another writer adds beside ours come and go: taken away again, they lower
+ *    foreign.  Less than was there without ours means that ours are missing, and they
+ *    stay in their ledgers: the administrator is not charged, and when the pages come
+ *    back they are ours as before.
  * 5. Giving back never takes P below foreign + what living guests have mapped and are
  *    promised beyond the administrator's pages that they were lent + late.  What can't go
  *    for that reason stays in its ledger, which waits as "leaving".
@@ -48,7 +46,6 @@
  * @foreign:	See above
  * @base:	Part of @foreign that was there before ours, or came and stayed
  * @missing:	The most that was missing since nothing was
- * @gone:	What was missing when it was last noted
  * @kept:	Part of @foreign: pages that we added and kept after release
  */
 struct account {
@@ -56,7 +53,6 @@ struct account {
 	uint64_t foreign;
 	uint64_t base;
 	uint64_t missing;
-	uint64_t gone;
 	uint64_t kept;
 };
 
@@ -64,10 +60,8 @@ struct account {
  * account_note() - Bring the account up to date with the pool
  * @persistent:	What the kernel says (nr - surplus)
  * @own:	The sum over all ledgers, of which none may be unread
- * @promised:	What the ledgers have secured for their guests in this pool, idle pages of
- *		the administrator's among them
  */
-void account_note(struct account *account, uint64_t persistent, uint64_t own, uint64_t promised);
+void account_note(struct account *account, uint64_t persistent, uint64_t own);
 
 /* The same while a ledger is unread: @persistent is the most that can be foreign, and
  * that is all that can be said */
