@@ -223,7 +223,7 @@ static int write_all(int fd, const char *buf, size_t len)
 }
 
 /* Never what lies there: a FIFO would hold us, a link or a second name would have us write
- * elsewhere.  A leftover of a killed process goes; one that comes back is somebody's will */
+ * elsewhere.  A leftover of a killed process goes; one that comes back was put there */
 static int create(int dirfd, const char *name)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;

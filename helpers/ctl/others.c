@@ -112,7 +112,7 @@ struct search {
 
 /* ---- what is found ---- */
 
-/* Return: false for what is nobody's business */
+/* Return: false for what does not concern us */
 static bool kind_of(enum source source, const struct scan_line *line, enum other_kind *kind)
 {
 	static const enum other_kind pools[] = {

@@ -39,7 +39,7 @@ enum other_kind {
 #define OTHER_CMDLINE_FILE "the kernel's command line"
 
 /**
- * struct other - A line of somebody else's
+ * struct other - A line in another program's file
  * @where:	"/etc/sysctl.d/10-kvm.conf:2", or OTHER_CMDLINE_FILE
  * @value:	What it sets; empty: that can't be told
  * @zero:	It writes 0 to a pool

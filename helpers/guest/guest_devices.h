@@ -15,7 +15,7 @@ struct guest;
  *
  * Words that are not known here mean nothing, but for a type of <launchSecurity>: such a
  * guest counts as encrypted.
- * Return: 0 or -ENOMEM; @guest is to be freed in any case
+ * Return: 0 or -ENOMEM; the caller frees @guest in any case
  */
 int guest_devices_read(const xmlNode *domain, struct guest *guest, struct err *err);
 

@@ -231,7 +231,7 @@ static bool all_known(const struct ledgers *ledgers)
 	return true;
 }
 
-/* Pools that nobody ever used need no account */
+/* A pool that was never used needs no account */
 static bool is_of_interest(const struct pool_view *pool)
 {
 	return pool->pool.total || pool->own;

@@ -6,7 +6,7 @@
  *
  * libvirt reads qemu.conf once, when its daemon starts, and a reload does not change that.  Where
  * memory_backing_dir is changed and the daemon is not restarted, guests' files go on lying in the
- * old directory.  libvirt tells nobody what it has read, so it is noted, together with the
+ * old directory.  libvirt does not say what it has read, so it is noted, together with the
  * daemon's PID and start time, in /run/libvirt-membacking/daemon-conf.
  *
  * DOC: when it is certain
