@@ -191,7 +191,8 @@ bench:
 # ---- checks of the source ----
 
 sources = $(sort $(wildcard hooks/*.c helpers/*/*.[ch] tests/*/*.[ch]))
-scripts = $(shell grep -lE '^\#!.*(bash|sh)$$' -r packaging tests --exclude-dir=hosts)
+scripts = $(shell grep -lE '^\#!.*(bash|sh)$$' -r packaging tests --exclude-dir=hosts) \
+	$(wildcard tests/ctl/cases/*.sh)
 
 .PHONY: lint format format-check hdr-check layer-check pure-check tidy cppcheck shellcheck man-check
 lint: format-check hdr-check layer-check pure-check tidy cppcheck shellcheck man-check

@@ -1,0 +1,185 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # variables of tests/ctl/run and what it reads
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# virt-membacking check: hugetlbfs, stores, and who may use them.
+
+# libvirt's daemon was started 50 s after the boot
+libvirtd() {
+	mkdir -p host/run/libvirt/qemu
+	qemu driver
+	echo "${holders[-1]} (virtqemud) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5000 0 0" \
+		>"host/proc/${holders[-1]}/stat"
+	echo virtqemud >"host/proc/${holders[-1]}/comm"
+	echo "btime 1000000000" >host/proc/stat
+	# It has called the daemon hook
+	mkdir -p host/run/libvirt-membacking
+	echo "${holders[-1]} 5000" >host/run/libvirt-membacking/called
+}
+
+# daemon_conf DIRECTORY: what libvirtd's memory_backing_dir was when it started
+daemon_conf() {
+	printf '%s 5000\n%s\n' "${holders[-1]}" "$1" >host/run/libvirt-membacking/daemon-conf
+}
+
+# hugetlbfs_at PATH OPTIONS: mounted in the captured host
+hugetlbfs_at() {
+	echo "41 27 0:98 / $1 rw,relatime - hugetlbfs hugetlbfs rw,$2" >>host/proc/self/mountinfo
+}
+
+case_check_hugetlbfs() {
+	no_qemu
+	checked_host one-node
+	guest_xml web 64
+	define web <web.xml
+	golden check-hugetlbfs-libvirt-stopped --root host check
+	libvirtd
+	golden check-hugetlbfs-none --root host check
+	config <<<$'[hugepages]\nmanage = no'
+	golden check-hugetlbfs-none-by-hand --root host check
+	rm host/etc/libvirt/membacking.conf
+	hugetlbfs_at /dev/hugepages1G pagesize=1024M
+	golden check-hugetlbfs-other-size --root host check
+	hugetlbfs_at /dev/hugepages pagesize=2M
+	golden check-hugetlbfs-too-late --root host check
+	mkdir -p host/dev/hugepages/libvirt/qemu
+	golden check-hugetlbfs --root host check
+	qemu_conf <<<'hugetlbfs_mount = ""'
+	daemon_conf ""
+	golden check-hugetlbfs-off --root host check
+	lines='hugetlbfs_mount = ["/srv/a", # one
+  "/srv/b"
+]
+hugetlbfs_mount = ["/srv/c"]
+user = "qemu"'
+	qemu_conf <<<"$lines"
+	remedy=$("$program" --root host check | sed -n "s/^ *-> \(sed -i .*'\) .*/\1/p" | head -1)
+	eval "$remedy host/etc/libvirt/qemu.conf"
+	is "a list of several lines is taken out as a whole" \
+		"$(grep -v '^#' host/etc/libvirt/qemu.conf)" 'user = "qemu"'
+	rm host/etc/libvirt/qemu.conf
+	sed 's,2. unit=.MiB,64'"' unit='KiB"',' web.xml | define web
+	golden check-hugetlbfs-no-such-size --root host check
+	no_qemu
+}
+
+apparmor() {
+	mkdir -p host/sys/module/apparmor/parameters host/sys/kernel/security/apparmor
+	mkdir -p host/etc/apparmor.d/local
+	echo Y >host/sys/module/apparmor/parameters/enabled
+	printf '%s\n' "libvirt-11111111-1111-4111-8111-111111111111 (enforce)" "$@" \
+		>host/sys/kernel/security/apparmor/profiles
+}
+
+case_check_apparmor() {
+	checked_host one-node
+	apparmor "virt-aa-helper (enforce)"
+	golden check-apparmor-no-profile --root host check
+	apparmor "libvirtd (enforce)" "libvirtd//qemu_bridge_helper (enforce)"
+	printf 'profile libvirtd /usr/sbin/libvirtd {\n  /usr/sbin/* PUx,\n  /etc/libvirt/hooks/** rmix,\n}\n' \
+		>host/etc/apparmor.d/usr.sbin.libvirtd
+	golden check-apparmor --root host check
+	sed -i '/PUx/d' host/etc/apparmor.d/usr.sbin.libvirtd
+	golden check-apparmor-narrowed --root host check
+	cp "$tests/../packaging/apparmor/libvirtd" host/etc/apparmor.d/local/usr.sbin.libvirtd
+	golden check-apparmor-with-ours --root host check
+	rm host/etc/apparmor.d/local/usr.sbin.libvirtd
+	apparmor "libvirtd (complain)"
+	golden check-apparmor-complains --root host check
+	qemu_conf <<<'memory_backing_dir = "/usr/share/guests"'
+	golden check-apparmor-helper --root host check
+}
+
+selinux() {
+	mkdir -p host/sys/fs/selinux/booleans
+	echo -n "$1" >host/sys/fs/selinux/enforce
+	echo -n "$2" >host/sys/fs/selinux/booleans/virt_hooks_unconfined
+}
+
+case_check_selinux() {
+	checked_host one-node
+	selinux 0 "0 0"
+	golden check-selinux-permissive --root host check
+	selinux 1 "0 0"
+	golden check-selinux-confined --root host check
+	mkdir -p host/usr/share/selinux/packages
+	touch host/usr/share/selinux/packages/libvirt_membacking.pp
+	golden check-selinux-module --root host check
+	selinux 1 "1 1"
+	golden check-selinux --root host check
+	# A store on NFS
+	store_host
+	selinux 1 "1 1"
+	echo -n "0 0" >host/sys/fs/selinux/booleans/virt_use_nfs
+	config <<<$'[store]\npath = /srv/guests\nfstype = nfs4\nsource = far:/guests'
+	echo "40 27 0:99 / /srv/guests rw,relatime - nfs4 far:/guests rw" >>host/proc/self/mountinfo
+	is "NFS is closed to guests" "$("$program" --root host check --json |
+		jq -r '.findings[] | select(.check == "security" and .level == "fail").remedy')" \
+		"setsebool -P virt_use_nfs on"
+	echo -n "1 1" >host/sys/fs/selinux/booleans/virt_use_nfs
+	is "and open" "$("$program" --root host check --json |
+		jq -r '.findings[] | select(.check == "security").level')" pass
+}
+
+case_check_stores() {
+	store_host
+	golden check-store-waits --root host check
+	rmdir host/srv/guests
+	golden check-store-no-directory --root host check
+	mkdir host/srv/guests
+	config <<<$'[store]\npath = /srv/guests\nsource = /dev/none'
+	golden check-store-no-device --root host check
+	config <<<$'[store]\npath = /srv/guests\nmount = never'
+	golden check-store-never --root host check
+	config <<<$'[store]\npath = /srv/guests\n[store]\nname = spare\npath = /srv/spare'
+	golden check-store-spare --root host check
+	qemu_conf <<<$'# ours\nmemory_backing_dir = "/elsewhere"'
+	golden check-store-mismatch --root host check
+	qemu_conf <<<'memory_backing_dir = 7'
+	golden check-store-unreadable-conf --root host check
+	store_host
+	rm -r host/srv
+	ln -s srv host/srv
+	golden check-store-unreadable --root host check
+	store_host
+	libvirtd
+	file_xml old 16 >old.xml
+	echo "btime $(($(date +%s) + 1000))" >host/proc/stat
+	golden check-qemu-conf-older --root host check
+	echo "btime 1000000000" >host/proc/stat
+	golden check-qemu-conf-newer --root host check
+	golden plan-qemu-conf-newer --root host plan --xml old.xml
+	daemon_conf /srv/guests
+	golden check-qemu-conf-touched --root host check
+	daemon_conf /srv/before
+	golden check-qemu-conf-not-read --root host check
+	golden plan-qemu-conf-not-read --root host plan --xml old.xml
+	daemon_conf ""
+	golden plan-qemu-conf-set --root host plan --xml old.xml
+	no_qemu
+}
+
+case_check_mounted_stores() {
+	store_host
+	store_fs || return
+	golden check-store --root host check
+	mkdir -p "$store/libvirt/qemu"
+	chmod 700 "$store/libvirt"
+	golden check-store-impassable --root host check
+	chmod 755 "$store/libvirt"
+	chmod 700 "$store/libvirt/qemu"
+	golden check-store-impassable-below --root host check
+	chmod 755 "$store/libvirt/qemu"
+	file_xml web 40 | define web
+	file_xml old 30 | define old
+	golden check-autostart-none --root host check
+	autostart web
+	golden check-autostart-one --root host check
+	autostart old
+	golden check-autostart --root host check
+	sed -i 's/ - tmpfs tmpfs rw$/ - tmpfs tmpfs ro/' host/proc/self/mountinfo
+	golden check-store-readonly --root host check
+	chmod 750 "$store"
+	sed -i 's/ - tmpfs tmpfs ro$/ - tmpfs tmpfs rw/' host/proc/self/mountinfo
+	golden check-store-closed --root host check
+}

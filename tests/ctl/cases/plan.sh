@@ -1,0 +1,179 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # variables of tests/ctl/run and what it reads
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# virt-membacking plan, and what it says of definitions.
+
+case_plan() {
+	busy_host
+	guest_xml old 64
+	golden plan --root host plan --xml old.xml
+	golden plan-json --root host plan --xml old.xml --json
+	guest_xml old 64 1
+	golden plan-strict --root host plan --xml old.xml
+	is "from standard input" "$("$program" --root host plan --xml - <old.xml)" \
+		"$("$program" --root host plan --xml old.xml)"
+	is "from a pipe" "$("$program" --root host plan --xml <(cat old.xml))" \
+		"$("$program" --root host plan --xml old.xml)"
+	guest_xml build 64
+	golden plan-of-one-gone --root host plan --xml build.xml
+	guest_xml database 64
+	golden plan-of-one-prepared --root host plan --xml database.xml
+	golden plan-of-one-prepared-json --root host plan --xml database.xml --json
+	guest_xml web 64
+	golden plan-of-one-running --root host plan --xml web.xml
+	golden plan-of-one-running-json --root host plan --xml web.xml --json
+	sed -i 's/"version": 1/"version": 99/' "host/run/libvirt-membacking/guests/${uuid[build]}"
+	golden plan-other-version --root host plan --xml build.xml
+	is "planning changes nothing" "$(nr 0) $(nr 1) $(ledgers)" \
+		"96 48 ${uuid[web]} ${uuid[database]} ${uuid[build]} "
+}
+
+case_plan_nothing() {
+	host one-node
+	cp "$tests/guests/plain.xml" "$tests/guests/auto-placement.xml" .
+	golden plan-plain --root host plan --xml plain.xml
+	golden plan-plain-json --root host plan --xml plain.xml --json
+	golden plan-auto --root host plan --xml auto-placement.xml
+	guest_xml old 64
+	config <<<$'[hugepages]\nmanage = no'
+	golden plan-not-managed --root host plan --xml old.xml
+	rm -r host/etc
+	cp "$tests/guests/memfd.xml" .
+	# What is logged at no start, since nobody wants it managed, is told to who asks
+	golden plan-memfd --root host plan --xml memfd.xml
+}
+
+case_plan_failures() {
+	host one-node
+	guest_xml old 64 7
+	golden plan-no-node --root host plan --xml old.xml
+	golden plan-no-node-json --root host plan --xml old.xml --json
+	guest_xml old 99999999
+	golden plan-too-much --root host plan --xml old.xml
+	golden plan-no-file --root host plan --xml nowhere.xml
+	golden plan-directory --root host plan --xml host
+	echo "<domain><name>half" >half.xml
+	golden plan-half --root host plan --xml half.xml
+	: >empty.xml
+	golden plan-empty --root host plan --xml empty.xml
+	guest_xml old 64
+	config <<<$'[hugepages]\ncompact = perhaps\nkepe_free = 1'
+	golden plan-bad-value --root host plan --xml old.xml
+	config <<<$'[hugepages]\nkepe_free = 1'
+	golden plan-unknown-key --root host plan --xml old.xml
+	"$program" plan "no such guest" >out 2>err
+	is "a guest that libvirt can't tell of: exit status" $? 1
+	is "a guest that libvirt can't tell of: one sentence" \
+		"$(grep -c '^virt-membacking: libvirt ' err) $(wc -l <err) $(wc -c <out)" "1 1 0"
+}
+
+case_plan_store() {
+	store_host
+	file_xml old 32 >old.xml
+	golden plan-store-mounts --root host plan --xml old.xml
+	golden plan-store-mounts-json --root host plan --xml old.xml --json
+	store_fs || return
+	golden plan-store --root host plan --xml old.xml
+	ledger web running "$(in_store web 40)"
+	qemu web
+	in_files web 4
+	golden plan-store-full --root host plan --xml old.xml
+	no_qemu
+}
+
+# With a configuration that manages KSM, and without; beside one who has switched it on
+case_plan_ksm() {
+	host one-node
+	cp "$tests/guests/plain.xml" .
+	golden plan-ksm-default --root host plan --xml plain.xml
+	config <<<$'[ksm]\nmanage = yes'
+	golden plan-ksm --root host plan --xml plain.xml
+	echo 1 >host/sys/kernel/mm/ksm/run
+	golden plan-ksm-left-alone --root host plan --xml plain.xml
+	golden plan-ksm-left-alone-json --root host plan --xml plain.xml --json
+}
+
+# Definitions of a captured host, by name and by UUID
+case_plan_captured() {
+	local id=77777777-7777-4777-8777-000000000006
+	host one-node
+	golden plan-no-definitions --root host plan nvdimm
+	define nvdimm <"$tests/guests/nvdimm.xml"
+	golden plan-captured --root host plan nvdimm
+	is "by its UUID" "$("$program" --root host plan $id)" \
+		"$("$program" --root host plan nvdimm)"
+	is "advise, too" "$("$program" --root host advise nvdimm | head -1)" "Guest 'nvdimm', 1 GiB"
+	golden plan-not-defined --root host plan nobody
+	# A name may look like another guest's UUID: that one is meant, as by virsh
+	sed "s/<name>vdpa/<name>$id/" "$tests/guests/vdpa.xml" | define $id
+	is "a UUID is a UUID first" "$("$program" --root host plan --json $id | jq -r .guest.name)" \
+		nvdimm
+}
+
+# What devices, encryption and arguments mean for a guest's memory
+definitions=(snp s390-pv vhostuser vdpa past-libvirt nvdimm proportion)
+
+case_definitions() {
+	local name
+	checked_host one-node
+	echo "60 27 0:60 / /dev/hugepages rw - hugetlbfs hugetlbfs rw,pagesize=2M" \
+		>>host/proc/self/mountinfo
+	mkdir -p host/sys/module/kvm/parameters
+	echo 0 >host/sys/module/kvm/parameters/hpage
+	for name in "${definitions[@]}"; do
+		cp "$tests/guests/$name.xml" .
+		define "$name" <"$name.xml"
+		golden "plan-$name" --root host plan --xml "$name.xml"
+	done
+	golden check-definitions --root host check
+	rm -r host/sys/module
+	for name in snp vhostuser past-libvirt; do
+		golden "advise-$name" --root host advise --xml "$name.xml"
+	done
+	cp "$tests/guests/draft.xml" .
+	golden plan-draft --root host plan --xml draft.xml
+	golden reserve-draft --root host reserve --xml draft.xml
+	is "the same UUID is made up each time" \
+		"$("$program" --root host plan --xml draft.xml --json | jq .guest.uuid)" \
+		"$("$program" --root host plan --xml draft.xml --json | jq .guest.uuid)"
+}
+
+# A host with pages of 64 KiB, wherever it is looked at
+case_large_base_pages() {
+	host one-node
+	awk '/^ +(pages free|min|low|high|spanned|present|managed|nr_free_pages) / {
+			$NF = int($NF / 16) } 1' host/proc/zoneinfo >zoneinfo
+	sed 's/^\(pages\|managed\|present\|spanned\|min\|low\|high\|nr_free_pages\) /  &/' zoneinfo \
+		>host/proc/zoneinfo
+	awk '{ for (i = 5; i <= NF; i++) $i = int($i / 16) } 1' host/proc/buddyinfo >buddyinfo
+	cp buddyinfo host/proc/buddyinfo
+	echo "<domain><name>arm</name><memory unit='GiB'>1</memory><memoryBacking><hugepages>" \
+		"<page size='64' unit='KiB'/></hugepages></memoryBacking></domain>" >arm.xml
+	golden plan-64k --root host plan --xml arm.xml
+	is "advise counts in them" "$("$program" --root host advise --xml arm.xml --json |
+		jq '.sizes[0].page_kib, .sizes[0].pages' | tr '\n' ' ')" "64 16384 "
+}
+
+# What a guest's own settings say is said with its name
+case_metadata() {
+	checked_host one-node
+	guest_with() {
+		echo "<domain><name>web</name><uuid>${uuid[web]}</uuid><memory unit='MiB'>64</memory>" \
+			"<metadata><m:m xmlns:m='urn:libvirt-membacking:1'>$1</m:m></metadata>" \
+			"<memoryBacking><hugepages/></memoryBacking></domain>" | tee web.xml | define web
+	}
+	guest_with "<m:hugepages compact='perhaps' frobnicate='yes'/><m:hook deadline='1s'/>"
+	golden plan-metadata --root host plan --xml web.xml
+	golden check-metadata --root host check web
+	guest_with "<m:hugepages compact='never'/>"
+	is "what is right is no finding" \
+		"$("$program" --root host check web | grep -c metadata)" 0
+}
+
+# Not "no error"
+case_libvirts_own_error() {
+	"${CC:-cc}" -shared -fPIC -Wall -Wextra -o lost-error.so "$here/lost-error.c" || exit 1
+	is "libvirt's error is not lost" "$(LD_PRELOAD=$PWD/lost-error.so "$program" plan web 2>&1)" \
+		"virt-membacking: libvirt doesn't say what guest 'web' is: the monitor is gone"
+}

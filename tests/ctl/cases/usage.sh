@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # variables of tests/ctl/run and what it reads
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Help, slips of the finger, completion, and what is refused without root.
+
+case_usage() {
+	local command
+	golden help --help
+	for command in status check plan advise fragmentation reserve release reconcile free conf hook metrics; do
+		golden "help-$command" $command --help
+		is "$command: --help before it" "$("$program" --help $command)" \
+			"$("$program" $command --help)"
+	done
+	golden version --version
+	golden no-command
+	golden no-command-json --json
+	golden near-command stauts
+	golden begun-command rel web
+	golden swapped-letters reocncile
+	golden far-command banana
+	golden wrong-command-help banana --help
+	golden unknown-option status --frobnicate
+	golden near-option status --wathc=3
+	golden unknown-letter status -q
+	golden option-without-value status --root
+	golden option-with-value status --json=yes
+	golden option-of-another status --force
+	golden argument-too-many reconcile web
+	golden no-guest release
+	golden no-guest-for-plan plan
+	golden guest-and-xml plan web --xml web.xml
+	golden no-such-root --root nowhere status
+}
+
+case_completion() {
+	local line
+	while IFS= read -r line; do
+		case $line in
+		"ok - "*) ok "${line#ok - }" ;;
+		*) not_ok "${line#not ok - }" completion ;;
+		esac
+	done < <("$here/completion" "$program" 2>&1)
+}
+
+# as_user COMMAND...: without root, whoever runs this
+as_user() {
+	if [ "$(id -u)" = 0 ]; then
+		setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
+	else
+		"$@"
+	fi
+}
+
+case_without_root() {
+	is "reconcile" "$(as_user "$program" reconcile 2>&1) $?" \
+		"virt-membacking: only root may reconcile, which changes the host 1"
+	is "check" "$(as_user "$program" check 2>&1) $?" \
+		"virt-membacking: only root may see all that is checked 1"
+	is "release" "$(as_user "$program" release web 2>&1) $?" \
+		"virt-membacking: only root may release a guest, which changes the host 1"
+	is "reserve" "$(as_user "$program" reserve web 2>&1) $?" \
+		"virt-membacking: only root may reserve pages, which changes the host 1"
+	is "hook" "$(as_user "$program" hook disable 2>&1) $?" \
+		"virt-membacking: only root may disable hooks, which changes libvirt's directory 1"
+	as_user "$program" metrics >out 2>err
+	is "metrics works on this host" $? 0
+	as_user "$program" status >out 2>err
+	is "status works on this host" $? 0
+	as_user "$program" status --json >out 2>>err
+	is "status --json works on this host" $? 0
+	as_user "$program" fragmentation >out 2>err
+	is "fragmentation works on this host" $? 0
+	as_user "$program" advise --xml "$tests/guests/plain.xml" >out 2>err </dev/null
+	is "advise works on this host" "$(cat err)" ""
+	host one-node
+	mkdir -p host/run/libvirt/qemu
+	chmod 700 host/run/libvirt/qemu
+	is "a guest that can't be seen is not said to run" "$(as_user "$program" --root host \
+		advise --xml "$tests/guests/plain.xml" | grep -c -e "- it runs" -e Recommended)" 1
+}
