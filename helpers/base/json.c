@@ -39,6 +39,16 @@ int json_read_u64_or(const json_t *object, const char *key, uint64_t fallback, u
 	return 0;
 }
 
+int json_read_bool(const json_t *object, const char *key, bool *value, struct err *err)
+{
+	const json_t *member = json_object_get(object, key);
+
+	if (!json_is_boolean(member))
+		return wrong(err, key, member, "true or false");
+	*value = json_is_true(member);
+	return 0;
+}
+
 int json_read_bool_or(const json_t *object, const char *key, bool fallback, bool *value,
 		      struct err *err)
 {
@@ -70,7 +80,7 @@ int json_copy_string(const json_t *object, const char *key, char *buf, size_t si
 	if (rc < 0)
 		return rc;
 	if (strlen(text) >= size)
-		return err_set(err, EINVAL, "'%s' is too long", key);
+		return err_set(err, EINVAL, "\"%s\" is too long", key);
 	memcpy(buf, text, strlen(text) + 1);
 	return 0;
 }

@@ -28,6 +28,7 @@ int json_read_u64(const json_t *object, const char *key, uint64_t *value, struct
 int json_read_u64_or(const json_t *object, const char *key, uint64_t fallback, uint64_t *value,
 		     struct err *err);
 
+int json_read_bool(const json_t *object, const char *key, bool *value, struct err *err);
 int json_read_bool_or(const json_t *object, const char *key, bool fallback, bool *value,
 		      struct err *err);
 

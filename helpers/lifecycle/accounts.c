@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_fields.h"
 #include "base/log.h"
 #include "lifecycle/late_pages.h"
 #include "lifecycle/ledger.h"
@@ -54,67 +55,32 @@ int accounts_copy(struct accounts *to, const struct accounts *from)
 
 /* ---- the file ---- */
 
-#define NUMBERS(account)                                                                           \
-	{                                                                                          \
-		{ "foreign", &(account)->foreign }, { "base", &(account)->base },                  \
-			{ "missing", &(account)->missing }, { "kept", &(account)->kept },          \
-	}
+static const struct json_field pool_fields[] = {
+	JSON_UP_TO(struct pool_account, node, NUMA_NODES_MAX - 1),
+	JSON_FIELD(struct pool_account, page_kib),
+	JSON_OPTIONAL_AS(struct pool_account, account.foreign, "foreign"),
+	JSON_OPTIONAL_AS(struct pool_account, account.base, "base"),
+	JSON_OPTIONAL_AS(struct pool_account, account.missing, "missing"),
+	JSON_OPTIONAL_AS(struct pool_account, account.kept, "kept"),
+	JSON_END,
+};
 
-static int pool_from_json(const json_t *object, struct pool_account *pool, struct err *err)
-{
-	const struct {
-		const char *key;
-		uint64_t *value;
-	} numbers[] = NUMBERS(&pool->account);
-	uint64_t node;
-	size_t i;
-	int rc = json_read_u64(object, "node", &node, err);
-
-	if (rc == 0 && node >= NUMA_NODES_MAX)
-		rc = err_set(err, EINVAL, "'node' is larger than any node's number");
-	if (rc == 0)
-		rc = json_read_u64(object, "page_kib", &pool->page_kib, err);
-	for (i = 0; rc == 0 && i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		rc = json_read_u64_or(object, numbers[i].key, 0, numbers[i].value, err);
-	if (rc < 0)
-		return rc;
-	pool->node = (unsigned int)node;
-	pool->account.known = true;
-	return 0;
-}
-
-static json_t *pool_to_json(const struct pool_account *pool)
-{
-	const struct {
-		const char *key;
-		const uint64_t *value;
-	} numbers[] = NUMBERS(&pool->account);
-	json_t *object = json_object();
-	bool ok = json_put_u64(object, "node", pool->node) &&
-		  json_put_u64(object, "page_kib", pool->page_kib);
-	size_t i;
-
-	for (i = 0; ok && i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		ok = json_put_u64(object, numbers[i].key, *numbers[i].value);
-	if (ok)
-		return object;
-	json_decref(object);
-	return NULL;
-}
+static const struct json_field fields[] = {
+	JSON_LIST(struct accounts, list, "pools", n, pool_fields, POOLS_MAX),
+	JSON_END,
+};
 
 /* Return: 0, -ENOENT also for those of another boot, or -errno with a sentence */
 static int parse(const char *text, size_t len, const char *boot_id, struct accounts *accounts,
 		 struct err *err)
 {
 	cleanup_json json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-	const json_t *pools = json_object_get(root, "pools");
-	struct accounts result = { 0 };
-	size_t n = json_array_size(pools), i;
 	const char *boot;
 	uint64_t version;
+	size_t i;
 	int rc;
 
-	if (!json_is_array(pools) || n > POOLS_MAX)
+	if (!root)
 		return err_set(err, EINVAL, "it is damaged");
 	rc = json_read_u64(root, "version", &version, err);
 	if (rc == 0 && version != POOLS_VERSION)
@@ -125,15 +91,9 @@ static int parse(const char *text, size_t len, const char *boot_id, struct accou
 		return rc;
 	if (strcmp(boot, boot_id) != 0)
 		return -ENOENT;
-	result.list = calloc(n + 1, sizeof(*result.list));
-	if (!result.list)
-		return err_set(err, ENOMEM, "out of memory");
-	for (i = 0; rc == 0 && i < n; i++)
-		rc = pool_from_json(json_array_get(pools, i), &result.list[result.n++], err);
-	if (rc < 0)
-		accounts_free(&result);
-	else
-		*accounts = result;
+	rc = json_fields_read(root, fields, accounts, err);
+	for (i = 0; rc == 0 && i < accounts->n; i++)
+		accounts->list[i].account.known = true;
 	return rc;
 }
 
@@ -163,20 +123,15 @@ static bool is_same(const struct accounts *a, const struct accounts *b)
 int accounts_write(const struct state *state, const char *boot_id, const struct accounts *before,
 		   const struct accounts *accounts, struct err *err)
 {
-	cleanup_json json_t *root = json_object();
+	cleanup_json json_t *root = NULL;
 	cleanup_free char *text = NULL;
-	json_t *pools = json_array();
-	bool ok = json_put_u64(root, "version", POOLS_VERSION) &&
-		  json_put_string(root, "boot_id", boot_id) &&
-		  json_object_set_new(root, "pools", pools) == 0;
-	size_t i;
 	int rc;
 
 	if (is_same(before, accounts))
 		return 0;
-	for (i = 0; ok && i < accounts->n; i++)
-		ok = json_array_append_new(pools, pool_to_json(&accounts->list[i])) == 0;
-	text = ok ? json_dumps(root, JSON_INDENT(1)) : NULL;
+	root = json_pack("{s:i, s:s}", "version", POOLS_VERSION, "boot_id", boot_id);
+	if (json_fields_put(root, fields, accounts))
+		text = json_dumps(root, JSON_INDENT(1));
 	if (!text)
 		return err_set(err, ENOMEM, "out of memory");
 	rc = file_replace_at(state->dirfd, POOLS_FILE, text, strlen(text), err);

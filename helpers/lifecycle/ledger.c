@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_fields.h"
 #include "base/text.h"
 #include "kernel/kfs.h"
 #include "lifecycle/state.h"
@@ -30,8 +31,6 @@ static const char *const phase_names[] = {
 	[LEDGER_LEAVING] = "leaving",
 };
 
-#define N_PHASES (sizeof(phase_names) / sizeof(phase_names[0]))
-
 const char *ledger_phase_name(enum ledger_phase phase)
 {
 	return phase_names[phase];
@@ -44,37 +43,39 @@ int ledger_boot_id(const struct kfs *kfs, char boot_id[LEDGER_BOOT_ID_SIZE], str
 
 /* ---- reading ---- */
 
-static int read_phase(const json_t *object, struct ledger *ledger, struct err *err)
-{
-	const char *text;
-	size_t i;
-	int rc = json_read_string(object, "phase", &text, err);
+static const struct json_field process_fields[] = {
+	JSON_UP_TO(struct process, pid, INT32_MAX),
+	JSON_FIELD(struct process, start),
+	JSON_END,
+};
 
-	if (rc < 0)
-		return rc;
-	for (i = 0; i < N_PHASES; i++) {
-		if (!strcmp(text, phase_names[i])) {
-			ledger->phase = (enum ledger_phase)i;
-			return 0;
-		}
-	}
-	return err_set(err, EINVAL, "unknown phase '%s'", text);
+static json_t *steps_write(const struct json_field *field, const void *member)
+{
+	(void)field;
+	return step_list_to_json(member);
 }
 
-static int read_process(const json_t *object, const char *key, struct process *process,
-			struct err *err)
+static int steps_read(const struct json_field *field, const json_t *object, void *member,
+		      struct err *err)
 {
-	const json_t *child = json_object_get(object, key);
-	uint64_t pid = 0;
-	int rc = json_read_u64(child, "pid", &pid, err);
-
-	if (rc == 0)
-		rc = json_read_u64(child, "start", &process->start, err);
-	if (rc == 0 && pid > INT32_MAX)
-		rc = err_set(err, EINVAL, "'pid' is no process number");
-	process->pid = (pid_t)pid;
-	return rc;
+	return step_list_from_json(json_object_get(object, field->key), member, err);
 }
+
+static const struct json_type steps_type = { steps_write, steps_read };
+
+/* Besides the version, and the UUID, which is the file's name */
+static const struct json_field fields[] = {
+	JSON_FIELD(struct ledger, boot_id),
+	JSON_FIELD(struct ledger, name),
+	JSON_WORD(struct ledger, phase, phase_names),
+	JSON_FIELD(struct ledger, id),
+	JSON_OBJECT(struct ledger, driver, process_fields),
+	JSON_IF_SET(struct ledger, token),
+	JSON_OBJECT_IF_SET(struct ledger, reserving, process_fields),
+	JSON_IF_SET(struct ledger, no_ksm),
+	{ JSON_MEMBER(struct ledger, list, "steps", &steps_type) },
+	JSON_END,
+};
 
 static int fill(const json_t *root, struct ledger *ledger, struct err *err)
 {
@@ -89,23 +90,7 @@ static int fill(const json_t *root, struct ledger *ledger, struct err *err)
 		ledger->foreign_version = true;
 		return 0;
 	}
-	ledger->id = -1;
-	if (json_is_integer(json_object_get(root, "id")))
-		ledger->id = json_integer_value(json_object_get(root, "id"));
-	rc = json_copy_string(root, "boot_id", ledger->boot_id, sizeof(ledger->boot_id), err);
-	if (rc == 0)
-		rc = read_phase(root, ledger, err);
-	if (rc == 0)
-		rc = read_process(root, "driver", &ledger->driver, err);
-	if (rc == 0 && json_object_get(root, "token"))
-		rc = json_copy_string(root, "token", ledger->token, sizeof(ledger->token), err);
-	if (rc == 0 && json_object_get(root, "reserving"))
-		rc = read_process(root, "reserving", &ledger->reserving, err);
-	if (rc == 0 && json_object_get(root, "no_ksm"))
-		rc = json_copy_string(root, "no_ksm", ledger->no_ksm, sizeof(ledger->no_ksm), err);
-	if (rc == 0)
-		rc = step_list_from_json(json_object_get(root, "steps"), &ledger->list, err);
-	return rc;
+	return json_fields_read(root, fields, ledger, err);
 }
 
 int ledger_read(const struct state *state, const char *uuid, struct ledger **ledger,
@@ -145,32 +130,11 @@ int ledger_read(const struct state *state, const char *uuid, struct ledger **led
 
 /* ---- writing ---- */
 
-static bool put_process(json_t *root, const char *key, const struct process *process)
-{
-	json_t *object = json_object();
-	bool ok = json_put_u64(object, "pid", (uint64_t)process->pid) &&
-		  json_put_u64(object, "start", process->start);
-
-	return json_object_set_new(root, key, object) == 0 && ok;
-}
-
 static json_t *to_json(const struct ledger *ledger)
 {
-	json_t *root = json_object();
-	bool ok = json_put_u64(root, "version", LEDGER_VERSION) &&
-		  json_put_string(root, "boot_id", ledger->boot_id) &&
-		  json_put_string(root, "name", ledger->name) &&
-		  json_put_string(root, "uuid", ledger->uuid) &&
-		  json_put_string(root, "phase", ledger_phase_name(ledger->phase)) &&
-		  json_object_set_new(root, "id", json_integer(ledger->id)) == 0 &&
-		  put_process(root, "driver", &ledger->driver) &&
-		  (!*ledger->token || json_put_string(root, "token", ledger->token)) &&
-		  (!*ledger->no_ksm || json_put_string(root, "no_ksm", ledger->no_ksm)) &&
-		  json_object_set_new(root, "steps", step_list_to_json(&ledger->list)) == 0;
+	json_t *root = json_pack("{s:i, s:s}", "version", LEDGER_VERSION, "uuid", ledger->uuid);
 
-	if (ok && ledger->reserving.pid)
-		ok = put_process(root, "reserving", &ledger->reserving);
-	if (ok)
+	if (json_fields_put(root, fields, ledger))
 		return root;
 	json_decref(root);
 	return NULL;

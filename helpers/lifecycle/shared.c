@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_fields.h"
 #include "base/log.h"
 #include "kernel/kfs.h"
 #include "lifecycle/state.h"
@@ -23,74 +24,51 @@
 
 /* ---- one file ---- */
 
-int shared_write(const struct state *state, const char *boot_id,
-		 const struct shared_setting *setting, struct err *err)
-{
-	cleanup_close int dir = file_make_dir(state->dirfd, SHARED_DIR, err);
-	cleanup_json json_t *root = json_object();
-	cleanup_free char *text = NULL;
-	bool ok;
-
-	if (dir < 0)
-		return dir;
-	ok = json_put_u64(root, "version", SHARED_VERSION) &&
-	     json_put_string(root, "boot_id", boot_id) &&
-	     json_put_string(root, "kind", step_ops(setting->kind)->name) &&
-	     json_put_string(root, "key", setting->key) &&
-	     json_put_string(root, "before", setting->before) &&
-	     json_put_string(root, "ours", setting->ours) &&
-	     json_put_string(root, "former", setting->former) &&
-	     json_put_string(root, "at_end", setting->at_end);
-	text = ok ? json_dumps(root, JSON_INDENT(1)) : NULL;
-	if (!text)
-		return err_set(err, ENOMEM, "out of memory");
-	return file_replace_at(dir, setting->name, text, strlen(text), err);
-}
-
-/* A setting as it was written down */
+/* A setting as it is written down */
 struct record {
 	struct shared_setting setting;
 	char boot_id[LEDGER_BOOT_ID_SIZE];
 };
 
-/* Files of earlier versions lack what was added since */
-static int read_newer_member(const json_t *root, const char *key, char *buf, size_t size,
-			     struct err *err)
+/* Besides the version, and the name, which is the file's.  Files of earlier versions lack what
+ * was added since */
+static const struct json_field fields[] = {
+	JSON_FIELD(struct record, boot_id),
+	{ JSON_MEMBER(struct record, setting.kind, "kind", &step_kind_type) },
+	JSON_FIELD_AS(struct record, setting.key, "key"),
+	JSON_FIELD_AS(struct record, setting.before, "before"),
+	JSON_FIELD_AS(struct record, setting.ours, "ours"),
+	JSON_OPTIONAL_AS(struct record, setting.former, "former"),
+	JSON_OPTIONAL_AS(struct record, setting.at_end, "at_end"),
+	JSON_END,
+};
+
+int shared_write(const struct state *state, const char *boot_id,
+		 const struct shared_setting *setting, struct err *err)
 {
-	buf[0] = '\0';
-	return json_object_get(root, key) ? json_copy_string(root, key, buf, size, err) : 0;
+	cleanup_close int dir = file_make_dir(state->dirfd, SHARED_DIR, err);
+	cleanup_json json_t *root = json_pack("{s:i}", "version", SHARED_VERSION);
+	cleanup_free char *text = NULL;
+	struct record record = { .setting = *setting };
+
+	if (dir < 0)
+		return dir;
+	snprintf(record.boot_id, sizeof(record.boot_id), "%s", boot_id);
+	if (json_fields_put(root, fields, &record))
+		text = json_dumps(root, JSON_INDENT(1));
+	if (!text)
+		return err_set(err, ENOMEM, "out of memory");
+	return file_replace_at(dir, setting->name, text, strlen(text), err);
 }
 
 static int fill(const json_t *root, struct record *record, struct err *err)
 {
-	struct shared_setting *setting = &record->setting;
-	const char *kind;
 	uint64_t version;
 	int rc = json_read_u64(root, "version", &version, err);
 
 	if (rc == 0 && version != SHARED_VERSION)
 		rc = err_set(err, EINVAL, "it was written by another version");
-	if (rc == 0)
-		rc = json_read_string(root, "kind", &kind, err);
-	if (rc == 0)
-		rc = step_kind_find(kind, &setting->kind, err);
-	if (rc == 0)
-		rc = json_copy_string(root, "boot_id", record->boot_id, sizeof(record->boot_id),
-				      err);
-	if (rc == 0)
-		rc = json_copy_string(root, "key", setting->key, sizeof(setting->key), err);
-	if (rc == 0)
-		rc = json_copy_string(root, "before", setting->before, sizeof(setting->before),
-				      err);
-	if (rc == 0)
-		rc = json_copy_string(root, "ours", setting->ours, sizeof(setting->ours), err);
-	if (rc == 0)
-		rc = read_newer_member(root, "former", setting->former, sizeof(setting->former),
-				       err);
-	if (rc == 0)
-		rc = read_newer_member(root, "at_end", setting->at_end, sizeof(setting->at_end),
-				       err);
-	return rc;
+	return rc < 0 ? rc : json_fields_read(root, fields, record, err);
 }
 
 static int read_record(int dir, const char *name, struct record *record, struct err *err)

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/json_fields.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "steps/pool_change.h"
@@ -20,8 +21,6 @@ static const char *const bind_names[] = {
 	[GUEST_BIND_PREFERRED] = "preferred",
 	[GUEST_BIND_INTERLEAVE] = "interleave",
 };
-
-#define N_BINDS (sizeof(bind_names) / sizeof(bind_names[0]))
 
 static uint64_t mib(const struct step_hugepages *hp, uint64_t pages)
 {
@@ -478,169 +477,71 @@ static void account(const struct step *step, struct host_view *host)
 
 /* ---- JSON ---- */
 
-static json_t *share_to_json(const struct step_share *share)
-{
-	json_t *object = json_object();
-	bool ok = json_put_u64(object, "node", share->node) &&
-		  json_put_u64(object, "want_idle", share->want_idle) &&
-		  json_put_u64(object, "want_grow", share->want_grow) &&
-		  json_put_u64(object, "have", share->have) &&
-		  json_put_u64(object, "own", share->own) &&
-		  json_put_u64(object, "foreign", share->foreign);
+static const struct json_field share_fields[] = {
+	JSON_UP_TO(struct step_share, node, NUMA_NODES_MAX - 1),
+	JSON_OPTIONAL(struct step_share, want_idle),
+	JSON_OPTIONAL(struct step_share, want_grow),
+	JSON_OPTIONAL(struct step_share, have),
+	JSON_OPTIONAL(struct step_share, own),
+	JSON_OPTIONAL(struct step_share, foreign),
+	JSON_IF_SET(struct step_share, last),
+	JSON_IF_SET(struct step_share, reserved),
+	JSON_IF_SET(struct step_share, promoted),
+	JSON_IF_SET_AS(struct step_share, chunk.before, "chunk_before"),
+	JSON_IF_SET_AS(struct step_share, chunk.grow, "chunk_grow"),
+	JSON_IF_SET_AS(struct step_share, chunk.shrink, "chunk_shrink"),
+	JSON_IF_SET_AS(struct step_share, chunk.surplus, "chunk_surplus"),
+	JSON_END,
+};
 
-	if (ok && share->last)
-		ok = json_put_bool(object, "last", true);
-	if (ok && share->reserved)
-		ok = json_put_u64(object, "reserved", share->reserved);
-	if (ok && share->promoted)
-		ok = json_put_u64(object, "promoted", share->promoted);
-	if (ok && (share->chunk.grow || share->chunk.shrink))
-		ok = json_put_u64(object, "chunk_before", share->chunk.before) &&
-		     json_put_u64(object, "chunk_grow", share->chunk.grow) &&
-		     json_put_u64(object, "chunk_shrink", share->chunk.shrink) &&
-		     json_put_u64(object, "chunk_surplus", share->chunk.surplus);
-	if (ok)
-		return object;
-	json_decref(object);
-	return NULL;
-}
-
-static int to_json(const struct step *step, json_t *object)
+static json_t *nodes_write(const struct json_field *field, const void *member)
 {
-	const struct step_hugepages *hp = &step->hugepages;
 	char nodes[NODESET_TEXT_SIZE];
-	json_t *shares = json_array();
-	bool ok;
-	size_t i;
 
-	ok = json_put_u64(object, "page_kib", hp->page_kib) &&
-	     json_put_u64(object, "pages", hp->pages) &&
-	     json_put_string(object, "bind", bind_names[hp->bind]) &&
-	     json_put_bool(object, "compact", hp->compact) &&
-	     json_put_bool(object, "reclaim", hp->reclaim) &&
-	     json_put_bool(object, "drop_caches", hp->drop_caches) &&
-	     json_put_bool(object, "keep", hp->keep);
-	if (ok && hp->mounted)
-		ok = json_put_bool(object, "mounted", true);
-	if (ok && hp->bind != GUEST_BIND_ANY)
-		ok = json_put_string(object, "nodes", nodeset_format(&hp->nodes, nodes));
-	for (i = 0; ok && i < hp->n_shares; i++)
-		ok = json_array_append_new(shares, share_to_json(&hp->shares[i])) == 0;
-	if (!ok) {
-		json_decref(shares);
-		return -ENOMEM;
-	}
-	return json_object_set_new(object, "shares", shares) == 0 ? 0 : -ENOMEM;
+	(void)field;
+	return json_string(nodeset_format(member, nodes));
 }
 
-static int read_node(const json_t *object, unsigned int *node, struct err *err)
-{
-	uint64_t value;
-	int rc = json_read_u64(object, "node", &value, err);
-
-	if (rc < 0)
-		return rc;
-	if (value >= NUMA_NODES_MAX)
-		return err_set(err, EINVAL, "'node' is larger than any node's number");
-	*node = (unsigned int)value;
-	return 0;
-}
-
-static int share_from_json(const json_t *object, struct step_share *share, struct err *err)
-{
-	const struct {
-		const char *key;
-		uint64_t *value;
-	} numbers[] = {
-		{ "want_idle", &share->want_idle },
-		{ "want_grow", &share->want_grow },
-		{ "reserved", &share->reserved },
-		{ "have", &share->have },
-		{ "own", &share->own },
-		{ "promoted", &share->promoted },
-		{ "foreign", &share->foreign },
-		{ "chunk_before", &share->chunk.before },
-		{ "chunk_grow", &share->chunk.grow },
-		{ "chunk_shrink", &share->chunk.shrink },
-		{ "chunk_surplus", &share->chunk.surplus },
-	};
-	int rc = read_node(object, &share->node, err);
-	size_t i;
-
-	for (i = 0; rc == 0 && i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		rc = json_read_u64_or(object, numbers[i].key, 0, numbers[i].value, err);
-	if (rc == 0)
-		rc = json_read_bool_or(object, "last", false, &share->last, err);
-	return rc;
-}
-
-static int read_bind(const json_t *object, struct step_hugepages *hp, struct err *err)
+static int nodes_read(const struct json_field *field, const json_t *object, void *member,
+		      struct err *err)
 {
 	const char *text;
-	size_t i;
-	int rc = json_read_string(object, "bind", &text, err);
+	int rc = json_read_string(object, field->key, &text, err);
 
-	if (rc < 0)
-		return rc;
-	for (i = 0; i < N_BINDS; i++)
-		if (!strcmp(text, bind_names[i]))
-			break;
-	if (i == N_BINDS)
-		return err_set(err, EINVAL, "unknown 'bind' '%s'", text);
-	hp->bind = (enum guest_bind)i;
-	if (hp->bind == GUEST_BIND_ANY)
-		return 0;
-	rc = json_read_string(object, "nodes", &text, err);
-	if (rc < 0)
-		return rc;
-	rc = nodeset_parse(text, &hp->nodes);
-	return rc < 0 ? err_set(err, EINVAL, "'nodes' is no list of nodes: '%s'", text) : 0;
+	if (rc == 0 && nodeset_parse(text, member) < 0)
+		rc = err_set(err, EINVAL, "\"nodes\" is not a list of nodes: '%.64s'", text);
+	return rc;
 }
 
-static int read_shares(const json_t *object, struct step_hugepages *hp, struct err *err)
-{
-	const json_t *shares = json_object_get(object, "shares");
-	size_t n = json_array_size(shares), i;
+static const struct json_type nodes_type = { nodes_write, nodes_read };
 
-	if (!json_is_array(shares) || n > NUMA_NODES_MAX)
-		return err_set(err, EINVAL, "'shares' is no list of nodes' shares");
-	hp->shares = calloc(n + 1, sizeof(*hp->shares));
-	if (!hp->shares)
-		return err_set(err, ENOMEM, "out of memory");
-	for (i = 0; i < n; i++) {
-		int rc = share_from_json(json_array_get(shares, i), &hp->shares[i], err);
+static const struct json_field fields[] = {
+	JSON_FIELD(struct step_hugepages, page_kib),
+	JSON_FIELD(struct step_hugepages, pages),
+	JSON_WORD(struct step_hugepages, bind, bind_names),
+	JSON_OPTIONAL(struct step_hugepages, compact),
+	JSON_OPTIONAL(struct step_hugepages, reclaim),
+	JSON_OPTIONAL(struct step_hugepages, drop_caches),
+	JSON_OPTIONAL(struct step_hugepages, keep),
+	JSON_IF_SET(struct step_hugepages, mounted),
+	{ JSON_MEMBER(struct step_hugepages, nodes, "nodes", &nodes_type),
+	  .presence = JSON_WHEN_SET },
+	JSON_LIST(struct step_hugepages, shares, "shares", n_shares, share_fields, NUMA_NODES_MAX),
+	JSON_END,
+};
 
-		if (rc < 0)
-			return rc;
-		hp->n_shares++;
-	}
-	return 0;
-}
-
-static int from_json(const json_t *object, struct step *step, struct err *err)
+static int check(struct step *step, struct err *err)
 {
 	struct step_hugepages *hp = &step->hugepages;
-	int rc = json_read_u64(object, "page_kib", &hp->page_kib, err);
+	static const struct nodeset none;
 
-	if (rc == 0 && !hp->page_kib)
-		rc = err_set(err, EINVAL, "'page_kib' is 0");
-	if (rc == 0)
-		rc = json_read_u64(object, "pages", &hp->pages, err);
-	if (rc == 0)
-		rc = json_read_bool_or(object, "compact", false, &hp->compact, err);
-	if (rc == 0)
-		rc = json_read_bool_or(object, "reclaim", false, &hp->reclaim, err);
-	if (rc == 0)
-		rc = json_read_bool_or(object, "drop_caches", false, &hp->drop_caches, err);
-	if (rc == 0)
-		rc = json_read_bool_or(object, "keep", false, &hp->keep, err);
-	if (rc == 0)
-		rc = json_read_bool_or(object, "mounted", false, &hp->mounted, err);
-	if (rc == 0)
-		rc = read_bind(object, hp, err);
-	if (rc == 0)
-		rc = read_shares(object, hp, err);
-	return rc;
+	if (!hp->page_kib)
+		return err_set(err, EINVAL, "\"page_kib\" is 0");
+	if (hp->bind == GUEST_BIND_ANY)
+		hp->nodes = none;
+	else if (!memcmp(&hp->nodes, &none, sizeof(none)))
+		return err_set(err, EINVAL, "\"nodes\" is missing: expected a list of nodes");
+	return 0;
 }
 
 static bool complete(const struct step *step)
@@ -663,7 +564,7 @@ const struct step_ops hugepages_step_ops = {
 	.confirm = confirm,
 	.account = account,
 	.complete = complete,
-	.to_json = to_json,
-	.from_json = from_json,
+	.fields = fields,
+	.check = check,
 	.free = free_step,
 };

@@ -28,6 +28,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/json_fields.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "kernel/kfs.h"
@@ -419,53 +420,34 @@ static bool complete(const struct step *step)
 	return step->ksm.ready;
 }
 
-static bool put_word(json_t *object, const char *name, unsigned int value)
+/* A word of [ksm]: the key is the one in the configuration */
+static json_t *word_write(const struct json_field *field, const void *member)
 {
-	return json_put_string(object, name, config_word_text("ksm", name, value));
+	return json_string(config_word_text("ksm", field->key, *(const unsigned int *)member));
 }
 
-static int to_json(const struct step *step, json_t *object)
-{
-	const struct step_ksm *ksm = &step->ksm;
-	bool ok = json_put_u64(object, "size_kib", ksm->size_kib) &&
-		  put_word(object, "profile", ksm->profile) &&
-		  put_word(object, "on_last_guest", ksm->end) &&
-		  put_word(object, "merge_across_nodes", ksm->nodes) &&
-		  json_put_bool(object, "ready", ksm->ready) &&
-		  (!ksm->left_alone || json_put_bool(object, "left_alone", true));
-
-	return ok ? 0 : -ENOMEM;
-}
-
-static int read_word(const json_t *object, const char *name, unsigned int *value, struct err *err)
+static int word_read(const struct json_field *field, const json_t *object, void *member,
+		     struct err *err)
 {
 	const char *text;
-	int rc = json_read_string(object, name, &text, err);
+	int rc = json_read_string(object, field->key, &text, err);
 
-	if (rc == 0 && config_word_value("ksm", name, text, value) < 0)
-		rc = err_set(err, EINVAL, "'%s' is '%.64s', which means nothing", name, text);
+	if (rc == 0 && config_word_value("ksm", field->key, text, member) < 0)
+		rc = err_set(err, EINVAL, "unknown \"%s\" '%.64s'", field->key, text);
 	return rc;
 }
 
-static int from_json(const json_t *object, struct step *step, struct err *err)
-{
-	struct step_ksm *ksm = &step->ksm;
-	unsigned int profile = 0, end = 0, nodes = 0;
-	int rc = json_read_u64(object, "size_kib", &ksm->size_kib, err);
+static const struct json_type word_type = { word_write, word_read };
 
-	if (rc == 0)
-		rc = read_word(object, "profile", &profile, err);
-	if (rc == 0)
-		rc = read_word(object, "on_last_guest", &end, err);
-	if (rc == 0)
-		rc = read_word(object, "merge_across_nodes", &nodes, err);
-	if (rc == 0)
-		rc = json_read_bool_or(object, "ready", false, &ksm->ready, err);
-	ksm->profile = (enum config_ksm_profile)profile;
-	ksm->end = (enum config_ksm_end)end;
-	ksm->nodes = (enum config_ksm_nodes)nodes;
-	return rc;
-}
+static const struct json_field fields[] = {
+	JSON_FIELD(struct step_ksm, size_kib),
+	{ JSON_MEMBER(struct step_ksm, profile, "profile", &word_type) },
+	{ JSON_MEMBER(struct step_ksm, end, "on_last_guest", &word_type) },
+	{ JSON_MEMBER(struct step_ksm, nodes, "merge_across_nodes", &word_type) },
+	JSON_OPTIONAL(struct step_ksm, ready),
+	JSON_IF_SET(struct step_ksm, left_alone),
+	JSON_END,
+};
 
 const struct step_ops ksm_step_ops = {
 	.name = "ksm",
@@ -475,6 +457,5 @@ const struct step_ops ksm_step_ops = {
 	.complete = complete,
 	.holds = holds,
 	.restore = restore,
-	.to_json = to_json,
-	.from_json = from_json,
+	.fields = fields,
 };

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "base/json_fields.h"
 #include "base/log.h"
 #include "steps/hugepages_step.h"
 #include "steps/ksm_step.h"
@@ -35,7 +36,8 @@ json_t *step_to_json(const struct step *step)
 	const struct step_ops *ops = step_ops(step->kind);
 	json_t *object = json_object();
 
-	if (!json_put_string(object, "kind", ops->name) || ops->to_json(step, object) < 0) {
+	if (!json_put_string(object, "kind", ops->name) ||
+	    !json_fields_put(object, ops->fields, &step->store)) {
 		json_decref(object);
 		return NULL;
 	}
@@ -67,9 +69,29 @@ int step_kind_find(const char *name, enum step_kind *kind, struct err *err)
 	return err_set(err, EINVAL, "unknown kind of step '%.64s'", name);
 }
 
+static json_t *kind_write(const struct json_field *field, const void *member)
+{
+	const enum step_kind *kind = member;
+
+	(void)field;
+	return json_string(step_ops(*kind)->name);
+}
+
+static int kind_read(const struct json_field *field, const json_t *object, void *member,
+		     struct err *err)
+{
+	const char *name;
+	int rc = json_read_string(object, field->key, &name, err);
+
+	return rc < 0 ? rc : step_kind_find(name, member, err);
+}
+
+const struct json_type step_kind_type = { kind_write, kind_read };
+
 int step_from_json(const json_t *object, struct step *step, struct err *err)
 {
 	struct step result = { 0 };
+	const struct step_ops *ops;
 	const char *kind;
 	int rc = json_read_string(object, "kind", &kind, err);
 
@@ -77,7 +99,11 @@ int step_from_json(const json_t *object, struct step *step, struct err *err)
 		rc = step_kind_find(kind, &result.kind, err);
 	if (rc < 0)
 		return rc;
-	rc = step_ops(result.kind)->from_json(object, &result, err);
+	ops = step_ops(result.kind);
+	/* All kinds begin where the union does */
+	rc = json_fields_read(object, ops->fields, &result.store, err);
+	if (rc == 0 && ops->check)
+		rc = ops->check(&result, err);
 	if (rc < 0) {
 		step_free(&result);
 		return err_prefix(err, rc, "step '%s'", kind);

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/json_fields.h"
 #include "policy/host_view.h"
 #include "policy/step.h"
 
@@ -111,6 +112,9 @@ struct step_ctx {
  *		are kfs, save_shared and load_shared only.  Settings are restored in
  *		the order of their names.
  *		Return: 0; -EAGAIN when that is not possible yet
+ * @fields:	The kind's struct in JSON
+ * @check:	Refuse what was read and no row of @fields can judge, and fill in what JSON
+ *		lacks.  Return: 0 or -EINVAL.  NULL for nothing
  */
 struct step_ops {
 	const char *name;
@@ -124,8 +128,8 @@ struct step_ops {
 	int (*outlives_boot)(const struct kfs *kfs, struct step *step, struct err *err);
 	bool (*holds)(const struct step *step, const struct shared_setting *setting);
 	int (*restore)(struct step_ctx *ctx, const struct shared_setting *setting, struct err *err);
-	int (*to_json)(const struct step *step, json_t *object);
-	int (*from_json)(const json_t *object, struct step *step, struct err *err);
+	const struct json_field *fields;
+	int (*check)(struct step *step, struct err *err);
 	void (*free)(struct step *step);
 };
 
@@ -137,6 +141,9 @@ void step_free(struct step *step);
 
 /* By its name in JSON; -EINVAL for one we don't know */
 int step_kind_find(const char *name, enum step_kind *kind, struct err *err);
+
+/* A member that is an enum step_kind */
+extern const struct json_type step_kind_type;
 
 /* {"kind": ..., ...}; NULL when memory ran out */
 json_t *step_to_json(const struct step *step);

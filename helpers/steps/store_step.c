@@ -21,7 +21,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/json.h"
+#include "base/json_fields.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -428,59 +428,15 @@ struct store_use store_step_use(const struct kfs *kfs, const struct step_store *
 	return sum;
 }
 
-static int to_json(const struct step *step, json_t *object)
-{
-	const struct step_store *st = &step->store;
-	bool ok = json_put_string(object, "store", st->store) &&
-		  json_put_string(object, "path", st->path) &&
-		  json_put_string(object, "dir", st->dir) &&
-		  json_put_string(object, "below", st->below) &&
-		  json_put_string(object, "guest", st->guest) &&
-		  json_object_set_new(object, "id", json_integer(st->id)) == 0 &&
-		  json_put_u64(object, "size_kib", st->size_kib) &&
-		  json_put_bool(object, "mount", st->mount) &&
-		  json_put_bool(object, "unmount", st->unmount) &&
-		  json_put_string(object, "source", st->source) &&
-		  json_put_string(object, "fstype", st->fstype) &&
-		  json_put_string(object, "options", st->options) &&
-		  json_put_bool(object, "ready", st->ready);
-
-	return ok ? 0 : -ENOMEM;
-}
-
-static int from_json(const json_t *object, struct step *step, struct err *err)
-{
-	struct step_store *st = &step->store;
-	const struct {
-		const char *key;
-		char *buf;
-		size_t size;
-	} texts[] = {
-		{ "store", st->store, sizeof(st->store) },
-		{ "path", st->path, sizeof(st->path) },
-		{ "dir", st->dir, sizeof(st->dir) },
-		{ "below", st->below, sizeof(st->below) },
-		{ "guest", st->guest, sizeof(st->guest) },
-		{ "source", st->source, sizeof(st->source) },
-		{ "fstype", st->fstype, sizeof(st->fstype) },
-		{ "options", st->options, sizeof(st->options) },
-	};
-	int rc = json_read_u64(object, "size_kib", &st->size_kib, err);
-	size_t i;
-
-	for (i = 0; rc == 0 && i < sizeof(texts) / sizeof(texts[0]); i++)
-		rc = json_copy_string(object, texts[i].key, texts[i].buf, texts[i].size, err);
-	if (rc == 0)
-		rc = json_read_bool_or(object, "mount", false, &st->mount, err);
-	if (rc == 0)
-		rc = json_read_bool_or(object, "unmount", false, &st->unmount, err);
-	if (rc == 0)
-		rc = json_read_bool_or(object, "ready", false, &st->ready, err);
-	st->id = -1;
-	if (rc == 0 && json_is_integer(json_object_get(object, "id")))
-		st->id = json_integer_value(json_object_get(object, "id"));
-	return rc;
-}
+static const struct json_field fields[] = {
+	JSON_FIELD(struct step_store, store),	   JSON_FIELD(struct step_store, path),
+	JSON_FIELD(struct step_store, dir),	   JSON_FIELD(struct step_store, below),
+	JSON_FIELD(struct step_store, guest),	   JSON_FIELD(struct step_store, id),
+	JSON_FIELD(struct step_store, size_kib),   JSON_OPTIONAL(struct step_store, mount),
+	JSON_OPTIONAL(struct step_store, unmount), JSON_FIELD(struct step_store, source),
+	JSON_FIELD(struct step_store, fstype),	   JSON_FIELD(struct step_store, options),
+	JSON_OPTIONAL(struct step_store, ready),   JSON_END,
+};
 
 const struct step_ops store_step_ops = {
 	.name = "store",
@@ -491,6 +447,5 @@ const struct step_ops store_step_ops = {
 	.outlives_boot = outlives_boot,
 	.holds = holds,
 	.restore = restore,
-	.to_json = to_json,
-	.from_json = from_json,
+	.fields = fields,
 };

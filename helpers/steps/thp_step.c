@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/json.h"
+#include "base/json_fields.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "memory/thp.h"
@@ -25,11 +25,6 @@ static const struct word words[] = {
 };
 
 #define N_WORDS (sizeof(words) / sizeof(words[0]))
-
-static char *word_at(struct config_thp *thp, size_t i)
-{
-	return (char *)thp + words[i].offset;
-}
 
 static const char *word_of(const struct config_thp *thp, size_t i)
 {
@@ -92,31 +87,21 @@ static bool complete(const struct step *step)
 	return step->thp.ready;
 }
 
-static int to_json(const struct step *step, json_t *object)
+static const struct json_field fields[] = {
+	JSON_FIELD(struct step_thp, size_kib),
+	JSON_OPTIONAL(struct step_thp, ready),
+	JSON_FIELD_AS(struct step_thp, settings.enabled, "enabled"),
+	JSON_FIELD_AS(struct step_thp, settings.defrag, "defrag"),
+	JSON_FIELD_AS(struct step_thp, settings.shmem_enabled, "shmem_enabled"),
+	JSON_END,
+};
+
+/* A step of this kind is there because [thp] says so */
+static int check(struct step *step, struct err *err)
 {
-	const struct step_thp *thp = &step->thp;
-	bool ok = json_put_u64(object, "size_kib", thp->size_kib) &&
-		  json_put_bool(object, "ready", thp->ready);
-	size_t i;
-
-	for (i = 0; ok && i < N_WORDS; i++)
-		ok = json_put_string(object, words[i].file, word_of(&thp->settings, i));
-	return ok ? 0 : -ENOMEM;
-}
-
-static int from_json(const json_t *object, struct step *step, struct err *err)
-{
-	struct step_thp *thp = &step->thp;
-	int rc = json_read_u64(object, "size_kib", &thp->size_kib, err);
-	size_t i;
-
-	thp->settings.manage = true;
-	for (i = 0; rc == 0 && i < N_WORDS; i++)
-		rc = json_copy_string(object, words[i].file, word_at(&thp->settings, i),
-				      CONFIG_NAME_SIZE, err);
-	if (rc == 0)
-		rc = json_read_bool_or(object, "ready", false, &thp->ready, err);
-	return rc;
+	(void)err;
+	step->thp.settings.manage = true;
+	return 0;
 }
 
 const struct step_ops thp_step_ops = {
@@ -127,6 +112,6 @@ const struct step_ops thp_step_ops = {
 	.complete = complete,
 	.holds = holds,
 	.restore = setting_restore,
-	.to_json = to_json,
-	.from_json = from_json,
+	.fields = fields,
+	.check = check,
 };

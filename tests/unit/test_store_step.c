@@ -150,7 +150,7 @@ static void test_damaged(void)
 		{ "mount", "1", "\"mount\" is not true or false" },
 		{ "unmount", "\"yes\"", "\"unmount\" is not true or false" },
 		{ "ready", "null", "\"ready\" is not true or false" },
-		{ "below", "\"a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/pq\"", "'below' is too long" },
+		{ "below", "\"a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/pq\"", "\"below\" is too long" },
 	};
 	size_t i;
 
