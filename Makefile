@@ -213,7 +213,7 @@ layer-check: $(programs)
 	$(Q)tests/check-layers $(BUILD)
 
 # A decision makes no system call
-pure-check: $(patsubst %,$(BUILD)/helpers/policy/%.o,plan host_view account supply pins store_rules ksm_rules \
+pure-check: $(patsubst %,$(BUILD)/helpers/policy/%.o,plan plan_pages plan_store plan_ksm plan_thp host_view account supply pins store_rules ksm_rules \
 	thp_rules gigantic_rules advise)
 	$(Q)tests/check-pure $^
 

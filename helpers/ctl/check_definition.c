@@ -2,8 +2,6 @@
 /*
  * What is wrong with one guest's definition, whatever the host has for it.
  */
-#include <string.h>
-
 #include "base/err.h"
 #include "ctl/check.h"
 #include "policy/guest_notes.h"
@@ -47,18 +45,12 @@ static void on_note(enum guest_note kind, const char *text, void *data)
 	}
 }
 
-static bool is_needed(const struct plan_needs *needs, const char *section)
-{
-	return (needs->hugepages && !strcmp(section, "hugepages")) ||
-	       (needs->store && !strcmp(section, "store")) ||
-	       (needs->ksm && !strcmp(section, "ksm")) || (needs->thp && !strcmp(section, "thp"));
-}
-
 /* A bad value refuses the start if the plan uses it; else it has no effect, as an unknown key */
 static void on_problem(const struct config_problem *problem, void *data)
 {
 	const struct judging *j = data;
-	bool refuses = problem->fatal && problem->section && is_needed(&j->needs, problem->section);
+	bool refuses = problem->fatal && problem->section &&
+		       plan_needs_section(&j->needs, problem->section);
 
 	finding_add(j->findings, refuses ? FINDING_FAIL : FINDING_WARN, "%s%s", problem->text,
 		    refuses ? ": the guest won't start" : "");
@@ -72,7 +64,7 @@ static void check_metadata(const struct check_host *host, struct judging *j)
 	/* What is wrong for all is said once, elsewhere */
 	if (config_for_guest(host->config, j->guest, &policy, NULL) < 0)
 		return;
-	j->needs = plan_needs_host(j->guest, &policy);
+	j->needs = plan_needs_host(j->guest, &policy, host->view);
 	config_for_each_guest_problem(host->config, j->guest, on_problem, j);
 }
 

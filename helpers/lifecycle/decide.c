@@ -9,10 +9,8 @@
 #include "guest/guest.h"
 #include "kernel/kfs.h"
 #include "lifecycle/round.h"
-#include "memory/ksm.h"
-#include "memory/thp.h"
+#include "lifecycle/view.h"
 #include "policy/plan.h"
-#include "policy/thp_rules.h"
 
 bool decide_asks(const struct kfs *kfs, const struct guest *guest)
 {
@@ -41,41 +39,31 @@ static void log_problem(const struct config_problem *problem, void *data)
 		log_error("%s", problem->text);
 }
 
-/* @needs.thp is also of guests that are only told what keeps such pages away */
 static int check_sections(const struct config *config, const struct guest *guest,
-			  struct plan_needs needs, struct err *err)
+			  const struct plan_needs *needs, struct err *err)
 {
-	int rc = needs.hugepages ? config_check_section(config, guest, "hugepages", err) : 0;
+	int rc = 0;
+	size_t i;
 
-	if (rc == 0 && needs.store)
-		rc = config_check_section(config, guest, "store", err);
-	if (rc == 0 && needs.ksm)
-		rc = config_check_section(config, guest, "ksm", err);
-	if (rc == 0 && needs.thp && thp_rules_size(guest))
-		rc = config_check_section(config, guest, "thp", err);
+	for (i = 0; rc == 0 && i < STEP_KINDS; i++)
+		if (needs->kinds[i].section)
+			rc = config_check_section(config, guest, needs->kinds[i].section, err);
 	return rc;
-}
-
-static int keep_if_there(const struct kfs *kfs, const char *path, bool *needed, struct err *err)
-{
-	return *needed ? kfs_look(kfs, path, needed, err) : 0;
 }
 
 static int decide(const struct kfs *kfs, const struct guest *guest, struct decided *decided,
 		  struct err *err)
 {
+	struct host_view kernel = { 0 };
 	int rc = config_for_guest(decided->config, guest, &decided->policy, err);
 
-	if (rc < 0)
-		return rc;
-	decided->needs = plan_needs_host(guest, &decided->policy);
-	/* Not worth a look at the host that takes its lock */
-	rc = keep_if_there(kfs, KSM_DIR "/run", &decided->needs.ksm, err);
+	/* What this kernel has not is not worth taking the host's lock for */
 	if (rc == 0)
-		rc = keep_if_there(kfs, THP_DIR "/enabled", &decided->needs.thp, err);
+		rc = view_kernel(kfs, &kernel, err);
 	if (rc < 0)
 		return rc;
-	return check_sections(decided->config, guest, decided->needs, err);
+	decided->needs = plan_needs_host(guest, &decided->policy, &kernel);
+	return check_sections(decided->config, guest, &decided->needs, err);
 }
 
 int decide_policy(const struct kfs *kfs, const struct guest *guest, bool hook,

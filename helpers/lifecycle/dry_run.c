@@ -18,7 +18,6 @@
 #include "memory/kvm.h"
 #include "policy/guest_notes.h"
 #include "policy/store_rules.h"
-#include "policy/thp_rules.h"
 #include "steps/adopt.h"
 
 static int nothing(struct dry_run *result, const char *why)
@@ -117,7 +116,7 @@ static int look(const struct kfs *kfs, const struct guest *guest, const struct d
 	if (rc < 0 && rc != -ENOENT)
 		return err_prefix(err, rc, "guest '%s'", guest->name);
 	round_init(&round, kfs, &state, 0);
-	if (decided->needs.store) {
+	if (plan_needs_stores(&decided->needs)) {
 		round.config = decided->config;
 		round.guest = guest;
 	}
@@ -158,16 +157,15 @@ static void why_nothing(const struct guest *guest, const struct guest_policy *po
 		snprintf(run->nothing, sizeof(run->nothing), "%s; %s", asks, ksm);
 }
 
-/* Nothing is prepared for a guest with a memfd if nobody wants THP to be managed, and no
- * line logged at its start.  Who asks is told nevertheless */
-static void note_thp(const struct kfs *kfs, const struct guest *guest, struct plan *plan)
+/* Nothing is prepared for a guest with a memfd if THP is not managed, and no line logged at
+ * its start.  An administrator who asks is told nevertheless */
+static void note_obstacles(const struct kfs *kfs, const struct guest *guest,
+			   const struct plan_needs *needs, struct plan *plan)
 {
 	struct host_view host = { 0 };
-	char why[PLAN_NOTE_SIZE];
 
 	view_thp(kfs, &host);
-	if (thp_rules_obstacle(guest, &host, NULL, NULL, why, sizeof(why)))
-		plan_note(plan, "%s", why);
+	plan_note_obstacles(guest, &host, needs, plan);
 }
 
 int dry_run(const struct kfs *kfs, const struct guest *guest, struct dry_run *result,
@@ -179,15 +177,15 @@ int dry_run(const struct kfs *kfs, const struct guest *guest, struct dry_run *re
 
 	if (!decide_asks(kfs, guest)) {
 		why_nothing(guest, NULL, &run);
-		note_thp(kfs, guest, &run.plan);
+		note_obstacles(kfs, guest, &decided.needs, &run.plan);
 	} else {
 		rc = decide_policy(kfs, guest, false, &decided, err);
 		if (rc < 0)
 			return err_prefix(err, rc, "guest '%s'", guest->name);
 		if (plan_needs_any(&decided.needs))
 			rc = look(kfs, guest, &decided, &run, err);
-		if (rc == 0 && !decided.needs.thp && !decided.needs.store)
-			note_thp(kfs, guest, &run.plan);
+		if (rc == 0)
+			note_obstacles(kfs, guest, &decided.needs, &run.plan);
 		if (rc == 0 && !run.plan.list.n && !*run.nothing)
 			why_nothing(guest, &decided.policy, &run);
 	}

@@ -206,7 +206,8 @@ static int make_plan(struct round *round, const struct guest *guest, const struc
 			view_hold(own, &round->host);
 		view_survey_start(round->kfs, guest, &round->host);
 		rc = plan_make(guest, &round->host, &decided->policy, plan, err);
-		if (rc != -ENOSPC || !decided->needs.store || tries == STORE_ADMIT_TRIES)
+		if (rc != -ENOSPC || !plan_needs_stores(&decided->needs) ||
+		    tries == STORE_ADMIT_TRIES)
 			return rc;
 		clock_sleep_ms(STORE_ADMIT_WAIT_MS);
 		rc = round_refresh(round, err);
@@ -299,7 +300,7 @@ static int prepare_nothing(const struct event *event, const struct guest *guest)
 
 static bool can_do_without(const struct decided *decided)
 {
-	return !decided->needs.hugepages && !decided->needs.store;
+	return !plan_needs_essential(&decided->needs);
 }
 
 static int prepare(const struct event *event, const struct guest *guest, struct decided *decided,
@@ -316,7 +317,7 @@ static int prepare(const struct event *event, const struct guest *guest, struct 
 	if (can_do_without(decided) && !state_has(&state, guest->uuid))
 		*lock_deadline_ms = u64_min(*lock_deadline_ms, EXTRA_LOCK_DEADLINE_MS);
 	round_init(&round, event->kfs, &state, decided->policy.hook.lock_deadline_ms);
-	if (decided->needs.store) {
+	if (plan_needs_stores(&decided->needs)) {
 		/* Another start may find the file changed */
 		if (daemon_conf_keep(event->kfs, err) < 0)
 			log_warning("%s", err->text);
@@ -584,11 +585,12 @@ static int adopt_settings(const struct guest *guest, const struct decided *decid
 	struct step ksm = { .kind = STEP_KSM }, thp = { .kind = STEP_THP };
 	int rc = 0;
 
-	if (decided->needs.ksm) {
+	if (decided->needs.kinds[STEP_KSM].wanted) {
 		ksm_rules_fill(guest, &decided->policy, &ksm.ksm);
 		rc = append_step(list, &ksm);
 	}
-	if (rc == 0 && decided->needs.thp && thp_rules_wanted(guest, &decided->policy, tmpfs)) {
+	if (rc == 0 && decided->needs.kinds[STEP_THP].wanted &&
+	    thp_rules_wanted(guest, &decided->policy, tmpfs)) {
 		thp_rules_fill(guest, &decided->policy, tmpfs, &thp.thp);
 		rc = append_step(list, &thp);
 	}
@@ -610,7 +612,7 @@ static int adopt_steps(const struct kfs *kfs, const struct guest *guest, struct 
 		log_warning("%s", err->text);
 		return 0;
 	}
-	if (decided.needs.store)
+	if (plan_needs_stores(&decided.needs))
 		rc = adopt_store(kfs, guest, &decided, list, &tmpfs);
 	if (rc == 0)
 		rc = adopt_settings(guest, &decided, tmpfs, list);

@@ -53,7 +53,7 @@ static int decide(struct reservation *r, struct err *err)
 
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", guest->name);
-	if (r->decided.needs.hugepages)
+	if (plan_needs_ahead(&r->decided.needs))
 		return 0;
 	return err_set(err, EINVAL, "there is nothing to reserve for guest '%s': %s", guest->name,
 		       guest_asks_for_hugepages(guest) ?

@@ -17,6 +17,7 @@
 #include "lifecycle/view_stores.h"
 #include "memory/fragmentation.h"
 #include "memory/ksm.h"
+#include "memory/thp.h"
 #include "policy/store_rules.h"
 #include "steps/steps.h"
 #include "steps/store_step.h"
@@ -54,6 +55,13 @@ static int read_size(const struct kfs *kfs, const struct numa *numa, uint64_t pa
 	return 0;
 }
 
+int view_kernel(const struct kfs *kfs, struct host_view *host, struct err *err)
+{
+	int rc = kfs_look(kfs, KSM_DIR "/run", &host->has_ksm, err);
+
+	return rc < 0 ? rc : kfs_look(kfs, THP_DIR "/enabled", &host->thp.present, err);
+}
+
 int view_read(const struct kfs *kfs, struct host_view *host, struct err *err)
 {
 	cleanup_free uint64_t *sizes = NULL;
@@ -64,7 +72,7 @@ int view_read(const struct kfs *kfs, struct host_view *host, struct err *err)
 		return rc;
 	n = hugepages_sizes(kfs, &sizes, err);
 	result.default_page_kib = hugepages_default_kib(kfs);
-	rc = n < 0 ? n : kfs_look(kfs, KSM_DIR "/run", &result.has_ksm, err);
+	rc = n < 0 ? n : view_kernel(kfs, &result, err);
 	result.sizes = calloc((size_t)(n < 0 ? 0 : n) + 1, sizeof(*result.sizes));
 	if (rc == 0 && !result.sizes)
 		rc = err_set(err, ENOMEM, "out of memory");

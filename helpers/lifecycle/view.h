@@ -15,6 +15,9 @@ struct kfs;
 struct ledger;
 struct ledgers;
 
+/* Whether this kernel has KSM and THP, and no more of @host */
+int view_kernel(const struct kfs *kfs, struct host_view *host, struct err *err);
+
 /* The kernel's side: nodes, page sizes, pools */
 int view_read(const struct kfs *kfs, struct host_view *host, struct err *err);
 

@@ -1,20 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/*
- * DOC: how pages are distributed
- *
- * The guest's backends are grouped by page size and binding; a group becomes a
- * step.  Groups are decided from the least to the most flexible, and of equals
- * large pages first, out of one account of what is left on each node, so that an unbound
- * backend never takes the page that a bound one needs.
- *
- * Within a group: idle pages first; then growth into free memory; only then
- * growth into memory that must be made free, and last of all by swapping programs' memory
- * out.  Nodes are asked by rank: those that the guest prefers or that its processors are on
- * go through idle and free before others are asked, and nodes without processors (CXL, GPU
- * memory) come after all that others have.  Within a rank the emptiest is first.  Gigantic
- * pages are planned where they can be made.  What exceeds even that is refused here, before
- * anything is tried.
- */
+/* The plan: what each kind of step decides for a guest, put together. */
 #include "policy/plan.h"
 
 #include <errno.h>
@@ -23,42 +8,96 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/err.h"
-#include "base/text.h"
-#include "policy/ksm_rules.h"
-#include "policy/pins.h"
-#include "policy/store_rules.h"
-#include "policy/supply.h"
-#include "policy/thp_rules.h"
+#include "policy/plan_kind.h"
 
-struct planner {
-	const struct guest *guest;
-	const struct host_view *host;
-	const struct config_hugepages *policy;
-	struct supplies supplies; /* what is left while the plan is made */
-	uint64_t *idle;		  /* [size * n_nodes + node] */
-	uint64_t *closed;	  /* likewise: part of it for those who map through a mount */
-	uint64_t *held;		  /* likewise: reserved for this guest */
-	uint64_t *ever;		  /* likewise: pool_view.ever */
-	uint64_t *whole;
-	struct nodeset emulator; /* nodes where QEMU starts, and */
-	struct nodeset vcpus;	 /* where it runs */
-	struct plan plan;
-};
+/* In the order of decisions: files in memory have what huge pages leave, and a store may be a
+ * tmpfs, which is of interest to THP */
+static const struct plan_kind *const kinds[] = { &plan_pages, &plan_store, &plan_ksm, &plan_thp };
 
-struct plan_needs plan_needs_host(const struct guest *guest, const struct guest_policy *policy)
+_Static_assert(sizeof(kinds) / sizeof(kinds[0]) == STEP_KINDS, "each kind of step has its row");
+
+/* ---- needs ---- */
+
+struct plan_needs plan_needs_host(const struct guest *guest, const struct guest_policy *policy,
+				  const struct host_view *host)
 {
-	struct plan_needs needs = {
-		.hugepages = policy->hugepages.manage && guest_asks_for_hugepages(guest),
-		.store = guest_file_kib(guest),
-		.ksm = ksm_rules_wanted(guest, policy),
-		/* Who is to have them is told what keeps them from coming */
-		.thp = policy->thp.manage,
-	};
+	struct plan_needs needs = { 0 };
+	size_t i;
 
+	for (i = 0; i < STEP_KINDS; i++) {
+		const struct plan_kind *kind = kinds[i];
+		struct plan_need *need = &needs.kinds[kind->kind];
+
+		need->wanted = kind->wanted(guest, policy, host);
+		if (need->wanted && (!kind->uses_section || kind->uses_section(guest, policy)))
+			need->section = kind->section;
+	}
 	return needs;
 }
+
+/* Is any kind needed that @has says so of? */
+static bool any_is(const struct plan_needs *needs, bool (*has)(const struct plan_kind *kind))
+{
+	size_t i;
+
+	for (i = 0; i < STEP_KINDS; i++)
+		if (needs->kinds[kinds[i]->kind].wanted && has(kinds[i]))
+			return true;
+	return false;
+}
+
+static bool is_any(const struct plan_kind *kind)
+{
+	return kind;
+}
+
+static bool is_essential(const struct plan_kind *kind)
+{
+	return !kind->optional;
+}
+
+static bool is_ahead(const struct plan_kind *kind)
+{
+	return kind->ahead;
+}
+
+static bool is_of_stores(const struct plan_kind *kind)
+{
+	return kind->stores;
+}
+
+bool plan_needs_any(const struct plan_needs *needs)
+{
+	return any_is(needs, is_any);
+}
+
+bool plan_needs_essential(const struct plan_needs *needs)
+{
+	return any_is(needs, is_essential);
+}
+
+bool plan_needs_ahead(const struct plan_needs *needs)
+{
+	return any_is(needs, is_ahead);
+}
+
+bool plan_needs_stores(const struct plan_needs *needs)
+{
+	return any_is(needs, is_of_stores);
+}
+
+bool plan_needs_section(const struct plan_needs *needs, const char *section)
+{
+	size_t i;
+
+	for (i = 0; i < STEP_KINDS; i++)
+		if (needs->kinds[i].section && !strcmp(needs->kinds[i].section, section))
+			return true;
+	return false;
+}
+
+/* ---- notes ---- */
 
 void plan_note(struct plan *plan, const char *fmt, ...)
 {
@@ -73,1026 +112,51 @@ void plan_note(struct plan *plan, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* ---- groups ---- */
-
-static int sizes_text(const struct host_view *host, char *buf, size_t size)
+void plan_note_obstacles(const struct guest *guest, const struct host_view *host,
+			 const struct plan_needs *needs, struct plan *plan)
 {
-	char kib[TEXT_KIB_SIZE];
-	size_t used = 0, i;
-
-	buf[0] = '\0';
-	for (i = 0; i < host->n_sizes && used < size; i++)
-		used += (size_t)snprintf(buf + used, size - used, "%s%s", i ? ", " : "",
-					 text_from_kib(host->sizes[i].page_kib, kib));
-	return host->n_sizes ? 0 : -ENOENT;
-}
-
-/* Where somebody has said what size and which nodes */
-static const char *size_remedy(const struct guest_memory *memory)
-{
-	switch (memory->kind) {
-	case GUEST_MEMORY_PLUGGED:
-		return "take such a size as --page-size";
-	case GUEST_MEMORY_DIMM:
-	case GUEST_MEMORY_VIRTIO_MEM:
-		return "change <page size=.../> in the guest's <hugepages>, or <pagesize> in the "
-		       "device's <source>";
-	case GUEST_MEMORY_NVDIMM:
-		return "let the <path> in the device's <source> lead to another file system";
-	case GUEST_MEMORY_RAM:
-	case GUEST_MEMORY_CELL:
-		break;
-	}
-	return "change <page size=.../> in the guest's <hugepages>";
-}
-
-static const char *nodes_remedy(const struct guest_memory *memory)
-{
-	return memory->kind == GUEST_MEMORY_PLUGGED ?
-		       "take such a node as --node" :
-		       "change the nodeset in the guest's <numatune> or the device's <nodemask>";
-}
-
-static int check_size(const struct planner *p, const struct guest_memory *memory, uint64_t page_kib,
-		      struct err *err)
-{
-	char kib[TEXT_KIB_SIZE], sizes[256];
-
-	if (page_kib && host_view_size(p->host, page_kib))
-		return 0;
-	if (sizes_text(p->host, sizes, sizeof(sizes)) < 0)
-		return err_set(err, ENODEV,
-			       "guest '%s' (%s) asks for huge pages, but this kernel has none: "
-			       "boot a kernel with hugetlb or take <hugepages/> out of the guest",
-			       p->guest->name, memory->alias);
-	return err_set(err, ENODEV,
-		       "guest '%s' (%s) asks for huge pages of %s, but this kernel has only %s: "
-		       "%s%s",
-		       p->guest->name, memory->alias, text_from_kib(page_kib, kib), sizes,
-		       size_remedy(memory), host_view_unit_hint(p->host, page_kib));
-}
-
-/* libvirt takes every node that is online, and the kernel those of them that have memory.
- * @nodes: Result: those */
-static int check_nodes(const struct planner *p, const struct guest_memory *memory,
-		       struct nodeset *nodes, struct err *err)
-{
-	const struct numa *numa = &p->host->numa;
-	char text[NODESET_TEXT_SIZE], wanted[NODESET_TEXT_SIZE];
-	struct nodeset have = { 0 };
-	unsigned int id;
+	char why[PLAN_NOTE_SIZE];
 	size_t i;
 
-	*nodes = (struct nodeset){ 0 };
-	for (i = 0; i < numa->n_nodes; i++) {
-		nodeset_add(&have, numa->nodes[i].id);
-		if (nodeset_has(&memory->nodes, numa->nodes[i].id))
-			nodeset_add(nodes, numa->nodes[i].id);
-	}
-	for (id = 0; id < NUMA_NODES_MAX; id++)
-		if (nodeset_has(&memory->nodes, id) && !nodeset_has(&numa->online, id) &&
-		    !nodeset_has(&have, id))
-			return err_set(err, ENODEV,
-				       "guest '%s' (%s) is bound to NUMA node %u, which is not "
-				       "online: this host has memory on node%s %s; %s",
-				       p->guest->name, memory->alias, id,
-				       nodeset_count(&have) == 1 ? "" : "s",
-				       nodeset_format(&have, text), nodes_remedy(memory));
-	if (nodeset_empty(nodes))
-		return err_set(err, ENODEV,
-			       "guest '%s' (%s) is bound to NUMA node%s %s without memory: this "
-			       "host has memory on node%s %s; %s",
-			       p->guest->name, memory->alias,
-			       nodeset_count(&memory->nodes) == 1 ? "" : "s",
-			       nodeset_format(&memory->nodes, wanted),
-			       nodeset_count(&have) == 1 ? "" : "s", nodeset_format(&have, text),
-			       nodes_remedy(memory));
-	return 0;
+	for (i = 0; i < STEP_KINDS; i++)
+		if (!needs->kinds[kinds[i]->kind].wanted && kinds[i]->obstacle &&
+		    kinds[i]->obstacle(guest, host, why, sizeof(why)))
+			plan_note(plan, "%s", why);
 }
 
-static bool same_group(const struct step_hugepages *hp, const struct step_hugepages *wanted)
+/* ---- the list ---- */
+
+static int put(struct plan *plan, size_t at, const struct step *step, struct err *err)
 {
-	return hp->page_kib == wanted->page_kib && hp->bind == wanted->bind &&
-	       hp->mounted == wanted->mounted && nodeset_equal(&hp->nodes, &wanted->nodes);
-}
-
-/* libvirt refuses a guest whose pages it has no hugetlbfs for.  Of a memfd only the size of a
- * bare <hugepages/> comes from there */
-static int check_mount(const struct planner *p, const struct guest_memory *memory,
-		       uint64_t page_kib, struct err *err)
-{
-	const struct hugetlbfs_view *view = &p->host->hugetlbfs;
-	bool asks = host_view_is_mounted(memory), bare = !memory->page_kib && !view->n;
-	char kib[TEXT_KIB_SIZE];
-
-	if (!view->final || host_view_hugetlbfs(p->host, page_kib) ||
-	    (!asks && !(bare && memory->source == GUEST_SOURCE_MEMFD)))
-		return 0;
-	text_from_kib(page_kib, kib);
-	if (view->by_conf)
-		return err_set(
-			err, ENODEV,
-			"guest '%s' (%s) asks for huge pages of %s, and hugetlbfs_mount in "
-			"/%s names no hugetlbfs for them: libvirt refuses to start it; mount "
-			"one, name it there, and restart libvirt's QEMU daemon",
-			p->guest->name, memory->alias, kib, QEMU_CONF_FILE);
-	return err_set(err, ENODEV,
-		       "guest '%s' (%s) asks for huge pages of %s, and no hugetlbfs for them is "
-		       "mounted: libvirt refuses to start it; mount one and restart libvirt's "
-		       "QEMU daemon",
-		       p->guest->name, memory->alias, kib);
-}
-
-/* What a backend asks for, as a group of its own.  @wanted: page_kib, bind, nodes, pages */
-static int describe_backend(const struct planner *p, const struct guest_memory *memory,
-			    struct step_hugepages *wanted, struct err *err)
-{
-	int rc;
-
-	*wanted = (struct step_hugepages){ .page_kib = host_view_page_kib(p->host, memory),
-					   .bind = memory->bind };
-	rc = check_size(p, memory, wanted->page_kib, err);
-	if (rc == 0)
-		rc = check_mount(p, memory, wanted->page_kib, err);
-	if (rc == 0)
-		wanted->mounted = host_view_is_mounted(memory) &&
-				  host_view_size(p->host, wanted->page_kib)->mount_min;
-	if (rc == 0 && memory->bind != GUEST_BIND_ANY)
-		rc = check_nodes(p, memory, &wanted->nodes, err);
-	if (rc == 0)
-		wanted->pages = u64_div_up(memory->size_kib, wanted->page_kib);
-	return rc;
-}
-
-/* The group of a backend, new or old; NULL: out of memory */
-static struct step_hugepages *find_group(struct planner *p, const struct step_hugepages *wanted)
-{
-	struct step_list *list = &p->plan.list;
-	struct step_hugepages *hp;
-	struct step *more;
-	size_t i;
-
-	for (i = 0; i < list->n; i++)
-		if (same_group(&list->steps[i].hugepages, wanted))
-			return &list->steps[i].hugepages;
-	more = reallocarray(list->steps, list->n + 1, sizeof(*more));
-	if (!more)
-		return NULL;
-	list->steps = more;
-	memset(&more[list->n], 0, sizeof(*more));
-	more[list->n].kind = STEP_HUGEPAGES;
-	hp = &more[list->n++].hugepages;
-	hp->page_kib = wanted->page_kib;
-	hp->bind = wanted->bind;
-	hp->nodes = wanted->nodes;
-	hp->mounted = wanted->mounted;
-	hp->compact = p->policy->compact == EFFORT_AUTO;
-	hp->reclaim = p->policy->reclaim == EFFORT_AUTO;
-	hp->drop_caches = p->policy->drop_caches == EFFORT_AUTO;
-	hp->keep = config_on_release(p->policy, wanted->page_kib) == ON_RELEASE_KEEP;
-	return hp;
-}
-
-static int add_backend(struct planner *p, const struct guest_memory *memory, struct err *err)
-{
-	struct step_hugepages wanted, *hp;
-	int rc = describe_backend(p, memory, &wanted, err);
-
-	if (rc < 0)
-		return rc;
-	hp = find_group(p, &wanted);
-	if (!hp)
-		return err_set(err, ENOMEM, "out of memory");
-	hp->pages = u64_add_sat(hp->pages, wanted.pages);
-	return 0;
-}
-
-/* The fewer nodes will do, the earlier it is served */
-static unsigned int flexibility(const struct step_hugepages *hp)
-{
-	switch (hp->bind) {
-	case GUEST_BIND_STRICT:
-	case GUEST_BIND_INTERLEAVE:
-		return nodeset_count(&hp->nodes);
-	case GUEST_BIND_PREFERRED:
-		return NUMA_NODES_MAX + 1;
-	case GUEST_BIND_ANY:
-		break;
-	}
-	return NUMA_NODES_MAX + 2;
-}
-
-/* The order of decisions */
-static int by_flexibility(const void *a, const void *b)
-{
-	const struct step_hugepages *x = &((const struct step *)a)->hugepages;
-	const struct step_hugepages *y = &((const struct step *)b)->hugepages;
-
-	if (flexibility(x) != flexibility(y))
-		return flexibility(x) < flexibility(y) ? -1 : 1;
-	if (x->page_kib != y->page_kib)
-		return x->page_kib < y->page_kib ? 1 : -1;
-	if (x->bind != y->bind)
-		return x->bind < y->bind ? -1 : 1;
-	return memcmp(&y->nodes, &x->nodes, sizeof(x->nodes));
-}
-
-/* The order of doing: small pages break up the blocks that large ones need */
-static int by_page_size(const void *a, const void *b)
-{
-	const struct step_hugepages *x = &((const struct step *)a)->hugepages;
-	const struct step_hugepages *y = &((const struct step *)b)->hugepages;
-
-	if (x->page_kib != y->page_kib)
-		return x->page_kib < y->page_kib ? 1 : -1;
-	return by_flexibility(a, b);
-}
-
-/* ---- distribution ---- */
-
-/* Of pages of one size on one node, in the account @pages */
-static uint64_t *pages_of(const struct planner *p, uint64_t *pages, uint64_t page_kib,
-			  size_t node_index)
-{
-	size_t size = (size_t)(host_view_size(p->host, page_kib) - p->host->sizes);
-
-	return &pages[size * p->host->numa.n_nodes + node_index];
-}
-
-static size_t node_index(const struct planner *p, unsigned int node)
-{
-	size_t i;
-
-	for (i = 0; i < p->host->numa.n_nodes; i++)
-		if (p->host->numa.nodes[i].id == node)
-			break;
-	return i;
-}
-
-static uint64_t share_sum(const struct step_share *share)
-{
-	return share->reserved + share->want_idle + share->want_grow;
-}
-
-static uint64_t missing(const struct step_hugepages *hp)
-{
-	uint64_t sum = 0;
-	size_t i;
-
-	for (i = 0; i < hp->n_shares; i++)
-		sum += share_sum(&hp->shares[i]);
-	return u64_sub_floor(hp->pages, sum);
-}
-
-/* For interleave: how much of hp->pages belongs on hp->shares[@index].  The kernel goes round
- * for each backend anew, and begins with the lowest node */
-static uint64_t turn_of(const struct planner *p, const struct step_hugepages *hp, size_t index)
-{
-	uint64_t sum = 0, before = 0;
-	size_t i;
-
-	for (i = 0; i < hp->n_shares; i++)
-		before += hp->shares[i].node < hp->shares[index].node;
-	for (i = 0; i < p->guest->n_memory; i++) {
-		const struct guest_memory *memory = &p->guest->memory[i];
-		struct step_hugepages wanted;
-		struct err err;
-
-		if (!memory->hugepages || describe_backend(p, memory, &wanted, &err) < 0 ||
-		    !same_group(hp, &wanted))
-			continue;
-		sum = u64_add_sat(sum, wanted.pages / hp->n_shares +
-					       (before < wanted.pages % hp->n_shares));
-	}
-	return sum;
-}
-
-/* Shares [from, to), as far as their turn goes in interleave, or without limit */
-struct range {
-	size_t from;
-	size_t to;
-	bool turns;
-};
-
-static uint64_t limit_of(const struct planner *p, const struct step_hugepages *hp,
-			 const struct range *range, size_t index)
-{
-	return range->turns ? turn_of(p, hp, index) : UINT64_MAX;
-}
-
-/* Use the guest's own reservation first */
-static void take_held(struct planner *p, struct step_hugepages *hp, const struct range *range)
-{
-	size_t i;
-
-	for (i = range->from; i < range->to; i++) {
-		struct step_share *share = &hp->shares[i];
-		uint64_t *held = pages_of(p, p->held, hp->page_kib, node_index(p, share->node));
-
-		share->reserved = u64_min(u64_min(*held, missing(hp)), limit_of(p, hp, range, i));
-		*held -= share->reserved;
-	}
-}
-
-static void take_idle(struct planner *p, struct step_hugepages *hp, const struct range *range)
-{
-	size_t i;
-
-	for (i = range->from; i < range->to; i++) {
-		struct step_share *share = &hp->shares[i];
-		size_t node = node_index(p, share->node);
-		uint64_t *idle = pages_of(p, p->idle, hp->page_kib, node);
-		uint64_t *closed = pages_of(p, p->closed, hp->page_kib, node);
-		uint64_t open = hp->mounted ? *idle : u64_sub_floor(*idle, *closed);
-		uint64_t n = u64_min(u64_min(open, missing(hp)),
-				     u64_sub_floor(limit_of(p, hp, range, i), share_sum(share)));
-
-		share->want_idle += n;
-		if (hp->mounted)
-			*closed = u64_sub_floor(*closed, n);
-		*idle -= n;
-	}
-}
-
-enum growth {
-	INTO_WHOLE,	 /* gigantic: into free memory in large pieces */
-	INTO_FREE,	 /* what fragmentation lets be made of free memory, */
-	INTO_CACHE,	 /* of what can be freed, */
-	INTO_SWAP,	 /* and of programs' memory */
-	AGAINST_ALL_ODDS /* it knows less than the kernel, which is asked all the same */
-};
-
-/* Pages that can still be made on a node */
-static uint64_t growth_room(const struct planner *p, uint64_t page_kib, size_t node,
-			    enum growth growth)
-{
-	static const enum supply_depth depths[] = {
-		[INTO_WHOLE] = SUPPLY_FREE,	  [INTO_FREE] = SUPPLY_FREE,
-		[INTO_CACHE] = SUPPLY_CACHE,	  [INTO_SWAP] = SUPPLY_SWAP,
-		[AGAINST_ALL_ODDS] = SUPPLY_SWAP,
-	};
-	uint64_t pages = supply_pages(p->host, &p->supplies, node, page_kib, depths[growth]);
-	bool picky = p->host->surveyed && supply_gigantic(p->host, page_kib);
-
-	if (growth == INTO_WHOLE)
-		return picky ? u64_min(pages, *pages_of(p, p->whole, page_kib, node)) : 0;
-	if (growth == AGAINST_ALL_ODDS || !picky)
-		return pages;
-	return u64_min(pages, *pages_of(p, p->ever, page_kib, node));
-}
-
-static void take_growth(struct planner *p, struct step_hugepages *hp, const struct range *range,
-			enum growth growth)
-{
-	size_t i;
-
-	for (i = range->from; i < range->to; i++) {
-		struct step_share *share = &hp->shares[i];
-		size_t node = node_index(p, share->node);
-		uint64_t *ever = pages_of(p, p->ever, hp->page_kib, node);
-		uint64_t *whole = pages_of(p, p->whole, hp->page_kib, node);
-		uint64_t n = u64_min(growth_room(p, hp->page_kib, node, growth), missing(hp));
-
-		n = u64_min(n, u64_sub_floor(limit_of(p, hp, range, i), share_sum(share)));
-		share->want_grow += n;
-		supply_take(&p->supplies, node, n * hp->page_kib,
-			    supply_gigantic(p->host, hp->page_kib));
-		*ever = u64_sub_floor(*ever, n);
-		*whole = u64_sub_floor(*whole, n);
-	}
-}
-
-/* What is there: idle pages and free memory */
-static void take_present(struct planner *p, struct step_hugepages *hp, const struct range *range)
-{
-	take_idle(p, hp, range);
-	take_growth(p, hp, range, INTO_WHOLE);
-	take_growth(p, hp, range, INTO_FREE);
-}
-
-/* The order in which nodes are asked */
-enum rank {
-	RANK_PREFERRED,
-	RANK_EMULATOR, /* QEMU starts there, and allocates there first */
-	RANK_VCPUS,
-	RANK_CPUS,
-	RANK_NO_CPUS
-};
-
-static enum rank rank_of(const struct planner *p, const struct step_hugepages *hp,
-			 unsigned int node)
-{
-	if (hp->bind == GUEST_BIND_PREFERRED && nodeset_has(&hp->nodes, node))
-		return RANK_PREFERRED;
-	if (hp->bind == GUEST_BIND_ANY && nodeset_has(&p->emulator, node))
-		return RANK_EMULATOR;
-	if (hp->bind == GUEST_BIND_ANY && nodeset_has(&p->vcpus, node))
-		return RANK_VCPUS;
-	return pins_has_cpus(&p->host->numa, numa_find(&p->host->numa, node)) ? RANK_CPUS :
-										RANK_NO_CPUS;
-}
-
-static bool may_leave(const struct step_hugepages *hp)
-{
-	return hp->bind == GUEST_BIND_ANY || hp->bind == GUEST_BIND_PREFERRED;
-}
-
-static uint64_t free_there(const struct planner *p, const struct step_hugepages *hp, size_t node)
-{
-	const struct supply *supply = &p->supplies.nodes[node];
-
-	return u64_sub_floor(supply->free_kib,
-			     supply_gigantic(p->host, hp->page_kib) ? supply->movable_kib : 0);
-}
-
-/* By rank, and the emptiest first: pages come easiest from there */
-static bool goes_before(const struct planner *p, const struct step_hugepages *hp, size_t a,
-			size_t b)
-{
-	const struct numa_node *nodes = p->host->numa.nodes;
-	enum rank ra = rank_of(p, hp, nodes[a].id), rb = rank_of(p, hp, nodes[b].id);
-
-	if (ra != rb)
-		return ra < rb;
-	return free_there(p, hp, a) > free_there(p, hp, b);
-}
-
-/* Not where all memory is in ZONE_MOVABLE, unless gigantic pages lie there already */
-static bool can_serve(const struct planner *p, const struct step_hugepages *hp, size_t node)
-{
-	const struct numa_node *n = &p->host->numa.nodes[node];
-
-	if (!host_view_pool(p->host, hp->page_kib, n->id))
-		return false;
-	return !supply_gigantic(p->host, hp->page_kib) || n->total_kib > n->movable_kib ||
-	       *pages_of(p, p->idle, hp->page_kib, node) ||
-	       *pages_of(p, p->held, hp->page_kib, node);
-}
-
-/* Nodes that may serve the group, in order of preference */
-static int make_shares(struct planner *p, struct step_hugepages *hp, struct err *err)
-{
-	const struct numa *numa = &p->host->numa;
-	size_t i, j, n = 0;
-	cleanup_free size_t *order = calloc(numa->n_nodes, sizeof(*order));
-
-	hp->shares = calloc(numa->n_nodes, sizeof(*hp->shares));
-	if (!order || !hp->shares)
-		return err_set(err, ENOMEM, "out of memory");
-	for (i = 0; i < numa->n_nodes; i++) {
-		if (!can_serve(p, hp, i) ||
-		    (!may_leave(hp) && !nodeset_has(&hp->nodes, numa->nodes[i].id)))
-			continue;
-		for (j = n++; j > 0 && goes_before(p, hp, i, order[j - 1]); j--)
-			order[j] = order[j - 1];
-		order[j] = i;
-	}
-	for (i = 0; i < n; i++) {
-		hp->shares[i].node = numa->nodes[order[i]].id;
-		hp->shares[i].last = may_leave(hp) &&
-				     rank_of(p, hp, hp->shares[i].node) == RANK_NO_CPUS;
-	}
-	hp->n_shares = n;
-	return 0;
-}
-
-/* Is the page gigantic, and all memory of its nodes in ZONE_MOVABLE? */
-static bool is_all_movable(const struct planner *p, const struct step_hugepages *hp)
-{
-	size_t i;
-
-	if (!supply_gigantic(p->host, hp->page_kib))
-		return false;
-	for (i = 0; i < p->host->numa.n_nodes; i++) {
-		const struct numa_node *node = &p->host->numa.nodes[i];
-
-		if ((may_leave(hp) || nodeset_has(&hp->nodes, node->id)) &&
-		    node->total_kib > node->movable_kib)
-			return false;
-	}
-	return true;
-}
-
-/* A node that was added after boot, or whose memory is all movable */
-static int refuse_without_pool(const struct planner *p, const struct step_hugepages *hp,
-			       struct err *err)
-{
-	char nodes[NODESET_TEXT_SIZE], kib[TEXT_KIB_SIZE];
-
-	if (is_all_movable(p, hp))
-		return err_set(
-			err, ENODEV,
-			"guest '%s' needs huge pages of %s on node %s, where all memory is in "
-			"ZONE_MOVABLE, and the kernel makes no pages as large as that there: bind "
-			"the guest to other nodes in <numatune>, or take smaller pages",
-			p->guest->name, text_from_kib(hp->page_kib, kib),
-			hp->bind == GUEST_BIND_ANY ? "any" : nodeset_format(&hp->nodes, nodes));
-	return err_set(
-		err, ENODEV,
-		"guest '%s' needs huge pages of %s on node %s, where the kernel has no pool of "
-		"that size: bind the guest to other nodes in <numatune>",
-		p->guest->name, text_from_kib(hp->page_kib, kib),
-		hp->bind == GUEST_BIND_ANY ? "any" : nodeset_format(&hp->nodes, nodes));
-}
-
-/* What a group's nodes have between them */
-struct room {
-	struct nodeset nodes;
-	uint64_t idle, grow, held_back; /* pages */
-	uint64_t free_kib, reclaimable_kib, arc_kib, swappable_kib;
-};
-
-static void sum_up(const struct planner *p, const struct step_hugepages *hp, struct room *room)
-{
-	size_t i;
-
-	*room = (struct room){ 0 };
-	for (i = 0; i < hp->n_shares; i++) {
-		const struct step_share *share = &hp->shares[i];
-		const struct numa_node *node = numa_find(&p->host->numa, share->node);
-		const struct pool_view *pool = host_view_pool(p->host, hp->page_kib, share->node);
-
-		nodeset_add(&room->nodes, share->node);
-		room->idle += share->want_idle;
-		room->grow += share->want_grow;
-		room->held_back +=
-			u64_sub_floor(pool->pool.free, share->reserved + share->want_idle);
-		room->free_kib += node->free_kib + node->percpu_kib;
-		room->reclaimable_kib += node->reclaimable_kib;
-		room->arc_kib += numa_arc(node, host_view_pooled(p->host, node->id));
-		room->swappable_kib += node->swappable_kib;
-	}
-	room->reclaimable_kib += u64_min(room->arc_kib, p->host->numa.arc_kib);
-	room->swappable_kib = u64_min(room->swappable_kib, p->host->numa.swap_free_kib);
-}
-
-static const char *plural(uint64_t n)
-{
-	return n == 1 ? "" : "s";
-}
-
-/* The sentence for a shortage: what was asked, what there is, where, what helps */
-static int refuse(const struct planner *p, const struct step_hugepages *hp, uint64_t short_by,
-		  struct err *err)
-{
-	char nodes[NODESET_TEXT_SIZE], kib[TEXT_KIB_SIZE], held[96] = "", swap[64] = "";
-	struct room room;
-
-	sum_up(p, hp, &room);
-	if (room.held_back)
-		snprintf(held, sizeof(held), " (%llu more %s promised to others or kept free)",
-			 (unsigned long long)room.held_back, room.held_back == 1 ? "is" : "are");
-	if (room.swappable_kib)
-		snprintf(swap, sizeof(swap), ", %llu MiB that could be swapped out",
-			 (unsigned long long)(room.swappable_kib / KIB_PER_MIB));
-	return err_set(
-		err, ENOSPC,
-		"guest '%s' needs %llu huge page%s of %s (%llu MiB) on node%s %s, which is %llu more "
-		"than there can be: %llu free page%s may be used%s, and %llu could be made there from "
-		"%llu MiB free and %llu MiB reclaimable memory%s; stop another guest or program, "
-		"make this guest smaller%s",
-		p->guest->name, (unsigned long long)hp->pages, plural(hp->pages),
-		text_from_kib(hp->page_kib, kib),
-		(unsigned long long)(u64_mul_sat(hp->pages, hp->page_kib) / KIB_PER_MIB),
-		plural(nodeset_count(&room.nodes)), nodeset_format(&room.nodes, nodes),
-		(unsigned long long)short_by, (unsigned long long)room.idle, plural(room.idle),
-		held, (unsigned long long)room.grow,
-		(unsigned long long)(room.free_kib / KIB_PER_MIB),
-		(unsigned long long)(room.reclaimable_kib / KIB_PER_MIB), swap,
-		hp->n_shares < p->host->numa.n_nodes ? " or bind it to other nodes in <numatune>" :
-						       " or add memory to the host");
-}
-
-/* Drops the shares that get nothing */
-static void drop_empty_shares(struct step_hugepages *hp)
-{
-	size_t i, n = 0;
-
-	for (i = 0; i < hp->n_shares; i++)
-		if (share_sum(&hp->shares[i]))
-			hp->shares[n++] = hp->shares[i];
-	hp->n_shares = n;
-}
-
-/* The first share behind @from that is of another rank */
-static size_t rank_end(const struct planner *p, const struct step_hugepages *hp, size_t from)
-{
-	size_t to = from;
-
-	while (to < hp->n_shares &&
-	       rank_of(p, hp, hp->shares[to].node) == rank_of(p, hp, hp->shares[from].node))
-		to++;
-	return to;
-}
-
-static size_t first_last(const struct step_hugepages *hp)
-{
-	size_t i = 0;
-
-	while (i < hp->n_shares && !hp->shares[i].last)
-		i++;
-	return i;
-}
-
-static void take_all(struct planner *p, struct step_hugepages *hp)
-{
-	const size_t n = hp->n_shares, close = first_last(hp);
-	const struct range all = { 0, n, false }, near = { 0, close, false };
-	const struct range last = { close, n, false };
-	struct range range = { 0, 0, false };
-
-	/* In a set of nodes that the guest is bound to, all are alike */
-	for (; range.from < close; range.from = range.to) {
-		range.to = may_leave(hp) ? rank_end(p, hp, range.from) : n;
-		take_present(p, hp, &range);
-	}
-	take_growth(p, hp, &near, INTO_CACHE);
-	take_present(p, hp, &last);
-	take_growth(p, hp, &last, INTO_CACHE);
-	take_growth(p, hp, &all, INTO_SWAP);
-}
-
-static void take_turns(struct planner *p, struct step_hugepages *hp)
-{
-	const struct range turns = { 0, hp->n_shares, true };
-
-	take_held(p, hp, &turns);
-	take_present(p, hp, &turns);
-	take_growth(p, hp, &turns, INTO_CACHE);
-	take_growth(p, hp, &turns, INTO_SWAP);
-}
-
-/* What fragmentation leaves room for on all nodes that may serve, beyond what is planned */
-static uint64_t ever_left(const struct planner *p, const struct step_hugepages *hp)
-{
-	uint64_t pages = 0;
-	size_t i;
-
-	for (i = 0; i < hp->n_shares; i++) {
-		size_t node = node_index(p, hp->shares[i].node);
-		uint64_t ever = *pages_of(p, p->ever, hp->page_kib, node);
-
-		ever = u64_min(ever, growth_room(p, hp->page_kib, node, AGAINST_ALL_ODDS));
-		pages = u64_add_sat(pages, ever);
-	}
-	return pages;
-}
-
-static uint64_t growth_sum(const struct step_hugepages *hp)
-{
-	uint64_t pages = 0;
-	size_t i;
-
-	for (i = 0; i < hp->n_shares; i++)
-		pages += hp->shares[i].want_grow;
-	return pages;
-}
-
-/* @ever: ever_left() before the group was distributed */
-static void note_doubt(struct planner *p, const struct step_hugepages *hp, uint64_t ever)
-{
-	uint64_t grow = growth_sum(hp);
-	char kib[TEXT_KIB_SIZE];
-
-	if (!p->host->surveyed || grow <= ever)
-		return;
-	p->plan.doubtful += grow - ever;
-	plan_note(&p->plan,
-		  "at most %llu of the %llu page%s of %s to be added can be made now, so the start "
-		  "would fail: virt-membacking fragmentation shows what is in the way",
-		  (unsigned long long)ever, (unsigned long long)grow, plural(grow),
-		  text_from_kib(hp->page_kib, kib));
-}
-
-static void note_far(struct planner *p, const struct step_hugepages *hp)
-{
-	char kib[TEXT_KIB_SIZE];
-	size_t i;
-
-	for (i = 0; i < hp->n_shares; i++)
-		if (hp->shares[i].last && share_sum(&hp->shares[i]))
-			plan_note(&p->plan,
-				  "node %u has memory and no processors, and %llu page%s of %s "
-				  "lie there because no other node has room for them",
-				  hp->shares[i].node, (unsigned long long)share_sum(&hp->shares[i]),
-				  plural(share_sum(&hp->shares[i])),
-				  text_from_kib(hp->page_kib, kib));
-}
-
-static int distribute(struct planner *p, struct step_hugepages *hp, struct err *err)
-{
-	int rc = make_shares(p, hp, err);
-	uint64_t ever;
-
-	if (rc < 0)
-		return rc;
-	if (!hp->n_shares)
-		return refuse_without_pool(p, hp, err);
-	ever = ever_left(p, hp);
-	if (hp->bind == GUEST_BIND_INTERLEAVE)
-		take_turns(p, hp);
-	else
-		take_held(p, hp, &(struct range){ 0, hp->n_shares, false });
-	take_all(p, hp);
-	take_growth(p, hp, &(struct range){ 0, hp->n_shares, false }, AGAINST_ALL_ODDS);
-	if (missing(hp))
-		return refuse(p, hp, missing(hp), err);
-	note_doubt(p, hp, ever);
-	note_far(p, hp);
-	/* An unbound guest may be served by any node if the chosen one fails */
-	if (hp->bind == GUEST_BIND_STRICT && hp->n_shares == 1)
-		drop_empty_shares(hp);
-	return 0;
-}
-
-/* ---- the whole ---- */
-
-static void open_pool(struct planner *p, const struct size_view *size, const struct pool_view *pool)
-{
-	const struct size_view through = host_view_through_mount(size);
-	uint64_t keep = config_keep_free(p->policy, size->page_kib);
-	size_t node = node_index(p, pool->pool.node);
-
-	*pages_of(p, p->held, size->page_kib, node) = pool->held;
-	*pages_of(p, p->ever, size->page_kib, node) = pool->ever;
-	*pages_of(p, p->whole, size->page_kib, node) = pool->whole;
-	if (p->policy->use_idle) {
-		uint64_t open = u64_sub_floor(host_view_lendable(&through, pool), keep);
-
-		*pages_of(p, p->idle, size->page_kib, node) = open;
-		*pages_of(p, p->closed, size->page_kib, node) =
-			open - u64_sub_floor(host_view_lendable(size, pool), keep);
-	}
-}
-
-static int open_accounts(struct planner *p, struct err *err)
-{
-	const struct numa *numa = &p->host->numa;
-	size_t n = p->host->n_sizes * numa->n_nodes + 1, i, j;
-
-	p->idle = calloc(n, sizeof(*p->idle));
-	p->closed = calloc(n, sizeof(*p->closed));
-	p->held = calloc(n, sizeof(*p->held));
-	p->ever = calloc(n, sizeof(*p->ever));
-	p->whole = calloc(n, sizeof(*p->whole));
-	if (!p->idle || !p->closed || !p->held || !p->ever || !p->whole ||
-	    supplies_open(p->host, &p->supplies) < 0)
-		return err_set(err, ENOMEM, "out of memory");
-	for (i = 0; i < p->host->n_sizes; i++)
-		for (j = 0; j < p->host->sizes[i].n_pools; j++)
-			open_pool(p, &p->host->sizes[i], &p->host->sizes[i].pools[j]);
-	if (!cpuset_empty(&p->guest->emulator_cpus))
-		pins_nodes(numa, &p->guest->emulator_cpus, &p->emulator);
-	if (!cpuset_empty(&p->guest->vcpu_cpus))
-		pins_nodes(numa, &p->guest->vcpu_cpus, &p->vcpus);
-	return 0;
-}
-
-static void close_accounts(struct planner *p)
-{
-	supplies_free(&p->supplies);
-	free(p->idle);
-	free(p->closed);
-	free(p->held);
-	free(p->ever);
-	free(p->whole);
-}
-
-static void note_guest(struct planner *p)
-{
-	char words[PINS_WORDS_SIZE], kib[TEXT_KIB_SIZE];
-
-	if (p->guest->auto_placement)
-		plan_note(
-			&p->plan,
-			"placement='auto': libvirt picks the node after this hook has run, so "
-			"pages are reserved on any node and may lie on another one than the guest");
-	if (pins_words(p->guest, &p->host->numa, words, sizeof(words)))
-		plan_note(&p->plan, "%s", words);
-	p->plan.swapped_kib = p->supplies.swapped_kib;
-	if (p->plan.swapped_kib)
-		plan_note(&p->plan, "%s of programs' memory would have to be swapped out for it",
-			  text_from_kib(p->plan.swapped_kib, kib));
-}
-
-/* What may still be mapped through a hugetlbfs: others have been promised some of it */
-static uint64_t mount_left(const struct size_view *size, const struct hugetlbfs_fs *fs)
-{
-	uint64_t pages = fs->left_kib / size->page_kib;
-	size_t i;
-
-	for (i = 0; i < size->n_pools; i++)
-		pages = u64_sub_floor(pages,
-				      u64_sub_floor(size->pools[i].claimed, size->pools[i].held));
-	return pages;
-}
-
-/* size= of a hugetlbfs, which all guests share */
-static int check_limit(const struct planner *p, const struct size_view *size, struct err *err)
-{
-	const struct hugetlbfs_fs *fs = host_view_hugetlbfs(p->host, size->page_kib);
-	char kib[TEXT_KIB_SIZE], max[TEXT_KIB_SIZE];
-	uint64_t pages = 0, left;
-	size_t i;
-
-	for (i = 0; i < p->guest->n_memory; i++)
-		if (host_view_is_mounted(&p->guest->memory[i]) &&
-		    host_view_page_kib(p->host, &p->guest->memory[i]) == size->page_kib)
-			pages = u64_add_sat(
-				pages, u64_div_up(p->guest->memory[i].size_kib, size->page_kib));
-	if (!pages || !fs || !fs->max_kib)
-		return 0;
-	left = mount_left(size, fs);
-	if (pages <= left)
-		return 0;
-	return err_set(
-		err, ENOSPC,
-		"guest '%s' needs %llu huge page%s of %s, and %s, through which libvirt gives "
-		"them out, was mounted with size=%lluK: %s for all guests together, and %llu "
-		"page%s of that are left; mount it with a larger size=, or with none",
-		p->guest->name, (unsigned long long)pages, plural(pages),
-		text_from_kib(size->page_kib, kib), fs->dir, (unsigned long long)fs->max_kib,
-		text_from_kib(fs->max_kib, max), (unsigned long long)left, plural(left));
-}
-
-static int make_steps(struct planner *p, struct err *err)
-{
-	struct step_list *list = &p->plan.list;
-	size_t i;
-	int rc;
-
-	for (i = 0; i < p->guest->n_memory; i++) {
-		if (!p->guest->memory[i].hugepages)
-			continue;
-		rc = add_backend(p, &p->guest->memory[i], err);
-		if (rc < 0)
-			return rc;
-	}
-	for (i = 0; i < p->host->n_sizes; i++) {
-		rc = check_limit(p, &p->host->sizes[i], err);
-		if (rc < 0)
-			return rc;
-	}
-	qsort(list->steps, list->n, sizeof(*list->steps), by_flexibility);
-	for (i = 0; i < list->n; i++) {
-		rc = distribute(p, &list->steps[i].hugepages, err);
-		if (rc < 0)
-			return rc;
-	}
-	qsort(list->steps, list->n, sizeof(*list->steps), by_page_size);
-	note_guest(p);
-	return 0;
-}
-
-/* ---- files ---- */
-
-/* What the host's memory has left for a store in it, once this guest has its huge
- * pages */
-static uint64_t ram_left(const struct planner *p)
-{
-	uint64_t kib = store_ram(p->host);
-	size_t i, j;
-
-	for (i = 0; i < p->plan.list.n; i++) {
-		const struct step *step = &p->plan.list.steps[i];
-
-		for (j = 0; step->kind == STEP_HUGEPAGES && j < step->hugepages.n_shares; j++)
-			kib = u64_sub_floor(kib, u64_mul_sat(step->hugepages.shares[j].want_grow,
-							     step->hugepages.page_kib));
-	}
-	return kib;
-}
-
-/* First in the list: it is refused at once if at all, and done without letting go of
- * the host lock */
-static int put_first(struct step_list *list, const struct step *step)
-{
+	struct step_list *list = &plan->list;
 	struct step *more = reallocarray(list->steps, list->n + 1, sizeof(*more));
 
 	if (!more)
-		return -ENOMEM;
-	memmove(more + 1, more, list->n * sizeof(*more));
-	more[0] = *step;
+		return err_set(err, ENOMEM, "out of memory");
+	memmove(more + at + 1, more + at, (list->n - at) * sizeof(*more));
+	more[at] = *step;
 	list->steps = more;
 	list->n++;
 	return 0;
 }
 
-static int add_store(struct planner *p, const char *wanted, struct err *err)
+int plan_put_first(struct plan *plan, const struct step *step, struct err *err)
 {
-	struct step step = { .kind = STEP_STORE };
-	const struct store_view *store;
-	int rc = store_choose(p->host, wanted, &store, err);
-
-	if (rc == 0)
-		rc = store_check_daemon(p->host, err);
-	if (rc < 0)
-		return err_prefix(err, rc, "guest '%s'", p->guest->name);
-	store_step_fill(p->guest, store, p->host, &step.store);
-	if (step.store.mount && !store_is_hugetlbfs(store)) {
-		plan_note(
-			&p->plan,
-			"store '%s' is not mounted yet: whether the guest fits is found out after "
-			"mounting it",
-			step.store.store);
-	} else {
-		rc = store_verify(store, err);
-		if (rc < 0)
-			return err_prefix(err, rc, "guest '%s'", p->guest->name);
-		rc = store_admit(store, p->host, ram_left(p), p->guest->name, step.store.size_kib,
-				 err);
-	}
-	if (rc == 0 && put_first(&p->plan.list, &step) < 0)
-		rc = err_set(err, ENOMEM, "out of memory");
-	return rc;
+	return put(plan, 0, step, err);
 }
 
-/* ---- settings that guests hold together ---- */
-
-/* Last in the list: should the others fail, the host's settings were never touched */
-static int put_last(struct planner *p, const struct step *step, struct err *err)
+int plan_put_last(struct plan *plan, const struct step *step, struct err *err)
 {
-	struct step_list *list = &p->plan.list;
-	struct step *more = reallocarray(list->steps, list->n + 1, sizeof(*more));
-
-	if (!more)
-		return err_set(err, ENOMEM, "out of memory");
-	more[list->n++] = *step;
-	list->steps = more;
-	return 0;
+	return put(plan, plan->list.n, step, err);
 }
 
-static int add_ksm(struct planner *p, const struct guest_policy *policy, struct err *err)
+void step_free(struct step *step)
 {
-	struct step step = { .kind = STEP_KSM };
+	size_t i;
 
-	if (!p->host->has_ksm)
-		return 0;
-	ksm_rules_fill(p->guest, policy, &step.ksm);
-	return put_last(p, &step, err);
-}
-
-static int add_thp(struct planner *p, const struct guest_policy *policy, struct err *err)
-{
-	const struct step_list *list = &p->plan.list;
-	const struct step_store *store =
-		list->n && list->steps[0].kind == STEP_STORE ? &list->steps[0].store : NULL;
-	bool tmpfs = store && thp_rules_in_tmpfs(p->host, store);
-	struct step step = { .kind = STEP_THP };
-	char why[PLAN_NOTE_SIZE];
-
-	if (!p->host->thp.present)
-		return 0;
-	if (thp_rules_obstacle(p->guest, p->host, store, policy->thp.manage ? &policy->thp : NULL,
-			       why, sizeof(why)))
-		plan_note(&p->plan, "%s", why);
-	if (!thp_rules_wanted(p->guest, policy, tmpfs))
-		return 0;
-	thp_rules_fill(p->guest, policy, tmpfs, &step.thp);
-	return put_last(p, &step, err);
-}
-
-static int make(const struct guest *guest, const struct host_view *host,
-		const struct guest_policy *policy, struct plan_needs needs, struct plan *plan,
-		struct err *err)
-{
-	struct planner p = { .guest = guest, .host = host, .policy = &policy->hugepages };
-	int rc = 0;
-
-	if (needs.hugepages) {
-		rc = open_accounts(&p, err);
-		if (rc == 0)
-			rc = make_steps(&p, err);
-	}
-	if (rc == 0 && needs.store)
-		rc = add_store(&p, policy->store, err);
-	if (rc == 0 && needs.ksm)
-		rc = add_ksm(&p, policy, err);
-	/* A store may be a tmpfs: its guest is told, too */
-	if (rc == 0 && (needs.thp || needs.store))
-		rc = add_thp(&p, policy, err);
-	p.plan.ksm = ksm_rules_gain(guest, policy->ksm_allowed);
-	close_accounts(&p);
-	if (rc < 0) {
-		plan_free(&p.plan);
-		return rc;
-	}
-	*plan = p.plan;
-	return 0;
-}
-
-int plan_make(const struct guest *guest, const struct host_view *host,
-	      const struct guest_policy *policy, struct plan *plan, struct err *err)
-{
-	return make(guest, host, policy, plan_needs_host(guest, policy), plan, err);
-}
-
-int plan_make_pages(const struct guest *guest, const struct host_view *host,
-		    const struct guest_policy *policy, struct plan *plan, struct err *err)
-{
-	struct plan_needs pages = { .hugepages = plan_needs_host(guest, policy).hugepages };
-
-	return make(guest, host, policy, pages, plan, err);
+	for (i = 0; i < STEP_KINDS; i++)
+		if (kinds[i]->kind == step->kind && kinds[i]->free)
+			kinds[i]->free(step);
 }
 
 void plan_free(struct plan *plan)
@@ -1100,12 +164,48 @@ void plan_free(struct plan *plan)
 	size_t i;
 
 	for (i = 0; i < plan->list.n; i++)
-		if (plan->list.steps[i].kind == STEP_HUGEPAGES)
-			free(plan->list.steps[i].hugepages.shares);
+		step_free(&plan->list.steps[i]);
 	free(plan->list.steps);
 	free(plan->notes);
 	plan->list.steps = NULL;
 	plan->list.n = 0;
 	plan->notes = NULL;
 	plan->n_notes = 0;
+}
+
+/* ---- the plan ---- */
+
+/* Those kinds that @in says so of */
+static int make(const struct guest *guest, const struct host_view *host,
+		const struct guest_policy *policy, bool (*in)(const struct plan_kind *kind),
+		struct plan *plan, struct err *err)
+{
+	const struct plan_needs needs = plan_needs_host(guest, policy, host);
+	struct plan result = { .ksm = ksm_rules_gain(guest, policy->ksm_allowed) };
+	struct planning planning = {
+		.guest = guest, .host = host, .policy = policy, .plan = &result
+	};
+	int rc = 0;
+	size_t i;
+
+	for (i = 0; rc == 0 && i < STEP_KINDS; i++)
+		if (needs.kinds[kinds[i]->kind].wanted && in(kinds[i]))
+			rc = kinds[i]->make(&planning, err);
+	if (rc < 0)
+		plan_free(&result);
+	else
+		*plan = result;
+	return rc;
+}
+
+int plan_make(const struct guest *guest, const struct host_view *host,
+	      const struct guest_policy *policy, struct plan *plan, struct err *err)
+{
+	return make(guest, host, policy, is_any, plan, err);
+}
+
+int plan_make_pages(const struct guest *guest, const struct host_view *host,
+		    const struct guest_policy *policy, struct plan *plan, struct err *err)
+{
+	return make(guest, host, policy, is_ahead, plan, err);
 }

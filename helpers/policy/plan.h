@@ -32,27 +32,46 @@ struct plan {
 /* Adds to @plan's notes; without memory for it a note is left out */
 __attribute__((format(printf, 2, 3))) void plan_note(struct plan *plan, const char *fmt, ...);
 
-/* Sections of the configuration that a guest's plan depends on */
+/**
+ * struct plan_needs - What there is to decide for a guest
+ * @wanted:	Steps of this kind, or notes about it
+ * @section:	Of the configuration: bad values in it keep the guest from starting.  NULL: none
+ */
 struct plan_needs {
-	bool hugepages;
-	bool store;
-	bool ksm;
-	bool thp;
+	struct plan_need {
+		bool wanted;
+		const char *section;
+	} kinds[STEP_KINDS];
 };
-
-/* Any of them */
-static inline bool plan_needs_any(const struct plan_needs *needs)
-{
-	return needs->hugepages || needs->store || needs->ksm || needs->thp;
-}
 
 /**
  * plan_needs_host() - Would plan_make() look at the host at all?
+ * @host:	Of it only @has_ksm and @thp.present matter: what this kernel has
  *
  * Not for a guest without file-backed memory whose huge pages, KSM and THP are not there,
  * or not managed: then nothing is read, locked or written.
  */
-struct plan_needs plan_needs_host(const struct guest *guest, const struct guest_policy *policy);
+struct plan_needs plan_needs_host(const struct guest *guest, const struct guest_policy *policy,
+				  const struct host_view *host);
+
+/* Any of them */
+bool plan_needs_any(const struct plan_needs *needs);
+
+/* Any that the guest can't start without */
+bool plan_needs_essential(const struct plan_needs *needs);
+
+/* Any that can be had ahead of a start: see plan_make_pages() */
+bool plan_needs_ahead(const struct plan_needs *needs);
+
+/* Any that is decided by the stores in the host view */
+bool plan_needs_stores(const struct plan_needs *needs);
+
+/* Do bad values in @section keep the guest from starting? */
+bool plan_needs_section(const struct plan_needs *needs, const char *section);
+
+/* What keeps the guest from that which nobody manages for it, as notes: for those who ask */
+void plan_note_obstacles(const struct guest *guest, const struct host_view *host,
+			 const struct plan_needs *needs, struct plan *plan);
 
 /**
  * plan_make() - Decide the steps

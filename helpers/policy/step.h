@@ -177,4 +177,7 @@ struct step_list {
 	struct step *steps;
 };
 
+/* What the step has allocated, whatever its kind: policy/plan.c knows */
+void step_free(struct step *step);
+
 #endif

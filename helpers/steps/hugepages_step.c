@@ -549,13 +549,6 @@ static bool complete(const struct step *step)
 	return !missing(&step->hugepages);
 }
 
-static void free_step(struct step *step)
-{
-	free(step->hugepages.shares);
-	step->hugepages.shares = NULL;
-	step->hugepages.n_shares = 0;
-}
-
 const struct step_ops hugepages_step_ops = {
 	.name = "hugepages",
 	.describe = describe,
@@ -566,5 +559,4 @@ const struct step_ops hugepages_step_ops = {
 	.complete = complete,
 	.fields = fields,
 	.check = check,
-	.free = free_step,
 };

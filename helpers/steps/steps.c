@@ -50,12 +50,6 @@ void step_account(const struct step *step, struct host_view *host)
 		step_ops(step->kind)->account(step, host);
 }
 
-void step_free(struct step *step)
-{
-	if (step_ops(step->kind)->free)
-		step_ops(step->kind)->free(step);
-}
-
 int step_kind_find(const char *name, enum step_kind *kind, struct err *err)
 {
 	size_t i;

@@ -130,14 +130,12 @@ struct step_ops {
 	int (*restore)(struct step_ctx *ctx, const struct shared_setting *setting, struct err *err);
 	const struct json_field *fields;
 	int (*check)(struct step *step, struct err *err);
-	void (*free)(struct step *step);
 };
 
 const struct step_ops *step_ops(enum step_kind kind);
 
 /* Those of a kind that has none do nothing */
 void step_account(const struct step *step, struct host_view *host);
-void step_free(struct step *step);
 
 /* By its name in JSON; -EINVAL for one we don't know */
 int step_kind_find(const char *name, enum step_kind *kind, struct err *err);

@@ -1059,7 +1059,7 @@ static void settle(struct bench *b, const char *what)
 		look(b);
 	UNIT_CHECK(hugepages_step_ops.undo(&b->ctx, &b->step, UNDO_RELEASE, &err) == 0, "%s: %s",
 		   what, err.text);
-	hugepages_step_ops.free(&b->step);
+	step_free(&b->step);
 }
 
 /**

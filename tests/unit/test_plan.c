@@ -1213,14 +1213,22 @@ static void test_needs_host(void)
 	for (i = 0; i < ROWS(table); i++) {
 		struct guest_policy policy = { .hugepages.manage = true };
 		struct guest *guest = read_guest(table[i].guest);
-		struct plan_needs needs = plan_needs_host(guest, &policy);
+		struct host_view kernel = { 0 };
+		struct plan_needs needs = plan_needs_host(guest, &policy, &kernel);
 
-		UNIT_CHECK(needs.hugepages == table[i].hugepages, "%s", table[i].guest);
-		UNIT_CHECK(needs.store == table[i].store, "%s", table[i].guest);
+		UNIT_CHECK(plan_needs_ahead(&needs) == table[i].hugepages, "%s", table[i].guest);
+		UNIT_CHECK(plan_needs_section(&needs, "hugepages") == table[i].hugepages, "%s",
+			   table[i].guest);
+		UNIT_CHECK(plan_needs_stores(&needs) == table[i].store, "%s", table[i].guest);
+		UNIT_CHECK(plan_needs_section(&needs, "store") == table[i].store, "%s",
+			   table[i].guest);
+		UNIT_CHECK(plan_needs_essential(&needs) == (table[i].hugepages || table[i].store),
+			   "%s", table[i].guest);
 		/* Files have no "manage" */
 		policy.hugepages.manage = false;
-		needs = plan_needs_host(guest, &policy);
-		UNIT_CHECK(!needs.hugepages && needs.store == table[i].store, "%s", table[i].guest);
+		needs = plan_needs_host(guest, &policy, &kernel);
+		UNIT_CHECK(!plan_needs_ahead(&needs) && plan_needs_stores(&needs) == table[i].store,
+			   "%s", table[i].guest);
 		guest_free(guest);
 	}
 }

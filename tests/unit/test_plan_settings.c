@@ -148,9 +148,16 @@ static void test_needs(void)
 		struct decision d;
 
 		decide(&d, "one-node", rows[i].conf, rows[i].xml);
-		needs = plan_needs_host(d.guest, &d.policy);
-		UNIT_CHECK(needs.ksm == rows[i].ksm && needs.thp == rows[i].thp, "row %zu", i);
-		UNIT_CHECK(plan_needs_any(&needs) == (needs.ksm || needs.thp), "row %zu", i);
+		needs = plan_needs_host(d.guest, &d.policy, &d.host);
+		UNIT_CHECK(plan_needs_section(&needs, "ksm") == rows[i].ksm &&
+				   plan_needs_section(&needs, "thp") == rows[i].thp,
+			   "row %zu", i);
+		UNIT_CHECK(plan_needs_any(&needs) == (rows[i].ksm || rows[i].thp), "row %zu", i);
+		UNIT_CHECK(!plan_needs_essential(&needs), "row %zu", i);
+		d.host.has_ksm = false;
+		d.host.thp.present = false;
+		needs = plan_needs_host(d.guest, &d.policy, &d.host);
+		UNIT_CHECK(!plan_needs_any(&needs), "row %zu", i);
 		forget(&d);
 	}
 }

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The plan's part of transparent huge pages. */
+#include "policy/plan_kind.h"
+
+#include "guest/guest.h"
+#include "policy/thp_rules.h"
+
+/* A store may be a tmpfs: what keeps huge pages away there is said to its guests, too */
+static bool wanted(const struct guest *guest, const struct guest_policy *policy,
+		   const struct host_view *host)
+{
+	return host->thp.present && (policy->thp.manage || guest_file_kib(guest));
+}
+
+/* Guests that are only told something are not refused for it */
+static bool uses_section(const struct guest *guest, const struct guest_policy *policy)
+{
+	return policy->thp.manage && thp_rules_size(guest);
+}
+
+static int make(struct planning *p, struct err *err)
+{
+	const struct config_thp *thp = &p->policy->thp;
+	const struct step_store *store = p->has_store ? &p->store : NULL;
+	bool tmpfs = store && thp_rules_in_tmpfs(p->host, store);
+	struct step step = { .kind = STEP_THP };
+	char why[PLAN_NOTE_SIZE];
+
+	if (thp_rules_obstacle(p->guest, p->host, store, thp->manage ? thp : NULL, why,
+			       sizeof(why)))
+		plan_note(p->plan, "%s", why);
+	if (!thp_rules_wanted(p->guest, p->policy, tmpfs))
+		return 0;
+	thp_rules_fill(p->guest, p->policy, tmpfs, &step.thp);
+	return plan_put_last(p->plan, &step, err);
+}
+
+static bool obstacle(const struct guest *guest, const struct host_view *host, char *buf,
+		     size_t size)
+{
+	return thp_rules_obstacle(guest, host, NULL, NULL, buf, size);
+}
+
+const struct plan_kind plan_thp = {
+	.kind = STEP_THP,
+	.section = "thp",
+	.optional = true,
+	.wanted = wanted,
+	.uses_section = uses_section,
+	.make = make,
+	.obstacle = obstacle,
+};
