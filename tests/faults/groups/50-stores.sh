@@ -204,7 +204,10 @@ store_then_told_and_lives() {
 # What prepare changes, and what it asks the kernel about a store
 sigkill_at_store_changes() {
 	case $1 in
-	mount | umount2 | fsopen | fsmount | move_mount | openat2 | wait4 | waitid) faults=(signal=KILL) ;;
+	mount | umount2 | fsopen | fsmount | move_mount | openat2 | wait4 | waitid)
+		changes_only=yes
+		faults=(signal=KILL)
+		;;
 	*) sigkill_at_changes "$1" ;;
 	esac
 }
