@@ -97,11 +97,12 @@ made_pages = $(BUILD)/man/membacking.conf.5
 all: $(programs) $(made_pages)
 
 # Archives that are never stale: members of removed files must go
-$(core_lib): $(core_obj)
-$(ctl_lib): $(filter-out %/main.o,$(ctl_obj))
-$(core_lib) $(ctl_lib):
+$(BUILD)/%.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(core_lib): $(core_obj)
+$(ctl_lib): $(filter-out %/main.o,$(ctl_obj))
 
 $(BUILD)/hooks/%: $(BUILD)/hooks/%.o $(core_lib)
 	$(call say,LD,$@)
@@ -131,9 +132,13 @@ $(made_pages): $(BUILD)/man/%: packaging/man/%.in packaging/man/keys-to-mdoc \
 
 unit_src = $(sort $(wildcard tests/unit/test_*.c))
 unit_tests = $(unit_src:%.c=$(BUILD)/%)
+# Their main and their fakes
+unit_lib = $(BUILD)/tests/unit/unit.a
+unit_lib_obj = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(unit_src),$(sort $(wildcard tests/unit/*.c))))
 
 $(BUILD)/tests/unit/%.o: override CPPFLAGS += -DTESTS_DIR='"$(CURDIR)/tests"'
-$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(BUILD)/tests/unit/unit.o $(ctl_lib) $(core_lib)
+$(unit_lib): $(unit_lib_obj)
+$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(unit_lib) $(ctl_lib) $(core_lib)
 	$(call say,LD,$@)
 	$(Q)$(LINK) -Wl,--as-needed -o $@ $^ $(ctl_libs) -lcunit
 

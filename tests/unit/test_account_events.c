@@ -25,7 +25,7 @@
 #include "base/clock.h"
 #include "lifecycle/round.h"
 #include "lifecycle/state.h"
-#include "unit/house.h"
+#include "unit/fake_host.h"
 #include "unit/unit.h"
 
 #define GUESTS_N   4
@@ -68,7 +68,7 @@ struct program {
  * @window:	What the administrator does after our next write
  */
 struct world {
-	struct house h;
+	struct fake_host h;
 	struct guest_truth guests[GUESTS_N];
 	struct program programs[PROGRAMS_N];
 	uint64_t wanted;
@@ -688,7 +688,7 @@ static void test_random(void)
 		sscanf(text, "%llu %llu", &first, &count);
 	memset(&w, 0, sizeof(w));
 	w.trace = getenv("ACCOUNT_TRACE");
-	house_open(&w.h, "two-nodes-6.12", NULL);
+	fake_host_open(&w.h, "two-nodes-6.12", NULL);
 	fake_put(&w.h.fk, GUESTS ".made", "");
 	w.h.fk.data = &w;
 	w.h.fk.before_write = die;
@@ -698,7 +698,7 @@ static void test_random(void)
 	for (i = 0; !text && i < sizeof(told) / sizeof(told[0]) && !w.failed; i++)
 		play(&w, told[i]);
 	printf("# %llu sequences\n", seed - first);
-	close_house(&w.h);
+	fake_host_close(&w.h);
 }
 
 /* While a guest's ledger can't be read, its pages are not taken for foreign ones: else they
@@ -706,9 +706,9 @@ static void test_random(void)
 static void test_unread(void)
 {
 	char text[8192];
-	struct house h;
+	struct fake_host h;
 
-	house_open(&h, "two-nodes-6.12", NULL);
+	fake_host_open(&h, "two-nodes-6.12", NULL);
 	fake_empty_nodes(&h.fk);
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 20, 20, 0 });
 	OK(&h, event_prepare, "a", XML(1, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(0)));
@@ -722,7 +722,7 @@ static void test_unread(void)
 	OK(&h, event_release, "a", XML(1, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(0)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 static CU_TestInfo tests[] = {

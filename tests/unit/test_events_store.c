@@ -20,7 +20,7 @@
 #include "lifecycle/ledger.h"
 #include "lifecycle/state.h"
 #include "memory/store.h"
-#include "unit/house.h"
+#include "unit/fake_host.h"
 #include "unit/own_disk.h"
 #include "unit/own_root.h"
 #include "unit/unit.h"
@@ -44,11 +44,11 @@
 #define B_XML	    XML(2, "b", UUID_B, 64, IN_FILES)
 
 /* libvirt puts memory below /srv/ram, and membacking.conf is empty */
-static void open_house(struct house *h)
+static void open_host(struct fake_host *h)
 {
 	int node;
 
-	house_open(h, "two-nodes-6.12", "");
+	fake_host_open(h, "two-nodes-6.12", "");
 	fake_empty_nodes(&h->fk);
 	/* The test's own directory may lie in memory */
 	for (node = 0; node < 2; node++)
@@ -60,7 +60,7 @@ static void open_house(struct house *h)
 }
 
 /* As libvirt and QEMU make it after prepare */
-static void put_memory(const struct house *h, const char *directory)
+static void put_memory(const struct fake_host *h, const char *directory)
 {
 	char name[256];
 
@@ -68,7 +68,7 @@ static void put_memory(const struct house *h, const char *directory)
 	fake_put(&h->fk, name, "memory");
 }
 
-static int open_memory(const struct house *h, const char *directory)
+static int open_memory(const struct fake_host *h, const char *directory)
 {
 	char name[256];
 
@@ -80,11 +80,11 @@ static int open_memory(const struct house *h, const char *directory)
 
 static void test_life(void)
 {
-	struct house h;
+	struct fake_host h;
 	struct stat st;
 	pid_t qemu;
 
-	open_house(&h);
+	open_host(&h);
 	/* An earlier guest of that number and name */
 	put_memory(&h, "1-a");
 	CU_ASSERT_EQUAL(fchmodat(h.fk.kfs.rootfd, "srv/ram/libvirt", 0700, 0), 0);
@@ -107,15 +107,15 @@ static void test_life(void)
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, STATE "shared"));
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* What lies there now was made after the first call: it is this guest's */
 static void test_second_call(void)
 {
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h);
+	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	put_memory(&h, "1-a");
 	OK(&h, event_prepare, "a", A_XML);
@@ -124,20 +124,20 @@ static void test_second_call(void)
 	OK(&h, event_prepare, "a", A_XML_AGAIN);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"id\": 5"));
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* Neither started nor in anybody's memory */
 static void test_asks_for_nothing(void)
 {
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h);
+	open_host(&h);
 	fake_put(&h.fk, CONF, "[store]\npath = /srv/other\n");
 	fake_put(&h.fk, QEMU_CONF, "memory_backing_dir = nonsense\n");
 	OK(&h, event_prepare, "c", XML(3, "c", UUID_A, 64, ""));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, STATE));
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 static void test_refusals(void)
@@ -163,10 +163,10 @@ static void test_refusals(void)
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct house h;
+		struct fake_host h;
 		int rc;
 
-		open_house(&h);
+		open_host(&h);
 		fake_put(&h.fk, CONF, rows[i].conf);
 		fake_put(&h.fk, QEMU_CONF, rows[i].qemu_conf);
 		rc = run(&h, event_prepare, "a", rows[i].xml);
@@ -174,12 +174,12 @@ static void test_refusals(void)
 		says(&h, rows[i].words);
 		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 		CU_ASSERT_FALSE(fake_exists(&h.fk, "srv/ram/libvirt"));
-		close_house(&h);
+		fake_host_close(&h);
 	}
 }
 
 /* A guest that takes 60 % of what there is; to be freed */
-static char *large_guest(const struct house *h, int id, const char *name, const char *uuid)
+static char *large_guest(const struct fake_host *h, int id, const char *name, const char *uuid)
 {
 	struct store_state state;
 	struct err err;
@@ -197,10 +197,10 @@ static char *large_guest(const struct house *h, int id, const char *name, const 
 
 static void test_promises(void)
 {
-	struct house h;
+	struct fake_host h;
 	char *a, *b;
 
-	open_house(&h);
+	open_host(&h);
 	a = large_guest(&h, 1, "a", UUID_A);
 	b = large_guest(&h, 2, "b", UUID_B);
 	OK(&h, event_prepare, "a", a);
@@ -214,15 +214,15 @@ static void test_promises(void)
 	OK(&h, event_prepare, "b", b);
 	free(a);
 	free(b);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 static void test_release_waits(void)
 {
-	struct house h;
+	struct fake_host h;
 	int fd;
 
-	open_house(&h);
+	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	put_memory(&h, "1-a");
 	fd = open_memory(&h, "1-a");
@@ -238,15 +238,15 @@ static void test_release_waits(void)
 	OK(&h, event_release, "a", A_XML_AGAIN);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* A file is no huge page: the guest's other half is given back if this one fails */
 static void test_mixed(void)
 {
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h);
+	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML_MIXED);
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"size_kib\": 45056"));
 	CU_ASSERT_EQUAL(fake_pool(&h.fk, 0, PAGE_2M).nr + fake_pool(&h.fk, 1, PAGE_2M).nr, 10);
@@ -264,14 +264,14 @@ static void test_mixed(void)
 	h.fk.write_error = EINVAL;
 	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML_MIXED), -EINVAL);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 static void test_driver_died(void)
 {
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h);
+	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	put_memory(&h, "1-a");
 	fake_end(&h.fk, h.driver);
@@ -279,16 +279,16 @@ static void test_driver_died(void)
 	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* Pools go with a boot, files stay */
 static void test_other_boot(void)
 {
-	struct house h;
+	struct fake_host h;
 	int fd;
 
-	open_house(&h);
+	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	put_memory(&h, "1-a");
 	fake_put(&h.fk, BOOT_ID, "11111111-2222-3333-4444-555555555555\n");
@@ -302,27 +302,27 @@ static void test_other_boot(void)
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
 	CU_ASSERT_TRUE(has_ledger(&h, UUID_B));
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* /run is empty after a reboot, and no ledger knows of what lies there */
 static void test_swept(void)
 {
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h);
+	open_host(&h);
 	put_memory(&h, "1-a");
 	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* A store that is broken keeps no huge pages from being given back */
 static void test_broken_store(void)
 {
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h);
+	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML_MIXED);
 	fake_put(&h.fk, CONF, "[store]\nname = broken\npath = /srv/note/ram\n");
 	CU_ASSERT(run(&h, event_prepare, "b", B_XML) < 0);
@@ -334,17 +334,17 @@ static void test_broken_store(void)
 	UNIT_CHECK(daemon_reconcile(&h.fk.kfs, &h.err) == 0, "%s", h.err.text);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_EQUAL(fake_pool(&h.fk, 0, PAGE_2M).nr + fake_pool(&h.fk, 1, PAGE_2M).nr, 0);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* ---- reconnect ---- */
 
 static void test_reconnect(void)
 {
-	struct house h;
+	struct fake_host h;
 	pid_t qemu;
 
-	open_house(&h);
+	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	put_memory(&h, "1-a");
 	qemu = fake_qemu(&h.fk, "a");
@@ -354,17 +354,17 @@ static void test_reconnect(void)
 	fake_end(&h.fk, qemu);
 	OK(&h, event_release, "a", A_XML);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* A guest that was started without us may still come to use all of its memory */
 static void test_adopted(void)
 {
-	struct house h;
+	struct fake_host h;
 	pid_t qemu;
 	char *a, *b;
 
-	open_house(&h);
+	open_host(&h);
 	a = large_guest(&h, 1, "a", UUID_A);
 	b = large_guest(&h, 2, "b", UUID_B);
 	put_memory(&h, "1-a");
@@ -380,7 +380,7 @@ static void test_adopted(void)
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
 	free(a);
 	free(b);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* Its files are where memory_backing_dir led to when it was started, or on a store
@@ -392,16 +392,16 @@ static void test_adopted_without_files(void)
 		"memory_backing_dir = \"/srv/not/there\"\n",
 		"memory_backing_dir = ram\n",
 	};
-	struct house h;
+	struct fake_host h;
 	size_t i;
 
 	for (i = 0; i < sizeof(confs) / sizeof(confs[0]); i++) {
-		open_house(&h);
+		open_host(&h);
 		fake_put(&h.fk, QEMU_CONF, confs[i]);
 		OK(&h, event_reconnect, "a", A_XML);
 		CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"phase\": \"running\""));
 		CU_ASSERT_FALSE(ledger_says(&h, UUID_A, "\"kind\""));
-		close_house(&h);
+		fake_host_close(&h);
 	}
 }
 
@@ -409,7 +409,7 @@ static void test_adopted_without_files(void)
 
 #define MOUNTED "[store]\nname = ram\npath = /srv/ram\nfstype = tmpfs\nsize = 128M\nkeep_free = 0\n"
 
-static bool is_mounted(struct house *h)
+static bool is_mounted(struct fake_host *h)
 {
 	struct mount_info info;
 
@@ -417,16 +417,16 @@ static bool is_mounted(struct house *h)
 }
 
 /* Made by the parent, entered and changed by the child */
-static struct house own_house;
+static struct fake_host own_host;
 
-static bool open_own_house(struct house *h)
+static bool open_own_host(struct fake_host *h)
 {
-	*h = own_house;
+	*h = own_host;
 	return own_root_enter(&h->fk) && !is_mounted(h);
 }
 
 /* Nothing of a guest is left but what every start leaves */
-static bool is_clean(struct house *h)
+static bool is_clean(struct fake_host *h)
 {
 	return !is_mounted(h) && !has_ledger(h, UUID_A) && !has_ledger(h, UUID_B) &&
 	       !fake_exists(&h->fk, SHARED) && !fake_exists(&h->fk, "srv/ram/libvirt");
@@ -443,11 +443,11 @@ static bool is_clean(struct house *h)
 
 static int work_mounted(const char *dir)
 {
-	struct house h;
+	struct fake_host h;
 	pid_t qemu;
 
 	(void)dir;
-	CHECK(open_own_house(&h));
+	CHECK(open_own_host(&h));
 	CHECK(run(&h, event_prepare, "a", A_XML) == 0);
 	CHECK(is_mounted(&h) && fake_exists(&h.fk, SHARED));
 	put_memory(&h, "1-a");
@@ -468,10 +468,10 @@ static int work_mounted(const char *dir)
 /* Found out after mounting */
 static int work_refused(const char *dir)
 {
-	struct house h;
+	struct fake_host h;
 
 	(void)dir;
-	CHECK(open_own_house(&h));
+	CHECK(open_own_host(&h));
 	CHECK(run(&h, event_prepare, "a", XML(1, "a", UUID_A, 129, IN_FILES)) == -ENOSPC);
 	CHECK(strstr(h.err.text, "lacks 1 MiB for it: of its 128 MiB") && is_clean(&h));
 	fake_put(&h.fk, CONF, MOUNTED "source = server:/export\n");
@@ -487,11 +487,11 @@ static int work_refused(const char *dir)
  * know that it did */
 static int work_busy_at_release(const char *dir)
 {
-	struct house h;
+	struct fake_host h;
 	int fd;
 
 	(void)dir;
-	CHECK(open_own_house(&h) && run(&h, event_prepare, "a", A_XML) == 0);
+	CHECK(open_own_host(&h) && run(&h, event_prepare, "a", A_XML) == 0);
 	fake_put(&h.fk, "srv/ram/note", "x");
 	fd = open("/srv/ram/note", O_RDONLY | O_CLOEXEC);
 	CHECK(fd >= 0 && run(&h, event_release, "a", A_XML) == 0);
@@ -507,11 +507,11 @@ static int work_busy_at_release(const char *dir)
 static int work_nobody_calls(const char *dir)
 {
 	struct process driver;
-	struct house h;
+	struct fake_host h;
 	int tries;
 
 	(void)dir;
-	CHECK(open_own_house(&h) && run(&h, event_prepare, "a", A_XML) == 0);
+	CHECK(open_own_host(&h) && run(&h, event_prepare, "a", A_XML) == 0);
 	put_memory(&h, "1-a");
 	CHECK(run(&h, event_prepare, "b", B_XML) == 0);
 	driver = liveness_driver(&h.fk.kfs);
@@ -527,11 +527,11 @@ static int work_nobody_calls(const char *dir)
  * the second writing; its ledger says that the guest is being prepared */
 static int work_killed(const char *dir)
 {
-	struct house h;
+	struct fake_host h;
 	char text[1024], *ours;
 
 	(void)dir;
-	CHECK(open_own_house(&h) && run(&h, event_prepare, "a", A_XML) == 0);
+	CHECK(open_own_host(&h) && run(&h, event_prepare, "a", A_XML) == 0);
 	fake_get(&h.fk, SHARED, text, sizeof(text));
 	ours = strstr(text, "\"ours\": \"");
 	CHECK(ours);
@@ -548,10 +548,10 @@ static int work_killed(const char *dir)
 /* The administrator's, whatever is configured */
 static int work_mounted_by_hand(const char *dir)
 {
-	struct house h;
+	struct fake_host h;
 
 	(void)dir;
-	CHECK(open_own_house(&h));
+	CHECK(open_own_host(&h));
 	CHECK(!mount("none", "/srv/ram", "tmpfs", 0, "size=100m,mode=755"));
 	CHECK(run(&h, event_prepare, "a", A_XML) == 0);
 	CHECK(!fake_exists(&h.fk, STATE "shared"));
@@ -566,10 +566,10 @@ static int work_mounted_by_hand(const char *dir)
 static int work_moved(const char *dir)
 {
 	struct mount_info info;
-	struct house h;
+	struct fake_host h;
 
 	(void)dir;
-	CHECK(open_own_house(&h) && run(&h, event_prepare, "a", A_XML) == 0);
+	CHECK(open_own_host(&h) && run(&h, event_prepare, "a", A_XML) == 0);
 	put_memory(&h, "1-a");
 	CHECK(mkdir("/srv/new", 0755) == 0);
 	fake_put(&h.fk, CONF, CONF_AT("/srv/new"));
@@ -586,10 +586,10 @@ static int work_moved(const char *dir)
 /* It has another name, and is the same */
 static int work_renamed(const char *dir)
 {
-	struct house h;
+	struct fake_host h;
 
 	(void)dir;
-	CHECK(open_own_house(&h) && run(&h, event_prepare, "a", A_XML) == 0);
+	CHECK(open_own_host(&h) && run(&h, event_prepare, "a", A_XML) == 0);
 	fake_put(&h.fk, CONF, "[store]\nname = memory\npath = /srv/ram\nkeep_free = 0\n");
 	CHECK(run(&h, event_prepare, "b", B_XML) == 0);
 	CHECK(run(&h, event_release, "a", A_XML) == 0 && is_mounted(&h));
@@ -600,11 +600,11 @@ static int work_renamed(const char *dir)
 /* A dead guest's store does not answer any more: others start nevertheless */
 static int work_silent(const char *dir)
 {
-	struct house h;
+	struct fake_host h;
 	int silent = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 
 	(void)dir;
-	CHECK(open_own_house(&h) && run(&h, event_prepare, "a", A_XML) == 0);
+	CHECK(open_own_host(&h) && run(&h, event_prepare, "a", A_XML) == 0);
 	put_memory(&h, "1-a");
 	if (!own_disk_silent(silent, "/srv/ram"))
 		return NO_OWN_DISK;
@@ -623,10 +623,10 @@ static int work_silent(const char *dir)
 #define IN_CHILD(name, what)                                                                       \
 	static void test_##name(void)                                                              \
 	{                                                                                          \
-		open_house(&own_house);                                                            \
-		fake_put(&own_house.fk, CONF, MOUNTED);                                            \
+		open_host(&own_host);                                                              \
+		fake_put(&own_host.fk, CONF, MOUNTED);                                             \
 		own_disk_child(work_##name, what);                                                 \
-		close_house(&own_house);                                                           \
+		fake_host_close(&own_host);                                                        \
 	}
 
 IN_CHILD(mounted, "a store that prepare mounts")
@@ -644,7 +644,7 @@ IN_CHILD(silent, "a store that does not answer")
 #define NOTE STATE "daemon-conf"
 
 /* @dir: what the daemon with this start time read */
-static void put_note(const struct house *h, unsigned int start, const char *dir)
+static void put_note(const struct fake_host *h, unsigned int start, const char *dir)
 {
 	char text[128];
 
@@ -653,7 +653,7 @@ static void put_note(const struct house *h, unsigned int start, const char *dir)
 }
 
 /* The daemon started that many seconds from now, by the clock */
-static void put_start(const struct house *h, int seconds)
+static void put_start(const struct fake_host *h, int seconds)
 {
 	char text[64];
 
@@ -676,9 +676,9 @@ static void test_daemon_not_restarted(void)
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct house h;
+		struct fake_host h;
 
-		open_house(&h);
+		open_host(&h);
 		put_note(&h, 4711, rows[i].read);
 		fake_put(&h.fk, QEMU_CONF, rows[i].says);
 		CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -EINVAL);
@@ -691,42 +691,42 @@ static void test_daemon_not_restarted(void)
 		/* The note is of an earlier daemon: this one was started since */
 		put_note(&h, 4710, rows[i].read);
 		OK(&h, event_prepare, "b", B_XML);
-		close_house(&h);
+		fake_host_close(&h);
 	}
 }
 
 /* Another line was changed */
 static void test_daemon_conf_touched(void)
 {
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h);
+	open_host(&h);
 	put_start(&h, -1000);
 	put_note(&h, 4711, "/srv/ram");
 	fake_put(&h.fk, QEMU_CONF, "user = \"x\"\nmemory_backing_dir = \"/srv/ram/\"\n");
 	OK(&h, event_prepare, "a", A_XML);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* The file is newer than the daemon, and what that has read is in no note: a guest is not
  * refused for it, and no note made of it */
 static void test_daemon_conf_unknown(void)
 {
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h);
+	open_host(&h);
 	put_start(&h, -1000);
 	OK(&h, event_prepare, "a", A_XML);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, NOTE));
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* The file is older than the daemon: that has read what is in it now */
 static void test_daemon_conf_kept(void)
 {
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h);
+	open_host(&h);
 	put_start(&h, 1000);
 	OK(&h, event_prepare, "a", A_XML);
 	CU_ASSERT_TRUE(fake_exists(&h.fk, NOTE));
@@ -735,7 +735,7 @@ static void test_daemon_conf_kept(void)
 	says(&h, "but had memory_backing_dir = \"/srv/ram\" when");
 	/* A second look takes the new one for read as little */
 	CU_ASSERT_EQUAL(run(&h, event_prepare, "b", B_XML), -EINVAL);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 static void test_damaged_note(void)
@@ -744,12 +744,12 @@ static void test_damaged_note(void)
 	size_t i;
 
 	for (i = 0; i < sizeof(notes) / sizeof(notes[0]); i++) {
-		struct house h;
+		struct fake_host h;
 
-		open_house(&h);
+		open_host(&h);
 		fake_put(&h.fk, NOTE, notes[i]);
 		OK(&h, event_prepare, "a", A_XML);
-		close_house(&h);
+		fake_host_close(&h);
 	}
 }
 

@@ -8,7 +8,7 @@
 
 #include "lifecycle/round.h"
 #include "lifecycle/state.h"
-#include "unit/house.h"
+#include "unit/fake_host.h"
 #include "unit/unit.h"
 
 #define A_XML XML(1, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(0))
@@ -16,9 +16,9 @@
 #define KEEP  "[hugepages]\non_release = keep\n"
 
 /* 20 pages of the administrator's, 80 that a guest left */
-static void open_kept(struct house *h)
+static void open_kept(struct fake_host *h)
 {
-	house_open(h, "two-nodes-6.12", KEEP);
+	fake_host_open(h, "two-nodes-6.12", KEEP);
 	fake_empty_nodes(&h->fk);
 	fake_set_pool(&h->fk, 0, PAGE_2M, (struct fake_pool){ 20, 20, 0 });
 	OK(h, event_prepare, "a", A_XML);
@@ -28,7 +28,7 @@ static void open_kept(struct house *h)
 }
 
 /* Return: pages freed, of @pages; checks what is kept then */
-static uint64_t free_pages(struct house *h, uint64_t page_kib, uint64_t pages, uint64_t left)
+static uint64_t free_pages(struct fake_host *h, uint64_t page_kib, uint64_t pages, uint64_t left)
 {
 	struct state state = STATE_CLOSED;
 	struct kept kept = { 0 };
@@ -53,7 +53,7 @@ static uint64_t free_pages(struct house *h, uint64_t page_kib, uint64_t pages, u
 
 static void test_free(void)
 {
-	struct house h;
+	struct fake_host h;
 
 	open_kept(&h);
 	CU_ASSERT_EQUAL(free_pages(&h, PAGE_1G, UINT64_MAX, 0), 0);
@@ -63,13 +63,13 @@ static void test_free(void)
 	fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0);
 	CU_ASSERT_EQUAL(free_pages(&h, 0, UINT64_MAX, 0), 0);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* A guest was lent some of them: these stay, and are kept again when it is gone */
 static void test_lent(void)
 {
-	struct house h;
+	struct fake_host h;
 
 	open_kept(&h);
 	OK(&h, event_prepare, "b", B_XML);
@@ -79,13 +79,13 @@ static void test_lent(void)
 	OK(&h, event_release, "b", B_XML);
 	CU_ASSERT_EQUAL(free_pages(&h, 0, UINT64_MAX, 0), 30);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* Pages in use stay, whosever they are, and the kernel's refusal loses none */
 static void test_cant(void)
 {
-	struct house h;
+	struct fake_host h;
 
 	open_kept(&h);
 	fake_use(&h.fk, 0, PAGE_2M, 90);
@@ -94,37 +94,37 @@ static void test_cant(void)
 	fake_unuse(&h.fk, 0, PAGE_2M, 90);
 	CU_ASSERT_EQUAL(free_pages(&h, 0, UINT64_MAX, 0), 70);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* An administrator made the pool smaller since: it may have been these, so it was */
 static void test_smaller(void)
 {
-	struct house h;
+	struct fake_host h;
 
 	open_kept(&h);
 	fake_write_pool(&h.fk, 0, PAGE_2M, 70);
 	CU_ASSERT_EQUAL(free_pages(&h, 0, UINT64_MAX, 0), 50);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* After a reboot, and from a file that is damaged, nothing is known to be kept */
 static void test_forgotten(void)
 {
-	struct house h;
+	struct fake_host h;
 
 	open_kept(&h);
 	fake_put(&h.fk, "proc/sys/kernel/random/boot_id", "another-boot\n");
 	CU_ASSERT_EQUAL(free_pages(&h, 0, UINT64_MAX, 0), 0);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
-	close_house(&h);
+	fake_host_close(&h);
 
 	open_kept(&h);
 	fake_put(&h.fk, STATE "pools", "{ \"pools\": [ 1 ] ");
 	CU_ASSERT_EQUAL(free_pages(&h, 0, UINT64_MAX, 0), 0);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 static CU_TestInfo tests[] = {

@@ -19,7 +19,7 @@
 #include "lifecycle/events.h"
 #include "lifecycle/shared.h"
 #include "lifecycle/state.h"
-#include "unit/house.h"
+#include "unit/fake_host.h"
 #include "unit/unit.h"
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
@@ -33,7 +33,7 @@
 #define B_XML GUEST(2, "b", UUID_B, "")
 
 /* What @text says comes after it */
-static void put_conf(struct house *h, const char *text)
+static void put_conf(struct fake_host *h, const char *text)
 {
 	char conf[512];
 
@@ -41,11 +41,11 @@ static void put_conf(struct house *h, const char *text)
 	fake_put(&h->fk, CONF, conf);
 }
 
-static void open_house(struct house *h, const char *host)
+static void open_host(struct fake_host *h, const char *host)
 {
 	int node;
 
-	house_open(h, host, NULL);
+	fake_host_open(h, host, NULL);
 	fake_add_settings(&h->fk, host);
 	put_conf(h, "");
 	/* 4 GiB, of which 3 are free */
@@ -58,7 +58,7 @@ static void open_house(struct house *h, const char *host)
 	}
 }
 
-static void reconcile(struct house *h)
+static void reconcile(struct fake_host *h)
 {
 	struct err err = { "" };
 
@@ -66,13 +66,13 @@ static void reconcile(struct house *h)
 }
 
 /* libvirt dies, and with it all starts that are under way */
-static void driver_dies(struct house *h)
+static void driver_dies(struct fake_host *h)
 {
 	fake_end(&h->fk, h->driver);
 	h->driver = 0;
 }
 
-static void put(struct house *h, const char *file, const char *text)
+static void put(struct fake_host *h, const char *file, const char *text)
 {
 	char name[128];
 
@@ -81,7 +81,7 @@ static void put(struct house *h, const char *file, const char *text)
 }
 
 /* "run=1 pages_to_scan=500" */
-static bool is(struct house *h, const char *words)
+static bool is(struct fake_host *h, const char *words)
 {
 	char copy[256], name[128], text[128], *word, *save = NULL;
 	bool all = true;
@@ -105,7 +105,7 @@ static bool is(struct house *h, const char *words)
 	return all;
 }
 
-static size_t count_files(const struct house *h, const char *dir)
+static size_t count_files(const struct fake_host *h, const char *dir)
 {
 	char path[256];
 	struct dirent *entry;
@@ -122,7 +122,7 @@ static size_t count_files(const struct house *h, const char *dir)
 }
 
 /* All of KSM's and THP's files but for the counters, as one text to be freed */
-static char *snapshot(const struct house *h)
+static char *snapshot(const struct fake_host *h)
 {
 	static const char *const dirs[] = { FAKE_KSM, FAKE_THP };
 	char *all = NULL, path[512], text[256];
@@ -149,7 +149,7 @@ static char *snapshot(const struct house *h)
 	return all;
 }
 
-static void check_as_before(const struct house *h, char *before, const char *what)
+static void check_as_before(const struct fake_host *h, char *before, const char *what)
 {
 	char *now = snapshot(h);
 
@@ -185,13 +185,13 @@ static void test_life(void)
 		{ OLD, "", "run=1 pages_to_scan=64 sleep_millisecs=40" },
 		{ OLD, "[ksm]\nprofile = balanced\n", "run=1 pages_to_scan=5000" },
 	};
-	struct house h;
+	struct fake_host h;
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
 		char *before;
 
-		open_house(&h, rows[i].host);
+		open_host(&h, rows[i].host);
 		before = snapshot(&h);
 		put_conf(&h, rows[i].conf);
 		OK(&h, event_prepare, "a", A_XML);
@@ -206,7 +206,7 @@ static void test_life(void)
 		OK(&h, event_release, "b", B_XML);
 		check_as_before(&h, before, rows[i].conf);
 		UNIT_CHECK(count_files(&h, "guests") == 0, "row %zu", i);
-		close_house(&h);
+		fake_host_close(&h);
 	}
 }
 
@@ -214,12 +214,12 @@ static void test_life(void)
 static void test_costs_nothing(void)
 {
 	static const char *const guests[] = { "<nosharepages/>", "<source type='memfd'/>" };
-	struct house h;
+	struct fake_host h;
 	char xml[512];
 	size_t i;
 
 	for (i = 0; i < ROWS(guests); i++) {
-		open_house(&h, NEW);
+		open_host(&h, NEW);
 		snprintf(xml, sizeof(xml), GUEST(1, "a", UUID_A, "%s"), guests[i]);
 		OK(&h, event_prepare, "a", xml);
 		OK(&h, event_release, "a", xml);
@@ -228,31 +228,31 @@ static void test_costs_nothing(void)
 		fake_remove(&h.fk, FAKE_KSM "run");
 		OK(&h, event_prepare, "a", A_XML);
 		CU_ASSERT_FALSE(fake_exists(&h.fk, "run/libvirt-membacking"));
-		close_house(&h);
+		fake_host_close(&h);
 	}
 }
 
 static void test_always(void)
 {
 	static const char xml[] = GUEST(1, "a", UUID_A, "<nosharepages/>");
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h, NEW);
+	open_host(&h, NEW);
 	put_conf(&h, "[ksm]\nenable = always\n");
 	OK(&h, event_prepare, "a", xml);
 	is(&h, "run=1 advisor_mode=scan-time");
 	OK(&h, event_release, "a", xml);
 	is(&h, "run=0 advisor_mode=none pages_to_scan=100");
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* Not one write: whoever switched it on chose the rates too */
 static void test_runs_already(void)
 {
 	char *before, ledger[4096];
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h, NEW);
+	open_host(&h, NEW);
 	put_conf(&h, "[ksm]\nprofile = aggressive\non_last_guest = unmerge\n");
 	put(&h, "run", "1\n");
 	before = snapshot(&h);
@@ -262,15 +262,15 @@ static void test_runs_already(void)
 	OK(&h, event_release, "a", A_XML);
 	CU_ASSERT_EQUAL(h.fk.setting_writes, 0);
 	check_as_before(&h, before, "it ran already");
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 static void test_profile_changes(void)
 {
 	char *before;
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h, NEW);
+	open_host(&h, NEW);
 	put(&h, "pages_to_scan", "333\n");
 	before = snapshot(&h);
 	OK(&h, event_prepare, "a", A_XML);
@@ -285,7 +285,7 @@ static void test_profile_changes(void)
 	OK(&h, event_release, "b", B_XML);
 	OK(&h, event_release, "a", A_XML);
 	check_as_before(&h, before, "from profile to profile");
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* ---- somebody else ---- */
@@ -306,11 +306,11 @@ static void test_others(void)
 		{ "[thp]\nmanage = yes\nenabled = always\n", "../transparent_hugepage/enabled",
 		  "always madvise [never]\n", "run=0 enabled=never" },
 	};
-	struct house h;
+	struct fake_host h;
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
-		open_house(&h, NEW);
+		open_host(&h, NEW);
 		put_conf(&h, rows[i].conf);
 		OK(&h, event_prepare, "a", A_XML);
 		put(&h, rows[i].file, rows[i].text);
@@ -320,7 +320,7 @@ static void test_others(void)
 		OK(&h, event_release, "a", A_XML);
 		UNIT_CHECK(is(&h, rows[i].left), "row %zu", i);
 		UNIT_CHECK(count_files(&h, "shared") == 0, "row %zu", i);
-		close_house(&h);
+		fake_host_close(&h);
 	}
 }
 
@@ -328,20 +328,20 @@ static void test_others(void)
 static void test_refused_writes(void)
 {
 	static const int errors[] = { EACCES, EROFS, EINVAL, EBUSY };
-	struct house h;
+	struct fake_host h;
 	size_t i;
 
 	for (i = 0; i < ROWS(errors); i++) {
 		char *before;
 
-		open_house(&h, NEW);
+		open_host(&h, NEW);
 		before = snapshot(&h);
 		put_conf(&h, "[thp]\nmanage = yes\nenabled = always\n");
 		h.fk.setting_error = errors[i];
 		OK(&h, event_prepare, "a", A_XML);
 		OK(&h, event_release, "a", A_XML);
 		check_as_before(&h, before, strerror(errors[i]));
-		close_house(&h);
+		fake_host_close(&h);
 	}
 }
 
@@ -350,9 +350,9 @@ static void test_refused_writes(void)
 static void test_no_record(void)
 {
 	char *before, path[256];
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h, NEW);
+	open_host(&h, NEW);
 	put(&h, "pages_to_scan", "123\n");
 	before = snapshot(&h);
 	OK(&h, event_prepare, "a", A_XML);
@@ -364,28 +364,28 @@ static void test_no_record(void)
 	OK(&h, event_release, "a", A_XML);
 	rmdir(path);
 	check_as_before(&h, before, "a record that can't be written");
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* Huge pages of another guest hold the lock: a guest that can do without KSM starts */
 static void test_lock_is_held(void)
 {
 	struct state state = STATE_CLOSED;
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h, NEW);
+	open_host(&h, NEW);
 	put_conf(&h, "[hook]\nlock_deadline = 200ms\n");
 	CU_ASSERT_EQUAL_FATAL(state_open(h.fk.kfs.rootfd, true, &state, &h.err), 0);
 	CU_ASSERT_EQUAL_FATAL(state_lock(&state, 0, &h.err), 0);
 	OK(&h, event_prepare, "a", A_XML);
 	is(&h, "run=0");
 	state_close(&state);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* ---- the end ---- */
 
-static void merge(struct house *h, unsigned int mib)
+static void merge(struct fake_host *h, unsigned int mib)
 {
 	char text[32];
 
@@ -397,9 +397,9 @@ static void merge(struct house *h, unsigned int mib)
 static void test_unmerge(void)
 {
 	char *before;
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h, NEW);
+	open_host(&h, NEW);
 	before = snapshot(&h);
 	put_conf(&h, "[ksm]\non_last_guest = unmerge\n");
 	OK(&h, event_prepare, "a", A_XML);
@@ -426,20 +426,20 @@ static void test_unmerge(void)
 	reconcile(&h);
 	is(&h, "pages_sharing=0");
 	check_as_before(&h, before, "later it fits");
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* The kernel gives up half-way, and stops KSM */
 static void test_unmerge_fails(void)
 {
 	static const int errors[] = { EINTR, ENOMEM };
-	struct house h;
+	struct fake_host h;
 	size_t i;
 
 	for (i = 0; i < ROWS(errors); i++) {
 		char *before;
 
-		open_house(&h, NEW);
+		open_host(&h, NEW);
 		before = snapshot(&h);
 		put_conf(&h, "[ksm]\non_last_guest = unmerge\n");
 		OK(&h, event_prepare, "a", A_XML);
@@ -452,7 +452,7 @@ static void test_unmerge_fails(void)
 		reconcile(&h);
 		is(&h, "pages_shared=0");
 		check_as_before(&h, before, "a second try");
-		close_house(&h);
+		fake_host_close(&h);
 	}
 }
 
@@ -460,9 +460,9 @@ static void test_unmerge_fails(void)
 static void test_back_to_unmerged(void)
 {
 	char *before;
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h, NEW);
+	open_host(&h, NEW);
 	put(&h, "run", "2\n");
 	before = snapshot(&h);
 	OK(&h, event_prepare, "a", A_XML);
@@ -480,16 +480,16 @@ static void test_back_to_unmerged(void)
 	is(&h, "run=0 pages_shared=10");
 	put(&h, "run", "2\n");
 	check_as_before(&h, before, "run was 2");
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* Changed only while nothing is merged */
 static void test_nodes(void)
 {
 	char *before;
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h, NEW);
+	open_host(&h, NEW);
 	before = snapshot(&h);
 	/* left over from somebody, and KSM stopped: fits */
 	put_conf(&h, "[ksm]\nmerge_across_nodes = no\n");
@@ -518,16 +518,16 @@ static void test_nodes(void)
 	OK(&h, event_release, "a", A_XML);
 	OK(&h, event_release, "b", B_XML);
 	check_as_before(&h, before, "several nodes");
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* The way back does not fit either: it is made later */
 static void test_nodes_later(void)
 {
 	char *before;
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h, NEW);
+	open_host(&h, NEW);
 	before = snapshot(&h);
 	put_conf(&h, "[ksm]\nmerge_across_nodes = no\n");
 	OK(&h, event_prepare, "a", A_XML);
@@ -539,7 +539,7 @@ static void test_nodes_later(void)
 	is(&h, "run=0 merge_across_nodes=1 pages_shared=0");
 	/* and the record of "run" that this took is gone, too */
 	check_as_before(&h, before, "merge_across_nodes");
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* Somebody else has KSM run by then, and what that merges is not ours to take apart */
@@ -548,9 +548,9 @@ static void test_nodes_of_others(void)
 	struct state state = STATE_CLOSED;
 	struct ledgers nobody = { 0 };
 	char *before, boot_id[64];
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h, NEW);
+	open_host(&h, NEW);
 	before = snapshot(&h);
 	put_conf(&h, "[ksm]\nmerge_across_nodes = no\n");
 	OK(&h, event_prepare, "a", A_XML);
@@ -572,12 +572,12 @@ static void test_nodes_of_others(void)
 	is(&h, "run=2 merge_across_nodes=1");
 	put(&h, "run", "0\n");
 	check_as_before(&h, before, "KSM is somebody else's");
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* ---- computed ---- */
 
-static pid_t start_qemu(struct house *h, const char *guest, unsigned int pss_mib)
+static pid_t start_qemu(struct fake_host *h, const char *guest, unsigned int pss_mib)
 {
 	pid_t pid = fake_qemu(&h->fk, guest);
 	char text[128];
@@ -592,10 +592,10 @@ static pid_t start_qemu(struct house *h, const char *guest, unsigned int pss_mib
 static void test_computed(void)
 {
 	char *before;
-	struct house h;
+	struct fake_host h;
 	pid_t qemu_a, qemu_b;
 
-	open_house(&h, OLD);
+	open_host(&h, OLD);
 	before = snapshot(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	is(&h, "run=1 pages_to_scan=64");
@@ -620,7 +620,7 @@ static void test_computed(void)
 	fake_end(&h.fk, qemu_a);
 	OK(&h, event_release, "a", A_XML);
 	check_as_before(&h, before, "computed");
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* ---- reconnect ---- */
@@ -630,9 +630,9 @@ static void test_reconnect(void)
 	static const char nothing[] = GUEST(2, "b", UUID_B, "<nosharepages/>");
 	char *before, ledger[4096], boot_id[64];
 	pid_t qemu_a, qemu_b;
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h, NEW);
+	open_host(&h, NEW);
 	fake_get(&h.fk, "proc/sys/kernel/random/boot_id", boot_id, sizeof(boot_id));
 	before = snapshot(&h);
 	qemu_a = start_qemu(&h, "a", 512);
@@ -657,7 +657,7 @@ static void test_reconnect(void)
 	fake_end(&h.fk, qemu_a);
 	OK(&h, event_release, "a", A_XML);
 	check_as_before(&h, before, "reconnect");
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* ---- kill -9 ---- */
@@ -671,7 +671,7 @@ static void die(struct fake_kernel *fk)
 }
 
 /* Return: false if the operation ended before its write @n */
-static bool killed(struct house *h, event_function *function, bool before, int n)
+static bool killed(struct fake_host *h, event_function *function, bool before, int n)
 {
 	int status;
 	pid_t pid;
@@ -705,9 +705,9 @@ static const struct kill_row kill_rows[] = {
 	{ OLD, "[ksm]\non_last_guest = stop\n", "0\n", "333\n", NULL, 100 },
 };
 
-static void set_up(struct house *h, const struct kill_row *row)
+static void set_up(struct fake_host *h, const struct kill_row *row)
 {
-	open_house(h, row->host);
+	open_host(h, row->host);
 	put_conf(h, row->conf);
 	put(h, "run", row->run);
 	put(h, "pages_to_scan", row->pages);
@@ -727,7 +727,7 @@ static void test_killed(void)
 
 			for (n = 0; more; n++) {
 				char *before;
-				struct house h;
+				struct fake_host h;
 
 				set_up(&h, &kill_rows[i]);
 				before = snapshot(&h);
@@ -745,7 +745,7 @@ static void test_killed(void)
 				reconcile(&h);
 				UNIT_CHECK(count_files(&h, "guests") == 0, "row %zu", i);
 				check_as_before(&h, before, kill_rows[i].conf);
-				close_house(&h);
+				fake_host_close(&h);
 			}
 		}
 	}
@@ -763,7 +763,7 @@ static void test_killed_and_next(void)
 
 		for (n = 0; more; n++) {
 			char *before;
-			struct house h;
+			struct fake_host h;
 
 			set_up(&h, &kill_rows[i]);
 			before = snapshot(&h);
@@ -776,7 +776,7 @@ static void test_killed_and_next(void)
 			OK(&h, event_release, "b", B_XML);
 			reconcile(&h);
 			check_as_before(&h, before, kill_rows[i].conf);
-			close_house(&h);
+			fake_host_close(&h);
 		}
 	}
 }
@@ -787,9 +787,9 @@ static void test_killed_and_next(void)
 static void test_records(void)
 {
 	char boot_id[64], text[1024];
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h, NEW);
+	open_host(&h, NEW);
 	fake_get(&h.fk, "proc/sys/kernel/random/boot_id", boot_id, sizeof(boot_id));
 	put(&h, "run", "1\n");
 	fake_put(&h.fk, STATE "guests/README", "");
@@ -828,7 +828,7 @@ static void test_records(void)
 	reconcile(&h);
 	is(&h, "run=1");
 	CU_ASSERT_EQUAL(count_files(&h, "shared"), 0);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 static CU_TestInfo tests[] = {

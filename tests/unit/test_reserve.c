@@ -22,7 +22,7 @@
 #include "lifecycle/release.h"
 #include "lifecycle/round.h"
 #include "lifecycle/state.h"
-#include "unit/house.h"
+#include "unit/fake_host.h"
 #include "unit/unit.h"
 
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
@@ -32,9 +32,9 @@
 #define A_STARTED(mib) XML(7, "a", UUID_A, mib, PAGES(2, "M") ON_NODE(0))
 #define B_STARTED(mib) XML(8, "b", UUID_B, mib, PAGES(2, "M") ON_NODE(0))
 
-static void open_house(struct house *h)
+static void open_host(struct fake_host *h)
 {
-	house_open(h, "two-nodes-6.12", "[hook]\ndeadline = 2s\nlock_deadline = 2s\n");
+	fake_host_open(h, "two-nodes-6.12", "[hook]\ndeadline = 2s\nlock_deadline = 2s\n");
 	fake_empty_nodes(&h->fk);
 }
 
@@ -43,7 +43,7 @@ static void open_house(struct house *h)
 typedef int reserve_function(struct round *round, const struct guest *guest, struct ledger **ledger,
 			     struct plan *plan, struct err *err);
 
-static int reserve(struct house *h, reserve_function *function, const struct guest *guest)
+static int reserve(struct fake_host *h, reserve_function *function, const struct guest *guest)
 {
 	struct state state = STATE_CLOSED;
 	struct ledger *ledger = NULL;
@@ -62,7 +62,7 @@ static int reserve(struct house *h, reserve_function *function, const struct gue
 	return rc;
 }
 
-static int for_start(struct house *h, const char *xml)
+static int for_start(struct fake_host *h, const char *xml)
 {
 	struct guest *guest = NULL;
 	int rc = guest_parse(xml, strlen(xml), &guest, &h->err);
@@ -73,7 +73,7 @@ static int for_start(struct house *h, const char *xml)
 	return rc;
 }
 
-static int for_plug(struct house *h, const char *name, const char *uuid, uint64_t mib)
+static int for_plug(struct fake_host *h, const char *name, const char *uuid, uint64_t mib)
 {
 	struct guest_memory memory = { .kind = GUEST_MEMORY_DIMM,
 				       .alias = "to be plugged",
@@ -90,7 +90,7 @@ static int for_plug(struct house *h, const char *name, const char *uuid, uint64_
 	return reserve(h, reserve_for_plug, &extra);
 }
 
-static int release(struct house *h, const char *guest)
+static int release(struct fake_host *h, const char *guest)
 {
 	struct state state = STATE_CLOSED;
 	struct settled settled = { 0 };
@@ -113,7 +113,7 @@ static int release(struct house *h, const char *guest)
 		UNIT_CHECK(strstr((h)->err.text, words), "no '%s' in: %s", words, (h)->err.text);  \
 	} while (0)
 
-static bool check_ledger(const struct house *h, const char *uuid, const char *words)
+static bool check_ledger(const struct fake_host *h, const char *uuid, const char *words)
 {
 	char text[16384];
 
@@ -121,7 +121,7 @@ static bool check_ledger(const struct house *h, const char *uuid, const char *wo
 	return UNIT_CHECK(strstr(text, words), "no '%s' in: %s", words, text);
 }
 
-static pid_t start_qemu(const struct house *h, const char *guest, uint64_t pages)
+static pid_t start_qemu(const struct fake_host *h, const char *guest, uint64_t pages)
 {
 	pid_t pid = fake_qemu(&h->fk, guest);
 	char text[512];
@@ -136,7 +136,7 @@ static pid_t start_qemu(const struct house *h, const char *guest, uint64_t pages
 	return pid;
 }
 
-static void end_qemu(const struct house *h, pid_t pid, uint64_t pages)
+static void end_qemu(const struct fake_host *h, pid_t pid, uint64_t pages)
 {
 	fake_unuse(&h->fk, 0, PAGE_2M, pages);
 	fake_end(&h->fk, pid);
@@ -146,10 +146,10 @@ static void end_qemu(const struct house *h, pid_t pid, uint64_t pages)
 
 static void test_life(void)
 {
-	struct house h;
+	struct fake_host h;
 	pid_t qemu;
 
-	open_house(&h);
+	open_host(&h);
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 10, 0, 0 });
 	OK(&h, for_start(&h, A_DEFINED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 110, 100, 0);
@@ -174,36 +174,36 @@ static void test_life(void)
 	fake_pool_is(&h.fk, 0, PAGE_2M, 110, 100, 0);
 	OK(&h, run(&h, event_release, "b", B_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 10, 0, 0);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 static void test_given_back(void)
 {
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h);
+	open_host(&h);
 	OK(&h, for_start(&h, A_DEFINED(200)));
 	OK(&h, daemon_reconcile(&h.fk.kfs, &h.err));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	OK(&h, release(&h, "a"));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* The start fails after prepare, for a reason of its own */
 static void test_start_fails(void)
 {
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h);
+	open_host(&h);
 	OK(&h, for_start(&h, A_DEFINED(200)));
 	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
 	OK(&h, run(&h, event_stopped, "a", A_DEFINED(200)));
 	OK(&h, run(&h, event_release, "a", A_DEFINED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* What the guest is by the time it starts, after 100 pages of 2 MiB on node 0 were
@@ -234,11 +234,11 @@ static void test_changed(void)
 		{ "of another size", XML(7, "a", UUID_A, 1024, PAGES(1, "G") ON_NODE(0)), "", 20, 0,
 		  1, 2 },
 	};
-	struct house h;
+	struct fake_host h;
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
-		open_house(&h);
+		open_host(&h);
 		fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 20, 0, 0 });
 		OK(&h, for_start(&h, A_DEFINED(200)));
 		fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 120, 120, 0 });
@@ -258,16 +258,16 @@ static void test_changed(void)
 		UNIT_CHECK(fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0), "%s", rows[i].what);
 		fake_pool_is(&h.fk, 1, PAGE_2M, 0, 0, 0);
 		fake_pool_is(&h.fk, 0, PAGE_1G, 0, 0, 0);
-		close_house(&h);
+		fake_host_close(&h);
 	}
 }
 
 /* Memory is full of what was reserved: another size fits only without it */
 static void test_in_the_way(void)
 {
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h);
+	open_host(&h);
 	OK(&h, for_start(&h, A_DEFINED(4000)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 2000, 2000, 0);
 	OK(&h, run(&h, event_prepare, "a", XML(7, "a", UUID_A, 3072, PAGES(1, "G") ON_NODE(0))));
@@ -275,7 +275,7 @@ static void test_in_the_way(void)
 	fake_pool_is(&h.fk, 0, PAGE_1G, 3, 3, 0);
 	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_1G, 0, 0, 0);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* The plan says what is still missing */
@@ -290,7 +290,7 @@ static void test_plan(void)
 		{ A_DEFINED(300), 100, 0, 50, 100, 80, 0 },
 		{ A_DEFINED(100), 50, 0, 0, 50, 30, 1 },
 	};
-	struct house h;
+	struct fake_host h;
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
@@ -298,7 +298,7 @@ static void test_plan(void)
 		struct guest *guest = NULL;
 		const struct step_share *share;
 
-		open_house(&h);
+		open_host(&h);
 		/* 20 of the 100 lie idle */
 		fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 20, 20, 0 });
 		OK(&h, for_start(&h, A_DEFINED(200)));
@@ -314,7 +314,7 @@ static void test_plan(void)
 		fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 		plan_free(&result.plan);
 		guest_free(guest);
-		close_house(&h);
+		fake_host_close(&h);
 	}
 }
 
@@ -330,10 +330,10 @@ static void test_again(void)
 		{ A_DEFINED(100), 50, 0 },
 		{ DOMAIN("", "a", UUID_A, 200, PAGES(2, "M") ON_NODE(1)), 0, 100 },
 	};
-	struct house h;
+	struct fake_host h;
 	size_t i;
 
-	open_house(&h);
+	open_host(&h);
 	for (i = 0; i < ROWS(rows); i++) {
 		UNIT_CHECK(for_start(&h, rows[i].xml) == 0, "%zu: %s", i, h.err.text);
 		fake_pool_is(&h.fk, 0, PAGE_2M, rows[i].on_0, rows[i].on_0, 0);
@@ -342,15 +342,15 @@ static void test_again(void)
 	}
 	OK(&h, release(&h, UUID_A));
 	fake_pool_is(&h.fk, 1, PAGE_2M, 0, 0, 0);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* There are too few: what was reserved before stays, and nothing else */
 static void test_too_few(void)
 {
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h);
+	open_host(&h);
 	fake_set_obtainable(&h.fk, 0, 60);
 	FAILS(&h, for_start(&h, A_DEFINED(200)), ENOSPC, "only 60 could be had");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
@@ -361,15 +361,15 @@ static void test_too_few(void)
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 static void test_refused(void)
 {
-	struct house h;
+	struct fake_host h;
 	pid_t qemu;
 
-	open_house(&h);
+	open_host(&h);
 	FAILS(&h, for_start(&h, DOMAIN("", "a", UUID_A, 200, "")), EINVAL,
 	      "asks for no huge pages");
 	FAILS(&h, for_start(&h, A_DEFINED(90000)), ENOSPC, "more than there can be");
@@ -388,15 +388,15 @@ static void test_refused(void)
 	fake_put(&h.fk, CONF, "[hugepages]\nmanage = no\n");
 	FAILS(&h, for_start(&h, A_DEFINED(200)), EINVAL, "manage = no");
 	end_qemu(&h, qemu, 100);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* What an earlier start could not give back is neither lost nor in the way */
 static void test_leftover(void)
 {
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h);
+	open_host(&h);
 	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
 	fake_use(&h.fk, 0, PAGE_2M, 30);
 	OK(&h, run(&h, event_stopped, "a", A_STARTED(200)));
@@ -408,7 +408,7 @@ static void test_leftover(void)
 	fake_unuse(&h.fk, 0, PAGE_2M, 30);
 	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* ---- killed, interrupted, overtaken ---- */
@@ -420,7 +420,7 @@ static void die(struct fake_kernel *fk)
 }
 
 /* In a child, because signals are caught from then on */
-static int in_child(struct house *h, int (*work)(struct house *h))
+static int in_child(struct fake_host *h, int (*work)(struct fake_host *h))
 {
 	int status = -1;
 	pid_t pid;
@@ -433,18 +433,18 @@ static int in_child(struct house *h, int (*work)(struct house *h))
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static int start_work(struct house *h)
+static int start_work(struct fake_host *h)
 {
 	return for_start(h, A_DEFINED(200)) < 0;
 }
 
 static void test_killed(void)
 {
-	struct house h;
+	struct fake_host h;
 	int i;
 
 	for (i = 0; i < 4; i++) {
-		open_house(&h);
+		open_host(&h);
 		fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 20, 0, 0 });
 		*(i % 2 ? &h.fk.after_write : &h.fk.before_write) = die;
 		CU_ASSERT_EQUAL(in_child(&h, start_work), 0);
@@ -459,7 +459,7 @@ static void test_killed(void)
 		}
 		fake_pool_is(&h.fk, 0, PAGE_2M, 20, 0, 0);
 		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
-		close_house(&h);
+		fake_host_close(&h);
 	}
 }
 
@@ -469,7 +469,7 @@ static void interrupt(struct fake_kernel *fk)
 		raise(SIGINT);
 }
 
-static int interrupted_work(struct house *h)
+static int interrupted_work(struct fake_host *h)
 {
 	int rc;
 
@@ -482,9 +482,9 @@ static int interrupted_work(struct house *h)
 
 static void test_interrupted(void)
 {
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h);
+	open_host(&h);
 	CU_ASSERT_EQUAL(in_child(&h, interrupted_work), 0);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
@@ -493,16 +493,16 @@ static void test_interrupted(void)
 	CU_ASSERT_EQUAL(in_child(&h, interrupted_work), 0);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	check_ledger(&h, UUID_A, "\"phase\": \"reserved\"");
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* Another process is at it: it is there, and its number is in the ledger */
 static void test_two_at_once(void)
 {
 	char name[128], text[16384], out[16384], *at;
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h);
+	open_host(&h);
 	OK(&h, for_start(&h, A_DEFINED(200)));
 	ledger_text(&h, UUID_A, text, sizeof(text));
 	at = strstr(text, "\"steps\"");
@@ -520,17 +520,17 @@ static void test_two_at_once(void)
 	/* a start does not wait for it */
 	OK(&h, run(&h, event_prepare, "a", A_STARTED(300)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 150, 150, 0);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* ---- for a running guest ---- */
 
 static void test_plug(void)
 {
-	struct house h;
+	struct fake_host h;
 	pid_t qemu;
 
-	open_house(&h);
+	open_host(&h);
 	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
 	qemu = start_qemu(&h, "a", 100);
 	OK(&h, run(&h, event_started, "a", A_STARTED(200)));
@@ -546,16 +546,16 @@ static void test_plug(void)
 	OK(&h, run(&h, event_stopped, "a", A_STARTED(200)));
 	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 /* Started before we were installed, or without huge pages */
 static void test_plug_without_ledger(void)
 {
-	struct house h;
+	struct fake_host h;
 	pid_t qemu;
 
-	open_house(&h);
+	open_host(&h);
 	qemu = start_qemu(&h, "a", 0);
 	OK(&h, for_plug(&h, "a", UUID_A, 80));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 40, 40, 0);
@@ -564,15 +564,15 @@ static void test_plug_without_ledger(void)
 	OK(&h, daemon_reconcile(&h.fk.kfs, &h.err));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 static void test_plug_too_few(void)
 {
-	struct house h;
+	struct fake_host h;
 	pid_t qemu;
 
-	open_house(&h);
+	open_host(&h);
 	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
 	qemu = start_qemu(&h, "a", 100);
 	OK(&h, run(&h, event_started, "a", A_STARTED(200)));
@@ -583,22 +583,22 @@ static void test_plug_too_few(void)
 	end_qemu(&h, qemu, 100);
 	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-	close_house(&h);
+	fake_host_close(&h);
 }
 
-static int plug_work(struct house *h)
+static int plug_work(struct fake_host *h)
 {
 	return for_plug(h, "a", UUID_A, 80) < 0;
 }
 
 static void test_plug_killed(void)
 {
-	struct house h;
+	struct fake_host h;
 	pid_t qemu;
 	int i;
 
 	for (i = 0; i < 2; i++) {
-		open_house(&h);
+		open_host(&h);
 		OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
 		qemu = start_qemu(&h, "a", 100);
 		OK(&h, run(&h, event_started, "a", A_STARTED(200)));
@@ -611,7 +611,7 @@ static void test_plug_killed(void)
 		OK(&h, run(&h, event_stopped, "a", A_STARTED(200)));
 		OK(&h, run(&h, event_release, "a", A_STARTED(200)));
 		fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-		close_house(&h);
+		fake_host_close(&h);
 	}
 }
 
@@ -619,7 +619,7 @@ static pid_t ends;
 
 static void guest_ends(struct fake_kernel *fk)
 {
-	struct house other = { .fk = *fk };
+	struct fake_host other = { .fk = *fk };
 
 	end_qemu(&other, ends, 100);
 	fk->after_write = NULL;
@@ -630,9 +630,9 @@ static void guest_ends(struct fake_kernel *fk)
 /* Its end is marked while we grow: that must not be lost, nor what we had got */
 static void test_plug_guest_ends(void)
 {
-	struct house h;
+	struct fake_host h;
 
-	open_house(&h);
+	open_host(&h);
 	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
 	ends = start_qemu(&h, "a", 100);
 	OK(&h, run(&h, event_started, "a", A_STARTED(200)));
@@ -643,7 +643,7 @@ static void test_plug_guest_ends(void)
 	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
-	close_house(&h);
+	fake_host_close(&h);
 }
 
 static CU_TestInfo tests[] = {

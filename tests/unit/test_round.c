@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "lifecycle/events.h"
-#include "unit/house.h"
+#include "unit/fake_host.h"
 #include "unit/unit.h"
 
 #define CELLS_OF_TWO_SIZES                                                                         \
