@@ -213,8 +213,8 @@ static void test_list(void)
 	CU_ASSERT_EQUAL(step_list_from_json(json_array_get(json, 0), &copy, &err), -EINVAL);
 	CU_ASSERT_EQUAL(step_list_from_json(NULL, &copy, &err), -EINVAL);
 	UNIT_CHECK(strstr(err.text, "'steps'"), "%s", err.text);
-	step_ops(STEP_HUGEPAGES)->free(&steps[0]);
-	step_ops(STEP_HUGEPAGES)->free(&steps[1]);
+	step_free(&steps[0]);
+	step_free(&steps[1]);
 }
 
 static void test_list_too_long(void)
