@@ -1,6 +1,29 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "base/err.h"
 #include "ctl/check.h"
+#include "policy/store_place.h"
+
+/* Its files are in another directory than planned */
+static void check_place(const struct check_host *host, const struct ledger *ledger,
+			struct findings *findings)
+{
+	char text[STORE_PLACE_SIZE + GUEST_NAME_SIZE];
+	size_t i;
+
+	for (i = 0; ledger->alive && i < ledger->list.n; i++) {
+		const struct step *step = &ledger->list.steps[i];
+
+		if (step->kind != STEP_STORE || !*step->store.lies_in)
+			continue;
+		store_place_problem(host->view, ledger->name, &step->store, text, sizeof(text));
+		finding_add(findings, FINDING_WARN, "%s", text);
+		if (store_place_wants_daemon(host->view))
+			finding_remedy(findings, "systemctl restart %s", check_daemon(host));
+		else
+			finding_remedy(findings, "virsh shutdown %s",
+				       finding_guest(ledger->name, ledger->uuid));
+	}
+}
 
 static void check_ledger(const struct ledger *ledger, bool has_qemu, struct findings *findings)
 {
@@ -39,8 +62,10 @@ void check_ledgers(const struct check_host *host, struct findings *findings)
 	size_t before = findings->n, i;
 
 	for (i = 0; i < ledgers->n; i++)
-		if (check_wants(host, ledgers->list[i]->name, ledgers->list[i]->uuid))
+		if (check_wants(host, ledgers->list[i]->name, ledgers->list[i]->uuid)) {
 			check_ledger(ledgers->list[i], host->has_qemu[i], findings);
+			check_place(host, ledgers->list[i], findings);
+		}
 	for (i = 0; i < ledgers->n_damaged; i++) {
 		if (!check_wants(host, "", ledgers->damaged[i].uuid))
 			continue;

@@ -15,6 +15,7 @@
 #include "ctl/wrap.h"
 #include "lifecycle/ledger.h"
 #include "policy/host_view.h"
+#include "policy/store_place.h"
 #include "policy/store_rules.h"
 
 /* ---- nodes and pools ---- */
@@ -379,6 +380,27 @@ static void print_store_problems(const struct host_view *host)
 		print_problem(problem.text);
 }
 
+/* Guests whose files are in another directory than planned */
+static void print_places(const struct round *round)
+{
+	char text[STORE_PLACE_SIZE + GUEST_NAME_SIZE];
+	size_t i, j;
+
+	for (i = 0; i < round->ledgers.n; i++) {
+		const struct ledger *ledger = round->ledgers.list[i];
+
+		for (j = 0; ledger->alive && j < ledger->list.n; j++) {
+			const struct step *step = &ledger->list.steps[j];
+
+			if (step->kind != STEP_STORE || !*step->store.lies_in)
+				continue;
+			store_place_problem(&round->host, ledger->name, &step->store, text,
+					    sizeof(text));
+			print_problem(text);
+		}
+	}
+}
+
 static void print_damaged(const struct damaged_ledger *damaged)
 {
 	char command[128];
@@ -468,6 +490,7 @@ int status_print(const struct status *status, struct err *err)
 		wrap_command(0, "virt-membacking hook enable --reload");
 	}
 	print_store_problems(&status->look.round.host);
+	print_places(&status->look.round);
 	print_remedies(&status->look.round.ledgers);
 	return 0;
 }

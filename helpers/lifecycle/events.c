@@ -16,6 +16,7 @@
 #include "lifecycle/daemon_conf.h"
 #include "lifecycle/decide.h"
 #include "lifecycle/ledger.h"
+#include "lifecycle/qemu_files.h"
 #include "lifecycle/qemu_memory.h"
 #include "lifecycle/round.h"
 #include "lifecycle/state.h"
@@ -508,8 +509,10 @@ int event_started(const struct event *event, struct err *err)
 	cleanup_with(cleanup_ledger) struct ledger *ledger = NULL;
 	int rc = mark(event, LEDGER_RUNNING, &state, &ledger, err);
 
-	if (rc == 0)
+	if (rc == 0) {
 		log_placement(event->kfs, ledger);
+		qemu_files_note(event->kfs, &state, ledger);
+	}
 	return none_is_fine(rc);
 }
 
@@ -554,28 +557,43 @@ static int append_step(struct step_list *list, const struct step *step)
 	return 0;
 }
 
+/* Where libvirt puts memory by now.  @step->ready: in a store that can be looked at */
+static void fill_store(const struct kfs *kfs, const struct guest *guest,
+		       const struct decided *decided, struct step_store *step, bool *tmpfs)
+{
+	struct store_view nameless = { 0 };
+	const struct store_view *store;
+	struct host_view host = { 0 };
+	struct ledgers nobody = { 0 };
+	struct err err;
+	bool usable = view_stores(kfs, decided->config, &nobody, NULL, &host, &err) == 0 &&
+		      store_choose(&host, "", &store, &err) == 0 && store->state.present;
+
+	if (!usable) {
+		store = &nameless;
+		snprintf(nameless.config.path, sizeof(nameless.config.path), "%s",
+			 qemu_conf_memory_dir(&host.qemu_conf));
+	}
+	store_step_fill(guest, store, &host, step);
+	step->mount = false;
+	step->ready = usable;
+	*tmpfs = thp_rules_in_tmpfs(&host, step);
+	view_stores_free(&host);
+}
+
 /* What a guest that was started before us, or without us, may still come to use of the
  * store it lives in: others must not be promised that.  @tmpfs: that is one */
 static int adopt_store(const struct kfs *kfs, const struct guest *guest,
 		       const struct decided *decided, struct step_list *list, bool *tmpfs)
 {
 	struct step step = { .kind = STEP_STORE };
-	const struct store_view *store;
-	struct host_view host = { 0 };
-	struct ledgers nobody = { 0 };
-	struct err err;
 
-	if (view_stores(kfs, decided->config, &nobody, NULL, &host, &err) == 0 &&
-	    store_choose(&host, "", &store, &err) == 0 && store->state.present) {
-		store_step_fill(guest, store, &host, &step.store);
-		step.store.mount = false;
-		step.store.ready = true;
-		*tmpfs = thp_rules_in_tmpfs(&host, &step.store);
-	}
-	view_stores_free(&host);
+	fill_store(kfs, guest, decided, &step.store, tmpfs);
 	/* Its files may lie where memory_backing_dir led to when it was started */
-	if (!step.store.ready || !store_step_use(kfs, &step.store).size_kib)
+	if (!qemu_files_look(kfs, guest->name, &step.store) &&
+	    (!step.store.ready || !store_step_use(kfs, &step.store).size_kib))
 		return 0;
+	step.store.ready = true;
 	return append_step(list, &step);
 }
 
@@ -679,6 +697,8 @@ int event_reconnect(const struct event *event, struct err *err)
 	cleanup_guest struct guest *guest = NULL;
 	int rc = mark(event, LEDGER_RUNNING, &state, &ledger, err);
 
+	if (rc == 0)
+		qemu_files_note(event->kfs, &state, ledger);
 	/* An empty one may be of a version that knew of nothing to hold */
 	if (rc != -ENOENT && rc != -EALREADY && (rc < 0 || ledger->list.n))
 		return none_is_fine(rc);

@@ -259,19 +259,25 @@ int ledger_adopt(const struct state *state, struct ledger *ledger, struct err *e
 	return lock < 0 ? lock : adopt(state, ledger, err);
 }
 
+/* Is the file still a ledger that we may change? */
+static int check_same(const struct ledger *found, const struct ledger *seen, struct err *err)
+{
+	if (found->foreign_version)
+		return err_set(err, EEXIST,
+			       "the ledger was written by another version of libvirt-membacking "
+			       "and is left alone");
+	return same_token(found, seen) ? 0 : stale(seen, err);
+}
+
 static int read_and_mark(const struct state *state, const struct ledger *seen,
 			 enum ledger_phase phase, struct ledger **ledger, struct err *err)
 {
 	int rc = ledger_read(state, seen->uuid, ledger, err);
 
+	if (rc == 0)
+		rc = check_same(*ledger, seen, err);
 	if (rc < 0)
 		return rc;
-	if ((*ledger)->foreign_version)
-		return err_set(err, EEXIST,
-			       "the ledger was written by another version of libvirt-membacking "
-			       "and is left alone");
-	if (!same_token(*ledger, seen))
-		return stale(seen, err);
 	(*ledger)->phase = phase;
 	return write_file(state, *ledger, err);
 }
@@ -290,6 +296,47 @@ int ledger_mark(const struct state *state, const struct ledger *seen, enum ledge
 	return rc;
 }
 
+/* @from's knowledge of where files lie.  A guest has a directory of its own for each start */
+static void copy_places(const struct step_list *from, struct step_list *to)
+{
+	size_t i, j;
+
+	for (i = 0; i < from->n; i++) {
+		const struct step_store *known = &from->steps[i].store;
+
+		for (j = 0; from->steps[i].kind == STEP_STORE && j < to->n; j++) {
+			struct step_store *step = &to->steps[j].store;
+
+			if (to->steps[j].kind == STEP_STORE && *known->lies_in &&
+			    step->id == known->id && !strcmp(step->dir, known->dir))
+				snprintf(step->lies_in, sizeof(step->lies_in), "%s",
+					 known->lies_in);
+		}
+	}
+}
+
+static int save_places(const struct state *state, const struct ledger *ledger, struct err *err)
+{
+	struct ledger *found = NULL;
+	int rc = ledger_read(state, ledger->uuid, &found, err);
+
+	if (rc == 0)
+		rc = check_same(found, ledger, err);
+	if (rc == 0)
+		copy_places(&ledger->list, &found->list);
+	if (rc == 0)
+		rc = write_file(state, found, err);
+	ledger_free(found);
+	return rc;
+}
+
+int ledger_save_places(const struct state *state, const struct ledger *ledger, struct err *err)
+{
+	cleanup_lock int lock = state_lock_files(state, err);
+
+	return lock < 0 ? lock : save_places(state, ledger, err);
+}
+
 static int save_running(const struct state *state, struct ledger *ledger, struct err *err)
 {
 	struct ledger *found = NULL;
@@ -297,6 +344,8 @@ static int save_running(const struct state *state, struct ledger *ledger, struct
 
 	if (rc == 0 && found && found->phase == LEDGER_LEAVING)
 		ledger->phase = LEDGER_LEAVING;
+	if (rc == 0 && found)
+		copy_places(&found->list, &ledger->list);
 	ledger_free(found);
 	return rc < 0 ? rc : write_file(state, ledger, err);
 }

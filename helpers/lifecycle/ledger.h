@@ -146,11 +146,20 @@ int ledger_mark(const struct state *state, const struct ledger *seen, enum ledge
 /**
  * ledger_save_running() - ledger_write() of a guest that may end at any moment
  *
- * Under the host lock.  If its end was marked meanwhile, that stays, in @ledger too.
+ * Under the host lock.  If its end was marked meanwhile, or where its files were found, that
+ * stays, in @ledger too.
  * Return: also -ECANCELED, when its end was marked: all is written down nonetheless;
  * -ENOENT if there is no such ledger any more; -ESTALE as ledger_write()
  */
 int ledger_save_running(const struct state *state, struct ledger *ledger, struct err *err);
+
+/**
+ * ledger_save_places() - Write down where @ledger's files were found, and nothing else
+ *
+ * Without the host lock.
+ * Return: as ledger_mark()
+ */
+int ledger_save_places(const struct state *state, const struct ledger *ledger, struct err *err);
 
 /**
  * ledger_remove() - Remove the ledger of a guest that holds nothing any more

@@ -9,17 +9,9 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/text.h"
-#include "kernel/kfs.h"
+#include "lifecycle/process_lines.h"
 #include "memory/numa.h"
 #include "memory/smaps.h"
-
-static FILE *open_process_file(const struct kfs *kfs, pid_t pid, const char *name)
-{
-	char path[KFS_PATH_SIZE];
-
-	snprintf(path, sizeof(path), "proc/%d/%s", pid, name);
-	return kfs_stream(kfs, path);
-}
 
 static int add_pages(struct qemu_memory *memory, uint64_t page_kib, unsigned int node,
 		     uint64_t pages)
@@ -57,10 +49,7 @@ static bool is_plain(const char *line)
 	return strstr(line, " file=") ? strstr(line, " file=/memfd:") : strstr(line, " anon=");
 }
 
-/* One process may map a file a million times, and all who start a guest wait meanwhile */
-#define PROCESS_MS  500
-#define PROCESS_MAX (8U << 20) /* bytes of each of its files */
-#define PARTS_MAX   1024
+#define PARTS_MAX 1024
 
 /* Part of a shared file, as one mapping has it: however often it is mapped its pages are
  * there once */
@@ -76,34 +65,20 @@ struct part {
 
 /* Reading one process */
 struct reading {
-	uint64_t deadline;
-	size_t bytes;
+	struct process_lines lines;
 	size_t n;
 	struct part *parts;
 };
 
 static struct reading begin_reading(uint64_t deadline)
 {
-	return (struct reading){ .deadline = u64_min(deadline, clock_ms() + PROCESS_MS) };
+	return (struct reading){ .lines = process_lines_begin(deadline) };
 }
 
 static void end_reading(struct reading *reading)
 {
 	free(reading->parts);
 	reading->parts = NULL;
-}
-
-/* Return: 1, 0 at the end, -E2BIG if it is too much */
-static int next_line(struct reading *reading, FILE *f, char **line, size_t *room)
-{
-	ssize_t len = getline(line, room, f);
-
-	if (len <= 0)
-		return ferror(f) ? -EIO : 0;
-	reading->bytes += (size_t)len;
-	if (reading->bytes > PROCESS_MAX || !clock_left_ms(reading->deadline))
-		return -E2BIG;
-	return 1;
 }
 
 /* "7f00-7f80 rw-s 00000000 00:01 1234 /memfd:x (deleted)".  Return: whether it is a file's
@@ -194,7 +169,7 @@ static int each_mapping(const struct kfs *kfs, pid_t pid, struct reading *readin
 				    void *data),
 			void *data)
 {
-	cleanup_fclose FILE *f = open_process_file(kfs, pid, "smaps");
+	cleanup_fclose FILE *f = process_lines_open(kfs, pid, "smaps");
 	cleanup_free char *line = NULL;
 	struct mapping mapping = { 0 };
 	unsigned long long kib, start;
@@ -204,8 +179,8 @@ static int each_mapping(const struct kfs *kfs, pid_t pid, struct reading *readin
 
 	if (!f)
 		return -errno;
-	reading->bytes = 0;
-	while (rc == 0 && (rc = next_line(reading, f, &line, &room)) > 0) {
+	reading->lines.bytes = 0;
+	while (rc == 0 && (rc = process_lines_next(&reading->lines, f, &line, &room)) > 0) {
 		rc = 0;
 		if (read_part(line, &start, &part)) {
 			mapping.part = part;
@@ -260,7 +235,7 @@ static int find_part(struct reading *reading, FILE *maps, unsigned long long sta
 	size_t room = 0;
 	int rc = 0;
 
-	while (maps && (rc = next_line(reading, maps, &line, &room)) > 0) {
+	while (maps && (rc = process_lines_next(&reading->lines, maps, &line, &room)) > 0) {
 		bool shared = read_part(line, &here, part);
 
 		if (here < start)
@@ -277,7 +252,7 @@ static int find_part(struct reading *reading, FILE *maps, unsigned long long sta
 static int read_numa_maps(const struct kfs *kfs, pid_t pid, struct reading *reading,
 			  line_filter *filter, struct qemu_memory *memory)
 {
-	cleanup_fclose FILE *f = open_process_file(kfs, pid, "numa_maps");
+	cleanup_fclose FILE *f = process_lines_open(kfs, pid, "numa_maps");
 	cleanup_fclose FILE *maps = NULL;
 	cleanup_free char *line = NULL;
 	unsigned long long start;
@@ -287,8 +262,8 @@ static int read_numa_maps(const struct kfs *kfs, pid_t pid, struct reading *read
 
 	if (!f)
 		return -errno;
-	maps = open_process_file(kfs, pid, "maps");
-	while ((rc = next_line(reading, f, &line, &room)) > 0) {
+	maps = process_lines_open(kfs, pid, "maps");
+	while ((rc = process_lines_next(&reading->lines, f, &line, &room)) > 0) {
 		if (!filter(line))
 			continue;
 		part = (struct part){ 0 };

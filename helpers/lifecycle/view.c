@@ -336,6 +336,10 @@ static void settle_files(const struct kfs *kfs, const struct step_store *step,
 	if (store && store->state.present)
 		store->stale_kib =
 			u64_add_sat(store->stale_kib, store_step_use(kfs, step).held_kib);
+	store = *step->lies_in ? view_stores_of(kfs, host, step->lies_in) : NULL;
+	if (store)
+		store->stale_kib =
+			u64_add_sat(store->stale_kib, store_step_use_elsewhere(kfs, step).held_kib);
 }
 
 static void settle_step(const struct kfs *kfs, const struct step *step, struct host_view *host,

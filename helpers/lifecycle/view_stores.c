@@ -14,16 +14,9 @@
 #include "lifecycle/daemon_conf.h"
 #include "lifecycle/ledger.h"
 #include "memory/hugetlbfs.h"
+#include "policy/store_place.h"
 #include "policy/store_rules.h"
 #include "steps/store_step.h"
-
-/* Is @path the directory @dir, or in it? */
-static bool is_within(const char *path, const char *dir)
-{
-	size_t len = strlen(dir);
-
-	return !strncmp(path, dir, len) && (path[len] == '\0' || path[len] == '/');
-}
 
 static int add_store(struct host_view *host, const struct config_store *config, bool configured,
 		     struct err *err)
@@ -67,7 +60,7 @@ static void find_used(struct host_view *host)
 	for (i = 0; i < host->n_stores; i++) {
 		struct store_view *store = &host->stores[i];
 
-		if (is_within(dir, store->config.path) &&
+		if (store_place_within(dir, store->config.path) &&
 		    (!best || strlen(store->config.path) > strlen(best->config.path)))
 			best = store;
 	}
@@ -109,24 +102,71 @@ static int add_promise(struct store_view *store, const struct ledger *ledger, ui
 	return 0;
 }
 
+/* Is something there, so that it is the file system that guests' files are in? */
+static bool holds_files(const struct store_view *store)
+{
+	return store->state.present && (store->state.mountpoint || !store->configured);
+}
+
+struct store_view *view_stores_of(const struct kfs *kfs, struct host_view *host, const char *place)
+{
+	struct store_view *best = NULL;
+	struct store_state state;
+	size_t i;
+
+	if (store_read(kfs, place, &state, NULL) < 0 || !state.present)
+		return NULL;
+	for (i = 0; i < host->n_stores; i++) {
+		struct store_view *store = &host->stores[i];
+
+		if (!holds_files(store) || strcmp(store->state.mount.devno, state.mount.devno) != 0)
+			continue;
+		/* Of two on one file system the one that the path names */
+		if (!best || store_place_within(place, store->config.path))
+			best = store;
+	}
+	return best;
+}
+
+/* Of a guest whose files lie elsewhere.  @there: what lies where they were planned */
+static int promise_elsewhere(const struct kfs *kfs, const struct ledger *ledger,
+			     const struct step_store *step, const struct store_use *there,
+			     struct host_view *host, struct err *err)
+{
+	struct store_view *store = view_stores_of(kfs, host, step->lies_in);
+	struct store_use use;
+	uint64_t rest;
+
+	if (!store)
+		return 0;
+	use = store_step_use_elsewhere(kfs, step);
+	rest = u64_sub_floor(step->size_kib, there->size_kib);
+	return add_promise(store, ledger, u64_max(rest, use.size_kib), use.held_kib, err);
+}
+
 static int promise_step(const struct kfs *kfs, const struct ledger *ledger,
 			const struct step_store *step, struct host_view *host, struct err *err)
 {
 	struct store_view *best = store_at(host, step->path);
 	struct store_use use = { 0 };
+	uint64_t promised;
 	size_t i;
+	int rc = 0;
 
 	/* The sections may have changed since that guest's start */
 	for (i = 0; !best && i < host->n_stores; i++)
-		if (is_within(step->dir, host->stores[i].config.path))
+		if (store_place_within(step->dir, host->stores[i].config.path))
 			best = &host->stores[i];
-	if (!best)
-		return 0;
 	/* Not in one that does not answer */
-	if (best->state.present)
+	if (best && best->state.present)
 		use = store_step_use(kfs, step);
 	/* What was plugged in since the start has a file, and no other trace */
-	return add_promise(best, ledger, u64_max(step->size_kib, use.size_kib), use.held_kib, err);
+	promised = *step->lies_in ? use.size_kib : u64_max(step->size_kib, use.size_kib);
+	if (best && (promised || !*step->lies_in))
+		rc = add_promise(best, ledger, promised, use.held_kib, err);
+	if (rc == 0 && *step->lies_in)
+		rc = promise_elsewhere(kfs, ledger, step, &use, host, err);
+	return rc;
 }
 
 static int add_promises(const struct kfs *kfs, const struct ledgers *ledgers,

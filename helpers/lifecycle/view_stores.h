@@ -26,6 +26,13 @@ struct ledgers;
 int view_stores(const struct kfs *kfs, const struct config *config, const struct ledgers *ledgers,
 		const struct guest *guest, struct host_view *host, struct err *err);
 
+/**
+ * view_stores_of() - The store on whose file system files lie, wherever that was planned
+ * @place:	As @lies_in of struct step_store
+ * Return: NULL: no store of @host
+ */
+struct store_view *view_stores_of(const struct kfs *kfs, struct host_view *host, const char *place);
+
 void view_stores_free(struct host_view *host);
 
 #endif

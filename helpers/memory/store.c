@@ -309,6 +309,15 @@ struct store_use store_guest_use(int basefd, const char *name)
 	return use;
 }
 
+bool store_guest_has(int basefd, const char *name, const char *file, uint64_t inode)
+{
+	cleanup_close int fd = is_name(name) && is_name(file) ? open_dir(basefd, name) : -EINVAL;
+	struct stat st;
+
+	return fd >= 0 && fstatat(fd, file, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	       st.st_ino == inode;
+}
+
 struct removal {
 	const struct kfs *kfs;
 	struct open_files *files; /* NULL: a look for each file */

@@ -102,6 +102,9 @@ struct store_use {
 
 struct store_use store_guest_use(int basefd, const char *name);
 
+/* Is @file a file in the guest's directory @name, and the one of that number?  A link is none */
+bool store_guest_has(int basefd, const char *name, const char *file, uint64_t inode);
+
 /**
  * store_remove_guest() - Remove a guest's directory and the memory files in it
  * @name:	One component: no slash, not "." or ".."

@@ -105,6 +105,8 @@ struct step_hugepages {
  * @path:	The store: where it is mounted.  Whoever has the same holds the mount as a
  *		shared setting, whatever the [store] was called at his start
  * @dir, @below: Where the guests' directories lie: see store_open_base()
+ * @lies_in:	Where the guest's files were found once it ran, if that is another directory:
+ *		policy/store_place.h.  Empty: none is known
  * @guest, @id:	What the name of its directory is made of.  Not the name itself, which
  *		libvirt may have cut within a character: that is no text for JSON
  * @size_kib:	Promised to the guest: what its files can come to hold.  0 in what is left of
@@ -119,6 +121,7 @@ struct step_store {
 	char path[QEMU_CONF_PATH_SIZE];
 	char dir[QEMU_CONF_PATH_SIZE];
 	char below[32];
+	char lies_in[QEMU_CONF_PATH_SIZE];
 	char guest[GUEST_NAME_SIZE];
 	int64_t id;
 	uint64_t size_kib;

@@ -29,6 +29,7 @@
 #include "memory/open_files.h"
 #include "memory/path.h"
 #include "memory/store.h"
+#include "policy/store_place.h"
 #include "policy/store_rules.h"
 
 static const char *what_to_mount(const struct step_store *st)
@@ -41,10 +42,15 @@ static const char *what_to_mount(const struct step_store *st)
 static void describe(const struct step *step, char *buf, size_t size)
 {
 	const struct step_store *st = &step->store;
-	char kib[TEXT_KIB_SIZE];
+	char kib[TEXT_KIB_SIZE], place[STORE_PLACE_SIZE];
 	int used;
 
 	text_from_kib(st->size_kib, kib);
+	if (*st->lies_in) {
+		snprintf(buf, size, "hold %s for files in %s", kib,
+			 store_place_text(st, place, sizeof(place)));
+		return;
+	}
 	if (*st->store)
 		used = snprintf(buf, size, "hold %s of store '%s' (%s) for files", kib, st->store,
 				st->path);
@@ -265,16 +271,17 @@ static bool is_final(int rc)
 	return false;
 }
 
-static int remove_leftovers(const struct kfs *kfs, const struct step_store *st, struct err *err)
+static int remove_in(const struct kfs *kfs, const struct step_store *st, const char *dir,
+		     const char *below, struct err *err)
 {
 	cleanup_close int base = -1;
 	char names[GUEST_DIRECTORIES][GUEST_DIRECTORY_SIZE];
 	size_t n = store_directories(st, names), i;
 	int result = 0;
 
-	if (store_answers(kfs, st->dir, err) < 0)
+	if (store_answers(kfs, dir, err) < 0)
 		return -ETIMEDOUT;
-	base = store_open_base(kfs, st->dir, st->below, false, err);
+	base = store_open_base(kfs, dir, below, false, err);
 	/* Not mounted any more, or never made */
 	if (base == -ENOENT)
 		return 0;
@@ -297,10 +304,25 @@ static int remove_leftovers(const struct kfs *kfs, const struct step_store *st, 
 		if (rc < 0 && !is_final(rc))
 			result = err_set(err, EAGAIN, "%s", why.text);
 		else if (rc < 0)
-			log_warning("%s/%s%s%s stays: %s", st->dir, st->below,
-				    *st->below ? "/" : "", name, why.text);
+			log_warning("%s/%s%s%s stays: %s", dir, below, *below ? "/" : "", name,
+				    why.text);
 	}
 	return result;
+}
+
+/* Also where they were planned if they lie elsewhere: what was plugged in after libvirt's daemon
+ * had been restarted */
+static int remove_leftovers(const struct kfs *kfs, const struct step_store *st, struct err *err)
+{
+	int rc = remove_in(kfs, st, st->dir, st->below, err), other;
+	char dir[QEMU_CONF_PATH_SIZE];
+	struct err why;
+	const char *below;
+
+	if (!*st->lies_in || !store_place_split(st->lies_in, dir, &below))
+		return rc;
+	other = remove_in(kfs, st, dir, below, &why);
+	return rc == 0 && other < 0 ? err_set(err, -other, "%s", why.text) : rc;
 }
 
 static int undo(struct step_ctx *ctx, struct step *step, enum undo_reason reason, struct err *err)
@@ -326,7 +348,10 @@ static int outlives_boot(const struct kfs *kfs, struct step *step, struct err *e
 
 static bool holds(const struct step *step, const struct shared_setting *setting)
 {
-	return !strcmp(step->store.path, setting->key);
+	const struct step_store *st = &step->store;
+
+	return !strcmp(st->path, setting->key) ||
+	       (*st->lies_in && store_place_within(st->lies_in, setting->key));
 }
 
 /* A hook that died between mounting and writing that down: what is mounted there now
@@ -412,9 +437,10 @@ static bool complete(const struct step *step)
 	return step->store.ready;
 }
 
-struct store_use store_step_use(const struct kfs *kfs, const struct step_store *st)
+static struct store_use use_in(const struct kfs *kfs, const struct step_store *st, const char *dir,
+			       const char *below)
 {
-	cleanup_close int base = store_open_base(kfs, st->dir, st->below, false, NULL);
+	cleanup_close int base = store_open_base(kfs, dir, below, false, NULL);
 	char names[GUEST_DIRECTORIES][GUEST_DIRECTORY_SIZE];
 	size_t n = store_directories(st, names), i;
 	struct store_use sum = { 0 };
@@ -428,15 +454,51 @@ struct store_use store_step_use(const struct kfs *kfs, const struct step_store *
 	return sum;
 }
 
+struct store_use store_step_use(const struct kfs *kfs, const struct step_store *st)
+{
+	return use_in(kfs, st, st->dir, st->below);
+}
+
+struct store_use store_step_use_elsewhere(const struct kfs *kfs, const struct step_store *st)
+{
+	char dir[QEMU_CONF_PATH_SIZE];
+	const char *below;
+
+	if (!*st->lies_in || !store_place_split(st->lies_in, dir, &below))
+		return (struct store_use){ 0 };
+	return use_in(kfs, st, dir, below);
+}
+
 static const struct json_field fields[] = {
-	JSON_FIELD(struct step_store, store),	   JSON_FIELD(struct step_store, path),
-	JSON_FIELD(struct step_store, dir),	   JSON_FIELD(struct step_store, below),
-	JSON_FIELD(struct step_store, guest),	   JSON_FIELD(struct step_store, id),
-	JSON_FIELD(struct step_store, size_kib),   JSON_OPTIONAL(struct step_store, mount),
-	JSON_OPTIONAL(struct step_store, unmount), JSON_FIELD(struct step_store, source),
-	JSON_FIELD(struct step_store, fstype),	   JSON_FIELD(struct step_store, options),
-	JSON_OPTIONAL(struct step_store, ready),   JSON_END,
+	JSON_FIELD(struct step_store, store),
+	JSON_FIELD(struct step_store, path),
+	JSON_FIELD(struct step_store, dir),
+	JSON_FIELD(struct step_store, below),
+	JSON_IF_SET(struct step_store, lies_in),
+	JSON_FIELD(struct step_store, guest),
+	JSON_FIELD(struct step_store, id),
+	JSON_FIELD(struct step_store, size_kib),
+	JSON_OPTIONAL(struct step_store, mount),
+	JSON_OPTIONAL(struct step_store, unmount),
+	JSON_FIELD(struct step_store, source),
+	JSON_FIELD(struct step_store, fstype),
+	JSON_FIELD(struct step_store, options),
+	JSON_OPTIONAL(struct step_store, ready),
+	JSON_END,
 };
+
+/* Files are removed there */
+static int check(struct step *step, struct err *err)
+{
+	const struct step_store *st = &step->store;
+	char dir[QEMU_CONF_PATH_SIZE];
+	const char *below;
+
+	if (!*st->lies_in || store_place_split(st->lies_in, dir, &below))
+		return 0;
+	return err_set(err, EINVAL,
+		       "\"lies_in\" is no directory that libvirt makes for memory files");
+}
 
 const struct step_ops store_step_ops = {
 	.name = "store",
@@ -448,4 +510,5 @@ const struct step_ops store_step_ops = {
 	.holds = holds,
 	.restore = restore,
 	.fields = fields,
+	.check = check,
 };

@@ -337,6 +337,61 @@ static void test_removed(void)
 	close_shelf(&s);
 }
 
+/* A guest in files: @id is that of the start they were made for */
+static void fill_store(struct step *step, int64_t id, const char *lies_in)
+{
+	*step = (struct step){ .kind = STEP_STORE };
+	snprintf(step->store.path, sizeof(step->store.path), "/srv/ram");
+	snprintf(step->store.dir, sizeof(step->store.dir), "/srv/ram");
+	snprintf(step->store.lies_in, sizeof(step->store.lies_in), "%s", lies_in);
+	snprintf(step->store.guest, sizeof(step->store.guest), "g");
+	step->store.id = id;
+	step->store.size_kib = 1024;
+}
+
+/* "started" finds out where the files are, while others write what they know of the guest */
+static void test_places(void)
+{
+	struct step steps[2], before[2];
+	struct ledger a = sample(UUID_A, "g"), *copy = NULL;
+	struct step_list pages = a.list;
+	struct shelf s;
+
+	fill_store(&steps[0], 17, "");
+	fill_store(&steps[1], 3, "/older/libvirt/qemu");
+	memcpy(before, steps, sizeof(before));
+	a.list = (struct step_list){ .n = 2, .steps = steps };
+	open_shelf(&s);
+	CU_ASSERT_EQUAL(ledger_save_places(&s.state, &a, &s.err), -ENOENT);
+	CU_ASSERT_EQUAL(ledger_create(&s.state, &a, &s.err), 0);
+	/* Others have marked its end, and @a does not know */
+	CU_ASSERT_EQUAL(ledger_mark(&s.state, &a, LEDGER_LEAVING, NULL, &s.err), 0);
+	snprintf(steps[0].store.lies_in, sizeof(steps[0].store.lies_in), "/old/libvirt/qemu");
+	CU_ASSERT_EQUAL(ledger_save_places(&s.state, &a, &s.err), 0);
+	CU_ASSERT_EQUAL_FATAL(ledger_read(&s.state, UUID_A, &copy, &s.err), 0);
+	CU_ASSERT_EQUAL(copy->phase, LEDGER_LEAVING);
+	UNIT_CHECK_STR(copy->list.steps[0].store.lies_in, "/old/libvirt/qemu", "this start's");
+	UNIT_CHECK_STR(copy->list.steps[1].store.lies_in, "/older/libvirt/qemu",
+		       "an earlier one's");
+	ledger_free(copy);
+	/* One who read the ledger before writes his steps */
+	CU_ASSERT_EQUAL(ledger_mark(&s.state, &a, LEDGER_RUNNING, NULL, &s.err), 0);
+	before[0].store.size_kib = 2048;
+	a.list.steps = before;
+	CU_ASSERT_EQUAL(ledger_save_running(&s.state, &a, &s.err), 0);
+	UNIT_CHECK_STR(before[0].store.lies_in, "/old/libvirt/qemu", "he knows by now");
+	CU_ASSERT_EQUAL_FATAL(ledger_read(&s.state, UUID_A, &copy, &s.err), 0);
+	UNIT_CHECK_STR(copy->list.steps[0].store.lies_in, "/old/libvirt/qemu", "it stays");
+	CU_ASSERT_EQUAL(copy->list.steps[0].store.size_kib, 2048);
+	ledger_free(copy);
+	a.token[0] ^= 1;
+	CU_ASSERT_EQUAL(ledger_save_places(&s.state, &a, &s.err), -ESTALE);
+	put(&s, UUID_A, "{\"version\": 99, \"name\": \"g\"}");
+	CU_ASSERT_EQUAL(ledger_save_places(&s.state, &a, &s.err), -EEXIST);
+	step_list_free(&pages);
+	close_shelf(&s);
+}
+
 static void check_left_alone(struct shelf *s, struct ledger *old, const char *token)
 {
 	struct ledger *now = NULL;
@@ -552,6 +607,7 @@ static CU_TestInfo tests[] = {
 	{ "all ledgers", test_all },
 	{ "a ledger can't be written", test_unwritable },
 	{ "a guest that is found running", test_adopt },
+	{ "where files are", test_places },
 	{ "a removed ledger", test_removed },
 	{ "a later ledger", test_later_ledger },
 	{ "ledgers without a token", test_without_token },

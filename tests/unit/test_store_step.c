@@ -41,6 +41,7 @@ static struct step sample(void)
 	strcpy(st->dir, "/srv/ram/guests");
 	strcpy(st->below, "libvirt/qemu");
 	strcpy(st->guest, "g");
+	strcpy(st->lies_in, "/old/libvirt/qemu");
 	strcpy(st->source, "LABEL=memory");
 	strcpy(st->fstype, "ext4");
 	strcpy(st->options, "nodev,nosuid,noexec,size=5k");
@@ -144,6 +145,9 @@ static void test_damaged(void)
 		{ "guest", "[\"g\"]", "\"guest\" is not a text" },
 		/* What follows a NUL would not be seen */
 		{ "dir", "\"/srv\\u0000/ram\"", "\"dir\" is not a text" },
+		{ "lies_in", "null", "\"lies_in\" is not a text" },
+		{ "lies_in", "\"/etc\"", "\"lies_in\" is no directory" },
+		{ "lies_in", "\"/old/../x/libvirt/qemu\"", "\"lies_in\" is no directory" },
 		{ "size_kib", "-1", "\"size_kib\" is not" },
 		{ "size_kib", "1.5", "\"size_kib\" is not" },
 		{ "size_kib", "\"5\"", "\"size_kib\" is not" },
@@ -214,6 +218,11 @@ static void test_describe(void)
 	struct step step = sample();
 	char text[256], tiny[8];
 
+	step_ops(step.kind)->describe(&step, text, sizeof(text));
+	UNIT_CHECK_STR(text,
+		       "hold 4 GiB for files in /old/libvirt/qemu, not in store 'ram' (/srv/ram)",
+		       "elsewhere");
+	step.store.lies_in[0] = '\0';
 	step_ops(step.kind)->describe(&step, text, sizeof(text));
 	UNIT_CHECK_STR(
 		text, "hold 4 GiB of store 'ram' (/srv/ram) for files, after mounting LABEL=memory",

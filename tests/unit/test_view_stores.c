@@ -383,6 +383,56 @@ static void test_promises(void)
 	close_scene(&s);
 }
 
+/* Files that are not where they were planned */
+static void test_lies_elsewhere(void)
+{
+	struct book ram, part, lost, gone;
+	struct ledger *list[] = {
+		open_book(&ram, "ram", 1, "/srv/ram", "/srv/ram"),
+		/* With a dimm that came when libvirt's daemon had been restarted */
+		open_book(&part, "part", 2, "/srv/ram", "/srv/ram"),
+		open_book(&lost, "lost", 3, "/srv/ram", "/srv/ram"),
+		open_book(&gone, "gone", 4, "/srv/ram", "/srv/ram"),
+	};
+	struct book *const books[] = { &ram, &part, &lost, &gone };
+	static const char *const places[] = { "/srv/disk/libvirt/qemu", "/srv/disk/libvirt/qemu",
+					      "/mnt/libvirt/qemu", "/gone/libvirt/qemu" };
+	struct scene s;
+	size_t i;
+
+	open_scene(&s, DIR("/srv/ram"), STORE("ram", "/srv/ram") STORE("disk", "/srv/disk"),
+		   ROOT MOUNT(30, "/srv/ram", "ext4", "/dev/vdb")
+			   MOUNT(31, "/srv/disk", "ext4", "/dev/vdc"));
+	for (i = 0; i < ROWS(books); i++)
+		snprintf(books[i]->step.store.lies_in, sizeof(books[i]->step.store.lies_in), "%s",
+			 places[i]);
+	s.ledgers = (struct ledgers){ .n = ROWS(list), .list = list };
+	put_memory(&s, "srv/disk/libvirt/qemu/1-ram");
+	put_memory(&s, "srv/disk/libvirt/qemu/2-part");
+	put_memory(&s, "srv/ram/libvirt/qemu/2-part");
+	put_memory(&s, "mnt/libvirt/qemu/3-lost");
+	if (look(&s, NULL)) {
+		const struct store_view *planned = &s.host.stores[0], *there = &s.host.stores[1];
+
+		CU_ASSERT_EQUAL(planned->n_promises, 1);
+		UNIT_CHECK_STR(planned->promises[0].guest, "part", "in the planned store");
+		CU_ASSERT_EQUAL(planned->promises[0].promised_kib, 16);
+		CU_ASSERT_EQUAL_FATAL(there->n_promises, 2);
+		promise_is(there, 0, "ram", 16);
+		CU_ASSERT_EQUAL(there->promises[1].promised_kib, 1024 - 16);
+		CU_ASSERT_EQUAL(there->promises[1].used_kib, 16);
+	}
+	/* What they will have given back */
+	for (i = 0; i < ROWS(books); i++)
+		books[i]->ledger.alive = false;
+	if (look(&s, NULL)) {
+		view_settle(&s.fk.kfs, &s.ledgers, &s.host, NULL);
+		CU_ASSERT_EQUAL(s.host.stores[0].stale_kib, 16);
+		CU_ASSERT_EQUAL(s.host.stores[1].stale_kib, 32);
+	}
+	close_scene(&s);
+}
+
 /* A dimm that came later is in no ledger: its file says how much it can come to use */
 static void test_plugged(void)
 {
@@ -464,6 +514,7 @@ static CU_TestInfo tests[] = {
 	{ "another file system below", test_elsewhere },
 	{ "another source", test_wrong_source },
 	{ "promises", test_promises },
+	{ "files that lie elsewhere", test_lies_elsewhere },
 	{ "what was plugged in", test_plugged },
 	{ "stale files", test_stale },
 	CU_TEST_INFO_NULL,
