@@ -78,13 +78,14 @@ bool store_place_within(const char *path, const char *dir)
 	return !strncmp(path, dir, len) && (path[len] == '\0' || path[len] == '/');
 }
 
-const char *store_place_text(const struct step_store *step, char *buf, size_t size)
+const char *store_place_text(const struct step_store *step, const char *comma, char *buf,
+			     size_t size)
 {
 	if (*step->store)
-		snprintf(buf, size, "%s, not in store '%s' (%s)", step->lies_in, step->store,
-			 step->path);
+		snprintf(buf, size, "%s%s not in store '%s' (%s)", step->lies_in, comma,
+			 step->store, step->path);
 	else
-		snprintf(buf, size, "%s, not in %s", step->lies_in, step->dir);
+		snprintf(buf, size, "%s%s not in %s", step->lies_in, comma, step->dir);
 	return buf;
 }
 
@@ -99,7 +100,7 @@ void store_place_problem(const struct host_view *host, const char *guest,
 	const char *daemon = store_daemon(host);
 	char place[STORE_PLACE_SIZE];
 
-	store_place_text(step, place, sizeof(place));
+	store_place_text(step, ",", place, sizeof(place));
 	if (store_place_wants_daemon(host))
 		snprintf(buf, size,
 			 "guest '%s': its memory files are in %s: %s was not restarted after "

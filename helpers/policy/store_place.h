@@ -38,9 +38,10 @@ bool store_place_planned(const struct step_store *step, const char *place);
 /* Is @path the directory @dir, or in it?  By name */
 bool store_place_within(const char *path, const char *dir);
 
-/* "DIR, not in store 'ram' (/srv/ram)".  @step->lies_in is set */
+/* "DIR, not in store 'ram' (/srv/ram)".  @step->lies_in is set.  @comma: what is between them */
 #define STORE_PLACE_SIZE (3 * QEMU_CONF_PATH_SIZE)
-const char *store_place_text(const struct step_store *step, char *buf, size_t size);
+const char *store_place_text(const struct step_store *step, const char *comma, char *buf,
+			     size_t size);
 
 /* Does libvirt's daemon have to be restarted first, before the guest is? */
 bool store_place_wants_daemon(const struct host_view *host);

@@ -48,7 +48,7 @@ static void describe(const struct step *step, char *buf, size_t size)
 	text_from_kib(st->size_kib, kib);
 	if (*st->lies_in) {
 		snprintf(buf, size, "hold %s for files in %s", kib,
-			 store_place_text(st, place, sizeof(place)));
+			 store_place_text(st, ";", place, sizeof(place)));
 		return;
 	}
 	if (*st->store)

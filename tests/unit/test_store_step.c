@@ -220,7 +220,7 @@ static void test_describe(void)
 
 	step_ops(step.kind)->describe(&step, text, sizeof(text));
 	UNIT_CHECK_STR(text,
-		       "hold 4 GiB for files in /old/libvirt/qemu, not in store 'ram' (/srv/ram)",
+		       "hold 4 GiB for files in /old/libvirt/qemu; not in store 'ram' (/srv/ram)",
 		       "elsewhere");
 	step.store.lies_in[0] = '\0';
 	step_ops(step.kind)->describe(&step, text, sizeof(text));

@@ -159,6 +159,58 @@ case_check_stores() {
 	no_qemu
 }
 
+# A guest was started before libvirt's daemon read where memory is to be by now
+case_files_elsewhere() {
+	local ram=host/var/lib/libvirt/qemu/ram
+	no_qemu
+	store_host
+	store_fs || return
+	ledger web running "$(in_store web 16)"
+	sed -i 's,"below": "[a-z/]*",&\, "lies_in": "/var/lib/libvirt/qemu/ram",' \
+		"host/run/libvirt-membacking/guests/${uuid[web]}"
+	ledger build running "$(in_store build 8)"
+	mkdir -p $ram/1-web
+	head -c 1M /dev/zero >$ram/1-web/pc.ram
+	qemu web
+	qemu build
+	libvirtd
+	daemon_conf ""
+	golden status-files-elsewhere --root host status
+	golden check-files-elsewhere --root host check
+	is "it is in no store that could run full" "$("$program" --root host status --json |
+		jq -c '.stores[] | [.name, .promised_kib, .guests[].name]')" '["ram",8192,"build"]'
+	is "the step says where it is" "$("$program" --root host status --json |
+		jq -c '[.guests[] | [.name, .steps[].lies_in]]')" \
+		'[["web","/var/lib/libvirt/qemu/ram"],["build",null]]'
+	is "so do the metrics" "$("$program" --root host metrics |
+		sed -n 's/^.*store_promised_bytes{.*} //p')" 8388608
+	# The daemon was restarted since
+	daemon_conf /srv/guests
+	golden status-files-elsewhere-restarted --root host status
+	golden check-files-elsewhere-restarted --root host check
+	# Where it is, is a store of ours
+	no_store
+	config <<<$'[store]\npath = /srv/guests\nfstype = tmpfs\n[store]\nname = old\npath = /var/lib/libvirt/qemu/ram'
+	mount -t tmpfs -o size=64M guests $ram || return
+	echo "41 27 0:98 / /var/lib/libvirt/qemu/ram rw,relatime - tmpfs tmpfs rw" \
+		>>host/proc/self/mountinfo
+	sed -i '/ \/srv\/guests /d' host/proc/self/mountinfo
+	mkdir $ram/1-web
+	head -c 1M /dev/zero >$ram/1-web/pc.ram
+	is "it counts there" "$("$program" --root host status --json |
+		jq -c '.stores[] | [.name, .promised_kib, .guests[].name]')" \
+		'["ram",8192,"build"]
+["old",16384,"web"]'
+	umount $ram
+	no_qemu
+	rm host/etc/libvirt/membacking.conf host/etc/libvirt/qemu.conf
+	# What the ledger says is not what libvirt makes
+	sed -i 's,"lies_in": "[a-z/]*","lies_in": "/etc",' \
+		"host/run/libvirt-membacking/guests/${uuid[web]}"
+	rm "host/run/libvirt-membacking/guests/${uuid[build]}"
+	golden status-files-elsewhere-damaged --root host status
+}
+
 case_check_mounted_stores() {
 	store_host
 	store_fs || return
