@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_fields.h"
 #include "base/lock.h"
 #include "conf/place.h"
 
@@ -26,37 +27,40 @@ static const char *const kind_names[] = {
 	[PART_QEMU_CONF] = "qemu.conf",
 };
 
-#define N_KINDS (sizeof(kind_names) / sizeof(kind_names[0]))
+_Static_assert(ARRAY_SIZE(kind_names) == PART_SHOWN, "what is only shown is in no record");
 
-_Static_assert(N_KINDS == PART_SHOWN, "what is only shown is in no record");
+static json_t *bytes_write(const struct json_field *field, const void *member);
+static int bytes_read(const struct json_field *field, const json_t *object, void *member,
+		      struct err *err);
 
-/* Texts of an entry, by their names in the file */
-static const struct {
-	const char *name;
-	size_t offset;
-} texts[] = {
-	{ "before", offsetof(struct record_entry, before) },
-	{ "after", offsetof(struct record_entry, after) },
-	{ "text", offsetof(struct record_entry, text) },
-	{ "key", offsetof(struct record_entry, key) },
-	{ "value", offsetof(struct record_entry, value) },
-	{ "old_value", offsetof(struct record_entry, old_value) },
+static const struct json_type bytes_type = { bytes_write, bytes_read };
+
+#define BYTES(member)                                                                              \
+	{                                                                                          \
+		JSON_MEMBER(struct record_entry, member, #member, &bytes_type)                     \
+	}
+
+static const struct json_field fields[] = {
+	JSON_WORD(struct record_entry, kind, kind_names),
+	BYTES(path),
+	JSON_OPTIONAL(struct record_entry, done),
+	JSON_OPTIONAL(struct record_entry, made_dir),
+	BYTES(before),
+	BYTES(after),
+	BYTES(text),
+	BYTES(key),
+	BYTES(value),
+	BYTES(old_value),
+	JSON_END,
 };
-
-#define N_TEXTS (sizeof(texts) / sizeof(texts[0]))
-
-static char **text_at(const struct record_entry *entry, size_t i)
-{
-	return (char **)((char *)entry + texts[i].offset);
-}
 
 void record_entry_free(struct record_entry *entry)
 {
-	size_t i;
+	const struct json_field *field;
 
-	free(entry->path);
-	for (i = 0; i < N_TEXTS; i++)
-		free(*text_at(entry, i));
+	for (field = fields; field->key; field++)
+		if (field->type == &bytes_type)
+			free(*(char **)((char *)entry + field->offset));
 	memset(entry, 0, sizeof(*entry));
 }
 
@@ -153,46 +157,53 @@ static bool characters_to_bytes(char *text)
 	return true;
 }
 
+static json_t *bytes_write(const struct json_field *field, const void *member)
+{
+	const char *bytes = *(char *const *)member;
+	cleanup_free char *text = bytes ? bytes_to_characters(bytes) : NULL;
+
+	(void)field;
+	return bytes ? json_string(text) : json_null();
+}
+
+static int damaged(struct err *err, const char *what)
+{
+	return err_set(err, EINVAL, "\"%s\" is missing or wrong", what);
+}
+
+static int bytes_read(const struct json_field *field, const json_t *object, void *member,
+		      struct err *err)
+{
+	const json_t *value = json_object_get(object, field->key);
+	char **text = member;
+
+	if (json_is_null(value))
+		return 0;
+	if (!json_is_string(value))
+		return damaged(err, field->key);
+	*text = strdup(json_string_value(value));
+	if (!*text)
+		return err_set(err, ENOMEM, "out of memory");
+	return characters_to_bytes(*text) ? 0 : damaged(err, field->key);
+}
+
 /* ---- writing ---- */
-
-static bool put_text(json_t *object, const char *name, const char *bytes)
-{
-	cleanup_free char *text = NULL;
-
-	if (!bytes)
-		return json_object_set_new(object, name, json_null()) == 0;
-	text = bytes_to_characters(bytes);
-	return text && json_put_string(object, name, text);
-}
-
-static json_t *entry_to_json(const struct record_entry *entry)
-{
-	json_t *object = json_object();
-	bool ok = json_put_string(object, "kind", kind_names[entry->kind]) &&
-		  put_text(object, "path", entry->path) &&
-		  json_put_bool(object, "done", entry->done) &&
-		  json_put_bool(object, "made_dir", entry->made_dir);
-	size_t i;
-
-	for (i = 0; ok && i < N_TEXTS; i++)
-		ok = put_text(object, texts[i].name, *text_at(entry, i));
-	if (ok)
-		return object;
-	json_decref(object);
-	return NULL;
-}
 
 static char *record_to_text(const struct record *record)
 {
-	cleanup_json json_t *root = json_object();
 	json_t *files = json_array();
-	bool ok = json_put_u64(root, "version", RECORD_VERSION);
+	cleanup_json json_t *root =
+		json_pack("{s:i, s:o}", "version", RECORD_VERSION, "files", files);
 	size_t i;
 
-	for (i = 0; ok && i < record->n; i++)
-		ok = json_array_append_new(files, entry_to_json(&record->entries[i])) == 0;
-	ok = json_object_set_new(root, "files", files) == 0 && ok;
-	return ok ? json_dumps(root, JSON_INDENT(2)) : NULL;
+	for (i = 0; root && i < record->n; i++) {
+		json_t *entry = json_object();
+		bool ok = json_fields_put(entry, fields, &record->entries[i]);
+
+		if (json_array_append_new(files, entry) < 0 || !ok)
+			return NULL;
+	}
+	return root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 }
 
 /* qemu.conf can have passwords in it: a file that is there keeps its mode */
@@ -230,40 +241,6 @@ int record_write(int rootfd, const char *profile, const struct record *record, s
 
 /* ---- reading ---- */
 
-static int damaged(struct err *err, const char *what)
-{
-	return err_set(err, EINVAL, "'%s' is missing or wrong", what);
-}
-
-static int get_text(const json_t *object, const char *name, char **text, struct err *err)
-{
-	const json_t *value = json_object_get(object, name);
-
-	if (json_is_null(value))
-		return 0;
-	if (!json_is_string(value))
-		return damaged(err, name);
-	*text = strdup(json_string_value(value));
-	if (!*text)
-		return err_set(err, ENOMEM, "out of memory");
-	return characters_to_bytes(*text) ? 0 : damaged(err, name);
-}
-
-static int get_kind(const json_t *object, enum part_kind *kind, struct err *err)
-{
-	const char *name = NULL;
-	int rc = json_read_string(object, "kind", &name, err);
-	size_t i;
-
-	for (i = 0; rc == 0 && i < N_KINDS; i++) {
-		if (strcmp(kind_names[i], name) != 0)
-			continue;
-		*kind = (enum part_kind)i;
-		return 0;
-	}
-	return damaged(err, "kind");
-}
-
 /* What its kind needs */
 static int check_entry(const struct record_entry *entry, struct err *err)
 {
@@ -278,17 +255,8 @@ static int check_entry(const struct record_entry *entry, struct err *err)
 
 static int read_entry(const json_t *object, struct record_entry *entry, struct err *err)
 {
-	int rc = get_kind(object, &entry->kind, err);
-	size_t i;
+	int rc = json_fields_read(object, fields, entry, err);
 
-	if (rc == 0)
-		rc = json_read_bool_or(object, "done", false, &entry->done, err);
-	if (rc == 0)
-		rc = json_read_bool_or(object, "made_dir", false, &entry->made_dir, err);
-	if (rc == 0)
-		rc = get_text(object, "path", &entry->path, err);
-	for (i = 0; rc == 0 && i < N_TEXTS; i++)
-		rc = get_text(object, texts[i].name, text_at(entry, i), err);
 	return rc < 0 ? rc : check_entry(entry, err);
 }
 
