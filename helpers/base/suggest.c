@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "base/suggest.h"
 
+#include <errno.h>
 #include <string.h>
+
+#include "base/err.h"
 
 /* No name is longer */
 #define WORD_MAX 32
@@ -42,19 +45,30 @@ static size_t distance(const char *a, const char *b)
 const char *suggest(const char *word, const char *const *names, size_t n)
 {
 	const char *best = NULL;
-	size_t best_distance = WORD_MAX, i;
+	size_t best_distance = WORD_MAX, letters = 0, i;
 
 	for (i = 0; i < n; i++) {
 		size_t slips = distance(word, names[i]);
 
 		/* The beginning of a name is more than a guess */
-		if (*word && word[1] && !strncmp(word, names[i], strlen(word)))
+		if (strlen(word + strspn(word, "-")) > 1 && !strncmp(word, names[i], strlen(word)))
 			return names[i];
 		if (slips < best_distance) {
 			best_distance = slips;
 			best = names[i];
+			letters = strlen(best + strspn(best, "-"));
 		}
 	}
 	/* A third of the letters wrong is a slip, more is another word */
-	return best && 3 * best_distance <= strlen(best) + 1 ? best : NULL;
+	return best && 3 * best_distance <= letters + 1 ? best : NULL;
+}
+
+int suggest_unknown(const char *what, const char *word, const char *const *names, size_t n,
+		    struct err *err)
+{
+	const char *near = suggest(word, names, n);
+
+	if (!near)
+		return err_set(err, EINVAL, "unknown %s '%.64s'", what, word);
+	return err_set(err, EINVAL, "unknown %s '%.64s': did you mean '%s'?", what, word, near);
 }

@@ -114,7 +114,7 @@ void check_guests(const struct check_host *host, struct findings *findings)
 
 	for (i = 0; i < host->n_names; i++)
 		if (!is_known(host, host->names[i])) {
-			finding_add(findings, FINDING_FAIL, "nobody knows a guest '%.256s'",
+			finding_add(findings, FINDING_FAIL, "no such guest: %.256s",
 				    host->names[i]);
 			finding_remedy(findings, "virsh list --all");
 		}

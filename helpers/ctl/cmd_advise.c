@@ -288,9 +288,7 @@ static int report(const struct ctl *ctl, const struct inquiry *q, struct err *er
 
 static int check_call(const struct ctl *ctl, struct err *err)
 {
-	if (!ctl->xml == !ctl->n_args)
-		err_set(err, EINVAL, "'advise' needs either a guest or --xml FILE");
-	else if (ctl->apply && ctl->xml)
+	if (ctl->apply && ctl->xml)
 		err_set(err, EINVAL,
 			"--apply changes a guest that libvirt has defined: a file is "
 			"yours to change");
@@ -327,6 +325,7 @@ const struct command cmd_advise = {
 		"of that is changed; it takes effect at the guest's next start. What that would\n"
 		"take out of the definition is said, and goes only with --yes.",
 	.options = CTL_JSON | CTL_ROOT | CTL_XML | CTL_APPLY | CTL_YES,
+	.guest_or_xml = true,
 	.max_args = 1,
 	.run = run,
 };

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -24,6 +25,20 @@
 #include "ctl/wrap.h"
 #include "lifecycle/daemon_conf.h"
 #include "policy/qemu_conf.h"
+
+/* NULL with a sentence: wrong usage */
+static const struct profile *find_profile(const struct ctl *ctl, struct err *err)
+{
+	const struct profile *profile = profile_find(ctl->args[0]);
+	const char *names[16];
+	size_t n = 0;
+
+	for (; n < n_profiles && n < ARRAY_SIZE(names); n++)
+		names[n] = profiles[n].name;
+	if (!profile)
+		suggest_unknown("profile", ctl->args[0], names, n, err);
+	return profile;
+}
 
 /* ---- list ---- */
 
@@ -75,12 +90,11 @@ static void print_profile(const struct profile *profile, int width, bool applied
 	wrap_print((size_t)width + 2, text);
 }
 
-static int list(struct ctl *ctl, const struct profile *profile, struct err *err)
+static int list(struct ctl *ctl, struct err *err)
 {
 	int width = 0;
 	size_t i;
 
-	(void)profile;
 	if (ctl->json)
 		return ctl_print_json(list_to_json(ctl), err);
 	for (i = 0; i < n_profiles; i++)
@@ -170,11 +184,15 @@ static void print_parts(const struct parts *parts)
 	}
 }
 
-static int show(struct ctl *ctl, const struct profile *profile, struct err *err)
+static int show(struct ctl *ctl, struct err *err)
 {
+	const struct profile *profile = find_profile(ctl, err);
 	struct parts parts;
-	int rc = fill(ctl, profile, &parts, err);
+	int rc;
 
+	if (!profile)
+		return CTL_USAGE;
+	rc = fill(ctl, profile, &parts, err);
 	if (rc == 0 && ctl->json)
 		rc = ctl_print_json(parts_to_json(ctl, profile, &parts), err);
 	else if (rc == 0)
@@ -373,23 +391,32 @@ static int change(struct ctl *ctl, const struct profile *profile, bool apply, bo
 	return rc;
 }
 
-static int diff(struct ctl *ctl, const struct profile *profile, struct err *err)
+static int diff(struct ctl *ctl, struct err *err)
 {
-	return change(ctl, profile, true, false, err);
+	const struct profile *profile = find_profile(ctl, err);
+
+	return profile ? change(ctl, profile, true, false, err) : CTL_USAGE;
 }
 
-static int apply(struct ctl *ctl, const struct profile *profile, struct err *err)
+static int need_root(const struct ctl *ctl, struct err *err)
 {
-	int rc = ctl_need_root(ctl, "change the configuration of other programs", err);
-
-	return rc < 0 ? rc : change(ctl, profile, true, true, err);
+	return ctl_need_root(ctl, "change the configuration of other programs", err);
 }
 
-static int take_back(struct ctl *ctl, const struct profile *profile, struct err *err)
+static int apply(struct ctl *ctl, struct err *err)
 {
-	int rc = ctl_need_root(ctl, "change the configuration of other programs", err);
+	const struct profile *profile = find_profile(ctl, err);
+	int rc = profile ? need_root(ctl, err) : CTL_USAGE;
 
-	if (rc < 0)
+	return rc ? rc : change(ctl, profile, true, true, err);
+}
+
+static int take_back(struct ctl *ctl, struct err *err)
+{
+	const struct profile *profile = find_profile(ctl, err);
+	int rc = profile ? need_root(ctl, err) : CTL_USAGE;
+
+	if (rc)
 		return rc;
 	if (!is_applied(ctl, profile)) {
 		if (ctl->json)
@@ -400,92 +427,19 @@ static int take_back(struct ctl *ctl, const struct profile *profile, struct err 
 	return change(ctl, profile, false, true, err);
 }
 
-/* ---- which of them ---- */
+/* ---- the command ---- */
 
-static const struct action {
-	const char *name;
-	size_t n_args; /* behind the name */
-	int (*run)(struct ctl *ctl, const struct profile *profile, struct err *err);
-} actions[] = {
-	{ "list", 0, list },   { "show", 1, show },	   { "diff", 1, diff },
-	{ "apply", 1, apply }, { "remove", 1, take_back },
+#define ON_PROFILE                                                                                 \
+	.options = CTL_JSON | CTL_ROOT, .needs = "a profile", .min_args = 1, .max_args = 1
+
+static const struct command actions[] = {
+	{ .name = "list", .options = CTL_JSON | CTL_ROOT | CTL_APPLIED, .run = list },
+	{ .name = "show", ON_PROFILE, .run = show },
+	{ .name = "diff", ON_PROFILE, .run = diff },
+	{ .name = "apply", ON_PROFILE, .run = apply },
+	{ .name = "remove", ON_PROFILE, .run = take_back },
+	{ .name = NULL },
 };
-
-#define N_ACTIONS (sizeof(actions) / sizeof(actions[0]))
-
-static void did_you_mean(struct err *err, const char *what, const char *word,
-			 const char *const *names, size_t n)
-{
-	const char *close = suggest(word, names, n);
-
-	if (close)
-		err_set(err, EINVAL, "unknown %s '%.64s': did you mean '%s'?", what, word, close);
-	else
-		err_set(err, EINVAL, "unknown %s '%.64s'", what, word);
-}
-
-static const struct action *find_action(const char *name, struct err *err)
-{
-	const char *names[N_ACTIONS];
-	size_t i;
-
-	for (i = 0; i < N_ACTIONS; i++) {
-		if (!strcmp(actions[i].name, name))
-			return &actions[i];
-		names[i] = actions[i].name;
-	}
-	did_you_mean(err, "action", name, names, N_ACTIONS);
-	return NULL;
-}
-
-static const struct profile *find_profile(const char *name, struct err *err)
-{
-	const struct profile *profile = profile_find(name);
-	const char *names[16];
-	size_t n = 0;
-
-	if (profile)
-		return profile;
-	for (; n < n_profiles && n < sizeof(names) / sizeof(names[0]); n++)
-		names[n] = profiles[n].name;
-	did_you_mean(err, "profile", name, names, n);
-	return NULL;
-}
-
-static int run(struct ctl *ctl, struct err *err)
-{
-	const struct profile *profile = NULL;
-	const struct action *action;
-
-	if (!ctl->n_args) {
-		err_set(err, EINVAL,
-			"'conf' needs to know what to do: list, show, diff, apply "
-			"or remove");
-		return CTL_USAGE;
-	}
-	action = find_action(ctl->args[0], err);
-	if (!action)
-		return CTL_USAGE;
-	if (ctl->n_args - 1 > action->n_args) {
-		err_set(err, EINVAL, "'conf %s' has no use for the argument '%.64s'", action->name,
-			ctl->args[action->n_args + 1]);
-		return CTL_USAGE;
-	}
-	if (ctl->n_args - 1 < action->n_args) {
-		err_set(err, EINVAL, "'conf %s' needs to know which profile", action->name);
-		return CTL_USAGE;
-	}
-	if (ctl->applied && action->n_args) {
-		err_set(err, EINVAL, "'conf %s' has no option '--applied'", action->name);
-		return CTL_USAGE;
-	}
-	if (action->n_args) {
-		profile = find_profile(ctl->args[1], err);
-		if (!profile)
-			return CTL_USAGE;
-	}
-	return action->run(ctl, profile, err);
-}
 
 const struct command cmd_conf = {
 	.name = "conf",
@@ -497,6 +451,5 @@ const struct command cmd_conf = {
 		"\"apply\" would change. \"remove\" restores the files as they were, or where they\n"
 		"were edited since takes back only what was applied.",
 	.options = CTL_JSON | CTL_ROOT | CTL_APPLIED,
-	.max_args = 2,
-	.run = run,
+	.actions = actions,
 };

@@ -11,7 +11,6 @@
 
 #include "base/err.h"
 #include "base/json.h"
-#include "base/suggest.h"
 #include "ctl/ctl.h"
 #include "ctl/hook_links.h"
 #include "ctl/wrap.h"
@@ -158,7 +157,7 @@ static void print_remedy(const struct hooks *hooks)
 		printf("\ntell libvirt to look again, which guests don't notice: " RELOAD "\n");
 }
 
-static int status(const struct ctl *ctl, struct err *err)
+static int status(struct ctl *ctl, struct err *err)
 {
 	struct hooks hooks;
 	int rc = read_hooks(&ctl->kfs, &hooks, err);
@@ -221,7 +220,7 @@ static int reload(const struct ctl *ctl, struct err *err)
 	return rc;
 }
 
-static int enable(const struct ctl *ctl, struct err *err)
+static int enable(struct ctl *ctl, struct err *err)
 {
 	struct hooks hooks;
 	int rc = ctl_need_root(ctl, "enable hooks, which changes libvirt's directory", err);
@@ -241,7 +240,7 @@ static int enable(const struct ctl *ctl, struct err *err)
 	return 0;
 }
 
-static int disable(const struct ctl *ctl, struct err *err)
+static int disable(struct ctl *ctl, struct err *err)
 {
 	int rc = ctl_need_root(ctl, "disable hooks, which changes libvirt's directory", err);
 	int removed = 0;
@@ -263,63 +262,12 @@ static int disable(const struct ctl *ctl, struct err *err)
 
 /* ---- the command ---- */
 
-static const struct action {
-	const char *name;
-	int (*run)(const struct ctl *ctl, struct err *err);
-	unsigned int options;
-} actions[] = {
-	{ "enable", enable, CTL_DIRECT | CTL_RELOAD },
-	{ "disable", disable, 0 },
-	{ "status", status, CTL_JSON },
+static const struct command actions[] = {
+	{ .name = "status", .options = CTL_JSON | CTL_ROOT, .run = status },
+	{ .name = "enable", .options = CTL_ROOT | CTL_DIRECT | CTL_RELOAD, .run = enable },
+	{ .name = "disable", .options = CTL_ROOT, .run = disable },
+	{ .name = NULL },
 };
-
-#define N_ACTIONS (sizeof(actions) / sizeof(actions[0]))
-
-static int unknown_action(const char *name, struct err *err)
-{
-	const char *names[N_ACTIONS];
-	const char *close;
-	size_t i;
-
-	for (i = 0; i < N_ACTIONS; i++)
-		names[i] = actions[i].name;
-	close = suggest(name, names, N_ACTIONS);
-	if (close)
-		err_set(err, EINVAL, "'hook' cannot '%.64s': did you mean '%s'?", name, close);
-	else
-		err_set(err, EINVAL, "'hook' cannot '%.64s'", name);
-	return CTL_USAGE;
-}
-
-static int wrong_option(const struct ctl *ctl, const struct action *action, struct err *err)
-{
-	const char *option = NULL;
-
-	if (ctl->direct && !(action->options & CTL_DIRECT))
-		option = "direct";
-	else if (ctl->reload && !(action->options & CTL_RELOAD))
-		option = "reload";
-	else if (ctl->json && !(action->options & CTL_JSON))
-		option = "json";
-	if (!option)
-		return CTL_FINE;
-	err_set(err, EINVAL, "'hook %s' has no option '--%s'", action->name, option);
-	return CTL_USAGE;
-}
-
-static int run(struct ctl *ctl, struct err *err)
-{
-	size_t i;
-	int rc;
-
-	for (i = 0; i < N_ACTIONS; i++) {
-		if (strcmp(ctl->args[0], actions[i].name) != 0)
-			continue;
-		rc = wrong_option(ctl, &actions[i], err);
-		return rc ? rc : actions[i].run(ctl, err);
-	}
-	return unknown_action(ctl->args[0], err);
-}
 
 const struct command cmd_hook = {
 	.name = "hook",
@@ -331,9 +279,6 @@ const struct command cmd_hook = {
 		"disable  Take these links out again.\n\n"
 		"A file that is not such a link is never touched. libvirt looks for hooks when it\n"
 		"starts and when it reloads: --reload makes it do so at once (SIGHUP).",
-	.needs = "what to do: status, enable or disable",
 	.options = CTL_JSON | CTL_ROOT | CTL_DIRECT | CTL_RELOAD,
-	.min_args = 1,
-	.max_args = 1,
-	.run = run,
+	.actions = actions,
 };

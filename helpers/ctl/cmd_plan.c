@@ -111,10 +111,6 @@ static int run(struct ctl *ctl, struct err *err)
 	struct dry_run result = { 0 };
 	int rc;
 
-	if (!ctl->xml == !ctl->n_args) {
-		err_set(err, EINVAL, "'plan' needs either a guest or --xml FILE");
-		return CTL_USAGE;
-	}
 	rc = guest_arg(ctl, &guest, err);
 	if (rc == 0)
 		rc = dry_run(&ctl->kfs, guest, &result, err);
@@ -135,6 +131,7 @@ const struct command cmd_plan = {
 		"name or UUID as libvirt has it defined, or a file with its domain XML. Changes\n"
 		"nothing. Fails with the sentence that the start would fail with.",
 	.options = CTL_JSON | CTL_ROOT | CTL_XML,
+	.guest_or_xml = true,
 	.max_args = 1,
 	.run = run,
 };

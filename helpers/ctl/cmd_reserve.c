@@ -259,10 +259,6 @@ static int run(struct ctl *ctl, struct err *err)
 				       .hugepages = true };
 	int rc;
 
-	if (!ctl->xml == !ctl->n_args) {
-		err_set(err, EINVAL, "'reserve' needs either a guest or --xml FILE");
-		return CTL_USAGE;
-	}
 	if (!ctl->size && (ctl->page_size || ctl->node)) {
 		err_set(err, EINVAL, "--%s is for a device that is to be plugged: it needs --size",
 			ctl->page_size ? "page-size" : "node");
@@ -289,6 +285,7 @@ const struct command cmd_reserve = {
 		"Takes as long as it takes, whatever [hook] deadline says. Interrupted, or if\n"
 		"there are too few, GUEST holds what it held before.",
 	.options = CTL_JSON | CTL_ROOT | CTL_XML | CTL_SIZE | CTL_PAGE_SIZE | CTL_NODE,
+	.guest_or_xml = true,
 	.max_args = 1,
 	.run = run,
 };

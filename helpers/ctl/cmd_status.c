@@ -116,12 +116,8 @@ static int report(const struct ctl *ctl, struct err *err)
 
 static int run(struct ctl *ctl, struct err *err)
 {
-	if (ctl->watching)
+	if (ctl->watch)
 		return watch(ctl, report, err);
-	if (ctl->n_args) {
-		err_set(err, EINVAL, "'status' has no use for the argument '%.64s'", ctl->args[0]);
-		return CTL_USAGE;
-	}
 	return report(ctl, err);
 }
 

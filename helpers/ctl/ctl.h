@@ -43,9 +43,9 @@ enum ctl_option {
  * @kfs:	Open on @root
  * @root:	--root; NULL: this host
  * @xml:	--xml; NULL if not given
- * @size, @page_size, @node, @output, @watch: Their values; NULL if not given
- * @watching:	--watch, also without a value
- * @args:	What follows the command's name, without options
+ * @size, @page_size, @node, @output: Their values; NULL if not given
+ * @watch:	Likewise; "" for --watch without a value
+ * @args:	What follows the command's name and action, without options
  */
 struct ctl {
 	struct kfs kfs;
@@ -62,7 +62,6 @@ struct ctl {
 	bool yes;
 	bool direct;
 	bool reload;
-	bool watching;
 	bool applied;
 	bool users;
 	size_t n_args;
@@ -75,9 +74,13 @@ struct ctl {
  *		options that all have
  * @summary:	For the list of commands.  Small letters, no full stop
  * @help:	Sentences for --help, in lines of at most 79 columns
- * @needs:	What is missing with fewer than @min_args; NULL: "which guest"
+ * @needs:	What is missing with fewer than @min_args; NULL: "a guest"
+ * @guest_or_xml: One argument, or --xml instead
  * @hidden:	In no list of commands, and never suggested
  * @options:	Bits of enum ctl_option
+ * @actions:	"conf apply": what the first argument can be, up to one without a name.  Of
+ *		these, @name, @needs, @options, the numbers of arguments and @run count; of
+ *		the command itself, all but these.  NULL: it is one word
  * @run:	Writes the report to stdout.  Return: enum ctl_exit, or -errno with
  *		a sentence; CTL_USAGE with a sentence too
  */
@@ -87,10 +90,12 @@ struct command {
 	const char *summary;
 	const char *help;
 	const char *needs;
+	bool guest_or_xml;
 	bool hidden;
 	unsigned int options;
 	size_t min_args;
 	size_t max_args;
+	const struct command *actions;
 	int (*run)(struct ctl *ctl, struct err *err);
 };
 

@@ -8,14 +8,16 @@
 #include <errno.h>
 #include <getopt.h>
 #include <locale.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/signals.h"
 #include "base/suggest.h"
@@ -46,38 +48,54 @@ static const struct command *const commands[] = {
 	&cmd_reserve_static,
 };
 
-#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+#define N_COMMANDS ARRAY_SIZE(commands)
 
-/* Options that are no command's own */
+/* Options that all commands have */
 #define ANY_HELP    (1u << 30)
 #define ANY_VERSION (1u << 31)
+#define ANY	    (ANY_HELP | ANY_VERSION)
+
+/* An option, and where struct ctl has its value: a text, or true */
+#define VALUE(member) offsetof(struct ctl, member)
+#define NOWHERE	      SIZE_MAX
 
 static const struct option_row {
 	unsigned int bit;
 	const char *name;
 	const char *arg; /* in brackets if it may be left out */
+	size_t value;
 	const char *help;
 } options[] = {
-	{ CTL_JSON, "json", NULL, "report as JSON" },
-	{ CTL_ROOT, "root", "DIR", "take a captured host in DIR instead of this one" },
-	{ CTL_XML, "xml", "FILE", "the guest's domain XML; - is standard input" },
-	{ CTL_FORCE, "force", NULL, "even if the guest is alive or its ledger unreadable" },
-	{ CTL_APPLY, "apply", NULL, "put it into the guest's definition" },
-	{ CTL_YES, "yes", NULL, "even if that takes something out of it" },
-	{ CTL_SIZE, "size", "SIZE", "how much is to be plugged into the running guest" },
-	{ CTL_PAGE_SIZE, "page-size", "SIZE", "2M, 1G, ...; else the kernel's default huge page" },
-	{ CTL_NODE, "node", "N", "on this NUMA node only" },
-	{ CTL_OUTPUT, "output", "FILE", "write to a file, which is replaced at once or not" },
-	{ CTL_DIRECT, "direct", NULL, "as hooks/qemu itself, for libvirt before 6.5" },
-	{ CTL_RELOAD, "reload", NULL, "then tell the running libvirt to read its hooks again" },
-	{ CTL_WATCH, "watch", "[SECONDS]", "again and again, every 2 seconds or as told" },
-	{ CTL_USERS, "huge-page-users", NULL, "which processes and left files have huge pages" },
-	{ CTL_APPLIED, "applied", NULL, "only profiles of which something is applied" },
-	{ ANY_HELP, "help", NULL, "say how it is used" },
-	{ ANY_VERSION, "version", NULL, "say which version this is" },
+	{ CTL_JSON, "--json", NULL, VALUE(json), "report as JSON" },
+	{ CTL_ROOT, "--root", "DIR", VALUE(root),
+	  "take a captured host in DIR instead of this one" },
+	{ CTL_XML, "--xml", "FILE", VALUE(xml), "the guest's domain XML; - is standard input" },
+	{ CTL_FORCE, "--force", NULL, VALUE(force),
+	  "even if the guest is alive or its ledger unreadable" },
+	{ CTL_APPLY, "--apply", NULL, VALUE(apply), "put it into the guest's definition" },
+	{ CTL_YES, "--yes", NULL, VALUE(yes), "even if that takes something out of it" },
+	{ CTL_SIZE, "--size", "SIZE", VALUE(size),
+	  "how much is to be plugged into the running guest" },
+	{ CTL_PAGE_SIZE, "--page-size", "SIZE", VALUE(page_size),
+	  "2M, 1G, ...; else the kernel's default huge page" },
+	{ CTL_NODE, "--node", "N", VALUE(node), "on this NUMA node only" },
+	{ CTL_OUTPUT, "--output", "FILE", VALUE(output),
+	  "write to a file, which is replaced at once or not" },
+	{ CTL_DIRECT, "--direct", NULL, VALUE(direct),
+	  "as hooks/qemu itself, for libvirt before 6.5" },
+	{ CTL_RELOAD, "--reload", NULL, VALUE(reload),
+	  "then tell the running libvirt to read its hooks again" },
+	{ CTL_WATCH, "--watch", "[SECONDS]", VALUE(watch),
+	  "again and again, every 2 seconds or as told" },
+	{ CTL_USERS, "--huge-page-users", NULL, VALUE(users),
+	  "which processes and left files have huge pages" },
+	{ CTL_APPLIED, "--applied", NULL, VALUE(applied),
+	  "only profiles of which something is applied" },
+	{ ANY_HELP, "--help", NULL, NOWHERE, "say how it is used" },
+	{ ANY_VERSION, "--version", NULL, NOWHERE, "say which version this is" },
 };
 
-#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
+#define N_OPTIONS ARRAY_SIZE(options)
 
 /* getopt_long() gives LONG_OPTION + index, which is no character */
 #define LONG_OPTION 256
@@ -85,12 +103,13 @@ static const struct option_row {
 /**
  * struct call - What the command line says, before it is judged
  * @given:	Bits of options
- * @name:	The command's; NULL: none
+ * @command, @action: What it names; NULL if it doesn't
  */
 struct call {
 	struct ctl ctl;
 	unsigned int given;
-	const char *name;
+	const struct command *command;
+	const struct command *action;
 };
 
 /* ---- help ---- */
@@ -104,9 +123,9 @@ static bool is_optional(const struct option_row *o)
 static void option_text(const struct option_row *o, char *buf, size_t size)
 {
 	if (is_optional(o))
-		snprintf(buf, size, "--%s[=%s", o->name, o->arg + 1);
+		snprintf(buf, size, "%s[=%s", o->name, o->arg + 1);
 	else
-		snprintf(buf, size, "--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+		snprintf(buf, size, "%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
 }
 
 static void print_options(unsigned int bits)
@@ -115,7 +134,7 @@ static void print_options(unsigned int bits)
 	char left[32];
 	size_t i;
 
-	bits |= ANY_HELP | ANY_VERSION;
+	bits |= ANY;
 	for (i = 0; i < N_OPTIONS; i++) {
 		option_text(&options[i], left, sizeof(left));
 		if (options[i].bit & bits && (int)strlen(left) > width)
@@ -159,20 +178,16 @@ static void print_command_help(const struct command *command)
 /* ---- the command line ---- */
 
 /* @given: "--wathc=3" */
-static void unknown_option(const char *given, struct err *err)
+static int unknown_option(const char *given, struct err *err)
 {
-	const char *names[N_OPTIONS], *close;
-	char name[32];
+	const char *names[N_OPTIONS];
+	char name[64];
 	size_t i;
 
 	for (i = 0; i < N_OPTIONS; i++)
 		names[i] = options[i].name;
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(given, "="), given);
-	close = strncmp(name, "--", 2) ? NULL : suggest(name + 2, names, N_OPTIONS);
-	if (close)
-		err_set(err, EINVAL, "unknown option '%.64s': did you mean '--%s'?", given, close);
-	else
-		err_set(err, EINVAL, "unknown option '%.64s'", given);
+	return suggest_unknown("option", name, names, N_OPTIONS, err);
 }
 
 /* @found: getopt_long()'s '?' or ':' */
@@ -181,7 +196,7 @@ static int wrong_option(char **argv, int found, struct err *err)
 	if (found == ':')
 		err_set(err, EINVAL, "option '%.64s' needs a value", argv[optind - 1]);
 	else if (optopt >= LONG_OPTION)
-		err_set(err, EINVAL, "option '--%s' takes no value",
+		err_set(err, EINVAL, "option '%s' takes no value",
 			options[optopt - LONG_OPTION].name);
 	else if (optopt)
 		err_set(err, EINVAL, "unknown option '-%c'", optopt);
@@ -190,40 +205,26 @@ static int wrong_option(char **argv, int found, struct err *err)
 	return CTL_USAGE;
 }
 
-static void take_option(struct call *call, unsigned int bit)
+static void take_option(struct call *call, const struct option_row *option)
 {
-	struct ctl *ctl = &call->ctl;
-	const struct {
-		unsigned int bit;
-		const char **value;
-	} values[] = {
-		{ CTL_ROOT, &ctl->root },   { CTL_XML, &ctl->xml },
-		{ CTL_SIZE, &ctl->size },   { CTL_PAGE_SIZE, &ctl->page_size },
-		{ CTL_NODE, &ctl->node },   { CTL_OUTPUT, &ctl->output },
-		{ CTL_WATCH, &ctl->watch },
-	};
-	size_t i;
+	char *value = (char *)&call->ctl + option->value;
 
-	call->given |= bit;
-	for (i = 0; i < sizeof(values) / sizeof(values[0]); i++)
-		if (values[i].bit == bit)
-			*values[i].value = optarg;
-	ctl->json = call->given & CTL_JSON;
-	ctl->force = call->given & CTL_FORCE;
-	ctl->direct = call->given & CTL_DIRECT;
-	ctl->reload = call->given & CTL_RELOAD;
-	ctl->watching = call->given & CTL_WATCH;
-	ctl->apply = call->given & CTL_APPLY;
-	ctl->yes = call->given & CTL_YES;
-	ctl->applied = call->given & CTL_APPLIED;
-	ctl->users = call->given & CTL_USERS;
+	call->given |= option->bit;
+	if (option->arg)
+		*(const char **)value = optarg ? optarg : "";
+	else if (option->value != NOWHERE)
+		*(bool *)value = true;
 }
 
-static unsigned int option_bit(int key)
+static const struct option_row *find_option(int key)
 {
-	if (key == 'h')
-		return ANY_HELP;
-	return key == 'V' ? ANY_VERSION : options[key - LONG_OPTION].bit;
+	size_t i;
+
+	if (key >= LONG_OPTION)
+		return &options[key - LONG_OPTION];
+	for (i = 0; options[i].bit != (key == 'h' ? ANY_HELP : ANY_VERSION); i++)
+		;
+	return &options[i];
 }
 
 /* Options may come before and after the command's name */
@@ -234,7 +235,7 @@ static int read_call(int argc, char **argv, struct call *call, struct err *err)
 	size_t i;
 
 	for (i = 0; i < N_OPTIONS; i++) {
-		longs[i].name = options[i].name;
+		longs[i].name = options[i].name + 2;
 		longs[i].has_arg = !options[i].arg	    ? no_argument :
 				   is_optional(&options[i]) ? optional_argument :
 							      required_argument;
@@ -244,57 +245,112 @@ static int read_call(int argc, char **argv, struct call *call, struct err *err)
 	while ((key = getopt_long(argc, argv, ":hV", longs, NULL)) != -1) {
 		if (key == '?' || key == ':')
 			return wrong_option(argv, key, err);
-		take_option(call, option_bit(key));
+		take_option(call, find_option(key));
 	}
-	if (optind < argc)
-		call->name = argv[optind++];
 	call->ctl.args = argv + optind;
 	call->ctl.n_args = (size_t)(argc - optind);
 	return CTL_FINE;
 }
 
-static const struct command *find_command(const char *name, struct err *err)
+static const char *take_argument(struct ctl *ctl)
 {
-	const char *names[N_COMMANDS];
-	const char *close;
+	ctl->n_args--;
+	return *ctl->args++;
+}
+
+static int find_command(struct call *call, struct err *err)
+{
+	const char *names[N_COMMANDS], *name;
 	size_t i, n = 0;
 
+	if (!call->ctl.n_args) {
+		err_set(err, EINVAL, "no command is given");
+		return CTL_USAGE;
+	}
+	name = take_argument(&call->ctl);
 	for (i = 0; i < N_COMMANDS; i++) {
-		if (!strcmp(commands[i]->name, name))
-			return commands[i];
+		if (!strcmp(commands[i]->name, name)) {
+			call->command = call->action = commands[i];
+			return CTL_FINE;
+		}
 		if (!commands[i]->hidden)
 			names[n++] = commands[i]->name;
 	}
-	close = suggest(name, names, n);
-	if (close)
-		err_set(err, EINVAL, "unknown command '%.64s': did you mean '%s'?", name, close);
-	else
-		err_set(err, EINVAL, "unknown command '%.64s'", name);
-	return NULL;
+	suggest_unknown("command", name, names, n, err);
+	return CTL_USAGE;
 }
 
-static int check_call(const struct call *call, const struct command *command, struct err *err)
+#define ACTIONS_MAX 8
+
+/* The second word of "conf apply" */
+static int find_action(struct call *call, struct err *err)
 {
+	const struct command *action = call->command->actions;
+	const char *names[ACTIONS_MAX], *name;
+	char list[128] = "";
+	size_t n;
+
+	if (!action)
+		return CTL_FINE;
+	name = call->ctl.n_args ? take_argument(&call->ctl) : "";
+	for (n = 0; action->name; action++) {
+		size_t used = strlen(list);
+
+		if (!strcmp(action->name, name)) {
+			call->action = action;
+			return CTL_FINE;
+		}
+		snprintf(list + used, sizeof(list) - used, "%s%s",
+			 !n		? "" :
+			 action[1].name ? ", " :
+					  " or ",
+			 action->name);
+		names[n++] = action->name;
+	}
+	if (*name)
+		err_prefix(err, suggest_unknown("action", name, names, n, err), "%s",
+			   call->command->name);
+	else
+		err_set(err, EINVAL, "%s: expected %s", call->command->name, list);
+	return CTL_USAGE;
+}
+
+/* "--watch 5": its value may be left out, so that it may be an argument too */
+static size_t max_args(const struct call *call)
+{
+	bool watches = call->action->options & CTL_WATCH;
+
+	return watches && !(call->given & CTL_WATCH) ? 0 : call->action->max_args;
+}
+
+static int find_fault(const struct call *call, struct err *err)
+{
+	const struct command *action = call->action;
 	const struct ctl *ctl = &call->ctl;
 	size_t i;
 
-	for (i = 0; i < N_OPTIONS; i++) {
-		if (!(options[i].bit & call->given & ~command->options & ~(ANY_HELP | ANY_VERSION)))
-			continue;
-		err_set(err, EINVAL, "'%s' has no option '--%s'", command->name, options[i].name);
-		return CTL_USAGE;
-	}
-	if (ctl->n_args > command->max_args) {
-		err_set(err, EINVAL, "'%s' has no use for the argument '%.64s'", command->name,
-			ctl->args[command->max_args]);
-		return CTL_USAGE;
-	}
-	if (ctl->n_args < command->min_args) {
-		err_set(err, EINVAL, "'%s' needs to know %s", command->name,
-			command->needs ? command->needs : "which guest");
-		return CTL_USAGE;
-	}
-	return CTL_FINE;
+	for (i = 0; i < N_OPTIONS; i++)
+		if (options[i].bit & call->given & ~action->options & ~ANY)
+			return err_set(err, EINVAL, "unexpected option '%s'", options[i].name);
+	if (ctl->n_args > max_args(call))
+		return err_set(err, EINVAL, "unexpected argument '%.64s'",
+			       ctl->args[max_args(call)]);
+	if (action->guest_or_xml && !ctl->xml == !ctl->n_args)
+		return err_set(err, EINVAL, "expected either a guest or --xml FILE");
+	if (ctl->n_args < action->min_args)
+		return err_set(err, EINVAL, "expected %s",
+			       action->needs ? action->needs : "a guest");
+	return 0;
+}
+
+static int check_call(const struct call *call, struct err *err)
+{
+	bool is_one_word = call->action == call->command;
+	int rc = find_fault(call, err);
+
+	err_prefix(err, rc, "%s%s%s", call->command->name, is_one_word ? "" : " ",
+		   is_one_word ? "" : call->action->name);
+	return rc < 0 ? CTL_USAGE : CTL_FINE;
 }
 
 /* ---- running ---- */
@@ -317,60 +373,50 @@ int ctl_print_json(json_t *root, struct err *err)
 	return 0;
 }
 
-static int run_command(struct call *call, const struct command *command, struct err *err)
+static int run_command(struct call *call, struct err *err)
 {
-	int rc = check_call(call, command, err);
+	int rc = check_call(call, err);
 
 	if (rc)
 		return rc;
 	rc = kfs_open(&call->ctl.kfs, call->ctl.root ? call->ctl.root : "/", err);
 	if (rc < 0)
 		return rc;
-	rc = command->run(&call->ctl, err);
+	rc = call->action->run(&call->ctl, err);
 	kfs_close(&call->ctl.kfs);
 	return rc;
 }
 
-static int run(struct call *call, const struct command **command, struct err *err)
+static int run(struct call *call, struct err *err)
 {
+	int rc;
+
 	if (call->given & ANY_VERSION) {
 		puts(PROGRAM " " VERSION);
 		return CTL_FINE;
 	}
-	if (!call->name && call->given & ANY_HELP) {
+	if (!call->ctl.n_args && call->given & ANY_HELP) {
 		print_help();
 		return CTL_FINE;
 	}
-	if (!call->name) {
-		err_set(err, EINVAL, "no command is given");
-		return CTL_USAGE;
-	}
-	*command = find_command(call->name, err);
-	if (!*command)
-		return CTL_USAGE;
-	if (call->given & ANY_HELP) {
-		print_command_help(*command);
+	rc = find_command(call, err);
+	if (rc == CTL_FINE && call->given & ANY_HELP) {
+		print_command_help(call->command);
 		return CTL_FINE;
 	}
-	return run_command(call, *command, err);
+	if (rc == CTL_FINE)
+		rc = find_action(call, err);
+	return rc ? rc : run_command(call, err);
 }
 
-static void complain(const struct call *call, const struct command *command, int rc,
-		     const struct err *err)
+static void complain(const struct call *call, int rc, const struct err *err)
 {
-	json_t *root;
-
 	fprintf(stderr, PROGRAM ": %s\n", err->text);
-	if (rc == CTL_USAGE) {
-		fprintf(stderr, "Try: " PROGRAM " %s%s--help\n", command ? command->name : "",
-			command ? " " : "");
-		return;
-	}
-	if (!call->ctl.json)
-		return;
-	root = json_object();
-	json_put_string(root, "error", err->text);
-	ctl_print_json(root, NULL);
+	if (rc == CTL_USAGE)
+		fprintf(stderr, "Try: " PROGRAM " %s%s--help\n",
+			call->command ? call->command->name : "", call->command ? " " : "");
+	else if (call->ctl.json)
+		ctl_print_json(json_pack("{s:s}", "error", err->text), NULL);
 }
 
 /* A report that nobody can have got is no success */
@@ -387,7 +433,6 @@ static int check_output(void)
 
 int main(int argc, char **argv)
 {
-	const struct command *command = NULL;
 	struct call call = { 0 };
 	struct err err = { "" };
 	int rc;
@@ -401,9 +446,9 @@ int main(int argc, char **argv)
 	log_set_level(LOG_LEVEL_WARNING);
 	rc = read_call(argc, argv, &call, &err);
 	if (rc == CTL_FINE)
-		rc = run(&call, &command, &err);
+		rc = run(&call, &err);
 	if (rc < 0 || rc == CTL_USAGE)
-		complain(&call, command, rc, &err);
+		complain(&call, rc, &err);
 	if (rc < 0)
 		rc = CTL_FINDINGS;
 	return rc ? rc : check_output();

@@ -19,17 +19,14 @@ static char buffer[1 << 18];
 
 static int read_pause(const struct ctl *ctl, uint64_t *ms, struct err *err)
 {
-	const char *text = ctl->watch;
+	const char *text = ctl->n_args ? ctl->args[0] : ctl->watch;
 
-	if (!text && ctl->n_args)
-		text = ctl->args[0];
 	*ms = PAUSE_MS;
-	if (!text)
+	if (!*text && !ctl->n_args)
 		return CTL_FINE;
-	if ((!ctl->watch || !ctl->n_args) && text_to_ms(text, ms) == 0 && *ms >= LEAST_PAUSE_MS)
+	if ((!*ctl->watch || !ctl->n_args) && text_to_ms(text, ms) == 0 && *ms >= LEAST_PAUSE_MS)
 		return CTL_FINE;
-	err_set(err, EINVAL, "--watch '%.64s': expected a time such as 5 or 500ms",
-		ctl->watch && ctl->n_args ? ctl->args[0] : text);
+	err_set(err, EINVAL, "--watch '%.64s': expected a time such as 5 or 500ms", text);
 	return CTL_USAGE;
 }
 
