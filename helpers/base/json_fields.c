@@ -76,6 +76,16 @@ static int text_read(const struct json_field *field, const json_t *object, void 
 
 const struct json_type json_type_text = { text_write, text_read };
 
+static json_t *string_write(const struct json_field *field, const void *member)
+{
+	const char *text = *(const char *const *)member;
+
+	(void)field;
+	return text ? json_string(text) : json_null();
+}
+
+const struct json_type json_type_string = { string_write, NULL };
+
 /* An int, an unsigned int or an enum; none of them is ever negative */
 static unsigned int small_value(const void *member)
 {

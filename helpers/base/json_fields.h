@@ -29,7 +29,8 @@ struct json_field;
 /**
  * struct json_type - How a kind of member is written and read
  * @write:	NULL: memory ran out, or JSON can't have the value
- * @read:	Returns 0, or -errno with a sentence that names @field->key
+ * @read:	NULL for what is only written.  Returns 0, or -errno with a sentence that names
+ * @field->key
  */
 struct json_type {
 	json_t *(*write)(const struct json_field *field, const void *member);
@@ -66,11 +67,13 @@ struct json_field {
 };
 
 /* uint64_t: 0 to INT64_MAX.  char[]: text without NUL that fits.  int64_t: -1 for
- * whatever else is found, and for nothing.  int and unsigned int: 0 to @max */
+ * whatever else is found, and for nothing.  int and unsigned int: 0 to @max.
+ * const char *: null for NULL; can't be read */
 extern const struct json_type json_type_u64;
 extern const struct json_type json_type_i64;
 extern const struct json_type json_type_bool;
 extern const struct json_type json_type_text;
+extern const struct json_type json_type_string;
 extern const struct json_type json_type_small;
 extern const struct json_type json_type_word;
 extern const struct json_type json_type_object;
@@ -81,7 +84,8 @@ extern const struct json_type json_type_list;
 		uint64_t: &json_type_u64,                                                          \
 		int64_t: &json_type_i64,                                                           \
 		bool: &json_type_bool,                                                             \
-		char *: &json_type_text)
+		char *: &json_type_text,                                                           \
+		const char *: &json_type_string)
 
 /* A row of another kind; designated initializers may follow */
 #define JSON_MEMBER(s, m, k, t)                                                                    \

@@ -49,20 +49,6 @@ static const struct json_field process_fields[] = {
 	JSON_END,
 };
 
-static json_t *steps_write(const struct json_field *field, const void *member)
-{
-	(void)field;
-	return step_list_to_json(member);
-}
-
-static int steps_read(const struct json_field *field, const json_t *object, void *member,
-		      struct err *err)
-{
-	return step_list_from_json(json_object_get(object, field->key), member, err);
-}
-
-static const struct json_type steps_type = { steps_write, steps_read };
-
 /* Besides the version, and the UUID, which is the file's name */
 static const struct json_field fields[] = {
 	JSON_FIELD(struct ledger, boot_id),
@@ -73,7 +59,7 @@ static const struct json_field fields[] = {
 	JSON_IF_SET(struct ledger, token),
 	JSON_OBJECT_IF_SET(struct ledger, reserving, process_fields),
 	JSON_IF_SET(struct ledger, no_ksm),
-	{ JSON_MEMBER(struct ledger, list, "steps", &steps_type) },
+	{ JSON_MEMBER(struct ledger, list, "steps", &step_list_type) },
 	JSON_END,
 };
 

@@ -143,6 +143,20 @@ int step_list_from_json(const json_t *array, struct step_list *list, struct err 
 	return 0;
 }
 
+static json_t *list_write(const struct json_field *field, const void *member)
+{
+	(void)field;
+	return step_list_to_json(member);
+}
+
+static int list_read(const struct json_field *field, const json_t *object, void *member,
+		      struct err *err)
+{
+	return step_list_from_json(json_object_get(object, field->key), member, err);
+}
+
+const struct json_type step_list_type = { list_write, list_read };
+
 bool step_list_has(const struct step_list *list, enum step_kind kind)
 {
 	size_t i;

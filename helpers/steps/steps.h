@@ -153,6 +153,9 @@ int step_from_json(const json_t *object, struct step *step, struct err *err);
 json_t *step_list_to_json(const struct step_list *list);
 int step_list_from_json(const json_t *array, struct step_list *list, struct err *err);
 
+/* A member that is a struct step_list */
+extern const struct json_type step_list_type;
+
 bool step_list_has(const struct step_list *list, enum step_kind kind);
 
 /* Are all steps complete? */
