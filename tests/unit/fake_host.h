@@ -47,6 +47,10 @@ void fake_host_open(struct fake_host *h, const char *host, const char *conf);
 
 void fake_host_close(struct fake_host *h);
 
+/* One for the rest of the block */
+#define FAKE_HOST(name, host, conf)                                                                \
+	UNIT_FIXTURE(struct fake_host, name, fake_host_close, fake_host_open(&(name), host, conf))
+
 /* ---- what libvirt calls ---- */
 
 typedef int event_function(const struct event *event, struct err *err);

@@ -86,6 +86,10 @@ void fake_add_settings(struct fake_kernel *fk, const char *host);
 
 void fake_close(struct fake_kernel *fk);
 
+/* One for the rest of the block */
+#define FAKE_KERNEL(name, host)                                                                    \
+	UNIT_FIXTURE(struct fake_kernel, name, fake_close, fake_open(&(name), host))
+
 /* ---- pools ---- */
 
 struct fake_pool fake_pool(const struct fake_kernel *fk, int node, uint64_t page_kib);

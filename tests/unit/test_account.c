@@ -8,8 +8,7 @@
 
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-#define LOOKS_MAX   8
+#define LOOKS_MAX 8
 
 /* One look at the pool, and what the account must say then */
 struct look {

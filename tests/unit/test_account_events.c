@@ -706,9 +706,8 @@ static void test_random(void)
 static void test_unread(void)
 {
 	char text[8192];
-	struct fake_host h;
+	FAKE_HOST(h, "two-nodes-6.12", NULL);
 
-	fake_host_open(&h, "two-nodes-6.12", NULL);
 	fake_empty_nodes(&h.fk);
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 20, 20, 0 });
 	OK(&h, event_prepare, "a", XML(1, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(0)));
@@ -722,7 +721,6 @@ static void test_unread(void)
 	OK(&h, event_release, "a", XML(1, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(0)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
-	fake_host_close(&h);
 }
 
 static CU_TestInfo tests[] = {

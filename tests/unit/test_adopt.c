@@ -6,8 +6,6 @@
 #include "steps/steps.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 /* A list of one step of 2 MiB pages with one share */
 static struct step_list one(struct step_share share)
 {

@@ -23,9 +23,7 @@
 #include "policy/supply.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
-#define GOLDEN	    "unit/golden/advise/"
+#define GOLDEN "unit/golden/advise/"
 
 /**
  * struct row - One question

@@ -9,8 +9,6 @@
 #include "kernel/kfs.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 #define ZONE(managed)                                                                                       \
 	"Node 0, zone   Normal\n  pages free     17\n        present  99999999\n        managed  " #managed \
 	"\n      nr_managed 5\n"

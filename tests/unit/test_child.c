@@ -14,8 +14,6 @@
 #include "base/clock.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 static int give(void *arg)
 {
 	return *(int *)arg;

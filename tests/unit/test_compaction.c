@@ -55,6 +55,8 @@ static void close_desk(struct desk *d)
 	fake_close(&d->fk);
 }
 
+#define DESK(name, ...) UNIT_FIXTURE(struct desk, name, close_desk, open_desk(&(name), __VA_ARGS__))
+
 static void check_notes(const struct desk *d, pid_t pid, int rc, const char *want)
 {
 	char text[1024];
@@ -152,21 +154,17 @@ static void test_reclaim_cgroup(void)
 
 static void test_no_reclaim(void)
 {
-	struct desk d;
+	DESK(d, "two-nodes-6.1");
 
-	open_desk(&d, "two-nodes-6.1");
 	CU_ASSERT_EQUAL(reclaim_start(&d.fk.kfs, &d.numa, 0, 10), -EOPNOTSUPP);
 	CU_ASSERT_FALSE(fake_exists(&d.fk, "notes"));
-	close_desk(&d);
 }
 
 static void test_drop_caches(void)
 {
-	struct desk d;
+	DESK(d, "one-node");
 
-	open_desk(&d, "one-node");
 	check_notes(&d, drop_caches_start(&d.fk.kfs), 0, "proc/sys/vm/drop_caches=3");
-	close_desk(&d);
 }
 
 static CU_TestInfo tests[] = {

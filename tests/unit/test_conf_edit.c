@@ -12,9 +12,7 @@
 #include "conf/qemu_conf_edit.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
-#define KEY	    "memory_backing_dir"
+#define KEY "memory_backing_dir"
 
 static void test_set(void)
 {

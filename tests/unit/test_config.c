@@ -20,10 +20,8 @@
 #include "policy/config_keys.h"
 #include "unit/unit.h"
 
-#define ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
-
-#define UUID1	   "3f2b7a10-5f0c-4b5e-9a58-0f4a1c9d2e11"
-#define UUID2	   "00000000-0000-0000-0000-000000000002"
+#define UUID1 "3f2b7a10-5f0c-4b5e-9a58-0f4a1c9d2e11"
+#define UUID2 "00000000-0000-0000-0000-000000000002"
 
 /* Guests are large: one of each kind for all tests */
 static struct guest vm1 = { .name = "vm1", .uuid = UUID1 };

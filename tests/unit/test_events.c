@@ -22,8 +22,6 @@
 #include "unit/fake_host.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 /* 100 pages of 2 MiB */
 #define A_XML	    XML(1, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(0))
 #define A_XML_AGAIN XML(5, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(0))
@@ -37,6 +35,8 @@ static void open_host(struct fake_host *h)
 	fake_host_open(h, "two-nodes-6.12", "[hook]\ndeadline = 2s\n");
 	fake_empty_nodes(&h->fk);
 }
+
+#define HOST(name) UNIT_FIXTURE(struct fake_host, name, fake_host_close, open_host(&(name)))
 
 static void check_phase(const struct fake_host *h, const char *uuid, const char *phase)
 {
@@ -97,10 +97,9 @@ static void end_qemu(const struct fake_host *h, pid_t pid, int node, uint64_t pa
 
 static void test_life(void)
 {
-	struct fake_host h;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 10, 0, 0 });
 	OK(&h, event_prepare, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 110, 100, 0);
@@ -116,15 +115,13 @@ static void test_life(void)
 	fake_pool_is(&h.fk, 0, PAGE_2M, 10, 0, 0);
 	fake_pool_is(&h.fk, 1, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_EQUAL(fake_free_kib(&h.fk, 0), 4 * KIB_PER_GIB);
-	fake_host_close(&h);
 }
 
 /* Nothing is written, not even a directory */
 static void test_needs_nothing(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "c", C_XML);
 	OK(&h, event_started, "c", C_XML);
 	OK(&h, event_stopped, "c", C_XML);
@@ -134,15 +131,13 @@ static void test_needs_nothing(void)
 	OK(&h, event_prepare, "a", A_XML);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, "run/libvirt-membacking"));
 	CU_ASSERT_EQUAL(h.fk.writes, 0);
-	fake_host_close(&h);
 }
 
 /* The start failed after prepare: both are called, without a QEMU ever */
 static void test_failed_start(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	OK(&h, event_stopped, "a", A_XML);
 	OK(&h, event_release, "a", A_XML);
@@ -153,15 +148,13 @@ static void test_failed_start(void)
 	OK(&h, event_release, "a", A_XML);
 	OK(&h, event_started, "a", A_XML);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
-	fake_host_close(&h);
 }
 
 static void test_second_call(void)
 {
-	struct fake_host h;
 	unsigned int writes;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	writes = h.fk.writes;
 	OK(&h, event_prepare, "a", A_XML);
@@ -172,42 +165,36 @@ static void test_second_call(void)
 	OK(&h, event_release, "a", A_XML);
 	OK(&h, event_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-	fake_host_close(&h);
 }
 
 /* stopped and release of the last start were lost */
 static void test_next_start(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	OK(&h, event_prepare, "a", A_XML_AGAIN);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	OK(&h, event_release, "a", A_XML_AGAIN);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-	fake_host_close(&h);
 }
 
 /* The guest's XML no longer asks for huge pages: what it held goes back */
 static void test_next_start_without_pages(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	OK(&h, event_prepare, "a", XML(5, "a", UUID_A, 200, ""));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
-	fake_host_close(&h);
 }
 
 static void test_running_already(void)
 {
-	struct fake_host h;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	qemu = start_qemu(&h, "a", 0, 100);
 	OK(&h, event_started, "a", A_XML);
@@ -217,16 +204,14 @@ static void test_running_already(void)
 	end_qemu(&h, qemu, 0, 100);
 	OK(&h, event_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-	fake_host_close(&h);
 }
 
 /* QEMU's pages are not free at once */
 static void test_release_waits(void)
 {
 	uint64_t begin = clock_ms();
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	fake_use(&h.fk, 0, PAGE_2M, 30);
 	OK(&h, event_stopped, "a", A_XML);
@@ -240,16 +225,14 @@ static void test_release_waits(void)
 	OK(&h, event_prepare, "b", B_XML);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
-	fake_host_close(&h);
 }
 
 /* Pages that another program has taken for good must not keep the guest from ever
  * starting again */
 static void test_start_with_a_leftover(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	fake_use(&h.fk, 0, PAGE_2M, 30);
 	OK(&h, event_stopped, "a", A_XML);
@@ -260,14 +243,12 @@ static void test_start_with_a_leftover(void)
 		OK(&h, event_release, "a", A_XML_AGAIN);
 		fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	}
-	fake_host_close(&h);
 }
 
 static void test_keep(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	fake_put(&h.fk, CONF, "[hugepages]\non_release = keep\n");
 	OK(&h, event_prepare, "a", A_XML);
 	OK(&h, event_release, "a", A_XML);
@@ -278,7 +259,6 @@ static void test_keep(void)
 	OK(&h, event_prepare, "a", A_XML);
 	OK(&h, event_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
-	fake_host_close(&h);
 }
 
 /* ---- the XML fails us ---- */
@@ -294,12 +274,11 @@ static void test_broken_xml(void)
 		"<!DOCTYPE d [<!ENTITY e 'e'>]><domain/>",
 		"<domain><name>a</name><uuid>../../../etc/passwd</uuid></domain>",
 	};
-	struct fake_host h;
 	pid_t qemu;
 	size_t i;
 
 	for (i = 0; i < ROWS(xmls); i++) {
-		open_host(&h);
+		HOST(h);
 		UNIT_CHECK(run(&h, event_prepare, "a", xmls[i]) < 0, "%zu", i);
 		says(&h, "guest 'a'");
 		CU_ASSERT_FALSE(fake_exists(&h.fk, "run/libvirt-membacking"));
@@ -317,7 +296,6 @@ static void test_broken_xml(void)
 		OK(&h, event_prepare, "b", B_XML);
 		UNIT_CHECK(run(&h, event_release, "a", xmls[i]) == 0, "%zu: %s", i, h.err.text);
 		UNIT_CHECK(run(&h, event_stopped, "a", xmls[i]) == 0, "%zu: %s", i, h.err.text);
-		fake_host_close(&h);
 	}
 }
 
@@ -340,52 +318,45 @@ static void test_refusals(void)
 		{ "<domain><name>a</name><uuid>" UUID_A "</uuid>" PAGES(2, "M") "</domain>",
 		  -EINVAL, "guest 'a': domain XML" },
 	};
-	struct fake_host h;
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
-		open_host(&h);
+		HOST(h);
 		fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 0, 0, 0 });
 		UNIT_CHECK(run(&h, event_prepare, "a", rows[i].xml) == rows[i].rc, "%zu: %s", i,
 			   h.err.text);
 		says(&h, rows[i].words);
 		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 		CU_ASSERT_EQUAL(h.fk.writes, 0);
-		fake_host_close(&h);
 	}
 }
 
 static void test_kernel_gives_too_few(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 7, 0, 0 });
 	fake_set_obtainable(&h.fk, 0, 60);
 	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -ENOSPC);
 	says(&h, "guest 'a' needs 100 huge pages of 2 MiB (200 MiB) on node 0, but only 60");
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 7, 0, 0);
-	fake_host_close(&h);
 }
 
 static void test_kernel_refuses(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	h.fk.write_error = EINVAL;
 	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -EINVAL);
 	says(&h, "guest 'a': cannot write '100' to /sys/");
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
-	fake_host_close(&h);
 }
 
 static void test_bad_configuration(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	fake_put(&h.fk, CONF, "[hugepages]\ncompact = perhaps\n");
 	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -EINVAL);
 	says(&h, "guest 'a'");
@@ -405,7 +376,6 @@ static void test_bad_configuration(void)
 	says(&h, "guest 'a'");
 	says(&h, "membacking.conf");
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
-	fake_host_close(&h);
 }
 
 static void test_unwritable_run(void)
@@ -443,10 +413,9 @@ static void test_unwritable_run(void)
 
 static void test_claims(void)
 {
-	struct fake_host h;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	/* a's 100 pages lie idle, and are not b's */
 	OK(&h, event_prepare, "b", B_XML);
@@ -465,16 +434,14 @@ static void test_claims(void)
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	OK(&h, event_release, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-	fake_host_close(&h);
 }
 
 /* Memory that is mapped, reserved by the kernel and not yet touched counts once */
 static void test_claims_reserved(void)
 {
-	struct fake_host h;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
 	OK(&h, event_prepare, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
@@ -491,14 +458,12 @@ static void test_claims_reserved(void)
 	OK(&h, event_prepare, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 190, 0);
 	fake_end(&h.fk, qemu);
-	fake_host_close(&h);
 }
 
 static void test_static_pool(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 150, 150, 0 });
 	OK(&h, event_prepare, "a", A_XML);
 	OK(&h, event_prepare, "b", B_XML);
@@ -506,16 +471,14 @@ static void test_static_pool(void)
 	OK(&h, event_release, "a", A_XML);
 	OK(&h, event_release, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 150, 150, 0);
-	fake_host_close(&h);
 }
 
 /* ---- the dead ---- */
 
 static void test_driver_died(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	/* while the driver lives, a start under way is alive */
 	OK(&h, event_prepare, "b", B_XML);
@@ -526,15 +489,13 @@ static void test_driver_died(void)
 	OK(&h, event_prepare, "b", B_XML);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
-	fake_host_close(&h);
 }
 
 static void test_qemu_died(void)
 {
-	struct fake_host h;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	qemu = start_qemu(&h, "a", 0, 100);
 	OK(&h, event_started, "a", A_XML);
@@ -547,15 +508,13 @@ static void test_qemu_died(void)
 	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-	fake_host_close(&h);
 }
 
 /* A reservation by hand belongs to nobody who could die */
 static void test_reserved_lives(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	edit_ledger(&h, UUID_A, "\"prepared\"", "\"reserved\"");
 	fake_end(&h.fk, h.driver);
@@ -563,7 +522,6 @@ static void test_reserved_lives(void)
 	OK(&h, event_prepare, "b", B_XML);
 	CU_ASSERT_TRUE(has_ledger(&h, UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 200, 0);
-	fake_host_close(&h);
 }
 
 static void die(struct fake_kernel *fk)
@@ -576,13 +534,12 @@ static void die(struct fake_kernel *fk)
  * whomever finds the right state */
 static void test_killed(void)
 {
-	struct fake_host h;
 	int i;
 
 	for (i = 0; i < 4; i++) {
 		pid_t pid;
+		HOST(h);
 
-		open_host(&h);
 		fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 20, 0, 0 });
 		if (i >= 2)
 			OK(&h, event_prepare, "a", A_XML);
@@ -600,7 +557,6 @@ static void test_killed(void)
 		CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
 		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 		fake_pool_is(&h.fk, 0, PAGE_2M, 20, 0, 0);
-		fake_host_close(&h);
 	}
 }
 
@@ -609,10 +565,9 @@ static void test_killed(void)
 /* The guest was started again, and has not touched all of its pages */
 static void test_late_end(void)
 {
-	struct fake_host h;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	qemu = start_qemu(&h, "a", 0, 40);
 	OK(&h, event_started, "a", A_XML);
@@ -630,15 +585,13 @@ static void test_late_end(void)
 	OK(&h, event_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
-	fake_host_close(&h);
 }
 
 /* Hooks that an earlier libvirt called, and which had their turn only now */
 static void test_outlived(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	fake_put_stat(&h.fk, getpid(), 4710);
 	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -ECANCELED);
 	says(&h, "libvirt was restarted");
@@ -655,15 +608,13 @@ static void test_outlived(void)
 	fake_put_stat(&h.fk, getpid(), 5000);
 	OK(&h, event_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-	fake_host_close(&h);
 }
 
 /* The guest is being started again: marked as running it would look dead without its QEMU */
 static void test_late_started(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	fake_put_stat(&h.fk, getpid(), 4710);
 	OK(&h, event_started, "a", A_XML);
@@ -672,17 +623,15 @@ static void test_late_started(void)
 	check_phase(&h, UUID_A, "prepared");
 	OK(&h, event_prepare, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 200, 0);
-	fake_host_close(&h);
 }
 
 /* The hook has nothing but the name of a guest with XML that we refuse, and that is the UUID
  * of another one */
 static void test_named_like_a_uuid(void)
 {
-	struct fake_host h;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "b", B_XML);
 	OK(&h, event_stopped, UUID_B, "<domain");
 	OK(&h, event_release, UUID_B, "<domain");
@@ -700,31 +649,27 @@ static void test_named_like_a_uuid(void)
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	check_phase(&h, UUID_B, "prepared");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
-	fake_host_close(&h);
 }
 
 /* A guest called "driver" has the driver's PID file, but not its life */
 static void test_called_driver(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "driver", XML(1, "driver", UUID_A, 200, PAGES(2, "M") ON_NODE(0)));
 	OK(&h, event_stopped, "driver", XML(1, "driver", UUID_A, 200, ""));
 	check_phase(&h, UUID_A, "leaving");
 	OK(&h, event_release, "driver", XML(1, "driver", UUID_A, 200, ""));
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-	fake_host_close(&h);
 }
 
 /* ---- ledgers that are not as they should be ---- */
 
 static void test_other_boot(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	fake_put(&h.fk, "proc/sys/kernel/random/boot_id", "11111111-2222-3333-4444-555555555555\n");
 	/* what the pool holds now is the new boot's, an administrator's */
@@ -733,14 +678,12 @@ static void test_other_boot(void)
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	OK(&h, event_release, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
-	fake_host_close(&h);
 }
 
 static void test_foreign_version(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	put_ledger(&h, UUID_A, "{\"version\": 2, \"name\": \"a\", \"all\": \"else is new\"}");
 	OK(&h, event_prepare, "b", B_XML);
 	CU_ASSERT_TRUE(has_ledger(&h, UUID_A));
@@ -754,7 +697,6 @@ static void test_foreign_version(void)
 	CU_ASSERT_TRUE(has_ledger(&h, UUID_A));
 	OK(&h, event_release, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-	fake_host_close(&h);
 }
 
 static void test_damaged_ledger(void)
@@ -766,11 +708,10 @@ static void test_damaged_ledger(void)
 					     "\"a\"",
 					     "{\"version\": -1}",
 					     "{\"version\": 1, \"name\": \"a\"}" };
-	struct fake_host h;
 	size_t i;
 
 	for (i = 0; i < ROWS(texts); i++) {
-		open_host(&h);
+		HOST(h);
 		put_ledger(&h, UUID_A, texts[i]);
 		/* others are not kept from starting */
 		UNIT_CHECK(run(&h, event_prepare, "b", B_XML) == 0, "%s: %s", texts[i], h.err.text);
@@ -779,7 +720,6 @@ static void test_damaged_ledger(void)
 		UNIT_CHECK(run(&h, event_started, "a", A_XML) < 0, "%s", texts[i]);
 		says(&h, UUID_A);
 		says(&h, "damaged");
-		fake_host_close(&h);
 	}
 }
 
@@ -787,9 +727,8 @@ static void test_damaged_ledger(void)
 static void test_own_damaged_ledger(void)
 {
 	char text[64];
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	put_ledger(&h, UUID_A, "{");
 	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -EINVAL);
 	says(&h, "guest 'a'");
@@ -809,32 +748,28 @@ static void test_own_damaged_ledger(void)
 	CU_ASSERT_EQUAL(symlinkat("/etc/passwd", h.fk.kfs.rootfd, GUESTS UUID_A), 0);
 	OK(&h, event_prepare, "a", A_XML);
 	check_phase(&h, UUID_A, "prepared");
-	fake_host_close(&h);
 }
 
 /* Files that are no ledgers are nobody's business */
 static void test_strange_files(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	put_ledger(&h, "README", "hello");
 	put_ledger(&h, UUID_C ".new", "{ half of it");
 	OK(&h, event_prepare, "a", A_XML);
 	OK(&h, event_release, "a", A_XML);
 	CU_ASSERT_TRUE(fake_exists(&h.fk, GUESTS "README"));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, GUESTS UUID_C ".new"));
-	fake_host_close(&h);
 }
 
 /* ---- reconnect ---- */
 
 static void test_reconnect(void)
 {
-	struct fake_host h;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	qemu = start_qemu(&h, "a", 0, 100);
 	OK(&h, event_reconnect, "a", A_XML);
@@ -849,7 +784,6 @@ static void test_reconnect(void)
 	OK(&h, event_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT(run(&h, event_reconnect, "a", "<domain") < 0);
-	fake_host_close(&h);
 }
 
 /* ---- locks ---- */
@@ -858,9 +792,8 @@ static void test_reconnect(void)
 static void test_lock_deadline(void)
 {
 	struct state state = STATE_CLOSED;
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	fake_put(&h.fk, CONF, "[hook]\nlock_deadline = 200ms\n");
 	CU_ASSERT_EQUAL_FATAL(state_open(h.fk.kfs.rootfd, true, &state, &h.err), 0);
 	CU_ASSERT_EQUAL_FATAL(state_lock(&state, 0, &h.err), 0);
@@ -874,7 +807,6 @@ static void test_lock_deadline(void)
 	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
 	state_close(&state);
 	OK(&h, event_prepare, "a", A_XML);
-	fake_host_close(&h);
 }
 
 static CU_TestInfo tests[] = {

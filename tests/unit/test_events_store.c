@@ -59,6 +59,8 @@ static void open_host(struct fake_host *h)
 	mkdirat(h->fk.kfs.rootfd, "srv/ram", 0755);
 }
 
+#define HOST(name) UNIT_FIXTURE(struct fake_host, name, fake_host_close, open_host(&(name)))
+
 /* As libvirt and QEMU make it after prepare */
 static void put_memory(const struct fake_host *h, const char *directory)
 {
@@ -80,11 +82,10 @@ static int open_memory(const struct fake_host *h, const char *directory)
 
 static void test_life(void)
 {
-	struct fake_host h;
 	struct stat st;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	/* An earlier guest of that number and name */
 	put_memory(&h, "1-a");
 	CU_ASSERT_EQUAL(fchmodat(h.fk.kfs.rootfd, "srv/ram/libvirt", 0700, 0), 0);
@@ -107,15 +108,13 @@ static void test_life(void)
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, STATE "shared"));
-	fake_host_close(&h);
 }
 
 /* What lies there now was made after the first call: it is this guest's */
 static void test_second_call(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	put_memory(&h, "1-a");
 	OK(&h, event_prepare, "a", A_XML);
@@ -124,20 +123,17 @@ static void test_second_call(void)
 	OK(&h, event_prepare, "a", A_XML_AGAIN);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"id\": 5"));
-	fake_host_close(&h);
 }
 
 /* Neither started nor in anybody's memory */
 static void test_asks_for_nothing(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	fake_put(&h.fk, CONF, "[store]\npath = /srv/other\n");
 	fake_put(&h.fk, QEMU_CONF, "memory_backing_dir = nonsense\n");
 	OK(&h, event_prepare, "c", XML(3, "c", UUID_A, 64, ""));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, STATE));
-	fake_host_close(&h);
 }
 
 static void test_refusals(void)
@@ -163,10 +159,9 @@ static void test_refusals(void)
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct fake_host h;
 		int rc;
+		HOST(h);
 
-		open_host(&h);
 		fake_put(&h.fk, CONF, rows[i].conf);
 		fake_put(&h.fk, QEMU_CONF, rows[i].qemu_conf);
 		rc = run(&h, event_prepare, "a", rows[i].xml);
@@ -174,7 +169,6 @@ static void test_refusals(void)
 		says(&h, rows[i].words);
 		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 		CU_ASSERT_FALSE(fake_exists(&h.fk, "srv/ram/libvirt"));
-		fake_host_close(&h);
 	}
 }
 
@@ -197,10 +191,9 @@ static char *large_guest(const struct fake_host *h, int id, const char *name, co
 
 static void test_promises(void)
 {
-	struct fake_host h;
 	char *a, *b;
+	HOST(h);
 
-	open_host(&h);
 	a = large_guest(&h, 1, "a", UUID_A);
 	b = large_guest(&h, 2, "b", UUID_B);
 	OK(&h, event_prepare, "a", a);
@@ -214,15 +207,13 @@ static void test_promises(void)
 	OK(&h, event_prepare, "b", b);
 	free(a);
 	free(b);
-	fake_host_close(&h);
 }
 
 static void test_release_waits(void)
 {
-	struct fake_host h;
 	int fd;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	put_memory(&h, "1-a");
 	fd = open_memory(&h, "1-a");
@@ -238,15 +229,13 @@ static void test_release_waits(void)
 	OK(&h, event_release, "a", A_XML_AGAIN);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
-	fake_host_close(&h);
 }
 
 /* A file is no huge page: the guest's other half is given back if this one fails */
 static void test_mixed(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML_MIXED);
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"size_kib\": 45056"));
 	CU_ASSERT_EQUAL(fake_pool(&h.fk, 0, PAGE_2M).nr + fake_pool(&h.fk, 1, PAGE_2M).nr, 10);
@@ -264,14 +253,12 @@ static void test_mixed(void)
 	h.fk.write_error = EINVAL;
 	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML_MIXED), -EINVAL);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
-	fake_host_close(&h);
 }
 
 static void test_driver_died(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	put_memory(&h, "1-a");
 	fake_end(&h.fk, h.driver);
@@ -279,16 +266,14 @@ static void test_driver_died(void)
 	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
-	fake_host_close(&h);
 }
 
 /* Pools go with a boot, files stay */
 static void test_other_boot(void)
 {
-	struct fake_host h;
 	int fd;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	put_memory(&h, "1-a");
 	fake_put(&h.fk, BOOT_ID, "11111111-2222-3333-4444-555555555555\n");
@@ -302,27 +287,23 @@ static void test_other_boot(void)
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
 	CU_ASSERT_TRUE(has_ledger(&h, UUID_B));
-	fake_host_close(&h);
 }
 
 /* /run is empty after a reboot, and no ledger knows of what lies there */
 static void test_swept(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	put_memory(&h, "1-a");
 	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
-	fake_host_close(&h);
 }
 
 /* A store that is broken keeps no huge pages from being given back */
 static void test_broken_store(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML_MIXED);
 	fake_put(&h.fk, CONF, "[store]\nname = broken\npath = /srv/note/ram\n");
 	CU_ASSERT(run(&h, event_prepare, "b", B_XML) < 0);
@@ -334,17 +315,15 @@ static void test_broken_store(void)
 	UNIT_CHECK(daemon_reconcile(&h.fk.kfs, &h.err) == 0, "%s", h.err.text);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_EQUAL(fake_pool(&h.fk, 0, PAGE_2M).nr + fake_pool(&h.fk, 1, PAGE_2M).nr, 0);
-	fake_host_close(&h);
 }
 
 /* ---- reconnect ---- */
 
 static void test_reconnect(void)
 {
-	struct fake_host h;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	put_memory(&h, "1-a");
 	qemu = fake_qemu(&h.fk, "a");
@@ -354,17 +333,15 @@ static void test_reconnect(void)
 	fake_end(&h.fk, qemu);
 	OK(&h, event_release, "a", A_XML);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
-	fake_host_close(&h);
 }
 
 /* A guest that was started without us may still come to use all of its memory */
 static void test_adopted(void)
 {
-	struct fake_host h;
 	pid_t qemu;
 	char *a, *b;
+	HOST(h);
 
-	open_host(&h);
 	a = large_guest(&h, 1, "a", UUID_A);
 	b = large_guest(&h, 2, "b", UUID_B);
 	put_memory(&h, "1-a");
@@ -380,7 +357,6 @@ static void test_adopted(void)
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
 	free(a);
 	free(b);
-	fake_host_close(&h);
 }
 
 /* Its files are where memory_backing_dir led to when it was started, or on a store
@@ -392,16 +368,14 @@ static void test_adopted_without_files(void)
 		"memory_backing_dir = \"/srv/not/there\"\n",
 		"memory_backing_dir = ram\n",
 	};
-	struct fake_host h;
 	size_t i;
 
 	for (i = 0; i < sizeof(confs) / sizeof(confs[0]); i++) {
-		open_host(&h);
+		HOST(h);
 		fake_put(&h.fk, QEMU_CONF, confs[i]);
 		OK(&h, event_reconnect, "a", A_XML);
 		CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"phase\": \"running\""));
 		CU_ASSERT_FALSE(ledger_says(&h, UUID_A, "\"kind\""));
-		fake_host_close(&h);
 	}
 }
 
@@ -676,9 +650,8 @@ static void test_daemon_not_restarted(void)
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct fake_host h;
+		HOST(h);
 
-		open_host(&h);
 		put_note(&h, 4711, rows[i].read);
 		fake_put(&h.fk, QEMU_CONF, rows[i].says);
 		CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -EINVAL);
@@ -691,42 +664,36 @@ static void test_daemon_not_restarted(void)
 		/* The note is of an earlier daemon: this one was started since */
 		put_note(&h, 4710, rows[i].read);
 		OK(&h, event_prepare, "b", B_XML);
-		fake_host_close(&h);
 	}
 }
 
 /* Another line was changed */
 static void test_daemon_conf_touched(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	put_start(&h, -1000);
 	put_note(&h, 4711, "/srv/ram");
 	fake_put(&h.fk, QEMU_CONF, "user = \"x\"\nmemory_backing_dir = \"/srv/ram/\"\n");
 	OK(&h, event_prepare, "a", A_XML);
-	fake_host_close(&h);
 }
 
 /* The file is newer than the daemon, and what that has read is in no note: a guest is not
  * refused for it, and no note made of it */
 static void test_daemon_conf_unknown(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	put_start(&h, -1000);
 	OK(&h, event_prepare, "a", A_XML);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, NOTE));
-	fake_host_close(&h);
 }
 
 /* The file is older than the daemon: that has read what is in it now */
 static void test_daemon_conf_kept(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	put_start(&h, 1000);
 	OK(&h, event_prepare, "a", A_XML);
 	CU_ASSERT_TRUE(fake_exists(&h.fk, NOTE));
@@ -735,7 +702,6 @@ static void test_daemon_conf_kept(void)
 	says(&h, "but had memory_backing_dir = \"/srv/ram\" when");
 	/* A second look takes the new one for read as little */
 	CU_ASSERT_EQUAL(run(&h, event_prepare, "b", B_XML), -EINVAL);
-	fake_host_close(&h);
 }
 
 static void test_damaged_note(void)
@@ -744,12 +710,10 @@ static void test_damaged_note(void)
 	size_t i;
 
 	for (i = 0; i < sizeof(notes) / sizeof(notes[0]); i++) {
-		struct fake_host h;
+		HOST(h);
 
-		open_host(&h);
 		fake_put(&h.fk, NOTE, notes[i]);
 		OK(&h, event_prepare, "a", A_XML);
-		fake_host_close(&h);
 	}
 }
 

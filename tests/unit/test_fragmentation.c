@@ -15,10 +15,8 @@
 #include "memory/numa.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
-#define KIB_2M	    UINT64_C(2048)
-#define KIB_1G	    UINT64_C(1048576)
+#define KIB_2M UINT64_C(2048)
+#define KIB_1G UINT64_C(1048576)
 
 /* Zone Normal of 4 GiB at 4 GiB, where all other numbers are chosen */
 #define ZONE(node, name, free, min, start, spanned, managed, protection)                           \

@@ -8,10 +8,8 @@
 #include "kernel/kfs.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
-#define NO_CMA	    "MemTotal: 1000 kB\n"
-#define CMA	    NO_CMA "CmaTotal:       4194304 kB\nCmaFree:        1048576 kB\n"
+#define NO_CMA "MemTotal: 1000 kB\n"
+#define CMA    NO_CMA "CmaTotal:       4194304 kB\nCmaFree:        1048576 kB\n"
 
 static const struct row {
 	const char *meminfo;

@@ -6,8 +6,7 @@
 
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-#define GIB	    GIGANTIC_KIB
+#define GIB GIGANTIC_KIB
 
 static void test_ways(void)
 {

@@ -22,8 +22,6 @@
 #include "guest/guest_xml.h"
 #include "unit/unit.h"
 
-#define ROWS(table)  (sizeof(table) / sizeof((table)[0]))
-
 #define UUID	     "c7a5fdbd-cdaf-9455-926a-d65c16db1809"
 #define WHO	     "<name>g</name><uuid>" UUID "</uuid>"
 #define DOMAIN(body) "<domain>" WHO body "</domain>"

@@ -13,8 +13,6 @@
 #include "guest/guest.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 #define HEAD                                                                                       \
 	"<domain type=\"kvm\">\n  <name>g</name>\n  <uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809"    \
 	"</uuid>\n  <memory unit=\"KiB\">2097152</memory>\n"                                       \

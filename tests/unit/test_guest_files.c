@@ -16,8 +16,6 @@
 #include "kernel/kfs.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 #define MOUNTS                                                                                     \
 	"20 1 0:20 / / rw - ext4 /dev/sda rw\n"                                                    \
 	"21 20 0:21 / /dev rw - devtmpfs devtmpfs rw\n"                                            \

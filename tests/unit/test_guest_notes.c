@@ -12,8 +12,6 @@
 #include "policy/plan.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 #define GUEST(backing, more)                                                                       \
 	"<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>g</name>"           \
 	"<uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809</uuid><memory unit='GiB'>4</memory>"           \

@@ -3,8 +3,6 @@
 
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 static void test_find(void)
 {
 	struct pool_view small[2] = { { .pool = { .node = 0 } }, { .pool = { .node = 3 } } };

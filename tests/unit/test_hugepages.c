@@ -13,8 +13,6 @@
 #include "unit/fake_kernel.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 static const struct numa with_nodes = { .sysfs = true };
 static const struct numa without_nodes = { .sysfs = false };
 
@@ -37,10 +35,9 @@ static void test_captured(void)
 		cleanup_free uint64_t *sizes = NULL;
 		struct hugepages_pool pool;
 		struct err err = { "" };
-		struct fake_kernel fk;
 		uint64_t reserved = 77;
+		FAKE_KERNEL(fk, rows[i].host);
 
-		fake_open(&fk, rows[i].host);
 		if (UNIT_CHECK(hugepages_sizes(&fk.kfs, &sizes, &err) == 2, "%s: %s", rows[i].host,
 			       err.text))
 			CU_ASSERT(sizes[0] == PAGE_2M && sizes[1] == PAGE_1G);
@@ -55,7 +52,6 @@ static void test_captured(void)
 					   !pool.surplus && pool.node == rows[i].node &&
 					   pool.page_kib == rows[i].page_kib,
 				   "%s, node %u", rows[i].host, rows[i].node);
-		fake_close(&fk);
 	}
 }
 
@@ -104,9 +100,8 @@ static void test_write(void)
 {
 	struct hugepages_pool pool;
 	struct err err = { "" };
-	struct fake_kernel fk;
+	FAKE_KERNEL(fk, "two-nodes-6.12");
 
-	fake_open(&fk, "two-nodes-6.12");
 	fake_set_obtainable(&fk, 1, 60);
 	CU_ASSERT_EQUAL_FATAL(hugepages_read_pool(&fk.kfs, &with_nodes, 1, PAGE_2M, &pool, &err),
 			      0);
@@ -120,7 +115,6 @@ static void test_write(void)
 	fk.write_error = EINVAL;
 	CU_ASSERT_EQUAL(hugepages_write_pool(&fk.kfs, &with_nodes, &pool, 20, 500, &err), -EINVAL);
 	CU_ASSERT_EQUAL(pool.total, 10);
-	fake_close(&fk);
 }
 
 /* A search that only a signal ends.  The result is what was found so far */
@@ -135,10 +129,9 @@ static void test_limit(void)
 {
 	struct hugepages_pool pool;
 	struct err err = { "" };
-	struct fake_kernel fk;
 	uint64_t begin = clock_ms(), took;
+	FAKE_KERNEL(fk, "two-nodes-6.12");
 
-	fake_open(&fk, "two-nodes-6.12");
 	fk.before_write = search_for_ever;
 	CU_ASSERT_EQUAL_FATAL(hugepages_read_pool(&fk.kfs, &with_nodes, 0, PAGE_2M, &pool, &err),
 			      0);
@@ -147,7 +140,6 @@ static void test_limit(void)
 	took = clock_ms() - begin;
 	UNIT_CHECK(took >= 90 && took < 5000, "%llu ms", (unsigned long long)took);
 	CU_ASSERT_EQUAL(pool.total, 0);
-	fake_close(&fk);
 }
 
 static char written[KFS_PATH_SIZE];
@@ -164,9 +156,8 @@ static void test_without_nodes(void)
 {
 	struct hugepages_pool pool;
 	struct err err = { "" };
-	struct fake_kernel fk;
+	FAKE_KERNEL(fk, "one-node");
 
-	fake_open(&fk, "one-node");
 	fake_set_pool(&fk, 0, PAGE_2M, (struct fake_pool){ 9, 5, 1 });
 	CU_ASSERT_EQUAL_FATAL(hugepages_read_pool(&fk.kfs, &without_nodes, 0, PAGE_2M, &pool, &err),
 			      0);
@@ -174,7 +165,6 @@ static void test_without_nodes(void)
 	fk.kfs.write = note_path;
 	CU_ASSERT_EQUAL(hugepages_write_pool(&fk.kfs, &without_nodes, &pool, 9, 0, &err), 0);
 	UNIT_CHECK_STR(written, "sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "path");
-	fake_close(&fk);
 }
 
 static CU_TestInfo tests[] = {

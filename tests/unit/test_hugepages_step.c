@@ -21,8 +21,6 @@
 #include "unit/fake_kernel.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 /* The ledger of this room: the step as JSON */
 #define LEDGER "run/step.json"
 
@@ -161,6 +159,8 @@ static void close_bench(struct bench *b)
 	fake_close(&b->fk);
 }
 
+#define BENCH(name) UNIT_FIXTURE(struct bench, name, close_bench, open_bench(&(name)))
+
 /* One more node for the step, and what the plan wants of it */
 static struct step_share *want(struct bench *b, unsigned int node, uint64_t idle, uint64_t grow)
 {
@@ -214,9 +214,8 @@ static void admin_after_write(struct fake_kernel *fk)
 static void test_grow_and_give_back(void)
 {
 	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	want(&b, 1, 0, 700);
 	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
 	share_is(&b.room.shares[0], 700, 700);
@@ -226,15 +225,13 @@ static void test_grow_and_give_back(void)
 	share_is(&b.room.shares[0], 0, 0);
 	fake_pool_is(&b.fk, 1, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_EQUAL(fake_free_kib(&b.fk, 1), 3 * KIB_PER_GIB);
-	close_bench(&b);
 }
 
 static void test_idle_needs_no_write(void)
 {
 	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
 	want(&b, 0, 60, 0);
 	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
@@ -244,15 +241,13 @@ static void test_idle_needs_no_write(void)
 	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
 	CU_ASSERT_EQUAL(b.fk.writes, 0);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 100, 100, 0);
-	close_bench(&b);
 }
 
 static void test_idle_and_growth(void)
 {
 	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 80, 0 });
 	want(&b, 0, 80, 20);
 	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
@@ -261,7 +256,6 @@ static void test_idle_and_growth(void)
 	fake_pool_is(&b.fk, 0, PAGE_2M, 120, 100, 0);
 	UNIT_CHECK(undo(&b, UNDO_ROLLBACK, &err) == 0, "%s", err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 100, 80, 0);
-	close_bench(&b);
 }
 
 /* Between the plan and this step the lock was let go: a page that was idle then may
@@ -269,9 +263,8 @@ static void test_idle_and_growth(void)
 static void test_idle_taken_meanwhile(void)
 {
 	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
 	b.others.claimed[0] = 70;
 	want(&b, 0, 60, 0);
@@ -281,7 +274,6 @@ static void test_idle_taken_meanwhile(void)
 		b.room.shares[0].own == 30,
 		"70 of 100 idle pages are another guest's by now: 30 must be added, not %" PRIu64,
 		b.room.shares[0].own);
-	close_bench(&b);
 }
 
 /* What the kernel has reserved for others is not taken for idle either, nor are another
@@ -296,13 +288,12 @@ static void test_idle_limit(void)
 		{ 30, 40, 20, 25, 15 },
 	};
 	struct err err = { "" };
-	struct bench b;
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
 		struct step_share *share;
+		BENCH(b);
 
-		open_bench(&b);
 		fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
 		fake_set_reserved(&b.fk, PAGE_2M, rows[i].reserved);
 		b.others.claimed[0] = rows[i].claimed;
@@ -312,7 +303,6 @@ static void test_idle_limit(void)
 		UNIT_CHECK(apply(&b, &err) == 0, "%zu: %s", i, err.text);
 		UNIT_CHECK(share->own == rows[i].own, "%zu: own %" PRIu64, i, share->own);
 		CU_ASSERT_EQUAL(share->have, rows[i].idle + rows[i].by_hand);
-		close_bench(&b);
 	}
 }
 
@@ -358,9 +348,8 @@ static uint64_t asked_mib(const struct bench *b, unsigned int n)
 static void test_bites(void)
 {
 	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	b.fk.kfs.write = write_and_reclaim;
 	fake_put(&b.fk, RECLAIM, "");
 	fake_set_meminfo(&b.fk, 0, "MemFree", 64 * KIB_PER_MIB);
@@ -375,16 +364,14 @@ static void test_bites(void)
 	/* 600 came: 35 % of 736 MiB and 128 MiB */
 	CU_ASSERT_EQUAL(asked_mib(&b, 2), 385);
 	CU_ASSERT_EQUAL(asked_mib(&b, 3), 0);
-	close_bench(&b);
 }
 
 /* Fewer than asked on one node: the others serve the rest */
 static void test_fewer_than_asked(void)
 {
 	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	fake_set_obtainable(&b.fk, 0, 60);
 	want(&b, 0, 0, 100);
 	want(&b, 1, 0, 0);
@@ -395,7 +382,6 @@ static void test_fewer_than_asked(void)
 	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 0, 0, 0);
 	fake_pool_is(&b.fk, 1, PAGE_2M, 0, 0, 0);
-	close_bench(&b);
 }
 
 /* A node without processors serves when all others have given what they can, and not before:
@@ -403,10 +389,9 @@ static void test_fewer_than_asked(void)
 static void test_last_comes_last(void)
 {
 	struct err err = { "" };
-	struct bench b;
 	json_t *json;
+	BENCH(b);
 
-	open_bench(&b);
 	fake_set_obtainable(&b.fk, 0, 60);
 	want(&b, 0, 0, 100);
 	want(&b, 1, 0, 0)->last = true;
@@ -422,16 +407,14 @@ static void test_last_comes_last(void)
 		json_object_get(json_array_get(json_object_get(json, "shares"), 1), "last")));
 	json_decref(json);
 	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
-	close_bench(&b);
 }
 
 /* What the plan wanted elsewhere comes from another node with processors first */
 static void test_last_after_near(void)
 {
 	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	want(&b, 0, 0, 0)->last = true;
 	want(&b, 1, 0, 100);
 	fake_set_pool(&b.fk, 1, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
@@ -443,7 +426,6 @@ static void test_last_after_near(void)
 	share_is(&b.room.shares[0], 0, 0);
 	share_is(&b.room.shares[1], 100, 70);
 	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
-	close_bench(&b);
 }
 
 /* min_size= of libvirt's hugetlbfs reserves all of the pool, for those who map through it */
@@ -473,9 +455,8 @@ static void test_idle_of_the_mount(void)
 static void test_too_few(void)
 {
 	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 10, 10, 0 });
 	fake_set_obtainable(&b.fk, 0, 60);
 	b.ctx.deadline = clock_ms() + 300;
@@ -491,16 +472,14 @@ static void test_too_few(void)
 	UNIT_CHECK(undo(&b, UNDO_ROLLBACK, &err) == 0, "%s", err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 10, 10, 0);
 	fake_pool_is(&b.fk, 1, PAGE_2M, 0, 0, 0);
-	close_bench(&b);
 }
 
 /* Surplus pages are promoted first: they are ours to take back, but no gain */
 static void test_surplus_promoted(void)
 {
 	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 50, 0, 30 });
 	want(&b, 0, 0, 100);
 	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
@@ -511,7 +490,6 @@ static void test_surplus_promoted(void)
 	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
 	share_is(&b.room.shares[0], 0, 0);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 50, 0, 30);
-	close_bench(&b);
 }
 
 /* Idle pages of others would go in their place: then it waits until nothing is idle,
@@ -519,9 +497,8 @@ static void test_surplus_promoted(void)
 static void test_surplus_promoted_beside_idle(void)
 {
 	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 50, 0, 30 });
 	want(&b, 0, 0, 100);
 	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
@@ -533,22 +510,19 @@ static void test_surplus_promoted_beside_idle(void)
 	fake_unuse(&b.fk, 0, PAGE_2M, 50);
 	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 20, 20, 0);
-	close_bench(&b);
 }
 
 /* More surplus than one chunk asks for: no page comes of the first writes */
 static void test_much_surplus(void)
 {
 	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 700, 0, 700 });
 	want(&b, 0, 0, 100);
 	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
 	share_is(&b.room.shares[0], 100, 800);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 800, 100, 0);
-	close_bench(&b);
 }
 
 /* Before 6.7 a write for one node brings as many more as others have surplus, and
@@ -556,9 +530,8 @@ static void test_much_surplus(void)
 static void test_old_kernel(void)
 {
 	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	b.fk.adds_surplus = true;
 	fake_put(&b.fk, "proc/sys/kernel/osrelease", "6.1.0\n");
 	fake_set_pool(&b.fk, 1, PAGE_2M, (struct fake_pool){ 40, 0, 40 });
@@ -575,7 +548,6 @@ static void test_old_kernel(void)
 	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 0, 0, 0);
 	fake_pool_is(&b.fk, 1, PAGE_2M, 0, 0, 0);
-	close_bench(&b);
 }
 
 /* From 6.7 on no kernel adds the others' surplus, so as many pages more are another
@@ -594,11 +566,10 @@ static void test_old_kernel_boundary(void)
 	};
 	struct step_share *share;
 	struct err err = { "" };
-	struct bench b;
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
-		open_bench(&b);
+		BENCH(b);
 		b.fk.adds_surplus = rows[i].adds;
 		b.fk.after_write = admin_after_write;
 		fake_put(&b.fk, "proc/sys/kernel/osrelease", rows[i].release);
@@ -610,7 +581,6 @@ static void test_old_kernel_boundary(void)
 				(int64_t)rows[i].own);
 		UNIT_CHECK(share->own == rows[i].own, "%s: own %" PRIu64, rows[i].release,
 			   share->own);
-		close_bench(&b);
 	}
 }
 
@@ -618,9 +588,8 @@ static void test_old_kernel_boundary(void)
 static void test_old_kernel_fixed(void)
 {
 	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	fake_put(&b.fk, "proc/sys/kernel/osrelease", "5.14.0-427.el9\n");
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 60, 60, 0 });
 	fake_set_pool(&b.fk, 1, PAGE_2M, (struct fake_pool){ 40, 0, 40 });
@@ -629,7 +598,6 @@ static void test_old_kernel_fixed(void)
 	share_is(&b.room.shares[0], 100, 100);
 	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 60, 60, 0);
-	close_bench(&b);
 }
 
 /* An old kernel whose surplus elsewhere is as large as what goes back: without a
@@ -638,11 +606,10 @@ static void test_old_kernel_large_surplus(void)
 {
 	static const uint64_t surplus[] = { 1, 99, 100, 101, 1000 };
 	struct err err = { "" };
-	struct bench b;
 	size_t i;
 
 	for (i = 0; i < ROWS(surplus); i++) {
-		open_bench(&b);
+		BENCH(b);
 		b.fk.adds_surplus = true;
 		fake_put(&b.fk, "proc/sys/kernel/osrelease", "5.10.0-30-amd64\n");
 		fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 1100, 1100, 0 });
@@ -653,7 +620,6 @@ static void test_old_kernel_large_surplus(void)
 			   err.text);
 		fake_pool_is(&b.fk, 0, PAGE_2M, 1100, 1100, 0);
 		fake_pool_is(&b.fk, 1, PAGE_2M, surplus[i], 0, surplus[i]);
-		close_bench(&b);
 	}
 }
 
@@ -662,9 +628,8 @@ static void test_old_kernel_large_surplus(void)
 static void test_surplus_keeps_idle(void)
 {
 	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	fake_set_pool(&b.fk, 1, PAGE_2M, (struct fake_pool){ 40, 0, 40 });
 	want(&b, 0, 0, 100);
 	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
@@ -676,7 +641,6 @@ static void test_surplus_keeps_idle(void)
 	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
 	share_is(&b.room.shares[0], 0, 0);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 0, 0, 0);
-	close_bench(&b);
 }
 
 static void test_keep(void)
@@ -706,9 +670,8 @@ static void test_keep(void)
 static void test_in_use(void)
 {
 	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	want(&b, 0, 0, 100);
 	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
 	fake_use(&b.fk, 0, PAGE_2M, 30);
@@ -720,16 +683,14 @@ static void test_in_use(void)
 	fake_unuse(&b.fk, 0, PAGE_2M, 30);
 	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 0, 0, 0);
-	close_bench(&b);
 }
 
 /* Idle is not enough: what is reserved or another guest's is left */
 static void test_others_idle(void)
 {
 	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 50, 50, 0 });
 	want(&b, 0, 0, 100);
 	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
@@ -742,7 +703,6 @@ static void test_others_idle(void)
 	fake_set_reserved(&b.fk, PAGE_2M, 0);
 	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 50, 50, 0);
-	close_bench(&b);
 }
 
 /* ---- other writers ---- */
@@ -772,11 +732,10 @@ static void test_writer_while_growing(void)
 		uint64_t left;
 	} rows[] = { { admin_adds_50, 150 }, { admin_takes_50, 50 } };
 	struct err err = { "" };
-	struct bench b;
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
-		open_bench(&b);
+		BENCH(b);
 		fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
 		want(&b, 0, 0, 80);
 		b.on_save = rows[i].writer;
@@ -786,34 +745,30 @@ static void test_writer_while_growing(void)
 			   b.room.shares[0].own);
 		UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%zu: %s", i, err.text);
 		fake_pool_is(&b.fk, 0, PAGE_2M, rows[i].left, rows[i].left, 0);
-		close_bench(&b);
 	}
 }
 
 static void test_writer_while_giving_back(void)
 {
 	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
 	want(&b, 0, 0, 80);
 	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
 	b.on_save = admin_adds_50;
 	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 150, 150, 0);
-	close_bench(&b);
 }
 
 static void test_added_before_the_reading(void)
 {
 	static const int64_t pages[] = { 1, 50, 500 };
 	struct err err = { "" };
-	struct bench b;
 	size_t i;
 
 	for (i = 0; i < ROWS(pages); i++) {
-		open_bench(&b);
+		BENCH(b);
 		b.fk.after_write = admin_after_write;
 		fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
 		want(&b, 0, 0, 80);
@@ -826,7 +781,6 @@ static void test_added_before_the_reading(void)
 		share_is(&b.room.shares[0], 0, 0);
 		fake_pool_is(&b.fk, 0, PAGE_2M, 100 + 2 * (uint64_t)pages[i],
 			     100 + 2 * (uint64_t)pages[i], 0);
-		close_bench(&b);
 	}
 }
 
@@ -834,9 +788,8 @@ static void test_added_before_the_reading(void)
 static void test_taken_before_the_reading(void)
 {
 	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	b.fk.after_write = admin_after_write;
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
 	want(&b, 0, 0, 80);
@@ -847,7 +800,6 @@ static void test_taken_before_the_reading(void)
 	CU_ASSERT_EQUAL(pool_shrink(&b.ctx, &b.step.hugepages, &b.room.shares[0], 30, &err), 30);
 	share_is(&b.room.shares[0], 80, 50);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 130, 130, 0);
-	close_bench(&b);
 }
 
 static void admin_adds_1(struct bench *b)
@@ -860,9 +812,8 @@ static void test_writer_that_never_stops(void)
 {
 	struct err err = { "" };
 	struct fake_pool pool;
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	want(&b, 0, 0, 80);
 	b.on_save = admin_adds_1;
 	CU_ASSERT_EQUAL(apply(&b, &err), -EBUSY);
@@ -872,7 +823,6 @@ static void test_writer_that_never_stops(void)
 	pool = fake_pool(&b.fk, 0, PAGE_2M);
 	UNIT_CHECK(undo(&b, UNDO_ROLLBACK, &err) == 0, "%s", err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, pool.nr, pool.free, 0);
-	close_bench(&b);
 }
 
 /* The administrator makes the pool smaller while the guest runs */
@@ -888,18 +838,16 @@ static void test_loss_is_ours(void)
 		{ 250, 170 }, /* more: all of ours go back */
 	};
 	struct err err = { "" };
-	struct bench b;
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
-		open_bench(&b);
+		BENCH(b);
 		fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
 		want(&b, 0, 0, 80);
 		UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
 		set_pool_by_hand(&b, 0, rows[i].set_to);
 		UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%zu: %s", i, err.text);
 		fake_pool_is(&b.fk, 0, PAGE_2M, rows[i].left, rows[i].left, 0);
-		close_bench(&b);
 	}
 }
 
@@ -908,9 +856,8 @@ static void test_loss_is_ours(void)
 static void test_write_refused(void)
 {
 	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	b.fk.write_error = EINVAL;
 	want(&b, 0, 0, 80);
 	CU_ASSERT_EQUAL(apply(&b, &err), -EINVAL);
@@ -920,7 +867,6 @@ static void test_write_refused(void)
 		   "%s", err.text);
 	share_is(&b.room.shares[0], 0, 0);
 	CU_ASSERT_EQUAL(undo(&b, UNDO_ROLLBACK, &err), 0);
-	close_bench(&b);
 }
 
 /* On one node the kernel refuses, on the other pages are in use: the refusal is told, in
@@ -928,11 +874,10 @@ static void test_write_refused(void)
 static void test_gravest_error(void)
 {
 	struct err err = { "" };
-	struct bench b;
 	int used;
 
 	for (used = 0; used < 2; used++) {
-		open_bench(&b);
+		BENCH(b);
 		want(&b, 0, 0, 80);
 		want(&b, 1, 0, 80);
 		UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
@@ -941,7 +886,6 @@ static void test_gravest_error(void)
 		CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &err), -EIO);
 		UNIT_CHECK(strstr(err.text, "Input/output error"), "%s", err.text);
 		UNIT_CHECK(!strstr(err.text, "later"), "%s", err.text);
-		close_bench(&b);
 	}
 }
 
@@ -1007,9 +951,8 @@ static void test_pool_gone(void)
 static void test_deadline(void)
 {
 	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	want(&b, 0, 0, 80);
 	b.step.hugepages.compact = b.step.hugepages.reclaim = true;
 	b.ctx.deadline = clock_ms();
@@ -1023,7 +966,6 @@ static void test_deadline(void)
 	CU_ASSERT_EQUAL(apply(&b, &err), -ENOSPC);
 	UNIT_CHECK(strstr(err.text, "trying further brought no more"), "%s", err.text);
 	UNIT_CHECK(!strstr(err.text, "deadline"), "%s", err.text);
-	close_bench(&b);
 }
 
 /* ---- killed ---- */
@@ -1113,6 +1055,9 @@ static void open_killed(struct bench *b, const struct killed *row)
 		want(b, 1, 0, row->grow[1]);
 }
 
+#define KILLED(name, ...)                                                                          \
+	UNIT_FIXTURE(struct bench, name, close_bench, open_killed(&(name), __VA_ARGS__))
+
 /* Return: false when @die_at was not reached */
 static bool run_and_die(struct bench *b, const struct killed *row, unsigned int die_at)
 {
@@ -1141,7 +1086,6 @@ static bool run_and_die(struct bench *b, const struct killed *row, unsigned int 
 static void test_killed(void)
 {
 	char what[128];
-	struct bench b;
 	size_t i;
 
 	for (i = 0; i < ROWS(killed_rows); i++) {
@@ -1151,7 +1095,7 @@ static void test_killed(void)
 		int node;
 
 		while (died) {
-			open_killed(&b, row);
+			KILLED(b, row);
 			died = run_and_die(&b, row, ++at);
 			snprintf(what, sizeof(what), "%s, killed at event %u", row->name, at);
 			settle(&b, what);
@@ -1160,7 +1104,6 @@ static void test_killed(void)
 							row->pools[node].free,
 							row->pools[node].surplus),
 					   "%s", what);
-			close_bench(&b);
 		}
 		UNIT_CHECK(at > 6, "%s: only %u events", row->name, at);
 	}
@@ -1192,10 +1135,9 @@ static void test_confirm(void)
 		{ SHRINK, 20, 50, 0, 0 }, /* and somebody took 30 more */
 		{ SHRINK, 20, 60, 10, 0 },  { SHRINK, 120, 50, 50, 0 },
 	};
-	struct bench b;
 	size_t i;
+	BENCH(b);
 
-	open_bench(&b);
 	want(&b, 0, 0, 50);
 	for (i = 0; i < ROWS(rows); i++) {
 		struct step_share *share = &b.room.shares[0];
@@ -1210,7 +1152,6 @@ static void test_confirm(void)
 		UNIT_CHECK(!share->chunk.grow && !share->chunk.shrink, "%zu", i);
 		UNIT_CHECK(!pool_confirm(&b.fk.kfs, &b.host, &b.step.hugepages, share), "%zu", i);
 	}
-	close_bench(&b);
 }
 
 /* ---- two guests ---- */
@@ -1265,9 +1206,8 @@ static void test_two_guests(void)
 static void test_describe(void)
 {
 	char text[256], small[24];
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	want(&b, 0, 12, 500);
 	want(&b, 1, 0, 0);
 	hugepages_step_ops.describe(&b.step, text, sizeof(text));
@@ -1277,7 +1217,6 @@ static void test_describe(void)
 	UNIT_CHECK(strstr(text, "; kept after release"), "%s", text);
 	hugepages_step_ops.describe(&b.step, small, sizeof(small));
 	CU_ASSERT_EQUAL(strlen(small), sizeof(small) - 1);
-	close_bench(&b);
 }
 
 static CU_TestInfo tests[] = {

@@ -15,10 +15,8 @@
 #include "unit/own_disk.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
-#define K2M	    UINT64_C(2048)
-#define K1G	    UINT64_C(1048576)
+#define K2M UINT64_C(2048)
+#define K1G UINT64_C(1048576)
 
 static void test_captured(void)
 {

@@ -27,6 +27,8 @@ static void open_kept(struct fake_host *h)
 	CU_ASSERT_FALSE(has_ledger(h, UUID_A));
 }
 
+#define KEPT(name) UNIT_FIXTURE(struct fake_host, name, fake_host_close, open_kept(&(name)))
+
 /* Return: pages freed, of @pages; checks what is kept then */
 static uint64_t free_pages(struct fake_host *h, uint64_t page_kib, uint64_t pages, uint64_t left)
 {
@@ -53,9 +55,8 @@ static uint64_t free_pages(struct fake_host *h, uint64_t page_kib, uint64_t page
 
 static void test_free(void)
 {
-	struct fake_host h;
+	KEPT(h);
 
-	open_kept(&h);
 	CU_ASSERT_EQUAL(free_pages(&h, PAGE_1G, UINT64_MAX, 0), 0);
 	CU_ASSERT_EQUAL(free_pages(&h, 0, 30, 50), 30);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 70, 70, 0);
@@ -63,15 +64,13 @@ static void test_free(void)
 	fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0);
 	CU_ASSERT_EQUAL(free_pages(&h, 0, UINT64_MAX, 0), 0);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0);
-	fake_host_close(&h);
 }
 
 /* A guest was lent some of them: these stay, and are kept again when it is gone */
 static void test_lent(void)
 {
-	struct fake_host h;
+	KEPT(h);
 
-	open_kept(&h);
 	OK(&h, event_prepare, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	CU_ASSERT_EQUAL(free_pages(&h, 0, UINT64_MAX, 30), 50);
@@ -79,34 +78,29 @@ static void test_lent(void)
 	OK(&h, event_release, "b", B_XML);
 	CU_ASSERT_EQUAL(free_pages(&h, 0, UINT64_MAX, 0), 30);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0);
-	fake_host_close(&h);
 }
 
 /* Pages in use stay, whosever they are, and the kernel's refusal loses none */
 static void test_cant(void)
 {
-	struct fake_host h;
+	KEPT(h);
 
-	open_kept(&h);
 	fake_use(&h.fk, 0, PAGE_2M, 90);
 	CU_ASSERT_EQUAL(free_pages(&h, 0, UINT64_MAX, 70), 10);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 90, 0, 0);
 	fake_unuse(&h.fk, 0, PAGE_2M, 90);
 	CU_ASSERT_EQUAL(free_pages(&h, 0, UINT64_MAX, 0), 70);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0);
-	fake_host_close(&h);
 }
 
 /* An administrator made the pool smaller since: it may have been these, so it was */
 static void test_smaller(void)
 {
-	struct fake_host h;
+	KEPT(h);
 
-	open_kept(&h);
 	fake_write_pool(&h.fk, 0, PAGE_2M, 70);
 	CU_ASSERT_EQUAL(free_pages(&h, 0, UINT64_MAX, 0), 50);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0);
-	fake_host_close(&h);
 }
 
 /* After a reboot, and from a file that is damaged, nothing is known to be kept */

@@ -11,8 +11,6 @@
 #include "base/err.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 static struct kfs open_root(const char *root)
 {
 	struct kfs kfs;
@@ -61,7 +59,7 @@ static void test_read(void)
 		{ "far more than sixteen bytes", 16, -EFBIG, NULL },
 	};
 	const char *root = unit_tmpdir();
-	struct kfs kfs = open_root(root);
+	UNIT_CLEANUP(kfs_close) struct kfs kfs = open_root(root);
 	struct err err = { "" };
 	char buf[64];
 	bool there = false;
@@ -87,7 +85,6 @@ static void test_read(void)
 	CU_ASSERT_TRUE(there);
 	CU_ASSERT_EQUAL(kfs_look(&kfs, "sys/x/y", &there, &err), 0);
 	CU_ASSERT_FALSE(there);
-	kfs_close(&kfs);
 }
 
 static void test_u64(void)
@@ -106,7 +103,7 @@ static void test_u64(void)
 		{ "12 kB\n", -EINVAL, 0 },
 	};
 	const char *root = unit_tmpdir();
-	struct kfs kfs = open_root(root);
+	UNIT_CLEANUP(kfs_close) struct kfs kfs = open_root(root);
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
@@ -116,7 +113,6 @@ static void test_u64(void)
 		UNIT_CHECK(kfs_read_u64(&kfs, "n", &value, NULL) == rows[i].rc, "%zu", i);
 		UNIT_CHECK(value == (rows[i].rc ? 77 : rows[i].value), "%zu", i);
 	}
-	kfs_close(&kfs);
 }
 
 static int refuse(const struct kfs *kfs, const char *path, const char *text)
@@ -130,7 +126,7 @@ static int refuse(const struct kfs *kfs, const char *path, const char *text)
 static void test_write(void)
 {
 	const char *root = unit_tmpdir();
-	struct kfs kfs = open_root(root);
+	UNIT_CLEANUP(kfs_close) struct kfs kfs = open_root(root);
 	struct err err = { "" };
 	char buf[64];
 	int calls = 0;
@@ -147,7 +143,6 @@ static void test_write(void)
 	CU_ASSERT_EQUAL(kfs_write_u64(&kfs, "sys/n", 7, &err), -EINVAL);
 	UNIT_CHECK_STR(err.text, "cannot write '7' to /sys/n: Invalid argument", "sentence");
 	CU_ASSERT_EQUAL(calls, 1);
-	kfs_close(&kfs);
 }
 
 static void test_list(void)
@@ -160,7 +155,7 @@ static void test_list(void)
 		"hugepages-7kBx/x",   "hugepages-99999999999999999999999kB/x",
 	};
 	const char *root = unit_tmpdir();
-	struct kfs kfs = open_root(root);
+	UNIT_CLEANUP(kfs_close) struct kfs kfs = open_root(root);
 	cleanup_free uint64_t *list = NULL;
 	struct err err = { "" };
 	char path[128];
@@ -182,13 +177,12 @@ static void test_list(void)
 	for (i = 0; i < 100; i++)
 		UNIT_CHECK(list[i] == i, "%zu", i);
 	CU_ASSERT_EQUAL(kfs_list_numbers(&kfs, "none", "", "", &list, &err), -ENOENT);
-	kfs_close(&kfs);
 }
 
 static void test_stream(void)
 {
 	const char *root = unit_tmpdir();
-	struct kfs kfs = open_root(root);
+	UNIT_CLEANUP(kfs_close) struct kfs kfs = open_root(root);
 	char line[64];
 	FILE *f;
 
@@ -202,7 +196,6 @@ static void test_stream(void)
 	errno = 0;
 	CU_ASSERT_PTR_NULL(kfs_stream(&kfs, "none"));
 	CU_ASSERT_EQUAL(errno, ENOENT);
-	kfs_close(&kfs);
 }
 
 static CU_TestInfo tests[] = {

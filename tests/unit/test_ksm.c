@@ -13,6 +13,8 @@ static void open_host(struct kfs *kfs, const char *dir)
 	CU_ASSERT_EQUAL_FATAL(kfs_open(kfs, dir, NULL), 0);
 }
 
+#define HOST(name, ...) UNIT_FIXTURE(struct kfs, name, kfs_close, open_host(&(name), __VA_ARGS__))
+
 static void test_host(void)
 {
 	static const struct {
@@ -37,7 +39,6 @@ static void test_host(void)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const char *dir = unit_tmpdir();
 		struct ksm ksm = { .run = 77 };
-		struct kfs kfs;
 		int rc;
 
 		if (rows[i].run)
@@ -46,11 +47,10 @@ static void test_host(void)
 			unit_write(dir, KSM "general_profit", rows[i].profit);
 		if (rows[i].sharing)
 			unit_write(dir, KSM "pages_sharing", rows[i].sharing);
-		open_host(&kfs, dir);
+		HOST(kfs, dir);
 		rc = ksm_read(&kfs, &ksm, NULL);
 		UNIT_CHECK(rc == rows[i].rc, "row %zu gave %d", i, rc);
 		UNIT_CHECK(rc ? ksm.run == 77 : ksm.saved_kib == rows[i].saved_kib, "row %zu", i);
-		kfs_close(&kfs);
 	}
 }
 
@@ -58,14 +58,13 @@ static void test_process(void)
 {
 	const char *dir = unit_tmpdir();
 	int64_t saved = 77;
-	struct kfs kfs;
 
 	unit_write(dir, "proc/1/ksm_stat",
 		   "ksm_rmap_items 5\nksm_merging_pages 2\nksm_process_profit 8192\n");
 	unit_write(dir, "proc/2/ksm_stat", "ksm_rmap_items 5\nksm_process_profit -4096\n");
 	unit_write(dir, "proc/3/ksm_stat", "ksm_rmap_items 5\n");
 	unit_write(dir, "proc/3/ksm_merging_pages", "3\n");
-	open_host(&kfs, dir);
+	HOST(kfs, dir);
 	CU_ASSERT_EQUAL(ksm_process_saved(&kfs, 1, &saved), 0);
 	CU_ASSERT_EQUAL(saved, 8);
 	CU_ASSERT_EQUAL(ksm_process_saved(&kfs, 2, &saved), 0);
@@ -74,16 +73,14 @@ static void test_process(void)
 	CU_ASSERT_EQUAL(saved, 12);
 	CU_ASSERT_EQUAL(ksm_process_saved(&kfs, 4, &saved), -ENOENT);
 	CU_ASSERT_EQUAL(saved, 12);
-	kfs_close(&kfs);
 }
 
 static void test_merged(void)
 {
 	const char *dir = unit_tmpdir();
 	struct ksm_merged merged = { .shared = 77 };
-	struct kfs kfs;
+	HOST(kfs, dir);
 
-	open_host(&kfs, dir);
 	CU_ASSERT_EQUAL(ksm_read_merged(&kfs, &merged, NULL), -ENOENT);
 	CU_ASSERT_EQUAL(merged.shared, 77);
 	unit_write(dir, KSM "pages_shared", "3\n");
@@ -95,7 +92,6 @@ static void test_merged(void)
 	unit_write(dir, KSM "ksm_zero_pages", "512\n");
 	CU_ASSERT_EQUAL(ksm_read_merged(&kfs, &merged, NULL), 0);
 	CU_ASSERT_EQUAL(merged.apart_kib, 3072);
-	kfs_close(&kfs);
 }
 
 static void test_advisor(void)
@@ -114,14 +110,12 @@ static void test_advisor(void)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const char *dir = unit_tmpdir();
 		bool advising = true;
-		struct kfs kfs;
 
 		if (rows[i].mode)
 			unit_write(dir, KSM "advisor_mode", rows[i].mode);
-		open_host(&kfs, dir);
+		HOST(kfs, dir);
 		UNIT_CHECK(ksm_has_advisor(&kfs, &advising) == rows[i].has, "row %zu", i);
 		UNIT_CHECK(advising == rows[i].advising, "row %zu", i);
-		kfs_close(&kfs);
 	}
 }
 
@@ -143,21 +137,19 @@ static void test_rouse(void)
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const char *dir = unit_tmpdir();
-		struct kfs kfs;
 		int rc;
 
 		if (rows[i].passes)
 			unit_write(dir, KSM "full_scans", rows[i].passes);
 		unit_write(dir, KSM "pages_to_scan", rows[i].pages);
 		unit_write(dir, KSM "advisor_min_pages_to_scan", rows[i].least);
-		open_host(&kfs, dir);
+		HOST(kfs, dir);
 		UNIT_CHECK(ksm_passes(&kfs) ==
 				   (rows[i].passes ? (uint64_t)(*rows[i].passes - '0') : 0),
 			   "row %zu", i);
 		rc = ksm_rouse_advisor(&kfs, 7);
 		/* the real kernel's answer to MADV_MERGEABLE */
 		UNIT_CHECK(rc == rows[i].rc || rc == -EINVAL, "row %zu gave %d", i, rc);
-		kfs_close(&kfs);
 	}
 }
 

@@ -22,10 +22,8 @@
 #include "unit/fake_host.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
-#define OLD	    "two-nodes-6.1"
-#define NEW	    "two-nodes-6.12"
+#define OLD "two-nodes-6.1"
+#define NEW "two-nodes-6.12"
 
 #define GUEST(id, name, uuid, rest)                                                                \
 	XML(id, name, uuid, 512, "<memoryBacking>" rest "</memoryBacking>")
@@ -57,6 +55,9 @@ static void open_host(struct fake_host *h, const char *host)
 		fake_set_meminfo(&h->fk, node, "SReclaimable", 0);
 	}
 }
+
+#define HOST(name, ...)                                                                            \
+	UNIT_FIXTURE(struct fake_host, name, fake_host_close, open_host(&(name), __VA_ARGS__))
 
 static void reconcile(struct fake_host *h)
 {
@@ -185,13 +186,12 @@ static void test_life(void)
 		{ OLD, "", "run=1 pages_to_scan=64 sleep_millisecs=40" },
 		{ OLD, "[ksm]\nprofile = balanced\n", "run=1 pages_to_scan=5000" },
 	};
-	struct fake_host h;
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
 		char *before;
+		HOST(h, rows[i].host);
 
-		open_host(&h, rows[i].host);
 		before = snapshot(&h);
 		put_conf(&h, rows[i].conf);
 		OK(&h, event_prepare, "a", A_XML);
@@ -206,7 +206,6 @@ static void test_life(void)
 		OK(&h, event_release, "b", B_XML);
 		check_as_before(&h, before, rows[i].conf);
 		UNIT_CHECK(count_files(&h, "guests") == 0, "row %zu", i);
-		fake_host_close(&h);
 	}
 }
 
@@ -214,12 +213,11 @@ static void test_life(void)
 static void test_costs_nothing(void)
 {
 	static const char *const guests[] = { "<nosharepages/>", "<source type='memfd'/>" };
-	struct fake_host h;
 	char xml[512];
 	size_t i;
 
 	for (i = 0; i < ROWS(guests); i++) {
-		open_host(&h, NEW);
+		HOST(h, NEW);
 		snprintf(xml, sizeof(xml), GUEST(1, "a", UUID_A, "%s"), guests[i]);
 		OK(&h, event_prepare, "a", xml);
 		OK(&h, event_release, "a", xml);
@@ -228,31 +226,27 @@ static void test_costs_nothing(void)
 		fake_remove(&h.fk, FAKE_KSM "run");
 		OK(&h, event_prepare, "a", A_XML);
 		CU_ASSERT_FALSE(fake_exists(&h.fk, "run/libvirt-membacking"));
-		fake_host_close(&h);
 	}
 }
 
 static void test_always(void)
 {
 	static const char xml[] = GUEST(1, "a", UUID_A, "<nosharepages/>");
-	struct fake_host h;
+	HOST(h, NEW);
 
-	open_host(&h, NEW);
 	put_conf(&h, "[ksm]\nenable = always\n");
 	OK(&h, event_prepare, "a", xml);
 	is(&h, "run=1 advisor_mode=scan-time");
 	OK(&h, event_release, "a", xml);
 	is(&h, "run=0 advisor_mode=none pages_to_scan=100");
-	fake_host_close(&h);
 }
 
 /* Not one write: whoever switched it on chose the rates too */
 static void test_runs_already(void)
 {
 	char *before, ledger[4096];
-	struct fake_host h;
+	HOST(h, NEW);
 
-	open_host(&h, NEW);
 	put_conf(&h, "[ksm]\nprofile = aggressive\non_last_guest = unmerge\n");
 	put(&h, "run", "1\n");
 	before = snapshot(&h);
@@ -262,15 +256,13 @@ static void test_runs_already(void)
 	OK(&h, event_release, "a", A_XML);
 	CU_ASSERT_EQUAL(h.fk.setting_writes, 0);
 	check_as_before(&h, before, "it ran already");
-	fake_host_close(&h);
 }
 
 static void test_profile_changes(void)
 {
 	char *before;
-	struct fake_host h;
+	HOST(h, NEW);
 
-	open_host(&h, NEW);
 	put(&h, "pages_to_scan", "333\n");
 	before = snapshot(&h);
 	OK(&h, event_prepare, "a", A_XML);
@@ -285,7 +277,6 @@ static void test_profile_changes(void)
 	OK(&h, event_release, "b", B_XML);
 	OK(&h, event_release, "a", A_XML);
 	check_as_before(&h, before, "from profile to profile");
-	fake_host_close(&h);
 }
 
 /* ---- somebody else ---- */
@@ -306,11 +297,10 @@ static void test_others(void)
 		{ "[thp]\nmanage = yes\nenabled = always\n", "../transparent_hugepage/enabled",
 		  "always madvise [never]\n", "run=0 enabled=never" },
 	};
-	struct fake_host h;
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
-		open_host(&h, NEW);
+		HOST(h, NEW);
 		put_conf(&h, rows[i].conf);
 		OK(&h, event_prepare, "a", A_XML);
 		put(&h, rows[i].file, rows[i].text);
@@ -320,7 +310,6 @@ static void test_others(void)
 		OK(&h, event_release, "a", A_XML);
 		UNIT_CHECK(is(&h, rows[i].left), "row %zu", i);
 		UNIT_CHECK(count_files(&h, "shared") == 0, "row %zu", i);
-		fake_host_close(&h);
 	}
 }
 
@@ -328,20 +317,18 @@ static void test_others(void)
 static void test_refused_writes(void)
 {
 	static const int errors[] = { EACCES, EROFS, EINVAL, EBUSY };
-	struct fake_host h;
 	size_t i;
 
 	for (i = 0; i < ROWS(errors); i++) {
 		char *before;
+		HOST(h, NEW);
 
-		open_host(&h, NEW);
 		before = snapshot(&h);
 		put_conf(&h, "[thp]\nmanage = yes\nenabled = always\n");
 		h.fk.setting_error = errors[i];
 		OK(&h, event_prepare, "a", A_XML);
 		OK(&h, event_release, "a", A_XML);
 		check_as_before(&h, before, strerror(errors[i]));
-		fake_host_close(&h);
 	}
 }
 
@@ -350,9 +337,8 @@ static void test_refused_writes(void)
 static void test_no_record(void)
 {
 	char *before, path[256];
-	struct fake_host h;
+	HOST(h, NEW);
 
-	open_host(&h, NEW);
 	put(&h, "pages_to_scan", "123\n");
 	before = snapshot(&h);
 	OK(&h, event_prepare, "a", A_XML);
@@ -364,23 +350,20 @@ static void test_no_record(void)
 	OK(&h, event_release, "a", A_XML);
 	rmdir(path);
 	check_as_before(&h, before, "a record that can't be written");
-	fake_host_close(&h);
 }
 
 /* Huge pages of another guest hold the lock: a guest that can do without KSM starts */
 static void test_lock_is_held(void)
 {
 	struct state state = STATE_CLOSED;
-	struct fake_host h;
+	HOST(h, NEW);
 
-	open_host(&h, NEW);
 	put_conf(&h, "[hook]\nlock_deadline = 200ms\n");
 	CU_ASSERT_EQUAL_FATAL(state_open(h.fk.kfs.rootfd, true, &state, &h.err), 0);
 	CU_ASSERT_EQUAL_FATAL(state_lock(&state, 0, &h.err), 0);
 	OK(&h, event_prepare, "a", A_XML);
 	is(&h, "run=0");
 	state_close(&state);
-	fake_host_close(&h);
 }
 
 /* ---- the end ---- */
@@ -397,9 +380,8 @@ static void merge(struct fake_host *h, unsigned int mib)
 static void test_unmerge(void)
 {
 	char *before;
-	struct fake_host h;
+	HOST(h, NEW);
 
-	open_host(&h, NEW);
 	before = snapshot(&h);
 	put_conf(&h, "[ksm]\non_last_guest = unmerge\n");
 	OK(&h, event_prepare, "a", A_XML);
@@ -426,20 +408,18 @@ static void test_unmerge(void)
 	reconcile(&h);
 	is(&h, "pages_sharing=0");
 	check_as_before(&h, before, "later it fits");
-	fake_host_close(&h);
 }
 
 /* The kernel gives up half-way, and stops KSM */
 static void test_unmerge_fails(void)
 {
 	static const int errors[] = { EINTR, ENOMEM };
-	struct fake_host h;
 	size_t i;
 
 	for (i = 0; i < ROWS(errors); i++) {
 		char *before;
+		HOST(h, NEW);
 
-		open_host(&h, NEW);
 		before = snapshot(&h);
 		put_conf(&h, "[ksm]\non_last_guest = unmerge\n");
 		OK(&h, event_prepare, "a", A_XML);
@@ -452,7 +432,6 @@ static void test_unmerge_fails(void)
 		reconcile(&h);
 		is(&h, "pages_shared=0");
 		check_as_before(&h, before, "a second try");
-		fake_host_close(&h);
 	}
 }
 
@@ -460,9 +439,8 @@ static void test_unmerge_fails(void)
 static void test_back_to_unmerged(void)
 {
 	char *before;
-	struct fake_host h;
+	HOST(h, NEW);
 
-	open_host(&h, NEW);
 	put(&h, "run", "2\n");
 	before = snapshot(&h);
 	OK(&h, event_prepare, "a", A_XML);
@@ -480,16 +458,14 @@ static void test_back_to_unmerged(void)
 	is(&h, "run=0 pages_shared=10");
 	put(&h, "run", "2\n");
 	check_as_before(&h, before, "run was 2");
-	fake_host_close(&h);
 }
 
 /* Changed only while nothing is merged */
 static void test_nodes(void)
 {
 	char *before;
-	struct fake_host h;
+	HOST(h, NEW);
 
-	open_host(&h, NEW);
 	before = snapshot(&h);
 	/* left over from somebody, and KSM stopped: fits */
 	put_conf(&h, "[ksm]\nmerge_across_nodes = no\n");
@@ -518,16 +494,14 @@ static void test_nodes(void)
 	OK(&h, event_release, "a", A_XML);
 	OK(&h, event_release, "b", B_XML);
 	check_as_before(&h, before, "several nodes");
-	fake_host_close(&h);
 }
 
 /* The way back does not fit either: it is made later */
 static void test_nodes_later(void)
 {
 	char *before;
-	struct fake_host h;
+	HOST(h, NEW);
 
-	open_host(&h, NEW);
 	before = snapshot(&h);
 	put_conf(&h, "[ksm]\nmerge_across_nodes = no\n");
 	OK(&h, event_prepare, "a", A_XML);
@@ -539,7 +513,6 @@ static void test_nodes_later(void)
 	is(&h, "run=0 merge_across_nodes=1 pages_shared=0");
 	/* and the record of "run" that this took is gone, too */
 	check_as_before(&h, before, "merge_across_nodes");
-	fake_host_close(&h);
 }
 
 /* Somebody else has KSM run by then, and what that merges is not ours to take apart */
@@ -548,9 +521,8 @@ static void test_nodes_of_others(void)
 	struct state state = STATE_CLOSED;
 	struct ledgers nobody = { 0 };
 	char *before, boot_id[64];
-	struct fake_host h;
+	HOST(h, NEW);
 
-	open_host(&h, NEW);
 	before = snapshot(&h);
 	put_conf(&h, "[ksm]\nmerge_across_nodes = no\n");
 	OK(&h, event_prepare, "a", A_XML);
@@ -572,7 +544,6 @@ static void test_nodes_of_others(void)
 	is(&h, "run=2 merge_across_nodes=1");
 	put(&h, "run", "0\n");
 	check_as_before(&h, before, "KSM is somebody else's");
-	fake_host_close(&h);
 }
 
 /* ---- computed ---- */
@@ -592,10 +563,9 @@ static pid_t start_qemu(struct fake_host *h, const char *guest, unsigned int pss
 static void test_computed(void)
 {
 	char *before;
-	struct fake_host h;
 	pid_t qemu_a, qemu_b;
+	HOST(h, OLD);
 
-	open_host(&h, OLD);
 	before = snapshot(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	is(&h, "run=1 pages_to_scan=64");
@@ -620,7 +590,6 @@ static void test_computed(void)
 	fake_end(&h.fk, qemu_a);
 	OK(&h, event_release, "a", A_XML);
 	check_as_before(&h, before, "computed");
-	fake_host_close(&h);
 }
 
 /* ---- reconnect ---- */
@@ -630,9 +599,8 @@ static void test_reconnect(void)
 	static const char nothing[] = GUEST(2, "b", UUID_B, "<nosharepages/>");
 	char *before, ledger[4096], boot_id[64];
 	pid_t qemu_a, qemu_b;
-	struct fake_host h;
+	HOST(h, NEW);
 
-	open_host(&h, NEW);
 	fake_get(&h.fk, "proc/sys/kernel/random/boot_id", boot_id, sizeof(boot_id));
 	before = snapshot(&h);
 	qemu_a = start_qemu(&h, "a", 512);
@@ -657,7 +625,6 @@ static void test_reconnect(void)
 	fake_end(&h.fk, qemu_a);
 	OK(&h, event_release, "a", A_XML);
 	check_as_before(&h, before, "reconnect");
-	fake_host_close(&h);
 }
 
 /* ---- kill -9 ---- */
@@ -787,9 +754,8 @@ static void test_killed_and_next(void)
 static void test_records(void)
 {
 	char boot_id[64], text[1024];
-	struct fake_host h;
+	HOST(h, NEW);
 
-	open_host(&h, NEW);
 	fake_get(&h.fk, "proc/sys/kernel/random/boot_id", boot_id, sizeof(boot_id));
 	put(&h, "run", "1\n");
 	fake_put(&h.fk, STATE "guests/README", "");
@@ -828,7 +794,6 @@ static void test_records(void)
 	reconcile(&h);
 	is(&h, "run=1");
 	CU_ASSERT_EQUAL(count_files(&h, "shared"), 0);
-	fake_host_close(&h);
 }
 
 static CU_TestInfo tests[] = {

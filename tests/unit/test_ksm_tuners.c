@@ -8,8 +8,6 @@
 #include "kernel/kfs.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 /* Arguments of a process with '|' for the NUL behind each */
 static void put_process(const char *dir, int pid, const char *comm, const char *arguments)
 {

@@ -10,8 +10,6 @@
 #include "unit/fake_kernel.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 /* 64 MiB */
 #define MAP(path) "7f0000000000-7f0004000000 rw-s 00000000 00:0f 77 " path "\n"
 #define OTHER	  "560000000000-560000001000 r-xp 00000000 08:01 9 /usr/bin/x\n"
@@ -56,40 +54,35 @@ static void test_processes(void)
 		{ "7f00 /memfd:x\n-\n\n /memfd: /memfd:\n", HUGE, 0, 0 },
 		{ "8f-7f rw-s 0 0:0 1 /memfd:x\n", HUGE, 0, 0 },
 	};
-	struct fake_kernel fk;
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
-		fake_open(&fk, "one-node");
+		FAKE_KERNEL(fk, "one-node");
 		put(&fk, 4000, rows[i].maps, rows[i].numa_maps);
 		UNIT_CHECK(find(&fk, PAGE_2M) == rows[i].small, "row %zu: %" PRIu64, i,
 			   find(&fk, PAGE_2M));
 		UNIT_CHECK(find(&fk, PAGE_1G) == rows[i].large, "row %zu", i);
-		fake_close(&fk);
 	}
 }
 
 /* Several that share the memory count once, whoever has the most of it mapped */
 static void test_shared(void)
 {
-	struct fake_kernel fk;
+	FAKE_KERNEL(fk, "one-node");
 
-	fake_open(&fk, "one-node");
 	put(&fk, 4000, MAP("/memfd:a (deleted)"), HUGE);
 	put(&fk, 4001, MAP("/memfd:a (deleted)"), HUGE);
 	put(&fk, 4002, "7f0000000000-7f0008000000 rw-s 0 00:0f 77 /memfd:a (deleted)\n", HUGE);
 	put(&fk, 4003, "7f0000000000-7f0000200000 rw-s 0 00:0f 78 /memfd:b (deleted)\n", HUGE);
 	CU_ASSERT_EQUAL(find(&fk, PAGE_2M), 65);
-	fake_close(&fk);
 }
 
 /* What a QEMU that runs has mapped as well is not late, nor is the QEMU's own */
 static void test_living(void)
 {
-	struct fake_kernel fk;
 	pid_t qemu;
+	FAKE_KERNEL(fk, "one-node");
 
-	fake_open(&fk, "one-node");
 	qemu = fake_qemu(&fk, "web");
 	put(&fk, qemu, MAP("/memfd:a (deleted)"), HUGE);
 	put(&fk, 4000, MAP("/memfd:a (deleted)"), HUGE);
@@ -97,7 +90,6 @@ static void test_living(void)
 	fake_end(&fk, qemu);
 	unit_write(fk.root, "proc/4001/maps", "");
 	CU_ASSERT_EQUAL(find(&fk, PAGE_2M), 32);
-	fake_close(&fk);
 }
 
 static CU_TestInfo tests[] = {

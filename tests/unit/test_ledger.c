@@ -19,11 +19,9 @@
 #include "steps/steps.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
-#define UUID_A	    "aaaaaaaa-cdaf-9455-926a-d65c16db1809"
-#define UUID_B	    "bbbbbbbb-cdaf-9455-926a-d65c16db1809"
-#define GUESTS	    "run/libvirt-membacking/guests/"
+#define UUID_A "aaaaaaaa-cdaf-9455-926a-d65c16db1809"
+#define UUID_B "bbbbbbbb-cdaf-9455-926a-d65c16db1809"
+#define GUESTS "run/libvirt-membacking/guests/"
 
 struct shelf {
 	const char *dir;
@@ -45,6 +43,8 @@ static void close_shelf(struct shelf *s)
 	state_close(&s->state);
 	close(s->root);
 }
+
+#define SHELF(name) UNIT_FIXTURE(struct shelf, name, close_shelf, open_shelf(&(name)))
 
 static void put(const struct shelf *s, const char *name, const char *text)
 {
@@ -90,10 +90,9 @@ static void test_round_trip(void)
 	};
 	static const enum ledger_phase phases[] = { LEDGER_RESERVED, LEDGER_PREPARED,
 						    LEDGER_RUNNING, LEDGER_LEAVING };
-	struct shelf s;
 	size_t i;
+	SHELF(s);
 
-	open_shelf(&s);
 	for (i = 0; i < ROWS(names); i++) {
 		struct ledger ledger = sample(UUID_A, names[i]), *copy = NULL;
 
@@ -122,7 +121,6 @@ static void test_round_trip(void)
 	CU_ASSERT_FALSE(exists(&s, UUID_A));
 	/* once more is no failure: others may have been quicker */
 	UNIT_CHECK(ledger_give_up(&s.state, UUID_A, &s.err) == 0, "%s", s.err.text);
-	close_shelf(&s);
 }
 
 #define HEAD  "{\"version\": 1, \"name\": \"g\", \"boot_id\": \"b\", \"phase\": \"running\""
@@ -155,10 +153,9 @@ static void test_damaged(void)
 		{ HEAD ", \"driver\": {\"pid\": 1, \"start\": 2}, \"steps\": [{}]}", "\"kind\"" },
 		{ WHOLE "x", "" },
 	};
-	struct shelf s;
 	size_t i;
+	SHELF(s);
 
-	open_shelf(&s);
 	for (i = 0; i < ROWS(rows); i++) {
 		struct ledger *ledger = NULL;
 
@@ -173,22 +170,19 @@ static void test_damaged(void)
 		UNIT_CHECK(strstr(s.err.text, rows[i].words), "no '%s' in %s", rows[i].words,
 			   s.err.text);
 	}
-	close_shelf(&s);
 }
 
 static void test_other_files(void)
 {
 	struct ledger *ledger;
-	struct shelf s;
+	SHELF(s);
 
-	open_shelf(&s);
 	CU_ASSERT_EQUAL(ledger_read(&s.state, UUID_A, &ledger, &s.err), -ENOENT);
 	put(&s, "elsewhere", WHOLE);
 	CU_ASSERT_EQUAL_FATAL(symlinkat("elsewhere", s.state.guestsfd, UUID_A), 0);
 	CU_ASSERT_EQUAL(ledger_read(&s.state, UUID_A, &ledger, &s.err), -ELOOP);
 	CU_ASSERT_EQUAL_FATAL(mkfifoat(s.state.guestsfd, UUID_B, 0600), 0);
 	CU_ASSERT_EQUAL(ledger_read(&s.state, UUID_B, &ledger, &s.err), -EINVAL);
-	close_shelf(&s);
 }
 
 static void test_foreign_version(void)
@@ -198,10 +192,9 @@ static void test_foreign_version(void)
 		"{\"version\": 0, \"name\": \"g\", \"steps\": \"other\"}",
 		"{\"version\": 9999999999, \"name\": \"g\", \"phase\": 7}",
 	};
-	struct shelf s;
 	size_t i;
+	SHELF(s);
 
-	open_shelf(&s);
 	for (i = 0; i < ROWS(texts); i++) {
 		struct ledger *ledger = NULL;
 
@@ -214,7 +207,6 @@ static void test_foreign_version(void)
 		CU_ASSERT_EQUAL(ledger->list.n, 0);
 		ledger_free(ledger);
 	}
-	close_shelf(&s);
 }
 
 static void test_all(void)
@@ -222,9 +214,8 @@ static void test_all(void)
 	struct ledger a = sample(UUID_A, "first"), b = sample(UUID_B, UUID_A);
 	struct ledgers ledgers = { 0 };
 	struct ledger *found;
-	struct shelf s;
+	SHELF(s);
 
-	open_shelf(&s);
 	UNIT_CHECK(ledgers_read(&s.state, true, &ledgers, &s.err) == 0, "%s", s.err.text);
 	CU_ASSERT_EQUAL(ledgers.n, 0);
 	ledgers_free(&ledgers);
@@ -263,15 +254,13 @@ static void test_all(void)
 	ledgers_free(&ledgers);
 	step_list_free(&a.list);
 	step_list_free(&b.list);
-	close_shelf(&s);
 }
 
 static void test_unwritable(void)
 {
 	struct ledger a = sample(UUID_A, "g");
-	struct shelf s;
+	SHELF(s);
 
-	open_shelf(&s);
 	CU_ASSERT_EQUAL_FATAL(mkdirat(s.state.guestsfd, UUID_A ".new", 0755), 0);
 	UNIT_CHECK(ledger_create(&s.state, &a, &s.err) < 0, "onto a directory");
 	UNIT_CHECK(strstr(s.err.text, "the ledger in /run/libvirt-membacking/guests cannot be "
@@ -291,18 +280,16 @@ static void test_unwritable(void)
 		CU_ASSERT_EQUAL(copy->phase, LEDGER_RUNNING);
 		ledger_free(copy);
 	}
-	close_shelf(&s);
 }
 
 /* A guest that is found running never loses what was reserved for it meanwhile */
 static void test_adopt(void)
 {
 	struct ledger a = sample(UUID_A, "g"), none = { .phase = LEDGER_RUNNING }, *copy = NULL;
-	struct shelf s;
 
 	snprintf(none.uuid, sizeof(none.uuid), UUID_A);
 	snprintf(none.name, sizeof(none.name), "g");
-	open_shelf(&s);
+	SHELF(s);
 	CU_ASSERT_EQUAL(ledger_adopt(&s.state, &none, &s.err), 0);
 	CU_ASSERT_EQUAL(ledger_adopt(&s.state, &a, &s.err), 0);
 	CU_ASSERT_EQUAL(ledger_adopt(&s.state, &none, &s.err), -EEXIST);
@@ -315,16 +302,14 @@ static void test_adopt(void)
 	put(&s, UUID_A, "{");
 	CU_ASSERT_EQUAL(ledger_adopt(&s.state, &none, &s.err), -EINVAL);
 	step_list_free(&a.list);
-	close_shelf(&s);
 }
 
 /* One that was removed, by others who settled it, must not come back */
 static void test_removed(void)
 {
 	struct ledger a = sample(UUID_A, "g");
-	struct shelf s;
+	SHELF(s);
 
-	open_shelf(&s);
 	CU_ASSERT_EQUAL(ledger_save_running(&s.state, &a, &s.err), -ENOENT);
 	CU_ASSERT_EQUAL(ledger_create(&s.state, &a, &s.err), 0);
 	CU_ASSERT_EQUAL(ledger_give_up(&s.state, UUID_A, &s.err), 0);
@@ -334,7 +319,6 @@ static void test_removed(void)
 	CU_ASSERT_EQUAL(ledger_remove(&s.state, &a, &s.err), 0);
 	CU_ASSERT_FALSE(exists(&s, UUID_A));
 	step_list_free(&a.list);
-	close_shelf(&s);
 }
 
 /* A guest in files: @id is that of the start they were made for */
@@ -412,9 +396,8 @@ static void test_later_ledger(void)
 {
 	struct ledger old = sample(UUID_A, "g"), later = sample(UUID_A, "g");
 	struct ledger before_tokens = sample(UUID_A, "g");
-	struct shelf s;
+	SHELF(s);
 
-	open_shelf(&s);
 	later.phase = LEDGER_PREPARED;
 	CU_ASSERT_EQUAL(ledger_create(&s.state, &old, &s.err), 0);
 	CU_ASSERT_EQUAL(ledger_write(&s.state, &old, &s.err), 0);
@@ -427,16 +410,14 @@ static void test_later_ledger(void)
 	step_list_free(&old.list);
 	step_list_free(&later.list);
 	step_list_free(&before_tokens.list);
-	close_shelf(&s);
 }
 
 /* Ledgers of earlier versions have no token, and are written and removed as ever */
 static void test_without_token(void)
 {
 	struct ledger *old = NULL, *again = NULL;
-	struct shelf s;
+	SHELF(s);
 
-	open_shelf(&s);
 	put(&s, UUID_A, WHOLE);
 	CU_ASSERT_EQUAL_FATAL(ledger_read(&s.state, UUID_A, &old, &s.err), 0);
 	UNIT_CHECK_STR(old->token, "", "none");
@@ -453,7 +434,6 @@ static void test_without_token(void)
 	CU_ASSERT_EQUAL(ledger_remove(&s.state, old, &s.err), 0);
 	CU_ASSERT_FALSE(exists(&s, UUID_A));
 	ledger_free(old);
-	close_shelf(&s);
 }
 
 /* A new start replaces what the guest has left behind, but nothing that can't be read */
@@ -461,10 +441,9 @@ static void test_create(void)
 {
 	static const char *const texts[] = { "", "{", "{\"version\": 99, \"name\": \"g\"}" };
 	struct ledger a = sample(UUID_A, "g");
-	struct shelf s;
 	size_t i;
+	SHELF(s);
 
-	open_shelf(&s);
 	for (i = 0; i < ROWS(texts); i++) {
 		char *text = NULL;
 
@@ -475,17 +454,15 @@ static void test_create(void)
 		free(text);
 	}
 	step_list_free(&a.list);
-	close_shelf(&s);
 }
 
 /* What is not locked is not written */
 static void test_files_locked(void)
 {
 	struct ledger a = sample(UUID_A, "g"), *copy = NULL;
-	struct shelf s;
 	int lock;
+	SHELF(s);
 
-	open_shelf(&s);
 	CU_ASSERT_EQUAL(ledger_create(&s.state, &a, &s.err), 0);
 	lock = state_lock_files(&s.state, &s.err);
 	UNIT_CHECK(lock >= 0, "%s", s.err.text);
@@ -502,7 +479,6 @@ static void test_files_locked(void)
 	ledger_free(copy);
 	lock_release(&lock);
 	step_list_free(&a.list);
-	close_shelf(&s);
 }
 
 /* Any user can lock what he can open for reading */
@@ -510,10 +486,9 @@ static void test_directories_locked(void)
 {
 	struct ledger a = sample(UUID_A, "g");
 	struct ledgers ledgers = { 0 };
-	struct shelf s;
 	int top, guests;
+	SHELF(s);
 
-	open_shelf(&s);
 	top = openat(s.root, STATE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	guests = openat(s.root, STATE_DIR "/guests", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CU_ASSERT_EQUAL(flock(top, LOCK_EX | LOCK_NB), 0);
@@ -529,7 +504,6 @@ static void test_directories_locked(void)
 	close(guests);
 	close(top);
 	step_list_free(&a.list);
-	close_shelf(&s);
 }
 
 #define MANY  64
@@ -566,9 +540,8 @@ static void test_many_reconnect(void)
 {
 	int i, status, left = MANY, bad = 0, sweeper = 0;
 	struct ledgers ledgers = { 0 };
-	struct shelf s;
+	SHELF(s);
 
-	open_shelf(&s);
 	fflush(stdout);
 	for (i = 0; i < MANY; i++)
 		if (!fork())
@@ -583,7 +556,6 @@ static void test_many_reconnect(void)
 	CU_ASSERT_EQUAL(ledgers_read(&s.state, true, &ledgers, &s.err), 0);
 	CU_ASSERT_EQUAL(ledgers.n, MANY);
 	ledgers_free(&ledgers);
-	close_shelf(&s);
 }
 
 static void test_boot_id(void)

@@ -10,9 +10,7 @@
 #include "kernel/kfs.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
-#define UUID	    "c7a5fdbd-cdaf-9455-926a-d65c16db1809"
+#define UUID "c7a5fdbd-cdaf-9455-926a-d65c16db1809"
 #define DOMAIN                                                                                     \
 	"\n  <domain type='kvm' id='3'>\n    <name>g</name>\n    <uuid>" UUID "</uuid>\n"          \
 	"    <memory unit='MiB'>512</memory>\n    <memoryBacking><source type='memfd'/>"           \

@@ -13,15 +13,13 @@
 #include "unit/fake_kernel.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-#define QEMU_DIR    "run/libvirt/qemu/"
+#define QEMU_DIR "run/libvirt/qemu/"
 
 static void test_qemu(void)
 {
-	struct fake_kernel fk;
 	pid_t qemu, pid = 77;
+	FAKE_KERNEL(fk, "one-node");
 
-	fake_open(&fk, "one-node");
 	CU_ASSERT_FALSE(liveness_qemu(&fk.kfs, "g", &pid));
 	CU_ASSERT_EQUAL(pid, 0);
 	/* The file alone says nothing, whatever is in it */
@@ -36,23 +34,20 @@ static void test_qemu(void)
 	CU_ASSERT_FALSE(liveness_qemu(&fk.kfs, "g", &pid));
 	CU_ASSERT_EQUAL(pid, 0);
 	CU_ASSERT_TRUE(fake_exists(&fk, QEMU_DIR "g.pid"));
-	fake_close(&fk);
 }
 
 /* Asking must not take a lock away: closing any descriptor of a file drops all
  * the POSIX locks that the process itself has on it */
 static void test_asking_is_harmless(void)
 {
-	struct fake_kernel fk;
 	pid_t qemu;
 	int i;
+	FAKE_KERNEL(fk, "one-node");
 
-	fake_open(&fk, "one-node");
 	qemu = fake_qemu(&fk, "g");
 	for (i = 0; i < 5; i++)
 		CU_ASSERT_TRUE(liveness_qemu(&fk.kfs, "g", NULL));
 	fake_end(&fk, qemu);
-	fake_close(&fk);
 }
 
 static void test_names(void)
@@ -68,11 +63,10 @@ static void test_names(void)
 		"\xc3\xbcml\xc3\xa4ut",
 	};
 	char name[2048];
-	struct fake_kernel fk;
 	pid_t driver;
 	size_t i;
+	FAKE_KERNEL(fk, "one-node");
 
-	fake_open(&fk, "one-node");
 	driver = fake_driver(&fk, 1);
 	for (i = 0; i < ROWS(names); i++)
 		UNIT_CHECK(!liveness_qemu(&fk.kfs, names[i], NULL), "'%s'", names[i]);
@@ -83,32 +77,28 @@ static void test_names(void)
 	driver = fake_qemu(&fk, "a name with blanks");
 	CU_ASSERT_TRUE(liveness_qemu(&fk.kfs, "a name with blanks", NULL));
 	fake_end(&fk, driver);
-	fake_close(&fk);
 }
 
 /* Neither a FIFO nor a link in the place of the file holds us up or leads us on */
 static void test_no_regular_file(void)
 {
-	struct fake_kernel fk;
 	pid_t qemu;
+	FAKE_KERNEL(fk, "one-node");
 
-	fake_open(&fk, "one-node");
 	qemu = fake_qemu(&fk, "real");
 	CU_ASSERT_EQUAL_FATAL(symlinkat("real.pid", fk.kfs.rootfd, QEMU_DIR "link.pid"), 0);
 	CU_ASSERT_EQUAL_FATAL(mkfifoat(fk.kfs.rootfd, QEMU_DIR "fifo.pid", 0600), 0);
 	CU_ASSERT_FALSE(liveness_qemu(&fk.kfs, "link", NULL));
 	CU_ASSERT_FALSE(liveness_qemu(&fk.kfs, "fifo", NULL));
 	fake_end(&fk, qemu);
-	fake_close(&fk);
 }
 
 static void test_driver(void)
 {
 	struct process driver;
-	struct fake_kernel fk;
 	pid_t first, second;
+	FAKE_KERNEL(fk, "one-node");
 
-	fake_open(&fk, "one-node");
 	first = fake_driver(&fk, 4711);
 	driver = liveness_driver(&fk.kfs);
 	CU_ASSERT_EQUAL(driver.pid, first);
@@ -127,17 +117,15 @@ static void test_driver(void)
 	CU_ASSERT_EQUAL(driver.pid, second);
 	CU_ASSERT_TRUE(liveness_driver_alive(&fk.kfs, &driver));
 	fake_end(&fk, second);
-	fake_close(&fk);
 }
 
 /* The old driver lives on, without its lock: another has it */
 static void test_two_drivers(void)
 {
 	struct process driver;
-	struct fake_kernel fk;
 	pid_t first, second;
+	FAKE_KERNEL(fk, "one-node");
 
-	fake_open(&fk, "one-node");
 	first = fake_driver(&fk, 1);
 	driver = liveness_driver(&fk.kfs);
 	fake_remove(&fk, QEMU_DIR "driver.pid");
@@ -145,16 +133,14 @@ static void test_two_drivers(void)
 	CU_ASSERT_FALSE(liveness_driver_alive(&fk.kfs, &driver));
 	fake_end(&fk, first);
 	fake_end(&fk, second);
-	fake_close(&fk);
 }
 
 /* Run by hand: whoever runs us */
 static void test_no_driver(void)
 {
 	struct process driver;
-	struct fake_kernel fk;
+	FAKE_KERNEL(fk, "one-node");
 
-	fake_open(&fk, "one-node");
 	driver = liveness_driver(&fk.kfs);
 	CU_ASSERT_EQUAL(driver.pid, getppid());
 	/* Unknown start time: can't be told from a later process */
@@ -166,23 +152,20 @@ static void test_no_driver(void)
 	CU_ASSERT_TRUE(liveness_driver_alive(&fk.kfs, &driver));
 	driver.pid = 0;
 	CU_ASSERT_FALSE(liveness_driver_alive(&fk.kfs, &driver));
-	fake_close(&fk);
 }
 
 /* A holder in another PID namespace has no number that we could write down */
 static void test_driver_unseen(void)
 {
 	const struct process unseen = { 0, 0 };
-	struct fake_kernel fk;
 	pid_t pid;
+	FAKE_KERNEL(fk, "one-node");
 
-	fake_open(&fk, "one-node");
 	CU_ASSERT_FALSE(liveness_driver_alive(&fk.kfs, &unseen));
 	pid = fake_driver(&fk, 1);
 	CU_ASSERT_TRUE(liveness_driver_alive(&fk.kfs, &unseen));
 	fake_end(&fk, pid);
 	CU_ASSERT_FALSE(liveness_driver_alive(&fk.kfs, &unseen));
-	fake_close(&fk);
 }
 
 static void test_damaged_stat(void)
@@ -191,15 +174,13 @@ static void test_damaged_stat(void)
 		"", "1", "1 (x) S", "no parentheses 1 2 3",
 		"1 (x) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18"
 	};
-	struct fake_kernel fk;
 	size_t i;
+	FAKE_KERNEL(fk, "one-node");
 
-	fake_open(&fk, "one-node");
 	for (i = 0; i < ROWS(texts); i++) {
 		fake_put_process(&fk, getppid(), "stat", texts[i]);
 		UNIT_CHECK(liveness_driver(&fk.kfs).start == 0, "'%s'", texts[i]);
 	}
-	fake_close(&fk);
 }
 
 static bool is_in(char **names, size_t n, const char *name)
@@ -222,13 +203,12 @@ static void free_names(char **names, size_t n)
 static void test_running(void)
 {
 	struct err err = { "" };
-	struct fake_kernel fk;
 	char **names = NULL;
 	pid_t qemu, strange, driver;
 	size_t n = 77;
 
 	/* No libvirt at all */
-	fake_open(&fk, "one-node");
+	FAKE_KERNEL(fk, "one-node");
 	CU_ASSERT_EQUAL(liveness_running(&fk.kfs, &names, &n, &err), 0);
 	CU_ASSERT_EQUAL(n, 0);
 	CU_ASSERT_PTR_NULL(names);
@@ -250,7 +230,6 @@ static void test_running(void)
 	fake_end(&fk, driver);
 	CU_ASSERT_EQUAL(liveness_running(&fk.kfs, &names, &n, &err), 0);
 	CU_ASSERT_EQUAL(n, 0);
-	fake_close(&fk);
 }
 
 /* The files have mode 0644: any user may hold a read lock, and on any byte */
@@ -264,10 +243,9 @@ static void test_read_lockers(void)
 		{ .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 1, .l_len = 0 },
 	};
 	struct process driver;
-	struct fake_kernel fk;
 	size_t i;
+	FAKE_KERNEL(fk, "one-node");
 
-	fake_open(&fk, "one-node");
 	for (i = 0; i < ROWS(locks); i++) {
 		pid_t a = fake_holder_of(&fk, QEMU_DIR "g.pid", 1, locks[i]), found = 77;
 		pid_t b = fake_holder_of(&fk, QEMU_DIR "driver.pid", 2, locks[i]);
@@ -285,7 +263,6 @@ static void test_read_lockers(void)
 		UNIT_CHECK(!liveness_driver_alive(&fk.kfs, &driver), "row %zu", i);
 		fake_end(&fk, a);
 	}
-	fake_close(&fk);
 }
 
 static void put_cmdline(const struct fake_kernel *fk, pid_t pid, const char *text, size_t len)
@@ -306,12 +283,11 @@ static void put_cmdline(const struct fake_kernel *fk, pid_t pid, const char *tex
 static void test_guest_called_driver(void)
 {
 	struct process driver;
-	struct fake_kernel fk;
 	pid_t pid, found = 77;
 	char **names = NULL;
 	size_t n = 77;
+	FAKE_KERNEL(fk, "one-node");
 
-	fake_open(&fk, "one-node");
 	pid = fake_driver(&fk, 4711);
 	put_cmdline(&fk, pid,
 		    CMDLINE("/usr/sbin/libvirtd\0--timeout\0"
@@ -343,7 +319,6 @@ static void test_guest_called_driver(void)
 	CU_ASSERT_TRUE(liveness_driver_alive(&fk.kfs, &driver));
 	fake_end(&fk, pid);
 	CU_ASSERT_FALSE(liveness_qemu(&fk.kfs, "driver", NULL));
-	fake_close(&fk);
 }
 
 static CU_TestInfo tests[] = {

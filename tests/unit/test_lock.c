@@ -39,15 +39,16 @@ static void close_place(struct place *p)
 	close(p->root);
 }
 
+#define PLACE(name) UNIT_FIXTURE(struct place, name, close_place, open_place(&(name)))
+
 /* Each is a file of its own that only root can open, and keeps no other one out */
 static void test_names(void)
 {
 	static const char *const files[] = { "lock", "mounts.lock", "files.lock", "conf.lock" };
-	struct place p;
 	int fds[4];
 	size_t i;
+	PLACE(p);
 
-	open_place(&p);
 	for (i = 0; i < 4; i++) {
 		struct stat st;
 
@@ -65,16 +66,14 @@ static void test_names(void)
 	fds[0] = lock_take_at(p.dir, LOCK_HOST, 0, &p.err);
 	CU_ASSERT(fds[0] >= 0);
 	lock_release(&fds[0]);
-	close_place(&p);
 }
 
 static void test_deadline(void)
 {
-	struct place p;
 	uint64_t begin;
 	int fd;
+	PLACE(p);
 
-	open_place(&p);
 	fd = lock_take_at(p.dir, LOCK_FILES, 0, &p.err);
 	begin = clock_ms();
 	CU_ASSERT_EQUAL(lock_take_at(p.dir, LOCK_FILES, begin + 60, &p.err), -ETIMEDOUT);
@@ -85,7 +84,6 @@ static void test_deadline(void)
 	/* A deadline that has passed is not "for ever" */
 	CU_ASSERT_EQUAL(lock_take_at(p.dir, LOCK_FILES, 1, &p.err), -ETIMEDOUT);
 	lock_release(&fd);
-	close_place(&p);
 }
 
 static volatile sig_atomic_t alarms;
@@ -102,11 +100,10 @@ static void test_without_alarm(void)
 	struct itimerval timer = { .it_value = { 0, 40000 } }, left;
 	struct sigaction action = { .sa_handler = on_alarm }, before;
 	sigset_t set, old;
-	struct place p;
 	uint64_t begin;
 	int fd;
+	PLACE(p);
 
-	open_place(&p);
 	fd = lock_take_at(p.dir, LOCK_HOST, 0, &p.err);
 	sigaction(SIGALRM, &action, &before);
 	setitimer(ITIMER_REAL, &timer, NULL);
@@ -129,33 +126,29 @@ static void test_without_alarm(void)
 	setitimer(ITIMER_REAL, &timer, NULL);
 	sigaction(SIGALRM, &before, NULL);
 	lock_release(&fd);
-	close_place(&p);
 }
 
 /* What any user may do: lock the directories, which are there for reading */
 static void test_directory_held(void)
 {
-	struct place p;
 	int fd, held;
+	PLACE(p);
 
-	open_place(&p);
 	held = openat(p.dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CU_ASSERT_EQUAL(flock(held, LOCK_EX | LOCK_NB), 0);
 	fd = lock_take(p.root, LOCK_FILES, 0, &p.err);
 	UNIT_CHECK(fd >= 0, "%s", p.err.text);
 	lock_release(&fd);
 	close(held);
-	close_place(&p);
 }
 
 /* A file that others can open is closed to them; one that is another user's is refused */
 static void test_distrust(void)
 {
-	struct place p;
 	struct stat st;
 	int fd;
+	PLACE(p);
 
-	open_place(&p);
 	fd = openat(p.dir, "lock", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	CU_ASSERT_EQUAL(fchmod(fd, 0666), 0);
 	close(fd);
@@ -178,18 +171,16 @@ static void test_distrust(void)
 	unlinkat(p.dir, "lock", 0);
 	CU_ASSERT_EQUAL_FATAL(mkfifoat(p.dir, "lock", 0600), 0);
 	CU_ASSERT_EQUAL(lock_take_at(p.dir, LOCK_HOST, 0, &p.err), -EINVAL);
-	close_place(&p);
 }
 
 /* A person has removed the file: those who come later have another one, and so must those
  * who have waited */
 static void test_removed(void)
 {
-	struct place p;
 	pid_t pid;
 	int fd, status = 0;
+	PLACE(p);
 
-	open_place(&p);
 	fd = lock_take_at(p.dir, LOCK_HOST, 0, &p.err);
 	fflush(stdout);
 	pid = fork();
@@ -204,7 +195,6 @@ static void test_removed(void)
 	lock_release(&fd);
 	waitpid(pid, &status, 0);
 	CU_ASSERT_EQUAL(status, 0);
-	close_place(&p);
 }
 
 #define MANY   32
@@ -230,10 +220,9 @@ static void test_many(void)
 {
 	int *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int i, status, bad = 0;
-	struct place p;
 
 	CU_ASSERT_FATAL(shared != MAP_FAILED);
-	open_place(&p);
+	PLACE(p);
 	fflush(stdout);
 	for (i = 0; i < MANY; i++)
 		if (!fork())
@@ -243,17 +232,15 @@ static void test_many(void)
 	CU_ASSERT_EQUAL(bad, 0);
 	CU_ASSERT_EQUAL(shared[1], MANY * ROUNDS);
 	munmap(shared, 4096);
-	close_place(&p);
 }
 
 /* A process that lets the lock go for a moment between two rounds gives others their turn */
 static void test_turns(void)
 {
-	struct place p;
 	int fd, status = 0;
 	pid_t pid;
+	PLACE(p);
 
-	open_place(&p);
 	fd = lock_take_at(p.dir, LOCK_HOST, 0, &p.err);
 	fflush(stdout);
 	pid = fork();
@@ -267,7 +254,6 @@ static void test_turns(void)
 	}
 	CU_ASSERT_EQUAL(status, 0);
 	lock_release(&fd);
-	close_place(&p);
 }
 
 static CU_TestInfo tests[] = {

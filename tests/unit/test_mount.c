@@ -16,12 +16,12 @@
 #include "unit/own_disk.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 static void open_root(struct kfs *kfs, const char *root)
 {
 	CU_ASSERT_EQUAL_FATAL(kfs_open(kfs, root, NULL), 0);
 }
+
+#define ROOT(name, ...) UNIT_FIXTURE(struct kfs, name, kfs_close, open_root(&(name), __VA_ARGS__))
 
 static uint64_t soon(void)
 {
@@ -57,11 +57,10 @@ static void test_captured(void)
 		struct mount_info info = { .readonly = true };
 		struct err err = { "" };
 		char root[512];
-		struct kfs kfs;
 		int rc;
 
 		snprintf(root, sizeof(root), TESTS_DIR "/hosts/%s", rows[i].host);
-		open_root(&kfs, root);
+		ROOT(kfs, root);
 		rc = mount_find(&kfs, rows[i].path, &info, &err);
 		UNIT_CHECK(rc == rows[i].rc, "row %zu gave %d: %s", i, rc, err.text);
 		UNIT_CHECK_STR(info.target, rows[i].target, "row %zu", i);
@@ -71,7 +70,6 @@ static void test_captured(void)
 			UNIT_CHECK_STR(info.source, rows[i].source, "row %zu", i);
 		UNIT_CHECK_STR(info.devno, rows[i].devno, "row %zu", i);
 		UNIT_CHECK(!info.readonly, "row %zu", i);
-		kfs_close(&kfs);
 	}
 }
 
@@ -110,11 +108,10 @@ static void test_odd_table(void)
 		{ "/escape/srv/b", 0, "/srv", "/dev/sda4", "8:4", true },
 	};
 	const char *dir = unit_tmpdir();
-	struct kfs kfs;
 	size_t i;
 
 	unit_write(dir, "proc/self/mountinfo", odd_table);
-	open_root(&kfs, dir);
+	ROOT(kfs, dir);
 	CU_ASSERT_EQUAL_FATAL(mkdirat(kfs.rootfd, "real", 0755), 0);
 	CU_ASSERT_EQUAL_FATAL(symlinkat("/real", kfs.rootfd, "absolute"), 0);
 	CU_ASSERT_EQUAL_FATAL(symlinkat("./real", kfs.rootfd, "relative"), 0);
@@ -130,7 +127,6 @@ static void test_odd_table(void)
 		UNIT_CHECK_STR(info.devno, rows[i].devno, "%s", rows[i].path);
 		UNIT_CHECK(info.readonly == rows[i].readonly, "%s", rows[i].path);
 	}
-	kfs_close(&kfs);
 }
 
 static void test_find_fails(void)
@@ -139,9 +135,8 @@ static void test_find_fails(void)
 	struct mount_info info = { .target = "as before" };
 	struct err err = { "" };
 	char path[MOUNT_PATH_SIZE + 1];
-	struct kfs kfs;
+	ROOT(kfs, dir);
 
-	open_root(&kfs, dir);
 	CU_ASSERT_EQUAL(mount_find(&kfs, "/x", &info, &err), -ENOENT);
 	UNIT_CHECK_STR(err.text, "cannot open /proc/self/mountinfo: No such file or directory",
 		       "no table");
@@ -162,7 +157,6 @@ static void test_find_fails(void)
 	UNIT_CHECK_STR(info.target, "as before", "untouched");
 	/* Nobody reads the sentence */
 	CU_ASSERT_EQUAL(mount_find(&kfs, "/x", &info, NULL), -ENOENT);
-	kfs_close(&kfs);
 }
 
 /* Of orders and numbers that no kernel gives, something comes out, and at once */
@@ -189,10 +183,9 @@ static void test_absurd_tables(void)
 		{ "\n\n", -ENOENT, "" },
 	};
 	const char *dir = unit_tmpdir();
-	struct kfs kfs;
 	size_t i;
+	ROOT(kfs, dir);
 
-	open_root(&kfs, dir);
 	for (i = 0; i < ROWS(rows); i++) {
 		struct mount_info info = { .target = "" };
 		struct err err = { "" };
@@ -203,7 +196,6 @@ static void test_absurd_tables(void)
 		UNIT_CHECK(rc == rows[i].rc, "row %zu gave %d: %s", i, rc, err.text);
 		UNIT_CHECK_STR(info.devno, rows[i].devno, "row %zu", i);
 	}
-	kfs_close(&kfs);
 }
 
 static int stop_at_tmpfs(void *arg, const struct mount_info *info, const char *options)
@@ -220,13 +212,11 @@ static int stop_at_tmpfs(void *arg, const struct mount_info *info, const char *o
 static void test_for_each(void)
 {
 	struct err err = { "" };
-	struct kfs kfs;
 	int seen = 0;
+	ROOT(kfs, TESTS_DIR "/hosts/one-node");
 
-	open_root(&kfs, TESTS_DIR "/hosts/one-node");
 	CU_ASSERT_EQUAL(mount_for_each(&kfs, stop_at_tmpfs, &seen, &err), 42);
 	CU_ASSERT_EQUAL(seen, 4);
-	kfs_close(&kfs);
 }
 
 /* ---- mounting a tmpfs ---- */

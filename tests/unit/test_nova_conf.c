@@ -13,8 +13,6 @@
 #include "base/cleanup.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 static struct nova_conf parse(const char *text)
 {
 	struct nova_conf conf = { 0 };

@@ -10,8 +10,6 @@
 #include "unit/fake_kernel.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 static void test_parse(void)
 {
 	static const struct {
@@ -178,10 +176,9 @@ static void test_captured(void)
 static void test_holes(void)
 {
 	struct err err = { "" };
-	struct fake_kernel fk;
 	struct numa numa;
+	FAKE_KERNEL(fk, "two-nodes-6.12");
 
-	fake_open(&fk, "two-nodes-6.12");
 	fake_put(&fk, "sys/devices/system/node/has_memory", "0,2\n");
 	fake_put(&fk, "sys/devices/system/node/node2/meminfo",
 		 "Node 2 MemTotal:       1000 kB\nNode 2 MemFree:         400 kB\n");
@@ -191,7 +188,6 @@ static void test_holes(void)
 	CU_ASSERT_EQUAL(numa.nodes[1].free_kib, 400);
 	CU_ASSERT_PTR_NULL(numa_find(&numa, 1));
 	numa_free(&numa);
-	fake_close(&fk);
 }
 
 /* A kernel without NUMA: everything is node 0 */
@@ -241,14 +237,12 @@ static void test_damaged(void)
 	for (i = 0; i < ROWS(rows); i++) {
 		struct numa numa = { .n_nodes = 77 };
 		struct err err = { "" };
-		struct fake_kernel fk;
+		FAKE_KERNEL(fk, "two-nodes-6.12");
 
-		fake_open(&fk, "two-nodes-6.12");
 		fake_put(&fk, rows[i].file, rows[i].text);
 		UNIT_CHECK(numa_read(&fk.kfs, &numa, &err) < 0, "%zu", i);
 		UNIT_CHECK(strstr(err.text, rows[i].words), "%zu: %s", i, err.text);
 		UNIT_CHECK(numa.n_nodes == 77, "%zu: the result is touched", i);
-		fake_close(&fk);
 	}
 }
 
@@ -280,10 +274,9 @@ static bool has_cpu(const struct numa_node *node, unsigned int cpu)
 static void test_processors(void)
 {
 	struct err err = { "" };
-	struct fake_kernel fk;
 	struct numa numa;
+	FAKE_KERNEL(fk, "two-nodes-6.12");
 
-	fake_open(&fk, "two-nodes-6.12");
 	fake_put(&fk, NODES "online", "0-3\n");
 	fake_put(&fk, NODES "has_memory", "0,2\n");
 	fake_put(&fk, NODES "node2/meminfo", "Node 2 MemTotal:       1000 kB\n");
@@ -308,17 +301,15 @@ static void test_processors(void)
 	CU_ASSERT_FALSE(has_cpu(&numa.nodes[0], 0) || has_cpu(&numa.nodes[1], 0));
 	CU_ASSERT_TRUE(has_cpu(&numa.nodes[1], 8));
 	numa_free(&numa);
-	fake_close(&fk);
 }
 
 static void test_zones(void)
 {
 	struct err err = { "" };
-	struct fake_kernel fk;
 	struct numa numa;
 	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
+	FAKE_KERNEL(fk, "two-nodes-6.12");
 
-	fake_open(&fk, "two-nodes-6.12");
 	fake_put(&fk, "proc/zoneinfo",
 		 "Node 0, zone   Normal\n  pages free     50\n        managed  90\n"
 		 "    cpu: 0\n              count: 3\n"
@@ -331,7 +322,6 @@ static void test_zones(void)
 	CU_ASSERT_EQUAL(numa.nodes[1].movable_free_kib, 70 * page);
 	CU_ASSERT_EQUAL(numa.nodes[1].percpu_kib, 4 * page);
 	numa_free(&numa);
-	fake_close(&fk);
 }
 
 /* What is swapped to zram stays in memory.  The kernel's sum counts it */
@@ -348,11 +338,10 @@ static void test_swaps(void)
 		  600 },
 	};
 	struct err err = { "" };
-	struct fake_kernel fk;
 	struct numa numa;
 	size_t i;
+	FAKE_KERNEL(fk, "one-node");
 
-	fake_open(&fk, "one-node");
 	for (i = 0; i < ROWS(rows); i++) {
 		fake_put(&fk, "proc/swaps", rows[i].swaps);
 		CU_ASSERT_EQUAL_FATAL(numa_read(&fk.kfs, &numa, &err), 0);
@@ -367,7 +356,6 @@ static void test_swaps(void)
 	CU_ASSERT_TRUE(numa.swaps);
 	CU_ASSERT_EQUAL(numa.swap_free_kib, 0);
 	numa_free(&numa);
-	fake_close(&fk);
 }
 
 static void test_arc(void)
@@ -406,15 +394,13 @@ static void test_arc(void)
 /* The pools would be taken for those of a machine without nodes */
 static void test_unseen_nodes(void)
 {
-	struct fake_kernel fk;
 	struct numa numa;
 	struct err err;
+	FAKE_KERNEL(fk, "two-nodes-6.12");
 
-	fake_open(&fk, "two-nodes-6.12");
 	fake_remove(&fk, NODES "has_memory");
 	CU_ASSERT_EQUAL_FATAL(symlinkat("has_memory", fk.kfs.rootfd, NODES "has_memory"), 0);
 	CU_ASSERT_EQUAL(numa_read(&fk.kfs, &numa, &err), -ELOOP);
-	fake_close(&fk);
 }
 
 static CU_TestInfo tests[] = {

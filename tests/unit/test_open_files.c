@@ -17,8 +17,6 @@
 #include "unit/own_disk.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 /* In /tmp and in /dev/shm: a disk's file system and a tmpfs, usually */
 static const char *const places[] = { "/tmp", "/dev/shm" };
 

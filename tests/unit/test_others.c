@@ -16,8 +16,6 @@
 #include "policy/config.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 /* ---- lines ---- */
 
 static void append(void *arg, const struct scan_line *line)

@@ -16,14 +16,13 @@
 #include "memory/numa.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-#define BIT(flag)   (UINT64_C(1) << (flag))
+#define BIT(flag) (UINT64_C(1) << (flag))
 
-#define SMALL_KIB   32
-#define LARGE_KIB   128
-#define SMALL	    (SMALL_KIB / 4)
-#define LARGE	    (LARGE_KIB / 4)
-#define PAGES	    (5 * LARGE)
+#define SMALL_KIB 32
+#define LARGE_KIB 128
+#define SMALL	  (SMALL_KIB / 4)
+#define LARGE	  (LARGE_KIB / 4)
+#define PAGES	  (5 * LARGE)
 
 /* Not in the header for programs */
 #define PGTABLE	 BIT(26)

@@ -11,8 +11,6 @@
 #include "base/cleanup.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 static int root_of(const char *dir)
 {
 	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);

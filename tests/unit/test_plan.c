@@ -25,9 +25,7 @@
 #include "steps/steps.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
-#define GOLDEN	    "unit/golden/plan/"
+#define GOLDEN "unit/golden/plan/"
 
 /**
  * struct row - One decision

@@ -15,8 +15,6 @@
 #include "steps/steps.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 #define GUEST(body)                                                                                \
 	"<domain><name>g</name><uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809</uuid>"                  \
 	"<memory unit='MiB'>64</memory><memoryBacking>" body "</memoryBacking></domain>"

@@ -17,8 +17,6 @@
 #include "base/cleanup.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 /* Text on the heap that ends where it ends: sanitizers see a read behind it */
 static struct qemu_conf parse_bytes(const char *text, size_t len)
 {

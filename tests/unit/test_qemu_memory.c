@@ -14,8 +14,7 @@
 #include "kernel/kfs.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-#define PID	    4242
+#define PID 4242
 
 static const char *root;
 
@@ -42,7 +41,7 @@ static uint64_t reserved_of(const struct kfs *kfs, uint64_t page_kib)
 
 static void test_numa_maps(void)
 {
-	struct kfs kfs = open_root();
+	UNIT_CLEANUP(kfs_close) struct kfs kfs = open_root();
 	struct qemu_memory memory;
 
 	unit_write(
@@ -70,7 +69,6 @@ static void test_numa_maps(void)
 	CU_ASSERT_EQUAL(memory.n, 3);
 	qemu_memory_free(&memory);
 	CU_ASSERT_EQUAL(qemu_memory_on(&memory, 2048, 0), 0);
-	kfs_close(&kfs);
 }
 
 static void test_damaged(void)
@@ -84,7 +82,7 @@ static void test_damaged(void)
 		"7f huge N-1=5 kernelpagesize_kB=2048\n",
 		"7f huge N0=5 kernelpagesize_kB=\n",
 	};
-	struct kfs kfs = open_root();
+	UNIT_CLEANUP(kfs_close) struct kfs kfs = open_root();
 	struct qemu_memory memory;
 	size_t i;
 
@@ -94,18 +92,16 @@ static void test_damaged(void)
 		UNIT_CHECK(memory.n == 0, "'%s'", texts[i]);
 		qemu_memory_free(&memory);
 	}
-	kfs_close(&kfs);
 }
 
 static void test_gone(void)
 {
-	struct kfs kfs = open_root();
+	UNIT_CLEANUP(kfs_close) struct kfs kfs = open_root();
 	struct qemu_memory memory = { .n = 77 };
 
 	CU_ASSERT_EQUAL(qemu_memory_mapped(&kfs, PID, CLOCK_NEVER, &memory), -ENOENT);
 	CU_ASSERT_EQUAL(memory.n, 0);
 	CU_ASSERT_EQUAL(reserved_of(&kfs, 2048), 0);
-	kfs_close(&kfs);
 }
 
 static void put_pss(uint64_t kib)
@@ -119,7 +115,7 @@ static void put_pss(uint64_t kib)
 
 static void test_plain(void)
 {
-	struct kfs kfs = open_root();
+	UNIT_CLEANUP(kfs_close) struct kfs kfs = open_root();
 	struct qemu_memory memory = { .n = 77 };
 
 	CU_ASSERT_EQUAL(qemu_memory_plain(&kfs, PID, &memory), -ENOENT);
@@ -149,7 +145,6 @@ static void test_plain(void)
 	CU_ASSERT_EQUAL(qemu_memory_on(&memory, 4, 0), 250);
 	CU_ASSERT_EQUAL(qemu_memory_on(&memory, 4, 1), 250);
 	qemu_memory_free(&memory);
-	kfs_close(&kfs);
 }
 
 #define SMAPS(kib, page, shared, private, flags)                                                   \
@@ -161,7 +156,7 @@ static void test_plain(void)
 /* A kernel without NUMA has no numa_maps */
 static void test_smaps(void)
 {
-	struct kfs kfs = open_root();
+	UNIT_CLEANUP(kfs_close) struct kfs kfs = open_root();
 	struct qemu_memory memory;
 
 	unit_write(root, "proc/4242/smaps",
@@ -172,12 +167,11 @@ static void test_smaps(void)
 	CU_ASSERT_EQUAL(qemu_memory_on(&memory, 1048576, 0), 2);
 	CU_ASSERT_EQUAL(memory.n, 2);
 	qemu_memory_free(&memory);
-	kfs_close(&kfs);
 }
 
 static void test_reserved(void)
 {
-	struct kfs kfs = open_root();
+	UNIT_CLEANUP(kfs_close) struct kfs kfs = open_root();
 
 	unit_write(root, "proc/4242/smaps",
 		   /* 100 pages, 10 touched */
@@ -193,7 +187,6 @@ static void test_reserved(void)
 	/* cut off in the middle */
 	unit_write(root, "proc/4242/smaps", "Size: 204800 kB\nKernelPageSize: 2048 kB\n");
 	CU_ASSERT_EQUAL(reserved_of(&kfs, 2048), 0);
-	kfs_close(&kfs);
 }
 
 /* One file mapped @n times, with 10 pages on node 0 each; at the same offset or not, shared or
@@ -248,7 +241,7 @@ static void test_often(void)
 		/* each private mapping has pages of its own */
 		{ 3, 0, 'p', 0, 30 },
 	};
-	struct kfs kfs = open_root();
+	UNIT_CLEANUP(kfs_close) struct kfs kfs = open_root();
 	struct qemu_memory memory;
 	size_t i;
 
@@ -266,7 +259,6 @@ static void test_often(void)
 	put_mappings(3, 0, 's');
 	CU_ASSERT_EQUAL(qemu_memory_mapped(&kfs, PID, clock_ms(), &memory), -E2BIG);
 	CU_ASSERT_EQUAL(memory.n, 0);
-	kfs_close(&kfs);
 }
 
 /* As the kernel shows it: 20,000 mappings, none of which reserves pages.  smaps is too long */

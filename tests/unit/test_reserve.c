@@ -25,8 +25,6 @@
 #include "unit/fake_host.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 /* @mib of 2 MiB pages on node 0: to be started, and being started */
 #define A_DEFINED(mib) DOMAIN("", "a", UUID_A, mib, PAGES(2, "M") ON_NODE(0))
 #define A_STARTED(mib) XML(7, "a", UUID_A, mib, PAGES(2, "M") ON_NODE(0))
@@ -37,6 +35,8 @@ static void open_host(struct fake_host *h)
 	fake_host_open(h, "two-nodes-6.12", "[hook]\ndeadline = 2s\nlock_deadline = 2s\n");
 	fake_empty_nodes(&h->fk);
 }
+
+#define HOST(name) UNIT_FIXTURE(struct fake_host, name, fake_host_close, open_host(&(name)))
 
 /* ---- calls ---- */
 
@@ -146,10 +146,9 @@ static void end_qemu(const struct fake_host *h, pid_t pid, uint64_t pages)
 
 static void test_life(void)
 {
-	struct fake_host h;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 10, 0, 0 });
 	OK(&h, for_start(&h, A_DEFINED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 110, 100, 0);
@@ -174,36 +173,31 @@ static void test_life(void)
 	fake_pool_is(&h.fk, 0, PAGE_2M, 110, 100, 0);
 	OK(&h, run(&h, event_release, "b", B_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 10, 0, 0);
-	fake_host_close(&h);
 }
 
 static void test_given_back(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, for_start(&h, A_DEFINED(200)));
 	OK(&h, daemon_reconcile(&h.fk.kfs, &h.err));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	OK(&h, release(&h, "a"));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
-	fake_host_close(&h);
 }
 
 /* The start fails after prepare, for a reason of its own */
 static void test_start_fails(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, for_start(&h, A_DEFINED(200)));
 	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
 	OK(&h, run(&h, event_stopped, "a", A_DEFINED(200)));
 	OK(&h, run(&h, event_release, "a", A_DEFINED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
-	fake_host_close(&h);
 }
 
 /* What the guest is by the time it starts, after 100 pages of 2 MiB on node 0 were
@@ -234,11 +228,10 @@ static void test_changed(void)
 		{ "of another size", XML(7, "a", UUID_A, 1024, PAGES(1, "G") ON_NODE(0)), "", 20, 0,
 		  1, 2 },
 	};
-	struct fake_host h;
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
-		open_host(&h);
+		HOST(h);
 		fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 20, 0, 0 });
 		OK(&h, for_start(&h, A_DEFINED(200)));
 		fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 120, 120, 0 });
@@ -258,16 +251,14 @@ static void test_changed(void)
 		UNIT_CHECK(fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0), "%s", rows[i].what);
 		fake_pool_is(&h.fk, 1, PAGE_2M, 0, 0, 0);
 		fake_pool_is(&h.fk, 0, PAGE_1G, 0, 0, 0);
-		fake_host_close(&h);
 	}
 }
 
 /* Memory is full of what was reserved: another size fits only without it */
 static void test_in_the_way(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, for_start(&h, A_DEFINED(4000)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 2000, 2000, 0);
 	OK(&h, run(&h, event_prepare, "a", XML(7, "a", UUID_A, 3072, PAGES(1, "G") ON_NODE(0))));
@@ -275,7 +266,6 @@ static void test_in_the_way(void)
 	fake_pool_is(&h.fk, 0, PAGE_1G, 3, 3, 0);
 	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_1G, 0, 0, 0);
-	fake_host_close(&h);
 }
 
 /* The plan says what is still missing */
@@ -290,15 +280,14 @@ static void test_plan(void)
 		{ A_DEFINED(300), 100, 0, 50, 100, 80, 0 },
 		{ A_DEFINED(100), 50, 0, 0, 50, 30, 1 },
 	};
-	struct fake_host h;
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
 		struct dry_run result = { 0 };
 		struct guest *guest = NULL;
 		const struct step_share *share;
+		HOST(h);
 
-		open_host(&h);
 		/* 20 of the 100 lie idle */
 		fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 20, 20, 0 });
 		OK(&h, for_start(&h, A_DEFINED(200)));
@@ -314,7 +303,6 @@ static void test_plan(void)
 		fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 		plan_free(&result.plan);
 		guest_free(guest);
-		fake_host_close(&h);
 	}
 }
 
@@ -330,10 +318,9 @@ static void test_again(void)
 		{ A_DEFINED(100), 50, 0 },
 		{ DOMAIN("", "a", UUID_A, 200, PAGES(2, "M") ON_NODE(1)), 0, 100 },
 	};
-	struct fake_host h;
 	size_t i;
+	HOST(h);
 
-	open_host(&h);
 	for (i = 0; i < ROWS(rows); i++) {
 		UNIT_CHECK(for_start(&h, rows[i].xml) == 0, "%zu: %s", i, h.err.text);
 		fake_pool_is(&h.fk, 0, PAGE_2M, rows[i].on_0, rows[i].on_0, 0);
@@ -342,15 +329,13 @@ static void test_again(void)
 	}
 	OK(&h, release(&h, UUID_A));
 	fake_pool_is(&h.fk, 1, PAGE_2M, 0, 0, 0);
-	fake_host_close(&h);
 }
 
 /* There are too few: what was reserved before stays, and nothing else */
 static void test_too_few(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	fake_set_obtainable(&h.fk, 0, 60);
 	FAILS(&h, for_start(&h, A_DEFINED(200)), ENOSPC, "only 60 could be had");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
@@ -361,15 +346,13 @@ static void test_too_few(void)
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
-	fake_host_close(&h);
 }
 
 static void test_refused(void)
 {
-	struct fake_host h;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	FAILS(&h, for_start(&h, DOMAIN("", "a", UUID_A, 200, "")), EINVAL,
 	      "asks for no huge pages");
 	FAILS(&h, for_start(&h, A_DEFINED(90000)), ENOSPC, "more than there can be");
@@ -388,15 +371,13 @@ static void test_refused(void)
 	fake_put(&h.fk, CONF, "[hugepages]\nmanage = no\n");
 	FAILS(&h, for_start(&h, A_DEFINED(200)), EINVAL, "manage = no");
 	end_qemu(&h, qemu, 100);
-	fake_host_close(&h);
 }
 
 /* What an earlier start could not give back is neither lost nor in the way */
 static void test_leftover(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
 	fake_use(&h.fk, 0, PAGE_2M, 30);
 	OK(&h, run(&h, event_stopped, "a", A_STARTED(200)));
@@ -408,7 +389,6 @@ static void test_leftover(void)
 	fake_unuse(&h.fk, 0, PAGE_2M, 30);
 	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-	fake_host_close(&h);
 }
 
 /* ---- killed, interrupted, overtaken ---- */
@@ -440,11 +420,10 @@ static int start_work(struct fake_host *h)
 
 static void test_killed(void)
 {
-	struct fake_host h;
 	int i;
 
 	for (i = 0; i < 4; i++) {
-		open_host(&h);
+		HOST(h);
 		fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 20, 0, 0 });
 		*(i % 2 ? &h.fk.after_write : &h.fk.before_write) = die;
 		CU_ASSERT_EQUAL(in_child(&h, start_work), 0);
@@ -459,7 +438,6 @@ static void test_killed(void)
 		}
 		fake_pool_is(&h.fk, 0, PAGE_2M, 20, 0, 0);
 		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
-		fake_host_close(&h);
 	}
 }
 
@@ -482,9 +460,8 @@ static int interrupted_work(struct fake_host *h)
 
 static void test_interrupted(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	CU_ASSERT_EQUAL(in_child(&h, interrupted_work), 0);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
@@ -493,16 +470,14 @@ static void test_interrupted(void)
 	CU_ASSERT_EQUAL(in_child(&h, interrupted_work), 0);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	check_ledger(&h, UUID_A, "\"phase\": \"reserved\"");
-	fake_host_close(&h);
 }
 
 /* Another process is at it: it is there, and its number is in the ledger */
 static void test_two_at_once(void)
 {
 	char name[128], text[16384], out[16384], *at;
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, for_start(&h, A_DEFINED(200)));
 	ledger_text(&h, UUID_A, text, sizeof(text));
 	at = strstr(text, "\"steps\"");
@@ -520,17 +495,15 @@ static void test_two_at_once(void)
 	/* a start does not wait for it */
 	OK(&h, run(&h, event_prepare, "a", A_STARTED(300)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 150, 150, 0);
-	fake_host_close(&h);
 }
 
 /* ---- for a running guest ---- */
 
 static void test_plug(void)
 {
-	struct fake_host h;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
 	qemu = start_qemu(&h, "a", 100);
 	OK(&h, run(&h, event_started, "a", A_STARTED(200)));
@@ -546,16 +519,14 @@ static void test_plug(void)
 	OK(&h, run(&h, event_stopped, "a", A_STARTED(200)));
 	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0);
-	fake_host_close(&h);
 }
 
 /* Started before we were installed, or without huge pages */
 static void test_plug_without_ledger(void)
 {
-	struct fake_host h;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	qemu = start_qemu(&h, "a", 0);
 	OK(&h, for_plug(&h, "a", UUID_A, 80));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 40, 40, 0);
@@ -564,15 +535,13 @@ static void test_plug_without_ledger(void)
 	OK(&h, daemon_reconcile(&h.fk.kfs, &h.err));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
-	fake_host_close(&h);
 }
 
 static void test_plug_too_few(void)
 {
-	struct fake_host h;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
 	qemu = start_qemu(&h, "a", 100);
 	OK(&h, run(&h, event_started, "a", A_STARTED(200)));
@@ -583,7 +552,6 @@ static void test_plug_too_few(void)
 	end_qemu(&h, qemu, 100);
 	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-	fake_host_close(&h);
 }
 
 static int plug_work(struct fake_host *h)
@@ -593,12 +561,11 @@ static int plug_work(struct fake_host *h)
 
 static void test_plug_killed(void)
 {
-	struct fake_host h;
 	pid_t qemu;
 	int i;
 
 	for (i = 0; i < 2; i++) {
-		open_host(&h);
+		HOST(h);
 		OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
 		qemu = start_qemu(&h, "a", 100);
 		OK(&h, run(&h, event_started, "a", A_STARTED(200)));
@@ -611,7 +578,6 @@ static void test_plug_killed(void)
 		OK(&h, run(&h, event_stopped, "a", A_STARTED(200)));
 		OK(&h, run(&h, event_release, "a", A_STARTED(200)));
 		fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-		fake_host_close(&h);
 	}
 }
 
@@ -630,9 +596,8 @@ static void guest_ends(struct fake_kernel *fk)
 /* Its end is marked while we grow: that must not be lost, nor what we had got */
 static void test_plug_guest_ends(void)
 {
-	struct fake_host h;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
 	ends = start_qemu(&h, "a", 100);
 	OK(&h, run(&h, event_started, "a", A_STARTED(200)));
@@ -643,7 +608,6 @@ static void test_plug_guest_ends(void)
 	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
-	fake_host_close(&h);
 }
 
 static CU_TestInfo tests[] = {

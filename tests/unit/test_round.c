@@ -65,6 +65,8 @@ static void close_scene(struct scene *h)
 	fake_close(&h->fk);
 }
 
+#define SCENE(name) UNIT_FIXTURE(struct scene, name, close_scene, open_scene(&(name)))
+
 static int begin(struct scene *h, const char *own)
 {
 	h->err.text[0] = '\0';
@@ -73,9 +75,8 @@ static int begin(struct scene *h, const char *own)
 
 static void test_settles_and_tells(void)
 {
-	struct scene h;
+	SCENE(h);
 
-	open_scene(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	OK(&h, event_prepare, "b", B_XML);
 	OK(&h, event_stopped, "a", A_XML);
@@ -94,14 +95,12 @@ static void test_settles_and_tells(void)
 	CU_ASSERT_EQUAL(host_view_pool(&h.round.host, PAGE_2M, 0)->claimed, 50);
 	round_end(&h.round);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 50, 50, 0);
-	close_scene(&h);
 }
 
 static void test_incomplete(void)
 {
-	struct scene h;
+	SCENE(h);
 
-	open_scene(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	OK(&h, event_stopped, "a", A_XML);
 	fake_use(&h.fk, 0, PAGE_2M, 40);
@@ -118,22 +117,19 @@ static void test_incomplete(void)
 	UNIT_CHECK(begin(&h, NULL) == 0, "%s", h.err.text);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, GUESTS UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-	close_scene(&h);
 }
 
 /* What is the caller's own is left to it, dead or not */
 static void test_own(void)
 {
-	struct scene h;
+	SCENE(h);
 
-	open_scene(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	OK(&h, event_stopped, "a", A_XML);
 	open_round(&h);
 	UNIT_CHECK(begin(&h, "AAAAAAAA-cdaf-9455-926a-d65c16db1809") == 0, "%s", h.err.text);
 	CU_ASSERT_EQUAL(h.round.n_settled, 0);
 	CU_ASSERT_PTR_NOT_NULL(ledgers_find(&h.round.ledgers, UUID_A));
-	close_scene(&h);
 }
 
 static void die(struct fake_kernel *fk)
@@ -145,10 +141,9 @@ static void die(struct fake_kernel *fk)
 /* An administrator's pages come to a pool that a hook was just growing when it was killed */
 static void test_confirm(void)
 {
-	struct scene h;
 	pid_t pid;
+	SCENE(h);
 
-	open_scene(&h);
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {
@@ -166,15 +161,13 @@ static void test_confirm(void)
 	OK(&h, event_release, "a", A_XML);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, GUESTS UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 30, 30, 0);
-	close_scene(&h);
 }
 
 /* Nothing changes, and a missing state directory is one without ledgers */
 static void test_look(void)
 {
-	struct scene h;
+	SCENE(h);
 
-	open_scene(&h);
 	round_init(&h.round, &h.fk.kfs, &h.state, 0);
 	UNIT_CHECK(round_look(&h.round, &h.err) == 0, "%s", h.err.text);
 	CU_ASSERT_EQUAL(h.round.ledgers.n, 0);
@@ -193,15 +186,13 @@ static void test_look(void)
 	CU_ASSERT_EQUAL(h.round.n_settled, 0);
 	CU_ASSERT_TRUE(fake_exists(&h.fk, GUESTS UUID_B));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 50, 50, 0);
-	close_scene(&h);
 }
 
 static void test_lock(void)
 {
 	struct state other = STATE_CLOSED;
-	struct scene h;
+	SCENE(h);
 
-	open_scene(&h);
 	open_round(&h);
 	CU_ASSERT_EQUAL_FATAL(state_open(h.fk.kfs.rootfd, false, &other, &h.err), 0);
 	CU_ASSERT_EQUAL_FATAL(state_lock(&other, 0, &h.err), 0);
@@ -213,7 +204,6 @@ static void test_lock(void)
 	round_end(&h.round);
 	CU_ASSERT_EQUAL(state_lock(&other, 0, &h.err), 0);
 	state_close(&other);
-	close_scene(&h);
 }
 
 /* ---- at the same time ---- */
@@ -265,10 +255,9 @@ static bool succeeds(pid_t pid)
  * takes the idle small ones that the first has planned to use */
 static void test_idle_pages_once(void)
 {
-	struct scene h;
 	pid_t pid;
+	SCENE(h);
 
-	open_scene(&h);
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 50, 50, 0 });
 	pid = prepare_slowly(&h, "a", XML(1, "a", UUID_A, 2148, CELLS_OF_TWO_SIZES));
 	wait_for(&h, GUESTS UUID_A);
@@ -281,17 +270,15 @@ static void test_idle_pages_once(void)
 	OK(&h, event_release, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 50, 50, 0);
 	fake_pool_is(&h.fk, 0, PAGE_1G, 0, 0, 0);
-	close_scene(&h);
 }
 
 /* A long growth does not hold up others until its end */
 static void test_turns(void)
 {
-	struct scene h;
 	uint64_t begin_ms, took;
 	pid_t pid;
+	SCENE(h);
 
-	open_scene(&h);
 	/* six writes of a GiB's worth: 3.6 s */
 	pid = prepare_slowly(&h, "a", XML(1, "a", UUID_A, 3000, PAGES_2M));
 	wait_for(&h, GUESTS UUID_A);
@@ -303,18 +290,16 @@ static void test_turns(void)
 	fake_pool_is(&h.fk, 0, PAGE_2M, 1550, 1550, 0);
 	OK(&h, event_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 50, 50, 0);
-	close_scene(&h);
 }
 
 /* Released by hand or by others while it is being prepared: nothing is left */
 static void test_released_meanwhile(void)
 {
-	struct scene h;
 	char text[2048];
 	int status = 0;
 	pid_t pid;
+	SCENE(h);
 
-	open_scene(&h);
 	pid = prepare_slowly(&h, "a", XML(1, "a", UUID_A, 3000, PAGES_2M));
 	wait_for(&h, GUESTS UUID_A);
 	OK(&h, event_release, "a", A_XML);
@@ -327,7 +312,6 @@ static void test_released_meanwhile(void)
 		       "what virsh shows");
 	CU_ASSERT_FALSE(fake_exists(&h.fk, GUESTS UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-	close_scene(&h);
 }
 
 /* libvirt dies while a hook prepares, comes back and starts the guest anew: the hook, which
@@ -335,11 +319,10 @@ static void test_released_meanwhile(void)
 static void test_started_anew(void)
 {
 	char mine[16384], text[16384];
-	struct scene h;
 	int status = 0;
 	pid_t pid;
+	SCENE(h);
 
-	open_scene(&h);
 	pid = prepare_slowly(&h, "a", XML(1, "a", UUID_A, 3000, PAGES_2M));
 	wait_for(&h, GUESTS UUID_A);
 	fake_end(&h.fk, h.driver);
@@ -353,18 +336,16 @@ static void test_started_anew(void)
 	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 200, 0);
 	OK(&h, event_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-	close_scene(&h);
 }
 
 /* A release that has waited for the lock while the guest was started anew */
 static void test_late_release(void)
 {
 	struct state other = STATE_CLOSED;
-	struct scene h;
 	int status;
 	pid_t pid;
+	SCENE(h);
 
-	open_scene(&h);
 	OK(&h, event_prepare, "a", A_XML);
 	CU_ASSERT_EQUAL_FATAL(state_open(h.fk.kfs.rootfd, false, &other, &h.err), 0);
 	CU_ASSERT_EQUAL_FATAL(state_lock(&other, 0, &h.err), 0);
@@ -384,18 +365,16 @@ static void test_late_release(void)
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	OK(&h, event_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-	close_scene(&h);
 }
 
 /* Many at once, on a pool that has a few */
 static void test_many_at_once(void)
 {
 	char xml[8][512], name[8], uuid[64];
-	struct scene h;
 	pid_t pids[8];
 	int i;
+	SCENE(h);
 
-	open_scene(&h);
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 120, 120, 0 });
 	for (i = 0; i < 8; i++) {
 		snprintf(name, sizeof(name), "g%d", i);
@@ -420,7 +399,6 @@ static void test_many_at_once(void)
 	for (i = 0; i < 8; i++)
 		succeeds(pids[i]);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 120, 120, 0);
-	close_scene(&h);
 }
 
 static CU_TestInfo tests[] = {

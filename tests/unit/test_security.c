@@ -14,8 +14,7 @@
 #include "policy/host_view.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-#define PROGRAM	    "usr/sbin/libvirt-membacking-qemu-hook"
+#define PROGRAM "usr/sbin/libvirt-membacking-qemu-hook"
 
 static struct security read_root(const char *root, const struct store_view *store)
 {

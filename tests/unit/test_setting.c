@@ -13,9 +13,7 @@
 #include "unit/fake_kernel.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
-#define RUN	    FAKE_KSM "run"
+#define RUN FAKE_KSM "run"
 
 static const struct setting_file run_file = { STEP_KSM, "ksm", "sys/kernel/mm/ksm", "run" };
 

@@ -22,11 +22,9 @@
 #include "unit/own_disk.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
-#define BOOT	    "1291d75a-6e89-4bd0-aed3-9b63ae4d9090"
-#define EARLIER	    "99999999-6e89-4bd0-aed3-9b63ae4d9090"
-#define SHARED	    "run/libvirt-membacking/shared/"
+#define BOOT	"1291d75a-6e89-4bd0-aed3-9b63ae4d9090"
+#define EARLIER "99999999-6e89-4bd0-aed3-9b63ae4d9090"
+#define SHARED	"run/libvirt-membacking/shared/"
 
 /* A state directory, a mount at PATH that is ours, and a guest that holds it */
 struct bench {

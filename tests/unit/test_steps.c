@@ -12,8 +12,6 @@
 #include "base/json.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 static struct step make_step(enum guest_bind bind, size_t n_shares)
 {
 	struct step step = {

@@ -21,8 +21,6 @@
 #include "unit/own_disk.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 static struct kfs host;
 
 static int open_path(const char *dir)

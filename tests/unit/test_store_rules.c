@@ -12,11 +12,9 @@
 #include "base/err.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
-#define MIB	    KIB_PER_MIB
-#define GIB	    KIB_PER_GIB
-#define QEMU_CONF   "/etc/libvirt/qemu.conf"
+#define MIB	  KIB_PER_MIB
+#define GIB	  KIB_PER_GIB
+#define QEMU_CONF "/etc/libvirt/qemu.conf"
 
 /* A host with stores that are mounted and fine */
 struct scene {

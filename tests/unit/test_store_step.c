@@ -24,10 +24,8 @@
 #include "unit/own_disk.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
-#define MIB	    KIB_PER_MIB
-#define GIB	    KIB_PER_GIB
+#define MIB KIB_PER_MIB
+#define GIB KIB_PER_GIB
 
 /* ---- as JSON ---- */
 

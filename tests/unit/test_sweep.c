@@ -22,8 +22,6 @@
 #include "unit/holder.h"
 #include "unit/unit.h"
 
-#define ROWS(table)	  (sizeof(table) / sizeof((table)[0]))
-
 #define UUID(n)		  #n #n #n #n #n #n #n #n "-cdaf-9455-926a-d65c16db1809"
 #define QEMU_CONF	  "etc/libvirt/qemu.conf"
 #define STORE(name, path) "[store]\nname = " name "\npath = " path "\nmount = never\n"
@@ -64,6 +62,9 @@ static void close_scene(struct scene *s)
 	fake_end(&s->fk, s->driver);
 	fake_close(&s->fk);
 }
+
+#define SCENE(name, ...)                                                                           \
+	UNIT_FIXTURE(struct scene, name, close_scene, open_scene(&(name), __VA_ARGS__))
 
 static void put_memory(const struct scene *s, const char *directory)
 {
@@ -126,9 +127,8 @@ static const struct swept *swept(const struct scene *s)
 static void test_dead(void)
 {
 	const struct swept *entry;
-	struct scene s;
+	SCENE(s, "ext4", STORE("ram", "/srv/ram"));
 
-	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
 	put_memory(&s, BASE "1-dead");
 	if (sweep(&s) && (entry = swept(&s))) {
 		UNIT_CHECK_STR(entry->store, "/srv/ram", "store");
@@ -141,15 +141,13 @@ static void test_dead(void)
 	CU_ASSERT_TRUE(is_there(&s, BASE));
 	if (sweep(&s))
 		CU_ASSERT_EQUAL(s.round.n_swept, 0);
-	close_scene(&s);
 }
 
 static void test_by_ledger(void)
 {
-	struct scene s;
 	pid_t qemu;
+	SCENE(s, "ext4", STORE("ram", "/srv/ram"));
 
-	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
 	put_ledger(&s, UUID(a), "starting", LEDGER_PREPARED, 1);
 	put_ledger(&s, UUID(b), "running", LEDGER_RUNNING, 2);
 	/* Started before there was this program, or while the store was not configured */
@@ -178,16 +176,14 @@ static void test_by_ledger(void)
 		CU_ASSERT_FALSE(is_there(&s, BASE "2-running"));
 	}
 	fake_end(&s.fk, qemu);
-	close_scene(&s);
 }
 
 /* A QEMU that libvirt started without us */
 static void test_by_qemu(void)
 {
-	struct scene s;
 	pid_t qemu, other;
+	SCENE(s, "ext4", STORE("ram", "/srv/ram"));
 
-	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
 	qemu = fake_qemu(&s.fk, "stranger");
 	other = fake_qemu(&s.fk, "driver.pid");
 	put_memory(&s, BASE "1-stranger");
@@ -210,17 +206,15 @@ static void test_by_qemu(void)
 	fake_end(&s.fk, qemu);
 	if (sweep(&s))
 		CU_ASSERT_FALSE(is_there(&s, BASE "1-stranger"));
-	close_scene(&s);
 }
 
 /* A name of which libvirt takes 20 characters, or 20 bytes */
 static void test_long_names(void)
 {
 #define KANJI "\xe5\xae\xa2\xe6\x88\xb7\xe6\x9c\xba"
-	struct scene s;
 	pid_t qemu;
+	SCENE(s, "ext4", STORE("ram", "/srv/ram"));
 
-	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
 	qemu = fake_qemu(&s.fk, KANJI KANJI KANJI KANJI KANJI KANJI KANJI);
 	put_memory(&s, BASE "1-" KANJI KANJI KANJI KANJI KANJI KANJI "\xe5\xae\xa2\xe6\x88\xb7");
 	put_memory(&s, BASE "2-" KANJI KANJI "\xe5\xae");
@@ -235,17 +229,15 @@ static void test_long_names(void)
 	if (sweep(&s))
 		CU_ASSERT_EQUAL(s.round.n_swept, 2);
 	CU_ASSERT_FALSE(is_there(&s, BASE "2-" KANJI KANJI "\xe5\xae"));
-	close_scene(&s);
 }
 
 /* The ledger has its own way of giving back, and its own report of that */
 static void test_leaving(void)
 {
-	struct scene s;
 	char path[512];
 	int fd;
+	SCENE(s, "ext4", STORE("ram", "/srv/ram"));
 
-	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
 	put_ledger(&s, UUID(a), "leaving", LEDGER_LEAVING, 1);
 	put_memory(&s, BASE "1-leaving");
 	snprintf(path, sizeof(path), "%s/" BASE "1-leaving/pc.ram", s.fk.root);
@@ -261,15 +253,13 @@ static void test_leaving(void)
 		CU_ASSERT_FALSE(is_there(&s, BASE "1-leaving"));
 		CU_ASSERT_EQUAL(s.round.n_swept, 0);
 	}
-	close_scene(&s);
 }
 
 /* What is known of a ledger of another version is its guest's name */
 static void test_foreign_version(void)
 {
-	struct scene s;
+	SCENE(s, "ext4", STORE("ram", "/srv/ram"));
 
-	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
 	fake_put(&s.fk, "run/libvirt-membacking/guests/" UUID(a),
 		 "{\"version\": 99, \"name\": \"foreign\"}");
 	put_memory(&s, BASE "5-foreign");
@@ -278,17 +268,15 @@ static void test_foreign_version(void)
 		CU_ASSERT_TRUE(is_there(&s, BASE "5-foreign/pc.ram"));
 		CU_ASSERT_FALSE(is_there(&s, BASE "5-foreigner"));
 	}
-	close_scene(&s);
 }
 
 static void test_in_use(void)
 {
 	const struct swept *entry;
-	struct scene s;
 	char path[512];
 	int fd;
+	SCENE(s, "ext4", STORE("ram", "/srv/ram"));
 
-	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
 	put_memory(&s, BASE "1-copied");
 	snprintf(path, sizeof(path), "%s/" BASE "1-copied/pc.ram", s.fk.root);
 	fd = open(path, O_RDWR | O_CLOEXEC);
@@ -307,7 +295,6 @@ static void test_in_use(void)
 		CU_ASSERT_TRUE(entry->removed);
 		UNIT_CHECK_STR(entry->why, "", "why");
 	}
-	close_scene(&s);
 }
 
 /* What libvirt never makes is somebody's, or nobody's business */
@@ -318,11 +305,10 @@ static void test_strange_names(void)
 		"01-a",		 "0-a",	     "1_a",    "backup", "1a-b",
 		"99999999999-a", ".1-a",     "1-file",
 	};
-	struct scene s;
 	char name[128];
 	size_t i;
+	SCENE(s, "ext4", STORE("ram", "/srv/ram"));
 
-	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
 	for (i = 0; i < ROWS(names); i++) {
 		snprintf(name, sizeof(name), BASE "%s", names[i]);
 		if (strcmp(names[i], "1-file") != 0)
@@ -342,15 +328,13 @@ static void test_strange_names(void)
 		CU_ASSERT_TRUE(is_there(&s, "srv/ram/libvirt/1-outside/pc.ram"));
 		CU_ASSERT_TRUE(is_there(&s, BASE "2-deep/3-deep/pc.ram"));
 	}
-	close_scene(&s);
 }
 
 /* QEMU's user may put links wherever the guests' directories are */
 static void test_links(void)
 {
-	struct scene s;
+	SCENE(s, "ext4", STORE("ram", "/srv/ram"));
 
-	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
 	fake_put(&s.fk, "home/pc.ram", "somebody's");
 	fake_put(&s.fk, BASE "x", "");
 	CU_ASSERT_EQUAL_FATAL(symlinkat("/home", s.fk.kfs.rootfd, BASE "1-link"), 0);
@@ -361,7 +345,6 @@ static void test_links(void)
 		CU_ASSERT_FALSE(is_there(&s, BASE "2-dir"));
 	}
 	CU_ASSERT_TRUE(is_there(&s, "home/pc.ram"));
-	close_scene(&s);
 }
 
 static void test_which_stores(void)
@@ -387,22 +370,19 @@ static void test_which_stores(void)
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
-		struct scene s;
+		SCENE(s, rows[i].fstype, rows[i].config);
 
-		open_scene(&s, rows[i].fstype, rows[i].config);
 		put_memory(&s, BASE "1-dead");
 		if (sweep(&s))
 			UNIT_CHECK(is_there(&s, BASE "1-dead") != rows[i].swept, "row %zu", i);
-		close_scene(&s);
 	}
 }
 
 /* libvirt's own directory has no "libvirt/qemu" in it */
 static void test_implicit(void)
 {
-	struct scene s;
+	SCENE(s, "ext4", "");
 
-	open_scene(&s, "ext4", "");
 	fake_put(&s.fk, QEMU_CONF, "");
 	if (sweep(&s))
 		CU_ASSERT_EQUAL(s.round.n_swept, 0);
@@ -413,28 +393,24 @@ static void test_implicit(void)
 		CU_ASSERT_TRUE(is_there(&s, "var/lib/libvirt/qemu/4-domain"));
 		CU_ASSERT_EQUAL(s.round.n_swept, 1);
 	}
-	close_scene(&s);
 }
 
 /* What is dead in libvirt's own directory is dead, wherever it puts memory now */
 static void test_unreadable_qemu_conf(void)
 {
-	struct scene s;
+	SCENE(s, "ext4", "");
 
-	open_scene(&s, "ext4", "");
 	fake_put(&s.fk, QEMU_CONF, "memory_backing_dir = srv\n");
 	put_memory(&s, "var/lib/libvirt/qemu/ram/4-dead");
 	sweep(&s);
 	CU_ASSERT_FALSE(is_there(&s, "var/lib/libvirt/qemu/ram/4-dead"));
-	close_scene(&s);
 }
 
 /* A store that libvirt does not use at the moment */
 static void test_not_in_use(void)
 {
-	struct scene s;
+	SCENE(s, "ext4", STORE("ram", "/srv/ram"));
 
-	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
 	fake_put(&s.fk, QEMU_CONF, "memory_backing_dir = \"/srv/new\"\n");
 	put_memory(&s, BASE "1-dead");
 	put_memory(&s, "srv/new/libvirt/qemu/1-other");
@@ -442,15 +418,13 @@ static void test_not_in_use(void)
 		CU_ASSERT_FALSE(is_there(&s, BASE "1-dead"));
 		CU_ASSERT_TRUE(is_there(&s, "srv/new/libvirt/qemu/1-other"));
 	}
-	close_scene(&s);
 }
 
 /* Who can't see who runs must not sweep */
 static void test_blind(void)
 {
-	struct scene s;
+	SCENE(s, "ext4", STORE("ram", "/srv/ram"));
 
-	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
 	put_memory(&s, BASE "1-dead");
 	CU_ASSERT_EQUAL_FATAL(
 		renameat(s.fk.kfs.rootfd, "run/libvirt/qemu", s.fk.kfs.rootfd, "run/libvirt/away"),
@@ -462,7 +436,6 @@ static void test_blind(void)
 	unlinkat(s.fk.kfs.rootfd, "run/libvirt/qemu", 0);
 	if (sweep(&s))
 		CU_ASSERT_FALSE(is_there(&s, BASE "1-dead"));
-	close_scene(&s);
 }
 
 /* On Debian /var/lib/libvirt/qemu belongs to QEMU's user, which can put a link in the place of
@@ -478,10 +451,9 @@ static void test_planted_link(void)
 
 	for (i = 0; i < ROWS(plants); i++) {
 		bool above = i == 2;
-		struct scene s;
 		int root;
+		SCENE(s, "ext4", "");
 
-		open_scene(&s, "ext4", "");
 		root = s.fk.kfs.rootfd;
 		fake_put(&s.fk, QEMU_CONF, "");
 		put_memory(&s, "etc/sysctl.d/11-dir");
@@ -501,7 +473,6 @@ static void test_planted_link(void)
 		UNIT_CHECK(is_there(&s, "etc/sysctl.d/99-sysctl.conf"), "row %zu", i);
 		UNIT_CHECK(is_there(&s, "etc/sysctl.d/11-dir/pc.ram"), "row %zu", i);
 		UNIT_CHECK(is_there(&s, "etc/ram/11-dir/pc.ram"), "row %zu", i);
-		close_scene(&s);
 	}
 }
 
@@ -513,12 +484,11 @@ static void test_hard_links(void)
 	struct open_files_user user;
 	uint64_t begin, one_by_one, swept_ms;
 	char name[128];
-	struct scene s;
 	size_t i;
 	pid_t holder;
 	int root;
+	SCENE(s, "ext4", STORE("ram", "/srv/ram"));
 
-	open_scene(&s, "ext4", STORE("ram", "/srv/ram"));
 	root = s.fk.kfs.rootfd;
 	for (i = 0; i < PROCESSES; i++) {
 		snprintf(name, sizeof(name), "proc/%zu/fd/x", 100000 + i);
@@ -551,7 +521,6 @@ static void test_hard_links(void)
 	for (i = 0; i < 100 && is_there(&s, BASE "2000-g"); i++)
 		sweep(&s);
 	CU_ASSERT_FALSE(is_there(&s, BASE "2000-g"));
-	close_scene(&s);
 }
 
 static CU_TestInfo tests[] = {

@@ -12,8 +12,6 @@ struct row {
 	uint64_t value;
 };
 
-#define ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
-
 /* A value that no row expects: shows that failures leave the result alone */
 #define UNTOUCHED UINT64_C(0xdeadbeef)
 

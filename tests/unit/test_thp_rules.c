@@ -9,8 +9,6 @@
 #include "guest/guest.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 #define SECURE(body, more)                                                                         \
 	"<domain><name>g</name><uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809</uuid>"                  \
 	"<memory unit='MiB'>512</memory><memoryBacking>" body "</memoryBacking>" more "</domain>"

@@ -15,8 +15,6 @@
 #include "unit/fake_kernel.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
 /* A ledger of one step on both nodes */
 struct book {
 	struct ledger ledger;
@@ -83,6 +81,8 @@ static void close_scene(struct scene *s)
 	fake_close(&s->fk);
 }
 
+#define SCENE(name) UNIT_FIXTURE(struct scene, name, close_scene, open_scene(&(name)))
+
 static bool pool_is(const struct scene *s, unsigned int node, uint64_t own, uint64_t claimed,
 		    uint64_t foreign)
 {
@@ -127,10 +127,9 @@ static void test_read(void)
 
 	for (i = 0; i < ROWS(hosts); i++) {
 		struct host_view host;
-		struct fake_kernel fk;
 		struct err err = { "" };
+		FAKE_KERNEL(fk, hosts[i]);
 
-		fake_open(&fk, hosts[i]);
 		if (UNIT_CHECK(view_read(&fk.kfs, &host, &err) == 0, "%s: %s", hosts[i],
 			       err.text)) {
 			CU_ASSERT_EQUAL(host.n_sizes, 2);
@@ -141,7 +140,6 @@ static void test_read(void)
 			view_free(&host);
 		}
 		CU_ASSERT_EQUAL(host.n_sizes, 0);
-		fake_close(&fk);
 	}
 }
 
@@ -153,9 +151,8 @@ static void test_prepared(void)
 	};
 	struct ledger *list[1];
 	struct book book;
-	struct scene s;
+	SCENE(s);
 
-	open_scene(&s);
 	list[0] = open_book(&book, "g", PAGE_2M, shares);
 	look(&s, list, 1);
 	pool_is(&s, 0, 60, 100, 140);
@@ -167,7 +164,6 @@ static void test_prepared(void)
 	list[0]->alive = false;
 	look(&s, list, 1);
 	pool_is(&s, 0, 60, 0, 140);
-	close_scene(&s);
 }
 
 /* What QEMU has taken is no claim any more, wherever it lies */
@@ -190,10 +186,9 @@ static void test_running(void)
 						     { .node = 1, .have = 30 } };
 	struct ledger *list[1];
 	struct book book;
-	struct scene s;
 	size_t i;
+	SCENE(s);
 
-	open_scene(&s);
 	list[0] = open_book(&book, "g", PAGE_2M, shares);
 	for (i = 0; i < ROWS(rows); i++) {
 		pid_t pid = qemu(&s, "g", rows[i].on_0, rows[i].on_1);
@@ -204,7 +199,6 @@ static void test_running(void)
 			   "row %zu", i);
 		fake_end(&s.fk, pid);
 	}
-	close_scene(&s);
 }
 
 /* Claims on two nodes of one guest that lacks fewer pages than either */
@@ -214,10 +208,9 @@ static void test_never_more_than_lacking(void)
 						     { .node = 1, .have = 100 } };
 	struct ledger *list[1];
 	struct book book;
-	struct scene s;
 	pid_t pid;
+	SCENE(s);
 
-	open_scene(&s);
 	list[0] = open_book(&book, "g", PAGE_2M, shares);
 	pid = qemu(&s, "g", 0, 0);
 	fake_put_process(&s.fk, pid, "numa_maps",
@@ -227,7 +220,6 @@ static void test_never_more_than_lacking(void)
 	pool_is(&s, 0, 0, 40, 0);
 	pool_is(&s, 1, 0, 0, 0);
 	fake_end(&s.fk, pid);
-	close_scene(&s);
 }
 
 /* However a QEMU maps what it has: it is not more than is taken, and its maps are read once */
@@ -237,10 +229,9 @@ static void test_mapped_again(void)
 	const struct pool_view *pool;
 	struct ledger *list[1];
 	struct book book;
-	struct scene s;
 	pid_t pid;
+	SCENE(s);
 
-	open_scene(&s);
 	list[0] = open_book(&book, "g", PAGE_2M, shares);
 	pid = qemu(&s, "g", 5000, 0);
 	fake_set_pool(&s.fk, 0, PAGE_2M, (struct fake_pool){ 300, 150, 0 });
@@ -258,7 +249,6 @@ static void test_mapped_again(void)
 	look(&s, list, 1);
 	pool_is(&s, 0, 0, 100, 0);
 	fake_end(&s.fk, pid);
-	close_scene(&s);
 }
 
 static void test_covered(void)
@@ -267,10 +257,9 @@ static void test_covered(void)
 	struct ledger *list[1];
 	const struct size_view *size;
 	struct book book;
-	struct scene s;
 	pid_t pid;
+	SCENE(s);
 
-	open_scene(&s);
 	list[0] = open_book(&book, "g", PAGE_2M, shares);
 	pid = qemu(&s, "g", 10, 0);
 	fake_put_process(&s.fk, pid, "smaps",
@@ -286,7 +275,6 @@ static void test_covered(void)
 	/* 190 free, 90 the guest's, 5 reserved by somebody else */
 	CU_ASSERT_EQUAL(host_view_idle(size, host_view_pool(&s.host, PAGE_2M, 0)), 95);
 	fake_end(&s.fk, pid);
-	close_scene(&s);
 }
 
 static void test_two_guests(void)
@@ -300,15 +288,13 @@ static void test_two_guests(void)
 	};
 	struct ledger *list[2];
 	struct book a, b;
-	struct scene s;
+	SCENE(s);
 
-	open_scene(&s);
 	list[0] = open_book(&a, "a", PAGE_2M, one);
 	list[1] = open_book(&b, "b", PAGE_2M, two);
 	look(&s, list, 2);
 	pool_is(&s, 0, 60, 70, 150);
 	pool_is(&s, 1, 5, 5, 195);
-	close_scene(&s);
 }
 
 /* Ledgers that speak of pools this host doesn't have */
@@ -318,9 +304,8 @@ static void test_unknown_pools(void)
 						     { .node = 900, .have = 9, .own = 9 } };
 	struct ledger *list[2];
 	struct book a, b;
-	struct scene s;
+	SCENE(s);
 
-	open_scene(&s);
 	list[0] = open_book(&a, "a", 64, shares);
 	list[1] = open_book(&b, "b", PAGE_2M, shares);
 	look(&s, list, 2);
@@ -329,7 +314,6 @@ static void test_unknown_pools(void)
 	look(&s, list, 2);
 	view_settle(&s.fk.kfs, &(struct ledgers){ .n = 2, .list = list }, &s.host, NULL);
 	pool_is(&s, 0, 0, 0, 0);
-	close_scene(&s);
 }
 
 /* As if the dead had been settled: their idle pages are free memory again */
@@ -350,14 +334,13 @@ static void test_settle(void)
 	};
 	struct ledger *list[1];
 	struct book book;
-	struct scene s;
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
 		const struct pool_view *pool;
 		uint64_t before;
+		SCENE(s);
 
-		open_scene(&s);
 		fake_set_pool(&s.fk, 0, PAGE_2M,
 			      (struct fake_pool){ rows[i].total, rows[i].free, 0 });
 		list[0] = open_book(&book, "g", PAGE_2M, shares);
@@ -373,7 +356,6 @@ static void test_settle(void)
 		UNIT_CHECK(s.host.numa.nodes[0].free_kib - before ==
 				   (rows[i].total - rows[i].left_total) * PAGE_2M,
 			   "row %zu", i);
-		close_scene(&s);
 	}
 }
 
@@ -388,11 +370,10 @@ static void test_end(void)
 	const struct pool_view *pool;
 	struct ledger *list[1];
 	struct book book;
-	struct scene s;
 	uint64_t before;
 	pid_t pid;
+	SCENE(s);
 
-	open_scene(&s);
 	fake_set_pool(&s.fk, 0, PAGE_2M, (struct fake_pool){ 200, 140, 0 });
 	list[0] = open_book(&book, "g", PAGE_2M, shares);
 	list[0]->alive = false;
@@ -417,7 +398,6 @@ static void test_end(void)
 	CU_ASSERT_EQUAL(s.host.numa.nodes[0].free_kib - before, 4000 + 50 * PAGE_2M);
 	CU_ASSERT(zone.free[9] == 50 && zone.spare == 1000 + 50 * 512);
 	fake_end(&s.fk, pid);
-	close_scene(&s);
 }
 
 static CU_TestInfo tests[] = {

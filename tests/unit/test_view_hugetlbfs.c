@@ -11,10 +11,8 @@
 #include "unit/fake_kernel.h"
 #include "unit/unit.h"
 
-#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
-
-#define H2M	    "none /dev/hugepages hugetlbfs rw,pagesize=2M 0 0\n"
-#define H1G	    "none /dev/hugepages1G hugetlbfs rw,pagesize=1024M 0 0\n"
+#define H2M "none /dev/hugepages hugetlbfs rw,pagesize=2M 0 0\n"
+#define H1G "none /dev/hugepages1G hugetlbfs rw,pagesize=1024M 0 0\n"
 
 static const struct {
 	const char *conf;   /* NULL: none */
@@ -47,10 +45,9 @@ static void test_rows(void)
 	for (i = 0; i < ROWS(rows); i++) {
 		struct host_view host = { 0 };
 		struct err err = { "" };
-		struct fake_kernel fk;
 		pid_t driver = 0;
+		FAKE_KERNEL(fk, "two-nodes-6.12");
 
-		fake_open(&fk, "two-nodes-6.12");
 		if (rows[i].conf)
 			fake_put(&fk, "etc/libvirt/qemu.conf", rows[i].conf);
 		if (rows[i].mounts)
@@ -69,7 +66,6 @@ static void test_rows(void)
 		view_free(&host);
 		if (driver)
 			fake_end(&fk, driver);
-		fake_close(&fk);
 	}
 }
 
@@ -78,9 +74,8 @@ static void test_min_size(void)
 {
 	struct host_view host = { 0 };
 	struct err err = { "" };
-	struct fake_kernel fk;
+	FAKE_KERNEL(fk, "two-nodes-6.12");
 
-	fake_open(&fk, "two-nodes-6.12");
 	fake_put(&fk, "proc/mounts",
 		 "none /a hugetlbfs rw,pagesize=2M,min_size=20480K 0 0\n"
 		 "none /b hugetlbfs rw,pagesize=2M,min_size=2048K 0 0\n");
@@ -90,7 +85,6 @@ static void test_min_size(void)
 	CU_ASSERT_STRING_EQUAL(host_view_hugetlbfs(&host, PAGE_2M)->dir, "/a");
 	CU_ASSERT_PTR_NULL(host_view_hugetlbfs(&host, PAGE_1G));
 	view_free(&host);
-	fake_close(&fk);
 }
 
 static CU_TestInfo tests[] = {

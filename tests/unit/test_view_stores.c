@@ -23,8 +23,6 @@
 #include "unit/fake_kernel.h"
 #include "unit/unit.h"
 
-#define ROWS(table)	  (sizeof(table) / sizeof((table)[0]))
-
 #define QEMU_CONF	  "etc/libvirt/qemu.conf"
 #define DIR(path)	  "memory_backing_dir = \"" path "\"\n"
 #define STORE(name, path) "[store]\nname = " name "\npath = " path "\n"
@@ -85,14 +83,16 @@ static void close_scene(struct scene *s)
 	fake_close(&s->fk);
 }
 
+#define SCENE(name, ...)                                                                           \
+	UNIT_FIXTURE(struct scene, name, close_scene, open_scene(&(name), __VA_ARGS__))
+
 /* ---- which there are ---- */
 
 static void test_implicit(void)
 {
-	struct scene s;
 	struct store_view *store;
+	SCENE(s, "", "", ROOT);
 
-	open_scene(&s, "", "", ROOT);
 	/* libvirt was never started: its directory is not there yet, nor its parents */
 	if (look(&s, NULL)) {
 		CU_ASSERT_EQUAL_FATAL(s.host.n_stores, 1);
@@ -116,29 +116,25 @@ static void test_implicit(void)
 		UNIT_CHECK_STR(store->state.mount.fstype, "tmpfs", "its file system");
 		CU_ASSERT_EQUAL(store_verify(store, &s.err), 0);
 	}
-	close_scene(&s);
 }
 
 static void test_implicit_elsewhere(void)
 {
-	struct scene s;
+	SCENE(s, DIR("/dev/shm"), "", ROOT);
 
-	open_scene(&s, DIR("/dev/shm"), "", ROOT);
 	make_dir(&s, "dev/shm");
 	if (look(&s, NULL)) {
 		CU_ASSERT_EQUAL(s.host.n_stores, 1);
 		UNIT_CHECK_STR(s.host.stores[0].config.path, "/dev/shm", "path");
 		CU_ASSERT_TRUE(s.host.stores[0].in_use);
 	}
-	close_scene(&s);
 }
 
 /* libvirt takes "" for "/", and what is no path for nothing that we know */
 static void test_strange_qemu_conf(void)
 {
-	struct scene s;
+	SCENE(s, DIR(""), "", ROOT);
 
-	open_scene(&s, DIR(""), "", ROOT);
 	if (look(&s, NULL))
 		UNIT_CHECK_STR(s.host.stores[0].config.path, "/", "path");
 	fake_put(&s.fk, QEMU_CONF, "memory_backing_dir = ram\n");
@@ -153,7 +149,6 @@ static void test_strange_qemu_conf(void)
 	CU_ASSERT_EQUAL(fchmodat(s.fk.kfs.rootfd, QEMU_CONF, 0666, 0), 0);
 	if (look(&s, NULL))
 		CU_ASSERT_TRUE(s.host.qemu_conf.memory_backing_unreadable);
-	close_scene(&s);
 }
 
 /* Which of the stores is in use: none is "" */
@@ -200,24 +195,21 @@ static void test_in_use(void)
 
 static void test_missing(void)
 {
-	struct scene s;
+	SCENE(s, DIR("/srv/ram"), STORE("a", "/srv/ram"), ROOT);
 
-	open_scene(&s, DIR("/srv/ram"), STORE("a", "/srv/ram"), ROOT);
 	if (look(&s, NULL)) {
 		CU_ASSERT_FALSE(s.host.stores[0].state.present);
 		CU_ASSERT_TRUE(s.host.stores[0].in_use);
 		CU_ASSERT_TRUE(store_wants_mount(&s.host.stores[0]));
 	}
-	close_scene(&s);
 }
 
 /* The path is a file.  Whoever is to start in it is told; all others are not held up */
 static void test_no_directory(void)
 {
 	const struct guest guest = { .name = "g", .id = 1 };
-	struct scene s;
+	SCENE(s, DIR("/srv/ram"), STORE("a", "/srv/ram") STORE("b", "/srv/b"), ROOT);
 
-	open_scene(&s, DIR("/srv/ram"), STORE("a", "/srv/ram") STORE("b", "/srv/b"), ROOT);
 	fake_put(&s.fk, "srv/ram", "in the way");
 	make_dir(&s, "srv/b");
 	UNIT_CHECK(view_stores(&s.fk.kfs, s.config, &s.ledgers, &guest, &s.host, &s.err) < 0,
@@ -237,7 +229,6 @@ static void test_no_directory(void)
 		CU_ASSERT_FALSE(s.host.stores[0].state.present);
 		CU_ASSERT_TRUE(s.host.stores[1].in_use);
 	}
-	close_scene(&s);
 }
 
 static void test_elsewhere(void)
@@ -361,9 +352,8 @@ static void test_promises(void)
 		open_book(&pages, "pages", 5, "", ""),
 		open_book(&gone, "gone", 6, "/mnt/gone", "/mnt/gone"),
 	};
-	struct scene s;
+	SCENE(s, DIR("/srv/ram"), STORE("ram", "/srv/ram") STORE("disk", "/srv/disk"), ROOT);
 
-	open_scene(&s, DIR("/srv/ram"), STORE("ram", "/srv/ram") STORE("disk", "/srv/disk"), ROOT);
 	dead.ledger.alive = false;
 	pages.step = (struct step){ .kind = STEP_HUGEPAGES };
 	s.ledgers = (struct ledgers){ .n = ROWS(list), .list = list };
@@ -380,7 +370,6 @@ static void test_promises(void)
 	/* Looked at again, it is not added up */
 	if (look(&s, NULL))
 		CU_ASSERT_EQUAL(s.host.stores[0].n_promises, 2);
-	close_scene(&s);
 }
 
 /* Files that are not where they were planned */
@@ -439,9 +428,8 @@ static void test_plugged(void)
 	struct book a;
 	struct ledger *list[] = { open_book(&a, "a", 1, "/srv/ram", "/srv/ram") };
 	cleanup_close int fd = -1;
-	struct scene s;
+	SCENE(s, DIR("/srv/ram"), STORE("ram", "/srv/ram"), ROOT);
 
-	open_scene(&s, DIR("/srv/ram"), STORE("ram", "/srv/ram"), ROOT);
 	s.ledgers = (struct ledgers){ .n = ROWS(list), .list = list };
 	put_memory(&s, "srv/ram/libvirt/qemu/1-a");
 	fake_put(&s.fk, "srv/ram/libvirt/qemu/1-a/dimm0", "");
@@ -454,15 +442,13 @@ static void test_plugged(void)
 			   (unsigned long long)promise->promised_kib);
 		CU_ASSERT_EQUAL(promise->used_kib, 16);
 	}
-	close_scene(&s);
 }
 
 static void test_stale(void)
 {
 	struct guest guest = { .name = "g", .id = 9 };
-	struct scene s;
+	SCENE(s, DIR("/srv/ram"), STORE("ram", "/srv/ram") STORE("disk", "/srv/disk"), ROOT);
 
-	open_scene(&s, DIR("/srv/ram"), STORE("ram", "/srv/ram") STORE("disk", "/srv/disk"), ROOT);
 	put_memory(&s, "srv/ram/libvirt/qemu/9-g");
 	put_memory(&s, "srv/ram/libvirt/qemu/8-g");
 	put_memory(&s, "srv/disk/libvirt/qemu/9-g");
@@ -475,7 +461,6 @@ static void test_stale(void)
 	guest.id = -1;
 	if (look(&s, &guest))
 		CU_ASSERT_EQUAL(s.host.stores[0].stale_kib, 0);
-	close_scene(&s);
 }
 
 /* What a guest that is gone will have given back before the next one starts */
@@ -487,9 +472,8 @@ static void test_settled(void)
 		open_book(&living, "living", 2, "/srv/ram", "/srv/ram"),
 		open_book(&elsewhere, "elsewhere", 3, "/mnt/gone", "/mnt/gone"),
 	};
-	struct scene s;
+	SCENE(s, DIR("/srv/ram"), STORE("ram", "/srv/ram"), ROOT);
 
-	open_scene(&s, DIR("/srv/ram"), STORE("ram", "/srv/ram"), ROOT);
 	dead.ledger.alive = elsewhere.ledger.alive = false;
 	s.ledgers = (struct ledgers){ .n = ROWS(list), .list = list };
 	put_memory(&s, "srv/ram/libvirt/qemu/1-dead");
@@ -500,7 +484,6 @@ static void test_settled(void)
 		CU_ASSERT_EQUAL(s.host.stores[0].n_promises, 1);
 		promise_is(&s.host.stores[0], 0, "living", 16);
 	}
-	close_scene(&s);
 }
 
 static CU_TestInfo tests[] = {

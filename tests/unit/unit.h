@@ -48,6 +48,22 @@ int unit_main(int argc, char **argv, const char *name, CU_TestInfo *tests);
  * CU_SUITE_INFO_NULL */
 int unit_main_suites(int argc, char **argv, const char *name, CU_SuiteInfo *suites);
 
+/* How many rows a table has */
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+/* A variable that @close gets where its block ends, however that is left */
+#define UNIT_CLEANUP(close) __attribute__((cleanup(close)))
+
+/**
+ * UNIT_FIXTURE() - Declare @name, open it here and close it where the block ends
+ * @open:	A call that fills it in
+ *
+ * Test files have a macro of their own for what they open again and again.
+ */
+#define UNIT_FIXTURE(type, name, close, open)                                                      \
+	UNIT_CLEANUP(close) type name;                                                             \
+	open
+
 /**
  * UNIT_CHECK() - An assertion with words: UNIT_CHECK(rc == 0, "row %zu: %s", i, text)
  */
