@@ -77,9 +77,10 @@ XML_CFLAGS = $(call pkg,--cflags libxml-2.0)
 
 # ---- what is built of what ----
 
-rooms = base kernel memory guest policy steps lifecycle
+rooms = base process kernel memory guest config policy steps lifecycle
 core_src = $(foreach room,$(rooms),$(sort $(wildcard helpers/$(room)/*.c)))
-ctl_src = $(sort $(wildcard helpers/conf/*.c helpers/ctl/*.c))
+ctl_rooms = terminal profiles report check ctl
+ctl_src = $(foreach room,$(ctl_rooms),$(sort $(wildcard helpers/$(room)/*.c)))
 core_obj = $(core_src:%.c=$(BUILD)/%.o)
 ctl_obj = $(ctl_src:%.c=$(BUILD)/%.o)
 core_lib = $(BUILD)/helpers/core.a
@@ -113,7 +114,7 @@ $(BUILD)/helpers/virt-membacking: $(BUILD)/helpers/ctl/main.o $(ctl_lib) $(core_
 	$(Q)$(LINK) -Wl,--as-needed -o $@ $^ $(ctl_libs)
 
 # They have the texts of these files in them
-$(filter $(BUILD)/helpers/conf/%,$(ctl_obj)): $(wildcard conf-snippets/*/*)
+$(filter $(BUILD)/helpers/profiles/%,$(ctl_obj)): $(wildcard conf-snippets/*/*)
 
 $(BUILD)/%.o: %.c
 	$(call say,CC,$<)
@@ -218,8 +219,7 @@ layer-check: $(programs)
 	$(Q)tests/check-layers $(BUILD)
 
 # A decision makes no system call
-pure-check: $(patsubst %,$(BUILD)/helpers/policy/%.o,plan plan_pages plan_store plan_ksm plan_thp host_view account supply pins store_rules ksm_rules \
-	thp_rules gigantic_rules advise)
+pure-check: $(filter $(BUILD)/helpers/policy/%,$(core_obj))
 	$(Q)tests/check-pure $^
 
 # By itself it uses one processor only

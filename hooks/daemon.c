@@ -12,11 +12,11 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/signals.h"
 #include "kernel/kfs.h"
 #include "lifecycle/called.h"
 #include "lifecycle/daemon.h"
 #include "lifecycle/daemon_conf.h"
+#include "process/signals.h"
 
 static void report(int rc, const struct err *err)
 {

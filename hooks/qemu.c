@@ -15,10 +15,10 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/signals.h"
 #include "guest/guest.h"
 #include "kernel/kfs.h"
 #include "lifecycle/events.h"
+#include "process/signals.h"
 
 /* What libvirt does to the guest when we exit non-zero */
 enum failure { ABORTS_START, KILLS_GUEST, TOO_LATE };

@@ -268,3 +268,16 @@ uint64_t u64_add_sat(uint64_t a, uint64_t b)
 
 	return __builtin_add_overflow(a, b, &r) ? UINT64_MAX : r;
 }
+
+bool text_is_shell_word(const char *text)
+{
+	return !text[strcspn(text, " \t'\"\\$`;&|<>()*?[]#~!")];
+}
+
+const char *text_shell_name(const char *name, const char *fallback)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789._-";
+
+	return *name && *name != '-' && !name[strspn(name, plain)] ? name : fallback;
+}

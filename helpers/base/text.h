@@ -99,4 +99,10 @@ static inline uint64_t u64_div_up(uint64_t amount, uint64_t unit)
 	return amount / unit + (amount % unit != 0);
 }
 
+/* Does a shell take @text as one word, as it is? */
+bool text_is_shell_word(const char *text);
+
+/* @name where a shell and getopt_long() take it as it is, else @fallback (a guest's UUID) */
+const char *text_shell_name(const char *name, const char *fallback);
+
 #endif

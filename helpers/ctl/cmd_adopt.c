@@ -15,12 +15,12 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "check/libvirt_host.h"
+#include "config/config.h"
 #include "ctl/ctl.h"
-#include "ctl/libvirt_host.h"
 #include "ctl/settle.h"
 #include "lifecycle/events.h"
 #include "lifecycle/liveness.h"
-#include "policy/config.h"
 
 struct running {
 	size_t n;

@@ -8,13 +8,11 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "ctl/advise.h"
+#include "check/libvirt_host.h"
+#include "config/config.h"
 #include "ctl/ctl.h"
 #include "ctl/domain_xml.h"
-#include "ctl/exact.h"
 #include "ctl/guest_arg.h"
-#include "ctl/libvirt_host.h"
-#include "ctl/wrap.h"
 #include "guest/guest.h"
 #include "guest/guest_files.h"
 #include "guest/guest_xml.h"
@@ -24,8 +22,10 @@
 #include "lifecycle/view.h"
 #include "memory/kvm.h"
 #include "memory/smaps.h"
-#include "policy/config.h"
 #include "policy/supply.h"
+#include "report/advise.h"
+#include "report/exact.h"
+#include "terminal/wrap.h"
 
 /**
  * struct inquiry - Everything that is read for one advice

@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "ctl/check_host.h"
+#include "check/check_host.h"
 #include "ctl/ctl.h"
-#include "ctl/term.h"
 #include "policy/supply.h"
+#include "terminal/term.h"
 
 static const struct check {
 	const char *name;
@@ -57,18 +57,19 @@ static int judge(const struct ctl *ctl, const struct check_host *host, struct er
 static int run(struct ctl *ctl, struct err *err)
 {
 	struct check_host host;
+	const struct check_scope scope = { ctl->root, ctl->n_args, ctl->args };
 	struct look look;
 	struct err why;
 	int rc = ctl_need_root(ctl, "see all that is checked", err);
 
 	if (rc < 0)
 		return rc;
-	rc = look_begin(ctl, &look, err);
+	rc = look_begin(&ctl->kfs, &look, err);
 	if (rc < 0)
 		return rc;
 	rc = look_around(&look, &why, err);
 	if (rc == 0)
-		rc = check_host_read(ctl, &look, &host, err);
+		rc = check_host_read(&scope, &look, &host, err);
 	if (rc == 0) {
 		host.stores_why = why.text;
 		if (host.has_fragmentation)

@@ -16,15 +16,15 @@
 #include "base/log.h"
 #include "base/suggest.h"
 #include "base/text.h"
-#include "conf/change.h"
-#include "conf/difference.h"
-#include "conf/profile.h"
-#include "conf/record.h"
+#include "config/qemu_conf.h"
 #include "ctl/ctl.h"
-#include "ctl/look.h"
-#include "ctl/wrap.h"
 #include "lifecycle/daemon_conf.h"
-#include "policy/qemu_conf.h"
+#include "lifecycle/look.h"
+#include "profiles/change.h"
+#include "profiles/difference.h"
+#include "profiles/profile.h"
+#include "profiles/record.h"
+#include "terminal/wrap.h"
 
 /* NULL with a sentence: wrong usage */
 static const struct profile *find_profile(const struct ctl *ctl, struct err *err)
@@ -113,7 +113,7 @@ static int fill(const struct ctl *ctl, const struct profile *profile, struct par
 		struct err *err)
 {
 	struct look look;
-	int rc = look_begin(ctl, &look, err);
+	int rc = look_begin(&ctl->kfs, &look, err);
 
 	parts->n = 0;
 	if (rc < 0)

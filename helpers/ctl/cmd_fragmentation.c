@@ -11,12 +11,12 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "ctl/ctl.h"
-#include "ctl/exact.h"
-#include "ctl/table.h"
-#include "ctl/term.h"
 #include "lifecycle/view.h"
 #include "memory/fragmentation.h"
 #include "policy/host_view.h"
+#include "report/exact.h"
+#include "terminal/table.h"
+#include "terminal/term.h"
 
 /* Cells of a bar: with the page size in front of it 80 columns hold it */
 #define BAR_CELLS 68

@@ -11,8 +11,8 @@
 #include "base/text.h"
 #include "ctl/ctl.h"
 #include "ctl/settle.h"
-#include "ctl/wrap.h"
 #include "lifecycle/kept.h"
+#include "terminal/wrap.h"
 
 static json_t *pool_to_json(const struct kept_pool *pool)
 {

@@ -7,9 +7,9 @@
 
 #include "base/err.h"
 #include "ctl/ctl.h"
-#include "ctl/wrap.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/state.h"
+#include "terminal/wrap.h"
 
 /* What another version wrote may be anything */
 static bool holds(const struct ledger *ledger)

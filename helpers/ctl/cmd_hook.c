@@ -11,9 +11,9 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "check/hook_links.h"
 #include "ctl/ctl.h"
-#include "ctl/hook_links.h"
-#include "ctl/wrap.h"
+#include "terminal/wrap.h"
 
 /* What helps wherever libvirt may not know of a hook */
 #define RELOAD "virt-membacking hook enable --reload"

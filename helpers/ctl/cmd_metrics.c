@@ -20,13 +20,13 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "ctl/ctl.h"
-#include "ctl/prometheus.h"
-#include "ctl/status.h"
-#include "ctl/store_text.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/state.h"
 #include "memory/path.h"
 #include "policy/store_rules.h"
+#include "report/prometheus.h"
+#include "report/status.h"
+#include "report/store_text.h"
 
 #define END                                                                                        \
 	{                                                                                          \

@@ -8,15 +8,15 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "check/hook_links.h"
 #include "ctl/ctl.h"
 #include "ctl/guest_arg.h"
-#include "ctl/hook_links.h"
-#include "ctl/step_text.h"
-#include "ctl/table.h"
-#include "ctl/wrap.h"
 #include "guest/guest.h"
 #include "lifecycle/dry_run.h"
+#include "report/step_text.h"
 #include "steps/steps.h"
+#include "terminal/table.h"
+#include "terminal/wrap.h"
 
 /* ---- JSON ---- */
 

@@ -9,9 +9,9 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "ctl/ctl.h"
-#include "ctl/progress.h"
 #include "ctl/settle.h"
-#include "ctl/wrap.h"
+#include "terminal/progress.h"
+#include "terminal/wrap.h"
 
 static json_t *swept_to_json(const struct swept *swept)
 {

@@ -6,9 +6,9 @@
 
 #include "base/err.h"
 #include "ctl/ctl.h"
-#include "ctl/progress.h"
 #include "ctl/settle.h"
 #include "lifecycle/release.h"
+#include "terminal/progress.h"
 
 static int report(const struct ctl *ctl, const struct settled *settled, struct err *err)
 {

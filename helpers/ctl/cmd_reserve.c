@@ -12,18 +12,18 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "check/hook_links.h"
 #include "ctl/ctl.h"
 #include "ctl/guest_arg.h"
-#include "ctl/hook_links.h"
-#include "ctl/progress.h"
 #include "ctl/settle.h"
-#include "ctl/step_text.h"
-#include "ctl/table.h"
-#include "ctl/wrap.h"
 #include "guest/guest.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/reserve.h"
+#include "report/step_text.h"
 #include "steps/steps.h"
+#include "terminal/progress.h"
+#include "terminal/table.h"
+#include "terminal/wrap.h"
 
 /* ---- the report ---- */
 

@@ -11,11 +11,11 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "check/hook_links.h"
 #include "ctl/ctl.h"
-#include "ctl/hook_links.h"
-#include "ctl/hugepage_users.h"
-#include "ctl/status.h"
-#include "ctl/watch.h"
+#include "report/hugepage_users.h"
+#include "report/status.h"
+#include "terminal/watch.h"
 
 static int look(struct status *status, struct err *err)
 {
@@ -58,7 +58,7 @@ int status_read(const struct ctl *ctl, struct status *status, struct err *err)
 
 	*status = (struct status){ 0 };
 	status->hook_runs = hook_would_run(&ctl->kfs, ctl->root);
-	rc = look_begin(ctl, &status->look, err);
+	rc = look_begin(&ctl->kfs, &status->look, err);
 	if (rc == 0)
 		rc = look(status, err);
 	if (rc == 0)
@@ -100,8 +100,9 @@ static int report_users(const struct ctl *ctl, const struct status *status, stru
 	return rc;
 }
 
-static int report(const struct ctl *ctl, struct err *err)
+static int report(const void *arg, struct err *err)
 {
+	const struct ctl *ctl = arg;
 	struct status status;
 	int rc = status_read(ctl, &status, err);
 
@@ -116,9 +117,19 @@ static int report(const struct ctl *ctl, struct err *err)
 
 static int run(struct ctl *ctl, struct err *err)
 {
-	if (ctl->watch)
-		return watch(ctl, report, err);
-	return report(ctl, err);
+	const char *text = ctl->n_args ? ctl->args[0] : ctl->watch;
+	uint64_t pause;
+
+	if (!ctl->watch)
+		return report(ctl, err);
+	/* "--watch 5" without "=" */
+	if (*ctl->watch && ctl->n_args) {
+		err_set(err, EINVAL, "status: unexpected argument '%.64s'", text);
+		return CTL_USAGE;
+	}
+	if (watch_pause(*text || ctl->n_args ? text : NULL, &pause, err) < 0)
+		return CTL_USAGE;
+	return watch(pause, ctl->json, report, ctl, err);
 }
 
 const struct command cmd_status = {

@@ -13,9 +13,9 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "ctl/libvirt_host.h"
-#include "ctl/progress.h"
+#include "check/libvirt_host.h"
 #include "guest/guest.h"
+#include "terminal/progress.h"
 
 /* A pipe is fine too: --xml <(virsh dumpxml GUEST) */
 int domain_xml_from_file(const char *file, char **xml, size_t *len, struct err *err)

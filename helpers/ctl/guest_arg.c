@@ -3,8 +3,8 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "check/libvirt_host.h"
 #include "ctl/domain_xml.h"
-#include "ctl/libvirt_host.h"
 #include "guest/guest.h"
 #include "guest/guest_files.h"
 

@@ -19,9 +19,9 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/signals.h"
 #include "base/suggest.h"
 #include "ctl/ctl.h"
+#include "process/signals.h"
 
 #define PROGRAM "virt-membacking"
 

@@ -2,9 +2,9 @@
 #include "ctl/settle.h"
 
 #include "base/json.h"
-#include "ctl/wrap.h"
+#include "config/config.h"
 #include "lifecycle/state.h"
-#include "policy/config.h"
+#include "terminal/wrap.h"
 
 int settle_begin(const struct ctl *ctl, bool create, struct settling *settling, struct err *err)
 {

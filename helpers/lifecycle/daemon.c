@@ -9,6 +9,8 @@
 #include "base/err.h"
 #include "base/lock.h"
 #include "base/log.h"
+#include "config/config.h"
+#include "config/qemu_conf.h"
 #include "kernel/kfs.h"
 #include "lifecycle/round.h"
 #include "lifecycle/state.h"
@@ -16,8 +18,6 @@
 #include "memory/hugepages.h"
 #include "memory/hugetlbfs.h"
 #include "memory/mount.h"
-#include "policy/config.h"
-#include "policy/qemu_conf.h"
 #include "policy/store_rules.h"
 #include "steps/store_step.h"
 

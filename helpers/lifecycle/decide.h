@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "policy/config.h"
+#include "config/config.h"
 #include "policy/plan.h"
 
 struct err;

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -25,6 +24,7 @@
 #include "policy/host_view.h"
 #include "policy/store_place.h"
 #include "policy/store_rules.h"
+#include "process/child.h"
 
 /* libvirt waits for the hook */
 #define LOOK_MS 3000

@@ -16,8 +16,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "config/qemu_conf.h"
 #include "memory/store.h"
-#include "policy/qemu_conf.h"
 
 struct err;
 struct kfs;

@@ -16,6 +16,7 @@
 #include "lifecycle/round.h"
 #include "lifecycle/view.h"
 #include "lifecycle/view_survey.h"
+#include "process/interrupts.h"
 #include "steps/adopt.h"
 
 /**
@@ -214,7 +215,7 @@ static int grow(struct reservation *r, struct err *err)
 
 	if (steps_append(&r->ledger->list, &r->plan.list) < 0)
 		return err_set(err, ENOMEM, "out of memory");
-	clock_catch_interrupts();
+	interrupts_catch();
 	rc = round_extend(r->round, r->ledger, r->before, CLOCK_NEVER, err);
 	if (rc == -ECANCELED && r->ledger->phase == LEDGER_RESERVED)
 		return err_set(err, ECANCELED,

@@ -14,11 +14,11 @@
 
 #include <errno.h>
 
+#include "config/config.h"
 #include "lifecycle/accounts.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/state.h"
 #include "memory/store.h"
-#include "policy/config.h"
 #include "policy/host_view.h"
 #include "steps/steps.h"
 

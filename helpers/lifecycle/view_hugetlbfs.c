@@ -3,11 +3,11 @@
 
 #include <stdlib.h>
 
+#include "config/qemu_conf.h"
 #include "kernel/kfs.h"
 #include "lifecycle/liveness.h"
 #include "memory/hugetlbfs.h"
 #include "policy/host_view.h"
-#include "policy/qemu_conf.h"
 
 /* Directories that are no hugetlbfs are left out: libvirt does not start with them */
 static int read_named(const struct kfs *kfs, const struct qemu_conf *conf, uint64_t default_kib,

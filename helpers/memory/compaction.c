@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/child.h"
 #include "kernel/kfs.h"
 #include "memory/numa.h"
+#include "process/child.h"
 
 #define CGROUP_RECLAIM "sys/fs/cgroup/memory.reclaim"
 

@@ -22,6 +22,7 @@
 #include "base/text.h"
 #include "kernel/kfs.h"
 #include "memory/numa.h"
+#include "process/alarm.h"
 
 #define SIZES_DIR "sys/kernel/mm/hugepages"
 
@@ -103,9 +104,9 @@ static int timed_write(const struct kfs *kfs, const char *path, uint64_t value, 
 
 	if (!limit_ms)
 		return kfs_write_u64(kfs, path, value, err);
-	clock_alarm_start(limit_ms);
+	alarm_start(limit_ms);
 	rc = kfs_write_u64(kfs, path, value, err);
-	clock_alarm_stop();
+	alarm_stop();
 	return rc == -EINTR ? 0 : rc;
 }
 

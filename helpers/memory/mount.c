@@ -22,12 +22,12 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "kernel/kfs.h"
 #include "memory/path.h"
+#include "process/child.h"
 
 #define MOUNTINFO "proc/self/mountinfo"
 #define FSTAB	  "/etc/fstab"

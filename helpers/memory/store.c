@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#include "base/child.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -18,6 +17,7 @@
 #include "memory/open_files.h"
 #include "memory/openat2.h"
 #include "memory/path.h"
+#include "process/child.h"
 
 /* For a look at the open files of the host, of which there may be very many */
 #define LOOK_MS 5000

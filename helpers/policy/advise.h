@@ -29,12 +29,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/config.h"
 #include "guest/guest_backing.h"
 #include "memory/fragmentation.h"
 #include "memory/gigantic.h"
 #include "memory/ksm.h"
 #include "memory/thp.h"
-#include "policy/config.h"
 #include "policy/host_view.h"
 
 struct err;

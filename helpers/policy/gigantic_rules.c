@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
-#include "policy/config.h"
+#include "config/config.h"
 
 __attribute__((format(printf, 3, 4))) static void say(struct gigantic_way *way,
 						      enum gigantic_state state, const char *fmt,

@@ -10,14 +10,14 @@
 #include <stdint.h>
 
 #include "base/text.h"
+#include "config/config.h"
+#include "config/qemu_conf.h"
 #include "guest/guest.h"
 #include "memory/hugepages.h"
 #include "memory/hugetlbfs.h"
 #include "memory/numa.h"
 #include "memory/store.h"
 #include "memory/thp.h"
-#include "policy/config.h"
-#include "policy/qemu_conf.h"
 
 /**
  * struct pool_view - A pool and who has a right to it.  All in pages

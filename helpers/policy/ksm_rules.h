@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "policy/config.h"
+#include "config/config.h"
 #include "policy/step.h"
 
 struct guest;

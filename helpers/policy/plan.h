@@ -5,7 +5,7 @@
 #ifndef MEMBACKING_POLICY_PLAN_H
 #define MEMBACKING_POLICY_PLAN_H
 
-#include "policy/config.h"
+#include "config/config.h"
 #include "policy/host_view.h"
 #include "policy/ksm_rules.h"
 #include "policy/step.h"

@@ -13,11 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/config.h"
+#include "config/qemu_conf.h"
 #include "guest/guest.h"
 #include "memory/mount.h"
 #include "memory/numa.h"
-#include "policy/config.h"
-#include "policy/qemu_conf.h"
 
 enum step_kind {
 	STEP_STORE,

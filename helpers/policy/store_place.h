@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "policy/qemu_conf.h"
+#include "config/qemu_conf.h"
 
 struct host_view;
 struct step_store;

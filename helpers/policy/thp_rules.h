@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "policy/config.h"
+#include "config/config.h"
 #include "policy/host_view.h"
 #include "policy/step.h"
 

@@ -31,11 +31,12 @@
 #include "base/json_fields.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "config/config_keys.h"
 #include "kernel/kfs.h"
 #include "memory/base_page.h"
 #include "memory/ksm.h"
-#include "policy/config_keys.h"
 #include "policy/ksm_rules.h"
+#include "process/alarm.h"
 #include "steps/setting.h"
 
 /* What happens is seldom more than what a few dead guests left.  Another guest's start
@@ -136,9 +137,9 @@ static int take_apart(struct step_ctx *ctx, struct shared_setting *run, const ch
 		rc = check_fits(ctx, err);
 	if (rc < 0)
 		return rc;
-	clock_alarm_start(UNMERGE_MS);
+	alarm_start(UNMERGE_MS);
 	rc = setting_change(ctx, run, STOP, UNMERGE, err);
-	clock_alarm_stop();
+	alarm_stop();
 	if (rc == -EINTR || rc == -ENOMEM)
 		return err_prefix(err, -EAGAIN, "taking apart what KSM has merged");
 	return rc;

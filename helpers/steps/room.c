@@ -24,13 +24,13 @@
 
 #include <errno.h>
 
-#include "base/child.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/text.h"
 #include "kernel/kfs.h"
 #include "memory/compaction.h"
 #include "memory/numa.h"
+#include "process/child.h"
 #include "steps/pool_change.h"
 
 /* Free memory the kernel wants beside the pages themselves */

@@ -150,7 +150,7 @@ static json_t *list_write(const struct json_field *field, const void *member)
 }
 
 static int list_read(const struct json_field *field, const json_t *object, void *member,
-		      struct err *err)
+		     struct err *err)
 {
 	return step_list_from_json(json_object_get(object, field->key), member, err);
 }

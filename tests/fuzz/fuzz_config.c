@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "config/config.h"
+#include "config/nova_conf.h"
+#include "config/qemu_conf.h"
 #include "guest/guest.h"
-#include "policy/config.h"
-#include "policy/nova_conf.h"
-#include "policy/qemu_conf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,8 +9,9 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "conf/nova_file_backed.h"
-#include "ctl/check.h"
+#include "base/text.h"
+#include "check/check.h"
+#include "profiles/nova_file_backed.h"
 #include "unit/unit.h"
 
 #define GIB KIB_PER_GIB
@@ -932,7 +933,7 @@ static void test_guest_names(void)
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		UNIT_CHECK_STR(finding_guest(rows[i].name, "uuid"),
+		UNIT_CHECK_STR(text_shell_name(rows[i].name, "uuid"),
 			       rows[i].plain ? rows[i].name : "uuid", "'%s'", rows[i].name);
 }
 

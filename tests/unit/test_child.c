@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "base/child.h"
+#include "process/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "process/alarm.h"
 #include "unit/unit.h"
 
 static int give(void *arg)
@@ -67,11 +68,11 @@ static void test_signals(void)
 	int zero = 0;
 	pid_t pid = child_start(sleep_long, NULL);
 
-	clock_alarm_start(5);
+	alarm_start(5);
 	CU_ASSERT_EQUAL(child_wait(pid, clock_ms() + 100), -ETIMEDOUT);
 	pid = child_start(give, &zero);
 	CU_ASSERT_EQUAL(child_wait(pid, clock_ms() + 5000), 0);
-	clock_alarm_stop();
+	alarm_stop();
 }
 
 static void test_stop(void)

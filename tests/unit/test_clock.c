@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "process/alarm.h"
+#include "process/interrupts.h"
 #include "unit/unit.h"
 
 static void test_left(void)
@@ -32,9 +34,9 @@ static void test_sleep(void)
 	CU_ASSERT(clock_ms() - begin >= 30);
 	/* Signals don't shorten it */
 	begin = clock_ms();
-	clock_alarm_start(5);
+	alarm_start(5);
 	clock_sleep_ms(60);
-	clock_alarm_stop();
+	alarm_stop();
 	CU_ASSERT(clock_ms() - begin >= 60);
 }
 
@@ -57,19 +59,19 @@ static void test_alarm(void)
 	struct itimerval timer;
 	uint64_t begin = clock_ms();
 
-	clock_alarm_start(50);
+	alarm_start(50);
 	CU_ASSERT_EQUAL(blocked_read(), -EINTR);
 	CU_ASSERT(clock_ms() - begin >= 49);
 	/* It comes again: the first could have hit just before the call */
 	CU_ASSERT_EQUAL(blocked_read(), -EINTR);
-	clock_alarm_stop();
+	alarm_stop();
 	CU_ASSERT_EQUAL(getitimer(ITIMER_REAL, &timer), 0);
 	CU_ASSERT(!timer.it_value.tv_sec && !timer.it_value.tv_usec);
 	CU_ASSERT(!timer.it_interval.tv_sec && !timer.it_interval.tv_usec);
 	/* A time that has passed already must not mean "never" */
-	clock_alarm_start(0);
+	alarm_start(0);
 	CU_ASSERT_EQUAL(blocked_read(), -EINTR);
-	clock_alarm_stop();
+	alarm_stop();
 }
 
 /* Whoever started us may have blocked the signal */
@@ -80,16 +82,16 @@ static void test_alarm_blocked(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGALRM);
 	CU_ASSERT_EQUAL_FATAL(sigprocmask(SIG_BLOCK, &set, NULL), 0);
-	clock_alarm_start(20);
+	alarm_start(20);
 	CU_ASSERT_EQUAL(blocked_read(), -EINTR);
-	clock_alarm_stop();
+	alarm_stop();
 }
 
 static int interrupt_self(int signal_number, bool ignored)
 {
 	if (ignored)
 		signal(signal_number, SIG_IGN);
-	clock_catch_interrupts();
+	interrupts_catch();
 	if (clock_interrupted() || !clock_left_ms(CLOCK_NEVER))
 		return 1;
 	raise(signal_number);

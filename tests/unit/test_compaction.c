@@ -10,9 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/child.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "process/child.h"
 #include "unit/fake_kernel.h"
 #include "unit/unit.h"
 

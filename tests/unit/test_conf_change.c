@@ -12,8 +12,8 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "conf/change.h"
-#include "conf/place.h"
+#include "profiles/change.h"
+#include "profiles/place.h"
 #include "unit/unit.h"
 
 #define OWN   "etc/own.d/20-own.conf"

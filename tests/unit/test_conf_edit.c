@@ -8,8 +8,8 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "conf/difference.h"
-#include "conf/qemu_conf_edit.h"
+#include "profiles/difference.h"
+#include "profiles/qemu_conf_edit.h"
 #include "unit/unit.h"
 
 #define KEY "memory_backing_dir"

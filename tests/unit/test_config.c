@@ -2,7 +2,7 @@
 /*
  * The configuration: what it means, what is wrong with it, and for whom.
  */
-#include "policy/config.h"
+#include "config/config.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +16,8 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "config/config_keys.h"
 #include "guest/guest.h"
-#include "policy/config_keys.h"
 #include "unit/unit.h"
 
 #define UUID1 "3f2b7a10-5f0c-4b5e-9a58-0f4a1c9d2e11"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "ctl/ksm_tuners.h"
+#include "check/ksm_tuners.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /*
  * nova.conf: what Nova would make of it, as far as it matters here.
  */
-#include "policy/nova_conf.h"
+#include "config/nova_conf.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  * What other programs' files say of pools, KSM and THP, in each of their languages, and
  * which of several files counts.
  */
-#include "ctl/others.h"
+#include "check/others.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "ctl/check.h"
+#include "check/check.h"
+#include "config/config.h"
 #include "kernel/kfs.h"
-#include "policy/config.h"
 #include "unit/unit.h"
 
 /* ---- lines ---- */

@@ -5,7 +5,7 @@
  * What is expected of memory_backing_dir was compared with libvirt's own parser
  * (virConfReadString(), virConfGetValueString()).
  */
-#include "policy/qemu_conf.h"
+#include "config/qemu_conf.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 /*
  * AppArmor's and SELinux's files as other machines have them.
  */
-#include "ctl/security.h"
+#include "check/security.h"
 
 #include <errno.h>
 #include <stdio.h>

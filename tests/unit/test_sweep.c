@@ -14,10 +14,10 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "config/config.h"
 #include "lifecycle/round.h"
 #include "lifecycle/state.h"
 #include "memory/open_files.h"
-#include "policy/config.h"
 #include "unit/fake_kernel.h"
 #include "unit/holder.h"
 #include "unit/unit.h"

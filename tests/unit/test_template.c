@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <stdlib.h>
 
-#include "conf/template.h"
+#include "profiles/template.h"
 #include "unit/unit.h"
 
 static void test_fill(void)

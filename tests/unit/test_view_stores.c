@@ -16,9 +16,9 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "config/config.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/view.h"
-#include "policy/config.h"
 #include "policy/store_rules.h"
 #include "unit/fake_kernel.h"
 #include "unit/unit.h"

@@ -222,7 +222,7 @@ case_conf_folders() {
 			file=$(basename "$file")
 			[ "$file" != README ] || continue
 			is "$dir/$file is part of it" \
-				"$(grep -l "\"conf-snippets/$dir/$file\"" "$tests"/../helpers/conf/*.c | wc -l)" 1
+				"$(grep -l "\"conf-snippets/$dir/$file\"" "$tests"/../helpers/profiles/*.c | wc -l)" 1
 			is "$dir/README speaks of $file" \
 				"$(grep -cw "${file//./\\.}" "$tests/../conf-snippets/$dir/README" | sed 's/^[1-9].*/some/')" some
 		done

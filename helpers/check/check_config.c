@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <string.h>
+
+#include "check/check.h"
+
+/* A key that is not known has no effect: somebody meant something by it */
+static void on_problem(const struct config_problem *problem, void *data)
+{
+	const char *text = problem->text;
+	const size_t path = strcspn(text, ":");
+
+	finding_add(data, FINDING_FAIL, "%s", text);
+	/* Of a file as a whole it is whose it is, or who may write to it */
+	if (strstr(text, "may write to it"))
+		finding_remedy(data, "chmod go-w %.*s", (int)path, text);
+	else if (strstr(text, ": belongs to user"))
+		finding_remedy(data, "chown root %.*s", (int)path, text);
+	else if (problem->dispensable)
+		finding_remedy_line(data, text);
+}
+
+void check_config(const struct check_host *host, struct findings *findings)
+{
+	size_t before = findings->n;
+
+	config_for_each_problem(host->config, on_problem, findings);
+	if (findings->n == before)
+		finding_add(findings, FINDING_PASS, "/%s and /%s have no mistakes", CONFIG_FILE,
+			    CONFIG_DIR);
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * DOC: would the guests that start with the host start now?
+ *
+ * For each size of huge pages, and for each node that guests are bound to: what those guests
+ * ask for that don't run, and what lies idle or could be made.  All that is counted on the
+ * supply side is an upper bound, so what is found is found for certain, as far as nobody
+ * frees memory.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/text.h"
+#include "check/check.h"
+#include "policy/plan.h"
+#include "policy/supply.h"
+
+/* Stands for all nodes */
+#define ANY_NODE (-1)
+
+static uint64_t size_of(const struct check_host *host, const struct guest_memory *memory)
+{
+	return host_view_page_kib(host->view, memory);
+}
+
+/* Bound to this very node: others that it is bound to have no memory */
+static bool is_bound(const struct check_host *host, const struct guest_memory *memory, int node)
+{
+	const struct numa *numa = &host->view->numa;
+	size_t i;
+
+	for (i = 0; i < numa->n_nodes; i++)
+		if (nodeset_has(&memory->nodes, numa->nodes[i].id) !=
+		    (numa->nodes[i].id == (unsigned int)node))
+			return false;
+	return memory->bind == GUEST_BIND_STRICT;
+}
+
+static uint64_t pages_of(const struct check_host *host, const struct guest *guest,
+			 uint64_t page_kib, int node)
+{
+	uint64_t pages = 0;
+	size_t i;
+
+	for (i = 0; i < guest->n_memory; i++) {
+		const struct guest_memory *memory = &guest->memory[i];
+
+		if (memory->hugepages && size_of(host, memory) == page_kib &&
+		    (node == ANY_NODE || is_bound(host, memory, node)))
+			pages = u64_add_sat(pages, u64_div_up(memory->size_kib, page_kib));
+	}
+	return pages;
+}
+
+/* What is reserved for a guest by hand is not to be had once more */
+static bool waits(const struct check_host *host, size_t index)
+{
+	const struct libvirt_guest *guest = &host->libvirt.guests[index];
+
+	return guest->guest && guest->autostart && !host->runs[index] &&
+	       !ledgers_find_uuid(host->ledgers, guest->guest->uuid) &&
+	       check_wants(host, guest->name, guest->guest->uuid);
+}
+
+static uint64_t wanted(const struct check_host *host, uint64_t page_kib, int node)
+{
+	uint64_t pages = 0;
+	size_t i;
+
+	for (i = 0; i < host->libvirt.n; i++)
+		if (waits(host, i))
+			pages = u64_add_sat(pages, pages_of(host, host->libvirt.guests[i].guest,
+							    page_kib, node));
+	return pages;
+}
+
+/* What nodes have: pages in the pools, and where we may grow these, all that can be made */
+static struct supply_sum supply(const struct check_host *host, uint64_t page_kib, int node)
+{
+	struct nodeset one = { 0 };
+	struct supply_sum sum;
+
+	if (node != ANY_NODE)
+		nodeset_add(&one, (unsigned int)node);
+	supply_sum(host->view, page_kib, node == ANY_NODE ? NULL : &one, &sum);
+	if (!config_hugepages(host->config)->manage)
+		sum.make = sum.swap = 0;
+	return sum;
+}
+
+/* Where we leave the pools alone somebody else has to see to them */
+static void remedy_by_hand(const struct host_view *view, uint64_t page_kib, int node, uint64_t lack,
+			   struct findings *findings)
+{
+	char dir[64] = "/sys/kernel/mm";
+	uint64_t total = 0;
+	size_t i;
+
+	if (node != ANY_NODE)
+		snprintf(dir, sizeof(dir), "/sys/devices/system/node/node%d", node);
+	for (i = 0; i < view->numa.n_nodes; i++) {
+		unsigned int id = view->numa.nodes[i].id;
+		const struct pool_view *pool = host_view_pool(view, page_kib, id);
+
+		if (pool && (node == ANY_NODE || id == (unsigned int)node))
+			total += hugepages_persistent(&pool->pool);
+	}
+	finding_remedy(findings,
+		       "echo %" PRIu64 " >%s/hugepages/hugepages-%" PRIu64 "kB/nr_hugepages",
+		       total + lack, dir, page_kib);
+}
+
+/* Pages as large as a GiB must be kept once they are had.  Of others the picture says what is
+ * in the way */
+static void add_remedy(const struct check_host *host, uint64_t page_kib, int node, uint64_t lack,
+		       struct findings *findings)
+{
+	if (!config_hugepages(host->config)->manage)
+		remedy_by_hand(host->view, page_kib, node, lack, findings);
+	else if (page_kib >= KIB_PER_GIB)
+		finding_remedy(findings, "virt-membacking conf apply hugepages-1g");
+	else
+		finding_remedy(findings, "virt-membacking fragmentation");
+}
+
+/* There is enough, but only if programs make room */
+static void say_swap(uint64_t page_kib, uint64_t need, const char *where, uint64_t swapped,
+		     struct findings *findings)
+{
+	char text[TEXT_KIB_SIZE], kib[TEXT_KIB_SIZE];
+
+	finding_add(findings, FINDING_WARN,
+		    "guests that start with the host want %" PRIu64 " page%s of %s%s, for which "
+		    "now %s of programs' memory would have to be swapped out",
+		    need, need == 1 ? "" : "s", text_from_kib(page_kib, text), where,
+		    text_from_kib(u64_mul_sat(swapped, page_kib), kib));
+	finding_remedy(findings, "virt-membacking fragmentation");
+}
+
+/* Return: false if there is too little */
+static bool check_node(const struct check_host *host, uint64_t page_kib, int node,
+		       struct findings *findings)
+{
+	uint64_t need = wanted(host, page_kib, node), have;
+	char text[TEXT_KIB_SIZE], where[32] = "";
+	struct supply_sum sum;
+
+	if (!need)
+		return true;
+	sum = supply(host, page_kib, node);
+	have = sum.idle + sum.make + sum.swap;
+	if (sum.idle + sum.make >= need)
+		return true;
+	if (node != ANY_NODE)
+		snprintf(where, sizeof(where), " on node %d", node);
+	if (have >= need) {
+		say_swap(page_kib, need, where, need - sum.idle - sum.make, findings);
+		return false;
+	}
+	finding_add(findings, FINDING_WARN,
+		    "guests that start with the host want %" PRIu64 " page%s of %s%s, and at most "
+		    "%" PRIu64 " could be had now, %s: some of them would be refused",
+		    need, need == 1 ? "" : "s", text_from_kib(page_kib, text), where, have,
+		    config_hugepages(host->config)->manage ?
+			    "with all that can be made free" :
+			    "since [hugepages] manage = no leaves the pools as they are");
+	add_remedy(host, page_kib, node, need - have, findings);
+	return false;
+}
+
+static void check_size(const struct check_host *host, uint64_t page_kib, struct findings *findings)
+{
+	bool enough = true;
+	size_t i;
+
+	for (i = 0; i < host->view->numa.n_nodes; i++)
+		if (!check_node(host, page_kib, (int)host->view->numa.nodes[i].id, findings))
+			enough = false;
+	if (enough)
+		check_node(host, page_kib, ANY_NODE, findings);
+}
+
+/* Sizes and mounts that are missing are found by check_mounts() */
+static bool has_all_sizes(const struct check_host *host, const struct guest *guest)
+{
+	const struct host_view *view = host->view;
+	size_t i;
+
+	for (i = 0; i < guest->n_memory; i++) {
+		const struct guest_memory *memory = &guest->memory[i];
+		uint64_t page_kib = host_view_page_kib(view, memory);
+
+		if (memory->hugepages && !host_view_size(view, page_kib))
+			return false;
+		if (memory->hugepages && view->hugetlbfs.final &&
+		    !host_view_hugetlbfs(view, page_kib))
+			return false;
+	}
+	return true;
+}
+
+/* Nodes that are not there, or have no such memory: a start is refused whatever is free */
+static void check_nodes(const struct check_host *host, const struct libvirt_guest *known,
+			struct findings *findings)
+{
+	struct guest_policy policy;
+	struct plan plan = { 0 };
+	struct err err;
+	int rc;
+
+	if (!known->guest || !guest_asks_for_hugepages(known->guest) ||
+	    !check_wants(host, known->name, known->guest->uuid) ||
+	    !has_all_sizes(host, known->guest) ||
+	    config_for_guest(host->config, known->guest, &policy, &err) < 0)
+		return;
+	rc = plan_make_pages(known->guest, host->view, &policy, &plan, &err);
+	if (rc == 0)
+		plan_free(&plan);
+	if (rc != -ENODEV)
+		return;
+	finding_add(findings, FINDING_FAIL, "%s", err.text);
+	finding_remedy(findings, "virsh edit %s", text_shell_name(known->name, known->guest->uuid));
+}
+
+void check_room(const struct check_host *host, struct findings *findings)
+{
+	size_t before = findings->n, i;
+	uint64_t pages = 0;
+
+	for (i = 0; i < host->libvirt.n; i++)
+		if (!host->runs[i])
+			check_nodes(host, &host->libvirt.guests[i], findings);
+	if (!host->has_fragmentation)
+		return;
+	for (i = 0; i < host->view->n_sizes; i++) {
+		check_size(host, host->view->sizes[i].page_kib, findings);
+		pages = u64_add_sat(pages, wanted(host, host->view->sizes[i].page_kib, ANY_NODE));
+	}
+	if (findings->n == before && pages)
+		finding_add(findings, FINDING_PASS,
+			    "there is room for the huge pages of all guests that start with the "
+			    "host");
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "profiles/profile.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "config/nova_conf.h"
+#include "config/qemu_conf.h"
+#include "profiles/file_backed.h"
+#include "profiles/hugepages_profiles.h"
+#include "profiles/nova_file_backed.h"
+#include "profiles/sharing_profiles.h"
+
+#define RESTART_NOVA "systemctl restart nova-compute.service\n"
+
+const struct profile profiles[] = {
+	{
+		.name = "file-backed",
+		.summary = "guests' memory in files of a store",
+		.file = "/" QEMU_CONF_FILE,
+		.fill = file_backed_fill,
+	},
+	{
+		.name = "hugepages",
+		.summary = "huge pages, reserved when a guest starts",
+		.file = "/" CONFIG_DIR "/20-hugepages.conf",
+		.fill = hugepages_fill,
+	},
+	{
+		.name = "hugepages-1g",
+		.summary = "1 GiB pages, mounted early and kept once had",
+		.file = "/" CONFIG_DIR "/20-hugepages-1g.conf",
+		.applied = "systemctl start dev-hugepages1G.mount\n" RESTART_LIBVIRT,
+		.removed = "systemctl stop dev-hugepages1G.mount\n",
+		.fill = hugepages_1g_fill,
+	},
+	{
+		.name = "static-hugepages",
+		.summary = "the pools of now, made again early at each boot",
+		.file = "/" STATIC_HUGEPAGES_FILE,
+		.applied = "systemctl enable libvirt-membacking-static.service\n",
+		.fill = static_hugepages_fill,
+	},
+	{
+		.name = "thp",
+		.summary = "transparent huge pages while there are guests",
+		.file = "/" CONFIG_DIR "/20-thp.conf",
+		.fill = thp_fill,
+	},
+	{
+		.name = "ksm",
+		.summary = "equal pages merged while there are guests",
+		.file = "/" CONFIG_DIR "/20-ksm.conf",
+		.applied = "systemctl stop ksmtuned.service ksm.service\n",
+		.fill = ksm_fill,
+	},
+	{
+		.name = "nova-file-backed",
+		.summary = "OpenStack Nova, its guests' memory in the store",
+		.file = "/" NOVA_FILE_BACKED_FILE,
+		.applied = RESTART_NOVA,
+		.removed = RESTART_NOVA,
+		.fill = nova_file_backed_parts,
+	},
+};
+
+const size_t n_profiles = sizeof(profiles) / sizeof(profiles[0]);
+
+const struct profile *profile_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < n_profiles; i++)
+		if (!strcmp(profiles[i].name, name))
+			return &profiles[i];
+	return NULL;
+}
+
+/* ---- parts ---- */
+
+void parts_free(struct parts *parts)
+{
+	size_t i;
+
+	for (i = 0; i < parts->n; i++) {
+		free(parts->part[i].text);
+		free(parts->part[i].value);
+	}
+	parts->n = 0;
+}
+
+static int add(struct parts *parts, const struct part *part, struct err *err)
+{
+	if (part->text && (!part->key || part->value) && parts->n < PARTS_MAX) {
+		parts->part[parts->n++] = *part;
+		return 0;
+	}
+	free(part->text);
+	free(part->value);
+	return err_set(err, ENOMEM, "out of memory");
+}
+
+int parts_add(struct parts *parts, enum part_kind kind, const char *path, const char *text,
+	      struct err *err)
+{
+	const struct part part = { .kind = kind, .path = path, .text = strdup(text) };
+
+	return add(parts, &part, err);
+}
+
+int parts_add_key(struct parts *parts, const char *path, const char *text, const char *key,
+		  const char *value, struct err *err)
+{
+	const struct part part = {
+		.kind = PART_QEMU_CONF,
+		.path = path,
+		.text = strdup(text),
+		.key = key,
+		.value = strdup(value),
+	};
+
+	return add(parts, &part, err);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What "virt-membacking advise" shows, in text and in JSON.
+ */
+#ifndef MEMBACKING_REPORT_ADVISE_H
+#define MEMBACKING_REPORT_ADVISE_H
+
+#include <jansson.h>
+
+#include "policy/advise.h"
+
+struct err;
+
+/**
+ * struct advise_report - An advice and what it is made of
+ * @before:	<memoryBacking> as it is
+ */
+struct advise_report {
+	const struct advise_input *in;
+	const struct advice *advice;
+	const char *before;
+};
+
+/* What the guest's <memoryBacking> becomes; NULL where nothing is recommended */
+const struct guest_variant *advise_chosen(const struct advise_report *report);
+
+/* NULL when memory ran out.  @applied: the key of that name */
+json_t *advise_to_json(const struct advise_report *report, bool applied);
+
+void advise_print(const struct advise_report *report);
+
+/* Lines that go with "-", lines that come with "+" */
+void advise_print_difference(const struct advise_report *report);
+
+#endif

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "report/exact.h"
+
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "memory/fragmentation.h"
+#include "memory/page_flags.h"
+#include "policy/host_view.h"
+#include "terminal/progress.h"
+
+static void show(void *data, uint64_t done_kib, uint64_t all_kib)
+{
+	progress_draw(data, done_kib, all_kib);
+}
+
+int exact_read(const struct kfs *kfs, const struct host_view *host, struct fragmentation *f,
+	       uint64_t patience_ms)
+{
+	uint64_t sizes[FRAGMENTATION_SIZES];
+	struct progress progress;
+	struct page_flags_watch watch = { .data = &progress };
+	size_t n = u64_min(host->n_sizes, FRAGMENTATION_SIZES), i;
+	int rc;
+
+	for (i = 0; i < n; i++)
+		sizes[i] = host->sizes[i].page_kib;
+	progress_begin(&progress, "looking at pages");
+	if (patience_ms)
+		watch.deadline = clock_ms() + patience_ms;
+	else
+		watch.progress = show;
+	rc = page_flags_read(kfs, f, sizes, n, &watch, NULL);
+	progress_end(&progress);
+	return rc;
+}

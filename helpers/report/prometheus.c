@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "report/prometheus.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+
+#define PREFIX "libvirt_membacking_"
+
+void prom_family(FILE *f, const char *name, const char *help)
+{
+	fprintf(f, "# HELP " PREFIX "%s %s\n# TYPE " PREFIX "%s gauge\n", name, help, name);
+}
+
+static void put_value(FILE *f, const char *value)
+{
+	cleanup_free char *copy = strdup(value);
+	const char *text = copy ? copy : "";
+
+	if (copy)
+		text_disarm(copy, "\n");
+	for (; *text; text++) {
+		if (*text == '\n')
+			fputs("\\n", f);
+		else
+			fprintf(f, *text == '\\' || *text == '"' ? "\\%c" : "%c", *text);
+	}
+}
+
+static void put_name(FILE *f, const char *name, const struct prom_label *labels)
+{
+	const char *separator = "{";
+
+	fprintf(f, PREFIX "%s", name);
+	for (; labels && labels->name; labels++, separator = ",") {
+		fprintf(f, "%s%s=\"", separator, labels->name);
+		put_value(f, labels->value);
+		fputc('"', f);
+	}
+	fputs(*separator == ',' ? "} " : " ", f);
+}
+
+void prom_sample(FILE *f, const char *name, const struct prom_label *labels, uint64_t value)
+{
+	put_name(f, name, labels);
+	fprintf(f, "%" PRIu64 "\n", value);
+}
+
+void prom_sample_signed(FILE *f, const char *name, const struct prom_label *labels, int64_t value)
+{
+	put_name(f, name, labels);
+	fprintf(f, "%" PRId64 "\n", value);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Prometheus' text format, as node_exporter's textfile collector reads it.
+ */
+#ifndef MEMBACKING_REPORT_PROMETHEUS_H
+#define MEMBACKING_REPORT_PROMETHEUS_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+/* A label's name and value; a list of them ends with a name that is NULL */
+struct prom_label {
+	const char *name;
+	const char *value;
+};
+
+/**
+ * prom_family() - Begin a metric: its HELP and TYPE
+ * @name:	Without our prefix.  Units are base units, and in the name
+ * @help:	One sentence without line breaks and backslashes
+ *
+ * Everything here is a gauge: nothing that is told counts upwards only.
+ */
+void prom_family(FILE *f, const char *name, const char *help);
+
+/* A sample of the metric @name.  Values of labels go through text_disarm(), and are escaped */
+void prom_sample(FILE *f, const char *name, const struct prom_label *labels, uint64_t value);
+void prom_sample_signed(FILE *f, const char *name, const struct prom_label *labels, int64_t value);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the terminal can show: bars, colours, its size.
+ */
+#ifndef MEMBACKING_TERMINAL_TERM_H
+#define MEMBACKING_TERMINAL_TERM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* TERM is "dumb", or there is none: no cursor that could be moved */
+bool term_is_dumb(void);
+
+enum term_colour { TERM_PLAIN, TERM_RED, TERM_YELLOW, TERM_GREEN };
+
+/**
+ * term_colours() - Shall stdout be coloured?
+ *
+ * NO_COLOR (no-color.org), set to anything: no.  CLICOLOR_FORCE, set to anything but 0:
+ * yes.  Else on a terminal that is not dumb, unless CLICOLOR is 0.
+ */
+bool term_colours(void);
+
+/* The escape sequence that begins @colour, "" where there are none.  TERM_PLAIN ends */
+const char *term_colour(enum term_colour colour);
+
+/* Does the locale have characters beyond ASCII?  After setlocale() */
+bool term_is_utf8(void);
+
+#define TERM_BAR_MAX  60
+#define TERM_BAR_SIZE (3 * TERM_BAR_MAX + 7)
+
+/**
+ * term_bar() - "[####    ]", or block elements where the locale has them
+ * @width:	Columns of what is inside, at most TERM_BAR_MAX
+ * Return: @buf.  Anything above 0 is seen, and only all of it fills the bar
+ */
+const char *term_bar(uint64_t part, uint64_t all, unsigned int width, char buf[TERM_BAR_SIZE]);
+
+#endif

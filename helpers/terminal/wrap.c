@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "terminal/wrap.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+
+/* A terminal need not go on in the same line after its last column */
+#define COLUMNS 79
+
+/* Columns that the @len bytes at @text take on a terminal */
+static size_t width(const char *text, size_t len)
+{
+	mbstate_t state = { 0 };
+	size_t columns = 0, used;
+	wchar_t wc;
+
+	for (; len; text += used, len -= used) {
+		used = mbrtowc(&wc, text, len, &state);
+		if (used == 0 || used > len) {
+			/* No character of this locale: a byte is a column */
+			state = (mbstate_t){ 0 };
+			used = 1;
+			wc = L'?';
+		}
+		columns += wcwidth(wc) > 0 ? (size_t)wcwidth(wc) : 0;
+	}
+	return columns;
+}
+
+void wrap_print(size_t indent, const char *given)
+{
+	cleanup_free char *copy = strdup(given);
+	const char *text = copy;
+	size_t column = indent;
+
+	if (!copy)
+		return;
+	text_disarm(copy, "");
+
+	while (*text) {
+		size_t len = strcspn(text, " "), columns = width(text, len);
+
+		if (column > indent && column + 1 + columns > COLUMNS) {
+			printf("\n%*s", (int)indent, "");
+			column = indent;
+		} else if (column > indent) {
+			putchar(' ');
+			column++;
+		}
+		printf("%.*s", (int)len, text);
+		column += columns;
+		text += len + (text[len] == ' ');
+	}
+	putchar('\n');
+}
+
+void print_line(const char *fmt, ...)
+{
+	cleanup_free char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	if (!text)
+		return;
+	text_disarm(text, "");
+	puts(text);
+}
+
+void print_text(const char *given)
+{
+	cleanup_free char *text = strdup(given);
+
+	if (!text)
+		return;
+	text_disarm(text, "\n\t");
+	fputs(text, stdout);
+}
+
+void wrap_printf(const char *fmt, ...)
+{
+	cleanup_free char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	if (text)
+		wrap_print(0, text);
+}
+
+void wrap_note(size_t index, const char *text)
+{
+	static const char lead[] = "note: ";
+
+	printf("%s%s", index ? "" : "\n", lead);
+	wrap_print(sizeof(lead) - 1, text);
+}
+
+void wrap_command(size_t indent, const char *command)
+{
+	printf("%*s", (int)indent, "");
+	print_line("-> %s", command);
+}
