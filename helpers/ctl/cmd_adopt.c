@@ -147,5 +147,6 @@ const struct command cmd_adopt = {
 	.help = "Writes a ledger for each guest of qemu:///system that runs and has none: it was\n"
 		"started before the hooks were installed. Called when the package is installed.",
 	.hidden = true,
+	.options = CTL_ROOT,
 	.run = run,
 };

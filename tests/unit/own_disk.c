@@ -30,7 +30,8 @@ void own_disk_child(int (*work)(const char *dir), const char *what)
 	child = fork();
 	CU_ASSERT_FATAL(child >= 0);
 	if (!child)
-		_exit(own_mounts_tmpfs(dir, "size=512m,mode=755") ? work(dir) : NO_OWN_MOUNTS);
+		unit_end_child(own_mounts_tmpfs(dir, "size=512m,mode=755") ? work(dir) :
+									     NO_OWN_MOUNTS);
 	CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == NO_OWN_MOUNTS)
 		printf("skip - %s: this user may make no mount namespace\n", what);

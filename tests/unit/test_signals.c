@@ -27,7 +27,7 @@ static int in_child(int (*work)(int arg), int arg)
 	pid = fork();
 	if (!pid) {
 		setrlimit(RLIMIT_CORE, &no_core);
-		_exit(work(arg));
+		unit_end_child(work(arg));
 	}
 	waitpid(pid, &status, 0);
 	return status;

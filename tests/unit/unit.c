@@ -160,6 +160,18 @@ char *unit_read(const char *name, size_t *len)
 	return buf;
 }
 
+#ifdef UNIT_COVERAGE
+void __gcov_dump(void);
+#endif
+
+void unit_end_child(int status)
+{
+#ifdef UNIT_COVERAGE
+	__gcov_dump();
+#endif
+	_exit(status);
+}
+
 static bool record(bool ok, const char *file, int line, const char *what, const char *fmt,
 		   va_list ap)
 {

@@ -100,6 +100,10 @@ const char *unit_tmpdir(void);
 /* The same, on a disk: a file system in memory is another thing to ask for its source */
 const char *unit_disk_tmpdir(void);
 
+/* The end of a forked child: without the exit handlers of the test that it was, but with
+ * what is counted by "make coverage" */
+_Noreturn void unit_end_child(int status);
+
 /* Write DIR/NAME with mode 0644, making directories on the way.  Ends the
  * binary on failure */
 void unit_write(const char *dir, const char *name, const char *text);

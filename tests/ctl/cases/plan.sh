@@ -170,10 +170,3 @@ case_metadata() {
 	is "what is right is no finding" \
 		"$("$program" --root host check web | grep -c metadata)" 0
 }
-
-# Not "no error"
-case_libvirts_own_error() {
-	"${CC:-cc}" -shared -fPIC -Wall -Wextra -o lost-error.so "$here/lost-error.c" || exit 1
-	is "libvirt's error is not lost" "$(LD_PRELOAD=$PWD/lost-error.so "$program" plan web 2>&1)" \
-		"virt-membacking: libvirt doesn't say what guest 'web' is: the monitor is gone"
-}
