@@ -405,7 +405,6 @@ static void drop_promises(struct step_list *list, size_t first)
 
 int round_give_back(struct round *round, struct ledger *ledger, size_t first, struct err *err)
 {
-	struct err ignored;
 	struct run run;
 	int rc;
 
@@ -419,11 +418,7 @@ int round_give_back(struct round *round, struct ledger *ledger, size_t first, st
 		rc = look_again(round, ledger, err);
 	if (rc < 0)
 		return rc;
-	rc = step_list_undo(&run.ctx, &ledger->list, first, UNDO_ROLLBACK, err);
-	/* What is left is a debt now, and no promise */
-	if (rc < 0 && save(&run.ctx, &ignored) < 0)
-		log_warning("the ledger could not be saved: %s", ignored.text);
-	return rc;
+	return step_list_undo(&run.ctx, &ledger->list, first, UNDO_ROLLBACK, err);
 }
 
 int round_extend(struct round *round, struct ledger *ledger, size_t first, uint64_t deadline,

@@ -101,12 +101,16 @@ uint64_t host_view_users(const struct pool_view *pool)
 	return u64_sub_floor(used, pool->mapped);
 }
 
-uint64_t host_view_may_go(const struct size_view *size, const struct pool_view *pool)
+uint64_t host_view_beyond_floor(const struct pool_view *pool)
 {
 	uint64_t floor = u64_add_sat(pool->foreign, u64_add_sat(pool->lives_on, pool->late));
 
-	return u64_min(host_view_idle(size, pool),
-		       u64_sub_floor(hugepages_persistent(&pool->pool), floor));
+	return u64_sub_floor(hugepages_persistent(&pool->pool), floor);
+}
+
+uint64_t host_view_may_go(const struct size_view *size, const struct pool_view *pool)
+{
+	return u64_min(host_view_idle(size, pool), host_view_beyond_floor(pool));
 }
 
 const char *host_view_unit_hint(const struct host_view *host, uint64_t page_kib)

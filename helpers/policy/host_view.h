@@ -222,11 +222,13 @@ uint64_t host_view_missing(const struct pool_view *pool);
 uint64_t host_view_users(const struct pool_view *pool);
 
 /**
- * host_view_may_go() - Pages that may leave a pool without anybody missing one
+ * host_view_beyond_floor() - Persistent pages that no administrator and no guest needs
  *
- * persistent - (@foreign + @lives_on + @late), idle ones only: invariant 5 of
- * policy/account.h.
+ * persistent - (@foreign + @lives_on + @late): invariant 5 of policy/account.h.
  */
+uint64_t host_view_beyond_floor(const struct pool_view *pool);
+
+/* Of these, the idle ones: they may leave the pool */
 uint64_t host_view_may_go(const struct size_view *size, const struct pool_view *pool);
 
 /* In domain XML, MB and GB are powers of ten, so "1 GB" is no page, and looks like one.

@@ -333,15 +333,15 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 /* ---- undo ---- */
 
 /* Invariant 6 of policy/account.h: once no living guest has pages of ours there.  That
- * can't be seen while there is a ledger that can't be read.  What is in use still is there */
+ * can't be seen while there is a ledger that can't be read.  What is in use still is there:
+ * as long as the ledger waits for that, what is missing may come back as well */
 static void write_off(const struct host_view *host, struct pool_view *pool,
 		      struct step_share *share, uint64_t page_kib)
 {
 	uint64_t living = u64_sub_floor(pool->own, u64_max(pool->debt, share->own));
-	uint64_t idle = u64_sub_floor(share->own, pool->late);
-	uint64_t n = living || host->unread ? 0 : u64_min(host_view_missing(pool), idle);
+	uint64_t n = share->own;
 
-	if (!n)
+	if (!n || living || pool->late || host->unread || host_view_missing(pool) < n)
 		return;
 	log_warning("another program or an administrator took %llu page(s) of %llu KiB that were "
 		    "ours from node %u: they are not given back",

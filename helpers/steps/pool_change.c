@@ -307,8 +307,8 @@ static void judge_shrink(const struct change *c, const struct hugepages_pool *be
 	result->gone = u64_min(gone, c->share->own);
 }
 
-static int shrink_once(struct change *c, uint64_t pages, uint64_t correction, struct shrink *result,
-		       struct err *err)
+static int write_down(struct change *c, uint64_t pages, uint64_t correction, struct shrink *result,
+		      struct err *err)
 {
 	struct hugepages_pool before, after;
 	uint64_t target;
@@ -336,13 +336,25 @@ static int shrink_once(struct change *c, uint64_t pages, uint64_t correction, st
 	return 0;
 }
 
+/* One write downwards, and what came of it in the ledger: a change that is not known to be
+ * over is looked for in the pool later, which others may have changed by then */
+static int shrink_once(struct change *c, uint64_t pages, uint64_t correction, struct shrink *result,
+		       struct err *err)
+{
+	struct err ignored;
+	int rc = write_down(c, pages, correction, result, err);
+
+	if (c->ctx->save(c->ctx, &ignored) < 0)
+		log_warning("the ledger could not be saved: %s", ignored.text);
+	return rc;
+}
+
 int64_t pool_shrink(struct step_ctx *ctx, const struct step_hugepages *hp, struct step_share *share,
 		    uint64_t pages, struct err *err)
 {
 	uint64_t correction = 0, left = pages;
 	struct change c;
 	int rc = open_change(&c, ctx, hp, share, err), tries;
-	struct err ignored;
 
 	if (rc < 0)
 		return rc;
@@ -358,8 +370,6 @@ int64_t pool_shrink(struct step_ctx *ctx, const struct step_hugepages *hp, struc
 		if (!want)
 			break;
 		rc = shrink_once(&c, want, correction, &result, err);
-		if (ctx->save(ctx, &ignored) < 0)
-			log_warning("the ledger could not be saved: %s", ignored.text);
 		if (rc < 0)
 			return rc;
 		left = left + result.grown - result.gone;
@@ -383,8 +393,7 @@ int64_t pool_unpromote(struct step_ctx *ctx, const struct step_hugepages *hp,
 		rc = read_pool(&c, &c.view->pool, err);
 	if (rc < 0)
 		return rc;
-	pages = u64_min(u64_min(share->own, share->promoted),
-			u64_sub_floor(hugepages_persistent(&c.view->pool), c.view->foreign));
+	pages = u64_min(u64_min(share->own, share->promoted), host_view_beyond_floor(c.view));
 	/* With surplus elsewhere an old kernel would not do what it is told */
 	if (!pages || c.view->pool.free || may_be_added(&c))
 		return 0;

@@ -211,9 +211,8 @@ int step_list_undo(struct step_ctx *ctx, struct step_list *list, size_t first,
 		int rc = step_ops(step->kind)->undo(ctx, step, reason, &failure);
 
 		result = log_gravest(result, err, rc, &failure);
-		if (rc < 0)
-			continue;
-		remove_step(list, i);
+		if (rc == 0)
+			remove_step(list, i);
 		/* An unwritable /run must not keep memory from being given back */
 		if (ctx->save(ctx, &failure) < 0)
 			log_warning("the ledger could not be saved: %s", failure.text);

@@ -169,8 +169,9 @@ int step_list_apply(struct step_ctx *ctx, struct step_list *list, size_t first, 
  * step_list_undo() - Take back in reverse order
  * @first:	Steps before it stay as they are
  *
- * A finished step is removed from @list and the ledger is saved.  Goes on after
- * a failure, so that one step does not keep the others from being given back.
+ * A finished step is removed from @list; of another, what is left is a debt and no
+ * promise.  The ledger is saved after each.  Goes on after a failure, so that one step
+ * does not keep the others from being given back.
  * Return: 0 when @list is empty from @first on; -EAGAIN when something is still in use
  */
 int step_list_undo(struct step_ctx *ctx, struct step_list *list, size_t first,
