@@ -14,6 +14,7 @@
 #include "lifecycle/late_pages.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/state.h"
+#include "lifecycle/view.h"
 #include "memory/numa.h"
 #include "policy/host_view.h"
 #include "policy/step.h"
@@ -61,6 +62,9 @@ static const struct json_field pool_fields[] = {
 	JSON_OPTIONAL_AS(struct pool_account, account.foreign, "foreign"),
 	JSON_OPTIONAL_AS(struct pool_account, account.base, "base"),
 	JSON_OPTIONAL_AS(struct pool_account, account.missing, "missing"),
+	JSON_OPTIONAL_AS(struct pool_account, account.lost, "lost"),
+	JSON_OPTIONAL_AS(struct pool_account, account.most_missing, "most_missing"),
+	JSON_OPTIONAL_AS(struct pool_account, account.unread, "unread"),
 	JSON_OPTIONAL_AS(struct pool_account, account.kept, "kept"),
 	JSON_END,
 };
@@ -192,8 +196,18 @@ static bool is_of_interest(const struct pool_view *pool)
 	return pool->pool.total || pool->own;
 }
 
-static int note_pool(struct pool_view *pool, uint64_t page_kib, bool unread,
-		     struct accounts *accounts)
+static uint64_t promised_of(const struct ledgers *ledgers, uint64_t page_kib, unsigned int node)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < ledgers->n; i++)
+		sum = u64_add_sat(sum, view_promised(ledgers->list[i], page_kib, node));
+	return sum;
+}
+
+static int note_pool(const struct ledgers *ledgers, struct pool_view *pool, uint64_t page_kib,
+		     bool unread, struct accounts *accounts)
 {
 	struct account *account = accounts_find(accounts, page_kib, pool->pool.node);
 	uint64_t persistent = hugepages_persistent(&pool->pool);
@@ -213,7 +227,8 @@ static int note_pool(struct pool_view *pool, uint64_t page_kib, bool unread,
 		account->known = true;
 		account->foreign = account->base = pool->foreign;
 	}
-	account_note(account, persistent, pool->own);
+	account_note(account, persistent, pool->own,
+		     promised_of(ledgers, page_kib, pool->pool.node));
 	return 0;
 }
 
@@ -225,7 +240,7 @@ int accounts_note(const struct ledgers *ledgers, struct host_view *host, struct 
 	host->unread = !all_known(ledgers);
 	for (i = 0; i < host->n_sizes; i++)
 		for (j = 0; rc == 0 && j < host->sizes[i].n_pools; j++)
-			rc = note_pool(&host->sizes[i].pools[j], host->sizes[i].page_kib,
+			rc = note_pool(ledgers, &host->sizes[i].pools[j], host->sizes[i].page_kib,
 				       host->unread, accounts);
 	return rc;
 }
@@ -259,12 +274,14 @@ static uint64_t most_late(const struct pool_view *pool)
  * all of that may be */
 static void apply(struct pool_view *pool, const struct account *account, bool unread, uint64_t seen)
 {
-	uint64_t rest = u64_sub_floor(hugepages_persistent(&pool->pool), pool->own);
 	struct account now = account ? *account : (struct account){ .foreign = pool->foreign };
+	uint64_t ours = u64_sub_floor(pool->own, now.missing);
+	uint64_t rest = u64_sub_floor(hugepages_persistent(&pool->pool), ours);
 
 	if (unread)
 		now.foreign = u64_max(now.foreign, rest);
 	pool->foreign = now.foreign;
+	pool->missing = now.missing;
 	pool->kept = now.kept;
 	pool->late = account_late(&now, most_late(pool), pool->pool.surplus, host_view_users(pool),
 				  seen);
@@ -305,7 +322,7 @@ void accounts_learn(const struct host_view *host, struct accounts *accounts)
 			if (pool->kept > account->kept)
 				account_keep(account, pool->kept - account->kept);
 			if (!host->unread)
-				account->foreign = u64_max(account->foreign, pool->foreign);
+				account_learn(account, pool->foreign, host_view_missing(pool));
 		}
 	}
 }

@@ -84,9 +84,9 @@ static void add_file(struct late_files *files, const struct late_file *file)
 		found->page_kib = u64_max(found->page_kib, file->page_kib);
 		return;
 	}
-	if (files->n == FILES_MAX)
-		return;
-	more = reallocarray(files->list, files->n + 1, sizeof(*more));
+	more = files->n == FILES_MAX ? NULL :
+				       reallocarray(files->list, files->n + 1, sizeof(*more));
+	files->cut = files->cut || !more;
 	if (!more)
 		return;
 	files->list = more;
@@ -161,6 +161,8 @@ static void look_at(struct looking *l, pid_t pid)
 		if (is_huge(sizes, start, &file.page_kib))
 			add_file(&l->late, &file);
 	}
+	if (lines > LINES_MAX)
+		l->late.cut = true;
 }
 
 static void find_qemus(struct looking *l)
@@ -204,6 +206,8 @@ void late_pages_find(const struct kfs *kfs, struct late_files *files)
 	for (i = 0; i < n && clock_left_ms(l.deadline); i++)
 		if (pids[i] <= INT32_MAX && !is_qemu(&l, pids[i]))
 			look_at(&l, (pid_t)pids[i]);
+	if (n < 0 || !clock_left_ms(l.deadline))
+		l.late.cut = true;
 	free(l.qemus);
 	late_pages_free(&l.living);
 	*files = l.late;
@@ -211,7 +215,7 @@ void late_pages_find(const struct kfs *kfs, struct late_files *files)
 
 uint64_t late_pages_of(const struct late_files *files, uint64_t page_kib)
 {
-	uint64_t pages = 0;
+	uint64_t pages = files->cut ? UINT64_MAX : 0;
 	size_t i;
 
 	for (i = 0; i < files->n; i++)

@@ -6,6 +6,7 @@
 #ifndef MEMBACKING_LIFECYCLE_LATE_PAGES_H
 #define MEMBACKING_LIFECYCLE_LATE_PAGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,20 +27,24 @@ struct late_file {
 	uint64_t kib;
 };
 
+/* @cut: There may be more */
 struct late_files {
 	size_t n;
 	struct late_file *list;
+	bool cut;
 };
 
 /**
  * late_pages_find() - Look through all processes' mappings
  * @files:	Result, to be freed with late_pages_free()
  *
- * Takes up to a quarter of a second.  What can't be seen by then, or at all, is missing.
+ * Takes up to a quarter of a second.  What can't be seen by then is missing, which the result
+ * says; what can't be seen at all is missing too.
  */
 void late_pages_find(const struct kfs *kfs, struct late_files *files);
 
-/* Pages of one size, on whatever node they lie.  A file of unknown size of pages counts too */
+/* Pages of one size, on whatever node they lie.  A file of unknown size of pages counts too.
+ * UINT64_MAX where there may be more */
 uint64_t late_pages_of(const struct late_files *files, uint64_t page_kib);
 void late_pages_free(struct late_files *files);
 

@@ -418,7 +418,9 @@ int round_give_back(struct round *round, struct ledger *ledger, size_t first, st
 		rc = look_again(round, ledger, err);
 	if (rc < 0)
 		return rc;
-	return step_list_undo(&run.ctx, &ledger->list, first, UNDO_ROLLBACK, err);
+	rc = step_list_undo(&run.ctx, &ledger->list, first, UNDO_ROLLBACK, err);
+	learn(round);
+	return rc;
 }
 
 int round_extend(struct round *round, struct ledger *ledger, size_t first, uint64_t deadline,

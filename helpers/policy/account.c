@@ -14,45 +14,103 @@ static void note_alone(struct account *account, uint64_t persistent)
 {
 	lose_kept(account, u64_sub_floor(account->base, persistent));
 	account->foreign = account->base = persistent;
-	account->missing = 0;
+	account->missing = account->lost = account->most_missing = 0;
 }
 
-/* All of ours are there, beside @others */
-static void note_complete(struct account *account, uint64_t others)
+/* Ours come back first, but for those that the administrator's number left no room for */
+static void note_more(struct account *account, uint64_t pages)
 {
+	uint64_t back = u64_min(pages, u64_sub_floor(account->missing, account->lost));
+
+	account->missing -= back;
+	account->foreign = u64_add_sat(account->foreign, pages - back);
+	if (account->missing > account->lost)
+		return;
 	/* They were away and came back: a writer whose pages come and go.  Nobody can take
 	 * more of its own pages than there are */
-	if (account->missing <= account->base)
-		account->base -= account->missing;
-	account->foreign = others;
-	account->missing = 0;
+	if (account->most_missing <= account->base)
+		account->base -= account->most_missing;
+	account->most_missing = 0;
 }
 
-static void note_missing(struct account *account, uint64_t persistent, uint64_t own)
+static void note_fewer(struct account *account, uint64_t pages)
 {
-	uint64_t others = u64_sub_floor(persistent, own);
-	uint64_t foreign = u64_max(account->base, others);
-	uint64_t missing = u64_sub_floor(u64_add_sat(foreign, own), persistent);
-
-	lose_kept(account, u64_sub_floor(missing, account->missing));
-	account->foreign = foreign;
-	account->missing = u64_max(account->missing, missing);
-	if (!missing)
-		account->missing = 0;
+	account->foreign -= pages;
+	lose_kept(account, u64_sub_floor(account->base, account->foreign));
+	account->base = u64_min(account->base, account->foreign);
 }
 
-void account_note(struct account *account, uint64_t persistent, uint64_t own)
+/* The administrator's number was written once more, with no thought of ours */
+static void note_number(struct account *account, uint64_t persistent, uint64_t own)
 {
+	lose_kept(account, u64_sub_floor(own, account->missing));
+	account->foreign = account->base = persistent;
+	account->missing = account->lost = own;
+	account->most_missing = 0;
+}
+
+/* First what came to the administrator's beside ours, then ours */
+static void note_missing(struct account *account, uint64_t pages)
+{
+	uint64_t came = u64_min(pages, u64_sub_floor(account->foreign, account->base));
+
+	account->foreign -= came;
+	account->missing = u64_add_sat(account->missing, pages - came);
+	lose_kept(account, pages - came);
+	account->most_missing = u64_max(account->most_missing, account->missing - account->lost);
+}
+
+static bool is_number(const struct account *account, uint64_t persistent)
+{
+	return persistent == account->base || persistent == account->foreign;
+}
+
+/* The pool is smaller by @pages.  Where it was not seen for a while, what became of it step
+ * by step is not known */
+static bool are_theirs(const struct account *account, uint64_t persistent, uint64_t pages,
+		       uint64_t promised)
+{
+	return !account->unread && persistent >= promised && pages <= account->foreign;
+}
+
+/* A ledger that was given up takes what it had lost with it */
+static void forget_lost(struct account *account, uint64_t own)
+{
+	uint64_t gone = u64_sub_floor(account->lost, own);
+
+	account->lost -= gone;
+	account->missing = u64_sub_floor(account->missing, gone);
+}
+
+void account_note(struct account *account, uint64_t persistent, uint64_t own, uint64_t promised)
+{
+	uint64_t expected;
+
 	if (!account->known)
 		account->base = account->foreign = u64_sub_floor(persistent, own);
 	account->known = true;
+	forget_lost(account, own);
+	/* Own changes by our own writes alone, and the pool with it */
+	expected = u64_sub_floor(u64_add_sat(account->foreign, own), account->missing);
 	if (!own)
 		note_alone(account, persistent);
-	else if (persistent >= own && persistent - own >= account->foreign)
-		note_complete(account, persistent - own);
+	else if (persistent >= expected)
+		note_more(account, persistent - expected);
+	else if (is_number(account, persistent))
+		note_number(account, persistent, own);
+	else if (are_theirs(account, persistent, expected - persistent, promised))
+		note_fewer(account, expected - persistent);
 	else
-		note_missing(account, persistent, own);
+		note_missing(account, expected - persistent);
+	account->unread = 0;
 	account->kept = u64_min(account->kept, account->foreign);
+}
+
+void account_learn(struct account *account, uint64_t foreign, uint64_t missing)
+{
+	account->foreign = u64_max(account->foreign, foreign);
+	account->missing = u64_min(account->missing, missing);
+	account->lost = u64_min(account->lost, account->missing);
 }
 
 void account_note_most(struct account *account, uint64_t persistent)
@@ -60,6 +118,7 @@ void account_note_most(struct account *account, uint64_t persistent)
 	account->foreign = u64_min(account->foreign, persistent);
 	account->base = u64_min(account->base, persistent);
 	account->kept = u64_min(account->kept, account->foreign);
+	account->unread = 1;
 }
 
 uint64_t account_late(const struct account *account, uint64_t debt, uint64_t surplus,

@@ -22,10 +22,14 @@
  *    is in a ledger before the kernel is told.  Another writer changes foreign or missing.
  * 3. While nothing of ours is in a pool, all that is there is foreign: what the
  *    administrator wrote, whatever was written before.
- * 4. Pages that another writer adds beside ours come and go: taken away again, they lower
- *    foreign.  Less than was there without ours means that ours are missing, and they
- *    stay in their ledgers: the administrator is not charged, and when the pages come
- *    back they are ours as before.
+ * 4. Pages that another writer adds are foreign.  Pages that it takes away were its own
+ *    where it had as many, and enough is left for all that guests were promised: that
+ *    lowers foreign.  Else ours are missing, but not more than came beside ours, and they
+ *    stay in their ledgers: the administrator is not charged, and when the pages come back
+ *    they are ours as before.
+ *    Where the pool is then as large as without ours, the administrator's number was
+ *    written once more (sysctl --system): ours are missing, and lost, since a number that
+ *    rises later is the administrator's.
  * 5. Giving back never takes P below foreign + what living guests have mapped and are
  *    promised beyond the administrator's pages that they were lent + late.  What can't go
  *    for that reason stays in its ledger, which waits as "leaving".
@@ -33,6 +37,23 @@
  *    of ours in the pool: from then on 3 holds.
  * 7. So, once all guests are gone and what they had mapped is free, own is 0 and P is
  *    foreign.
+ *
+ * What no program can tell apart, since the kernel keeps only the number.  The
+ * administrator is never short first, pages that are left over come second:
+ *
+ * a. A writer that takes away just as many of its own pages as ours are: the pool is as
+ *    large then as without ours, and 4 takes it for the number.  These pages stay.
+ * b. What is taken while a ledger can't be read is charged to ours: these pages stay.
+ * c. What is taken between our write upwards and our look at what came of it looks like
+ *    pages that the kernel did not give: these pages stay.
+ * d. A writer of another number that has no thought of ours, where there is enough for
+ *    all that guests were promised, counts as one that took or added the difference.  So
+ *    does one that wrote its number and yet another one before we looked, and one whose
+ *    pages in a to c and e are left.
+ * e. What is taken after a guest's end and before we look, of a pool of which the guest had
+ *    more than is left then, looks as if it had been taken from the guest: it stays.
+ * f. A change of another writer after a hook was killed within its own write, and before
+ *    the next one has looked: the ledger knows only what was to be written.
  */
 #ifndef MEMBACKING_POLICY_ACCOUNT_H
 #define MEMBACKING_POLICY_ACCOUNT_H
@@ -45,7 +66,10 @@
  * @known:	It was noted once
  * @foreign:	See above
  * @base:	Part of @foreign that was there before ours, or came and stayed
- * @missing:	The most that was missing since nothing was
+ * @missing:	Own pages that others took, when it was last noted
+ * @lost:	Part of @missing: they do not come back
+ * @most_missing: The most that was missing, without @lost, since nothing was
+ * @unread:	1: since it was noted, there was a ledger that can't be read
  * @kept:	Part of @foreign: pages that we added and kept after release
  */
 struct account {
@@ -53,6 +77,9 @@ struct account {
 	uint64_t foreign;
 	uint64_t base;
 	uint64_t missing;
+	uint64_t lost;
+	uint64_t most_missing;
+	uint64_t unread;
 	uint64_t kept;
 };
 
@@ -60,11 +87,16 @@ struct account {
  * account_note() - Bring the account up to date with the pool
  * @persistent:	What the kernel says (nr - surplus)
  * @own:	The sum over all ledgers, of which none may be unread
+ * @promised:	What the ledgers have secured for their guests in this pool, idle pages of
+ *		the administrator's among them
  */
-void account_note(struct account *account, uint64_t persistent, uint64_t own);
+void account_note(struct account *account, uint64_t persistent, uint64_t own, uint64_t promised);
 
-/* The same while a ledger is unread: @persistent is the most that can be foreign, and
- * that is all that can be said */
+/* At the end of a round: what others added meanwhile, and the most that is missing still */
+void account_learn(struct account *account, uint64_t foreign, uint64_t missing);
+
+/* The same as account_note() while a ledger is unread: @persistent is the most that can be foreign,
+ * and that is all that can be said */
 void account_note_most(struct account *account, uint64_t persistent);
 
 /**

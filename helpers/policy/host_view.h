@@ -29,6 +29,7 @@
  * @lives_on:	Mapped by living guests or promised to them, beyond what they were lent
  *		of others' pages
  * @foreign:	Persistent pages that others want here: see policy/account.h
+ * @missing:	Own pages that others had taken when the account was noted
  * @late:	In use, and maybe still by a guest that is gone
  * @kept:	Part of @foreign: added by us and kept after release
  * @held:	Part of @claimed: reserved by hand for the guest that is planned for
@@ -43,6 +44,7 @@ struct pool_view {
 	uint64_t mapped;
 	uint64_t lives_on;
 	uint64_t foreign;
+	uint64_t missing;
 	uint64_t late;
 	uint64_t kept;
 	uint64_t held;

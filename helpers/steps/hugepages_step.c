@@ -334,14 +334,17 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 
 /* Invariant 6 of policy/account.h: once no living guest has pages of ours there.  That
  * can't be seen while there is a ledger that can't be read.  What is in use still is there:
- * as long as the ledger waits for that, what is missing may come back as well */
+ * as long as the ledger waits for that, what is missing may come back as well.  What others
+ * took just now may be their own: the next round says so */
 static void write_off(const struct host_view *host, struct pool_view *pool,
 		      struct step_share *share, uint64_t page_kib)
 {
 	uint64_t living = u64_sub_floor(pool->own, u64_max(pool->debt, share->own));
 	uint64_t n = share->own;
 
-	if (!n || living || pool->late || host->unread || host_view_missing(pool) < n)
+	if (!n || living || pool->late || host->unread)
+		return;
+	if (u64_min(pool->missing, host_view_missing(pool)) < n)
 		return;
 	log_warning("another program or an administrator took %llu page(s) of %llu KiB that were "
 		    "ours from node %u: they are not given back",
@@ -349,6 +352,7 @@ static void write_off(const struct host_view *host, struct pool_view *pool,
 	share->own -= n;
 	share->promoted = u64_min(share->promoted, share->own);
 	pool->own -= n;
+	pool->missing = u64_sub_floor(pool->missing, n);
 	pool->debt = u64_sub_floor(pool->debt, n);
 }
 

@@ -92,6 +92,7 @@ static void look(struct bench *b)
 			continue;
 		pool->claimed += b->others.claimed[node];
 		pool->late += b->others.late[node];
+		pool->missing = host_view_missing(pool);
 	}
 }
 
