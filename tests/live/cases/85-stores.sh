@@ -208,6 +208,45 @@ case_qemu_conf_and_no_note() {
 	check_store_empty
 }
 
+# What the daemon read is not known, so the guest starts: in the directory of before
+case_files_in_the_old_directory() {
+	local lies_in="\"$store_base\""
+	config_write ""
+	restart_daemon
+	in_ns mkdir -p "$outside"
+	in_ns rm "$daemon_note"
+	sleep 2
+	set_memory_dir "$outside"
+	file_guest lost 16 || return
+	check_match "its files are in the old directory" "$(store_files)" "[0-9]*-lost/pc.ram"
+	check_equal "its ledger says so" "$(guest_steps lost '.[0].lies_in')" "$lies_in"
+	check_match "it is logged" "$(vm_syslog_text)" \
+		"guest lost: .*its memory files are in $store_base, not in $outside: libvirtd was not restarted.*; restart libvirtd, then the guest"
+	check_match "status says so" "$(membacking status | tr -s '\n ' ' ')" \
+		"hold 16 MiB for files in $store_base .*restart libvirtd, then the guest"
+	check_match "check warns" "$(membacking check | tr -s '\n ' ' ')" \
+		"WARN ledger guest 'lost': its memory files are in $store_base"
+	# Its directory is another one for libvirt, too, when the guest ends
+	restart_daemon
+	check_equal "the restart changes nothing" "$(guest_steps lost '.[0].lies_in')" "$lies_in"
+	check_match "but what to do" "$(membacking status | tr -s '\n ' ' ')" \
+		"it was started before libvirtd was restarted .*; restart the guest"
+	guest_down lost
+	check_store_empty
+	# Without a ledger, as before we were installed
+	set_memory_dir "$store_dir"
+	restart_daemon
+	file_guest lost 16 || return
+	in_ns find /run/libvirt-membacking/guests -type f -delete
+	set_memory_dir "$outside"
+	restart_daemon
+	check_equal "it is found at reconnect" "$(guest_steps lost '.[0].lies_in')" "$lies_in"
+	guest_down lost
+	check_store_empty
+	set_memory_dir "$store_dir"
+	restart_daemon
+}
+
 case_what_fstab_says() {
 	device_make memfstab 64 ext4
 	store_config "path=$store_dir"
