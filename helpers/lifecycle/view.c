@@ -210,6 +210,24 @@ static void look_at_qemu(const struct kfs *kfs, struct ledger *ledger, uint64_t 
 			    ledger->name, (int)pid);
 }
 
+/* Of @left pages that a guest was promised and has not mapped, what will go through no hugetlbfs.
+ * Which of them it has mapped is not known: as many as possible are still to go through one */
+static uint64_t memfd_left(const struct ledger *ledger, uint64_t page_kib, uint64_t promised,
+			   uint64_t left)
+{
+	uint64_t memfd = 0;
+	size_t i;
+
+	for (i = 0; i < ledger->list.n; i++) {
+		const struct step *step = &ledger->list.steps[i];
+
+		if (step->kind == STEP_HUGEPAGES && step->hugepages.page_kib == page_kib)
+			memfd = u64_add_sat(memfd,
+					    u64_min(step->hugepages.memfd, step->hugepages.pages));
+	}
+	return u64_sub_floor(left, u64_sub_floor(promised, memfd));
+}
+
 static void claim_size(const struct ledger *ledger, struct size_view *size)
 {
 	const struct ledger_qemu *qemu = &ledger->qemu;
@@ -226,6 +244,7 @@ static void claim_size(const struct ledger *ledger, struct size_view *size)
 	left = u64_sub_floor(promised, used);
 	for (i = 0; i < size->n_pools; i++)
 		claim_pool(ledger, &qemu->mapped, left, size->page_kib, &size->pools[i]);
+	size->memfd = u64_add_sat(size->memfd, memfd_left(ledger, size->page_kib, promised, left));
 	size->covered = u64_add_sat(
 		size->covered, u64_min(left, qemu_memory_on(&qemu->reserved, size->page_kib, 0)));
 }
@@ -290,16 +309,20 @@ void view_hold(const struct ledger *ledger, struct host_view *host)
 	size_t i, j;
 
 	for (i = 0; i < host->n_sizes; i++) {
-		const struct size_view *size = &host->sizes[i];
+		struct size_view *size = &host->sizes[i];
+		uint64_t sum = 0;
 
 		for (j = 0; j < size->n_pools; j++) {
 			struct pool_view *pool = &size->pools[j];
 			uint64_t promised = view_promised(ledger, size->page_kib, pool->pool.node);
 			uint64_t others = u64_sub_floor(pool->claimed, promised);
 
+			sum = u64_add_sat(sum, promised);
 			others = u64_add_sat(others, u64_sub_floor(size->reserved, size->covered));
 			pool->held = u64_min(promised, u64_sub_floor(pool->pool.free, others));
 		}
+		size->memfd =
+			u64_sub_floor(size->memfd, memfd_left(ledger, size->page_kib, sum, sum));
 	}
 }
 

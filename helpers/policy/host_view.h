@@ -58,6 +58,7 @@ struct pool_view {
  *		considered is charged with all of them
  * @covered:	Claimed pages that the kernel has reserved already: QEMU has mapped
  *		its memory and not touched all of it.  They count in @reserved too
+ * @memfd:	Claimed pages, of all pools, that go through no hugetlbfs: other guests' memfds'
  * @mount_min:	Pages that the mount through which libvirt's guests get theirs was given by
  *		min_size=.  They count in @reserved as long as they are in no use
  * @gigantic:	More than the page allocator has.  Known of a host that was surveyed
@@ -66,6 +67,7 @@ struct size_view {
 	uint64_t page_kib;
 	uint64_t reserved;
 	uint64_t covered;
+	uint64_t memfd;
 	uint64_t mount_min;
 	bool gigantic;
 	size_t n_pools;

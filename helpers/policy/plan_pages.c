@@ -234,6 +234,8 @@ static int add_backend(struct planner *p, const struct guest_memory *memory, str
 	if (!hp)
 		return err_set(err, ENOMEM, "out of memory");
 	hp->pages = u64_add_sat(hp->pages, wanted.pages);
+	if (memory->source == GUEST_SOURCE_MEMFD)
+		hp->memfd = u64_add_sat(hp->memfd, wanted.pages);
 	return 0;
 }
 
@@ -845,16 +847,17 @@ static void note_guest(struct planner *p)
 			  text_from_kib(p->plan->swapped_kib, kib));
 }
 
-/* What may still be mapped through a hugetlbfs: others have been promised some of it */
+/* What may still be mapped through a hugetlbfs: others have been promised some of it.  What is
+ * promised to memfds does not go through it */
 static uint64_t mount_left(const struct size_view *size, const struct hugetlbfs_fs *fs)
 {
-	uint64_t pages = fs->left_kib / size->page_kib;
+	uint64_t promised = 0;
 	size_t i;
 
 	for (i = 0; i < size->n_pools; i++)
-		pages = u64_sub_floor(pages,
-				      u64_sub_floor(size->pools[i].claimed, size->pools[i].held));
-	return pages;
+		promised = u64_add_sat(promised,
+				       u64_sub_floor(size->pools[i].claimed, size->pools[i].held));
+	return u64_sub_floor(fs->left_kib / size->page_kib, u64_sub_floor(promised, size->memfd));
 }
 
 /* size= of a hugetlbfs, which all guests share */

@@ -79,6 +79,7 @@ struct step_share {
  *		a step whose own pages could not all be given back yet
  * @nodes:	Where pages may lie.  For GUEST_BIND_ANY: every node.  For
  *		GUEST_BIND_PREFERRED: the preferred ones; others are allowed
+ * @memfd:	Part of @pages that memfds get, which go through no hugetlbfs of libvirt's
  * @mounted:	The guest maps them through the hugetlbfs that holds pages for its guests
  * @compact, @reclaim, @drop_caches: what may be done to make room
  * @keep:	Leave the grown pages in the pool at release
@@ -86,6 +87,7 @@ struct step_share {
 struct step_hugepages {
 	uint64_t page_kib;
 	uint64_t pages;
+	uint64_t memfd;
 	enum guest_bind bind;
 	struct nodeset nodes;
 	bool mounted;

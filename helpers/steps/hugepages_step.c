@@ -528,6 +528,7 @@ static const struct json_field fields[] = {
 	JSON_OPTIONAL(struct step_hugepages, drop_caches),
 	JSON_OPTIONAL(struct step_hugepages, keep),
 	JSON_IF_SET(struct step_hugepages, mounted),
+	JSON_IF_SET(struct step_hugepages, memfd),
 	{ JSON_MEMBER(struct step_hugepages, nodes, "nodes", &nodes_type),
 	  .presence = JSON_WHEN_SET },
 	JSON_LIST(struct step_hugepages, shares, "shares", n_shares, share_fields, NUMA_NODES_MAX),

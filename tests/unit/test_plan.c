@@ -36,7 +36,7 @@
  *		hugetlbfs=PAGE[:max=SIZE][:min=SIZE][:left=SIZE], each one more;
  *mounts=any|conf|final: what is known of them; add=NODE, as the last one is NODE:PAGE:ever=N
  *NODE:PAGE:whole=N NODE:PAGE=TOTAL/FREE/SURPLUS NODE:PAGE:claimed=N NODE:PAGE:own=N PAGE:reserved=N
- *PAGE:covered=N, with PAGE 2M or 1G
+ *PAGE:covered=N PAGE:memfd=N, with PAGE 2M or 1G
  * @config:	membacking.conf
  * @guest:	Domain XML, or NAME of tests/guests/NAME.xml
  */
@@ -280,6 +280,10 @@ static const struct row rows[] = {
 	  GUEST(GIB(2) PAGES_2M) },
 	{ "mount-size-promised", TWO,
 	  EMPTY_TWO "hugetlbfs=2M:max=3G 0:2M=1024/1024/0 0:2M:claimed=1024", "",
+	  GUEST(GIB(2) PAGES_2M) },
+	/* Others' memfds are promised pages that don't go through it */
+	{ "mount-size-promised-memfd", TWO,
+	  EMPTY_TWO "hugetlbfs=2M:max=3G 0:2M=1024/1024/0 0:2M:claimed=1024 2M:memfd=600", "",
 	  GUEST(GIB(2) PAGES_2M) },
 	{ "mount-size-memfd", TWO, EMPTY_TWO "hugetlbfs=2M:max=1G", "",
 	  GUEST(GIB(2) "<memoryBacking><hugepages/><source type='memfd'/></memoryBacking>") },
@@ -636,8 +640,13 @@ static bool set_size(struct host_view *host, const char *word)
 	size = host_view_size(host, size_of(page));
 	if (!size)
 		return false;
-	*(strcmp(key, "covered") ? &size->reserved : &size->covered) = n;
-	return !strcmp(key, "covered") || !strcmp(key, "reserved");
+	if (!strcmp(key, "covered"))
+		size->covered = n;
+	else if (!strcmp(key, "memfd"))
+		size->memfd = n;
+	else
+		size->reserved = n;
+	return !strcmp(key, "covered") || !strcmp(key, "memfd") || !strcmp(key, "reserved");
 }
 
 static void add_hugetlbfs(struct host_view *host, const char *text)

@@ -277,6 +277,50 @@ static void test_covered(void)
 	fake_end(&s.fk, pid);
 }
 
+/* Memfds go through no hugetlbfs, whose size= others may still use */
+static void test_memfd(void)
+{
+	static const struct {
+		uint64_t memfd, pages, mapped, want;
+	} rows[] = {
+		{ 0, 100, 0, 0 },			    /* none */
+		{ 100, 100, 0, 100 },			    /* nothing else */
+		{ 60, 100, 0, 60 },   { 100, 100, 30, 70 }, /* the rest of them */
+		{ 60, 100, 30, 30 }, /* at least: what it has mapped may be of either */
+		{ 60, 100, 70, 0 },   { 60, 100, 100, 0 },
+		{ 60, 0, 0, 0 }, /* what is left of a step */
+	};
+	static const struct step_share shares[2] = { { .node = 0, .have = 70 },
+						     { .node = 1, .have = 30 } };
+	struct ledger *list[2];
+	struct book a, b;
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		struct size_view *size;
+		struct scene s;
+		pid_t pid = 0;
+
+		open_scene(&s);
+		list[0] = open_book(&a, "g", PAGE_2M, shares);
+		list[1] = open_book(&b, "other", PAGE_2M, shares);
+		a.step.hugepages.memfd = rows[i].memfd;
+		a.step.hugepages.pages = rows[i].pages;
+		b.step.hugepages.memfd = 10;
+		if (rows[i].mapped)
+			pid = qemu(&s, "g", rows[i].mapped, 0);
+		look(&s, list, 2);
+		size = host_view_size(&s.host, PAGE_2M);
+		UNIT_CHECK(size->memfd == rows[i].want + 10, "row %zu: %" PRIu64, i, size->memfd);
+		/* Its own reservation is no other guest's */
+		view_hold(&b.ledger, &s.host);
+		UNIT_CHECK(size->memfd == rows[i].want, "row %zu: %" PRIu64, i, size->memfd);
+		if (pid)
+			fake_end(&s.fk, pid);
+		close_scene(&s);
+	}
+}
+
 static void test_two_guests(void)
 {
 	static const struct step_share one[2] = {
@@ -407,6 +451,7 @@ static CU_TestInfo tests[] = {
 	{ "a guest that runs", test_running },
 	{ "claims never exceed what is lacking", test_never_more_than_lacking },
 	{ "claims that are reserved", test_covered },
+	{ "claims of memfds", test_memfd },
 	{ "two guests", test_two_guests },
 	{ "pools that don't exist", test_unknown_pools },
 	{ "the dead are settled in the view", test_settle },
