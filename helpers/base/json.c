@@ -101,3 +101,11 @@ bool json_put_bool(json_t *object, const char *key, bool value)
 {
 	return !json_object_set_new(object, key, json_boolean(value));
 }
+
+void json_add(json_t **array, json_t *value)
+{
+	if (json_array_append_new(*array, value) == 0)
+		return;
+	json_decref(*array);
+	*array = NULL;
+}

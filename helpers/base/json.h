@@ -45,4 +45,14 @@ bool json_put_u64(json_t *object, const char *key, uint64_t value);
 bool json_put_string(json_t *object, const char *key, const char *value);
 bool json_put_bool(json_t *object, const char *key, bool value);
 
+/* A number for json_pack()'s "I": INT64_MAX for what is larger */
+static inline json_int_t json_number(uint64_t value)
+{
+	return value > INT64_MAX ? INT64_MAX : (json_int_t)value;
+}
+
+/* json_array_append_new(); on a failure *@array is dropped and becomes NULL, which
+ * json_pack()'s "o" refuses */
+void json_add(json_t **array, json_t *value);
+
 #endif

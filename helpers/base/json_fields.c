@@ -86,6 +86,14 @@ static json_t *string_write(const struct json_field *field, const void *member)
 
 const struct json_type json_type_string = { string_write, NULL };
 
+static json_t *text_or_null_write(const struct json_field *field, const void *member)
+{
+	(void)field;
+	return *(const char *)member ? json_string(member) : json_null();
+}
+
+const struct json_type json_type_text_or_null = { text_or_null_write, NULL };
+
 /* An int, an unsigned int or an enum; none of them is ever negative */
 static unsigned int small_value(const void *member)
 {
@@ -146,12 +154,7 @@ const struct json_type json_type_word = { word_write, word_read };
 
 static json_t *object_write(const struct json_field *field, const void *member)
 {
-	json_t *object = json_object();
-
-	if (json_fields_put(object, field->fields, member))
-		return object;
-	json_decref(object);
-	return NULL;
+	return json_fields_write(field->fields, member);
 }
 
 static int object_read(const struct json_field *field, const json_t *object, void *member,
@@ -171,12 +174,8 @@ static json_t *list_write(const struct json_field *field, const void *member)
 	json_t *array = json_array();
 	size_t i;
 
-	for (i = 0; array && i < *n; i++, element += field->stride) {
-		if (json_array_append_new(array, object_write(field, element)) == 0)
-			continue;
-		json_decref(array);
-		return NULL;
-	}
+	for (i = 0; i < *n; i++, element += field->stride)
+		json_add(&array, object_write(field, element));
 	return array;
 }
 
@@ -235,6 +234,16 @@ bool json_fields_put(json_t *object, const struct json_field *fields, const void
 			return false;
 	}
 	return true;
+}
+
+json_t *json_fields_write(const struct json_field *fields, const void *base)
+{
+	json_t *object = json_object();
+
+	if (json_fields_put(object, fields, base))
+		return object;
+	json_decref(object);
+	return NULL;
 }
 
 int json_fields_read(const json_t *object, const struct json_field *fields, void *base,

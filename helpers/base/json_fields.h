@@ -74,6 +74,7 @@ extern const struct json_type json_type_i64;
 extern const struct json_type json_type_bool;
 extern const struct json_type json_type_text;
 extern const struct json_type json_type_string;
+extern const struct json_type json_type_text_or_null;
 extern const struct json_type json_type_small;
 extern const struct json_type json_type_word;
 extern const struct json_type json_type_object;
@@ -132,6 +133,12 @@ extern const struct json_type json_type_list;
 		JSON_MEMBER(s, m, #m, &json_type_word), .words = (names), .max = ARRAY_SIZE(names) \
 	}
 
+/* A char[] of which "" is written as null */
+#define JSON_TEXT_OR_NULL(s, m)                                                                    \
+	{                                                                                          \
+		JSON_MEMBER(s, m, #m, &json_type_text_or_null)                                     \
+	}
+
 /* A struct inside, with a table of its own */
 #define JSON_OBJECT(s, m, table)                                                                   \
 	{                                                                                          \
@@ -156,6 +163,9 @@ extern const struct json_type json_type_list;
 	{                                                                                          \
 		.key = NULL                                                                        \
 	}
+
+/* A new object with each member of @base; NULL instead of an unfinished one */
+json_t *json_fields_write(const struct json_field *fields, const void *base);
 
 /* Put each member of @base into @object.  false: memory ran out, or as json_put_u64() */
 bool json_fields_put(json_t *object, const struct json_field *fields, const void *base);

@@ -109,103 +109,72 @@ static void share_parts(const struct picture *p, const struct numa_node *node, u
 static json_t *ranges_to_json(const struct picture *p, const struct numa_node *node,
 			      uint64_t page_kib)
 {
-	json_t *object;
 	struct spoilt sum;
 
 	if (!find_spoilt(p, node, page_kib, &sum))
 		return json_null();
-	object = json_object();
-	if (json_put_u64(object, "all", sum.whole) &&
-	    json_put_u64(object, "movable", sum.movable) &&
-	    json_put_u64(object, "unsure", sum.unsure) && json_put_u64(object, "huge", sum.huge) &&
-	    json_put_u64(object, "least_spoilt", sum.least))
-		return object;
-	json_decref(object);
-	return NULL;
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "all", json_number(sum.whole), "movable",
+			 json_number(sum.movable), "unsure", json_number(sum.unsure), "huge",
+			 json_number(sum.huge), "least_spoilt", json_number(sum.least));
 }
 
 static json_t *size_to_json(const struct picture *p, const struct numa_node *node,
 			    uint64_t page_kib)
 {
-	static const char *const keys[PARTS] = { "now_kib",  "compact_kib", "cache_kib",
-						 "used_kib", "huge_kib",    "never_kib" };
-	json_t *object = json_object();
 	uint64_t kib[PARTS];
-	bool ok = json_put_u64(object, "page_kib", page_kib);
-	int i;
 
 	share_parts(p, node, page_kib, kib);
-	for (i = 0; i < PARTS; i++)
-		ok = ok && json_put_u64(object, keys[i], kib[i]);
-	ok = ok && json_put_u64(object, "now_pages", kib[NOW] / page_kib);
-	ok = ok && json_object_set_new(object, "ranges", ranges_to_json(p, node, page_kib)) == 0;
-	if (ok)
-		return object;
-	json_decref(object);
-	return NULL;
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "page_kib",
+			 json_number(page_kib), "now_kib", json_number(kib[NOW]), "compact_kib",
+			 json_number(kib[COMPACT]), "cache_kib", json_number(kib[CACHE]),
+			 "used_kib", json_number(kib[USED]), "huge_kib", json_number(kib[HUGE]),
+			 "never_kib", json_number(kib[NEVER]), "now_pages",
+			 json_number(kib[NOW] / page_kib), "ranges",
+			 ranges_to_json(p, node, page_kib));
 }
 
 static json_t *zone_to_json(const struct picture *p, const struct fragmentation_zone *zone)
 {
 	const struct fragmentation *f = &p->fragmentation;
-	json_t *object = json_object(), *indices = json_array();
-	bool ok = json_put_string(object, "name", zone->name) &&
-		  json_put_u64(object, "spare_kib", zone->spare * f->page_kib);
+	json_t *indices = json_array();
 	size_t i;
 
-	for (i = 0; ok && i < p->host.n_sizes; i++) {
+	for (i = 0; i < p->host.n_sizes; i++) {
 		uint64_t page_kib = p->host.sizes[i].page_kib;
-		json_t *index;
 
-		if (fragmentation_gigantic(f, page_kib))
-			continue;
-		index = json_pack("{s:I, s:f}", "page_kib", (json_int_t)page_kib, "index",
-				  fragmentation_index(f, zone, page_kib) / 1000.0);
-		ok = json_array_append_new(indices, index) == 0;
+		if (!fragmentation_gigantic(f, page_kib))
+			json_add(&indices,
+				 json_pack("{s:I, s:f}", "page_kib", json_number(page_kib), "index",
+					   fragmentation_index(f, zone, page_kib) / 1000.0));
 	}
-	ok = json_object_set_new(object, "extfrag", indices) == 0 && ok;
-	if (ok)
-		return object;
-	json_decref(object);
-	return NULL;
+	return json_pack("{s:s, s:I, s:o}", "name", zone->name, "spare_kib",
+			 json_number(zone->spare * f->page_kib), "extfrag", indices);
 }
 
 static json_t *node_to_json(const struct picture *p, const struct numa_node *node)
 {
 	const struct fragmentation *f = &p->fragmentation;
-	json_t *object = json_object(), *sizes = json_array(), *zones = json_array();
-	bool ok = json_put_u64(object, "id", node->id) &&
-		  json_put_u64(object, "total_kib", node->total_kib);
+	json_t *sizes = json_array(), *zones = json_array();
 	size_t i;
 
-	for (i = 0; ok && i < p->host.n_sizes; i++)
-		ok = json_array_append_new(sizes,
-					   size_to_json(p, node, p->host.sizes[i].page_kib)) == 0;
-	for (i = 0; ok && i < f->n_zones; i++)
+	for (i = 0; i < p->host.n_sizes; i++)
+		json_add(&sizes, size_to_json(p, node, p->host.sizes[i].page_kib));
+	for (i = 0; i < f->n_zones; i++)
 		if (f->zones[i].node == node->id && f->zones[i].managed)
-			ok = json_array_append_new(zones, zone_to_json(p, &f->zones[i])) == 0;
-	ok = json_object_set_new(object, "sizes", sizes) == 0 && ok;
-	ok = json_object_set_new(object, "zones", zones) == 0 && ok;
-	if (ok)
-		return object;
-	json_decref(object);
-	return NULL;
+			json_add(&zones, zone_to_json(p, &f->zones[i]));
+	return json_pack("{s:i, s:I, s:o, s:o}", "id", (int)node->id, "total_kib",
+			 json_number(node->total_kib), "sizes", sizes, "zones", zones);
 }
 
 static json_t *to_json(const struct picture *p)
 {
-	json_t *root = json_object(), *nodes = json_array();
-	bool ok = json_put_bool(root, "migrate_types", p->fragmentation.types) &&
-		  json_put_bool(root, "every_page", p->fragmentation.exact);
+	json_t *nodes = json_array();
 	size_t i;
 
-	for (i = 0; ok && i < p->host.numa.n_nodes; i++)
-		ok = json_array_append_new(nodes, node_to_json(p, &p->host.numa.nodes[i])) == 0;
-	ok = json_object_set_new(root, "nodes", nodes) == 0 && ok;
-	if (ok)
-		return root;
-	json_decref(root);
-	return NULL;
+	for (i = 0; i < p->host.numa.n_nodes; i++)
+		json_add(&nodes, node_to_json(p, &p->host.numa.nodes[i]));
+	return json_pack("{s:b, s:b, s:o}", "migrate_types", p->fragmentation.types, "every_page",
+			 p->fragmentation.exact, "nodes", nodes);
 }
 
 /* ---- the picture ---- */

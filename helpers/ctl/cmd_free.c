@@ -7,39 +7,25 @@
 #include <stdio.h>
 
 #include "base/err.h"
-#include "base/json.h"
+#include "base/json_fields.h"
 #include "base/text.h"
 #include "ctl/ctl.h"
 #include "ctl/settle.h"
 #include "lifecycle/kept.h"
 #include "terminal/wrap.h"
 
-static json_t *pool_to_json(const struct kept_pool *pool)
-{
-	json_t *object = json_object();
+static const struct json_field pool_fields[] = {
+	JSON_FIELD(struct kept_pool, page_kib),
+	JSON_UP_TO(struct kept_pool, node, NUMA_NODES_MAX - 1),
+	JSON_FIELD(struct kept_pool, freed),
+	JSON_FIELD(struct kept_pool, left),
+	JSON_END,
+};
 
-	if (json_put_u64(object, "page_kib", pool->page_kib) &&
-	    json_put_u64(object, "node", pool->node) &&
-	    json_put_u64(object, "freed", pool->freed) && json_put_u64(object, "left", pool->left))
-		return object;
-	json_decref(object);
-	return NULL;
-}
-
-static json_t *to_json(const struct kept *kept)
-{
-	json_t *root = json_object(), *pools = json_array();
-	bool ok = pools;
-	size_t i;
-
-	for (i = 0; ok && i < kept->n; i++)
-		ok = json_array_append_new(pools, pool_to_json(&kept->pools[i])) == 0;
-	ok = json_object_set_new(root, "pools", pools) == 0 && ok;
-	if (ok)
-		return root;
-	json_decref(root);
-	return NULL;
-}
+static const struct json_field fields[] = {
+	JSON_LIST(struct kept, pools, "pools", n, pool_fields, 0),
+	JSON_END,
+};
 
 static void print(const struct kept *kept)
 {
@@ -85,7 +71,7 @@ static int report(const struct ctl *ctl, const struct kept *kept, uint64_t pages
 		freed += kept->pools[i].freed;
 		left += kept->pools[i].left;
 	}
-	if (ctl->json && ctl_print_json(to_json(kept), err) < 0)
+	if (ctl->json && ctl_print_json(json_fields_write(fields, kept), err) < 0)
 		return -ENOMEM;
 	if (!ctl->json)
 		print(kept);

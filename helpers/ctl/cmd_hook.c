@@ -55,54 +55,29 @@ static int verdict(const struct hooks *hooks)
 
 static json_t *link_to_json(const struct hook_link *link)
 {
-	json_t *object = json_object();
 	char path[HOOK_PATH_SIZE + 1], program[HOOK_PATH_SIZE + 1];
 
 	snprintf(path, sizeof(path), "/%s", link->path);
 	snprintf(program, sizeof(program), "/%s", link->program);
-	if (json_put_string(object, "name", link->name) && json_put_string(object, "path", path) &&
-	    json_put_string(object, "program", program) &&
-	    json_put_bool(object, "linked", link->linked) &&
-	    json_put_bool(object, "direct", link->direct) &&
-	    json_put_bool(object, "foreign", link->foreign) &&
-	    json_put_bool(object, "executable", link->executable))
-		return object;
-	json_decref(object);
-	return NULL;
+	return json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:b}", "name", link->name, "path", path,
+			 "program", program, "linked", link->linked, "direct", link->direct,
+			 "foreign", link->foreign, "executable", link->executable);
 }
 
 /* "seen" is null where it can't be told */
-static json_t *libvirt_to_json(const struct hooks *hooks)
-{
-	bool known = hooks->seen == HOOK_SEEN_YES || hooks->seen == HOOK_SEEN_NO;
-	json_t *object = json_object();
-
-	if (json_put_bool(object, "running", hooks->seen != HOOK_NO_LIBVIRT) &&
-	    json_object_set_new(object, "pid",
-				hooks->daemon.pid ? json_integer(hooks->daemon.pid) :
-						    json_null()) == 0 &&
-	    json_object_set_new(object, "seen",
-				known ? json_boolean(hooks->seen == HOOK_SEEN_YES) : json_null()) ==
-		    0 &&
-	    json_put_string(object, "why", hooks->why))
-		return object;
-	json_decref(object);
-	return NULL;
-}
-
 static json_t *to_json(const struct hooks *hooks)
 {
-	json_t *root = json_object(), *array = json_array();
-	bool ok = true;
+	bool known = hooks->seen == HOOK_SEEN_YES || hooks->seen == HOOK_SEEN_NO;
+	json_t *links = json_array();
 	size_t i;
 
 	for (i = 0; i < HOOK_KINDS; i++)
-		ok = json_array_append_new(array, link_to_json(&hooks->links[i])) == 0 && ok;
-	ok = json_object_set_new(root, "hooks", array) == 0 && ok;
-	if (ok && json_object_set_new(root, "libvirt", libvirt_to_json(hooks)) == 0)
-		return root;
-	json_decref(root);
-	return NULL;
+		json_add(&links, link_to_json(&hooks->links[i]));
+	return json_pack("{s:o, s:{s:b, s:o, s:o, s:s}}", "hooks", links, "libvirt", "running",
+			 hooks->seen != HOOK_NO_LIBVIRT, "pid",
+			 hooks->daemon.pid ? json_integer(hooks->daemon.pid) : json_null(), "seen",
+			 known ? json_boolean(hooks->seen == HOOK_SEEN_YES) : json_null(), "why",
+			 hooks->why);
 }
 
 static void print_link(const struct hook_link *link)

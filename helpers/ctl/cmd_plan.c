@@ -20,44 +20,18 @@
 
 /* ---- JSON ---- */
 
-static json_t *guest_to_json(const struct guest *guest)
-{
-	json_t *object = json_object();
-
-	if (json_put_string(object, "name", guest->name) &&
-	    json_put_string(object, "uuid", guest->uuid))
-		return object;
-	json_decref(object);
-	return NULL;
-}
-
 /* Also why there is nothing to do: to a program it is a note like the others */
-static json_t *notes_to_json(const struct dry_run *run)
+static json_t *to_json(const struct guest *guest, const struct dry_run *run)
 {
-	json_t *array = json_array();
-	int rc = 0;
+	json_t *notes = json_array();
 	size_t i;
 
 	if (*run->nothing)
-		rc = json_array_append_new(array, json_string(run->nothing));
-	for (i = 0; rc == 0 && i < run->plan.n_notes; i++)
-		rc = json_array_append_new(array, json_string(run->plan.notes[i]));
-	if (rc == 0)
-		return array;
-	json_decref(array);
-	return NULL;
-}
-
-static json_t *to_json(const struct guest *guest, const struct dry_run *run)
-{
-	json_t *root = json_object();
-
-	if (json_object_set_new(root, "guest", guest_to_json(guest)) == 0 &&
-	    json_object_set_new(root, "steps", step_list_to_json(&run->plan.list)) == 0 &&
-	    json_object_set_new(root, "notes", notes_to_json(run)) == 0)
-		return root;
-	json_decref(root);
-	return NULL;
+		json_add(&notes, json_string(run->nothing));
+	for (i = 0; i < run->plan.n_notes; i++)
+		json_add(&notes, json_string(run->plan.notes[i]));
+	return json_pack("{s:{s:s, s:s}, s:o, s:o}", "guest", "name", guest->name, "uuid",
+			 guest->uuid, "steps", step_list_to_json(&run->plan.list), "notes", notes);
 }
 
 /* ---- text ---- */

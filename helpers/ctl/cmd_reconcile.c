@@ -13,46 +13,33 @@
 #include "terminal/progress.h"
 #include "terminal/wrap.h"
 
+/* A name that libvirt cut within a character is no text */
+static json_t *or_mark(const char *text)
+{
+	json_t *string = json_string(text);
+
+	return string ? string : json_string("?");
+}
+
 static json_t *swept_to_json(const struct swept *swept)
 {
-	json_t *object = json_object();
-	/* A name that libvirt cut within a character is no text */
-	bool ok = json_put_string(object, "store", swept->store) &&
-		  (json_put_string(object, "directory", swept->directory) ||
-		   json_put_string(object, "directory", "?")) &&
-		  json_put_u64(object, "kib", swept->kib) &&
-		  json_put_bool(object, "removed", swept->removed);
-
-	if (!*swept->why)
-		ok = ok && json_object_set_new(object, "why", json_null()) == 0;
-	else
-		ok = ok && (json_put_string(object, "why", swept->why) ||
-			    json_put_string(object, "why", "?"));
-	if (ok)
-		return object;
-	json_decref(object);
-	return NULL;
+	return json_pack("{s:s, s:o, s:I, s:b, s:o}", "store", swept->store, "directory",
+			 or_mark(swept->directory), "kib", json_number(swept->kib), "removed",
+			 swept->removed, "why", *swept->why ? or_mark(swept->why) : json_null());
 }
 
 static json_t *to_json(const struct round *round)
 {
-	json_t *root = json_object(), *settled = json_array(), *swept = json_array();
-	bool ok = settled && swept;
+	const char *shared = round->shared_left.text;
+	json_t *settled = json_array(), *swept = json_array();
 	size_t i;
 
-	for (i = 0; ok && i < round->n_settled; i++)
-		ok = json_array_append_new(settled, settle_to_json(&round->settled[i])) == 0;
-	for (i = 0; ok && i < round->n_swept; i++)
-		ok = json_array_append_new(swept, swept_to_json(&round->swept[i])) == 0;
-	ok = json_object_set_new(root, "settled", settled) == 0 && ok;
-	ok = json_object_set_new(root, "swept", swept) == 0 && ok;
-	ok = ok &&
-	     (*round->shared_left.text ? json_put_string(root, "shared", round->shared_left.text) :
-					 json_object_set_new(root, "shared", json_null()) == 0);
-	if (ok)
-		return root;
-	json_decref(root);
-	return NULL;
+	for (i = 0; i < round->n_settled; i++)
+		json_add(&settled, settle_to_json(&round->settled[i]));
+	for (i = 0; i < round->n_swept; i++)
+		json_add(&swept, swept_to_json(&round->swept[i]));
+	return json_pack("{s:o, s:o, s:s?}", "settled", settled, "swept", swept, "shared",
+			 *shared ? shared : NULL);
 }
 
 static void print_swept(const struct swept *swept)

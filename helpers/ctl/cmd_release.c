@@ -13,18 +13,13 @@
 static int report(const struct ctl *ctl, const struct settled *settled, struct err *err)
 {
 	int rc = settled->complete ? CTL_FINE : CTL_FINDINGS;
-	json_t *root;
 
-	if (!ctl->json) {
+	if (ctl->json &&
+	    ctl_print_json(json_pack("{s:o}", "released", settle_to_json(settled)), err) < 0)
+		return -ENOMEM;
+	if (!ctl->json)
 		settle_print(settled);
-		return rc;
-	}
-	root = json_object();
-	if (json_object_set_new(root, "released", settle_to_json(settled)) < 0) {
-		json_decref(root);
-		root = NULL;
-	}
-	return ctl_print_json(root, err) < 0 ? -ENOMEM : rc;
+	return rc;
 }
 
 static int run(struct ctl *ctl, struct err *err)

@@ -27,30 +27,16 @@
 
 /* ---- the report ---- */
 
-static json_t *notes_to_json(const struct plan *plan)
+static json_t *to_json(const struct ledger *ledger, const struct plan *plan)
 {
-	json_t *array = json_array();
+	json_t *notes = json_array();
 	size_t i;
 
 	for (i = 0; i < plan->n_notes; i++)
-		json_array_append_new(array, json_string(plan->notes[i]));
-	return array;
-}
-
-static json_t *to_json(const struct ledger *ledger, const struct plan *plan)
-{
-	json_t *root = json_object(), *guest = json_object();
-	bool ok = json_put_string(guest, "name", ledger->name) &&
-		  json_put_string(guest, "uuid", ledger->uuid) &&
-		  json_put_string(guest, "phase", ledger_phase_name(ledger->phase));
-
-	ok = json_object_set_new(root, "guest", guest) == 0 && ok;
-	ok = ok && json_object_set_new(root, "steps", step_list_to_json(&ledger->list)) == 0 &&
-	     json_object_set_new(root, "notes", notes_to_json(plan)) == 0;
-	if (ok)
-		return root;
-	json_decref(root);
-	return NULL;
+		json_add(&notes, json_string(plan->notes[i]));
+	return json_pack("{s:{s:s, s:s, s:s}, s:o, s:o}", "guest", "name", ledger->name, "uuid",
+			 ledger->uuid, "phase", ledger_phase_name(ledger->phase), "steps",
+			 step_list_to_json(&ledger->list), "notes", notes);
 }
 
 static int print(const struct ledger *ledger, const struct plan *plan, struct err *err)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "ctl/settle.h"
 
-#include "base/json.h"
 #include "config/config.h"
 #include "lifecycle/state.h"
 #include "terminal/wrap.h"
@@ -29,18 +28,9 @@ void settle_end(struct settling *settling)
 
 json_t *settle_to_json(const struct settled *settled)
 {
-	json_t *object = json_object(), *null = json_null();
-	bool ok = *settled->name ? json_put_string(object, "name", settled->name) :
-				   json_object_set(object, "name", null) == 0;
-
-	ok = ok && json_put_string(object, "uuid", settled->uuid) &&
-	     json_put_bool(object, "complete", settled->complete);
-	ok = ok && (*settled->why ? json_put_string(object, "why", settled->why) :
-				    json_object_set(object, "why", null) == 0);
-	if (ok)
-		return object;
-	json_decref(object);
-	return NULL;
+	return json_pack("{s:s?, s:s, s:b, s:s?}", "name", *settled->name ? settled->name : NULL,
+			 "uuid", settled->uuid, "complete", settled->complete, "why",
+			 *settled->why ? settled->why : NULL);
 }
 
 void settle_print(const struct settled *settled)

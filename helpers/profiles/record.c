@@ -192,17 +192,12 @@ static int bytes_read(const struct json_field *field, const json_t *object, void
 static char *record_to_text(const struct record *record)
 {
 	json_t *files = json_array();
-	cleanup_json json_t *root =
-		json_pack("{s:i, s:o}", "version", RECORD_VERSION, "files", files);
+	cleanup_json json_t *root = NULL;
 	size_t i;
 
-	for (i = 0; root && i < record->n; i++) {
-		json_t *entry = json_object();
-		bool ok = json_fields_put(entry, fields, &record->entries[i]);
-
-		if (json_array_append_new(files, entry) < 0 || !ok)
-			return NULL;
-	}
+	for (i = 0; i < record->n; i++)
+		json_add(&files, json_fields_write(fields, &record->entries[i]));
+	root = json_pack("{s:i, s:o}", "version", RECORD_VERSION, "files", files);
 	return root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 }
 

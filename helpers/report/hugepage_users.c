@@ -409,34 +409,29 @@ static json_t *process_to_json(const struct hugepage_process *process)
 {
 	return json_pack("{s:I, s:s, s:s?, s:I, s:o, s:I, s:I}", "pid", (json_int_t)process->pid,
 			 "name", process->comm, "guest", *process->guest ? process->guest : NULL,
-			 "page_kib", (json_int_t)process->page_kib, "node",
+			 "page_kib", json_number(process->page_kib), "node",
 			 process->has_node ? json_integer(process->node) : json_null(), "pages",
-			 (json_int_t)process->pages, "reserved", (json_int_t)process->reserved);
+			 json_number(process->pages), "reserved", json_number(process->reserved));
 }
 
 static json_t *file_to_json(const struct hugepage_file *file)
 {
 	return json_pack("{s:s, s:I, s:I, s:I}", "path", file->path, "page_kib",
-			 (json_int_t)file->page_kib, "size_kib", (json_int_t)file->size_kib,
-			 "pages", (json_int_t)file->pages);
+			 json_number(file->page_kib), "size_kib", json_number(file->size_kib),
+			 "pages", json_number(file->pages));
 }
 
 json_t *hugepage_users_to_json(const struct hugepage_users *users)
 {
-	json_t *root = json_object(), *processes = json_array(), *files = json_array();
-	bool ok = json_object_set_new(root, "processes", processes) == 0;
+	json_t *processes = json_array(), *files = json_array();
 	size_t i;
 
-	ok = json_object_set_new(root, "files", files) == 0 && ok;
-	for (i = 0; ok && i < users->n_processes; i++)
-		ok = json_array_append_new(processes, process_to_json(&users->processes[i])) == 0;
-	for (i = 0; ok && i < users->n_files; i++)
-		ok = json_array_append_new(files, file_to_json(&users->files[i])) == 0;
-	ok = ok && json_put_bool(root, "complete", users->complete);
-	if (ok)
-		return root;
-	json_decref(root);
-	return NULL;
+	for (i = 0; i < users->n_processes; i++)
+		json_add(&processes, process_to_json(&users->processes[i]));
+	for (i = 0; i < users->n_files; i++)
+		json_add(&files, file_to_json(&users->files[i]));
+	return json_pack("{s:o, s:o, s:b}", "processes", processes, "files", files, "complete",
+			 users->complete);
 }
 
 /* ---- text ---- */

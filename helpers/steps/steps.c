@@ -111,12 +111,8 @@ json_t *step_list_to_json(const struct step_list *list)
 	json_t *array = json_array();
 	size_t i;
 
-	for (i = 0; array && i < list->n; i++) {
-		if (json_array_append_new(array, step_to_json(&list->steps[i])) < 0) {
-			json_decref(array);
-			return NULL;
-		}
-	}
+	for (i = 0; i < list->n; i++)
+		json_add(&array, step_to_json(&list->steps[i]));
 	return array;
 }
 
