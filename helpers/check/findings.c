@@ -8,17 +8,17 @@
 
 #include "base/json.h"
 #include "base/text.h"
-#include "terminal/wrap.h"
+#include "terminal/table.h"
 
 static const struct {
 	const char *word;
 	const char *json;
-	const char *colour;
+	enum term_colour colour;
 } levels[] = {
-	[FINDING_PASS] = { "PASS", "pass", "\033[32m" },
-	[FINDING_HINT] = { "HINT", "hint", "\033[36m" },
-	[FINDING_WARN] = { "WARN", "warn", "\033[33m" },
-	[FINDING_FAIL] = { "FAIL", "fail", "\033[31m" },
+	[FINDING_PASS] = { "PASS", "pass", TERM_GREEN },
+	[FINDING_HINT] = { "HINT", "hint", TERM_CYAN },
+	[FINDING_WARN] = { "WARN", "warn", TERM_YELLOW },
+	[FINDING_FAIL] = { "FAIL", "fail", TERM_RED },
 };
 
 _Static_assert(sizeof(levels) / sizeof(levels[0]) == FINDING_LEVELS, "a word for each level");
@@ -109,73 +109,61 @@ void findings_free(struct findings *findings)
 /* ---- JSON ---- */
 
 /* What comes out of other people's files need not be UTF-8, and JSON has nothing else */
-static bool put_words(json_t *object, const char *key, const char *text)
+static json_t *words(const char *text)
 {
-	char *ascii, *c;
-	bool ok;
+	json_t *string = json_string(text);
+	char *ascii = string ? NULL : strdup(text), *c;
 
-	if (json_put_string(object, key, text))
-		return true;
-	ascii = strdup(text);
 	for (c = ascii; c && *c; c++)
 		if ((unsigned char)*c > 0x7e)
 			*c = '?';
-	ok = ascii && json_put_string(object, key, ascii);
+	if (!string)
+		string = json_string(ascii);
 	free(ascii);
-	return ok;
-}
-
-static json_t *finding_to_json(const struct finding *finding)
-{
-	json_t *object = json_object();
-	bool ok = json_put_string(object, "level", levels[finding->level].json) &&
-		  json_put_string(object, "check", finding->check) &&
-		  put_words(object, "message", finding->message) &&
-		  (finding->remedy ? put_words(object, "remedy", finding->remedy) :
-				     json_object_set_new(object, "remedy", json_null()) == 0);
-
-	if (ok)
-		return object;
-	json_decref(object);
-	return NULL;
+	return string;
 }
 
 json_t *findings_to_json(const struct findings *findings)
 {
-	json_t *root = json_object(), *array = json_array();
-	bool ok = array;
+	json_t *array = json_array();
 	size_t i;
 
-	for (i = 0; ok && i < findings->n; i++)
-		ok = json_array_append_new(array, finding_to_json(&findings->list[i])) == 0;
-	ok = json_object_set_new(root, "findings", array) == 0 && ok;
-	if (ok)
-		return root;
-	json_decref(root);
-	return NULL;
+	for (i = 0; i < findings->n; i++) {
+		const struct finding *finding = &findings->list[i];
+
+		json_add(&array, json_pack("{s:s, s:s, s:o, s:o}", "level",
+					   levels[finding->level].json, "check", finding->check,
+					   "message", words(finding->message), "remedy",
+					   finding->remedy ? words(finding->remedy) : json_null()));
+	}
+	return json_pack("{s:o}", "findings", array);
 }
 
 /* ---- text ---- */
 
-static void print_finding(const struct finding *finding, size_t check_width, bool colour)
+enum { LEVEL, CHECK, MESSAGE, COLUMNS };
+
+static const struct table_column columns[] = {
+	[LEVEL] = { "", TABLE_PLAIN },
+	[CHECK] = { "", TABLE_PLAIN },
+	[MESSAGE] = { "", TABLE_WORDS },
+};
+
+int findings_print(const struct findings *findings, struct err *err)
 {
-	size_t indent = strlen("PASS  ") + check_width + strlen("  ");
+	struct table table;
+	size_t i;
 
-	printf("%s%s%s  %-*s  ", colour ? levels[finding->level].colour : "",
-	       levels[finding->level].word, colour ? "\033[0m" : "", (int)check_width,
-	       finding->check);
-	wrap_print(indent, finding->message);
-	if (finding->remedy)
-		wrap_command(indent, finding->remedy);
-}
+	table_begin(&table, columns, COLUMNS);
+	table_headless(&table);
+	for (i = 0; i < findings->n; i++) {
+		const struct finding *finding = &findings->list[i];
+		struct libscols_line *row = table_row(&table, NULL);
 
-void findings_print(const struct findings *findings, bool colour)
-{
-	size_t check_width = 0, i;
-
-	for (i = 0; i < findings->n; i++)
-		if (strlen(findings->list[i].check) > check_width)
-			check_width = strlen(findings->list[i].check);
-	for (i = 0; i < findings->n; i++)
-		print_finding(&findings->list[i], check_width, colour);
+		table_cell(&table, row, LEVEL, "%s", levels[finding->level].word);
+		table_colour(&table, row, LEVEL, levels[finding->level].colour);
+		table_cell(&table, row, CHECK, "%s", finding->check);
+		table_words(&table, row, finding->message, finding->remedy);
+	}
+	return table_end(&table, err);
 }

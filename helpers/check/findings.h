@@ -63,11 +63,8 @@ bool findings_bad(const struct findings *findings);
 
 json_t *findings_to_json(const struct findings *findings);
 
-/**
- * findings_print() - One paragraph for each, in 80 columns
- * @colour:	Levels in colours
- */
-void findings_print(const struct findings *findings, bool colour);
+/* One paragraph for each, in 80 columns */
+int findings_print(const struct findings *findings, struct err *err);
 
 void findings_free(struct findings *findings);
 

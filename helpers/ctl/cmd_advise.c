@@ -23,6 +23,7 @@
 #include "memory/kvm.h"
 #include "memory/smaps.h"
 #include "policy/supply.h"
+#include "profiles/difference.h"
 #include "report/advise.h"
 #include "report/exact.h"
 #include "terminal/wrap.h"
@@ -241,6 +242,7 @@ static int apply(const struct ctl *ctl, const struct inquiry *q, const struct ad
 		 struct err *err)
 {
 	const struct guest_variant *variant = advise_chosen(report);
+	cleanup_free char *changes = NULL;
 	int rc;
 
 	if (!variant)
@@ -257,8 +259,11 @@ static int apply(const struct ctl *ctl, const struct inquiry *q, const struct ad
 			       "%s; 'advise %s --apply --yes' does so",
 			       q->guest->name, variant->removed, q->guest->name);
 	if (!ctl->json) {
+		rc = difference(NULL, report->before, variant->block, &changes, err);
+		if (rc < 0)
+			return rc;
 		printf("\nWhat changes in its definition:\n\n");
-		advise_print_difference(report);
+		print_text(changes);
 		fflush(stdout);
 	}
 	rc = domain_edit_define(q->edit, variant->xml, err);
@@ -275,8 +280,8 @@ static int report(const struct ctl *ctl, const struct inquiry *q, struct err *er
 	const struct advise_report report = { &q->in, &q->advice, q->before };
 	int applied = 0;
 
-	if (!ctl->json)
-		advise_print(&report);
+	if (!ctl->json && advise_print(&report, err) < 0)
+		return -ENOMEM;
 	if (ctl->apply)
 		applied = apply(ctl, q, &report, err);
 	if (applied < 0)

@@ -31,7 +31,7 @@ static int report(const struct ctl *ctl, const struct findings *findings, struct
 	if (ctl->json)
 		rc = ctl_print_json(findings_to_json(findings), err);
 	else
-		findings_print(findings, term_colours());
+		rc = findings_print(findings, err);
 	if (rc < 0)
 		return rc;
 	return findings_bad(findings) ? CTL_FINDINGS : CTL_FINE;

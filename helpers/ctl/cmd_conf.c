@@ -24,6 +24,7 @@
 #include "profiles/difference.h"
 #include "profiles/profile.h"
 #include "profiles/record.h"
+#include "terminal/table.h"
 #include "terminal/wrap.h"
 
 /* NULL with a sentence: wrong usage */
@@ -49,15 +50,8 @@ static bool is_applied(const struct ctl *ctl, const struct profile *profile)
 
 static json_t *profile_to_json(const struct ctl *ctl, const struct profile *profile)
 {
-	json_t *object = json_object();
-
-	if (json_put_string(object, "name", profile->name) &&
-	    json_put_string(object, "summary", profile->summary) &&
-	    json_put_string(object, "file", profile->file) &&
-	    json_put_bool(object, "applied", is_applied(ctl, profile)))
-		return object;
-	json_decref(object);
-	return NULL;
+	return json_pack("{s:s, s:s, s:s, s:b}", "name", profile->name, "summary", profile->summary,
+			 "file", profile->file, "applied", is_applied(ctl, profile));
 }
 
 static bool is_listed(const struct ctl *ctl, const struct profile *profile)
@@ -67,44 +61,39 @@ static bool is_listed(const struct ctl *ctl, const struct profile *profile)
 
 static json_t *list_to_json(const struct ctl *ctl)
 {
-	json_t *root = json_object(), *array = json_array();
-	bool ok = array;
+	json_t *array = json_array();
 	size_t i;
 
-	for (i = 0; ok && i < n_profiles; i++)
+	for (i = 0; i < n_profiles; i++)
 		if (is_listed(ctl, &profiles[i]))
-			ok = json_array_append_new(array, profile_to_json(ctl, &profiles[i])) == 0;
-	ok = json_object_set_new(root, "profiles", array) == 0 && ok;
-	if (ok)
-		return root;
-	json_decref(root);
-	return NULL;
-}
-
-static void print_profile(const struct profile *profile, int width, bool applied)
-{
-	char text[256];
-
-	snprintf(text, sizeof(text), "%s%s", profile->summary, applied ? " (applied)" : "");
-	printf("%-*s  ", width, profile->name);
-	wrap_print((size_t)width + 2, text);
+			json_add(&array, profile_to_json(ctl, &profiles[i]));
+	return json_pack("{s:o}", "profiles", array);
 }
 
 static int list(struct ctl *ctl, struct err *err)
 {
-	int width = 0;
+	static const struct table_column columns[] = { { "", TABLE_PLAIN }, { "", TABLE_WORDS } };
+	struct table table;
+	char text[256];
 	size_t i;
 
 	if (ctl->json)
 		return ctl_print_json(list_to_json(ctl), err);
-	for (i = 0; i < n_profiles; i++)
-		if ((int)strlen(profiles[i].name) > width)
-			width = (int)strlen(profiles[i].name);
-	for (i = 0; i < n_profiles; i++)
-		if (is_listed(ctl, &profiles[i]))
-			print_profile(&profiles[i], width,
-				      !ctl->applied && is_applied(ctl, &profiles[i]));
-	return CTL_FINE;
+	table_begin(&table, columns, ARRAY_SIZE(columns));
+	table_headless(&table);
+	for (i = 0; i < n_profiles; i++) {
+		bool marked = !ctl->applied && is_applied(ctl, &profiles[i]);
+		struct libscols_line *row;
+
+		if (!is_listed(ctl, &profiles[i]))
+			continue;
+		row = table_row(&table, NULL);
+		table_cell(&table, row, 0, "%s", profiles[i].name);
+		snprintf(text, sizeof(text), "%s%s", profiles[i].summary,
+			 marked ? " (applied)" : "");
+		table_words(&table, row, text, NULL);
+	}
+	return table_end(&table, err);
 }
 
 /* ---- show ---- */
@@ -141,15 +130,10 @@ static const char *slash(const struct part *part)
 static json_t *part_to_json(const struct part *part)
 {
 	char path[PATH_MAX];
-	json_t *object = json_object();
 
 	snprintf(path, sizeof(path), "%s%s", slash(part), part->path);
-	if (json_put_string(object, "path", path) &&
-	    json_put_string(object, "kind", kind_words[part->kind]) &&
-	    json_put_string(object, "text", part->text))
-		return object;
-	json_decref(object);
-	return NULL;
+	return json_pack("{s:s, s:s, s:s}", "path", path, "kind", kind_words[part->kind], "text",
+			 part->text);
 }
 
 /* "text" is what goes to "file" */
@@ -157,13 +141,12 @@ static json_t *parts_to_json(const struct ctl *ctl, const struct profile *profil
 			     const struct parts *parts)
 {
 	json_t *root = profile_to_json(ctl, profile), *array = json_array();
-	bool ok = array && json_put_string(root, "text", parts->part[0].text);
 	size_t i;
 
-	for (i = 0; ok && i < parts->n; i++)
-		ok = json_array_append_new(array, part_to_json(&parts->part[i])) == 0;
-	ok = json_object_set_new(root, "files", array) == 0 && ok;
-	if (ok)
+	for (i = 0; i < parts->n; i++)
+		json_add(&array, part_to_json(&parts->part[i]));
+	if (json_object_set_new(root, "text", json_string(parts->part[0].text)) == 0 &&
+	    json_object_set_new(root, "files", array) == 0)
 		return root;
 	json_decref(root);
 	return NULL;
@@ -206,36 +189,25 @@ static int show(struct ctl *ctl, struct err *err)
 static json_t *file_to_json(const struct file_change *file)
 {
 	cleanup_free char *text = NULL;
-	json_t *object = json_object();
 	char path[PATH_MAX + 1];
 
 	snprintf(path, sizeof(path), "/%s", file->path);
 	if (difference(file->path, file->old, file->new, &text, NULL) < 0)
-		text = NULL;
-	else
-		text_mend(text);
-	if (text && json_put_string(object, "path", path) && json_put_string(object, "diff", text))
-		return object;
-	json_decref(object);
-	return NULL;
+		return NULL;
+	text_mend(text);
+	return json_pack("{s:s, s:s}", "path", path, "diff", text);
 }
 
 static json_t *change_to_json(const struct change *change)
 {
-	json_t *root = json_object(), *files = json_array(), *notes = json_array();
-	bool ok = files && notes;
+	json_t *files = json_array(), *notes = json_array();
 	size_t i;
 
-	for (i = 0; ok && i < change->n; i++)
-		ok = json_array_append_new(files, file_to_json(&change->files[i])) == 0;
-	for (i = 0; ok && i < change->n_notes; i++)
-		ok = json_array_append_new(notes, json_string(change->notes[i])) == 0;
-	ok = json_object_set_new(root, "changes", files) == 0 && ok;
-	ok = json_object_set_new(root, "notes", notes) == 0 && ok;
-	if (ok)
-		return root;
-	json_decref(root);
-	return NULL;
+	for (i = 0; i < change->n; i++)
+		json_add(&files, file_to_json(&change->files[i]));
+	for (i = 0; i < change->n_notes; i++)
+		json_add(&notes, json_string(change->notes[i]));
+	return json_pack("{s:o, s:o}", "changes", files, "notes", notes);
 }
 
 static int print_change(const struct change *change, struct err *err)

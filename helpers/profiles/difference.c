@@ -89,6 +89,16 @@ static void print_range(FILE *f, const char *sign, size_t first, size_t n)
 	fprintf(f, "%s%zu,%zu", sign, n ? first + 1 : first, n);
 }
 
+/* From line @start of both on, with @after lines behind the last that differs */
+static void print_changes(FILE *f, const struct side *a, const struct side *b, size_t start,
+			  size_t first, size_t after)
+{
+	print_lines(f, ' ', a, start, first);
+	print_lines(f, '-', a, first, a->end);
+	print_lines(f, '+', b, first, b->end);
+	print_lines(f, ' ', a, a->end, a->end + after);
+}
+
 static void print_hunk(FILE *f, const struct side *a, const struct side *b, size_t first)
 {
 	size_t before = first < CONTEXT ? first : CONTEXT;
@@ -98,10 +108,7 @@ static void print_hunk(FILE *f, const struct side *a, const struct side *b, size
 	print_range(f, "@@ -", start, a->end + after - start);
 	print_range(f, " +", start, b->end + after - start);
 	fputs(" @@\n", f);
-	print_lines(f, ' ', a, start, first);
-	print_lines(f, '-', a, first, a->end);
-	print_lines(f, '+', b, first, b->end);
-	print_lines(f, ' ', a, a->end, a->end + after);
+	print_changes(f, a, b, start, first, after);
 }
 
 static void print_name(FILE *f, const char *lead, const char *prefix, const char *path, bool is)
@@ -116,7 +123,9 @@ static void print(FILE *f, const char *path, struct side *a, struct side *b, boo
 {
 	size_t first = narrow(a, b);
 
-	if (a->end == first && b->end == first)
+	if (!path)
+		print_changes(f, a, b, 0, first, a->n - a->end);
+	if (!path || (a->end == first && b->end == first))
 		return;
 	print_name(f, "---", "a", path, was);
 	print_name(f, "+++", "b", path, is);

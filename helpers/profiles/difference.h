@@ -9,7 +9,8 @@ struct err;
 
 /**
  * difference() - From @old to @new
- * @path:	Without a slash at its beginning
+ * @path:	Without a slash at its beginning.  NULL: texts without a name, of which each line
+ *		is shown
  * @old, @new:	NULL: there is no such file
  * @text:	To be freed; "" where they are the same.  "patch -p1" takes it
  *

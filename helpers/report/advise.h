@@ -27,9 +27,6 @@ const struct guest_variant *advise_chosen(const struct advise_report *report);
 /* NULL when memory ran out.  @applied: the key of that name */
 json_t *advise_to_json(const struct advise_report *report, bool applied);
 
-void advise_print(const struct advise_report *report);
-
-/* Lines that go with "-", lines that come with "+" */
-void advise_print_difference(const struct advise_report *report);
+int advise_print(const struct advise_report *report, struct err *err);
 
 #endif

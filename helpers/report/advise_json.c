@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "base/json.h"
+#include "base/json_fields.h"
 #include "guest/guest.h"
 #include "report/advise.h"
 
@@ -9,109 +10,82 @@ static const char *const verdicts[] = {
 	[ADVISE_YES] = "yes",
 };
 
-/* @object where all went well */
-static json_t *object_if(bool ok, json_t *object)
+static const struct json_field size_fields[] = {
+	JSON_FIELD(struct advise_size, page_kib),
+	JSON_FIELD(struct advise_size, pages),
+	JSON_FIELD_AS(struct advise_size, tables_kib, "page_tables_kib"),
+	JSON_FIELD(struct advise_size, waste_kib),
+	JSON_FIELD(struct advise_size, idle),
+	JSON_FIELD(struct advise_size, now),
+	JSON_FIELD_AS(struct advise_size, more, "more_at_most"),
+	JSON_END,
+};
+
+/* NULL where there is none: then json_pack() leaves the key out */
+static json_t *page_kib(const struct advise_option *option)
 {
-	if (ok)
-		return object;
-	json_decref(object);
-	return NULL;
+	return option->page_kib ? json_integer(json_number(option->page_kib)) : NULL;
 }
 
-static json_t *size_to_json(const struct advise_size *size)
+static json_t *options_to_json(const struct advice *advice)
 {
-	json_t *object = json_object();
-	bool ok = json_put_u64(object, "page_kib", size->page_kib) &&
-		  json_put_u64(object, "pages", size->pages) &&
-		  json_put_u64(object, "page_tables_kib", size->tables_kib) &&
-		  json_put_u64(object, "waste_kib", size->waste_kib) &&
-		  json_put_u64(object, "idle", size->idle) &&
-		  json_put_u64(object, "now", size->now) &&
-		  json_put_u64(object, "more_at_most", size->more);
+	json_t *array = json_array();
+	int backing;
 
-	return object_if(ok, object);
-}
+	for (backing = 0; backing < ADVISE_BACKINGS; backing++) {
+		const struct advise_option *option = &advice->options[backing];
 
-static json_t *option_to_json(enum advise_backing backing, const struct advise_option *option)
-{
-	json_t *object = json_object();
-	bool ok = json_put_string(object, "backing", advise_name(backing)) &&
-		  json_put_string(object, "possible", verdicts[option->verdict]) &&
-		  json_put_string(object, "why", option->why);
-
-	if (option->page_kib)
-		ok = ok && json_put_u64(object, "page_kib", option->page_kib);
-	return object_if(ok, object);
+		json_add(&array, json_pack("{s:s, s:s, s:s, s:o*}", "backing",
+					   advise_name((enum advise_backing)backing), "possible",
+					   verdicts[option->verdict], "why", option->why,
+					   "page_kib", page_kib(option)));
+	}
+	return array;
 }
 
 static json_t *gigantic_to_json(const struct advise_input *in)
 {
 	const struct gigantic *gigantic = &in->gigantic;
-	json_t *object = json_object();
 	bool keep = config_on_release(&in->policy->hugepages, GIGANTIC_KIB) == ON_RELEASE_KEEP;
-	bool ok =
-		json_put_bool(object, "present", gigantic->present) &&
-		json_put_string(object, "at_boot", gigantic->at_boot) &&
-		json_put_bool(object, "keep", keep) &&
-		json_put_bool(object, "hugetlb_cma_possible", gigantic->present && gigantic->cma) &&
-		json_put_string(object, "hugetlb_cma", gigantic->hugetlb_cma) &&
-		json_put_u64(object, "cma_total_kib", gigantic->cma_total_kib) &&
-		json_put_u64(object, "cma_free_kib", gigantic->cma_free_kib);
 
-	return object_if(ok, object);
+	return json_pack("{s:b, s:s, s:b, s:b, s:s, s:I, s:I}", "present", gigantic->present,
+			 "at_boot", gigantic->at_boot, "keep", keep, "hugetlb_cma_possible",
+			 gigantic->present && gigantic->cma, "hugetlb_cma", gigantic->hugetlb_cma,
+			 "cma_total_kib", json_number(gigantic->cma_total_kib), "cma_free_kib",
+			 json_number(gigantic->cma_free_kib));
 }
 
 static json_t *recommendation_to_json(const struct advise_report *report)
 {
 	const struct advice *advice = report->advice;
 	const struct guest_variant *variant = advise_chosen(report);
-	json_t *object = json_object(), *reasons = json_array();
-	bool ok = json_put_string(object, "backing", advise_name(advice->chosen));
+	json_t *reasons = json_array();
 	size_t i;
 
-	for (i = 0; ok && i < advice->n_reasons; i++)
-		ok = json_array_append_new(reasons, json_string(advice->reasons[i])) == 0;
-	ok = json_object_set_new(object, "reasons", reasons) == 0 && ok;
-	if (variant && advice->options[advice->chosen].page_kib)
-		ok = ok &&
-		     json_put_u64(object, "page_kib", advice->options[advice->chosen].page_kib);
-	if (variant)
-		ok = ok && json_put_bool(object, "changes", variant->changed) &&
-		     json_put_string(object, "removes", variant->removed) &&
-		     json_put_string(object, "xml", variant->block);
-	return object_if(ok, object);
-}
-
-static json_t *guest_to_json(const struct advise_report *report)
-{
-	const struct guest *guest = report->in->guest;
-	json_t *object = json_object();
-	bool ok = json_put_string(object, "name", guest->name) &&
-		  json_put_string(object, "uuid", guest->uuid) &&
-		  json_put_u64(object, "size_kib", report->advice->size_kib) &&
-		  json_put_string(object, "xml", report->before);
-
-	return object_if(ok, object);
+	for (i = 0; i < advice->n_reasons; i++)
+		json_add(&reasons, json_string(advice->reasons[i]));
+	if (!variant)
+		return json_pack("{s:s, s:o}", "backing", advise_name(advice->chosen), "reasons",
+				 reasons);
+	return json_pack("{s:s, s:o, s:o*, s:b, s:s, s:s}", "backing", advise_name(advice->chosen),
+			 "reasons", reasons, "page_kib", page_kib(&advice->options[advice->chosen]),
+			 "changes", variant->changed, "removes", variant->removed, "xml",
+			 variant->block);
 }
 
 json_t *advise_to_json(const struct advise_report *report, bool applied)
 {
 	const struct advice *advice = report->advice;
-	json_t *root = json_object(), *sizes = json_array(), *options = json_array();
-	bool ok = sizes && options;
+	const struct guest *guest = report->in->guest;
+	json_t *sizes = json_array();
 	size_t i;
-	int backing;
 
-	for (i = 0; ok && i < advice->n_sizes; i++)
-		ok = json_array_append_new(sizes, size_to_json(&advice->sizes[i])) == 0;
-	for (backing = 0; ok && backing < ADVISE_BACKINGS; backing++)
-		ok = json_array_append_new(options, option_to_json((enum advise_backing)backing,
-								   &advice->options[backing])) == 0;
-	ok = json_object_set_new(root, "guest", guest_to_json(report)) == 0 && ok;
-	ok = json_object_set_new(root, "sizes", sizes) == 0 && ok;
-	ok = json_object_set_new(root, "options", options) == 0 && ok;
-	ok = json_object_set_new(root, "gigantic", gigantic_to_json(report->in)) == 0 && ok;
-	ok = json_object_set_new(root, "recommendation", recommendation_to_json(report)) == 0 && ok;
-	ok = ok && json_put_bool(root, "applied", applied);
-	return object_if(ok, root);
+	for (i = 0; i < advice->n_sizes; i++)
+		json_add(&sizes, json_fields_write(size_fields, &advice->sizes[i]));
+	return json_pack("{s:{s:s, s:s, s:I, s:s}, s:o, s:o, s:o, s:o, s:b}", "guest", "name",
+			 guest->name, "uuid", guest->uuid, "size_kib",
+			 json_number(advice->size_kib), "xml", report->before, "sizes", sizes,
+			 "options", options_to_json(advice), "gigantic",
+			 gigantic_to_json(report->in), "recommendation",
+			 recommendation_to_json(report), "applied", applied);
 }

@@ -4,12 +4,13 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "guest/guest.h"
 #include "policy/gigantic_rules.h"
 #include "report/advise.h"
+#include "terminal/table.h"
 #include "terminal/wrap.h"
 
 const struct guest_variant *advise_chosen(const struct advise_report *report)
@@ -23,45 +24,49 @@ const struct guest_variant *advise_chosen(const struct advise_report *report)
 
 /* ---- sizes ---- */
 
-#define LABEL "%-24s"
+/* A line for each of these, a column for each size */
+static const struct {
+	const char *label;
+	size_t offset;
+	bool is_kib;
+	bool of_pools; /* the base page has none */
+} lines[] = {
+	{ "it needs", offsetof(struct advise_size, pages), false, false },
+	{ "page tables", offsetof(struct advise_size, tables_kib), true, false },
+	{ "idle in the pools", offsetof(struct advise_size, idle), false, true },
+	{ "in free memory, up to", offsetof(struct advise_size, now), false, true },
+	{ "by making room, up to", offsetof(struct advise_size, more), false, true },
+};
 
-static void print_counts(const struct advise_report *report, const char *label, size_t offset)
+static int print_sizes(const struct advice *advice, struct err *err)
 {
-	const struct advice *advice = report->advice;
-	size_t i;
+	char names[ADVISE_SIZES_MAX][TEXT_KIB_SIZE], kib[TEXT_KIB_SIZE];
+	struct table_column columns[ADVISE_SIZES_MAX + 1] = { { "PAGES OF", TABLE_PLAIN } };
+	struct table table;
+	size_t i, k;
 
-	printf(LABEL, label);
-	for (i = 0; i < advice->n_sizes; i++) {
-		uint64_t value;
+	for (i = 0; i < advice->n_sizes; i++)
+		columns[i + 1] =
+			(struct table_column){ text_from_kib(advice->sizes[i].page_kib, names[i]),
+					       TABLE_RIGHT };
+	table_begin(&table, columns, advice->n_sizes + 1);
+	for (k = 0; k < ARRAY_SIZE(lines); k++) {
+		struct libscols_line *row = table_row(&table, NULL);
 
-		memcpy(&value, (const char *)&advice->sizes[i] + offset, sizeof(value));
-		/* The base page has no pool */
-		if (!i && offset != offsetof(struct advise_size, pages))
-			printf("%14s", "-");
-		else
-			printf("%14" PRIu64, value);
+		table_cell(&table, row, 0, "%s", lines[k].label);
+		for (i = 0; i < advice->n_sizes; i++) {
+			uint64_t value = *(const uint64_t *)((const char *)&advice->sizes[i] +
+							     lines[k].offset);
+
+			if (lines[k].is_kib)
+				table_cell(&table, row, i + 1, "%s", text_from_kib(value, kib));
+			else if (lines[k].of_pools && !i)
+				table_cell(&table, row, i + 1, "-");
+			else
+				table_cell(&table, row, i + 1, "%" PRIu64, value);
+		}
 	}
-	putchar('\n');
-}
-
-static void print_sizes(const struct advise_report *report)
-{
-	const struct advice *advice = report->advice;
-	char kib[TEXT_KIB_SIZE];
-	size_t i;
-
-	printf(LABEL, "PAGES OF");
-	for (i = 0; i < advice->n_sizes; i++)
-		printf("%14s", text_from_kib(advice->sizes[i].page_kib, kib));
-	putchar('\n');
-	print_counts(report, "it needs", offsetof(struct advise_size, pages));
-	printf(LABEL, "page tables");
-	for (i = 0; i < advice->n_sizes; i++)
-		printf("%14s", text_from_kib(advice->sizes[i].tables_kib, kib));
-	putchar('\n');
-	print_counts(report, "idle in the pools", offsetof(struct advise_size, idle));
-	print_counts(report, "in free memory, up to", offsetof(struct advise_size, now));
-	print_counts(report, "by making room, up to", offsetof(struct advise_size, more));
+	return table_end(&table, err);
 }
 
 /* ---- options ---- */
@@ -78,40 +83,52 @@ static const char *const verdicts[] = {
 	[ADVISE_YES] = "yes",
 };
 
-static void print_options(const struct advise_report *report)
+static int print_options(const struct advice *advice, struct err *err)
 {
+	static const struct table_column columns[] = { { "BACKING", TABLE_PLAIN },
+						       { "POSSIBLE", TABLE_PLAIN },
+						       { "WHY", TABLE_WORDS } };
+	struct table table;
 	int i;
 
-	printf("%-22s  %-8s  %s\n", "BACKING", "POSSIBLE", "WHY");
+	table_begin(&table, columns, ARRAY_SIZE(columns));
 	for (i = 0; i < ADVISE_BACKINGS; i++) {
-		const struct advise_option *option = &report->advice->options[i];
+		struct libscols_line *row = table_row(&table, NULL);
 
-		printf("%-22s  %-8s  ", titles[i], verdicts[option->verdict]);
-		wrap_print(34, option->why);
+		table_cell(&table, row, 0, "%s", titles[i]);
+		table_cell(&table, row, 1, "%s", verdicts[advice->options[i].verdict]);
+		table_words(&table, row, advice->options[i].why, NULL);
 	}
+	return table_end(&table, err);
 }
 
 /* ---- 1 GiB ---- */
 
-static void print_way(const char *way, const char *text)
+static void add_way(struct table *table, const char *way, const char *text)
 {
-	printf("  %-22s", way);
-	wrap_print(24, text);
+	struct libscols_line *row = table_row(table, NULL);
+
+	table_cell(table, row, 0, "  %s", way);
+	table_words(table, row, text, NULL);
 }
 
-static void print_gigantic(const struct advise_input *in)
+static int print_gigantic(const struct advise_input *in, struct err *err)
 {
+	static const struct table_column columns[] = { { "", TABLE_PLAIN }, { "", TABLE_WORDS } };
 	bool keep = config_on_release(&in->policy->hugepages, GIGANTIC_KIB) == ON_RELEASE_KEEP;
 	struct gigantic_way ways[GIGANTIC_WAYS];
+	struct table table;
 	size_t i;
 
 	printf("Pages of 1 GiB:\n");
-	if (!gigantic_rules_ways(&in->gigantic, keep, ways)) {
-		print_way("none", "this kernel or this processor has no such pages");
-		return;
-	}
-	for (i = 0; i < GIGANTIC_WAYS; i++)
-		print_way(ways[i].name, ways[i].text);
+	table_begin(&table, columns, ARRAY_SIZE(columns));
+	table_headless(&table);
+	if (gigantic_rules_ways(&in->gigantic, keep, ways))
+		for (i = 0; i < GIGANTIC_WAYS; i++)
+			add_way(&table, ways[i].name, ways[i].text);
+	else
+		add_way(&table, "none", "this kernel or this processor has no such pages");
+	return table_end(&table, err);
 }
 
 /* ---- the recommendation ---- */
@@ -157,81 +174,25 @@ static void print_block(const struct advise_report *report)
 	print_text(variant->block);
 }
 
-void advise_print(const struct advise_report *report)
+int advise_print(const struct advise_report *report, struct err *err)
 {
 	char kib[TEXT_KIB_SIZE];
+	int rc;
 
 	print_line("Guest '%s', %s", report->in->guest->name,
 		   text_from_kib(report->advice->size_kib, kib));
 	putchar('\n');
-	print_sizes(report);
+	rc = print_sizes(report->advice, err);
 	putchar('\n');
-	print_options(report);
+	if (rc == 0)
+		rc = print_options(report->advice, err);
 	putchar('\n');
-	print_gigantic(report->in);
+	if (rc == 0)
+		rc = print_gigantic(report->in, err);
+	if (rc < 0)
+		return rc;
 	putchar('\n');
 	print_recommendation(report);
 	print_block(report);
-}
-
-/* ---- the difference ---- */
-
-static size_t line_length(const char *text)
-{
-	size_t len = strcspn(text, "\n");
-
-	return len + (text[len] == '\n');
-}
-
-/* Bytes of the lines that both begin with */
-static size_t common_lines(const char *a, const char *b)
-{
-	size_t same = 0;
-
-	while (a[same]) {
-		size_t len = line_length(a + same);
-
-		if (strncmp(a + same, b + same, len) != 0)
-			break;
-		same += len;
-	}
-	return same;
-}
-
-/* Bytes of the lines that both end with; none of the first @start bytes */
-static size_t common_end(const char *a, const char *b, size_t start)
-{
-	size_t a_len = strlen(a), b_len = strlen(b), same = 0, i;
-
-	for (i = 1; i <= a_len - start && i <= b_len - start; i++) {
-		if (a[a_len - i] != b[b_len - i])
-			break;
-		if (i == a_len || a[a_len - i - 1] == '\n')
-			same = i == b_len || b[b_len - i - 1] == '\n' ? i : same;
-	}
-	return same;
-}
-
-static void print_lines(char mark, const char *text, size_t len)
-{
-	while (len) {
-		size_t line = line_length(text);
-		size_t shown = line && text[line - 1] == '\n' ? line - 1 : line;
-
-		print_line("%c%.*s", mark, (int)shown, text);
-		text += line;
-		len -= line;
-	}
-}
-
-void advise_print_difference(const struct advise_report *report)
-{
-	const struct guest_variant *variant = advise_chosen(report);
-	const char *old = report->before, *new = variant->block;
-	size_t start = common_lines(old, new), end = common_end(old, new, start);
-
-	print_lines(' ', old, start);
-	print_lines('-', old + start, strlen(old) - start - end);
-	print_lines('+', new + start, strlen(new) - start - end);
-	print_lines(' ', old + strlen(old) - end, end);
+	return 0;
 }

@@ -16,10 +16,12 @@ struct libscols_table;
 
 /**
  * struct table - A table while it is filled
- * @failed:	Memory ran out on the way; table_print() says so
+ * @words:	The column of table_words(); 0: none
+ * @failed:	Memory ran out on the way; table_end() says so
  */
 struct table {
 	struct libscols_table *scols;
+	size_t words;
 	bool failed;
 };
 
@@ -29,6 +31,7 @@ enum table_look {
 	TABLE_RIGHT = 1 << 0, /* numbers */
 	TABLE_TREE = 1 << 1,  /* rows below their parent row */
 	TABLE_LINES = 1 << 2, /* cells of several lines, separated by "\n" */
+	TABLE_WORDS = 1 << 3, /* sentences, broken at words.  The last column */
 };
 
 struct table_column {
@@ -43,6 +46,16 @@ struct libscols_line *table_row(struct table *table, struct libscols_line *paren
 
 void table_cell(struct table *table, struct libscols_line *row, size_t column, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/**
+ * table_words() - A cell of a column with TABLE_WORDS
+ * @command:	Goes below it and is not broken; lives as long as the table.  NULL: none
+ */
+void table_words(struct table *table, struct libscols_line *row, const char *text,
+		 const char *command);
+
+/* Print no names of columns.  An empty name takes no width either */
+void table_headless(struct table *table);
 
 /* In @colour where the terminal has colours */
 void table_colour(struct table *table, struct libscols_line *row, size_t column,

@@ -31,10 +31,8 @@ bool term_colours(void)
 const char *term_colour(enum term_colour colour)
 {
 	static const char *const codes[] = {
-		[TERM_PLAIN] = "\033[0m",
-		[TERM_RED] = "\033[31m",
-		[TERM_YELLOW] = "\033[33m",
-		[TERM_GREEN] = "\033[32m",
+		[TERM_PLAIN] = "\033[0m",  [TERM_RED] = "\033[31m",  [TERM_YELLOW] = "\033[33m",
+		[TERM_GREEN] = "\033[32m", [TERM_CYAN] = "\033[36m",
 	};
 
 	return term_colours() ? codes[colour] : "";

@@ -11,7 +11,7 @@
 /* TERM is "dumb", or there is none: no cursor that could be moved */
 bool term_is_dumb(void);
 
-enum term_colour { TERM_PLAIN, TERM_RED, TERM_YELLOW, TERM_GREEN };
+enum term_colour { TERM_PLAIN, TERM_RED, TERM_YELLOW, TERM_GREEN, TERM_CYAN };
 
 /**
  * term_colours() - Shall stdout be coloured?

@@ -33,7 +33,13 @@ static size_t width(const char *text, size_t len)
 	return columns;
 }
 
-void wrap_print(size_t indent, const char *given)
+size_t wrap_width(const char *text)
+{
+	return width(text, strlen(text));
+}
+
+/* @indent: what there is in the line already; further lines begin with @margin blanks */
+static void wrap_to(FILE *f, const char *given, size_t indent, size_t margin)
 {
 	cleanup_free char *copy = strdup(given);
 	const char *text = copy;
@@ -42,22 +48,49 @@ void wrap_print(size_t indent, const char *given)
 	if (!copy)
 		return;
 	text_disarm(copy, "");
-
 	while (*text) {
 		size_t len = strcspn(text, " "), columns = width(text, len);
 
 		if (column > indent && column + 1 + columns > COLUMNS) {
-			printf("\n%*s", (int)indent, "");
+			fprintf(f, "\n%*s", (int)margin, "");
 			column = indent;
 		} else if (column > indent) {
-			putchar(' ');
+			fputc(' ', f);
 			column++;
 		}
-		printf("%.*s", (int)len, text);
+		fprintf(f, "%.*s", (int)len, text);
 		column += columns;
 		text += len + (text[len] == ' ');
 	}
+}
+
+void wrap_print(size_t indent, const char *text)
+{
+	wrap_to(stdout, text, indent, indent);
 	putchar('\n');
+}
+
+char *wrap_cell(size_t indent, const char *text, const char *command)
+{
+	char *cell = NULL, *line;
+	size_t size;
+	FILE *f = open_memstream(&cell, &size);
+
+	if (!f)
+		return NULL;
+	wrap_to(f, text, indent, 0);
+	if (command) {
+		fputs("\n-> ", f);
+		line = strdup(command);
+		if (line)
+			text_disarm(line, "");
+		fputs(line ? line : "", f);
+		free(line);
+	}
+	if (fclose(f) == 0)
+		return cell;
+	free(cell);
+	return NULL;
 }
 
 void print_line(const char *fmt, ...)

@@ -15,6 +15,18 @@
  */
 void wrap_print(size_t indent, const char *text);
 
+/**
+ * wrap_cell() - A paragraph for a table, and a command below it
+ * @indent:	The column where the cell begins
+ * @command:	Not broken: it is there to be copied.  NULL: none
+ *
+ * Return: lines separated by "\n", to be freed; NULL when memory ran out
+ */
+char *wrap_cell(size_t indent, const char *text, const char *command);
+
+/* Columns that @text takes on a terminal */
+size_t wrap_width(const char *text);
+
 /* A line that isn't broken; without a newline in @fmt */
 void print_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
