@@ -7,73 +7,18 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/err.h"
-#include "base/log.h"
 #include "check/hook_links.h"
 #include "ctl/ctl.h"
 #include "report/hugepage_users.h"
-#include "report/status.h"
+#include "report/status_json.h"
+#include "report/status_report.h"
+#include "report/status_text.h"
 #include "terminal/watch.h"
 
-static int look(struct status *status, struct err *err)
-{
-	const struct kfs *kfs = status->look.round.kfs;
-	struct err why;
-	int rc = look_around(&status->look, &why, err);
-
-	if (rc < 0)
-		return rc;
-	if (!status->look.round.host.stores_read)
-		log_warning("stores are not shown: %s", why.text);
-	rc = ksm_read(kfs, &status->ksm, err);
-	if (rc < 0 && rc != -ENOENT)
-		return rc;
-	status->has_ksm = rc == 0;
-	rc = thp_read(kfs, &status->thp, err);
-	if (rc < 0 && rc != -ENOENT)
-		return rc;
-	status->has_thp = rc == 0;
-	return status_read_guests(status, err);
-}
-
-/* Another user's /proc/PID/numa_maps is closed to us, and so are its files */
-static void warn_without_root(const struct ctl *ctl, const struct round *round)
-{
-	if (ctl->root || geteuid() == 0)
-		return;
-	if (round->ledgers.n)
-		log_warning("without root it can't be seen what guests have taken: "
-			    "\"claimed\" may be too high and \"idle\" too low");
-	if (round->host.qemu_conf.memory_backing_unreadable)
-		log_warning("without root /%s can't be read: libvirt's memory_backing_dir may be "
-			    "another one than shown",
-			    QEMU_CONF_FILE);
-}
-
-int status_read(const struct ctl *ctl, struct status *status, struct err *err)
-{
-	int rc;
-
-	*status = (struct status){ 0 };
-	status->hook_runs = hook_would_run(&ctl->kfs, ctl->root);
-	rc = look_begin(&ctl->kfs, &status->look, err);
-	if (rc == 0)
-		rc = look(status, err);
-	if (rc == 0)
-		warn_without_root(ctl, &status->look.round);
-	return rc;
-}
-
-void status_close(struct status *status)
-{
-	free(status->guests);
-	look_end(&status->look);
-}
-
 /* With --json beside the rest; people who ask that look for nothing else */
-static int report_users(const struct ctl *ctl, const struct status *status, struct err *err)
+static int report_users(const struct ctl *ctl, const struct status_report *status, struct err *err)
 {
 	const struct host_view *host = &status->look.round.host;
 	uint64_t *sizes = calloc(host->n_sizes + 1, sizeof(*sizes));
@@ -89,7 +34,7 @@ static int report_users(const struct ctl *ctl, const struct status *status, stru
 	rc = hugepage_users_read(&ctl->kfs, sizes, host->n_sizes, host->default_page_kib, &users,
 				 err);
 	if (rc == 0 && ctl->json) {
-		root = status_to_json(status);
+		root = status_json(status);
 		json_object_set_new(root, "huge_page_users", hugepage_users_to_json(&users));
 		rc = ctl_print_json(root, err);
 	} else if (rc == 0) {
@@ -103,15 +48,17 @@ static int report_users(const struct ctl *ctl, const struct status *status, stru
 static int report(const void *arg, struct err *err)
 {
 	const struct ctl *ctl = arg;
-	struct status status;
-	int rc = status_read(ctl, &status, err);
+	struct status_report status;
+	int hook = hook_would_run(&ctl->kfs, ctl->root);
+	int rc = status_report_read(&ctl->kfs, ctl->root, &status, err);
 
+	status.hook_enabled = hook < 0 ? REPORT_UNKNOWN : hook ? REPORT_YES : REPORT_NO;
 	if (rc == 0 && ctl->users)
 		rc = report_users(ctl, &status, err);
 	else if (rc == 0)
-		rc = ctl->json ? ctl_print_json(status_to_json(&status), err) :
+		rc = ctl->json ? ctl_print_json(status_json(&status), err) :
 				 status_print(&status, err);
-	status_close(&status);
+	status_report_close(&status);
 	return rc;
 }
 

@@ -43,13 +43,7 @@ static void put_name(FILE *f, const char *name, const struct prom_label *labels)
 	fputs(*separator == ',' ? "} " : " ", f);
 }
 
-void prom_sample(FILE *f, const char *name, const struct prom_label *labels, uint64_t value)
-{
-	put_name(f, name, labels);
-	fprintf(f, "%" PRIu64 "\n", value);
-}
-
-void prom_sample_signed(FILE *f, const char *name, const struct prom_label *labels, int64_t value)
+void prom_sample(FILE *f, const char *name, const struct prom_label *labels, int64_t value)
 {
 	put_name(f, name, labels);
 	fprintf(f, "%" PRId64 "\n", value);

@@ -24,7 +24,6 @@ struct prom_label {
 void prom_family(FILE *f, const char *name, const char *help);
 
 /* A sample of the metric @name.  Values of labels go through text_disarm(), and are escaped */
-void prom_sample(FILE *f, const char *name, const struct prom_label *labels, uint64_t value);
-void prom_sample_signed(FILE *f, const char *name, const struct prom_label *labels, int64_t value);
+void prom_sample(FILE *f, const char *name, const struct prom_label *labels, int64_t value);
 
 #endif

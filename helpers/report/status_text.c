@@ -5,15 +5,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "base/text.h"
 #include "lifecycle/ledger.h"
-#include "policy/host_view.h"
 #include "policy/store_place.h"
-#include "policy/store_rules.h"
-#include "report/status.h"
+#include "report/status_report.h"
+#include "report/status_text.h"
 #include "report/step_text.h"
-#include "report/store_text.h"
 #include "terminal/table.h"
 #include "terminal/term.h"
 #include "terminal/wrap.h"
@@ -56,23 +55,22 @@ static void bar_cell(struct table *table, struct libscols_line *row, size_t colu
 }
 
 static void add_pool(struct table *table, struct libscols_line *parent,
-		     const struct size_view *size, const struct pool_view *pool)
+		     const struct report_pool *pool)
 {
 	struct libscols_line *row = table_row(table, parent);
 	char kib[TEXT_KIB_SIZE];
 
-	table_cell(table, row, NODE, "%s", text_from_kib(size->page_kib, kib));
-	pages_cell(table, row, TOTAL, pool->pool.total, size->page_kib);
-	table_cell(table, row, FREE, "%" PRIu64, pool->pool.free);
-	table_cell(table, row, RESERVED, "%" PRIu64, size->reserved);
+	table_cell(table, row, NODE, "%s", text_from_kib(pool->page_kib, kib));
+	pages_cell(table, row, TOTAL, pool->total, pool->page_kib);
+	table_cell(table, row, FREE, "%" PRIu64, pool->free);
+	table_cell(table, row, RESERVED, "%" PRIu64, pool->reserved);
 	table_cell(table, row, CLAIMED, "%" PRIu64, pool->claimed);
-	table_cell(table, row, IDLE, "%" PRIu64, host_view_idle(size, pool));
+	table_cell(table, row, IDLE, "%" PRIu64, pool->idle);
 	table_cell(table, row, OURS, "%" PRIu64, pool->own);
-	bar_cell(table, row, IN_USE, pool->pool.total, pool->pool.free);
+	bar_cell(table, row, IN_USE, pool->total, pool->free);
 }
 
-static void add_node(struct table *table, const struct host_view *host,
-		     const struct numa_node *node)
+static void add_node(struct table *table, const struct report_node *node)
 {
 	struct libscols_line *row = table_row(table, NULL);
 	char kib[TEXT_KIB_SIZE];
@@ -82,24 +80,41 @@ static void add_node(struct table *table, const struct host_view *host,
 	table_cell(table, row, TOTAL, "%s", text_from_kib(node->total_kib, kib));
 	table_cell(table, row, FREE, "%s", text_from_kib(node->free_kib, kib));
 	bar_cell(table, row, IN_USE, node->total_kib, node->free_kib);
-	for (i = 0; i < host->n_sizes; i++) {
-		const struct pool_view *pool =
-			host_view_pool(host, host->sizes[i].page_kib, node->id);
-
-		if (pool)
-			add_pool(table, row, &host->sizes[i], pool);
-	}
+	for (i = 0; i < node->n_pools; i++)
+		add_pool(table, row, &node->pools[i]);
 }
 
-static int print_nodes(const struct host_view *host, struct err *err)
+static int print_nodes(const struct status_report *report, struct err *err)
 {
 	struct table table;
 	size_t i;
 
 	table_begin(&table, node_columns, NODE_COLUMNS);
-	for (i = 0; i < host->numa.n_nodes; i++)
-		add_node(&table, host, &host->numa.nodes[i]);
+	for (i = 0; i < report->n_nodes; i++)
+		add_node(&table, &report->nodes[i]);
 	return table_end(&table, err);
+}
+
+/* Rare, and then worth more than a column */
+static void print_kept(const struct status_report *report)
+{
+	const char *gap = "\n";
+	char kib[TEXT_KIB_SIZE];
+	size_t i;
+
+	for (i = 0; i < report->n_pools; i++) {
+		const struct report_pool *pool = &report->pools[i];
+
+		if (!pool->kept)
+			continue;
+		fputs(gap, stdout);
+		gap = "";
+		wrap_printf("node %u: %" PRIu64 " page%s of %s kept after release", pool->node,
+			    pool->kept, pool->kept == 1 ? "" : "s",
+			    text_from_kib(pool->page_kib, kib));
+	}
+	if (!*gap)
+		wrap_command(0, "virt-membacking free");
 }
 
 /* ---- stores ---- */
@@ -112,38 +127,31 @@ static const struct table_column store_columns[] = {
 	[AVAILABLE] = { "AVAILABLE", TABLE_RIGHT }, [PROMISED] = { "PROMISED", TABLE_RIGHT },
 };
 
-/* A host without file-backed guests is spared what libvirt would do with some */
-static bool is_shown(const struct store_view *store)
-{
-	return store->configured || store->n_promises;
-}
-
-static void add_store(struct table *table, const struct store_view *store)
+static void add_store(struct table *table, const struct report_store *store)
 {
 	struct libscols_line *row = table_row(table, NULL);
-	const struct store_state *state = &store->state;
-	bool mounted = state->mountpoint || !store->configured;
+	const char *nothing = store->configured ? "not mounted" : "";
 	char kib[TEXT_KIB_SIZE];
 
-	table_cell(table, row, STORE, "%s", store_text_name(store));
-	table_cell(table, row, PATH, "%s", store->config.path);
-	table_cell(table, row, TYPE, "%s", mounted ? state->mount.fstype : "not mounted");
-	if (mounted && state->capacity_kib) {
-		table_cell(table, row, SIZE, "%s", text_from_kib(state->capacity_kib, kib));
-		table_cell(table, row, AVAILABLE, "%s", text_from_kib(state->available_kib, kib));
+	table_cell(table, row, STORE, "%s", store->name);
+	table_cell(table, row, PATH, "%s", store->path);
+	table_cell(table, row, TYPE, "%s", store->fstype ? store->fstype : nothing);
+	if (store->capacity_kib) {
+		table_cell(table, row, SIZE, "%s", text_from_kib(store->capacity_kib, kib));
+		table_cell(table, row, AVAILABLE, "%s", text_from_kib(store->available_kib, kib));
 	}
-	table_cell(table, row, PROMISED, "%s", text_from_kib(store_promised(store), kib));
+	table_cell(table, row, PROMISED, "%s", text_from_kib(store->promised_kib, kib));
 }
 
-static int print_stores(const struct host_view *host, struct err *err)
+static int print_stores(const struct status_report *report, struct err *err)
 {
 	struct table table;
 	size_t shown = 0, i;
 
 	table_begin(&table, store_columns, STORE_COLUMNS);
-	for (i = 0; i < host->n_stores; i++) {
-		if (is_shown(&host->stores[i])) {
-			add_store(&table, &host->stores[i]);
+	for (i = 0; i < report->n_stores; i++) {
+		if (report->stores[i].shown) {
+			add_store(&table, &report->stores[i]);
 			shown++;
 		}
 	}
@@ -155,17 +163,17 @@ static int print_stores(const struct host_view *host, struct err *err)
 
 /* ---- settings of the whole host ---- */
 
-static void print_ksm(const struct status *status)
+static void print_ksm(const struct report_ksm *ksm)
 {
 	static const char *const words[] = { "stopped", "running", "taking apart what it merged" };
-	int64_t saved = status->ksm.saved_kib;
+	int64_t saved = ksm->saved_kib;
 	char kib[TEXT_KIB_SIZE];
 
-	if (!status->has_ksm) {
+	if (!ksm->present) {
 		printf("KSM: not in this kernel\n");
 		return;
 	}
-	printf("KSM: %s", status->ksm.run < 3 ? words[status->ksm.run] : "in an unknown state");
+	printf("KSM: %s", ksm->run < ARRAY_SIZE(words) ? words[ksm->run] : "in an unknown state");
 	if (saved > 0)
 		printf(", saves %s", text_from_kib((uint64_t)saved, kib));
 	else if (saved < 0)
@@ -173,30 +181,28 @@ static void print_ksm(const struct status *status)
 	putchar('\n');
 }
 
-/* What looks used, and is free for guests */
-static void print_zfs(const struct host_view *host)
+static void print_thp(const struct report_thp *thp)
 {
-	char kib[TEXT_KIB_SIZE];
-
-	if (host->numa.arc_kib)
-		printf("ZFS: could give back %s of its cache (ARC)\n",
-		       text_from_kib(host->numa.arc_kib, kib));
-}
-
-static void print_thp(const struct status *status)
-{
-	const struct thp *thp = &status->thp;
-
-	if (!status->has_thp) {
+	if (!thp->present) {
 		printf("THP: not in this kernel\n");
 		return;
 	}
-	printf("THP: %s", thp->enabled);
-	if (*thp->defrag)
+	printf("THP: %s", thp->enabled ? thp->enabled : "");
+	if (thp->defrag)
 		printf(", defrag %s", thp->defrag);
-	if (*thp->shmem_enabled)
+	if (thp->shmem_enabled)
 		printf(", for shared memory %s", thp->shmem_enabled);
 	putchar('\n');
+}
+
+/* What looks used, and is free for guests */
+static void print_zfs(const struct status_report *report)
+{
+	char kib[TEXT_KIB_SIZE];
+
+	if (report->arc_kib)
+		printf("ZFS: could give back %s of its cache (ARC)\n",
+		       text_from_kib(report->arc_kib, kib));
 }
 
 /* ---- guests ---- */
@@ -209,49 +215,49 @@ static const struct table_column guest_columns[] = {
 	[HOLDS] = { "HOLDS", TABLE_LINES },
 };
 
-static void phase_cell(struct table *table, struct libscols_line *row, const struct ledger *ledger)
+static void phase_cell(struct table *table, struct libscols_line *row,
+		       const struct report_guest *guest)
 {
-	if (ledger->foreign_version)
-		table_cell(table, row, PHASE, "unknown");
-	else if (ledger->alive || ledger->phase == LEDGER_LEAVING)
-		table_cell(table, row, PHASE, "%s", ledger_phase_name(ledger->phase));
-	else
-		table_cell(table, row, PHASE, "%s, gone", ledger_phase_name(ledger->phase));
-	if (ledger->foreign_version || !ledger->alive)
+	bool gone = guest->alive == REPORT_NO && guest->ledger->phase != LEDGER_LEAVING;
+
+	table_cell(table, row, PHASE, "%s%s", guest->phase, gone ? ", gone" : "");
+	if (guest->alive != REPORT_YES)
 		table_colour(table, row, PHASE, TERM_YELLOW);
 }
 
 /* A row for each step, the first of them with the guest's name */
-static void add_guest(struct table *table, const struct ledger *ledger)
+static void add_guest(struct table *table, const struct report_guest *guest)
 {
 	struct libscols_line *row = table_row(table, NULL);
 	char text[4096];
 	size_t i;
 
-	table_cell(table, row, GUEST, "%s", ledger->name);
-	phase_cell(table, row, ledger);
-	if (!ledger->list.n)
-		table_cell(table, row, HOLDS, ledger->foreign_version ? "unknown" : "nothing");
-	for (i = 0; i < ledger->list.n; i++) {
+	table_cell(table, row, GUEST, "%s", guest->name);
+	phase_cell(table, row, guest);
+	if (!guest->steps.n)
+		table_cell(table, row, HOLDS,
+			   guest->alive == REPORT_UNKNOWN ? "unknown" : "nothing");
+	for (i = 0; i < guest->steps.n; i++) {
 		if (i)
 			row = table_row(table, NULL);
 		table_cell(table, row, HOLDS, "%s",
-			   step_text(&ledger->list.steps[i], text, sizeof(text)));
+			   step_text(&guest->steps.steps[i], text, sizeof(text)));
 	}
 }
 
-static int print_guests(const struct ledgers *ledgers, struct err *err)
+/* Those with a ledger come first */
+static int print_guests(const struct status_report *report, struct err *err)
 {
 	struct table table;
 	size_t i;
 
-	if (!ledgers->n) {
+	if (!report->n_ledgers) {
 		printf("No guest holds anything.\n");
 		return 0;
 	}
 	table_begin(&table, guest_columns, GUEST_COLUMNS);
-	for (i = 0; i < ledgers->n; i++)
-		add_guest(&table, ledgers->list[i]);
+	for (i = 0; i < report->n_ledgers; i++)
+		add_guest(&table, &report->guests[i]);
 	return table_end(&table, err);
 }
 
@@ -267,56 +273,55 @@ static const struct table_column memory_columns[] = {
 	[KSM] = { "KSM", TABLE_PLAIN },
 };
 
-static void kib_cell(struct table *table, struct libscols_line *row, size_t column, bool known,
-		     uint64_t value)
+static void kib_cell(struct table *table, struct libscols_line *row, size_t column,
+		     const struct report_kib *number)
 {
 	char kib[TEXT_KIB_SIZE];
 
-	if (!known || !value)
-		table_cell(table, row, column, known ? "0" : "-");
+	if (!number->known || !number->kib)
+		table_cell(table, row, column, number->known ? "0" : "-");
 	else
-		table_cell(table, row, column, "%s", text_from_kib(value, kib));
+		table_cell(table, row, column, "%s", text_from_kib((uint64_t)number->kib, kib));
 }
 
 static void ksm_cell(struct table *table, struct libscols_line *row,
-		     const struct status_guest *guest)
+		     const struct report_guest *guest)
 {
-	int64_t saved = guest->has_saved ? guest->saved_kib : 0;
+	int64_t saved = guest->saved.known ? guest->saved.kib : 0;
 	char kib[TEXT_KIB_SIZE];
 
 	if (saved > 0)
 		table_cell(table, row, KSM, "saves %s", text_from_kib((uint64_t)saved, kib));
 	else if (guest->gain != KSM_GAINS)
-		table_cell(table, row, KSM, "no: %s", ksm_rules_word(guest->gain));
+		table_cell(table, row, KSM, "no: %s", guest->no_ksm);
 	else if (saved < 0)
 		table_cell(table, row, KSM, "costs %s", text_from_kib((uint64_t)-saved, kib));
 	else
-		table_cell(table, row, KSM, guest->has_saved ? "saves nothing" : "-");
+		table_cell(table, row, KSM, guest->saved.known ? "saves nothing" : "-");
 }
 
 /* Is anything known of the guest's memory? */
-static bool has_memory(const struct status_guest *guest)
+static bool has_memory(const struct report_guest *guest)
 {
-	bool alive = !guest->ledger || guest->ledger->alive;
-
-	return guest->has_thp || guest->has_saved || (alive && guest->gain != KSM_GAINS);
+	return guest->resident.known || guest->saved.known ||
+	       (!guest->gone && guest->gain != KSM_GAINS);
 }
 
-static size_t add_memory(struct table *table, const struct status *status)
+static size_t add_memory(struct table *table, const struct status_report *report)
 {
 	size_t shown = 0, i;
 
-	for (i = 0; i < status->n_guests; i++) {
-		const struct status_guest *guest = &status->guests[i];
+	for (i = 0; i < report->n_guests; i++) {
+		const struct report_guest *guest = &report->guests[i];
 		struct libscols_line *row;
 
 		if (!has_memory(guest))
 			continue;
 		row = table_row(table, NULL);
 		table_cell(table, row, NAME, "%s", guest->name);
-		kib_cell(table, row, RESIDENT, guest->has_thp, guest->thp.resident_kib);
-		kib_cell(table, row, ANON, guest->has_thp, guest->thp.anon_kib);
-		kib_cell(table, row, SHMEM, guest->has_thp, guest->thp.shmem_kib);
+		kib_cell(table, row, RESIDENT, &guest->resident);
+		kib_cell(table, row, ANON, &guest->anon);
+		kib_cell(table, row, SHMEM, &guest->shmem);
 		ksm_cell(table, row, guest);
 		shown++;
 	}
@@ -324,16 +329,16 @@ static size_t add_memory(struct table *table, const struct status *status)
 }
 
 /* Each reason once, however many guests have it */
-static void explain_words(const struct status *status)
+static void explain_words(const struct status_report *report)
 {
 	bool seen[KSM_GAIN_KINDS] = { false };
 	const char *gap = "\n";
 	unsigned int gain;
 	size_t i;
 
-	for (i = 0; i < status->n_guests; i++)
-		if (has_memory(&status->guests[i]))
-			seen[status->guests[i].gain] = true;
+	for (i = 0; i < report->n_guests; i++)
+		if (has_memory(&report->guests[i]))
+			seen[report->guests[i].gain] = true;
 	for (gain = KSM_GAINS + 1; gain < KSM_GAIN_KINDS; gain++) {
 		if (!seen[gain])
 			continue;
@@ -343,17 +348,17 @@ static void explain_words(const struct status *status)
 	}
 }
 
-static int print_memory(const struct status *status, struct err *err)
+static int print_memory(const struct status_report *report, struct err *err)
 {
 	struct table table;
 	int rc;
 
 	table_begin(&table, memory_columns, MEMORY_COLUMNS);
-	if (!add_memory(&table, status))
+	if (!add_memory(&table, report))
 		return table_drop(&table, err);
 	putchar('\n');
 	rc = table_end(&table, err);
-	explain_words(status);
+	explain_words(report);
 	return rc;
 }
 
@@ -365,132 +370,98 @@ static void print_problem(const char *text)
 	wrap_print(0, text);
 }
 
-static void print_store_problems(const struct host_view *host)
+static void print_store_problems(const struct status_report *report)
 {
-	const struct store_view *store;
-	struct err problem;
 	size_t i;
 
-	for (i = 0; i < host->n_stores; i++)
-		if (is_shown(&host->stores[i]) && host->stores[i].in_use &&
-		    store_problem(&host->stores[i], &problem) < 0)
-			print_problem(problem.text);
-	if (host->n_stores && host->stores[0].configured &&
-	    store_choose(host, "", &store, &problem) < 0)
-		print_problem(problem.text);
+	for (i = 0; i < report->n_stores; i++)
+		if (report->stores[i].shown && report->stores[i].in_use &&
+		    report->stores[i].problem)
+			print_problem(report->stores[i].problem);
+	if (*report->store_missing.text)
+		print_problem(report->store_missing.text);
 }
 
 /* Guests whose files are in another directory than planned */
-static void print_places(const struct round *round)
+static void print_places(const struct status_report *report)
 {
 	char text[STORE_PLACE_SIZE + GUEST_NAME_SIZE];
 	size_t i, j;
 
-	for (i = 0; i < round->ledgers.n; i++) {
-		const struct ledger *ledger = round->ledgers.list[i];
+	for (i = 0; i < report->n_ledgers; i++) {
+		const struct report_guest *guest = &report->guests[i];
 
-		for (j = 0; ledger->alive && j < ledger->list.n; j++) {
-			const struct step *step = &ledger->list.steps[j];
+		for (j = 0; !guest->gone && j < guest->steps.n; j++) {
+			const struct step *step = &guest->steps.steps[j];
 
 			if (step->kind != STEP_STORE || !*step->store.lies_in)
 				continue;
-			store_place_problem(&round->host, ledger->name, &step->store, text,
-					    sizeof(text));
+			store_place_problem(&report->look.round.host, guest->name, &step->store,
+					    text, sizeof(text));
 			print_problem(text);
 		}
 	}
 }
 
-static void print_damaged(const struct damaged_ledger *damaged)
+static void print_damaged(const struct report_damaged *damaged)
 {
 	char command[128];
 
 	putchar('\n');
-	wrap_printf("%s; repair it, or give up what it holds", damaged->why.text);
+	wrap_printf("%s; repair it, or give up what it holds", damaged->why);
 	snprintf(command, sizeof(command), "virt-membacking release %s --force", damaged->uuid);
 	wrap_command(0, command);
 }
 
-static void print_remedies(const struct ledgers *ledgers)
+static void print_remedy(const struct report_guest *guest)
 {
 	struct err text;
+
+	if (guest->alive == REPORT_UNKNOWN) {
+		ledger_other_version(guest->ledger, &text);
+		print_problem(text.text);
+	} else if (guest->gone || guest->ledger->phase == LEDGER_LEAVING) {
+		putchar('\n');
+		wrap_printf(guest->ledger->phase == LEDGER_LEAVING ?
+				    "guest '%s' is on its way out, but some of what it held was "
+				    "still in use" :
+				    "guest '%s' is gone, but what it held is not given back yet",
+			    guest->name);
+		wrap_command(0, "virt-membacking reconcile");
+	}
+}
+
+int status_print(const struct status_report *report, struct err *err)
+{
 	size_t i;
-
-	for (i = 0; i < ledgers->n; i++) {
-		const struct ledger *ledger = ledgers->list[i];
-
-		if (ledger->foreign_version) {
-			ledger_other_version(ledger, &text);
-			print_problem(text.text);
-		} else if (ledger->phase == LEDGER_LEAVING) {
-			putchar('\n');
-			wrap_printf("guest '%s' is on its way out, but some of what it held was "
-				    "still in use",
-				    ledger->name);
-			wrap_command(0, "virt-membacking reconcile");
-		} else if (!ledger->alive) {
-			putchar('\n');
-			wrap_printf("guest '%s' is gone, but what it held is not given back yet",
-				    ledger->name);
-			wrap_command(0, "virt-membacking reconcile");
-		}
-	}
-	for (i = 0; i < ledgers->n_damaged; i++)
-		print_damaged(&ledgers->damaged[i]);
-}
-
-/* Rare, and then worth more than a column */
-static void print_kept(const struct host_view *host)
-{
-	char kib[TEXT_KIB_SIZE];
-	size_t i, j;
-	bool any = false;
-
-	for (i = 0; i < host->n_sizes; i++) {
-		for (j = 0; j < host->sizes[i].n_pools; j++) {
-			const struct pool_view *pool = &host->sizes[i].pools[j];
-
-			if (!pool->kept)
-				continue;
-			if (!any)
-				putchar('\n');
-			any = true;
-			wrap_printf("node %u: %" PRIu64 " page%s of %s kept after release",
-				    pool->pool.node, pool->kept, pool->kept == 1 ? "" : "s",
-				    text_from_kib(host->sizes[i].page_kib, kib));
-		}
-	}
-	if (any)
-		wrap_command(0, "virt-membacking free");
-}
-
-int status_print(const struct status *status, struct err *err)
-{
-	int rc = print_nodes(&status->look.round.host, err);
+	int rc = print_nodes(report, err);
 
 	if (rc == 0)
-		print_kept(&status->look.round.host);
+		print_kept(report);
 	if (rc == 0)
-		rc = print_stores(&status->look.round.host, err);
+		rc = print_stores(report, err);
 	if (rc < 0)
 		return rc;
 	putchar('\n');
-	print_ksm(status);
-	print_thp(status);
-	print_zfs(&status->look.round.host);
+	print_ksm(&report->ksm);
+	print_thp(&report->thp);
+	print_zfs(report);
 	putchar('\n');
-	rc = print_guests(&status->look.round.ledgers, err);
+	rc = print_guests(report, err);
 	if (rc == 0)
-		rc = print_memory(status, err);
+		rc = print_memory(report, err);
 	if (rc < 0)
 		return rc;
-	if (status->hook_runs == 0) {
+	if (report->hook_enabled == REPORT_NO) {
 		print_problem("the qemu hook is not enabled: guests start without what is shown "
 			      "here, and nothing is given back at their end");
 		wrap_command(0, "virt-membacking hook enable --reload");
 	}
-	print_store_problems(&status->look.round.host);
-	print_places(&status->look.round);
-	print_remedies(&status->look.round.ledgers);
+	print_store_problems(report);
+	print_places(report);
+	for (i = 0; i < report->n_ledgers; i++)
+		print_remedy(&report->guests[i]);
+	for (i = 0; i < report->n_damaged; i++)
+		print_damaged(&report->damaged[i]);
 	return 0;
 }

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * status in JSON.
+ */
+#ifndef MEMBACKING_REPORT_STATUS_JSON_H
+#define MEMBACKING_REPORT_STATUS_JSON_H
+
+#include <jansson.h>
+
+struct status_report;
+
+/* NULL when memory ran out */
+json_t *status_json(const struct status_report *report);
+
+#endif

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * status as Prometheus' samples: a table of metrics over the report.
+ *
+ * Memory is in bytes, whatever the kernel counts in, so that sizes can be added up.
+ * Pools have one sample for each node and page size; the kernel's reservations have no
+ * node, and so neither has their metric.
+ */
+#include "report/status_metrics.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+
+#include "base/array.h"
+#include "base/text.h"
+#include "report/prometheus.h"
+#include "report/status_report.h"
+
+/* What is measured: the report itself, or each element of a list in it */
+enum subject { HOST, NODE, POOL, RESERVATION, STORE, KSM, LEDGER, PHASE, GUEST };
+
+/* How a member of it becomes a number */
+enum unit { NUMBER, COUNT, FLAG, NO_FLAG, TEXT, KIB, SIGNED_KIB, KIB_IF_KNOWN, PAGES };
+
+struct metric {
+	enum subject subject;
+	size_t offset;
+	enum unit unit;
+	const char *name;
+	const char *help;
+};
+
+/* ---- subjects ---- */
+
+struct items {
+	const void *list;
+	size_t n;
+	size_t size;
+};
+
+#define ITEMS(list, n) ((struct items){ (list), (n), sizeof(*(list)) })
+
+static struct items items_of(const struct status_report *report, enum subject subject)
+{
+	switch (subject) {
+	case NODE:
+		return ITEMS(report->nodes, report->n_nodes);
+	case POOL:
+		return ITEMS(report->pools, report->n_pools);
+	case RESERVATION:
+		return ITEMS(report->reservations, report->n_reservations);
+	case STORE:
+		return ITEMS(report->stores, report->n_stores);
+	case KSM:
+		return ITEMS(&report->ksm, report->ksm.present);
+	case LEDGER:
+	case PHASE:
+		/* They come first */
+		return ITEMS(report->guests, report->n_ledgers);
+	case GUEST:
+		return ITEMS(report->guests, report->n_guests);
+	default:
+		return ITEMS(report, 1);
+	}
+}
+
+struct labels {
+	struct prom_label list[4];
+	char numbers[2][24];
+};
+
+static struct prom_label number(struct labels *labels, size_t i, const char *name, uint64_t value)
+{
+	snprintf(labels->numbers[i], sizeof(labels->numbers[i]), "%" PRIu64, value);
+	return (struct prom_label){ name, labels->numbers[i] };
+}
+
+/* Pools and reservations begin with the size of their pages */
+static uint64_t page_kib(const void *item)
+{
+	return *(const uint64_t *)item;
+}
+
+_Static_assert(!offsetof(struct report_pool, page_kib), "page_kib() reads it");
+_Static_assert(!offsetof(struct report_reservation, page_kib), "page_kib() reads it");
+
+static void label(const void *item, enum subject subject, struct labels *labels)
+{
+	const struct report_store *store = item;
+	const struct report_guest *guest = item;
+	struct prom_label *next = labels->list;
+
+	*labels = (struct labels){ .numbers = { "" } };
+	if (subject == NODE)
+		*next++ = number(labels, 0, "node", ((const struct report_node *)item)->id);
+	if (subject == POOL)
+		*next++ = number(labels, 0, "node", ((const struct report_pool *)item)->node);
+	if (subject == POOL || subject == RESERVATION)
+		*next++ = number(labels, 1, "page_bytes", u64_mul_sat(page_kib(item), 1024));
+	if (subject == STORE) {
+		*next++ = (struct prom_label){ "store", store->name };
+		*next++ = (struct prom_label){ "path", store->path };
+	}
+	if (subject == GUEST || subject == LEDGER || subject == PHASE) {
+		*next++ = (struct prom_label){ "guest", guest->name };
+		*next++ = (struct prom_label){ "uuid", guest->uuid };
+	}
+	if (subject == PHASE)
+		*next = (struct prom_label){ "phase", guest->phase };
+}
+
+/* ---- numbers ---- */
+
+static int64_t bytes(uint64_t kib)
+{
+	return (int64_t)u64_min(u64_mul_sat(kib, 1024), INT64_MAX);
+}
+
+/* false: it is not known, and has no sample */
+static bool value_of(const void *item, const struct metric *metric, int64_t *value)
+{
+	const void *member = (const char *)item + metric->offset;
+	const struct report_kib *kib = member;
+
+	switch (metric->unit) {
+	case NUMBER:
+		*value = (int64_t)u64_min(*(const uint64_t *)member, INT64_MAX);
+		return true;
+	case COUNT:
+		*value = (int64_t) * (const size_t *)member;
+		return true;
+	case FLAG:
+	case NO_FLAG:
+		*value = *(const bool *)member == (metric->unit == FLAG);
+		return true;
+	case TEXT:
+		*value = *(const char *const *)member != NULL;
+		return true;
+	case KIB:
+		*value = bytes(*(const uint64_t *)member);
+		return true;
+	case SIGNED_KIB:
+		*value = *(const int64_t *)member * 1024;
+		return true;
+	case KIB_IF_KNOWN:
+		*value = kib->kib * 1024;
+		return kib->known;
+	case PAGES:
+		*value = bytes(u64_mul_sat(*(const uint64_t *)member, page_kib(item)));
+		return true;
+	}
+	return false;
+}
+
+/* ---- the metrics ---- */
+
+#define OF_NODE(member)	 NODE, offsetof(struct report_node, member)
+#define OF_POOL(member)	 POOL, offsetof(struct report_pool, member)
+#define OF_STORE(member) STORE, offsetof(struct report_store, member)
+#define OF_KSM(member)	 KSM, offsetof(struct report_ksm, member)
+#define OF_GUEST(member) offsetof(struct report_guest, member)
+#define OF_HOST(member)	 HOST, offsetof(struct status_report, member)
+
+/* Before and after the settings of THP, which are words */
+static const struct metric of_host[] = {
+	{ OF_NODE(total_kib), KIB, "node_size_bytes", "Memory of a NUMA node." },
+	{ OF_NODE(free_kib), KIB, "node_free_bytes",
+	  "Free memory of a NUMA node, huge pages not counted." },
+	{ OF_POOL(total), PAGES, "pool_size_bytes", "Huge pages of one size on one node." },
+	{ OF_POOL(free), PAGES, "pool_free_bytes", "Huge pages that nobody has touched." },
+	{ OF_POOL(surplus), PAGES, "pool_surplus_bytes",
+	  "Huge pages above the persistent number." },
+	{ OF_POOL(claimed), PAGES, "pool_claimed_bytes",
+	  "Huge pages promised to guests that have not taken them yet." },
+	{ OF_POOL(own), PAGES, "pool_own_bytes",
+	  "Huge pages that are there for guests, and given back with them." },
+	{ OF_POOL(idle), PAGES, "pool_idle_bytes", "Huge pages that nobody has a right to." },
+	{ RESERVATION, offsetof(struct report_reservation, pages), PAGES, "pool_reserved_bytes",
+	  "Huge pages that the kernel has reserved, on whatever node." },
+	{ OF_STORE(capacity_kib), KIB, "store_size_bytes",
+	  "Size of a store of file-backed memory." },
+	{ OF_STORE(available_kib), KIB, "store_available_bytes", "Free in a store for guests." },
+	{ OF_STORE(promised_kib), KIB, "store_promised_bytes",
+	  "What the guests in a store can come to use." },
+	{ OF_STORE(mounted), FLAG, "store_mounted",
+	  "Whether the store is mounted (1) or not (0)." },
+	{ OF_STORE(problem), TEXT, "store_problem",
+	  "Whether guests could not use the store as it is (1)." },
+	{ OF_KSM(run), NUMBER, "ksm_run", "KSM: 0 stopped, 1 running, 2 taking apart." },
+	{ OF_KSM(saved_kib), SIGNED_KIB, "ksm_saved_bytes",
+	  "Memory that KSM saves; negative where it costs more." },
+};
+
+static const struct metric of_guests[] = {
+	{ PHASE, OF_GUEST(gone), NO_FLAG, "guest_alive",
+	  "A guest that holds something: alive (1) or gone (0)." },
+	{ LEDGER, OF_GUEST(held), KIB_IF_KNOWN, "guest_hugepages_bytes",
+	  "Huge pages that a guest holds." },
+	{ LEDGER, OF_GUEST(files), KIB_IF_KNOWN, "guest_files_bytes",
+	  "Memory in files that a guest is promised." },
+	{ GUEST, OF_GUEST(saved), KIB_IF_KNOWN, "guest_ksm_saved_bytes",
+	  "What KSM saves of a guest; negative if it costs." },
+	{ GUEST, OF_GUEST(resident), KIB_IF_KNOWN, "guest_resident_bytes",
+	  "Memory of a guest's QEMU, without static huge pages." },
+	{ GUEST, OF_GUEST(anon), KIB_IF_KNOWN, "guest_anon_hugepages_bytes",
+	  "Of that, anonymous in transparent huge pages." },
+	{ GUEST, OF_GUEST(shmem), KIB_IF_KNOWN, "guest_shmem_pmdmapped_bytes",
+	  "Of that, shared memory mapped as huge pages." },
+	{ OF_HOST(n_ledgers), COUNT, "ledgers", "Guests that hold something." },
+	{ OF_HOST(n_waiting), COUNT, "ledgers_waiting",
+	  "Guests that are gone and still hold something." },
+	{ OF_HOST(n_damaged), COUNT, "ledgers_damaged", "Ledgers that cannot be read." },
+};
+
+/* A family without samples is left out */
+static void put_metric(FILE *f, const struct status_report *report, const struct metric *metric)
+{
+	struct items items = items_of(report, metric->subject);
+	const char *item = items.list;
+	struct labels labels;
+	bool begun = false;
+	int64_t value;
+	size_t i;
+
+	for (i = 0; i < items.n; i++, item += items.size) {
+		if (!value_of(item, metric, &value))
+			continue;
+		if (!begun)
+			prom_family(f, metric->name, metric->help);
+		begun = true;
+		label(item, metric->subject, &labels);
+		prom_sample(f, metric->name, labels.list, value);
+	}
+}
+
+static void put_setting(FILE *f, const char *name, const char *value)
+{
+	struct prom_label labels[] = { { "setting", name }, { "value", value }, { NULL, NULL } };
+
+	if (value)
+		prom_sample(f, "thp_setting", labels, 1);
+}
+
+static void put_thp(FILE *f, const struct report_thp *thp)
+{
+	if (!thp->present)
+		return;
+	prom_family(f, "thp_setting", "Transparent huge pages: the value set, always 1.");
+	put_setting(f, "enabled", thp->enabled);
+	put_setting(f, "defrag", thp->defrag);
+	put_setting(f, "shmem_enabled", thp->shmem_enabled);
+}
+
+void status_metrics(const struct status_report *report, FILE *f)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(of_host); i++)
+		put_metric(f, report, &of_host[i]);
+	put_thp(f, &report->thp);
+	for (i = 0; i < ARRAY_SIZE(of_guests); i++)
+		put_metric(f, report, &of_guests[i]);
+}

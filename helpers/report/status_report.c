@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The host, its stores and its ledgers, as status tells of them.
+ */
+#include "report/status_report.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "kernel/kfs.h"
+#include "lifecycle/ledger.h"
+#include "policy/host_view.h"
+#include "policy/store_rules.h"
+#include "report/store_text.h"
+
+/* NULL for "" */
+static const char *or_null(const char *text)
+{
+	return *text ? text : NULL;
+}
+
+/* ---- nodes and pools ---- */
+
+static void add_pool(struct status_report *report, unsigned int node, const struct size_view *size,
+		     const struct pool_view *pool)
+{
+	report->pools[report->n_pools++] = (struct report_pool){
+		.page_kib = size->page_kib,
+		.node = node,
+		.total = pool->pool.total,
+		.free = pool->pool.free,
+		.reserved = size->reserved,
+		.surplus = pool->pool.surplus,
+		.claimed = pool->claimed,
+		.own = pool->own,
+		.kept = pool->kept,
+		.foreign = u64_sub_floor(hugepages_persistent(&pool->pool), pool->own),
+		.idle = host_view_idle(size, pool),
+	};
+}
+
+static void add_node(struct status_report *report, const struct host_view *host,
+		     const struct numa_node *from)
+{
+	struct report_node *node = &report->nodes[report->n_nodes++];
+	size_t i;
+
+	*node = (struct report_node){
+		.id = from->id,
+		.total_kib = from->total_kib,
+		.free_kib = from->free_kib,
+		.reclaimable_kib = u64_add_sat(from->reclaimable_kib,
+					       numa_arc(from, host_view_pooled(host, from->id))),
+		.pools = &report->pools[report->n_pools],
+	};
+	for (i = 0; i < host->n_sizes; i++) {
+		const struct size_view *size = &host->sizes[i];
+		const struct pool_view *pool = host_view_pool(host, size->page_kib, from->id);
+
+		if (pool)
+			add_pool(report, from->id, size, pool);
+	}
+	node->n_pools = (size_t)(&report->pools[report->n_pools] - node->pools);
+}
+
+static int add_nodes(struct status_report *report, const struct host_view *host)
+{
+	size_t i;
+
+	report->nodes = calloc(host->numa.n_nodes + 1, sizeof(*report->nodes));
+	report->pools = calloc(host->numa.n_nodes * host->n_sizes + 1, sizeof(*report->pools));
+	report->reservations = calloc(host->n_sizes + 1, sizeof(*report->reservations));
+	if (!report->nodes || !report->pools || !report->reservations)
+		return -ENOMEM;
+	for (i = 0; i < host->numa.n_nodes; i++)
+		add_node(report, host, &host->numa.nodes[i]);
+	for (i = 0; i < host->n_sizes; i++)
+		report->reservations[report->n_reservations++] = (struct report_reservation){
+			.page_kib = host->sizes[i].page_kib,
+			.pages = host->sizes[i].reserved,
+		};
+	return 0;
+}
+
+/* ---- stores ---- */
+
+/* Of a store that is not mounted yet, the state is that of what lies below it: nothing of that
+ * is said */
+static void add_state(struct report_store *store, const struct store_view *view)
+{
+	const struct store_state *state = &view->state;
+
+	if (view->configured && !state->mountpoint)
+		return;
+	store->fstype = or_null(state->mount.fstype);
+	store->source = or_null(state->mount.source);
+	store->capacity_kib = state->capacity_kib;
+	store->used_kib = u64_sub_floor(state->capacity_kib, state->free_kib);
+	store->available_kib = state->available_kib;
+	store->keep_free_kib = store_keep_free(view);
+}
+
+static void add_store(struct report_store *store, const struct store_view *view)
+{
+	*store = (struct report_store){
+		.name = store_text_name(view),
+		.path = view->config.path,
+		.configured = view->configured,
+		.in_use = view->in_use,
+		.mounted = store_is_mounted(view),
+		.shown = view->configured || view->n_promises,
+		.promised_kib = store_promised(view),
+		.outstanding_kib = store_outstanding(view, NULL),
+		.n_promises = view->n_promises,
+		.promises = view->promises,
+	};
+	add_state(store, view);
+	if (store_problem(view, &store->problem_text) < 0)
+		store->problem = store->problem_text.text;
+}
+
+static int add_stores(struct status_report *report, const struct host_view *host)
+{
+	const struct store_view *chosen;
+	size_t i;
+
+	report->stores = calloc(host->n_stores + 1, sizeof(*report->stores));
+	if (!report->stores)
+		return -ENOMEM;
+	for (i = 0; i < host->n_stores; i++)
+		add_store(&report->stores[report->n_stores++], &host->stores[i]);
+	if (!host->n_stores || !host->stores[0].configured ||
+	    store_choose(host, "", &chosen, &report->store_missing) == 0)
+		report->store_missing.text[0] = '\0';
+	return 0;
+}
+
+/* ---- settings of the whole host ---- */
+
+static int add_settings(struct status_report *report, const struct kfs *kfs, struct err *err)
+{
+	struct thp *thp = &report->thp_words;
+	struct ksm ksm;
+	int rc = ksm_read(kfs, &ksm, err);
+
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
+	if (rc == 0)
+		report->ksm = (struct report_ksm){ true, ksm.run, ksm.saved_kib };
+	rc = thp_read(kfs, thp, err);
+	if (rc == 0)
+		report->thp = (struct report_thp){
+			.present = true,
+			.enabled = or_null(thp->enabled),
+			.defrag = or_null(thp->defrag),
+			.shmem_enabled = or_null(thp->shmem_enabled),
+		};
+	return rc == -ENOENT ? 0 : rc;
+}
+
+/* ---- ledgers ---- */
+
+static int add_ledgers(struct status_report *report, const struct ledgers *ledgers)
+{
+	size_t i;
+
+	report->n_ledgers = ledgers->n;
+	for (i = 0; i < ledgers->n; i++)
+		report->n_waiting += !ledgers->list[i]->alive;
+	report->damaged = calloc(ledgers->n_damaged + 1, sizeof(*report->damaged));
+	if (!report->damaged)
+		return -ENOMEM;
+	for (i = 0; i < ledgers->n_damaged; i++)
+		report->damaged[report->n_damaged++] = (struct report_damaged){
+			ledgers->damaged[i].uuid,
+			ledgers->damaged[i].why.text,
+		};
+	return 0;
+}
+
+/* ---- all of it ---- */
+
+static int look(struct status_report *report, struct err *err)
+{
+	struct err why;
+	int rc = look_around(&report->look, &why, err);
+
+	if (rc == 0 && !report->look.round.host.stores_read)
+		log_warning("stores are not shown: %s", why.text);
+	return rc;
+}
+
+/* Another user's /proc/PID/numa_maps is closed to us, and so are its files */
+static void warn_without_root(const struct round *round)
+{
+	if (round->ledgers.n)
+		log_warning("without root it can't be seen what guests have taken: "
+			    "\"claimed\" may be too high and \"idle\" too low");
+	if (round->host.qemu_conf.memory_backing_unreadable)
+		log_warning("without root /%s can't be read: libvirt's memory_backing_dir may be "
+			    "another one than shown",
+			    QEMU_CONF_FILE);
+}
+
+int status_report_read(const struct kfs *kfs, bool captured, struct status_report *report,
+		       struct err *err)
+{
+	const struct round *round = &report->look.round;
+	int rc;
+
+	*report = (struct status_report){ .hook_enabled = REPORT_UNKNOWN };
+	rc = look_begin(kfs, &report->look, err);
+	if (rc == 0)
+		rc = look(report, err);
+	if (rc < 0)
+		return rc;
+	report->arc_kib = round->host.numa.arc_kib;
+	if (add_nodes(report, &round->host) < 0 || add_stores(report, &round->host) < 0 ||
+	    add_ledgers(report, &round->ledgers) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	rc = add_settings(report, kfs, err);
+	if (rc == 0)
+		rc = status_report_guests(report, err);
+	if (rc == 0 && !captured && geteuid() != 0)
+		warn_without_root(round);
+	return rc;
+}
+
+void status_report_close(struct status_report *report)
+{
+	free(report->nodes);
+	free(report->pools);
+	free(report->reservations);
+	free(report->stores);
+	free(report->guests);
+	free(report->damaged);
+	look_end(&report->look);
+}
