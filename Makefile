@@ -214,8 +214,8 @@ sources = $(sort $(wildcard hooks/*.c helpers/*/*.[ch] tests/*/*.[ch]))
 scripts = $(shell grep -lE '^\#!.*(bash|sh)$$' -r packaging tests --exclude-dir=hosts) \
 	$(wildcard tests/ctl/cases/*.sh)
 
-.PHONY: lint format format-check hdr-check layer-check pure-check tidy cppcheck shellcheck man-check
-lint: format-check hdr-check layer-check pure-check tidy cppcheck shellcheck man-check
+.PHONY: lint format format-check hdr-check layer-check pure-check thread-check tidy cppcheck shellcheck man-check
+lint: format-check hdr-check layer-check pure-check thread-check tidy cppcheck shellcheck man-check
 
 format:
 	clang-format -i $(sources)
@@ -235,6 +235,10 @@ layer-check: $(programs)
 # A decision makes no system call
 pure-check: $(filter $(BUILD)/helpers/policy/%,$(core_obj))
 	$(Q)tests/check-pure $^
+
+# What a program of several threads may link
+thread-check: $(filter $(BUILD)/helpers/base/% $(BUILD)/helpers/kernel/%,$(core_obj))
+	$(Q)tests/check-threads $^
 
 # By itself it uses one processor only
 tidy:

@@ -21,9 +21,15 @@ int err_set(struct err *err, int errnum, const char *fmt, ...)
 	return -errnum;
 }
 
+const char *err_text(int errnum)
+{
+	static __thread char buf[128];
+
+	return strerror_r(errnum, buf, sizeof(buf));
+}
+
 int err_sys(struct err *err, int errnum, const char *fmt, ...)
 {
-	char buf[256];
 	size_t used;
 	va_list ap;
 
@@ -33,8 +39,7 @@ int err_sys(struct err *err, int errnum, const char *fmt, ...)
 	vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
 	used = strlen(err->text);
-	snprintf(err->text + used, sizeof(err->text) - used, ": %s",
-		 strerror_r(errnum, buf, sizeof(buf)));
+	snprintf(err->text + used, sizeof(err->text) - used, ": %s", err_text(errnum));
 	text_disarm(err->text, "");
 	return -errnum;
 }

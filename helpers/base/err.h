@@ -33,6 +33,9 @@ int err_set(struct err *err, int errnum, const char *fmt, ...)
 int err_sys(struct err *err, int errnum, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* The system's words for a positive errno value.  Valid until the thread's next call */
+const char *err_text(int errnum);
+
 /**
  * err_prefix() - Put context in front of a sentence: "CONTEXT: SENTENCE"
  * @rc:		What the function returned that may have failed; 0 or more: it has not,

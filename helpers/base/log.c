@@ -28,15 +28,21 @@
 #define LOG_SOCKET    "/dev/log"
 #define LOG_LINE_SIZE 2304
 
+/* The program's, set once by its main */
 static struct {
 	enum log_target target;
 	enum log_level level;
 	const char *program;
+} log_state = { .level = LOG_LEVEL_INFO, .program = "libvirt-membacking" };
+
+/* Whom this thread works for, and its own socket */
+static __thread struct {
 	char guest[256];
 	char operation[32];
+	bool connected;
+	bool deaf; /* there is no /dev/log: not tried again */
 	int socket;
-	bool deaf; /* nobody listens: not tried again */
-} log_state = { .level = LOG_LEVEL_INFO, .program = "libvirt-membacking", .socket = -1 };
+} log_thread;
 
 static const struct {
 	int priority;
@@ -52,8 +58,13 @@ void log_open(enum log_target target, const char *program, const char *guest, co
 {
 	log_state.target = target;
 	log_state.program = program;
-	snprintf(log_state.guest, sizeof(log_state.guest), "%s", guest ? guest : "");
-	snprintf(log_state.operation, sizeof(log_state.operation), "%s",
+	log_context(guest, operation);
+}
+
+void log_context(const char *guest, const char *operation)
+{
+	snprintf(log_thread.guest, sizeof(log_thread.guest), "%s", guest ? guest : "");
+	snprintf(log_thread.operation, sizeof(log_thread.operation), "%s",
 		 operation ? operation : "");
 }
 
@@ -68,15 +79,18 @@ static int log_socket(void)
 	static const struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = LOG_SOCKET };
 	int fd;
 
-	if (log_state.socket >= 0 || log_state.deaf)
-		return log_state.socket;
+	if (log_thread.connected)
+		return log_thread.socket;
+	if (log_thread.deaf)
+		return -1;
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
 		close(fd);
 		fd = -1;
 	}
-	log_state.deaf = fd < 0;
-	log_state.socket = fd;
+	log_thread.deaf = fd < 0;
+	log_thread.connected = fd >= 0;
+	log_thread.socket = fd;
 	return fd;
 }
 
@@ -91,7 +105,7 @@ static void log_send(const char *line, size_t len)
 		if (fd < 0 || send(fd, line, len, MSG_NOSIGNAL) >= 0 || errno == EAGAIN)
 			return;
 		close(fd);
-		log_state.socket = -1;
+		log_thread.connected = false;
 	}
 }
 
@@ -111,14 +125,14 @@ static void append(char line[LOG_LINE_SIZE], const char *fmt, ...)
 /* A sentence for libvirt's error may begin with the guest, which a line has already */
 static void drop_guest(char *text)
 {
-	char prefix[sizeof(log_state.guest) + 16];
-	int len = snprintf(prefix, sizeof(prefix), "guest '%s': ", log_state.guest);
+	char prefix[sizeof(log_thread.guest) + 16];
+	int len = snprintf(prefix, sizeof(prefix), "guest '%s': ", log_thread.guest);
 
-	if (*log_state.guest && !strncmp(text, prefix, (size_t)len))
+	if (*log_thread.guest && !strncmp(text, prefix, (size_t)len))
 		memmove(text, text + len, strlen(text + len) + 1);
 }
 
-/* Whoever logs is often about to report an errno of its own: it survives */
+/* The caller is often about to report errno: it survives */
 static void log_line(enum log_level level, const char *fmt, va_list ap)
 {
 	char line[LOG_LINE_SIZE] = "";
@@ -133,10 +147,10 @@ static void log_line(enum log_level level, const char *fmt, va_list ap)
 	else
 		append(line, "%s: ", log_state.program);
 	append(line, "%s", log_levels[level].word);
-	if (*log_state.guest)
-		append(line, "guest %s: ", log_state.guest);
-	if (*log_state.operation)
-		append(line, "%s: ", log_state.operation);
+	if (*log_thread.guest)
+		append(line, "guest %s: ", log_thread.guest);
+	if (*log_thread.operation)
+		append(line, "%s: ", log_thread.operation);
 	used = strlen(line);
 	vsnprintf(line + used, sizeof(line) - used, fmt, ap);
 	drop_guest(line + used);

@@ -2,9 +2,9 @@
 /*
  * Details for the administrator: syslog for hooks, stderr for the command.
  *
- * Each line carries the guest and the operation that log_open() was given.
- * Nothing is opened before the first line is logged: most guest starts log
- * nothing.  What stops a guest also goes to stderr, but that is the mains' job.
+ * Each line carries the guest and the operation of its thread.  Nothing is opened before the first
+ * line is logged: most guest starts log nothing.  What stops a guest also goes to stderr, but that
+ * is the mains' job.
  */
 #ifndef MEMBACKING_BASE_LOG_H
 #define MEMBACKING_BASE_LOG_H
@@ -14,13 +14,16 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 enum log_target { LOG_TARGET_NONE, LOG_TARGET_SYSLOG, LOG_TARGET_STDERR };
 
 /**
- * log_open() - Say who is talking
+ * log_open() - For a main: where lines go, and the first context
  * @program:	For syslog's ident; must stay valid
  * @guest:	Guest's name, or NULL.  Copied
  * @operation:	Hook operation or command.  Copied
  */
 void log_open(enum log_target target, const char *program, const char *guest,
 	      const char *operation);
+
+/* What this thread does next, and for which guest; either may be NULL.  Copied */
+void log_context(const char *guest, const char *operation);
 
 /* Log nothing less important than @level (default: LOG_LEVEL_INFO) */
 void log_set_level(enum log_level level);

@@ -427,7 +427,7 @@ static int check_output(void)
 	/* "| head" has read as much as it wants */
 	if (errno == EPIPE)
 		return CTL_FINDINGS;
-	fprintf(stderr, PROGRAM ": the report cannot be written: %s\n", strerror(errno));
+	fprintf(stderr, PROGRAM ": the report cannot be written: %s\n", err_text(errno));
 	return CTL_FINDINGS;
 }
 

@@ -428,7 +428,7 @@ static int outcome(struct libmnt_context *context, int rc, const char *what, str
 		errnum = EIO;
 	for (len = strlen(why); len && strchr(".\n ", why[len - 1]); len--)
 		why[len - 1] = '\0';
-	return err_set(err, errnum, "%s: %s%s", what, *why ? why : strerror(errnum),
+	return err_set(err, errnum, "%s: %s%s", what, *why ? why : err_text(errnum),
 		       errnum == EINVAL ? who_knows : "");
 }
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/err.h"
 #include "memory/openat2.h"
 
 /* As the kernel allows */
@@ -178,5 +179,5 @@ const char *path_why(int errnum)
 	if (errnum == ELOOP)
 		return "there are too many links on the way, or one in a directory that others than "
 		       "root can write: refusing to follow it";
-	return strerror(errnum);
+	return err_text(errnum);
 }

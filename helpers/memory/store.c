@@ -150,7 +150,7 @@ static const char *why_not(int errnum)
 	case ENOTDIR:
 		return "it is not a directory";
 	}
-	return strerror(errnum);
+	return err_text(errnum);
 }
 
 /* Passing through is all that is allowed; what the directory is called is no secret */

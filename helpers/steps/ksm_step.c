@@ -230,7 +230,7 @@ static void rouse(const struct step_ctx *ctx, uint64_t passes)
 	rc = ksm_rouse_advisor(ctx->kfs, passes);
 	if (rc < 0)
 		log_info("KSM's advisor could not be roused (%s): merging may begin late",
-			 strerror(-rc));
+			 err_text(-rc));
 }
 
 static int switch_on(struct step_ctx *ctx, const struct step_ksm *ksm, struct err *err)

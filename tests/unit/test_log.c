@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -75,6 +76,32 @@ static void test_levels(void)
 	log_open(LOG_TARGET_NONE, "prog", NULL, NULL);
 	log_error("to nobody");
 	UNIT_CHECK_STR(release_stderr(), "prog: error: x: 1\nprog: debug: x: 2\n", "levels");
+}
+
+static void *log_for_another(void *arg)
+{
+	(void)arg;
+	log_info("new");
+	log_context("vm2", "fault");
+	log_info("busy");
+	return NULL;
+}
+
+/* Each thread speaks of its own guest */
+static void test_threads(void)
+{
+	pthread_t thread;
+
+	catch_stderr();
+	log_open(LOG_TARGET_STDERR, "prog", "vm1", "prepare");
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, log_for_another, NULL), 0);
+	pthread_join(thread, NULL);
+	log_info("fine");
+	UNIT_CHECK_STR(release_stderr(),
+		       "prog: new\n"
+		       "prog: guest vm2: fault: busy\n"
+		       "prog: guest vm1: prepare: fine\n",
+		       "threads");
 }
 
 /* Said once in a line */
@@ -231,6 +258,7 @@ static void test_gravest(void)
 static CU_TestInfo tests[] = {
 	{ "who, what, how bad", test_lines },
 	{ "levels and targets", test_levels },
+	{ "each thread its own guest", test_threads },
 	{ "the guest once", test_guest_once },
 	{ "one line stays one line", test_hostile },
 	{ "syslog hears us, and can't hold us up", test_syslog },
