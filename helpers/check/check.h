@@ -89,7 +89,6 @@ struct check_mount {
  * @has_qemu:	One for each of @ledgers->list: its QEMU runs
  * @runs:	One for each of @libvirt.guests: its QEMU runs
  * @mounts:	One for each of @view->sizes
- * @kvm_refuses_hugepages: On s390, kvm was not loaded for guests with huge pages
  * @no_hugetlbfs: One for each directory that qemu.conf's hugetlbfs_mount names: it is no hugetlbfs
  * @has_fragmentation: @fragmentation could be read, and there is a guest that it matters for
  */
@@ -103,7 +102,6 @@ struct check_host {
 	const bool *runs;
 	const struct check_mount *mounts;
 	bool no_hugetlbfs[QEMU_CONF_HUGETLBFS_MAX];
-	bool kvm_refuses_hugepages;
 	bool has_fragmentation;
 	struct fragmentation fragmentation;
 	const struct host_view *view;

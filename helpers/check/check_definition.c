@@ -7,6 +7,7 @@
 #include "check/check.h"
 #include "policy/guest_notes.h"
 #include "policy/plan.h"
+#include "policy/refusal.h"
 
 struct judging {
 	const struct guest *guest;
@@ -75,15 +76,13 @@ void check_definition(const struct check_host *host, const struct guest *guest,
 		      struct findings *findings)
 {
 	struct judging j = { .guest = guest, .findings = findings };
+	struct err err;
 
 	guest_notes(guest, on_note, &j);
 	check_metadata(host, &j);
-	if (!host->kvm_refuses_hugepages || !guest_asks_for_hugepages(guest))
+	if (refusal_find(guest, host->view, true, NULL, &err) != REFUSAL_KVM)
 		return;
-	finding_add(findings, FINDING_FAIL,
-		    "guest '%s' asks for huge pages, and kvm was loaded with hpage=0: QEMU refuses "
-		    "to start it",
-		    guest->name);
+	finding_add(findings, FINDING_FAIL, "%s", err.text);
 	finding_remedy(findings, "echo 'options kvm hpage=1' >/etc/modprobe.d/kvm-hpage.conf && "
 				 "modprobe -r kvm && modprobe kvm");
 }

@@ -19,7 +19,6 @@
 #include "lifecycle/liveness.h"
 #include "lifecycle/shared.h"
 #include "memory/ksm.h"
-#include "memory/kvm.h"
 #include "memory/mount.h"
 #include "memory/store.h"
 #include "policy/store_rules.h"
@@ -180,14 +179,17 @@ static int read_mounts(const struct kfs *kfs, const struct host_view *view, stru
 	return 0;
 }
 
-/* Somebody will want huge pages when the host starts.  Only then every page is looked at */
-static bool wants_room(const struct libvirt_host *libvirt)
+/* A guest that starts with the host wants huge pages, or any wants pages of a GiB: only then
+ * every page is looked at */
+static bool wants_room(const struct libvirt_guest *known, const struct host_view *view)
 {
 	size_t i;
 
-	for (i = 0; i < libvirt->n; i++)
-		if (libvirt->guests[i].autostart && libvirt->guests[i].guest &&
-		    guest_asks_for_hugepages(libvirt->guests[i].guest))
+	if (known->autostart)
+		return true;
+	for (i = 0; i < known->guest->n_memory; i++)
+		if (known->guest->memory[i].hugepages &&
+		    host_view_page_kib(view, &known->guest->memory[i]) >= KIB_PER_GIB)
 			return true;
 	return false;
 }
@@ -195,10 +197,20 @@ static bool wants_room(const struct libvirt_host *libvirt)
 static void read_fragmentation(const struct kfs *kfs, const struct host_view *view,
 			       struct check_host *host)
 {
-	if (!wants_room(&host->libvirt))
-		return;
-	host->has_fragmentation = fragmentation_read(kfs, &host->fragmentation, NULL) == 0;
-	if (host->has_fragmentation)
+	bool asks = false, exact = false;
+	size_t i;
+
+	for (i = 0; i < host->libvirt.n; i++) {
+		const struct libvirt_guest *known = &host->libvirt.guests[i];
+
+		if (!known->guest || !guest_asks_for_hugepages(known->guest))
+			continue;
+		asks = true;
+		exact = exact || wants_room(known, view);
+	}
+	if (asks)
+		host->has_fragmentation = fragmentation_read(kfs, &host->fragmentation, NULL) == 0;
+	if (host->has_fragmentation && exact)
 		exact_read(kfs, view, &host->fragmentation, EXACT_PATIENCE_MS);
 }
 
@@ -264,7 +276,6 @@ int check_host_read(const struct check_scope *scope, const struct look *look,
 	read_driver(kfs, &host->driver);
 	read_ksm(look, &host->ksm);
 	gigantic_read(kfs, &host->gigantic);
-	host->kvm_refuses_hugepages = kvm_refuses_hugepages(kfs);
 	read_hooks(kfs, &host->hooks);
 	security_read(kfs, host->hooks.links[HOOK_QEMU].program, store_in_use(host->view),
 		      &host->security);

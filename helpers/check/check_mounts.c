@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "check/check.h"
+#include "policy/refusal.h"
 
 /* GNU sed: each hugetlbfs_mount becomes a comment, a list of several lines as a whole */
 #define UNSET_MOUNT "sed -i '/^ *hugetlbfs_mount/{:a;/\\[[^]]*$/{N;ba};s/^/#/Mg}'"
@@ -53,69 +54,62 @@ static bool mounts_itself(const struct check_host *host)
 	       !host->view->qemu_conf.hugetlbfs_mount;
 }
 
-static void not_mounted(const struct check_host *host, const struct libvirt_guest *user,
-			uint64_t page_kib, struct findings *findings)
+static void add_remedy(const struct check_host *host, uint64_t page_kib, struct findings *findings)
 {
-	char text[TEXT_KIB_SIZE], size[32];
-	const char *suffix = page_kib == host->view->default_page_kib ? "" : size;
+	const char *suffix = page_kib == host->view->default_page_kib ? "" : NULL;
+	char size[32];
 
-	finding_add(findings, FINDING_FAIL,
-		    "guest '%s' wants pages of %s, and no hugetlbfs for them is mounted: libvirt "
-		    "refuses to start it",
-		    user->name, text_from_kib(page_kib, text));
 	mount_size(page_kib, size);
-	if (mounts_itself(host))
+	if (host->view->hugetlbfs.by_conf)
+		finding_remedy(findings, UNSET_MOUNT " /" QEMU_CONF_FILE " && systemctl restart %s",
+			       check_daemon(host));
+	else if (mounts_itself(host))
 		finding_remedy(findings, "systemctl restart %s", check_daemon(host));
 	else
 		finding_remedy(findings,
 			       "mkdir -p /dev/hugepages%s && mount -t hugetlbfs -o pagesize=%s "
 			       "hugetlbfs /dev/hugepages%s && systemctl restart %s",
-			       suffix, size, suffix, check_daemon(host));
+			       suffix ? suffix : size, size, suffix ? suffix : size,
+			       check_daemon(host));
 }
 
-static void not_named(const struct check_host *host, const struct libvirt_guest *user,
-		      uint64_t page_kib, struct findings *findings)
+/* What keeps a guest that was asked for from starting, as plan and prepare say it */
+static enum refusal find_refusal(const struct check_host *host, size_t index, uint64_t *page_kib,
+				 struct err *err)
 {
-	char text[TEXT_KIB_SIZE];
+	const struct libvirt_guest *known = &host->libvirt.guests[index];
 
-	finding_add(findings, FINDING_FAIL,
-		    "guest '%s' wants pages of %s, and hugetlbfs_mount in /" QEMU_CONF_FILE
-		    " names no hugetlbfs for them: libvirt refuses to start it",
-		    user->name, text_from_kib(page_kib, text));
-	finding_remedy(findings, UNSET_MOUNT " /" QEMU_CONF_FILE " && systemctl restart %s",
-		       check_daemon(host));
+	if (!known->guest || !check_wants(host, known->name, known->guest->uuid))
+		return REFUSAL_NONE;
+	return refusal_find(known->guest, host->view, config_hugepages(host->config)->manage,
+			    page_kib, err);
 }
 
-/* size= of the hugetlbfs that libvirt takes for them: each guest that was asked for must fit */
-static void check_limit(const struct check_host *host, uint64_t page_kib, struct findings *findings)
+/* Of a hugetlbfs that is missing the first guest is told, of one that is too small each.
+ * Return: whether one is missing */
+static bool check_refusals(const struct check_host *host, uint64_t page_kib,
+			   struct findings *findings)
 {
-	const struct hugetlbfs_fs *fs = host_view_hugetlbfs(host->view, page_kib);
-	char kib[TEXT_KIB_SIZE], max[TEXT_KIB_SIZE];
-	size_t i, j;
+	bool missing = false;
+	size_t i;
 
-	for (i = 0; fs && fs->max_kib && i < host->libvirt.n; i++) {
-		const struct guest *guest = host->libvirt.guests[i].guest;
-		uint64_t pages = 0;
+	for (i = 0; i < host->libvirt.n; i++) {
+		uint64_t kib = 0;
+		struct err err;
+		enum refusal found = find_refusal(host, i, &kib, &err);
 
-		if (!guest || !check_wants(host, host->libvirt.guests[i].name, guest->uuid))
+		if (kib != page_kib || (found != REFUSAL_MOUNT && found != REFUSAL_LIMIT) ||
+		    (found == REFUSAL_MOUNT && missing))
 			continue;
-		for (j = 0; j < guest->n_memory; j++)
-			if (host_view_is_mounted(&guest->memory[j]) &&
-			    host_view_page_kib(host->view, &guest->memory[j]) == page_kib)
-				pages = u64_add_sat(
-					pages, u64_div_up(guest->memory[j].size_kib, page_kib));
-		if (u64_mul_sat(pages, page_kib) <= fs->max_kib)
-			continue;
-		finding_add(
-			findings, FINDING_FAIL,
-			"guest '%s' wants %s in huge pages, and %s, through which libvirt gives "
-			"them out, was mounted with a size= of %s for all guests together",
-			host->libvirt.guests[i].name,
-			text_from_kib(u64_mul_sat(pages, page_kib), kib), fs->dir,
-			text_from_kib(fs->max_kib, max));
-		finding_remedy(findings,
-			       "grep -s hugetlbfs /etc/fstab /etc/systemd/system/*.mount");
+		finding_add(findings, FINDING_FAIL, "%s", err.text);
+		if (found == REFUSAL_LIMIT)
+			finding_remedy(findings,
+				       "grep -s hugetlbfs /etc/fstab /etc/systemd/system/*.mount");
+		else
+			add_remedy(host, page_kib, findings);
+		missing = missing || found == REFUSAL_MOUNT;
 	}
+	return missing;
 }
 
 static void check_size(const struct check_host *host, size_t index, struct findings *findings)
@@ -127,48 +121,16 @@ static void check_size(const struct check_host *host, size_t index, struct findi
 
 	if (!user)
 		return;
-	check_limit(host, page_kib, findings);
-	if (host->view->hugetlbfs.by_conf) {
-		if (!host_view_hugetlbfs(host->view, page_kib))
-			not_named(host, user, page_kib, findings);
+	/* Where libvirt's start will see to it, all is well */
+	if (check_refusals(host, page_kib, findings) || host->view->hugetlbfs.by_conf ||
+	    mount->known || !host->driver.runs || !*mount->where)
 		return;
-	}
-	if (mount->known)
-		return;
-	/* The daemon's start will see to it */
-	if (!host->driver.runs && (*mount->where || mounts_itself(host)))
-		return;
-	if (!*mount->where) {
-		not_mounted(host, user, page_kib, findings);
-		return;
-	}
 	/* No failure for certain: another one may have been there when it looked */
 	finding_add(findings, FINDING_WARN,
 		    "guest '%s' wants pages of %s, and %s was mounted after libvirt had been "
 		    "started, which looks for mounts only then: it will refuse to start the guest",
 		    user->name, text_from_kib(page_kib, text), mount->where);
 	finding_remedy(findings, "systemctl restart %s", check_daemon(host));
-}
-
-/* @page_kib: Of a page size that the kernel does not have; 0: all are there */
-static const struct libvirt_guest *find_impossible(const struct check_host *host,
-						   uint64_t *page_kib)
-{
-	size_t i, j;
-
-	for (i = 0; i < host->libvirt.n; i++) {
-		const struct libvirt_guest *known = &host->libvirt.guests[i];
-
-		for (j = 0; known->guest && j < known->guest->n_memory; j++) {
-			const struct guest_memory *memory = &known->guest->memory[j];
-
-			*page_kib = host_view_page_kib(host->view, memory);
-			if (memory->hugepages && !host_view_size(host->view, *page_kib) &&
-			    check_wants(host, known->name, known->guest->uuid))
-				return known;
-		}
-	}
-	return NULL;
 }
 
 static bool is_wanted(const struct check_host *host)
@@ -181,39 +143,49 @@ static bool is_wanted(const struct check_host *host)
 	return false;
 }
 
-/* libvirt's own words are that it switches huge pages off.  libvirt 9.0 was seen not to start
- * with it: then there is nobody who could name the guests */
+/* libvirt's own words are that "" switches huge pages off.  libvirt 9.0 was seen not to start
+ * with it: then there is nobody who could name the guests.  With an empty list it does start */
 static void check_conf(const struct check_host *host, struct findings *findings)
 {
-	if (!host->view->qemu_conf.hugetlbfs_off || (host->driver.runs && !is_wanted(host)))
+	const struct qemu_conf *conf = &host->view->qemu_conf;
+
+	if (conf->hugetlbfs_blank && conf->n_hugetlbfs)
+		finding_add(findings, FINDING_FAIL,
+			    "hugetlbfs_mount in /" QEMU_CONF_FILE
+			    " names \"\" beside directories: libvirt's QEMU driver does not start "
+			    "with it");
+	else if (conf->hugetlbfs_blank && (!host->driver.runs || is_wanted(host)))
+		finding_add(findings, FINDING_FAIL,
+			    "hugetlbfs_mount = \"\" in /" QEMU_CONF_FILE
+			    " switches huge pages off, and some versions of libvirt do not start "
+			    "with it");
+	else if (conf->hugetlbfs_off && !conf->hugetlbfs_blank && is_wanted(host))
+		finding_add(findings, FINDING_FAIL,
+			    "hugetlbfs_mount in /" QEMU_CONF_FILE
+			    " is an empty list: libvirt has no huge pages for guests, and refuses "
+			    "those that ask for them");
+	else
 		return;
-	finding_add(findings, FINDING_FAIL,
-		    "hugetlbfs_mount = \"\" in /" QEMU_CONF_FILE
-		    " switches huge pages off, and some versions of libvirt do not start with it");
 	finding_remedy(findings, UNSET_MOUNT " /" QEMU_CONF_FILE " && systemctl restart %s",
 		       check_daemon(host));
 }
 
+/* Sizes that the kernel does not have: the first guest that asks for one stands for all */
 static void check_possible(const struct check_host *host, struct findings *findings)
 {
-	uint64_t page_kib = 0;
-	const struct libvirt_guest *guest = find_impossible(host, &page_kib);
-	char text[TEXT_KIB_SIZE];
+	size_t i;
 
-	if (!guest)
+	for (i = 0; i < host->libvirt.n; i++) {
+		struct err err;
+
+		if (find_refusal(host, i, NULL, &err) != REFUSAL_SIZE)
+			continue;
+		finding_add(findings, FINDING_FAIL, "%s", err.text);
+		finding_remedy(findings, "virsh edit %s",
+			       text_shell_name(host->libvirt.guests[i].name,
+					       host->libvirt.guests[i].guest->uuid));
 		return;
-	if (!page_kib)
-		finding_add(findings, FINDING_FAIL,
-			    "guest '%s' wants huge pages, and this kernel has none: boot one with "
-			    "hugetlb, or take <hugepages/> out of the guest",
-			    guest->name);
-	else
-		finding_add(findings, FINDING_FAIL,
-			    "guest '%s' wants pages of %s, which this kernel or processor does "
-			    "not have%s",
-			    guest->name, text_from_kib(page_kib, text),
-			    host_view_unit_hint(host->view, page_kib));
-	finding_remedy(findings, "virsh edit %s", text_shell_name(guest->name, guest->guest->uuid));
+	}
 }
 
 /* libvirt asks each directory for the size of its pages, and gives up at the first failure */

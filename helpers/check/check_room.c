@@ -15,6 +15,8 @@
 #include "base/text.h"
 #include "check/check.h"
 #include "policy/plan.h"
+#include "policy/refusal.h"
+#include "policy/store_rules.h"
 #include "policy/supply.h"
 
 /* Stands for all nodes */
@@ -182,62 +184,96 @@ static void check_size(const struct check_host *host, uint64_t page_kib, struct 
 		check_node(host, page_kib, ANY_NODE, findings);
 }
 
-/* Sizes and mounts that are missing are found by check_mounts() */
-static bool has_all_sizes(const struct check_host *host, const struct guest *guest)
-{
-	const struct host_view *view = host->view;
-	size_t i;
-
-	for (i = 0; i < guest->n_memory; i++) {
-		const struct guest_memory *memory = &guest->memory[i];
-		uint64_t page_kib = host_view_page_kib(view, memory);
-
-		if (memory->hugepages && !host_view_size(view, page_kib))
-			return false;
-		if (memory->hugepages && view->hugetlbfs.final &&
-		    !host_view_hugetlbfs(view, page_kib))
-			return false;
-	}
-	return true;
-}
-
-/* Nodes that are not there, or have no such memory: a start is refused whatever is free */
-static void check_nodes(const struct check_host *host, const struct libvirt_guest *known,
-			struct findings *findings)
+/* As its start would be decided now.  Return: 0 with @err empty if nothing is in its way, or with
+ * a doubt; or what plan_make() says */
+static int try_start(const struct check_host *host, const struct guest *guest, struct err *err)
 {
 	struct guest_policy policy;
 	struct plan plan = { 0 };
-	struct err err;
+	struct err problem;
 	int rc;
 
-	if (!known->guest || !guest_asks_for_hugepages(known->guest) ||
-	    !check_wants(host, known->name, known->guest->uuid) ||
-	    !has_all_sizes(host, known->guest) ||
-	    config_for_guest(host->config, known->guest, &policy, &err) < 0)
+	err->text[0] = '\0';
+	/* What is wrong with the configuration is said elsewhere */
+	if (config_for_guest(host->config, guest, &policy, &problem) < 0)
+		return 0;
+	rc = host->view->stores_read ? plan_make(guest, host->view, &policy, &plan, err) :
+				       plan_make_pages(guest, host->view, &policy, &plan, err);
+	if (rc == 0 && plan.doubtful)
+		err_set(err, ENOSPC, "guest '%s': %s", guest->name, plan_doubt(&plan));
+	plan_free(&plan);
+	return rc;
+}
+
+/* Its store is too small whatever lies in it: check_guests() says so */
+static bool is_too_large(const struct check_host *host, const struct guest *guest)
+{
+	const struct store_view *store = store_in_use(host->view);
+
+	return guest_file_kib(guest) && store && guest_file_kib(guest) > store_most(store);
+}
+
+/* Not now, as things are; of guests that start with the host all together are spoken of, too */
+static void check_now(const struct check_host *host, const struct guest *guest, bool said,
+		      struct findings *findings)
+{
+	struct err err;
+	int rc = try_start(host, guest, &err);
+
+	if (rc == -ENODEV) {
+		finding_add(findings, FINDING_FAIL, "%s", err.text);
+		finding_remedy(findings, "virsh edit %s",
+			       text_shell_name(guest->name, guest->uuid));
+	} else if (*err.text && !said && (rc == 0 || rc == -ENOSPC) && !is_too_large(host, guest)) {
+		finding_add(findings, FINDING_WARN, "as things are it can't start: %s", err.text);
+		finding_remedy(findings, "virt-membacking advise %s",
+			       text_shell_name(guest->name, guest->uuid));
+	}
+}
+
+/* @said: That there is too little for those that start with the host */
+static void check_start(const struct check_host *host, size_t index, bool said,
+			struct findings *findings)
+{
+	const struct libvirt_guest *known = &host->libvirt.guests[index];
+	const struct guest *guest = known->guest;
+	struct err err;
+	enum refusal found;
+
+	/* What is prepared or reserved for a guest is not seen as its own here */
+	if (!guest || host->runs[index] || !check_wants(host, known->name, guest->uuid) ||
+	    ledgers_find_uuid(host->ledgers, guest->uuid))
 		return;
-	rc = plan_make_pages(known->guest, host->view, &policy, &plan, &err);
-	if (rc == 0)
-		plan_free(&plan);
-	if (rc != -ENODEV)
-		return;
-	finding_add(findings, FINDING_FAIL, "%s", err.text);
-	finding_remedy(findings, "virsh edit %s", text_shell_name(known->name, known->guest->uuid));
+	found = refusal_find(guest, host->view, config_hugepages(host->config)->manage, NULL, &err);
+	if (found == REFUSAL_NODE) {
+		finding_add(findings, FINDING_FAIL, "%s", err.text);
+		finding_remedy(findings, "virsh edit %s",
+			       text_shell_name(guest->name, guest->uuid));
+	} else if (found == REFUSAL_NONE) {
+		check_now(host, guest, said && waits(host, index), findings);
+	}
+}
+
+/* All that start with the host.  Return: false if there is too little for them */
+static bool check_together(const struct check_host *host, struct findings *findings)
+{
+	size_t before = findings->n, i;
+
+	for (i = 0; host->has_fragmentation && i < host->view->n_sizes; i++)
+		check_size(host, host->view->sizes[i].page_kib, findings);
+	return findings->n == before;
 }
 
 void check_room(const struct check_host *host, struct findings *findings)
 {
 	size_t before = findings->n, i;
+	bool enough = check_together(host, findings);
 	uint64_t pages = 0;
 
 	for (i = 0; i < host->libvirt.n; i++)
-		if (!host->runs[i])
-			check_nodes(host, &host->libvirt.guests[i], findings);
-	if (!host->has_fragmentation)
-		return;
-	for (i = 0; i < host->view->n_sizes; i++) {
-		check_size(host, host->view->sizes[i].page_kib, findings);
+		check_start(host, i, !enough, findings);
+	for (i = 0; host->has_fragmentation && i < host->view->n_sizes; i++)
 		pages = u64_add_sat(pages, wanted(host, host->view->sizes[i].page_kib, ANY_NODE));
-	}
 	if (findings->n == before && pages)
 		finding_add(findings, FINDING_PASS,
 			    "there is room for the huge pages of all guests that start with the "

@@ -21,99 +21,7 @@
 #include "lifecycle/ledger.h"
 #include "lifecycle/state.h"
 
-#ifndef SYSCONF_DIR
-#define SYSCONF_DIR "etc"
-#endif
-#ifndef SBIN_DIR
-#define SBIN_DIR "usr/sbin"
-#endif
-
-#define HOOK_DIR  SYSCONF_DIR "/libvirt/hooks"
-#define LINK_NAME "50-membacking"
-
-static const char *const kinds[] = { [HOOK_QEMU] = "qemu", [HOOK_DAEMON] = "daemon" };
-
-_Static_assert(sizeof(kinds) / sizeof(kinds[0]) == HOOK_KINDS, "each kind has its name");
-
-static void link_path(enum hook_kind kind, bool direct, char path[HOOK_PATH_SIZE])
-{
-	if (direct)
-		snprintf(path, HOOK_PATH_SIZE, HOOK_DIR "/%s", kinds[kind]);
-	else
-		snprintf(path, HOOK_PATH_SIZE, HOOK_DIR "/%s.d/" LINK_NAME, kinds[kind]);
-}
-
-static void program_path(enum hook_kind kind, char path[HOOK_PATH_SIZE])
-{
-	snprintf(path, HOOK_PATH_SIZE, SBIN_DIR "/libvirt-membacking-%s-hook", kinds[kind]);
-}
-
-/* ---- what there is ---- */
-
-enum found { FOUND_NOTHING, FOUND_OURS, FOUND_FOREIGN };
-
-/* A link with the very text that we write.  Return: enum found or -errno */
-static int look(const struct kfs *kfs, const char *path, const char *program, int64_t *since,
-		struct err *err)
-{
-	char target[PATH_MAX];
-	struct stat st;
-	ssize_t len;
-
-	if (fstatat(kfs->rootfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		if (errno == ENOENT || errno == ENOTDIR)
-			return FOUND_NOTHING;
-		return err_sys(err, errno, "cannot look at /%s", path);
-	}
-	if (!S_ISLNK(st.st_mode))
-		return FOUND_FOREIGN;
-	len = readlinkat(kfs->rootfd, path, target, sizeof(target) - 1);
-	if (len < 0)
-		return err_sys(err, errno, "cannot read the link /%s", path);
-	target[len] = '\0';
-	*since = st.st_ctime;
-	return target[0] == '/' && !strcmp(target + 1, program) ? FOUND_OURS : FOUND_FOREIGN;
-}
-
-static bool is_executable(const struct kfs *kfs, const char *path)
-{
-	struct stat st;
-
-	return fstatat(kfs->rootfd, path, &st, 0) == 0 && S_ISREG(st.st_mode) &&
-	       (st.st_mode & S_IXUSR);
-}
-
-int hook_link_read(const struct kfs *kfs, enum hook_kind kind, struct hook_link *link,
-		   struct err *err)
-{
-	struct hook_link result = { .name = kinds[kind] };
-	int rc, direct;
-
-	program_path(kind, result.program);
-	link_path(kind, false, result.path);
-	rc = look(kfs, result.path, result.program, &result.since, err);
-	if (rc < 0)
-		return rc;
-	result.linked = rc == FOUND_OURS;
-	result.foreign = rc == FOUND_FOREIGN;
-	if (!result.linked) {
-		char path[HOOK_PATH_SIZE];
-
-		link_path(kind, true, path);
-		direct = look(kfs, path, result.program, &result.since, err);
-		if (direct < 0)
-			return direct;
-		if (direct == FOUND_OURS) {
-			result.linked = result.direct = true;
-			result.foreign = false;
-			memcpy(result.path, path, sizeof(path));
-		}
-	}
-	result.present = kfs_exists(kfs, result.program);
-	result.executable = is_executable(kfs, result.program);
-	*link = result;
-	return 0;
-}
+#define HOOK_DIR HOOK_LINK_DIR
 
 int hook_would_run(const struct kfs *kfs, bool captured)
 {
@@ -136,15 +44,15 @@ static int find_place(const struct kfs *kfs, enum hook_kind kind, bool direct,
 	int64_t since;
 	int rc;
 
-	link_path(kind, direct, path);
-	program_path(kind, program);
-	if (!is_executable(kfs, program))
+	hook_link_path(kind, direct, path);
+	hook_program_path(kind, program);
+	if (!hook_is_executable(kfs, program))
 		return err_set(err, ENOENT,
 			       "/%s is no program: install libvirt-membacking before its hooks "
 			       "are enabled",
 			       program);
-	rc = look(kfs, path, program, &since, err);
-	if (rc == FOUND_FOREIGN)
+	rc = hook_link_look(kfs, path, program, &since, err);
+	if (rc == HOOK_FOUND_FOREIGN)
 		return err_set(err, EEXIST, "/%s exists and is not ours: it is left alone", path);
 	return rc;
 }
@@ -164,7 +72,7 @@ int hook_link_make(const struct kfs *kfs, enum hook_kind kind, bool direct, stru
 	char *name;
 	int rc = find_place(kfs, kind, direct, path, program, err);
 
-	if (rc < 0 || rc == FOUND_OURS)
+	if (rc < 0 || rc == HOOK_FOUND_OURS)
 		return rc < 0 ? rc : 0;
 	name = strrchr(path, '/');
 	*name++ = '\0';
@@ -183,15 +91,15 @@ int hook_link_remove(const struct kfs *kfs, enum hook_kind kind, struct err *err
 	int removed = 0, direct;
 	int64_t since;
 
-	program_path(kind, program);
+	hook_program_path(kind, program);
 	for (direct = 0; direct < 2; direct++) {
 		int rc;
 
-		link_path(kind, direct, path);
-		rc = look(kfs, path, program, &since, err);
+		hook_link_path(kind, direct, path);
+		rc = hook_link_look(kfs, path, program, &since, err);
 		if (rc < 0)
 			return rc;
-		if (rc != FOUND_OURS)
+		if (rc != HOOK_FOUND_OURS)
 			continue;
 		if (unlinkat(kfs->rootfd, path, 0) < 0)
 			return err_sys(err, errno, "cannot remove /%s", path);
@@ -227,7 +135,7 @@ static bool was_there(const struct kfs *kfs, const char *path, int64_t when)
 {
 	struct stat st;
 
-	if (!is_executable(kfs, path))
+	if (!hook_is_executable(kfs, path))
 		return false;
 	return fstatat(kfs->rootfd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       st.st_ctime + TIME_SLACK < when;

@@ -8,43 +8,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lifecycle/hook_link.h"
 #include "lifecycle/liveness.h"
 
 struct err;
 struct kfs;
-
-/* Kinds of hooks that we have a program for */
-enum hook_kind { HOOK_QEMU, HOOK_DAEMON, HOOK_KINDS };
-
-/* Without the slash in front */
-#define HOOK_PATH_SIZE 128
-
-/**
- * struct hook_link - One kind
- * @name:	"qemu", "daemon"
- * @program:	What is to be linked
- * @path:	Our link: in KIND.d, or the hook itself; where it would be, if there is none
- * @linked:	It is there and leads to @program
- * @direct:	It is hooks/KIND itself
- * @foreign:	Something that we did not make has the name @path
- * @present, @executable: @program is there, and can be run
- * @since:	Seconds since 1970 when it was linked
- */
-struct hook_link {
-	const char *name;
-	char program[HOOK_PATH_SIZE];
-	char path[HOOK_PATH_SIZE];
-	bool linked;
-	bool direct;
-	bool foreign;
-	bool present;
-	bool executable;
-	int64_t since;
-};
-
-/* What there is.  Without the right to look into libvirt's directory: -EACCES */
-int hook_link_read(const struct kfs *kfs, enum hook_kind kind, struct hook_link *link,
-		   struct err *err);
 
 /**
  * hook_link_check() - Could hook_link_make() do it?

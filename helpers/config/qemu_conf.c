@@ -193,6 +193,7 @@ static void add_hugetlbfs(struct span value, struct qemu_conf *conf)
 {
 	char *dir;
 
+	conf->hugetlbfs_blank = conf->hugetlbfs_blank || (value.start && !value.len);
 	if (conf->n_hugetlbfs == QEMU_CONF_HUGETLBFS_MAX)
 		return;
 	dir = conf->hugetlbfs[conf->n_hugetlbfs];

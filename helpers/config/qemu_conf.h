@@ -25,7 +25,8 @@
  * struct qemu_conf - What the administrator set
  * @hugetlbfs_mount: Is set to anything: libvirt then uses that and does not look
  *		for mounts itself ("" switches huge pages off)
- * @hugetlbfs_off: It is "", or an empty list
+ * @hugetlbfs_off: It names no directory: it is "", or a list without any
+ * @hugetlbfs_blank: It is "", or a list with a "" in it
  * @hugetlbfs:	The directories it names, in their order; those beyond the last are left out
  * @memory_backing_dir: Without a slash at its end; "/" if it is set to "", which
  *		libvirt takes for that; slashes are single.  Empty: not set, or unreadable
@@ -39,6 +40,7 @@
 struct qemu_conf {
 	bool hugetlbfs_mount;
 	bool hugetlbfs_off;
+	bool hugetlbfs_blank;
 	size_t n_hugetlbfs;
 	char hugetlbfs[QEMU_CONF_HUGETLBFS_MAX][QEMU_CONF_PATH_SIZE];
 	char memory_backing_dir[QEMU_CONF_PATH_SIZE];

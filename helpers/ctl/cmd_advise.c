@@ -20,7 +20,7 @@
 #include "lifecycle/round.h"
 #include "lifecycle/state.h"
 #include "lifecycle/view.h"
-#include "memory/kvm.h"
+#include "memory/base_page.h"
 #include "memory/smaps.h"
 #include "policy/supply.h"
 #include "profiles/difference.h"
@@ -169,7 +169,7 @@ static int read_kernel(const struct ctl *ctl, struct inquiry *q, struct err *err
 	rc = thp_read(&ctl->kfs, &q->in.thp, err);
 	q->in.has_thp = rc == 0;
 	gigantic_read(&ctl->kfs, &q->in.gigantic);
-	q->in.kvm_refuses_hugepages = kvm_refuses_hugepages(&ctl->kfs);
+	base_arch(&ctl->kfs, q->in.arch);
 	return rc == -ENOENT ? 0 : rc;
 }
 

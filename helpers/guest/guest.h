@@ -146,7 +146,8 @@ struct guest_reading {
  * @vfio, @vdpa: Devices that pin all of its memory
  * @sharing:	Devices whose back ends map the guest's memory, and which are dead without
  *		<access mode='shared'/>: "<interface type='vhostuser'>, ...".  Empty: none
- * @refused:	What libvirt refuses about its memory; empty: nothing that we know of
+ * @refused:	What libvirt refuses about its memory, and what to do; empty: nothing that we
+ *		know of
  * @doubt:	Its memory was not understood, and why; then there is none in @memory.
  *		Only of a guest that asks for neither pages nor files
  * @later_kib:	What virtio-mem may ask for in huge pages while the guest runs, besides what
@@ -171,7 +172,7 @@ struct guest {
 	enum guest_security security;
 	char arch[GUEST_ARCH_SIZE]; /* empty: unknown */
 	char sharing[GUEST_WORDS_SIZE];
-	char refused[GUEST_WORDS_SIZE];
+	char refused[GUEST_WORDS_SIZE + 64];
 	char doubt[GUEST_WORDS_SIZE];
 	uint64_t later_kib;
 	size_t n_memory;

@@ -361,8 +361,8 @@ static int add_backends(const xmlNode *domain, const struct layout *layout, stru
 	return rc < 0 ? rc : check_sum(domain, guest, err);
 }
 
-/* Words of libvirt's qemu_validate.c: it defines such a guest, and doesn't start it */
-static void find_refused(const xmlNode *domain, struct guest *guest)
+/* What libvirt says of a source or an allocation beside huge pages (qemu_validate.c) */
+static void find_excluded(const xmlNode *domain, struct guest *guest)
 {
 	const xmlNode *backing = guest_xml_child(domain, "memoryBacking");
 	bool anonymous = guest_xml_attr_is(guest_xml_child(backing, "source"), "type", "anonymous");
@@ -371,9 +371,78 @@ static void find_refused(const xmlNode *domain, struct guest *guest)
 
 	if (!guest_xml_child(backing, "hugepages") || (!anonymous && !ondemand))
 		return;
-	snprintf(guest->refused, sizeof(guest->refused), "<hugepages/> together with %s%s%s",
+	snprintf(guest->refused, sizeof(guest->refused),
+		 "no <hugepages/> together with %s%s%s; take one of them out of its "
+		 "<memoryBacking>",
 		 anonymous ? "<source type='anonymous'/>" : "", anonymous && ondemand ? " or " : "",
 		 ondemand ? "<allocation mode='ondemand'/>" : "");
+}
+
+/* The first guest cell in @page's nodeset that the guest does not have; -1: there is none */
+static int find_no_cell(const struct layout *layout, const struct layout_page *page)
+{
+	unsigned int cell;
+
+	/* Without cells, 0 was forgiven where it stands alone */
+	for (cell = layout->n_cells ? (unsigned int)layout->n_cells : 1; cell < NUMA_NODES_MAX;
+	     cell++)
+		if (nodeset_has(&page->cells, cell))
+			return (int)cell;
+	return -1;
+}
+
+static void refuse_no_cell(const struct layout *layout, int cell, struct guest *guest)
+{
+	if (!layout->n_cells)
+		snprintf(guest->refused, sizeof(guest->refused),
+			 "the nodeset of a <page> in its <hugepages> names guest NUMA cell %d, and "
+			 "the guest has no cells; take nodeset= out, or define cells in its "
+			 "<cpu><numa>",
+			 cell);
+	else
+		snprintf(guest->refused, sizeof(guest->refused),
+			 "the nodeset of a <page> in its <hugepages> names guest NUMA cell %d, and "
+			 "the guest's last one is %zu; nodeset= there is of the guest's cells, not "
+			 "of the host's nodes",
+			 cell, layout->n_cells - 1);
+}
+
+static bool overlap(const struct nodeset *a, const struct nodeset *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < NUMA_NODES_MAX; i++)
+		if (nodeset_has(a, i) && nodeset_has(b, i))
+			return true;
+	return false;
+}
+
+/* What libvirt says of several <page> (virDomainDefMemtuneValidate): each cell has one, and one
+ * without nodeset is for all others */
+static void find_bad_pages(const struct layout *layout, struct guest *guest)
+{
+	size_t i, j;
+
+	for (i = 0; i < layout->n_pages && !*guest->refused; i++) {
+		const struct layout_page *page = &layout->pages[i];
+		int cell = page->has_cells ? find_no_cell(layout, page) : -1;
+
+		for (j = 0; j < i && !*guest->refused; j++) {
+			const struct layout_page *other = &layout->pages[j];
+
+			if (!page->has_cells && !other->has_cells)
+				snprintf(guest->refused, sizeof(guest->refused),
+					 "two <page> without nodeset in its <hugepages>; say for "
+					 "which guest cells each is, or take one out");
+			else if (page->has_cells && other->has_cells &&
+				 overlap(&page->cells, &other->cells))
+				snprintf(guest->refused, sizeof(guest->refused),
+					 "two <page> in its <hugepages> name the same guest cell; "
+					 "take it out of one nodeset=");
+		}
+		if (cell >= 0 && !*guest->refused)
+			refuse_no_cell(layout, cell, guest);
+	}
 }
 
 int guest_memory_read(const xmlNode *domain, struct guest *guest, struct err *err)
@@ -381,9 +450,11 @@ int guest_memory_read(const xmlNode *domain, struct guest *guest, struct err *er
 	cleanup_layout struct layout layout = { 0 };
 	int rc = layout_read(domain, &layout, guest, err);
 
-	find_refused(domain, guest);
-	if (rc == 0)
+	find_excluded(domain, guest);
+	if (rc == 0) {
+		find_bad_pages(&layout, guest);
 		rc = guest_pins_read(domain, guest, err);
+	}
 	return rc < 0 ? rc : add_backends(domain, &layout, guest, err);
 }
 

@@ -8,6 +8,7 @@
 #include "guest/guest.h"
 #include "kernel/kfs.h"
 #include "lifecycle/decide.h"
+#include "lifecycle/liveness.h"
 #include "lifecycle/round.h"
 #include "lifecycle/shared.h"
 #include "lifecycle/state.h"
@@ -15,8 +16,8 @@
 #include "lifecycle/view_survey.h"
 #include "lifecycle/view_thp.h"
 #include "memory/ksm.h"
-#include "memory/kvm.h"
 #include "policy/guest_notes.h"
+#include "policy/refusal.h"
 #include "policy/store_rules.h"
 #include "steps/adopt.h"
 
@@ -168,6 +169,23 @@ static void note_obstacles(const struct kfs *kfs, const struct guest *guest,
 	plan_note_obstacles(guest, &host, needs, plan);
 }
 
+/* Nothing of ours is needed for the start, and yet it would fail.  A guest that runs got by */
+static int refuse(const struct kfs *kfs, const struct guest *guest, bool manage, struct err *err)
+{
+	struct host_view host = { 0 };
+	enum refusal found;
+	int rc;
+
+	if (liveness_qemu(kfs, guest->name, NULL))
+		return 0;
+	rc = view_read(kfs, &host, err);
+	if (rc < 0)
+		return rc;
+	found = refusal_find(guest, &host, manage, NULL, err);
+	view_free(&host);
+	return found ? -ENODEV : 0;
+}
+
 int dry_run(const struct kfs *kfs, const struct guest *guest, struct dry_run *result,
 	    struct err *err)
 {
@@ -176,25 +194,28 @@ int dry_run(const struct kfs *kfs, const struct guest *guest, struct dry_run *re
 	int rc = 0;
 
 	if (!decide_asks(kfs, guest)) {
+		rc = refuse(kfs, guest, true, err);
 		why_nothing(guest, NULL, &run);
 		note_obstacles(kfs, guest, &decided.needs, &run.plan);
 	} else {
 		rc = decide_policy(kfs, guest, false, &decided, err);
 		if (rc < 0)
 			return err_prefix(err, rc, "guest '%s'", guest->name);
-		if (plan_needs_any(&decided.needs))
+		/* plan_make() asks where it plans pages or files */
+		if (!plan_needs_essential(&decided.needs))
+			rc = refuse(kfs, guest, decided.policy.hugepages.manage, err);
+		if (rc == 0 && plan_needs_any(&decided.needs))
 			rc = look(kfs, guest, &decided, &run, err);
 		if (rc == 0)
 			note_obstacles(kfs, guest, &decided.needs, &run.plan);
 		if (rc == 0 && !run.plan.list.n && !*run.nothing)
 			why_nothing(guest, &decided.policy, &run);
 	}
-	if (rc < 0)
+	if (rc < 0) {
+		plan_free(&run.plan);
 		return rc;
+	}
 	guest_notes_add(guest, &run.plan);
-	if (guest_asks_for_hugepages(guest) && kvm_refuses_hugepages(kfs))
-		plan_note(&run.plan, "kvm was loaded with hpage=0, and QEMU refuses a guest with "
-				     "huge pages then: load it with hpage=1");
 	*result = run;
 	return 0;
 }

@@ -25,6 +25,7 @@
 #include "lifecycle/view.h"
 #include "lifecycle/view_stores.h"
 #include "lifecycle/view_survey.h"
+#include "policy/guest_notes.h"
 #include "policy/ksm_rules.h"
 #include "policy/plan.h"
 #include "policy/store_rules.h"
@@ -139,10 +140,43 @@ static void fill_ledger(const struct round *round, const struct guest *guest, st
 	plan->list = (struct step_list){ 0 };
 }
 
-static void log_notes(const struct plan *plan)
+/* A guest's definition can have many of them */
+#define LOG_NOTES_MAX 8
+
+struct note_log {
+	size_t n;
+};
+
+static void log_guest_note(enum guest_note kind, const char *text, void *data)
 {
+	struct note_log *log = data;
+
+	if (log->n++ >= LOG_NOTES_MAX)
+		return;
+	switch (kind) {
+	case GUEST_NOTE_REFUSED:
+	case GUEST_NOTE_UNSHARED:
+	case GUEST_NOTE_PRIVATE:
+		log_warning("%s", text);
+		break;
+	case GUEST_NOTE_EXTRA:
+	case GUEST_NOTE_LATER:
+	case GUEST_NOTE_DOUBT:
+	case GUEST_NOTE_DRAFT:
+		log_info("%s", text);
+		break;
+	}
+}
+
+static void log_notes(const struct guest *guest, const struct plan *plan)
+{
+	struct note_log log = { 0 };
 	size_t i;
 
+	guest_notes(guest, log_guest_note, &log);
+	if (log.n > LOG_NOTES_MAX)
+		log_info("%zu more notes on its definition: virt-membacking plan shows them",
+			 log.n - LOG_NOTES_MAX);
 	for (i = 0; i < plan->n_notes; i++)
 		log_info("%s", plan->notes[i]);
 }
@@ -163,7 +197,7 @@ static int carry_out(struct round *round, const struct guest *guest, struct plan
 	cleanup_with(cleanup_ledger) struct ledger *ledger = NULL;
 
 	log_doubt(round, plan);
-	log_notes(plan);
+	log_notes(guest, plan);
 	if (!plan->list.n)
 		return 0;
 	ledger = calloc(1, sizeof(*ledger));
@@ -184,7 +218,7 @@ static int carry_out_reserved(struct round *round, const struct guest *guest, st
 
 	ledgers_take(&round->ledgers, own);
 	log_doubt(round, plan);
-	log_notes(plan);
+	log_notes(guest, plan);
 	steps_adopt(&plan->list, &ledger->list);
 	if (steps_append(&plan->list, &ledger->list) < 0)
 		return err_set(err, ENOMEM, "out of memory");

@@ -17,6 +17,7 @@
 #include "lifecycle/view_stores.h"
 #include "memory/fragmentation.h"
 #include "memory/ksm.h"
+#include "memory/kvm.h"
 #include "memory/thp.h"
 #include "policy/store_rules.h"
 #include "steps/steps.h"
@@ -86,6 +87,7 @@ int view_read(const struct kfs *kfs, struct host_view *host, struct err *err)
 	}
 	if (result.n_sizes)
 		view_hugetlbfs(kfs, &result);
+	result.kvm_refuses_hugepages = kvm_refuses_hugepages(kfs);
 	*host = result;
 	return 0;
 }

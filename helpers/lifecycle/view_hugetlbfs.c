@@ -5,6 +5,7 @@
 
 #include "config/qemu_conf.h"
 #include "kernel/kfs.h"
+#include "lifecycle/hook_link.h"
 #include "lifecycle/liveness.h"
 #include "memory/hugetlbfs.h"
 #include "policy/host_view.h"
@@ -32,6 +33,7 @@ static void read_list(const struct kfs *kfs, const struct qemu_conf *conf, uint6
 		      struct hugetlbfs_view *view)
 {
 	static const struct process nobody;
+	struct hook_link hook;
 	int rc;
 
 	view->by_conf = conf->hugetlbfs_mount;
@@ -39,6 +41,8 @@ static void read_list(const struct kfs *kfs, const struct qemu_conf *conf, uint6
 			     hugetlbfs_list(kfs, default_kib, &view->list, &view->n);
 	view->known = rc == 0;
 	view->final = view->known && (view->by_conf || liveness_driver_alive(kfs, &nobody));
+	view->hook_mounts = hook_link_read(kfs, HOOK_DAEMON, &hook, NULL) == 0 && hook.linked &&
+			    hook.executable;
 }
 
 void view_hugetlbfs(const struct kfs *kfs, struct host_view *host)

@@ -57,6 +57,15 @@ uint64_t base_page_kib(const struct kfs *kfs)
 	return here;
 }
 
+/* Sizes of huge pages that no other architecture has */
+static void guess_arch(const struct kfs *kfs, char arch[BASE_ARCH_SIZE])
+{
+	if (kfs_exists(kfs, "sys/kernel/mm/hugepages/hugepages-1024kB"))
+		strcpy(arch, "s390x");
+	else if (kfs_exists(kfs, "sys/kernel/mm/hugepages/hugepages-16384kB"))
+		strcpy(arch, "ppc64le");
+}
+
 void base_arch(const struct kfs *kfs, char arch[BASE_ARCH_SIZE])
 {
 	struct utsname name;
@@ -65,6 +74,8 @@ void base_arch(const struct kfs *kfs, char arch[BASE_ARCH_SIZE])
 	if (kfs_read(kfs, "proc/sys/kernel/arch", arch, BASE_ARCH_SIZE, NULL) == 0)
 		return;
 	*arch = '\0';
-	if (is_this_host(kfs) && uname(&name) == 0)
+	if (!is_this_host(kfs))
+		guess_arch(kfs, arch);
+	else if (uname(&name) == 0)
 		snprintf(arch, BASE_ARCH_SIZE, "%.15s", name.machine);
 }

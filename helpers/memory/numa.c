@@ -351,43 +351,78 @@ static bool read_cpus(const struct kfs *kfs, unsigned int id, struct cpuset *cpu
 	return !*skip_blanks(text) || cpuset_parse(text, cpus) == 0;
 }
 
-/* The first of those nodes with memory that are closest to @id, by the numbers in its
- * "distance", one for each node that is online.  NULL: that can't be read */
-static struct numa_node *closest(const struct kfs *kfs, const struct numa *numa, unsigned int id)
+/* The numbers in a node's "distance": one for each node that is online.  Return: false where it
+ * can't be read, or has another number of them */
+static bool read_distances(const struct kfs *kfs, const struct numa *numa, unsigned int id,
+			   unsigned int distances[NUMA_NODES_MAX])
 {
-	char path[KFS_PATH_SIZE], text[8192], *next = text;
-	struct numa_node *best = NULL;
-	unsigned long least = 0;
+	char path[KFS_PATH_SIZE], text[8192], *next = text, *end;
 	unsigned int other;
-	size_t i = 0;
 
 	snprintf(path, sizeof(path), NODE_DIR "/node%u/distance", id);
 	if (kfs_read(kfs, path, text, sizeof(text), NULL) < 0)
-		return NULL;
+		return false;
 	for (other = 0; other < NUMA_NODES_MAX; other++) {
-		unsigned long distance;
-		char *end;
-
 		if (!nodeset_has(&numa->online, other))
 			continue;
-		distance = strtoul(next, &end, 10);
+		distances[other] = (unsigned int)strtoul(next, &end, 10);
 		if (end == next)
-			return NULL;
+			return false;
 		next = end;
-		while (i < numa->n_nodes && numa->nodes[i].id < other)
-			i++;
-		if (i == numa->n_nodes || numa->nodes[i].id != other)
+	}
+	return !*skip_blanks(next);
+}
+
+/* How far @from is from @to, and if that can't be read, the other way round; 0: neither can */
+static unsigned int distance_of(const struct kfs *kfs, const struct numa *numa, unsigned int from,
+				unsigned int to)
+{
+	unsigned int distances[NUMA_NODES_MAX];
+
+	if (read_distances(kfs, numa, from, distances))
+		return distances[to];
+	return read_distances(kfs, numa, to, distances) ? distances[from] : 0;
+}
+
+/* The first of the closest nodes with memory; NULL: that can't be told */
+static struct numa_node *closest(const struct kfs *kfs, const struct numa *numa, unsigned int id)
+{
+	struct numa_node *best = NULL;
+	unsigned int least = 0;
+	size_t i;
+
+	for (i = 0; i < numa->n_nodes; i++) {
+		unsigned int distance = distance_of(kfs, numa, id, numa->nodes[i].id);
+
+		if (!distance)
+			return numa->n_nodes == 1 ? &numa->nodes[0] : NULL;
+		if (best && distance >= least)
 			continue;
-		if (!best || distance < least) {
-			best = &numa->nodes[i];
-			least = distance;
-		}
+		best = &numa->nodes[i];
+		least = distance;
 	}
 	return best;
 }
 
+/* Without memory for it, nothing is said of the node */
+static void add_bare(struct numa *numa, unsigned int id, const struct cpuset *cpus,
+		     struct numa_node *near)
+{
+	struct numa_bare *more = reallocarray(numa->bare, numa->n_bare + 1, sizeof(*more));
+
+	if (near) {
+		cpuset_add(&near->cpus, cpus);
+		numa->cpus_known = true;
+	}
+	if (!more)
+		return;
+	numa->bare = more;
+	more[numa->n_bare++] = (struct numa_bare){ id, near ? near->id : NUMA_NODES_MAX, *cpus };
+}
+
 static void read_all_cpus(const struct kfs *kfs, struct numa *numa)
 {
+	struct cpuset cpus;
 	unsigned int id;
 	size_t i;
 
@@ -395,19 +430,10 @@ static void read_all_cpus(const struct kfs *kfs, struct numa *numa)
 		if (read_cpus(kfs, numa->nodes[i].id, &numa->nodes[i].cpus) &&
 		    !cpuset_empty(&numa->nodes[i].cpus))
 			numa->cpus_known = true;
-	for (id = 0; id < NUMA_NODES_MAX; id++) {
-		struct numa_node *near;
-		struct cpuset cpus;
-
-		if (!nodeset_has(&numa->online, id) || numa_find(numa, id) ||
-		    !read_cpus(kfs, id, &cpus) || cpuset_empty(&cpus))
-			continue;
-		near = closest(kfs, numa, id);
-		if (near) {
-			cpuset_add(&near->cpus, &cpus);
-			numa->cpus_known = true;
-		}
-	}
+	for (id = 0; id < NUMA_NODES_MAX; id++)
+		if (nodeset_has(&numa->online, id) && !numa_find(numa, id) &&
+		    read_cpus(kfs, id, &cpus) && !cpuset_empty(&cpus))
+			add_bare(numa, id, &cpus, closest(kfs, numa, id));
 }
 
 static void read_online(const struct kfs *kfs, struct numa *numa)
@@ -504,8 +530,10 @@ int numa_read(const struct kfs *kfs, struct numa *numa, struct err *err)
 void numa_free(struct numa *numa)
 {
 	free(numa->nodes);
+	free(numa->bare);
 	numa->nodes = NULL;
-	numa->n_nodes = 0;
+	numa->bare = NULL;
+	numa->n_nodes = numa->n_bare = 0;
 }
 
 const struct numa_node *numa_find(const struct numa *numa, unsigned int id)

@@ -87,10 +87,22 @@ struct numa_node {
 };
 
 /**
+ * struct numa_bare - A node that has processors and no memory
+ * @near:	Where these take memory from first: the node with memory that is closest by the
+ *		kernel's distances; NUMA_NODES_MAX: that can't be told
+ */
+struct numa_bare {
+	unsigned int id;
+	unsigned int near;
+	struct cpuset cpus;
+};
+
+/**
  * struct numa - All nodes that have memory
  * @sysfs:	Per-node files exist
  * @cpus_known:	nodes[].cpus is filled: without it nothing can be said about any node's
  * @online:	All nodes of the host, also those without memory
+ * @bare:	Of these, those with processors.  In numa_read() only
  * @swap_free_kib: Room for programs' memory outside of memory: swap on zram is none
  * @swaps:	Programs' memory can be swapped, be it to zram
  * @arc_kib:	What ZFS could give back of its cache
@@ -101,6 +113,8 @@ struct numa {
 	size_t n_nodes;
 	struct numa_node *nodes; /* by rising id */
 	struct nodeset online;
+	size_t n_bare;
+	struct numa_bare *bare;
 	uint64_t swap_free_kib;
 	bool swaps;
 	uint64_t arc_kib;

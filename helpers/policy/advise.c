@@ -12,14 +12,12 @@
 #include "guest/guest.h"
 #include "policy/guest_notes.h"
 #include "policy/ksm_rules.h"
+#include "policy/page_tables.h"
 #include "policy/pins.h"
 #include "policy/plan.h"
+#include "policy/refusal.h"
 #include "policy/store_rules.h"
 #include "policy/thp_rules.h"
-
-/* A page table takes a page.  The topmost one, for 48 bits, is there anyway */
-#define TABLE_ENTRY_BYTES 8
-#define ADDRESSES_KIB	  (UINT64_C(1) << 38)
 
 /* At most this part of a host is worth reserving at boot, in percent */
 #define BOOT_PERCENT 80
@@ -29,7 +27,8 @@
 
 /**
  * struct adviser - One advice while it is made
- * @kept:	Its definition asks for huge pages, and these can be had
+ * @kept:	Its definition asks for huge pages, and these can be had.  @kept_why: why not, where
+ *		the plan refuses it as it is
  */
 struct adviser {
 	const struct advise_input *in;
@@ -39,6 +38,7 @@ struct adviser {
 	uint64_t swapped_kib; /* of programs' memory, for dynamic huge pages */
 	bool shared;
 	bool kept;
+	struct err kept_why;
 };
 
 const char *advise_name(enum advise_backing backing)
@@ -136,16 +136,16 @@ static uint64_t guest_pages(const struct guest *guest, uint64_t page_kib)
 	return pages;
 }
 
-/* Those of the lowest level are left out where an entry of the next one is a page.  arm64
- * has pages of several entries, too */
-static uint64_t tables_kib(uint64_t size_kib, uint64_t page_kib, uint64_t base_kib)
+static uint64_t tables_kib(const struct adviser *a, uint64_t page_kib)
 {
-	uint64_t entries = base_kib * 1024 / TABLE_ENTRY_BYTES, tables = 0, covers;
+	const struct page_tables tables = {
+		.arch = a->in->arch,
+		.base_kib = a->in->fragmentation->page_kib,
+		/* With the radix MMU they are of 2 MiB */
+		.hash = host_view_size(a->in->host, 16 * KIB_PER_MIB),
+	};
 
-	for (covers = base_kib * entries; covers < ADDRESSES_KIB; covers *= entries)
-		if (page_kib < covers)
-			tables = u64_add_sat(tables, u64_div_up(size_kib, covers));
-	return u64_mul_sat(tables, base_kib);
+	return page_tables_kib(&tables, a->advice.size_kib, page_kib);
 }
 
 static void node_share(const struct adviser *a, const struct numa_node *node, uint64_t page_kib,
@@ -182,7 +182,7 @@ static void add_size(struct adviser *a, uint64_t page_kib)
 	a->advice.n_sizes++;
 	size->page_kib = page_kib;
 	size->pages = guest_pages(a->in->guest, page_kib);
-	size->tables_kib = tables_kib(a->advice.size_kib, page_kib, a->in->fragmentation->page_kib);
+	size->tables_kib = tables_kib(a, page_kib);
 	size->waste_kib = u64_sub_floor(u64_mul_sat(size->pages, page_kib), a->advice.size_kib);
 	for (i = 0; view && i < view->n_pools; i++)
 		if (may_use(a->in->guest, view->pools[i].pool.node))
@@ -190,7 +190,8 @@ static void add_size(struct adviser *a, uint64_t page_kib)
 	for (i = 0; view && i < host->numa.n_nodes; i++) {
 		struct fragmentation_share share;
 
-		if (!may_use(a->in->guest, host->numa.nodes[i].id))
+		if (!may_use(a->in->guest, host->numa.nodes[i].id) ||
+		    !host_view_pool(host, page_kib, host->numa.nodes[i].id))
 			continue;
 		node_share(a, &host->numa.nodes[i], page_kib, &share);
 		size->now += share.now_kib / page_kib;
@@ -222,6 +223,7 @@ static const struct advise_size *size_of(const struct adviser *a, uint64_t page_
 /**
  * struct trial - The plan for a guest with huge pages, summed up
  * @rc:		What plan_make() returned; @err: its sentence
+ * @refusal:	With -ENODEV and REFUSAL_NONE: no node that it may use can have such pages
  * @grow:	Pages that are to be made
  * @now:	Of these, what can be made at once; @doubtful: what fragmentation leaves no room
  *		for
@@ -231,6 +233,7 @@ static const struct advise_size *size_of(const struct adviser *a, uint64_t page_
 struct trial {
 	uint64_t page_kib;
 	int rc;
+	enum refusal refusal;
 	bool managed;
 	uint64_t idle;
 	uint64_t grow;
@@ -280,6 +283,8 @@ static bool try_shape(const struct adviser *a, enum advise_shape shape, uint64_t
 	trial->rc = -ENODEV;
 	if (!guest)
 		return false;
+	trial->refusal =
+		refusal_find(guest, a->in->host, a->in->policy->hugepages.manage, NULL, NULL);
 	trial->rc = plan_make(guest, a->in->host, a->in->policy, &plan, &trial->err);
 	if (trial->rc < 0)
 		return false;
@@ -338,12 +343,39 @@ static const char *boot_pages(const struct adviser *a, uint64_t page_kib, char *
 	return buf;
 }
 
-static void say_boot(struct adviser *a, uint64_t page_kib)
+/* Not at boot either: no node that it may use can have such pages, or size= of their hugetlbfs
+ * lets too few through */
+static bool is_hopeless(const struct trial *trial)
 {
+	return *trial->err.text && ((trial->rc == -ENODEV && trial->refusal == REFUSAL_NONE) ||
+				    trial->refusal == REFUSAL_LIMIT);
+}
+
+/* libvirt needs a hugetlbfs for them, too */
+static void say_mount(struct adviser *a, const struct trial *trial)
+{
+	if (trial->refusal != REFUSAL_MOUNT)
+		return;
+	if (a->in->host->hugetlbfs.by_conf)
+		add_words(a, ADVISE_STATIC,
+			  ", and name a hugetlbfs for them in hugetlbfs_mount of "
+			  "/" QEMU_CONF_FILE);
+	else
+		add_words(a, ADVISE_STATIC,
+			  ", and mount a hugetlbfs for them before libvirt starts");
+}
+
+static void say_boot(struct adviser *a, const struct trial *trial)
+{
+	const uint64_t page_kib = a->advice.options[ADVISE_STATIC].page_kib;
 	const struct advise_size *size = size_of(a, page_kib);
 	uint64_t kib = size ? u64_mul_sat(size->pages, page_kib) : 0;
 	char page[TEXT_KIB_SIZE], all[TEXT_KIB_SIZE], number[ADVISE_WHY_SIZE / 2];
 
+	if (is_hopeless(trial)) {
+		decide(a, ADVISE_STATIC, ADVISE_NO, "%s", trial->err.text);
+		return;
+	}
 	if (!size) {
 		decide(a, ADVISE_STATIC, ADVISE_NO, "this kernel has no huge pages");
 		return;
@@ -361,6 +393,8 @@ static void say_boot(struct adviser *a, uint64_t page_kib)
 		       page_kib >= KIB_PER_GIB ? page_kib / KIB_PER_GIB : page_kib / KIB_PER_MIB,
 		       page_kib >= KIB_PER_GIB ? 'G' : 'M',
 		       boot_pages(a, page_kib, number, sizeof(number)));
+	if (a->advice.options[ADVISE_STATIC].verdict == ADVISE_LATER)
+		say_mount(a, trial);
 }
 
 /* Why no huge pages are for this guest, on any host; NULL: they are */
@@ -380,7 +414,7 @@ static bool refuse_huge(struct adviser *a)
 	const char *never = never_huge(a->in->guest);
 	enum advise_verdict verdict = never ? ADVISE_NO : ADVISE_LATER;
 
-	if (!never && !a->in->kvm_refuses_hugepages)
+	if (!never && !a->in->host->kvm_refuses_hugepages)
 		return false;
 	if (!never)
 		never = "kvm was loaded with hpage=0, and QEMU refuses huge pages then: load it "
@@ -394,7 +428,7 @@ static bool refuse_huge(struct adviser *a)
 
 static void advise_static(struct adviser *a, const struct trial *small, const struct trial *giant)
 {
-	bool giant_idle = is_idle(a, giant) && giant_fits(a), large;
+	bool giant_idle = is_idle(a, giant) && giant_fits(a), large, take_giant;
 	const struct trial *idle = giant_idle ? giant : small;
 	char page[TEXT_KIB_SIZE];
 
@@ -407,8 +441,10 @@ static void advise_static(struct adviser *a, const struct trial *small, const st
 		return;
 	}
 	large = a->advice.size_kib >= GIANT_WORTH_KIB || guest_is_pinned(a->in->guest);
-	choose_shape(a, ADVISE_STATIC, giant_fits(a) && (large || !small->page_kib));
-	say_boot(a, a->advice.options[ADVISE_STATIC].page_kib);
+	take_giant = giant_fits(a) && (large || !small->page_kib) &&
+		     (!is_hopeless(giant) || !small->page_kib);
+	choose_shape(a, ADVISE_STATIC, take_giant);
+	say_boot(a, take_giant ? giant : small);
 }
 
 static void say_growth(struct adviser *a, const struct trial *trial)
@@ -506,6 +542,8 @@ static void advise_kept(struct adviser *a, const struct trial *trial)
 	struct advise_option *option = &a->advice.options[backing];
 	char page[TEXT_KIB_SIZE] = "the sizes it asks for";
 
+	if (trial->rc < 0)
+		a->kept_why = trial->err;
 	if (trial->rc < 0 || !trial->managed || trial->doubtful)
 		return;
 	a->kept = true;
@@ -766,10 +804,6 @@ static enum advise_backing choose_for_short(struct adviser *a)
 {
 	char size[TEXT_KIB_SIZE], ram[TEXT_KIB_SIZE];
 
-	if (!a->total_kib) {
-		reason(a, "it is bound to NUMA nodes that this host doesn't have");
-		return ADVISE_BACKINGS;
-	}
 	text_from_kib(a->advice.size_kib, size);
 	text_from_kib(a->ram_kib, ram);
 	reason(a, "it may come to use %s, and memory has %s for it", size, ram);
@@ -875,13 +909,32 @@ static enum advise_backing choose_kept(struct adviser *a)
 	return idle ? ADVISE_STATIC : ADVISE_DYNAMIC;
 }
 
+/* Whatever is written: the guest is bound to nodes where it gets no memory */
+static bool refuse_nodes(struct adviser *a)
+{
+	struct err err;
+	int i;
+
+	if (refusal_find(a->in->variants[ADVISE_PLAIN].guest, a->in->host, true, NULL, &err) !=
+	    REFUSAL_NODE)
+		return false;
+	for (i = 0; i < ADVISE_BACKINGS; i++) {
+		a->advice.options[i].page_kib = 0;
+		decide(a, (enum advise_backing)i, ADVISE_NO, "%s", err.text);
+	}
+	reason(a, "%s", err.text);
+	return true;
+}
+
 static enum advise_backing choose(struct adviser *a)
 {
+	if (refuse_nodes(a))
+		return ADVISE_BACKINGS;
 	if (guest_has_guest_memfd(a->in->guest))
 		return choose_for_guest_memfd(a);
 	if (a->kept)
 		return choose_kept(a);
-	if (guest_asks_for_hugepages(a->in->guest) && a->in->kvm_refuses_hugepages &&
+	if (guest_asks_for_hugepages(a->in->guest) && a->in->host->kvm_refuses_hugepages &&
 	    !never_huge(a->in->guest)) {
 		reason(a, "its definition asks for huge pages: kvm can be made to take them");
 		a->advice.options[ADVISE_DYNAMIC].shape = ADVISE_KEPT;
@@ -904,7 +957,7 @@ static void explain(struct adviser *a)
 	const struct advise_size *huge = size_of(a, option->page_kib), *base = a->advice.sizes;
 	char kib[TEXT_KIB_SIZE], instead[TEXT_KIB_SIZE];
 
-	if (huge && option->page_kib)
+	if (huge && option->page_kib && huge->tables_kib < base->tables_kib)
 		reason(a, "its page tables are %s instead of %s",
 		       text_from_kib(huge->tables_kib, kib),
 		       text_from_kib(base->tables_kib, instead));
@@ -918,6 +971,20 @@ static void explain(struct adviser *a)
 	if (*a->in->variants[option->shape].removed)
 		reason(a, "this takes out of its definition: %s",
 		       a->in->variants[option->shape].removed);
+}
+
+/* What a start would fail with, unless a row has said it, or a note does */
+static void say_kept(struct adviser *a)
+{
+	const char *text = a->kept_why.text;
+	int i;
+
+	for (i = 0; i < ADVISE_BACKINGS; i++)
+		if (!strncmp(a->advice.options[i].why, text, ADVISE_WHY_SIZE - 1))
+			return;
+	if (*text &&
+	    refusal_find(a->in->guest, a->in->host, true, NULL, NULL) != REFUSAL_DEFINITION)
+		reason(a, "as it is defined, its start would be refused: %s", text);
 }
 
 static void on_note(enum guest_note kind, const char *text, void *data)
@@ -955,6 +1022,8 @@ static void say_pins(struct adviser *a)
 {
 	char words[PINS_WORDS_SIZE];
 
+	if (pins_bare_words(a->in->guest, &a->in->host->numa, words, sizeof(words)))
+		reason(a, "%s", words);
 	if (pins_words(a->in->guest, &a->in->host->numa, words, sizeof(words)))
 		reason(a, "%s", words);
 }
@@ -1007,6 +1076,7 @@ int advise_make(const struct advise_input *in, struct advice *advice, struct err
 	if (a.advice.chosen != ADVISE_BACKINGS)
 		explain(&a);
 	say_ksm(&a);
+	say_kept(&a);
 	guest_notes(in->guest, on_note, &a);
 	say_pins(&a);
 	say_running(&a);

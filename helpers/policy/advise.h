@@ -31,6 +31,7 @@
 
 #include "config/config.h"
 #include "guest/guest_backing.h"
+#include "memory/base_page.h"
 #include "memory/fragmentation.h"
 #include "memory/gigantic.h"
 #include "memory/ksm.h"
@@ -80,7 +81,7 @@ enum advise_verdict {
  *		since its next start will find it so; else it counts as taken
  * @variants:	By shape.  Without a guest in them: the host has no such pages, or the guest
  *		asks for none
- * @kvm_refuses_hugepages: As in memory/kvm.h
+ * @arch:	The host's, as uname(2) has it; empty: unknown
  */
 struct advise_input {
 	const struct guest *guest;
@@ -95,7 +96,7 @@ struct advise_input {
 	bool has_thp;
 	struct thp thp;
 	struct gigantic gigantic;
-	bool kvm_refuses_hugepages;
+	char arch[BASE_ARCH_SIZE];
 };
 
 /**
@@ -118,9 +119,9 @@ struct advise_size {
 };
 
 #define ADVISE_SIZES_MAX   8
-#define ADVISE_WHY_SIZE	   512
+#define ADVISE_WHY_SIZE	   640
 #define ADVISE_REASONS_MAX 16
-#define ADVISE_REASON_SIZE 384
+#define ADVISE_REASON_SIZE 768
 
 /**
  * struct advise_option - One backing

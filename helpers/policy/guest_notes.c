@@ -45,10 +45,7 @@ static void note_refused(const struct listener *to)
 	const struct guest *guest = to->guest;
 
 	if (*guest->refused)
-		say(to, GUEST_NOTE_REFUSED,
-		    "libvirt refuses to start it: no %s; take one of them out of its "
-		    "<memoryBacking>",
-		    guest->refused);
+		say(to, GUEST_NOTE_REFUSED, "libvirt refuses to start it: %s", guest->refused);
 	if (guest->security == GUEST_S390_PV && guest_asks_for_hugepages(guest))
 		say(to, GUEST_NOTE_REFUSED,
 		    "QEMU refuses huge pages for a protected guest (s390-pv): take <hugepages/> "

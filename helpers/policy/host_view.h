@@ -126,11 +126,13 @@ struct thp_view {
  * @known:	It could be read
  * @by_conf:	By qemu.conf's hugetlbfs_mount; else all that is mounted
  * @final:	No more will come: so it is with @by_conf, and while libvirt's QEMU driver runs
+ * @hook_mounts: Our daemon hook would mount what is missing when that driver starts
  */
 struct hugetlbfs_view {
 	bool known;
 	bool by_conf;
 	bool final;
+	bool hook_mounts;
 	size_t n;
 	struct hugetlbfs_fs *list;
 };
@@ -157,6 +159,7 @@ struct daemon_view {
  * @unread:	There is a ledger that can't be read: what is own is not known
  * @bare_page_kib: What a bare <hugepages/> gets: the kernel's default size if a hugetlbfs has it,
  *		else the size of the first one
+ * @kvm_refuses_hugepages: As in memory/kvm.h
  * @has_ksm:	This kernel can merge pages
  * @surveyed:	supply_survey() was here: @ever, @whole and @gigantic are filled
  * @stores_read: @qemu_conf, @daemon and @stores are filled: only where somebody asks for them
@@ -169,6 +172,7 @@ struct host_view {
 	size_t n_sizes;
 	struct size_view *sizes; /* by rising page size */
 	bool unread;
+	bool kvm_refuses_hugepages;
 	bool has_ksm;
 	bool surveyed;
 	struct thp_view thp;

@@ -42,6 +42,56 @@ static bool is_unbound(const struct guest *guest)
 	return false;
 }
 
+/* Do the processors of @node itself overlap @cpus?  Those of bare nodes are among its @cpus */
+static bool overlaps_own(const struct numa *numa, const struct numa_node *node,
+			 const struct cpuset *cpus)
+{
+	struct cpuset own = node->cpus;
+	size_t i, j;
+
+	for (i = 0; i < numa->n_bare; i++)
+		for (j = 0; numa->bare[i].near == node->id && j < NUMA_CPUS_MAX / 64; j++)
+			own.word[j] &= ~numa->bare[i].cpus.word[j];
+	return cpuset_overlaps(&own, cpus);
+}
+
+/* The first bare node that the guest runs on, or NULL */
+static const struct numa_bare *find_bare(const struct guest *guest, const struct numa *numa)
+{
+	const struct cpuset *cpus = cpuset_empty(&guest->vcpu_cpus) ? &guest->emulator_cpus :
+								      &guest->vcpu_cpus;
+	size_t i;
+
+	for (i = 0; i < numa->n_bare; i++) {
+		const struct numa_node *near = numa_find(numa, numa->bare[i].near);
+
+		if (cpuset_overlaps(&numa->bare[i].cpus, cpus) &&
+		    !(near && overlaps_own(numa, near, cpus)))
+			return &numa->bare[i];
+	}
+	return NULL;
+}
+
+bool pins_bare_words(const struct guest *guest, const struct numa *numa, char *words, size_t size)
+{
+	const struct numa_bare *bare = is_unbound(guest) ? find_bare(guest, numa) : NULL;
+
+	if (!bare)
+		return false;
+	if (bare->near < NUMA_NODES_MAX)
+		snprintf(words, size,
+			 "its processors are pinned to node %u, which has no memory: its memory "
+			 "comes from node %u, the nearest one that has",
+			 bare->id, bare->near);
+	else
+		snprintf(
+			words, size,
+			"its processors are pinned to node %u, which has no memory, and which node "
+			"is the nearest one that has can't be told: its memory may come from any",
+			bare->id);
+	return true;
+}
+
 bool pins_words(const struct guest *guest, const struct numa *numa, char *words, size_t size)
 {
 	char at[NODESET_TEXT_SIZE], start[NODESET_TEXT_SIZE];
@@ -59,9 +109,10 @@ bool pins_words(const struct guest *guest, const struct numa *numa, char *words,
 	nodeset_format(&emulator, start);
 	if (nodeset_equal(&vcpus, &emulator) || !are_some(numa, &emulator))
 		snprintf(words, size,
-			 "its processors are pinned to node%s %.32s, and its memory to none: "
+			 "its processors are %s node%s %.32s, and its memory is bound to none: "
 			 "<numatune><memory mode='strict' nodeset='%.32s'/></numatune> keeps it "
 			 "there",
+			 find_bare(guest, numa) ? "nearest to" : "pinned to",
 			 nodeset_count(&vcpus) == 1 ? "" : "s", at, at);
 	else
 		snprintf(

@@ -26,4 +26,13 @@ bool pins_has_cpus(const struct numa *numa, const struct numa_node *node);
  */
 bool pins_words(const struct guest *guest, const struct numa *numa, char *words, size_t size);
 
+/**
+ * pins_bare_words() - Is the guest pinned to processors of a node without memory?
+ * @words:	Result: a sentence that names the first such node, and where its memory comes from
+ *
+ * Only of memory that is bound to no node, and of a guest that may not also run on the node
+ * that is nearest.
+ */
+bool pins_bare_words(const struct guest *guest, const struct numa *numa, char *words, size_t size);
+
 #endif

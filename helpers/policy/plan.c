@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "policy/plan_kind.h"
+#include "policy/refusal.h"
 
 /* In the order of decisions: files in memory have what huge pages leave, and a store may be a
  * tmpfs, which is of interest to THP */
@@ -112,6 +113,11 @@ void plan_note(struct plan *plan, const char *fmt, ...)
 	va_end(ap);
 }
 
+const char *plan_doubt(const struct plan *plan)
+{
+	return plan->doubt ? plan->notes[plan->doubt - 1] : "";
+}
+
 void plan_note_obstacles(const struct guest *guest, const struct host_view *host,
 			 const struct plan_needs *needs, struct plan *plan)
 {
@@ -175,6 +181,26 @@ void plan_free(struct plan *plan)
 
 /* ---- the plan ---- */
 
+/* What no free memory helps against */
+static int check_refusal(const struct planning *planning, struct err *err)
+{
+	switch (refusal_find(planning->guest, planning->host, planning->policy->hugepages.manage,
+			     NULL, err)) {
+	case REFUSAL_NONE:
+		return 0;
+	case REFUSAL_LIMIT:
+		return -ENOSPC;
+	case REFUSAL_DEFINITION:
+	case REFUSAL_KVM:
+		return -EINVAL;
+	case REFUSAL_NODE:
+	case REFUSAL_SIZE:
+	case REFUSAL_MOUNT:
+		break;
+	}
+	return -ENODEV;
+}
+
 /* Those kinds that @in says so of */
 static int make(const struct guest *guest, const struct host_view *host,
 		const struct guest_policy *policy, bool (*in)(const struct plan_kind *kind),
@@ -188,6 +214,9 @@ static int make(const struct guest *guest, const struct host_view *host,
 	int rc = 0;
 	size_t i;
 
+	for (i = 0; rc == 0 && i < STEP_KINDS; i++)
+		if (needs.kinds[kinds[i]->kind].wanted && in(kinds[i]) && is_essential(kinds[i]))
+			rc = check_refusal(&planning, err);
 	for (i = 0; rc == 0 && i < STEP_KINDS; i++)
 		if (needs.kinds[kinds[i]->kind].wanted && in(kinds[i]))
 			rc = kinds[i]->make(&planning, err);

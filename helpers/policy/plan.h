@@ -18,6 +18,7 @@
  * @notes:	Words for the log: decisions an administrator may wonder about
  * @doubtful:	Pages to be added that the host's fragmentation leaves no room for, on any
  *		node that could serve.  Known of a host that was surveyed
+ * @doubt:	The first of @notes that says so, counted from 1
  * @swapped_kib: Memory of programs that would have to be swapped out for the pages
  */
 struct plan {
@@ -26,11 +27,15 @@ struct plan {
 	size_t n_notes;
 	char (*notes)[PLAN_NOTE_SIZE];
 	uint64_t doubtful;
+	size_t doubt;
 	uint64_t swapped_kib;
 };
 
 /* Adds to @plan's notes; without memory for it a note is left out */
 __attribute__((format(printf, 2, 3))) void plan_note(struct plan *plan, const char *fmt, ...);
+
+/* The note on what is doubtful; empty: nothing is */
+const char *plan_doubt(const struct plan *plan);
 
 /**
  * struct plan_needs - What there is to decide for a guest
@@ -79,7 +84,8 @@ void plan_note_obstacles(const struct guest *guest, const struct host_view *host
  *
  * Return: 0; -ENOSPC when the nodes can't have that many pages, with what was
  * asked, what there is, where, and what would help; -ENODEV for a node or a page
- * size that the host doesn't have; -ENOMEM.
+ * size that the host doesn't have; -EINVAL for a definition that libvirt or QEMU refuses;
+ * -ENOMEM.
  */
 int plan_make(const struct guest *guest, const struct host_view *host,
 	      const struct guest_policy *policy, struct plan *plan, struct err *err);

@@ -26,6 +26,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "policy/pins.h"
+#include "policy/refusal.h"
 #include "policy/supply.h"
 
 struct planner {
@@ -45,153 +46,22 @@ struct planner {
 
 /* ---- groups ---- */
 
-static int sizes_text(const struct host_view *host, char *buf, size_t size)
-{
-	char kib[TEXT_KIB_SIZE];
-	size_t used = 0, i;
-
-	buf[0] = '\0';
-	for (i = 0; i < host->n_sizes && used < size; i++)
-		used += (size_t)snprintf(buf + used, size - used, "%s%s", i ? ", " : "",
-					 text_from_kib(host->sizes[i].page_kib, kib));
-	return host->n_sizes ? 0 : -ENOENT;
-}
-
-/* Where somebody has said what size and which nodes */
-static const char *size_remedy(const struct guest_memory *memory)
-{
-	switch (memory->kind) {
-	case GUEST_MEMORY_PLUGGED:
-		return "take such a size as --page-size";
-	case GUEST_MEMORY_DIMM:
-	case GUEST_MEMORY_VIRTIO_MEM:
-		return "change <page size=.../> in the guest's <hugepages>, or <pagesize> in the "
-		       "device's <source>";
-	case GUEST_MEMORY_NVDIMM:
-		return "let the <path> in the device's <source> lead to another file system";
-	case GUEST_MEMORY_RAM:
-	case GUEST_MEMORY_CELL:
-		break;
-	}
-	return "change <page size=.../> in the guest's <hugepages>";
-}
-
-static const char *nodes_remedy(const struct guest_memory *memory)
-{
-	return memory->kind == GUEST_MEMORY_PLUGGED ?
-		       "take such a node as --node" :
-		       "change the nodeset in the guest's <numatune> or the device's <nodemask>";
-}
-
-static int check_size(const struct planner *p, const struct guest_memory *memory, uint64_t page_kib,
-		      struct err *err)
-{
-	char kib[TEXT_KIB_SIZE], sizes[256];
-
-	if (page_kib && host_view_size(p->host, page_kib))
-		return 0;
-	if (sizes_text(p->host, sizes, sizeof(sizes)) < 0)
-		return err_set(err, ENODEV,
-			       "guest '%s' (%s) asks for huge pages, but this kernel has none: "
-			       "boot a kernel with hugetlb or take <hugepages/> out of the guest",
-			       p->guest->name, memory->alias);
-	return err_set(err, ENODEV,
-		       "guest '%s' (%s) asks for huge pages of %s, but this kernel has only %s: "
-		       "%s%s",
-		       p->guest->name, memory->alias, text_from_kib(page_kib, kib), sizes,
-		       size_remedy(memory), host_view_unit_hint(p->host, page_kib));
-}
-
-/* libvirt takes every node that is online, and the kernel those of them that have memory.
- * @nodes: Result: those */
-static int check_nodes(const struct planner *p, const struct guest_memory *memory,
-		       struct nodeset *nodes, struct err *err)
-{
-	const struct numa *numa = &p->host->numa;
-	char text[NODESET_TEXT_SIZE], wanted[NODESET_TEXT_SIZE];
-	struct nodeset have = { 0 };
-	unsigned int id;
-	size_t i;
-
-	*nodes = (struct nodeset){ 0 };
-	for (i = 0; i < numa->n_nodes; i++) {
-		nodeset_add(&have, numa->nodes[i].id);
-		if (nodeset_has(&memory->nodes, numa->nodes[i].id))
-			nodeset_add(nodes, numa->nodes[i].id);
-	}
-	for (id = 0; id < NUMA_NODES_MAX; id++)
-		if (nodeset_has(&memory->nodes, id) && !nodeset_has(&numa->online, id) &&
-		    !nodeset_has(&have, id))
-			return err_set(err, ENODEV,
-				       "guest '%s' (%s) is bound to NUMA node %u, which is not "
-				       "online: this host has memory on node%s %s; %s",
-				       p->guest->name, memory->alias, id,
-				       nodeset_count(&have) == 1 ? "" : "s",
-				       nodeset_format(&have, text), nodes_remedy(memory));
-	if (nodeset_empty(nodes))
-		return err_set(err, ENODEV,
-			       "guest '%s' (%s) is bound to NUMA node%s %s without memory: this "
-			       "host has memory on node%s %s; %s",
-			       p->guest->name, memory->alias,
-			       nodeset_count(&memory->nodes) == 1 ? "" : "s",
-			       nodeset_format(&memory->nodes, wanted),
-			       nodeset_count(&have) == 1 ? "" : "s", nodeset_format(&have, text),
-			       nodes_remedy(memory));
-	return 0;
-}
-
 static bool same_group(const struct step_hugepages *hp, const struct step_hugepages *wanted)
 {
 	return hp->page_kib == wanted->page_kib && hp->bind == wanted->bind &&
 	       hp->mounted == wanted->mounted && nodeset_equal(&hp->nodes, &wanted->nodes);
 }
 
-/* libvirt refuses a guest whose pages it has no hugetlbfs for.  Of a memfd only the size of a
- * bare <hugepages/> comes from there */
-static int check_mount(const struct planner *p, const struct guest_memory *memory,
-		       uint64_t page_kib, struct err *err)
+/* What a backend asks for, as a group of its own: page_kib, bind, nodes, pages, mounted */
+static void describe_backend(const struct planner *p, const struct guest_memory *memory,
+			     struct step_hugepages *wanted)
 {
-	const struct hugetlbfs_view *view = &p->host->hugetlbfs;
-	bool asks = host_view_is_mounted(memory), bare = !memory->page_kib && !view->n;
-	char kib[TEXT_KIB_SIZE];
-
-	if (!view->final || host_view_hugetlbfs(p->host, page_kib) ||
-	    (!asks && !(bare && memory->source == GUEST_SOURCE_MEMFD)))
-		return 0;
-	text_from_kib(page_kib, kib);
-	if (view->by_conf)
-		return err_set(
-			err, ENODEV,
-			"guest '%s' (%s) asks for huge pages of %s, and hugetlbfs_mount in "
-			"/%s names no hugetlbfs for them: libvirt refuses to start it; mount "
-			"one, name it there, and restart libvirt's QEMU daemon",
-			p->guest->name, memory->alias, kib, QEMU_CONF_FILE);
-	return err_set(err, ENODEV,
-		       "guest '%s' (%s) asks for huge pages of %s, and no hugetlbfs for them is "
-		       "mounted: libvirt refuses to start it; mount one and restart libvirt's "
-		       "QEMU daemon",
-		       p->guest->name, memory->alias, kib);
-}
-
-/* What a backend asks for, as a group of its own.  @wanted: page_kib, bind, nodes, pages */
-static int describe_backend(const struct planner *p, const struct guest_memory *memory,
-			    struct step_hugepages *wanted, struct err *err)
-{
-	int rc;
-
 	*wanted = (struct step_hugepages){ .page_kib = host_view_page_kib(p->host, memory),
 					   .bind = memory->bind };
-	rc = check_size(p, memory, wanted->page_kib, err);
-	if (rc == 0)
-		rc = check_mount(p, memory, wanted->page_kib, err);
-	if (rc == 0)
-		wanted->mounted = host_view_is_mounted(memory) &&
-				  host_view_size(p->host, wanted->page_kib)->mount_min;
-	if (rc == 0 && memory->bind != GUEST_BIND_ANY)
-		rc = check_nodes(p, memory, &wanted->nodes, err);
-	if (rc == 0)
-		wanted->pages = u64_div_up(memory->size_kib, wanted->page_kib);
-	return rc;
+	wanted->mounted = host_view_is_mounted(memory) &&
+			  host_view_size(p->host, wanted->page_kib)->mount_min;
+	refusal_nodes(p->host, memory, &wanted->nodes);
+	wanted->pages = u64_div_up(memory->size_kib, wanted->page_kib);
 }
 
 /* The group of a backend, new or old; NULL: out of memory */
@@ -226,10 +96,8 @@ static struct step_hugepages *find_group(struct planner *p, const struct step_hu
 static int add_backend(struct planner *p, const struct guest_memory *memory, struct err *err)
 {
 	struct step_hugepages wanted, *hp;
-	int rc = describe_backend(p, memory, &wanted, err);
 
-	if (rc < 0)
-		return rc;
+	describe_backend(p, memory, &wanted);
 	hp = find_group(p, &wanted);
 	if (!hp)
 		return err_set(err, ENOMEM, "out of memory");
@@ -328,10 +196,11 @@ static uint64_t turn_of(const struct planner *p, const struct step_hugepages *hp
 	for (i = 0; i < p->guest->n_memory; i++) {
 		const struct guest_memory *memory = &p->guest->memory[i];
 		struct step_hugepages wanted;
-		struct err err;
 
-		if (!memory->hugepages || describe_backend(p, memory, &wanted, &err) < 0 ||
-		    !same_group(hp, &wanted))
+		if (!memory->hugepages)
+			continue;
+		describe_backend(p, memory, &wanted);
+		if (!same_group(hp, &wanted))
 			continue;
 		sum = u64_add_sat(sum, wanted.pages / hp->n_shares +
 					       (before < wanted.pages % hp->n_shares));
@@ -603,11 +472,51 @@ static const char *plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
+/* Nodes that could be asked and can't have such pages: "; node 1 has no pool of that size" */
+static const char *unable(const struct planner *p, const struct step_hugepages *hp, char *buf,
+			  size_t size)
+{
+	struct nodeset movable = { 0 }, without = { 0 };
+	char nodes[NODESET_TEXT_SIZE];
+	size_t used = 0, i;
+
+	buf[0] = '\0';
+	for (i = 0; may_leave(hp) && i < p->host->numa.n_nodes; i++) {
+		unsigned int id = p->host->numa.nodes[i].id;
+
+		if (!host_view_pool(p->host, hp->page_kib, id))
+			nodeset_add(&without, id);
+		else if (!can_serve(p, hp, i))
+			nodeset_add(&movable, id);
+	}
+	if (!nodeset_empty(&movable))
+		used = (size_t)snprintf(buf, size,
+					"; on node%s %.64s all memory is in ZONE_MOVABLE, where no "
+					"pages as large as that are made",
+					plural(nodeset_count(&movable)),
+					nodeset_format(&movable, nodes));
+	if (!nodeset_empty(&without))
+		snprintf(buf + used, size - used, "; node%s %.64s has no pool of that size",
+			 plural(nodeset_count(&without)), nodeset_format(&without, nodes));
+	return buf;
+}
+
+/* What else than less of everything would help */
+static const char *last_remedy(const struct planner *p, const struct step_hugepages *hp)
+{
+	if (hp->n_shares < p->host->numa.n_nodes && !may_leave(hp))
+		return " or bind it to other nodes in <numatune>";
+	if (hp->n_shares < p->host->numa.n_nodes && supply_gigantic(p->host, hp->page_kib))
+		return " or take smaller pages";
+	return " or add memory to the host";
+}
+
 /* The sentence for a shortage: what was asked, what there is, where, what helps */
 static int refuse(const struct planner *p, const struct step_hugepages *hp, uint64_t short_by,
 		  struct err *err)
 {
-	char nodes[NODESET_TEXT_SIZE], kib[TEXT_KIB_SIZE], held[96] = "", swap[64] = "";
+	char nodes[NODESET_TEXT_SIZE], kib[TEXT_KIB_SIZE], held[96] = "", swap[64] = "",
+							   others[320];
 	struct room room;
 
 	sum_up(p, hp, &room);
@@ -621,7 +530,7 @@ static int refuse(const struct planner *p, const struct step_hugepages *hp, uint
 		err, ENOSPC,
 		"guest '%s' needs %llu huge page%s of %s (%llu MiB) on node%s %s, which is %llu more "
 		"than there can be: %llu free page%s may be used%s, and %llu could be made there from "
-		"%llu MiB free and %llu MiB reclaimable memory%s; stop another guest or program, "
+		"%llu MiB free and %llu MiB reclaimable memory%s%s; stop another guest or program, "
 		"make this guest smaller%s",
 		p->guest->name, (unsigned long long)hp->pages, plural(hp->pages),
 		text_from_kib(hp->page_kib, kib),
@@ -631,8 +540,7 @@ static int refuse(const struct planner *p, const struct step_hugepages *hp, uint
 		held, (unsigned long long)room.grow,
 		(unsigned long long)(room.free_kib / KIB_PER_MIB),
 		(unsigned long long)(room.reclaimable_kib / KIB_PER_MIB), swap,
-		hp->n_shares < p->host->numa.n_nodes ? " or bind it to other nodes in <numatune>" :
-						       " or add memory to the host");
+		unable(p, hp, others, sizeof(others)), last_remedy(p, hp));
 }
 
 /* Drops the shares that get nothing */
@@ -734,6 +642,8 @@ static void note_doubt(struct planner *p, const struct step_hugepages *hp, uint6
 		  "would fail: virt-membacking fragmentation shows what is in the way",
 		  (unsigned long long)ever, (unsigned long long)grow, plural(grow),
 		  text_from_kib(hp->page_kib, kib));
+	if (!p->plan->doubt)
+		p->plan->doubt = p->plan->n_notes;
 }
 
 static void note_far(struct planner *p, const struct step_hugepages *hp)
@@ -839,53 +749,14 @@ static void note_guest(struct planner *p)
 			p->plan,
 			"placement='auto': libvirt picks the node after this hook has run, so "
 			"pages are reserved on any node and may lie on another one than the guest");
+	if (pins_bare_words(p->guest, &p->host->numa, words, sizeof(words)))
+		plan_note(p->plan, "%s", words);
 	if (pins_words(p->guest, &p->host->numa, words, sizeof(words)))
 		plan_note(p->plan, "%s", words);
 	p->plan->swapped_kib = p->supplies.swapped_kib;
 	if (p->plan->swapped_kib)
 		plan_note(p->plan, "%s of programs' memory would have to be swapped out for it",
 			  text_from_kib(p->plan->swapped_kib, kib));
-}
-
-/* What may still be mapped through a hugetlbfs: others have been promised some of it.  What is
- * promised to memfds does not go through it */
-static uint64_t mount_left(const struct size_view *size, const struct hugetlbfs_fs *fs)
-{
-	uint64_t promised = 0;
-	size_t i;
-
-	for (i = 0; i < size->n_pools; i++)
-		promised = u64_add_sat(promised,
-				       u64_sub_floor(size->pools[i].claimed, size->pools[i].held));
-	return u64_sub_floor(fs->left_kib / size->page_kib, u64_sub_floor(promised, size->memfd));
-}
-
-/* size= of a hugetlbfs, which all guests share */
-static int check_limit(const struct planner *p, const struct size_view *size, struct err *err)
-{
-	const struct hugetlbfs_fs *fs = host_view_hugetlbfs(p->host, size->page_kib);
-	char kib[TEXT_KIB_SIZE], max[TEXT_KIB_SIZE];
-	uint64_t pages = 0, left;
-	size_t i;
-
-	for (i = 0; i < p->guest->n_memory; i++)
-		if (host_view_is_mounted(&p->guest->memory[i]) &&
-		    host_view_page_kib(p->host, &p->guest->memory[i]) == size->page_kib)
-			pages = u64_add_sat(
-				pages, u64_div_up(p->guest->memory[i].size_kib, size->page_kib));
-	if (!pages || !fs || !fs->max_kib)
-		return 0;
-	left = mount_left(size, fs);
-	if (pages <= left)
-		return 0;
-	return err_set(
-		err, ENOSPC,
-		"guest '%s' needs %llu huge page%s of %s, and %s, through which libvirt gives "
-		"them out, was mounted with size=%lluK: %s for all guests together, and %llu "
-		"page%s of that are left; mount it with a larger size=, or with none",
-		p->guest->name, (unsigned long long)pages, plural(pages),
-		text_from_kib(size->page_kib, kib), fs->dir, (unsigned long long)fs->max_kib,
-		text_from_kib(fs->max_kib, max), (unsigned long long)left, plural(left));
 }
 
 static int make_steps(struct planner *p, struct err *err)
@@ -898,11 +769,6 @@ static int make_steps(struct planner *p, struct err *err)
 		if (!p->guest->memory[i].hugepages)
 			continue;
 		rc = add_backend(p, &p->guest->memory[i], err);
-		if (rc < 0)
-			return rc;
-	}
-	for (i = 0; i < p->host->n_sizes; i++) {
-		rc = check_limit(p, &p->host->sizes[i], err);
 		if (rc < 0)
 			return rc;
 	}

@@ -238,6 +238,7 @@ static void read_host(const char *name, struct question *q)
 	snprintf(path, sizeof(path), "%s/hosts/%s", TESTS_DIR, name);
 	CU_ASSERT_FATAL(kfs_open(&kfs, path, &err) == 0);
 	CU_ASSERT_FATAL(view_read(&kfs, &q->host, &err) == 0);
+	q->host.hugetlbfs.hook_mounts = true;
 	CU_ASSERT_FATAL(fragmentation_read(&kfs, &q->fragmentation, &err) == 0);
 	q->in.has_ksm = ksm_read(&kfs, &q->in.ksm, &err) == 0;
 	q->in.has_thp = thp_read(&kfs, &q->in.thp, &err) == 0;
@@ -364,8 +365,10 @@ static bool set_word(struct question *q, const char *word)
 		q->in.running = true;
 	else if (!strcmp(word, "ends"))
 		q->in.ends = true;
+	else if (!strcmp(word, "no_hook"))
+		q->host.hugetlbfs.hook_mounts = false;
 	else if (!strcmp(word, "no_hpage"))
-		q->in.kvm_refuses_hugepages = true;
+		q->host.kvm_refuses_hugepages = true;
 	else if (!strcmp(word, "no_1G")) {
 		free(q->host.sizes[1].pools);
 		q->host.n_sizes = 1;

@@ -236,12 +236,13 @@ static void test_no_such_pages(void)
 		uint64_t default_kib;
 		const char *words;
 	} rows[] = {
-		{ "<hugepages/>", 0, "wants huge pages, and this kernel has none" },
+		{ "<hugepages/>", 0, "asks for huge pages, but this kernel has none" },
 		{ "<hugepages><page size='1' unit='GB'/></hugepages>", 2048,
-		  "wants pages of 953.6 MiB, which this kernel or processor does not have (GB is "
-		  "1000^3 bytes there: write unit='GiB')" },
+		  "asks for huge pages of 953.6 MiB, but this kernel has only 2 MiB, 1 GiB: change "
+		  "<page size=.../> in the guest's <hugepages> (GB is 1000^3 bytes there: write "
+		  "unit='GiB')" },
 		{ "<hugepages><page size='4' unit='GiB'/></hugepages>", 2048,
-		  "wants pages of 4 GiB, which this kernel or processor does not have" },
+		  "asks for huge pages of 4 GiB, but this kernel has only 2 MiB, 1 GiB: change" },
 	};
 	struct size_view sizes[2] = { { .page_kib = 2048 }, { .page_kib = 1048576 } };
 	size_t i;
@@ -326,7 +327,7 @@ static void test_definitions(void)
 		struct check_host host = a_host();
 		struct findings findings;
 
-		host.kvm_refuses_hugepages = rows[i].hpage_off;
+		view.kvm_refuses_hugepages = rows[i].hpage_off;
 		define_xml(&host, rows[i].body);
 		if (UNIT_CHECK_STR(levels(check_guests, &host, &findings), rows[i].levels,
 				   "row %zu", i))

@@ -243,13 +243,32 @@ static const struct {
 	{ DOMAIN(GIB BACKING(HUGE_2M "<source type='file'/>")), "ram: 1048576 huge=2048 file\n" },
 	/* A page for cells that do not exist is nobody's */
 	{ DOMAIN(GIB BACKING("<hugepages><page size='2048' nodeset='1'/></hugepages>")),
-	  "ram: 1048576 anonymous\n" },
+	  "ram: 1048576 anonymous\n"
+	  "refused: the nodeset of a <page> in its <hugepages> names guest NUMA cell 1, and the "
+	  "guest has no cells; take nodeset= out, or define cells in its <cpu><numa>\n" },
+	{ DOMAIN(GIB BACKING("<hugepages><page size='2048' nodeset='0,5'/></hugepages>")
+			 CELLS(CELL(0, 1) CELL(1, 1))),
+	  "cell 0: 1048576 huge=2048 file\n"
+	  "cell 1: 1048576 anonymous\n"
+	  "refused: the nodeset of a <page> in its <hugepages> names guest NUMA cell 5, and the "
+	  "guest's last one is 1; nodeset= there is of the guest's cells, not of the host's "
+	  "nodes\n" },
+	{ DOMAIN(GIB BACKING("<hugepages><page size='2048' nodeset='1'/><page size='1048576' "
+			     "nodeset='0'/></hugepages>") CELLS(CELL(0, 1) CELL(1, 1))),
+	  "cell 0: 1048576 huge=1048576 file\n"
+	  "cell 1: 1048576 huge=2048 file\n" },
+	{ DOMAIN(GIB BACKING("<hugepages><page size='2048'/><page size='1048576'/></hugepages>")),
+	  "ram: 1048576 huge=1048576 file\n"
+	  "refused: two <page> without nodeset in its <hugepages>; say for which guest cells each "
+	  "is, or take one out\n" },
 	{ DOMAIN(GIB BACKING("<hugepages><page size='1048576' nodeset='0-1'/>"
 			     "<page size='2048' nodeset='1'/><page size='16384'/>"
 			     "</hugepages>") CELLS(CELL(0, 1) CELL(1, 1) CELL(2, 1))),
 	  "cell 0: 1048576 huge=1048576 file\n"
 	  "cell 1: 1048576 huge=1048576 file\n"
-	  "cell 2: 1048576 huge=16384 file\n" },
+	  "cell 2: 1048576 huge=16384 file\n"
+	  "refused: two <page> in its <hugepages> name the same guest cell; take it out of one "
+	  "nodeset=\n" },
 	{ DOMAIN(GIB BACKING("<hugepages><page size='4' nodeset='0'/><page size='2048'/>"
 			     "</hugepages>") CELLS(CELL(0, 1) CELL(1, 1))),
 	  "cell 0: 1048576 anonymous\n"
@@ -340,14 +359,16 @@ static const struct {
 	/* What libvirt refuses */
 	{ DOMAIN(GIB BACKING(HUGE_2M "<source type='anonymous'/>")),
 	  "ram: 1048576 huge=2048 file\n"
-	  "refused: <hugepages/> together with <source type='anonymous'/>\n" },
+	  "refused: no <hugepages/> together with <source type='anonymous'/>; take one of them out "
+	  "of its <memoryBacking>\n" },
 	{ DOMAIN(GIB BACKING(HUGE_2M "<allocation mode='ondemand'/>")),
 	  "ram: 1048576 huge=2048 file\n"
-	  "refused: <hugepages/> together with <allocation mode='ondemand'/>\n" },
+	  "refused: no <hugepages/> together with <allocation mode='ondemand'/>; take one of them "
+	  "out of its <memoryBacking>\n" },
 	{ DOMAIN(GIB BACKING(HUGE_2M "<source type='anonymous'/><allocation mode='ondemand'/>")),
 	  "ram: 1048576 huge=2048 file\n"
-	  "refused: <hugepages/> together with <source type='anonymous'/> or "
-	  "<allocation mode='ondemand'/>\n" },
+	  "refused: no <hugepages/> together with <source type='anonymous'/> or "
+	  "<allocation mode='ondemand'/>; take one of them out of its <memoryBacking>\n" },
 	{ DOMAIN(GIB BACKING("<source type='anonymous'/><allocation mode='ondemand'/>")),
 	  "ram: 1048576 anonymous\n" },
 	{ DOMAIN(GIB BACKING(HUGE_2M "<allocation mode='immediate'/>")),

@@ -34,9 +34,9 @@
  *		NODE:free=SIZE NODE:reclaimable=SIZE NODE:anon=SIZE swap=SIZE arc=SIZE
  *		NODE:cpus=LIST (- for none) NODE:movable=SIZE NODE:total=SIZE online=LIST
  *		hugetlbfs=PAGE[:max=SIZE][:min=SIZE][:left=SIZE], each one more;
- *mounts=any|conf|final: what is known of them; add=NODE, as the last one is NODE:PAGE:ever=N
- *NODE:PAGE:whole=N NODE:PAGE=TOTAL/FREE/SURPLUS NODE:PAGE:claimed=N NODE:PAGE:own=N PAGE:reserved=N
- *PAGE:covered=N PAGE:memfd=N, with PAGE 2M or 1G
+ *mounts=any|none|conf|final: what is known of them (any: our hook mounts more); add=NODE, as the
+ *last one is NODE:PAGE:ever=N NODE:PAGE:whole=N NODE:PAGE=TOTAL/FREE/SURPLUS NODE:PAGE:claimed=N
+ *NODE:PAGE:own=N PAGE:reserved=N PAGE:covered=N PAGE:memfd=N, with PAGE 2M or 1G
  * @config:	membacking.conf
  * @guest:	Domain XML, or NAME of tests/guests/NAME.xml
  */
@@ -689,7 +689,9 @@ static bool set_all(struct host_view *host, const char *word)
 	} else if (!strncmp(word, "mounts=", 7)) {
 		host->hugetlbfs.known = true;
 		host->hugetlbfs.by_conf = !strcmp(word + 7, "conf");
-		host->hugetlbfs.final = strcmp(word + 7, "any") != 0;
+		host->hugetlbfs.hook_mounts = !strcmp(word + 7, "any");
+		host->hugetlbfs.final = !host->hugetlbfs.hook_mounts &&
+					strcmp(word + 7, "none") != 0;
 	} else if (!strncmp(word, "arc=", 4)) {
 		host->numa.arc_kib = size_of(word + 4);
 		for (i = 0; i < host->numa.n_nodes; i++)

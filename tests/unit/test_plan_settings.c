@@ -42,6 +42,7 @@ static void decide(struct decision *d, const char *host, const char *conf, const
 	snprintf(path, sizeof(path), "%s/hosts/%s", TESTS_DIR, host);
 	CU_ASSERT_EQUAL_FATAL(kfs_open(&kfs, path, &d->err), 0);
 	CU_ASSERT_EQUAL_FATAL(view_read(&kfs, &d->host, &d->err), 0);
+	d->host.hugetlbfs.hook_mounts = true;
 	view_thp(&kfs, &d->host);
 	kfs_close(&kfs);
 	CU_ASSERT_EQUAL_FATAL(guest_parse(xml, strlen(xml), &d->guest, &d->err), 0);

@@ -57,8 +57,10 @@ case_advise() {
 # The block that is shown is what libvirt would be given: advised again, it stays
 case_advise_twice() {
 	local name block
-	host one-node
 	for name in plain vfio memfd cells file-by-access hugepages-2m; do
+		# Its cells are on several nodes
+		host one-node
+		[ $name != cells ] || host two-nodes-6.12
 		"$program" --root host advise --xml "$tests/guests/$name.xml" --json >advice
 		block=$(jq -r .recommendation.xml advice)
 		is "$name is changed by it" "$(jq .recommendation.changes advice)" \

@@ -6,7 +6,12 @@
 
 # libvirt's daemon was started 50 s after the boot
 libvirtd() {
+	local dir
 	mkdir -p host/run/libvirt/qemu
+	# It makes a directory in each hugetlbfs that it finds
+	for dir in $(awk '$3 == "hugetlbfs" { print $2 }' host/proc/mounts); do
+		mkdir -p "host$dir/libvirt/qemu"
+	done
 	qemu driver
 	echo "${holders[-1]} (virtqemud) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5000 0 0" \
 		>"host/proc/${holders[-1]}/stat"
@@ -22,16 +27,12 @@ daemon_conf() {
 	printf '%s 5000\n%s\n' "${holders[-1]}" "$1" >host/run/libvirt-membacking/daemon-conf
 }
 
-# hugetlbfs_at PATH OPTIONS: mounted in the captured host
-hugetlbfs_at() {
-	echo "41 27 0:98 / $1 rw,relatime - hugetlbfs hugetlbfs rw,$2" >>host/proc/self/mountinfo
-}
-
 case_check_hugetlbfs() {
 	no_qemu
 	checked_host one-node
 	guest_xml web 64
 	define web <web.xml
+	no_hugetlbfs
 	golden check-hugetlbfs-libvirt-stopped --root host check
 	libvirtd
 	golden check-hugetlbfs-none --root host check

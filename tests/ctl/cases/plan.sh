@@ -117,21 +117,22 @@ definitions=(snp s390-pv vhostuser vdpa past-libvirt nvdimm proportion)
 case_definitions() {
 	local name
 	checked_host one-node
-	echo "60 27 0:60 / /dev/hugepages rw - hugetlbfs hugetlbfs rw,pagesize=2M" \
-		>>host/proc/self/mountinfo
-	mkdir -p host/sys/module/kvm/parameters
-	echo 0 >host/sys/module/kvm/parameters/hpage
 	for name in "${definitions[@]}"; do
 		cp "$tests/guests/$name.xml" .
 		define "$name" <"$name.xml"
 		golden "plan-$name" --root host plan --xml "$name.xml"
 	done
+	mkdir -p host/sys/module/kvm/parameters
+	echo 0 >host/sys/module/kvm/parameters/hpage
+	golden plan-hpage-off --root host plan --xml vhostuser.xml
 	golden check-definitions --root host check
 	rm -r host/sys/module
 	for name in snp vhostuser past-libvirt; do
 		golden "advise-$name" --root host advise --xml "$name.xml"
 	done
 	cp "$tests/guests/draft.xml" .
+	golden plan-anonymous --root host plan --xml draft.xml
+	sed -i 's,<source type=.anonymous./>,,' draft.xml
 	golden plan-draft --root host plan --xml draft.xml
 	golden reserve-draft --root host reserve --xml draft.xml
 	is "the same UUID is made up each time" \
