@@ -45,9 +45,7 @@ int main(int argc, char **argv)
 	report(strcmp(argv[2], "start") ? daemon_conf_keep(&kfs, &err) :
 					  daemon_conf_note(&kfs, &err),
 	       &err);
-	report(daemon_mount_hugetlbfs(&kfs, &err), &err);
-	report(daemon_mount_stores(&kfs, &err), &err);
-	report(daemon_reconcile(&kfs, &err), &err);
+	daemon_prepare_host(&kfs);
 	report(called_note(&kfs, &err), &err);
 	kfs_close(&kfs);
 	return 0;

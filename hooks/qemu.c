@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "guest/guest.h"
 #include "kernel/kfs.h"
-#include "lifecycle/events.h"
+#include "lifecycle/hook_operations.h"
 #include "process/signals.h"
 
 /* What libvirt does to the guest when we exit non-zero */

@@ -245,23 +245,22 @@ static int read_qemus(const struct kfs *kfs, const struct ledgers *ledgers, stru
 
 /* ---- KSM ---- */
 
-static void read_ksm(const struct look *look, struct check_ksm *ksm)
+static void read_ksm(const struct session *session, struct check_ksm *ksm)
 {
-	const struct round *round = &look->round;
 	struct shared_setting setting;
 	struct ksm found;
 
-	if (ksm_read(round->kfs, &found, NULL) == 0)
+	if (ksm_read(session->kfs, &found, NULL) == 0)
 		ksm->run = found.run;
-	ksm->ours = shared_load(&look->state, round->boot_id, "ksm-run", &setting, NULL) == 0;
-	ksm->left = shared_waits(&look->state, round->boot_id, &round->ledgers, STEP_KSM);
-	ksm_tuners_find(round->kfs, ksm->tuners);
+	ksm->ours = shared_load(&session->state, session->boot_id, "ksm-run", &setting, NULL) == 0;
+	ksm->left = shared_waits(&session->state, session->boot_id, &session->ledgers, STEP_KSM);
+	ksm_tuners_find(session->kfs, ksm->tuners);
 }
 
-int check_host_read(const struct check_scope *scope, const struct look *look,
+int check_host_read(const struct check_scope *scope, const struct session *session,
 		    struct check_host *host, struct err *err)
 {
-	const struct kfs *kfs = look->round.kfs;
+	const struct kfs *kfs = session->kfs;
 	size_t i;
 	int rc;
 
@@ -269,12 +268,12 @@ int check_host_read(const struct check_scope *scope, const struct look *look,
 		.n_names = scope->n_names,
 		.names = scope->names,
 		.captured = scope->captured,
-		.config = look->config,
-		.ledgers = &look->round.ledgers,
-		.view = &look->round.host,
+		.config = session->config,
+		.ledgers = &session->ledgers,
+		.view = &session->host,
 	};
 	read_driver(kfs, &host->driver);
-	read_ksm(look, &host->ksm);
+	read_ksm(session, &host->ksm);
 	gigantic_read(kfs, &host->gigantic);
 	read_hooks(kfs, &host->hooks);
 	security_read(kfs, host->hooks.links[HOOK_QEMU].program, store_in_use(host->view),

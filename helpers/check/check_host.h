@@ -6,7 +6,7 @@
 #define MEMBACKING_CHECK_CHECK_HOST_H
 
 #include "check/check.h"
-#include "lifecycle/look.h"
+#include "lifecycle/session.h"
 
 /**
  * struct check_scope - What a check is asked about
@@ -19,8 +19,8 @@ struct check_scope {
 	char **names;
 };
 
-/* @look: begun, and looked */
-int check_host_read(const struct check_scope *scope, const struct look *look,
+/* @session: opened for reading, and read */
+int check_host_read(const struct check_scope *scope, const struct session *session,
 		    struct check_host *host, struct err *err);
 void check_host_free(struct check_host *host);
 

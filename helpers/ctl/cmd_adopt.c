@@ -10,7 +10,6 @@
 #include <libvirt/virterror.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -18,9 +17,10 @@
 #include "check/libvirt_host.h"
 #include "config/config.h"
 #include "ctl/ctl.h"
-#include "ctl/settle.h"
-#include "lifecycle/events.h"
+#include "lifecycle/adoption.h"
 #include "lifecycle/liveness.h"
+#include "lifecycle/reconcile.h"
+#include "lifecycle/session.h"
 
 struct running {
 	size_t n;
@@ -74,20 +74,15 @@ static int read_running(struct running *running, struct err *err)
 }
 
 /* One that can't be read must not keep the others from theirs */
-static int adopt_all(struct settling *settling, const struct running *running)
+static int adopt_all(struct session *session, const struct running *running)
 {
 	int result = CTL_FINE;
 	size_t i;
 
 	for (i = 0; i < running->n; i++) {
-		struct event event = {
-			.kfs = settling->round.kfs,
-			.xml = running->xml[i],
-			.xml_len = strlen(running->xml[i]),
-		};
 		struct err err;
 
-		if (event_adopt(&event, &settling->round, &err) < 0) {
+		if (adoption_of_running(session, running->xml[i], &err) < 0) {
 			log_warning("%s", err.text);
 			result = CTL_FINDINGS;
 		}
@@ -97,16 +92,17 @@ static int adopt_all(struct settling *settling, const struct running *running)
 
 static int adopt_locked(struct ctl *ctl, const struct running *running, struct err *err)
 {
-	struct settling settling;
-	int rc = settle_begin(ctl, true, &settling, err);
+	struct session session;
+	int rc = session_open(&session, &ctl->kfs, SESSION_CREATE, err);
 
 	if (rc == 0)
-		rc = round_begin(&settling.round,
-				 clock_ms() + config_hook(settling.config)->lock_deadline_ms, NULL,
-				 err);
+		rc = session_configure(&session, err);
 	if (rc == 0)
-		rc = adopt_all(&settling, running);
-	settle_end(&settling);
+		rc = reconcile_begin(&session, clock_ms() + session.lock_deadline_ms, NULL, NULL,
+				     err);
+	if (rc == 0)
+		rc = adopt_all(&session, running);
+	session_close(&session);
 	return rc;
 }
 

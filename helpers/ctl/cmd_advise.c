@@ -17,7 +17,7 @@
 #include "guest/guest_files.h"
 #include "guest/guest_xml.h"
 #include "lifecycle/liveness.h"
-#include "lifecycle/round.h"
+#include "lifecycle/session.h"
 #include "lifecycle/state.h"
 #include "lifecycle/view.h"
 #include "memory/base_page.h"
@@ -38,10 +38,8 @@ struct inquiry {
 	char *before;
 	struct domain_edit *edit;
 	struct guest *guest;
-	struct config *config;
 	struct guest_policy policy;
-	struct state state;
-	struct round round;
+	struct session session;
 	struct fragmentation fragmentation;
 	struct guest_variant variants[ADVISE_SHAPES];
 	struct advise_input in;
@@ -55,9 +53,7 @@ static void inquiry_free(struct inquiry *q)
 	for (i = 0; i < ADVISE_SHAPES; i++)
 		guest_variant_free(&q->variants[i]);
 	fragmentation_free(&q->fragmentation);
-	round_free(&q->round);
-	state_close(&q->state);
-	config_free(q->config);
+	session_close(&q->session);
 	guest_free(q->guest);
 	domain_edit_end(q->edit);
 	free(q->before);
@@ -98,7 +94,7 @@ static int read_guest(const struct ctl *ctl, struct inquiry *q, struct err *err)
 static int make_variant(const struct ctl *ctl, struct inquiry *q, enum advise_shape shape,
 			struct err *err)
 {
-	const struct guest_backing want = advise_want(shape, q->guest, &q->round.host);
+	const struct guest_backing want = advise_want(shape, q->guest, &q->session.host);
 	int rc;
 
 	if (want.kind == GUEST_BACKING_HUGEPAGES && !want.page_kib)
@@ -122,36 +118,26 @@ static int make_variants(const struct ctl *ctl, struct inquiry *q, struct err *e
 
 static int read_config(const struct ctl *ctl, struct inquiry *q, struct err *err)
 {
-	int rc = config_load(ctl->kfs.rootfd, &q->config, err);
+	struct session *session = &q->session;
+	int rc = session_open_with_stores(session, &ctl->kfs, SESSION_READ, err);
 
+	session->guest = q->guest;
 	if (rc == 0)
-		rc = config_for_guest(q->config, q->guest, &q->policy, err);
+		rc = config_for_guest(session->config, q->guest, &q->policy, err);
 	if (rc == 0)
-		rc = config_check_section(q->config, q->guest, "hugepages", err);
-	return rc < 0 ? rc : config_check_section(q->config, q->guest, "store", err);
+		rc = config_check_section(session->config, q->guest, "hugepages", err);
+	return rc < 0 ? rc : config_check_section(session->config, q->guest, "store", err);
 }
 
-/* @config: to look at stores, too */
-static int look_at(const struct ctl *ctl, struct inquiry *q, const struct config *config,
-		   struct err *err)
+static int read_host(struct inquiry *q, struct err *err)
 {
-	round_free(&q->round);
-	round_init(&q->round, &ctl->kfs, &q->state, 0);
-	q->round.config = config;
-	q->round.guest = q->guest;
-	return round_look(&q->round, err);
-}
+	int rc = session_read(&q->session, err);
 
-static int look(const struct ctl *ctl, struct inquiry *q, struct err *err)
-{
-	int rc = state_open(ctl->kfs.rootfd, false, &q->state, err);
-
-	/* Before the first guest there is no state directory */
-	if (rc < 0 && rc != -ENOENT)
+	if (rc != -EACCES)
 		return rc;
-	rc = look_at(ctl, q, q->config, err);
 	/* Stores may be closed to us: all else can be compared still */
-	return rc == -EACCES ? look_at(ctl, q, NULL, err) : rc;
+	q->session.stores = false;
+	return session_read(&q->session, err);
 }
 
 static int read_kernel(const struct ctl *ctl, struct inquiry *q, struct err *err)
@@ -161,7 +147,7 @@ static int read_kernel(const struct ctl *ctl, struct inquiry *q, struct err *err
 	if (rc < 0)
 		return rc;
 	/* Without it the advice is made of bounds, as for others than root */
-	exact_read(&ctl->kfs, &q->round.host, &q->fragmentation, EXACT_PATIENCE_MS);
+	exact_read(&ctl->kfs, &q->session.host, &q->fragmentation, EXACT_PATIENCE_MS);
 	rc = ksm_read(&ctl->kfs, &q->in.ksm, err);
 	q->in.has_ksm = rc == 0;
 	if (rc < 0 && rc != -ENOENT)
@@ -177,7 +163,7 @@ static int read_kernel(const struct ctl *ctl, struct inquiry *q, struct err *err
  * next start is prepared */
 static int end_guest(const struct ctl *ctl, struct inquiry *q, struct err *err)
 {
-	struct ledger *own = ledgers_find_uuid(&q->round.ledgers, q->guest->uuid);
+	struct ledger *own = ledgers_find_uuid(&q->session.ledgers, q->guest->uuid);
 	struct smaps smaps;
 	pid_t pid = 0;
 	int rc = 0;
@@ -187,15 +173,15 @@ static int end_guest(const struct ctl *ctl, struct inquiry *q, struct err *err)
 	q->in.ends = pid && smaps_read(&ctl->kfs, pid, &smaps, NULL) == 0;
 	if (own && own->alive && (own->phase == LEDGER_PREPARED || q->in.ends)) {
 		own->alive = false;
-		rc = round_refresh(&q->round, err);
+		rc = session_account(&q->session, NULL, err);
 	}
 	/* If it fails the guest has just ended */
 	if (rc == 0 && q->in.ends)
-		view_end(&ctl->kfs, pid, &q->round.host, &q->fragmentation);
+		view_end(&ctl->kfs, pid, &q->session.host, &q->fragmentation);
 	if (rc == 0)
-		view_settle(&ctl->kfs, &q->round.ledgers, &q->round.host, &q->fragmentation);
+		view_settle(&ctl->kfs, &q->session.ledgers, &q->session.host, &q->fragmentation);
 	if (rc == 0)
-		supply_survey(&q->round.host, &q->fragmentation);
+		supply_survey(&q->session.host, &q->fragmentation);
 	return rc;
 }
 
@@ -206,7 +192,7 @@ static int inquire(const struct ctl *ctl, struct inquiry *q, struct err *err)
 	if (rc == 0)
 		rc = read_config(ctl, q, err);
 	if (rc == 0)
-		rc = look(ctl, q, err);
+		rc = read_host(q, err);
 	if (rc == 0)
 		rc = read_kernel(ctl, q, err);
 	if (rc == 0)
@@ -217,7 +203,7 @@ static int inquire(const struct ctl *ctl, struct inquiry *q, struct err *err)
 		return rc;
 	q->in.guest = q->guest;
 	q->in.variants = q->variants;
-	q->in.host = &q->round.host;
+	q->in.host = &q->session.host;
 	q->in.fragmentation = &q->fragmentation;
 	q->in.policy = &q->policy;
 	return advise_make(&q->in, &q->advice, err);
@@ -308,7 +294,7 @@ static int check_call(const struct ctl *ctl, struct err *err)
 
 static int run(struct ctl *ctl, struct err *err)
 {
-	struct inquiry q = { .state = STATE_CLOSED };
+	struct inquiry q = { 0 };
 	int rc = check_call(ctl, err);
 
 	if (rc)

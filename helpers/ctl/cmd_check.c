@@ -58,26 +58,25 @@ static int run(struct ctl *ctl, struct err *err)
 {
 	struct check_host host;
 	const struct check_scope scope = { ctl->root, ctl->n_args, ctl->args };
-	struct look look;
+	struct session session;
 	struct err why;
 	int rc = ctl_need_root(ctl, "see all that is checked", err);
 
 	if (rc < 0)
 		return rc;
-	rc = look_begin(&ctl->kfs, &look, err);
-	if (rc < 0)
-		return rc;
-	rc = look_around(&look, &why, err);
+	rc = session_open_with_stores(&session, &ctl->kfs, SESSION_READ, err);
 	if (rc == 0)
-		rc = check_host_read(&scope, &look, &host, err);
+		rc = session_read_most(&session, &why, err);
+	if (rc == 0)
+		rc = check_host_read(&scope, &session, &host, err);
 	if (rc == 0) {
 		host.stores_why = why.text;
 		if (host.has_fragmentation)
-			supply_survey(&look.round.host, &host.fragmentation);
+			supply_survey(&session.host, &host.fragmentation);
 		rc = judge(ctl, &host, err);
 		check_host_free(&host);
 	}
-	look_end(&look);
+	session_close(&session);
 	return rc;
 }
 

@@ -19,7 +19,7 @@
 #include "config/qemu_conf.h"
 #include "ctl/ctl.h"
 #include "lifecycle/daemon_conf.h"
-#include "lifecycle/look.h"
+#include "lifecycle/session.h"
 #include "profiles/change.h"
 #include "profiles/difference.h"
 #include "profiles/profile.h"
@@ -101,16 +101,15 @@ static int list(struct ctl *ctl, struct err *err)
 static int fill(const struct ctl *ctl, const struct profile *profile, struct parts *parts,
 		struct err *err)
 {
-	struct look look;
-	int rc = look_begin(&ctl->kfs, &look, err);
+	struct session session;
+	int rc = session_open_with_stores(&session, &ctl->kfs, SESSION_READ, err);
 
 	parts->n = 0;
-	if (rc < 0)
-		return rc;
-	rc = round_look(&look.round, err);
 	if (rc == 0)
-		rc = profile->fill(&ctl->kfs, &look.round.host, parts, err);
-	look_end(&look);
+		rc = session_read(&session, err);
+	if (rc == 0)
+		rc = profile->fill(&ctl->kfs, &session.host, parts, err);
+	session_close(&session);
 	return rc;
 }
 

@@ -10,8 +10,8 @@
 #include "base/json_fields.h"
 #include "base/text.h"
 #include "ctl/ctl.h"
-#include "ctl/settle.h"
 #include "lifecycle/kept.h"
+#include "lifecycle/session.h"
 #include "terminal/wrap.h"
 
 static const struct json_field pool_fields[] = {
@@ -80,7 +80,7 @@ static int report(const struct ctl *ctl, const struct kept *kept, uint64_t pages
 
 static int run(struct ctl *ctl, struct err *err)
 {
-	struct settling settling;
+	struct session session;
 	struct kept kept = { 0 };
 	uint64_t page_kib, pages;
 	int rc = read_arguments(ctl, &page_kib, &pages, err);
@@ -89,13 +89,15 @@ static int run(struct ctl *ctl, struct err *err)
 		rc = ctl_need_root(ctl, "free, which changes the host", err);
 	if (rc)
 		return rc;
-	rc = settle_begin(ctl, true, &settling, err);
+	rc = session_open(&session, &ctl->kfs, SESSION_CREATE, err);
 	if (rc == 0)
-		rc = kept_free(&settling.round, page_kib, pages, &kept, err);
+		rc = session_configure(&session, err);
+	if (rc == 0)
+		rc = kept_free(&session, page_kib, pages, &kept, err);
 	if (rc == 0)
 		rc = report(ctl, &kept, pages, err);
 	kept_end(&kept);
-	settle_end(&settling);
+	session_close(&session);
 	return rc;
 }
 

@@ -9,9 +9,14 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "ctl/ctl.h"
-#include "ctl/settle.h"
+#include "ctl/given_back.h"
+#include "lifecycle/reconcile.h"
+#include "lifecycle/session.h"
 #include "terminal/progress.h"
 #include "terminal/wrap.h"
+
+/* In rounds, between which starts of guests have their turn.  The timer comes again anyway */
+#define LIMIT_MS 120000
 
 /* A name that libvirt cut within a character is no text */
 static json_t *or_mark(const char *text)
@@ -21,28 +26,30 @@ static json_t *or_mark(const char *text)
 	return string ? string : json_string("?");
 }
 
-static json_t *swept_to_json(const struct swept *swept)
+static json_t *directory_to_json(const struct reconciled_directory *swept)
 {
 	return json_pack("{s:s, s:o, s:I, s:b, s:o}", "store", swept->store, "directory",
 			 or_mark(swept->directory), "kib", json_number(swept->kib), "removed",
 			 swept->removed, "why", *swept->why ? or_mark(swept->why) : json_null());
 }
 
-static json_t *to_json(const struct round *round)
+static json_t *to_json(const struct reconcile_report *report)
 {
-	const char *shared = round->shared_left.text;
+	const char *shared = report->shared_left.text;
 	json_t *settled = json_array(), *swept = json_array();
 	size_t i;
 
-	for (i = 0; i < round->n_settled; i++)
-		json_add(&settled, settle_to_json(&round->settled[i]));
-	for (i = 0; i < round->n_swept; i++)
-		json_add(&swept, swept_to_json(&round->swept[i]));
-	return json_pack("{s:o, s:o, s:s?}", "settled", settled, "swept", swept, "shared",
-			 *shared ? shared : NULL);
+	for (i = 0; i < report->n_guests; i++)
+		json_add(&settled, given_back_to_json(&report->guests[i]));
+	for (i = 0; i < report->n_directories; i++)
+		json_add(&swept, directory_to_json(&report->directories[i]));
+	return json_pack("{s:o, s:o, s:s?, s:{s:I, s:I}}", "settled", settled, "swept", swept,
+			 "shared", *shared ? shared : NULL, "left", "guests",
+			 json_number(report->left.guests), "directories",
+			 json_number(report->left.directories));
 }
 
-static void print_swept(const struct swept *swept)
+static void print_directory(const struct reconciled_directory *swept)
 {
 	char kib[TEXT_KIB_SIZE];
 
@@ -54,55 +61,71 @@ static void print_swept(const struct swept *swept)
 			    swept->store, swept->why);
 }
 
-static void print(const struct round *round)
+static void print_left(const struct reconcile_left *left)
+{
+	if (left->guests)
+		wrap_printf("time is up: %zu guest%s that %s gone %s left to the next reconcile",
+			    left->guests, left->guests == 1 ? "" : "s",
+			    left->guests == 1 ? "is" : "are", left->guests == 1 ? "is" : "are");
+	if (left->directories)
+		wrap_printf("time is up: %zu director%s of no living guest left to the next "
+			    "reconcile",
+			    left->directories, left->directories == 1 ? "y is" : "ies are");
+}
+
+static void print(const struct reconcile_report *report)
 {
 	size_t i;
 
-	for (i = 0; i < round->n_settled; i++)
-		settle_print(&round->settled[i]);
-	for (i = 0; i < round->n_swept; i++)
-		print_swept(&round->swept[i]);
-	if (*round->shared_left.text)
-		wrap_print(0, round->shared_left.text);
-	if (!round->n_settled && !round->n_swept && !*round->shared_left.text)
+	for (i = 0; i < report->n_guests; i++)
+		given_back_print(&report->guests[i]);
+	for (i = 0; i < report->n_directories; i++)
+		print_directory(&report->directories[i]);
+	if (*report->shared_left.text)
+		wrap_print(0, report->shared_left.text);
+	print_left(&report->left);
+	if (!report->n_guests && !report->n_directories && !*report->shared_left.text &&
+	    !report->left.directories)
 		printf("nothing to settle: no guest that is gone holds anything\n");
 }
 
-static int report(const struct ctl *ctl, const struct round *round, struct err *err)
+static int tell(const struct ctl *ctl, const struct reconcile_report *report, struct err *err)
 {
-	int rc = *round->shared_left.text ? CTL_FINDINGS : CTL_FINE;
+	const struct reconcile_left *left = &report->left;
+	int rc = *report->shared_left.text || left->guests || left->directories ? CTL_FINDINGS :
+										  CTL_FINE;
 	size_t i;
 
-	for (i = 0; i < round->n_settled; i++)
-		if (!round->settled[i].complete)
+	for (i = 0; i < report->n_guests; i++)
+		if (!report->guests[i].complete)
 			rc = CTL_FINDINGS;
-	for (i = 0; i < round->n_swept; i++)
-		if (!round->swept[i].removed)
+	for (i = 0; i < report->n_directories; i++)
+		if (!report->directories[i].removed)
 			rc = CTL_FINDINGS;
 	if (ctl->json)
-		return ctl_print_json(to_json(round), err) < 0 ? -ENOMEM : rc;
-	print(round);
+		return ctl_print_json(to_json(report), err) < 0 ? -ENOMEM : rc;
+	print(report);
 	return rc;
 }
 
 static int run(struct ctl *ctl, struct err *err)
 {
+	const struct reconcile_options options = { .sweep = true, .limit_ms = LIMIT_MS };
 	struct progress_wait wait;
-	struct settling settling;
+	struct session session;
 	int rc = ctl_need_root(ctl, "reconcile, which changes the host", err);
 
 	if (rc < 0)
 		return rc;
-	progress_wait(&wait, SETTLE_WAIT);
+	progress_wait(&wait, GIVEN_BACK_WAIT);
 	/* Stores have leftovers that no state directory knows of */
-	rc = settle_begin(ctl, true, &settling, err);
-	settling.round.config = settling.config;
+	rc = session_open_with_stores(&session, &ctl->kfs, SESSION_CREATE, err);
 	if (rc == 0)
-		rc = round_settle_all(&settling.round, err);
+		rc = reconcile(&session, &options, err);
 	progress_waited(&wait);
 	if (rc == 0)
-		rc = report(ctl, &settling.round, err);
-	settle_end(&settling);
+		rc = tell(ctl, &session.report, err);
+	session_close(&session);
 	return rc;
 }
 
@@ -114,7 +137,8 @@ const struct command cmd_reconcile = {
 		"something was in use when they ended. Guests that are alive keep what they have.\n"
 		"Memory directories in stores that belong to no living guest are removed, and\n"
 		"mounts that no guest uses any more are unmounted, if they were made for one.\n"
-		"Waits two seconds for pages in use; exit status 1 if something is left then.",
+		"Waits two seconds for pages in use, and takes two minutes at most, during which\n"
+		"guests can start; exit status 1 if something is left then.",
 	.options = CTL_JSON | CTL_ROOT,
 	.run = run,
 };

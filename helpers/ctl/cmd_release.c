@@ -6,42 +6,46 @@
 
 #include "base/err.h"
 #include "ctl/ctl.h"
-#include "ctl/settle.h"
+#include "ctl/given_back.h"
+#include "lifecycle/reconcile_report.h"
 #include "lifecycle/release.h"
+#include "lifecycle/session.h"
 #include "terminal/progress.h"
 
-static int report(const struct ctl *ctl, const struct settled *settled, struct err *err)
+static int report(const struct ctl *ctl, const struct reconciled_guest *guest, struct err *err)
 {
-	int rc = settled->complete ? CTL_FINE : CTL_FINDINGS;
+	int rc = guest->complete ? CTL_FINE : CTL_FINDINGS;
 
 	if (ctl->json &&
-	    ctl_print_json(json_pack("{s:o}", "released", settle_to_json(settled)), err) < 0)
+	    ctl_print_json(json_pack("{s:o}", "released", given_back_to_json(guest)), err) < 0)
 		return -ENOMEM;
 	if (!ctl->json)
-		settle_print(settled);
+		given_back_print(guest);
 	return rc;
 }
 
 static int run(struct ctl *ctl, struct err *err)
 {
-	struct settled settled = { 0 };
+	struct reconciled_guest guest = { 0 };
 	struct progress_wait wait;
-	struct settling settling;
+	struct session session;
 	int rc = ctl_need_root(ctl, "release a guest, which changes the host", err);
 
 	if (rc < 0)
 		return rc;
-	progress_wait(&wait, SETTLE_WAIT);
-	rc = settle_begin(ctl, false, &settling, err);
+	progress_wait(&wait, GIVEN_BACK_WAIT);
+	rc = session_open(&session, &ctl->kfs, SESSION_CHANGE, err);
 	if (rc == 0)
-		rc = release_guest(&settling.round, ctl->args[0], ctl->force, &settled, err);
+		rc = session_configure(&session, err);
+	if (rc == 0)
+		rc = release_guest(&session, ctl->args[0], ctl->force, &guest, err);
 	else if (rc == -ENOENT)
 		err_set(err, ENOENT, "guest '%.256s' holds nothing, as no guest does",
 			ctl->args[0]);
 	progress_waited(&wait);
 	if (rc == 0)
-		rc = report(ctl, &settled, err);
-	settle_end(&settling);
+		rc = report(ctl, &guest, err);
+	session_close(&session);
 	return rc;
 }
 

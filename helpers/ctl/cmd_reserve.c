@@ -15,10 +15,10 @@
 #include "check/hook_links.h"
 #include "ctl/ctl.h"
 #include "ctl/guest_arg.h"
-#include "ctl/settle.h"
 #include "guest/guest.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/reserve.h"
+#include "lifecycle/session.h"
 #include "report/step_text.h"
 #include "steps/steps.h"
 #include "terminal/progress.h"
@@ -67,9 +67,9 @@ struct shown {
 	struct progress progress;
 };
 
-static void show_progress(struct round *round, const struct ledger *ledger)
+static void show_progress(struct session *session, const struct ledger *ledger)
 {
-	struct shown *shown = round->progress_arg;
+	struct shown *shown = session->progress_arg;
 	uint64_t have = 0, pages = 0;
 	size_t i, j;
 
@@ -86,9 +86,9 @@ static void show_progress(struct round *round, const struct ledger *ledger)
 	progress_draw(&shown->progress, have, pages);
 }
 
-static void wait_for_others(const struct settling *settling)
+static void wait_for_others(const struct session *session)
 {
-	struct shown *shown = settling->round.progress_arg;
+	struct shown *shown = session->progress_arg;
 
 	progress_wait(&shown->wait, "waiting for others to finish");
 }
@@ -140,12 +140,12 @@ static int defined_guest(const struct ctl *ctl, struct guest **guest, struct err
 }
 
 /* Its name and UUID, from the ledger that it has.  Return: -ENOENT without one */
-static int find_by_ledger(const struct settling *settling, const char *name, struct guest *extra,
+static int find_by_ledger(const struct session *session, const char *name, struct guest *extra,
 			  struct err *err)
 {
 	struct ledgers ledgers;
 	const struct ledger *ledger;
-	int rc = ledgers_read(&settling->state, false, &ledgers, err);
+	int rc = ledgers_read(&session->state, false, &ledgers, err);
 
 	if (rc < 0)
 		return rc;
@@ -160,21 +160,21 @@ static int find_by_ledger(const struct settling *settling, const char *name, str
 
 /* libvirt knows better than a ledger.  Of a captured host, and while libvirt is not
  * there, the ledger is all there is */
-static int name_guest(const struct ctl *ctl, const struct settling *settling, struct guest *extra,
+static int name_guest(const struct ctl *ctl, const struct session *session, struct guest *extra,
 		      struct err *err)
 {
 	cleanup_guest struct guest *guest = NULL;
 	int rc;
 
 	if (ctl->root && !ctl->xml) {
-		rc = find_by_ledger(settling, ctl->args[0], extra, err);
+		rc = find_by_ledger(session, ctl->args[0], extra, err);
 		return rc == -ENOENT ?
 			       err_set(err, ENOENT, "guest '%.256s' has no ledger on this host",
 				       ctl->args[0]) :
 			       rc;
 	}
 	rc = defined_guest(ctl, &guest, err);
-	if (rc == -EIO && !ctl->xml && find_by_ledger(settling, ctl->args[0], extra, NULL) == 0)
+	if (rc == -EIO && !ctl->xml && find_by_ledger(session, ctl->args[0], extra, NULL) == 0)
 		return 0;
 	if (rc < 0)
 		return rc;
@@ -183,19 +183,19 @@ static int name_guest(const struct ctl *ctl, const struct settling *settling, st
 	return 0;
 }
 
-static int plug(const struct ctl *ctl, struct settling *settling, struct guest_memory *memory,
+static int plug(const struct ctl *ctl, struct session *session, struct guest_memory *memory,
 		struct ledger **ledger, struct plan *plan, struct err *err)
 {
 	struct guest extra = { .id = -1, .n_memory = 1, .memory = memory };
-	int rc = name_guest(ctl, settling, &extra, err);
+	int rc = name_guest(ctl, session, &extra, err);
 
 	if (rc < 0)
 		return rc;
-	wait_for_others(settling);
-	return reserve_for_plug(&settling->round, &extra, ledger, plan, err);
+	wait_for_others(session);
+	return reserve_for_plug(session, &extra, ledger, plan, err);
 }
 
-static int for_start(const struct ctl *ctl, struct settling *settling, struct ledger **ledger,
+static int for_start(const struct ctl *ctl, struct session *session, struct ledger **ledger,
 		     struct plan *plan, struct err *err)
 {
 	cleanup_guest struct guest *guest = NULL;
@@ -203,26 +203,28 @@ static int for_start(const struct ctl *ctl, struct settling *settling, struct le
 
 	if (rc < 0)
 		return rc;
-	wait_for_others(settling);
-	return reserve_for_start(&settling->round, guest, ledger, plan, err);
+	wait_for_others(session);
+	return reserve_for_start(session, guest, ledger, plan, err);
 }
 
 /* ---- the command ---- */
 
 static int reserve(const struct ctl *ctl, struct guest_memory *memory, struct err *err)
 {
-	struct settling settling;
+	struct session session;
 	struct shown shown = { 0 };
 	struct ledger *ledger = NULL;
 	struct plan plan = { 0 };
-	int rc = settle_begin(ctl, true, &settling, err);
+	int rc = session_open(&session, &ctl->kfs, SESSION_CREATE, err);
 
-	progress_begin(&shown.progress, "reserving");
-	settling.round.progress = show_progress;
-	settling.round.progress_arg = &shown;
 	if (rc == 0)
-		rc = ctl->size ? plug(ctl, &settling, memory, &ledger, &plan, err) :
-				 for_start(ctl, &settling, &ledger, &plan, err);
+		rc = session_configure(&session, err);
+	progress_begin(&shown.progress, "reserving");
+	session.progress = show_progress;
+	session.progress_arg = &shown;
+	if (rc == 0)
+		rc = ctl->size ? plug(ctl, &session, memory, &ledger, &plan, err) :
+				 for_start(ctl, &session, &ledger, &plan, err);
 	progress_waited(&shown.wait);
 	progress_end(&shown.progress);
 	if (rc == 0 && hook_would_run(&ctl->kfs, ctl->root) == 0)
@@ -233,7 +235,7 @@ static int reserve(const struct ctl *ctl, struct guest_memory *memory, struct er
 				 print(ledger, &plan, err);
 	ledger_free(ledger);
 	plan_free(&plan);
-	settle_end(&settling);
+	session_close(&session);
 	return rc;
 }
 

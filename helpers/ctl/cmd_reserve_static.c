@@ -17,8 +17,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "ctl/ctl.h"
-#include "lifecycle/round.h"
-#include "lifecycle/state.h"
+#include "lifecycle/session.h"
 #include "memory/hugepages.h"
 #include "memory/numa.h"
 
@@ -99,24 +98,19 @@ static int reserve_all(const struct kfs *kfs, const struct numa *numa, char *tex
 	return result;
 }
 
-/* Not from the configuration: whatever is wrong with that, these pools are made */
-#define LOCK_DEADLINE_MS 120000
-
-/* What came of changes that were under way is found out first: pages that come here must not
- * be taken for those of a guest */
+/* No configuration is read: whatever is wrong with that, these pools are made.  What came of
+ * changes that were under way is found out first: pages that come here must not be taken for those
+ * of a guest */
 static int reserve_locked(struct ctl *ctl, char *text, struct err *err)
 {
-	struct state state = STATE_CLOSED;
-	struct round round;
-	int rc = state_open(ctl->kfs.rootfd, true, &state, err);
+	struct session session;
+	int rc = session_open(&session, &ctl->kfs, SESSION_CREATE, err);
 
-	round_init(&round, &ctl->kfs, &state, LOCK_DEADLINE_MS);
 	if (rc == 0)
-		rc = round_confirm(&round, clock_ms() + LOCK_DEADLINE_MS, err);
+		rc = session_confirm(&session, clock_ms() + session.lock_deadline_ms, err);
 	if (rc == 0)
-		rc = reserve_all(&ctl->kfs, &round.host.numa, text);
-	round_free(&round);
-	state_close(&state);
+		rc = reserve_all(&ctl->kfs, &session.host.numa, text);
+	session_close(&session);
 	return rc;
 }
 

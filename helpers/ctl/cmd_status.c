@@ -20,7 +20,7 @@
 /* With --json beside the rest; people who ask that look for nothing else */
 static int report_users(const struct ctl *ctl, const struct status_report *status, struct err *err)
 {
-	const struct host_view *host = &status->look.round.host;
+	const struct host_view *host = &status->session.host;
 	uint64_t *sizes = calloc(host->n_sizes + 1, sizeof(*sizes));
 	struct hugepage_users users = { 0 };
 	json_t *root;

@@ -287,13 +287,13 @@ static void apply(struct pool_view *pool, const struct account *account, bool un
 				  seen);
 }
 
-void accounts_apply(const struct kfs *kfs, struct host_view *host, const struct accounts *accounts)
+void accounts_apply(const struct kfs *kfs, struct host_view *host, const struct accounts *accounts,
+		    struct late_files *late)
 {
-	struct late_files late = { 0 };
 	size_t i, j;
 
-	if (must_look(host))
-		late_pages_find(kfs, &late);
+	if (!late->taken && must_look(host))
+		late_pages_find(kfs, late);
 	for (i = 0; i < host->n_sizes; i++) {
 		uint64_t page_kib = host->sizes[i].page_kib;
 
@@ -301,10 +301,9 @@ void accounts_apply(const struct kfs *kfs, struct host_view *host, const struct 
 			struct pool_view *pool = &host->sizes[i].pools[j];
 
 			apply(pool, accounts_find(accounts, page_kib, pool->pool.node),
-			      host->unread, late_pages_of(&late, page_kib));
+			      host->unread, late_pages_of(late, page_kib));
 		}
 	}
-	late_pages_free(&late);
 }
 
 void accounts_learn(const struct host_view *host, struct accounts *accounts)

@@ -18,6 +18,7 @@
 struct err;
 struct host_view;
 struct kfs;
+struct late_files;
 struct ledgers;
 struct state;
 
@@ -51,8 +52,13 @@ int accounts_write(const struct state *state, const char *boot_id, const struct 
  */
 int accounts_note(const struct ledgers *ledgers, struct host_view *host, struct accounts *accounts);
 
-/* Tell the pools of @host what is remembered: foreign, kept, and what is late */
-void accounts_apply(const struct kfs *kfs, struct host_view *host, const struct accounts *accounts);
+/**
+ * accounts_apply() - Tell the pools of @host what is remembered: foreign, kept, what is late
+ * @late:	What other processes have mapped: looked for where that matters, unless it was
+ *		taken before.  To be freed with late_pages_free()
+ */
+void accounts_apply(const struct kfs *kfs, struct host_view *host, const struct accounts *accounts,
+		    struct late_files *late);
 
 /* What steps have found out, or done, since accounts_apply(): pages that were kept, and
  * those that others added between our write and our read-back */

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What libvirt's daemon finds when it starts: mounts, and nothing of guests that are gone.
+ */
 #include "lifecycle/daemon.h"
 
 #include <errno.h>
@@ -12,8 +15,8 @@
 #include "config/config.h"
 #include "config/qemu_conf.h"
 #include "kernel/kfs.h"
-#include "lifecycle/round.h"
-#include "lifecycle/state.h"
+#include "lifecycle/reconcile.h"
+#include "lifecycle/session.h"
 #include "lifecycle/sweep.h"
 #include "memory/hugepages.h"
 #include "memory/hugetlbfs.h"
@@ -36,8 +39,9 @@ static int mount_missing(const struct kfs *kfs, uint64_t page_kib, uint64_t defa
 	return rc;
 }
 
-static int mount_all(const struct kfs *kfs, uint64_t deadline, struct err *err)
+static int mount_all(const struct session *session, uint64_t deadline, struct err *err)
 {
+	const struct kfs *kfs = session->kfs;
 	uint64_t default_kib = hugepages_default_kib(kfs);
 	cleanup_free uint64_t *sizes = NULL;
 	int n = hugepages_sizes(kfs, &sizes, err), i, result = n < 0 ? n : 0;
@@ -51,17 +55,16 @@ static int mount_all(const struct kfs *kfs, uint64_t deadline, struct err *err)
 	return result;
 }
 
-static bool managed(const struct kfs *kfs)
+/* Also where the configuration can't be read */
+static bool managed(const struct session *session)
 {
-	cleanup_config struct config *config = NULL;
 	struct qemu_conf qemu_conf;
 
-	if (config_load(kfs->rootfd, &config, NULL) < 0)
+	if (!session->config)
 		return true;
-	log_set_level(config_hook(config)->log_level);
-	if (!config_hugepages(config)->manage)
+	if (!config_hugepages(session->config)->manage)
 		return false;
-	qemu_conf_load(kfs->rootfd, &qemu_conf);
+	qemu_conf_load(session->kfs->rootfd, &qemu_conf);
 	if (qemu_conf.hugetlbfs_mount)
 		log_info("hugetlbfs_mount is set in qemu.conf: no other mounts are made");
 	return !qemu_conf.hugetlbfs_mount;
@@ -70,21 +73,21 @@ static bool managed(const struct kfs *kfs)
 /* libvirt's start waits for it: for the lock, and for all stores together */
 #define MOUNT_DEADLINE_MS 20000
 
-typedef int mount_work(const struct kfs *kfs, uint64_t deadline, struct err *err);
+typedef int mount_work(const struct session *session, uint64_t deadline, struct err *err);
 
-/* Not the host lock, which somebody may hold for long: who mounts at the same time must only
- * not mount twice */
-static int alone(const struct kfs *kfs, mount_work *work, struct err *err)
+/* Not the host lock, which a start may hold for long: this only keeps two processes from
+ * mounting the same twice */
+static int alone(const struct session *session, mount_work *work, struct err *err)
 {
 	uint64_t deadline = clock_ms() + MOUNT_DEADLINE_MS;
-	cleanup_lock int lock = lock_take(kfs->rootfd, LOCK_MOUNTS, deadline, err);
+	cleanup_lock int lock = lock_take(session->kfs->rootfd, LOCK_MOUNTS, deadline, err);
 
-	return lock < 0 ? lock : work(kfs, deadline, err);
+	return lock < 0 ? lock : work(session, deadline, err);
 }
 
-int daemon_mount_hugetlbfs(const struct kfs *kfs, struct err *err)
+static int mount_hugetlbfs(const struct session *session, struct err *err)
 {
-	return managed(kfs) ? alone(kfs, mount_all, err) : 0;
+	return managed(session) ? alone(session, mount_all, err) : 0;
 }
 
 /* ---- stores ---- */
@@ -128,20 +131,18 @@ static int mount_one(const struct kfs *kfs, const struct config_store *config,
 	return rc < 0 ? err_prefix(err, rc, "store '%s'", config->name) : 0;
 }
 
-static int mount_stores(const struct kfs *kfs, uint64_t deadline, struct err *err)
+static int mount_all_stores(const struct session *session, uint64_t deadline, struct err *err)
 {
-	cleanup_config struct config *config = NULL;
+	const struct kfs *kfs = session->kfs;
 	const struct config_store *stores;
+	size_t n = config_stores(session->config, &stores), i;
 	struct qemu_conf qemu_conf;
-	size_t n, i;
-	int rc = config_load(kfs->rootfd, &config, err), result = 0;
+	int result = 0;
 
-	if (rc < 0)
-		return rc;
 	qemu_conf_load(kfs->rootfd, &qemu_conf);
-	n = config_stores(config, &stores);
 	for (i = 0; i < n; i++) {
 		struct err why;
+		int rc;
 
 		if (stores[i].mount != MOUNT_DAEMON)
 			continue;
@@ -155,48 +156,62 @@ static int mount_stores(const struct kfs *kfs, uint64_t deadline, struct err *er
 	return result;
 }
 
-static bool has_daemon_store(const struct kfs *kfs)
+static bool has_daemon_store(const struct config *config)
 {
-	cleanup_config struct config *config = NULL;
 	const struct config_store *stores;
-	size_t n, i;
+	size_t n = config_stores(config, &stores), i;
 
-	if (config_load(kfs->rootfd, &config, NULL) < 0)
-		return false;
-	n = config_stores(config, &stores);
 	for (i = 0; i < n; i++)
 		if (stores[i].mount == MOUNT_DAEMON)
 			return true;
 	return false;
 }
 
-int daemon_mount_stores(const struct kfs *kfs, struct err *err)
+static int mount_stores(const struct session *session, struct err *err)
 {
-	return has_daemon_store(kfs) ? alone(kfs, mount_stores, err) : 0;
+	if (!has_daemon_store(session->config))
+		return 0;
+	return alone(session, mount_all_stores, err);
 }
 
 /* ---- reconcile ---- */
 
-int daemon_reconcile(const struct kfs *kfs, struct err *err)
+int daemon_reconcile(struct session *session, struct err *err)
 {
-	cleanup_config struct config *config = NULL;
-	struct state state = STATE_CLOSED;
-	struct round round;
-	int rc = config_load(kfs->rootfd, &config, err);
+	int rc = reconcile_begin(session, 0, NULL, NULL, err);
 
-	if (rc < 0)
-		return rc;
-	/* Leftovers in a store outlive the state directory: a reboot leaves them and
-	 * empties /run */
-	rc = state_open(kfs->rootfd, true, &state, err);
-	if (rc < 0)
-		return rc;
-	round_init(&round, kfs, &state, 0);
-	round.config = config;
-	rc = round_begin(&round, 0, NULL, err);
 	if (rc == 0)
-		sweep_stores(&round);
-	round_free(&round);
-	state_close(&state);
+		sweep_stores(session);
+	session_unlock(session);
 	return rc == -EAGAIN ? 0 : rc;
+}
+
+/* ---- all of it ---- */
+
+static void tell(int rc, const struct err *err)
+{
+	if (rc < 0)
+		log_error("%s", err->text);
+}
+
+void daemon_prepare_host(const struct kfs *kfs)
+{
+	struct session session;
+	struct err err;
+	/* Leftovers in a store outlive the state directory: a reboot leaves them and empties /run
+	 */
+	int rc = session_open(&session, kfs, SESSION_CREATE, &err);
+	bool opened = rc == 0;
+
+	tell(rc, &err);
+	session.stores = true;
+	tell(session_configure(&session, &err), &err);
+	if (session.config)
+		log_set_level(config_hook(session.config)->log_level);
+	tell(mount_hugetlbfs(&session, &err), &err);
+	if (session.config)
+		tell(mount_stores(&session, &err), &err);
+	if (session.config && opened)
+		tell(daemon_reconcile(&session, &err), &err);
+	session_close(&session);
 }

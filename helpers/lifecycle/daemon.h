@@ -7,29 +7,26 @@
 
 struct err;
 struct kfs;
+struct session;
 
 /**
- * daemon_mount_hugetlbfs() - A mount for each page size that has none
+ * daemon_prepare_host() - Mount what guests will need, and give back what guests left behind
  *
- * Nothing is done where qemu.conf says which mounts to use or [hugepages] has
- * "manage = no".  Changes the mount namespace of the daemon that calls.
+ * A hugetlbfs for each page size that has none, unless qemu.conf says which mounts to use or
+ * [hugepages] has "manage = no"; then the stores with "mount = daemon", all of them within one
+ * deadline.  Both change the mount namespace of the daemon that calls, and stay.  Then
+ * daemon_reconcile().  Failures are logged: what can't be mounted is refused to the guest that
+ * needs it.
  */
-int daemon_mount_hugetlbfs(const struct kfs *kfs, struct err *err);
+void daemon_prepare_host(const struct kfs *kfs);
 
 /**
- * daemon_mount_stores() - The stores with "mount = daemon"
+ * daemon_reconcile() - One round of giving back, and of sweeping the stores
+ * @session:	Opened for change, with the configuration and its stores
  *
- * They stay mounted.  What can't be mounted is logged, and refused to the guest that
- * needs it.  All of them have one deadline together, and the lock for mounting.
+ * Only if the lock is free: each of libvirt's daemons calls at its start, and the operation
+ * that has the lock gives back too.
  */
-int daemon_mount_stores(const struct kfs *kfs, struct err *err);
-
-/**
- * daemon_reconcile() - Settle the ledgers of guests that are gone, and sweep the stores
- *
- * Only if the lock is free: each of libvirt's daemons calls at its start, and
- * whoever has the lock settles too.
- */
-int daemon_reconcile(const struct kfs *kfs, struct err *err);
+int daemon_reconcile(struct session *session, struct err *err);
 
 #endif

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "guest/guest.h"
 #include "kernel/kfs.h"
-#include "lifecycle/round.h"
+#include "lifecycle/session.h"
 #include "lifecycle/view.h"
 #include "policy/plan.h"
 
@@ -92,20 +92,20 @@ void decided_free(struct decided *decided)
 
 /* The hook is linked twice, and this is the second call for one start: libvirt
  * gives each start an id of its own */
-static bool same_start(const struct round *round, const struct ledger *old,
+static bool same_start(const struct session *session, const struct ledger *old,
 		       const struct guest *guest)
 {
-	struct process driver = liveness_driver(round->kfs);
+	struct process driver = liveness_driver(session->kfs);
 
 	return old->phase == LEDGER_PREPARED && guest->id >= 0 && old->id == guest->id &&
 	       old->driver.pid == driver.pid && old->driver.start == driver.start;
 }
 
-int decide_own(const struct round *round, const struct guest *guest, struct ledger **ledger,
+int decide_own(const struct session *session, const struct guest *guest, struct ledger **ledger,
 	       struct err *err)
 {
-	struct ledger *old = ledgers_find_uuid(&round->ledgers, guest->uuid);
-	const struct err *damaged = ledgers_damaged(&round->ledgers, guest->uuid);
+	struct ledger *old = ledgers_find_uuid(&session->ledgers, guest->uuid);
+	const struct err *damaged = ledgers_damaged(&session->ledgers, guest->uuid);
 
 	if (damaged)
 		return err_set(err, EINVAL,
@@ -117,9 +117,9 @@ int decide_own(const struct round *round, const struct guest *guest, struct ledg
 	if (old->foreign_version)
 		return ledger_other_version(old, err);
 	*ledger = old;
-	if (same_start(round, old, guest))
+	if (same_start(session, old, guest))
 		return OWN_SAME_START;
-	if (old->phase != LEDGER_LEAVING && liveness_qemu(round->kfs, old->name, NULL))
+	if (old->phase != LEDGER_LEAVING && liveness_qemu(session->kfs, old->name, NULL))
 		return OWN_RUNNING;
 	return old->phase == LEDGER_RESERVED ? OWN_RESERVED : OWN_LEFTOVER;
 }

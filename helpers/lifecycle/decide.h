@@ -14,7 +14,7 @@ struct err;
 struct guest;
 struct kfs;
 struct ledger;
-struct round;
+struct session;
 
 /**
  * decide_asks() - Can there be anything to do for the guest?
@@ -63,7 +63,7 @@ enum own_ledger {
  * Return: enum own_ledger, or -EEXIST for a ledger of another version, -EINVAL for
  * one that can't be read: what it holds would be lost
  */
-int decide_own(const struct round *round, const struct guest *guest, struct ledger **ledger,
+int decide_own(const struct session *session, const struct guest *guest, struct ledger **ledger,
 	       struct err *err);
 
 #endif

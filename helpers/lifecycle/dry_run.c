@@ -9,9 +9,8 @@
 #include "kernel/kfs.h"
 #include "lifecycle/decide.h"
 #include "lifecycle/liveness.h"
-#include "lifecycle/round.h"
+#include "lifecycle/session.h"
 #include "lifecycle/shared.h"
-#include "lifecycle/state.h"
 #include "lifecycle/view.h"
 #include "lifecycle/view_survey.h"
 #include "lifecycle/view_thp.h"
@@ -28,24 +27,24 @@ static int nothing(struct dry_run *result, const char *why)
 }
 
 /* prepare settles the guest's own ledger even if it looks alive */
-static int without_own(struct round *round, struct ledger *own, struct err *err)
+static int without_own(struct session *session, struct ledger *own, struct err *err)
 {
 	if (!own->alive)
 		return 0;
 	own->alive = false;
-	return round_refresh(round, err);
+	return session_account(session, NULL, err);
 }
 
 /* The plan of a guest with a reservation; what is in it and not needed is the rest of
  * @own's list */
-static int plan_reserved(struct round *round, const struct guest *guest,
+static int plan_reserved(struct session *session, const struct guest *guest,
 			 const struct guest_policy *policy, struct ledger *own,
 			 struct dry_run *result, struct err *err)
 {
 	int rc;
 
-	view_hold(own, &round->host);
-	rc = plan_make(guest, &round->host, policy, &result->plan, err);
+	view_hold(own, &session->host);
+	rc = plan_make(guest, &session->host, policy, &result->plan, err);
 	if (rc < 0)
 		return rc;
 	steps_adopt(&result->plan.list, &own->list);
@@ -58,26 +57,26 @@ static int plan_reserved(struct round *round, const struct guest *guest,
 
 /* As switch_on() of the step finds out: an administrator, or another program, has switched
  * it on, and it stays as it is */
-static void leave_ksm_alone(const struct round *round, struct step_list *list)
+static void leave_ksm_alone(const struct session *session, struct step_list *list)
 {
 	struct shared_setting setting;
 	struct ksm ksm;
 	size_t i;
 
-	if (ksm_read(round->kfs, &ksm, NULL) < 0 || ksm.run != KSM_RUN_MERGE ||
-	    shared_load(round->state, round->boot_id, "ksm-run", &setting, NULL) == 0)
+	if (ksm_read(session->kfs, &ksm, NULL) < 0 || ksm.run != KSM_RUN_MERGE ||
+	    shared_load(&session->state, session->boot_id, "ksm-run", &setting, NULL) == 0)
 		return;
 	for (i = 0; i < list->n; i++)
 		if (list->steps[i].kind == STEP_KSM)
 			list->steps[i].ksm.left_alone = true;
 }
 
-static int decide(struct round *round, const struct guest *guest, const struct guest_policy *policy,
-		  struct dry_run *result, struct err *err)
+static int decide(struct session *session, const struct guest *guest,
+		  const struct guest_policy *policy, struct dry_run *result, struct err *err)
 {
 	struct ledger *own = NULL;
 	bool held;
-	int rc = decide_own(round, guest, &own, err);
+	int rc = decide_own(session, guest, &own, err);
 
 	if (rc < 0)
 		return rc;
@@ -86,51 +85,47 @@ static int decide(struct round *round, const struct guest *guest, const struct g
 	if (rc == OWN_SAME_START)
 		return nothing(result, "this start is prepared already");
 	if (rc == OWN_RESERVED) {
-		view_survey(round->kfs, guest, &round->ledgers, &round->host);
-		rc = plan_reserved(round, guest, policy, own, result, err);
+		view_survey(session->kfs, guest, &session->ledgers, &session->host);
+		rc = plan_reserved(session, guest, policy, own, result, err);
 		if (rc != -ENOSPC)
 			return rc;
-		rc = round_refresh(round, err);
+		rc = session_refresh(session, err);
 		if (rc < 0)
 			return rc;
 	}
 	held = own && own->alive;
-	rc = own ? without_own(round, own, err) : 0;
+	rc = own ? without_own(session, own, err) : 0;
 	if (rc < 0)
 		return rc;
-	view_survey(round->kfs, guest, &round->ledgers, &round->host);
-	rc = plan_make(guest, &round->host, policy, &result->plan, err);
+	view_survey(session->kfs, guest, &session->ledgers, &session->host);
+	rc = plan_make(guest, &session->host, policy, &result->plan, err);
 	if (rc == 0 && held)
 		plan_note(&result->plan, "the guest is prepared already: what it holds is given "
 					 "back before the next start is prepared");
 	return rc;
 }
 
-static int look(const struct kfs *kfs, const struct guest *guest, const struct decided *decided,
-		struct dry_run *result, struct err *err)
+static int plan_on_host(const struct kfs *kfs, const struct guest *guest,
+			const struct decided *decided, struct dry_run *result, struct err *err)
 {
-	struct state state = STATE_CLOSED;
 	char why[PLAN_NOTE_SIZE];
-	struct round round;
-	int rc = state_open(kfs->rootfd, false, &state, err);
+	struct session session;
+	int rc = session_open(&session, kfs, SESSION_READ, err);
 
-	if (rc < 0 && rc != -ENOENT)
+	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", guest->name);
-	round_init(&round, kfs, &state, 0);
-	if (plan_needs_stores(&decided->needs)) {
-		round.config = decided->config;
-		round.guest = guest;
-	}
-	rc = round_look(&round, err);
+	session.stores = plan_needs_stores(&decided->needs);
+	session.config = decided->config;
+	session.guest = guest;
+	rc = session_read(&session, err);
 	if (rc == 0)
-		rc = decide(&round, guest, &decided->policy, result, err);
+		rc = decide(&session, guest, &decided->policy, result, err);
 	if (rc == 0 && step_list_has(&result->plan.list, STEP_STORE) &&
-	    store_doubts_daemon(&round.host, why, sizeof(why)))
+	    store_doubts_daemon(&session.host, why, sizeof(why)))
 		plan_note(&result->plan, "%s", why);
 	if (rc == 0)
-		leave_ksm_alone(&round, &result->plan.list);
-	round_free(&round);
-	state_close(&state);
+		leave_ksm_alone(&session, &result->plan.list);
+	session_close(&session);
 	return rc;
 }
 
@@ -205,7 +200,7 @@ int dry_run(const struct kfs *kfs, const struct guest *guest, struct dry_run *re
 		if (!plan_needs_essential(&decided.needs))
 			rc = refuse(kfs, guest, decided.policy.hugepages.manage, err);
 		if (rc == 0 && plan_needs_any(&decided.needs))
-			rc = look(kfs, guest, &decided, &run, err);
+			rc = plan_on_host(kfs, guest, &decided, &run, err);
 		if (rc == 0)
 			note_obstacles(kfs, guest, &decided.needs, &run.plan);
 		if (rc == 0 && !run.plan.list.n && !*run.nothing)

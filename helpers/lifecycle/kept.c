@@ -7,7 +7,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "lifecycle/round.h"
+#include "lifecycle/reconcile.h"
+#include "lifecycle/session.h"
 #include "steps/pool_change.h"
 
 /* The record of what is kept is written by us, and no ledger has these pages */
@@ -18,18 +19,18 @@ static int save_nothing(struct step_ctx *ctx, struct err *err)
 	return 0;
 }
 
-static int write_down(const struct round *round, const struct accounts *before, struct err *err)
+static int write_down(const struct session *session, const struct accounts *before, struct err *err)
 {
-	return accounts_write(round->state, round->boot_id, before, &round->accounts, err);
+	return accounts_write(&session->state, session->boot_id, before, &session->accounts, err);
 }
 
 /* Kept pages of @pool become ours again for as long as it takes to give them back */
-static int64_t shrink(struct round *round, struct pool_view *pool, uint64_t page_kib,
+static int64_t shrink(struct session *session, struct pool_view *pool, uint64_t page_kib,
 		      uint64_t pages, struct err *err)
 {
 	struct step_share share = { .node = pool->pool.node, .own = pages };
 	const struct step_hugepages hp = { .page_kib = page_kib, .n_shares = 1, .shares = &share };
-	struct step_ctx ctx = { .kfs = round->kfs, .host = &round->host, .save = save_nothing };
+	struct step_ctx ctx = { .kfs = session->kfs, .host = &session->host, .save = save_nothing };
 	int64_t gone;
 
 	pool->foreign -= u64_min(pool->foreign, pages);
@@ -44,20 +45,20 @@ static int64_t shrink(struct round *round, struct pool_view *pool, uint64_t page
 
 /* First the record, then the kernel: after a kill in between the pages are the
  * administrator's.  What stays is kept as before */
-static int free_pool(struct round *round, struct pool_view *pool, struct account *account,
+static int free_pool(struct session *session, struct pool_view *pool, struct account *account,
 		     uint64_t pages, struct kept_pool *kept, struct err *err)
 {
 	struct accounts before;
 	int64_t gone = 0;
 	uint64_t n;
-	int rc = accounts_copy(&before, &round->accounts);
+	int rc = accounts_copy(&before, &session->accounts);
 
 	if (rc < 0)
 		return err_set(err, ENOMEM, "out of memory");
 	n = account_free_kept(account, pages);
-	rc = write_down(round, &before, err);
+	rc = write_down(session, &before, err);
 	if (rc == 0) {
-		gone = shrink(round, pool, kept->page_kib, n, err);
+		gone = shrink(session, pool, kept->page_kib, n, err);
 		rc = gone < 0 ? (int)gone : 0;
 	}
 	kept->freed = gone < 0 ? 0 : (uint64_t)gone;
@@ -67,15 +68,16 @@ static int free_pool(struct round *round, struct pool_view *pool, struct account
 	return rc;
 }
 
-static int free_in_round(struct round *round, uint64_t page_kib, uint64_t pages, struct kept *kept,
-			 struct err *err)
+static int free_locked(struct session *session, uint64_t page_kib, uint64_t pages,
+		       struct kept *kept, struct err *err)
 {
 	size_t i;
 	int rc = 0;
 
-	for (i = 0; rc == 0 && i < round->accounts.n; i++) {
-		struct pool_account *entry = &round->accounts.list[i];
-		struct pool_view *pool = host_view_pool(&round->host, entry->page_kib, entry->node);
+	for (i = 0; rc == 0 && i < session->accounts.n; i++) {
+		struct pool_account *entry = &session->accounts.list[i];
+		struct pool_view *pool =
+			host_view_pool(&session->host, entry->page_kib, entry->node);
 		struct kept_pool *result = &kept->pools[kept->n];
 
 		if (!pool || !entry->account.kept || (page_kib && entry->page_kib != page_kib))
@@ -84,7 +86,7 @@ static int free_in_round(struct round *round, uint64_t page_kib, uint64_t pages,
 					      .node = entry->node,
 					      .left = entry->account.kept };
 		kept->n++;
-		rc = free_pool(round, pool, &entry->account, u64_min(pages, entry->account.kept),
+		rc = free_pool(session, pool, &entry->account, u64_min(pages, entry->account.kept),
 			       result, err);
 		pages = pages == UINT64_MAX ? pages : pages - result->freed;
 		if (result->freed)
@@ -95,24 +97,24 @@ static int free_in_round(struct round *round, uint64_t page_kib, uint64_t pages,
 	return rc;
 }
 
-int kept_free(struct round *round, uint64_t page_kib, uint64_t pages, struct kept *kept,
+int kept_free(struct session *session, uint64_t page_kib, uint64_t pages, struct kept *kept,
 	      struct err *err)
 {
 	struct accounts before = { 0 };
 	struct err ignored;
-	int rc = round_begin(round, clock_ms() + round->lock_deadline_ms, NULL, err);
+	int rc = reconcile_begin(session, clock_ms() + session->lock_deadline_ms, NULL, NULL, err);
 
 	*kept = (struct kept){ 0 };
 	if (rc < 0)
 		return rc;
-	kept->pools = calloc(round->accounts.n + 1, sizeof(*kept->pools));
+	kept->pools = calloc(session->accounts.n + 1, sizeof(*kept->pools));
 	if (!kept->pools)
 		rc = err_set(err, ENOMEM, "out of memory");
 	if (rc == 0)
-		rc = free_in_round(round, page_kib, pages, kept, err);
-	if (write_down(round, &before, &ignored) < 0)
+		rc = free_locked(session, page_kib, pages, kept, err);
+	if (write_down(session, &before, &ignored) < 0)
 		log_warning("%s", ignored.text);
-	round_end(round);
+	session_unlock(session);
 	return rc;
 }
 

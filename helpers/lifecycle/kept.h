@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct err;
-struct round;
+struct session;
 
 /**
  * struct kept_pool - What came of one pool, in pages
@@ -29,8 +29,8 @@ struct kept {
 };
 
 /**
- * kept_free() - Give kept pages back that lie idle, in a round of its own
- * @round:	From round_init(), with an open state directory.  The lock is let go
+ * kept_free() - Give kept pages back that lie idle, under the lock
+ * @session:	Opened for change.  The lock is let go
  * @page_kib:	Of this size only; 0: of any
  * @pages:	No more than that in sum; UINT64_MAX: all
  * @kept:	Result: pools that have kept pages, or had.  To be freed with kept_end()
@@ -38,7 +38,7 @@ struct kept {
  * Never below what administrators, guests and other programs have a right to: see
  * policy/account.h.
  */
-int kept_free(struct round *round, uint64_t page_kib, uint64_t pages, struct kept *kept,
+int kept_free(struct session *session, uint64_t page_kib, uint64_t pages, struct kept *kept,
 	      struct err *err);
 void kept_end(struct kept *kept);
 

@@ -211,6 +211,7 @@ void late_pages_find(const struct kfs *kfs, struct late_files *files)
 	free(l.qemus);
 	late_pages_free(&l.living);
 	*files = l.late;
+	files->taken = true;
 }
 
 uint64_t late_pages_of(const struct late_files *files, uint64_t page_kib)

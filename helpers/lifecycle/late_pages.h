@@ -27,8 +27,13 @@ struct late_file {
 	uint64_t kib;
 };
 
-/* @cut: There may be more */
+/**
+ * struct late_files - All of them
+ * @taken:	They were looked for
+ * @cut:	There may be more
+ */
 struct late_files {
+	bool taken;
 	size_t n;
 	struct late_file *list;
 	bool cut;

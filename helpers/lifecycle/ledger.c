@@ -418,7 +418,7 @@ static void remove_leftover(const struct state *state, const char *name)
 		unlinkat(state->guestsfd, name, 0);
 }
 
-static int add_ledger(struct ledgers *ledgers, struct ledger *ledger)
+int ledgers_add(struct ledgers *ledgers, struct ledger *ledger)
 {
 	struct ledger **more = reallocarray(ledgers->list, ledgers->n + 1, sizeof(*more));
 
@@ -462,7 +462,7 @@ static int read_one(const struct state *state, const char *uuid, struct ledgers 
 		return 0;
 	if (err_passes(rc))
 		return err_prefix(err, rc, "the ledger in /" STATE_DIR "/guests cannot be read");
-	rc = rc < 0 ? add_damaged(ledgers, uuid, rc, err) : add_ledger(ledgers, ledger);
+	rc = rc < 0 ? add_damaged(ledgers, uuid, rc, err) : ledgers_add(ledgers, ledger);
 	return rc < 0 ? err_set(err, -rc, "out of memory") : 0;
 }
 

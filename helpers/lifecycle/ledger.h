@@ -191,6 +191,9 @@ struct ledger *ledgers_find(const struct ledgers *ledgers, const char *guest);
  * there is none */
 const struct err *ledgers_damaged(const struct ledgers *ledgers, const char *uuid);
 
+/* Puts @ledger at the end of @ledgers, which owns it then.  -ENOMEM: it does not */
+int ledgers_add(struct ledgers *ledgers, struct ledger *ledger);
+
 /* Takes @ledger out of @ledgers; the caller owns it then */
 void ledgers_take(struct ledgers *ledgers, const struct ledger *ledger);
 

@@ -8,20 +8,20 @@
 #include <stdbool.h>
 
 struct err;
-struct round;
-struct settled;
+struct reconciled_guest;
+struct session;
 
 /**
- * release_guest() - Settle the guest of this name or UUID
- * @round:	From round_init(), with an open state directory
+ * release_guest() - Give back what the guest of this name or UUID holds
+ * @session:	Opened for change.  The lock is let go
  * @force:	Even if it is alive; and a ledger that can't be read is removed,
  *		so that what it held stays in the pools
- * @settled:	Result: what came of it
+ * @result:	What came of it
  *
  * Return: 0; -ENOENT (holds nothing), -EBUSY (alive), -EEXIST (a ledger of
  * another version), -EINVAL (a damaged one), ...
  */
-int release_guest(struct round *round, const char *guest, bool force, struct settled *settled,
-		  struct err *err);
+int release_guest(struct session *session, const char *guest, bool force,
+		  struct reconciled_guest *result, struct err *err);
 
 #endif

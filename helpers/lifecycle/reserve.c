@@ -10,10 +10,12 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "guest/guest.h"
+#include "lifecycle/apply.h"
 #include "lifecycle/decide.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/liveness.h"
-#include "lifecycle/round.h"
+#include "lifecycle/reconcile.h"
+#include "lifecycle/session.h"
 #include "lifecycle/view.h"
 #include "lifecycle/view_survey.h"
 #include "process/interrupts.h"
@@ -26,7 +28,7 @@
  * @before:	How many steps it had
  */
 struct reservation {
-	struct round *round;
+	struct session *session;
 	const struct guest *guest;
 	struct decided decided;
 	struct plan plan;
@@ -49,8 +51,8 @@ static int decide(struct reservation *r, struct err *err)
 	const struct guest *guest = r->guest;
 	int rc = 0;
 
-	if (decide_asks(r->round->kfs, guest))
-		rc = decide_policy(r->round->kfs, guest, false, &r->decided, err);
+	if (decide_asks(r->session->kfs, guest))
+		rc = decide_policy(r->session->kfs, guest, false, &r->decided, err);
 
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", guest->name);
@@ -82,9 +84,9 @@ static int being_started(const struct ledger *own, struct err *err)
 /* The guest's own ledger, if it has one, and whether that may be changed */
 static int find_own(const struct reservation *r, struct ledger **own, struct err *err)
 {
-	const struct round *round = r->round;
-	struct ledger *found = ledgers_find_uuid(&round->ledgers, r->guest->uuid);
-	const struct err *damaged = ledgers_damaged(&round->ledgers, r->guest->uuid);
+	const struct session *session = r->session;
+	struct ledger *found = ledgers_find_uuid(&session->ledgers, r->guest->uuid);
+	const struct err *damaged = ledgers_damaged(&session->ledgers, r->guest->uuid);
 
 	*own = NULL;
 	if (damaged)
@@ -93,7 +95,7 @@ static int find_own(const struct reservation *r, struct ledger **own, struct err
 		return 0;
 	if (found->foreign_version)
 		return ledger_other_version(found, err);
-	if (liveness_process(round->kfs, &found->reserving))
+	if (liveness_process(session->kfs, &found->reserving))
 		return being_reserved(found, err);
 	*own = found;
 	return 0;
@@ -108,19 +110,19 @@ static struct ledger *new_ledger(const struct reservation *r)
 	if (!ledger)
 		return NULL;
 	snprintf(ledger->uuid, sizeof(ledger->uuid), "%s", r->guest->uuid);
-	snprintf(ledger->boot_id, sizeof(ledger->boot_id), "%s", r->round->boot_id);
+	snprintf(ledger->boot_id, sizeof(ledger->boot_id), "%s", r->session->boot_id);
 	ledger->id = r->guest->id;
-	ledger->driver = liveness_driver(r->round->kfs);
+	ledger->driver = liveness_driver(r->session->kfs);
 	return ledger;
 }
 
-/* @own: the guest's, which is taken out of the round's, or NULL */
+/* @own: the guest's, which is taken out of the session's, or NULL */
 static int open_ledger(struct reservation *r, struct ledger *own, enum ledger_phase phase,
 		       struct err *err)
 {
 	r->existed = own;
 	if (own)
-		ledgers_take(&r->round->ledgers, own);
+		ledgers_take(&r->session->ledgers, own);
 	r->ledger = own ? own : new_ledger(r);
 	if (!r->ledger)
 		return err_set(err, ENOMEM, "out of memory");
@@ -128,11 +130,12 @@ static int open_ledger(struct reservation *r, struct ledger *own, enum ledger_ph
 	snprintf(r->ledger->name, sizeof(r->ledger->name), "%s", r->guest->name);
 	r->ledger->phase = phase;
 	r->ledger->alive = true;
-	r->ledger->reserving = liveness_self(r->round->kfs);
+	r->ledger->reserving = liveness_self(r->session->kfs);
 	r->before = r->ledger->list.n;
 	/* A hook of an earlier start must not take this for what it was called for */
-	return phase == LEDGER_RESERVED || !own ? ledger_create(r->round->state, r->ledger, err) :
-						  0;
+	return phase == LEDGER_RESERVED || !own ?
+		       ledger_create(&r->session->state, r->ledger, err) :
+		       0;
 }
 
 /* What is reserved already is not asked for a second time */
@@ -193,17 +196,17 @@ static void forget(struct reservation *r)
 	struct err why;
 	int rc;
 
-	if (r->round->state->lockfd < 0)
+	if (r->session->state.lockfd < 0)
 		return;
 	r->ledger->reserving = (struct process){ 0 };
 	if (!r->existed && r->ledger->phase == LEDGER_RESERVED)
 		r->ledger->phase = LEDGER_LEAVING;
 	if (!r->existed && !r->ledger->list.n)
-		rc = ledger_remove(r->round->state, r->ledger, &why);
+		rc = ledger_remove(&r->session->state, r->ledger, &why);
 	else if (r->ledger->phase == LEDGER_RUNNING)
-		rc = ledger_save_running(r->round->state, r->ledger, &why);
+		rc = ledger_save_running(&r->session->state, r->ledger, &why);
 	else
-		rc = ledger_write(r->round->state, r->ledger, &why);
+		rc = ledger_write(&r->session->state, r->ledger, &why);
 	if (rc < 0)
 		log_warning("%s", why.text);
 }
@@ -216,7 +219,7 @@ static int grow(struct reservation *r, struct err *err)
 	if (steps_append(&r->ledger->list, &r->plan.list) < 0)
 		return err_set(err, ENOMEM, "out of memory");
 	interrupts_catch();
-	rc = round_extend(r->round, r->ledger, r->before, CLOCK_NEVER, err);
+	rc = apply_more(r->session, r->ledger, r->before, CLOCK_NEVER, err);
 	if (rc == -ECANCELED && r->ledger->phase == LEDGER_RESERVED)
 		return err_set(err, ECANCELED,
 			       "guest '%s' was started or released meanwhile, with what was "
@@ -230,7 +233,7 @@ static int grow(struct reservation *r, struct err *err)
 
 static int finish(struct reservation *r, int rc, struct ledger **ledger, struct plan *plan)
 {
-	round_end(r->round);
+	session_unlock(r->session);
 	if (rc < 0)
 		return rc;
 	*ledger = r->ledger;
@@ -242,8 +245,8 @@ static int finish(struct reservation *r, int rc, struct ledger **ledger, struct 
 
 static int make_plan(struct reservation *r, struct err *err)
 {
-	view_survey_start(r->round->kfs, r->guest, &r->round->host);
-	return plan_make_pages(r->guest, &r->round->host, &r->decided.policy, &r->plan, err);
+	view_survey_start(r->session->kfs, r->guest, &r->session->host);
+	return plan_make_pages(r->guest, &r->session->host, &r->decided.policy, &r->plan, err);
 }
 
 /* ---- ahead of a start ---- */
@@ -251,19 +254,19 @@ static int make_plan(struct reservation *r, struct err *err)
 /* What an earlier start left, and can't all be given back yet, stays in the ledger */
 static int settle_leftover(struct reservation *r, struct ledger **own, struct err *err)
 {
-	struct round *round = r->round;
-	int rc = round_settle(round, *own, UNDO_RELEASE, err);
+	struct session *session = r->session;
+	int rc = reconcile_ledger(session, *own, UNDO_RELEASE, err);
 
-	if (round_waits(rc)) {
+	if (reconcile_waits(rc)) {
 		log_info("%s", err->text);
 		return 0;
 	}
 	if (rc < 0)
 		return rc;
-	ledgers_take(&round->ledgers, *own);
+	ledgers_take(&session->ledgers, *own);
 	ledger_free(*own);
 	*own = NULL;
-	return round_refresh(round, err);
+	return 0;
 }
 
 static int own_for_start(struct reservation *r, struct ledger **own, struct err *err)
@@ -272,7 +275,7 @@ static int own_for_start(struct reservation *r, struct ledger **own, struct err 
 
 	if (rc < 0)
 		return rc;
-	if (liveness_qemu(r->round->kfs, r->guest->name, NULL))
+	if (liveness_qemu(r->session->kfs, r->guest->name, NULL))
 		return err_set(err, EBUSY,
 			       "guest '%s' is running, and has what its start needed; for a device "
 			       "that is to be plugged, say how much: virt-membacking reserve %s "
@@ -280,7 +283,7 @@ static int own_for_start(struct reservation *r, struct ledger **own, struct err 
 			       r->guest->name, r->guest->uuid);
 	if (!*own || (*own)->phase == LEDGER_RESERVED)
 		return 0;
-	if (round_alive(r->round, *own))
+	if (session_alive(r->session, *own))
 		return being_started(*own, err);
 	return settle_leftover(r, own, err);
 }
@@ -310,16 +313,16 @@ static int give_back_the_rest(struct reservation *r, struct err *err)
 	if (rc < 0)
 		return rc;
 	r->ledger->reserving = (struct process){ 0 };
-	rc = ledger_write(r->round->state, r->ledger, err);
+	rc = ledger_write(&r->session->state, r->ledger, err);
 	if (rc < 0)
 		return rc;
-	rc = round_give_back(r->round, r->ledger, kept, &why);
+	rc = apply_undo(r->session, r->ledger, kept, &why);
 	if (rc < 0)
 		log_warning("%s", why.text);
 	return 0;
 }
 
-static int start_in_round(struct reservation *r, struct err *err)
+static int start_locked(struct reservation *r, struct err *err)
 {
 	struct ledger *own;
 	int rc = own_for_start(r, &own, err);
@@ -327,7 +330,7 @@ static int start_in_round(struct reservation *r, struct err *err)
 	if (rc < 0)
 		return rc;
 	if (own)
-		view_hold(own, &r->round->host);
+		view_hold(own, &r->session->host);
 	rc = make_plan(r, err);
 	if (rc == 0)
 		rc = open_ledger(r, own, LEDGER_RESERVED, err);
@@ -338,10 +341,10 @@ static int start_in_round(struct reservation *r, struct err *err)
 	return rc < 0 ? rc : give_back_the_rest(r, err);
 }
 
-int reserve_for_start(struct round *round, const struct guest *guest, struct ledger **ledger,
+int reserve_for_start(struct session *session, const struct guest *guest, struct ledger **ledger,
 		      struct plan *plan, struct err *err)
 {
-	__attribute__((cleanup(cleanup_reservation))) struct reservation r = { .round = round };
+	__attribute__((cleanup(cleanup_reservation))) struct reservation r = { .session = session };
 	struct guest filtered;
 	int rc = only_hugepages(guest, &filtered, err);
 
@@ -350,9 +353,10 @@ int reserve_for_start(struct round *round, const struct guest *guest, struct led
 	r.guest = &filtered;
 	rc = decide(&r, err);
 	if (rc == 0)
-		rc = round_begin(round, clock_ms() + round->lock_deadline_ms, guest->uuid, err);
+		rc = reconcile_begin(session, clock_ms() + session->lock_deadline_ms, guest->uuid,
+				     NULL, err);
 	if (rc == 0)
-		rc = start_in_round(&r, err);
+		rc = start_locked(&r, err);
 	rc = finish(&r, rc, ledger, plan);
 	free(filtered.memory);
 	return rc;
@@ -366,7 +370,7 @@ static int own_for_plug(struct reservation *r, struct ledger **own, struct err *
 
 	if (rc < 0)
 		return rc;
-	if (!liveness_qemu(r->round->kfs, r->guest->name, NULL))
+	if (!liveness_qemu(r->session->kfs, r->guest->name, NULL))
 		return err_set(err, ESRCH,
 			       "guest '%s' does not run: there is nothing to plug a device into; "
 			       "what its start needs is reserved with: virt-membacking reserve %s",
@@ -378,7 +382,7 @@ static int own_for_plug(struct reservation *r, struct ledger **own, struct err *
 	return 0;
 }
 
-static int plug_in_round(struct reservation *r, struct err *err)
+static int plug_locked(struct reservation *r, struct err *err)
 {
 	struct ledger *own;
 	int rc = own_for_plug(r, &own, err);
@@ -392,19 +396,20 @@ static int plug_in_round(struct reservation *r, struct err *err)
 	if (rc < 0)
 		return rc;
 	r->ledger->reserving = (struct process){ 0 };
-	return ledger_save_running(r->round->state, r->ledger, err);
+	return ledger_save_running(&r->session->state, r->ledger, err);
 }
 
-int reserve_for_plug(struct round *round, const struct guest *extra, struct ledger **ledger,
+int reserve_for_plug(struct session *session, const struct guest *extra, struct ledger **ledger,
 		     struct plan *plan, struct err *err)
 {
-	__attribute__((cleanup(cleanup_reservation))) struct reservation r = { .round = round,
+	__attribute__((cleanup(cleanup_reservation))) struct reservation r = { .session = session,
 									       .guest = extra };
 	int rc = decide(&r, err);
 
 	if (rc == 0)
-		rc = round_begin(round, clock_ms() + round->lock_deadline_ms, extra->uuid, err);
+		rc = reconcile_begin(session, clock_ms() + session->lock_deadline_ms, extra->uuid,
+				     NULL, err);
 	if (rc == 0)
-		rc = plug_in_round(&r, err);
+		rc = plug_locked(&r, err);
 	return finish(&r, rc, ledger, plan);
 }

@@ -21,11 +21,11 @@
 struct err;
 struct guest;
 struct ledger;
-struct round;
+struct session;
 
 /**
  * reserve_for_start() - All the huge pages that @guest's next start will ask for
- * @round:	From round_init(), with an open state directory.  The lock is let go
+ * @session:	Opened for change.  The lock is let go
  * @ledger:	Result: what the guest holds now, freed by ledger_free()
  * @plan:	Result: its notes; freed by plan_free()
  *
@@ -35,7 +35,7 @@ struct round;
  * is being started, or reserved for by somebody else); -ECANCELED (another operation,
  * a start among them, took it over); -EINTR; and as plan_make()
  */
-int reserve_for_start(struct round *round, const struct guest *guest, struct ledger **ledger,
+int reserve_for_start(struct session *session, const struct guest *guest, struct ledger **ledger,
 		      struct plan *plan, struct err *err);
 
 /**
@@ -44,7 +44,7 @@ int reserve_for_start(struct round *round, const struct guest *guest, struct led
  *
  * As reserve_for_start().  Return: also -ESRCH if the guest does not run
  */
-int reserve_for_plug(struct round *round, const struct guest *extra, struct ledger **ledger,
+int reserve_for_plug(struct session *session, const struct guest *extra, struct ledger **ledger,
 		     struct plan *plan, struct err *err);
 
 #endif

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Memory directories in stores that no ledger and no QEMU knows of.
+ */
 #include "lifecycle/sweep.h"
 
 #include <errno.h>
@@ -13,7 +16,7 @@
 #include "base/text.h"
 #include "kernel/kfs.h"
 #include "lifecycle/liveness.h"
-#include "lifecycle/round.h"
+#include "lifecycle/session.h"
 #include "memory/open_files.h"
 #include "memory/store.h"
 #include "policy/store_rules.h"
@@ -27,7 +30,7 @@
  * @left:	Directories that were not looked at in time
  */
 struct sweep {
-	struct round *round;
+	struct session *session;
 	uint64_t deadline;
 	struct open_files files;
 	char **running;
@@ -36,15 +39,15 @@ struct sweep {
 };
 
 /* Where the guests' directories of one store lie */
-static int open_base(const struct round *round, const struct store_view *store, struct err *err)
+static int open_base(const struct session *session, const struct store_view *store, struct err *err)
 {
-	const struct qemu_conf *conf = &round->host.qemu_conf;
+	const struct qemu_conf *conf = &session->host.qemu_conf;
 
 	if (store->in_use)
-		return store_open_base(round->kfs, qemu_conf_memory_dir(conf),
+		return store_open_base(session->kfs, qemu_conf_memory_dir(conf),
 				       qemu_conf_memory_below(conf), false, err);
 	/* memory_backing_dir was there once, or will be */
-	return store_open_base(round->kfs, store->config.path, "libvirt/qemu", false, err);
+	return store_open_base(session->kfs, store->config.path, "libvirt/qemu", false, err);
 }
 
 static bool may_sweep(const struct store_view *store)
@@ -84,65 +87,30 @@ static bool is_of_ledger(const struct ledger *ledger, const char *directory)
 	return !known && ledger->alive && store_directory_of(directory, ledger->name);
 }
 
-static bool is_of_living(const struct round *round, char **running, size_t n_running,
+static bool is_of_living(const struct session *session, char **running, size_t n_running,
 			 const char *directory)
 {
 	size_t i;
 
-	for (i = 0; i < round->ledgers.n; i++)
-		if (is_of_ledger(round->ledgers.list[i], directory))
+	for (i = 0; i < session->ledgers.n; i++)
+		if (is_of_ledger(session->ledgers.list[i], directory))
 			return true;
 	for (i = 0; i < n_running; i++)
-		if (!ledgers_find_name(&round->ledgers, running[i]) &&
+		if (!ledgers_find_name(&session->ledgers, running[i]) &&
 		    store_directory_of(directory, running[i]))
 			return true;
 	return false;
 }
 
-/* The directory's entry, a new one at first; NULL: out of memory */
-static struct swept *swept_entry(struct round *round, const char *store, const char *name)
-{
-	struct swept *more;
-	size_t i;
-
-	for (i = 0; i < round->n_swept; i++)
-		if (!strcmp(round->swept[i].store, store) &&
-		    !strcmp(round->swept[i].directory, name))
-			return &round->swept[i];
-	more = reallocarray(round->swept, round->n_swept + 1, sizeof(*more));
-	if (!more)
-		return NULL;
-	round->swept = more;
-	more += round->n_swept++;
-	memset(more, 0, sizeof(*more));
-	snprintf(more->store, sizeof(more->store), "%s", store);
-	snprintf(more->directory, sizeof(more->directory), "%s", name);
-	return more;
-}
-
-static void note(struct round *round, const char *store, const char *name, uint64_t kib,
-		 const char *why)
-{
-	struct swept *entry = swept_entry(round, store, name);
-
-	if (!entry)
-		return;
-	entry->kib = kib;
-	entry->removed = !why;
-	snprintf(entry->why, sizeof(entry->why), "%.*s", (int)sizeof(entry->why) - 1,
-		 why ? why : "");
-	text_mend(entry->why);
-}
-
 static void sweep_one(struct sweep *sweep, const struct store_view *store, int base,
 		      const char *name)
 {
-	struct round *round = sweep->round;
+	struct session *session = sweep->session;
 	const char *path = store->config.path;
 	char text[TEXT_KIB_SIZE];
 	uint64_t kib;
 	struct err err;
-	int rc = store_sweep_guest(round->kfs, &sweep->files, sweep->deadline, base, name, &kib,
+	int rc = store_sweep_guest(session->kfs, &sweep->files, sweep->deadline, base, name, &kib,
 				   &err);
 
 	if (rc > 0)
@@ -152,7 +120,8 @@ static void sweep_one(struct sweep *sweep, const struct store_view *store, int b
 		log_warning("%s in %s belongs to no living guest and stays: %s", name, path,
 			    err.text);
 	if (rc)
-		note(round, path, name, rc > 0 ? kib : 0, rc > 0 ? NULL : err.text);
+		reconcile_report_directory(&session->report, path, name, rc > 0 ? kib : 0,
+					   rc > 0 ? NULL : err.text);
 }
 
 static void free_names(char **names, size_t n)
@@ -172,7 +141,7 @@ static void sweep_names(struct sweep *sweep, const struct store_view *store, int
 	for (i = 0; i < n; i++) {
 		const char *name = names[(first + i) % n];
 
-		if (is_of_living(sweep->round, sweep->running, sweep->n_running, name))
+		if (is_of_living(sweep->session, sweep->running, sweep->n_running, name))
 			continue;
 		if (clock_left_ms(sweep->deadline))
 			sweep_one(sweep, store, base, name);
@@ -184,7 +153,7 @@ static void sweep_names(struct sweep *sweep, const struct store_view *store, int
 static void sweep_store(struct sweep *sweep, const struct store_view *store)
 {
 	struct err err;
-	cleanup_close int base = open_base(sweep->round, store, &err);
+	cleanup_close int base = open_base(sweep->session, store, &err);
 	char **names;
 	size_t n;
 	int rc;
@@ -203,25 +172,26 @@ static void sweep_store(struct sweep *sweep, const struct store_view *store)
 	free_names(names, n);
 }
 
-void sweep_stores(struct round *round)
+void sweep_stores(struct session *session)
 {
-	struct sweep sweep = { .round = round, .deadline = clock_ms() + SWEEP_MS };
+	struct sweep sweep = { .session = session, .deadline = clock_ms() + SWEEP_MS };
 	struct err err;
 	size_t i;
 
 	/* Who can't see who runs must not sweep */
-	if (liveness_running(round->kfs, &sweep.running, &sweep.n_running, &err) < 0) {
+	if (liveness_running(session->kfs, &sweep.running, &sweep.n_running, &err) < 0) {
 		log_warning("the stores are not swept: %s", err.text);
 		free_names(sweep.running, sweep.n_running);
 		return;
 	}
-	for (i = 0; i < round->host.n_stores; i++)
-		if (may_sweep(&round->host.stores[i]))
-			sweep_store(&sweep, &round->host.stores[i]);
+	for (i = 0; i < session->host.n_stores; i++)
+		if (may_sweep(&session->host.stores[i]))
+			sweep_store(&sweep, &session->host.stores[i]);
 	if (sweep.left)
 		log_warning("%zu directories of no living guest are left for the next sweep: this "
 			    "one took %d ms, for which others wait",
 			    sweep.left, SWEEP_MS);
+	session->report.left.directories = sweep.left;
 	open_files_free(&sweep.files);
 	free_names(sweep.running, sweep.n_running);
 }

@@ -8,15 +8,15 @@
 #ifndef MEMBACKING_LIFECYCLE_SWEEP_H
 #define MEMBACKING_LIFECYCLE_SWEEP_H
 
-struct round;
+struct session;
 
 /**
- * sweep_stores() - Remove them, in all stores of @round's host view
+ * sweep_stores() - Remove them, in all stores of the session's host view, for a second
  *
  * Under the host lock.  On local file systems only: on others the guest may live on
- * another host.  A directory stays if it may be that of a QEMU that runs, with or
- * without a ledger, or if any process has a file in it open.
+ * another host.  What came of it is in @session->report.  A directory stays if it may be that of a
+ * QEMU that runs, with or without a ledger, or if any process has a file in it open.
  */
-void sweep_stores(struct round *round);
+void sweep_stores(struct session *session);
 
 #endif

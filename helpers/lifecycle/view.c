@@ -92,6 +92,19 @@ int view_read(const struct kfs *kfs, struct host_view *host, struct err *err)
 	return 0;
 }
 
+int view_read_nodes(const struct kfs *kfs, struct host_view *host, struct err *err)
+{
+	struct numa numa;
+	int rc = numa_read(kfs, &numa, err);
+
+	if (rc < 0)
+		return rc;
+	numa_free(&host->numa);
+	host->numa = numa;
+	host->surveyed = false;
+	return 0;
+}
+
 void view_free(struct host_view *host)
 {
 	size_t i;
@@ -144,6 +157,23 @@ uint64_t view_promised(const struct ledger *ledger, uint64_t page_kib, unsigned 
 static uint64_t own_of(const struct ledger *ledger, uint64_t page_kib, unsigned int node)
 {
 	return sum_of(ledger, page_kib, node, own);
+}
+
+void view_forget_ledgers(struct host_view *host)
+{
+	size_t i, j;
+
+	for (i = 0; i < host->n_sizes; i++) {
+		struct size_view *size = &host->sizes[i];
+
+		size->covered = 0;
+		for (j = 0; j < size->n_pools; j++)
+			size->pools[j] = (struct pool_view){
+				.pool = size->pools[j].pool,
+				.ever = size->pools[j].ever,
+				.whole = size->pools[j].whole,
+			};
+	}
 }
 
 /* What a dead guest added is owed.  What is left of an earlier debt is counted as one by

@@ -21,6 +21,12 @@ int view_kernel(const struct kfs *kfs, struct host_view *host, struct err *err);
 /* The kernel's side: nodes, page sizes, pools */
 int view_read(const struct kfs *kfs, struct host_view *host, struct err *err);
 
+/* Read the nodes' memory again.  What a survey found of it is forgotten */
+int view_read_nodes(const struct kfs *kfs, struct host_view *host, struct err *err);
+
+/* The ledgers' side as if there were none: before they are counted anew */
+void view_forget_ledgers(struct host_view *host);
+
 /**
  * view_account() - The ledgers' side: whose pages, and claims on them
  *

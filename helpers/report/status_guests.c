@@ -24,7 +24,7 @@
 static enum ksm_gain gain_of(const struct status_report *report, const struct guest *guest)
 {
 	struct guest_policy policy;
-	bool known = config_for_guest(report->look.config, guest, &policy, NULL) == 0;
+	bool known = config_for_guest(report->session.config, guest, &policy, NULL) == 0;
 
 	return ksm_rules_gain(guest, !known || policy.ksm_allowed);
 }
@@ -46,7 +46,7 @@ static enum ksm_gain gain_of_ledger(const struct status_report *report, const st
 
 	if (*ledger->no_ksm || holds_ksm(ledger) || !ledger->alive)
 		return ksm_rules_find(ledger->no_ksm);
-	if (live_guest_read(report->look.round.kfs, ledger->name, &guest, NULL) < 0)
+	if (live_guest_read(report->session.kfs, ledger->name, &guest, NULL) < 0)
 		return KSM_GAINS;
 	return gain_of(report, guest);
 }
@@ -86,7 +86,7 @@ static struct report_guest *add(struct status_report *report, const char *name, 
 	};
 	snprintf(guest->name, sizeof(guest->name), "%s", name);
 	snprintf(guest->uuid, sizeof(guest->uuid), "%s", uuid);
-	measure(report->look.round.kfs, guest);
+	measure(report->session.kfs, guest);
 	return guest;
 }
 
@@ -134,8 +134,8 @@ static void add_running(struct status_report *report, const char *name)
 {
 	cleanup_guest struct guest *guest = NULL;
 
-	if (!ledgers_find_name(&report->look.round.ledgers, name) &&
-	    live_guest_read(report->look.round.kfs, name, &guest, NULL) == 0)
+	if (!ledgers_find_name(&report->session.ledgers, name) &&
+	    live_guest_read(report->session.kfs, name, &guest, NULL) == 0)
 		add(report, guest->name, guest->uuid, gain_of(report, guest));
 }
 
@@ -146,12 +146,12 @@ static int by_name(const void *a, const void *b)
 
 int status_report_guests(struct status_report *report, struct err *err)
 {
-	const struct ledgers *ledgers = &report->look.round.ledgers;
+	const struct ledgers *ledgers = &report->session.ledgers;
 	char **names = NULL;
 	size_t n = 0, i;
 
 	/* Without the right to look: those with a ledger only */
-	liveness_running(report->look.round.kfs, &names, &n, NULL);
+	liveness_running(report->session.kfs, &names, &n, NULL);
 	report->guests = calloc(ledgers->n + n + 1, sizeof(*report->guests));
 	for (i = 0; report->guests && i < ledgers->n; i++)
 		add_with_ledger(report, ledgers->list[i]);

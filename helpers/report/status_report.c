@@ -183,23 +183,23 @@ static int add_ledgers(struct status_report *report, const struct ledgers *ledge
 
 /* ---- all of it ---- */
 
-static int look(struct status_report *report, struct err *err)
+static int read_all(struct status_report *report, struct err *err)
 {
 	struct err why;
-	int rc = look_around(&report->look, &why, err);
+	int rc = session_read_most(&report->session, &why, err);
 
-	if (rc == 0 && !report->look.round.host.stores_read)
+	if (rc == 0 && !report->session.host.stores_read)
 		log_warning("stores are not shown: %s", why.text);
 	return rc;
 }
 
 /* Another user's /proc/PID/numa_maps is closed to us, and so are its files */
-static void warn_without_root(const struct round *round)
+static void warn_without_root(const struct session *session)
 {
-	if (round->ledgers.n)
+	if (session->ledgers.n)
 		log_warning("without root it can't be seen what guests have taken: "
 			    "\"claimed\" may be too high and \"idle\" too low");
-	if (round->host.qemu_conf.memory_backing_unreadable)
+	if (session->host.qemu_conf.memory_backing_unreadable)
 		log_warning("without root /%s can't be read: libvirt's memory_backing_dir may be "
 			    "another one than shown",
 			    QEMU_CONF_FILE);
@@ -208,24 +208,24 @@ static void warn_without_root(const struct round *round)
 int status_report_read(const struct kfs *kfs, bool captured, struct status_report *report,
 		       struct err *err)
 {
-	const struct round *round = &report->look.round;
+	const struct session *session = &report->session;
 	int rc;
 
 	*report = (struct status_report){ .hook_enabled = REPORT_UNKNOWN };
-	rc = look_begin(kfs, &report->look, err);
+	rc = session_open_with_stores(&report->session, kfs, SESSION_READ, err);
 	if (rc == 0)
-		rc = look(report, err);
+		rc = read_all(report, err);
 	if (rc < 0)
 		return rc;
-	report->arc_kib = round->host.numa.arc_kib;
-	if (add_nodes(report, &round->host) < 0 || add_stores(report, &round->host) < 0 ||
-	    add_ledgers(report, &round->ledgers) < 0)
+	report->arc_kib = session->host.numa.arc_kib;
+	if (add_nodes(report, &session->host) < 0 || add_stores(report, &session->host) < 0 ||
+	    add_ledgers(report, &session->ledgers) < 0)
 		return err_set(err, ENOMEM, "out of memory");
 	rc = add_settings(report, kfs, err);
 	if (rc == 0)
 		rc = status_report_guests(report, err);
 	if (rc == 0 && !captured && geteuid() != 0)
-		warn_without_root(round);
+		warn_without_root(session);
 	return rc;
 }
 
@@ -237,5 +237,5 @@ void status_report_close(struct status_report *report)
 	free(report->stores);
 	free(report->guests);
 	free(report->damaged);
-	look_end(&report->look);
+	session_close(&report->session);
 }

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "lifecycle/look.h"
+#include "lifecycle/session.h"
 #include "memory/ksm.h"
 #include "memory/thp.h"
 #include "policy/ksm_rules.h"
@@ -160,7 +160,7 @@ struct report_damaged {
  * @n_waiting:	Ledgers of guests that are gone
  */
 struct status_report {
-	struct look look;
+	struct session session;
 	enum report_answer hook_enabled;
 	size_t n_nodes;
 	struct report_node *nodes;

@@ -396,8 +396,8 @@ static void print_places(const struct status_report *report)
 
 			if (step->kind != STEP_STORE || !*step->store.lies_in)
 				continue;
-			store_place_problem(&report->look.round.host, guest->name, &step->store,
-					    text, sizeof(text));
+			store_place_problem(&report->session.host, guest->name, &step->store, text,
+					    sizeof(text));
 			print_problem(text);
 		}
 	}

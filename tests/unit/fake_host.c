@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lifecycle/daemon.h"
+#include "lifecycle/session.h"
+
 void fake_host_open(struct fake_host *h, const char *host, const char *conf)
 {
 	memset(h, 0, sizeof(*h));
@@ -62,4 +65,15 @@ bool ledger_says(const struct fake_host *h, const char *uuid, const char *words)
 
 	ledger_text(h, uuid, text, sizeof(text));
 	return strstr(text, words);
+}
+
+int fake_host_reconcile(const struct kfs *kfs, struct err *err)
+{
+	struct session session;
+	int rc = session_open_with_stores(&session, kfs, SESSION_CREATE, err);
+
+	if (rc == 0)
+		rc = daemon_reconcile(&session, err);
+	session_close(&session);
+	return rc;
 }

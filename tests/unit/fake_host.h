@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "lifecycle/events.h"
+#include "lifecycle/hook_operations.h"
 #include "unit/fake_kernel.h"
 #include "unit/unit.h"
 
@@ -66,6 +66,9 @@ int fake_host_call(const struct fake_kernel *fk, struct err *err, event_function
 		   (h)->err.text)
 
 bool says(const struct fake_host *h, const char *words);
+
+/* What libvirt's daemon does when it starts, but for mounting */
+int fake_host_reconcile(const struct kfs *kfs, struct err *err);
 
 /* ---- ledgers ---- */
 

@@ -28,9 +28,10 @@
 
 #include "base/clock.h"
 #include "guest/guest.h"
+#include "lifecycle/reconcile.h"
 #include "lifecycle/release.h"
 #include "lifecycle/reserve.h"
-#include "lifecycle/round.h"
+#include "lifecycle/session.h"
 #include "lifecycle/state.h"
 #include "unit/fake_host.h"
 #include "unit/unit.h"
@@ -394,21 +395,16 @@ static void before_round(struct world *w)
 
 static void settle(struct world *w)
 {
-	struct state state = STATE_CLOSED;
-	struct round round;
+	struct session session;
 
-	if (state_open(w->h.fk.kfs.rootfd, true, &state, &w->h.err) < 0)
-		return;
-	round_init(&round, &w->h.fk.kfs, &state, 1000);
-	if (round_begin(&round, clock_ms() + 1000, NULL, &w->h.err) < 0)
+	if (session_open(&session, &w->h.fk.kfs, SESSION_CREATE, &w->h.err) == 0 &&
+	    reconcile_begin(&session, clock_ms() + 1000, NULL, NULL, &w->h.err) < 0)
 		fail(w, w->h.err.text, 1, 0);
-	round_end(&round);
-	round_free(&round);
-	state_close(&state);
+	session_close(&session);
 }
 
 /* What the timer does, once */
-static void reconcile(struct world *w)
+static void reconcile_all(struct world *w)
 {
 	before_round(w);
 	looked(w);
@@ -467,7 +463,7 @@ static bool do_prepare(struct world *w, size_t i)
 	if (g->life == ABSENT)
 		g->size = 1 + below(w, 60);
 	/* Else what is given back to the host meanwhile would hide some of the growth */
-	reconcile(w);
+	reconcile_all(w);
 	forget_settled(w);
 	before_round(w);
 	w->window = window;
@@ -481,23 +477,20 @@ static bool do_prepare(struct world *w, size_t i)
 /* ---- by hand ---- */
 
 static int by_hand(struct world *w, size_t i,
-		   int (*work)(struct world *w, size_t i, struct round *round))
+		   int (*work)(struct world *w, size_t i, struct session *session))
 {
-	struct state state = STATE_CLOSED;
-	struct round round;
-	int rc = state_open(w->h.fk.kfs.rootfd, true, &state, &w->h.err);
+	struct session session;
+	int rc = session_open(&session, &w->h.fk.kfs, SESSION_CREATE, &w->h.err);
 
-	if (rc < 0)
-		return rc;
-	looked(w);
-	round_init(&round, &w->h.fk.kfs, &state, 1000);
-	rc = work(w, i, &round);
-	round_free(&round);
-	state_close(&state);
+	if (rc == 0) {
+		looked(w);
+		rc = work(w, i, &session);
+	}
+	session_close(&session);
 	return rc;
 }
 
-static int reserve_in(struct world *w, size_t i, struct round *round)
+static int reserve_in(struct world *w, size_t i, struct session *session)
 {
 	struct ledger *ledger = NULL;
 	struct plan plan = { 0 };
@@ -508,18 +501,18 @@ static int reserve_in(struct world *w, size_t i, struct round *round)
 	guest_xml(w, i, false, xml, sizeof(xml));
 	rc = guest_parse(xml, strlen(xml), &guest, &w->h.err);
 	if (rc == 0)
-		rc = reserve_for_start(round, guest, &ledger, &plan, &w->h.err);
+		rc = reserve_for_start(session, guest, &ledger, &plan, &w->h.err);
 	guest_free(guest);
 	ledger_free(ledger);
 	plan_free(&plan);
 	return rc;
 }
 
-static int release_in(struct world *w, size_t i, struct round *round)
+static int release_in(struct world *w, size_t i, struct session *session)
 {
-	struct settled settled = { 0 };
+	struct reconciled_guest result = { 0 };
 
-	return release_guest(round, uuids[i], false, &settled, &w->h.err);
+	return release_guest(session, uuids[i], false, &result, &w->h.err);
 }
 
 static int reserve(struct world *w, size_t i)
@@ -534,7 +527,7 @@ static bool do_reserve(struct world *w, size_t i)
 	if (g->life != ABSENT || has_ledger_of(w, i))
 		return false;
 	g->size = 1 + below(w, 60);
-	reconcile(w);
+	reconcile_all(w);
 	forget_settled(w);
 	before_round(w);
 	tell(w, "reserve g%zu of %" PRIu64, i, g->size);
@@ -599,7 +592,7 @@ static bool do_killed_prepare(struct world *w, size_t i)
 	waitpid(pid, NULL, 0);
 	hook(w, event_stopped, i);
 	w->guests[i] = (struct guest_truth){ .life = ENDED };
-	reconcile(w);
+	reconcile_all(w);
 	forget_settled(w);
 	return true;
 }
@@ -660,7 +653,7 @@ static bool do_end(struct world *w, size_t i)
 	hook(w, event_stopped, i);
 	if (chance(w, 70)) {
 		w->window = chance(w, 20) ? (int64_t)below(w, 9) - 4 : 0;
-		reconcile(w);
+		reconcile_all(w);
 		w->window = 0;
 	}
 	forget_settled(w);
@@ -689,7 +682,7 @@ static bool do_killed_release(struct world *w, size_t i)
 	next(w);
 	waitpid(pid, NULL, 0);
 	/* The ledger knows only what was to be written: case f */
-	reconcile(w);
+	reconcile_all(w);
 	forget_settled(w);
 	return true;
 }
@@ -706,7 +699,7 @@ static bool do_back_end_ends(struct world *w, size_t i)
 	g->late = 0;
 	g->life = ENDED;
 	if (chance(w, 50))
-		reconcile(w);
+		reconcile_all(w);
 	forget_settled(w);
 	return true;
 }
@@ -715,7 +708,7 @@ static bool do_reconcile(struct world *w, size_t i)
 {
 	(void)i;
 	tell(w, "reconcile");
-	reconcile(w);
+	reconcile_all(w);
 	forget_settled(w);
 	return true;
 }
@@ -753,14 +746,14 @@ static bool do_number(struct world *w, size_t i)
 	if (w->unread || w->uncertain || w->blurred || !chance(w, 30))
 		return false;
 	/* One that was written since we last looked is any number: case d */
-	reconcile(w);
+	reconcile_all(w);
 	forget_settled(w);
 	tell(w, "the administrator's number is written again");
 	fake_write_pool(&w->h.fk, 0, w->page_kib, w->wanted);
 	for (i = 0; i < GUESTS_N; i++)
 		w->guests[i].grown = 0;
 	/* And so would be this one, with another one before we look */
-	reconcile(w);
+	reconcile_all(w);
 	forget_settled(w);
 	return true;
 }
@@ -877,7 +870,7 @@ static void end_all(struct world *w)
 	if (w->unread)
 		fake_remove(&w->h.fk, DAMAGED);
 	w->unread = false;
-	reconcile(w);
+	reconcile_all(w);
 	tell(w, "all have ended");
 	forget_settled(w);
 }

@@ -3,7 +3,7 @@
  * libvirt's operations on a whole host: pools with the kernel's manners, ledgers,
  * configuration, and processes that hold the locks of QEMU and libvirt's driver.
  */
-#include "lifecycle/events.h"
+#include "lifecycle/hook_operations.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -502,10 +502,10 @@ static void test_qemu_died(void)
 	/* libvirt's daemon is replaced: the guest lives on */
 	fake_end(&h.fk, h.driver);
 	h.driver = 0;
-	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
+	CU_ASSERT_EQUAL(fake_host_reconcile(&h.fk.kfs, &h.err), 0);
 	CU_ASSERT_TRUE(has_ledger(&h, UUID_A));
 	end_qemu(&h, qemu, 0, 100);
-	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
+	CU_ASSERT_EQUAL(fake_host_reconcile(&h.fk.kfs, &h.err), 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 }
@@ -554,7 +554,7 @@ static void test_killed(void)
 		CU_ASSERT_TRUE(has_ledger(&h, UUID_A));
 		fake_end(&h.fk, h.driver);
 		h.driver = 0;
-		CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
+		CU_ASSERT_EQUAL(fake_host_reconcile(&h.fk.kfs, &h.err), 0);
 		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 		fake_pool_is(&h.fk, 0, PAGE_2M, 20, 0, 0);
 	}
@@ -804,7 +804,7 @@ static void test_lock_deadline(void)
 	OK(&h, event_prepare, "c", C_XML);
 	OK(&h, event_started, "a", A_XML);
 	OK(&h, event_stopped, "a", A_XML);
-	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
+	CU_ASSERT_EQUAL(fake_host_reconcile(&h.fk.kfs, &h.err), 0);
 	state_close(&state);
 	OK(&h, event_prepare, "a", A_XML);
 }

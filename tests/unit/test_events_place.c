@@ -3,7 +3,7 @@
  * Guests whose memory files lie in another directory than qemu.conf says: found out once they
  * run, counted where they are, and removed from there.
  */
-#include "lifecycle/events.h"
+#include "lifecycle/hook_operations.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -106,7 +106,7 @@ static void test_life(void)
 	put_memory(&h, "old/1-a/pc.ram");
 	qemu = start_elsewhere(&h, A_XML);
 	/* It stays what it is, whatever else is written */
-	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
+	CU_ASSERT_EQUAL(fake_host_reconcile(&h.fk.kfs, &h.err), 0);
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, LIES_IN));
 	CU_ASSERT_TRUE(fake_exists(&h.fk, OLD "1-a/pc.ram"));
 	end(&h, qemu);
@@ -217,7 +217,7 @@ static void test_other_boot(void)
 	qemu = start_elsewhere(&h, A_XML);
 	fake_end(&h.fk, qemu);
 	fake_put(&h.fk, "proc/sys/kernel/random/boot_id", "11111111-2222-3333-4444-555555555555\n");
-	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
+	CU_ASSERT_EQUAL(fake_host_reconcile(&h.fk.kfs, &h.err), 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, OLD "1-a"));
 	fake_host_close(&h);
@@ -402,7 +402,7 @@ static void test_hostile_ledger(void)
 		fake_end(&h.fk, qemu);
 		UNIT_CHECK(run(&h, event_release, "a", A_XML) == -EINVAL, "%s", places[i]);
 		says(&h, "is damaged");
-		CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
+		CU_ASSERT_EQUAL(fake_host_reconcile(&h.fk.kfs, &h.err), 0);
 		CU_ASSERT_TRUE(has_ledger(&h, UUID_A));
 		UNIT_CHECK(fake_exists(&h.fk, "etc/1-a/pc.ram") &&
 				   fake_exists(&h.fk, "1-a/pc.ram") &&

@@ -3,7 +3,7 @@
  * libvirt's operations for guests with memory in files: on a host where nothing is
  * configured, and in a root of our own where a store is mounted for guests.
  */
-#include "lifecycle/events.h"
+#include "lifecycle/hook_operations.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -100,7 +100,7 @@ static void test_life(void)
 	qemu = fake_qemu(&h.fk, "a");
 	OK(&h, event_started, "a", A_XML);
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"phase\": \"running\""));
-	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
+	CU_ASSERT_EQUAL(fake_host_reconcile(&h.fk.kfs, &h.err), 0);
 	CU_ASSERT_TRUE(fake_exists(&h.fk, BASE "1-a/pc.ram"));
 	fake_end(&h.fk, qemu);
 	OK(&h, event_stopped, "a", A_XML);
@@ -263,7 +263,7 @@ static void test_driver_died(void)
 	put_memory(&h, "1-a");
 	fake_end(&h.fk, h.driver);
 	h.driver = 0;
-	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
+	CU_ASSERT_EQUAL(fake_host_reconcile(&h.fk.kfs, &h.err), 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
 }
@@ -279,7 +279,7 @@ static void test_other_boot(void)
 	fake_put(&h.fk, BOOT_ID, "11111111-2222-3333-4444-555555555555\n");
 	fd = open_memory(&h, "1-a");
 	/* Somebody saves what he can of it */
-	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
+	CU_ASSERT_EQUAL(fake_host_reconcile(&h.fk.kfs, &h.err), 0);
 	CU_ASSERT_TRUE(has_ledger(&h, UUID_A));
 	CU_ASSERT_TRUE(fake_exists(&h.fk, BASE "1-a/pc.ram"));
 	close(fd);
@@ -295,7 +295,7 @@ static void test_swept(void)
 	HOST(h);
 
 	put_memory(&h, "1-a");
-	CU_ASSERT_EQUAL(daemon_reconcile(&h.fk.kfs, &h.err), 0);
+	CU_ASSERT_EQUAL(fake_host_reconcile(&h.fk.kfs, &h.err), 0);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
 }
 
@@ -312,7 +312,7 @@ static void test_broken_store(void)
 	says(&h, "/srv/note/ram");
 	fake_end(&h.fk, h.driver);
 	h.driver = 0;
-	UNIT_CHECK(daemon_reconcile(&h.fk.kfs, &h.err) == 0, "%s", h.err.text);
+	UNIT_CHECK(fake_host_reconcile(&h.fk.kfs, &h.err) == 0, "%s", h.err.text);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_EQUAL(fake_pool(&h.fk, 0, PAGE_2M).nr + fake_pool(&h.fk, 1, PAGE_2M).nr, 0);
 }
@@ -493,7 +493,7 @@ static int work_nobody_calls(const char *dir)
 	/* It is our parent's child, which we can't wait for */
 	for (tries = 0; tries < 1000 && liveness_driver_alive(&h.fk.kfs, &driver); tries++)
 		clock_sleep_ms(5);
-	CHECK(daemon_reconcile(&h.fk.kfs, &h.err) == 0 && is_clean(&h));
+	CHECK(fake_host_reconcile(&h.fk.kfs, &h.err) == 0 && is_clean(&h));
 	return 0;
 }
 
@@ -515,7 +515,7 @@ static int work_killed(const char *dir)
 	CHECK(run(&h, event_release, "a", A_XML) == 0 && is_mounted(&h));
 	CHECK(run(&h, event_release, "b", B_XML) == 0 && is_clean(&h));
 	fake_put(&h.fk, SHARED, text);
-	CHECK(daemon_reconcile(&h.fk.kfs, &h.err) == 0 && is_clean(&h));
+	CHECK(fake_host_reconcile(&h.fk.kfs, &h.err) == 0 && is_clean(&h));
 	return 0;
 }
 
@@ -530,7 +530,7 @@ static int work_mounted_by_hand(const char *dir)
 	CHECK(run(&h, event_prepare, "a", A_XML) == 0);
 	CHECK(!fake_exists(&h.fk, STATE "shared"));
 	CHECK(run(&h, event_release, "a", A_XML) == 0 && is_mounted(&h));
-	CHECK(daemon_reconcile(&h.fk.kfs, &h.err) == 0 && is_mounted(&h));
+	CHECK(fake_host_reconcile(&h.fk.kfs, &h.err) == 0 && is_mounted(&h));
 	return 0;
 }
 

@@ -6,7 +6,7 @@
 
 #include <inttypes.h>
 
-#include "lifecycle/round.h"
+#include "lifecycle/session.h"
 #include "lifecycle/state.h"
 #include "unit/fake_host.h"
 #include "unit/unit.h"
@@ -32,15 +32,13 @@ static void open_kept(struct fake_host *h)
 /* Return: pages freed, of @pages; checks what is kept then */
 static uint64_t free_pages(struct fake_host *h, uint64_t page_kib, uint64_t pages, uint64_t left)
 {
-	struct state state = STATE_CLOSED;
 	struct kept kept = { 0 };
-	struct round round;
+	struct session session;
 	uint64_t freed = 0;
 
-	CU_ASSERT_EQUAL_FATAL(state_open(h->fk.kfs.rootfd, true, &state, &h->err), 0);
-	round_init(&round, &h->fk.kfs, &state, 1000);
-	UNIT_CHECK(kept_free(&round, page_kib, pages, &kept, &h->err) == 0, "%s", h->err.text);
-	CU_ASSERT_EQUAL(state.lockfd, -1);
+	CU_ASSERT_EQUAL_FATAL(session_open(&session, &h->fk.kfs, SESSION_CREATE, &h->err), 0);
+	UNIT_CHECK(kept_free(&session, page_kib, pages, &kept, &h->err) == 0, "%s", h->err.text);
+	CU_ASSERT_EQUAL(session.state.lockfd, -1);
 	if (kept.n) {
 		freed = kept.pools[0].freed;
 		UNIT_CHECK(kept.pools[0].left == left, "%" PRIu64 " left", kept.pools[0].left);
@@ -48,8 +46,7 @@ static uint64_t free_pages(struct fake_host *h, uint64_t page_kib, uint64_t page
 		CU_ASSERT_EQUAL(left, 0);
 	}
 	kept_end(&kept);
-	round_free(&round);
-	state_close(&state);
+	session_close(&session);
 	return freed;
 }
 

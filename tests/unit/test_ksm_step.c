@@ -16,7 +16,7 @@
 
 #include "base/err.h"
 #include "lifecycle/daemon.h"
-#include "lifecycle/events.h"
+#include "lifecycle/hook_operations.h"
 #include "lifecycle/shared.h"
 #include "lifecycle/state.h"
 #include "unit/fake_host.h"
@@ -63,7 +63,7 @@ static void reconcile(struct fake_host *h)
 {
 	struct err err = { "" };
 
-	UNIT_CHECK(daemon_reconcile(&h->fk.kfs, &err) == 0, "%s", err.text);
+	UNIT_CHECK(fake_host_reconcile(&h->fk.kfs, &err) == 0, "%s", err.text);
 }
 
 /* libvirt dies, and with it all starts that are under way */

@@ -17,10 +17,10 @@
 #include "guest/guest.h"
 #include "lifecycle/daemon.h"
 #include "lifecycle/dry_run.h"
-#include "lifecycle/events.h"
+#include "lifecycle/hook_operations.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/release.h"
-#include "lifecycle/round.h"
+#include "lifecycle/session.h"
 #include "lifecycle/state.h"
 #include "unit/fake_host.h"
 #include "unit/unit.h"
@@ -40,25 +40,23 @@ static void open_host(struct fake_host *h)
 
 /* ---- calls ---- */
 
-typedef int reserve_function(struct round *round, const struct guest *guest, struct ledger **ledger,
-			     struct plan *plan, struct err *err);
+typedef int reserve_function(struct session *session, const struct guest *guest,
+			     struct ledger **ledger, struct plan *plan, struct err *err);
 
 static int reserve(struct fake_host *h, reserve_function *function, const struct guest *guest)
 {
-	struct state state = STATE_CLOSED;
 	struct ledger *ledger = NULL;
 	struct plan plan = { 0 };
-	struct round round;
-	int rc = state_open(h->fk.kfs.rootfd, true, &state, &h->err);
+	struct session session;
+	int rc = session_open(&session, &h->fk.kfs, SESSION_CREATE, &h->err);
 
 	CU_ASSERT_EQUAL_FATAL(rc, 0);
-	round_init(&round, &h->fk.kfs, &state, 2000);
-	rc = function(&round, guest, &ledger, &plan, &h->err);
-	CU_ASSERT_EQUAL(state.lockfd, -1);
+	session.lock_deadline_ms = 2000;
+	rc = function(&session, guest, &ledger, &plan, &h->err);
+	CU_ASSERT_EQUAL(session.state.lockfd, -1);
 	ledger_free(ledger);
 	plan_free(&plan);
-	round_free(&round);
-	state_close(&state);
+	session_close(&session);
 	return rc;
 }
 
@@ -92,17 +90,14 @@ static int for_plug(struct fake_host *h, const char *name, const char *uuid, uin
 
 static int release(struct fake_host *h, const char *guest)
 {
-	struct state state = STATE_CLOSED;
-	struct settled settled = { 0 };
-	struct round round;
+	struct reconciled_guest result = { 0 };
+	struct session session;
 	int rc;
 
-	CU_ASSERT_EQUAL_FATAL(state_open(h->fk.kfs.rootfd, true, &state, &h->err), 0);
-	round_init(&round, &h->fk.kfs, &state, 2000);
-	rc = release_guest(&round, guest, false, &settled, &h->err);
-	round_free(&round);
-	state_close(&state);
-	return rc < 0 ? rc : settled.complete ? 0 : -EAGAIN;
+	CU_ASSERT_EQUAL_FATAL(session_open(&session, &h->fk.kfs, SESSION_CREATE, &h->err), 0);
+	rc = release_guest(&session, guest, false, &result, &h->err);
+	session_close(&session);
+	return rc < 0 ? rc : result.complete ? 0 : -EAGAIN;
 }
 
 #undef OK
@@ -180,7 +175,7 @@ static void test_given_back(void)
 	HOST(h);
 
 	OK(&h, for_start(&h, A_DEFINED(200)));
-	OK(&h, daemon_reconcile(&h.fk.kfs, &h.err));
+	OK(&h, fake_host_reconcile(&h.fk.kfs, &h.err));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	OK(&h, release(&h, "a"));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
@@ -532,7 +527,7 @@ static void test_plug_without_ledger(void)
 	fake_pool_is(&h.fk, 0, PAGE_2M, 40, 40, 0);
 	check_ledger(&h, UUID_A, "\"phase\": \"running\"");
 	end_qemu(&h, qemu, 0);
-	OK(&h, daemon_reconcile(&h.fk.kfs, &h.err));
+	OK(&h, fake_host_reconcile(&h.fk.kfs, &h.err));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 }

@@ -15,7 +15,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "config/config.h"
-#include "lifecycle/round.h"
+#include "lifecycle/reconcile.h"
+#include "lifecycle/session.h"
 #include "lifecycle/state.h"
 #include "memory/open_files.h"
 #include "unit/fake_kernel.h"
@@ -31,8 +32,7 @@
 struct scene {
 	struct fake_kernel fk;
 	struct config *config;
-	struct state state;
-	struct round round;
+	struct session session;
 	struct err err;
 	pid_t driver;
 };
@@ -44,20 +44,18 @@ static void open_scene(struct scene *s, const char *fstype, const char *config)
 
 	memset(s, 0, sizeof(*s));
 	fake_open(&s->fk, "one-node");
-	s->state = STATE_CLOSED;
 	fake_put(&s->fk, QEMU_CONF, "memory_backing_dir = \"/srv/ram\"\n");
 	snprintf(mounts, sizeof(mounts), ROOT "30 20 0:30 / /srv/ram rw - %s source rw\n", fstype);
 	fake_put(&s->fk, "proc/self/mountinfo", mounts);
 	CU_ASSERT_EQUAL_FATAL(
 		config_parse_buffer("conf", config, strlen(config), &s->config, &s->err), 0);
-	CU_ASSERT_EQUAL_FATAL(state_open(s->fk.kfs.rootfd, true, &s->state, &s->err), 0);
+	CU_ASSERT_EQUAL_FATAL(session_open(&s->session, &s->fk.kfs, SESSION_CREATE, &s->err), 0);
 	s->driver = fake_driver(&s->fk, 4711);
 }
 
 static void close_scene(struct scene *s)
 {
-	round_free(&s->round);
-	state_close(&s->state);
+	session_close(&s->session);
 	config_free(s->config);
 	fake_end(&s->fk, s->driver);
 	fake_close(&s->fk);
@@ -74,18 +72,20 @@ static void put_memory(const struct scene *s, const char *directory)
 	fake_put(&s->fk, name, "memory");
 }
 
-/* A round that sweeps */
+/* Gives back, and sweeps */
 static bool sweep(struct scene *s)
 {
 	int rc;
 
-	round_free(&s->round);
-	round_init(&s->round, &s->fk.kfs, &s->state, 1000);
-	s->round.config = s->config;
-	rc = round_begin(&s->round, clock_ms() + 1000, NULL, &s->err);
+	session_close(&s->session);
+	rc = session_open(&s->session, &s->fk.kfs, SESSION_CREATE, &s->err);
+	CU_ASSERT_EQUAL_FATAL(rc, 0);
+	s->session.config = s->config;
+	s->session.stores = true;
+	rc = reconcile_begin(&s->session, clock_ms() + 1000, NULL, NULL, &s->err);
 	if (rc == 0)
-		sweep_stores(&s->round);
-	round_end(&s->round);
+		sweep_stores(&s->session);
+	session_unlock(&s->session);
 	return UNIT_CHECK(rc == 0, "%s", s->err.text);
 }
 
@@ -113,20 +113,21 @@ static void put_ledger(struct scene *s, const char *uuid, const char *name, enum
 	step.store.ready = true;
 	if (id >= 0)
 		ledger.list = (struct step_list){ 1, &step };
-	UNIT_CHECK(ledger_create(&s->state, &ledger, &s->err) == 0, "%s", s->err.text);
+	UNIT_CHECK(ledger_create(&s->session.state, &ledger, &s->err) == 0, "%s", s->err.text);
 }
 
 /* The only directory that was looked at; NULL: there was not just one */
-static const struct swept *swept(const struct scene *s)
+static const struct reconciled_directory *swept(const struct scene *s)
 {
-	return UNIT_CHECK(s->round.n_swept == 1, "%zu were swept", s->round.n_swept) ?
-		       &s->round.swept[0] :
+	return UNIT_CHECK(s->session.report.n_directories == 1, "%zu were swept",
+			  s->session.report.n_directories) ?
+		       &s->session.report.directories[0] :
 		       NULL;
 }
 
 static void test_dead(void)
 {
-	const struct swept *entry;
+	const struct reconciled_directory *entry;
 	SCENE(s, "ext4", STORE("ram", "/srv/ram"));
 
 	put_memory(&s, BASE "1-dead");
@@ -140,7 +141,7 @@ static void test_dead(void)
 	CU_ASSERT_FALSE(is_there(&s, BASE "1-dead"));
 	CU_ASSERT_TRUE(is_there(&s, BASE));
 	if (sweep(&s))
-		CU_ASSERT_EQUAL(s.round.n_swept, 0);
+		CU_ASSERT_EQUAL(s.session.report.n_directories, 0);
 }
 
 static void test_by_ledger(void)
@@ -227,7 +228,7 @@ static void test_long_names(void)
 	}
 	fake_end(&s.fk, qemu);
 	if (sweep(&s))
-		CU_ASSERT_EQUAL(s.round.n_swept, 2);
+		CU_ASSERT_EQUAL(s.session.report.n_directories, 2);
 	CU_ASSERT_FALSE(is_there(&s, BASE "2-" KANJI KANJI "\xe5\xae"));
 }
 
@@ -244,14 +245,14 @@ static void test_leaving(void)
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (sweep(&s)) {
 		CU_ASSERT_TRUE(is_there(&s, BASE "1-leaving/pc.ram"));
-		CU_ASSERT_EQUAL(s.round.n_swept, 0);
-		CU_ASSERT_EQUAL(s.round.n_settled, 1);
-		CU_ASSERT_FALSE(s.round.settled[0].complete);
+		CU_ASSERT_EQUAL(s.session.report.n_directories, 0);
+		CU_ASSERT_EQUAL(s.session.report.n_guests, 1);
+		CU_ASSERT_FALSE(s.session.report.guests[0].complete);
 	}
 	close(fd);
 	if (sweep(&s)) {
 		CU_ASSERT_FALSE(is_there(&s, BASE "1-leaving"));
-		CU_ASSERT_EQUAL(s.round.n_swept, 0);
+		CU_ASSERT_EQUAL(s.session.report.n_directories, 0);
 	}
 }
 
@@ -272,7 +273,7 @@ static void test_foreign_version(void)
 
 static void test_in_use(void)
 {
-	const struct swept *entry;
+	const struct reconciled_directory *entry;
 	char path[512];
 	int fd;
 	SCENE(s, "ext4", STORE("ram", "/srv/ram"));
@@ -287,10 +288,10 @@ static void test_in_use(void)
 	}
 	CU_ASSERT_TRUE(is_there(&s, BASE "1-copied/pc.ram"));
 	/* Told once, however often it is tried */
-	sweep_stores(&s.round);
-	CU_ASSERT_EQUAL(s.round.n_swept, 1);
+	sweep_stores(&s.session);
+	CU_ASSERT_EQUAL(s.session.report.n_directories, 1);
 	close(fd);
-	sweep_stores(&s.round);
+	sweep_stores(&s.session);
 	if ((entry = swept(&s))) {
 		CU_ASSERT_TRUE(entry->removed);
 		UNIT_CHECK_STR(entry->why, "", "why");
@@ -385,13 +386,13 @@ static void test_implicit(void)
 
 	fake_put(&s.fk, QEMU_CONF, "");
 	if (sweep(&s))
-		CU_ASSERT_EQUAL(s.round.n_swept, 0);
+		CU_ASSERT_EQUAL(s.session.report.n_directories, 0);
 	put_memory(&s, "var/lib/libvirt/qemu/ram/4-dead");
 	put_memory(&s, "var/lib/libvirt/qemu/4-domain");
 	if (sweep(&s)) {
 		CU_ASSERT_FALSE(is_there(&s, "var/lib/libvirt/qemu/ram/4-dead"));
 		CU_ASSERT_TRUE(is_there(&s, "var/lib/libvirt/qemu/4-domain"));
-		CU_ASSERT_EQUAL(s.round.n_swept, 1);
+		CU_ASSERT_EQUAL(s.session.report.n_directories, 1);
 	}
 }
 
@@ -469,7 +470,7 @@ static void test_planted_link(void)
 					 0777, 0),
 				0);
 		sweep(&s);
-		UNIT_CHECK(s.round.n_swept == 0, "row %zu", i);
+		UNIT_CHECK(s.session.report.n_directories == 0, "row %zu", i);
 		UNIT_CHECK(is_there(&s, "etc/sysctl.d/99-sysctl.conf"), "row %zu", i);
 		UNIT_CHECK(is_there(&s, "etc/sysctl.d/11-dir/pc.ram"), "row %zu", i);
 		UNIT_CHECK(is_there(&s, "etc/ram/11-dir/pc.ram"), "row %zu", i);
@@ -513,8 +514,9 @@ static void test_hard_links(void)
 	sweep(&s);
 	swept_ms = clock_ms() - begin;
 	/* As many as a slow machine looks at in the time of one sweep, the others later */
-	CU_ASSERT_FATAL(s.round.n_swept > 0 && !s.round.swept[0].removed);
-	swept_ms = swept_ms * DIRECTORIES / s.round.n_swept;
+	CU_ASSERT_FATAL(s.session.report.n_directories > 0 &&
+			!s.session.report.directories[0].removed);
+	swept_ms = swept_ms * DIRECTORIES / s.session.report.n_directories;
 	UNIT_CHECK(swept_ms < one_by_one / 3, "%llu ms, one by one %llu",
 		   (unsigned long long)swept_ms, (unsigned long long)one_by_one);
 	holder_end(holder);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "lifecycle/events.h"
+/*
+ * What each of the hook's operations does.
+ */
+#include "lifecycle/hook_operations.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,12 +17,15 @@
 #include "guest/guest.h"
 #include "guest/guest_files.h"
 #include "kernel/kfs.h"
+#include "lifecycle/adoption.h"
+#include "lifecycle/apply.h"
 #include "lifecycle/daemon_conf.h"
 #include "lifecycle/decide.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/qemu_files.h"
 #include "lifecycle/qemu_memory.h"
-#include "lifecycle/round.h"
+#include "lifecycle/reconcile.h"
+#include "lifecycle/session.h"
 #include "lifecycle/state.h"
 #include "lifecycle/sweep.h"
 #include "lifecycle/view.h"
@@ -29,30 +35,21 @@
 #include "policy/ksm_rules.h"
 #include "policy/plan.h"
 #include "policy/store_rules.h"
-#include "policy/thp_rules.h"
 #include "steps/adopt.h"
 #include "steps/store_step.h"
 
-/* For operations that read no configuration */
-#define LOCK_DEADLINE_MS 120000
-
 /* For what a guest is better off with and can do without: it must not wait long for
  * another one's huge pages */
-#define EXTRA_LOCK_DEADLINE_MS 10000
-
-static void cleanup_state(struct state *state)
-{
-	state_close(state);
-}
+#define EXTRA_LOCK_MS 10000
 
 static void cleanup_ledger(struct ledger **ledger)
 {
 	ledger_free(*ledger);
 }
 
-static void cleanup_round(struct round *round)
+static void cleanup_session(struct session *session)
 {
-	round_free(round);
+	session_close(session);
 }
 
 static void cleanup_plan(struct plan *plan)
@@ -69,13 +66,12 @@ static void cleanup_plan(struct plan *plan)
  * @debt:	Steps of which something is still in use, by whomever: no reason
  *		to keep the guest from starting.  Its next ledger takes them over
  */
-static int settle_old(struct round *round, const struct guest *guest, struct ledger *old,
+static int settle_old(struct session *session, const struct guest *guest, struct ledger *old,
 		      struct step_list *debt, struct err *err)
 {
-	size_t i;
-	int rc = round_settle(round, old, UNDO_RELEASE, err);
+	int rc = reconcile_ledger(session, old, UNDO_RELEASE, err);
 
-	if (round_waits(rc)) {
+	if (reconcile_waits(rc)) {
 		log_info("%s", err->text);
 		*debt = old->list;
 		old->list = (struct step_list){ 0 };
@@ -84,18 +80,10 @@ static int settle_old(struct round *round, const struct guest *guest, struct led
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s' has not given back what it held before",
 				  guest->name);
-	ledgers_take(&round->ledgers, old);
+	ledgers_take(&session->ledgers, old);
 	ledger_free(old);
-	rc = round_refresh(round, err);
-	/* It is in no ledger for the moment, and ours nonetheless */
-	for (i = 0; rc == 0 && i < debt->n; i++)
-		step_account(&debt->steps[i], &round->host);
-	return rc;
-}
-
-static void note_ksm(struct ledger *ledger, enum ksm_gain gain)
-{
-	snprintf(ledger->no_ksm, sizeof(ledger->no_ksm), "%s", ksm_rules_word(gain));
+	/* What the guest held of a store is free now, or that was unmounted */
+	return session_read_stores(session, err);
 }
 
 /**
@@ -104,11 +92,11 @@ static void note_ksm(struct ledger *ledger, enum ksm_gain gain)
  * @debt:	As settle_old()
  * Return: 1 if there is nothing to do at all, 0 to go on, or -errno
  */
-static int settle_own(struct round *round, const struct guest *guest, struct ledger **reserved,
+static int settle_own(struct session *session, const struct guest *guest, struct ledger **reserved,
 		      struct step_list *debt, struct err *err)
 {
 	struct ledger *own;
-	int rc = decide_own(round, guest, &own, err);
+	int rc = decide_own(session, guest, &own, err);
 
 	if (rc < 0 || rc == OWN_NONE)
 		return rc < 0 ? rc : 0;
@@ -120,22 +108,22 @@ static int settle_own(struct round *round, const struct guest *guest, struct led
 		*reserved = own;
 		return 0;
 	}
-	return settle_old(round, guest, own, debt, err);
+	return settle_old(session, guest, own, debt, err);
 }
 
 /* The ledger of this start */
-static void fill_ledger(const struct round *round, const struct guest *guest, struct plan *plan,
+static void fill_ledger(const struct session *session, const struct guest *guest, struct plan *plan,
 			struct ledger *ledger)
 {
 	snprintf(ledger->uuid, sizeof(ledger->uuid), "%s", guest->uuid);
 	snprintf(ledger->name, sizeof(ledger->name), "%s", guest->name);
-	snprintf(ledger->boot_id, sizeof(ledger->boot_id), "%s", round->boot_id);
+	snprintf(ledger->boot_id, sizeof(ledger->boot_id), "%s", session->boot_id);
 	ledger->phase = LEDGER_PREPARED;
 	ledger->alive = true;
 	ledger->id = guest->id;
-	ledger->driver = liveness_driver(round->kfs);
+	ledger->driver = liveness_driver(session->kfs);
 	ledger->reserving = (struct process){ 0 };
-	note_ksm(ledger, plan->ksm);
+	snprintf(ledger->no_ksm, sizeof(ledger->no_ksm), "%s", ksm_rules_word(plan->ksm));
 	ledger->list = plan->list;
 	plan->list = (struct step_list){ 0 };
 }
@@ -182,70 +170,71 @@ static void log_notes(const struct guest *guest, const struct plan *plan)
 }
 
 /* Where the guest's memory will lie is not certain */
-static void log_doubt(const struct round *round, const struct plan *plan)
+static void log_doubt(const struct session *session, const struct plan *plan)
 {
 	char why[PLAN_NOTE_SIZE];
 
 	if (step_list_has(&plan->list, STEP_STORE) &&
-	    store_doubts_daemon(&round->host, why, sizeof(why)))
+	    store_doubts_daemon(&session->host, why, sizeof(why)))
 		log_warning("%s", why);
 }
 
-static int carry_out(struct round *round, const struct guest *guest, struct plan *plan,
+static int carry_out(struct session *session, const struct guest *guest, struct plan *plan,
 		     struct step_list *debt, uint64_t deadline, struct err *err)
 {
 	cleanup_with(cleanup_ledger) struct ledger *ledger = NULL;
 
-	log_doubt(round, plan);
+	log_doubt(session, plan);
 	log_notes(guest, plan);
 	if (!plan->list.n)
 		return 0;
 	ledger = calloc(1, sizeof(*ledger));
 	if (!ledger || (debt->n && steps_append(&plan->list, debt) < 0))
 		return err_set(err, ENOMEM, "out of memory");
-	fill_ledger(round, guest, plan, ledger);
-	return round_apply(round, ledger, deadline, err);
+	fill_ledger(session, guest, plan, ledger);
+	return apply_ledger(session, ledger, deadline, err);
 }
 
 /* carry_out() with what was reserved by hand as the beginning, and what is too much of
  * it given back first: that may be the room for the rest */
-static int carry_out_reserved(struct round *round, const struct guest *guest, struct plan *plan,
+static int carry_out_reserved(struct session *session, const struct guest *guest, struct plan *plan,
 			      struct ledger *own, uint64_t deadline, struct err *err)
 {
 	cleanup_with(cleanup_ledger) struct ledger *ledger = own;
 	size_t planned = plan->list.n;
 	int rc;
 
-	ledgers_take(&round->ledgers, own);
-	log_doubt(round, plan);
+	ledgers_take(&session->ledgers, own);
+	log_doubt(session, plan);
 	log_notes(guest, plan);
 	steps_adopt(&plan->list, &ledger->list);
 	if (steps_append(&plan->list, &ledger->list) < 0)
 		return err_set(err, ENOMEM, "out of memory");
-	fill_ledger(round, guest, plan, ledger);
-	rc = round_give_back(round, ledger, planned, err);
+	fill_ledger(session, guest, plan, ledger);
+	rc = apply_undo(session, ledger, planned, err);
 	if (rc == -EAGAIN)
 		log_info("%s", err->text);
-	return rc < 0 && rc != -EAGAIN ? rc : round_apply(round, ledger, deadline, err);
+	return rc < 0 && rc != -EAGAIN ? rc : apply_ledger(session, ledger, deadline, err);
 }
 
 /* File systems have the room of what was just removed a moment later.
  * @own: reserved by hand, or NULL */
-static int make_plan(struct round *round, const struct guest *guest, const struct decided *decided,
-		     const struct ledger *own, struct plan *plan, struct err *err)
+static int make_plan(struct session *session, const struct guest *guest,
+		     const struct decided *decided, const struct ledger *own, struct plan *plan,
+		     struct err *err)
 {
 	int tries, rc;
 
 	for (tries = 0;; tries++) {
 		if (own)
-			view_hold(own, &round->host);
-		view_survey_start(round->kfs, guest, &round->host);
-		rc = plan_make(guest, &round->host, &decided->policy, plan, err);
+			view_hold(own, &session->host);
+		view_survey_start(session->kfs, guest, &session->host);
+		rc = plan_make(guest, &session->host, &decided->policy, plan, err);
 		if (rc != -ENOSPC || !plan_needs_stores(&decided->needs) ||
 		    tries == STORE_ADMIT_TRIES)
 			return rc;
 		clock_sleep_ms(STORE_ADMIT_WAIT_MS);
-		rc = round_refresh(round, err);
+		rc = session_read_stores(session, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -253,11 +242,12 @@ static int make_plan(struct round *round, const struct guest *guest, const struc
 
 /* This hook waited for its turn so long that its libvirt is gone, and with it the start that it
  * was called for.  The guest may have been started again since */
-static int check_not_late(const struct round *round, const struct guest *guest, struct err *err)
+static int check_not_late(const struct session *session, const struct guest *guest, struct err *err)
 {
 	struct process driver;
 
-	if (!liveness_driver_runs(round->kfs, &driver) || !liveness_is_older(round->kfs, &driver))
+	if (!liveness_driver_runs(session->kfs, &driver) ||
+	    !liveness_is_older(session->kfs, &driver))
 		return 0;
 	return err_set(err, ECANCELED,
 		       "guest '%s': libvirt was restarted since it began this start: nothing is "
@@ -265,7 +255,7 @@ static int check_not_late(const struct round *round, const struct guest *guest, 
 		       guest->name);
 }
 
-static int decide_and_do(struct round *round, const struct guest *guest,
+static int decide_and_do(struct session *session, const struct guest *guest,
 			 const struct decided *decided, struct err *err)
 {
 	cleanup_with(step_list_free) struct step_list debt = { 0 };
@@ -275,33 +265,34 @@ static int decide_and_do(struct round *round, const struct guest *guest,
 	bool plan_mounted;
 	int rc;
 
-	rc = round_begin(round, clock_ms() + decided->policy.hook.lock_deadline_ms, NULL, err);
+	rc = reconcile_begin(session, clock_ms() + session->lock_deadline_ms, NULL, guest->uuid,
+			     err);
 	if (rc < 0)
 		return rc;
-	rc = check_not_late(round, guest, err);
+	rc = check_not_late(session, guest, err);
 	if (rc < 0)
 		return rc;
 	begin = clock_ms();
 	deadline = begin + decided->policy.hook.deadline_ms;
-	rc = settle_own(round, guest, &reserved, &debt, err);
+	rc = settle_own(session, guest, &reserved, &debt, err);
 	if (rc)
 		return rc < 0 ? rc : 0;
-	rc = make_plan(round, guest, decided, reserved, &plan, err);
+	rc = make_plan(session, guest, decided, reserved, &plan, err);
 	/* What was reserved may be of another size, and in the way */
 	if (rc == -ENOSPC && reserved) {
-		rc = settle_old(round, guest, reserved, &debt, err);
+		rc = settle_old(session, guest, reserved, &debt, err);
 		reserved = NULL;
 		if (rc == 0)
-			rc = make_plan(round, guest, decided, NULL, &plan, err);
+			rc = make_plan(session, guest, decided, NULL, &plan, err);
 	}
 	/* What an earlier boot left there */
 	plan_mounted = rc == 0 && plan.list.n && plan.list.steps[0].kind == STEP_STORE &&
 		       plan.list.steps[0].store.mount;
 	if (rc == 0)
-		rc = reserved ? carry_out_reserved(round, guest, &plan, reserved, deadline, err) :
-				carry_out(round, guest, &plan, &debt, deadline, err);
+		rc = reserved ? carry_out_reserved(session, guest, &plan, reserved, deadline, err) :
+				carry_out(session, guest, &plan, &debt, deadline, err);
 	if (rc == 0 && plan_mounted)
-		sweep_stores(round);
+		sweep_stores(session);
 	if (rc == 0)
 		log_info("prepared in %llu ms", (unsigned long long)(clock_ms() - begin));
 	return rc;
@@ -311,23 +302,23 @@ static int decide_and_do(struct round *round, const struct guest *guest,
  * and others' leftovers if the lock is free.  On most hosts there is neither */
 static int prepare_nothing(const struct event *event, const struct guest *guest)
 {
-	cleanup_with(cleanup_state) struct state state = STATE_CLOSED;
-	cleanup_with(cleanup_round) struct round round = { 0 };
+	cleanup_with(cleanup_session) struct session session = { 0 };
 	cleanup_with(step_list_free) struct step_list debt = { 0 };
+	uint64_t deadline = 0;
 	struct err err;
 	int rc;
 
 	if (state_is_empty(event->kfs->rootfd))
 		return 0;
-	if (state_open(event->kfs->rootfd, false, &state, &err) < 0)
+	if (session_open(&session, event->kfs, SESSION_CHANGE, &err) < 0)
 		return 0;
-	round_init(&round, event->kfs, &state, LOCK_DEADLINE_MS);
-	rc = round_begin(&round, state_has(&state, guest->uuid) ? clock_ms() + LOCK_DEADLINE_MS : 0,
-			 NULL, &err);
+	if (state_has(&session.state, guest->uuid))
+		deadline = clock_ms() + session.lock_deadline_ms;
+	rc = reconcile_begin(&session, deadline, NULL, guest->uuid, &err);
 	if (rc == 0)
-		rc = check_not_late(&round, guest, &err);
+		rc = check_not_late(&session, guest, &err);
 	if (rc == 0)
-		rc = settle_own(&round, guest, NULL, &debt, &err);
+		rc = settle_own(&session, guest, NULL, &debt, &err);
 	if (rc < 0 && rc != -EAGAIN)
 		log_warning("%s", err.text);
 	return 0;
@@ -341,25 +332,24 @@ static bool can_do_without(const struct decided *decided)
 static int prepare(const struct event *event, const struct guest *guest, struct decided *decided,
 		   struct err *err)
 {
-	cleanup_with(cleanup_state) struct state state = STATE_CLOSED;
-	cleanup_with(cleanup_round) struct round round = { 0 };
-	uint64_t *lock_deadline_ms = &decided->policy.hook.lock_deadline_ms;
-	int rc = state_open(event->kfs->rootfd, true, &state, err);
+	cleanup_with(cleanup_session) struct session session = { 0 };
+	int rc = session_open(&session, event->kfs, SESSION_CREATE, err);
 
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", guest->name);
 	/* What it left behind itself has to be settled */
-	if (can_do_without(decided) && !state_has(&state, guest->uuid))
-		*lock_deadline_ms = u64_min(*lock_deadline_ms, EXTRA_LOCK_DEADLINE_MS);
-	round_init(&round, event->kfs, &state, decided->policy.hook.lock_deadline_ms);
+	session.lock_deadline_ms = decided->policy.hook.lock_deadline_ms;
+	if (can_do_without(decided) && !state_has(&session.state, guest->uuid))
+		session.lock_deadline_ms = u64_min(session.lock_deadline_ms, EXTRA_LOCK_MS);
 	if (plan_needs_stores(&decided->needs)) {
 		/* Another start may find the file changed */
 		if (daemon_conf_keep(event->kfs, err) < 0)
 			log_warning("%s", err->text);
-		round.config = decided->config;
-		round.guest = guest;
+		session.config = decided->config;
+		session.stores = true;
+		session.guest = guest;
 	}
-	return decide_and_do(&round, guest, decided, err);
+	return decide_and_do(&session, guest, decided, err);
 }
 
 int event_prepare(const struct event *event, struct err *err)
@@ -427,17 +417,17 @@ static int find_ledger(const struct event *event, const struct state *state, str
 }
 
 /* The ledger's directory and the guest's ledger.  Return: 0, or -ENOENT (silent) */
-static int open_ledger(const struct event *event, struct state *state, struct ledger **ledger,
+static int open_ledger(const struct event *event, struct session *session, struct ledger **ledger,
 		       struct err *err)
 {
 	int rc;
 
 	if (state_is_empty(event->kfs->rootfd))
 		return -ENOENT;
-	rc = state_open(event->kfs->rootfd, false, state, err);
+	rc = session_open(session, event->kfs, SESSION_CHANGE, err);
 	if (rc < 0)
 		return rc;
-	rc = find_ledger(event, state, ledger, err);
+	rc = find_ledger(event, &session->state, ledger, err);
 	if (rc == 0 && (*ledger)->foreign_version)
 		return err_set(err, EEXIST,
 			       "the ledger was written by another version of libvirt-membacking "
@@ -476,16 +466,16 @@ static bool is_wanted(const struct event *event, enum ledger_phase phase,
 }
 
 /* Return: also -EALREADY if the ledger is left as it is, in @ledger nonetheless */
-static int mark(const struct event *event, enum ledger_phase phase, struct state *state,
+static int mark(const struct event *event, enum ledger_phase phase, struct session *session,
 		struct ledger **ledger, struct err *err)
 {
 	cleanup_with(cleanup_ledger) struct ledger *found = NULL;
-	int rc = open_ledger(event, state, &found, err);
+	int rc = open_ledger(event, session, &found, err);
 
 	if (rc < 0)
 		return rc;
 	if (is_wanted(event, phase, found))
-		return ledger_mark(state, found, phase, ledger, err);
+		return ledger_mark(&session->state, found, phase, ledger, err);
 	*ledger = found;
 	found = NULL;
 	return -EALREADY;
@@ -539,39 +529,39 @@ static void log_placement(const struct kfs *kfs, const struct ledger *ledger)
 
 int event_started(const struct event *event, struct err *err)
 {
-	cleanup_with(cleanup_state) struct state state = STATE_CLOSED;
+	cleanup_with(cleanup_session) struct session session = { 0 };
 	cleanup_with(cleanup_ledger) struct ledger *ledger = NULL;
-	int rc = mark(event, LEDGER_RUNNING, &state, &ledger, err);
+	int rc = mark(event, LEDGER_RUNNING, &session, &ledger, err);
 
 	if (rc == 0) {
 		log_placement(event->kfs, ledger);
-		qemu_files_note(event->kfs, &state, ledger);
+		qemu_files_note(event->kfs, &session.state, ledger);
 	}
 	return none_is_fine(rc);
 }
 
 int event_stopped(const struct event *event, struct err *err)
 {
-	cleanup_with(cleanup_state) struct state state = STATE_CLOSED;
+	cleanup_with(cleanup_session) struct session session = { 0 };
 	cleanup_with(cleanup_ledger) struct ledger *ledger = NULL;
 
-	return none_is_fine(mark(event, LEDGER_LEAVING, &state, &ledger, err));
+	return none_is_fine(mark(event, LEDGER_LEAVING, &session, &ledger, err));
 }
 
 int event_release(const struct event *event, struct err *err)
 {
-	cleanup_with(cleanup_state) struct state state = STATE_CLOSED;
 	cleanup_with(cleanup_ledger) struct ledger *ledger = NULL;
-	cleanup_with(cleanup_round) struct round round = { 0 };
+	cleanup_with(cleanup_session) struct session session = { 0 };
+	struct reconcile_options options = { .force = true };
 	uint64_t begin = clock_ms();
-	int rc = open_ledger(event, &state, &ledger, err);
+	int rc = open_ledger(event, &session, &ledger, err);
 
 	if (rc < 0)
 		return none_is_fine(rc);
 	if (is_late(event, ledger) || has_not_ended(event, ledger))
 		return 0;
-	round_init(&round, event->kfs, &state, LOCK_DEADLINE_MS);
-	rc = round_settle_guest(&round, ledger, true, err);
+	options.only = ledger;
+	rc = reconcile(&session, &options, err);
 	if (rc == 0)
 		log_info("released in %llu ms", (unsigned long long)(clock_ms() - begin));
 	/* The next operation gives back what is in use for a little longer */
@@ -580,159 +570,15 @@ int event_release(const struct event *event, struct err *err)
 	return rc == -EAGAIN ? 0 : rc;
 }
 
-static int append_step(struct step_list *list, const struct step *step)
-{
-	struct step *more = reallocarray(list->steps, list->n + 1, sizeof(*more));
-
-	if (!more)
-		return -ENOMEM;
-	more[list->n++] = *step;
-	list->steps = more;
-	return 0;
-}
-
-/* Where libvirt puts memory by now.  @step->ready: in a store that can be looked at */
-static void fill_store(const struct kfs *kfs, const struct guest *guest,
-		       const struct decided *decided, struct step_store *step, bool *tmpfs)
-{
-	struct store_view nameless = { 0 };
-	const struct store_view *store;
-	struct host_view host = { 0 };
-	struct ledgers nobody = { 0 };
-	struct err err;
-	bool usable = view_stores(kfs, decided->config, &nobody, NULL, &host, &err) == 0 &&
-		      store_choose(&host, "", &store, &err) == 0 && store->state.present;
-
-	if (!usable) {
-		store = &nameless;
-		snprintf(nameless.config.path, sizeof(nameless.config.path), "%s",
-			 qemu_conf_memory_dir(&host.qemu_conf));
-	}
-	store_step_fill(guest, store, &host, step);
-	step->mount = false;
-	step->ready = usable;
-	*tmpfs = thp_rules_in_tmpfs(&host, step);
-	view_stores_free(&host);
-}
-
-/* What a guest that was started before us, or without us, may still come to use of the
- * store it lives in: others must not be promised that.  @tmpfs: that is one */
-static int adopt_store(const struct kfs *kfs, const struct guest *guest,
-		       const struct decided *decided, struct step_list *list, bool *tmpfs)
-{
-	struct step step = { .kind = STEP_STORE };
-
-	fill_store(kfs, guest, decided, &step.store, tmpfs);
-	/* Its files may lie where memory_backing_dir led to when it was started */
-	if (!qemu_files_look(kfs, guest->name, &step.store) &&
-	    (!step.store.ready || !store_step_use(kfs, &step.store).size_kib))
-		return 0;
-	step.store.ready = true;
-	return append_step(list, &step);
-}
-
-static int adopt_settings(const struct guest *guest, const struct decided *decided, bool tmpfs,
-			  struct step_list *list)
-{
-	struct step ksm = { .kind = STEP_KSM }, thp = { .kind = STEP_THP };
-	int rc = 0;
-
-	if (decided->needs.kinds[STEP_KSM].wanted) {
-		ksm_rules_fill(guest, &decided->policy, &ksm.ksm);
-		rc = append_step(list, &ksm);
-	}
-	if (rc == 0 && decided->needs.kinds[STEP_THP].wanted &&
-	    thp_rules_wanted(guest, &decided->policy, tmpfs)) {
-		thp_rules_fill(guest, &decided->policy, tmpfs, &thp.thp);
-		rc = append_step(list, &thp);
-	}
-	return rc;
-}
-
-static int adopt_steps(const struct kfs *kfs, const struct guest *guest, struct step_list *list,
-		       struct err *err)
-{
-	cleanup_with(decided_free) struct decided decided = { 0 };
-	bool tmpfs = false;
-	int rc;
-
-	if (!decide_asks(kfs, guest))
-		return 0;
-	/* A guest that runs is not refused for what the configuration says */
-	rc = decide_policy(kfs, guest, true, &decided, err);
-	if (rc < 0) {
-		log_warning("%s", err->text);
-		return 0;
-	}
-	if (plan_needs_stores(&decided.needs))
-		rc = adopt_store(kfs, guest, &decided, list, &tmpfs);
-	if (rc == 0)
-		rc = adopt_settings(guest, &decided, tmpfs, list);
-	return rc < 0 ? err_set(err, -rc, "out of memory") : 0;
-}
-
-/* Whatever comes of it: the guest runs */
-static void finish(struct round *round, struct ledger *ledger)
-{
-	struct err err;
-
-	if (round_finish(round, ledger, 0, &err) < 0)
-		log_warning("%s", err.text);
-}
-
-/* Those who start after it switch on what it holds, if the lock can't be had now */
-static void finish_locked(const struct event *event, const struct ledger *own, struct state *state)
-{
-	cleanup_with(cleanup_round) struct round round = { 0 };
-	struct ledger *ledger;
-	struct err err;
-	int rc;
-
-	round_init(&round, event->kfs, state, EXTRA_LOCK_DEADLINE_MS);
-	rc = round_begin(&round, clock_ms() + EXTRA_LOCK_DEADLINE_MS, own->uuid, &err);
-	ledger = rc == 0 ? ledgers_find_uuid(&round.ledgers, own->uuid) : NULL;
-	if (ledger && !ledger->foreign_version && !strcmp(ledger->token, own->token))
-		finish(&round, ledger);
-	if (rc < 0)
-		log_warning("%s", err.text);
-}
-
-/* @round: has begun; or NULL */
-static int adopt(const struct event *event, const struct guest *guest, struct state *state,
-		 struct round *round, struct err *err)
-{
-	struct ledger ledger = { .phase = LEDGER_RUNNING, .id = guest->id };
-	int rc = ledger_boot_id(event->kfs, ledger.boot_id, err);
-
-	if (rc < 0)
-		return rc;
-	note_ksm(&ledger, ksm_rules_gain(guest, true));
-	snprintf(ledger.uuid, sizeof(ledger.uuid), "%s", guest->uuid);
-	snprintf(ledger.name, sizeof(ledger.name), "%s", guest->name);
-	ledger.driver = liveness_driver(event->kfs);
-	rc = adopt_steps(event->kfs, guest, &ledger.list, err);
-	if (rc == 0)
-		rc = ledger_adopt(state, &ledger, err);
-	/* Who has the host lock can't wait for it */
-	if (rc == 0 && !step_list_complete(&ledger.list)) {
-		if (round)
-			finish(round, &ledger);
-		else
-			finish_locked(event, &ledger, state);
-	}
-	step_list_free(&ledger.list);
-	return rc == -EEXIST ? 0 : rc;
-}
-
 int event_reconnect(const struct event *event, struct err *err)
 {
-	cleanup_with(cleanup_state) struct state state = STATE_CLOSED;
+	cleanup_with(cleanup_session) struct session session = { 0 };
 	cleanup_with(cleanup_ledger) struct ledger *ledger = NULL;
 	cleanup_guest struct guest *guest = NULL;
-	int rc = mark(event, LEDGER_RUNNING, &state, &ledger, err);
+	int rc = mark(event, LEDGER_RUNNING, &session, &ledger, err);
 
 	if (rc == 0)
-		qemu_files_note(event->kfs, &state, ledger);
+		qemu_files_note(event->kfs, &session.state, ledger);
 	/* An empty one may be of a version that knew of nothing to hold */
 	if (rc != -ENOENT && rc != -EALREADY && (rc < 0 || ledger->list.n))
 		return none_is_fine(rc);
@@ -741,20 +587,9 @@ int event_reconnect(const struct event *event, struct err *err)
 	rc = guest_parse(event->xml, event->xml_len, &guest, err);
 	if (rc < 0)
 		return rc;
-	state_close(&state);
-	rc = state_open(event->kfs->rootfd, true, &state, err);
-	return rc < 0 ? rc : adopt(event, guest, &state, NULL, err);
-}
-
-int event_adopt(const struct event *event, struct round *round, struct err *err)
-{
-	cleanup_guest struct guest *guest = NULL;
-	int rc = guest_parse(event->xml, event->xml_len, &guest, err);
-
-	if (rc < 0)
-		return rc;
-	if (state_has(round->state, guest->uuid) || !liveness_qemu(event->kfs, guest->name, NULL))
-		return 0;
-	rc = adopt(event, guest, round->state, round, err);
-	return rc < 0 ? rc : 1;
+	session_close(&session);
+	rc = session_open(&session, event->kfs, SESSION_CREATE, err);
+	if (rc == 0)
+		rc = adoption_of(&session, guest, err);
+	return rc == -EEXIST ? 0 : rc;
 }

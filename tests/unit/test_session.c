@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Rounds: what they settle, what they tell of it, what a look without the lock
+ * Sessions: what they give back, what they tell of it, what a snapshot without the lock
  * sees, and several processes that want the lock at once.
  */
-#include "lifecycle/round.h"
+#include "lifecycle/session.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,7 +16,8 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "lifecycle/events.h"
+#include "lifecycle/hook_operations.h"
+#include "lifecycle/reconcile.h"
 #include "unit/fake_host.h"
 #include "unit/unit.h"
 
@@ -34,8 +35,7 @@
 struct scene {
 	struct fake_kernel fk;
 	pid_t driver;
-	struct state state;
-	struct round round;
+	struct session session;
 	struct err err;
 };
 
@@ -47,19 +47,16 @@ static void open_scene(struct scene *h)
 	fake_set_pool(&h->fk, 0, PAGE_2M, (struct fake_pool){ 0, 0, 0 });
 	fake_set_pool(&h->fk, 0, PAGE_1G, (struct fake_pool){ 0, 0, 0 });
 	h->driver = fake_driver(&h->fk, 4711);
-	h->state = STATE_CLOSED;
 }
 
-static void open_round(struct scene *h)
+static void open_session(struct scene *h)
 {
-	CU_ASSERT_EQUAL_FATAL(state_open(h->fk.kfs.rootfd, true, &h->state, &h->err), 0);
-	round_init(&h->round, &h->fk.kfs, &h->state, 1000);
+	CU_ASSERT_EQUAL_FATAL(session_open(&h->session, &h->fk.kfs, SESSION_CREATE, &h->err), 0);
 }
 
 static void close_scene(struct scene *h)
 {
-	round_free(&h->round);
-	state_close(&h->state);
+	session_close(&h->session);
 	if (h->driver)
 		fake_end(&h->fk, h->driver);
 	fake_close(&h->fk);
@@ -70,7 +67,7 @@ static void close_scene(struct scene *h)
 static int begin(struct scene *h, const char *own)
 {
 	h->err.text[0] = '\0';
-	return round_begin(&h->round, clock_ms() + 1000, own, &h->err);
+	return reconcile_begin(&h->session, clock_ms() + 1000, own, NULL, &h->err);
 }
 
 static void test_settles_and_tells(void)
@@ -80,20 +77,20 @@ static void test_settles_and_tells(void)
 	OK(&h, event_prepare, "a", A_XML);
 	OK(&h, event_prepare, "b", B_XML);
 	OK(&h, event_stopped, "a", A_XML);
-	open_round(&h);
+	open_session(&h);
 	UNIT_CHECK(begin(&h, NULL) == 0, "%s", h.err.text);
-	CU_ASSERT_EQUAL_FATAL(h.round.n_settled, 1);
-	UNIT_CHECK_STR(h.round.settled[0].name, "a", "who");
-	UNIT_CHECK_STR(h.round.settled[0].uuid, UUID_A, "who");
-	CU_ASSERT_TRUE(h.round.settled[0].complete);
-	CU_ASSERT_EQUAL(h.round.ledgers.n, 1);
-	CU_ASSERT_PTR_NULL(ledgers_find(&h.round.ledgers, "a"));
-	CU_ASSERT_PTR_NOT_NULL(ledgers_find(&h.round.ledgers, "b"));
+	CU_ASSERT_EQUAL_FATAL(h.session.report.n_guests, 1);
+	UNIT_CHECK_STR(h.session.report.guests[0].name, "a", "who");
+	UNIT_CHECK_STR(h.session.report.guests[0].uuid, UUID_A, "who");
+	CU_ASSERT_TRUE(h.session.report.guests[0].complete);
+	CU_ASSERT_EQUAL(h.session.ledgers.n, 1);
+	CU_ASSERT_PTR_NULL(ledgers_find(&h.session.ledgers, "a"));
+	CU_ASSERT_PTR_NOT_NULL(ledgers_find(&h.session.ledgers, "b"));
 	/* The view is as after the settling */
-	CU_ASSERT_EQUAL(host_view_pool(&h.round.host, PAGE_2M, 0)->pool.total, 50);
-	CU_ASSERT_EQUAL(host_view_pool(&h.round.host, PAGE_2M, 0)->own, 50);
-	CU_ASSERT_EQUAL(host_view_pool(&h.round.host, PAGE_2M, 0)->claimed, 50);
-	round_end(&h.round);
+	CU_ASSERT_EQUAL(host_view_pool(&h.session.host, PAGE_2M, 0)->pool.total, 50);
+	CU_ASSERT_EQUAL(host_view_pool(&h.session.host, PAGE_2M, 0)->own, 50);
+	CU_ASSERT_EQUAL(host_view_pool(&h.session.host, PAGE_2M, 0)->claimed, 50);
+	session_unlock(&h.session);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 50, 50, 0);
 }
 
@@ -104,15 +101,16 @@ static void test_incomplete(void)
 	OK(&h, event_prepare, "a", A_XML);
 	OK(&h, event_stopped, "a", A_XML);
 	fake_use(&h.fk, 0, PAGE_2M, 40);
-	open_round(&h);
+	open_session(&h);
 	UNIT_CHECK(begin(&h, NULL) == 0, "%s", h.err.text);
-	CU_ASSERT_EQUAL_FATAL(h.round.n_settled, 1);
-	CU_ASSERT_FALSE(h.round.settled[0].complete);
-	UNIT_CHECK(strstr(h.round.settled[0].why, "40 page(s)"), "%s", h.round.settled[0].why);
+	CU_ASSERT_EQUAL_FATAL(h.session.report.n_guests, 1);
+	CU_ASSERT_FALSE(h.session.report.guests[0].complete);
+	UNIT_CHECK(strstr(h.session.report.guests[0].why, "40 page(s)"), "%s",
+		   h.session.report.guests[0].why);
 	CU_ASSERT_TRUE(fake_exists(&h.fk, GUESTS UUID_A));
-	CU_ASSERT_EQUAL(host_view_pool(&h.round.host, PAGE_2M, 0)->own, 40);
-	CU_ASSERT_EQUAL(host_view_pool(&h.round.host, PAGE_2M, 0)->claimed, 0);
-	round_end(&h.round);
+	CU_ASSERT_EQUAL(host_view_pool(&h.session.host, PAGE_2M, 0)->own, 40);
+	CU_ASSERT_EQUAL(host_view_pool(&h.session.host, PAGE_2M, 0)->claimed, 0);
+	session_unlock(&h.session);
 	fake_unuse(&h.fk, 0, PAGE_2M, 40);
 	UNIT_CHECK(begin(&h, NULL) == 0, "%s", h.err.text);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, GUESTS UUID_A));
@@ -126,10 +124,10 @@ static void test_own(void)
 
 	OK(&h, event_prepare, "a", A_XML);
 	OK(&h, event_stopped, "a", A_XML);
-	open_round(&h);
+	open_session(&h);
 	UNIT_CHECK(begin(&h, "AAAAAAAA-cdaf-9455-926a-d65c16db1809") == 0, "%s", h.err.text);
-	CU_ASSERT_EQUAL(h.round.n_settled, 0);
-	CU_ASSERT_PTR_NOT_NULL(ledgers_find(&h.round.ledgers, UUID_A));
+	CU_ASSERT_EQUAL(h.session.report.n_guests, 0);
+	CU_ASSERT_PTR_NOT_NULL(ledgers_find(&h.session.ledgers, UUID_A));
 }
 
 static void die(struct fake_kernel *fk)
@@ -152,12 +150,12 @@ static void test_confirm(void)
 		_exit(1);
 	}
 	waitpid(pid, NULL, 0);
-	open_round(&h);
-	UNIT_CHECK(round_confirm(&h.round, clock_ms() + 1000, &h.err) == 0, "%s", h.err.text);
-	CU_ASSERT_EQUAL(h.round.n_settled, 0);
+	open_session(&h);
+	UNIT_CHECK(session_confirm(&h.session, clock_ms() + 1000, &h.err) == 0, "%s", h.err.text);
+	CU_ASSERT_EQUAL(h.session.report.n_guests, 0);
 	CU_ASSERT_TRUE(fake_exists(&h.fk, GUESTS UUID_A));
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 30, 30, 0 });
-	round_end(&h.round);
+	session_unlock(&h.session);
 	OK(&h, event_release, "a", A_XML);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, GUESTS UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 30, 30, 0);
@@ -168,22 +166,22 @@ static void test_look(void)
 {
 	SCENE(h);
 
-	round_init(&h.round, &h.fk.kfs, &h.state, 0);
-	UNIT_CHECK(round_look(&h.round, &h.err) == 0, "%s", h.err.text);
-	CU_ASSERT_EQUAL(h.round.ledgers.n, 0);
-	CU_ASSERT_EQUAL(h.round.host.numa.n_nodes, 2);
+	CU_ASSERT_EQUAL(session_open(&h.session, &h.fk.kfs, SESSION_READ, &h.err), 0);
+	UNIT_CHECK(session_read(&h.session, &h.err) == 0, "%s", h.err.text);
+	CU_ASSERT_EQUAL(h.session.ledgers.n, 0);
+	CU_ASSERT_EQUAL(h.session.host.numa.n_nodes, 2);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, "run/libvirt-membacking"));
-	round_free(&h.round);
+	session_close(&h.session);
 
 	OK(&h, event_prepare, "a", A_XML);
 	OK(&h, event_stopped, "a", A_XML);
 	OK(&h, event_prepare, "b", B_XML);
 	OK(&h, event_stopped, "b", B_XML);
-	open_round(&h);
-	UNIT_CHECK(round_look(&h.round, &h.err) == 0, "%s", h.err.text);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(ledgers_find(&h.round.ledgers, "b"));
-	CU_ASSERT_FALSE(ledgers_find(&h.round.ledgers, "b")->alive);
-	CU_ASSERT_EQUAL(h.round.n_settled, 0);
+	open_session(&h);
+	UNIT_CHECK(session_read(&h.session, &h.err) == 0, "%s", h.err.text);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(ledgers_find(&h.session.ledgers, "b"));
+	CU_ASSERT_FALSE(ledgers_find(&h.session.ledgers, "b")->alive);
+	CU_ASSERT_EQUAL(h.session.report.n_guests, 0);
 	CU_ASSERT_TRUE(fake_exists(&h.fk, GUESTS UUID_B));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 50, 50, 0);
 }
@@ -193,15 +191,16 @@ static void test_lock(void)
 	struct state other = STATE_CLOSED;
 	SCENE(h);
 
-	open_round(&h);
+	open_session(&h);
 	CU_ASSERT_EQUAL_FATAL(state_open(h.fk.kfs.rootfd, false, &other, &h.err), 0);
 	CU_ASSERT_EQUAL_FATAL(state_lock(&other, 0, &h.err), 0);
-	CU_ASSERT_EQUAL(round_begin(&h.round, 0, NULL, &h.err), -EAGAIN);
-	CU_ASSERT_EQUAL(round_begin(&h.round, clock_ms() + 100, NULL, &h.err), -ETIMEDOUT);
+	CU_ASSERT_EQUAL(reconcile_begin(&h.session, 0, NULL, NULL, &h.err), -EAGAIN);
+	CU_ASSERT_EQUAL(reconcile_begin(&h.session, clock_ms() + 100, NULL, NULL, &h.err),
+			-ETIMEDOUT);
 	state_unlock(&other);
 	UNIT_CHECK(begin(&h, NULL) == 0, "%s", h.err.text);
 	CU_ASSERT_EQUAL(state_lock(&other, 0, &h.err), -EAGAIN);
-	round_end(&h.round);
+	session_unlock(&h.session);
 	CU_ASSERT_EQUAL(state_lock(&other, 0, &h.err), 0);
 	state_close(&other);
 }
@@ -419,5 +418,5 @@ static CU_TestInfo tests[] = {
 
 int main(int argc, char **argv)
 {
-	return unit_main(argc, argv, "test_round", tests);
+	return unit_main(argc, argv, "test_session", tests);
 }

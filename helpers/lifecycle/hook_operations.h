@@ -2,14 +2,13 @@
 /*
  * What happens at each of libvirt's hook operations.
  */
-#ifndef MEMBACKING_LIFECYCLE_EVENTS_H
-#define MEMBACKING_LIFECYCLE_EVENTS_H
+#ifndef MEMBACKING_LIFECYCLE_HOOK_OPERATIONS_H
+#define MEMBACKING_LIFECYCLE_HOOK_OPERATIONS_H
 
 #include <stddef.h>
 
 struct err;
 struct kfs;
-struct round;
 
 /**
  * struct event - One call of the hook
@@ -40,14 +39,5 @@ int event_release(const struct event *event, struct err *err);
 
 /* libvirt found a running guest: it has a ledger from now on */
 int event_reconnect(const struct event *event, struct err *err);
-
-/**
- * event_adopt() - event_reconnect() of a guest that libvirt says nothing about
- * @round:	Has begun, with the host lock: no prepare may write a ledger meanwhile
- *
- * For guests that were started before the hooks were installed.
- * Return: 1 if it has a ledger now; 0 if it had one, or its QEMU is gone; -errno
- */
-int event_adopt(const struct event *event, struct round *round, struct err *err);
 
 #endif
