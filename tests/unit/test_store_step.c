@@ -211,6 +211,33 @@ static void test_hostile_names(void)
 	}
 }
 
+/* The mount of the store where a guest was planned, and of the one where its files are */
+static void test_holds_elsewhere(void)
+{
+	static const struct {
+		const char *key, *lies_in;
+		bool holds;
+	} rows[] = {
+		{ "/srv/ram", "", true },
+		{ "/old", "", false },
+		{ "/srv/ram", "/old/libvirt/qemu", true },
+		{ "/old", "/old/libvirt/qemu", true },
+		{ "/ol", "/old/libvirt/qemu", false },
+		{ "/other", "/old/libvirt/qemu", false },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		struct shared_setting setting = { .kind = STEP_STORE };
+		struct step step = sample();
+
+		snprintf(setting.key, sizeof(setting.key), "%s", rows[i].key);
+		snprintf(step.store.lies_in, sizeof(step.store.lies_in), "%s", rows[i].lies_in);
+		UNIT_CHECK(step_ops(step.kind)->holds(&step, &setting) == rows[i].holds, "row %zu",
+			   i);
+	}
+}
+
 static void test_describe(void)
 {
 	struct step step = sample();
@@ -862,6 +889,7 @@ static CU_TestInfo tests[] = {
 	{ "damaged steps", test_damaged },
 	{ "what may be missing", test_defaults },
 	{ "hostile names", test_hostile_names },
+	{ "whose mount it holds", test_holds_elsewhere },
 	{ "in words", test_describe },
 	{ "who holds a mount", test_holds },
 	{ "mounted and unmounted", test_life },
