@@ -213,6 +213,13 @@ static void check_other(const struct check_host *host, const struct other *other
 	case OTHER_HOOK_DROP:
 		check_drop(other, findings);
 		break;
+	case OTHER_DROP:
+		finding_add(findings, FINDING_HINT,
+			    "%s throws away the whole host's page cache (drop_caches): guests and "
+			    "programs read it from disk again; take it out, a guest's start makes "
+			    "room by itself",
+			    other->where);
+		break;
 	case OTHER_SYSCTL:
 		check_sysctl(host, other, findings);
 		break;

@@ -45,9 +45,11 @@ static const struct {
 			 "nothing" },
 	[OTHER_HOOK_DROP] = { "`drop_caches` in them",
 			      "nothing, or for that guest `hugepages.drop_caches = auto`" },
+	[OTHER_DROP] = { "`drop_caches` in cron, a unit, udev rules or sysctl.d",
+			 "nothing: a guest's start makes room by itself" },
 	[OTHER_SYSCTL] = { "`vm.nr_hugepages` in sysctl.d or a profile of tuned: for guests",
 			   "nothing" },
-	[OTHER_BOOT] = { "`nr_hugepages` in tmpfiles.d, sysfs.d, rc.local, cron or a unit, "
+	[OTHER_BOOT] = { "`nr_hugepages` in tmpfiles.d, sysfs.d, udev rules, rc.local, cron or a unit, "
 			 "`hugeadm`, `KVM_HUGEPAGES`: for guests; all these for DPDK and others "
 			 "too",
 			 "nothing; `virt-membacking conf apply static-hugepages`, and "
@@ -138,9 +140,11 @@ static bool kind_of(enum source source, const struct scan_line *line, enum other
 		return true;
 	case SCAN_MOVE:
 	case SCAN_DROP:
-		/* At boot or at night they take nothing from a guest */
-		*kind = line->subject == SCAN_DROP ? OTHER_HOOK_DROP : OTHER_HOOK;
-		return source == FROM_HOOK;
+		/* Compaction at boot or at night takes nothing from a guest */
+		*kind = line->subject == SCAN_MOVE ? OTHER_HOOK :
+			source == FROM_HOOK	   ? OTHER_HOOK_DROP :
+						     OTHER_DROP;
+		return source == FROM_HOOK || line->subject == SCAN_DROP;
 	default:
 		return false;
 	}
@@ -496,13 +500,15 @@ static void find_boot(struct search *s)
 {
 	static const char *const tmpfiles[] = SYSTEM_DIRS("tmpfiles.d");
 	static const char *const sysfs[] = { "etc/sysfs.d", NULL };
+	static const char *const udev[] = SYSTEM_DIRS("udev/rules.d");
 	static const char *const cron[] = { "etc/cron.d", "etc/cron.hourly", "etc/cron.daily",
-					    NULL };
+					    "etc/cron.weekly", NULL };
 	size_t i;
 
 	for_each_dropin(s, tmpfiles, ".conf", visit_tmpfiles);
 	visit_sysfs(s, "etc/sysfs.conf");
 	for_each_dropin(s, sysfs, ".conf", visit_sysfs);
+	for_each_dropin(s, udev, ".rules", visit_script);
 	visit_script(s, "etc/rc.local");
 	visit_script(s, "etc/rc.d/rc.local");
 	visit_script(s, "etc/init.d/boot.local");

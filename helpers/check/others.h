@@ -20,8 +20,9 @@ struct kfs;
 enum other_kind {
 	OTHER_HOOK,	 /* a hook of libvirt's that grows and shrinks pools */
 	OTHER_HOOK_DROP, /* or throws the page cache away */
+	OTHER_DROP,	 /* or does so at other times: cron, a unit, udev, sysctl.d */
 	OTHER_SYSCTL,	 /* vm.nr_hugepages in sysctl.d */
-	OTHER_BOOT,	 /* a pool in tmpfiles.d, sysfs.d, rc.local, cron, a unit */
+	OTHER_BOOT,	 /* a pool in tmpfiles.d, sysfs.d, udev, rc.local, cron, a unit */
 	OTHER_SPDK,	 /* SPDK's and DPDK's own set-up */
 	OTHER_CMDLINE,	 /* hugepages= */
 	OTHER_FSTAB,	 /* hugetlbfs */

@@ -134,7 +134,7 @@ static const char *const kind_words[OTHER_KINDS] = {
 	[OTHER_FSTAB] = "fstab",	 [OTHER_FSTAB_STORE] = "fstab-store",
 	[OTHER_VDSM] = "vdsm",		 [OTHER_KSM] = "ksm",
 	[OTHER_KSM_PROGRAM] = "program", [OTHER_THP] = "thp",
-	[OTHER_MASKED] = "masked",
+	[OTHER_MASKED] = "masked",	 [OTHER_DROP] = "drop-at-times",
 };
 
 static const char *found_in(const char *dir, struct others *others)
@@ -200,7 +200,17 @@ static void test_files(void)
 		  "boot /usr/lib/systemd/pages.sh:2\n" },
 		{ { "etc/cron.d/caches", "0 * * * * root echo 3 >/proc/sys/vm/drop_caches\n",
 		    "etc/rc.local", "echo never >/sys/kernel/mm/transparent_hugepage/enabled\n" },
-		  "thp /etc/rc.local:1\n" },
+		  "thp /etc/rc.local:1\ndrop-at-times /etc/cron.d/caches:1\n" },
+		{ { "etc/crontab", "# x\n0 4 * * * root sysctl vm.drop_caches=3\n",
+		    "etc/sysctl.d/9.conf", "vm.drop_caches = 1\n" },
+		  "drop-at-times /etc/sysctl.d/9.conf:1\ndrop-at-times /etc/crontab:2\n" },
+		{ { "usr/lib/udev/rules.d/60-pages.rules",
+		    "SUBSYSTEM==\"node\", ATTR{hugepages/hugepages-2048kB/nr_hugepages}=\"512\"\n"
+		    "KERNEL==\"kvm\", RUN+=\"/bin/sh -c 'echo 1 >/sys/kernel/mm/ksm/run'\"\n",
+		    "run/udev/rules.d/9.rules", "SYSCTL{vm.nr_hugepages}=\"0\"\n" },
+		  "boot /usr/lib/udev/rules.d/60-pages.rules:1\n"
+		  "ksm /usr/lib/udev/rules.d/60-pages.rules:2\n"
+		  "boot /run/udev/rules.d/9.rules:1 zero\n" },
 		/* the file is named, where one is */
 		{ { "proc/cmdline", "hugepages=4 transparent_hugepage=never\n", "etc/default/grub",
 		    "X=1\nGRUB_CMDLINE_LINUX=\"hugepages=4\"\n" },

@@ -265,6 +265,15 @@ static const struct row rows[] = {
 	  GUEST(GIB(2) BACKING("")) },
 	{ "not-mounted-by-conf", TWO, EMPTY_TWO "hugetlbfs=2M mounts=conf", "",
 	  GUEST(GIB(2) PAGES_1G) },
+	/* libvirt does not run, and no hook of ours will mount it: as check says */
+	{ "not-mounted-no-hook", TWO, EMPTY_TWO "hugetlbfs=2M mounts=none", "",
+	  GUEST(GIB(2) PAGES_1G) },
+	/* node 0 is full, and on node 1 none are made: binding would not help */
+	{ "1g-full-beside-movable", TWO, EMPTY_TWO "0:free=1G 1:movable=8G 1:total=8G", "",
+	  GUEST(GIB(4) PAGES_1G) },
+	{ "page-of-no-cell", TWO, EMPTY_TWO, "",
+	  GUEST(GIB(2) BACKING("<page size='2' unit='M' nodeset='3'/><page size='1' unit='G'/>")
+			CELLS(CELL(0, 2048))) },
 	{ "not-mounted", TWO, EMPTY_TWO "hugetlbfs=2M mounts=final", "", GUEST(GIB(2) PAGES_1G) },
 	{ "switched-off-by-conf", TWO, EMPTY_TWO "mounts=conf", "", GUEST(GIB(2) BACKING("")) },
 	/* libvirt's start will mount it */
