@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/err.h"
 #include "base/suggest.h"
 #include "base/text.h"
 
@@ -552,4 +553,20 @@ void config_values_init(struct config_values *values)
 	for (i = 0; i < N_KEYS; i++)
 		if (keys[i].fallback && !keys[i].sized)
 			keys[i].set(&keys[i], 0, keys[i].fallback, values);
+}
+
+const char *config_key_section(const struct config_key *key)
+{
+	return strcmp(key->section, "guest") ? key->section : key->name;
+}
+
+void config_key_refuse(struct err *err, const char *section, const char *key_as_written,
+		       const char *value, const struct config_key *key, int rc)
+{
+	if (rc == -ENOSPC)
+		err_set(err, EINVAL, "%s%s: more than %d page sizes", section, key_as_written,
+			CONFIG_SIZES_MAX);
+	else
+		err_set(err, EINVAL, "%s%s = '%.200s': expected %s", section, key_as_written, value,
+			key->expected);
 }

@@ -105,6 +105,17 @@ const struct config_key *config_key_find(const char *section, const char *name, 
  */
 int config_key_find_for_guest(const char *name, const struct config_key **key, uint64_t *page_kib);
 
+/* The section a key speaks of: in [guest], "ksm" and "store" speak of those sections */
+const char *config_key_section(const struct config_key *key);
+
+/**
+ * config_key_refuse() - "hugepages.compact = 'x': expected auto or never"
+ * @section:	In front of the key; may be ""
+ * @rc:		What the key's set() returned
+ */
+void config_key_refuse(struct err *err, const char *section, const char *key_as_written,
+		       const char *value, const struct config_key *key, int rc);
+
 /* All values set to their defaults */
 void config_values_init(struct config_values *values);
 

@@ -1,56 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Making room: compaction, reclaim of page cache, drop_caches.
- *
- * Each stops for a fatal signal only, or is best not trusted to stop: all run
- * in a child that is killed at the deadline.
+ * Compaction: free pages are moved together.
  */
 #ifndef MEMBACKING_MEMORY_COMPACTION_H
 #define MEMBACKING_MEMORY_COMPACTION_H
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <sys/types.h>
 
 struct kfs;
 struct numa;
 
-/* How this kernel can free page cache of a node */
-enum reclaim_way {
-	RECLAIM_NONE,
-	RECLAIM_NODE,	/* nodeN/reclaim (6.18) */
-	RECLAIM_CGROUP, /* cgroup v2 memory.reclaim (5.19): all nodes at once */
-};
-
-enum reclaim_way reclaim_way(const struct kfs *kfs, const struct numa *numa, unsigned int node);
-
 /**
  * compaction_start() - Compact one node, in a child
+ *
+ * It stops for a fatal signal only, so the child is killed at the deadline.
  * Return: pid for child_wait(), or -errno
  */
 pid_t compaction_start(const struct kfs *kfs, const struct numa *numa, unsigned int node);
-
-/**
- * reclaim_start() - Free @kib of page cache on @node, in a child
- *
- * Anonymous memory is left alone (swappiness=0) wherever the kernel lets us say
- * so; a kernel that has swap and doesn't is not asked.
- * Return: pid, or -EOPNOTSUPP
- */
-pid_t reclaim_start(const struct kfs *kfs, const struct numa *numa, unsigned int node,
-		    uint64_t kib);
-
-/**
- * percpu_lists_drain() - Give the CPUs' own lists of free pages back to the node
- *
- * MemFree leaves them out, and no huge page is made of what lies on them.  From 6.7
- * on they grow to hundreds of MiB a CPU, and each vm/stat_refresh takes an eighth off
- * (decay_pcp_high() in the kernel's mm/page_alloc.c).  Older kernels keep a few MiB;
- * there this changes nothing.
- */
-void percpu_lists_drain(const struct kfs *kfs);
-
-/* sync, then drop_caches=3: everybody's cache, on all nodes.  Only where configured */
-pid_t drop_caches_start(const struct kfs *kfs);
 
 #endif

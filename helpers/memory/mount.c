@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
+ * Mounting and unmounting, in a child, and what a mount's source means.
+ *
  * DOC: libmount and its environment
  *
  * What may run a helper program (mount.nfs), wait for a dead disk, or listen to
@@ -8,10 +10,8 @@
  */
 #include "memory/mount.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libmount/libmount.h>
 #include <limits.h>
 #include <linux/loop.h>
 #include <linux/major.h>
@@ -25,349 +25,17 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "kernel/kfs.h"
+#include "memory/libmount.h"
 #include "memory/path.h"
 #include "process/child.h"
 
-#define MOUNTINFO "proc/self/mountinfo"
-#define FSTAB	  "/etc/fstab"
+#define FSTAB "/etc/fstab"
 
 /* Unmounting writes back what is dirty */
 #define UNMOUNT_MS 30000
 
 /* Without udev each device is read for its label */
 #define LABEL_MS 10000
-
-/* ---- the library ---- */
-
-#define FUNCTIONS(X)                                                                               \
-	X(mnt_context_disable_canonicalize)                                                        \
-	X(mnt_context_disable_helpers)                                                             \
-	X(mnt_context_disable_mtab)                                                                \
-	X(mnt_context_enable_rwonly_mount)                                                         \
-	X(mnt_context_get_excode)                                                                  \
-	X(mnt_context_get_syscall_errno)                                                           \
-	X(mnt_context_mount)                                                                       \
-	X(mnt_context_set_fstab)                                                                   \
-	X(mnt_context_set_fstype)                                                                  \
-	X(mnt_context_set_options)                                                                 \
-	X(mnt_context_set_source)                                                                  \
-	X(mnt_context_set_target)                                                                  \
-	X(mnt_context_syscall_called)                                                              \
-	X(mnt_context_umount)                                                                      \
-	X(mnt_free_context)                                                                        \
-	X(mnt_free_iter)                                                                           \
-	X(mnt_fs_get_devno)                                                                        \
-	X(mnt_fs_get_fstype)                                                                       \
-	X(mnt_fs_get_id)                                                                           \
-	X(mnt_fs_get_option)                                                                       \
-	X(mnt_fs_get_options)                                                                      \
-	X(mnt_fs_get_parent_id)                                                                    \
-	X(mnt_fs_get_source)                                                                       \
-	X(mnt_fs_get_target)                                                                       \
-	X(mnt_new_context)                                                                         \
-	X(mnt_new_iter)                                                                            \
-	X(mnt_new_table)                                                                           \
-	X(mnt_resolve_spec)                                                                        \
-	X(mnt_table_find_target)                                                                   \
-	X(mnt_table_next_fs)                                                                       \
-	X(mnt_table_parse_fstab)                                                                   \
-	X(mnt_table_parse_stream)                                                                  \
-	X(mnt_tag_is_valid)                                                                        \
-	X(mnt_unref_table)
-
-struct libmount {
-#define MEMBER(name) __typeof__(name) *(name);
-	FUNCTIONS(MEMBER)
-};
-
-static const struct {
-	const char *name;
-	size_t offset;
-} functions[] = {
-#define SYMBOL(name) { #name, offsetof(struct libmount, name) },
-	FUNCTIONS(SYMBOL)
-};
-
-static struct libmount lib;
-
-static int load(struct err *err)
-{
-	static void *handle;
-	size_t i;
-
-	if (handle)
-		return 0;
-	handle = dlopen("libmount.so.1", RTLD_NOW | RTLD_LOCAL);
-	if (!handle)
-		return err_set(err, ELIBACC, "cannot load libmount, which all mounts need: %s",
-			       dlerror());
-	for (i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
-		void *function = dlsym(handle, functions[i].name);
-
-		if (!function) {
-			handle = NULL;
-			return err_set(err, ELIBBAD, "this libmount is too old: it lacks %s",
-				       functions[i].name);
-		}
-		memcpy((char *)&lib + functions[i].offset, &function, sizeof(function));
-	}
-	return 0;
-}
-
-/* ---- the table of what is mounted ---- */
-
-static const char *or_none(const char *text)
-{
-	return text ? text : "none";
-}
-
-/* Return: false for what can't be meant by a path that fits in MOUNT_PATH_SIZE */
-static bool fill_info(struct libmnt_fs *fs, struct mount_info *info)
-{
-	const char *target = lib.mnt_fs_get_target(fs);
-	dev_t devno = lib.mnt_fs_get_devno(fs);
-	size_t len = target ? strlen(target) : sizeof(info->target);
-
-	if (len >= sizeof(info->target))
-		return false;
-	memcpy(info->target, target, len + 1);
-	snprintf(info->fstype, sizeof(info->fstype), "%s", or_none(lib.mnt_fs_get_fstype(fs)));
-	snprintf(info->source, sizeof(info->source), "%s", or_none(lib.mnt_fs_get_source(fs)));
-	snprintf(info->devno, sizeof(info->devno), "%u:%u", major(devno), minor(devno));
-	info->id = lib.mnt_fs_get_id(fs);
-	info->parent = lib.mnt_fs_get_parent_id(fs);
-	info->readonly = lib.mnt_fs_get_option(fs, "ro", NULL, NULL) == 0;
-	return true;
-}
-
-static int visit_all(struct libmnt_table *table, mount_visit *visit, void *arg)
-{
-	struct libmnt_iter *iter = lib.mnt_new_iter(MNT_ITER_FORWARD);
-	struct libmnt_fs *fs;
-	int rc = iter ? 0 : -ENOMEM;
-
-	while (!rc && lib.mnt_table_next_fs(table, iter, &fs) == 0) {
-		struct mount_info info;
-		const char *options = lib.mnt_fs_get_options(fs);
-
-		if (fill_info(fs, &info))
-			rc = visit(arg, &info, options ? options : "");
-	}
-	lib.mnt_free_iter(iter);
-	return rc;
-}
-
-int mount_for_each(const struct kfs *kfs, mount_visit *visit, void *arg, struct err *err)
-{
-	cleanup_fclose FILE *f = kfs_stream(kfs, MOUNTINFO);
-	struct libmnt_table *table;
-	int rc = f ? load(err) : err_sys(err, errno, "cannot open /" MOUNTINFO);
-
-	if (rc < 0)
-		return rc;
-	table = lib.mnt_new_table();
-	if (!table)
-		return err_set(err, ENOMEM, "out of memory");
-	rc = lib.mnt_table_parse_stream(table, f, "/" MOUNTINFO);
-	if (rc)
-		rc = err_set(err, EIO, "cannot read /" MOUNTINFO);
-	else
-		rc = visit_all(table, visit, arg);
-	if (rc == -ENOMEM)
-		err_set(err, ENOMEM, "out of memory");
-	lib.mnt_unref_table(table);
-	return rc;
-}
-
-/* ---- what a path lies on ---- */
-
-/* Append @rest to @name, with one slash before each component */
-static bool append(char *name, size_t size, const char *rest)
-{
-	size_t used = strlen(name);
-
-	if (used && name[used - 1] == '/')
-		name[--used] = '\0';
-	for (; *rest; rest += strcspn(rest, "/")) {
-		int len;
-
-		rest += strspn(rest, "/");
-		len = (int)strcspn(rest, "/");
-		if (!len || (len == 1 && *rest == '.'))
-			continue;
-		used += (size_t)snprintf(name + used, size - used, "/%.*s", len, rest);
-		if (used >= size)
-			return false;
-	}
-	if (!used)
-		snprintf(name, size, "/");
-	return true;
-}
-
-/* A place, and the kernel's number of the mount that is seen there: no other mount ever has
- * it; 0: this kernel gives none */
-struct found {
-	struct path path;
-	uint64_t unique;
-};
-
-#ifndef STATX_MNT_ID_UNIQUE
-#define STATX_MNT_ID_UNIQUE 0x4000U
-#endif
-
-static int look(const struct kfs *kfs, const char *path, struct found *found)
-{
-	cleanup_close int fd = path_open(kfs->rootfd, path, O_PATH, &found->path);
-	struct statx st;
-
-	if (fd < 0)
-		return fd;
-	found->unique = 0;
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID_UNIQUE, &st) == 0 &&
-	    st.stx_mask & STATX_MNT_ID_UNIQUE)
-		found->unique = st.stx_mnt_id;
-	return 0;
-}
-
-/* The real name of as much of @path as exists, and the rest as it is */
-static int resolve(const struct kfs *kfs, const char *path, struct found *found, struct err *err)
-{
-	char head[MOUNT_PATH_SIZE];
-	size_t len = strlen(path);
-	int rc;
-
-	if (*path != '/' || len >= sizeof(head))
-		return err_set(err, EINVAL, "'%s' is no absolute path of less than %zu bytes", path,
-			       sizeof(head));
-	memcpy(head, path, len + 1);
-	while ((rc = look(kfs, head, found)) == -ENOENT && len > 1) {
-		while (len > 1 && head[len - 1] == '/')
-			len--;
-		while (len > 1 && head[len - 1] != '/')
-			len--;
-		head[len] = '\0';
-	}
-	if (rc < 0)
-		return err_set(err, -rc, "cannot resolve %s: %s", path, path_why(-rc));
-	if (!append(found->path.name, PATH_MAX, path + len))
-		return err_set(err, ENAMETOOLONG, "%s is too long", path);
-	return 0;
-}
-
-static bool is_at_or_above(const char *target, const char *path)
-{
-	size_t len = strlen(target);
-
-	if (len == 1)
-		return true;
-	return !strncmp(target, path, len) && (!path[len] || path[len] == '/');
-}
-
-/* The mounts at @path or above it, hidden ones too */
-struct candidates {
-	const char *path;
-	struct mount_info *list;
-	size_t n;
-};
-
-static int keep_candidate(void *arg, const struct mount_info *info, const char *options)
-{
-	struct candidates *c = arg;
-	struct mount_info *list;
-
-	(void)options;
-	if (!is_at_or_above(info->target, c->path))
-		return 0;
-	list = reallocarray(c->list, c->n + 1, sizeof(*list));
-	if (!list)
-		return -ENOMEM;
-	c->list = list;
-	list[c->n++] = *info;
-	return 0;
-}
-
-static bool is_top(const struct candidates *c, const struct mount_info *info)
-{
-	size_t i;
-
-	for (i = 0; i < c->n; i++)
-		if (&c->list[i] != info && c->list[i].id == info->parent)
-			return false;
-	return true;
-}
-
-/* The first mount that a walk along the path comes to from @from, or from nowhere.
- * Of two on one mount the deeper one is hidden */
-static const struct mount_info *next_mount(const struct candidates *c,
-					   const struct mount_info *from)
-{
-	const struct mount_info *best = NULL;
-	size_t i;
-
-	for (i = 0; i < c->n; i++) {
-		const struct mount_info *info = &c->list[i];
-
-		if (info == from || (from ? info->parent != from->id : !is_top(c, info)))
-			continue;
-		if (!best || strlen(info->target) < strlen(best->target))
-			best = info;
-	}
-	return best;
-}
-
-/* As the kernel does it.  The table's order would not do: what an initramfs mounted and
- * then moved comes before the root it lies on now */
-static const struct mount_info *walk(const struct candidates *c)
-{
-	const struct mount_info *at = NULL, *next;
-	size_t steps = 0;
-
-	while (steps++ < c->n && (next = next_mount(c, at)))
-		at = next;
-	return at;
-}
-
-static int find(const struct kfs *kfs, const char *path, struct mount_info *info,
-		struct found *found, struct err *err)
-{
-	struct candidates c = { 0 };
-	const struct mount_info *best;
-	int rc = resolve(kfs, path, found, err);
-
-	c.path = found->path.name;
-	if (rc == 0)
-		rc = mount_for_each(kfs, keep_candidate, &c, err);
-	best = walk(&c);
-	if (rc == 0 && !best)
-		rc = err_set(err, ENOENT, "no file system in /" MOUNTINFO " holds %s", path);
-	if (rc == 0) {
-		*info = *best;
-		snprintf(info->identity, sizeof(info->identity), "%s", info->devno);
-		if (found->unique)
-			snprintf(info->identity, sizeof(info->identity), "%s#%llu", info->devno,
-				 (unsigned long long)found->unique);
-		rc = !strcmp(best->target, found->path.name);
-	}
-	free(c.list);
-	return rc;
-}
-
-int mount_find(const struct kfs *kfs, const char *path, struct mount_info *info, struct err *err)
-{
-	struct found found;
-
-	return find(kfs, path, info, &found, err);
-}
-
-bool mount_is_same(const char *a, const char *b)
-{
-	size_t len = strcspn(a, "#");
-
-	if (len != strcspn(b, "#") || strncmp(a, b, len) != 0)
-		return false;
-	return !a[len] || !b[len] || !strcmp(a + len, b + len);
-}
 
 /* ---- in a child ---- */
 
@@ -413,15 +81,15 @@ static int outcome(struct libmnt_context *context, int rc, const char *what, str
 	/* libmount lists then all that it might be */
 	static const char who_knows[] = "; dmesg has the reason, lsblk --fs what is on a device";
 	char why[512] = "";
-	int code = lib.mnt_context_get_excode(context, rc, why, sizeof(why)), errnum = EIO;
+	int code = libmount.mnt_context_get_excode(context, rc, why, sizeof(why)), errnum = EIO;
 	size_t len;
 
 	if (rc == 0 && code == 0)
 		return 0;
 	if (rc == -MNT_ERR_NOFSTAB || rc == -MNT_ERR_NOSOURCE)
 		errnum = ENODEV;
-	else if (lib.mnt_context_syscall_called(context))
-		errnum = lib.mnt_context_get_syscall_errno(context);
+	else if (libmount.mnt_context_syscall_called(context))
+		errnum = libmount.mnt_context_get_syscall_errno(context);
 	else if (rc < 0 && rc > -256)
 		errnum = -rc;
 	if (errnum <= 0 || errnum >= 256)
@@ -469,9 +137,9 @@ static bool has_device(const char *source)
 {
 	cleanup_free char *device = NULL;
 
-	if (!lib.mnt_tag_is_valid(source))
+	if (!libmount.mnt_tag_is_valid(source))
 		return true;
-	device = lib.mnt_resolve_spec(source, NULL);
+	device = libmount.mnt_resolve_spec(source, NULL);
 	return device;
 }
 
@@ -496,23 +164,24 @@ static int set_source(struct libmnt_context *context, const char *source, bool b
 	cleanup_free char *device = NULL;
 
 	if (!by_name && source &&
-	    (lib.mnt_tag_is_valid(source) || (source[0] == '/' && source[1] != '/')))
-		device = lib.mnt_resolve_spec(source, NULL);
-	return lib.mnt_context_set_source(context, device ? device : source);
+	    (libmount.mnt_tag_is_valid(source) || (source[0] == '/' && source[1] != '/')))
+		device = libmount.mnt_resolve_spec(source, NULL);
+	return libmount.mnt_context_set_source(context, device ? device : source);
 }
 
 /* libmount's own look would be for the name that the context has, which is "." */
 static int use_line(struct libmnt_context *context, struct libmnt_fs *fs, const char *more)
 {
-	const char *fstype = lib.mnt_fs_get_fstype(fs), *options = lib.mnt_fs_get_options(fs);
+	const char *fstype = libmount.mnt_fs_get_fstype(fs),
+		   *options = libmount.mnt_fs_get_options(fs);
 	cleanup_free char *all = NULL;
 
 	if (asprintf(&all, "%s%s%s", given(options) ? options : "defaults", given(more) ? "," : "",
 		     given(more) ? more : "") < 0)
 		return -ENOMEM;
-	if (set_source(context, lib.mnt_fs_get_source(fs), false) ||
-	    (given(fstype) && lib.mnt_context_set_fstype(context, fstype)) ||
-	    lib.mnt_context_set_options(context, all))
+	if (set_source(context, libmount.mnt_fs_get_source(fs), false) ||
+	    (given(fstype) && libmount.mnt_context_set_fstype(context, fstype)) ||
+	    libmount.mnt_context_set_options(context, all))
 		return -ENOMEM;
 	return 0;
 }
@@ -520,18 +189,18 @@ static int use_line(struct libmnt_context *context, struct libmnt_fs *fs, const 
 static int use_fstab(struct libmnt_context *context, const struct mount_spec *spec, bool by_name,
 		     const char *what, struct err *err)
 {
-	struct libmnt_table *table = lib.mnt_new_table();
+	struct libmnt_table *table = libmount.mnt_new_table();
 	struct libmnt_fs *fs = NULL;
 	const char *source = NULL;
 	int rc = -ENOMEM;
 
-	if (table && lib.mnt_table_parse_fstab(table, FSTAB) == 0) {
-		fs = lib.mnt_table_find_target(table, spec->target, MNT_ITER_BACKWARD);
-		source = fs ? lib.mnt_fs_get_source(fs) : NULL;
+	if (table && libmount.mnt_table_parse_fstab(table, FSTAB) == 0) {
+		fs = libmount.mnt_table_find_target(table, spec->target, MNT_ITER_BACKWARD);
+		source = fs ? libmount.mnt_fs_get_source(fs) : NULL;
 		if (!by_name)
 			rc = fs ? use_line(context, fs, spec->options) : 0;
 		else
-			rc = lib.mnt_context_set_fstab(context, table);
+			rc = libmount.mnt_context_set_fstab(context, table);
 	}
 	if (rc)
 		rc = err_set(err, EIO, "%s: it can't be read", what);
@@ -542,7 +211,7 @@ static int use_fstab(struct libmnt_context *context, const struct mount_spec *sp
 			     what);
 	else if (source)
 		rc = check_source(source, what, err);
-	lib.mnt_unref_table(table);
+	libmount.mnt_unref_table(table);
 	return rc;
 }
 
@@ -555,7 +224,7 @@ static int use_spec(struct libmnt_context *context, const struct mount_spec *spe
 	if (rc < 0)
 		return rc;
 	if (set_source(context, source, by_name) ||
-	    (given(spec->fstype) && lib.mnt_context_set_fstype(context, spec->fstype)))
+	    (given(spec->fstype) && libmount.mnt_context_set_fstype(context, spec->fstype)))
 		return err_set(err, ENOMEM, "out of memory");
 	return 0;
 }
@@ -565,22 +234,22 @@ static int use_spec(struct libmnt_context *context, const struct mount_spec *spe
 static int set_target(struct libmnt_context *context, const struct path *path, int fd)
 {
 	if (path->trusted)
-		return lib.mnt_context_set_target(context, path->name);
+		return libmount.mnt_context_set_target(context, path->name);
 	if (fchdir(fd) < 0)
 		return -errno;
-	lib.mnt_context_disable_canonicalize(context, 1);
-	lib.mnt_context_disable_helpers(context, 1);
-	lib.mnt_context_disable_mtab(context, 1);
-	return lib.mnt_context_set_target(context, ".");
+	libmount.mnt_context_disable_canonicalize(context, 1);
+	libmount.mnt_context_disable_helpers(context, 1);
+	libmount.mnt_context_disable_mtab(context, 1);
+	return libmount.mnt_context_set_target(context, ".");
 }
 
 static int set_up(struct libmnt_context *context, const struct mount_spec *spec, bool by_name,
 		  const char *what, struct err *err)
 {
-	if (given(spec->options) && lib.mnt_context_set_options(context, spec->options))
+	if (given(spec->options) && libmount.mnt_context_set_options(context, spec->options))
 		return err_set(err, ENOMEM, "out of memory");
 	/* No quiet read-only mount of a write-protected device */
-	lib.mnt_context_enable_rwonly_mount(context, 1);
+	libmount.mnt_context_enable_rwonly_mount(context, 1);
 	if (given(source_of(spec)))
 		return use_spec(context, spec, by_name, what, err);
 	return use_fstab(context, spec, by_name, what, err);
@@ -601,20 +270,20 @@ static int make_work(void *arg)
 	if (fd < 0)
 		return fd;
 	set_environment();
-	context = lib.mnt_new_context();
+	context = libmount.mnt_new_context();
 	if (!context || set_target(context, &path, fd))
 		return err_set(&job->err, ENOMEM, "out of memory");
 	rc = set_up(context, spec, path.trusted, what, &job->err);
 	if (rc == 0)
-		rc = outcome(context, lib.mnt_context_mount(context), what, &job->err);
-	lib.mnt_free_context(context);
+		rc = outcome(context, libmount.mnt_context_mount(context), what, &job->err);
+	libmount.mnt_free_context(context);
 	return rc;
 }
 
 int mount_make(const struct mount_spec *spec, uint64_t deadline, struct err *err)
 {
 	struct job job = { .spec = spec };
-	int rc = load(err);
+	int rc = libmount_load(err);
 
 	return rc < 0 ? rc : in_child(make_work, &job, deadline, err);
 }
@@ -648,11 +317,11 @@ static int remove_work(void *arg)
 	snprintf(what, sizeof(what), "cannot unmount %s", job->spec->target);
 	if (!job->trusted)
 		return remove_below_others(job->spec->target, what, &job->err);
-	context = lib.mnt_new_context();
-	if (!context || lib.mnt_context_set_target(context, job->spec->target))
+	context = libmount.mnt_new_context();
+	if (!context || libmount.mnt_context_set_target(context, job->spec->target))
 		return err_set(&job->err, ENOMEM, "out of memory");
-	rc = outcome(context, lib.mnt_context_umount(context), what, &job->err);
-	lib.mnt_free_context(context);
+	rc = outcome(context, libmount.mnt_context_umount(context), what, &job->err);
+	libmount.mnt_free_context(context);
 	return rc;
 }
 
@@ -661,14 +330,14 @@ int mount_remove(const struct kfs *kfs, const char *target, const char *identity
 	struct mount_info info;
 	const struct mount_spec spec = { .target = info.target };
 	struct job job = { .spec = &spec };
-	struct found found;
-	int rc = find(kfs, target, &info, &found, err);
+	struct path real;
+	int rc = mount_find_path(kfs, target, &info, &real, err);
 
 	if (rc < 0)
 		return rc;
 	if (rc == 0 || !mount_is_same(info.identity, identity))
 		return 0;
-	job.trusted = found.path.trusted;
+	job.trusted = real.trusted;
 	return in_child(remove_work, &job, clock_ms() + UNMOUNT_MS, err);
 }
 
@@ -722,7 +391,7 @@ static int label_work(void *arg)
 	cleanup_free char *device = NULL;
 
 	set_environment();
-	device = lib.mnt_resolve_spec(job->spec->source, NULL);
+	device = libmount.mnt_resolve_spec(job->spec->source, NULL);
 	return device && same_file(device, job->spec->target) ? 0 : -ENODEV;
 }
 
@@ -744,7 +413,7 @@ bool mount_source_is(const char *wanted, const char *actual)
 	if (*wanted == '/')
 		return *actual == '/' &&
 		       in_child(file_work, &job, clock_ms() + LABEL_MS, NULL) == 0;
-	if (load(NULL) < 0 || !lib.mnt_tag_is_valid(wanted))
+	if (libmount_load(NULL) < 0 || !libmount.mnt_tag_is_valid(wanted))
 		return false;
 	return in_child(label_work, &job, clock_ms() + LABEL_MS, NULL) == 0;
 }
@@ -768,7 +437,7 @@ bool mount_is_shared_type(const char *fstype)
 
 bool mount_has_device(const char *source)
 {
-	return load(NULL) < 0 || has_device(source);
+	return libmount_load(NULL) < 0 || has_device(source);
 }
 
 bool mount_in_fstab(const char *target)
@@ -776,13 +445,13 @@ bool mount_in_fstab(const char *target)
 	struct libmnt_table *table;
 	bool found;
 
-	if (load(NULL) < 0)
+	if (libmount_load(NULL) < 0)
 		return false;
-	table = lib.mnt_new_table();
+	table = libmount.mnt_new_table();
 	if (!table)
 		return false;
-	found = lib.mnt_table_parse_fstab(table, FSTAB) == 0 &&
-		lib.mnt_table_find_target(table, target, MNT_ITER_BACKWARD);
-	lib.mnt_unref_table(table);
+	found = libmount.mnt_table_parse_fstab(table, FSTAB) == 0 &&
+		libmount.mnt_table_find_target(table, target, MNT_ITER_BACKWARD);
+	libmount.mnt_unref_table(table);
 	return found;
 }

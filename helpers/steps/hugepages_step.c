@@ -12,8 +12,8 @@
 #include "base/json_fields.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "steps/make_room.h"
 #include "steps/pool_change.h"
-#include "steps/room.h"
 
 static const char *const bind_names[] = {
 	[GUEST_BIND_ANY] = "any",
@@ -153,7 +153,7 @@ static int grow_plainly(struct step_ctx *ctx, struct step_hugepages *hp, enum wh
 			want = u64_min(want, share->want_grow);
 		if (whose == OF_NEAR && share->last)
 			continue;
-		if (room_is_short(ctx, hp, share, want))
+		if (make_room_is_short(ctx, hp, share, want))
 			continue;
 		while (want && clock_left_ms(ctx->deadline)) {
 			int64_t n = pool_grow(ctx, hp, share, want, until, err);
@@ -188,7 +188,7 @@ static int grow_with_room(struct step_ctx *ctx, struct step_hugepages *hp, enum 
 
 			if (whose == OF_NEAR && hp->shares[i].last)
 				continue;
-			n = room_grow(ctx, hp, &hp->shares[i], missing(hp), err);
+			n = make_room_grow(ctx, hp, &hp->shares[i], missing(hp), err);
 
 			if (n < 0)
 				return (int)n;

@@ -3,6 +3,7 @@
  * What is written where to make room.  The children's writes are noted in a file.
  */
 #include "memory/compaction.h"
+#include "memory/reclaim.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -164,7 +165,7 @@ static void test_drop_caches(void)
 {
 	DESK(d, "one-node");
 
-	check_notes(&d, drop_caches_start(&d.fk.kfs), 0, "proc/sys/vm/drop_caches=3");
+	check_notes(&d, reclaim_drop_caches(&d.fk.kfs), 0, "proc/sys/vm/drop_caches=3");
 }
 
 static CU_TestInfo tests[] = {

@@ -20,7 +20,7 @@
  * Pages of 1 GiB are another world: one unmovable page in a GiB decides, and
  * nothing beyond freeing the deficit was seen to help.
  */
-#include "steps/room.h"
+#include "steps/make_room.h"
 
 #include <errno.h>
 
@@ -30,6 +30,7 @@
 #include "kernel/kfs.h"
 #include "memory/compaction.h"
 #include "memory/numa.h"
+#include "memory/reclaim.h"
 #include "process/child.h"
 #include "steps/pool_change.h"
 
@@ -124,7 +125,7 @@ static pid_t start_compaction(const struct job *job)
 
 static pid_t start_drop(const struct job *job)
 {
-	return drop_caches_start(job->room->ctx->kfs);
+	return reclaim_drop_caches(job->room->ctx->kfs);
 }
 
 static int do_job(struct room *r, pid_t (*start)(const struct job *job), uint64_t kib,
@@ -150,7 +151,7 @@ static uint64_t deficit(const struct room *r, uint64_t percent)
 	uint64_t need = u64_add_sat(u64_mul_sat(pages_kib, percent), MARGIN_KIB);
 	struct numa_node node;
 
-	percpu_lists_drain(r->ctx->kfs);
+	reclaim_drain_percpu_lists(r->ctx->kfs);
 	if (numa_read_node(r->ctx->kfs, &r->ctx->host->numa, r->share->node, &node, NULL) < 0)
 		return 0;
 	need = u64_min(u64_sub_floor(need, node.free_kib),
@@ -173,7 +174,7 @@ static int grow_stubbornly(struct room *r, struct err *err)
 	while (rc == 0 && time_left(r) && idle < WRITES_AGAINST_BACKOFF) {
 		uint64_t before = r->gained;
 
-		percpu_lists_drain(r->ctx->kfs);
+		reclaim_drain_percpu_lists(r->ctx->kfs);
 		rc = grow(r, err);
 		idle = r->gained > before ? 0 : idle + 1;
 	}
@@ -248,8 +249,8 @@ static int grow_gigantic(struct room *r, struct err *err)
 	return rc;
 }
 
-bool room_is_short(const struct step_ctx *ctx, const struct step_hugepages *hp,
-		   const struct step_share *share, uint64_t pages)
+bool make_room_is_short(const struct step_ctx *ctx, const struct step_hugepages *hp,
+			const struct step_share *share, uint64_t pages)
 {
 	uint64_t need = u64_add_sat(u64_mul_sat(pages, hp->page_kib), MARGIN_KIB);
 	struct numa_node node;
@@ -261,8 +262,8 @@ bool room_is_short(const struct step_ctx *ctx, const struct step_hugepages *hp,
 	return node.free_kib < need && node.file_kib + numa_arc(&node, 0) > CACHE_FLOOR_KIB;
 }
 
-int64_t room_grow(struct step_ctx *ctx, const struct step_hugepages *hp, struct step_share *share,
-		  uint64_t pages, struct err *err)
+int64_t make_room_grow(struct step_ctx *ctx, const struct step_hugepages *hp,
+		       struct step_share *share, uint64_t pages, struct err *err)
 {
 	struct room r = {
 		.ctx = ctx,

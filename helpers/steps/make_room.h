@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Making room for huge pages on a node that has too few free blocks.
+ */
+#ifndef MEMBACKING_STEPS_MAKE_ROOM_H
+#define MEMBACKING_STEPS_MAKE_ROOM_H
+
+#include "steps/steps.h"
+
+/* How long a growth keeps the host lock before others get their turn */
+#define ROOM_ROUND_MS 500
+
+/**
+ * make_room_is_short() - Must page cache be freed before @pages fit on @share's node?
+ *
+ * Then make_room_grow() should go first: a write that has to free memory itself takes
+ * longer than reclaim and a write.
+ */
+bool make_room_is_short(const struct step_ctx *ctx, const struct step_hugepages *hp,
+			const struct step_share *share, uint64_t pages);
+
+/**
+ * make_room_grow() - Grow @share's pool by @pages, making room as measurements support
+ *
+ * Reclaim, compaction and, where the step allows it, drop_caches run in children
+ * without the host lock.  Goes on while that brings pages, until ctx->deadline.
+ * Return: pages gained, or -errno
+ */
+int64_t make_room_grow(struct step_ctx *ctx, const struct step_hugepages *hp,
+		       struct step_share *share, uint64_t pages, struct err *err);
+
+#endif
