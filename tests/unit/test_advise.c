@@ -21,45 +21,18 @@
 #include "kernel/kfs.h"
 #include "lifecycle/view.h"
 #include "policy/supply.h"
+#include "unit/guest_rows.h"
 #include "unit/unit.h"
 
-#define GOLDEN "unit/golden/advise/"
-
-/**
- * struct row - One question
- * @host:	Below tests/hosts
- * @numbers:	Separated by blanks: NODE:free=SIZE NODE:cache=SIZE: what could be had;
+/*
+ * What is different on a host, separated by blanks:
+ *		NODE:free=SIZE NODE:cache=SIZE: what could be had;
  *		NODE:whole=SIZE NODE:loose=SIZE: how much of it lies in whole blocks and in
  *		small pieces; NODE:PAGE=TOTAL/FREE; ksm=RUN ksm_saved=SIZE thp=WORD
  *		shmem=WORD store=TYPE:SIZE cma=SIZE no_ksm no_thp no_hpage no_1G running ends
- * @config:	membacking.conf
- * @guest:	Domain XML
  */
-struct row {
-	const char *name;
-	const char *host;
-	const char *numbers;
-	const char *config;
-	const char *guest;
-};
 
-#define UUID		"c7a5fdbd-cdaf-9455-926a-d65c16db1809"
-#define GUEST(body)	"<domain><name>g</name><uuid>" UUID "</uuid>" body "</domain>"
-#define MIB(n)		"<memory unit='MiB'>" #n "</memory>"
-#define GIB(n)		"<memory unit='GiB'>" #n "</memory>"
-#define BACKING(b)	"<memoryBacking>" b "</memoryBacking>"
-#define HUGE(n, u)	"<hugepages><page size='" #n "' unit='" #u "'/></hugepages>"
-#define SHARED		"<access mode='shared'/>"
-#define ON(mode, nodes) "<numatune><memory mode='" mode "' nodeset='" nodes "'/></numatune>"
-#define VFIO                                                                                       \
-	"<devices><hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0'"  \
-	" bus='6' slot='2' function='0'/></source></hostdev></devices>"
-
-#define KSM   "[ksm]\nmanage = yes\n"
-#define VHOST "<devices><interface type='vhostuser'/></devices>"
-
-#define ONE   "one-node"
-#define TWO   "two-nodes-6.12"
+#define KSM "[ksm]\nmanage = yes\n"
 
 /* Of 23.5 GiB: much room, all of it whole */
 #define ROOM "0:free=20G 0:cache=1G 0:whole=20G 0:loose=0 "
@@ -220,14 +193,6 @@ struct question {
 	struct advice advice;
 };
 
-static uint64_t size_of(const char *text)
-{
-	uint64_t kib = 0;
-
-	UNIT_CHECK(text_to_kib(text, &kib) == 0, "no size: '%s'", text);
-	return kib;
-}
-
 static void read_host(const char *name, struct question *q)
 {
 	struct err err = { "" };
@@ -286,14 +251,14 @@ static bool set_node(struct question *q, unsigned int id, const char *key, const
 
 	zone->spare = node->total_kib / 4;
 	if (!strcmp(key, "free")) {
-		node->free_kib = size_of(value);
+		node->free_kib = row_kib(value);
 		node->percpu_kib = 0;
 	} else if (!strcmp(key, "cache")) {
-		node->file_kib = node->reclaimable_kib = size_of(value);
+		node->file_kib = node->reclaimable_kib = row_kib(value);
 	} else if (!strcmp(key, "whole")) {
-		zone->free[9] = size_of(value) / 2048;
+		zone->free[9] = row_kib(value) / 2048;
 	} else if (!strcmp(key, "loose")) {
-		zone->free[0] = size_of(value) / 4;
+		zone->free[0] = row_kib(value) / 4;
 	} else {
 		return false;
 	}
@@ -308,7 +273,7 @@ static void set_store(struct question *q, const char *type, const char *size)
 	state->mountpoint = true;
 	state->root = false;
 	state->in_ram = !strcmp(type, "tmpfs");
-	state->capacity_kib = state->free_kib = state->available_kib = size_of(size);
+	state->capacity_kib = state->free_kib = state->available_kib = row_kib(size);
 	snprintf(state->mount.fstype, sizeof(state->mount.fstype), "%s", type);
 	snprintf(q->store.config.name, sizeof(q->store.config.name), "s");
 	snprintf(q->store.config.path, sizeof(q->store.config.path), "/srv/s");
@@ -320,7 +285,7 @@ static bool set_kernel(struct question *q, const char *key, const char *value)
 	if (!strcmp(key, "ksm"))
 		q->in.ksm.run = (uint64_t)atoi(value);
 	else if (!strcmp(key, "ksm_saved"))
-		q->in.ksm.saved_kib = (int64_t)size_of(value);
+		q->in.ksm.saved_kib = (int64_t)row_kib(value);
 	else if (!strcmp(key, "thp"))
 		snprintf(q->in.thp.enabled, sizeof(q->in.thp.enabled), "%s", value);
 	else if (!strcmp(key, "shmem"))
@@ -328,7 +293,7 @@ static bool set_kernel(struct question *q, const char *key, const char *value)
 			 strcmp(value, "-") != 0 ? value : "");
 	else if (!strcmp(key, "cma")) {
 		q->in.gigantic.cma = true;
-		q->in.gigantic.cma_total_kib = q->in.gigantic.cma_free_kib = size_of(value);
+		q->in.gigantic.cma_total_kib = q->in.gigantic.cma_free_kib = row_kib(value);
 		snprintf(q->in.gigantic.hugetlb_cma, sizeof(q->in.gigantic.hugetlb_cma), "%s",
 			 value);
 	} else
@@ -344,7 +309,7 @@ static bool set_word(struct question *q, const char *word)
 
 	if (sscanf(word, "%u:%7[0-9MG]=%" SCNu64 "/%" SCNu64, &node, page, &total, &free_pages) ==
 	    4) {
-		struct pool_view *pool = host_view_pool(&q->host, size_of(page), node);
+		struct pool_view *pool = host_view_pool(&q->host, row_kib(page), node);
 
 		CU_ASSERT_PTR_NOT_NULL_FATAL(pool);
 		pool->pool.total = total;
@@ -491,22 +456,10 @@ static json_t *advice_to_json(const struct question *q)
 static void compare_golden(const struct row *row, const struct question *q)
 {
 	cleanup_json json_t *root = json_object();
-	cleanup_free char *dumped = NULL, *got = NULL, *want = NULL;
-	char name[256], path[768];
 
 	json_object_set_new(root, "given", given_to_json(row));
 	json_object_set_new(root, "advice", advice_to_json(q));
-	dumped = json_dumps(root, JSON_INDENT(1));
-	CU_ASSERT_FATAL(asprintf(&got, "%s\n", dumped) > 0);
-	snprintf(name, sizeof(name), GOLDEN "%s.json", row->name);
-	snprintf(path, sizeof(path), "%s/%s", TESTS_DIR, name);
-	if (getenv("REGENERATE"))
-		unit_write(TESTS_DIR, name, got);
-	if (!UNIT_CHECK(access(path, R_OK) == 0, "%s has no golden file: REGENERATE=1 makes it",
-			row->name))
-		return;
-	want = unit_read(name, NULL);
-	UNIT_CHECK_STR(got, want, "%s", row->name);
+	row_compare_golden("advise", row->name, root);
 }
 
 /* ---- what is true of every advice ---- */

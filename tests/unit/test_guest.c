@@ -20,12 +20,8 @@
 #include "guest/guest_metadata.h"
 #include "guest/guest_units.h"
 #include "guest/guest_xml.h"
+#include "unit/guest_rows.h"
 #include "unit/unit.h"
-
-#define UUID	     "c7a5fdbd-cdaf-9455-926a-d65c16db1809"
-#define WHO	     "<name>g</name><uuid>" UUID "</uuid>"
-#define DOMAIN(body) "<domain>" WHO body "</domain>"
-#define GIB	     "<memory unit='GiB'>1</memory>"
 
 /* A struct guest in a few words, so that a row of a table can say what it expects */
 struct text {
@@ -206,191 +202,187 @@ static void test_files(void)
 	}
 }
 
-#define CELLS(x)      "<cpu><numa>" x "</numa></cpu>"
-#define CELL(id, gib) "<cell id='" #id "' memory='" #gib "' unit='GiB'/>"
-#define BACKING(x)    "<memoryBacking>" x "</memoryBacking>"
-#define HUGE_2M	      "<hugepages><page size='2' unit='MiB'/></hugepages>"
-#define DEVICES(x)    "<devices>" x "</devices>"
-#define TARGET(x)     "<target><size unit='GiB'>1</size>" x "</target>"
+#define CELL_GIB(id, gib) "<cell id='" #id "' memory='" #gib "' unit='GiB'/>"
+#define HUGE_2M		  "<hugepages><page size='2' unit='MiB'/></hugepages>"
+#define TARGET(x)	  "<target><size unit='GiB'>1</size>" x "</target>"
 
 /* Corners that no file is worth */
 static const struct {
 	const char *xml;
 	const char *want;
 } corners[] = {
-	{ DOMAIN("<memory>1</memory>"), "ram: 1024 anonymous\n" },
-	{ DOMAIN("<memory unit='b'>1</memory>"), "ram: 1024 anonymous\n" },
-	{ DOMAIN("<memory unit='GB'>1</memory>"), "ram: 976896 anonymous\n" },
-	{ DOMAIN("<memory unit='GiB'>\n  1\n</memory>"), "ram: 1048576 anonymous\n" },
-	{ DOMAIN("<memory><![CDATA[1048576]]></memory>"), "ram: 1048576 anonymous\n" },
-	{ DOMAIN("<memory>1048<!-- > ' < -->576</memory>"), "ram: 1048576 anonymous\n" },
-	{ DOMAIN("<memory>1&#48;48576</memory>"), "ram: 1048576 anonymous\n" },
+	{ GUEST("<memory>1</memory>"), "ram: 1024 anonymous\n" },
+	{ GUEST("<memory unit='b'>1</memory>"), "ram: 1024 anonymous\n" },
+	{ GUEST("<memory unit='GB'>1</memory>"), "ram: 976896 anonymous\n" },
+	{ GUEST("<memory unit='GiB'>\n  1\n</memory>"), "ram: 1048576 anonymous\n" },
+	{ GUEST("<memory><![CDATA[1048576]]></memory>"), "ram: 1048576 anonymous\n" },
+	{ GUEST("<memory>1048<!-- > ' < -->576</memory>"), "ram: 1048576 anonymous\n" },
+	{ GUEST("<memory>1&#48;48576</memory>"), "ram: 1048576 anonymous\n" },
 	/* The first one counts, as in libvirt */
-	{ DOMAIN(GIB "<memory unit='GiB'>2</memory>"), "ram: 1048576 anonymous\n" },
+	{ GUEST(GIB(1) "<memory unit='GiB'>2</memory>"), "ram: 1048576 anonymous\n" },
 	/* An element of somebody else's namespace is not libvirt's */
-	{ DOMAIN("<x:memory xmlns:x='urn:x'>5</x:memory>" GIB), "ram: 1048576 anonymous\n" },
+	{ GUEST("<x:memory xmlns:x='urn:x'>5</x:memory>" GIB(1)), "ram: 1048576 anonymous\n" },
 	/* Prefixes that nobody declared do not stop libvirt */
-	{ DOMAIN("<metadata><q:a/></metadata>" GIB), "ram: 1048576 anonymous\n" },
+	{ GUEST("<metadata><q:a/></metadata>" GIB(1)), "ram: 1048576 anonymous\n" },
 	/* Just what libvirt takes */
-	{ DOMAIN("<memory>9007199253692415</memory>"), "ram: 9007199253692416 anonymous\n" },
-	{ "\xef\xbb\xbf<?xml version='1.0' encoding='utf-8'?>\n" DOMAIN(GIB) "\n\n",
+	{ GUEST("<memory>9007199253692415</memory>"), "ram: 9007199253692416 anonymous\n" },
+	{ "\xef\xbb\xbf<?xml version='1.0' encoding='utf-8'?>\n" GUEST(GIB(1)) "\n\n",
 	  "ram: 1048576 anonymous\n" },
 	/* Sources, words in a future libvirt's XML */
-	{ DOMAIN(GIB BACKING("<source type='anonymous'/><access mode='shared'/>")),
+	{ GUEST(GIB(1) BACKING("<source type='anonymous'/><access mode='shared'/>")),
 	  "ram: 1048576 file shared\n" },
-	{ DOMAIN(GIB BACKING("<source type='cxl'/><access mode='quantum'/>")),
+	{ GUEST(GIB(1) BACKING("<source type='cxl'/><access mode='quantum'/>")),
 	  "ram: 1048576 anonymous\n" },
-	{ DOMAIN(GIB BACKING(HUGE_2M "<source type='file'/>")), "ram: 1048576 huge=2048 file\n" },
+	{ GUEST(GIB(1) BACKING(HUGE_2M "<source type='file'/>")), "ram: 1048576 huge=2048 file\n" },
 	/* A page for cells that do not exist is nobody's */
-	{ DOMAIN(GIB BACKING("<hugepages><page size='2048' nodeset='1'/></hugepages>")),
+	{ GUEST(GIB(1) BACKING("<hugepages><page size='2048' nodeset='1'/></hugepages>")),
 	  "ram: 1048576 anonymous\n"
 	  "refused: the nodeset of a <page> in its <hugepages> names guest NUMA cell 1, and the "
 	  "guest has no cells; take nodeset= out, or define cells in its <cpu><numa>\n" },
-	{ DOMAIN(GIB BACKING("<hugepages><page size='2048' nodeset='0,5'/></hugepages>")
-			 CELLS(CELL(0, 1) CELL(1, 1))),
+	{ GUEST(GIB(1) BACKING("<hugepages><page size='2048' nodeset='0,5'/></hugepages>")
+			CELLS(CELL_GIB(0, 1) CELL_GIB(1, 1))),
 	  "cell 0: 1048576 huge=2048 file\n"
 	  "cell 1: 1048576 anonymous\n"
 	  "refused: the nodeset of a <page> in its <hugepages> names guest NUMA cell 5, and the "
 	  "guest's last one is 1; nodeset= there is of the guest's cells, not of the host's "
 	  "nodes\n" },
-	{ DOMAIN(GIB BACKING("<hugepages><page size='2048' nodeset='1'/><page size='1048576' "
-			     "nodeset='0'/></hugepages>") CELLS(CELL(0, 1) CELL(1, 1))),
+	{ GUEST(GIB(1) BACKING("<hugepages><page size='2048' nodeset='1'/><page size='1048576' "
+			       "nodeset='0'/></hugepages>") CELLS(CELL_GIB(0, 1) CELL_GIB(1, 1))),
 	  "cell 0: 1048576 huge=1048576 file\n"
 	  "cell 1: 1048576 huge=2048 file\n" },
-	{ DOMAIN(GIB BACKING("<hugepages><page size='2048'/><page size='1048576'/></hugepages>")),
+	{ GUEST(GIB(1) BACKING("<hugepages><page size='2048'/><page size='1048576'/></hugepages>")),
 	  "ram: 1048576 huge=1048576 file\n"
 	  "refused: two <page> without nodeset in its <hugepages>; say for which guest cells each "
 	  "is, or take one out\n" },
-	{ DOMAIN(GIB BACKING("<hugepages><page size='1048576' nodeset='0-1'/>"
-			     "<page size='2048' nodeset='1'/><page size='16384'/>"
-			     "</hugepages>") CELLS(CELL(0, 1) CELL(1, 1) CELL(2, 1))),
+	{ GUEST(GIB(1) BACKING("<hugepages><page size='1048576' nodeset='0-1'/>"
+			       "<page size='2048' nodeset='1'/><page size='16384'/>"
+			       "</hugepages>") CELLS(CELL_GIB(0, 1) CELL_GIB(1, 1) CELL_GIB(2, 1))),
 	  "cell 0: 1048576 huge=1048576 file\n"
 	  "cell 1: 1048576 huge=1048576 file\n"
 	  "cell 2: 1048576 huge=16384 file\n"
 	  "refused: two <page> in its <hugepages> name the same guest cell; take it out of one "
 	  "nodeset=\n" },
-	{ DOMAIN(GIB BACKING("<hugepages><page size='4' nodeset='0'/><page size='2048'/>"
-			     "</hugepages>") CELLS(CELL(0, 1) CELL(1, 1))),
+	{ GUEST(GIB(1) BACKING("<hugepages><page size='4' nodeset='0'/><page size='2048'/>"
+			       "</hugepages>") CELLS(CELL_GIB(0, 1) CELL_GIB(1, 1))),
 	  "cell 0: 1048576 anonymous\n"
 	  "cell 1: 1048576 huge=2048 file\n" },
 	/* Cells without ids; one without memory */
-	{ DOMAIN(GIB CELLS("<cell memory='1024'/><cell memory='0'/><cell memory='2049'/>")),
+	{ GUEST(GIB(1) CELLS("<cell memory='1024'/><cell memory='0'/><cell memory='2049'/>")),
 	  "cell 0: 1024 anonymous\ncell 2: 3072 anonymous\n" },
 	/* Nodes */
-	{ DOMAIN(GIB "<numatune><memory nodeset=' 0-7 , ^3'/></numatune>"),
+	{ GUEST(GIB(1) "<numatune><memory nodeset=' 0-7 , ^3'/></numatune>"),
 	  "ram: 1048576 anonymous strict=0-2,4-7\n" },
-	{ DOMAIN(GIB "<numatune><memory mode='weighted' nodeset='1'/></numatune>"),
+	{ GUEST(GIB(1) "<numatune><memory mode='weighted' nodeset='1'/></numatune>"),
 	  "ram: 1048576 anonymous strict=1\n" },
-	{ DOMAIN(GIB "<numatune><memory mode='interleave'/></numatune>"),
+	{ GUEST(GIB(1) "<numatune><memory mode='interleave'/></numatune>"),
 	  "ram: 1048576 anonymous\n" },
-	{ DOMAIN(GIB "<vcpu placement='auto'/><numatune><memory nodeset='2'/></numatune>"),
+	{ GUEST(GIB(1) "<vcpu placement='auto'/><numatune><memory nodeset='2'/></numatune>"),
 	  "ram: 1048576 anonymous strict=2\n" },
 	/* placement='auto' drops a nodeset, but not a device's own nodes */
-	{ DOMAIN(GIB CELLS(CELL(
+	{ GUEST(GIB(1) CELLS(CELL_GIB(
 		  0,
 		  1)) "<numatune><memory mode='preferred' placement='auto' "
 		      "nodeset='0'/></numatune>" DEVICES(
 			      "<memory model='dimm'><source><nodemask>1</nodemask></source>" TARGET(
 				      "<node>0</node>") "</memory>")),
 	  "cell 0: 1048576 anonymous\ndimm 0: 1048576 anonymous preferred=1\nauto\n" },
-	{ DOMAIN(GIB CELLS(CELL(0, 1)
-				   CELL(1, 1)) "<numatune><memnode cellid='1' nodeset='1'/>"
-					       "</numatune>" DEVICES("<memory model='dimm'>" TARGET(
-						       "<node>1</node>") "</memory>")),
+	{ GUEST(GIB(1) CELLS(CELL_GIB(0, 1) CELL_GIB(
+		  1, 1)) "<numatune><memnode cellid='1' nodeset='1'/>"
+			 "</numatune>" DEVICES(
+				 "<memory model='dimm'>" TARGET("<node>1</node>") "</memory>")),
 	  "cell 0: 1048576 anonymous\n"
 	  "cell 1: 1048576 anonymous strict=1\n"
 	  "dimm 0: 1048576 anonymous strict=1\n" },
 	/* Memory devices */
-	{ DOMAIN("<memory unit='GiB'>3</memory>" DEVICES(
+	{ GUEST("<memory unit='GiB'>3</memory>" DEVICES(
 		  "<memory model='telepathic'>" TARGET("") "</memory>")),
 	  "ram: 2097152 anonymous\n" },
-	{ DOMAIN("<memory unit='GiB'>3</memory>" DEVICES(
+	{ GUEST("<memory unit='GiB'>3</memory>" DEVICES(
 		  "<memory model='virtio-mem'><source/>" TARGET(
 			  "<requested>2048</requested>") "</memory>")),
 	  "ram: 2097152 anonymous\nvirtio-mem 0: 2048 max=1048576 anonymous\n" },
 	/* A device finds its page size by its cell, without one the general one */
-	{ DOMAIN("<memory unit='GiB'>3</memory>" BACKING(
+	{ GUEST("<memory unit='GiB'>3</memory>" BACKING(
 		  "<hugepages><page size='2048' nodeset='0'/></hugepages>")
-			 DEVICES("<memory model='dimm'>" TARGET(
-				 "<node>0</node>") "</memory>"
-						   "<memory model='dimm'>" TARGET("") "</memory>")),
+			DEVICES("<memory model='dimm'>" TARGET(
+				"<node>0</node>") "</memory>"
+						  "<memory model='dimm'>" TARGET("") "</memory>")),
 	  "ram: 1048576 huge=2048 file\n"
 	  "dimm 0: 1048576 huge=2048 file\n"
 	  "dimm 1: 1048576 huge=2048 file\n" },
 	/* Pinned memory */
-	{ DOMAIN(GIB DEVICES("<hostdev type='mdev'/>")), "ram: 1048576 anonymous\nvfio\n" },
-	{ DOMAIN(GIB DEVICES("<hostdev type='mdev' model='vfio-ap'/>"
-			     "<hostdev type='mdev' model='vfio-ccw'/>")),
+	{ GUEST(GIB(1) DEVICES("<hostdev type='mdev'/>")), "ram: 1048576 anonymous\nvfio\n" },
+	{ GUEST(GIB(1) DEVICES("<hostdev type='mdev' model='vfio-ap'/>"
+			       "<hostdev type='mdev' model='vfio-ccw'/>")),
 	  "ram: 1048576 anonymous\n" },
-	{ DOMAIN(GIB DEVICES("<hostdev type='mdev' model='vfio-ap'/>"
-			     "<hostdev type='mdev' model='vfio-pci'/>")),
+	{ GUEST(GIB(1) DEVICES("<hostdev type='mdev' model='vfio-ap'/>"
+			       "<hostdev type='mdev' model='vfio-pci'/>")),
 	  "ram: 1048576 anonymous\nvfio\n" },
-	{ DOMAIN(GIB DEVICES("<interface type='hostdev'/>")), "ram: 1048576 anonymous\nvfio\n" },
-	{ DOMAIN(GIB DEVICES("<disk type='nvme'/>")), "ram: 1048576 anonymous\nvfio\n" },
-	{ DOMAIN(GIB DEVICES("<hostdev type='usb'/><interface type='user'/>")),
+	{ GUEST(GIB(1) DEVICES("<interface type='hostdev'/>")), "ram: 1048576 anonymous\nvfio\n" },
+	{ GUEST(GIB(1) DEVICES("<disk type='nvme'/>")), "ram: 1048576 anonymous\nvfio\n" },
+	{ GUEST(GIB(1) DEVICES("<hostdev type='usb'/><interface type='user'/>")),
 	  "ram: 1048576 anonymous\n" },
-	{ DOMAIN(GIB DEVICES("<interface type='vdpa'/>")), "ram: 1048576 anonymous\nvdpa\n" },
-	{ DOMAIN(GIB DEVICES("<disk type='vhostvdpa'/>")), "ram: 1048576 anonymous\nvdpa\n" },
+	{ GUEST(GIB(1) DEVICES("<interface type='vdpa'/>")), "ram: 1048576 anonymous\nvdpa\n" },
+	{ GUEST(GIB(1) DEVICES("<disk type='vhostvdpa'/>")), "ram: 1048576 anonymous\nvdpa\n" },
 	/* Encrypted memory, also by ways of a future libvirt */
-	{ DOMAIN(GIB "<launchSecurity type='sev'/>"), "ram: 1048576 anonymous\nsev\n" },
-	{ DOMAIN(GIB "<launchSecurity type='sev-snp'/>"), "ram: 1048576 anonymous\nsev-snp\n" },
-	{ DOMAIN(GIB "<launchSecurity type='tdx'/>"), "ram: 1048576 anonymous\ntdx\n" },
-	{ DOMAIN(GIB "<launchSecurity type='s390-pv'/>"), "ram: 1048576 anonymous\ns390-pv\n" },
-	{ DOMAIN(GIB "<launchSecurity type='cca'/>"), "ram: 1048576 anonymous\nencrypted\n" },
+	{ GUEST(GIB(1) "<launchSecurity type='sev'/>"), "ram: 1048576 anonymous\nsev\n" },
+	{ GUEST(GIB(1) "<launchSecurity type='sev-snp'/>"), "ram: 1048576 anonymous\nsev-snp\n" },
+	{ GUEST(GIB(1) "<launchSecurity type='tdx'/>"), "ram: 1048576 anonymous\ntdx\n" },
+	{ GUEST(GIB(1) "<launchSecurity type='s390-pv'/>"), "ram: 1048576 anonymous\ns390-pv\n" },
+	{ GUEST(GIB(1) "<launchSecurity type='cca'/>"), "ram: 1048576 anonymous\nencrypted\n" },
 	/* vhost-user, in all the ways of writing it */
-	{ DOMAIN(GIB DEVICES("<interface type='vhostuser'/>")),
+	{ GUEST(GIB(1) DEVICES("<interface type='vhostuser'/>")),
 	  "ram: 1048576 anonymous\nneeds sharing: <interface type='vhostuser'>\n" },
-	{ DOMAIN(GIB DEVICES("<disk type='vhostuser' device='disk'/>")),
+	{ GUEST(GIB(1) DEVICES("<disk type='vhostuser' device='disk'/>")),
 	  "ram: 1048576 anonymous\nneeds sharing: <disk type='vhostuser'>\n" },
-	{ DOMAIN(GIB DEVICES("<filesystem type='mount'><driver type='virtiofs'/></filesystem>")),
+	{ GUEST(GIB(1) DEVICES("<filesystem type='mount'><driver type='virtiofs'/></filesystem>")),
 	  "ram: 1048576 anonymous\nneeds sharing: <filesystem> with <driver type='virtiofs'/>\n" },
-	{ DOMAIN(GIB DEVICES("<video><driver name='vhostuser'/><model type='virtio'/></video>")),
+	{ GUEST(GIB(1) DEVICES("<video><driver name='vhostuser'/><model type='virtio'/></video>")),
 	  "ram: 1048576 anonymous\nneeds sharing: <video> with <driver name='vhostuser'/>\n" },
-	{ DOMAIN(GIB DEVICES("<crypto model='virtio'><backend model='vhost-user'/></crypto>")),
+	{ GUEST(GIB(1) DEVICES("<crypto model='virtio'><backend model='vhost-user'/></crypto>")),
 	  "ram: 1048576 anonymous\n"
 	  "needs sharing: <crypto> with <backend model='vhost-user'/>\n" },
-	{ DOMAIN(GIB DEVICES("<interface type='vhostuser'/><interface type='vhostuser'/>"
-			     "<disk type='vhostuser'/>")),
+	{ GUEST(GIB(1) DEVICES("<interface type='vhostuser'/><interface type='vhostuser'/>"
+			       "<disk type='vhostuser'/>")),
 	  "ram: 1048576 anonymous\n"
 	  "needs sharing: <interface type='vhostuser'>, <disk type='vhostuser'>\n" },
-	{ DOMAIN(GIB DEVICES("<filesystem type='mount'><driver type='path'/></filesystem>"
-			     "<vsock model='virtio'/><disk type='file'/>")),
+	{ GUEST(GIB(1) DEVICES("<filesystem type='mount'><driver type='path'/></filesystem>"
+			       "<vsock model='virtio'/><disk type='file'/>")),
 	  "ram: 1048576 anonymous\n" },
 	/* What libvirt refuses */
-	{ DOMAIN(GIB BACKING(HUGE_2M "<source type='anonymous'/>")),
+	{ GUEST(GIB(1) BACKING(HUGE_2M "<source type='anonymous'/>")),
 	  "ram: 1048576 huge=2048 file\n"
 	  "refused: no <hugepages/> together with <source type='anonymous'/>; take one of them out "
 	  "of its <memoryBacking>\n" },
-	{ DOMAIN(GIB BACKING(HUGE_2M "<allocation mode='ondemand'/>")),
+	{ GUEST(GIB(1) BACKING(HUGE_2M "<allocation mode='ondemand'/>")),
 	  "ram: 1048576 huge=2048 file\n"
 	  "refused: no <hugepages/> together with <allocation mode='ondemand'/>; take one of them "
 	  "out of its <memoryBacking>\n" },
-	{ DOMAIN(GIB BACKING(HUGE_2M "<source type='anonymous'/><allocation mode='ondemand'/>")),
+	{ GUEST(GIB(1) BACKING(HUGE_2M "<source type='anonymous'/><allocation mode='ondemand'/>")),
 	  "ram: 1048576 huge=2048 file\n"
 	  "refused: no <hugepages/> together with <source type='anonymous'/> or "
 	  "<allocation mode='ondemand'/>; take one of them out of its <memoryBacking>\n" },
-	{ DOMAIN(GIB BACKING("<source type='anonymous'/><allocation mode='ondemand'/>")),
+	{ GUEST(GIB(1) BACKING("<source type='anonymous'/><allocation mode='ondemand'/>")),
 	  "ram: 1048576 anonymous\n" },
-	{ DOMAIN(GIB BACKING(HUGE_2M "<allocation mode='immediate'/>")),
+	{ GUEST(GIB(1) BACKING(HUGE_2M "<allocation mode='immediate'/>")),
 	  "ram: 1048576 huge=2048 file\n" },
 	/* libvirt sums up the cells, whatever <memory> says or doesn't */
-	{ DOMAIN("<currentMemory>1</currentMemory>" CELLS(CELL(0, 1) CELL(1, 2))),
+	{ GUEST("<currentMemory>1</currentMemory>" CELLS(CELL_GIB(0, 1) CELL_GIB(1, 2))),
 	  "cell 0: 1048576 anonymous\ncell 1: 2097152 anonymous\n" },
-	{ DOMAIN("<memory>0</memory>" CELLS(CELL(0, 1))), "cell 0: 1048576 anonymous\n" },
+	{ GUEST("<memory>0</memory>" CELLS(CELL_GIB(0, 1))), "cell 0: 1048576 anonymous\n" },
 	/* A <memnode> without mode is strict */
-	{ DOMAIN(CELLS(CELL(0, 1)) "<numatune><memory mode='interleave' nodeset='0-1'/>"
-				   "<memnode cellid='0' nodeset='1'/></numatune>"),
+	{ GUEST(CELLS(CELL_GIB(0, 1)) "<numatune><memory mode='interleave' nodeset='0-1'/>"
+				      "<memnode cellid='0' nodeset='1'/></numatune>"),
 	  "cell 0: 1048576 anonymous strict=1\n" },
 	/* Plugged in while it runs */
-	{ DOMAIN("<memory unit='GiB'>3</memory>" BACKING(HUGE_2M) DEVICES(
-		  "<memory model='virtio-mem'>" TARGET(
-			  "<requested>0</requested>") "</memory>"
-						      "<memory model='virtio-mem'>" TARGET(
-							      "<requested>2048</requested>") "</memory>")),
+	{ GUEST("<memory unit='GiB'>3</memory>" BACKING(HUGE_2M) DEVICES("<memory model='virtio-mem'>" TARGET(
+		  "<requested>0</requested>") "</memory>"
+					      "<memory model='virtio-mem'>" TARGET(
+						      "<requested>2048</requested>") "</memory>")),
 	  "ram: 1048576 huge=2048 file\nvirtio-mem 1: 2048 max=1048576 huge=2048 file\n"
 	  "later: 2095104\n" },
 	/* Files that the XML names */
-	{ DOMAIN("<memory unit='GiB'>3</memory>" DEVICES(
+	{ GUEST("<memory unit='GiB'>3</memory>" DEVICES(
 		  "<memory model='nvdimm'><source><path>/dev/hugepages/a</path></source>" TARGET(
 			  "") "</memory>"
 			      "<memory model='virtio-pmem'><source><path>/srv/b</path></source>" TARGET(
@@ -398,11 +390,11 @@ static const struct {
 	  "ram: 1048576 anonymous\n"
 	  "file /dev/hugepages/a: 1048576\nfile /srv/b: 1048576\n" },
 	/* Metadata */
-	{ DOMAIN("<metadata><hugepages xmlns='urn:libvirt-membacking:1' compact='never'/>"
-		 "<x xmlns='urn:libvirt-membacking:2'><ksm>no</ksm></x></metadata>" GIB),
+	{ GUEST("<metadata><hugepages xmlns='urn:libvirt-membacking:1' compact='never'/>"
+		"<x xmlns='urn:libvirt-membacking:2'><ksm>no</ksm></x></metadata>" GIB(1)),
 	  "ram: 1048576 anonymous\nhugepages.compact = never\n" },
-	{ DOMAIN("<metadata><m:x xmlns:m='urn:libvirt-membacking:1'><m:ksm> </m:ksm>"
-		 "<m:ksm manage='no'>text</m:ksm></m:x></metadata>" GIB),
+	{ GUEST("<metadata><m:x xmlns:m='urn:libvirt-membacking:1'><m:ksm> </m:ksm>"
+		"<m:ksm manage='no'>text</m:ksm></m:x></metadata>" GIB(1)),
 	  "ram: 1048576 anonymous\nksm.manage = no\nksm = text\n" },
 };
 
@@ -423,8 +415,8 @@ static void test_corners(void)
 }
 
 #define QEMU(x)                                                                                    \
-	"<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>" WHO GIB                 \
-	"<qemu:commandline>" x "</qemu:commandline></domain>"
+	"<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>" WHO GIB(                \
+		1) "<qemu:commandline>" x "</qemu:commandline></domain>"
 #define ARG(x) "<qemu:arg value='" x "'/>"
 #define RAM    "ram: 1048576 anonymous\n"
 
@@ -464,8 +456,8 @@ static const struct {
 	  RAM "needs sharing: vhost-user-fs-pci in <qemu:commandline>\n" },
 	{ QEMU(ARG("-object") ARG("sev-snp-guest,id=sev0")), RAM "sev-snp\n" },
 	/* Other elements and namespaces are none of it */
-	{ "<domain xmlns:q='urn:q'>" WHO GIB "<q:commandline><q:arg value='-mem-path'/>"
-	  "<q:arg value='/x'/></q:commandline></domain>",
+	{ "<domain xmlns:q='urn:q'>" WHO GIB(1) "<q:commandline><q:arg value='-mem-path'/>"
+						"<q:arg value='/x'/></q:commandline></domain>",
 	  RAM },
 	{ QEMU("<arg value='-mem-path'/>" ARG("/x")), RAM },
 };
@@ -490,9 +482,9 @@ static void test_arguments(void)
 /* For other hosts, and of guests that are not defined */
 static void test_reading(void)
 {
-	static const char xml[] = "<domain><name>g</name>" GIB
-				  "<memoryBacking><hugepages><page size='64'/></hugepages>"
-				  "</memoryBacking></domain>";
+	static const char xml[] = "<domain><name>g</name>" GIB(
+		1) "<memoryBacking><hugepages><page size='64'/></hugepages>"
+		   "</memoryBacking></domain>";
 	struct guest_reading reading = { .page_kib = 64, .arch = "ppc64le", .draft = true };
 	cleanup_guest struct guest *guest = NULL, *again = NULL, *defined = NULL;
 	struct err err;
@@ -505,8 +497,8 @@ static void test_reading(void)
 	CU_ASSERT_FATAL(guest_parse_as(xml, strlen(xml), &reading, &again, &err) == 0);
 	CU_ASSERT_STRING_EQUAL(guest->uuid, again->uuid);
 	reading.page_kib = 4;
-	CU_ASSERT_FATAL(guest_parse_as(DOMAIN(GIB BACKING(HUGE_2M)),
-				       strlen(DOMAIN(GIB BACKING(HUGE_2M))), &reading, &defined,
+	CU_ASSERT_FATAL(guest_parse_as(GUEST(GIB(1) BACKING(HUGE_2M)),
+				       strlen(GUEST(GIB(1) BACKING(HUGE_2M))), &reading, &defined,
 				       &err) == 0);
 	CU_ASSERT(defined->memory[0].hugepages && !defined->reading.draft);
 	CU_ASSERT_STRING_EQUAL(defined->uuid, UUID);
@@ -520,17 +512,17 @@ static void test_unshared(void)
 		const char *xml;
 		const char *alias; /* NULL: all is shared that has to be */
 	} rows[] = {
-		{ DOMAIN(GIB), NULL },
-		{ DOMAIN(GIB VHOST), "ram" },
-		{ DOMAIN(GIB BACKING(HUGE_2M) VHOST), "ram" },
-		{ DOMAIN(GIB BACKING(HUGE_2M "<access mode='private'/>") VHOST), "ram" },
-		{ DOMAIN(GIB BACKING(HUGE_2M "<access mode='shared'/>") VHOST), NULL },
-		{ DOMAIN(CELLS("<cell memory='1024' memAccess='shared'/>"
-			       "<cell memory='1024'/>") VHOST),
+		{ GUEST(GIB(1)), NULL },
+		{ GUEST(GIB(1) VHOST), "ram" },
+		{ GUEST(GIB(1) BACKING(HUGE_2M) VHOST), "ram" },
+		{ GUEST(GIB(1) BACKING(HUGE_2M "<access mode='private'/>") VHOST), "ram" },
+		{ GUEST(GIB(1) BACKING(HUGE_2M "<access mode='shared'/>") VHOST), NULL },
+		{ GUEST(CELLS("<cell memory='1024' memAccess='shared'/>"
+			      "<cell memory='1024'/>") VHOST),
 		  "cell 1" },
-		{ DOMAIN(BACKING("<access mode='shared'/>")
-				 CELLS("<cell memory='1024'/>"
-				       "<cell memory='1024' memAccess='private'/>") VHOST),
+		{ GUEST(BACKING("<access mode='shared'/>")
+				CELLS("<cell memory='1024'/>"
+				      "<cell memory='1024' memAccess='private'/>") VHOST),
 		  "cell 1" },
 	};
 #undef VHOST
@@ -554,41 +546,42 @@ static void test_file_kib(void)
 		const char *xml;
 		uint64_t kib;
 	} rows[] = {
-		{ DOMAIN(GIB), 0 },
-		{ DOMAIN(GIB BACKING("<source type='file'/>")), KIB_PER_GIB },
-		{ DOMAIN(GIB BACKING("<source type='memfd'/>")), 0 },
-		{ DOMAIN(GIB BACKING("<source type='memfd'/><access mode='shared'/>")), 0 },
-		{ DOMAIN(GIB BACKING("<access mode='private'/>")), KIB_PER_GIB },
-		{ DOMAIN(GIB BACKING("<access/>")), 0 },
-		{ DOMAIN(GIB BACKING("<hugepages/><source type='file'/>")), 0 },
-		{ DOMAIN(GIB BACKING("<hugepages><page size='4'/></hugepages>"
-				     "<source type='file'/>")),
+		{ GUEST(GIB(1)), 0 },
+		{ GUEST(GIB(1) BACKING("<source type='file'/>")), KIB_PER_GIB },
+		{ GUEST(GIB(1) BACKING("<source type='memfd'/>")), 0 },
+		{ GUEST(GIB(1) BACKING("<source type='memfd'/><access mode='shared'/>")), 0 },
+		{ GUEST(GIB(1) BACKING("<access mode='private'/>")), KIB_PER_GIB },
+		{ GUEST(GIB(1) BACKING("<access/>")), 0 },
+		{ GUEST(GIB(1) BACKING("<hugepages/><source type='file'/>")), 0 },
+		{ GUEST(GIB(1) BACKING("<hugepages><page size='4'/></hugepages>"
+				       "<source type='file'/>")),
 		  KIB_PER_GIB },
-		{ DOMAIN("<memory>1</memory>" BACKING("<source type='file'/>")), 1024 },
-		{ DOMAIN(GIB BACKING("<source type='file'/>")
-				 CELLS(CELL(0, 1) CELL(1, 2) CELL(2, 4))),
+		{ GUEST("<memory>1</memory>" BACKING("<source type='file'/>")), 1024 },
+		{ GUEST(GIB(1) BACKING("<source type='file'/>")
+				CELLS(CELL_GIB(0, 1) CELL_GIB(1, 2) CELL_GIB(2, 4))),
 		  7 * KIB_PER_GIB },
-		{ DOMAIN(GIB CELLS(CELL(0, 1) "<cell id='1' memory='3072' memAccess='shared'/>"
-					      "<cell id='2' memory='1024' "
-					      "memAccess='private'/>")),
+		{ GUEST(GIB(1) CELLS(
+			  CELL_GIB(0, 1) "<cell id='1' memory='3072' memAccess='shared'/>"
+					 "<cell id='2' memory='1024' "
+					 "memAccess='private'/>")),
 		  4096 },
-		{ DOMAIN(GIB CELLS(CELL(0, 1)) DEVICES("<memory model='dimm' access='shared'>" TARGET(
+		{ GUEST(GIB(1) CELLS(CELL_GIB(0, 1)) DEVICES("<memory model='dimm' access='shared'>" TARGET(
 			  "<node>0</node>") "</memory><memory model='dimm'>" TARGET("<node>0</node>") "</memory>")),
 		  KIB_PER_GIB },
-		{ DOMAIN(GIB CELLS(CELL(0, 1)) DEVICES(
+		{ GUEST(GIB(1) CELLS(CELL_GIB(0, 1)) DEVICES(
 			  "<memory model='dimm' access='shared'><source><pagesize>2048</pagesize>"
 			  "</source>" TARGET("<node>0</node>") "</memory>")),
 		  0 },
 		/* All that a virtio-mem can be given, also if it begins with nothing */
-		{ DOMAIN(GIB CELLS(CELL(0, 1))
-				 DEVICES("<memory model='virtio-mem' access='shared'>" TARGET(
-					 "<node>0</node><requested>0</requested>") "</memory>")),
+		{ GUEST(GIB(1) CELLS(CELL_GIB(0, 1))
+				DEVICES("<memory model='virtio-mem' access='shared'>" TARGET(
+					"<node>0</node><requested>0</requested>") "</memory>")),
 		  KIB_PER_GIB },
-		{ DOMAIN(GIB CELLS(CELL(0, 1)) DEVICES("<memory model='virtio-mem'>" TARGET(
+		{ GUEST(GIB(1) CELLS(CELL_GIB(0, 1)) DEVICES("<memory model='virtio-mem'>" TARGET(
 			  "<node>0</node><requested>2048</requested>") "</memory>")),
 		  0 },
 		/* They have a path of their own */
-		{ DOMAIN(GIB CELLS(CELL(0, 1)) DEVICES(
+		{ GUEST(GIB(1) CELLS(CELL_GIB(0, 1)) DEVICES(
 			  "<memory model='nvdimm' access='shared'><source><path>/x</path>"
 			  "</source>" TARGET(
 				  "<node>0</node>") "</memory>"
@@ -707,26 +700,27 @@ static const struct {
 	{ " ", "line 1" },
 	{ "memory", "line 1" },
 	{ "<domain", "line 1" },
-	{ "<domain>" WHO GIB, "line 1" },
+	{ "<domain>" WHO GIB(1), "line 1" },
 	{ "<domain>\n" WHO "\n<memory>1</memry>\n</domain>", "line 3: " },
-	{ DOMAIN(GIB) "<domain/>", "line 1" },
-	{ "<domain>" WHO GIB "<a b='1' b='2'/></domain>", "line 1" },
+	{ GUEST(GIB(1)) "<domain/>", "line 1" },
+	{ "<domain>" WHO GIB(1) "<a b='1' b='2'/></domain>", "line 1" },
 	{ "<network/>", "<network>, not <domain>" },
-	{ "<domains>" DOMAIN(GIB) "</domains>", "<domains>, not <domain>" },
+	{ "<domains>" GUEST(GIB(1)) "</domains>", "<domains>, not <domain>" },
 	{ "<!-- just a comment -->", "line 1" },
 	/* Entities and document types, whoever declares them */
-	{ BILLION_LAUGHS "<domain>&g;" WHO GIB "</domain>", "document type definition" },
-	{ "<!DOCTYPE domain SYSTEM 'file:///etc/passwd'>" DOMAIN(GIB), "document type definition" },
-	{ "<!DOCTYPE domain SYSTEM 'http://127.0.0.1:1/x.dtd'>" DOMAIN(GIB),
+	{ BILLION_LAUGHS "<domain>&g;" WHO GIB(1) "</domain>", "document type definition" },
+	{ "<!DOCTYPE domain SYSTEM 'file:///etc/passwd'>" GUEST(GIB(1)),
+	  "document type definition" },
+	{ "<!DOCTYPE domain SYSTEM 'http://127.0.0.1:1/x.dtd'>" GUEST(GIB(1)),
 	  "document type definition" },
 	{ "<!DOCTYPE domain [<!ENTITY x SYSTEM '/etc/shadow'>]>"
 	  "<domain><name>&x;</name></domain>",
 	  "document type definition" },
-	{ "<!DOCTYPE domain [<!ENTITY % p SYSTEM '/etc/shadow'> %p;]>" DOMAIN(GIB),
+	{ "<!DOCTYPE domain [<!ENTITY % p SYSTEM '/etc/shadow'> %p;]>" GUEST(GIB(1)),
 	  "document type definition" },
-	{ "<!DOCTYPE domain>" DOMAIN(GIB), "document type definition" },
+	{ "<!DOCTYPE domain>" GUEST(GIB(1)), "document type definition" },
 	{ "<?xml version='1.0'?>\n<!-- <a> -->\n<!DOCTYPE\n", "line" },
-	{ DOMAIN("<memory>&unknown;</memory>"), "unknown" },
+	{ GUEST("<memory>&unknown;</memory>"), "unknown" },
 	/* Not UTF-8, whatever it calls itself */
 	{ "<domain><name>caf\xe9</name></domain>", "line 1" },
 	{ "<?xml version='1.0' encoding='ISO-8859-1'?><domain><name>caf\xe9</name></domain>",
@@ -736,15 +730,15 @@ static const struct {
 	{ "<domain><name>a&#0;b</name></domain>", "line 1" },
 	{ "<domain><name>a\x01z</name></domain>", "line 1" },
 	/* Who is it? */
-	{ "<domain>" GIB "<uuid>" UUID "</uuid></domain>", "no <name>" },
+	{ "<domain>" GIB(1) "<uuid>" UUID "</uuid></domain>", "no <name>" },
 	{ "<domain><name></name></domain>", "<name> is ''" },
 	{ "<domain><name>  </name></domain>", "<name> is '  '" },
 	{ "<domain><name>../x</name></domain>", "<name> is '../x'" },
 	{ "<domain><name>a\nb</name></domain>", "<name> is 'a b'" },
 	{ "<domain><name>a&#9;b</name></domain>", "<name> is 'a b'" },
 	{ "<domain><name>a\x7f</name></domain>", "<name> is" },
-	{ "<domain><name>g</name>" GIB "</domain>", "no <uuid>" },
-	{ "<domain><name>g</name><uuid/>" GIB "</domain>", "<uuid> is ''" },
+	{ "<domain><name>g</name>" GIB(1) "</domain>", "no <uuid>" },
+	{ "<domain><name>g</name><uuid/>" GIB(1) "</domain>", "<uuid> is ''" },
 	{ "<domain><name>g</name><uuid>../../../../../../../../etc/passwd</uuid></domain>",
 	  "<uuid> is '../../../../../../../../etc/passwd'" },
 	{ "<domain><name>g</name><uuid>..a5fdbd/cdaf/9455/926a/d65c16db1809</uuid></domain>",
@@ -754,26 +748,27 @@ static const struct {
 	  "<uuid> is" },
 	{ "<domain><name>g</name><uuid>c7a5fdbdcdaf9455926ad65c16db180g</uuid></domain>",
 	  "<uuid> is" },
-	{ "<domain id='-1'>" WHO GIB "</domain>", "id of <domain> is '-1'" },
-	{ "<domain id='2147483648'>" WHO GIB "</domain>", "id of <domain> is '2147483648'" },
-	{ "<domain id='1/../2'>" WHO GIB "</domain>", "id of <domain> is '1/../2'" },
+	{ "<domain id='-1'>" WHO GIB(1) "</domain>", "id of <domain> is '-1'" },
+	{ "<domain id='2147483648'>" WHO GIB(1) "</domain>", "id of <domain> is '2147483648'" },
+	{ "<domain id='1/../2'>" WHO GIB(1) "</domain>", "id of <domain> is '1/../2'" },
 	/* Files, which cells and devices can ask for by themselves */
-	{ DOMAIN(GIB CELLS("<cell memory='x' memAccess='shared'/>")), "memory of <cell> is 'x'" },
-	{ DOMAIN(GIB DEVICES("<memory model='dimm' access='private'><target/></memory>")),
+	{ GUEST(GIB(1) CELLS("<cell memory='x' memAccess='shared'/>")), "memory of <cell> is 'x'" },
+	{ GUEST(GIB(1) DEVICES("<memory model='dimm' access='private'><target/></memory>")),
 	  "without a <size>" },
 	/* Huge pages */
-	{ DOMAIN(GIB BACKING("<hugepages><page/></hugepages>")), "<page> has no size" },
-	{ DOMAIN(GIB BACKING("<hugepages><page size='0'/></hugepages>")), "<page> has no size" },
-	{ DOMAIN(GIB BACKING("<hugepages><page size='-2048'/></hugepages>")),
+	{ GUEST(GIB(1) BACKING("<hugepages><page/></hugepages>")), "<page> has no size" },
+	{ GUEST(GIB(1) BACKING("<hugepages><page size='0'/></hugepages>")), "<page> has no size" },
+	{ GUEST(GIB(1) BACKING("<hugepages><page size='-2048'/></hugepages>")),
 	  "size of <page> is '-2048'" },
-	{ DOMAIN(GIB BACKING("<hugepages><page size='2' unit='Mio'/></hugepages>")),
+	{ GUEST(GIB(1) BACKING("<hugepages><page size='2' unit='Mio'/></hugepages>")),
 	  "size of <page> is '2' with unit 'Mio'" },
-	{ DOMAIN(GIB BACKING("<hugepages><page size='2048' nodeset=''/></hugepages>")),
+	{ GUEST(GIB(1) BACKING("<hugepages><page size='2048' nodeset=''/></hugepages>")),
 	  "nodeset of <page> is ''" },
-	{ DOMAIN(GIB BACKING("<hugepages><page size='2048' nodeset='0,^0'/></hugepages>")),
+	{ GUEST(GIB(1) BACKING("<hugepages><page size='2048' nodeset='0,^0'/></hugepages>")),
 	  "nodeset of <page> is '0,^0'" },
-	{ DOMAIN(GIB CELLS(CELL(0, 1)) DEVICES("<memory model='dimm'><source><pagesize>?"
-					       "</pagesize></source>" TARGET("") "</memory>")),
+	{ GUEST(GIB(1) CELLS(CELL_GIB(0, 1))
+			DEVICES("<memory model='dimm'><source><pagesize>?"
+				"</pagesize></source>" TARGET("") "</memory>")),
 	  "<pagesize> is '?'" },
 };
 
@@ -783,48 +778,49 @@ static const struct {
 	const char *words;
 } doubtful[] = {
 	/* How much? */
-	{ DOMAIN(""), "no <memory> element" },
-	{ DOMAIN("<memory/>"), "<memory> is ''" },
-	{ DOMAIN("<memory>0</memory>"), "0 KiB of <memory>" },
-	{ DOMAIN("<memory>-1</memory>"), "<memory> is '-1'" },
-	{ DOMAIN("<memory>+1</memory>"), "<memory> is '+1'" },
-	{ DOMAIN("<memory>1.5</memory>"), "<memory> is '1.5'" },
-	{ DOMAIN("<memory>0x10</memory>"), "<memory> is '0x10'" },
-	{ DOMAIN("<memory>1 024</memory>"), "<memory> is '1 024'" },
-	{ DOMAIN("<memory>1 GiB</memory>"), "<memory> is '1 GiB'" },
-	{ DOMAIN("<memory>much</memory>"), "line 1: <memory> is 'much' with unit 'KiB': expected" },
-	{ DOMAIN("<memory unit='KiBi'>1</memory>"), "with unit 'KiBi'" },
-	{ DOMAIN("<memory unit='ZiB'>1</memory>"), "with unit 'ZiB'" },
-	{ DOMAIN("<memory unit='GiB&lt;'>1</memory>"), "with unit 'GiB<'" },
-	{ DOMAIN("<memory unit='EiB'>8</memory>"), "<memory> is '8' EiB: more than 8 EiB" },
-	{ DOMAIN("<memory>9007199254740992</memory>"), "more than 8 EiB" },
-	{ DOMAIN("<memory>18446744073709551615</memory>"), "more than 8 EiB" },
-	{ DOMAIN("<memory>18446744073709551616</memory>"), "more than 8 EiB" },
-	{ DOMAIN("<memory unit='b'>99999999999999999999999999999999999</memory>"),
+	{ GUEST(""), "no <memory> element" },
+	{ GUEST("<memory/>"), "<memory> is ''" },
+	{ GUEST("<memory>0</memory>"), "0 KiB of <memory>" },
+	{ GUEST("<memory>-1</memory>"), "<memory> is '-1'" },
+	{ GUEST("<memory>+1</memory>"), "<memory> is '+1'" },
+	{ GUEST("<memory>1.5</memory>"), "<memory> is '1.5'" },
+	{ GUEST("<memory>0x10</memory>"), "<memory> is '0x10'" },
+	{ GUEST("<memory>1 024</memory>"), "<memory> is '1 024'" },
+	{ GUEST("<memory>1 GiB</memory>"), "<memory> is '1 GiB'" },
+	{ GUEST("<memory>much</memory>"), "line 1: <memory> is 'much' with unit 'KiB': expected" },
+	{ GUEST("<memory unit='KiBi'>1</memory>"), "with unit 'KiBi'" },
+	{ GUEST("<memory unit='ZiB'>1</memory>"), "with unit 'ZiB'" },
+	{ GUEST("<memory unit='GiB&lt;'>1</memory>"), "with unit 'GiB<'" },
+	{ GUEST("<memory unit='EiB'>8</memory>"), "<memory> is '8' EiB: more than 8 EiB" },
+	{ GUEST("<memory>9007199254740992</memory>"), "more than 8 EiB" },
+	{ GUEST("<memory>18446744073709551615</memory>"), "more than 8 EiB" },
+	{ GUEST("<memory>18446744073709551616</memory>"), "more than 8 EiB" },
+	{ GUEST("<memory unit='b'>99999999999999999999999999999999999</memory>"),
 	  "more than 8 EiB" },
-	{ DOMAIN("<memory unit='EiB'>18446744073709551615</memory>"), "more than 8 EiB" },
+	{ GUEST("<memory unit='EiB'>18446744073709551615</memory>"), "more than 8 EiB" },
 	/* Cells */
-	{ DOMAIN(GIB CELLS(CELL(0, 1) CELL(0, 1))), "two cells with id 0" },
-	{ DOMAIN(GIB CELLS(CELL(1, 1))), "id of <cell> is '1': expected a number from 0 to 0" },
-	{ DOMAIN(GIB CELLS("<cell id='-1' memory='1'/>")), "id of <cell> is '-1'" },
-	{ DOMAIN(GIB CELLS("<cell id='0'/>")), "cell 0 does not say its memory" },
-	{ DOMAIN(GIB CELLS("<cell memory=''/>")), "memory of <cell> is ''" },
-	{ DOMAIN(GIB CELLS("<cell memory='0'/>")), "all NUMA cells of the guest have 0 KiB" },
-	{ DOMAIN(GIB CELLS("<cell memory='5' unit='EiB'/><cell memory='5' unit='EiB'/>")),
+	{ GUEST(GIB(1) CELLS(CELL_GIB(0, 1) CELL_GIB(0, 1))), "two cells with id 0" },
+	{ GUEST(GIB(1) CELLS(CELL_GIB(1, 1))),
+	  "id of <cell> is '1': expected a number from 0 to 0" },
+	{ GUEST(GIB(1) CELLS("<cell id='-1' memory='1'/>")), "id of <cell> is '-1'" },
+	{ GUEST(GIB(1) CELLS("<cell id='0'/>")), "cell 0 does not say its memory" },
+	{ GUEST(GIB(1) CELLS("<cell memory=''/>")), "memory of <cell> is ''" },
+	{ GUEST(GIB(1) CELLS("<cell memory='0'/>")), "all NUMA cells of the guest have 0 KiB" },
+	{ GUEST(GIB(1) CELLS("<cell memory='5' unit='EiB'/><cell memory='5' unit='EiB'/>")),
 	  "sums up to more than 8 EiB" },
 	/* Memory devices */
-	{ DOMAIN(GIB DEVICES("<memory model='dimm'/>")), "without a <size>" },
-	{ DOMAIN(GIB DEVICES("<memory model='dimm'><target><size>x</size></target></memory>")),
+	{ GUEST(GIB(1) DEVICES("<memory model='dimm'/>")), "without a <size>" },
+	{ GUEST(GIB(1) DEVICES("<memory model='dimm'><target><size>x</size></target></memory>")),
 	  "<size> is 'x'" },
-	{ DOMAIN(GIB DEVICES("<memory model='dimm'>" TARGET("") "</memory>")),
+	{ GUEST(GIB(1) DEVICES("<memory model='dimm'>" TARGET("") "</memory>")),
 	  "the memory devices leave nothing of <memory>" },
-	{ DOMAIN(GIB DEVICES("<memory model='nvdimm'><target><size unit='EiB'>7</size></target>"
-			     "</memory>")),
+	{ GUEST(GIB(1) DEVICES("<memory model='nvdimm'><target><size unit='EiB'>7</size></target>"
+			       "</memory>")),
 	  "the memory devices leave nothing of <memory>" },
-	{ DOMAIN(GIB CELLS(CELL(0, 1))
-			 DEVICES("<memory model='dimm'>" TARGET("<node>1</node>") "</memory>")),
+	{ GUEST(GIB(1) CELLS(CELL_GIB(0, 1))
+			DEVICES("<memory model='dimm'>" TARGET("<node>1</node>") "</memory>")),
 	  "<node> is '1'" },
-	{ DOMAIN(GIB CELLS(CELL(0, 1)) DEVICES(
+	{ GUEST(GIB(1) CELLS(CELL_GIB(0, 1)) DEVICES(
 		  "<memory model='virtio-mem'>" TARGET("<requested>-1</requested>") "</memory>")),
 	  "<requested> is '-1'" },
 };
@@ -835,23 +831,25 @@ static const struct {
 	const char *words;
 } troubled[] = {
 	/* Nodes */
-	{ DOMAIN(GIB "<numatune><memory nodeset='a'/></numatune>"), "nodeset of <memory> is 'a'" },
-	{ DOMAIN(GIB "<numatune><memory nodeset='-1'/></numatune>"), "nodeset of <memory>" },
-	{ DOMAIN(GIB "<numatune><memory nodeset='3-1'/></numatune>"), "nodeset of <memory>" },
-	{ DOMAIN(GIB "<numatune><memory nodeset='0-99999999999'/></numatune>"),
+	{ GUEST(GIB(1) "<numatune><memory nodeset='a'/></numatune>"),
+	  "nodeset of <memory> is 'a'" },
+	{ GUEST(GIB(1) "<numatune><memory nodeset='-1'/></numatune>"), "nodeset of <memory>" },
+	{ GUEST(GIB(1) "<numatune><memory nodeset='3-1'/></numatune>"), "nodeset of <memory>" },
+	{ GUEST(GIB(1) "<numatune><memory nodeset='0-99999999999'/></numatune>"),
 	  "nodes go up to 1023" },
-	{ DOMAIN(GIB "<numatune><memnode cellid='0' nodeset='0'/></numatune>"),
+	{ GUEST(GIB(1) "<numatune><memnode cellid='0' nodeset='0'/></numatune>"),
 	  "without NUMA cells" },
-	{ DOMAIN(GIB CELLS(CELL(0, 1)) "<numatune><memnode nodeset='0'/></numatune>"),
+	{ GUEST(GIB(1) CELLS(CELL_GIB(0, 1)) "<numatune><memnode nodeset='0'/></numatune>"),
 	  "<memnode> has no cellid" },
-	{ DOMAIN(GIB CELLS(CELL(0, 1)) "<numatune><memnode cellid='1' nodeset='0'/></numatune>"),
+	{ GUEST(GIB(1) CELLS(
+		  CELL_GIB(0, 1)) "<numatune><memnode cellid='1' nodeset='0'/></numatune>"),
 	  "cellid of <memnode> is '1'" },
-	{ DOMAIN(GIB CELLS(CELL(0, 1)) "<numatune><memnode cellid='0'/></numatune>"),
+	{ GUEST(GIB(1) CELLS(CELL_GIB(0, 1)) "<numatune><memnode cellid='0'/></numatune>"),
 	  "has no nodeset" },
-	{ DOMAIN(GIB CELLS(CELL(0, 1)) "<numatune><memnode cellid='0' nodeset='0'/>"
-				       "<memnode cellid='0' nodeset='0'/></numatune>"),
+	{ GUEST(GIB(1) CELLS(CELL_GIB(0, 1)) "<numatune><memnode cellid='0' nodeset='0'/>"
+					     "<memnode cellid='0' nodeset='0'/></numatune>"),
 	  "two <memnode> for cell 0" },
-	{ DOMAIN(GIB CELLS(CELL(0, 1)) DEVICES(
+	{ GUEST(GIB(1) CELLS(CELL_GIB(0, 1)) DEVICES(
 		  "<memory model='dimm'><source><nodemask/></source>" TARGET("") "</memory>")),
 	  "<nodemask> is ''" },
 };
@@ -948,10 +946,10 @@ static void test_troubled_nodes(void)
 static void test_trouble_elsewhere(void)
 {
 #define PARTS(cell)                                                                                \
-	DOMAIN(BACKING("<hugepages><page size='2048' nodeset='" cell "'/></hugepages>")            \
-		       CELLS(CELL(0, 1) CELL(1, 1)) "<numatune>"                                   \
-						    "<memnode cellid='1' proportion='1'/>"         \
-						    "</numatune>")
+	GUEST(BACKING("<hugepages><page size='2048' nodeset='" cell "'/></hugepages>")             \
+		      CELLS(CELL_GIB(0, 1) CELL_GIB(1, 1)) "<numatune>"                            \
+							   "<memnode cellid='1' proportion='1'/>"  \
+							   "</numatune>")
 	cleanup_guest struct guest *guest = NULL;
 	struct err err;
 
@@ -1004,7 +1002,7 @@ static void test_nul(void)
 {
 	static const char inside[] = "<domain><name>a\0b</name></domain>";
 	static const char utf16[] = "<\0d\0o\0m\0a\0i\0n\0/\0>\0";
-	static const char behind[] = DOMAIN(GIB);
+	static const char behind[] = GUEST(GIB(1));
 
 	check_refused(inside, sizeof(inside) - 1, -EINVAL, "NUL byte");
 	check_refused(utf16, sizeof(utf16) - 1, -EINVAL, "NUL byte");
@@ -1051,7 +1049,7 @@ static void test_32_mib(void)
 {
 	struct heap heap = { 0 };
 
-	add(&heap, "<domain>" WHO GIB "<devices>");
+	add(&heap, "<domain>" WHO GIB(1) "<devices>");
 	while (heap.used < 32u * 1024 * 1024)
 		add(&heap, "<disk type='file'><source file='/var/lib/x'/></disk>\n");
 	add(&heap, "</devices></domain>");
@@ -1138,7 +1136,7 @@ static void test_too_many(void)
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
-		add(&heap, "<domain>" WHO GIB "%s", rows[i].before);
+		add(&heap, "<domain>" WHO GIB(1) "%s", rows[i].before);
 		for (n = 0; n < 20000; n++)
 			add(&heap, "%s", rows[i].item);
 		add(&heap, "%s" ASK_HUGE "</domain>", rows[i].after);
@@ -1155,7 +1153,7 @@ static void test_many(void)
 	unsigned int i;
 	int rc;
 
-	add(&heap, "<domain>" WHO GIB "<cpu><numa>");
+	add(&heap, "<domain>" WHO GIB(1) "<cpu><numa>");
 	for (i = GUEST_XML_ITEMS_MAX; i-- > 0;)
 		add(&heap, "<cell id='%u' memory='%u' unit='MiB'/>", i, i + 1);
 	add(&heap, "</numa></cpu><devices>");
@@ -1189,8 +1187,8 @@ static void test_metadata_bounds(void)
 	wide[sizeof(wide) - 1] = '\0';
 #define STORE(attr, value)                                                                         \
 	snprintf(xml, sizeof(xml),                                                                 \
-		 DOMAIN("<metadata><store xmlns='urn:libvirt-membacking:1' %s='%s'/>"              \
-			"</metadata>" GIB ASK_HUGE),                                               \
+		 GUEST("<metadata><store xmlns='urn:libvirt-membacking:1' %s='%s'/>"               \
+		       "</metadata>" GIB(1) ASK_HUGE),                                             \
 		 attr, value)
 	STORE("name", fits);
 	CU_ASSERT_EQUAL_FATAL(parse(xml, strlen(xml), &guest, &err), 0);
@@ -1206,9 +1204,9 @@ static void test_metadata_bounds(void)
 
 static void test_identity(void)
 {
-	static const char xml[] = "<domain id='2147483647'><name> \xc3\xa4 &amp; &lt;b&gt; </name>"
-				  "<uuid>\n C7A5FDBD-cdaf-9455-926A-D65C16DB1809 \n</uuid>" GIB
-				  "</domain>";
+	static const char xml[] =
+		"<domain id='2147483647'><name> \xc3\xa4 &amp; &lt;b&gt; </name>"
+		"<uuid>\n C7A5FDBD-cdaf-9455-926A-D65C16DB1809 \n</uuid>" GIB(1) "</domain>";
 	cleanup_guest struct guest *guest = NULL;
 	struct err err;
 
@@ -1223,7 +1221,7 @@ static void test_identity(void)
 static void test_plain_uuid(void)
 {
 	static const char xml[] = "<domain><name>g</name><uuid>C7A5FDBDCDAF9455926ad65c16db1809"
-				  "</uuid>" GIB "</domain>";
+				  "</uuid>" GIB(1) "</domain>";
 	cleanup_guest struct guest *guest = NULL;
 	struct err err;
 
@@ -1334,11 +1332,11 @@ static void test_silent(void)
 /* What follows in a longer text does not count, and need not end in NUL */
 static void test_length(void)
 {
-	static const char xml[] = DOMAIN(GIB) "<!DOCTYPE x>";
+	static const char xml[] = GUEST(GIB(1)) "<!DOCTYPE x>";
 	cleanup_guest struct guest *guest = NULL;
 	struct err err;
 
-	CU_ASSERT_EQUAL(parse(xml, strlen(DOMAIN(GIB)), &guest, &err), 0);
+	CU_ASSERT_EQUAL(parse(xml, strlen(GUEST(GIB(1))), &guest, &err), 0);
 }
 
 /* Where libvirt starts QEMU, and where the guest runs */

@@ -10,16 +10,16 @@
 #include "base/err.h"
 #include "guest/guest.h"
 #include "policy/plan.h"
+#include "unit/guest_rows.h"
 #include "unit/unit.h"
 
-#define GUEST(backing, more)                                                                       \
-	"<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>g</name>"           \
-	"<uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809</uuid><memory unit='GiB'>4</memory>"           \
-	"<memoryBacking>" backing "</memoryBacking>" more "</domain>"
-#define VHOST "<devices><interface type='vhostuser'/></devices>"
-#define TDX   "<launchSecurity type='tdx'/>"
-#define PV    "<launchSecurity type='s390-pv'/>"
-#define S390  "<os><type arch='s390x'>hvm</type></os>"
+#define NOTED(backing, more)                                                                       \
+	"<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>" WHO GIB(4)              \
+		BACKING(backing) more "</domain>"
+
+#define TDX  "<launchSecurity type='tdx'/>"
+#define PV   "<launchSecurity type='s390-pv'/>"
+#define S390 "<os><type arch='s390x'>hvm</type></os>"
 #define QEMU                                                                                       \
 	"<qemu:commandline><qemu:arg value='-object'/>"                                            \
 	"<qemu:arg value='memory-backend-file,size=8G,mem-path=/x,id=m'/></qemu:commandline>"
@@ -31,31 +31,31 @@ static const struct {
 	const char *xml;
 	const char *words[4]; /* of each note in turn */
 } rows[] = {
-	{ GUEST("", ""), { NULL } },
-	{ GUEST("<hugepages/>", ""), { NULL } },
-	{ GUEST("<hugepages/><source type='anonymous'/>", ""),
+	{ NOTED("", ""), { NULL } },
+	{ NOTED("<hugepages/>", ""), { NULL } },
+	{ NOTED("<hugepages/><source type='anonymous'/>", ""),
 	  { "libvirt refuses to start it: no <hugepages/> together with "
 	    "<source type='anonymous'/>" } },
-	{ GUEST("<hugepages/>", PV), { "QEMU refuses huge pages for a protected guest" } },
-	{ GUEST("", PV), { NULL } },
-	{ GUEST("<hugepages><page size='2' unit='G'/></hugepages>", S390),
+	{ NOTED("<hugepages/>", PV), { "QEMU refuses huge pages for a protected guest" } },
+	{ NOTED("", PV), { NULL } },
+	{ NOTED("<hugepages><page size='2' unit='G'/></hugepages>", S390),
 	  { "QEMU refuses huge pages of more than 1 MiB on s390" } },
-	{ GUEST("<hugepages><page size='1' unit='M'/></hugepages>", S390), { NULL } },
-	{ GUEST("<hugepages/>", S390), { NULL } },
-	{ GUEST("", VHOST),
+	{ NOTED("<hugepages><page size='1' unit='M'/></hugepages>", S390), { NULL } },
+	{ NOTED("<hugepages/>", S390), { NULL } },
+	{ NOTED("", VHOST),
 	  { "its memory (ram) is private, and back ends of its devices have to map it" } },
-	{ GUEST("", VHOST), { ", with <source type='memfd'/>" } },
-	{ GUEST("<access mode='shared'/>", VHOST), { NULL } },
-	{ GUEST("<hugepages/>", VHOST QEMU),
+	{ NOTED("", VHOST), { ", with <source type='memfd'/>" } },
+	{ NOTED("<access mode='shared'/>", VHOST), { NULL } },
+	{ NOTED("<hugepages/>", VHOST QEMU),
 	  { "<interface type='vhostuser'>",
 	    "memory-backend-file in its <qemu:commandline> takes 8 GiB at /x past libvirt" } },
-	{ GUEST("", TDX), { "with TDX comes from guest_memfd, in small pages; what its" } },
-	{ GUEST("<hugepages/>", TDX), { "its huge pages are taken on top" } },
-	{ GUEST("<hugepages/>", "<launchSecurity type='sev-snp'/>"),
+	{ NOTED("", TDX), { "with TDX comes from guest_memfd, in small pages; what its" } },
+	{ NOTED("<hugepages/>", TDX), { "its huge pages are taken on top" } },
+	{ NOTED("<hugepages/>", "<launchSecurity type='sev-snp'/>"),
 	  { "with SEV-SNP comes from guest_memfd" } },
-	{ GUEST("<hugepages/>", "<launchSecurity type='sev'/>"), { NULL } },
-	{ GUEST("<hugepages/>", PLUGGED), { "may ask for 2 GiB more in huge pages" } },
-	{ GUEST("", PLUGGED), { NULL } },
+	{ NOTED("<hugepages/>", "<launchSecurity type='sev'/>"), { NULL } },
+	{ NOTED("<hugepages/>", PLUGGED), { "may ask for 2 GiB more in huge pages" } },
+	{ NOTED("", PLUGGED), { NULL } },
 	{ "<domain><name>g</name><memory>1048576</memory></domain>", { "has no <uuid>" } },
 	{ "<domain><name>g</name><uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809</uuid>"
 	  "<memory>lots</memory></domain>",

@@ -11,28 +11,12 @@
 #include "base/text.h"
 #include "guest/guest.h"
 #include "memory/numa.h"
+#include "unit/guest_rows.h"
 #include "unit/unit.h"
 
-#define GUEST(body)                                                                                \
-	"<domain><name>g</name><uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809</uuid>"                  \
-	"<memory unit='MiB'>512</memory>" body "</domain>"
-#define BACKING(body) GUEST("<memoryBacking>" body "</memoryBacking>")
-#define CELLS                                                                                      \
-	"<cpu><numa><cell id='0' memory='256' unit='MiB'/><cell id='1' memory='256' unit='MiB'/>"  \
-	"</numa></cpu>"
-#define HOSTDEV                                                                                    \
-	"<devices><hostdev mode='subsystem' type='pci'><source><address domain='0' bus='1' "       \
-	"slot='0' function='0'/></source></hostdev></devices>"
-
-static struct guest *parse(const char *xml)
-{
-	struct guest *guest = NULL;
-	struct err err = { "" };
-
-	if (!UNIT_CHECK(guest_parse(xml, strlen(xml), &guest, &err) == 0, "%s", err.text))
-		CU_FAIL_FATAL("the guest can't be read");
-	return guest;
-}
+#define PLAIN(body)  GUEST(MIB(512) body)
+#define BACKED(body) PLAIN(BACKING(body))
+#define TWO_CELLS    CELLS(CELL(0, 256) CELL(1, 256))
 
 static void test_gain(void)
 {
@@ -43,42 +27,42 @@ static void test_gain(void)
 		const char *word;
 		uint64_t mib;
 	} rows[] = {
-		{ GUEST(""), false, KSM_GAINS, "", 512 },
-		{ GUEST(""), true, KSM_GAIN_REFUSED, "ksm=no", 0 },
-		{ BACKING("<hugepages/>"), false, KSM_GAIN_HUGEPAGES, "hugepages", 0 },
-		{ BACKING("<hugepages/><nosharepages/>"), false, KSM_GAIN_HUGEPAGES, "hugepages",
+		{ PLAIN(""), false, KSM_GAINS, "", 512 },
+		{ PLAIN(""), true, KSM_GAIN_REFUSED, "ksm=no", 0 },
+		{ BACKED("<hugepages/>"), false, KSM_GAIN_HUGEPAGES, "hugepages", 0 },
+		{ BACKED("<hugepages/><nosharepages/>"), false, KSM_GAIN_HUGEPAGES, "hugepages",
 		  0 },
-		{ BACKING("<source type='file'/>"), false, KSM_GAIN_FILE, "file-backed", 0 },
-		{ BACKING("<access mode='private'/>"), false, KSM_GAIN_FILE, "file-backed", 0 },
-		{ BACKING("<source type='file'/><access mode='shared'/>"), false, KSM_GAIN_SHARED,
+		{ BACKED("<source type='file'/>"), false, KSM_GAIN_FILE, "file-backed", 0 },
+		{ BACKED("<access mode='private'/>"), false, KSM_GAIN_FILE, "file-backed", 0 },
+		{ BACKED("<source type='file'/><access mode='shared'/>"), false, KSM_GAIN_SHARED,
 		  "shared", 0 },
-		{ BACKING("<source type='memfd'/><access mode='shared'/>"), false, KSM_GAIN_MEMFD,
+		{ BACKED("<source type='memfd'/><access mode='shared'/>"), false, KSM_GAIN_MEMFD,
 		  "memfd", 0 },
-		{ BACKING("<source type='memfd'/>"), false, KSM_GAIN_MEMFD, "memfd", 0 },
-		{ BACKING("<nosharepages/>"), false, KSM_GAIN_NOSHAREPAGES, "nosharepages", 0 },
+		{ BACKED("<source type='memfd'/>"), false, KSM_GAIN_MEMFD, "memfd", 0 },
+		{ BACKED("<nosharepages/>"), false, KSM_GAIN_NOSHAREPAGES, "nosharepages", 0 },
 		/* KSM merges locked pages too */
-		{ BACKING("<locked/>"), false, KSM_GAINS, "", 512 },
-		{ GUEST(HOSTDEV), false, KSM_GAIN_VFIO, "vfio", 0 },
-		{ GUEST("<memoryBacking><nosharepages/></memoryBacking>" HOSTDEV), false,
+		{ BACKED("<locked/>"), false, KSM_GAINS, "", 512 },
+		{ PLAIN(VFIO), false, KSM_GAIN_VFIO, "vfio", 0 },
+		{ PLAIN("<memoryBacking><nosharepages/></memoryBacking>" VFIO), false,
 		  KSM_GAIN_VFIO, "vfio", 0 },
-		{ GUEST("<devices><interface type='vdpa'/></devices>"), false, KSM_GAIN_VDPA,
+		{ PLAIN("<devices><interface type='vdpa'/></devices>"), false, KSM_GAIN_VDPA,
 		  "vdpa", 0 },
-		{ GUEST("<devices><disk type='vhostvdpa'/></devices>"), false, KSM_GAIN_VDPA,
+		{ PLAIN("<devices><disk type='vhostvdpa'/></devices>"), false, KSM_GAIN_VDPA,
 		  "vdpa", 0 },
-		{ GUEST("<launchSecurity type='sev'/>"), false, KSM_GAIN_ENCRYPTED, "encrypted",
+		{ PLAIN("<launchSecurity type='sev'/>"), false, KSM_GAIN_ENCRYPTED, "encrypted",
 		  0 },
-		{ GUEST("<launchSecurity type='tdx'/>" HOSTDEV), false, KSM_GAIN_ENCRYPTED,
+		{ PLAIN("<launchSecurity type='tdx'/>" VFIO), false, KSM_GAIN_ENCRYPTED,
 		  "encrypted", 0 },
-		{ GUEST("<launchSecurity type='s390-pv'/>"), false, KSM_GAIN_ENCRYPTED, "encrypted",
+		{ PLAIN("<launchSecurity type='s390-pv'/>"), false, KSM_GAIN_ENCRYPTED, "encrypted",
 		  0 },
-		{ GUEST("<launchSecurity type='a new one'/>"), false, KSM_GAIN_ENCRYPTED,
+		{ PLAIN("<launchSecurity type='a new one'/>"), false, KSM_GAIN_ENCRYPTED,
 		  "encrypted", 0 },
 		/* one cell of two in huge pages */
-		{ GUEST("<memoryBacking><hugepages><page size='2' unit='M' nodeset='0'/>"
-			"</hugepages></memoryBacking>" CELLS),
+		{ PLAIN("<memoryBacking><hugepages><page size='2' unit='M' nodeset='0'/>"
+			"</hugepages></memoryBacking>" TWO_CELLS),
 		  false, KSM_GAINS, "", 256 },
-		{ GUEST("<memoryBacking><hugepages><page size='2' unit='M' nodeset='0'/>"
-			"</hugepages><nosharepages/></memoryBacking>" CELLS),
+		{ PLAIN("<memoryBacking><hugepages><page size='2' unit='M' nodeset='0'/>"
+			"</hugepages><nosharepages/></memoryBacking>" TWO_CELLS),
 		  false, KSM_GAIN_NOSHAREPAGES, "nosharepages", 0 },
 	};
 	size_t i;
@@ -86,7 +70,7 @@ static void test_gain(void)
 	for (i = 0; i < ROWS(rows); i++) {
 		struct guest_policy policy = { .ksm_allowed = !rows[i].refused,
 					       .ksm = { .manage = true } };
-		struct guest *guest = parse(rows[i].xml);
+		struct guest *guest = row_guest(rows[i].xml);
 		enum ksm_gain gain = ksm_rules_gain(guest, !rows[i].refused);
 		struct step_ksm step;
 
@@ -119,7 +103,7 @@ static void test_wanted(void)
 		/* not even then is it switched on for this guest */
 		{ true, KSM_ALWAYS, false, false, false },
 	};
-	struct guest *plain = parse(GUEST("")), *huge = parse(BACKING("<hugepages/>"));
+	struct guest *plain = row_guest(PLAIN("")), *huge = row_guest(BACKED("<hugepages/>"));
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
@@ -135,7 +119,7 @@ static void test_wanted(void)
 	guest_free(huge);
 }
 
-#define GIB(n) ((n)*KIB_PER_GIB)
+#define OF_GIB(n) ((n)*KIB_PER_GIB)
 
 static void test_values(void)
 {
@@ -146,15 +130,15 @@ static void test_values(void)
 	} rows[] = {
 		/* what the kernel goes back to comes first, since it can't be written later */
 		{ KSM_ADVISOR,
-		  { .advisor = true, .total_kib = GIB(8) },
+		  { .advisor = true, .total_kib = OF_GIB(8) },
 		  "pages_to_scan=100 advisor_min_pages_to_scan=2500 "
 		  "advisor_max_pages_to_scan=2500 advisor_mode=scan-time sleep_millisecs=100 " },
 		{ KSM_ADVISOR,
-		  { .advisor = true, .advising = true, .total_kib = GIB(64) },
+		  { .advisor = true, .advising = true, .total_kib = OF_GIB(64) },
 		  "advisor_min_pages_to_scan=2500 "
 		  "advisor_max_pages_to_scan=8388 advisor_mode=scan-time sleep_millisecs=100 " },
 		{ KSM_ADVISOR,
-		  { .advisor = true, .advising = true, .total_kib = GIB(4096) },
+		  { .advisor = true, .advising = true, .total_kib = OF_GIB(4096) },
 		  "advisor_min_pages_to_scan=2500 "
 		  "advisor_max_pages_to_scan=30000 advisor_mode=scan-time sleep_millisecs=100 " },
 		{ KSM_GENTLE, { .advisor = false }, "pages_to_scan=2500 sleep_millisecs=100 " },
@@ -170,40 +154,44 @@ static void test_values(void)
 		/* as much memory where pages are larger */
 		{ KSM_BALANCED, { .page_kib = 64 }, "pages_to_scan=312 sleep_millisecs=100 " },
 		{ KSM_ADVISOR,
-		  { .advisor = true, .advising = true, .page_kib = 64, .total_kib = GIB(512) },
+		  { .advisor = true, .advising = true, .page_kib = 64, .total_kib = OF_GIB(512) },
 		  "advisor_min_pages_to_scan=156 advisor_max_pages_to_scan=4194 "
 		  "advisor_mode=scan-time sleep_millisecs=100 " },
 		{ KSM_ADVISOR,
-		  { .page_kib = 64, .total_kib = GIB(16), .available_kib = GIB(15) },
+		  { .page_kib = 64, .total_kib = OF_GIB(16), .available_kib = OF_GIB(15) },
 		  "pages_to_scan=4 sleep_millisecs=10 " },
 		{ KSM_CUSTOM, { .advisor = true }, "" },
 		{ KSM_CUSTOM, { .advisor = false }, "" },
 		/* computed.  Nothing is short */
 		{ KSM_ADVISOR,
-		  { .total_kib = GIB(64), .available_kib = GIB(50), .guests_kib = GIB(10) },
+		  { .total_kib = OF_GIB(64),
+		    .available_kib = OF_GIB(50),
+		    .guests_kib = OF_GIB(10) },
 		  "pages_to_scan=64 sleep_millisecs=10 " },
 		/* 16 GiB is the host that ksmtuned was made for */
 		{ KSM_ADVISOR,
-		  { .total_kib = GIB(16), .available_kib = GIB(15) },
+		  { .total_kib = OF_GIB(16), .available_kib = OF_GIB(15) },
 		  "pages_to_scan=64 sleep_millisecs=10 " },
 		{ KSM_ADVISOR,
-		  { .total_kib = GIB(4), .available_kib = GIB(3) },
+		  { .total_kib = OF_GIB(4), .available_kib = OF_GIB(3) },
 		  "pages_to_scan=64 sleep_millisecs=40 " },
 		/* half of the threshold of a fifth is there */
 		{ KSM_ADVISOR,
-		  { .total_kib = GIB(80), .available_kib = GIB(8) },
+		  { .total_kib = OF_GIB(80), .available_kib = OF_GIB(8) },
 		  "pages_to_scan=657 sleep_millisecs=10 " },
 		/* or as much too much is in guests */
 		{ KSM_ADVISOR,
-		  { .total_kib = GIB(80), .available_kib = GIB(70), .guests_kib = GIB(72) },
+		  { .total_kib = OF_GIB(80),
+		    .available_kib = OF_GIB(70),
+		    .guests_kib = OF_GIB(72) },
 		  "pages_to_scan=657 sleep_millisecs=10 " },
 		/* nothing is left; more than all does not count */
 		{ KSM_ADVISOR,
-		  { .total_kib = GIB(64), .available_kib = 0, .guests_kib = GIB(90) },
+		  { .total_kib = OF_GIB(64), .available_kib = 0, .guests_kib = OF_GIB(90) },
 		  "pages_to_scan=1250 sleep_millisecs=10 " },
 		/* the threshold is at least 2 GiB: a fifth of 4 would be left alone here */
 		{ KSM_ADVISOR,
-		  { .total_kib = GIB(4), .available_kib = GIB(1) },
+		  { .total_kib = OF_GIB(4), .available_kib = OF_GIB(1) },
 		  "pages_to_scan=657 sleep_millisecs=40 " },
 		{ KSM_ADVISOR, { .total_kib = 0 }, "pages_to_scan=1250 sleep_millisecs=160 " },
 	};
@@ -239,9 +227,9 @@ static void test_monotonous(void)
 
 		for (available = 40; available-- > 0;) {
 			struct ksm_host host = { .page_kib = 4,
-						 .total_kib = GIB(32),
-						 .available_kib = GIB(available),
-						 .guests_kib = GIB(guests) };
+						 .total_kib = OF_GIB(32),
+						 .available_kib = OF_GIB(available),
+						 .guests_kib = OF_GIB(guests) };
 			struct ksm_value values[KSM_VALUES_MAX];
 			unsigned long pages = 0;
 
@@ -260,11 +248,11 @@ static void test_fits(void)
 		uint64_t total, available, apart;
 		bool fits;
 	} rows[] = {
-		{ GIB(20), GIB(10), GIB(8), true },
-		{ GIB(20), GIB(10), GIB(8) + 1, false },
-		{ GIB(20), GIB(2), 0, true },
-		{ GIB(20), GIB(1), 0, false },
-		{ GIB(20), GIB(20), UINT64_MAX, false },
+		{ OF_GIB(20), OF_GIB(10), OF_GIB(8), true },
+		{ OF_GIB(20), OF_GIB(10), OF_GIB(8) + 1, false },
+		{ OF_GIB(20), OF_GIB(2), 0, true },
+		{ OF_GIB(20), OF_GIB(1), 0, false },
+		{ OF_GIB(20), OF_GIB(20), UINT64_MAX, false },
 	};
 	size_t i;
 

@@ -8,9 +8,9 @@
 #include "base/err.h"
 #include "guest/guest.h"
 #include "kernel/kfs.h"
+#include "unit/guest_rows.h"
 #include "unit/unit.h"
 
-#define UUID "c7a5fdbd-cdaf-9455-926a-d65c16db1809"
 #define DOMAIN                                                                                     \
 	"\n  <domain type='kvm' id='3'>\n    <name>g</name>\n    <uuid>" UUID "</uuid>\n"          \
 	"    <memory unit='MiB'>512</memory>\n    <memoryBacking><source type='memfd'/>"           \

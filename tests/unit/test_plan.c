@@ -23,44 +23,23 @@
 #include "kernel/kfs.h"
 #include "lifecycle/view.h"
 #include "steps/steps.h"
+#include "unit/guest_rows.h"
 #include "unit/unit.h"
 
-#define GOLDEN "unit/golden/plan/"
-
-/**
- * struct row - One decision
- * @host:	Below tests/hosts
- * @numbers:	What is different there, separated by blanks:
- *		NODE:free=SIZE NODE:reclaimable=SIZE NODE:anon=SIZE swap=SIZE arc=SIZE
- *		NODE:cpus=LIST (- for none) NODE:movable=SIZE NODE:total=SIZE online=LIST
- *		hugetlbfs=PAGE[:max=SIZE][:min=SIZE][:left=SIZE], each one more;
- *mounts=any|none|conf|final: what is known of them (any: our hook mounts more); add=NODE, as the
- *last one is NODE:PAGE:ever=N NODE:PAGE:whole=N NODE:PAGE=TOTAL/FREE/SURPLUS NODE:PAGE:claimed=N
- *NODE:PAGE:own=N PAGE:reserved=N PAGE:covered=N PAGE:memfd=N, with PAGE 2M or 1G
- * @config:	membacking.conf
- * @guest:	Domain XML, or NAME of tests/guests/NAME.xml
+/*
+ * What is different on a host, separated by blanks:
+ *	NODE:free=SIZE NODE:reclaimable=SIZE NODE:anon=SIZE NODE:total=SIZE NODE:movable=SIZE
+ *	NODE:cpus=LIST (- for none) swap=SIZE arc=SIZE online=LIST
+ *	NODE:PAGE=TOTAL/FREE/SURPLUS NODE:PAGE:claimed=N NODE:PAGE:own=N NODE:PAGE:ever=N
+ *	NODE:PAGE:whole=N PAGE:reserved=N PAGE:covered=N PAGE:memfd=N, with PAGE 2M or 1G
+ *	add=NODE, as the last one is
+ *	hugetlbfs=PAGE[:max=SIZE][:min=SIZE][:left=SIZE], each one more
+ *	mounts=any|none|conf|final: what is known of them (any: our hook mounts more)
  */
-struct row {
-	const char *name;
-	const char *host;
-	const char *numbers;
-	const char *config;
-	const char *guest;
-};
 
 /* ---- guests ---- */
 
-#define UUID		 "c7a5fdbd-cdaf-9455-926a-d65c16db1809"
-#define GUEST(body)	 "<domain><name>g</name><uuid>" UUID "</uuid>" body "</domain>"
-#define MIB(n)		 "<memory unit='MiB'>" #n "</memory>"
-#define GIB(n)		 "<memory unit='GiB'>" #n "</memory>"
-#define BACKING(pages)	 "<memoryBacking><hugepages>" pages "</hugepages></memoryBacking>"
-#define PAGES_2M	 BACKING("<page size='2' unit='M'/>")
-#define PAGES_1G	 BACKING("<page size='1' unit='G'/>")
-#define ON(mode, nodes)	 "<numatune><memory mode='" mode "' nodeset='" nodes "'/></numatune>"
-#define CELLS(cells)	 "<cpu><numa>" cells "</numa></cpu>"
-#define CELL(id, mib)	 "<cell id='" #id "' memory='" #mib "' unit='MiB'/>"
-#define DEVICES(devices) "<devices>" devices "</devices>"
+#define HUGEPAGES(pages) BACKING("<hugepages>" pages "</hugepages>")
 
 /* Cell 0 and cell 1 each on nodes of its own */
 #define MEMNODE(cell, mode, nodes)                                                                 \
@@ -68,9 +47,6 @@ struct row {
 #define TUNE(tune) "<numatune>" tune "</numatune>"
 
 /* ---- hosts ---- */
-
-#define ONE "one-node"
-#define TWO "two-nodes-6.12"
 
 /* 4 GiB and 3 GiB free and nothing to be made */
 #define EMPTY_TWO                                                                                  \
@@ -96,8 +72,9 @@ static const struct row rows[] = {
 	{ "1g-rounded-up", ONE, EMPTY_ONE, "", GUEST(MIB(1025) PAGES_1G) },
 	{ "one-cell-of-two", ONE, EMPTY_ONE, "", "cells-part" },
 	{ "several-sizes", TWO, EMPTY_TWO, "",
-	  GUEST(MIB(3072) BACKING("<page size='1' unit='G' nodeset='1'/><page size='2' unit='M'/>")
-			CELLS(CELL(0, 1024) CELL(1, 2048))) },
+	  GUEST(MIB(3072)
+			HUGEPAGES("<page size='1' unit='G' nodeset='1'/><page size='2' unit='M'/>")
+				CELLS(CELL(0, 1024) CELL(1, 2048))) },
 	{ "auto-placement", TWO, EMPTY_TWO, "", "auto-placement" },
 	{ "dimm", TWO, EMPTY_TWO, "",
 	  GUEST(MIB(1536) PAGES_2M CELLS(CELL(0, 1024)) DEVICES(
@@ -260,9 +237,9 @@ static const struct row rows[] = {
 
 	/* -- what is mounted -- */
 	{ "bare-is-the-default", TWO, EMPTY_TWO "hugetlbfs=1G hugetlbfs=2M", "",
-	  GUEST(GIB(2) BACKING("")) },
+	  GUEST(GIB(2) HUGEPAGES("")) },
 	{ "bare-is-the-first", TWO, EMPTY_TWO "hugetlbfs=1G mounts=conf", "",
-	  GUEST(GIB(2) BACKING("")) },
+	  GUEST(GIB(2) HUGEPAGES("")) },
 	{ "not-mounted-by-conf", TWO, EMPTY_TWO "hugetlbfs=2M mounts=conf", "",
 	  GUEST(GIB(2) PAGES_1G) },
 	/* libvirt does not run, and no hook of ours will mount it: as check says */
@@ -272,10 +249,10 @@ static const struct row rows[] = {
 	{ "1g-full-beside-movable", TWO, EMPTY_TWO "0:free=1G 1:movable=8G 1:total=8G", "",
 	  GUEST(GIB(4) PAGES_1G) },
 	{ "page-of-no-cell", TWO, EMPTY_TWO, "",
-	  GUEST(GIB(2) BACKING("<page size='2' unit='M' nodeset='3'/><page size='1' unit='G'/>")
+	  GUEST(GIB(2) HUGEPAGES("<page size='2' unit='M' nodeset='3'/><page size='1' unit='G'/>")
 			CELLS(CELL(0, 2048))) },
 	{ "not-mounted", TWO, EMPTY_TWO "hugetlbfs=2M mounts=final", "", GUEST(GIB(2) PAGES_1G) },
-	{ "switched-off-by-conf", TWO, EMPTY_TWO "mounts=conf", "", GUEST(GIB(2) BACKING("")) },
+	{ "switched-off-by-conf", TWO, EMPTY_TWO "mounts=conf", "", GUEST(GIB(2) HUGEPAGES("")) },
 	/* libvirt's start will mount it */
 	{ "not-mounted-yet", TWO, EMPTY_TWO "hugetlbfs=2M mounts=any", "", GUEST(GIB(2) PAGES_1G) },
 	/* QEMU makes those itself */
@@ -343,8 +320,9 @@ static const struct row rows[] = {
 	  GUEST(GIB(2) PAGES_2M) },
 	{ "keep", ONE, EMPTY_ONE, "[hugepages]\non_release = keep\n", GUEST(GIB(2) PAGES_2M) },
 	{ "keep-1g-only", TWO, EMPTY_TWO, "[hugepages]\non_release_1G = keep\n",
-	  GUEST(MIB(3072) BACKING("<page size='1' unit='G' nodeset='1'/><page size='2' unit='M'/>")
-			CELLS(CELL(0, 1024) CELL(1, 2048))) },
+	  GUEST(MIB(3072)
+			HUGEPAGES("<page size='1' unit='G' nodeset='1'/><page size='2' unit='M'/>")
+				CELLS(CELL(0, 1024) CELL(1, 2048))) },
 	{ "guest-section", ONE, EMPTY_ONE "0:2M=1024/1024/0",
 	  "[guest]\nmatch = g*\nhugepages.use_idle = no\nhugepages.on_release = keep\n",
 	  GUEST(GIB(2) PAGES_2M) },
@@ -372,9 +350,11 @@ static const struct row rows[] = {
 	{ "one-of-two-nodes-missing", TWO, EMPTY_TWO, "",
 	  GUEST(GIB(1) PAGES_2M ON("strict", "1-2")) },
 	{ "no-such-page-size", ONE, EMPTY_ONE, "",
-	  GUEST(GIB(1) BACKING("<page size='16' unit='M'/>")) },
-	{ "page-of-1-gb", ONE, EMPTY_ONE, "", GUEST(GIB(8) BACKING("<page size='1' unit='GB'/>")) },
-	{ "page-of-2-mb", ONE, EMPTY_ONE, "", GUEST(GIB(8) BACKING("<page size='2' unit='MB'/>")) },
+	  GUEST(GIB(1) HUGEPAGES("<page size='16' unit='M'/>")) },
+	{ "page-of-1-gb", ONE, EMPTY_ONE, "",
+	  GUEST(GIB(8) HUGEPAGES("<page size='1' unit='GB'/>")) },
+	{ "page-of-2-mb", ONE, EMPTY_ONE, "",
+	  GUEST(GIB(8) HUGEPAGES("<page size='2' unit='MB'/>")) },
 	{ "no-such-page-size-of-a-dimm", ONE, EMPTY_ONE, "",
 	  GUEST(GIB(2) PAGES_2M CELLS(CELL(0, 1024)) DEVICES(
 		  "<memory model='dimm'><source><pagesize unit='KiB'>64</pagesize></source>"
@@ -383,7 +363,7 @@ static const struct row rows[] = {
 	{ "absurd-size-of-1g", TWO, EMPTY_TWO, "",
 	  GUEST("<memory unit='PiB'>8000</memory>" PAGES_1G ON("interleave", "0-1")) },
 	{ "absurd-page-size", ONE, EMPTY_ONE, "",
-	  GUEST(GIB(1) BACKING("<page size='4' unit='EiB'/>")) },
+	  GUEST(GIB(1) HUGEPAGES("<page size='4' unit='EiB'/>")) },
 };
 
 /**
@@ -524,14 +504,6 @@ static const struct file_row file_rows[] = {
 
 /* ---- numbers ---- */
 
-static uint64_t size_of(const char *text)
-{
-	uint64_t kib = 0;
-
-	UNIT_CHECK(text_to_kib(text, &kib) == 0, "no size: '%s'", text);
-	return kib;
-}
-
 static struct numa_node *node_of(struct host_view *host, unsigned int id)
 {
 	size_t i;
@@ -584,18 +556,18 @@ static bool set_node(struct host_view *host, const char *word)
 	node = node_of(host, id);
 	/* A row that says what is free says all of it */
 	if (!strcmp(key, "free")) {
-		node->free_kib = size_of(value);
+		node->free_kib = row_kib(value);
 		node->percpu_kib = 0;
 	} else if (!strcmp(key, "percpu"))
-		node->percpu_kib = size_of(value);
+		node->percpu_kib = row_kib(value);
 	else if (!strcmp(key, "reclaimable"))
-		node->reclaimable_kib = size_of(value);
+		node->reclaimable_kib = row_kib(value);
 	else if (!strcmp(key, "anon"))
-		node->swappable_kib = size_of(value);
+		node->swappable_kib = row_kib(value);
 	else if (!strcmp(key, "total"))
-		node->total_kib = size_of(value);
+		node->total_kib = row_kib(value);
 	else if (!strcmp(key, "movable"))
-		node->movable_kib = node->movable_free_kib = size_of(value);
+		node->movable_kib = node->movable_free_kib = row_kib(value);
 	else if (!strcmp(key, "cpus"))
 		set_cpus(node, value);
 	else
@@ -612,7 +584,7 @@ static bool set_pool(struct host_view *host, const char *word)
 
 	if (sscanf(word, "%u:%3[0-9MG]", &id, page) != 2)
 		return false;
-	pool = host_view_pool(host, size_of(page), id);
+	pool = host_view_pool(host, row_kib(page), id);
 	if (!pool)
 		return false;
 	if (sscanf(word, "%*u:%*[0-9MG]=%" SCNu64 "/%" SCNu64 "/%" SCNu64, &total, &free_pages,
@@ -646,7 +618,7 @@ static bool set_size(struct host_view *host, const char *word)
 
 	if (sscanf(word, "%3[0-9MG]:%31[a-z]=%" SCNu64, page, key, &n) != 3)
 		return false;
-	size = host_view_size(host, size_of(page));
+	size = host_view_size(host, row_kib(page));
 	if (!size)
 		return false;
 	if (!strcmp(key, "covered"))
@@ -670,13 +642,13 @@ static void add_hugetlbfs(struct host_view *host, const char *text)
 	*fs = (struct hugetlbfs_fs){ .dir = "/dev/hugepages" };
 	for (word = strtok_r(copy, ":", &save); word; word = strtok_r(NULL, ":", &save)) {
 		if (!strncmp(word, "max=", 4))
-			fs->max_kib = fs->left_kib = size_of(word + 4);
+			fs->max_kib = fs->left_kib = row_kib(word + 4);
 		else if (!strncmp(word, "left=", 5))
-			fs->left_kib = size_of(word + 5);
+			fs->left_kib = row_kib(word + 5);
 		else if (!strncmp(word, "min=", 4))
-			fs->min_kib = size_of(word + 4);
+			fs->min_kib = row_kib(word + 4);
 		else
-			fs->page_kib = size_of(word);
+			fs->page_kib = row_kib(word);
 	}
 	host_view_size(host, fs->page_kib)->mount_min = fs->min_kib / fs->page_kib;
 	if (!host_view_hugetlbfs(host, host->default_page_kib))
@@ -690,7 +662,7 @@ static bool set_all(struct host_view *host, const char *word)
 	size_t i;
 
 	if (!strncmp(word, "swap=", 5)) {
-		host->numa.swap_free_kib = size_of(word + 5);
+		host->numa.swap_free_kib = row_kib(word + 5);
 	} else if (!strncmp(word, "online=", 7)) {
 		nodeset_parse(word + 7, &host->numa.online);
 	} else if (!strncmp(word, "hugetlbfs=", 10)) {
@@ -702,7 +674,7 @@ static bool set_all(struct host_view *host, const char *word)
 		host->hugetlbfs.final = !host->hugetlbfs.hook_mounts &&
 					strcmp(word + 7, "none") != 0;
 	} else if (!strncmp(word, "arc=", 4)) {
-		host->numa.arc_kib = size_of(word + 4);
+		host->numa.arc_kib = row_kib(word + 4);
 		for (i = 0; i < host->numa.n_nodes; i++)
 			host->numa.nodes[i].arc_kib = host->numa.arc_kib;
 	} else {
@@ -753,8 +725,8 @@ static bool set_promise(struct store_view *store, const char *fact)
 	store->promises =
 		reallocarray(store->promises, store->n_promises + 1, sizeof(*store->promises));
 	store->promises[store->n_promises] =
-		(struct store_promise){ .promised_kib = size_of(promised),
-					.used_kib = size_of(used) };
+		(struct store_promise){ .promised_kib = row_kib(promised),
+					.used_kib = row_kib(used) };
 	strcpy(store->promises[store->n_promises++].guest, guest);
 	return true;
 }
@@ -828,24 +800,6 @@ static void read_host(const char *name, struct host_view *host)
 	kfs_close(&kfs);
 }
 
-static struct guest *read_guest(const char *text)
-{
-	cleanup_free char *xml = NULL;
-	struct guest *guest = NULL;
-	struct err err = { "" };
-	char name[128];
-
-	if (text[0] == '<') {
-		xml = strdup(text);
-	} else {
-		snprintf(name, sizeof(name), "guests/%s.xml", text);
-		xml = unit_read(name, NULL);
-	}
-	if (!UNIT_CHECK(guest_parse(xml, strlen(xml), &guest, &err) == 0, "%s", err.text))
-		CU_FAIL_FATAL("the guest can't be read");
-	return guest;
-}
-
 static void decide_with(const struct row *row, const char *qemu_conf, const char *stores,
 			struct decision *d)
 {
@@ -857,7 +811,7 @@ static void decide_with(const struct row *row, const char *qemu_conf, const char
 	free(d->host.hugetlbfs.list);
 	d->host.hugetlbfs = (struct hugetlbfs_view){ 0 };
 	set_numbers(&d->host, row->numbers);
-	d->guest = read_guest(row->guest);
+	d->guest = row_guest(row->guest);
 	CU_ASSERT_FATAL(config_parse_buffer("conf", row->config, strlen(row->config), &config,
 					    &d->err) == 0);
 	CU_ASSERT_FATAL(config_for_guest(config, d->guest, &d->policy, &d->err) == 0);
@@ -936,22 +890,8 @@ static void compare_golden(const struct row *row, const struct file_row *file_ro
 			   const struct decision *d)
 {
 	cleanup_json json_t *root = decision_to_json(row, file_row, d);
-	cleanup_free char *got = json_dumps(root, JSON_INDENT(1));
-	cleanup_free char *want = NULL;
-	char name[256], path[768];
 
-	CU_ASSERT_PTR_NOT_NULL_FATAL(got);
-	snprintf(name, sizeof(name), GOLDEN "%s.json", row->name);
-	snprintf(path, sizeof(path), "%s/%s", TESTS_DIR, name);
-	got = realloc(got, strlen(got) + 2);
-	strcat(got, "\n");
-	if (getenv("REGENERATE"))
-		unit_write(TESTS_DIR, name, got);
-	if (!UNIT_CHECK(access(path, R_OK) == 0, "%s has no golden file: REGENERATE=1 makes it",
-			row->name))
-		return;
-	want = unit_read(name, NULL);
-	UNIT_CHECK_STR(got, want, "%s", row->name);
+	row_compare_golden("plan", row->name, root);
 }
 
 /* ---- what is true of every plan ---- */
@@ -1098,14 +1038,14 @@ static void test_golden_files(void)
 static const struct row fitting[] = {
 	/* 1 GiB pages of the unbound cell fit on node 1 alone, if the bound one has node 0 */
 	{ "unbound 1 GiB pages and bound 2 MiB pages", TWO, EMPTY_TWO, "",
-	  GUEST(GIB(6) BACKING("<page size='1' unit='G' nodeset='0'/><page size='2' unit='M'/>")
+	  GUEST(GIB(6) HUGEPAGES("<page size='1' unit='G' nodeset='0'/><page size='2' unit='M'/>")
 			CELLS(CELL(0, 3072) CELL(1, 3072)) TUNE(MEMNODE(1, "strict", "0"))) },
 	{ "preferred 1 GiB pages and bound 2 MiB pages", TWO, EMPTY_TWO, "",
-	  GUEST(GIB(6) BACKING("<page size='1' unit='G' nodeset='0'/><page size='2' unit='M'/>")
+	  GUEST(GIB(6) HUGEPAGES("<page size='1' unit='G' nodeset='0'/><page size='2' unit='M'/>")
 			CELLS(CELL(0, 3072) CELL(1, 3072))
 				TUNE(MEMNODE(0, "preferred", "0") MEMNODE(1, "strict", "0"))) },
 	{ "1 GiB pages on either node and 2 MiB pages on one", TWO, EMPTY_TWO, "",
-	  GUEST(GIB(6) BACKING("<page size='1' unit='G' nodeset='0'/><page size='2' unit='M'/>")
+	  GUEST(GIB(6) HUGEPAGES("<page size='1' unit='G' nodeset='0'/><page size='2' unit='M'/>")
 			CELLS(CELL(0, 3072) CELL(1, 3072))
 				TUNE(MEMNODE(0, "strict", "0-1") MEMNODE(1, "strict", "0"))) },
 	/* "interleave" over one node is as inflexible as "strict" */
@@ -1119,7 +1059,7 @@ static const struct row fitting[] = {
 	{ "free memory on the lists of the CPUs", TWO, EMPTY_TWO "0:free=2000M 0:percpu=100M", "",
 	  GUEST(GIB(2) PAGES_2M CELLS(CELL(0, 2048)) TUNE(MEMNODE(0, "strict", "0"))) },
 	{ "bound 1 GiB pages and unbound 2 MiB pages", TWO, EMPTY_TWO, "",
-	  GUEST(GIB(7) BACKING("<page size='1' unit='G' nodeset='0'/><page size='2' unit='M'/>")
+	  GUEST(GIB(7) HUGEPAGES("<page size='1' unit='G' nodeset='0'/><page size='2' unit='M'/>")
 			CELLS(CELL(0, 3072) CELL(1, 4096)) TUNE(MEMNODE(0, "strict", "1"))) },
 };
 
@@ -1146,8 +1086,8 @@ static void test_large_pages_first(void)
 		TWO,
 		EMPTY_TWO,
 		"",
-		GUEST(MIB(3072) BACKING("<page size='1' unit='G' nodeset='1'/>"
-					"<page size='2' unit='M'/>")
+		GUEST(MIB(3072) HUGEPAGES("<page size='1' unit='G' nodeset='1'/>"
+					  "<page size='2' unit='M'/>")
 			      CELLS(CELL(0, 1024) CELL(1, 2048)) TUNE(MEMNODE(0, "strict", "0"))),
 	};
 	struct decision d;
@@ -1230,7 +1170,7 @@ static void test_needs_host(void)
 
 	for (i = 0; i < ROWS(table); i++) {
 		struct guest_policy policy = { .hugepages.manage = true };
-		struct guest *guest = read_guest(table[i].guest);
+		struct guest *guest = row_guest(table[i].guest);
 		struct host_view kernel = { 0 };
 		struct plan_needs needs = plan_needs_host(guest, &policy, &kernel);
 

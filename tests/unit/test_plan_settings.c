@@ -13,16 +13,14 @@
 #include "lifecycle/view_thp.h"
 #include "policy/plan.h"
 #include "steps/steps.h"
+#include "unit/guest_rows.h"
 #include "unit/unit.h"
 
-#define GUEST(body)                                                                                \
-	"<domain><name>g</name><uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809</uuid>"                  \
-	"<memory unit='MiB'>64</memory><memoryBacking>" body "</memoryBacking></domain>"
-#define CELLS                                                                                      \
-	"</memoryBacking><cpu><numa><cell id='0' memory='32' unit='MiB'/>"                         \
-	"<cell id='1' memory='32' unit='MiB'/></numa></cpu><memoryBacking>"
-#define KSM "[ksm]\nmanage = yes\n"
-#define THP "[thp]\nmanage = yes\n"
+#define BACKED(body) GUEST(MIB(64) BACKING(body))
+#define TWO_CELLS    "</memoryBacking>" CELLS(CELL(0, 32) CELL(1, 32)) "<memoryBacking>"
+
+#define KSM	     "[ksm]\nmanage = yes\n"
+#define THP	     "[thp]\nmanage = yes\n"
 
 struct decision {
 	struct guest *guest;
@@ -65,32 +63,32 @@ static void test_steps(void)
 		const char *note;
 		enum ksm_gain gain;
 	} rows[] = {
-		{ KSM, GUEST(""), "ksm ", NULL, KSM_GAINS },
-		{ KSM, GUEST("<nosharepages/>"), "", NULL, KSM_GAIN_NOSHAREPAGES },
-		{ KSM "enable = never\n", GUEST(""), "", NULL, KSM_GAINS },
-		{ KSM "enable = always\n", GUEST("<nosharepages/>"), "ksm ", NULL,
+		{ KSM, BACKED(""), "ksm ", NULL, KSM_GAINS },
+		{ KSM, BACKED("<nosharepages/>"), "", NULL, KSM_GAIN_NOSHAREPAGES },
+		{ KSM "enable = never\n", BACKED(""), "", NULL, KSM_GAINS },
+		{ KSM "enable = always\n", BACKED("<nosharepages/>"), "ksm ", NULL,
 		  KSM_GAIN_NOSHAREPAGES },
-		{ KSM "[guest]\nmatch = g\nksm = no\n", GUEST(""), "", NULL, KSM_GAIN_REFUSED },
+		{ KSM "[guest]\nmatch = g\nksm = no\n", BACKED(""), "", NULL, KSM_GAIN_REFUSED },
 		/* an administrator's decision */
-		{ "", GUEST(""), "", NULL, KSM_GAINS },
-		{ "[ksm]\nenable = always\n", GUEST(""), "", NULL, KSM_GAINS },
+		{ "", BACKED(""), "", NULL, KSM_GAINS },
+		{ "[ksm]\nenable = always\n", BACKED(""), "", NULL, KSM_GAINS },
 		/* huge pages come first: they may fail */
-		{ KSM, GUEST("<hugepages/>"), "hugepages ", NULL, KSM_GAIN_HUGEPAGES },
-		{ KSM "enable = always\n", GUEST("<hugepages/>"), "hugepages ksm ", NULL,
+		{ KSM, BACKED("<hugepages/>"), "hugepages ", NULL, KSM_GAIN_HUGEPAGES },
+		{ KSM "enable = always\n", BACKED("<hugepages/>"), "hugepages ksm ", NULL,
 		  KSM_GAIN_HUGEPAGES },
 		{ KSM THP "enabled = always\n",
-		  GUEST("<hugepages><page size='2' unit='M' nodeset='0'/></hugepages>" CELLS),
+		  BACKED("<hugepages><page size='2' unit='M' nodeset='0'/></hugepages>" TWO_CELLS),
 		  "hugepages ksm thp ", NULL, KSM_GAINS },
-		{ KSM THP, GUEST(""), "ksm ", NULL, KSM_GAINS },
-		{ KSM "[thp]\nenabled = always\n", GUEST(""), "ksm ", NULL, KSM_GAINS },
-		{ KSM THP "enabled = never\n", GUEST(""), "ksm thp ", "enabled is 'never'",
+		{ KSM THP, BACKED(""), "ksm ", NULL, KSM_GAINS },
+		{ KSM "[thp]\nenabled = always\n", BACKED(""), "ksm ", NULL, KSM_GAINS },
+		{ KSM THP "enabled = never\n", BACKED(""), "ksm thp ", "enabled is 'never'",
 		  KSM_GAINS },
-		{ THP, GUEST("<source type='memfd'/>"), "", "shmem_enabled is 'never'",
+		{ THP, BACKED("<source type='memfd'/>"), "", "shmem_enabled is 'never'",
 		  KSM_GAIN_MEMFD },
-		{ THP "shmem_enabled = advise\n", GUEST("<source type='memfd'/>"), "thp ", NULL,
+		{ THP "shmem_enabled = advise\n", BACKED("<source type='memfd'/>"), "thp ", NULL,
 		  KSM_GAIN_MEMFD },
 		/* who has not asked for it is not told */
-		{ KSM, GUEST("<source type='memfd'/>"), "", NULL, KSM_GAIN_MEMFD },
+		{ KSM, BACKED("<source type='memfd'/>"), "", NULL, KSM_GAIN_MEMFD },
 	};
 	size_t i, j;
 
@@ -119,7 +117,7 @@ static void test_poor_kernels(void)
 {
 	struct decision d;
 
-	decide(&d, "two-nodes-6.12", KSM THP "enabled = always\n", GUEST(""));
+	decide(&d, "two-nodes-6.12", KSM THP "enabled = always\n", BACKED(""));
 	d.host.has_ksm = false;
 	d.host.thp.present = false;
 	CU_ASSERT_EQUAL(plan_make(d.guest, &d.host, &d.policy, &d.plan, &d.err), 0);
@@ -134,11 +132,11 @@ static void test_needs(void)
 		const char *conf, *xml;
 		bool ksm, thp;
 	} rows[] = {
-		{ KSM, GUEST(""), true, false },
-		{ "", GUEST(""), false, false },
-		{ "[ksm]\nmanage = no\n", GUEST(""), false, false },
-		{ KSM, GUEST("<nosharepages/>"), false, false },
-		{ THP, GUEST("<nosharepages/>"), false, true },
+		{ KSM, BACKED(""), true, false },
+		{ "", BACKED(""), false, false },
+		{ "[ksm]\nmanage = no\n", BACKED(""), false, false },
+		{ KSM, BACKED("<nosharepages/>"), false, false },
+		{ THP, BACKED("<nosharepages/>"), false, true },
 	};
 	size_t i;
 

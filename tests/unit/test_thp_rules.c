@@ -7,26 +7,16 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "guest/guest.h"
+#include "unit/guest_rows.h"
 #include "unit/unit.h"
 
-#define SECURE(body, more)                                                                         \
-	"<domain><name>g</name><uuid>c7a5fdbd-cdaf-9455-926a-d65c16db1809</uuid>"                  \
-	"<memory unit='MiB'>512</memory><memoryBacking>" body "</memoryBacking>" more "</domain>"
-#define GUEST(body) SECURE(body, "")
-#define PLAIN	    GUEST("")
-#define MEMFD	    GUEST("<source type='memfd'/><access mode='shared'/>")
-#define FILES	    GUEST("<source type='file'/>")
-#define HUGE	    GUEST("<hugepages/>")
+#define SECURE(body, more) GUEST(MIB(512) BACKING(body) more)
+#define BACKED(body)	   SECURE(body, "")
 
-static struct guest *parse(const char *xml)
-{
-	struct guest *guest = NULL;
-	struct err err = { "" };
-
-	if (!UNIT_CHECK(guest_parse(xml, strlen(xml), &guest, &err) == 0, "%s", err.text))
-		CU_FAIL_FATAL("the guest can't be read");
-	return guest;
-}
+#define PLAIN		   BACKED("")
+#define MEMFD		   BACKED("<source type='memfd'/><access mode='shared'/>")
+#define FILES		   BACKED("<source type='file'/>")
+#define HUGE_PAGES	   BACKED("<hugepages/>")
 
 static void test_wanted(void)
 {
@@ -46,7 +36,7 @@ static void test_wanted(void)
 		{ FILES, { .manage = true, .shmem_enabled = "advise" }, 512, true },
 		{ FILES, { .manage = true, .shmem_enabled = "advise" }, 0, false },
 		{ FILES, { .manage = true, .enabled = "always" }, 0, true },
-		{ HUGE, { .manage = true, .enabled = "always" }, 0, false },
+		{ HUGE_PAGES, { .manage = true, .enabled = "always" }, 0, false },
 		/* what it uses lies in guest_memfd */
 		{ SECURE("<source type='memfd'/>", "<launchSecurity type='sev-snp'/>"),
 		  { .manage = true, .shmem_enabled = "advise" },
@@ -61,7 +51,7 @@ static void test_wanted(void)
 
 	for (i = 0; i < ROWS(rows); i++) {
 		struct guest_policy policy = { .thp = rows[i].thp };
-		struct guest *guest = parse(rows[i].xml);
+		struct guest *guest = row_guest(rows[i].xml);
 		bool wanted = thp_rules_wanted(guest, &policy, rows[i].tmpfs);
 		struct step_thp step;
 
@@ -120,7 +110,7 @@ static void test_obstacle(void)
 		{ PLAIN, &none, "never never", { .manage = true }, "enabled is 'never'" },
 		{ PLAIN, &none, "never never", { .enabled = "madvise" }, NULL },
 		{ PLAIN, &none, "madvise never", { .enabled = "never" }, "enabled is 'never'" },
-		{ HUGE, &none, "never never", { .manage = true }, NULL },
+		{ HUGE_PAGES, &none, "never never", { .manage = true }, NULL },
 		{ MEMFD, &none, "madvise never", { .manage = true }, "shmem_enabled is 'never'" },
 		{ MEMFD, &none, "madvise deny", { .manage = true }, "shmem_enabled is 'deny'" },
 		{ MEMFD, &none, "madvise advise", { .manage = true }, NULL },
@@ -154,7 +144,7 @@ static void test_obstacle(void)
 		struct store_view view = { .config.path = "/ram" };
 		struct host_view host = { .thp.present = true, .n_stores = 1, .stores = &view };
 		struct step_store store = { .path = "/ram", .mount = scene->mount };
-		struct guest *guest = parse(rows[i].xml);
+		struct guest *guest = row_guest(rows[i].xml);
 		char why[256] = "";
 		bool found;
 
@@ -195,7 +185,7 @@ static void test_not_managed(void)
 		{ FILES, "tmpfs", "always", "deny", "is 'deny'; set manage = yes and" },
 		{ FILES, "tmpfs", "always", "advise", "mount it with huge=advise" },
 		{ FILES, "xfs", "never", "deny", NULL },
-		{ HUGE, "tmpfs", "never", "deny", NULL },
+		{ HUGE_PAGES, "tmpfs", "never", "deny", NULL },
 	};
 	/* manage = no: what else is said counts for nothing */
 	static const struct config_thp thp = { .shmem_enabled = "advise" };
@@ -204,7 +194,7 @@ static void test_not_managed(void)
 	for (i = 0; i < ROWS(rows); i++) {
 		struct store_view store = { .config.path = "/ram", .in_use = true };
 		struct host_view host = { .thp.present = true, .n_stores = 1, .stores = &store };
-		struct guest *guest = parse(rows[i].xml);
+		struct guest *guest = row_guest(rows[i].xml);
 		char why[256] = "";
 		bool found;
 
