@@ -281,7 +281,9 @@ stored_groups
 clear_stage
 build_stage=build_kept_store
 build_kept_store
+briefly=yes
 stored_groups ", beside another guest"
+briefly=
 end_store
 clear_stage
 build_stage=build_base

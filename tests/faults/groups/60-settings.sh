@@ -388,6 +388,7 @@ set_settings
 look_at_settings
 base_settings=$settings
 
+briefly=yes
 build_stage_of build_settings
 settings_kills
 settings_errors
@@ -400,5 +401,6 @@ build_stage_of build_settings
 somebody_groups
 build_stage_of build_kept_settings
 kept_groups
+briefly=
 end_settings
 build_stage_of build_base
