@@ -7,109 +7,8 @@
 # "filed" has 64 MiB in a tmpfs that prepare mounts and the last release unmounts.
 # "keeper" is another such guest, for the series in which the mount must stay.
 
-store=/run/memory
-store_base=$store/libvirt/qemu
-filed_uuid=6f1c0a5e-0000-4000-8000-0000000000e5
-keeper_uuid=6f1c0a5e-0000-4000-8000-0000000000f6
-filed_pid=
-keeper_pid=
-
-in_files="<memoryBacking><source type='file'/><access mode='shared'/></memoryBacking>"
-
-# store_xml NAME UUID: write_xml's guest with files in place of pages
-store_xml() {
-	local file
-	write_xml "$1" "$2"
-	for file in "$work/$1".xml "$work/$1"-?.xml; do
-		sed -i "s|<memoryBacking>.*</memoryBacking>|$in_files|" "$file"
-	done
-}
-
-# What a start leaves for good (empty directories) belongs to the base
-build_store() {
-	end_store
-	mkdir -p "$store"
-	echo "memory_backing_dir = \"$store\"" >/etc/libvirt/qemu.conf
-	printf '[store]\npath = %s\nfstype = tmpfs\nsize = 256M\n' "$store" >/etc/libvirt/membacking.conf
-	build_base
-	hook filed prepare 3 || fatal "filed: prepare failed"
-	store_mounted || fatal "filed: nothing is mounted"
-	hook filed release || fatal "filed: release failed"
-	look
-	base_files=$files
-}
-
-# The same with a keeper.  "$store_base/4-keeper" is there, as libvirt would make it
-build_kept_store() {
-	build_store
-	hook keeper prepare 4 || fatal "keeper: prepare failed"
-	start keeper_pid ready "$work/stand-in" /run/libvirt/qemu/keeper.pid
-	hook keeper started 4
-	mkdir "$store_base/4-keeper"
-	: >"$store_base/4-keeper/pc.ram"
-	look
-	base_files=$files
-}
-
-end_store() {
-	stop filed_pid
-	stop keeper_pid
-	umount -l "$store" 2>/dev/null
-	rm -rf "$store" /etc/libvirt/qemu.conf /etc/libvirt/membacking.conf
-}
-
-store_mounted() {
-	local mounts
-	read -r -d '' mounts </proc/self/mounts
-	[[ $mounts == *" $store tmpfs "* ]]
-}
-
-# A guest's directory, as libvirt makes it after prepare
-make_filed() {
-	mkdir -p "$store_base/3-filed"
-	: >"$store_base/3-filed/pc.ram"
-}
-
-expect_keeper() {
-	store_mounted || problem+=" the keeper's store is unmounted"
-	[ -e "$store_base/4-keeper/pc.ram" ] || problem+=" the keeper's memory is gone"
-	[ ! -e "$store_base/3-filed" ] || problem+=" filed's directory is left"
-}
-
-expect_store_base() {
-	expect_base
-	[ -z "$problem" ] || return
-	if [ -n "$keeper_pid" ]; then
-		expect_keeper
-	elif store_mounted; then
-		problem="the store is still mounted"
-	else
-		# Nothing was made where the store should have been
-		set -- "$store"/*
-		[ $# = 0 ] || problem="left below the mount point: $*"
-	fi
-}
-
-# --- What the guest has been through ---
-
-filed_has_run() {
-	hook filed prepare 3
-	hook filed started 3
-	make_filed
-}
-
-filed_has_stopped() {
-	filed_has_run
-	hook filed stopped
-}
-
-filed_lives() {
-	guest_lives filed make_filed
-}
-
-filed_ends() {
-	guest_ends filed
-}
+# shellcheck source=tests/faults/stores
+. "$here/stores"
 
 # --- What comes after a fault ---
 
@@ -270,9 +169,6 @@ stored_groups() {
 	at_each "reconcile of a store meets an error, then another${1-}" own \
 		store_errors_of_changes filed_has_run store_then_settled
 }
-
-store_xml filed "$filed_uuid"
-store_xml keeper "$keeper_uuid"
 
 clear_stage
 build_stage=build_store
