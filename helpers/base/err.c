@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The sentence that goes with an error code.
+ */
 #include "base/err.h"
 
 #include <errno.h>

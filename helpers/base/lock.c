@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The locks: each a file of root's, each with a deadline.
+ */
 #include "base/lock.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * "Did you mean": the edit distance between two words.
+ */
 #include "base/suggest.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Numbers, sizes, times and lists, from text and to text.
+ */
 #include "base/text.h"
 
 #include <ctype.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Findings: membacking.conf, its drop-ins, guests' metadata.
+ */
 #include <string.h>
 
 #include "check/check.h"

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Findings: the ways to pages of 1 GiB.
+ */
 #include "check/check.h"
 #include "policy/gigantic_rules.h"
 

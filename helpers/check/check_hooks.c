@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Findings: are the hooks installed, and has libvirt called them?
+ */
 #include "base/err.h"
 #include "check/check.h"
 

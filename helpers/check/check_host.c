@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Reading what the checks judge, once for all of them.
+ */
 #include "check/check_host.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Findings: KSM, and other programs that set it.
+ */
 #include "base/text.h"
 #include "check/check.h"
 #include "memory/ksm.h"

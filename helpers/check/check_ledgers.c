@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Findings: what guests hold, and what dead ones left.
+ */
 #include "base/err.h"
 #include "base/text.h"
 #include "check/check.h"

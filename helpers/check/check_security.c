@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Findings: what AppArmor and SELinux let the hooks do.
+ */
 #include <string.h>
 
 #include "base/text.h"

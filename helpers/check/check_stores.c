@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Findings: stores of file-backed memory.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

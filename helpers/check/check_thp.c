@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Findings: what keeps transparent huge pages away.
+ */
 #include <string.h>
 
 #include "base/err.h"

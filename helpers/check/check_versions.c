@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Findings: the versions of libvirt and QEMU.
+ */
 #include <stdio.h>
 
 #include "check/check.h"

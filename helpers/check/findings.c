@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The list of findings, as text and as JSON.
+ */
 #include "check/findings.h"
 
 #include <stdarg.h>

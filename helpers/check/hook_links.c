@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Which hook programs libvirt runs, and whether it has called ours.
+ */
 #include "check/hook_links.h"
 
 #include <dirent.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Reading what AppArmor and SELinux are set to.
+ */
 #include "check/security.h"
 
 #include <fcntl.h>

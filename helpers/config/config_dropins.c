@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The files of membacking.conf.d, in byte order.
+ */
 #include "config/config_dropins.h"
 
 #include <dirent.h>

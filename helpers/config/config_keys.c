@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The table of keys: section, default, what is expected, where it goes.
+ */
 #include "config/config_keys.h"
 
 #include <ctype.h>

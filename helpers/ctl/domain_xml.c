@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A guest's XML from libvirt, or from a file.
+ */
 #include "ctl/domain_xml.h"
 
 #include <errno.h>

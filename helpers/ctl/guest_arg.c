@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The guest that a command was given, by name or UUID.
+ */
 #include "ctl/guest_arg.h"
 
 #include "base/cleanup.h"

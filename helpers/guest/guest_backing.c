@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * <memoryBacking> and <numa>: which pages, which source, shared or not.
+ */
 #include "guest/guest_backing.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Memory back ends in <qemu:commandline>.
+ */
 #include "guest/guest_commandline.h"
 
 #include <ctype.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Which of a guest's files and devices decide about its memory.
+ */
 #include "guest/guest_files.h"
 
 #include <fcntl.h>

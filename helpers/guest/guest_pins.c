@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Which processors a guest's threads are pinned to.
+ */
 #include "guest/guest_pins.h"
 
 #include "guest/guest.h"

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Reading and writing /sys and /proc, below a root directory.
+ */
 #include "kernel/kfs.h"
 
 #include <dirent.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What is remembered of each pool between two sessions.
+ */
 #include "lifecycle/accounts.h"
 
 #include <errno.h>

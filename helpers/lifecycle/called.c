@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * When libvirt last called the hook.
+ */
 #include "lifecycle/called.h"
 
 #include <errno.h>

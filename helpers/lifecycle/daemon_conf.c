@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What libvirt's daemon read from qemu.conf when it started.
+ */
 #include "lifecycle/daemon_conf.h"
 
 #include <errno.h>

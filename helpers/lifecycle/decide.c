@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Which policy a guest gets, and what that needs to know of the host.
+ */
 #include "lifecycle/decide.h"
 
 #include <errno.h>

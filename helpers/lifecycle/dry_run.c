@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The plan that prepare would carry out, without a change.
+ */
 #include "lifecycle/dry_run.h"
 
 #include <errno.h>

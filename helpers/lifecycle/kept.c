@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Pages that on_release = keep left in the pools.
+ */
 #include "lifecycle/kept.h"
 
 #include <errno.h>

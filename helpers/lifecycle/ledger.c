@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Ledgers: reading, writing, listing.
+ */
 #include "lifecycle/ledger.h"
 
 #include <dirent.h>

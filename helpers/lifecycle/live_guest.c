@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What a running guest's QEMU has of its memory.
+ */
 #include "lifecycle/live_guest.h"
 
 #include <errno.h>

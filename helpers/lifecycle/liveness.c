@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Is a QEMU or libvirt's daemon alive?
+ */
 #include "lifecycle/liveness.h"
 
 #include <dirent.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What a QEMU maps of huge pages, read within bounds.
+ */
 #include "lifecycle/qemu_memory.h"
 
 #include <errno.h>

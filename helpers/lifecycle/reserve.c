@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Pages that a person reserves before a start.
+ */
 #include "lifecycle/reserve.h"
 
 #include <errno.h>

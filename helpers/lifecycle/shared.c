@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Records of settings that several guests hold at once.
+ */
 #include "lifecycle/shared.h"
 
 #include <dirent.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The directory of our state below /run.
+ */
 #include "lifecycle/state.h"
 
 #include <dirent.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Reading the host: nodes, pools, and what each guest was promised.
+ */
 #include "lifecycle/view.h"
 
 #include <errno.h>

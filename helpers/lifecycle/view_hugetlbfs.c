@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Reading the host: hugetlbfs mounts, and what libvirt makes of them.
+ */
 #include "lifecycle/view_hugetlbfs.h"
 
 #include <stdlib.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Reading the host: stores, and what guests were promised of them.
+ */
 #include "lifecycle/view_stores.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Reading the host: of which memory huge pages can be made.
+ */
 #include "lifecycle/view_survey.h"
 
 #include "base/clock.h"

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The size of the host's base page.
+ */
 #include "memory/base_page.h"
 
 #include <stdbool.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Files of the kernel that list words with the chosen one in brackets.
+ */
 #include "memory/choice.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * How many huge pages free memory could give, from buddyinfo and pagetypeinfo.
+ */
 #include "memory/fragmentation.h"
 
 #include <errno.h>

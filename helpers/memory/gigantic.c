@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The ways to pages of 1 GiB: boot parameters, CMA, the kernel's version.
+ */
 #include "memory/gigantic.h"
 
 #include <stdio.h>

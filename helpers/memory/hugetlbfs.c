@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Mounted hugetlbfs: page size, limits, who uses it.
+ */
 #include "memory/hugetlbfs.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What KVM says of huge pages.
+ */
 #include "memory/kvm.h"
 
 #include <string.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Nodes: memory, processors, distances, zones.
+ */
 #include "memory/numa.h"
 
 #include <ctype.h>

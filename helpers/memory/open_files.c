@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Which files of a file system processes have open.
+ */
 #include "memory/open_files.h"
 
 #include <dirent.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What each page of memory is used for, from /proc/kpageflags.
+ */
 #include "memory/page_flags.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Opening a path without following links that others can set.
+ */
 #include "memory/path.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Sums of /proc/PID/smaps_rollup.
+ */
 #include "memory/smaps.h"
 
 #include <stdio.h>

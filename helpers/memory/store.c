@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A store's directories: opening, measuring, removing a guest's files.
+ */
 #include "memory/store.h"
 
 #include <dirent.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Whose pages a pool's are.
+ */
 #include "policy/account.h"
 
 #include "base/text.h"

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Which backing suits a guest on this host, and why.
+ */
 #include "policy/advise.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Which way to pages of 1 GiB is open on this host.
+ */
 #include "policy/gigantic_rules.h"
 
 #include <stdarg.h>

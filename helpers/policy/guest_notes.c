@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What a guest's definition means for its memory, in sentences.
+ */
 #include "policy/guest_notes.h"
 
 #include <stdarg.h>

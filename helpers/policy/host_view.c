@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Questions to the view of the host.
+ */
 #include "policy/host_view.h"
 
 #include "base/text.h"

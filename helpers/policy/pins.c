@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Which nodes are near the processors that a guest is pinned to.
+ */
 #include "policy/pins.h"
 
 #include <stdio.h>

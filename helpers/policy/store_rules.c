@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Which store a guest's files go to, and whether they fit.
+ */
 #include "policy/store_rules.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What huge pages can be made of, node by node.
+ */
 #include "policy/supply.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Work in a child process that can be killed.
+ */
 #include "process/child.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Signals and limits at the start of a main.
+ */
 #include "process/signals.h"
 
 #include <signal.h>

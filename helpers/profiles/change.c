@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Deciding what becomes of another program's file.
+ */
 #include "profiles/change.h"
 
 #include <errno.h>

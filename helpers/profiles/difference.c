@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The difference of two texts, as diff -u shows it.
+ */
 #include "profiles/difference.h"
 
 #include <errno.h>

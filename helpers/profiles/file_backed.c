@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The profile file-backed.
+ */
 #include "profiles/file_backed.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The profiles hugepages, hugepages-1g and static-hugepages.
+ */
 #include "profiles/hugepages_profiles.h"
 
 #include <errno.h>

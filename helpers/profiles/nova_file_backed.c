@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The profile nova-file-backed.
+ */
 #include "profiles/nova_file_backed.h"
 
 #include <errno.h>

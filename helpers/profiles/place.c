@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Writing another program's file, and putting it back.
+ */
 #include "profiles/place.h"
 
 #include <errno.h>

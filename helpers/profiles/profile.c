@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The table of profiles.
+ */
 #include "profiles/profile.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Editing qemu.conf by augeas.
+ */
 #include "profiles/qemu_conf_edit.h"
 
 #include <augeas.h>

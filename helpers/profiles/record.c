@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What a profile changed, so that it can be taken back.
+ */
 #include "profiles/record.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The profiles ksm and thp.
+ */
 #include "profiles/sharing_profiles.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Texts of conf-snippets with values filled in.
+ */
 #include "profiles/template.h"
 
 #include <errno.h>

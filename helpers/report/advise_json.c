@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What advise says, as JSON.
+ */
 #include "base/json.h"
 #include "base/json_fields.h"
 #include "guest/guest.h"

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Where a huge page of 1 GiB can be made, page by page.
+ */
 #include "report/exact.h"
 
 #include <stddef.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Which processes and left files have huge pages.
+ */
 #include "report/hugepage_users.h"
 
 #include <dirent.h>

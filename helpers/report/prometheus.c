@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Samples in Prometheus' text format.
+ */
 #include "report/prometheus.h"
 
 #include <inttypes.h>

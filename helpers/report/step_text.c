@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A step in words.
+ */
 #include "report/step_text.h"
 
 #include <string.h>

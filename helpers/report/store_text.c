@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A store in words.
+ */
 #include "report/store_text.h"
 
 #include "policy/store_rules.h"

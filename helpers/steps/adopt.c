@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A start takes over what was reserved for it.
+ */
 #include "steps/adopt.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The step "hugepages": pools grown for a guest, and shrunk after it.
+ */
 #include "steps/hugepages_step.h"
 
 #include <errno.h>

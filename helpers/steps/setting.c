@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Files of /sys that are set for guests and put back after the last.
+ */
 #include "steps/setting.h"
 
 #include <errno.h>

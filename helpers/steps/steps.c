@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The table of kinds of steps, and carrying out a list of them.
+ */
 #include "steps/steps.h"
 
 #include <errno.h>

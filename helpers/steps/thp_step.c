@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The step "thp": settings of transparent huge pages.
+ */
 #include "steps/thp_step.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A line of progress on a terminal.
+ */
 #include "terminal/progress.h"
 
 #include <stdio.h>

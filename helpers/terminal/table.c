@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Tables, laid out by libsmartcols.
+ */
 #include "terminal/table.h"
 
 #include <errno.h>

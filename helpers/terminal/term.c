@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The terminal: its width, and whether it takes colours.
+ */
 #include "terminal/term.h"
 
 #include <langinfo.h>

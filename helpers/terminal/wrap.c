@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Text wrapped to the terminal's width.
+ */
 #include "terminal/wrap.h"
 
 #include <stdarg.h>
