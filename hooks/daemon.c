@@ -13,9 +13,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "kernel/kfs.h"
-#include "lifecycle/called.h"
 #include "lifecycle/daemon.h"
 #include "lifecycle/daemon_conf.h"
+#include "lifecycle/hook_heartbeat.h"
 #include "process/signals.h"
 
 static void report(int rc, const struct err *err)
@@ -46,7 +46,7 @@ int main(int argc, char **argv)
 					  daemon_conf_note(&kfs, &err),
 	       &err);
 	daemon_prepare_host(&kfs);
-	report(called_note(&kfs, &err), &err);
+	report(hook_heartbeat_note(&kfs, &err), &err);
 	kfs_close(&kfs);
 	return 0;
 }

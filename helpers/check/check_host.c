@@ -25,7 +25,7 @@
 #include "memory/mount.h"
 #include "memory/store.h"
 #include "policy/store_rules.h"
-#include "report/exact.h"
+#include "report/page_scan.h"
 #include "report/store_text.h"
 
 bool check_wants(const struct check_host *host, const char *name, const char *uuid)
@@ -214,7 +214,7 @@ static void read_fragmentation(const struct kfs *kfs, const struct host_view *vi
 	if (asks)
 		host->has_fragmentation = fragmentation_read(kfs, &host->fragmentation, NULL) == 0;
 	if (host->has_fragmentation && exact)
-		exact_read(kfs, view, &host->fragmentation, EXACT_PATIENCE_MS);
+		page_scan_read(kfs, view, &host->fragmentation, PAGE_SCAN_PATIENCE_MS);
 }
 
 /* ---- guests ---- */

@@ -20,7 +20,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "kernel/kfs.h"
-#include "lifecycle/called.h"
+#include "lifecycle/hook_heartbeat.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/state.h"
 
@@ -175,7 +175,7 @@ static bool has_called(const struct kfs *kfs, const struct process *daemon, int6
 	struct process caller;
 	int64_t when;
 
-	return called_read(kfs, &caller, &when) == 0 && same_process(&caller, daemon) &&
+	return hook_heartbeat_read(kfs, &caller, &when) == 0 && same_process(&caller, daemon) &&
 	       when >= since;
 }
 

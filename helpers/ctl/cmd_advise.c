@@ -25,7 +25,7 @@
 #include "policy/supply.h"
 #include "profiles/difference.h"
 #include "report/advise.h"
-#include "report/exact.h"
+#include "report/page_scan.h"
 #include "terminal/wrap.h"
 
 /**
@@ -147,7 +147,7 @@ static int read_kernel(const struct ctl *ctl, struct inquiry *q, struct err *err
 	if (rc < 0)
 		return rc;
 	/* Without it the advice is made of bounds, as for others than root */
-	exact_read(&ctl->kfs, &q->session.host, &q->fragmentation, EXACT_PATIENCE_MS);
+	page_scan_read(&ctl->kfs, &q->session.host, &q->fragmentation, PAGE_SCAN_PATIENCE_MS);
 	rc = ksm_read(&ctl->kfs, &q->in.ksm, err);
 	q->in.has_ksm = rc == 0;
 	if (rc < 0 && rc != -ENOENT)

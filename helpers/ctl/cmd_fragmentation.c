@@ -14,7 +14,7 @@
 #include "lifecycle/view.h"
 #include "memory/fragmentation.h"
 #include "policy/host_view.h"
-#include "report/exact.h"
+#include "report/page_scan.h"
 #include "terminal/table.h"
 #include "terminal/term.h"
 
@@ -389,7 +389,7 @@ static int run(struct ctl *ctl, struct err *err)
 	if (rc == 0)
 		rc = fragmentation_read(&ctl->kfs, &p.fragmentation, err);
 	if (rc == 0) {
-		int exact = exact_read(&ctl->kfs, &p.host, &p.fragmentation, 0);
+		int exact = page_scan_read(&ctl->kfs, &p.host, &p.fragmentation, 0);
 
 		p.closed = exact == -EACCES || exact == -EPERM;
 	}

@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "kernel/kfs.h"
 #include "memory/base_page.h"
-#include "memory/choice.h"
+#include "memory/sysfs_choice.h"
 
 static int64_t pages_to_kib(const struct kfs *kfs, uint64_t pages)
 {
@@ -87,7 +87,7 @@ bool ksm_has_advisor(const struct kfs *kfs, bool *advising)
 	char word[32];
 
 	*advising = false;
-	if (choice_read(kfs, KSM_DIR "/advisor_mode", word, sizeof(word), NULL) < 0)
+	if (sysfs_choice_read(kfs, KSM_DIR "/advisor_mode", word, sizeof(word), NULL) < 0)
 		return false;
 	*advising = strcmp(word, "none") != 0;
 	return true;

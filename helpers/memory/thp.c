@@ -6,8 +6,8 @@
 
 #include <errno.h>
 
-#include "memory/choice.h"
 #include "memory/smaps.h"
+#include "memory/sysfs_choice.h"
 
 static int none_is_fine(int rc)
 {
@@ -17,14 +17,14 @@ static int none_is_fine(int rc)
 int thp_read(const struct kfs *kfs, struct thp *thp, struct err *err)
 {
 	struct thp result = { 0 };
-	int rc = choice_read(kfs, THP_DIR "/enabled", result.enabled, THP_WORD_SIZE, err);
+	int rc = sysfs_choice_read(kfs, THP_DIR "/enabled", result.enabled, THP_WORD_SIZE, err);
 
 	if (rc == 0)
-		rc = none_is_fine(
-			choice_read(kfs, THP_DIR "/defrag", result.defrag, THP_WORD_SIZE, err));
+		rc = none_is_fine(sysfs_choice_read(kfs, THP_DIR "/defrag", result.defrag,
+						    THP_WORD_SIZE, err));
 	if (rc == 0)
-		rc = none_is_fine(choice_read(kfs, THP_DIR "/shmem_enabled", result.shmem_enabled,
-					      THP_WORD_SIZE, err));
+		rc = none_is_fine(sysfs_choice_read(kfs, THP_DIR "/shmem_enabled",
+						    result.shmem_enabled, THP_WORD_SIZE, err));
 	if (rc == 0)
 		*thp = result;
 	return rc;

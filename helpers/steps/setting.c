@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "kernel/kfs.h"
-#include "memory/choice.h"
+#include "memory/sysfs_choice.h"
 
 int setting_read(const struct kfs *kfs, const char *path, char value[SHARED_VALUE_SIZE],
 		 struct err *err)
@@ -19,7 +19,7 @@ int setting_read(const struct kfs *kfs, const char *path, char value[SHARED_VALU
 	char text[256];
 	int rc = kfs_read(kfs, path, text, sizeof(text), err);
 
-	if (rc < 0 || choice_parse(text, value, SHARED_VALUE_SIZE) == 0)
+	if (rc < 0 || sysfs_choice_parse(text, value, SHARED_VALUE_SIZE) == 0)
 		return rc;
 	if ((size_t)snprintf(value, SHARED_VALUE_SIZE, "%s", text) >= SHARED_VALUE_SIZE)
 		return err_set(err, EINVAL, "/%s: '%s' is longer than expected", path, text);

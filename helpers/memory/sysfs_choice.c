@@ -2,7 +2,7 @@
 /*
  * Files of the kernel that list words with the chosen one in brackets.
  */
-#include "memory/choice.h"
+#include "memory/sysfs_choice.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "kernel/kfs.h"
 
-int choice_parse(const char *text, char *word, size_t size)
+int sysfs_choice_parse(const char *text, char *word, size_t size)
 {
 	const char *begin = strchr(text, '[');
 	const char *end = begin ? strchr(begin, ']') : NULL;
@@ -23,14 +23,15 @@ int choice_parse(const char *text, char *word, size_t size)
 	return 0;
 }
 
-int choice_read(const struct kfs *kfs, const char *path, char *word, size_t size, struct err *err)
+int sysfs_choice_read(const struct kfs *kfs, const char *path, char *word, size_t size,
+		      struct err *err)
 {
 	char text[256];
 	int rc = kfs_read(kfs, path, text, sizeof(text), err);
 
 	if (rc < 0)
 		return rc;
-	if (choice_parse(text, word, size) < 0)
+	if (sysfs_choice_parse(text, word, size) < 0)
 		return err_set(err, EINVAL, "/%s: '%s' names no choice in brackets", path, text);
 	return 0;
 }

@@ -2,7 +2,7 @@
 /*
  * When libvirt last called the hook.
  */
-#include "lifecycle/called.h"
+#include "lifecycle/hook_heartbeat.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@
 
 #define CALLED_FILE "called"
 
-int called_note(const struct kfs *kfs, struct err *err)
+int hook_heartbeat_note(const struct kfs *kfs, struct err *err)
 {
 	struct process daemon = liveness_parent(kfs);
 	struct state state = STATE_CLOSED;
@@ -37,7 +37,7 @@ int called_note(const struct kfs *kfs, struct err *err)
 	return rc;
 }
 
-int called_read(const struct kfs *kfs, struct process *daemon, int64_t *when)
+int hook_heartbeat_read(const struct kfs *kfs, struct process *daemon, int64_t *when)
 {
 	cleanup_close int dir = file_open_dir(kfs->rootfd, STATE_DIR, NULL);
 	cleanup_free char *text = NULL;

@@ -2,8 +2,8 @@
 /*
  * Looking at every page of the host, with somebody who waits for it.
  */
-#ifndef MEMBACKING_REPORT_EXACT_H
-#define MEMBACKING_REPORT_EXACT_H
+#ifndef MEMBACKING_REPORT_PAGE_SCAN_H
+#define MEMBACKING_REPORT_PAGE_SCAN_H
 
 #include <stdint.h>
 
@@ -12,14 +12,14 @@ struct host_view;
 struct kfs;
 
 /* For commands that have other things to say: a host of 128 GiB was looked at in that */
-#define EXACT_PATIENCE_MS 2000
+#define PAGE_SCAN_PATIENCE_MS 2000
 
 /**
- * exact_read() - page_flags_read() for the huge pages of @host
+ * page_scan_read() - page_flags_read() for the huge pages of @host
  * @patience_ms: Give up after that; 0: never, and show on the terminal how far it is
  * Return: as page_flags_read().  Without it @f is as good as it was
  */
-int exact_read(const struct kfs *kfs, const struct host_view *host, struct fragmentation *f,
-	       uint64_t patience_ms);
+int page_scan_read(const struct kfs *kfs, const struct host_view *host, struct fragmentation *f,
+		   uint64_t patience_ms);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * Where a huge page of 1 GiB can be made, page by page.
  */
-#include "report/exact.h"
+#include "report/page_scan.h"
 
 #include <stddef.h>
 
@@ -17,8 +17,8 @@ static void show(void *data, uint64_t done_kib, uint64_t all_kib)
 	progress_draw(data, done_kib, all_kib);
 }
 
-int exact_read(const struct kfs *kfs, const struct host_view *host, struct fragmentation *f,
-	       uint64_t patience_ms)
+int page_scan_read(const struct kfs *kfs, const struct host_view *host, struct fragmentation *f,
+		   uint64_t patience_ms)
 {
 	uint64_t sizes[FRAGMENTATION_SIZES];
 	struct progress progress;

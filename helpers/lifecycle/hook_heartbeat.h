@@ -8,8 +8,8 @@
  * for kinds of which it found none.  It keeps to itself what it found.  But each time it
  * looks it calls the daemon hook afterwards: so that one writes down who called it.
  */
-#ifndef MEMBACKING_LIFECYCLE_CALLED_H
-#define MEMBACKING_LIFECYCLE_CALLED_H
+#ifndef MEMBACKING_LIFECYCLE_HOOK_HEARTBEAT_H
+#define MEMBACKING_LIFECYCLE_HOOK_HEARTBEAT_H
 
 #include <stdint.h>
 
@@ -19,18 +19,18 @@ struct err;
 struct kfs;
 
 /**
- * called_note() - From the daemon hook: the daemon with the QEMU driver has called us
+ * hook_heartbeat_note() - From the daemon hook: the daemon with the QEMU driver has called us
  *
  * Not if our parent is another program: the other modular daemons run no guests, and
  * of a shell in between nothing is known.
  */
-int called_note(const struct kfs *kfs, struct err *err);
+int hook_heartbeat_note(const struct kfs *kfs, struct err *err);
 
 /**
- * called_read() - Who called the daemon hook last, and when
+ * hook_heartbeat_read() - Who called the daemon hook last, and when
  * @when:	Seconds since 1970
  * Return: 0, or -ENOENT
  */
-int called_read(const struct kfs *kfs, struct process *daemon, int64_t *when);
+int hook_heartbeat_read(const struct kfs *kfs, struct process *daemon, int64_t *when);
 
 #endif
