@@ -69,6 +69,9 @@ static const struct json_field pool_fields[] = {
 	JSON_OPTIONAL_AS(struct pool_account, account.most_missing, "most_missing"),
 	JSON_OPTIONAL_AS(struct pool_account, account.unread, "unread"),
 	JSON_OPTIONAL_AS(struct pool_account, account.kept, "kept"),
+	JSON_OPTIONAL_AS(struct pool_account, account.counted, "counted"),
+	JSON_OPTIONAL_AS(struct pool_account, account.users, "users"),
+	JSON_OPTIONAL_AS(struct pool_account, account.unseen, "unseen"),
 	JSON_END,
 };
 
@@ -250,16 +253,32 @@ int accounts_note(const struct ledgers *ledgers, struct host_view *host, struct 
 
 /* ---- telling ---- */
 
+/* Is there anything to be found out? */
+static bool must_look_for(const struct pool_view *pool, const struct account *account)
+{
+	uint64_t users = host_view_users(pool);
+
+	if (pool->debt)
+		return users;
+	return account && users && (!account->counted || account->users != users);
+}
+
 /* To look at all processes takes a while */
-static bool must_look(const struct host_view *host)
+static bool must_look(const struct host_view *host, const struct accounts *accounts)
 {
 	size_t i, j;
 
-	for (i = 0; i < host->n_sizes; i++)
-		for (j = 0; j < host->sizes[i].n_pools; j++)
-			if (host->sizes[i].pools[j].debt &&
-			    host_view_users(&host->sizes[i].pools[j]))
+	for (i = 0; i < host->n_sizes; i++) {
+		const struct size_view *size = &host->sizes[i];
+
+		for (j = 0; j < size->n_pools; j++) {
+			const struct pool_view *pool = &size->pools[j];
+
+			if (must_look_for(pool,
+					  accounts_find(accounts, size->page_kib, pool->pool.node)))
 				return true;
+		}
+	}
 	return false;
 }
 
@@ -275,7 +294,8 @@ static uint64_t most_late(const struct pool_view *pool)
 /* @account: NULL where nothing is remembered
  * @unread: the account is older than the pool.  More than the rest can't be foreign, and
  * all of that may be */
-static void apply(struct pool_view *pool, const struct account *account, bool unread, uint64_t seen)
+static void apply(struct pool_view *pool, const struct account *account, bool unread,
+		  const struct account_use *use)
 {
 	struct account now = account ? *account : (struct account){ .foreign = pool->foreign };
 	uint64_t ours = u64_sub_floor(pool->own, now.missing);
@@ -286,25 +306,43 @@ static void apply(struct pool_view *pool, const struct account *account, bool un
 	pool->foreign = now.foreign;
 	pool->missing = now.missing;
 	pool->kept = now.kept;
-	pool->late = account_late(&now, most_late(pool), pool->pool.surplus, host_view_users(pool),
-				  seen);
+	pool->late = account_late(&now, most_late(pool), use);
 }
 
-void accounts_apply(const struct kfs *kfs, struct host_view *host, const struct accounts *accounts,
+static struct account_use use_of(const struct pool_view *pool, const struct late_files *files)
+{
+	uint64_t page_kib = pool->pool.page_kib;
+
+	return (struct account_use){
+		.surplus = pool->pool.surplus,
+		.users = host_view_users(pool),
+		.seen = late_pages_of(files, page_kib),
+		.mapped = late_pages_mapped(files, page_kib, pool->pool.node, false),
+		.late_mapped = late_pages_mapped(files, page_kib, pool->pool.node, true),
+		.cut = files->mapped_cut,
+	};
+}
+
+void accounts_apply(const struct kfs *kfs, struct host_view *host, struct accounts *accounts,
 		    struct late_files *late)
 {
+	bool looks = !late->taken && must_look(host, accounts);
 	size_t i, j;
 
-	if (!late->taken && must_look(host))
+	if (looks)
 		late_pages_find(kfs, late);
 	for (i = 0; i < host->n_sizes; i++) {
-		uint64_t page_kib = host->sizes[i].page_kib;
-
 		for (j = 0; j < host->sizes[i].n_pools; j++) {
 			struct pool_view *pool = &host->sizes[i].pools[j];
+			struct account *account =
+				accounts_find(accounts, host->sizes[i].page_kib, pool->pool.node);
+			struct account_use use = use_of(pool, late);
 
-			apply(pool, accounts_find(accounts, page_kib, pool->pool.node),
-			      host->unread, late_pages_of(late, page_kib));
+			/* A claim may be that of a QEMU which just begins or ends */
+			if (account && (looks || !use.users))
+				account_note_use(account, &use,
+						 !host->unread && !pool->debt && !pool->claimed);
+			apply(pool, account, host->unread, &use);
 		}
 	}
 }

@@ -54,10 +54,11 @@ int accounts_note(const struct ledgers *ledgers, struct host_view *host, struct 
 
 /**
  * accounts_apply() - Tell the pools of @host what is remembered: foreign, kept, what is late
+ * @accounts:	Who uses the pools is noted, too
  * @late:	What other processes have mapped: looked for where that matters, unless it was
  *		taken before.  To be freed with late_pages_free()
  */
-void accounts_apply(const struct kfs *kfs, struct host_view *host, const struct accounts *accounts,
+void accounts_apply(const struct kfs *kfs, struct host_view *host, struct accounts *accounts,
 		    struct late_files *late);
 
 /* What steps have found out, or done, since accounts_apply(): pages that were kept, and

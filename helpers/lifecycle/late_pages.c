@@ -23,9 +23,10 @@
 #include "lifecycle/liveness.h"
 
 /* Of all processes together, and for libvirt's QEMUs at most.  One whose mappings take longer
- * is cut off: what it shares with a back end then counts as late, and a debt waits */
-#define TIME_MS	     250
-#define QEMU_TIME_MS 100
+ * is cut off: what it shares with a back end then counts as late, and a debt waits.  So it
+ * does where there are more processes than can be looked at */
+#define TIME_MS	     1000
+#define QEMU_TIME_MS 250
 
 /* A process could map a file a million times */
 #define FILES_MAX 4096
@@ -64,13 +65,31 @@ static bool read_line(FILE *f, char line[LINE_SIZE])
 	return true;
 }
 
+/* Its huge pages are counted where it costs nothing to read.  A kernel that does not say so
+ * may have any */
+static bool maps_huge(const struct kfs *kfs, pid_t pid)
+{
+	cleanup_fclose FILE *f = open_file(kfs, pid, "status");
+	uint64_t kib = 1;
+	char line[LINE_SIZE];
+
+	while (f && read_line(f, line))
+		if (sscanf(line, "HugetlbPages: %" SCNu64, &kib) == 1)
+			break;
+	return kib;
+}
+
+static bool is_same(const struct late_file *a, const struct late_file *b)
+{
+	return a->inode == b->inode && a->major == b->major && a->minor == b->minor;
+}
+
 static struct late_file *find_file(const struct late_files *files, const struct late_file *file)
 {
 	size_t i;
 
 	for (i = 0; i < files->n; i++)
-		if (files->list[i].inode == file->inode && files->list[i].major == file->major &&
-		    files->list[i].minor == file->minor)
+		if (is_same(&files->list[i], file))
 			return &files->list[i];
 	return NULL;
 }
@@ -93,13 +112,11 @@ static void add_file(struct late_files *files, const struct late_file *file)
 	more[files->n++] = *file;
 }
 
-/* "7f00-7f80 rw-s 00000000 00:01 1234 /memfd:pc.ram (deleted)" */
-static bool read_mapping(const char *line, struct late_file *file, uint64_t *start)
+/* Of a file of any kind.  "7f00-7f80 rw-s 00000000 00:01 1234 /memfd:pc.ram (deleted)" */
+static bool read_file(const char *line, struct late_file *file, uint64_t *start)
 {
 	uint64_t end;
 
-	if (!strstr(line, " /memfd:") && !strstr(line, "/libvirt/qemu/"))
-		return false;
 	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %*x %x:%x %" SCNu64, start, &end,
 		   &file->major, &file->minor, &file->inode) != 5 ||
 	    end < *start)
@@ -108,27 +125,93 @@ static bool read_mapping(const char *line, struct late_file *file, uint64_t *sta
 	return true;
 }
 
-/* Is the mapping at @start of huge pages, and of what size?  The kernel names the size only
- * if one of them is in the page table.  Both files rise by address, so @f goes on where it
- * was */
-static bool is_huge(FILE *f, uint64_t start, uint64_t *page_kib)
+static bool is_guests(const char *line)
 {
-	char line[LINE_SIZE];
-	const char *size;
-	uint64_t here;
+	return strstr(line, " /memfd:") || strstr(line, "/libvirt/qemu/");
+}
 
-	*page_kib = 0;
-	while (f && read_line(f, line)) {
-		if (sscanf(line, "%" SCNx64, &here) != 1 || here < start)
-			continue;
-		if (here != start || !strstr(line, " huge"))
-			return false;
-		size = strstr(line, "kernelpagesize_kB=");
-		if (size)
-			sscanf(size, "kernelpagesize_kB=%" SCNu64, page_kib);
-		return true;
+static bool read_mapping(const char *line, struct late_file *file, uint64_t *start)
+{
+	return is_guests(line) && read_file(line, file, start);
+}
+
+/* numa_maps, as far as it was read: both files rise by address */
+struct sizes {
+	FILE *f;
+	uint64_t start; /* of @line; 0: none was read */
+	char line[LINE_SIZE];
+};
+
+/* Is the mapping at @start of huge pages?  Its line, or NULL */
+static const char *find_huge(struct sizes *sizes, uint64_t start)
+{
+	while (sizes->f && sizes->start < start && read_line(sizes->f, sizes->line))
+		if (sscanf(sizes->line, "%" SCNx64, &sizes->start) != 1)
+			sizes->start = 0;
+	return sizes->start == start && strstr(sizes->line, " huge") ? sizes->line : NULL;
+}
+
+/* The kernel names the size only if a page is in the page table */
+static uint64_t size_of(const char *line)
+{
+	const char *size = strstr(line, "kernelpagesize_kB=");
+	uint64_t page_kib = 0;
+
+	if (size)
+		sscanf(size, "kernelpagesize_kB=%" SCNu64, &page_kib);
+	return page_kib;
+}
+
+static struct late_mapping *mapping_of(struct late_files *files, const struct late_file *file,
+				       unsigned int node)
+{
+	struct late_mapping *more;
+	size_t i;
+
+	for (i = 0; i < files->n_mapped; i++)
+		if (is_same(&files->mapped[i].file, file) && files->mapped[i].node == node)
+			return &files->mapped[i];
+	more = files->n_mapped == FILES_MAX ?
+		       NULL :
+		       reallocarray(files->mapped, files->n_mapped + 1, sizeof(*more));
+	if (!more)
+		return NULL;
+	files->mapped = more;
+	more += files->n_mapped++;
+	*more = (struct late_mapping){ .file = *file, .node = node };
+	return more;
+}
+
+/* A file may be mapped in pieces, and by several that share its pages */
+static void add_mapped(struct late_files *files, pid_t pid, const struct late_file *file,
+		       unsigned int node, uint64_t pages)
+{
+	struct late_mapping *mapping = mapping_of(files, file, node);
+
+	if (!mapping) {
+		files->mapped_cut = true;
+		return;
 	}
-	return false;
+	if (mapping->pid != pid)
+		mapping->here = 0;
+	mapping->pid = pid;
+	mapping->here = u64_add_sat(mapping->here, pages);
+	mapping->pages = u64_max(mapping->pages, mapping->here);
+}
+
+/* "7f00 default file=/x huge dirty=2 N0=2 N1=3 kernelpagesize_kB=2048" */
+static void note_mapped(struct late_files *files, pid_t pid, const struct late_file *file,
+			const char *line)
+{
+	const char *at = line;
+	unsigned int node;
+	uint64_t pages;
+
+	while ((at = strstr(at, " N"))) {
+		at += 2;
+		if (sscanf(at, "%u=%" SCNu64, &node, &pages) == 2)
+			add_mapped(files, pid, file, node, pages);
+	}
 }
 
 static void note_living(struct looking *l, pid_t pid, uint64_t until)
@@ -144,25 +227,44 @@ static void note_living(struct looking *l, pid_t pid, uint64_t until)
 			add_file(&l->living, &file);
 }
 
+static void look_at_mapping(struct looking *l, pid_t pid, const char *mapping, bool has_huge,
+			    struct sizes *sizes)
+{
+	struct late_file file = { 0 };
+	bool is_late = is_guests(mapping);
+	const char *huge;
+	uint64_t start;
+
+	if ((!has_huge && !is_late) || !read_file(mapping, &file, &start))
+		return;
+	is_late = is_late && !find_file(&l->living, &file);
+	if (!has_huge && !is_late)
+		return;
+	if (!sizes->f)
+		sizes->f = open_file(l->kfs, pid, "numa_maps");
+	huge = find_huge(sizes, start);
+	if (!huge)
+		return;
+	file.page_kib = size_of(huge);
+	note_mapped(&l->late, pid, &file, huge);
+	if (is_late)
+		add_file(&l->late, &file);
+}
+
 static void look_at(struct looking *l, pid_t pid)
 {
 	cleanup_fclose FILE *maps = open_file(l->kfs, pid, "maps");
-	cleanup_fclose FILE *sizes = NULL;
-	struct late_file file = { 0 };
+	bool has_huge = maps && maps_huge(l->kfs, pid);
+	struct sizes sizes = { 0 };
 	unsigned int lines = 0;
-	uint64_t start;
 	char line[LINE_SIZE];
 
-	while (maps && lines++ < LINES_MAX && clock_left_ms(l->deadline) && read_line(maps, line)) {
-		if (!read_mapping(line, &file, &start) || find_file(&l->living, &file))
-			continue;
-		if (!sizes)
-			sizes = open_file(l->kfs, pid, "numa_maps");
-		if (is_huge(sizes, start, &file.page_kib))
-			add_file(&l->late, &file);
-	}
+	while (maps && lines++ < LINES_MAX && clock_left_ms(l->deadline) && read_line(maps, line))
+		look_at_mapping(l, pid, line, has_huge, &sizes);
 	if (lines > LINES_MAX)
-		l->late.cut = true;
+		l->late.cut = l->late.mapped_cut = true;
+	if (sizes.f)
+		fclose(sizes.f);
 }
 
 static void find_qemus(struct looking *l)
@@ -207,7 +309,7 @@ void late_pages_find(const struct kfs *kfs, struct late_files *files)
 		if (pids[i] <= INT32_MAX && !is_qemu(&l, pids[i]))
 			look_at(&l, (pid_t)pids[i]);
 	if (n < 0 || !clock_left_ms(l.deadline))
-		l.late.cut = true;
+		l.late.cut = l.late.mapped_cut = true;
 	free(l.qemus);
 	late_pages_free(&l.living);
 	*files = l.late;
@@ -225,8 +327,25 @@ uint64_t late_pages_of(const struct late_files *files, uint64_t page_kib)
 	return pages;
 }
 
+uint64_t late_pages_mapped(const struct late_files *files, uint64_t page_kib, unsigned int node,
+			   bool late)
+{
+	uint64_t pages = 0;
+	size_t i;
+
+	for (i = 0; i < files->n_mapped; i++) {
+		const struct late_mapping *mapping = &files->mapped[i];
+
+		if (mapping->file.page_kib == page_kib && mapping->node == node &&
+		    (!late || find_file(files, &mapping->file)))
+			pages = u64_add_sat(pages, mapping->pages);
+	}
+	return pages;
+}
+
 void late_pages_free(struct late_files *files)
 {
+	free(files->mapped);
 	free(files->list);
 	*files = (struct late_files){ 0 };
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct kfs;
 
@@ -28,22 +29,40 @@ struct late_file {
 };
 
 /**
- * struct late_files - All of them
+ * struct late_mapping - Pages of one file on one node that processes have in their page tables
+ * @pages:	The most that one of them has
+ * @pid, @here:	Who was looked at last, and how many it has
+ */
+struct late_mapping {
+	struct late_file file;
+	unsigned int node;
+	uint64_t pages;
+	pid_t pid;
+	uint64_t here;
+};
+
+/**
+ * struct late_files - What was seen
  * @taken:	They were looked for
- * @cut:	There may be more
+ * @cut:	There may be more files
+ * @mapped:	Huge pages that processes other than QEMUs of libvirt's have mapped, whatever
+ *		their file, and @mapped_cut: there may be more
  */
 struct late_files {
 	bool taken;
 	size_t n;
 	struct late_file *list;
 	bool cut;
+	size_t n_mapped;
+	struct late_mapping *mapped;
+	bool mapped_cut;
 };
 
 /**
  * late_pages_find() - Look through all processes' mappings
  * @files:	Result, to be freed with late_pages_free()
  *
- * Takes up to a quarter of a second.  What can't be seen by then is missing, which the result
+ * Takes up to a second.  What can't be seen by then is missing, which the result
  * says; what can't be seen at all is missing too.
  */
 void late_pages_find(const struct kfs *kfs, struct late_files *files);
@@ -51,6 +70,10 @@ void late_pages_find(const struct kfs *kfs, struct late_files *files);
 /* Pages of one size, on whatever node they lie.  A file of unknown size of pages counts too.
  * UINT64_MAX where there may be more */
 uint64_t late_pages_of(const struct late_files *files, uint64_t page_kib);
+
+/* In page tables of the processes that could be seen.  @late: only of such files */
+uint64_t late_pages_mapped(const struct late_files *files, uint64_t page_kib, unsigned int node,
+			   bool late);
 void late_pages_free(struct late_files *files);
 
 #endif

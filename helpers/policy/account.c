@@ -124,12 +124,29 @@ void account_note_most(struct account *account, uint64_t persistent)
 	account->unread = 1;
 }
 
-uint64_t account_late(const struct account *account, uint64_t debt, uint64_t surplus,
-		      uint64_t users, uint64_t seen)
+static uint64_t unseen(const struct account_use *use)
 {
-	uint64_t beyond = u64_sub_floor(users, u64_add_sat(account->foreign, surplus));
+	return u64_sub_floor(use->users, use->mapped);
+}
 
-	return u64_min(debt, u64_max(beyond, u64_min(users, seen)));
+void account_note_use(struct account *account, const struct account_use *use, bool quiet)
+{
+	if (use->cut || (!quiet && unseen(use) > account->unseen))
+		return;
+	account->counted = 1;
+	account->users = use->users;
+	account->unseen = unseen(use);
+}
+
+uint64_t account_late(const struct account *account, uint64_t debt, const struct account_use *use)
+{
+	uint64_t beyond = u64_sub_floor(use->users, u64_add_sat(account->foreign, use->surplus));
+	uint64_t came = 0, late;
+
+	if (!use->cut)
+		came = u64_sub_floor(unseen(use), account->unseen);
+	late = u64_max(use->seen, u64_add_sat(use->late_mapped, came));
+	return u64_min(debt, u64_max(beyond, u64_min(use->users, late)));
 }
 
 void account_keep(struct account *account, uint64_t pages)

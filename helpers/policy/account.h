@@ -12,7 +12,8 @@
  *	claim	What a ledger promised its guest and QEMU has not mapped yet
  *	debt	The part of own whose guest is gone
  *	late	Pages in use that are such a guest's still, as far as can be seen: a vhost-user
- *		back end keeps them mapped; and those in use by others beyond what is foreign
+ *		back end keeps them mapped; those in use by others beyond what is foreign; and
+ *		those that no process has mapped, beyond what was so before
  *
  * Invariants, P being the persistent pages of the pool:
  *
@@ -24,9 +25,9 @@
  *    administrator wrote, whatever was written before.
  * 4. Pages that another writer adds are foreign.  Pages that it takes away were its own
  *    where it had as many, and enough is left for all that guests were promised: that
- *    lowers foreign.  Else ours are missing, but not more than came beside ours, and they
- *    stay in their ledgers: the administrator is not charged, and when the pages come back
- *    they are ours as before.
+ *    lowers foreign.  Else those go first that came beside ours, and then ours are missing.
+ *    They stay in their ledgers: the administrator is not charged, and when the pages come
+ *    back they are ours as before.
  *    Where the pool is then as large as without ours, the administrator's number was
  *    written once more (sysctl --system): ours are missing, and lost, since a number that
  *    rises later is the administrator's.
@@ -52,7 +53,11 @@
  *    pages in a to c and e are left.
  * e. What is taken after a guest's end and before we look, of a pool of which the guest had
  *    more than is left then, looks as if it had been taken from the guest: it stays.
- * f. A change of another writer after a hook was killed within its own write, and before
+ * f. An unseen user of the administrator's pages that ends while pages of a guest that is
+ *    gone are unseen as well, or before the guest's end and nobody looks in between, looks
+ *    like the end of these: the administrator is short by them until they are free.  One
+ *    that comes looks like these: they wait for its end.
+ * g. A change of another writer after a hook was killed within its own write, and before
  *    the next one has looked: the ledger knows only what was to be written.
  */
 #ifndef MEMBACKING_POLICY_ACCOUNT_H
@@ -71,6 +76,10 @@
  * @most_missing: The most that was missing, without @lost, since nothing was
  * @unread:	1: since it was noted, there was a ledger that can't be read
  * @kept:	Part of @foreign: pages that we added and kept after release
+ * @counted:	1: @users and @unseen were noted once
+ * @users:	Pages in use by none of our living guests, and @unseen: part of them that no
+ *		process could be seen to have mapped, when no guest that is gone had pages of
+ *		ours; or fewer since
  */
 struct account {
 	bool known;
@@ -81,6 +90,27 @@ struct account {
 	uint64_t most_missing;
 	uint64_t unread;
 	uint64_t kept;
+	uint64_t counted;
+	uint64_t users;
+	uint64_t unseen;
+};
+
+/**
+ * struct account_use - Who has the pages of a pool.  In pages
+ * @surplus:	Of the pool
+ * @users:	In use by none of our living guests
+ * @seen:	Of memory that back ends of guests that are gone have mapped, touched or not
+ * @mapped:	In page tables of all processes that are no living guests
+ * @late_mapped: In those of such back ends
+ * @cut:	Not all of @mapped may have been seen
+ */
+struct account_use {
+	uint64_t surplus;
+	uint64_t users;
+	uint64_t seen;
+	uint64_t mapped;
+	uint64_t late_mapped;
+	bool cut;
 };
 
 /**
@@ -100,16 +130,23 @@ void account_learn(struct account *account, uint64_t foreign, uint64_t missing);
 void account_note_most(struct account *account, uint64_t persistent);
 
 /**
+ * account_note_use() - Who uses the pool
+ * @quiet:	No guest that is gone has pages of ours, and no QEMU begins or ends at this
+ *		moment, whose pages look like others'.  Else it is noted only where the unseen
+ *		have become fewer
+ */
+void account_note_use(struct account *account, const struct account_use *use, bool quiet);
+
+/**
  * account_late() - Pages in use that are a dead guest's still
  * @debt:	The most that can be: what is ours and no living guest needs
- * @surplus:	Of the pool
- * @users:	Pages in use by none of our living guests
- * @seen:	Mapped by back ends of guests that are gone
  *
- * Of what others use, no more than is foreign or surplus can be theirs.
+ * Of what others use, no more than is foreign or surplus can be theirs.  Back ends may have
+ * the guest's memory mapped, and those that have only its file can't be seen, nor can
+ * processes of other PID namespaces and pages that the kernel frees late: these are what has
+ * come to the unseen since.
  */
-uint64_t account_late(const struct account *account, uint64_t debt, uint64_t surplus,
-		      uint64_t users, uint64_t seen);
+uint64_t account_late(const struct account *account, uint64_t debt, const struct account_use *use);
 
 /* @pages of ours become foreign, kept for later guests */
 void account_keep(struct account *account, uint64_t pages);

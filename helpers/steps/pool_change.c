@@ -173,10 +173,12 @@ static uint64_t grown(uint64_t increase, uint64_t pages, uint64_t added)
 						       u64_min(increase, pages);
 }
 
-/* What others have added meanwhile, or the next write would take it */
+/* What others have added meanwhile, or the next write would take it.  It is theirs even where
+ * ours are missing */
 static void note_added(struct pool_view *view)
 {
-	uint64_t others = u64_sub_floor(hugepages_persistent(&view->pool), view->own);
+	uint64_t ours = u64_sub_floor(view->own, view->missing);
+	uint64_t others = u64_sub_floor(hugepages_persistent(&view->pool), ours);
 
 	view->foreign = u64_max(view->foreign, others);
 }

@@ -213,14 +213,61 @@ static void test_late(void)
 
 	for (i = 0; i < ROWS(rows); i++) {
 		const struct account account = { .foreign = rows[i].foreign };
-		uint64_t got = account_late(&account, rows[i].debt, rows[i].surplus, rows[i].users,
-					    rows[i].seen);
+		const struct account_use use = {
+			.surplus = rows[i].surplus,
+			.users = rows[i].users,
+			.seen = rows[i].seen,
+			.mapped = rows[i].users,
+		};
+		uint64_t got = account_late(&account, rows[i].debt, &use);
 
 		UNIT_CHECK(got == rows[i].want, "row %zu: %" PRIu64, i, got);
 	}
 }
 
+/* What no process has mapped: a back end that holds the file, what the kernel frees late */
+static void test_unseen(void)
+{
+	static const struct {
+		struct account_use before, now;
+		uint64_t late;
+	} rows[] = {
+		{ { .users = 0 }, { .users = 7 }, 7 },
+		{ { .users = 5 }, { .users = 12 }, 7 },
+		{ { .users = 5 }, { .users = 5 }, 0 },
+		{ { .users = 5 }, { .users = 3 }, 0 },
+		/* A program that can be seen has begun, or was there */
+		{ { .users = 5 }, { .users = 25, .mapped = 20 }, 0 },
+		{ { .users = 25, .mapped = 20 }, { .users = 32, .mapped = 20 }, 7 },
+		{ { .users = 25, .mapped = 20 }, { .users = 12 }, 7 },
+		/* Back ends of both kinds; they have touched some of what they have mapped */
+		{ { .users = 5 },
+		  { .users = 22, .mapped = 10, .seen = 10, .late_mapped = 10 },
+		  17 },
+		{ { .users = 5 }, { .users = 15, .mapped = 3, .seen = 10, .late_mapped = 3 }, 10 },
+		/* Not all could be looked at */
+		{ { .users = 5 }, { .users = 12, .cut = true }, 0 },
+		{ { .users = 5, .cut = true }, { .users = 12 }, 12 },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		struct account account = { .foreign = 100 };
+		uint64_t got;
+
+		account_note_use(&account, &rows[i].before, true);
+		/* Of these it is not known whether they are a guest's that begins */
+		account_note_use(&account, &(struct account_use){ .users = 40 }, false);
+		got = account_late(&account, 50, &rows[i].now);
+		UNIT_CHECK(got == rows[i].late, "row %zu: %" PRIu64, i, got);
+		account_note_use(&account, &(struct account_use){ .users = 0 }, false);
+		got = account_late(&account, 50, &(struct account_use){ .users = 4 });
+		UNIT_CHECK(got == 4, "row %zu: %" PRIu64, i, got);
+	}
+}
+
 static CU_TestInfo tests[] = {
+	{ "what no process has mapped", test_unseen },
 	{ "a ledger that can't be read", test_unread },
 	{ "what a round has learned", test_learn },
 	{ "look after look", test_stories },

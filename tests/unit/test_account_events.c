@@ -41,8 +41,9 @@
 #define EVENTS_N   40
 #define SEEDS_N	   150
 
-/* What a reservation had lost, counted as foreign when its guest started */
-static const unsigned long long told[] = { 347 };
+/* What a reservation had lost, counted as foreign when its guest started; a debt paid with a
+ * living guest's pages to spare, while a back end keeps others late */
+static const unsigned long long told[] = { 347, 386 };
 
 enum life { ABSENT, RESERVED, PREPARED, RUNS, ENDED, LATE };
 
@@ -50,20 +51,24 @@ enum life { ABSENT, RESERVED, PREPARED, RUNS, ENDED, LATE };
  * struct guest_truth - A guest as it is
  * @size:	Pages it was promised
  * @grown:	By how many the pool grew for it
- * @late:	Pages that a back end keeps mapped after QEMU's end
+ * @late:	Pages that a back end keeps after QEMU's end
+ * @unseen:	It has only their file, and nothing mapped
  */
 struct guest_truth {
 	enum life life;
 	uint64_t size;
 	uint64_t grown;
 	uint64_t late;
+	bool unseen;
 	pid_t qemu;
 };
 
-/* Another program: @pages of the administrator's in use, @surplus beyond */
+/* Another program: @pages of the administrator's in use, @surplus beyond.  @unseen: of
+ * another PID namespace */
 struct program {
 	uint64_t pages;
 	uint64_t surplus;
+	bool unseen;
 };
 
 /**
@@ -87,6 +92,7 @@ struct world {
 	uint64_t taken;
 	int64_t window;
 	bool growing;
+	bool ending;
 	bool unread;
 	bool blind;
 	unsigned int die_at;
@@ -607,7 +613,8 @@ static void end_qemu(struct world *w, size_t i, uint64_t late)
 	}
 	g->late = late;
 	g->life = ENDED;
-	if (late)
+	g->unseen = chance(w, 40);
+	if (late && !g->unseen)
 		show(w, BACK_END_PID(i), "/memfd:pc.ram", late);
 }
 
@@ -681,17 +688,28 @@ static bool do_killed_release(struct world *w, size_t i)
 	}
 	next(w);
 	waitpid(pid, NULL, 0);
-	/* The ledger knows only what was to be written: case f */
+	/* The ledger knows only what was to be written: case g */
 	reconcile_all(w);
 	forget_settled(w);
 	return true;
+}
+
+/* What ends unseen beside unseen back ends looks like the end of these: case f */
+static bool others_unseen(const struct world *w, size_t but)
+{
+	size_t i;
+
+	for (i = 0; i < GUESTS_N; i++)
+		if (i != but && w->guests[i].late && w->guests[i].unseen)
+			return !w->ending;
+	return false;
 }
 
 static bool do_back_end_ends(struct world *w, size_t i)
 {
 	struct guest_truth *g = &w->guests[i];
 
-	if (g->life != LATE)
+	if (g->life != LATE || (g->unseen && others_unseen(w, i)))
 		return false;
 	tell(w, "the back end of g%zu ends", i);
 	hide(w, BACK_END_PID(i));
@@ -774,7 +792,8 @@ static bool do_use(struct world *w, size_t i)
 		return true;
 	}
 	fake_use(&w->h.fk, 0, w->page_kib, p->pages);
-	if (chance(w, 50))
+	p->unseen = chance(w, 50);
+	if (!p->unseen)
 		show(w, PROGRAM_PID(i % PROGRAMS_N), "/anon_hugepage", p->pages);
 	return true;
 }
@@ -800,13 +819,19 @@ static bool do_surplus(struct world *w, size_t i)
 static bool do_unuse(struct world *w, size_t i)
 {
 	struct program *p = &w->programs[i % PROGRAMS_N];
+	bool unseen;
 
-	if (!p->pages && !p->surplus)
+	if ((!p->pages && !p->surplus) || (p->unseen && others_unseen(w, GUESTS_N)))
 		return false;
 	tell(w, "program %zu ends", i % PROGRAMS_N);
 	hide(w, PROGRAM_PID(i % PROGRAMS_N));
 	fake_unuse(&w->h.fk, 0, w->page_kib, p->pages + p->surplus);
+	unseen = p->unseen;
 	*p = (struct program){ 0 };
+	/* Before a guest ends, too: case f */
+	if (unseen)
+		reconcile_all(w);
+	forget_settled(w);
 	return true;
 }
 
@@ -855,6 +880,7 @@ static void end_all(struct world *w)
 {
 	size_t i;
 
+	w->ending = true;
 	for (i = 0; i < GUESTS_N; i++) {
 		do_release(w, i);
 		if (lives(&w->guests[i])) {
@@ -896,7 +922,7 @@ static void play(struct world *w, uint64_t seed)
 	memset(w->programs, 0, sizeof(w->programs));
 	w->wanted = below(w, 100);
 	w->uncertain = w->blurred = w->taken = 0;
-	w->unread = w->blind = false;
+	w->unread = w->blind = w->ending = false;
 	w->failed = false;
 	fake_empty_nodes(&w->h.fk);
 	fake_set_meminfo(&w->h.fk, 0, "MemFree", 2000 * w->page_kib);

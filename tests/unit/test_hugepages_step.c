@@ -566,6 +566,41 @@ static void test_missing_beside_late(void)
 	close_bench(&b);
 }
 
+/* What others took just now may be their own: the next round says so */
+static void test_missing_just_now(void)
+{
+	struct err err = { "" };
+	BENCH(b);
+
+	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 20, 20, 0 });
+	want(&b, 0, 0, 100);
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	b.leaving = true;
+	look(&b);
+	fake_write_pool(&b.fk, 0, PAGE_2M, 115);
+	CU_ASSERT_EQUAL(hugepages_step_ops.undo(&b.ctx, &b.step, UNDO_RELEASE, &err), -EAGAIN);
+	share_is(&b.room.shares[0], 0, 5);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 20, 20, 0);
+}
+
+/* What others add while we give back is theirs, where ours are missing too */
+static void test_added_beside_missing(void)
+{
+	struct err err = { "" };
+	BENCH(b);
+
+	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 20, 20, 0 });
+	want(&b, 0, 0, 100);
+	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	fake_write_pool(&b.fk, 0, PAGE_2M, 80);
+	b.fk.after_write = admin_after_write;
+	after_write_pages = 7;
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	fake_pool_is(&b.fk, 0, PAGE_2M, 27, 27, 0);
+	CU_ASSERT_EQUAL(host_view_pool(&b.host, PAGE_2M, 0)->foreign, 27);
+}
+
 /* More surplus than one chunk asks for: no page comes of the first writes */
 static void test_much_surplus(void)
 {
@@ -1289,6 +1324,8 @@ static CU_TestInfo tests[] = {
 	{ "surplus pages are promoted beside idle ones", test_surplus_promoted_beside_idle },
 	{ "surplus pages are promoted, and some kept by a back end", test_surplus_promoted_late },
 	{ "some are missing, and some in use late", test_missing_beside_late },
+	{ "some are missing since just now", test_missing_just_now },
+	{ "some are missing, and others are added", test_added_beside_missing },
 	{ "much surplus", test_much_surplus },
 	{ "an old kernel gives more than asked", test_old_kernel },
 	{ "kernels before and after 6.7", test_old_kernel_boundary },

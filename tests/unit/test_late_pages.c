@@ -92,7 +92,49 @@ static void test_living(void)
 	CU_ASSERT_EQUAL(find(&fk, PAGE_2M), 32);
 }
 
+static uint64_t mapped(const struct fake_kernel *fk, unsigned int node, bool late)
+{
+	struct late_files files;
+	uint64_t pages;
+
+	late_pages_find(&fk->kfs, &files);
+	CU_ASSERT_FALSE(files.cut || files.mapped_cut);
+	pages = late_pages_mapped(&files, PAGE_2M, node, late);
+	late_pages_free(&files);
+	return pages;
+}
+
+#define PIECES                                                                                     \
+	"7f0000000000-7f0000400000 rw-s 00000000 00:0f 80 /dev/hugepages/x\n"                      \
+	"7f0000400000-7f0000800000 rw-s 00400000 00:0f 80 /dev/hugepages/x\n"
+#define HUGE_PIECES                                                                                \
+	"7f0000000000 default file=/x huge N0=2 kernelpagesize_kB=2048\n"                          \
+	"7f0000400000 default file=/x huge N0=1 N1=1 kernelpagesize_kB=2048\n"
+
+/* Of all programs, by node; what they share counts once */
+static void test_mapped(void)
+{
+	FAKE_KERNEL(fk, "one-node");
+
+	put(&fk, 4000, PIECES, HUGE_PIECES);
+	put(&fk, 4001, PIECES, HUGE_PIECES);
+	CU_ASSERT_EQUAL(mapped(&fk, 0, false), 3);
+	CU_ASSERT_EQUAL(mapped(&fk, 1, false), 1);
+	put(&fk, 4002, MAP("/anon_hugepage (deleted)"), HUGE);
+	CU_ASSERT_EQUAL(mapped(&fk, 0, false), 5);
+	CU_ASSERT_EQUAL(mapped(&fk, 0, true), 0);
+	put(&fk, 4003, "7f0000000000-7f0004000000 rw-s 0 00:0f 78 /memfd:pc.ram (deleted)\n", HUGE);
+	CU_ASSERT_EQUAL(mapped(&fk, 0, false), 7);
+	CU_ASSERT_EQUAL(mapped(&fk, 0, true), 2);
+	/* The kernel says that there is none */
+	fake_put_process(&fk, 4002, "status", "Name: x\nHugetlbPages:\t       0 kB\n");
+	CU_ASSERT_EQUAL(mapped(&fk, 0, false), 5);
+	fake_put_process(&fk, 4002, "status", "Name: x\nHugetlbPages:\t    4096 kB\n");
+	CU_ASSERT_EQUAL(mapped(&fk, 0, false), 7);
+}
+
 static CU_TestInfo tests[] = {
+	{ "what is mapped", test_mapped },
 	{ "processes", test_processes },
 	{ "shared memory", test_shared },
 	{ "living guests", test_living },
