@@ -22,6 +22,10 @@
 
 FLAVOUR ?=
 BUILD ?= build$(if $(FLAVOUR),-$(FLAVOUR))
+# One name for one file: what depends on headers is known by the name it was compiled under
+ifneq ($(filter $(CURDIR)/%,$(BUILD)),)
+override BUILD := $(BUILD:$(CURDIR)/%=%)
+endif
 
 PREFIX ?= /usr
 SBINDIR ?= $(PREFIX)/sbin
@@ -181,7 +185,7 @@ fuzz: $(fuzz_tests)
 # ---- everything, on a real host ----
 
 .PHONY: demo test storm bench faults-long
-demo test storm bench: export BUILD := $(abspath $(BUILD))
+demo test storm bench: override export BUILD := $(abspath $(BUILD))
 
 # Each error at each system call: hours
 faults-long: all
