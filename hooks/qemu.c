@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -41,7 +42,7 @@ static const struct operation *find_operation(const char *name, const char *sub)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(operations); i++)
 		if (!strcmp(name, operations[i].name) && !strcmp(sub, operations[i].sub))
 			return &operations[i];
 	return NULL;

@@ -29,6 +29,17 @@ static inline void cleanup_fclose_(FILE **f)
 		fclose(*f);
 }
 
+/* "cleanup_with(plan_free) struct plan plan": for a function that takes the variable's address */
+#define cleanup_with(function) __attribute__((cleanup(function)))
+
+/* cleanup_NAME_(): for a variable of @type, a pointer, @function() unless it is NULL */
+#define DEFINE_CLEANUP(name, type, function)                                                       \
+	static inline void cleanup_##name##_(type *variable)                                       \
+	{                                                                                          \
+		if (*variable)                                                                     \
+			function(*variable);                                                       \
+	}
+
 #define cleanup_free   __attribute__((cleanup(cleanup_free_)))
 #define cleanup_close  __attribute__((cleanup(cleanup_close_)))
 #define cleanup_fclose __attribute__((cleanup(cleanup_fclose_)))

@@ -47,6 +47,11 @@ int err_sys(struct err *err, int errnum, const char *fmt, ...)
 	return -errnum;
 }
 
+int err_nomem(struct err *err)
+{
+	return err_set(err, ENOMEM, "out of memory");
+}
+
 int err_prefix(struct err *err, int rc, const char *fmt, ...)
 {
 	struct err old;

@@ -36,6 +36,9 @@ int err_sys(struct err *err, int errnum, const char *fmt, ...)
 /* The system's words for a positive errno value.  Valid until the thread's next call */
 const char *err_text(int errnum);
 
+/* -ENOMEM with the sentence for it */
+int err_nomem(struct err *err);
+
 /**
  * err_prefix() - Put context in front of a sentence: "CONTEXT: SENTENCE"
  * @rc:		What the function returned that may have failed; 0 or more: it has not,

@@ -12,14 +12,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/cleanup.h"
+
 struct err;
 
-static inline void cleanup_json_(json_t **json)
-{
-	json_decref(*json);
-}
+DEFINE_CLEANUP(json, json_t *, json_decref)
 
-#define cleanup_json __attribute__((cleanup(cleanup_json_)))
+#define cleanup_json cleanup_with(cleanup_json_)
 
 /* A non-negative integer.  -EINVAL if it is missing or anything else */
 int json_read_u64(const json_t *object, const char *key, uint64_t *value, struct err *err);

@@ -192,7 +192,7 @@ static int list_read(const struct json_field *field, const json_t *object, void 
 			       field->key, field->max);
 	list = calloc(n + 1, field->stride);
 	if (!list)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	for (i = 0; rc == 0 && i < n; i++)
 		rc = json_fields_read(json_array_get(array, i), field->fields,
 				      list + i * field->stride, err);

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/array.h"
+
 /* Reads digits from @text; *@end is set to the first other character */
 static int scan_u64(const char *text, uint64_t *value, const char **end)
 {
@@ -103,7 +105,7 @@ int text_to_ms(const char *text, uint64_t *ms)
 
 	if (rc < 0)
 		return rc;
-	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(units); i++) {
 		if (strcmp(end, units[i].suffix))
 			continue;
 		if (n > day / units[i].ms)
@@ -119,7 +121,7 @@ int text_to_bool(const char *text, bool *value)
 	static const char *const words[] = { "no", "yes", "false", "true", "off", "on", "0", "1" };
 	size_t i;
 
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
 		if (!strcasecmp(text, words[i])) {
 			*value = i % 2;
 			return 0;
@@ -179,10 +181,9 @@ static size_t utf8_length(const unsigned char *text)
 	};
 	size_t i = 0, n;
 
-	while (i < sizeof(forms) / sizeof(forms[0]) &&
-	       (text[0] < forms[i].from || text[0] > forms[i].to))
+	while (i < ARRAY_SIZE(forms) && (text[0] < forms[i].from || text[0] > forms[i].to))
 		i++;
-	if (i == sizeof(forms) / sizeof(forms[0]))
+	if (i == ARRAY_SIZE(forms))
 		return 0;
 	if (forms[i].length > 1 && (text[1] < forms[i].second_from || text[1] > forms[i].second_to))
 		return 0;
@@ -229,7 +230,7 @@ static bool is_command(uint32_t c)
 	};
 	size_t i;
 
-	for (i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(ranges); i++)
 		if (c >= ranges[i].from && c <= ranges[i].to)
 			return true;
 	return false;

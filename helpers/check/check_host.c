@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "config/qemu_conf.h"
@@ -110,7 +111,7 @@ static void find_impassable(const struct kfs *kfs, const struct store_view *stor
 
 	if (!store->in_use || !store->state.present || !*qemu_conf_memory_below(conf))
 		return;
-	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
 		cleanup_close int fd = store_open_base(kfs, dir, parts[i], false, NULL);
 
 		if (fd < 0 || is_passable(fd))
@@ -128,7 +129,7 @@ static int read_stores(const struct kfs *kfs, bool captured, const struct host_v
 	size_t i;
 
 	if (!stores)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	for (i = 0; i < view->n_stores; i++) {
 		find_missing(kfs, captured, &view->stores[i], &stores[i]);
 		find_impassable(kfs, &view->stores[i], &view->qemu_conf, &stores[i]);
@@ -171,7 +172,7 @@ static int read_mounts(const struct kfs *kfs, const struct host_view *view, stru
 	size_t i;
 
 	if (!mounts)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	for (i = 0; i < view->n_sizes; i++)
 		mounts[i].known = hugetlbfs_known(kfs, view->sizes[i].page_kib,
 						  view->default_page_kib, mounts[i].where);
@@ -225,7 +226,7 @@ static int read_running(const struct kfs *kfs, struct check_host *host, struct e
 	size_t i;
 
 	if (!runs)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	for (i = 0; i < host->libvirt.n; i++)
 		runs[i] = liveness_qemu(kfs, host->libvirt.guests[i].name, NULL);
 	host->runs = runs;
@@ -239,7 +240,7 @@ static int read_qemus(const struct kfs *kfs, const struct ledgers *ledgers, stru
 	size_t i;
 
 	if (!has_qemu)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	for (i = 0; i < ledgers->n; i++)
 		has_qemu[i] = liveness_qemu(kfs, ledgers->list[i]->name, NULL);
 	host->has_qemu = has_qemu;

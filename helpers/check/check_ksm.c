@@ -2,6 +2,7 @@
 /*
  * Findings: KSM, and other programs that set it.
  */
+#include "base/array.h"
 #include "base/text.h"
 #include "check/check.h"
 #include "memory/ksm.h"
@@ -32,7 +33,7 @@ static const struct {
 					      "the host's rates, whatever guests run" },
 };
 
-_Static_assert(sizeof(kinds) / sizeof(kinds[0]) == KSM_TUNERS, "a row for each");
+_Static_assert(ARRAY_SIZE(kinds) == KSM_TUNERS, "a row for each");
 
 static void remedy(enum ksm_tuner tuner, const struct ksm_tuner_found *found,
 		   struct findings *findings)

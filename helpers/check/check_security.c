@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "check/check.h"
 #include "config/qemu_conf.h"
@@ -69,7 +70,7 @@ static bool is_closed_type(const char *type)
 					      "user_home_t", "user_home_dir_t", "admin_home_t" };
 	size_t i;
 
-	for (i = 0; i < sizeof(closed) / sizeof(closed[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(closed); i++)
 		if (!strcmp(type, closed[i]))
 			return true;
 	return false;

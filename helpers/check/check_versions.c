@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "base/array.h"
 #include "check/check.h"
 #include "policy/store_rules.h"
 
@@ -23,7 +24,7 @@ static const struct {
 
 enum { FILE_BACKED, DISCARD, FEATURES };
 
-_Static_assert(sizeof(features) / sizeof(features[0]) == FEATURES, "a row for each feature");
+_Static_assert(ARRAY_SIZE(features) == FEATURES, "a row for each feature");
 
 static const char *version(unsigned long number, char buf[VERSION_SIZE])
 {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "terminal/table.h"
@@ -24,7 +25,7 @@ static const struct {
 	[FINDING_FAIL] = { "FAIL", "fail", TERM_RED },
 };
 
-_Static_assert(sizeof(levels) / sizeof(levels[0]) == FINDING_LEVELS, "a word for each level");
+_Static_assert(ARRAY_SIZE(levels) == FINDING_LEVELS, "a word for each level");
 
 /* ---- the list ---- */
 

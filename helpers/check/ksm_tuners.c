@@ -21,6 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "kernel/kfs.h"
@@ -44,7 +45,7 @@ static const struct {
 	[KSM_TUNER_SERVICE] = { "ksm.service", false, { "ksm", NULL } },
 };
 
-_Static_assert(sizeof(kinds) / sizeof(kinds[0]) == KSM_TUNERS, "a row for each");
+_Static_assert(ARRAY_SIZE(kinds) == KSM_TUNERS, "a row for each");
 
 const char *ksm_tuner_name(enum ksm_tuner tuner)
 {
@@ -125,7 +126,7 @@ static bool is_installed(const struct kfs *kfs, const char *unit)
 	char path[128];
 	size_t i;
 
-	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(dirs); i++) {
 		snprintf(path, sizeof(path), "%s/%s.service", dirs[i], unit);
 		if (is_there(kfs, path))
 			return true;
@@ -155,7 +156,7 @@ static char *read_profile(const struct kfs *kfs, const char *profile, const char
 
 	if (!*profile || *profile == '.' || strchr(profile, '/'))
 		return NULL;
-	for (i = 0; !text && i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+	for (i = 0; !text && i < ARRAY_SIZE(dirs); i++) {
 		snprintf(path, sizeof(path), "%s/%s/%s", dirs[i], profile, file);
 		if (file_read_at(kfs->rootfd, path, PROFILE_FILE_MAX, &text, NULL, NULL) < 0)
 			text = NULL;

@@ -135,7 +135,7 @@ static int ask(struct libvirt_host *host, struct err *err)
 		host->qemu = 0;
 	rc = ask_guests(host, conn);
 	virConnectClose(conn);
-	return rc < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
+	return rc < 0 ? err_nomem(err) : 0;
 }
 
 int libvirt_host_ask(struct libvirt_host *host, struct err *err)
@@ -224,7 +224,7 @@ int libvirt_host_read(const struct kfs *kfs, struct libvirt_host *host, struct e
 	closedir(dir);
 	if (host->n)
 		qsort(host->guests, host->n, sizeof(*host->guests), by_name);
-	return rc < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
+	return rc < 0 ? err_nomem(err) : 0;
 }
 
 /* ---- one of them ---- */

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -75,7 +76,7 @@ static const struct {
 			   "may stay; but then `[ksm] manage = no`, too" },
 };
 
-_Static_assert(sizeof(kinds) / sizeof(kinds[0]) == OTHER_KINDS, "a row for each");
+_Static_assert(ARRAY_SIZE(kinds) == OTHER_KINDS, "a row for each");
 
 const char *other_what(enum other_kind kind)
 {
@@ -215,7 +216,7 @@ static void remember_call(struct search *s, const char *path)
 
 	if (s->n_calls == CALLS_MAX || strlen(path) >= PATH_SIZE)
 		return;
-	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(places); i++)
 		if (!strncmp(path, places[i], strlen(places[i])))
 			snprintf(s->calls[s->n_calls++], PATH_SIZE, "%s", path + 1);
 }
@@ -446,7 +447,7 @@ static void find_hooks(struct search *s)
 					    "usr/libexec/vdsm/hooks/after_vm_destroy" };
 	size_t i;
 
-	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(dirs); i++)
 		for_each_below(s, dirs[i], DEPTH_MAX, visit_hook);
 }
 
@@ -663,7 +664,7 @@ static bool scan_profile(struct search *s, const char *profile, char included[65
 	size_t i;
 
 	*included = '\0';
-	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(dirs); i++) {
 		cleanup_free char *text = NULL;
 		char path[PATH_SIZE], script[PATH_SIZE];
 		const char *line;
@@ -741,8 +742,8 @@ static void find_masked(struct search *s)
 	};
 	size_t i, j;
 
-	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
-		for (j = 0; j < sizeof(units) / sizeof(units[0]); j++) {
+	for (i = 0; i < ARRAY_SIZE(dirs); i++)
+		for (j = 0; j < ARRAY_SIZE(units); j++) {
 			struct other *other;
 			char path[PATH_SIZE];
 

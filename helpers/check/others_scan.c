@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/array.h"
+
 #define BLANKS " \t\r"
 
 /* ---- lines ---- */
@@ -111,7 +113,7 @@ static const struct {
 	{ "KVM_HUGEPAGES=", SCAN_POOL }, { "KSM_ENABLED=", SCAN_KSM },
 };
 
-#define N_NAMES (sizeof(names) / sizeof(names[0]))
+#define N_NAMES ARRAY_SIZE(names)
 
 /* Part of KSM, but not whether it runs */
 static bool is_rate(const char *at)
@@ -373,7 +375,7 @@ static void scan_words(const struct reader *r, unsigned int line, const char *te
 	size_t i;
 
 	for (p = text; *p; p++)
-		for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		for (i = 0; i < ARRAY_SIZE(words); i++) {
 			size_t len = strlen(words[i].name);
 
 			if (strncmp(p, words[i].name, len) != 0 ||

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/xattr.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "kernel/kfs.h"
@@ -79,7 +80,7 @@ static void read_apparmor(const struct kfs *kfs, const char *program, struct sec
 	if (kfs_read(kfs, "sys/module/apparmor/parameters/enabled", word, sizeof(word), NULL) < 0)
 		return;
 	security->apparmor = *word == 'Y';
-	for (i = 0; i < sizeof(daemons) / sizeof(daemons[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(daemons); i++) {
 		if (!security->apparmor || !find_profile(kfs, daemons[i], &security->enforced))
 			continue;
 		snprintf(security->profile, sizeof(security->profile), "%s", daemons[i]);
@@ -114,7 +115,7 @@ bool security_helper_refuses(const char *path)
 	};
 	size_t i;
 
-	for (i = 0; i < sizeof(restricted) / sizeof(restricted[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(restricted); i++)
 		if (!strncmp(path, restricted[i], strlen(restricted[i])))
 			return true;
 	return false;

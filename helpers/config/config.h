@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 
 struct err;
@@ -163,12 +164,9 @@ void config_free(struct config *config);
 int config_parse_buffer(const char *label, const char *buf, size_t len, struct config **config,
 			struct err *err);
 
-static inline void cleanup_config_(struct config **config)
-{
-	config_free(*config);
-}
+DEFINE_CLEANUP(config, struct config *, config_free)
 
-#define cleanup_config __attribute__((cleanup(cleanup_config_)))
+#define cleanup_config cleanup_with(cleanup_config_)
 
 /* Host-wide settings, with defaults in place of values that can't be understood */
 const struct config_hook *config_hook(const struct config *config);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "base/suggest.h"
 #include "base/text.h"
@@ -407,7 +408,7 @@ static const struct config_key keys[] = {
 };
 /* clang-format on */
 
-#define N_KEYS (sizeof(keys) / sizeof(keys[0]))
+#define N_KEYS ARRAY_SIZE(keys)
 
 /* set_word() copies an unsigned int over them */
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned int), "enum of another size");

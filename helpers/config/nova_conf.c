@@ -17,6 +17,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -81,7 +82,7 @@ static int on_pair(void *data, unsigned int line, const char *key, const char *t
 	struct reading *r = data;
 	size_t i;
 
-	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(options); i++) {
 		struct nova_value *value = (void *)((char *)r->conf + options[i].offset);
 
 		if (strcasecmp(r->section, options[i].section) != 0 ||

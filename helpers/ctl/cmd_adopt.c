@@ -50,7 +50,7 @@ static int take_xml(virDomainPtr *domains, size_t n, struct running *running, st
 		virDomainFree(domains[i]);
 	}
 	free(domains);
-	return running->xml ? 0 : err_set(err, ENOMEM, "out of memory");
+	return running->xml ? 0 : err_nomem(err);
 }
 
 static int read_running(struct running *running, struct err *err)

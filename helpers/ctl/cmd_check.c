@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "check/check_host.h"
 #include "ctl/ctl.h"
@@ -27,7 +28,7 @@ static int report(const struct ctl *ctl, const struct findings *findings, struct
 	int rc = 0;
 
 	if (findings->failed)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	if (ctl->json)
 		rc = ctl_print_json(findings_to_json(findings), err);
 	else
@@ -43,7 +44,7 @@ static int judge(const struct ctl *ctl, const struct check_host *host, struct er
 	size_t i;
 	int rc;
 
-	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(checks); i++) {
 		findings.check = checks[i].name;
 		checks[i].run(host, &findings);
 	}

@@ -247,7 +247,7 @@ static const struct {
 	{ QEMU_CONF_FILE, RESTART_LIBVIRT, RESTART_LIBVIRT },
 };
 
-#define N_READERS (sizeof(readers) / sizeof(readers[0]))
+#define N_READERS ARRAY_SIZE(readers)
 
 /* @todo: to be freed.  Each command once */
 static int add_command(char **todo, const char *format, const char *path)
@@ -290,7 +290,7 @@ static int print_commands(const struct profile *profile, const struct change *ch
 	const char *line;
 
 	if (collect_commands(profile, change, apply, &todo) < 0)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	if (!todo || !*todo)
 		return 0;
 	puts("\nWhat reads this has to be told:");
@@ -338,7 +338,7 @@ static int change(struct ctl *ctl, const struct profile *profile, bool apply, bo
 	int rc = 0;
 
 	if (!change)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	if (write) {
 		lock = record_lock(rootfd, err);
 		rc = lock < 0 ? lock : 0;

@@ -61,10 +61,10 @@ static int report(const struct status_report *status, const char *output, struct
 	FILE *f = open_memstream(&text, &len);
 
 	if (!f)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	status_metrics(status, f);
 	if (fclose(f) != 0)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	if (output)
 		return replace(output, text, len, err);
 	fwrite(text, 1, len, stdout);

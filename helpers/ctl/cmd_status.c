@@ -28,7 +28,7 @@ static int report_users(const struct ctl *ctl, const struct status_report *statu
 	int rc;
 
 	if (!sizes)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	for (i = 0; i < host->n_sizes; i++)
 		sizes[i] = host->sizes[i].page_kib;
 	rc = hugepage_users_read(&ctl->kfs, sizes, host->n_sizes, host->default_page_kib, &users,

@@ -131,7 +131,7 @@ int domain_edit_begin(const char *guest, struct domain_edit **edit, char **xml, 
 	int rc;
 
 	if (!result)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	result->conn = libvirt_open_for_changes();
 	if (!result->conn) {
 		free(result);

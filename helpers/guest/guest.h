@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/cleanup.h"
 #include "memory/numa.h"
 
 struct err;
@@ -246,11 +247,8 @@ uint64_t guest_file_kib(const struct guest *guest);
 
 void guest_free(struct guest *guest);
 
-static inline void cleanup_guest_(struct guest **guest)
-{
-	guest_free(*guest);
-}
+DEFINE_CLEANUP(guest, struct guest *, guest_free)
 
-#define cleanup_guest __attribute__((cleanup(cleanup_guest_)))
+#define cleanup_guest cleanup_with(cleanup_guest_)
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "base/text.h"
 #include "guest/guest.h"
@@ -162,7 +163,7 @@ static xmlNode *need_backing(struct editor *e)
 
 	if (backing)
 		return backing;
-	for (i = 0; !place && i < sizeof(before) / sizeof(before[0]); i++)
+	for (i = 0; !place && i < ARRAY_SIZE(before); i++)
 		place = guest_xml_child(e->domain, before[i]);
 	backing = place ? new_element(e, BACKING) : NULL;
 	if (!backing)
@@ -357,7 +358,7 @@ int guest_backing_set(xmlDoc *doc, const struct guest_backing *want, bool *chang
 	int rc = edit(&e, err);
 
 	if (rc == 0 && e.failed)
-		rc = err_set(err, ENOMEM, "out of memory");
+		rc = err_nomem(err);
 	if (rc < 0)
 		return rc;
 	*changed = e.changed;
@@ -383,7 +384,7 @@ int guest_backing_text(xmlDoc *doc, char **text, struct err *err)
 	}
 	xmlBufferFree(buffer);
 	if (!result)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	*text = result;
 	return 0;
 }
@@ -399,7 +400,7 @@ static int dump(xmlDoc *doc, char **xml, struct err *err)
 		result = strdup((const char *)xmlBufferContent(buffer));
 	xmlBufferFree(buffer);
 	if (!result)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	*xml = result;
 	return 0;
 }

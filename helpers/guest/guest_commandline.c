@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "base/text.h"
 #include "guest/guest.h"
@@ -154,7 +155,7 @@ static void read_object(const char *argument, struct guest *guest)
 	get_kind(argument, kind);
 	if (!strncmp(kind, "memory-backend-", 15))
 		read_backend(argument, kind, guest);
-	for (i = 0; i < sizeof(objects) / sizeof(objects[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(objects); i++)
 		if (!strcmp(kind, objects[i].object))
 			guest->security = objects[i].security;
 }

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "guest/guest.h"
 #include "guest/guest_commandline.h"
@@ -60,14 +61,14 @@ static bool has_vfio(const xmlNode *domain)
 		{ "disk", "nvme" },
 	};
 
-	return has_mdev(domain) || has_device(domain, kinds, sizeof(kinds) / sizeof(kinds[0]));
+	return has_mdev(domain) || has_device(domain, kinds, ARRAY_SIZE(kinds));
 }
 
 static bool has_vdpa(const xmlNode *domain)
 {
 	static const struct kind kinds[] = { { "interface", "vdpa" }, { "disk", "vhostvdpa" } };
 
-	return has_device(domain, kinds, sizeof(kinds) / sizeof(kinds[0]));
+	return has_device(domain, kinds, ARRAY_SIZE(kinds));
 }
 
 /* ---- vhost-user ---- */
@@ -97,8 +98,8 @@ static const char *says_vhost_user(const xmlNode *node)
 	static const char *const words[] = { "vhostuser", "vhost-user", "virtiofs" };
 	size_t i, j;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		for (j = 0; j < sizeof(words) / sizeof(words[0]); j++)
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		for (j = 0; j < ARRAY_SIZE(words); j++)
 			if (guest_xml_attr_is(node, names[i], words[j]))
 				return names[i];
 	return NULL;
@@ -117,7 +118,7 @@ static void read_sharing(const xmlNode *device, struct guest *guest)
 	char text[160];
 	size_t i;
 
-	for (i = 0; !attr && i < sizeof(below) / sizeof(below[0]); i++) {
+	for (i = 0; !attr && i < ARRAY_SIZE(below); i++) {
 		node = guest_xml_child(device, below[i]);
 		attr = says_vhost_user(node);
 	}
@@ -159,7 +160,7 @@ static enum guest_security find_security(const xmlNode *domain)
 
 	if (!node)
 		return GUEST_OPEN;
-	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(types); i++)
 		if (guest_xml_attr_is(node, "type", types[i].type))
 			return types[i].security;
 	return GUEST_ENCRYPTED;

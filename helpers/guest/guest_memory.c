@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "base/text.h"
 #include "guest/guest.h"
@@ -102,7 +103,7 @@ static int check_trouble(const struct layout *layout, const struct own *own,
 				layout->trouble };
 	size_t i;
 
-	for (i = 0; memory->hugepages && i < sizeof(texts) / sizeof(texts[0]); i++)
+	for (i = 0; memory->hugepages && i < ARRAY_SIZE(texts); i++)
 		if (*texts[i])
 			return err_set(err, EINVAL, "%s", texts[i]);
 	return 0;
@@ -165,7 +166,7 @@ static const struct model {
 	{ "virtio-pmem", "size", GUEST_MEMORY_NVDIMM },
 };
 
-#define N_MODELS (sizeof(models) / sizeof(models[0]))
+#define N_MODELS ARRAY_SIZE(models)
 
 static int read_own(const xmlNode *device, struct own *own, struct err *err)
 {

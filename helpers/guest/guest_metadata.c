@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "guest/guest.h"
 #include "guest/guest_xml.h"
@@ -131,7 +132,7 @@ static bool is_section(const xmlNode *node)
 	static const char *const names[] = { "hugepages", "ksm", "store" };
 	size_t i;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strcmp((const char *)node->name, names[i]))
 			return true;
 	return false;

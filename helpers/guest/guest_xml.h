@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/cleanup.h"
+
 struct err;
 struct nodeset;
 
@@ -74,18 +76,10 @@ int guest_xml_attr_int(const xmlNode *node, const char *name, int max, int *valu
 int guest_xml_bad(const xmlNode *node, struct err *err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-static inline void cleanup_xml_doc_(xmlDoc **doc)
-{
-	xmlFreeDoc(*doc);
-}
+DEFINE_CLEANUP(xml_doc, xmlDoc *, xmlFreeDoc)
+DEFINE_CLEANUP(xml, char *, xmlFree)
 
-static inline void cleanup_xml_(char **text)
-{
-	if (*text)
-		xmlFree(*text);
-}
-
-#define cleanup_xml_doc __attribute__((cleanup(cleanup_xml_doc_)))
-#define cleanup_xml	__attribute__((cleanup(cleanup_xml_)))
+#define cleanup_xml_doc cleanup_with(cleanup_xml_doc_)
+#define cleanup_xml	cleanup_with(cleanup_xml_)
 
 #endif

@@ -185,7 +185,7 @@ int kfs_list_numbers(const struct kfs *kfs, const char *dir, const char *prefix,
 			more = reallocarray(list, room, sizeof(*list));
 			if (!more) {
 				closedir(d);
-				return err_set(err, ENOMEM, "out of memory");
+				return err_nomem(err);
 			}
 			list = more;
 		}

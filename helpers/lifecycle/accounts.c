@@ -143,7 +143,7 @@ int accounts_write(const struct state *state, const char *boot_id, const struct 
 	if (json_fields_put(root, fields, accounts))
 		text = json_dumps(root, JSON_INDENT(1));
 	if (!text)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	rc = file_replace_at(state->dirfd, POOLS_FILE, text, strlen(text), err);
 	return rc < 0 ? err_prefix(err, rc, "/" STATE_DIR "/" POOLS_FILE) : 0;
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "guest/guest.h"
 #include "kernel/kfs.h"
@@ -187,7 +188,7 @@ static int refuse(const struct kfs *kfs, const struct guest *guest, bool manage,
 int dry_run(const struct kfs *kfs, const struct guest *guest, struct dry_run *result,
 	    struct err *err)
 {
-	__attribute__((cleanup(decided_free))) struct decided decided = { 0 };
+	cleanup_with(decided_free) struct decided decided = { 0 };
 	struct dry_run run = { 0 };
 	int rc = 0;
 

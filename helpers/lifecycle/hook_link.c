@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "kernel/kfs.h"
 
@@ -24,7 +25,7 @@
 
 static const char *const kinds[] = { [HOOK_QEMU] = "qemu", [HOOK_DAEMON] = "daemon" };
 
-_Static_assert(sizeof(kinds) / sizeof(kinds[0]) == HOOK_KINDS, "each kind has its name");
+_Static_assert(ARRAY_SIZE(kinds) == HOOK_KINDS, "each kind has its name");
 
 void hook_link_path(enum hook_kind kind, bool direct, char path[HOOK_PATH_SIZE])
 {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -56,8 +57,6 @@ static void cleanup_plan(struct plan *plan)
 {
 	plan_free(plan);
 }
-
-#define cleanup_with(function) __attribute__((cleanup(function)))
 
 /* ---- prepare ---- */
 
@@ -190,7 +189,7 @@ static int carry_out(struct session *session, const struct guest *guest, struct 
 		return 0;
 	ledger = calloc(1, sizeof(*ledger));
 	if (!ledger || (debt->n && steps_append(&plan->list, debt) < 0))
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	fill_ledger(session, guest, plan, ledger);
 	return apply_ledger(session, ledger, deadline, err);
 }
@@ -209,7 +208,7 @@ static int carry_out_reserved(struct session *session, const struct guest *guest
 	log_notes(guest, plan);
 	steps_adopt(&plan->list, &ledger->list);
 	if (steps_append(&plan->list, &ledger->list) < 0)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	fill_ledger(session, guest, plan, ledger);
 	rc = apply_undo(session, ledger, planned, err);
 	if (rc == -EAGAIN)

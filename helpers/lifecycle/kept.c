@@ -57,7 +57,7 @@ static int free_pool(struct session *session, struct pool_view *pool, struct acc
 	int rc = accounts_copy(&before, &session->accounts);
 
 	if (rc < 0)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	n = account_free_kept(account, pages);
 	rc = write_down(session, &before, err);
 	if (rc == 0) {
@@ -112,7 +112,7 @@ int kept_free(struct session *session, uint64_t page_kib, uint64_t pages, struct
 		return rc;
 	kept->pools = calloc(session->accounts.n + 1, sizeof(*kept->pools));
 	if (!kept->pools)
-		rc = err_set(err, ENOMEM, "out of memory");
+		rc = err_nomem(err);
 	if (rc == 0)
 		rc = free_locked(session, page_kib, pages, kept, err);
 	if (write_down(session, &before, &ignored) < 0)

@@ -100,13 +100,13 @@ int ledger_read(const struct state *state, const char *uuid, struct ledger **led
 		return rc;
 	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &problem);
 	if (!root && json_error_code(&problem) == json_error_out_of_memory)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	if (!root)
 		return err_set(err, EINVAL, "/" STATE_DIR "/guests/%s is damaged: %s", uuid,
 			       problem.text);
 	result = calloc(1, sizeof(*result));
 	if (!result)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	snprintf(result->uuid, sizeof(result->uuid), "%s", uuid);
 	rc = fill(root, result, err);
 	if (rc < 0) {
@@ -137,7 +137,7 @@ static int write_file(const struct state *state, const struct ledger *ledger, st
 	int rc;
 
 	if (!text)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	rc = file_replace_at(state->guestsfd, ledger->uuid, text, strlen(text), err);
 	if (rc < 0)
 		return err_prefix(err, rc, "the ledger in /" STATE_DIR "/guests cannot be written");

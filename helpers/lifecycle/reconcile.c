@@ -215,7 +215,7 @@ static int find_dead(const struct session *session, const char *first, struct de
 	dead->list = calloc(most, sizeof(*dead->list));
 	if (!dead->list || !found.list) {
 		free(found.list);
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	}
 	add_dead(&session->former, true, &found);
 	add_dead(&session->ledgers, false, &found);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -128,7 +129,7 @@ static int open_ledger(struct reservation *r, struct ledger *own, enum ledger_ph
 		ledgers_take(&r->session->ledgers, own);
 	r->ledger = own ? own : new_ledger(r);
 	if (!r->ledger)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	/* A guest may be renamed */
 	snprintf(r->ledger->name, sizeof(r->ledger->name), "%s", r->guest->name);
 	r->ledger->phase = phase;
@@ -164,7 +165,7 @@ static int merge(struct reservation *r, size_t *kept, struct err *err)
 
 	added.steps = calloc(added.n + 1, sizeof(*added.steps));
 	if (!added.steps)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	memcpy(added.steps, list->steps + r->before, added.n * sizeof(*added.steps));
 	list->n = r->before;
 	steps_adopt(&added, list);
@@ -220,7 +221,7 @@ static int grow(struct reservation *r, struct err *err)
 	int rc;
 
 	if (steps_append(&r->ledger->list, &r->plan.list) < 0)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	interrupts_catch();
 	rc = apply_more(r->session, r->ledger, r->before, CLOCK_NEVER, err);
 	if (rc == -ECANCELED && r->ledger->phase == LEDGER_RESERVED)
@@ -300,7 +301,7 @@ static int only_hugepages(const struct guest *guest, struct guest *result, struc
 	result->n_memory = 0;
 	result->memory = calloc(guest->n_memory + 1, sizeof(*result->memory));
 	if (!result->memory)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	for (i = 0; i < guest->n_memory; i++)
 		if (guest->memory[i].hugepages)
 			result->memory[result->n_memory++] = guest->memory[i];
@@ -347,7 +348,7 @@ static int start_locked(struct reservation *r, struct err *err)
 int reserve_for_start(struct session *session, const struct guest *guest, struct ledger **ledger,
 		      struct plan *plan, struct err *err)
 {
-	__attribute__((cleanup(cleanup_reservation))) struct reservation r = { .session = session };
+	cleanup_with(cleanup_reservation) struct reservation r = { .session = session };
 	struct guest filtered;
 	int rc = only_hugepages(guest, &filtered, err);
 
@@ -405,8 +406,8 @@ static int plug_locked(struct reservation *r, struct err *err)
 int reserve_for_plug(struct session *session, const struct guest *extra, struct ledger **ledger,
 		     struct plan *plan, struct err *err)
 {
-	__attribute__((cleanup(cleanup_reservation))) struct reservation r = { .session = session,
-									       .guest = extra };
+	cleanup_with(cleanup_reservation) struct reservation r = { .session = session,
+								   .guest = extra };
 	int rc = decide(&r, err);
 
 	if (rc == 0)

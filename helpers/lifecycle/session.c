@@ -91,7 +91,7 @@ static int put_former_aside(struct session *session, struct err *err)
 		if (ledger->foreign_version || !strcmp(ledger->boot_id, session->boot_id))
 			continue;
 		if (ledgers_add(&session->former, ledger) < 0)
-			return err_set(err, ENOMEM, "out of memory");
+			return err_nomem(err);
 		ledgers_take(&session->ledgers, ledger);
 	}
 	return 0;
@@ -226,7 +226,7 @@ static int account_pools(struct session *session, bool write, struct err *err)
 	accounts_read(&session->state, session->boot_id, &session->accounts);
 	if (accounts_copy(&before, &session->accounts) < 0 ||
 	    accounts_note(&session->ledgers, &session->host, &session->accounts) < 0)
-		rc = err_set(err, ENOMEM, "out of memory");
+		rc = err_nomem(err);
 	if (rc == 0)
 		apply_accounts(session);
 	if (rc == 0 && write)

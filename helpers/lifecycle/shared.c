@@ -60,7 +60,7 @@ int shared_write(const struct state *state, const char *boot_id,
 	if (json_fields_put(root, fields, &record))
 		text = json_dumps(root, JSON_INDENT(1));
 	if (!text)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	return file_replace_at(dir, setting->name, text, strlen(text), err);
 }
 

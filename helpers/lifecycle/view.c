@@ -47,7 +47,7 @@ static int read_size(const struct kfs *kfs, const struct numa *numa, uint64_t pa
 		return rc;
 	size->pools = calloc(numa->n_nodes + 1, sizeof(*size->pools));
 	if (!size->pools)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	for (i = 0; i < numa->n_nodes; i++) {
 		rc = hugepages_read_pool(kfs, numa, numa->nodes[i].id, page_kib,
 					 &size->pools[size->n_pools].pool, err);
@@ -79,7 +79,7 @@ int view_read(const struct kfs *kfs, struct host_view *host, struct err *err)
 	rc = n < 0 ? n : view_kernel(kfs, &result, err);
 	result.sizes = calloc((size_t)(n < 0 ? 0 : n) + 1, sizeof(*result.sizes));
 	if (rc == 0 && !result.sizes)
-		rc = err_set(err, ENOMEM, "out of memory");
+		rc = err_nomem(err);
 	for (i = 0; rc == 0 && i < n; i++) {
 		result.n_sizes++;
 		rc = read_size(kfs, &result.numa, sizes[i], &result.sizes[i], err);

@@ -28,7 +28,7 @@ static int add_store(struct host_view *host, const struct config_store *config, 
 	struct store_view *store;
 
 	if (!more)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	host->stores = more;
 	store = &more[host->n_stores++];
 	memset(store, 0, sizeof(*store));
@@ -96,7 +96,7 @@ static int add_promise(struct store_view *store, const struct ledger *ledger, ui
 		reallocarray(store->promises, store->n_promises + 1, sizeof(*more));
 
 	if (!more)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	store->promises = more;
 	more += store->n_promises++;
 	snprintf(more->guest, sizeof(more->guest), "%s", ledger->name);

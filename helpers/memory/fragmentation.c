@@ -96,7 +96,7 @@ static int read_buddyinfo(const struct kfs *kfs, struct fragmentation *f, struct
 		n = take_numbers(rest, zone.free, FRAGMENTATION_ORDERS);
 		f->orders = n > f->orders ? n : f->orders;
 		if (add_zone(f, &zone) < 0)
-			return err_set(err, ENOMEM, "out of memory");
+			return err_nomem(err);
 	}
 	if (ferror(file) || !f->n_zones)
 		return err_set(err, EIO, "/proc/buddyinfo names no zone");

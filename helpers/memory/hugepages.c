@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -85,7 +86,7 @@ int hugepages_read_pool(const struct kfs *kfs, const struct numa *numa, unsigned
 	char path[KFS_PATH_SIZE];
 	size_t i;
 
-	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
 		int rc;
 
 		pool_path(path, numa, node, page_kib, files[i].file);

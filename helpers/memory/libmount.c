@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 
 static const struct {
@@ -32,7 +33,7 @@ int libmount_load(struct err *err)
 	if (!handle)
 		return err_set(err, ELIBACC, "cannot load libmount, which all mounts need: %s",
 			       dlerror());
-	for (i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(functions); i++) {
 		void *function = dlsym(handle, functions[i].name);
 
 		if (!function) {

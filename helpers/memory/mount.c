@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -225,7 +226,7 @@ static int use_spec(struct libmnt_context *context, const struct mount_spec *spe
 		return rc;
 	if (set_source(context, source, by_name) ||
 	    (given(spec->fstype) && libmount.mnt_context_set_fstype(context, spec->fstype)))
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	return 0;
 }
 
@@ -247,7 +248,7 @@ static int set_up(struct libmnt_context *context, const struct mount_spec *spec,
 		  const char *what, struct err *err)
 {
 	if (given(spec->options) && libmount.mnt_context_set_options(context, spec->options))
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	/* No quiet read-only mount of a write-protected device */
 	libmount.mnt_context_enable_rwonly_mount(context, 1);
 	if (given(source_of(spec)))
@@ -429,7 +430,7 @@ bool mount_is_shared_type(const char *fstype)
 	};
 	size_t i;
 
-	for (i = 0; i < sizeof(local) / sizeof(local[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(local); i++)
 		if (!strcmp(fstype, local[i]))
 			return false;
 	return true;

@@ -72,14 +72,14 @@ int mount_for_each(const struct kfs *kfs, mount_visit *visit, void *arg, struct 
 		return rc;
 	table = libmount.mnt_new_table();
 	if (!table)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	rc = libmount.mnt_table_parse_stream(table, f, "/" MOUNTINFO);
 	if (rc)
 		rc = err_set(err, EIO, "cannot read /" MOUNTINFO);
 	else
 		rc = visit_all(table, visit, arg);
 	if (rc == -ENOMEM)
-		err_set(err, ENOMEM, "out of memory");
+		err_nomem(err);
 	libmount.mnt_unref_table(table);
 	return rc;
 }

@@ -509,7 +509,7 @@ int numa_read(const struct kfs *kfs, struct numa *numa, struct err *err)
 	}
 	result.nodes = calloc(nodeset_count(&ids), sizeof(*result.nodes));
 	if (!result.nodes)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	for (id = 0; id < NUMA_NODES_MAX; id++) {
 		if (!nodeset_has(&ids, id))
 			continue;

@@ -332,7 +332,7 @@ int page_flags_read(const struct kfs *kfs, struct fragmentation *f, const uint64
 		return rc;
 	flags = malloc(CHUNK * sizeof(*flags));
 	if (!flags)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	/* Large blocks go right to where they belong */
 	setvbuf(file, NULL, _IONBF, 0);
 	reader.flags = flags;

@@ -1072,7 +1072,7 @@ int advise_make(const struct advise_input *in, struct advice *advice, struct err
 	add_sizes(&a);
 	a.advice.options[ADVISE_FILE].shape = ADVISE_FILES;
 	if (advise_hugepages(&a) < 0 || advise_file(&a) < 0)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	advise_thp(&a);
 	advise_ksm(&a);
 	a.advice.chosen = choose(&a);

@@ -39,6 +39,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "guest/guest.h"
 #include "memory/numa.h"
@@ -75,7 +76,7 @@ static const struct {
 				 "equal, and the host may not read them" },
 };
 
-_Static_assert(sizeof(gains) / sizeof(gains[0]) == KSM_GAIN_KINDS, "each has its words");
+_Static_assert(ARRAY_SIZE(gains) == KSM_GAIN_KINDS, "each has its words");
 
 const char *ksm_rules_why(enum ksm_gain gain)
 {

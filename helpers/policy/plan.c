@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "policy/plan_kind.h"
 #include "policy/refusal.h"
@@ -16,7 +17,7 @@
  * tmpfs, which is of interest to THP */
 static const struct plan_kind *const kinds[] = { &plan_pages, &plan_store, &plan_ksm, &plan_thp };
 
-_Static_assert(sizeof(kinds) / sizeof(kinds[0]) == STEP_KINDS, "each kind of step has its row");
+_Static_assert(ARRAY_SIZE(kinds) == STEP_KINDS, "each kind of step has its row");
 
 /* ---- needs ---- */
 
@@ -138,7 +139,7 @@ static int put(struct plan *plan, size_t at, const struct step *step, struct err
 	struct step *more = reallocarray(list->steps, list->n + 1, sizeof(*more));
 
 	if (!more)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	memmove(more + at + 1, more + at, (list->n - at) * sizeof(*more));
 	more[at] = *step;
 	list->steps = more;

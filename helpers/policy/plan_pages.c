@@ -100,7 +100,7 @@ static int add_backend(struct planner *p, const struct guest_memory *memory, str
 	describe_backend(p, memory, &wanted);
 	hp = find_group(p, &wanted);
 	if (!hp)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	hp->pages = u64_add_sat(hp->pages, wanted.pages);
 	if (memory->source == GUEST_SOURCE_MEMFD)
 		hp->memfd = u64_add_sat(hp->memfd, wanted.pages);
@@ -379,7 +379,7 @@ static int make_shares(struct planner *p, struct step_hugepages *hp, struct err 
 
 	hp->shares = calloc(numa->n_nodes, sizeof(*hp->shares));
 	if (!order || !hp->shares)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	for (i = 0; i < numa->n_nodes; i++) {
 		if (!can_serve(p, hp, i) ||
 		    (!may_leave(hp) && !nodeset_has(&hp->nodes, numa->nodes[i].id)))
@@ -719,7 +719,7 @@ static int open_accounts(struct planner *p, struct err *err)
 	p->whole = calloc(n, sizeof(*p->whole));
 	if (!p->idle || !p->closed || !p->held || !p->ever || !p->whole ||
 	    supplies_open(p->host, &p->supplies) < 0)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	for (i = 0; i < p->host->n_sizes; i++)
 		for (j = 0; j < p->host->sizes[i].n_pools; j++)
 			open_pool(p, &p->host->sizes[i], &p->host->sizes[i].pools[j]);

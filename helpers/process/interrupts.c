@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stddef.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 
 static void on_interrupt(int signal_number)
@@ -21,7 +22,7 @@ void interrupts_catch(void)
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 	size_t i;
 
-	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(signals); i++) {
 		if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
 			sigaction(signals[i], &action, NULL);
 	}

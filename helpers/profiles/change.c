@@ -31,7 +31,7 @@ void change_free(struct change *change)
 
 static int out_of_memory(struct err *err)
 {
-	return err_set(err, ENOMEM, "out of memory");
+	return err_nomem(err);
 }
 
 /* NULL stays NULL */

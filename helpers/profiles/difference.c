@@ -46,7 +46,7 @@ static int side_begin(struct side *side, const char *text, struct err *err)
 	side->n = side->end = count_lines(text);
 	side->line = calloc(side->n + 1, sizeof(*side->line));
 	if (!side->line)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	for (i = 0; i < side->n; i++) {
 		side->line[i] = text;
 		text += strcspn(text, "\n");
@@ -154,5 +154,5 @@ int difference(const char *path, const char *old, const char *new, char **text, 
 		return 0;
 	if (f)
 		free(*text);
-	return err_set(err, ENOMEM, "out of memory");
+	return err_nomem(err);
 }

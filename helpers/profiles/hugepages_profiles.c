@@ -151,10 +151,10 @@ static int add_listed(struct parts *parts, enum part_kind kind, const char *path
 	FILE *f = open_memstream(&list, &size);
 
 	if (!f)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	*n = print(f, host);
 	if (fclose(f) != 0)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	if (!*n)
 		return 0;
 	if (template_fill(template, (struct template_value[]){ { "@LIST@", list }, { NULL, NULL } },

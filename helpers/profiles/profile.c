@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "config/nova_conf.h"
 #include "config/qemu_conf.h"
@@ -69,7 +70,7 @@ const struct profile profiles[] = {
 	},
 };
 
-const size_t n_profiles = sizeof(profiles) / sizeof(profiles[0]);
+const size_t n_profiles = ARRAY_SIZE(profiles);
 
 const struct profile *profile_find(const char *name)
 {
@@ -102,7 +103,7 @@ static int add(struct parts *parts, const struct part *part, struct err *err)
 	}
 	free(part->text);
 	free(part->value);
-	return err_set(err, ENOMEM, "out of memory");
+	return err_nomem(err);
 }
 
 int parts_add(struct parts *parts, enum part_kind kind, const char *path, const char *text,

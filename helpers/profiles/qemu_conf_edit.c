@@ -20,16 +20,13 @@
 #define OUT   "/membacking/out"
 #define ERROR "/augeas/text" TREE "/error"
 
-static void cleanup_augeas_(augeas **aug)
-{
-	aug_close(*aug);
-}
+DEFINE_CLEANUP(augeas, augeas *, aug_close)
 
-#define cleanup_augeas __attribute__((cleanup(cleanup_augeas_)))
+#define cleanup_augeas cleanup_with(cleanup_augeas_)
 
 static int out_of_memory(struct err *err)
 {
-	return err_set(err, ENOMEM, "out of memory");
+	return err_nomem(err);
 }
 
 /* What augeas knows of its last failure */

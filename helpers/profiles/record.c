@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -186,7 +187,7 @@ static int bytes_read(const struct json_field *field, const json_t *object, void
 		return damaged(err, field->key);
 	*text = strdup(json_string_value(value));
 	if (!*text)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	return characters_to_bytes(*text) ? 0 : damaged(err, field->key);
 }
 
@@ -228,7 +229,7 @@ int record_write(int rootfd, const char *profile, const struct record *record, s
 	if (record->n) {
 		new = record_to_text(record);
 		if (!new)
-			return err_set(err, ENOMEM, "out of memory");
+			return err_nomem(err);
 		rc = make_private(rootfd, path, err);
 		if (rc < 0)
 			return rc;

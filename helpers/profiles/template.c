@@ -37,7 +37,7 @@ int template_fill(const char *template, const struct template_value *values, cha
 	FILE *f = open_memstream(result, &size);
 
 	if (!f)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	while ((value = next_value(template, values, &at))) {
 		fprintf(f, "%.*s%s", (int)(at - template), template, value->text);
 		template = at + strlen(value->word);
@@ -46,5 +46,5 @@ int template_fill(const char *template, const struct template_value *values, cha
 	if (fclose(f) == 0)
 		return 0;
 	free(*result);
-	return err_set(err, ENOMEM, "out of memory");
+	return err_nomem(err);
 }

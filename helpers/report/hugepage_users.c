@@ -237,7 +237,7 @@ static int look_at_processes(struct looking *l, struct err *err)
 	for (i = 0; rc == 0 && i < n && !is_late(l); i++)
 		rc = look_at_process(l, pids[i]);
 	free(pids);
-	return n < 0 ? n : rc < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
+	return n < 0 ? n : rc < 0 ? err_nomem(err) : 0;
 }
 
 /* ---- files ---- */
@@ -352,7 +352,7 @@ static int look_at_mounts(struct looking *l, struct err *err)
 	}
 	if (l->users->n_files)
 		qsort(l->users->files, l->users->n_files, sizeof(*l->users->files), by_path);
-	return rc < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
+	return rc < 0 ? err_nomem(err) : 0;
 }
 
 /* ---- all of it ---- */
@@ -377,7 +377,7 @@ int hugepage_users_read(const struct kfs *kfs, const uint64_t *page_kib, size_t 
 
 	*users = (struct hugepage_users){ .complete = true };
 	if (!l)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	*l = (struct looking){ .kfs = kfs,
 			       .sizes = page_kib,
 			       .n_sizes = n,
@@ -385,8 +385,7 @@ int hugepage_users_read(const struct kfs *kfs, const uint64_t *page_kib, size_t 
 			       .until = clock_ms() + USERS_PATIENCE_MS,
 			       .users = users };
 	find_guests(l);
-	rc = l->qemus ? mount_for_each(kfs, on_mount, l, err) :
-			err_set(err, ENOMEM, "out of memory");
+	rc = l->qemus ? mount_for_each(kfs, on_mount, l, err) : err_nomem(err);
 	if (rc == 0)
 		rc = look_at_processes(l, err);
 	if (rc == 0)

@@ -163,5 +163,5 @@ int status_report_guests(struct status_report *report, struct err *err)
 		free(names[i]);
 	}
 	free(names);
-	return report->guests ? 0 : err_set(err, ENOMEM, "out of memory");
+	return report->guests ? 0 : err_nomem(err);
 }

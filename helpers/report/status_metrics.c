@@ -23,8 +23,8 @@ enum subject { HOST, NODE, POOL, RESERVATION, STORE, KSM, LEDGER, PHASE, GUEST }
 enum unit { NUMBER, COUNT, FLAG, NO_FLAG, TEXT, KIB, SIGNED_KIB, KIB_IF_KNOWN, PAGES };
 
 struct metric {
-	enum subject subject;
 	size_t offset;
+	enum subject subject;
 	enum unit unit;
 	const char *name;
 	const char *help;
@@ -154,12 +154,12 @@ static bool value_of(const void *item, const struct metric *metric, int64_t *val
 
 /* ---- the metrics ---- */
 
-#define OF_NODE(member)	 NODE, offsetof(struct report_node, member)
-#define OF_POOL(member)	 POOL, offsetof(struct report_pool, member)
-#define OF_STORE(member) STORE, offsetof(struct report_store, member)
-#define OF_KSM(member)	 KSM, offsetof(struct report_ksm, member)
+#define OF_NODE(member)	 offsetof(struct report_node, member), NODE
+#define OF_POOL(member)	 offsetof(struct report_pool, member), POOL
+#define OF_STORE(member) offsetof(struct report_store, member), STORE
+#define OF_KSM(member)	 offsetof(struct report_ksm, member), KSM
 #define OF_GUEST(member) offsetof(struct report_guest, member)
-#define OF_HOST(member)	 HOST, offsetof(struct status_report, member)
+#define OF_HOST(member)	 offsetof(struct status_report, member), HOST
 
 /* Before and after the settings of THP, which are words */
 static const struct metric of_host[] = {
@@ -175,7 +175,7 @@ static const struct metric of_host[] = {
 	{ OF_POOL(own), PAGES, "pool_own_bytes",
 	  "Huge pages that are there for guests, and given back with them." },
 	{ OF_POOL(idle), PAGES, "pool_idle_bytes", "Huge pages that nobody has a right to." },
-	{ RESERVATION, offsetof(struct report_reservation, pages), PAGES, "pool_reserved_bytes",
+	{ offsetof(struct report_reservation, pages), RESERVATION, PAGES, "pool_reserved_bytes",
 	  "Huge pages that the kernel has reserved, on whatever node." },
 	{ OF_STORE(capacity_kib), KIB, "store_size_bytes",
 	  "Size of a store of file-backed memory." },
@@ -192,19 +192,19 @@ static const struct metric of_host[] = {
 };
 
 static const struct metric of_guests[] = {
-	{ PHASE, OF_GUEST(gone), NO_FLAG, "guest_alive",
+	{ OF_GUEST(gone), PHASE, NO_FLAG, "guest_alive",
 	  "A guest that holds something: alive (1) or gone (0)." },
-	{ LEDGER, OF_GUEST(held), KIB_IF_KNOWN, "guest_hugepages_bytes",
+	{ OF_GUEST(held), LEDGER, KIB_IF_KNOWN, "guest_hugepages_bytes",
 	  "Huge pages that a guest holds." },
-	{ LEDGER, OF_GUEST(files), KIB_IF_KNOWN, "guest_files_bytes",
+	{ OF_GUEST(files), LEDGER, KIB_IF_KNOWN, "guest_files_bytes",
 	  "Memory in files that a guest is promised." },
-	{ GUEST, OF_GUEST(saved), KIB_IF_KNOWN, "guest_ksm_saved_bytes",
+	{ OF_GUEST(saved), GUEST, KIB_IF_KNOWN, "guest_ksm_saved_bytes",
 	  "What KSM saves of a guest; negative if it costs." },
-	{ GUEST, OF_GUEST(resident), KIB_IF_KNOWN, "guest_resident_bytes",
+	{ OF_GUEST(resident), GUEST, KIB_IF_KNOWN, "guest_resident_bytes",
 	  "Memory of a guest's QEMU, without static huge pages." },
-	{ GUEST, OF_GUEST(anon), KIB_IF_KNOWN, "guest_anon_hugepages_bytes",
+	{ OF_GUEST(anon), GUEST, KIB_IF_KNOWN, "guest_anon_hugepages_bytes",
 	  "Of that, anonymous in transparent huge pages." },
-	{ GUEST, OF_GUEST(shmem), KIB_IF_KNOWN, "guest_shmem_pmdmapped_bytes",
+	{ OF_GUEST(shmem), GUEST, KIB_IF_KNOWN, "guest_shmem_pmdmapped_bytes",
 	  "Of that, shared memory mapped as huge pages." },
 	{ OF_HOST(n_ledgers), COUNT, "ledgers", "Guests that hold something." },
 	{ OF_HOST(n_waiting), COUNT, "ledgers_waiting",

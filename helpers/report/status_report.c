@@ -220,7 +220,7 @@ int status_report_read(const struct kfs *kfs, bool captured, struct status_repor
 	report->arc_kib = session->host.numa.arc_kib;
 	if (add_nodes(report, &session->host) < 0 || add_stores(report, &session->host) < 0 ||
 	    add_ledgers(report, &session->ledgers) < 0)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	rc = add_settings(report, kfs, err);
 	if (rc == 0)
 		rc = status_report_guests(report, err);

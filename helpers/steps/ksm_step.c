@@ -25,6 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -408,7 +409,7 @@ static int restore(struct step_ctx *ctx, const struct shared_setting *setting, s
 
 	if (rc < 0)
 		return rc;
-	for (i = 0; i < sizeof(special) / sizeof(special[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(special); i++)
 		if (!strcmp(setting->name, special[i].name))
 			return special[i].restore(ctx, setting, err);
 	return setting_restore(ctx, setting, err);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/json_fields.h"
@@ -24,7 +25,7 @@ static const struct step_ops *const table[] = {
 	[STEP_THP] = &thp_step_ops,
 };
 
-_Static_assert(sizeof(table) / sizeof(table[0]) == STEP_KINDS, "each kind of step has its row");
+_Static_assert(ARRAY_SIZE(table) == STEP_KINDS, "each kind of step has its row");
 
 /* More than any guest has; a ledger with more is damaged */
 #define STEPS_MAX 4096
@@ -128,7 +129,7 @@ int step_list_from_json(const json_t *array, struct step_list *list, struct err 
 		return err_set(err, EINVAL, "'steps' is no list of at most %d steps", STEPS_MAX);
 	result.steps = calloc(n + 1, sizeof(*result.steps));
 	if (!result.steps)
-		return err_set(err, ENOMEM, "out of memory");
+		return err_nomem(err);
 	for (i = 0; i < n; i++) {
 		int rc = step_from_json(json_array_get(array, i), &result.steps[i], err);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "base/json_fields.h"
 #include "base/log.h"
@@ -27,7 +28,7 @@ static const struct word words[] = {
 	{ "shmem_enabled", offsetof(struct config_thp, shmem_enabled) },
 };
 
-#define N_WORDS (sizeof(words) / sizeof(words[0]))
+#define N_WORDS ARRAY_SIZE(words)
 
 static const char *word_of(const struct config_thp *thp, size_t i)
 {

@@ -183,7 +183,7 @@ int table_drop(struct table *table, struct err *err)
 {
 	scols_unref_table(table->scols);
 	table->scols = NULL;
-	return table->failed ? err_set(err, ENOMEM, "out of memory") : 0;
+	return table->failed ? err_nomem(err) : 0;
 }
 
 int table_end(struct table *table, struct err *err)
