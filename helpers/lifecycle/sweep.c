@@ -163,12 +163,15 @@ static void sweep_store(struct sweep *sweep, const struct store_view *store)
 			log_warning("%s", err.text);
 		return;
 	}
-	rc = store_guests(base, &names, &n, &err);
+	rc = store_guests(base, sweep->deadline, &names, &n, &err);
 	if (rc < 0) {
 		log_warning("%s", err.text);
 		return;
 	}
 	sweep_names(sweep, store, base, names, n);
+	/* How many there are is not known */
+	if (rc > 0)
+		sweep->left++;
 	free_names(names, n);
 }
 

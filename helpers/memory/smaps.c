@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Sums of /proc/PID/smaps_rollup.
+ * Sums of /proc/PID/smaps_rollup, and what of a process is resident.
  */
 #include "memory/smaps.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "kernel/kfs.h"
 
 /* @value of "KEY:   123 kB"; lines of other keys leave it alone */
@@ -37,5 +39,25 @@ int smaps_read(const struct kfs *kfs, pid_t pid, struct smaps *smaps, struct err
 		take(line, "ShmemPmdMapped", &result.shmem_huge_kib);
 	}
 	*smaps = result;
+	return 0;
+}
+
+int smaps_read_resident(const struct kfs *kfs, pid_t pid, uint64_t *kib, struct err *err)
+{
+	char path[KFS_PATH_SIZE], text[16384];
+	uint64_t resident = UINT64_MAX;
+	const char *line;
+	int rc;
+
+	snprintf(path, sizeof(path), "proc/%d/status", pid);
+	rc = kfs_read(kfs, path, text, sizeof(text), err);
+	if (rc < 0)
+		return rc;
+	line = strstr(text, "\nVmRSS:");
+	if (line)
+		take(line + 1, "VmRSS", &resident);
+	if (resident == UINT64_MAX)
+		return err_set(err, EINVAL, "/%s: no VmRSS", path);
+	*kib = resident;
 	return 0;
 }

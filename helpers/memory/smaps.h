@@ -35,4 +35,13 @@ struct smaps {
  */
 int smaps_read(const struct kfs *kfs, pid_t pid, struct smaps *smaps, struct err *err);
 
+/**
+ * smaps_read_resident() - What of a process is resident, from /proc/PID/status
+ * @kib:	Result: shared pages count in full
+ *
+ * From the kernel's own counters, so it takes no time however large the process is.
+ * Return: as smaps_read(); -EINVAL without such a line
+ */
+int smaps_read_resident(const struct kfs *kfs, pid_t pid, uint64_t *kib, struct err *err);
+
 #endif

@@ -22,6 +22,9 @@
 #include "memory/path.h"
 #include "process/child.h"
 
+/* For a look at what a guest's files hold */
+#define USE_MS 1000
+
 /* For a look at the open files of the host, of which there may be very many */
 #define LOOK_MS 5000
 
@@ -235,7 +238,7 @@ int store_open_base(const struct kfs *kfs, const char *path, const char *below, 
 /* Return: 0 to go on */
 typedef int visit_entry(void *arg, int dirfd, const char *name, const struct stat *st);
 
-static int visit_dir(DIR *dir, size_t max, visit_entry *visit, void *arg)
+static int visit_dir(DIR *dir, size_t max, uint64_t deadline, visit_entry *visit, void *arg)
 {
 	struct dirent *entry;
 	size_t n = 0;
@@ -249,6 +252,8 @@ static int visit_dir(DIR *dir, size_t max, visit_entry *visit, void *arg)
 			continue;
 		if (n++ == max)
 			return -E2BIG;
+		if (!clock_left_ms(deadline))
+			return -ETIMEDOUT;
 		if (fstatat(dirfd(dir), name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			rc = visit(arg, dirfd(dir), name, &st);
 		else if (errno != ENOENT)
@@ -257,7 +262,8 @@ static int visit_dir(DIR *dir, size_t max, visit_entry *visit, void *arg)
 	return rc ? rc : -errno;
 }
 
-static int for_each_entry(int fd, size_t max, visit_entry *visit, void *arg)
+/* Return: also -E2BIG and -ETIMEDOUT, when some were not visited */
+static int for_each_entry(int fd, size_t max, uint64_t deadline, visit_entry *visit, void *arg)
 {
 	/* A descriptor of its own: they share their place in the list otherwise */
 	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -270,7 +276,7 @@ static int for_each_entry(int fd, size_t max, visit_entry *visit, void *arg)
 			close(own);
 		return rc;
 	}
-	rc = visit_dir(dir, max, visit, arg);
+	rc = visit_dir(dir, max, deadline, visit, arg);
 	closedir(dir);
 	return rc;
 }
@@ -308,7 +314,7 @@ struct store_use store_guest_use(int basefd, const char *name)
 	struct store_use use = { 0 };
 
 	if (fd >= 0)
-		for_each_entry(fd, FILES_MAX, add_use, &use);
+		for_each_entry(fd, FILES_MAX, clock_ms() + USE_MS, add_use, &use);
 	return use;
 }
 
@@ -324,7 +330,7 @@ bool store_guest_has(int basefd, const char *name, const char *file, uint64_t in
 struct removal {
 	const struct kfs *kfs;
 	struct open_files *files; /* NULL: a look for each file */
-	uint64_t deadline;
+	uint64_t deadline;	  /* for the look, and for all of the directory */
 	const char *guest;
 	uint64_t kib;
 	char foreign[STORE_NAME_SIZE]; /* the first thing that stays */
@@ -417,12 +423,16 @@ static int empty_dir(int fd, struct removal *removal)
 	/* Nothing of a guest is touched that may be alive in part */
 	if (removal->err)
 		*removal->err->text = '\0';
-	rc = for_each_entry(fd, FILES_MAX, check_unused, removal);
+	rc = for_each_entry(fd, FILES_MAX, removal->deadline, check_unused, removal);
 	if (rc == 0)
-		rc = for_each_entry(fd, FILES_MAX, unlink_entry, removal);
+		rc = for_each_entry(fd, FILES_MAX, removal->deadline, unlink_entry, removal);
 	if (rc == -E2BIG)
 		return err_set(removal->err, E2BIG, "%s holds more than %d files: left as it is",
 			       removal->guest, FILES_MAX);
+	if (rc == -ETIMEDOUT && removal->err && !*removal->err->text)
+		return err_set(removal->err, ETIMEDOUT,
+			       "there was no time for all files of %s: the next operation goes on",
+			       removal->guest);
 	if (rc < 0 && removal->err && !*removal->err->text)
 		return err_sys(removal->err, -rc, "cannot list %s", removal->guest);
 	if (rc == 0 && *removal->foreign)
@@ -521,16 +531,15 @@ static int add_name(void *arg, int dirfd, const char *name, const struct stat *s
 	return names->list[names->n++] ? 0 : -ENOMEM;
 }
 
-int store_guests(int basefd, char ***names, size_t *n, struct err *err)
+int store_guests(int basefd, uint64_t deadline, char ***names, size_t *n, struct err *err)
 {
 	struct names found = { 0 };
-	int rc = for_each_entry(basefd, GUESTS_MAX, add_name, &found);
+	int rc = for_each_entry(basefd, GUESTS_MAX, deadline, add_name, &found);
 
-	/* What is too much for one go is left for the next */
-	if (rc == 0 || rc == -E2BIG) {
+	if (rc == 0 || rc == -E2BIG || rc == -ETIMEDOUT) {
 		*names = found.list;
 		*n = found.n;
-		return 0;
+		return rc < 0;
 	}
 	while (found.n)
 		free(found.list[--found.n]);

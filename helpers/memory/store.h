@@ -115,9 +115,9 @@ bool store_guest_has(int basefd, const char *name, const char *file, uint64_t in
  * that libvirt doesn't give, is nobody's we know (an nvdimm's, perhaps): it stays, and with
  * it the directory.
  * Return: 1 if there was something and it is gone; 0 if there was nothing;
- * -EBUSY if a file is in use (the sentence names it, and the process if that can be
- * seen); -ENOTEMPTY if something else was left; -ENOTDIR if it is a file, -EXDEV if it is a
- * mount point: both stay; -E2BIG; -EROFS, ...
+ * -ETIMEDOUT if it takes longer than five seconds; -EBUSY if a file is in use (the sentence names
+ * it, and the process if that can be seen); -ENOTEMPTY if something else was left; -ENOTDIR if it
+ * is a file, -EXDEV if it is a mount point: both stay; -E2BIG; -EROFS, ...
  */
 int store_remove_guest(const struct kfs *kfs, int basefd, const char *name, uint64_t *removed_kib,
 		       struct err *err);
@@ -125,8 +125,9 @@ int store_remove_guest(const struct kfs *kfs, int basefd, const char *name, uint
 /**
  * store_sweep_guest() - store_remove_guest() for one of many
  * @files:	One look at open files for all of them
- * @deadline:	clock_ms(), for taking it
- * Return: also -ETIMEDOUT: not known in time who has a file open.  All stay
+ * @deadline:	clock_ms(), for taking it, and for all that is done in the directory
+ * Return: also -ETIMEDOUT: not known in time who has a file open, and all stay; or not all
+ * files were removed in time
  */
 int store_sweep_guest(const struct kfs *kfs, struct open_files *files, uint64_t deadline,
 		      int basefd, const char *name, uint64_t *removed_kib, struct err *err);
@@ -134,9 +135,11 @@ int store_sweep_guest(const struct kfs *kfs, struct open_files *files, uint64_t 
 /**
  * store_guests() - Names in BASE that look like guests' directories: ID-SHORTNAME
  *
- * Directories and links.  A BASE that somebody has filled up is read in part.
+ * Directories and links.  A BASE that QEMU's user has filled up is read in part.
+ * @deadline:	clock_ms(), when to stop
  * @names:	Result: an array of @n strings, each and itself to be freed
+ * Return: 0; 1 if there may be more than these; or -errno
  */
-int store_guests(int basefd, char ***names, size_t *n, struct err *err);
+int store_guests(int basefd, uint64_t deadline, char ***names, size_t *n, struct err *err);
 
 #endif

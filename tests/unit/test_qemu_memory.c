@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "kernel/kfs.h"
+#include "memory/smaps.h"
 #include "unit/unit.h"
 
 #define PID 4242
@@ -111,6 +112,21 @@ static void put_pss(uint64_t kib)
 	snprintf(text, sizeof(text), "00-ff ---p 00000000 00:00 0 [rollup]\nPss: %llu kB\n",
 		 (unsigned long long)kib);
 	unit_write(root, "proc/4242/smaps_rollup", text);
+}
+
+static void test_resident(void)
+{
+	UNIT_CLEANUP(kfs_close) struct kfs kfs = open_root();
+	uint64_t kib = 77;
+
+	CU_ASSERT_EQUAL(smaps_read_resident(&kfs, PID, &kib, NULL), -ENOENT);
+	unit_write(root, "proc/4242/status", "Name:\tVmRSS:\nState:\tS (sleeping)\n");
+	CU_ASSERT_EQUAL(smaps_read_resident(&kfs, PID, &kib, NULL), -EINVAL);
+	CU_ASSERT_EQUAL(kib, 77);
+	unit_write(root, "proc/4242/status",
+		   "Name:\tqemu\nVmHWM:\t  900 kB\nVmRSS:\t  800 kB\nRssAnon:\t 1 kB\n");
+	CU_ASSERT_EQUAL(smaps_read_resident(&kfs, PID, &kib, NULL), 0);
+	CU_ASSERT_EQUAL(kib, 800);
 }
 
 static void test_plain(void)
@@ -300,6 +316,7 @@ static void test_process(void)
 }
 
 static CU_TestInfo tests[] = {
+	{ "what is resident", test_resident },
 	{ "a process with 20,000 mappings", test_process },
 	{ "mapped again and again", test_often },
 	{ "numa_maps", test_numa_maps },

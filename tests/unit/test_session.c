@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -400,6 +401,136 @@ static void test_many_at_once(void)
 	fake_pool_is(&h.fk, 0, PAGE_2M, 120, 120, 0);
 }
 
+/* ---- many at once that are gone ---- */
+
+/* @n guests with 10 pages each that have ended */
+static void put_dead(struct scene *h, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		char xml[512], name[8];
+
+		snprintf(name, sizeof(name), "g%u", i);
+		snprintf(xml, sizeof(xml),
+			 "<domain id='%u'><name>%s</name>"
+			 "<uuid>%08u-cdaf-9455-926a-d65c16db1809</uuid>"
+			 "<memory unit='MiB'>20</memory>" PAGES_2M "</domain>",
+			 i + 1, name, i);
+		OK(h, event_prepare, name, xml);
+	}
+	/* libvirt is killed, and comes back */
+	fake_end(&h->fk, h->driver);
+	h->driver = fake_driver(&h->fk, 4712);
+}
+
+static int watch(const struct scene *h, const char *name)
+{
+	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	char path[512];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", h->fk.kfs.rootfd, name);
+	UNIT_CHECK(inotify_add_watch(fd, path, IN_OPEN | IN_CLOSE) >= 0, "%s: %s", path,
+		   strerror(errno));
+	return fd;
+}
+
+/* How often the file was opened.  Of events that are alike and follow each other the kernel tells
+ * one, so it is closing that keeps them apart */
+static unsigned int opened(int fd)
+{
+	char buf[65536];
+	ssize_t n = read(fd, buf, sizeof(buf));
+
+	close(fd);
+	return n < 0 ? 0 : (unsigned int)((size_t)n / sizeof(struct inotify_event) / 2);
+}
+
+struct readings {
+	unsigned int nodes;
+	unsigned int qemus;
+};
+
+static struct readings readings_for(unsigned int dead)
+{
+	struct readings readings;
+	int nodes, qemus;
+	char maps[64];
+	pid_t pid;
+	SCENE(h);
+
+	OK(&h, event_prepare, "a", A_XML);
+	pid = fake_qemu(&h.fk, "a");
+	OK(&h, event_started, "a", A_XML);
+	fake_put_process(&h.fk, pid, "numa_maps", "");
+	put_dead(&h, dead);
+	open_session(&h);
+	snprintf(maps, sizeof(maps), "proc/%d/numa_maps", (int)pid);
+	nodes = watch(&h, "proc/zoneinfo");
+	qemus = watch(&h, maps);
+	UNIT_CHECK(begin(&h, NULL) == 0, "%s", h.err.text);
+	readings = (struct readings){ opened(nodes), opened(qemus) };
+	CU_ASSERT_EQUAL(h.session.report.n_guests, dead);
+	CU_ASSERT_EQUAL(host_view_pool(&h.session.host, PAGE_2M, 0)->own, 100);
+	CU_ASSERT_EQUAL(host_view_pool(&h.session.host, PAGE_2M, 0)->debt, 0);
+	session_unlock(&h.session);
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	fake_end(&h.fk, pid);
+	return readings;
+}
+
+/* However many guests are given back: once, and its memory once more when that is done */
+static void test_one_reading(void)
+{
+	struct readings none = readings_for(0), one = readings_for(1), many = readings_for(20);
+
+	UNIT_CHECK(none.nodes == 1 && none.qemus > 0, "%u, %u", none.nodes, none.qemus);
+	UNIT_CHECK(one.nodes == 2 && many.nodes == 2, "%u, %u", one.nodes, many.nodes);
+	UNIT_CHECK(many.qemus == none.qemus, "%u, %u", many.qemus, none.qemus);
+}
+
+/* All others wait for the lock during a round */
+static void test_left(void)
+{
+	const struct reconcile_options all = { .limit_ms = 20000 };
+	uint64_t began;
+	SCENE(h);
+
+	put_dead(&h, 5);
+	h.fk.before_write = slow_write;
+	open_session(&h);
+	began = clock_ms();
+	UNIT_CHECK(begin(&h, NULL) == 0, "%s", h.err.text);
+	UNIT_CHECK(clock_ms() - began < 2500, "%" PRIu64 " ms", clock_ms() - began);
+	session_unlock(&h.session);
+	CU_ASSERT(h.session.report.left.guests >= 2 && h.session.report.left.guests < 5);
+	CU_ASSERT_EQUAL(h.session.report.n_guests + h.session.report.left.guests, 5);
+	/* What is left is no less ours */
+	CU_ASSERT_EQUAL(host_view_pool(&h.session.host, PAGE_2M, 0)->debt,
+			10 * h.session.report.left.guests);
+	UNIT_CHECK(reconcile(&h.session, &all, &h.err) == 0, "%s", h.err.text);
+	CU_ASSERT_EQUAL(h.session.report.left.guests, 0);
+	CU_ASSERT_EQUAL(h.session.report.n_guests, 5);
+	UNIT_CHECK_STR(h.session.report.guests[4].name, "g4", "by name");
+	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
+}
+
+/* The guest that an operation is about has its turn first, whatever time the others take */
+static void test_first(void)
+{
+	SCENE(h);
+
+	put_dead(&h, 5);
+	h.fk.before_write = slow_write;
+	open_session(&h);
+	UNIT_CHECK(reconcile_begin(&h.session, clock_ms() + 1000, NULL,
+				   "00000003-cdaf-9455-926a-d65c16db1809", &h.err) == 0,
+		   "%s", h.err.text);
+	session_unlock(&h.session);
+	CU_ASSERT_FATAL(h.session.report.n_guests > 0);
+	UNIT_CHECK_STR(h.session.report.guests[0].name, "g3", "whose turn was first");
+}
+
 static CU_TestInfo tests[] = {
 	{ "the dead are settled", test_settles_and_tells },
 	{ "settled in part", test_incomplete },
@@ -413,6 +544,9 @@ static CU_TestInfo tests[] = {
 	{ "started anew meanwhile", test_started_anew },
 	{ "a release that comes late", test_late_release },
 	{ "many at once", test_many_at_once },
+	{ "the host is read once", test_one_reading },
+	{ "a round has an end", test_left },
+	{ "whose turn is first", test_first },
 	CU_TEST_INFO_NULL,
 };
 

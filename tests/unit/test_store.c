@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "kernel/kfs.h"
+#include "memory/open_files.h"
 #include "unit/holder.h"
 #include "unit/own_disk.h"
 #include "unit/unit.h"
@@ -336,6 +337,7 @@ static void test_too_many(void)
 {
 	const char *dir = unit_tmpdir();
 	cleanup_close int base = open_path(dir);
+	struct open_files files = { 0 };
 	struct err err = { "" };
 	char name[32];
 	int i;
@@ -345,6 +347,8 @@ static void test_too_many(void)
 		snprintf(name, sizeof(name), "1-t1/dimm%d", i);
 		CU_ASSERT_EQUAL_FATAL(mknodat(base, name, S_IFREG | 0600, 0), 0);
 	}
+	CU_ASSERT_EQUAL(store_sweep_guest(&host, &files, 0, base, "1-t1", NULL, &err), -ETIMEDOUT);
+	UNIT_CHECK(strstr(err.text, "no time for all files of 1-t1"), "%s", err.text);
 	CU_ASSERT_EQUAL(store_remove_guest(&host, base, "1-t1", NULL, &err), -E2BIG);
 	UNIT_CHECK_STR(err.text, "1-t1 holds more than 4096 files: left as it is", "too many");
 	CU_ASSERT_TRUE(exists(base, "1-t1/dimm0") && exists(base, "1-t1/dimm4096"));
@@ -477,7 +481,7 @@ static void test_guests(void)
 	char **names = NULL;
 	size_t n = 7, i;
 
-	CU_ASSERT_EQUAL(store_guests(base, &names, &n, &err), 0);
+	CU_ASSERT_EQUAL(store_guests(base, CLOCK_NEVER, &names, &n, &err), 0);
 	CU_ASSERT_EQUAL(n, 0);
 	free(names);
 	for (i = 0; i < ROWS(dirs); i++)
@@ -486,7 +490,7 @@ static void test_guests(void)
 	CU_ASSERT_EQUAL_FATAL(symlinkat("nowhere", base, "5-link"), 0);
 	/* Twice: the second reading begins at the start as well */
 	for (int turn = 0; turn < 2; turn++) {
-		CU_ASSERT_EQUAL_FATAL(store_guests(base, &names, &n, &err), 0);
+		CU_ASSERT_EQUAL_FATAL(store_guests(base, CLOCK_NEVER, &names, &n, &err), 0);
 		qsort(names, n, sizeof(*names), compare_names);
 		UNIT_CHECK(n == ROWS(want), "%zu", n);
 		for (i = 0; i < n && i < ROWS(want); i++)
@@ -495,7 +499,11 @@ static void test_guests(void)
 			free(names[--n]);
 		free(names);
 	}
-	CU_ASSERT_EQUAL(store_guests(-1, &names, &n, &err), -EBADF);
+	/* There was no time */
+	CU_ASSERT_EQUAL(store_guests(base, 0, &names, &n, &err), 1);
+	CU_ASSERT_EQUAL(n, 0);
+	free(names);
+	CU_ASSERT_EQUAL(store_guests(-1, CLOCK_NEVER, &names, &n, &err), -EBADF);
 }
 
 /* ---- file systems ---- */
