@@ -98,6 +98,8 @@ static bool check_refusals(const struct check_host *host, uint64_t page_kib,
 		struct err err;
 		enum refusal found = find_refusal(host, i, &kib, &err);
 
+		if (found == REFUSAL_MOUNT_YET)
+			found = REFUSAL_MOUNT;
 		if (kib != page_kib || (found != REFUSAL_MOUNT && found != REFUSAL_LIMIT) ||
 		    (found == REFUSAL_MOUNT && missing))
 			continue;

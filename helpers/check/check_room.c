@@ -249,7 +249,7 @@ static void check_start(const struct check_host *host, size_t index, bool said,
 		finding_add(findings, FINDING_FAIL, "%s", err.text);
 		finding_remedy(findings, "virsh edit %s",
 			       text_shell_name(guest->name, guest->uuid));
-	} else if (found == REFUSAL_NONE) {
+	} else if (found == REFUSAL_NONE || found == REFUSAL_MOUNT_YET) {
 		check_now(host, guest, said && waits(host, index), findings);
 	}
 }

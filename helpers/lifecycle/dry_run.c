@@ -168,11 +168,14 @@ static void note_obstacles(const struct kfs *kfs, const struct guest *guest,
 	plan_note_obstacles(guest, &host, needs, plan);
 }
 
-/* Nothing of ours is needed for the start, and yet it would fail.  A guest that runs got by */
-static int refuse(const struct kfs *kfs, const struct guest *guest, bool manage, struct err *err)
+/* Nothing of ours is needed for the start, and yet it would fail.  A guest that runs got by.
+ * @yet: Result: what libvirt's own start may mend */
+static int refuse(const struct kfs *kfs, const struct guest *guest, bool manage, struct err *yet,
+		  struct err *err)
 {
 	struct host_view host = { 0 };
 	enum refusal found;
+	struct err why;
 	int rc;
 
 	if (liveness_qemu(kfs, guest->name, NULL))
@@ -180,9 +183,13 @@ static int refuse(const struct kfs *kfs, const struct guest *guest, bool manage,
 	rc = view_read(kfs, &host, err);
 	if (rc < 0)
 		return rc;
-	found = refusal_find(guest, &host, manage, NULL, err);
+	found = refusal_find(guest, &host, manage, NULL, &why);
 	view_free(&host);
-	return found ? -ENODEV : 0;
+	if (found == REFUSAL_MOUNT_YET)
+		*yet = why;
+	if (!found || found == REFUSAL_MOUNT_YET)
+		return 0;
+	return err_set(err, ENODEV, "%s", why.text);
 }
 
 int dry_run(const struct kfs *kfs, const struct guest *guest, struct dry_run *result,
@@ -190,10 +197,11 @@ int dry_run(const struct kfs *kfs, const struct guest *guest, struct dry_run *re
 {
 	cleanup_with(decided_free) struct decided decided = { 0 };
 	struct dry_run run = { 0 };
+	struct err yet = { 0 };
 	int rc = 0;
 
 	if (!decide_asks(kfs, guest)) {
-		rc = refuse(kfs, guest, true, err);
+		rc = refuse(kfs, guest, true, &yet, err);
 		why_nothing(guest, NULL, &run);
 		note_obstacles(kfs, guest, &decided.needs, &run.plan);
 	} else {
@@ -202,7 +210,7 @@ int dry_run(const struct kfs *kfs, const struct guest *guest, struct dry_run *re
 			return err_prefix(err, rc, "guest '%s'", guest->name);
 		/* plan_make() asks where it plans pages or files */
 		if (!plan_needs_essential(&decided.needs))
-			rc = refuse(kfs, guest, decided.policy.hugepages.manage, err);
+			rc = refuse(kfs, guest, decided.policy.hugepages.manage, &yet, err);
 		if (rc == 0 && plan_needs_any(&decided.needs))
 			rc = plan_on_host(kfs, guest, &decided, &run, err);
 		if (rc == 0)
@@ -214,6 +222,8 @@ int dry_run(const struct kfs *kfs, const struct guest *guest, struct dry_run *re
 		plan_free(&run.plan);
 		return rc;
 	}
+	if (*yet.text)
+		plan_note(&run.plan, "%s", yet.text);
 	guest_notes_add(guest, &run.plan);
 	*result = run;
 	return 0;

@@ -357,7 +357,7 @@ static bool is_hopeless(const struct trial *trial)
 /* libvirt needs a hugetlbfs for them, too */
 static void say_mount(struct adviser *a, const struct trial *trial)
 {
-	if (trial->refusal != REFUSAL_MOUNT)
+	if (trial->refusal != REFUSAL_MOUNT && trial->refusal != REFUSAL_MOUNT_YET)
 		return;
 	if (a->in->host->hugetlbfs.by_conf)
 		add_words(a, ADVISE_STATIC,
@@ -954,6 +954,17 @@ static enum advise_backing choose(struct adviser *a)
 	return choose_ksm(a) ? ADVISE_KSM : choose_pages(a);
 }
 
+/* libvirt looks when it starts, so it is no obstacle */
+static void say_mount_yet(struct adviser *a, enum advise_shape shape)
+{
+	const struct guest *guest = a->in->variants[shape].guest;
+	struct err err;
+
+	if (guest && refusal_find(guest, a->in->host, a->in->policy->hugepages.manage, NULL,
+				  &err) == REFUSAL_MOUNT_YET)
+		reason(a, "%s", err.text);
+}
+
 static void explain(struct adviser *a)
 {
 	const struct advise_option *option = &a->advice.options[a->advice.chosen];
@@ -974,6 +985,7 @@ static void explain(struct adviser *a)
 	if (*a->in->variants[option->shape].removed)
 		reason(a, "this takes out of its definition: %s",
 		       a->in->variants[option->shape].removed);
+	say_mount_yet(a, option->shape);
 }
 
 /* What a start would fail with, unless a row has said it, or a note does */

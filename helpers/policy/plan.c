@@ -185,9 +185,17 @@ void plan_free(struct plan *plan)
 /* What no free memory helps against */
 static int check_refusal(const struct planning *planning, struct err *err)
 {
-	switch (refusal_find(planning->guest, planning->host, planning->policy->hugepages.manage,
-			     NULL, err)) {
+	struct err why;
+	enum refusal found = refusal_find(planning->guest, planning->host,
+					  planning->policy->hugepages.manage, NULL, &why);
+
+	if (found == REFUSAL_MOUNT_YET)
+		plan_note(planning->plan, "%s", why.text);
+	else if (found && err)
+		*err = why;
+	switch (found) {
 	case REFUSAL_NONE:
+	case REFUSAL_MOUNT_YET:
 		return 0;
 	case REFUSAL_LIMIT:
 		return -ENOSPC;
@@ -212,12 +220,14 @@ static int make(const struct guest *guest, const struct host_view *host,
 	struct planning planning = {
 		.guest = guest, .host = host, .policy = policy, .plan = &result
 	};
-	int rc = 0;
+	bool ask = false;
+	int rc;
 	size_t i;
 
-	for (i = 0; rc == 0 && i < STEP_KINDS; i++)
-		if (needs.kinds[kinds[i]->kind].wanted && in(kinds[i]) && is_essential(kinds[i]))
-			rc = check_refusal(&planning, err);
+	for (i = 0; i < STEP_KINDS; i++)
+		ask = ask || (needs.kinds[kinds[i]->kind].wanted && in(kinds[i]) &&
+			      is_essential(kinds[i]));
+	rc = ask ? check_refusal(&planning, err) : 0;
 	for (i = 0; rc == 0 && i < STEP_KINDS; i++)
 		if (needs.kinds[kinds[i]->kind].wanted && in(kinds[i]))
 			rc = kinds[i]->make(&planning, err);

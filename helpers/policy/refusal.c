@@ -195,6 +195,15 @@ static enum refusal check_mount(struct question *q, const struct guest_memory *m
 	if (!lacks_mount(q, memory))
 		return REFUSAL_NONE;
 	text_from_kib(q->page_kib, kib);
+	if (!q->host->hugetlbfs.final) {
+		err_set(q->err, ENODEV,
+			"guest '%s' (%s) asks for huge pages of %s, and no hugetlbfs for them is "
+			"mounted yet: libvirt refuses to start it unless one is mounted before its "
+			"QEMU driver starts%s",
+			q->guest->name, memory->alias, kib,
+			q->hook_mounts ? ", as our daemon hook does once it is linked" : "");
+		return REFUSAL_MOUNT_YET;
+	}
 	if (q->host->hugetlbfs.by_conf)
 		err_set(q->err, ENODEV,
 			"guest '%s' (%s) asks for huge pages of %s, and hugetlbfs_mount in /%s "
@@ -275,16 +284,32 @@ static enum refusal check_backend(struct question *q, const struct guest_memory 
 	return found ? found : check_mount(q, memory);
 }
 
+/* What may be mended by the time that libvirt starts gives way to what may not */
 static enum refusal find(struct question *q)
 {
-	enum refusal found = check_definition(q);
+	enum refusal found = check_definition(q), yet = REFUSAL_NONE;
+	struct question first;
+	struct err err;
 	size_t i;
 
-	for (i = 0; !found && i < q->guest->n_memory; i++)
+	for (i = 0; !found && i < q->guest->n_memory; i++) {
 		found = check_backend(q, &q->guest->memory[i]);
+		if (found != REFUSAL_MOUNT_YET)
+			continue;
+		if (!yet && q->err)
+			err = *q->err;
+		first = yet ? first : *q;
+		yet = found;
+		found = REFUSAL_NONE;
+	}
 	for (i = 0; !found && i < q->host->n_sizes; i++)
 		found = check_limit(q, &q->host->sizes[i]);
-	return found;
+	if (found || !yet)
+		return found;
+	*q = first;
+	if (q->err)
+		*q->err = err;
+	return yet;
 }
 
 enum refusal refusal_find(const struct guest *guest, const struct host_view *host, bool hook_mounts,

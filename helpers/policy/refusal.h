@@ -27,6 +27,8 @@ enum refusal {
 	REFUSAL_SIZE,	    /* no pages of that size in this kernel */
 	REFUSAL_MOUNT,	    /* no hugetlbfs for them */
 	REFUSAL_LIMIT,	    /* size= of that hugetlbfs */
+	REFUSAL_MOUNT_YET,  /* no hugetlbfs for them now, and libvirt's QEMU driver does not run: it
+			     * may be there when it starts.  The plan goes on with a note */
 };
 
 /**
