@@ -42,6 +42,11 @@ case_plan_nothing() {
 	cp "$tests/guests/memfd.xml" .
 	# What is logged at no start, since nobody wants it managed, is told to who asks
 	golden plan-memfd --root host plan --xml memfd.xml
+	# libvirt does not run: what is mounted when it starts is what counts
+	no_hugetlbfs
+	golden plan-not-mounted-yet --root host plan --xml old.xml
+	config <<<$'[hugepages]\nmanage = no'
+	golden plan-not-mounted-by-hand --root host plan --xml old.xml
 }
 
 case_plan_failures() {
