@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "guest/guest.h"
+#include "guest/guest_parse.h"
 #include "kernel/kfs.h"
 #include "lifecycle/hook_operations.h"
 #include "process/signals.h"

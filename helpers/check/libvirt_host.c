@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "config/config.h"
+#include "guest/guest_parse.h"
 #include "kernel/kfs.h"
 #include "memory/base_page.h"
 #include "terminal/progress.h"

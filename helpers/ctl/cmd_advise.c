@@ -15,6 +15,7 @@
 #include "ctl/guest_arg.h"
 #include "guest/guest.h"
 #include "guest/guest_files.h"
+#include "guest/guest_parse.h"
 #include "guest/guest_xml.h"
 #include "lifecycle/liveness.h"
 #include "lifecycle/session.h"

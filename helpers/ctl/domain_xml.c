@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "check/libvirt_host.h"
 #include "guest/guest.h"
+#include "guest/guest_parse.h"
 #include "terminal/progress.h"
 
 /* A pipe is fine too: --xml <(virsh dumpxml GUEST) */

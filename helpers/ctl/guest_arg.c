@@ -10,6 +10,7 @@
 #include "ctl/domain_xml.h"
 #include "guest/guest.h"
 #include "guest/guest_files.h"
+#include "guest/guest_parse.h"
 
 int guest_arg_xml(const struct ctl *ctl, char **xml, size_t *len, struct err *err)
 {

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "guest/guest.h"
+#include "guest/guest_parse.h"
 #include "guest/guest_xml.h"
 
 #define BACKING "memoryBacking"

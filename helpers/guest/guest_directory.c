@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The directory of a guest's memory files, and how much they can come to hold.
+ * The directory of a guest's memory files.
  *
  * DOC: 20 characters, but of which kind
  *
@@ -50,15 +50,4 @@ size_t guest_directories(const struct guest *guest,
 		return 1;
 	directory_name(guest, bytes, names[1]);
 	return 2;
-}
-
-uint64_t guest_file_kib(const struct guest *guest)
-{
-	uint64_t sum = 0;
-	size_t i;
-
-	for (i = 0; i < guest->n_memory; i++)
-		if (guest_memory_is_file(&guest->memory[i]))
-			sum = u64_add_sat(sum, guest->memory[i].max_kib);
-	return sum;
 }

@@ -26,6 +26,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "guest/guest.h"
+#include "guest/guest_parse.h"
 #include "guest/guest_units.h"
 #include "memory/numa.h"
 

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "guest/guest.h"
+#include "guest/guest_parse.h"
 #include "kernel/kfs.h"
 #include "lifecycle/apply.h"
 #include "lifecycle/decide.h"

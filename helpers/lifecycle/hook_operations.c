@@ -17,6 +17,7 @@
 #include "config/config.h"
 #include "guest/guest.h"
 #include "guest/guest_files.h"
+#include "guest/guest_parse.h"
 #include "kernel/kfs.h"
 #include "lifecycle/adoption.h"
 #include "lifecycle/apply.h"

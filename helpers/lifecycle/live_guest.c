@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "guest/guest.h"
+#include "guest/guest_parse.h"
 #include "kernel/kfs.h"
 #include "lifecycle/liveness.h"
 

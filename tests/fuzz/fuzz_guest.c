@@ -6,6 +6,7 @@
  * Beyond crashes: whatever is accepted must keep what guest.h promises.
  */
 #include "guest/guest.h"
+#include "guest/guest_parse.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "guest/guest.h"
+#include "guest/guest_parse.h"
 #include "unit/unit.h"
 
 uint64_t row_kib(const char *text)

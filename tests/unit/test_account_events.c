@@ -28,6 +28,7 @@
 
 #include "base/clock.h"
 #include "guest/guest.h"
+#include "guest/guest_parse.h"
 #include "lifecycle/reconcile.h"
 #include "lifecycle/release.h"
 #include "lifecycle/reserve.h"

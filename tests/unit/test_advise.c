@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "guest/guest.h"
+#include "guest/guest_parse.h"
 #include "kernel/kfs.h"
 #include "lifecycle/view.h"
 #include "policy/supply.h"

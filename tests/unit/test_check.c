@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "check/check.h"
+#include "guest/guest_parse.h"
 #include "profiles/nova_file_backed.h"
 #include "unit/unit.h"
 

@@ -6,6 +6,7 @@
  * that libvirt builds for such guests.
  */
 #include "guest/guest.h"
+#include "guest/guest_parse.h"
 
 #include <errno.h>
 #include <fcntl.h>

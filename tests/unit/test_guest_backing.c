@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "guest/guest.h"
+#include "guest/guest_parse.h"
 #include "unit/unit.h"
 
 #define HEAD                                                                                       \

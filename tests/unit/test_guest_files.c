@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "guest/guest.h"
+#include "guest/guest_parse.h"
 #include "kernel/kfs.h"
 #include "unit/unit.h"
 

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "guest/guest.h"
+#include "guest/guest_parse.h"
 #include "policy/plan.h"
 #include "unit/guest_rows.h"
 #include "unit/unit.h"

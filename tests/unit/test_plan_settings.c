@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "guest/guest_parse.h"
 #include "kernel/kfs.h"
 #include "lifecycle/view.h"
 #include "lifecycle/view_thp.h"

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "guest/guest.h"
+#include "guest/guest_parse.h"
 #include "lifecycle/daemon.h"
 #include "lifecycle/dry_run.h"
 #include "lifecycle/hook_operations.h"
