@@ -30,15 +30,6 @@ int json_read_u64(const json_t *object, const char *key, uint64_t *value, struct
 	return 0;
 }
 
-int json_read_u64_or(const json_t *object, const char *key, uint64_t fallback, uint64_t *value,
-		     struct err *err)
-{
-	if (json_object_get(object, key))
-		return json_read_u64(object, key, value, err);
-	*value = fallback;
-	return 0;
-}
-
 int json_read_bool(const json_t *object, const char *key, bool *value, struct err *err)
 {
 	const json_t *member = json_object_get(object, key);
@@ -46,17 +37,6 @@ int json_read_bool(const json_t *object, const char *key, bool *value, struct er
 	if (!json_is_boolean(member))
 		return wrong(err, key, member, "true or false");
 	*value = json_is_true(member);
-	return 0;
-}
-
-int json_read_bool_or(const json_t *object, const char *key, bool fallback, bool *value,
-		      struct err *err)
-{
-	const json_t *member = json_object_get(object, key);
-
-	if (member && !json_is_boolean(member))
-		return wrong(err, key, member, "true or false");
-	*value = member ? json_is_true(member) : fallback;
 	return 0;
 }
 
@@ -83,23 +63,6 @@ int json_copy_string(const json_t *object, const char *key, char *buf, size_t si
 		return err_set(err, EINVAL, "\"%s\" is too long", key);
 	memcpy(buf, text, strlen(text) + 1);
 	return 0;
-}
-
-bool json_put_u64(json_t *object, const char *key, uint64_t value)
-{
-	if (value > INT64_MAX)
-		return false;
-	return !json_object_set_new(object, key, json_integer((json_int_t)value));
-}
-
-bool json_put_string(json_t *object, const char *key, const char *value)
-{
-	return !json_object_set_new(object, key, json_string(value));
-}
-
-bool json_put_bool(json_t *object, const char *key, bool value)
-{
-	return !json_object_set_new(object, key, json_boolean(value));
 }
 
 void json_add(json_t **array, json_t *value)

@@ -23,13 +23,7 @@ DEFINE_CLEANUP(json, json_t *, json_decref)
 /* A non-negative integer.  -EINVAL if it is missing or anything else */
 int json_read_u64(const json_t *object, const char *key, uint64_t *value, struct err *err);
 
-/* The same, but a missing key gives @fallback */
-int json_read_u64_or(const json_t *object, const char *key, uint64_t fallback, uint64_t *value,
-		     struct err *err);
-
 int json_read_bool(const json_t *object, const char *key, bool *value, struct err *err);
-int json_read_bool_or(const json_t *object, const char *key, bool fallback, bool *value,
-		      struct err *err);
 
 /* A string that lives as long as @object */
 int json_read_string(const json_t *object, const char *key, const char **value, struct err *err);
@@ -37,12 +31,6 @@ int json_read_string(const json_t *object, const char *key, const char **value, 
 /* The same, copied.  -EINVAL also for one that does not fit into @size bytes */
 int json_copy_string(const json_t *object, const char *key, char *buf, size_t size,
 		     struct err *err);
-
-/* json_object_set_new() of a value; false when memory ran out, for a number above
- * INT64_MAX and for a text that is not UTF-8 */
-bool json_put_u64(json_t *object, const char *key, uint64_t value);
-bool json_put_string(json_t *object, const char *key, const char *value);
-bool json_put_bool(json_t *object, const char *key, bool value);
 
 /* A number for json_pack()'s "I": INT64_MAX for what is larger */
 static inline json_int_t json_number(uint64_t value)

@@ -167,7 +167,8 @@ extern const struct json_type json_type_list;
 /* A new object with each member of @base; NULL instead of an unfinished one */
 json_t *json_fields_write(const struct json_field *fields, const void *base);
 
-/* Put each member of @base into @object.  false: memory ran out, or as json_put_u64() */
+/* Put each member of @base into @object.  false: memory ran out, or JSON
+ * can't have a value: a number above INT64_MAX, a text that is not UTF-8 */
 bool json_fields_put(json_t *object, const struct json_field *fields, const void *base);
 
 /**

@@ -38,10 +38,9 @@ const struct step_ops *step_ops(enum step_kind kind)
 json_t *step_to_json(const struct step *step)
 {
 	const struct step_ops *ops = step_ops(step->kind);
-	json_t *object = json_object();
+	json_t *object = json_pack("{s:s}", "kind", ops->name);
 
-	if (!json_put_string(object, "kind", ops->name) ||
-	    !json_fields_put(object, ops->fields, &step->store)) {
+	if (!json_fields_put(object, ops->fields, &step->store)) {
 		json_decref(object);
 		return NULL;
 	}

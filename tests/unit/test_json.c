@@ -52,25 +52,18 @@ static void test_u64(void)
 	}
 }
 
-static void test_fallbacks(void)
+static void test_bool(void)
 {
-	cleanup_json json_t *json = load("{\"n\": 3, \"b\": true, \"s\": \"x\"}");
-	uint64_t n = 0;
+	cleanup_json json_t *json = load("{\"n\": 3, \"b\": true}");
+	struct err err = { "" };
 	bool b = false;
 
-	CU_ASSERT_EQUAL(json_read_u64_or(json, "n", 9, &n, NULL), 0);
-	CU_ASSERT_EQUAL(n, 3);
-	CU_ASSERT_EQUAL(json_read_u64_or(json, "none", 9, &n, NULL), 0);
-	CU_ASSERT_EQUAL(n, 9);
-	CU_ASSERT_EQUAL(json_read_u64_or(json, "s", 5, &n, NULL), -EINVAL);
-	CU_ASSERT_EQUAL(n, 9);
-	CU_ASSERT_EQUAL(json_read_bool_or(json, "b", false, &b, NULL), 0);
+	CU_ASSERT_EQUAL(json_read_bool(json, "b", &b, &err), 0);
 	CU_ASSERT_TRUE(b);
-	CU_ASSERT_EQUAL(json_read_bool_or(json, "none", false, &b, NULL), 0);
-	CU_ASSERT_FALSE(b);
-	CU_ASSERT_EQUAL(json_read_bool_or(json, "none", true, &b, NULL), 0);
-	CU_ASSERT_TRUE(b);
-	CU_ASSERT_EQUAL(json_read_bool_or(json, "n", false, &b, NULL), -EINVAL);
+	CU_ASSERT_EQUAL(json_read_bool(json, "n", &b, &err), -EINVAL);
+	CU_ASSERT_STRING_EQUAL(err.text, "\"n\" is not true or false");
+	CU_ASSERT_EQUAL(json_read_bool(json, "none", &b, &err), -EINVAL);
+	CU_ASSERT_STRING_EQUAL(err.text, "\"none\" is missing: expected true or false");
 	CU_ASSERT_TRUE(b);
 }
 
@@ -90,45 +83,33 @@ static void test_strings(void)
 	CU_ASSERT_STRING_EQUAL(text, "x");
 }
 
-static void test_put(void)
+static void test_number(void)
 {
-	cleanup_json json_t *json = json_object();
-	const char *text = NULL;
-	uint64_t n = 0;
-	bool b = false;
-
-	CU_ASSERT_TRUE(json_put_u64(json, "n", 12));
-	CU_ASSERT_TRUE(json_put_u64(json, "big", INT64_MAX));
-	CU_ASSERT_TRUE(json_put_bool(json, "b", true));
-	CU_ASSERT_TRUE(json_put_string(json, "s", "gr\xC3\xBC\xC3\x9F"));
-	CU_ASSERT_EQUAL(json_read_u64(json, "n", &n, NULL), 0);
-	CU_ASSERT_EQUAL(n, 12);
-	CU_ASSERT_EQUAL(json_read_u64(json, "big", &n, NULL), 0);
-	CU_ASSERT_EQUAL(n, INT64_MAX);
-	CU_ASSERT_EQUAL(json_read_bool_or(json, "b", false, &b, NULL), 0);
-	CU_ASSERT_TRUE(b);
-	CU_ASSERT_EQUAL(json_read_string(json, "s", &text, NULL), 0);
-	CU_ASSERT_STRING_EQUAL(text, "gr\xC3\xBC\xC3\x9F");
+	CU_ASSERT_EQUAL(json_number(12), 12);
+	CU_ASSERT_EQUAL(json_number(INT64_MAX), INT64_MAX);
+	CU_ASSERT_EQUAL(json_number((uint64_t)INT64_MAX + 1), INT64_MAX);
+	CU_ASSERT_EQUAL(json_number(UINT64_MAX), INT64_MAX);
 }
 
-static void test_put_refused(void)
+/* One element that could not be made, and there is no list */
+static void test_add(void)
 {
-	cleanup_json json_t *json = json_object();
+	json_t *array = json_array();
 
-	CU_ASSERT_FALSE(json_put_u64(json, "n", (uint64_t)INT64_MAX + 1));
-	CU_ASSERT_FALSE(json_put_u64(json, "n", UINT64_MAX));
-	CU_ASSERT_FALSE(json_put_string(json, "s", "\xff\xfe"));
-	CU_ASSERT_FALSE(json_put_string(json, "s", NULL));
-	CU_ASSERT_FALSE(json_put_bool(NULL, "b", true));
-	CU_ASSERT_EQUAL(json_object_size(json), 0);
+	json_add(&array, json_integer(1));
+	CU_ASSERT_EQUAL(json_array_size(array), 1);
+	json_add(&array, json_string("\xff\xfe"));
+	CU_ASSERT_PTR_NULL(array);
+	json_add(&array, json_integer(2));
+	CU_ASSERT_PTR_NULL(array);
 }
 
 static CU_TestInfo tests[] = {
 	{ "numbers are whole and not negative", test_u64 },
-	{ "what may be missing has a default", test_fallbacks },
+	{ "true or false", test_bool },
 	{ "texts", test_strings },
-	{ "what is put can be read", test_put },
-	{ "what JSON can't hold is refused", test_put_refused },
+	{ "numbers that are too large", test_number },
+	{ "a list is whole or none", test_add },
 	CU_TEST_INFO_NULL,
 };
 

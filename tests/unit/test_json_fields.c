@@ -148,6 +148,52 @@ static void test_hostile(void)
 	}
 }
 
+struct defaults {
+	uint64_t n;
+	bool b;
+	char text[16];
+};
+
+/* What may be missing is left as it was, and otherwise as strict */
+static void test_optional(void)
+{
+	static const struct json_field optional[] = {
+		JSON_OPTIONAL(struct defaults, n),
+		JSON_OPTIONAL(struct defaults, b),
+		JSON_IF_SET(struct defaults, text),
+		JSON_END,
+	};
+	static const struct {
+		const char *json;
+		int rc;
+		struct defaults want;
+	} rows[] = {
+		{ "{}", 0, { 9, true, "before" } },
+		{ "{\"n\": 3}", 0, { 3, true, "before" } },
+		{ "{\"b\": false}", 0, { 9, false, "before" } },
+		{ "{\"text\": \"gr\xC3\xBC\xC3\x9F\"}", 0, { 9, true, "gr\xC3\xBC\xC3\x9F" } },
+		{ "{\"n\": \"x\"}", -EINVAL, { 9, true, "before" } },
+		{ "{\"n\": null}", -EINVAL, { 9, true, "before" } },
+		{ "{\"b\": 3}", -EINVAL, { 9, true, "before" } },
+		{ "{\"text\": false}", -EINVAL, { 9, true, "before" } },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		cleanup_json json_t *json = json_loads(rows[i].json, 0, NULL);
+		cleanup_json json_t *again = NULL;
+		struct defaults have = { 9, true, "before" };
+
+		UNIT_CHECK(json_fields_read(json, optional, &have, NULL) == rows[i].rc, "%s",
+			   rows[i].json);
+		UNIT_CHECK(have.n == rows[i].want.n && have.b == rows[i].want.b, "%s",
+			   rows[i].json);
+		UNIT_CHECK_STR(have.text, rows[i].want.text, "%s", rows[i].json);
+		again = json_fields_write(optional, &have);
+		UNIT_CHECK(json_object_size(again) == 3, "%s", rows[i].json);
+	}
+}
+
 /* What JSON can't have is not written as anything else */
 static void test_not_in_json(void)
 {
@@ -170,6 +216,7 @@ static void test_not_in_json(void)
 static CU_TestInfo tests[] = {
 	{ "there and back", test_there_and_back },
 	{ "hostile members", test_hostile },
+	{ "what may be missing", test_optional },
 	{ "what JSON can't have", test_not_in_json },
 	CU_TEST_INFO_NULL,
 };
