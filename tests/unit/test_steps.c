@@ -187,6 +187,20 @@ static void test_absurd_numbers(void)
 	step_free(&step);
 }
 
+/* Nodes mean nothing without a rule that uses them */
+static void test_nodes_of_any(void)
+{
+	cleanup_json json_t *json = json_loads(STEP(SHARES "[], \"nodes\": \"0-3\""), 0, NULL);
+	struct err err = { "" };
+	struct step step;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(json);
+	if (!UNIT_CHECK(step_from_json(json, &step, &err) == 0, "%s", err.text))
+		return;
+	CU_ASSERT_FALSE(nodeset_has(&step.hugepages.nodes, 0));
+	step_free(&step);
+}
+
 static void test_list(void)
 {
 	struct step steps[2] = { make_step(GUEST_BIND_ANY, 1), make_step(GUEST_BIND_STRICT, 2) };
@@ -234,6 +248,7 @@ static CU_TestInfo tests[] = {
 	{ "numbers too large for JSON", test_too_large },
 	{ "damaged steps", test_damaged },
 	{ "absurd numbers", test_absurd_numbers },
+	{ "nodes of a guest that may have any", test_nodes_of_any },
 	{ "lists", test_list },
 	{ "a list that is too long", test_list_too_long },
 	CU_TEST_INFO_NULL,
