@@ -9,6 +9,7 @@ libvirtd() {
 	local dir
 	mkdir -p host/run/libvirt/qemu
 	# It makes a directory in each hugetlbfs that it finds
+	# shellcheck disable=SC2013 # no blanks in these
 	for dir in $(awk '$3 == "hugetlbfs" { print $2 }' host/proc/mounts); do
 		mkdir -p "host$dir/libvirt/qemu"
 	done
