@@ -4,7 +4,7 @@
  *
  * A function that can fail returns 0 or -errno and fills the struct err that
  * its caller keeps on the stack.  The sentence says what was tried, on which
- * object and what came back; whoever knows more puts it in front with
+ * object and what came back; a caller that knows more puts it in front with
  * err_prefix().  Library code returns errors, only mains print them.
  */
 #ifndef MEMBACKING_BASE_ERR_H
@@ -18,7 +18,7 @@ struct err {
 
 /**
  * err_set() - Describe a failure
- * @err:	Where to put the sentence; NULL if nobody will read it
+ * @err:	Where to put the sentence; NULL if the caller doesn't need it
  * @errnum:	Positive errno value
  * @fmt:	printf format.  Without a trailing full stop or newline
  *

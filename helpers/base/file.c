@@ -2,7 +2,7 @@
 /*
  * Reading and replacing small files as root.
  *
- * DOC: what is opened may be anybody's
+ * DOC: what is opened may belong to any user
  *
  * A name can lead to a FIFO, a device or a link by the time it is opened.
  * O_NONBLOCK keeps a FIFO from holding us for ever, fstat() on the descriptor
@@ -39,7 +39,7 @@ static int too_big(struct err *err, const char *name, size_t max)
 		       name, max);
 }
 
-/* read() that waits for a descriptor somebody made non-blocking */
+/* read() that waits, also on a descriptor that is non-blocking */
 static ssize_t read_some(int fd, char *buf, size_t room)
 {
 	for (;;) {
@@ -320,7 +320,7 @@ static int step_into(int parent, const char *name, bool make)
 	fd = openat(parent, name, flags);
 	if (fd >= 0 || errno != ENOENT || !make)
 		return fd >= 0 ? fd : -errno;
-	/* Somebody may have been quicker, which is fine */
+	/* Another process may have been quicker, which is fine */
 	if (mkdirat(parent, name, 0755) < 0)
 		rc = -errno;
 	else

@@ -65,7 +65,7 @@ int file_publish_at(int dirfd, const char *name, const char *buf, size_t len, st
  * file_make_dir() - Open @path below @rootfd for use by root only
  *
  * Creates the missing parts with mode 0755.  Each component must be a
- * directory, no link, and the last one root's own and writable by nobody else.
+ * directory, no link, and the last one root's own and writable by root only.
  * Return: a descriptor or -errno
  */
 int file_make_dir(int rootfd, const char *path, struct err *err);
@@ -76,7 +76,7 @@ int file_open_dir(int rootfd, const char *path, struct err *err);
 /**
  * file_keep_stdio() - Open /dev/null where a standard stream is closed
  *
- * Else a file of ours could become one, and be written to by whoever prints.
+ * Else a file of ours could become one, and be written to by any later print.
  */
 void file_keep_stdio(void);
 

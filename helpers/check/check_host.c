@@ -58,12 +58,12 @@ bool check_guest_has_files(const struct libvirt_guest *guest)
 
 static void read_driver(const struct kfs *kfs, struct check_driver *driver)
 {
-	static const struct process anybody;
+	static const struct process none;
 	char path[KFS_PATH_SIZE];
 	struct process found;
 
 	/* With nobody there, liveness_driver() would tell of our own parent */
-	driver->runs = liveness_driver_alive(kfs, &anybody);
+	driver->runs = liveness_driver_alive(kfs, &none);
 	if (!driver->runs)
 		return;
 	found = liveness_driver(kfs);

@@ -79,14 +79,14 @@ const struct config_key *config_keys(size_t *n);
 /* The section's name as a text that lives for ever; NULL if there is none such */
 const char *config_section_find(const char *name);
 
-/* The one that somebody has most likely meant by @name; NULL if none is close */
+/* The key most like @name; NULL if none is close */
 const char *config_section_near(const char *name);
 
 /* Room for "hugepages.keep_free_2M" and the like */
 #define CONFIG_KEY_SIZE 64
 
 /**
- * config_key_near() - What somebody has most likely meant by an unknown key
+ * config_key_near() - The known key most like an unknown one
  * @near:	Set to what can stand in the section [@section]
  * Return: false if none is close
  */

@@ -398,7 +398,7 @@ static void complete_stores(struct config *config)
 	}
 }
 
-/* Which of two stores at one place is meant, nobody could tell */
+/* Two stores at one place could not be told apart */
 static int check_stores(struct config *config)
 {
 	struct err text;
@@ -465,7 +465,7 @@ static int read_dropins(struct config *config, int dirfd)
 	size_t i;
 	int rc;
 
-	/* Whoever may write here could link or rename other files of root's */
+	/* A user who may write here could link or rename other files of root's */
 	if (file_check_trusted(dirfd, CONFIG_DIR, &err) < 0)
 		return refuse(config, "/", err.text);
 	rc = config_dropins_list(dirfd, &dropins);

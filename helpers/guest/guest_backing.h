@@ -21,7 +21,7 @@ enum guest_backing_kind {
 };
 
 /**
- * struct guest_backing - What a guest's memory is to be
+ * struct guest_backing - What a guest's memory is made of
  * @page_kib:	For GUEST_BACKING_HUGEPAGES
  * @default_kib: What a bare <hugepages/> means on this host
  * @shared:	Some of the guest's memory is shared: it needs a file or a memfd

@@ -67,9 +67,9 @@ struct layout {
  *
  * Sizes must be right, since we compute with them; sets of nodes, where pages depend on
  * them.  Words that
- * we do not know (a mode, a source) stop nobody, a newer libvirt may know them: an
+ * we do not know (a mode, a source) stop no guest, a newer libvirt may know them: an
  * unknown mode counts as strict, which is right for every mode.
- * Return: 0, -EINVAL or -ENOMEM; @layout is to be freed in any case
+ * Return: 0, -EINVAL or -ENOMEM; the caller frees @layout in any case
  */
 int layout_read(const xmlNode *domain, struct layout *layout, struct guest *guest, struct err *err);
 void layout_free(struct layout *layout);

@@ -17,7 +17,7 @@ struct guest;
  *
  * The rules are in guest.h.  Memory devices of a model that we do not know are
  * not ours.  guest_devices_read() comes before.
- * Return: 0, -EINVAL or -ENOMEM; @guest is to be freed in any case
+ * Return: 0, -EINVAL or -ENOMEM; the caller frees @guest in any case
  */
 int guest_memory_read(const xmlNode *domain, struct guest *guest, struct err *err);
 

@@ -12,7 +12,7 @@ struct guest;
 
 #define GUEST_METADATA_NAMESPACE "urn:libvirt-membacking:1"
 
-/* Anybody who may define guests writes them */
+/* Written by users who may define guests */
 #define GUEST_SETTINGS_MAX 64
 #define GUEST_SETTING_SIZE 256
 
@@ -30,7 +30,7 @@ struct guest;
  * The outermost element may have any name; if it has a section's own
  * ("hugepages", "ksm", "store"), it is that section.  What keys and values mean
  * is not known here.
- * Return: 0, -EINVAL (too many, too long) or -ENOMEM; @guest is to be freed in
+ * Return: 0, -EINVAL (too many, too long) or -ENOMEM; the caller frees @guest in
  * any case
  */
 int guest_metadata_read(const xmlNode *domain, struct guest *guest, struct err *err);

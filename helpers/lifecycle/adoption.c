@@ -57,9 +57,9 @@ static void fill_store(const struct kfs *kfs, const struct guest *guest,
 	struct store_view nameless = { 0 };
 	const struct store_view *store;
 	struct host_view host = { 0 };
-	struct ledgers nobody = { 0 };
+	struct ledgers none = { 0 };
 	struct err err;
-	bool usable = view_stores(kfs, decided->config, &nobody, NULL, &host, &err) == 0 &&
+	bool usable = view_stores(kfs, decided->config, &none, NULL, &host, &err) == 0 &&
 		      store_choose(&host, "", &store, &err) == 0 && store->state.present;
 
 	if (!usable) {

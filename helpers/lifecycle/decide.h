@@ -26,7 +26,7 @@ bool decide_asks(const struct kfs *kfs, const struct guest *guest);
 
 /**
  * struct decided - What the configuration means for a guest
- * @needs:	Nothing of it set: nothing is to be done for the guest
+ * @needs:	Nothing of it set: the guest needs nothing
  */
 struct decided {
 	struct config *config;

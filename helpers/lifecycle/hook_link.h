@@ -27,7 +27,7 @@ enum hook_kind { HOOK_QEMU, HOOK_DAEMON, HOOK_KINDS };
 /**
  * struct hook_link - One kind
  * @name:	"qemu", "daemon"
- * @program:	What is to be linked
+ * @program:	What to link
  * @path:	Our link: in KIND.d, or the hook itself; where it would be, if there is none
  * @linked:	It is there and leads to @program
  * @direct:	It is hooks/KIND itself

@@ -499,7 +499,7 @@ static bool holds_size(const struct ledger *ledger, uint64_t page_kib)
 }
 
 /* A claim does not bind the kernel: a guest without a binding can take pages that
- * were grown for another one.  Nothing can be done about it now, but somebody
+ * were grown for another one.  Nothing can be done about it now, but the administrator
  * will wonder why a guest is slow, or has too few */
 static void log_placement(const struct kfs *kfs, const struct ledger *ledger)
 {

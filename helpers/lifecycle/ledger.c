@@ -452,7 +452,7 @@ static int compare_ledgers(const void *a, const void *b)
 	return strcmp((*(struct ledger *const *)a)->uuid, (*(struct ledger *const *)b)->uuid);
 }
 
-/* The host is in trouble, and not the ledger: nobody may be taken for a guest that
+/* The host is in trouble, and not the ledger: no guest may be taken for one that
  * was promised nothing because of that */
 static int read_one(const struct state *state, const char *uuid, struct ledgers *ledgers,
 		    struct err *err)

@@ -56,7 +56,7 @@ struct ledger_qemu {
  *		from the next start
  * @driver:	Who called prepare
  * @no_ksm:	Why KSM can't merge the guest's pages, in the word of ksm_rules_word();
- *		empty where it can, or nobody has looked
+ *		empty where it can, or where that was not read
  * @reserving:	The process that is reserving pages for the guest by hand at this
  *		moment, or was when it died.  PID 0: none
  * @alive:	Not stored: what the last round found out
@@ -137,7 +137,7 @@ int ledger_adopt(const struct state *state, struct ledger *ledger, struct err *e
  * @seen:	The ledger as it was read before
  * @ledger:	Result: the ledger as it is then; may be NULL
  *
- * Without the host lock.  Whoever appends to the ledger meanwhile loses nothing.
+ * Without the host lock.  What another process appends to the ledger meanwhile is kept.
  * Return: 0, -ENOENT, -ESTALE (a later one), -EEXIST (of another version), ...
  */
 int ledger_mark(const struct state *state, const struct ledger *seen, enum ledger_phase phase,

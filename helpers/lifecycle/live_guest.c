@@ -21,7 +21,7 @@
 
 /*
  * <domain> lies in a <domstatus>, on lines of its own and indented by two blanks.  A name
- * has no newline in it, so nobody can put the like of it in front by what a guest is called.
+ * has no newline in it, so no guest's name can forge such a line in front.
  */
 static const char *find_domain(const char *text, size_t *len)
 {

@@ -46,7 +46,7 @@ static int locked(const struct kfs *kfs, const char *path, pid_t *pid)
 	return 1;
 }
 
-/* There is nobody, as opposed to: it can't be told */
+/* There is none, as opposed to: it can't be told */
 static bool is_nobody(int rc)
 {
 	return rc == 0 || rc == -ENOENT || rc == -ENOTDIR || rc == -ENAMETOOLONG || rc == -ELOOP;

@@ -32,7 +32,7 @@ struct process {
 struct process liveness_driver(const struct kfs *kfs);
 
 /**
- * liveness_driver_runs() - Does somebody hold the lock of libvirt's QEMU driver?
+ * liveness_driver_runs() - Does a process hold the lock of libvirt's QEMU driver?
  * @driver:	Who; PID 0 if that can't be seen
  */
 bool liveness_driver_runs(const struct kfs *kfs, struct process *driver);
@@ -66,7 +66,7 @@ bool liveness_driver_alive(const struct kfs *kfs, const struct process *driver);
 bool liveness_qemu(const struct kfs *kfs, const char *name, pid_t *pid);
 
 /**
- * liveness_running() - Names of all guests with a QEMU, whoever started them
+ * liveness_running() - Names of all guests with a QEMU, by any daemon
  * @names:	Result: @n strings, each and itself to be freed
  */
 int liveness_running(const struct kfs *kfs, char ***names, size_t *n, struct err *err);

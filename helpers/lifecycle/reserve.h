@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Reserving huge pages by hand: ahead of a start, or for a device that is to be
+ * Reserving huge pages by hand: ahead of a start, or for a device that will be
  * plugged into a running guest.
  *
  * DOC: what a reservation is
@@ -32,7 +32,7 @@ struct session;
  * What was reserved before and fits is kept, the rest given back.  Takes as long as it
  * takes: from the first page on, interrupts are caught and end it.
  * Return: 0; -EINVAL (it asks for none, or they are not managed); -EBUSY (it runs, or
- * is being started, or reserved for by somebody else); -ECANCELED (another operation,
+ * is being started, or reserved for by another command); -ECANCELED (another operation,
  * a start among them, took it over); -EINTR; and as plan_make()
  */
 int reserve_for_start(struct session *session, const struct guest *guest, struct ledger **ledger,
@@ -40,7 +40,7 @@ int reserve_for_start(struct session *session, const struct guest *guest, struct
 
 /**
  * reserve_for_plug() - Huge pages beside those that a running guest has
- * @extra:	The guest's name and UUID, and what is to be plugged as its memory
+ * @extra:	The guest's name and UUID, and what will be plugged as its memory
  *
  * As reserve_for_start().  Return: also -ESRCH if the guest does not run
  */

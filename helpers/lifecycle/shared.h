@@ -3,7 +3,7 @@
  * Shared settings: /run/libvirt-membacking/shared/NAME, one file each.
  *
  * Written before the first change.  A setting whose holders are gone, whether they
- * were released or died, is put back by whoever holds the host lock next.
+ * were released or died, is put back by the next session with the host lock.
  */
 #ifndef MEMBACKING_LIFECYCLE_SHARED_H
 #define MEMBACKING_LIFECYCLE_SHARED_H
@@ -34,7 +34,7 @@ int shared_settle(const struct kfs *kfs, const struct state *state, const char *
 		  const struct ledgers *ledgers, struct err *err);
 
 /* Is any setting of @kind still to be put back, since no ledger holds it any more?  For
- * those who only look: whoever holds the lock may be doing that */
+ * those who only look: the holder of the lock may be doing that */
 bool shared_waits(const struct state *state, const char *boot_id, const struct ledgers *ledgers,
 		  enum step_kind kind);
 

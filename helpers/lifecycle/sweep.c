@@ -181,7 +181,7 @@ void sweep_stores(struct session *session)
 	struct err err;
 	size_t i;
 
-	/* Who can't see who runs must not sweep */
+	/* Without the list of running guests, remove nothing */
 	if (liveness_running(session->kfs, &sweep.running, &sweep.n_running, &err) < 0) {
 		log_warning("the stores are not swept: %s", err.text);
 		free_names(sweep.running, sweep.n_running);

@@ -35,7 +35,7 @@ static int read_named(const struct kfs *kfs, const struct qemu_conf *conf, uint6
 static void read_list(const struct kfs *kfs, const struct qemu_conf *conf, uint64_t default_kib,
 		      struct hugetlbfs_view *view)
 {
-	static const struct process nobody;
+	static const struct process none;
 	struct hook_link hook;
 	int rc;
 
@@ -43,7 +43,7 @@ static void read_list(const struct kfs *kfs, const struct qemu_conf *conf, uint6
 	rc = view->by_conf ? read_named(kfs, conf, default_kib, view) :
 			     hugetlbfs_list(kfs, default_kib, &view->list, &view->n);
 	view->known = rc == 0;
-	view->final = view->known && (view->by_conf || liveness_driver_alive(kfs, &nobody));
+	view->final = view->known && (view->by_conf || liveness_driver_alive(kfs, &none));
 	view->hook_mounts = hook_link_read(kfs, HOOK_DAEMON, &hook, NULL) == 0 && hook.linked &&
 			    hook.executable;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Filling the host view's stores: only where somebody asks for them, since a
+ * Filling the host view's stores: only where a caller asks for them, since a
  * store may be on a server that doesn't answer.
  */
 #ifndef MEMBACKING_LIFECYCLE_VIEW_STORES_H
@@ -17,7 +17,7 @@ struct ledgers;
 /**
  * view_stores() - The configured stores, or where libvirt puts memory without any
  * @ledgers:	Whose living guests have been promised parts of them
- * @guest:	Who is to be started: what is stale in its directory counts as free.
+ * @guest:	The guest that starts: what is stale in its directory counts as free.
  *		May be NULL
  *
  * A store that can't be read is left out with a warning (not present), unless it is the

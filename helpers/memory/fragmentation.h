@@ -74,7 +74,7 @@ struct numa_node;
  * @movable:	Of them, those that hold nothing but free and movable pages
  * @unsure:	Of @movable, those with pages that have no mark
  * @huge:	With huge pages in them, and else like @movable
- * @fixed_pages: Managed base pages in all others, and in what is no whole range
+ * @fixed_pages: Managed base pages in all others, and in incomplete ranges
  * @least:	Pages that can't be moved, in the one of the others that has fewest; 0: there
  *		is none
  */

@@ -4,7 +4,7 @@
  *
  * The write sets the *persistent* number (nr - surplus) and succeeds even if
  * fewer pages came.  Growing turns surplus pages into persistent ones first,
- * which adds nothing to the free ones.  Shrinking takes any idle page, whoever
+ * which adds nothing to the free ones.  Shrinking takes any idle page, whichever program
  * wanted it, and then turns pages in use into surplus.  The search for pages
  * ends when a signal is pending, which is how a write is bounded in time.
  * Before 6.7 a per-node write comes out larger by the surplus of the other

@@ -133,7 +133,7 @@ static int open_target(const char *target, struct path *path, const char *what, 
 	return fd;
 }
 
-/* "LABEL=x": true also of what is no such tag */
+/* "LABEL=x": true also for anything that is not a tag */
 static bool has_device(const char *source)
 {
 	cleanup_free char *device = NULL;

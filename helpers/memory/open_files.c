@@ -44,7 +44,7 @@ static int take_lease(int fd)
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, before;
 	int rc = 0;
 
-	/* Whoever opens it this very moment makes the kernel send us one; by default that is
+	/* A process that opens it at this moment makes the kernel send us one; by default that is
 	 * our end */
 	sigaction(SIGIO, &ignore, &before);
 	if (fcntl(fd, F_SETLEASE, F_WRLCK) == 0)
@@ -121,7 +121,7 @@ static int each_link(int procfd, pid_t pid, const char *what, visit_file *visit,
 	while (rc == 0 && (errno = 0, entry = readdir(dir))) {
 		struct statx st;
 
-		/* DONT_SYNC: somebody's file on a dead server must not stop us */
+		/* DONT_SYNC: a file on a dead server must not stop us */
 		if (entry->d_name[0] != '.' &&
 		    statx(dirfd(dir), entry->d_name, AT_STATX_DONT_SYNC, STATX_INO, &st) == 0)
 			rc = visit(arg, makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino,

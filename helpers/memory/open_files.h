@@ -5,7 +5,7 @@
  * DOC: two ways to know
  *
  * The kernel counts who has a file open, mappings included, and says so when it is asked
- * for a write lease: -EAGAIN if that is anybody but us.  This sees processes in every
+ * for a write lease: -EAGAIN if that is another process.  This sees processes in every
  * container, and the kernel's own use (a loop device).  It does not say who it is,
  * and network file systems and FUSE can't or answer something else.
  *

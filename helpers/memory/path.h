@@ -19,7 +19,7 @@
 /**
  * struct path - What a path names, without its links
  * @name:	Absolute from the root, each component a real one
- * @trusted:	All directories on the way to it are root's alone: nobody else can make the
+ * @trusted:	All directories on the way to it are root's alone: no other user can make the
  *		same name mean another thing
  */
 struct path {

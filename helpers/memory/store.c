@@ -179,7 +179,7 @@ static int make_dir(int dirfd, const char *name)
 	if (mkdirat(dirfd, name, 0755) < 0 && errno != EEXIST)
 		return -errno;
 	fd = open_dir(dirfd, name);
-	/* Whatever the umask.  If somebody else was quicker it is theirs, and passable too */
+	/* Whatever the umask.  If another process was quicker it is passable too */
 	if (fd >= 0 && fchmod(fd, 0755) < 0) {
 		int rc = -errno;
 
@@ -359,7 +359,7 @@ static bool is_memory_file(const char *name)
 	       is_numbered(name, "dimm") || is_numbered(name, "virtiomem");
 }
 
-/* Does anybody have it open?  Our own descriptor is closed again before others' are
+/* Is it open anywhere?  Our own descriptor is closed again before others' are
  * looked at */
 static int ask(int dirfd, const char *name)
 {
@@ -368,7 +368,7 @@ static int ask(int dirfd, const char *name)
 
 	if (fd >= 0)
 		return open_files_lease(fd);
-	/* EAGAIN: somebody else has a lease */
+	/* EAGAIN: another process has a lease */
 	return errno == EAGAIN ? 1 : -EOPNOTSUPP;
 }
 

@@ -17,7 +17,7 @@
  * there may be a link, or have become one a moment ago.  All names below BASE are
  * resolved by openat2(2) without links, without leaving it, and without crossing
  * mounts; files are only ever unlinked, never written or truncated, so that a hard
- * link to somebody's file costs a name and nothing else.
+ * link to another file costs a name and nothing else.
  */
 #ifndef MEMBACKING_MEMORY_STORE_H
 #define MEMBACKING_MEMORY_STORE_H
@@ -63,7 +63,7 @@ struct store_state {
  * store_read() - The state of the file system at @path
  *
  * A @path that does not exist is no error.  xfs frees what was unlinked a moment later:
- * read it again before somebody is refused.
+ * read it again before a guest is refused.
  * Return: 0, or -ETIMEDOUT as store_answers(), ...
  */
 int store_read(const struct kfs *kfs, const char *path, struct store_state *state, struct err *err);
@@ -71,7 +71,7 @@ int store_read(const struct kfs *kfs, const char *path, struct store_state *stat
 /**
  * store_answers() - Can the file system at @path be looked at?
  *
- * One on a server that is gone keeps whoever touches it waiting, and with him all who
+ * One on a server that is gone keeps each process that touches it waiting, and all who
  * wait for the host lock.  To be asked before that, wherever store_read() has not been.
  * Return: -ETIMEDOUT after some seconds; 0 in all other cases, other errors among them
  */
@@ -112,7 +112,7 @@ bool store_guest_has(int basefd, const char *name, const char *file, uint64_t in
  *
  * If any process still has one of the files open or mapped all of them stay.  A link
  * is removed as a link, and never looked behind.  A subdirectory, and a file with a name
- * that libvirt doesn't give, is nobody's we know (an nvdimm's, perhaps): it stays, and with
+ * that libvirt doesn't give, is no guest's we know (an nvdimm's, perhaps): it stays, and with
  * it the directory.
  * Return: 1 if there was something and it is gone; 0 if there was nothing;
  * -ETIMEDOUT if it takes longer than five seconds; -EBUSY if a file is in use (the sentence names

@@ -54,7 +54,7 @@
  * e. What is taken after a guest's end and before we look, of a pool of which the guest had
  *    more than is left then, looks as if it had been taken from the guest: it stays.
  * f. An unseen user of the administrator's pages that ends while pages of a guest that is
- *    gone are unseen as well, or before the guest's end and nobody looks in between, looks
+ *    gone are unseen as well, or before the guest's end with no session in between, looks
  *    like the end of these: the administrator is short by them until they are free.  One
  *    that comes looks like these: they wait for its end.
  * g. A change of another writer after a hook was killed within its own write, and before

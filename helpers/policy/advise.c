@@ -227,7 +227,7 @@ static const struct advise_size *size_of(const struct adviser *a, uint64_t page_
  * struct trial - The plan for a guest with huge pages, summed up
  * @rc:		What plan_make() returned; @err: its sentence
  * @refusal:	With -ENODEV and REFUSAL_NONE: no node that it may use can have such pages
- * @grow:	Pages that are to be made
+ * @grow:	Pages to make
  * @now:	Of these, what can be made at once; @doubtful: what fragmentation leaves no room
  *		for
  * @swapped_kib: Programs' memory that has to be swapped out for them

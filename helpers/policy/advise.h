@@ -104,7 +104,7 @@ struct advise_input {
  * @tables_kib:	Page tables of a process that maps it.  The processor's second level (EPT,
  *		NPT) needs as much again
  * @waste_kib:	Rounded up to whole pages
- * @idle:	Pages in the pools that nobody has a right to, on the nodes it may use
+ * @idle:	Pages in the pools that are promised to no guest, on the nodes it may use
  * @now, @more:	Pages that can be made of free memory, and at most of the rest of it
  *		by compaction and reclaim.  0 for the base page, as @idle
  */

@@ -29,7 +29,7 @@ enum gigantic_state {
 /**
  * struct gigantic_way - One way
  * @name:	What it is called: "reserve at boot"
- * @text:	How far it is, and what there is to be done for it
+ * @text:	How far it is, and what to do for it
  */
 struct gigantic_way {
 	const char *name;

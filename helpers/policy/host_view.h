@@ -162,7 +162,7 @@ struct daemon_view {
  * @kvm_refuses_hugepages: As in memory/kvm.h
  * @has_ksm:	This kernel can merge pages
  * @surveyed:	supply_survey() was here: @ever, @whole and @gigantic are filled
- * @stores_read: @qemu_conf, @daemon and @stores are filled: only where somebody asks for them
+ * @stores_read: @qemu_conf, @daemon and @stores are filled: only where a caller asks for them
  */
 struct host_view {
 	struct numa numa;

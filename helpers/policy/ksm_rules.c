@@ -10,7 +10,7 @@
  * for a few hundred pages fifty times a second, as by the kernel's defaults, but ten times,
  * for as many more.
  *
- * With its advisor on the kernel chooses pages_to_scan itself, and nobody can write it.
+ * With its advisor on the kernel chooses pages_to_scan itself, and a write is refused.
  * Switching the advisor on or off sets pages_to_scan to the kernel's default.  So it is
  * set to just that first: then what is found there after the advisor is what we wrote,
  * and is put back like anything else.
@@ -29,7 +29,7 @@
  * less than a threshold is available, or if the guests and the threshold are more than
  * there is; the threshold is a fifth of the memory and at least 2 GiB.  ksmtuned walks
  * between 64 pages, where nothing is short, and 1250, where something is, in steps once a
- * minute.  Between a guest's start and the next there is nobody to walk, so the rate is
+ * minute.  Between a guest's start and the next there is nothing to walk, so the rate is
  * set at once to where it would lead, in proportion to the shortage.  Where nothing
  * is short ksmtuned stops KSM; here it then runs at its slowest: that the memory will do
  * for the guests as they are now doesn't say that it will do for the next one.

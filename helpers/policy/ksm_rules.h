@@ -79,7 +79,7 @@ void ksm_rules_memory(const struct numa *numa, struct ksm_host *host);
 /* Is the setting computed from the guests' memory, so that each start and end changes it? */
 bool ksm_rules_computed(enum config_ksm_profile profile, const struct ksm_host *host);
 
-/* A file of KSM_DIR and what is to be in it */
+/* A file of KSM_DIR and the value for it */
 struct ksm_value {
 	const char *file;
 	char text[24];

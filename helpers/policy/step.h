@@ -57,7 +57,7 @@ struct step_chunk {
  * @own:	Persistent pages that exist because of us: what goes back.
  *		More than the new free pages if surplus pages were promoted
  * @promoted:	Part of @own: surplus pages that growing made persistent
- * @foreign:	Persistent pages of the pool that were nobody's of ours when
+ * @foreign:	Persistent pages of the pool that we had not added when
  *		it was first grown; less than that later is charged to us
  */
 struct step_share {
@@ -104,7 +104,7 @@ struct step_hugepages {
  *
  * Holds all that release needs, whatever the configuration says by then.
  * @store:	Its name; "" where no [store] is configured
- * @path:	The store: where it is mounted.  Whoever has the same holds the mount as a
+ * @path:	The store: where it is mounted.  Guests with the same path hold the mount as a
  *		shared setting, whatever the [store] was called at his start
  * @dir, @below: Where the guests' directories lie: see store_open_base()
  * @lies_in:	Where the guest's files were found once it ran, if that is another directory:

@@ -61,7 +61,7 @@ struct supplies {
 	struct supply *nodes;
 };
 
-/* @supplies is to be freed by supplies_free().  Return: 0 or -ENOMEM */
+/* Free @supplies with supplies_free().  Return: 0 or -ENOMEM */
 int supplies_open(const struct host_view *host, struct supplies *supplies);
 void supplies_free(struct supplies *supplies);
 
@@ -77,7 +77,7 @@ void supply_take(struct supplies *supplies, size_t index, uint64_t kib, bool gig
 
 /**
  * struct supply_sum - What nodes have together, in pages
- * @idle:	In the pools, and nobody's
+ * @idle:	In the pools, and promised to no guest
  * @make:	Could be made, without swapping programs' memory
  * @swap:	Could be made in addition by that
  */

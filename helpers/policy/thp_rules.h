@@ -47,9 +47,9 @@ void thp_rules_huge(const char *options, char word[THP_WORD_SIZE]);
 /**
  * thp_rules_obstacle() - Why memory of this guest can't lie in transparent huge pages
  * @store:	Where its files lie, or are about to; NULL: it has none, or that is unknown
- * @settings:	Applied before the guest starts; NULL: the host's stay, since nobody wants
+ * @settings:	Applied before the guest starts; NULL: the host's stay, since no guest wants
  *		them managed.  Then nothing is said of "enabled": that the host's programs
- *		go without is somebody's choice, while few know of "shmem_enabled"
+ *		go without is a choice, while few know of "shmem_enabled"
  * @buf:	One sentence, without full stop, that says what would help
  * Return: false where nothing stands in the way
  */

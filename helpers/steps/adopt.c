@@ -16,7 +16,7 @@ static uint64_t move_pages(struct step_share *to, struct step_share *from, uint6
 {
 	uint64_t n = u64_min(from->have, pages);
 	uint64_t left = from->have - n;
-	/* Surplus pages that growing promoted are nobody's to use: they go with the rest */
+	/* Surplus pages that growing promoted serve no guest: they go with the rest */
 	uint64_t own = left ? u64_sub_floor(from->own, left) : from->own;
 	uint64_t promoted = u64_min(from->promoted, own);
 

@@ -12,7 +12,7 @@
  * @to:		Planned: each share gets as many as its "reserved" says
  * @from:	The steps that hold them.  Those that hold nothing any more are removed
  *
- * What stays in @from is to be given back.  It keeps the pages that the pool was grown
+ * What stays in @from is given back.  It keeps the pages that the pool was grown
  * by, as far as possible: those can go back, and idle ones are let go of.
  */
 void steps_adopt(struct step_list *to, struct step_list *from);

@@ -104,8 +104,8 @@ static uint64_t missing(const struct step_hugepages *hp)
 }
 
 /* Idle pages need no change of the pool, only our word that they are taken.  They
- * may be gone by now: while an earlier step let go of the lock, or to somebody
- * who asks nobody */
+ * may be gone by now: while an earlier step let go of the lock, or to a program
+ * that takes no lock of ours */
 static int take_idle(struct step_ctx *ctx, struct step_hugepages *hp, struct err *err)
 {
 	const struct size_view *size = host_view_size(ctx->host, hp->page_kib);
@@ -444,7 +444,7 @@ static int undo(struct step_ctx *ctx, struct step *step, enum undo_reason reason
 
 		result = log_gravest(result, err, rc, &failure);
 	}
-	/* What is left is a debt, and promises nothing to anybody */
+	/* What is left is a debt, and promises nothing to any guest */
 	if (result < 0)
 		drop_promise(hp);
 	return result;

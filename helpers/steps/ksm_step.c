@@ -3,8 +3,8 @@
  * DOC: what is KSM's is the host's
  *
  * A guest can do without KSM, so nothing that goes wrong here stops its start.  Where KSM
- * runs already without us, no file is written at all: whoever switched it on also chose
- * its rates.
+ * runs already without us, no file is written at all: the administrator who switched it on also
+ * chose its rates.
  *
  * DOC: rousing
  *
@@ -16,7 +16,7 @@
  * Unmerging (run = 2) wants memory for each page that comes apart, all at once, and the
  * OOM killer if there is none.  So KSM is stopped first, then the memory is counted, and
  * only if it will do everything is taken apart.  Otherwise KSM stays stopped, the record
- * stays too, and whoever settles next tries again.
+ * stays too, and the next session tries again.
  */
 #include "steps/ksm_step.h"
 
@@ -155,7 +155,7 @@ static void log_failure(int rc, const struct err *err)
 }
 
 /* None after one that failed: an advisor that is switched on changes pages_to_scan too, and
- * nobody would know any more what that was */
+ * no record would say any more what that was */
 static void apply_values(struct step_ctx *ctx, const struct ksm_value *values, size_t n)
 {
 	size_t i;
@@ -215,7 +215,7 @@ static int set_nodes(struct step_ctx *ctx, const struct step_ksm *ksm, struct sh
 	return err_prefix(err, rc, "merge_across_nodes stays '%s'", found);
 }
 
-/* What is to be done at the end, for the record; nothing is said of the usual */
+/* What happens at the end, for the record; the usual is left out */
 static const char *end_word(enum config_ksm_end end)
 {
 	return end == KSM_RESTORE ? "" : config_word_text("ksm", "on_last_guest", end);
@@ -255,7 +255,7 @@ static int switch_on(struct step_ctx *ctx, const struct step_ksm *ksm, struct er
 		log_failure(set_nodes(ctx, ksm, &run, found, &why), &why);
 		n = decide_values(ctx, ksm, values);
 	}
-	/* The last is how long ksmd sleeps, and while it is roused somebody waits for it */
+	/* The last is how long ksmd sleeps, and while it is roused a guest's start waits for it */
 	first = n ? n - 1 : 0;
 	apply_values(ctx, values, first);
 	rc = setting_apply(ctx, &file, MERGE, end_word(ksm->end), err);
@@ -372,7 +372,7 @@ static int restore_nodes(struct step_ctx *ctx, const struct shared_setting *sett
 	rc = take_apart(ctx, &run, found, err);
 	if (rc == 0)
 		rc = setting_restore(ctx, setting, err);
-	/* A record that was begun just now: whoever restores it next finds it done */
+	/* A record that was begun just now: the next restore finds it done */
 	if (rc == 0 && owner == SETTING_HOST)
 		rc = setting_change(ctx, &run, UNMERGE, run.before, err);
 	return rc;

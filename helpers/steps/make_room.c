@@ -9,7 +9,7 @@
  *
  * 1. Page cache in the way: reclaim first, and less than what is missing beyond the
  *    free memory.  The writes that follow reclaim the rest themselves, and what
- *    was freed beyond that was somebody's.
+ *    was freed beyond that was in use.
  * 2. Write until 67 writes in a row bring nothing, with the CPUs' own lists of free
  *    pages emptied before each: no huge page is made of what lies there.
  * 3. Again from 1, measured anew, while that brings pages.  If not, compact the

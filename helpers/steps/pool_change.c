@@ -251,8 +251,8 @@ int64_t pool_grow(struct step_ctx *ctx, const struct step_hugepages *hp, struct 
  *
  * It never takes the persistent pages of a size, on whatever node, below all that
  * are in use or reserved, and surplus pages in use count there too.  What goes
- * beyond that stays behind as idle surplus, in nobody's account, even after
- * whoever uses the surplus pages has ended.  So: free - surplus - reserved.
+ * beyond that stays behind as idle surplus, in no account, even after
+ * the users of the surplus pages have ended.  So: free - surplus - reserved.
  */
 static int may_shrink(struct change *c, uint64_t *pages, struct err *err)
 {

@@ -102,7 +102,7 @@ int setting_apply(struct step_ctx *ctx, const struct setting_file *file, const c
 	snprintf(setting.at_end, sizeof(setting.at_end), "%s", at_end);
 	if (strcmp(found, value) != 0)
 		return setting_change(ctx, &setting, found, value, err);
-	/* What the host had anyway is nobody's business afterwards */
+	/* What the host had anyway needs no record */
 	if (owner == SETTING_HOST || (same_end && !*setting.former))
 		return 0;
 	setting.former[0] = '\0';

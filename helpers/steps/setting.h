@@ -7,7 +7,7 @@
  * A record says what was there before us, and what we made of it.  For each change it is
  * written with both the value to come and the one that goes; then the file; then the record
  * without the one that has gone.  So whatever is found in the file is either the value
- * before us, one of ours, or somebody else's doing: that stays, and is logged.
+ * before us, one of ours, or another program's: that stays, and is logged.
  */
 #ifndef MEMBACKING_STEPS_SETTING_H
 #define MEMBACKING_STEPS_SETTING_H
@@ -29,9 +29,9 @@ struct setting_file {
 
 /* Whose doing is what a file says */
 enum setting_owner {
-	SETTING_HOST, /* nobody of ours has changed it */
+	SETTING_HOST, /* not changed by us */
 	SETTING_OURS,
-	SETTING_OTHERS, /* ours once, and changed by somebody else since */
+	SETTING_OTHERS, /* ours once, and changed by another program since */
 };
 
 /**
@@ -62,7 +62,7 @@ int setting_change(struct step_ctx *ctx, struct shared_setting *setting, const c
 		   const char *value, struct err *err);
 
 /**
- * setting_apply() - See to it that a file says @value, unless somebody else wants otherwise
+ * setting_apply() - Make a file say @value, unless another program has set it otherwise
  * @at_end:	As in struct shared_setting; the last one counts
  * Return: 0 also for a file that is left to others; -ENOENT for none; -errno
  */
@@ -72,14 +72,14 @@ int setting_apply(struct step_ctx *ctx, const struct setting_file *file, const c
 /**
  * setting_check_key() - Is @setting's key one that setting_apply() can have written?
  *
- * It is read from a file in /run: whoever writes where it leads asks first.
+ * It is read from a file in /run: check where it leads before writing there.
  * Return: 0 or -EINVAL
  */
 int setting_check_key(const struct shared_setting *setting, struct err *err);
 
 /**
  * setting_restore() - Put back what was there before
- * Return: 0 also if somebody else has changed it since; -EAGAIN where the kernel says EBUSY
+ * Return: 0 also if another program has changed it since; -EAGAIN where the kernel says EBUSY
  */
 int setting_restore(struct step_ctx *ctx, const struct shared_setting *setting, struct err *err);
 

@@ -108,7 +108,7 @@ struct step_ctx {
  * @outlives_boot: What is left of @step after a reboot is taken back too; else NULL,
  *		the kernel has forgotten it all.  As @undo
  * @holds:	Does @step hold @setting?  NULL if the kind has no shared settings
- * @restore:	Put @setting back, unless somebody else has changed it since.  Of @ctx there
+ * @restore:	Put @setting back, unless another program has changed it since.  Of @ctx there
  *		are kfs, save_shared and load_shared only.  Settings are restored in
  *		the order of their names.
  *		Return: 0; -EAGAIN when that is not possible yet

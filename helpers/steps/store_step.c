@@ -8,7 +8,7 @@
  * under the host lock: of two guests that want the last GiB the second sees it.
  *
  * The mount belongs to all guests in the store.  It is written down as a shared
- * setting before it is made; whoever settles after the last guest unmounts it.
+ * setting before it is made; the session that gives back the last guest's unmounts it.
  */
 #include "steps/store_step.h"
 
@@ -330,7 +330,7 @@ static int undo(struct step_ctx *ctx, struct step *step, enum undo_reason reason
 	int rc = remove_leftovers(ctx->kfs, &step->store, err);
 
 	(void)reason;
-	/* A directory is all that is left of it, and nothing is to be done for it */
+	/* Only a directory is left of it: nothing to do */
 	if (rc < 0) {
 		step->store.size_kib = 0;
 		step->store.mount = false;
@@ -418,7 +418,7 @@ static int restore(struct step_ctx *ctx, const struct shared_setting *setting, s
 		rc = find_ours(kfs, setting, ours, sizeof(ours), err);
 	if (rc == 0 && *ours)
 		rc = mount_find(kfs, setting->key, &info, err);
-	/* Somebody has unmounted it, or mounted something else */
+	/* It was unmounted by hand, or something else was mounted */
 	if (rc != 1 || !mount_is_same(info.identity, ours))
 		return rc < 0 ? rc : 0;
 	rc = check_unused(kfs, setting->key, err);

@@ -16,7 +16,7 @@
 #include "memory/thp.h"
 #include "steps/setting.h"
 
-/* A file, and where struct config_thp has what is to be in it */
+/* A file, and where struct config_thp has the value for it */
 struct word {
 	const char *file;
 	size_t offset;
