@@ -10,6 +10,7 @@
 #   sudo make test    install what is needed, then all the tests
 #   sudo make storm   guests of all kinds at random, for STORM_SECONDS=600
 #   sudo make bench   the measurements of tests/bench/RESULTS.md
+#   make bench-ledgers    of these, many guests and nodes; no root needed
 #   make install      DESTDIR=, PREFIX=, SYSCONFDIR=, RUNSTATEDIR=, HOOK_DIRECT=yes,
 #                     HOOK_LINK=no, UNITDIR=, TMPFILESDIR=
 #   make deb, rpm     packages, in build/deb and build/rpm
@@ -157,6 +158,16 @@ $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(unit_lib) $(ctl_lib) 
 unit-tests: $(unit_tests)
 check: unit-tests
 	$(Q)tests/run-unit $(unit_tests)
+
+# No root and no other host are needed for this one measurement
+.PHONY: bench-ledgers
+bench-ledgers: $(BUILD)/tests/bench/ledgers
+	$(Q)$<
+$(BUILD)/tests/bench/ledgers.o: override CPPFLAGS += -DHOOK='"$(abspath $(BUILD)/hooks/qemu)"'
+$(BUILD)/tests/bench/ledgers: $(BUILD)/hooks/qemu
+$(BUILD)/tests/bench/ledgers: $(BUILD)/tests/bench/ledgers.o $(unit_lib) $(ctl_lib) $(core_lib)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -Wl,--as-needed -o $@ $(filter %.o %.a,$^) $(ctl_libs) -lcunit
 
 COVERAGE_MIN ?= 90
 

@@ -37,8 +37,15 @@ enum ledger_phase {
 	LEDGER_LEAVING, /* on the way out: never alive */
 };
 
-/* What was seen of a guest's QEMU.  @again: clock_ms() from when on it is looked at again */
+/**
+ * struct ledger_qemu - What was seen of a guest's QEMU
+ * @found, @found_pid: It was looked for a moment ago, and this is what was found; 0: none, or not
+ * seen
+ * @again:	clock_ms() from when on its memory is looked at again
+ */
 struct ledger_qemu {
+	bool found;
+	pid_t found_pid;
 	pid_t pid;
 	uint64_t again;
 	struct qemu_memory mapped;

@@ -243,7 +243,8 @@ static bool is_listed(const struct kfs *kfs, const char *name)
 	return liveness_qemu(kfs, name, &pid) && (pid || strcmp(name, DRIVER) != 0);
 }
 
-int liveness_running(const struct kfs *kfs, char ***names, size_t *n, struct err *err)
+static int list(const struct kfs *kfs, bool (*counts)(const struct kfs *kfs, const char *name),
+		char ***names, size_t *n, struct err *err)
 {
 	int fd = openat(kfs->rootfd, QEMU_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -263,7 +264,7 @@ int liveness_running(const struct kfs *kfs, char ***names, size_t *n, struct err
 	while (rc == 0 && (errno = 0, entry = readdir(dir))) {
 		char *name = name_of_pid_file(entry->d_name);
 
-		if (name && is_listed(kfs, name))
+		if (name && (!counts || counts(kfs, name)))
 			rc = add_name(names, n, name);
 		else
 			free(name);
@@ -275,4 +276,36 @@ int liveness_running(const struct kfs *kfs, char ***names, size_t *n, struct err
 		rc = err_sys(err, errno, "cannot list /" QEMU_DIR);
 	closedir(dir);
 	return rc;
+}
+
+int liveness_running(const struct kfs *kfs, char ***names, size_t *n, struct err *err)
+{
+	return list(kfs, is_listed, names, n, err);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int liveness_files_read(const struct kfs *kfs, struct liveness_files *files)
+{
+	int rc = list(kfs, NULL, &files->names, &files->n, NULL);
+
+	if (files->n)
+		qsort(files->names, files->n, sizeof(*files->names), by_name);
+	return rc;
+}
+
+bool liveness_files_have(const struct liveness_files *files, const char *name)
+{
+	return files->n && bsearch(&name, files->names, files->n, sizeof(*files->names), by_name);
+}
+
+void liveness_files_free(struct liveness_files *files)
+{
+	while (files->n)
+		free(files->names[--files->n]);
+	free(files->names);
+	files->names = NULL;
 }

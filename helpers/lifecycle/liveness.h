@@ -65,6 +65,22 @@ bool liveness_driver_alive(const struct kfs *kfs, const struct process *driver);
  */
 bool liveness_qemu(const struct kfs *kfs, const char *name, pid_t *pid);
 
+/* Guests for which libvirt has a PID file, whether anything runs or not: by name */
+struct liveness_files {
+	size_t n;
+	char **names;
+};
+
+/**
+ * liveness_files_read() - One listing instead of a question for each guest
+ *
+ * A guest without such a file has no QEMU.  To be freed in any case.
+ * Return: 0, or -errno: the list says nothing
+ */
+int liveness_files_read(const struct kfs *kfs, struct liveness_files *files);
+bool liveness_files_have(const struct liveness_files *files, const char *name);
+void liveness_files_free(struct liveness_files *files);
+
 /**
  * liveness_running() - Names of all guests with a QEMU, by any daemon
  * @names:	Result: @n strings, each and itself to be freed

@@ -150,11 +150,17 @@ static void warn_of_unreadable(struct session *session)
 				    session->ledgers.list[i]->name, session->ledgers.list[i]->uuid);
 }
 
-enum session_life session_life(const struct session *session, const struct ledger *ledger)
+/* @files: NULL where they could not be listed
+ * @qemu: gets what was seen, if it was looked for */
+static enum session_life life_of(const struct session *session, const struct ledger *ledger,
+				 const struct liveness_files *files, struct ledger_qemu *qemu)
 {
 	if (ledger->phase == LEDGER_LEAVING)
 		return LIFE_GONE;
-	if (liveness_qemu(session->kfs, ledger->name, NULL))
+	qemu->found = true;
+	qemu->found_pid = 0;
+	if ((!files || liveness_files_have(files, ledger->name)) &&
+	    liveness_qemu(session->kfs, ledger->name, &qemu->found_pid))
 		return LIFE_RUNS;
 	if (ledger->phase == LEDGER_RESERVED)
 		return LIFE_IS_RESERVED;
@@ -162,6 +168,13 @@ enum session_life session_life(const struct session *session, const struct ledge
 	    liveness_driver_alive(session->kfs, &ledger->driver))
 		return LIFE_IS_STARTED;
 	return LIFE_GONE;
+}
+
+enum session_life session_life(const struct session *session, const struct ledger *ledger)
+{
+	struct ledger_qemu ignored;
+
+	return life_of(session, ledger, NULL, &ignored);
 }
 
 bool session_alive(const struct session *session, const struct ledger *ledger)
@@ -174,15 +187,15 @@ static bool is_same(const struct ledger *ledger, const struct ledger *other)
 	return !strcasecmp(ledger->uuid, other->uuid) && !strcmp(ledger->token, other->token);
 }
 
-static bool is_alive(const struct session *session, const struct ledger *ledger,
-		     const struct session_about *about)
+static bool is_alive(const struct session *session, struct ledger *ledger,
+		     const struct session_about *about, const struct liveness_files *files)
 {
 	enum session_life life;
 
 	/* What can't be judged counts as alive */
 	if (ledger->foreign_version || (about->own && !strcasecmp(ledger->uuid, about->own)))
 		return true;
-	life = session_life(session, ledger);
+	life = life_of(session, ledger, files, &ledger->qemu);
 	if (about->released && is_same(ledger, about->released))
 		return !about->force && (life == LIFE_RUNS || life == LIFE_IS_STARTED);
 	return life != LIFE_GONE;
@@ -191,11 +204,15 @@ static bool is_alive(const struct session *session, const struct ledger *ledger,
 static void find_living(struct session *session, const struct session_about *about)
 {
 	const struct session_about none = { 0 };
+	struct liveness_files files = { 0 };
+	bool listed = session->ledgers.n > 1 && liveness_files_read(session->kfs, &files) == 0;
 	size_t i;
 
 	for (i = 0; i < session->ledgers.n; i++)
-		session->ledgers.list[i]->alive =
-			is_alive(session, session->ledgers.list[i], about ? about : &none);
+		session->ledgers.list[i]->alive = is_alive(session, session->ledgers.list[i],
+							   about ? about : &none,
+							   listed ? &files : NULL);
+	liveness_files_free(&files);
 }
 
 /* ---- the accounts ---- */

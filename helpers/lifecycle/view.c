@@ -227,8 +227,11 @@ static void look_at_qemu(const struct kfs *kfs, struct ledger *ledger, uint64_t 
 	pid_t pid = 0;
 	int rc, reserved;
 
-	if (!liveness_qemu(kfs, ledger->name, &pid))
+	if (qemu->found)
+		pid = qemu->found_pid;
+	else if (!liveness_qemu(kfs, ledger->name, &pid))
 		pid = 0;
+	qemu->found = false;
 	if (pid == qemu->pid && clock_left_ms(qemu->again))
 		return;
 	qemu_memory_free(&qemu->mapped);
@@ -284,6 +287,20 @@ static void claim_size(const struct ledger *ledger, struct size_view *size)
 		size->covered, u64_min(left, qemu_memory_on(&qemu->reserved, size->page_kib, 0)));
 }
 
+/* A guest whose QEMU has nothing mapped, and that was promised none of that size */
+static bool has_none(const struct ledger *ledger, uint64_t page_kib)
+{
+	size_t i;
+
+	if (ledger->qemu.mapped.n || ledger->qemu.reserved.n)
+		return false;
+	for (i = 0; i < ledger->list.n; i++)
+		if (ledger->list.steps[i].kind == STEP_HUGEPAGES &&
+		    ledger->list.steps[i].hugepages.page_kib == page_kib)
+			return false;
+	return true;
+}
+
 static void claim(const struct kfs *kfs, struct ledger *ledger, uint64_t deadline,
 		  struct host_view *host)
 {
@@ -291,7 +308,8 @@ static void claim(const struct kfs *kfs, struct ledger *ledger, uint64_t deadlin
 
 	look_at_qemu(kfs, ledger, deadline);
 	for (i = 0; i < host->n_sizes; i++)
-		claim_size(ledger, &host->sizes[i]);
+		if (!has_none(ledger, host->sizes[i].page_kib))
+			claim_size(ledger, &host->sizes[i]);
 }
 
 /* Reservations before free pages, and both after the claims: whatever a QEMU

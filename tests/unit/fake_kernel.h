@@ -24,7 +24,7 @@
 #include "memory/numa.h"
 #include "unit/unit.h"
 
-#define FAKE_NODES_MAX 4
+#define FAKE_NODES_MAX 8
 
 /* For tables: the same numbers are written again and again otherwise */
 #define PAGE_2M UINT64_C(2048)
