@@ -56,13 +56,21 @@ static uint64_t pages_of(const struct check_host *host, const struct guest *gues
 	return pages;
 }
 
-/* What is reserved for a guest by hand is not to be had once more */
+/* What is prepared or reserved for a guest is not seen as its own here.  What it left when it
+ * died counts as given back */
+static bool holds(const struct check_host *host, const char *uuid)
+{
+	const struct ledger *own = ledgers_find_uuid(host->ledgers, uuid);
+
+	return own && own->alive;
+}
+
 static bool waits(const struct check_host *host, size_t index)
 {
 	const struct libvirt_guest *guest = &host->libvirt.guests[index];
 
 	return guest->guest && guest->autostart && !host->runs[index] &&
-	       !ledgers_find_uuid(host->ledgers, guest->guest->uuid) &&
+	       !holds(host, guest->guest->uuid) &&
 	       check_wants(host, guest->name, guest->guest->uuid);
 }
 
@@ -92,7 +100,8 @@ static struct supply_sum supply(const struct check_host *host, uint64_t page_kib
 	return sum;
 }
 
-/* Where we leave the pools alone somebody else has to see to them */
+/* Where we leave the pools alone somebody else has to see to them.  What dead guests left is in
+ * them still when that is written, and is taken away from it later */
 static void remedy_by_hand(const struct host_view *view, uint64_t page_kib, int node, uint64_t lack,
 			   struct findings *findings)
 {
@@ -107,7 +116,7 @@ static void remedy_by_hand(const struct host_view *view, uint64_t page_kib, int 
 		const struct pool_view *pool = host_view_pool(view, page_kib, id);
 
 		if (pool && (node == ANY_NODE || id == (unsigned int)node))
-			total += hugepages_persistent(&pool->pool);
+			total += hugepages_persistent(&pool->pool) + pool->settled;
 	}
 	finding_remedy(findings,
 		       "echo %" PRIu64 " >%s/hugepages/hugepages-%" PRIu64 "kB/nr_hugepages",
@@ -240,9 +249,8 @@ static void check_start(const struct check_host *host, size_t index, bool said,
 	struct err err;
 	enum refusal found;
 
-	/* What is prepared or reserved for a guest is not seen as its own here */
 	if (!guest || host->runs[index] || !check_wants(host, known->name, guest->uuid) ||
-	    ledgers_find_uuid(host->ledgers, guest->uuid))
+	    holds(host, guest->uuid))
 		return;
 	found = refusal_find(guest, host->view, config_hugepages(host->config)->manage, NULL, &err);
 	if (found == REFUSAL_NODE) {

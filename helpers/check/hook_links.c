@@ -144,25 +144,42 @@ static bool was_there(const struct kfs *kfs, const char *path, int64_t when)
 	       st.st_ctime + TIME_SLACK < when;
 }
 
-/* Of somebody else: then libvirt asks for this kind of hook, and finds ours too */
-static bool other_was_there(const struct kfs *kfs, int64_t when)
+/* One of somebody else in qemu.d.  Return: 1, 0, or -errno: it can't be told */
+static int search_others(const struct kfs *kfs, DIR *dir, int64_t when)
 {
-	int fd = openat(kfs->rootfd, HOOK_DIR "/qemu.d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	bool found = was_there(kfs, HOOK_DIR "/qemu", when);
 	struct dirent *entry;
 
-	while (dir && !found && (entry = readdir(dir))) {
+	/* At an error readdir() returns what it does at the end */
+	while ((errno = 0, entry = readdir(dir))) {
 		char path[HOOK_PATH_SIZE + NAME_MAX];
 
 		snprintf(path, sizeof(path), HOOK_DIR "/qemu.d/%s", entry->d_name);
-		found = was_there(kfs, path, when);
+		if (was_there(kfs, path, when))
+			return 1;
 	}
-	if (dir)
-		closedir(dir);
-	else if (fd >= 0)
-		close(fd);
-	return found;
+	return -errno;
+}
+
+/* Of somebody else: then libvirt asks for this kind of hook, and finds ours too.
+ * Return: 1, 0, or -errno: it can't be told */
+static int other_was_there(const struct kfs *kfs, int64_t when)
+{
+	cleanup_close int fd = -1;
+	DIR *dir;
+	int rc;
+
+	if (was_there(kfs, HOOK_DIR "/qemu", when))
+		return 1;
+	fd = openat(kfs->rootfd, HOOK_DIR "/qemu.d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+	dir = fdopendir(fd);
+	if (!dir)
+		return -errno;
+	fd = -1;
+	rc = search_others(kfs, dir, when);
+	closedir(dir);
+	return rc;
 }
 
 static bool same_process(const struct process *a, const struct process *b)
@@ -203,6 +220,7 @@ enum hook_seen hook_seen(const struct kfs *kfs, const struct hook_link *qemu,
 			 struct process *daemon, const char **why)
 {
 	int64_t started;
+	int other;
 
 	*daemon = (struct process){ 0 };
 	*why = "it does not run, and looks for hooks when it starts";
@@ -225,8 +243,12 @@ enum hook_seen hook_seen(const struct kfs *kfs, const struct hook_link *qemu,
 	if (qemu->since + TIME_SLACK < started)
 		return HOOK_SEEN_YES;
 	*why = "it was started when there was another qemu hook, so it asks for all";
-	if (other_was_there(kfs, started))
+	other = other_was_there(kfs, started);
+	if (other > 0)
 		return HOOK_SEEN_YES;
+	*why = "which other hooks there are can't be read in /" HOOK_DIR "/qemu.d";
+	if (other < 0)
+		return HOOK_SEEN_UNKNOWN;
 	*why = "they were linked after it was started: it knows them only if it was told to reload "
 	       "since";
 	return HOOK_SEEN_UNKNOWN;

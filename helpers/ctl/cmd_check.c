@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "check/check_host.h"
 #include "ctl/ctl.h"
+#include "lifecycle/view.h"
 #include "policy/supply.h"
 #include "terminal/term.h"
 
@@ -72,6 +73,9 @@ static int run(struct ctl *ctl, struct err *err)
 		rc = check_host_read(&scope, &session, &host, err);
 	if (rc == 0) {
 		host.stores_why = why.text;
+		/* As plan and a start see it */
+		view_settle(&ctl->kfs, &session.ledgers, &session.host,
+			    host.has_fragmentation ? &host.fragmentation : NULL);
 		if (host.has_fragmentation)
 			supply_survey(&session.host, &host.fragmentation);
 		rc = judge(ctl, &host, err);

@@ -396,6 +396,7 @@ static void settle_share(const struct step_hugepages *hp, const struct step_shar
 	pool->debt = u64_sub_floor(pool->debt, hp->keep ? share->own : n);
 	pool->pool.total = u64_sub_floor(pool->pool.total, n);
 	pool->pool.free -= n;
+	pool->settled = u64_add_sat(pool->settled, n);
 	if (f)
 		fragmentation_give_back(f, share->node, hp->page_kib, n);
 	for (i = 0; i < host->numa.n_nodes; i++)

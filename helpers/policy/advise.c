@@ -178,6 +178,7 @@ static void add_size(struct adviser *a, uint64_t page_kib)
 	const struct host_view *host = a->in->host;
 	const struct size_view *view = host_view_size(host, page_kib);
 	struct advise_size *size = &a->advice.sizes[a->advice.n_sizes];
+	uint64_t arc_kib = 0;
 	size_t i;
 
 	if (a->advice.n_sizes == ADVISE_SIZES_MAX)
@@ -199,7 +200,11 @@ static void add_size(struct adviser *a, uint64_t page_kib)
 		node_share(a, &host->numa.nodes[i], page_kib, &share);
 		size->now += share.now_kib / page_kib;
 		size->more += (share.compact_kib + share.cache_kib) / page_kib;
+		arc_kib += u64_sub_floor(share.cache_kib, host->numa.nodes[i].file_kib);
 	}
+	/* ZFS' cache may lie on any node, and only once */
+	size->more =
+		u64_sub_floor(size->more, u64_sub_floor(arc_kib, host->numa.arc_kib) / page_kib);
 }
 
 static void add_sizes(struct adviser *a)

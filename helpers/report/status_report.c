@@ -42,6 +42,21 @@ static void add_pool(struct status_report *report, unsigned int node, const stru
 	};
 }
 
+/* ZFS' cache has no node: where it could lie on several, each has its part of it, so that they
+ * sum up to no more than there is */
+static uint64_t arc_part(const struct host_view *host, const struct numa_node *node)
+{
+	uint64_t part = numa_arc(node, host_view_pooled(host, node->id)), sum = 0;
+	size_t i;
+
+	for (i = 0; i < host->numa.n_nodes; i++)
+		sum = u64_add_sat(sum, numa_arc(&host->numa.nodes[i],
+						host_view_pooled(host, host->numa.nodes[i].id)));
+	if (sum <= host->numa.arc_kib)
+		return part;
+	return (uint64_t)((double)part / (double)sum * (double)host->numa.arc_kib);
+}
+
 static void add_node(struct status_report *report, const struct host_view *host,
 		     const struct numa_node *from)
 {
@@ -52,8 +67,7 @@ static void add_node(struct status_report *report, const struct host_view *host,
 		.id = from->id,
 		.total_kib = from->total_kib,
 		.free_kib = from->free_kib,
-		.reclaimable_kib = u64_add_sat(from->reclaimable_kib,
-					       numa_arc(from, host_view_pooled(host, from->id))),
+		.reclaimable_kib = u64_add_sat(from->reclaimable_kib, arc_part(host, from)),
 		.pools = &report->pools[report->n_pools],
 	};
 	for (i = 0; i < host->n_sizes; i++) {

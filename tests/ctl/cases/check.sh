@@ -139,6 +139,26 @@ case_check_room() {
 	no_qemu
 }
 
+# What a dead guest left counts as given back, as plan sees it
+case_check_room_settled() {
+	busy_host
+	no_qemu
+	rm -f host/run/libvirt-membacking/guests/*
+	node_memory 0 4194304 200000
+	pool 0 2048 1700 1700 0
+	pool 0 1048576 0 0 0
+	giant_xml old 2 0
+	define old <old.xml
+	golden check-room-taken --root host check old
+	ledger build running "$(step 2048 1600 "$(share 0 0 1600 1600 1600 100)")"
+	golden check-room-settled --root host check old
+	is "plan says the same" "$("$program" --root host plan old | grep -c 'node 0: use 0 idle, add 2')" 1
+	# What it left itself is no reason not to look
+	ledger old running "$(step 2048 1 "$(share 1 0 1 1 1 0)")"
+	rm "host/run/libvirt-membacking/guests/${uuid[build]}"
+	is "its own dead ledger" "$("$program" --root host check old | grep -c "as things are it can't start")" 1
+}
+
 case_check_others() {
 	local hooks=host/etc/libvirt/hooks/qemu.d/win11
 	checked_host one-node

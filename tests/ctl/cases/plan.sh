@@ -176,3 +176,39 @@ case_metadata() {
 	is "what is right is no finding" \
 		"$("$program" --root host check web | grep -c metadata)" 0
 }
+
+# zfs SIZE C_MIN: in GiB
+zfs() {
+	mkdir -p host/proc/spl/kstat/zfs
+	printf '13 1 0x01 2 96 1 2\nname type data\nsize 4 %d\nc_min 4 %d\n' \
+		$(($1 << 30)) $(($2 << 30)) >host/proc/spl/kstat/zfs/arcstats
+}
+
+# What looks used and could be made free: ZFS' cache, which has no node and counts once, and what
+# may be swapped to a disk
+case_plan_made_free() {
+	checked_host two-nodes-6.12
+	node_memory 0 4194304 1048576
+	node_memory 1 4194304 1048576
+	printf 'Node %d, zone Normal 0 0 0 0 0 0 0 0 0 0 256\n' 0 1 >host/proc/buddyinfo
+	zfs 3 1
+	guest_xml old 4096
+	golden plan-arc --root host plan --xml old.xml
+	guest_xml old 4200
+	golden plan-arc-short --root host plan --xml old.xml
+	golden advise-arc --root host advise --xml old.xml
+	is "each node's part, and no more than there is" \
+		"$("$program" --root host status --json | grep -c '"reclaimable_kib": 1048576,')" 2
+	rm -r host/proc/spl
+	node_memory 0 4194304 1048576
+	sed -i 's/\(Active(anon): *\) 0 /\1 2097152 /' host/sys/devices/system/node/node0/meminfo
+	printf 'Filename Type Size Used Priority\n%s partition %d 0 100\n' /dev/zram0 4194304 \
+		>host/proc/swaps
+	guest_xml old 2048 0
+	golden plan-zram --root host plan --xml old.xml
+	echo "/dev/sda2 partition 2097152 1572864 -2" >>host/proc/swaps
+	golden plan-zram-and-disk-short --root host plan --xml old.xml
+	guest_xml old 1536 0
+	golden plan-zram-and-disk --root host plan --xml old.xml
+	golden advise-zram-and-disk --root host advise --xml old.xml
+}
