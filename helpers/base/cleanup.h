@@ -34,7 +34,7 @@ static inline void cleanup_fclose_(FILE **f)
 
 /* cleanup_NAME_(): for a variable of @type, a pointer, @function() unless it is NULL */
 #define DEFINE_CLEANUP(name, type, function)                                                       \
-	static inline void cleanup_##name##_(type *variable)                                       \
+	static inline void cleanup_##name##_(__typeof__(type) *variable)                           \
 	{                                                                                          \
 		if (*variable)                                                                     \
 			function(*variable);                                                       \
