@@ -31,11 +31,11 @@ static const struct operation {
 	int (*run)(const struct event *event, struct err *err);
 	enum failure failure;
 } operations[] = {
-	{ "prepare", "begin", event_prepare, ABORTS_START },
-	{ "started", "begin", event_started, KILLS_GUEST },
-	{ "stopped", "end", event_stopped, TOO_LATE },
-	{ "release", "end", event_release, TOO_LATE },
-	{ "reconnect", "begin", event_reconnect, KILLS_GUEST },
+	{ "prepare", "begin", hook_prepare, ABORTS_START },
+	{ "started", "begin", hook_started, KILLS_GUEST },
+	{ "stopped", "end", hook_stopped, TOO_LATE },
+	{ "release", "end", hook_release, TOO_LATE },
+	{ "reconnect", "begin", hook_reconnect, KILLS_GUEST },
 };
 
 /* NULL for "start", "migrate", "restore", "attach" and what may come later */

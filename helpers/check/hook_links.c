@@ -48,8 +48,8 @@ static int find_place(const struct kfs *kfs, enum hook_kind kind, bool direct,
 	int rc;
 
 	hook_link_path(kind, direct, path);
-	hook_program_path(kind, program);
-	if (!hook_is_executable(kfs, program))
+	hook_link_program_path(kind, program);
+	if (!hook_link_is_executable(kfs, program))
 		return err_set(err, ENOENT,
 			       "/%s is no program: install libvirt-membacking before its hooks "
 			       "are enabled",
@@ -94,7 +94,7 @@ int hook_link_remove(const struct kfs *kfs, enum hook_kind kind, struct err *err
 	int removed = 0, direct;
 	int64_t since;
 
-	hook_program_path(kind, program);
+	hook_link_program_path(kind, program);
 	for (direct = 0; direct < 2; direct++) {
 		int rc;
 
@@ -138,7 +138,7 @@ static bool was_there(const struct kfs *kfs, const char *path, int64_t when)
 {
 	struct stat st;
 
-	if (!hook_is_executable(kfs, path))
+	if (!hook_link_is_executable(kfs, path))
 		return false;
 	return fstatat(kfs->rootfd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       st.st_ctime + TIME_SLACK < when;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * libvirt's API is used in the command only: a hook that called it would wait for the
- * libvirt that waits for the hook.  What changes a guest is in domain_edit_define().
+ * libvirt that waits for the hook.  What changes a guest is in domain_xml_edit_define().
  */
 #include "check/libvirt_host.h"
 
@@ -35,13 +35,13 @@ static void silence(void *data, virErrorPtr error)
 	(void)error;
 }
 
-struct _virConnect *libvirt_open(void)
+struct _virConnect *libvirt_host_open(void)
 {
 	virSetErrorFunc(NULL, silence);
 	return virConnectOpenReadOnly(LIBVIRT_URI);
 }
 
-struct _virConnect *libvirt_open_for_changes(void)
+struct _virConnect *libvirt_host_open_for_changes(void)
 {
 	virSetErrorFunc(NULL, silence);
 	return virConnectOpen(LIBVIRT_URI);
@@ -64,7 +64,7 @@ static struct libvirt_guest *add_guest(struct libvirt_host *host, const char *na
 void libvirt_host_reading(const struct kfs *kfs, struct guest_reading *reading)
 {
 	*reading = (struct guest_reading){ .page_kib = base_page_kib(kfs), .draft = true };
-	base_arch(kfs, reading->arch);
+	base_page_arch(kfs, reading->arch);
 }
 
 /* @reading: NULL for this host and what its libvirt says */
@@ -122,7 +122,7 @@ static int ask_guests(struct libvirt_host *host, virConnectPtr conn)
 
 static int ask(struct libvirt_host *host, struct err *err)
 {
-	virConnectPtr conn = libvirt_open();
+	virConnectPtr conn = libvirt_host_open();
 	int rc;
 
 	*host = (struct libvirt_host){ .reached = conn };

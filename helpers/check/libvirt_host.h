@@ -46,10 +46,10 @@ struct libvirt_host {
 #define LIBVIRT_WAIT "waiting for libvirt"
 
 /* A connection that only reads, or NULL; virGetLastErrorMessage() says why */
-struct _virConnect *libvirt_open(void);
+struct _virConnect *libvirt_host_open(void);
 
 /* One that also changes things, likewise */
-struct _virConnect *libvirt_open_for_changes(void);
+struct _virConnect *libvirt_host_open_for_changes(void);
 
 /* Ask qemu:///system.  -ENOMEM only */
 int libvirt_host_ask(struct libvirt_host *host, struct err *err);

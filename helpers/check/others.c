@@ -78,12 +78,12 @@ static const struct {
 
 _Static_assert(ARRAY_SIZE(kinds) == OTHER_KINDS, "a row for each");
 
-const char *other_what(enum other_kind kind)
+const char *others_what(enum other_kind kind)
 {
 	return kinds[kind].what;
 }
 
-const char *other_instead(enum other_kind kind)
+const char *others_instead(enum other_kind kind)
 {
 	return kinds[kind].instead;
 }
@@ -277,7 +277,7 @@ static void scan_buffer(struct search *s, const char *path, enum scan_language l
 {
 	s->path = path;
 	s->asleep = asleep;
-	scan_text(language, text, len, on_line, s);
+	others_scan_text(language, text, len, on_line, s);
 }
 
 static bool is_script(const char *text, size_t len)
@@ -564,7 +564,7 @@ static void find_cmdline(struct search *s)
 	for_each_dropin(s, grub, ".cfg", visit_grub);
 	visit_grub(s, "etc/kernel/cmdline");
 	if (kfs_read(s->kfs, "proc/cmdline", text, sizeof(text), NULL) == 0)
-		scan_text(SCAN_WORDS, text, strlen(text), on_word, s);
+		others_scan_text(SCAN_WORDS, text, strlen(text), on_word, s);
 }
 
 /* ---- fstab ---- */

@@ -68,8 +68,8 @@ struct others {
 };
 
 /* A row of README.md's table: what an administrator has, and what takes its place */
-const char *other_what(enum other_kind kind);
-const char *other_instead(enum other_kind kind);
+const char *others_what(enum other_kind kind);
+const char *others_instead(enum other_kind kind);
 
 /**
  * others_find() - Look through the files that such programs have

@@ -444,8 +444,8 @@ static void scan_line(struct reader *r, unsigned int line, char *text)
 	}
 }
 
-void scan_text(enum scan_language language, const char *text, size_t len, scan_found *found,
-	       void *arg)
+void others_scan_text(enum scan_language language, const char *text, size_t len, scan_found *found,
+		      void *arg)
 {
 	struct reader r = {
 		.language = language, .next = text, .end = text + len, .found = found, .arg = arg

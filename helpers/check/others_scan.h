@@ -52,7 +52,7 @@ typedef void scan_found(void *arg, const struct scan_line *line);
 
 /* Comments are left out, and lines that end in a backslash put together where the language
  * does so */
-void scan_text(enum scan_language language, const char *text, size_t len, scan_found *found,
-	       void *arg);
+void others_scan_text(enum scan_language language, const char *text, size_t len, scan_found *found,
+		      void *arg);
 
 #endif

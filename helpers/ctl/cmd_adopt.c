@@ -59,7 +59,7 @@ static int read_running(struct running *running, struct err *err)
 	virConnectPtr conn;
 	int n, rc;
 
-	conn = libvirt_open();
+	conn = libvirt_host_open();
 	n = conn ? virConnectListAllDomains(conn, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE) : -1;
 	if (n < 0)
 		rc = err_set(err, EIO,

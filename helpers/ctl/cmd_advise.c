@@ -56,7 +56,7 @@ static void inquiry_free(struct inquiry *q)
 	fragmentation_free(&q->fragmentation);
 	session_close(&q->session);
 	guest_free(q->guest);
-	domain_edit_end(q->edit);
+	domain_xml_edit_end(q->edit);
 	free(q->before);
 	free(q->xml);
 }
@@ -75,7 +75,7 @@ static int read_guest(const struct ctl *ctl, struct inquiry *q, struct err *err)
 {
 	const char *name = ctl->xml ? ctl->xml : ctl->args[0];
 	struct guest_reading reading;
-	int rc = ctl->apply ? domain_edit_begin(name, &q->edit, &q->xml, &q->len, err) :
+	int rc = ctl->apply ? domain_xml_edit_begin(name, &q->edit, &q->xml, &q->len, err) :
 			      guest_arg_xml(ctl, &q->xml, &q->len, err);
 
 	if (rc < 0)
@@ -156,7 +156,7 @@ static int read_kernel(const struct ctl *ctl, struct inquiry *q, struct err *err
 	rc = thp_read(&ctl->kfs, &q->in.thp, err);
 	q->in.has_thp = rc == 0;
 	gigantic_read(&ctl->kfs, &q->in.gigantic);
-	base_arch(&ctl->kfs, q->in.arch);
+	base_page_arch(&ctl->kfs, q->in.arch);
 	return rc == -ENOENT ? 0 : rc;
 }
 
@@ -217,8 +217,9 @@ static void say_applied(const struct ctl *ctl, const struct inquiry *q)
 	if (ctl->json)
 		return;
 	putchar('\n');
-	print_line("Guest '%s' is defined so; it takes effect at its next start.", q->guest->name);
-	if (domain_edit_is_saved(q->edit))
+	wrap_print_line("Guest '%s' is defined so; it takes effect at its next start.",
+			q->guest->name);
+	if (domain_xml_edit_is_saved(q->edit))
 		printf("Not at the very next one: that restores what was saved, as it was\n"
 		       "(virsh managedsave-remove %s drops it).\n",
 		       q->guest->name);
@@ -250,10 +251,10 @@ static int apply(const struct ctl *ctl, const struct inquiry *q, const struct ad
 		if (rc < 0)
 			return rc;
 		printf("\nWhat changes in its definition:\n\n");
-		print_text(changes);
+		wrap_print_text(changes);
 		fflush(stdout);
 	}
-	rc = domain_edit_define(q->edit, variant->xml, err);
+	rc = domain_xml_edit_define(q->edit, variant->xml, err);
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", q->guest->name);
 	say_applied(ctl, q);

@@ -179,7 +179,7 @@ static int show(struct ctl *ctl, struct err *err)
 		rc = ctl_print_json(parts_to_json(ctl, profile, &parts), err);
 	else if (rc == 0)
 		print_parts(&parts);
-	parts_free(&parts);
+	profile_parts_free(&parts);
 	return rc;
 }
 
@@ -220,7 +220,7 @@ static int print_change(const struct change *change, struct err *err)
 
 		if (rc < 0)
 			return rc;
-		print_text(text);
+		wrap_print_text(text);
 	}
 	for (i = 0; i < change->n_notes; i++)
 		wrap_printf("Left alone: %s.", change->notes[i]);
@@ -357,7 +357,7 @@ static int change(struct ctl *ctl, const struct profile *profile, bool apply, bo
 		rc = write_change(ctl, profile, change, &parts, err);
 	if (rc == 0 && change->n_notes)
 		rc = CTL_FINDINGS;
-	parts_free(&parts);
+	profile_parts_free(&parts);
 	change_free(change);
 	return rc;
 }

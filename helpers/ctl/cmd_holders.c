@@ -25,7 +25,7 @@ static int print(const struct ledgers *ledgers)
 	for (i = 0; i < ledgers->n; i++) {
 		if (!holds(ledgers->list[i]))
 			continue;
-		print_line("%s", ledgers->list[i]->name);
+		wrap_print_line("%s", ledgers->list[i]->name);
 		rc = CTL_FINDINGS;
 	}
 	for (i = 0; i < ledgers->n_damaged; i++) {

@@ -65,7 +65,7 @@ static int print(const struct guest *guest, const struct dry_run *run, struct er
 	size_t i;
 
 	if (run->plan.list.n) {
-		print_line("Before guest '%s' starts:", guest->name);
+		wrap_print_line("Before guest '%s' starts:", guest->name);
 		putchar('\n');
 		rc = print_steps(&run->plan.list, err);
 	} else {

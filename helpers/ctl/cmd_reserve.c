@@ -47,7 +47,7 @@ static int print(const struct ledger *ledger, const struct plan *plan, struct er
 	size_t i;
 	int rc;
 
-	print_line("Guest '%s' (%s):", ledger->name, ledger_phase_name(ledger->phase));
+	wrap_print_line("Guest '%s' (%s):", ledger->name, ledger_phase_name(ledger->phase));
 	putchar('\n');
 	table_begin(&table, columns, 1);
 	for (i = 0; i < ledger->list.n; i++)

@@ -76,7 +76,7 @@ static int read_domain(virConnectPtr conn, const char *guest, char **xml, struct
 
 static int ask_for_xml(const char *guest, char **xml, size_t *len, struct err *err)
 {
-	virConnectPtr conn = libvirt_open();
+	virConnectPtr conn = libvirt_host_open();
 	int rc;
 
 	if (!conn)
@@ -125,15 +125,15 @@ static int read_definition(const struct domain_edit *edit, const char *guest, ch
 	return *xml ? 0 : no_domain(guest, err);
 }
 
-int domain_edit_begin(const char *guest, struct domain_edit **edit, char **xml, size_t *len,
-		      struct err *err)
+int domain_xml_edit_begin(const char *guest, struct domain_edit **edit, char **xml, size_t *len,
+			  struct err *err)
 {
 	struct domain_edit *result = calloc(1, sizeof(*result));
 	int rc;
 
 	if (!result)
 		return err_nomem(err);
-	result->conn = libvirt_open_for_changes();
+	result->conn = libvirt_host_open_for_changes();
 	if (!result->conn) {
 		free(result);
 		return err_set(err, EIO, "libvirt doesn't let us change guest '%.256s': %s", guest,
@@ -142,7 +142,7 @@ int domain_edit_begin(const char *guest, struct domain_edit **edit, char **xml, 
 	result->domain = find_domain(result->conn, guest);
 	rc = result->domain ? read_definition(result, guest, xml, err) : no_domain(guest, err);
 	if (rc < 0) {
-		domain_edit_end(result);
+		domain_xml_edit_end(result);
 		return rc;
 	}
 	*len = strlen(*xml);
@@ -150,12 +150,12 @@ int domain_edit_begin(const char *guest, struct domain_edit **edit, char **xml, 
 	return 0;
 }
 
-bool domain_edit_is_saved(const struct domain_edit *edit)
+bool domain_xml_edit_is_saved(const struct domain_edit *edit)
 {
 	return virDomainHasManagedSaveImage(edit->domain, 0) == 1;
 }
 
-int domain_edit_define(const struct domain_edit *edit, const char *xml, struct err *err)
+int domain_xml_edit_define(const struct domain_edit *edit, const char *xml, struct err *err)
 {
 	virDomainPtr defined = virDomainDefineXML(edit->conn, xml);
 
@@ -166,7 +166,7 @@ int domain_edit_define(const struct domain_edit *edit, const char *xml, struct e
 	return 0;
 }
 
-void domain_edit_end(struct domain_edit *edit)
+void domain_xml_edit_end(struct domain_edit *edit)
 {
 	if (!edit)
 		return;

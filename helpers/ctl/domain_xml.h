@@ -24,21 +24,21 @@ int domain_xml_from_libvirt(const char *guest, char **xml, size_t *len, struct e
 struct domain_edit;
 
 /**
- * domain_edit_begin() - Ask qemu:///system, to change a guest's definition
- * @edit:	Result, freed by domain_edit_end()
+ * domain_xml_edit_begin() - Ask qemu:///system, to change a guest's definition
+ * @edit:	Result, freed by domain_xml_edit_end()
  * @xml:	Its persistent definition, with passwords
  *
  * Return: 0, -ENOENT, -EINVAL for a guest without a definition that stays, -EIO
  */
-int domain_edit_begin(const char *guest, struct domain_edit **edit, char **xml, size_t *len,
-		      struct err *err);
+int domain_xml_edit_begin(const char *guest, struct domain_edit **edit, char **xml, size_t *len,
+			  struct err *err);
 
 /* Is the guest's next start a restore of what managedsave kept, with its old definition? */
-bool domain_edit_is_saved(const struct domain_edit *edit);
+bool domain_xml_edit_is_saved(const struct domain_edit *edit);
 
 /* Changes the guest's definition; takes effect at its next start */
-int domain_edit_define(const struct domain_edit *edit, const char *xml, struct err *err);
+int domain_xml_edit_define(const struct domain_edit *edit, const char *xml, struct err *err);
 
-void domain_edit_end(struct domain_edit *edit);
+void domain_xml_edit_end(struct domain_edit *edit);
 
 #endif

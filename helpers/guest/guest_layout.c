@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "guest/guest_xml.h"
 
-void layout_free(struct layout *layout)
+void guest_layout_free(struct layout *layout)
 {
 	free(layout->pages);
 	free(layout->cells);
@@ -29,14 +29,14 @@ static void *allocate(size_t n, size_t size, struct err *err)
 	return p;
 }
 
-enum access layout_access(const xmlNode *node, const char *attr)
+enum access guest_layout_access(const xmlNode *node, const char *attr)
 {
 	if (guest_xml_attr_is(node, attr, "shared"))
 		return ACCESS_SHARED;
 	return guest_xml_attr_is(node, attr, "private") ? ACCESS_PRIVATE : ACCESS_UNSET;
 }
 
-enum discard layout_discard(const xmlNode *node)
+enum discard guest_layout_discard(const xmlNode *node)
 {
 	if (guest_xml_attr_is(node, "discard", "yes"))
 		return DISCARD_YES;
@@ -89,7 +89,7 @@ static int read_backing(const xmlNode *domain, struct layout *layout, struct gue
 		layout->source = GUEST_SOURCE_FILE;
 	else if (guest_xml_attr_is(source, "type", "memfd"))
 		layout->source = GUEST_SOURCE_MEMFD;
-	layout->access = layout_access(guest_xml_child(backing, "access"), "mode");
+	layout->access = guest_layout_access(guest_xml_child(backing, "access"), "mode");
 	if (guest_xml_child(backing, "discard"))
 		layout->discard = DISCARD_YES;
 	guest->locked = guest_xml_child(backing, "locked");
@@ -109,8 +109,8 @@ static int read_cell(const xmlNode *node, size_t index, struct layout *layout, s
 	if (cell->present)
 		return guest_xml_bad(node, err, "there are two cells with id %d", id);
 	cell->present = true;
-	cell->access = layout_access(node, "memAccess");
-	cell->discard = layout_discard(node);
+	cell->access = guest_layout_access(node, "memAccess");
+	cell->discard = guest_layout_discard(node);
 	cell->size_kib = UINT64_MAX;
 	rc = guest_xml_attr_kib(node, "memory", &cell->size_kib, err);
 	if (!rc && cell->size_kib == UINT64_MAX)
@@ -252,7 +252,8 @@ static void read_alignment(const struct guest *guest, struct layout *layout)
 	layout->device_align_kib = power ? 256 * KIB_PER_MIB : 2 * KIB_PER_MIB;
 }
 
-int layout_read(const xmlNode *domain, struct layout *layout, struct guest *guest, struct err *err)
+int guest_layout_read(const xmlNode *domain, struct layout *layout, struct guest *guest,
+		      struct err *err)
 {
 	int rc;
 
@@ -270,7 +271,7 @@ int layout_read(const xmlNode *domain, struct layout *layout, struct guest *gues
 	return 0;
 }
 
-const struct layout_cell *layout_find_cell(const struct layout *layout, int cell)
+const struct layout_cell *guest_layout_find_cell(const struct layout *layout, int cell)
 {
 	return cell >= 0 && (size_t)cell < layout->n_cells ? &layout->cells[cell] : NULL;
 }

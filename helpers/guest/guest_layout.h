@@ -63,7 +63,7 @@ struct layout {
 };
 
 /**
- * layout_read() - Fill @layout, and @guest's flags
+ * guest_layout_read() - Fill @layout, and @guest's flags
  *
  * Sizes must be right, since we compute with them; sets of nodes, where pages depend on
  * them.  Words that
@@ -71,16 +71,17 @@ struct layout {
  * unknown mode counts as strict, which is right for every mode.
  * Return: 0, -EINVAL or -ENOMEM; the caller frees @layout in any case
  */
-int layout_read(const xmlNode *domain, struct layout *layout, struct guest *guest, struct err *err);
-void layout_free(struct layout *layout);
+int guest_layout_read(const xmlNode *domain, struct layout *layout, struct guest *guest,
+		      struct err *err);
+void guest_layout_free(struct layout *layout);
 
 /* Attributes that cells and memory devices share with <memoryBacking> */
-enum access layout_access(const xmlNode *node, const char *attr);
-enum discard layout_discard(const xmlNode *node);
+enum access guest_layout_access(const xmlNode *node, const char *attr);
+enum discard guest_layout_discard(const xmlNode *node);
 
 /* A guest NUMA cell, or NULL if there is none of that number */
-const struct layout_cell *layout_find_cell(const struct layout *layout, int cell);
+const struct layout_cell *guest_layout_find_cell(const struct layout *layout, int cell);
 
-#define cleanup_layout __attribute__((cleanup(layout_free)))
+#define cleanup_layout __attribute__((cleanup(guest_layout_free)))
 
 #endif

@@ -81,7 +81,7 @@ static void choose_page(const struct layout *layout, const struct own *own,
 static void choose_nodes(const struct layout *layout, const struct own *own,
 			 struct guest_memory *memory)
 {
-	const struct layout_cell *cell = layout_find_cell(layout, memory->cell);
+	const struct layout_cell *cell = guest_layout_find_cell(layout, memory->cell);
 	const struct layout_tune *tune = cell && cell->tune.present ? &cell->tune : &layout->tune;
 
 	if (own->has_nodes)
@@ -98,7 +98,7 @@ static void choose_nodes(const struct layout *layout, const struct own *own,
 static int check_trouble(const struct layout *layout, const struct own *own,
 			 const struct guest_memory *memory, struct err *err)
 {
-	const struct layout_cell *cell = layout_find_cell(layout, memory->cell);
+	const struct layout_cell *cell = guest_layout_find_cell(layout, memory->cell);
 	const char *texts[] = { own->trouble, cell ? cell->tune.trouble : "", layout->tune.trouble,
 				layout->trouble };
 	size_t i;
@@ -112,7 +112,7 @@ static int check_trouble(const struct layout *layout, const struct own *own,
 static void choose_source(const struct layout *layout, const struct own *own,
 			  struct guest_memory *memory)
 {
-	const struct layout_cell *cell = layout_find_cell(layout, memory->cell);
+	const struct layout_cell *cell = guest_layout_find_cell(layout, memory->cell);
 	enum access access = own->access;
 	enum discard discard = own->discard;
 
@@ -176,8 +176,8 @@ static int read_own(const xmlNode *device, struct own *own, struct err *err)
 
 	if (rc < 0)
 		return rc;
-	own->access = layout_access(device, "access");
-	own->discard = layout_discard(device);
+	own->access = guest_layout_access(device, "access");
+	own->discard = guest_layout_discard(device);
 	rc = guest_xml_nodeset(guest_xml_child(source, "nodemask"), &own->nodes, &own->has_nodes,
 			       &why);
 	if (rc == -EINVAL) {
@@ -449,7 +449,7 @@ static void find_bad_pages(const struct layout *layout, struct guest *guest)
 int guest_memory_read(const xmlNode *domain, struct guest *guest, struct err *err)
 {
 	cleanup_layout struct layout layout = { 0 };
-	int rc = layout_read(domain, &layout, guest, err);
+	int rc = guest_layout_read(domain, &layout, guest, err);
 
 	find_excluded(domain, guest);
 	if (rc == 0) {
@@ -465,7 +465,7 @@ static bool cells_ask(const xmlNode *domain)
 	const xmlNode *cell;
 
 	for (cell = guest_xml_child(numa, "cell"); cell; cell = guest_xml_next(cell, "cell"))
-		if (layout_access(cell, "memAccess") != ACCESS_UNSET)
+		if (guest_layout_access(cell, "memAccess") != ACCESS_UNSET)
 			return true;
 	return false;
 }
@@ -476,7 +476,7 @@ static bool devices_ask(const xmlNode *domain)
 
 	for (; device; device = guest_xml_next(device, "memory"))
 		if (guest_xml_child(guest_xml_child(device, "source"), "pagesize") ||
-		    layout_access(device, "access") != ACCESS_UNSET)
+		    guest_layout_access(device, "access") != ACCESS_UNSET)
 			return true;
 	return false;
 }

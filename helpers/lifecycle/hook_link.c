@@ -35,7 +35,7 @@ void hook_link_path(enum hook_kind kind, bool direct, char path[HOOK_PATH_SIZE])
 		snprintf(path, HOOK_PATH_SIZE, HOOK_DIR "/%s.d/" LINK_NAME, kinds[kind]);
 }
 
-void hook_program_path(enum hook_kind kind, char path[HOOK_PATH_SIZE])
+void hook_link_program_path(enum hook_kind kind, char path[HOOK_PATH_SIZE])
 {
 	snprintf(path, HOOK_PATH_SIZE, SBIN_DIR "/libvirt-membacking-%s-hook", kinds[kind]);
 }
@@ -63,7 +63,7 @@ int hook_link_look(const struct kfs *kfs, const char *path, const char *program,
 								  HOOK_FOUND_FOREIGN;
 }
 
-bool hook_is_executable(const struct kfs *kfs, const char *path)
+bool hook_link_is_executable(const struct kfs *kfs, const char *path)
 {
 	struct stat st;
 
@@ -77,7 +77,7 @@ int hook_link_read(const struct kfs *kfs, enum hook_kind kind, struct hook_link 
 	struct hook_link result = { .name = kinds[kind] };
 	int rc, direct;
 
-	hook_program_path(kind, result.program);
+	hook_link_program_path(kind, result.program);
 	hook_link_path(kind, false, result.path);
 	rc = hook_link_look(kfs, result.path, result.program, &result.since, err);
 	if (rc < 0)
@@ -98,7 +98,7 @@ int hook_link_read(const struct kfs *kfs, enum hook_kind kind, struct hook_link 
 		}
 	}
 	result.present = kfs_exists(kfs, result.program);
-	result.executable = hook_is_executable(kfs, result.program);
+	result.executable = hook_link_is_executable(kfs, result.program);
 	*link = result;
 	return 0;
 }

@@ -49,7 +49,7 @@ struct hook_link {
 
 /* Paths of the link, in KIND.d or as the hook itself, and of our program */
 void hook_link_path(enum hook_kind kind, bool direct, char path[HOOK_PATH_SIZE]);
-void hook_program_path(enum hook_kind kind, char path[HOOK_PATH_SIZE]);
+void hook_link_program_path(enum hook_kind kind, char path[HOOK_PATH_SIZE]);
 
 enum hook_found { HOOK_FOUND_NOTHING, HOOK_FOUND_OURS, HOOK_FOUND_FOREIGN };
 
@@ -61,7 +61,7 @@ enum hook_found { HOOK_FOUND_NOTHING, HOOK_FOUND_OURS, HOOK_FOUND_FOREIGN };
 int hook_link_look(const struct kfs *kfs, const char *path, const char *program, int64_t *since,
 		   struct err *err);
 
-bool hook_is_executable(const struct kfs *kfs, const char *path);
+bool hook_link_is_executable(const struct kfs *kfs, const char *path);
 
 /* What there is.  Without the right to look into libvirt's directory: -EACCES */
 int hook_link_read(const struct kfs *kfs, enum hook_kind kind, struct hook_link *link,

@@ -352,7 +352,7 @@ static int prepare(const struct event *event, const struct guest *guest, struct 
 	return decide_and_do(&session, guest, decided, err);
 }
 
-int event_prepare(const struct event *event, struct err *err)
+int hook_prepare(const struct event *event, struct err *err)
 {
 	cleanup_guest struct guest *guest = NULL;
 	cleanup_with(decided_free) struct decided decided = { 0 };
@@ -527,7 +527,7 @@ static void log_placement(const struct kfs *kfs, const struct ledger *ledger)
 	qemu_memory_free(&mapped);
 }
 
-int event_started(const struct event *event, struct err *err)
+int hook_started(const struct event *event, struct err *err)
 {
 	cleanup_with(cleanup_session) struct session session = { 0 };
 	cleanup_with(cleanup_ledger) struct ledger *ledger = NULL;
@@ -540,7 +540,7 @@ int event_started(const struct event *event, struct err *err)
 	return none_is_fine(rc);
 }
 
-int event_stopped(const struct event *event, struct err *err)
+int hook_stopped(const struct event *event, struct err *err)
 {
 	cleanup_with(cleanup_session) struct session session = { 0 };
 	cleanup_with(cleanup_ledger) struct ledger *ledger = NULL;
@@ -548,7 +548,7 @@ int event_stopped(const struct event *event, struct err *err)
 	return none_is_fine(mark(event, LEDGER_LEAVING, &session, &ledger, err));
 }
 
-int event_release(const struct event *event, struct err *err)
+int hook_release(const struct event *event, struct err *err)
 {
 	cleanup_with(cleanup_ledger) struct ledger *ledger = NULL;
 	cleanup_with(cleanup_session) struct session session = { 0 };
@@ -570,7 +570,7 @@ int event_release(const struct event *event, struct err *err)
 	return rc == -EAGAIN ? 0 : rc;
 }
 
-int event_reconnect(const struct event *event, struct err *err)
+int hook_reconnect(const struct event *event, struct err *err)
 {
 	cleanup_with(cleanup_session) struct session session = { 0 };
 	cleanup_with(cleanup_ledger) struct ledger *ledger = NULL;

@@ -23,21 +23,21 @@ struct event {
 };
 
 /**
- * event_prepare() - Get everything that the guest's memory needs, or nothing
+ * hook_prepare() - Get everything that the guest's memory needs, or nothing
  * Return: 0, or -errno with the sentence that virsh shows to the user
  */
-int event_prepare(const struct event *event, struct err *err);
+int hook_prepare(const struct event *event, struct err *err);
 
 /* The guest's QEMU runs: mark its ledger, and log where its pages really are */
-int event_started(const struct event *event, struct err *err);
+int hook_started(const struct event *event, struct err *err);
 
 /* QEMU is gone: what it held is on the way out.  One rename, no lock */
-int event_stopped(const struct event *event, struct err *err);
+int hook_stopped(const struct event *event, struct err *err);
 
 /* Give everything back */
-int event_release(const struct event *event, struct err *err);
+int hook_release(const struct event *event, struct err *err);
 
 /* libvirt found a running guest: it has a ledger from now on */
-int event_reconnect(const struct event *event, struct err *err);
+int hook_reconnect(const struct event *event, struct err *err);
 
 #endif

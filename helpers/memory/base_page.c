@@ -69,7 +69,7 @@ static void guess_arch(const struct kfs *kfs, char arch[BASE_ARCH_SIZE])
 		strcpy(arch, "ppc64le");
 }
 
-void base_arch(const struct kfs *kfs, char arch[BASE_ARCH_SIZE])
+void base_page_arch(const struct kfs *kfs, char arch[BASE_ARCH_SIZE])
 {
 	struct utsname name;
 

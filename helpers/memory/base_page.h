@@ -21,6 +21,6 @@ uint64_t base_page_kib(const struct kfs *kfs);
 /* The architecture as uname(2) has it; of a captured host what the kernel shows from 6.1 on,
  * else what its sizes of huge pages tell.  Empty: unknown */
 #define BASE_ARCH_SIZE 16
-void base_arch(const struct kfs *kfs, char arch[BASE_ARCH_SIZE]);
+void base_page_arch(const struct kfs *kfs, char arch[BASE_ARCH_SIZE]);
 
 #endif

@@ -56,7 +56,7 @@ static int add_filled(struct parts *parts, enum part_kind kind, const char *path
 	cleanup_free char *text = NULL;
 	int rc = template_fill(template, values, &text, err);
 
-	return rc < 0 ? rc : parts_add(parts, kind, path, text, err);
+	return rc < 0 ? rc : profile_parts_add(parts, kind, path, text, err);
 }
 
 /* A tmpfs in huge pages, where the kernel has them for tmpfs: else mounting it would fail */
@@ -87,7 +87,8 @@ static int add_key(struct parts *parts, const char *dir, const struct template_v
 	int rc = template_fill(store_qemu_conf, values, &text, err);
 
 	return rc < 0 ? rc :
-			parts_add_key(parts, QEMU_CONF_FILE, text, "memory_backing_dir", dir, err);
+			profile_parts_add_key(parts, QEMU_CONF_FILE, text, "memory_backing_dir",
+					      dir, err);
 }
 
 static int add_shown(struct parts *parts, const struct template_value *values, struct err *err)

@@ -29,19 +29,21 @@ TEMPLATE(static_cmdline, "conf-snippets/static-hugepages/cmdline");
 #define CMDLINE "the kernel's command line"
 #define UNITS	SYSCONF_DIR "/systemd/system"
 
-int hugepages_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
-		   struct err *err)
+int profile_hugepages_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
+			   struct err *err)
 {
 	int rc;
 
 	(void)kfs;
 	if (!host->n_sizes)
 		return err_set(err, ENOTSUP, "this kernel has no huge pages");
-	rc = parts_add(parts, PART_FILE, CONFIG_DIR "/20-hugepages.conf", hugepages_conf, err);
+	rc = profile_parts_add(parts, PART_FILE, CONFIG_DIR "/20-hugepages.conf", hugepages_conf,
+			       err);
 	if (rc < 0)
 		return rc;
-	return parts_add(parts, PART_FILE, SYSCONF_DIR "/sysctl.d/60-membacking-hugepages.conf",
-			 hugepages_sysctl, err);
+	return profile_parts_add(parts, PART_FILE,
+				 SYSCONF_DIR "/sysctl.d/60-membacking-hugepages.conf",
+				 hugepages_sysctl, err);
 }
 
 static const struct size_view *find_size(const struct host_view *host, uint64_t page_kib)
@@ -56,17 +58,17 @@ static const struct size_view *find_size(const struct host_view *host, uint64_t 
 
 static int add_mount(struct parts *parts, struct err *err)
 {
-	int rc = parts_add(parts, PART_FILE, UNITS "/dev-hugepages1G.mount", hugepages_1g_mount,
-			   err);
+	int rc = profile_parts_add(parts, PART_FILE, UNITS "/dev-hugepages1G.mount",
+				   hugepages_1g_mount, err);
 
 	if (rc < 0)
 		return rc;
-	return parts_add(parts, PART_FILE, UNITS "/sysinit.target.d/50-membacking.conf",
-			 hugepages_1g_wants, err);
+	return profile_parts_add(parts, PART_FILE, UNITS "/sysinit.target.d/50-membacking.conf",
+				 hugepages_1g_wants, err);
 }
 
-int hugepages_1g_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
-		      struct err *err)
+int profile_hugepages_1g_fill(const struct kfs *kfs, const struct host_view *host,
+			      struct parts *parts, struct err *err)
 {
 	struct gigantic gigantic;
 	int rc;
@@ -75,15 +77,16 @@ int hugepages_1g_fill(const struct kfs *kfs, const struct host_view *host, struc
 		return err_set(err, ENOTSUP,
 			       "this host has no pages of 1 GiB: the processor (pdpe1gb in "
 			       "/proc/cpuinfo), the hypervisor above or the kernel lacks them");
-	rc = parts_add(parts, PART_FILE, CONFIG_DIR "/20-hugepages-1g.conf", hugepages_1g_conf,
-		       err);
+	rc = profile_parts_add(parts, PART_FILE, CONFIG_DIR "/20-hugepages-1g.conf",
+			       hugepages_1g_conf, err);
 	/* The default size has its mount from systemd */
 	if (rc == 0 && host->default_page_kib != KIB_PER_GIB)
 		rc = add_mount(parts, err);
 	gigantic_read(kfs, &gigantic);
 	if (rc == 0)
-		rc = parts_add(parts, PART_SHOWN, CMDLINE,
-			       gigantic.cma ? hugepages_1g_cmdline : hugepages_1g_no_cma, err);
+		rc = profile_parts_add(parts, PART_SHOWN, CMDLINE,
+				       gigantic.cma ? hugepages_1g_cmdline : hugepages_1g_no_cma,
+				       err);
 	return rc;
 }
 
@@ -160,11 +163,11 @@ static int add_listed(struct parts *parts, enum part_kind kind, const char *path
 	if (template_fill(template, (struct template_value[]){ { "@LIST@", list }, { NULL, NULL } },
 			  &text, err) < 0)
 		return -ENOMEM;
-	return parts_add(parts, kind, path, text, err);
+	return profile_parts_add(parts, kind, path, text, err);
 }
 
-int static_hugepages_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
-			  struct err *err)
+int profile_static_hugepages_fill(const struct kfs *kfs, const struct host_view *host,
+				  struct parts *parts, struct err *err)
 {
 	size_t n = 0;
 	int rc = add_listed(parts, PART_LINES, STATIC_HUGEPAGES_FILE, static_lines, print_pools,

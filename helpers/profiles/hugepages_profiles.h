@@ -15,15 +15,15 @@ struct parts;
 /* Read by libvirt-membacking-static.service: lines of "PAGES SIZE NODE" */
 #define STATIC_HUGEPAGES_FILE SYSCONF_DIR "/libvirt/membacking-static.conf"
 
-int hugepages_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
-		   struct err *err);
+int profile_hugepages_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
+			   struct err *err);
 
 /* -ENOTSUP on a host without such pages */
-int hugepages_1g_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
-		      struct err *err);
+int profile_hugepages_1g_fill(const struct kfs *kfs, const struct host_view *host,
+			      struct parts *parts, struct err *err);
 
 /* The pages that no guest has brought in.  -ENOENT if there are none */
-int static_hugepages_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
-			  struct err *err);
+int profile_static_hugepages_fill(const struct kfs *kfs, const struct host_view *host,
+				  struct parts *parts, struct err *err);
 
 #endif

@@ -79,5 +79,5 @@ int nova_file_backed_parts(const struct kfs *kfs, const struct host_view *host, 
 	int rc = nova_file_backed_fill(host, &text, err);
 
 	(void)kfs;
-	return rc < 0 ? rc : parts_add(parts, PART_FILE, NOVA_FILE_BACKED_FILE, text, err);
+	return rc < 0 ? rc : profile_parts_add(parts, PART_FILE, NOVA_FILE_BACKED_FILE, text, err);
 }

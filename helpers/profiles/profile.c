@@ -30,7 +30,7 @@ const struct profile profiles[] = {
 		.name = "hugepages",
 		.summary = "huge pages, reserved when a guest starts",
 		.file = "/" CONFIG_DIR "/20-hugepages.conf",
-		.fill = hugepages_fill,
+		.fill = profile_hugepages_fill,
 	},
 	{
 		.name = "hugepages-1g",
@@ -38,27 +38,27 @@ const struct profile profiles[] = {
 		.file = "/" CONFIG_DIR "/20-hugepages-1g.conf",
 		.applied = "systemctl start dev-hugepages1G.mount\n" RESTART_LIBVIRT,
 		.removed = "systemctl stop dev-hugepages1G.mount\n",
-		.fill = hugepages_1g_fill,
+		.fill = profile_hugepages_1g_fill,
 	},
 	{
 		.name = "static-hugepages",
 		.summary = "the pools of now, made again early at each boot",
 		.file = "/" STATIC_HUGEPAGES_FILE,
 		.applied = "systemctl enable libvirt-membacking-static.service\n",
-		.fill = static_hugepages_fill,
+		.fill = profile_static_hugepages_fill,
 	},
 	{
 		.name = "thp",
 		.summary = "transparent huge pages while there are guests",
 		.file = "/" CONFIG_DIR "/20-thp.conf",
-		.fill = thp_fill,
+		.fill = profile_thp_fill,
 	},
 	{
 		.name = "ksm",
 		.summary = "equal pages merged while there are guests",
 		.file = "/" CONFIG_DIR "/20-ksm.conf",
 		.applied = "systemctl stop ksmtuned.service ksm.service\n",
-		.fill = ksm_fill,
+		.fill = profile_ksm_fill,
 	},
 	{
 		.name = "nova-file-backed",
@@ -84,7 +84,7 @@ const struct profile *profile_find(const char *name)
 
 /* ---- parts ---- */
 
-void parts_free(struct parts *parts)
+void profile_parts_free(struct parts *parts)
 {
 	size_t i;
 
@@ -106,16 +106,16 @@ static int add(struct parts *parts, const struct part *part, struct err *err)
 	return err_nomem(err);
 }
 
-int parts_add(struct parts *parts, enum part_kind kind, const char *path, const char *text,
-	      struct err *err)
+int profile_parts_add(struct parts *parts, enum part_kind kind, const char *path, const char *text,
+		      struct err *err)
 {
 	const struct part part = { .kind = kind, .path = path, .text = strdup(text) };
 
 	return add(parts, &part, err);
 }
 
-int parts_add_key(struct parts *parts, const char *path, const char *text, const char *key,
-		  const char *value, struct err *err)
+int profile_parts_add_key(struct parts *parts, const char *path, const char *text, const char *key,
+			  const char *value, struct err *err)
 {
 	const struct part part = {
 		.kind = PART_QEMU_CONF,

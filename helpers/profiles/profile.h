@@ -40,13 +40,13 @@ struct parts {
 	struct part part[PARTS_MAX];
 };
 
-void parts_free(struct parts *parts);
+void profile_parts_free(struct parts *parts);
 
 /* Add a part; @text and @value are copied.  @text of a key is what people are shown of it */
-int parts_add(struct parts *parts, enum part_kind kind, const char *path, const char *text,
-	      struct err *err);
-int parts_add_key(struct parts *parts, const char *path, const char *text, const char *key,
-		  const char *value, struct err *err);
+int profile_parts_add(struct parts *parts, enum part_kind kind, const char *path, const char *text,
+		      struct err *err);
+int profile_parts_add_key(struct parts *parts, const char *path, const char *text, const char *key,
+			  const char *value, struct err *err);
 
 /**
  * struct profile - One of them, and a folder of conf-snippets/ with the same name

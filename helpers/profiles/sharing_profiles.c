@@ -20,23 +20,24 @@ TEMPLATE(ksm_ksmtuned, "conf-snippets/ksm/ksmtuned.conf");
 
 #define UNITS SYSCONF_DIR "/systemd/system"
 
-int thp_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
-	     struct err *err)
+int profile_thp_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
+		     struct err *err)
 {
 	struct thp thp;
 	int rc = thp_read(kfs, &thp, err);
 
 	(void)host;
 	if (rc == 0)
-		rc = parts_add(parts, PART_FILE, CONFIG_DIR "/20-thp.conf", thp_conf, err);
+		rc = profile_parts_add(parts, PART_FILE, CONFIG_DIR "/20-thp.conf", thp_conf, err);
 	if (rc == 0)
-		rc = parts_add(parts, PART_FILE, SYSCONF_DIR "/sysctl.d/60-membacking-thp.conf",
-			       thp_sysctl, err);
+		rc = profile_parts_add(parts, PART_FILE,
+				       SYSCONF_DIR "/sysctl.d/60-membacking-thp.conf", thp_sysctl,
+				       err);
 	return rc;
 }
 
-int ksm_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
-	     struct err *err)
+int profile_ksm_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
+		     struct err *err)
 {
 	bool there;
 	int rc = kfs_look(kfs, "sys/kernel/mm/ksm/run", &there, err);
@@ -46,12 +47,13 @@ int ksm_fill(const struct kfs *kfs, const struct host_view *host, struct parts *
 		return rc;
 	if (!there)
 		return err_set(err, ENOENT, "this kernel has no KSM");
-	rc = parts_add(parts, PART_FILE, CONFIG_DIR "/20-ksm.conf", ksm_conf, err);
+	rc = profile_parts_add(parts, PART_FILE, CONFIG_DIR "/20-ksm.conf", ksm_conf, err);
 	if (rc == 0)
-		rc = parts_add(parts, PART_FILE, UNITS "/ksmtuned.service.d/50-membacking.conf",
-			       ksm_ksmtuned, err);
+		rc = profile_parts_add(parts, PART_FILE,
+				       UNITS "/ksmtuned.service.d/50-membacking.conf", ksm_ksmtuned,
+				       err);
 	if (rc == 0)
-		rc = parts_add(parts, PART_FILE, UNITS "/ksm.service.d/50-membacking.conf",
-			       ksm_ksmtuned, err);
+		rc = profile_parts_add(parts, PART_FILE, UNITS "/ksm.service.d/50-membacking.conf",
+				       ksm_ksmtuned, err);
 	return rc;
 }

@@ -12,9 +12,9 @@ struct kfs;
 struct parts;
 
 /* -ENOENT on a kernel without them */
-int thp_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
-	     struct err *err);
-int ksm_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
-	     struct err *err);
+int profile_thp_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
+		     struct err *err);
+int profile_ksm_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
+		     struct err *err);
 
 #endif

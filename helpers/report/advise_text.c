@@ -165,13 +165,14 @@ static void print_block(const struct advise_report *report)
 	edited = text_shell_name(guest->name, guest->reading.draft ? "GUEST" : guest->uuid);
 	putchar('\n');
 	if (*variant->block)
-		print_line("Its XML (virsh edit %s, or --apply):", edited);
+		wrap_print_line("Its XML (virsh edit %s, or --apply):", edited);
 	else
-		print_line("Its XML needs no <memoryBacking> (virsh edit %s, or --apply)", edited);
+		wrap_print_line("Its XML needs no <memoryBacking> (virsh edit %s, or --apply)",
+				edited);
 	if (!*variant->block)
 		return;
 	putchar('\n');
-	print_text(variant->block);
+	wrap_print_text(variant->block);
 }
 
 int advise_print(const struct advise_report *report, struct err *err)
@@ -179,8 +180,8 @@ int advise_print(const struct advise_report *report, struct err *err)
 	char kib[TEXT_KIB_SIZE];
 	int rc;
 
-	print_line("Guest '%s', %s", report->in->guest->name,
-		   text_from_kib(report->advice->size_kib, kib));
+	wrap_print_line("Guest '%s', %s", report->in->guest->name,
+			text_from_kib(report->advice->size_kib, kib));
 	putchar('\n');
 	rc = print_sizes(report->advice, err);
 	putchar('\n');

@@ -13,7 +13,7 @@
 
 #define PREFIX "libvirt_membacking_"
 
-void prom_family(FILE *f, const char *name, const char *help)
+void prometheus_family(FILE *f, const char *name, const char *help)
 {
 	fprintf(f, "# HELP " PREFIX "%s %s\n# TYPE " PREFIX "%s gauge\n", name, help, name);
 }
@@ -46,7 +46,7 @@ static void put_name(FILE *f, const char *name, const struct prom_label *labels)
 	fputs(*separator == ',' ? "} " : " ", f);
 }
 
-void prom_sample(FILE *f, const char *name, const struct prom_label *labels, int64_t value)
+void prometheus_sample(FILE *f, const char *name, const struct prom_label *labels, int64_t value)
 {
 	put_name(f, name, labels);
 	fprintf(f, "%" PRId64 "\n", value);

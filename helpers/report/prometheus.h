@@ -15,15 +15,15 @@ struct prom_label {
 };
 
 /**
- * prom_family() - Begin a metric: its HELP and TYPE
+ * prometheus_family() - Begin a metric: its HELP and TYPE
  * @name:	Without our prefix.  Units are base units, and in the name
  * @help:	One sentence without line breaks and backslashes
  *
  * Everything here is a gauge: nothing that is told counts upwards only.
  */
-void prom_family(FILE *f, const char *name, const char *help);
+void prometheus_family(FILE *f, const char *name, const char *help);
 
 /* A sample of the metric @name.  Values of labels go through text_disarm(), and are escaped */
-void prom_sample(FILE *f, const char *name, const struct prom_label *labels, int64_t value);
+void prometheus_sample(FILE *f, const char *name, const struct prom_label *labels, int64_t value);
 
 #endif

@@ -226,10 +226,10 @@ static void put_metric(FILE *f, const struct status_report *report, const struct
 		if (!value_of(item, metric, &value))
 			continue;
 		if (!begun)
-			prom_family(f, metric->name, metric->help);
+			prometheus_family(f, metric->name, metric->help);
 		begun = true;
 		label(item, metric->subject, &labels);
-		prom_sample(f, metric->name, labels.list, value);
+		prometheus_sample(f, metric->name, labels.list, value);
 	}
 }
 
@@ -238,14 +238,14 @@ static void put_setting(FILE *f, const char *name, const char *value)
 	struct prom_label labels[] = { { "setting", name }, { "value", value }, { NULL, NULL } };
 
 	if (value)
-		prom_sample(f, "thp_setting", labels, 1);
+		prometheus_sample(f, "thp_setting", labels, 1);
 }
 
 static void put_thp(FILE *f, const struct report_thp *thp)
 {
 	if (!thp->present)
 		return;
-	prom_family(f, "thp_setting", "Transparent huge pages: the value set, always 1.");
+	prometheus_family(f, "thp_setting", "Transparent huge pages: the value set, always 1.");
 	put_setting(f, "enabled", thp->enabled);
 	put_setting(f, "defrag", thp->defrag);
 	put_setting(f, "shmem_enabled", thp->shmem_enabled);

@@ -96,7 +96,7 @@ char *wrap_cell(size_t indent, const char *text, const char *command)
 	return NULL;
 }
 
-void print_line(const char *fmt, ...)
+void wrap_print_line(const char *fmt, ...)
 {
 	cleanup_free char *text = NULL;
 	va_list ap;
@@ -111,7 +111,7 @@ void print_line(const char *fmt, ...)
 	puts(text);
 }
 
-void print_text(const char *given)
+void wrap_print_text(const char *given)
 {
 	cleanup_free char *text = strdup(given);
 
@@ -145,5 +145,5 @@ void wrap_note(size_t index, const char *text)
 void wrap_command(size_t indent, const char *command)
 {
 	printf("%*s", (int)indent, "");
-	print_line("-> %s", command);
+	wrap_print_line("-> %s", command);
 }

@@ -28,10 +28,10 @@ char *wrap_cell(size_t indent, const char *text, const char *command);
 size_t wrap_width(const char *text);
 
 /* A line that isn't broken; without a newline in @fmt */
-void print_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void wrap_print_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Lines as they are */
-void print_text(const char *text);
+void wrap_print_text(const char *text);
 
 /* wrap_print() from the first column on */
 void wrap_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

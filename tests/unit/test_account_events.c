@@ -384,7 +384,7 @@ static int hook(struct world *w, event_function *function, size_t i)
 	snprintf(name, sizeof(name), "g%zu", i);
 	guest_xml(w, i, true, xml, sizeof(xml));
 	/* The others look at no pool */
-	if (function == event_prepare)
+	if (function == hook_prepare)
 		looked(w);
 	return run(&w->h, function, name, xml);
 }
@@ -457,7 +457,7 @@ static void grow_for(struct world *w, size_t i, int (*function)(struct world *w,
 
 static int prepare(struct world *w, size_t i)
 {
-	return hook(w, event_prepare, i);
+	return hook(w, hook_prepare, i);
 }
 
 static bool do_prepare(struct world *w, size_t i)
@@ -592,12 +592,12 @@ static bool do_killed_prepare(struct world *w, size_t i)
 	pid = fork();
 	if (!pid) {
 		w->die_at = 1 + (unsigned int)below(w, 3);
-		hook(w, event_prepare, i);
+		hook(w, hook_prepare, i);
 		_exit(0);
 	}
 	next(w);
 	waitpid(pid, NULL, 0);
-	hook(w, event_stopped, i);
+	hook(w, hook_stopped, i);
 	w->guests[i] = (struct guest_truth){ .life = ENDED };
 	reconcile_all(w);
 	forget_settled(w);
@@ -630,7 +630,7 @@ static bool do_start(struct world *w, size_t i)
 	if (pool(w).free < g->size) {
 		tell(w, "g%zu does not find its pages", i);
 		end_qemu(w, i, 0);
-		hook(w, event_stopped, i);
+		hook(w, hook_stopped, i);
 		return true;
 	}
 	tell(w, "g%zu starts", i);
@@ -643,7 +643,7 @@ static bool do_start(struct world *w, size_t i)
 	fake_put_process(&w->h.fk, g->qemu, "numa_maps", text);
 	fake_use(&w->h.fk, 0, w->page_kib, g->size);
 	g->life = RUNS;
-	hook(w, event_started, i);
+	hook(w, hook_started, i);
 	return true;
 }
 
@@ -658,7 +658,7 @@ static bool do_end(struct world *w, size_t i)
 		late = below(w, g->size + 1);
 	tell(w, "g%zu ends, %" PRIu64 " late", i, late);
 	end_qemu(w, i, late);
-	hook(w, event_stopped, i);
+	hook(w, hook_stopped, i);
 	if (chance(w, 70)) {
 		w->window = chance(w, 20) ? (int64_t)below(w, 9) - 4 : 0;
 		reconcile_all(w);
@@ -678,7 +678,7 @@ static bool do_killed_release(struct world *w, size_t i)
 		return false;
 	end_qemu(w, i, g->life == RUNS && chance(w, 40) ? below(w, g->size + 1) : 0);
 	tell(w, "g%zu ends, %" PRIu64 " late, killed release", i, g->late);
-	hook(w, event_stopped, i);
+	hook(w, hook_stopped, i);
 	before_round(w);
 	fflush(stdout);
 	pid = fork();
@@ -887,7 +887,7 @@ static void end_all(struct world *w)
 		if (lives(&w->guests[i])) {
 			tell(w, "g%zu ends at last", i);
 			end_qemu(w, i, 0);
-			hook(w, event_stopped, i);
+			hook(w, hook_stopped, i);
 		}
 		forget_settled(w);
 		do_back_end_ends(w, i);
@@ -975,15 +975,15 @@ static void test_unread(void)
 
 	fake_empty_nodes(&h.fk);
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 20, 20, 0 });
-	OK(&h, event_prepare, "a", XML(1, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(0)));
+	OK(&h, hook_prepare, "a", XML(1, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(0)));
 	ledger_text(&h, UUID_A, text, sizeof(text));
 	fake_put(&h.fk, GUESTS UUID_A, "{");
 	fake_remove(&h.fk, STATE "pools");
-	OK(&h, event_prepare, "b", XML(2, "b", UUID_B, 300, PAGES(2, "M") ON_NODE(0)));
+	OK(&h, hook_prepare, "b", XML(2, "b", UUID_B, 300, PAGES(2, "M") ON_NODE(0)));
 	fake_put(&h.fk, GUESTS UUID_A, text);
-	OK(&h, event_release, "b", XML(2, "b", UUID_B, 300, PAGES(2, "M") ON_NODE(0)));
+	OK(&h, hook_release, "b", XML(2, "b", UUID_B, 300, PAGES(2, "M") ON_NODE(0)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
-	OK(&h, event_release, "a", XML(1, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(0)));
+	OK(&h, hook_release, "a", XML(1, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(0)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 }

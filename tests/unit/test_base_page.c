@@ -85,7 +85,7 @@ static void test_this_host(void)
 
 	CU_ASSERT_FATAL(kfs_open(&kfs, "/", NULL) == 0);
 	CU_ASSERT_EQUAL(base_page_kib(&kfs) * 1024, (uint64_t)sysconf(_SC_PAGESIZE));
-	base_arch(&kfs, arch);
+	base_page_arch(&kfs, arch);
 	CU_ASSERT(*arch);
 	kfs_close(&kfs);
 }
@@ -97,13 +97,13 @@ static void test_arch(void)
 	struct kfs kfs;
 
 	CU_ASSERT_FATAL(kfs_open(&kfs, dir, NULL) == 0);
-	base_arch(&kfs, arch);
+	base_page_arch(&kfs, arch);
 	CU_ASSERT_STRING_EQUAL(arch, "");
 	unit_write(dir, "proc/sys/kernel/arch", "s390x\n");
-	base_arch(&kfs, arch);
+	base_page_arch(&kfs, arch);
 	CU_ASSERT_STRING_EQUAL(arch, "s390x");
 	unit_write(dir, "proc/sys/kernel/arch", "a-very-long-name-of-a-machine\n");
-	base_arch(&kfs, arch);
+	base_page_arch(&kfs, arch);
 	CU_ASSERT_STRING_EQUAL(arch, "");
 	kfs_close(&kfs);
 }

@@ -72,12 +72,12 @@ static struct parts make_parts(const char *own, const char *lines, const char *v
 	struct parts parts = { 0 };
 
 	if (own)
-		parts_add(&parts, PART_FILE, OWN, own, NULL);
+		profile_parts_add(&parts, PART_FILE, OWN, own, NULL);
 	if (lines)
-		parts_add(&parts, PART_LINES, LINES, lines, NULL);
+		profile_parts_add(&parts, PART_LINES, LINES, lines, NULL);
 	if (value)
-		parts_add_key(&parts, QEMU, "shown", KEY, value, NULL);
-	parts_add(&parts, PART_SHOWN, "the kernel's command line", "x=1\n", NULL);
+		profile_parts_add_key(&parts, QEMU, "shown", KEY, value, NULL);
+	profile_parts_add(&parts, PART_SHOWN, "the kernel's command line", "x=1\n", NULL);
 	return parts;
 }
 
@@ -114,7 +114,7 @@ static struct result apply(const char *own, const char *lines, const char *value
 
 	CU_ASSERT(lock >= 0);
 	result = finish(change, change_apply(rootfd, "p", &parts, change, &err), err);
-	parts_free(&parts);
+	profile_parts_free(&parts);
 	close(lock);
 	return result;
 }
@@ -328,7 +328,7 @@ static void test_written_halfway(void)
 	check_file(QEMU, KEY " = \"/theirs\"\n", "not overwritten");
 	change_free(change);
 	free(change);
-	parts_free(&parts);
+	profile_parts_free(&parts);
 	put(QEMU, SET);
 	CU_ASSERT_EQUAL(take_back().rc, 0);
 	check_file(LINES, NULL, "taken back");
@@ -443,7 +443,7 @@ static void test_unreadable_for_a_moment(void)
 	put(RECORD_DIR "/p.json", record);
 	change_free(change);
 	free(change);
-	parts_free(&parts);
+	profile_parts_free(&parts);
 	CU_ASSERT_EQUAL(take_back().rc, 0);
 	check_file(QEMU, BEFORE, "as it was");
 }

@@ -101,16 +101,16 @@ static void test_life(void)
 	HOST(h);
 
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 10, 0, 0 });
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 110, 100, 0);
 	check_phase(&h, UUID_A, "prepared");
 	qemu = start_qemu(&h, "a", 0, 100);
-	OK(&h, event_started, "a", A_XML);
+	OK(&h, hook_started, "a", A_XML);
 	check_phase(&h, UUID_A, "running");
 	end_qemu(&h, qemu, 0, 100);
-	OK(&h, event_stopped, "a", A_XML);
+	OK(&h, hook_stopped, "a", A_XML);
 	check_phase(&h, UUID_A, "leaving");
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 10, 0, 0);
 	fake_pool_is(&h.fk, 1, PAGE_2M, 0, 0, 0);
@@ -122,13 +122,13 @@ static void test_needs_nothing(void)
 {
 	HOST(h);
 
-	OK(&h, event_prepare, "c", C_XML);
-	OK(&h, event_started, "c", C_XML);
-	OK(&h, event_stopped, "c", C_XML);
-	OK(&h, event_release, "c", C_XML);
+	OK(&h, hook_prepare, "c", C_XML);
+	OK(&h, hook_started, "c", C_XML);
+	OK(&h, hook_stopped, "c", C_XML);
+	OK(&h, hook_release, "c", C_XML);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, "run/libvirt-membacking"));
 	fake_put(&h.fk, CONF, "[hugepages]\nmanage = no\n");
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, "run/libvirt-membacking"));
 	CU_ASSERT_EQUAL(h.fk.writes, 0);
 }
@@ -138,15 +138,15 @@ static void test_failed_start(void)
 {
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML);
-	OK(&h, event_stopped, "a", A_XML);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
+	OK(&h, hook_stopped, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	/* and once more, for one that never got anything */
-	OK(&h, event_stopped, "a", A_XML);
-	OK(&h, event_release, "a", A_XML);
-	OK(&h, event_started, "a", A_XML);
+	OK(&h, hook_stopped, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
+	OK(&h, hook_started, "a", A_XML);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 }
 
@@ -155,15 +155,15 @@ static void test_second_call(void)
 	unsigned int writes;
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	writes = h.fk.writes;
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	CU_ASSERT_EQUAL(h.fk.writes, writes);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
-	OK(&h, event_started, "a", A_XML);
-	OK(&h, event_started, "a", A_XML);
-	OK(&h, event_release, "a", A_XML);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_started, "a", A_XML);
+	OK(&h, hook_started, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 }
 
@@ -172,10 +172,10 @@ static void test_next_start(void)
 {
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML);
-	OK(&h, event_prepare, "a", A_XML_AGAIN);
+	OK(&h, hook_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML_AGAIN);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
-	OK(&h, event_release, "a", A_XML_AGAIN);
+	OK(&h, hook_release, "a", A_XML_AGAIN);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 }
 
@@ -184,8 +184,8 @@ static void test_next_start_without_pages(void)
 {
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML);
-	OK(&h, event_prepare, "a", XML(5, "a", UUID_A, 200, ""));
+	OK(&h, hook_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", XML(5, "a", UUID_A, 200, ""));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 }
@@ -195,14 +195,14 @@ static void test_running_already(void)
 	pid_t qemu;
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	qemu = start_qemu(&h, "a", 0, 100);
-	OK(&h, event_started, "a", A_XML);
-	OK(&h, event_prepare, "a", A_XML_AGAIN);
+	OK(&h, hook_started, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML_AGAIN);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 0, 0);
 	check_phase(&h, UUID_A, "running");
 	end_qemu(&h, qemu, 0, 100);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 }
 
@@ -212,17 +212,17 @@ static void test_release_waits(void)
 	uint64_t begin = clock_ms();
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	fake_use(&h.fk, 0, PAGE_2M, 30);
-	OK(&h, event_stopped, "a", A_XML);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_stopped, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	says(&h, "30 page(s) of 2048 KiB on node 0 are still in use");
 	CU_ASSERT(clock_ms() - begin >= 1000);
 	check_phase(&h, UUID_A, "leaving");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 30, 0, 0);
 	fake_unuse(&h.fk, 0, PAGE_2M, 30);
 	/* any other guest's operation with the lock settles it */
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 }
@@ -233,14 +233,14 @@ static void test_start_with_a_leftover(void)
 {
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	fake_use(&h.fk, 0, PAGE_2M, 30);
-	OK(&h, event_stopped, "a", A_XML);
-	OK(&h, event_release, "a", A_XML);
-	if (OK(&h, event_prepare, "a", A_XML_AGAIN)) {
+	OK(&h, hook_stopped, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
+	if (OK(&h, hook_prepare, "a", A_XML_AGAIN)) {
 		fake_pool_is(&h.fk, 0, PAGE_2M, 130, 100, 0);
 		fake_unuse(&h.fk, 0, PAGE_2M, 30);
-		OK(&h, event_release, "a", A_XML_AGAIN);
+		OK(&h, hook_release, "a", A_XML_AGAIN);
 		fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	}
 }
@@ -250,14 +250,14 @@ static void test_keep(void)
 	HOST(h);
 
 	fake_put(&h.fk, CONF, "[hugepages]\non_release = keep\n");
-	OK(&h, event_prepare, "a", A_XML);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	/* The next start uses them, and they stay afterwards whatever is said then */
 	fake_put(&h.fk, CONF, "");
-	OK(&h, event_prepare, "a", A_XML);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 }
 
@@ -279,23 +279,23 @@ static void test_broken_xml(void)
 
 	for (i = 0; i < ROWS(xmls); i++) {
 		HOST(h);
-		UNIT_CHECK(run(&h, event_prepare, "a", xmls[i]) < 0, "%zu", i);
+		UNIT_CHECK(run(&h, hook_prepare, "a", xmls[i]) < 0, "%zu", i);
 		says(&h, "guest 'a'");
 		CU_ASSERT_FALSE(fake_exists(&h.fk, "run/libvirt-membacking"));
-		OK(&h, event_prepare, "a", A_XML);
+		OK(&h, hook_prepare, "a", A_XML);
 		qemu = fake_qemu(&h.fk, "a");
-		UNIT_CHECK(run(&h, event_started, "a", xmls[i]) == 0, "%zu: %s", i, h.err.text);
+		UNIT_CHECK(run(&h, hook_started, "a", xmls[i]) == 0, "%zu: %s", i, h.err.text);
 		check_phase(&h, UUID_A, "running");
 		fake_end(&h.fk, qemu);
-		UNIT_CHECK(run(&h, event_stopped, "a", xmls[i]) == 0, "%zu: %s", i, h.err.text);
+		UNIT_CHECK(run(&h, hook_stopped, "a", xmls[i]) == 0, "%zu: %s", i, h.err.text);
 		check_phase(&h, UUID_A, "leaving");
-		UNIT_CHECK(run(&h, event_release, "a", xmls[i]) == 0, "%zu: %s", i, h.err.text);
+		UNIT_CHECK(run(&h, hook_release, "a", xmls[i]) == 0, "%zu: %s", i, h.err.text);
 		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 		fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 		/* of a guest without a ledger it is no failure either */
-		OK(&h, event_prepare, "b", B_XML);
-		UNIT_CHECK(run(&h, event_release, "a", xmls[i]) == 0, "%zu: %s", i, h.err.text);
-		UNIT_CHECK(run(&h, event_stopped, "a", xmls[i]) == 0, "%zu: %s", i, h.err.text);
+		OK(&h, hook_prepare, "b", B_XML);
+		UNIT_CHECK(run(&h, hook_release, "a", xmls[i]) == 0, "%zu: %s", i, h.err.text);
+		UNIT_CHECK(run(&h, hook_stopped, "a", xmls[i]) == 0, "%zu: %s", i, h.err.text);
 	}
 }
 
@@ -323,7 +323,7 @@ static void test_refusals(void)
 	for (i = 0; i < ROWS(rows); i++) {
 		HOST(h);
 		fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 0, 0, 0 });
-		UNIT_CHECK(run(&h, event_prepare, "a", rows[i].xml) == rows[i].rc, "%zu: %s", i,
+		UNIT_CHECK(run(&h, hook_prepare, "a", rows[i].xml) == rows[i].rc, "%zu: %s", i,
 			   h.err.text);
 		says(&h, rows[i].words);
 		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
@@ -337,7 +337,7 @@ static void test_kernel_gives_too_few(void)
 
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 7, 0, 0 });
 	fake_set_obtainable(&h.fk, 0, 60);
-	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -ENOSPC);
+	CU_ASSERT_EQUAL(run(&h, hook_prepare, "a", A_XML), -ENOSPC);
 	says(&h, "guest 'a' needs 100 huge pages of 2 MiB (200 MiB) on node 0, but only 60");
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 7, 0, 0);
@@ -348,7 +348,7 @@ static void test_kernel_refuses(void)
 	HOST(h);
 
 	h.fk.write_error = EINVAL;
-	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -EINVAL);
+	CU_ASSERT_EQUAL(run(&h, hook_prepare, "a", A_XML), -EINVAL);
 	says(&h, "guest 'a': cannot write '100' to /sys/");
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 }
@@ -358,21 +358,21 @@ static void test_bad_configuration(void)
 	HOST(h);
 
 	fake_put(&h.fk, CONF, "[hugepages]\ncompact = perhaps\n");
-	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -EINVAL);
+	CU_ASSERT_EQUAL(run(&h, hook_prepare, "a", A_XML), -EINVAL);
 	says(&h, "guest 'a'");
 	says(&h, "membacking.conf:2");
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	/* who does not use that section starts */
-	OK(&h, event_prepare, "c", C_XML);
+	OK(&h, hook_prepare, "c", C_XML);
 	fake_put(&h.fk, CONF, "[ksm]\nenable = perhaps\n[thp]\nmanage = yes\nenabled = on\n");
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	/* what is held goes back whatever the configuration says */
 	fake_put(&h.fk, CONF, "[hook]\ndeadline = soon\n[hugepages]\nmanage = no\n");
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	fake_put(&h.fk, CONF, "");
 	CU_ASSERT_EQUAL_FATAL(fchmodat(h.fk.kfs.rootfd, CONF, 0664, 0), 0);
-	UNIT_CHECK(run(&h, event_prepare, "a", A_XML) < 0, "a file that the group may write");
+	UNIT_CHECK(run(&h, hook_prepare, "a", A_XML) < 0, "a file that the group may write");
 	says(&h, "guest 'a'");
 	says(&h, "membacking.conf");
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
@@ -393,7 +393,7 @@ static void test_unwritable_run(void)
 	for (i = 0; i < ROWS(rows); i++) {
 		open_host(&h);
 		fake_put(&h.fk, rows[i].file, "in the way");
-		UNIT_CHECK(run(&h, event_prepare, "a", A_XML) < 0, "%s", rows[i].file);
+		UNIT_CHECK(run(&h, hook_prepare, "a", A_XML) < 0, "%s", rows[i].file);
 		says(&h, "guest 'a'");
 		says(&h, rows[i].words);
 		fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
@@ -403,7 +403,7 @@ static void test_unwritable_run(void)
 	/* a directory where the ledger is to be written */
 	open_host(&h);
 	fake_put(&h.fk, GUESTS UUID_A ".new/x", "in the way");
-	UNIT_CHECK(run(&h, event_prepare, "a", A_XML) < 0, "no ledger can be written");
+	UNIT_CHECK(run(&h, hook_prepare, "a", A_XML) < 0, "no ledger can be written");
 	says(&h, "ledger");
 	CU_ASSERT_EQUAL(h.fk.writes, 0);
 	fake_host_close(&h);
@@ -416,23 +416,23 @@ static void test_claims(void)
 	pid_t qemu;
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	/* a's 100 pages lie idle, and are not b's */
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 200, 0);
-	OK(&h, event_release, "b", B_XML);
+	OK(&h, hook_release, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	/* a has touched 60 of its 100 */
 	qemu = start_qemu(&h, "a", 0, 60);
-	OK(&h, event_started, "a", A_XML);
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_started, "a", A_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 140, 0);
 	/* and ends before b has touched any */
 	end_qemu(&h, qemu, 0, 60);
-	OK(&h, event_stopped, "a", A_XML);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_stopped, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
-	OK(&h, event_release, "b", B_XML);
+	OK(&h, hook_release, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 }
 
@@ -443,7 +443,7 @@ static void test_claims_reserved(void)
 	HOST(h);
 
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	qemu = start_qemu(&h, "a", 0, 10);
 	fake_set_reserved(&h.fk, PAGE_2M, 90);
@@ -452,10 +452,10 @@ static void test_claims_reserved(void)
 			 "Size:             204800 kB\nKernelPageSize:     2048 kB\n"
 			 "Shared_Hugetlb:    20480 kB\nPrivate_Hugetlb:       0 kB\n"
 			 "VmFlags: rd wr sh mr mw me ms de ht sd \n");
-	OK(&h, event_started, "a", A_XML);
+	OK(&h, hook_started, "a", A_XML);
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 150, 140, 0 });
 	/* 50 idle pages beside a's: b takes them and lacks 50 */
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 190, 0);
 	fake_end(&h.fk, qemu);
 }
@@ -465,11 +465,11 @@ static void test_static_pool(void)
 	HOST(h);
 
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 150, 150, 0 });
-	OK(&h, event_prepare, "a", A_XML);
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 200, 0);
-	OK(&h, event_release, "a", A_XML);
-	OK(&h, event_release, "b", B_XML);
+	OK(&h, hook_release, "a", A_XML);
+	OK(&h, hook_release, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 150, 150, 0);
 }
 
@@ -479,14 +479,14 @@ static void test_driver_died(void)
 {
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	/* while the driver lives, a start under way is alive */
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 200, 0);
-	OK(&h, event_release, "b", B_XML);
+	OK(&h, hook_release, "b", B_XML);
 	fake_end(&h.fk, h.driver);
 	h.driver = fake_driver(&h.fk, 9999);
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 }
@@ -496,9 +496,9 @@ static void test_qemu_died(void)
 	pid_t qemu;
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	qemu = start_qemu(&h, "a", 0, 100);
-	OK(&h, event_started, "a", A_XML);
+	OK(&h, hook_started, "a", A_XML);
 	/* libvirt's daemon is replaced: the guest lives on */
 	fake_end(&h.fk, h.driver);
 	h.driver = 0;
@@ -515,11 +515,11 @@ static void test_reserved_lives(void)
 {
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	edit_ledger(&h, UUID_A, "\"prepared\"", "\"reserved\"");
 	fake_end(&h.fk, h.driver);
 	h.driver = fake_driver(&h.fk, 9999);
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	CU_ASSERT_TRUE(has_ledger(&h, UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 200, 0);
 }
@@ -542,12 +542,12 @@ static void test_killed(void)
 
 		fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 20, 0, 0 });
 		if (i >= 2)
-			OK(&h, event_prepare, "a", A_XML);
+			OK(&h, hook_prepare, "a", A_XML);
 		fflush(stdout);
 		pid = fork();
 		if (!pid) {
 			*(i % 2 ? &h.fk.after_write : &h.fk.before_write) = die;
-			run(&h, i >= 2 ? event_release : event_prepare, "a", A_XML);
+			run(&h, i >= 2 ? hook_release : hook_prepare, "a", A_XML);
 			_exit(1);
 		}
 		waitpid(pid, NULL, 0);
@@ -568,21 +568,21 @@ static void test_late_end(void)
 	pid_t qemu;
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	qemu = start_qemu(&h, "a", 0, 40);
-	OK(&h, event_started, "a", A_XML);
-	OK(&h, event_stopped, "a", A_XML);
+	OK(&h, hook_started, "a", A_XML);
+	OK(&h, hook_stopped, "a", A_XML);
 	check_phase(&h, UUID_A, "running");
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	check_phase(&h, UUID_A, "running");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 60, 0);
 	/* by its name likewise */
-	OK(&h, event_release, "a", "<domain");
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_release, "a", "<domain");
+	OK(&h, hook_prepare, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 160, 0);
-	OK(&h, event_release, "b", B_XML);
+	OK(&h, hook_release, "b", B_XML);
 	end_qemu(&h, qemu, 0, 40);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 }
@@ -593,20 +593,20 @@ static void test_outlived(void)
 	HOST(h);
 
 	fake_put_stat(&h.fk, getpid(), 4710);
-	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -ECANCELED);
+	CU_ASSERT_EQUAL(run(&h, hook_prepare, "a", A_XML), -ECANCELED);
 	says(&h, "libvirt was restarted");
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	fake_put_stat(&h.fk, getpid(), 4711);
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	fake_put_stat(&h.fk, getpid(), 4710);
-	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML_AGAIN), -ECANCELED);
-	OK(&h, event_prepare, "a", XML(5, "a", UUID_A, 200, ""));
-	OK(&h, event_stopped, "a", A_XML);
-	OK(&h, event_release, "a", A_XML);
+	CU_ASSERT_EQUAL(run(&h, hook_prepare, "a", A_XML_AGAIN), -ECANCELED);
+	OK(&h, hook_prepare, "a", XML(5, "a", UUID_A, 200, ""));
+	OK(&h, hook_stopped, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	check_phase(&h, UUID_A, "prepared");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	fake_put_stat(&h.fk, getpid(), 5000);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 }
 
@@ -615,13 +615,13 @@ static void test_late_started(void)
 {
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	fake_put_stat(&h.fk, getpid(), 4710);
-	OK(&h, event_started, "a", A_XML);
-	OK(&h, event_reconnect, "a", A_XML);
+	OK(&h, hook_started, "a", A_XML);
+	OK(&h, hook_reconnect, "a", A_XML);
 	fake_put_stat(&h.fk, getpid(), 4712);
 	check_phase(&h, UUID_A, "prepared");
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 200, 0);
 }
 
@@ -632,20 +632,20 @@ static void test_named_like_a_uuid(void)
 	pid_t qemu;
 	HOST(h);
 
-	OK(&h, event_prepare, "b", B_XML);
-	OK(&h, event_stopped, UUID_B, "<domain");
-	OK(&h, event_release, UUID_B, "<domain");
-	OK(&h, event_release, UUID_B, XML(9, UUID_B, UUID_A, 200, ""));
+	OK(&h, hook_prepare, "b", B_XML);
+	OK(&h, hook_stopped, UUID_B, "<domain");
+	OK(&h, hook_release, UUID_B, "<domain");
+	OK(&h, hook_release, UUID_B, XML(9, UUID_B, UUID_A, 200, ""));
 	check_phase(&h, UUID_B, "prepared");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	/* one that has a ledger of its own */
-	OK(&h, event_prepare, UUID_B, XML(9, UUID_B, UUID_A, 200, PAGES(2, "M") ON_NODE(0)));
+	OK(&h, hook_prepare, UUID_B, XML(9, UUID_B, UUID_A, 200, PAGES(2, "M") ON_NODE(0)));
 	qemu = fake_qemu(&h.fk, UUID_B);
-	OK(&h, event_started, UUID_B, "<domain");
+	OK(&h, hook_started, UUID_B, "<domain");
 	check_phase(&h, UUID_A, "running");
 	check_phase(&h, UUID_B, "prepared");
 	fake_end(&h.fk, qemu);
-	OK(&h, event_release, UUID_B, "<domain");
+	OK(&h, hook_release, UUID_B, "<domain");
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	check_phase(&h, UUID_B, "prepared");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
@@ -656,10 +656,10 @@ static void test_called_driver(void)
 {
 	HOST(h);
 
-	OK(&h, event_prepare, "driver", XML(1, "driver", UUID_A, 200, PAGES(2, "M") ON_NODE(0)));
-	OK(&h, event_stopped, "driver", XML(1, "driver", UUID_A, 200, ""));
+	OK(&h, hook_prepare, "driver", XML(1, "driver", UUID_A, 200, PAGES(2, "M") ON_NODE(0)));
+	OK(&h, hook_stopped, "driver", XML(1, "driver", UUID_A, 200, ""));
 	check_phase(&h, UUID_A, "leaving");
-	OK(&h, event_release, "driver", XML(1, "driver", UUID_A, 200, ""));
+	OK(&h, hook_release, "driver", XML(1, "driver", UUID_A, 200, ""));
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 }
@@ -670,13 +670,13 @@ static void test_other_boot(void)
 {
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	fake_put(&h.fk, "proc/sys/kernel/random/boot_id", "11111111-2222-3333-4444-555555555555\n");
 	/* what the pool holds now is the new boot's, an administrator's */
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
-	OK(&h, event_release, "b", B_XML);
+	OK(&h, hook_release, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 }
 
@@ -685,17 +685,17 @@ static void test_foreign_version(void)
 	HOST(h);
 
 	put_ledger(&h, UUID_A, "{\"version\": 2, \"name\": \"a\", \"all\": \"else is new\"}");
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	CU_ASSERT_TRUE(has_ledger(&h, UUID_A));
-	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -EEXIST);
+	CU_ASSERT_EQUAL(run(&h, hook_prepare, "a", A_XML), -EEXIST);
 	says(&h, "guest 'a'");
 	says(&h, "another version");
 	says(&h, "virt-membacking release " UUID_A " --force");
 	/* these never stop a guest's end */
-	run(&h, event_stopped, "a", A_XML);
-	run(&h, event_release, "a", A_XML);
+	run(&h, hook_stopped, "a", A_XML);
+	run(&h, hook_release, "a", A_XML);
 	CU_ASSERT_TRUE(has_ledger(&h, UUID_A));
-	OK(&h, event_release, "b", B_XML);
+	OK(&h, hook_release, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 }
 
@@ -714,10 +714,10 @@ static void test_damaged_ledger(void)
 		HOST(h);
 		put_ledger(&h, UUID_A, texts[i]);
 		/* others are not kept from starting */
-		UNIT_CHECK(run(&h, event_prepare, "b", B_XML) == 0, "%s: %s", texts[i], h.err.text);
-		OK(&h, event_release, "b", B_XML);
+		UNIT_CHECK(run(&h, hook_prepare, "b", B_XML) == 0, "%s: %s", texts[i], h.err.text);
+		OK(&h, hook_release, "b", B_XML);
 		fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-		UNIT_CHECK(run(&h, event_started, "a", A_XML) < 0, "%s", texts[i]);
+		UNIT_CHECK(run(&h, hook_started, "a", A_XML) < 0, "%s", texts[i]);
 		says(&h, UUID_A);
 		says(&h, "damaged");
 	}
@@ -730,23 +730,23 @@ static void test_own_damaged_ledger(void)
 	HOST(h);
 
 	put_ledger(&h, UUID_A, "{");
-	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -EINVAL);
+	CU_ASSERT_EQUAL(run(&h, hook_prepare, "a", A_XML), -EINVAL);
 	says(&h, "guest 'a'");
 	says(&h, "damaged");
 	says(&h, "virt-membacking release " UUID_A " --force");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	/* what asks for nothing of ours is not refused for it */
-	OK(&h, event_prepare, "a", XML(5, "a", UUID_A, 200, ""));
-	run(&h, event_started, "a", A_XML);
-	run(&h, event_reconnect, "a", A_XML);
-	run(&h, event_stopped, "a", A_XML);
-	run(&h, event_release, "a", A_XML);
+	OK(&h, hook_prepare, "a", XML(5, "a", UUID_A, 200, ""));
+	run(&h, hook_started, "a", A_XML);
+	run(&h, hook_reconnect, "a", A_XML);
+	run(&h, hook_stopped, "a", A_XML);
+	run(&h, hook_release, "a", A_XML);
 	ledger_text(&h, UUID_A, text, sizeof(text));
 	UNIT_CHECK_STR(text, "{", "the ledger");
 	/* A link is none of ours, and holds nothing */
 	fake_remove(&h.fk, GUESTS UUID_A);
 	CU_ASSERT_EQUAL(symlinkat("/etc/passwd", h.fk.kfs.rootfd, GUESTS UUID_A), 0);
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	check_phase(&h, UUID_A, "prepared");
 }
 
@@ -757,8 +757,8 @@ static void test_strange_files(void)
 
 	put_ledger(&h, "README", "hello");
 	put_ledger(&h, UUID_C ".new", "{ half of it");
-	OK(&h, event_prepare, "a", A_XML);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	CU_ASSERT_TRUE(fake_exists(&h.fk, GUESTS "README"));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, GUESTS UUID_C ".new"));
 }
@@ -770,20 +770,20 @@ static void test_reconnect(void)
 	pid_t qemu;
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	qemu = start_qemu(&h, "a", 0, 100);
-	OK(&h, event_reconnect, "a", A_XML);
+	OK(&h, hook_reconnect, "a", A_XML);
 	check_phase(&h, UUID_A, "running");
 	/* a guest that nobody prepared: an empty ledger */
-	OK(&h, event_reconnect, "b", B_XML);
+	OK(&h, hook_reconnect, "b", B_XML);
 	check_phase(&h, UUID_B, "running");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 0, 0);
-	OK(&h, event_release, "b", B_XML);
+	OK(&h, hook_release, "b", B_XML);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_B));
 	end_qemu(&h, qemu, 0, 100);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
-	CU_ASSERT(run(&h, event_reconnect, "a", "<domain") < 0);
+	CU_ASSERT(run(&h, hook_reconnect, "a", "<domain") < 0);
 }
 
 /* ---- locks ---- */
@@ -797,16 +797,16 @@ static void test_lock_deadline(void)
 	fake_put(&h.fk, CONF, "[hook]\nlock_deadline = 200ms\n");
 	CU_ASSERT_EQUAL_FATAL(state_open(h.fk.kfs.rootfd, true, &state, &h.err), 0);
 	CU_ASSERT_EQUAL_FATAL(state_lock(&state, 0, &h.err), 0);
-	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -ETIMEDOUT);
+	CU_ASSERT_EQUAL(run(&h, hook_prepare, "a", A_XML), -ETIMEDOUT);
 	says(&h, "/run/libvirt-membacking/lock");
 	says(&h, "lock_deadline");
 	/* those without the lock go on, and so does a daemon's start */
-	OK(&h, event_prepare, "c", C_XML);
-	OK(&h, event_started, "a", A_XML);
-	OK(&h, event_stopped, "a", A_XML);
+	OK(&h, hook_prepare, "c", C_XML);
+	OK(&h, hook_started, "a", A_XML);
+	OK(&h, hook_stopped, "a", A_XML);
 	CU_ASSERT_EQUAL(fake_host_reconcile(&h.fk.kfs, &h.err), 0);
 	state_close(&state);
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 }
 
 static CU_TestInfo tests[] = {

@@ -79,9 +79,9 @@ static pid_t start_elsewhere(struct fake_host *h, const char *xml)
 {
 	pid_t qemu;
 
-	OK(h, event_prepare, "a", xml);
+	OK(h, hook_prepare, "a", xml);
 	qemu = start_qemu(h, "a", OLD "1-a/pc.ram", NULL);
-	OK(h, event_started, "a", xml);
+	OK(h, hook_started, "a", xml);
 	CU_ASSERT_TRUE(ledger_says(h, UUID_A, "\"phase\": \"running\""));
 	UNIT_CHECK(ledger_says(h, UUID_A, LIES_IN), "%s", h->err.text);
 	return qemu;
@@ -90,8 +90,8 @@ static pid_t start_elsewhere(struct fake_host *h, const char *xml)
 static void end(struct fake_host *h, pid_t qemu)
 {
 	fake_end(&h->fk, qemu);
-	OK(h, event_stopped, "a", A_XML);
-	OK(h, event_release, "a", A_XML);
+	OK(h, hook_stopped, "a", A_XML);
+	OK(h, hook_release, "a", A_XML);
 }
 
 /* ---- a guest's life ---- */
@@ -123,9 +123,9 @@ static void test_where_it_should_be(void)
 	pid_t qemu;
 
 	open_host(&h);
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	qemu = start_qemu(&h, "a", PLANNED "1-a/pc.ram", NULL);
-	OK(&h, event_started, "a", A_XML);
+	OK(&h, hook_started, "a", A_XML);
 	CU_ASSERT_FALSE(ledger_says(&h, UUID_A, "lies_in"));
 	end(&h, qemu);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, PLANNED "1-a"));
@@ -149,13 +149,13 @@ static void test_nothing_is_known(void)
 		pid_t qemu;
 
 		open_host(&h);
-		OK(&h, event_prepare, "a", A_XML);
+		OK(&h, hook_prepare, "a", A_XML);
 		qemu = fake_qemu(&h.fk, "a");
 		/* The first has none */
 		snprintf(name, sizeof(name), "proc/%d/maps", (int)qemu);
 		if (*maps[i])
 			fake_put(&h.fk, name, maps[i]);
-		OK(&h, event_started, "a", A_XML);
+		OK(&h, hook_started, "a", A_XML);
 		CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"phase\": \"running\""));
 		CU_ASSERT_FALSE(ledger_says(&h, UUID_A, "lies_in"));
 		end(&h, qemu);
@@ -178,10 +178,10 @@ static void test_in_use_at_release(void)
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"phase\": \"leaving\""));
 	CU_ASSERT_TRUE(fake_exists(&h.fk, OLD "1-a/pc.ram"));
 	/* The next start takes it over, and has a directory of its own */
-	OK(&h, event_prepare, "a", XML(5, "a", UUID_A, 64, IN_FILES));
+	OK(&h, hook_prepare, "a", XML(5, "a", UUID_A, 64, IN_FILES));
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, LIES_IN));
 	qemu = start_qemu(&h, "a", PLANNED "5-a/pc.ram", NULL);
-	OK(&h, event_started, "a", XML(5, "a", UUID_A, 64, IN_FILES));
+	OK(&h, hook_started, "a", XML(5, "a", UUID_A, 64, IN_FILES));
 	close(fd);
 	end(&h, qemu);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
@@ -240,11 +240,11 @@ static void test_daemon_restarted(void)
 		 put_memory(&h, PLANNED "1-a/dimm0"), put_memory(&h, OLD "1-a/pc.ram"));
 	snprintf(name, sizeof(name), "proc/%d/maps", (int)qemu);
 	fake_put(&h.fk, name, maps);
-	OK(&h, event_reconnect, "a", A_XML);
+	OK(&h, hook_reconnect, "a", A_XML);
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, LIES_IN));
 	/* Nothing can be read of it: what is known stays */
 	fake_put(&h.fk, name, "");
-	OK(&h, event_reconnect, "a", A_XML);
+	OK(&h, hook_reconnect, "a", A_XML);
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, LIES_IN));
 	end(&h, qemu);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
@@ -260,9 +260,9 @@ static void test_found_at_reconnect(void)
 	pid_t qemu;
 
 	open_host(&h);
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	qemu = start_qemu(&h, "a", OLD "1-a/pc.ram", NULL);
-	OK(&h, event_reconnect, "a", A_XML);
+	OK(&h, hook_reconnect, "a", A_XML);
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, LIES_IN));
 	end(&h, qemu);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, OLD "1-a"));
@@ -290,7 +290,7 @@ static void test_adopted(void)
 		fake_put(&h.fk, CONF, rows[i].conf);
 		fake_put(&h.fk, QEMU_CONF, rows[i].qemu_conf);
 		qemu = start_qemu(&h, "a", OLD "1-a/pc.ram", NULL);
-		OK(&h, event_reconnect, "a", A_XML);
+		OK(&h, hook_reconnect, "a", A_XML);
 		UNIT_CHECK(ledger_says(&h, UUID_A, LIES_IN), "row %zu", i);
 		end(&h, qemu);
 		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
@@ -331,12 +331,12 @@ static void check_room(const char *mounts, int in_ram, int in_old)
 	a = large_guest(&h, 1, "a", UUID_A);
 	b = large_guest(&h, 2, "b", UUID_B);
 	start_elsewhere(&h, a);
-	UNIT_CHECK(run(&h, event_prepare, "b", b) == in_ram, "in /srv/ram: %s", h.err.text);
+	UNIT_CHECK(run(&h, hook_prepare, "b", b) == in_ram, "in /srv/ram: %s", h.err.text);
 	if (in_ram < 0)
 		says(&h, "(promised to a ");
-	OK(&h, event_release, "b", b);
+	OK(&h, hook_release, "b", b);
 	fake_put(&h.fk, QEMU_CONF, "memory_backing_dir = \"/old\"\n");
-	UNIT_CHECK(run(&h, event_prepare, "b", b) == in_old, "in /old: %s", h.err.text);
+	UNIT_CHECK(run(&h, hook_prepare, "b", b) == in_old, "in /old: %s", h.err.text);
 	if (in_old < 0)
 		says(&h, "(promised to a ");
 	free(a);
@@ -400,7 +400,7 @@ static void test_hostile_ledger(void)
 		snprintf(text, sizeof(text), "\"lies_in\": %s", places[i]);
 		edit_ledger(&h, UUID_A, LIES_IN, text);
 		fake_end(&h.fk, qemu);
-		UNIT_CHECK(run(&h, event_release, "a", A_XML) == -EINVAL, "%s", places[i]);
+		UNIT_CHECK(run(&h, hook_release, "a", A_XML) == -EINVAL, "%s", places[i]);
 		says(&h, "is damaged");
 		CU_ASSERT_EQUAL(fake_host_reconcile(&h.fk.kfs, &h.err), 0);
 		CU_ASSERT_TRUE(has_ledger(&h, UUID_A));

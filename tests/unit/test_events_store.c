@@ -89,7 +89,7 @@ static void test_life(void)
 	/* An earlier guest of that number and name */
 	put_memory(&h, "1-a");
 	CU_ASSERT_EQUAL(fchmodat(h.fk.kfs.rootfd, "srv/ram/libvirt", 0700, 0), 0);
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
 	CU_ASSERT_EQUAL(fstatat(h.fk.kfs.rootfd, "srv/ram/libvirt", &st, 0), 0);
 	CU_ASSERT_EQUAL(st.st_mode & 07777, 0711);
@@ -98,13 +98,13 @@ static void test_life(void)
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"size_kib\": 65536"));
 	put_memory(&h, "1-a");
 	qemu = fake_qemu(&h.fk, "a");
-	OK(&h, event_started, "a", A_XML);
+	OK(&h, hook_started, "a", A_XML);
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"phase\": \"running\""));
 	CU_ASSERT_EQUAL(fake_host_reconcile(&h.fk.kfs, &h.err), 0);
 	CU_ASSERT_TRUE(fake_exists(&h.fk, BASE "1-a/pc.ram"));
 	fake_end(&h.fk, qemu);
-	OK(&h, event_stopped, "a", A_XML);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_stopped, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, STATE "shared"));
@@ -115,12 +115,12 @@ static void test_second_call(void)
 {
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	put_memory(&h, "1-a");
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	CU_ASSERT_TRUE(fake_exists(&h.fk, BASE "1-a/pc.ram"));
 	/* The next start has another number; what the last one left goes */
-	OK(&h, event_prepare, "a", A_XML_AGAIN);
+	OK(&h, hook_prepare, "a", A_XML_AGAIN);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"id\": 5"));
 }
@@ -132,7 +132,7 @@ static void test_asks_for_nothing(void)
 
 	fake_put(&h.fk, CONF, "[store]\npath = /srv/other\n");
 	fake_put(&h.fk, QEMU_CONF, "memory_backing_dir = nonsense\n");
-	OK(&h, event_prepare, "c", XML(3, "c", UUID_A, 64, ""));
+	OK(&h, hook_prepare, "c", XML(3, "c", UUID_A, 64, ""));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, STATE));
 }
 
@@ -164,7 +164,7 @@ static void test_refusals(void)
 
 		fake_put(&h.fk, CONF, rows[i].conf);
 		fake_put(&h.fk, QEMU_CONF, rows[i].qemu_conf);
-		rc = run(&h, event_prepare, "a", rows[i].xml);
+		rc = run(&h, hook_prepare, "a", rows[i].xml);
 		UNIT_CHECK(rc == rows[i].rc, "row %zu: %d, %s", i, rc, h.err.text);
 		says(&h, rows[i].words);
 		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
@@ -196,15 +196,15 @@ static void test_promises(void)
 
 	a = large_guest(&h, 1, "a", UUID_A);
 	b = large_guest(&h, 2, "b", UUID_B);
-	OK(&h, event_prepare, "a", a);
-	CU_ASSERT_EQUAL(run(&h, event_prepare, "b", b), -ENOSPC);
+	OK(&h, hook_prepare, "a", a);
+	CU_ASSERT_EQUAL(run(&h, hook_prepare, "b", b), -ENOSPC);
 	says(&h, "guest 'b' needs ");
 	says(&h, "(promised to a ");
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_B));
 	/* Its own promise does not stand in its way */
-	OK(&h, event_prepare, "a", a);
-	OK(&h, event_release, "a", a);
-	OK(&h, event_prepare, "b", b);
+	OK(&h, hook_prepare, "a", a);
+	OK(&h, hook_release, "a", a);
+	OK(&h, hook_prepare, "b", b);
 	free(a);
 	free(b);
 }
@@ -214,19 +214,19 @@ static void test_release_waits(void)
 	int fd;
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	put_memory(&h, "1-a");
 	fd = open_memory(&h, "1-a");
-	OK(&h, event_stopped, "a", A_XML);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_stopped, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	says(&h, "1-a/pc.ram is in use by");
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"phase\": \"leaving\""));
 	/* A new start takes that over: it has a directory of its own */
-	OK(&h, event_prepare, "a", A_XML_AGAIN);
+	OK(&h, hook_prepare, "a", A_XML_AGAIN);
 	CU_ASSERT_TRUE(fake_exists(&h.fk, BASE "1-a/pc.ram"));
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"id\": 1"));
 	close(fd);
-	OK(&h, event_release, "a", A_XML_AGAIN);
+	OK(&h, hook_release, "a", A_XML_AGAIN);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
 }
@@ -236,22 +236,22 @@ static void test_mixed(void)
 {
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML_MIXED);
+	OK(&h, hook_prepare, "a", A_XML_MIXED);
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"size_kib\": 45056"));
 	CU_ASSERT_EQUAL(fake_pool(&h.fk, 0, PAGE_2M).nr + fake_pool(&h.fk, 1, PAGE_2M).nr, 10);
 	put_memory(&h, "1-a");
-	OK(&h, event_release, "a", A_XML_MIXED);
+	OK(&h, hook_release, "a", A_XML_MIXED);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
 	CU_ASSERT_EQUAL(fake_pool(&h.fk, 0, PAGE_2M).nr + fake_pool(&h.fk, 1, PAGE_2M).nr, 0);
 	/* "manage = no" is about pages */
 	fake_put(&h.fk, CONF, "[hugepages]\nmanage = no\n");
-	OK(&h, event_prepare, "a", A_XML_MIXED);
+	OK(&h, hook_prepare, "a", A_XML_MIXED);
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"kind\": \"store\""));
 	CU_ASSERT_EQUAL(fake_pool(&h.fk, 0, PAGE_2M).nr + fake_pool(&h.fk, 1, PAGE_2M).nr, 0);
-	OK(&h, event_release, "a", A_XML_MIXED);
+	OK(&h, hook_release, "a", A_XML_MIXED);
 	fake_put(&h.fk, CONF, "[hook]\ndeadline = 1s\n");
 	h.fk.write_error = EINVAL;
-	CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML_MIXED), -EINVAL);
+	CU_ASSERT_EQUAL(run(&h, hook_prepare, "a", A_XML_MIXED), -EINVAL);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 }
 
@@ -259,7 +259,7 @@ static void test_driver_died(void)
 {
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	put_memory(&h, "1-a");
 	fake_end(&h.fk, h.driver);
 	h.driver = 0;
@@ -274,7 +274,7 @@ static void test_other_boot(void)
 	int fd;
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	put_memory(&h, "1-a");
 	fake_put(&h.fk, BOOT_ID, "11111111-2222-3333-4444-555555555555\n");
 	fd = open_memory(&h, "1-a");
@@ -283,7 +283,7 @@ static void test_other_boot(void)
 	CU_ASSERT_TRUE(has_ledger(&h, UUID_A));
 	CU_ASSERT_TRUE(fake_exists(&h.fk, BASE "1-a/pc.ram"));
 	close(fd);
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
 	CU_ASSERT_TRUE(has_ledger(&h, UUID_B));
@@ -304,11 +304,11 @@ static void test_broken_store(void)
 {
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML_MIXED);
+	OK(&h, hook_prepare, "a", A_XML_MIXED);
 	fake_put(&h.fk, CONF, "[store]\nname = broken\npath = /srv/note/ram\n");
-	CU_ASSERT(run(&h, event_prepare, "b", B_XML) < 0);
+	CU_ASSERT(run(&h, hook_prepare, "b", B_XML) < 0);
 	fake_put(&h.fk, QEMU_CONF, "memory_backing_dir = \"/srv/note/ram\"\n");
-	CU_ASSERT_EQUAL(run(&h, event_prepare, "b", B_XML), -ENOTDIR);
+	CU_ASSERT_EQUAL(run(&h, hook_prepare, "b", B_XML), -ENOTDIR);
 	says(&h, "/srv/note/ram");
 	fake_end(&h.fk, h.driver);
 	h.driver = 0;
@@ -324,14 +324,14 @@ static void test_reconnect(void)
 	pid_t qemu;
 	HOST(h);
 
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	put_memory(&h, "1-a");
 	qemu = fake_qemu(&h.fk, "a");
-	OK(&h, event_reconnect, "a", A_XML);
+	OK(&h, hook_reconnect, "a", A_XML);
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"phase\": \"running\""));
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"kind\": \"store\""));
 	fake_end(&h.fk, qemu);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
 }
 
@@ -346,14 +346,14 @@ static void test_adopted(void)
 	b = large_guest(&h, 2, "b", UUID_B);
 	put_memory(&h, "1-a");
 	qemu = fake_qemu(&h.fk, "a");
-	OK(&h, event_reconnect, "a", a);
+	OK(&h, hook_reconnect, "a", a);
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"phase\": \"running\""));
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"ready\": true"));
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"mount\": false"));
-	CU_ASSERT_EQUAL(run(&h, event_prepare, "b", b), -ENOSPC);
+	CU_ASSERT_EQUAL(run(&h, hook_prepare, "b", b), -ENOSPC);
 	says(&h, "(promised to a ");
 	fake_end(&h.fk, qemu);
-	OK(&h, event_prepare, "b", b);
+	OK(&h, hook_prepare, "b", b);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, BASE "1-a"));
 	free(a);
 	free(b);
@@ -373,7 +373,7 @@ static void test_adopted_without_files(void)
 	for (i = 0; i < sizeof(confs) / sizeof(confs[0]); i++) {
 		HOST(h);
 		fake_put(&h.fk, QEMU_CONF, confs[i]);
-		OK(&h, event_reconnect, "a", A_XML);
+		OK(&h, hook_reconnect, "a", A_XML);
 		CU_ASSERT_TRUE(ledger_says(&h, UUID_A, "\"phase\": \"running\""));
 		CU_ASSERT_FALSE(ledger_says(&h, UUID_A, "\"kind\""));
 	}
@@ -422,20 +422,20 @@ static int work_mounted(const char *dir)
 
 	(void)dir;
 	CHECK(open_own_host(&h));
-	CHECK(run(&h, event_prepare, "a", A_XML) == 0);
+	CHECK(run(&h, hook_prepare, "a", A_XML) == 0);
 	CHECK(is_mounted(&h) && fake_exists(&h.fk, SHARED));
 	put_memory(&h, "1-a");
 	qemu = fake_qemu(&h.fk, "a");
-	CHECK(run(&h, event_started, "a", A_XML) == 0);
+	CHECK(run(&h, hook_started, "a", A_XML) == 0);
 	/* The second guest finds it mounted, and there is no room for a third */
-	CHECK(run(&h, event_prepare, "b", B_XML) == 0);
-	CHECK(run(&h, event_prepare, "c",
+	CHECK(run(&h, hook_prepare, "b", B_XML) == 0);
+	CHECK(run(&h, hook_prepare, "c",
 		  XML(9, "c", "cccccccc-cdaf-9455-926a-d65c16db1809", 1, IN_FILES)) == -ENOSPC);
 	CHECK(strstr(h.err.text, "store 'ram' (/srv/ram) lacks 1 MiB"));
 	fake_end(&h.fk, qemu);
-	CHECK(run(&h, event_stopped, "a", A_XML) == 0 && run(&h, event_release, "a", A_XML) == 0);
+	CHECK(run(&h, hook_stopped, "a", A_XML) == 0 && run(&h, hook_release, "a", A_XML) == 0);
 	CHECK(is_mounted(&h) && !fake_exists(&h.fk, BASE "1-a"));
-	CHECK(run(&h, event_release, "b", B_XML) == 0 && is_clean(&h));
+	CHECK(run(&h, hook_release, "b", B_XML) == 0 && is_clean(&h));
 	return 0;
 }
 
@@ -446,14 +446,14 @@ static int work_refused(const char *dir)
 
 	(void)dir;
 	CHECK(open_own_host(&h));
-	CHECK(run(&h, event_prepare, "a", XML(1, "a", UUID_A, 129, IN_FILES)) == -ENOSPC);
+	CHECK(run(&h, hook_prepare, "a", XML(1, "a", UUID_A, 129, IN_FILES)) == -ENOSPC);
 	CHECK(strstr(h.err.text, "lacks 1 MiB for it: of its 128 MiB") && is_clean(&h));
 	fake_put(&h.fk, CONF, MOUNTED "source = server:/export\n");
 	/* tmpfs takes any source */
-	CHECK(run(&h, event_prepare, "a", A_XML) == 0);
-	CHECK(run(&h, event_release, "a", A_XML) == 0 && is_clean(&h));
+	CHECK(run(&h, hook_prepare, "a", A_XML) == 0);
+	CHECK(run(&h, hook_release, "a", A_XML) == 0 && is_clean(&h));
 	fake_put(&h.fk, CONF, "[store]\nname = ram\npath = /srv/ram\nfstype = nofs\n");
-	CHECK(run(&h, event_prepare, "a", A_XML) < 0 && is_clean(&h));
+	CHECK(run(&h, hook_prepare, "a", A_XML) < 0 && is_clean(&h));
 	return 0;
 }
 
@@ -465,15 +465,15 @@ static int work_busy_at_release(const char *dir)
 	int fd;
 
 	(void)dir;
-	CHECK(open_own_host(&h) && run(&h, event_prepare, "a", A_XML) == 0);
+	CHECK(open_own_host(&h) && run(&h, hook_prepare, "a", A_XML) == 0);
 	fake_put(&h.fk, "srv/ram/note", "x");
 	fd = open("/srv/ram/note", O_RDONLY | O_CLOEXEC);
-	CHECK(fd >= 0 && run(&h, event_release, "a", A_XML) == 0);
+	CHECK(fd >= 0 && run(&h, hook_release, "a", A_XML) == 0);
 	CHECK(is_mounted(&h) && fake_exists(&h.fk, SHARED));
 	close(fd);
-	CHECK(run(&h, event_prepare, "a", A_XML_AGAIN) == 0 && is_mounted(&h));
+	CHECK(run(&h, hook_prepare, "a", A_XML_AGAIN) == 0 && is_mounted(&h));
 	CHECK(fake_exists(&h.fk, BASE) && !fake_exists(&h.fk, "srv/ram/note"));
-	CHECK(run(&h, event_release, "a", A_XML_AGAIN) == 0 && is_clean(&h));
+	CHECK(run(&h, hook_release, "a", A_XML_AGAIN) == 0 && is_clean(&h));
 	return 0;
 }
 
@@ -485,9 +485,9 @@ static int work_nobody_calls(const char *dir)
 	int tries;
 
 	(void)dir;
-	CHECK(open_own_host(&h) && run(&h, event_prepare, "a", A_XML) == 0);
+	CHECK(open_own_host(&h) && run(&h, hook_prepare, "a", A_XML) == 0);
 	put_memory(&h, "1-a");
-	CHECK(run(&h, event_prepare, "b", B_XML) == 0);
+	CHECK(run(&h, hook_prepare, "b", B_XML) == 0);
 	driver = liveness_driver(&h.fk.kfs);
 	fake_end(&h.fk, h.driver);
 	/* It is our parent's child, which we can't wait for */
@@ -505,15 +505,15 @@ static int work_killed(const char *dir)
 	char text[1024], *ours;
 
 	(void)dir;
-	CHECK(open_own_host(&h) && run(&h, event_prepare, "a", A_XML) == 0);
+	CHECK(open_own_host(&h) && run(&h, hook_prepare, "a", A_XML) == 0);
 	fake_get(&h.fk, SHARED, text, sizeof(text));
 	ours = strstr(text, "\"ours\": \"");
 	CHECK(ours);
 	strcpy(ours, "\"ours\": \"\"\n}");
 	fake_put(&h.fk, SHARED, text);
-	CHECK(run(&h, event_prepare, "b", B_XML) == 0);
-	CHECK(run(&h, event_release, "a", A_XML) == 0 && is_mounted(&h));
-	CHECK(run(&h, event_release, "b", B_XML) == 0 && is_clean(&h));
+	CHECK(run(&h, hook_prepare, "b", B_XML) == 0);
+	CHECK(run(&h, hook_release, "a", A_XML) == 0 && is_mounted(&h));
+	CHECK(run(&h, hook_release, "b", B_XML) == 0 && is_clean(&h));
 	fake_put(&h.fk, SHARED, text);
 	CHECK(fake_host_reconcile(&h.fk.kfs, &h.err) == 0 && is_clean(&h));
 	return 0;
@@ -527,9 +527,9 @@ static int work_mounted_by_hand(const char *dir)
 	(void)dir;
 	CHECK(open_own_host(&h));
 	CHECK(!mount("none", "/srv/ram", "tmpfs", 0, "size=100m,mode=755"));
-	CHECK(run(&h, event_prepare, "a", A_XML) == 0);
+	CHECK(run(&h, hook_prepare, "a", A_XML) == 0);
 	CHECK(!fake_exists(&h.fk, STATE "shared"));
-	CHECK(run(&h, event_release, "a", A_XML) == 0 && is_mounted(&h));
+	CHECK(run(&h, hook_release, "a", A_XML) == 0 && is_mounted(&h));
 	CHECK(fake_host_reconcile(&h.fk.kfs, &h.err) == 0 && is_mounted(&h));
 	return 0;
 }
@@ -543,16 +543,16 @@ static int work_moved(const char *dir)
 	struct fake_host h;
 
 	(void)dir;
-	CHECK(open_own_host(&h) && run(&h, event_prepare, "a", A_XML) == 0);
+	CHECK(open_own_host(&h) && run(&h, hook_prepare, "a", A_XML) == 0);
 	put_memory(&h, "1-a");
 	CHECK(mkdir("/srv/new", 0755) == 0);
 	fake_put(&h.fk, CONF, CONF_AT("/srv/new"));
 	fake_put(&h.fk, QEMU_CONF, "memory_backing_dir = \"/srv/new\"\n");
-	CHECK(run(&h, event_prepare, "b", B_XML) == 0);
+	CHECK(run(&h, hook_prepare, "b", B_XML) == 0);
 	CHECK(is_mounted(&h) && mount_find(&h.fk.kfs, "/srv/new", &info, &h.err) == 1);
-	CHECK(run(&h, event_release, "a", A_XML) == 0 && !is_mounted(&h));
+	CHECK(run(&h, hook_release, "a", A_XML) == 0 && !is_mounted(&h));
 	CHECK(mount_find(&h.fk.kfs, "/srv/new", &info, &h.err) == 1);
-	CHECK(run(&h, event_release, "b", B_XML) == 0 && is_clean(&h));
+	CHECK(run(&h, hook_release, "b", B_XML) == 0 && is_clean(&h));
 	CHECK(mount_find(&h.fk.kfs, "/srv/new", &info, &h.err) == 0);
 	return 0;
 }
@@ -563,11 +563,11 @@ static int work_renamed(const char *dir)
 	struct fake_host h;
 
 	(void)dir;
-	CHECK(open_own_host(&h) && run(&h, event_prepare, "a", A_XML) == 0);
+	CHECK(open_own_host(&h) && run(&h, hook_prepare, "a", A_XML) == 0);
 	fake_put(&h.fk, CONF, "[store]\nname = memory\npath = /srv/ram\nkeep_free = 0\n");
-	CHECK(run(&h, event_prepare, "b", B_XML) == 0);
-	CHECK(run(&h, event_release, "a", A_XML) == 0 && is_mounted(&h));
-	CHECK(run(&h, event_release, "b", B_XML) == 0 && is_clean(&h));
+	CHECK(run(&h, hook_prepare, "b", B_XML) == 0);
+	CHECK(run(&h, hook_release, "a", A_XML) == 0 && is_mounted(&h));
+	CHECK(run(&h, hook_release, "b", B_XML) == 0 && is_clean(&h));
 	return 0;
 }
 
@@ -578,18 +578,18 @@ static int work_silent(const char *dir)
 	int silent = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 
 	(void)dir;
-	CHECK(open_own_host(&h) && run(&h, event_prepare, "a", A_XML) == 0);
+	CHECK(open_own_host(&h) && run(&h, hook_prepare, "a", A_XML) == 0);
 	put_memory(&h, "1-a");
 	if (!own_disk_silent(silent, "/srv/ram"))
 		return NO_OWN_DISK;
-	CHECK(run(&h, event_stopped, "a", A_XML) == 0);
-	CHECK(run(&h, event_prepare, "c", XML(9, "c", UUID_C, 64, PAGES(2, "M"))) == 0);
+	CHECK(run(&h, hook_stopped, "a", A_XML) == 0);
+	CHECK(run(&h, hook_prepare, "c", XML(9, "c", UUID_C, 64, PAGES(2, "M"))) == 0);
 	CHECK(has_ledger(&h, UUID_C) && ledger_says(&h, UUID_A, "\"phase\": \"leaving\""));
-	CHECK(run(&h, event_prepare, "b", B_XML) == -ETIMEDOUT);
+	CHECK(run(&h, hook_prepare, "b", B_XML) == -ETIMEDOUT);
 	CHECK(strstr(h.err.text, "guest 'b'") && strstr(h.err.text, "does not answer"));
 	CHECK(!has_ledger(&h, UUID_B));
 	CHECK(!umount2("/srv/ram", MNT_DETACH) && !close(silent));
-	CHECK(run(&h, event_release, "c", XML(9, "c", UUID_C, 64, PAGES(2, "M"))) == 0);
+	CHECK(run(&h, hook_release, "c", XML(9, "c", UUID_C, 64, PAGES(2, "M"))) == 0);
 	CHECK(is_clean(&h));
 	return 0;
 }
@@ -654,16 +654,16 @@ static void test_daemon_not_restarted(void)
 
 		put_note(&h, 4711, rows[i].read);
 		fake_put(&h.fk, QEMU_CONF, rows[i].says);
-		CU_ASSERT_EQUAL(run(&h, event_prepare, "a", A_XML), -EINVAL);
+		CU_ASSERT_EQUAL(run(&h, hook_prepare, "a", A_XML), -EINVAL);
 		says(&h, "guest 'a': /etc/libvirt/qemu.conf has");
 		says(&h, rows[i].words);
 		says(&h, "restart libvirtd");
 		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 		/* It is nothing to guests without files */
-		OK(&h, event_prepare, "c", XML(3, "c", UUID_C, 64, PAGES(2, "M")));
+		OK(&h, hook_prepare, "c", XML(3, "c", UUID_C, 64, PAGES(2, "M")));
 		/* The note is of an earlier daemon: this one was started since */
 		put_note(&h, 4710, rows[i].read);
-		OK(&h, event_prepare, "b", B_XML);
+		OK(&h, hook_prepare, "b", B_XML);
 	}
 }
 
@@ -675,7 +675,7 @@ static void test_daemon_conf_touched(void)
 	put_start(&h, -1000);
 	put_note(&h, 4711, "/srv/ram");
 	fake_put(&h.fk, QEMU_CONF, "user = \"x\"\nmemory_backing_dir = \"/srv/ram/\"\n");
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 }
 
 /* The file is newer than the daemon, and what that has read is in no note: a guest is not
@@ -685,7 +685,7 @@ static void test_daemon_conf_unknown(void)
 	HOST(h);
 
 	put_start(&h, -1000);
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, NOTE));
 }
 
@@ -695,13 +695,13 @@ static void test_daemon_conf_kept(void)
 	HOST(h);
 
 	put_start(&h, 1000);
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	CU_ASSERT_TRUE(fake_exists(&h.fk, NOTE));
 	fake_put(&h.fk, QEMU_CONF, "memory_backing_dir = \"/srv/other\"\n");
-	CU_ASSERT_EQUAL(run(&h, event_prepare, "b", B_XML), -EINVAL);
+	CU_ASSERT_EQUAL(run(&h, hook_prepare, "b", B_XML), -EINVAL);
 	says(&h, "but had memory_backing_dir = \"/srv/ram\" when");
 	/* A second look takes the new one for read as little */
-	CU_ASSERT_EQUAL(run(&h, event_prepare, "b", B_XML), -EINVAL);
+	CU_ASSERT_EQUAL(run(&h, hook_prepare, "b", B_XML), -EINVAL);
 }
 
 static void test_damaged_note(void)
@@ -713,7 +713,7 @@ static void test_damaged_note(void)
 		HOST(h);
 
 		fake_put(&h.fk, NOTE, notes[i]);
-		OK(&h, event_prepare, "a", A_XML);
+		OK(&h, hook_prepare, "a", A_XML);
 	}
 }
 

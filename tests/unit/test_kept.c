@@ -21,8 +21,8 @@ static void open_kept(struct fake_host *h)
 	fake_host_open(h, "two-nodes-6.12", KEEP);
 	fake_empty_nodes(&h->fk);
 	fake_set_pool(&h->fk, 0, PAGE_2M, (struct fake_pool){ 20, 20, 0 });
-	OK(h, event_prepare, "a", A_XML);
-	OK(h, event_release, "a", A_XML);
+	OK(h, hook_prepare, "a", A_XML);
+	OK(h, hook_release, "a", A_XML);
 	fake_pool_is(&h->fk, 0, PAGE_2M, 100, 100, 0);
 	CU_ASSERT_FALSE(has_ledger(h, UUID_A));
 }
@@ -68,11 +68,11 @@ static void test_lent(void)
 {
 	KEPT(h);
 
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	CU_ASSERT_EQUAL(free_pages(&h, 0, UINT64_MAX, 30), 50);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 50, 50, 0);
-	OK(&h, event_release, "b", B_XML);
+	OK(&h, hook_release, "b", B_XML);
 	CU_ASSERT_EQUAL(free_pages(&h, 0, UINT64_MAX, 0), 30);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0);
 }

@@ -194,16 +194,16 @@ static void test_life(void)
 
 		before = snapshot(&h);
 		put_conf(&h, rows[i].conf);
-		OK(&h, event_prepare, "a", A_XML);
+		OK(&h, hook_prepare, "a", A_XML);
 		UNIT_CHECK(is(&h, rows[i].on), "row %zu", i);
-		OK(&h, event_started, "a", A_XML);
-		OK(&h, event_prepare, "b", B_XML);
-		OK(&h, event_stopped, "a", A_XML);
-		OK(&h, event_release, "a", A_XML);
+		OK(&h, hook_started, "a", A_XML);
+		OK(&h, hook_prepare, "b", B_XML);
+		OK(&h, hook_stopped, "a", A_XML);
+		OK(&h, hook_release, "a", A_XML);
 		UNIT_CHECK(is(&h, rows[i].on), "row %zu", i);
 		/* the end is as it was meant at the start */
 		put_conf(&h, "[ksm]\nmanage = no\n");
-		OK(&h, event_release, "b", B_XML);
+		OK(&h, hook_release, "b", B_XML);
 		check_as_before(&h, before, rows[i].conf);
 		UNIT_CHECK(count_files(&h, "guests") == 0, "row %zu", i);
 	}
@@ -219,12 +219,12 @@ static void test_costs_nothing(void)
 	for (i = 0; i < ROWS(guests); i++) {
 		HOST(h, NEW);
 		snprintf(xml, sizeof(xml), GUEST(1, "a", UUID_A, "%s"), guests[i]);
-		OK(&h, event_prepare, "a", xml);
-		OK(&h, event_release, "a", xml);
+		OK(&h, hook_prepare, "a", xml);
+		OK(&h, hook_release, "a", xml);
 		CU_ASSERT_FALSE(fake_exists(&h.fk, "run/libvirt-membacking"));
 		/* and a kernel without KSM is none to wait for */
 		fake_remove(&h.fk, FAKE_KSM "run");
-		OK(&h, event_prepare, "a", A_XML);
+		OK(&h, hook_prepare, "a", A_XML);
 		CU_ASSERT_FALSE(fake_exists(&h.fk, "run/libvirt-membacking"));
 	}
 }
@@ -235,9 +235,9 @@ static void test_always(void)
 	HOST(h, NEW);
 
 	put_conf(&h, "[ksm]\nenable = always\n");
-	OK(&h, event_prepare, "a", xml);
+	OK(&h, hook_prepare, "a", xml);
 	is(&h, "run=1 advisor_mode=scan-time");
-	OK(&h, event_release, "a", xml);
+	OK(&h, hook_release, "a", xml);
 	is(&h, "run=0 advisor_mode=none pages_to_scan=100");
 }
 
@@ -250,10 +250,10 @@ static void test_runs_already(void)
 	put_conf(&h, "[ksm]\nprofile = aggressive\non_last_guest = unmerge\n");
 	put(&h, "run", "1\n");
 	before = snapshot(&h);
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	fake_get(&h.fk, STATE "guests/" UUID_A, ledger, sizeof(ledger));
 	UNIT_CHECK(strstr(ledger, "\"kind\": \"ksm\""), "held: %s", ledger);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	CU_ASSERT_EQUAL(h.fk.setting_writes, 0);
 	check_as_before(&h, before, "it ran already");
 }
@@ -265,17 +265,17 @@ static void test_profile_changes(void)
 
 	put(&h, "pages_to_scan", "333\n");
 	before = snapshot(&h);
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	is(&h, "advisor_mode=scan-time pages_to_scan=2500");
 	put_conf(&h, "[ksm]\nprofile = gentle\n");
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	is(&h, "advisor_mode=none pages_to_scan=2500");
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	put_conf(&h, "");
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	is(&h, "advisor_mode=scan-time pages_to_scan=2500");
-	OK(&h, event_release, "b", B_XML);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "b", B_XML);
+	OK(&h, hook_release, "a", A_XML);
 	check_as_before(&h, before, "from profile to profile");
 }
 
@@ -302,12 +302,12 @@ static void test_others(void)
 	for (i = 0; i < ROWS(rows); i++) {
 		HOST(h, NEW);
 		put_conf(&h, rows[i].conf);
-		OK(&h, event_prepare, "a", A_XML);
+		OK(&h, hook_prepare, "a", A_XML);
 		put(&h, rows[i].file, rows[i].text);
 		/* the next guest leaves it alone, too */
-		OK(&h, event_prepare, "b", B_XML);
-		OK(&h, event_release, "b", B_XML);
-		OK(&h, event_release, "a", A_XML);
+		OK(&h, hook_prepare, "b", B_XML);
+		OK(&h, hook_release, "b", B_XML);
+		OK(&h, hook_release, "a", A_XML);
 		UNIT_CHECK(is(&h, rows[i].left), "row %zu", i);
 		UNIT_CHECK(count_files(&h, "shared") == 0, "row %zu", i);
 	}
@@ -326,8 +326,8 @@ static void test_refused_writes(void)
 		before = snapshot(&h);
 		put_conf(&h, "[thp]\nmanage = yes\nenabled = always\n");
 		h.fk.setting_error = errors[i];
-		OK(&h, event_prepare, "a", A_XML);
-		OK(&h, event_release, "a", A_XML);
+		OK(&h, hook_prepare, "a", A_XML);
+		OK(&h, hook_release, "a", A_XML);
 		check_as_before(&h, before, strerror(errors[i]));
 	}
 }
@@ -341,13 +341,13 @@ static void test_no_record(void)
 
 	put(&h, "pages_to_scan", "123\n");
 	before = snapshot(&h);
-	OK(&h, event_prepare, "a", A_XML);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	snprintf(path, sizeof(path), "%s/" STATE "shared/ksm-pages_to_scan.new", h.fk.root);
 	UNIT_CHECK(mkdir(path, 0700) == 0, "%s", path);
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	is(&h, "run=1 advisor_mode=none pages_to_scan=123");
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	rmdir(path);
 	check_as_before(&h, before, "a record that can't be written");
 }
@@ -361,7 +361,7 @@ static void test_lock_is_held(void)
 	put_conf(&h, "[hook]\nlock_deadline = 200ms\n");
 	CU_ASSERT_EQUAL_FATAL(state_open(h.fk.kfs.rootfd, true, &state, &h.err), 0);
 	CU_ASSERT_EQUAL_FATAL(state_lock(&state, 0, &h.err), 0);
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	is(&h, "run=0");
 	state_close(&state);
 }
@@ -384,25 +384,25 @@ static void test_unmerge(void)
 
 	before = snapshot(&h);
 	put_conf(&h, "[ksm]\non_last_guest = unmerge\n");
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	merge(&h, 2000);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	is(&h, "pages_sharing=0");
 	check_as_before(&h, before, "it fits");
 
 	/* 3 GiB are free, of which a tenth of 4 stays */
 	before = snapshot(&h);
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	merge(&h, 2700);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	is(&h, "run=0 pages_shared=10 advisor_mode=none");
 	CU_ASSERT_EQUAL(count_files(&h, "shared"), 1);
 	reconcile(&h);
 	is(&h, "run=0 pages_shared=10");
 	/* a guest comes, and KSM runs */
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	is(&h, "run=1 pages_shared=10");
-	OK(&h, event_release, "b", B_XML);
+	OK(&h, hook_release, "b", B_XML);
 	is(&h, "run=0 pages_shared=10");
 	merge(&h, 2600);
 	reconcile(&h);
@@ -422,10 +422,10 @@ static void test_unmerge_fails(void)
 
 		before = snapshot(&h);
 		put_conf(&h, "[ksm]\non_last_guest = unmerge\n");
-		OK(&h, event_prepare, "a", A_XML);
+		OK(&h, hook_prepare, "a", A_XML);
 		merge(&h, 100);
 		h.fk.unmerge_error = errors[i];
-		OK(&h, event_release, "a", A_XML);
+		OK(&h, hook_release, "a", A_XML);
 		is(&h, "run=0 pages_shared=10");
 		CU_ASSERT_EQUAL(count_files(&h, "shared"), 1);
 		h.fk.unmerge_error = 0;
@@ -443,18 +443,18 @@ static void test_back_to_unmerged(void)
 
 	put(&h, "run", "2\n");
 	before = snapshot(&h);
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	is(&h, "run=1");
 	merge(&h, 2900);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	is(&h, "run=0 pages_shared=10");
 	merge(&h, 100);
 	reconcile(&h);
 	is(&h, "run=2 pages_shared=0");
 	put_conf(&h, "[ksm]\non_last_guest = stop\n");
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	merge(&h, 100);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	is(&h, "run=0 pages_shared=10");
 	put(&h, "run", "2\n");
 	check_as_before(&h, before, "run was 2");
@@ -470,29 +470,29 @@ static void test_nodes(void)
 	/* left over from somebody, and KSM stopped: fits */
 	put_conf(&h, "[ksm]\nmerge_across_nodes = no\n");
 	merge(&h, 100);
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	is(&h, "run=1 merge_across_nodes=0 pages_shared=0");
 	/* and back, though merged pages are there */
 	merge(&h, 100);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	is(&h, "run=0 merge_across_nodes=1 pages_shared=0");
 	reconcile(&h);
 	/* does not fit: it stays, and the guest starts */
 	merge(&h, 2900);
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	is(&h, "run=1 merge_across_nodes=1 pages_shared=10");
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	merge(&h, 0);
 	put(&h, "pages_shared", "0\n");
 	/* what guests that run have merged is not taken apart for it */
 	put_conf(&h, "");
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	merge(&h, 100);
 	put_conf(&h, "[ksm]\nmerge_across_nodes = no\n");
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	is(&h, "run=1 merge_across_nodes=1 pages_shared=10");
-	OK(&h, event_release, "a", A_XML);
-	OK(&h, event_release, "b", B_XML);
+	OK(&h, hook_release, "a", A_XML);
+	OK(&h, hook_release, "b", B_XML);
 	check_as_before(&h, before, "several nodes");
 }
 
@@ -504,9 +504,9 @@ static void test_nodes_later(void)
 
 	before = snapshot(&h);
 	put_conf(&h, "[ksm]\nmerge_across_nodes = no\n");
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	merge(&h, 2900);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	is(&h, "run=0 merge_across_nodes=0 pages_shared=10");
 	merge(&h, 100);
 	reconcile(&h);
@@ -525,9 +525,9 @@ static void test_nodes_of_others(void)
 
 	before = snapshot(&h);
 	put_conf(&h, "[ksm]\nmerge_across_nodes = no\n");
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	merge(&h, 2900);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	put(&h, "run", "1\n");
 	merge(&h, 100);
 	fake_get(&h.fk, "proc/sys/kernel/random/boot_id", boot_id, sizeof(boot_id));
@@ -567,28 +567,28 @@ static void test_computed(void)
 	HOST(h, OLD);
 
 	before = snapshot(&h);
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	is(&h, "run=1 pages_to_scan=64");
 	qemu_a = start_qemu(&h, "a", 512);
-	OK(&h, event_started, "a", A_XML);
+	OK(&h, hook_started, "a", A_XML);
 	/* another one of ours, and one that nobody told us of */
 	qemu_b = start_qemu(&h, "other", 2048);
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	is(&h, "run=1 pages_to_scan=657");
-	OK(&h, event_release, "b", B_XML);
+	OK(&h, hook_release, "b", B_XML);
 	is(&h, "run=1 pages_to_scan=360");
 	fake_end(&h.fk, qemu_b);
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	is(&h, "run=1 pages_to_scan=64");
 	/* an administrator knows better */
 	put(&h, "pages_to_scan", "321\n");
 	qemu_b = start_qemu(&h, "other", 2048);
-	OK(&h, event_release, "b", B_XML);
+	OK(&h, hook_release, "b", B_XML);
 	is(&h, "run=1 pages_to_scan=321");
 	put(&h, "pages_to_scan", "64\n");
 	fake_end(&h.fk, qemu_b);
 	fake_end(&h.fk, qemu_a);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	check_as_before(&h, before, "computed");
 }
 
@@ -605,7 +605,7 @@ static void test_reconnect(void)
 	before = snapshot(&h);
 	qemu_a = start_qemu(&h, "a", 512);
 	qemu_b = start_qemu(&h, "b", 512);
-	OK(&h, event_reconnect, "b", nothing);
+	OK(&h, hook_reconnect, "b", nothing);
 	is(&h, "run=0");
 	fake_get(&h.fk, STATE "guests/" UUID_B, ledger, sizeof(ledger));
 	UNIT_CHECK(strstr(ledger, "\"no_ksm\": \"nosharepages\""), "why: %s", ledger);
@@ -616,14 +616,14 @@ static void test_reconnect(void)
 		 "\"steps\": []}",
 		 boot_id);
 	fake_put(&h.fk, STATE "guests/" UUID_A, ledger);
-	OK(&h, event_reconnect, "a", A_XML);
+	OK(&h, hook_reconnect, "a", A_XML);
 	is(&h, "run=1 advisor_mode=scan-time");
-	OK(&h, event_reconnect, "a", A_XML);
+	OK(&h, hook_reconnect, "a", A_XML);
 	fake_end(&h.fk, qemu_b);
-	OK(&h, event_release, "b", nothing);
+	OK(&h, hook_release, "b", nothing);
 	is(&h, "run=1 advisor_mode=scan-time");
 	fake_end(&h.fk, qemu_a);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	check_as_before(&h, before, "reconnect");
 }
 
@@ -699,15 +699,15 @@ static void test_killed(void)
 				set_up(&h, &kill_rows[i]);
 				before = snapshot(&h);
 				if (way >= 2) {
-					OK(&h, event_prepare, "a", A_XML);
+					OK(&h, hook_prepare, "a", A_XML);
 					merge(&h, kill_rows[i].merged_mib);
 				}
-				more = killed(&h, way >= 2 ? event_release : event_prepare, way % 2,
+				more = killed(&h, way >= 2 ? hook_release : hook_prepare, way % 2,
 					      n);
 				writes += more;
 				driver_dies(&h);
 				if (n % 2)
-					killed(&h, event_release, way % 2, 0);
+					killed(&h, hook_release, way % 2, 0);
 				reconcile(&h);
 				reconcile(&h);
 				UNIT_CHECK(count_files(&h, "guests") == 0, "row %zu", i);
@@ -734,13 +734,13 @@ static void test_killed_and_next(void)
 
 			set_up(&h, &kill_rows[i]);
 			before = snapshot(&h);
-			more = killed(&h, event_prepare, n % 2, n / 2);
+			more = killed(&h, hook_prepare, n % 2, n / 2);
 			/* while libvirt lives the killed start may still be one */
-			OK(&h, event_prepare, "b", B_XML);
+			OK(&h, hook_prepare, "b", B_XML);
 			is(&h, "run=1");
-			OK(&h, event_release, "a", A_XML);
+			OK(&h, hook_release, "a", A_XML);
 			is(&h, "run=1");
-			OK(&h, event_release, "b", B_XML);
+			OK(&h, hook_release, "b", B_XML);
 			reconcile(&h);
 			check_as_before(&h, before, kill_rows[i].conf);
 			fake_host_close(&h);
@@ -770,7 +770,7 @@ static void test_records(void)
 		 boot_id);
 	fake_put(&h.fk, STATE "shared/thp-bad", text);
 	/* any other guest's start */
-	OK(&h, event_prepare, "b", GUEST(2, "b", UUID_B, "<nosharepages/>"));
+	OK(&h, hook_prepare, "b", GUEST(2, "b", UUID_B, "<nosharepages/>"));
 	is(&h, "run=0");
 	CU_ASSERT_FALSE(fake_exists(&h.fk, STATE "shared/ksm-run"));
 	CU_ASSERT_TRUE(fake_exists(&h.fk, STATE "shared/thp-bad"));

@@ -102,7 +102,7 @@ static void test_lines(void)
 	for (i = 0; i < ROWS(rows); i++) {
 		char got[512] = "";
 
-		scan_text(rows[i].language, rows[i].text, strlen(rows[i].text), append, got);
+		others_scan_text(rows[i].language, rows[i].text, strlen(rows[i].text), append, got);
 		UNIT_CHECK_STR(got, rows[i].found, "row %zu: %s", i, rows[i].text);
 	}
 }
@@ -117,12 +117,12 @@ static void test_any_bytes(void)
 	memset(text, 'x', sizeof(text));
 	memcpy(text + sizeof(text) - 15, " nr_hugepages=3", 15);
 	for (i = SCAN_SHELL; i <= SCAN_SETTINGS; i++)
-		scan_text((enum scan_language)i, text, sizeof(text), append, got);
+		others_scan_text((enum scan_language)i, text, sizeof(text), append, got);
 	UNIT_CHECK_STR(got, "", "a line of 12 KiB");
 	for (i = 0; i < sizeof(text); i++)
 		text[i] = (char)(i * 7 + i / 256);
 	for (i = SCAN_SHELL; i <= SCAN_SETTINGS; i++)
-		scan_text((enum scan_language)i, text, sizeof(text), append, got);
+		others_scan_text((enum scan_language)i, text, sizeof(text), append, got);
 }
 
 /* ---- files ---- */
@@ -342,8 +342,8 @@ static void test_readme(void)
 		char row[1024] = "";
 
 		if (kind < OTHER_KINDS)
-			snprintf(row, sizeof(row), "| %s | %s |", other_what(kind),
-				 other_instead(kind));
+			snprintf(row, sizeof(row), "| %s | %s |", others_what(kind),
+				 others_instead(kind));
 		UNIT_CHECK_STR(line, row, "row %d", kind);
 	}
 	CU_ASSERT_EQUAL(kind, OTHER_KINDS);

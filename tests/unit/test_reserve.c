@@ -150,24 +150,24 @@ static void test_life(void)
 	fake_pool_is(&h.fk, 0, PAGE_2M, 110, 100, 0);
 	check_ledger(&h, UUID_A, "\"phase\": \"reserved\"");
 	/* held, whoever else starts */
-	OK(&h, run(&h, event_prepare, "b", B_STARTED(200)));
+	OK(&h, run(&h, hook_prepare, "b", B_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 210, 200, 0);
 	/* adopted: no write to the pool */
 	h.fk.writes = 0;
-	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
 	CU_ASSERT_EQUAL(h.fk.writes, 0);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 210, 200, 0);
 	check_ledger(&h, UUID_A, "\"phase\": \"prepared\"");
 	/* of the same start, once more */
-	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 210, 200, 0);
 	qemu = start_qemu(&h, "a", 100);
-	OK(&h, run(&h, event_started, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_started, "a", A_STARTED(200)));
 	end_qemu(&h, qemu, 100);
-	OK(&h, run(&h, event_stopped, "a", A_STARTED(200)));
-	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_stopped, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 110, 100, 0);
-	OK(&h, run(&h, event_release, "b", B_STARTED(200)));
+	OK(&h, run(&h, hook_release, "b", B_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 10, 0, 0);
 }
 
@@ -189,9 +189,9 @@ static void test_start_fails(void)
 	HOST(h);
 
 	OK(&h, for_start(&h, A_DEFINED(200)));
-	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
-	OK(&h, run(&h, event_stopped, "a", A_DEFINED(200)));
-	OK(&h, run(&h, event_release, "a", A_DEFINED(200)));
+	OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_stopped, "a", A_DEFINED(200)));
+	OK(&h, run(&h, hook_release, "a", A_DEFINED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 }
@@ -233,7 +233,7 @@ static void test_changed(void)
 		fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 120, 120, 0 });
 		fake_put(&h.fk, CONF, rows[i].config);
 		h.fk.writes = 0;
-		UNIT_CHECK(run(&h, event_prepare, "a", rows[i].xml) == 0, "%s: %s", rows[i].what,
+		UNIT_CHECK(run(&h, hook_prepare, "a", rows[i].xml) == 0, "%s: %s", rows[i].what,
 			   h.err.text);
 		UNIT_CHECK(fake_pool_is(&h.fk, 0, PAGE_2M, rows[i].on_0, rows[i].on_0, 0), "%s",
 			   rows[i].what);
@@ -243,7 +243,7 @@ static void test_changed(void)
 			   "%s", rows[i].what);
 		UNIT_CHECK(h.fk.writes == rows[i].writes, "%s: %u writes", rows[i].what,
 			   h.fk.writes);
-		OK(&h, run(&h, event_release, "a", rows[i].xml));
+		OK(&h, run(&h, hook_release, "a", rows[i].xml));
 		UNIT_CHECK(fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0), "%s", rows[i].what);
 		fake_pool_is(&h.fk, 1, PAGE_2M, 0, 0, 0);
 		fake_pool_is(&h.fk, 0, PAGE_1G, 0, 0, 0);
@@ -257,10 +257,10 @@ static void test_in_the_way(void)
 
 	OK(&h, for_start(&h, A_DEFINED(4000)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 2000, 2000, 0);
-	OK(&h, run(&h, event_prepare, "a", XML(7, "a", UUID_A, 3072, PAGES(1, "G") ON_NODE(0))));
+	OK(&h, run(&h, hook_prepare, "a", XML(7, "a", UUID_A, 3072, PAGES(1, "G") ON_NODE(0))));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	fake_pool_is(&h.fk, 0, PAGE_1G, 3, 3, 0);
-	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_1G, 0, 0, 0);
 }
 
@@ -340,7 +340,7 @@ static void test_too_few(void)
 	OK(&h, for_start(&h, A_DEFINED(200)));
 	FAILS(&h, for_start(&h, A_DEFINED(300)), ENOSPC, "guest 'a' needs");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
-	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 }
 
@@ -354,14 +354,14 @@ static void test_refused(void)
 	FAILS(&h, for_start(&h, A_DEFINED(90000)), ENOSPC, "more than there can be");
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	FAILS(&h, for_plug(&h, "a", UUID_A, 100), ESRCH, "does not run");
-	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
 	FAILS(&h, for_start(&h, A_DEFINED(200)), EBUSY, "is being started");
 	qemu = start_qemu(&h, "a", 100);
 	FAILS(&h, for_plug(&h, "a", UUID_A, 100), EBUSY, "is being started");
-	OK(&h, run(&h, event_started, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_started, "a", A_STARTED(200)));
 	FAILS(&h, for_start(&h, A_DEFINED(200)), EBUSY, "is running");
 	end_qemu(&h, qemu, 100);
-	OK(&h, run(&h, event_stopped, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_stopped, "a", A_STARTED(200)));
 	qemu = start_qemu(&h, "a", 100);
 	FAILS(&h, for_plug(&h, "a", UUID_A, 100), EBUSY, "on its way out");
 	fake_put(&h.fk, CONF, "[hugepages]\nmanage = no\n");
@@ -374,16 +374,16 @@ static void test_leftover(void)
 {
 	HOST(h);
 
-	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
 	fake_use(&h.fk, 0, PAGE_2M, 30);
-	OK(&h, run(&h, event_stopped, "a", A_STARTED(200)));
-	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_stopped, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_release, "a", A_STARTED(200)));
 	OK(&h, for_start(&h, A_DEFINED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 130, 100, 0);
-	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 130, 100, 0);
 	fake_unuse(&h.fk, 0, PAGE_2M, 30);
-	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 }
 
@@ -428,9 +428,9 @@ static void test_killed(void)
 		if (i < 2) {
 			OK(&h, release(&h, "a"));
 		} else {
-			OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+			OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
 			fake_pool_is(&h.fk, 0, PAGE_2M, 120, 100, 0);
-			OK(&h, run(&h, event_release, "a", A_STARTED(200)));
+			OK(&h, run(&h, hook_release, "a", A_STARTED(200)));
 		}
 		fake_pool_is(&h.fk, 0, PAGE_2M, 20, 0, 0);
 		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
@@ -489,7 +489,7 @@ static void test_two_at_once(void)
 	fake_put(&h.fk, name, out);
 	fake_put_stat(&h.fk, h.driver, 4711);
 	/* a start does not wait for it */
-	OK(&h, run(&h, event_prepare, "a", A_STARTED(300)));
+	OK(&h, run(&h, hook_prepare, "a", A_STARTED(300)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 150, 150, 0);
 }
 
@@ -500,20 +500,20 @@ static void test_plug(void)
 	pid_t qemu;
 	HOST(h);
 
-	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
 	qemu = start_qemu(&h, "a", 100);
-	OK(&h, run(&h, event_started, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_started, "a", A_STARTED(200)));
 	OK(&h, for_plug(&h, "a", UUID_A, 80));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 140, 40, 0);
 	check_ledger(&h, UUID_A, "\"phase\": \"running\"");
 	/* they are the guest's, also for the next one that is plugged */
-	OK(&h, run(&h, event_prepare, "b", B_STARTED(40)));
+	OK(&h, run(&h, hook_prepare, "b", B_STARTED(40)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 160, 60, 0);
 	OK(&h, for_plug(&h, "a", UUID_A, 20));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 170, 70, 0);
 	end_qemu(&h, qemu, 100);
-	OK(&h, run(&h, event_stopped, "a", A_STARTED(200)));
-	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_stopped, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0);
 }
 
@@ -538,15 +538,15 @@ static void test_plug_too_few(void)
 	pid_t qemu;
 	HOST(h);
 
-	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
 	qemu = start_qemu(&h, "a", 100);
-	OK(&h, run(&h, event_started, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_started, "a", A_STARTED(200)));
 	fake_set_obtainable(&h.fk, 0, 30);
 	FAILS(&h, for_plug(&h, "a", UUID_A, 80), ENOSPC, "only 30 could be had");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 0, 0);
 	check_ledger(&h, UUID_A, "\"phase\": \"running\"");
 	end_qemu(&h, qemu, 100);
-	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 }
 
@@ -562,17 +562,17 @@ static void test_plug_killed(void)
 
 	for (i = 0; i < 2; i++) {
 		HOST(h);
-		OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+		OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
 		qemu = start_qemu(&h, "a", 100);
-		OK(&h, run(&h, event_started, "a", A_STARTED(200)));
+		OK(&h, run(&h, hook_started, "a", A_STARTED(200)));
 		*(i % 2 ? &h.fk.after_write : &h.fk.before_write) = die;
 		CU_ASSERT_EQUAL(in_child(&h, plug_work), 0);
 		h.fk.after_write = h.fk.before_write = NULL;
 		/* once more, beside what came of the first */
 		OK(&h, for_plug(&h, "a", UUID_A, 80));
 		end_qemu(&h, qemu, 100);
-		OK(&h, run(&h, event_stopped, "a", A_STARTED(200)));
-		OK(&h, run(&h, event_release, "a", A_STARTED(200)));
+		OK(&h, run(&h, hook_stopped, "a", A_STARTED(200)));
+		OK(&h, run(&h, hook_release, "a", A_STARTED(200)));
 		fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	}
 }
@@ -586,7 +586,7 @@ static void guest_ends(struct fake_kernel *fk)
 	end_qemu(&other, ends, 100);
 	fk->after_write = NULL;
 	other.fk.after_write = NULL;
-	OK(&other, run(&other, event_stopped, "a", A_STARTED(200)));
+	OK(&other, run(&other, hook_stopped, "a", A_STARTED(200)));
 }
 
 /* Its end is marked while we grow: that must not be lost, nor what we had got */
@@ -594,14 +594,14 @@ static void test_plug_guest_ends(void)
 {
 	HOST(h);
 
-	OK(&h, run(&h, event_prepare, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
 	ends = start_qemu(&h, "a", 100);
-	OK(&h, run(&h, event_started, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_started, "a", A_STARTED(200)));
 	h.fk.after_write = guest_ends;
 	FAILS(&h, for_plug(&h, "a", UUID_A, 80), ECANCELED, "ended meanwhile");
 	h.fk.after_write = NULL;
 	check_ledger(&h, UUID_A, "\"phase\": \"leaving\"");
-	OK(&h, run(&h, event_release, "a", A_STARTED(200)));
+	OK(&h, run(&h, hook_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 }

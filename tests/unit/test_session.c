@@ -75,9 +75,9 @@ static void test_settles_and_tells(void)
 {
 	SCENE(h);
 
-	OK(&h, event_prepare, "a", A_XML);
-	OK(&h, event_prepare, "b", B_XML);
-	OK(&h, event_stopped, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "b", B_XML);
+	OK(&h, hook_stopped, "a", A_XML);
 	open_session(&h);
 	UNIT_CHECK(begin(&h, NULL) == 0, "%s", h.err.text);
 	CU_ASSERT_EQUAL_FATAL(h.session.report.n_guests, 1);
@@ -99,8 +99,8 @@ static void test_incomplete(void)
 {
 	SCENE(h);
 
-	OK(&h, event_prepare, "a", A_XML);
-	OK(&h, event_stopped, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
+	OK(&h, hook_stopped, "a", A_XML);
 	fake_use(&h.fk, 0, PAGE_2M, 40);
 	open_session(&h);
 	UNIT_CHECK(begin(&h, NULL) == 0, "%s", h.err.text);
@@ -123,8 +123,8 @@ static void test_own(void)
 {
 	SCENE(h);
 
-	OK(&h, event_prepare, "a", A_XML);
-	OK(&h, event_stopped, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
+	OK(&h, hook_stopped, "a", A_XML);
 	open_session(&h);
 	UNIT_CHECK(begin(&h, "AAAAAAAA-cdaf-9455-926a-d65c16db1809") == 0, "%s", h.err.text);
 	CU_ASSERT_EQUAL(h.session.report.n_guests, 0);
@@ -147,7 +147,7 @@ static void test_confirm(void)
 	pid = fork();
 	if (!pid) {
 		h.fk.before_write = die;
-		run(&h, event_prepare, "a", A_XML);
+		run(&h, hook_prepare, "a", A_XML);
 		_exit(1);
 	}
 	waitpid(pid, NULL, 0);
@@ -157,7 +157,7 @@ static void test_confirm(void)
 	CU_ASSERT_TRUE(fake_exists(&h.fk, GUESTS UUID_A));
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 30, 30, 0 });
 	session_unlock(&h.session);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, GUESTS UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 30, 30, 0);
 }
@@ -174,10 +174,10 @@ static void test_look(void)
 	CU_ASSERT_FALSE(fake_exists(&h.fk, "run/libvirt-membacking"));
 	session_close(&h.session);
 
-	OK(&h, event_prepare, "a", A_XML);
-	OK(&h, event_stopped, "a", A_XML);
-	OK(&h, event_prepare, "b", B_XML);
-	OK(&h, event_stopped, "b", B_XML);
+	OK(&h, hook_prepare, "a", A_XML);
+	OK(&h, hook_stopped, "a", A_XML);
+	OK(&h, hook_prepare, "b", B_XML);
+	OK(&h, hook_stopped, "b", B_XML);
 	open_session(&h);
 	UNIT_CHECK(session_read(&h.session, &h.err) == 0, "%s", h.err.text);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(ledgers_find(&h.session.ledgers, "b"));
@@ -226,7 +226,7 @@ static pid_t prepare_slowly(struct scene *h, const char *name, const char *xml)
 		int rc;
 
 		h->fk.before_write = slow_write;
-		rc = run(h, event_prepare, name, xml);
+		rc = run(h, hook_prepare, name, xml);
 		if (rc < 0)
 			fake_put(&h->fk, "fake/error", h->err.text);
 		_exit(rc < 0);
@@ -261,13 +261,13 @@ static void test_idle_pages_once(void)
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 50, 50, 0 });
 	pid = prepare_slowly(&h, "a", XML(1, "a", UUID_A, 2148, CELLS_OF_TWO_SIZES));
 	wait_for(&h, GUESTS UUID_A);
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	succeeds(pid);
 	/* 50 for each */
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	fake_pool_is(&h.fk, 0, PAGE_1G, 2, 2, 0);
-	OK(&h, event_release, "a", A_XML);
-	OK(&h, event_release, "b", B_XML);
+	OK(&h, hook_release, "a", A_XML);
+	OK(&h, hook_release, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 50, 50, 0);
 	fake_pool_is(&h.fk, 0, PAGE_1G, 0, 0, 0);
 }
@@ -283,12 +283,12 @@ static void test_turns(void)
 	pid = prepare_slowly(&h, "a", XML(1, "a", UUID_A, 3000, PAGES_2M));
 	wait_for(&h, GUESTS UUID_A);
 	begin_ms = clock_ms();
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	took = clock_ms() - begin_ms;
 	UNIT_CHECK(took < 1600, "b waited %" PRIu64 " ms", took);
 	succeeds(pid);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 1550, 1550, 0);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 50, 50, 0);
 }
 
@@ -302,7 +302,7 @@ static void test_released_meanwhile(void)
 
 	pid = prepare_slowly(&h, "a", XML(1, "a", UUID_A, 3000, PAGES_2M));
 	wait_for(&h, GUESTS UUID_A);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	waitpid(pid, &status, 0);
 	UNIT_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %x", status);
 	fake_get(&h.fk, "fake/error", text, sizeof(text));
@@ -327,14 +327,14 @@ static void test_started_anew(void)
 	wait_for(&h, GUESTS UUID_A);
 	fake_end(&h.fk, h.driver);
 	h.driver = fake_driver(&h.fk, 9999);
-	OK(&h, event_prepare, "a", XML(1, "a", UUID_A, 400, PAGES_2M));
+	OK(&h, hook_prepare, "a", XML(1, "a", UUID_A, 400, PAGES_2M));
 	fake_get(&h.fk, GUESTS UUID_A, mine, sizeof(mine));
 	waitpid(pid, &status, 0);
 	UNIT_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1, "status %x", status);
 	fake_get(&h.fk, GUESTS UUID_A, text, sizeof(text));
 	UNIT_CHECK_STR(text, mine, "the ledger of the new start");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 200, 0);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 }
 
@@ -346,24 +346,24 @@ static void test_late_release(void)
 	pid_t pid;
 	SCENE(h);
 
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	CU_ASSERT_EQUAL_FATAL(state_open(h.fk.kfs.rootfd, false, &other, &h.err), 0);
 	CU_ASSERT_EQUAL_FATAL(state_lock(&other, 0, &h.err), 0);
 	fflush(stdout);
 	pid = fork();
 	if (!pid)
-		_exit(run(&h, event_release, "a", A_XML) < 0);
+		_exit(run(&h, hook_release, "a", A_XML) < 0);
 	/* It has read the ledger by then, and waits */
 	clock_sleep_ms(200);
 	kill(pid, SIGSTOP);
 	waitpid(pid, &status, WUNTRACED);
 	state_close(&other);
-	OK(&h, event_prepare, "a", XML(2, "a", UUID_A, 200, PAGES_2M));
+	OK(&h, hook_prepare, "a", XML(2, "a", UUID_A, 200, PAGES_2M));
 	kill(pid, SIGCONT);
 	succeeds(pid);
 	CU_ASSERT_TRUE(fake_exists(&h.fk, GUESTS UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
-	OK(&h, event_release, "a", A_XML);
+	OK(&h, hook_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 }
 
@@ -386,7 +386,7 @@ static void test_many_at_once(void)
 		fflush(stdout);
 		pids[i] = fork();
 		if (!pids[i])
-			_exit(run(&h, event_prepare, name, xml[i]) < 0);
+			_exit(run(&h, hook_prepare, name, xml[i]) < 0);
 	}
 	for (i = 0; i < 8; i++)
 		succeeds(pids[i]);
@@ -394,7 +394,7 @@ static void test_many_at_once(void)
 	for (i = 0; i < 8; i++) {
 		pids[i] = fork();
 		if (!pids[i])
-			_exit(run(&h, event_release, "x", xml[i]) < 0);
+			_exit(run(&h, hook_release, "x", xml[i]) < 0);
 	}
 	for (i = 0; i < 8; i++)
 		succeeds(pids[i]);
@@ -417,7 +417,7 @@ static void put_dead(struct scene *h, unsigned int n)
 			 "<uuid>%08u-cdaf-9455-926a-d65c16db1809</uuid>"
 			 "<memory unit='MiB'>20</memory>" PAGES_2M "</domain>",
 			 i + 1, name, i);
-		OK(h, event_prepare, name, xml);
+		OK(h, hook_prepare, name, xml);
 	}
 	/* libvirt is killed, and comes back */
 	fake_end(&h->fk, h->driver);
@@ -459,9 +459,9 @@ static struct readings readings_for(unsigned int dead)
 	pid_t pid;
 	SCENE(h);
 
-	OK(&h, event_prepare, "a", A_XML);
+	OK(&h, hook_prepare, "a", A_XML);
 	pid = fake_qemu(&h.fk, "a");
-	OK(&h, event_started, "a", A_XML);
+	OK(&h, hook_started, "a", A_XML);
 	fake_put_process(&h.fk, pid, "numa_maps", "");
 	put_dead(&h, dead);
 	open_session(&h);
