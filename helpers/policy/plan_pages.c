@@ -418,22 +418,26 @@ static bool is_all_movable(const struct planner *p, const struct step_hugepages 
 static int refuse_without_pool(const struct planner *p, const struct step_hugepages *hp,
 			       struct err *err)
 {
-	char nodes[NODESET_TEXT_SIZE], kib[TEXT_KIB_SIZE];
+	bool any = may_leave(hp);
+	char list[NODESET_TEXT_SIZE], kib[TEXT_KIB_SIZE], where[NODESET_TEXT_SIZE + 16];
 
+	snprintf(where, sizeof(where), "node%s %s", nodeset_count(&hp->nodes) == 1 ? "" : "s",
+		 nodeset_format(&hp->nodes, list));
+	text_from_kib(hp->page_kib, kib);
 	if (is_all_movable(p, hp))
 		return err_set(
 			err, ENODEV,
-			"guest '%s' needs huge pages of %s on node %s, where all memory is in "
-			"ZONE_MOVABLE, and the kernel makes no pages as large as that there: bind "
-			"the guest to other nodes in <numatune>, or take smaller pages",
-			p->guest->name, text_from_kib(hp->page_kib, kib),
-			hp->bind == GUEST_BIND_ANY ? "any" : nodeset_format(&hp->nodes, nodes));
+			"guest '%s' needs huge pages of %s on %s, where all memory is in "
+			"ZONE_MOVABLE, and the kernel makes no pages as large as that there: "
+			"%stake smaller pages",
+			p->guest->name, kib, any ? "this host" : where,
+			any ? "" : "bind the guest to other nodes in <numatune>, or ");
 	return err_set(
 		err, ENODEV,
-		"guest '%s' needs huge pages of %s on node %s, where the kernel has no pool of "
-		"that size: bind the guest to other nodes in <numatune>",
-		p->guest->name, text_from_kib(hp->page_kib, kib),
-		hp->bind == GUEST_BIND_ANY ? "any" : nodeset_format(&hp->nodes, nodes));
+		"guest '%s' needs huge pages of %s on %s, where the kernel has no pool of that "
+		"size: %s",
+		p->guest->name, kib, any ? "this host" : where,
+		any ? "take smaller pages" : "bind the guest to other nodes in <numatune>");
 }
 
 /* What a group's nodes have between them */

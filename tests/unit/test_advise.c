@@ -65,6 +65,11 @@ static const struct row rows[] = {
 	  GUEST(GIB(8) BACKING("<source type='memfd'/>" SHARED)) },
 	{ "odd-size", ONE, ROOM, "", GUEST(MIB(4097)) },
 
+	/* Not at boot either: all memory is in ZONE_MOVABLE.  Smaller ones are made there */
+	{ "movable-1g", ONE, ROOM "0:movable=99G", "",
+	  GUEST(GIB(8) BACKING("<hugepages><page size='1' unit='G'/></hugepages>")) },
+	{ "movable", ONE, ROOM "0:movable=99G", "", GUEST(GIB(8)) },
+
 	/* -- pools -- */
 	{ "idle-2m", ONE, ROOM "0:2M=4096/4096", "", GUEST(GIB(8)) },
 	{ "idle-1g", ONE, ROOM "0:1G=8/8 0:2M=4096/4096", "", GUEST(GIB(8)) },
@@ -260,6 +265,9 @@ static bool set_node(struct question *q, unsigned int id, const char *key, const
 		zone->free[9] = row_kib(value) / 2048;
 	} else if (!strcmp(key, "loose")) {
 		zone->free[0] = row_kib(value) / 4;
+	} else if (!strcmp(key, "movable")) {
+		node->movable_kib = row_kib(value);
+		node->movable_free_kib = u64_min(node->movable_kib, node->free_kib);
 	} else {
 		return false;
 	}

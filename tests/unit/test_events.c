@@ -6,6 +6,7 @@
 #include "lifecycle/hook_operations.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "lifecycle/daemon.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/state.h"
@@ -809,6 +811,79 @@ static void test_lock_deadline(void)
 	OK(&h, hook_prepare, "a", A_XML);
 }
 
+/* ---- what is logged ---- */
+
+/* What prepare logs */
+static void prepare_logged(struct fake_host *h, const char *xml, char *text, size_t size)
+{
+	int saved = dup(STDERR_FILENO), fds[2];
+	ssize_t n;
+
+	CU_ASSERT_FATAL(saved >= 0 && pipe2(fds, O_CLOEXEC | O_NONBLOCK) == 0);
+	dup2(fds[1], STDERR_FILENO);
+	log_open(LOG_TARGET_STDERR, "hook", NULL, NULL);
+	OK(h, hook_prepare, "a", xml);
+	dup2(saved, STDERR_FILENO);
+	n = read(fds[0], text, size - 1);
+	text[n > 0 ? n : 0] = '\0';
+	close(saved);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static size_t count_words(const char *text, const char *words)
+{
+	size_t n = 0;
+
+	while ((text = strstr(text, words))) {
+		text += strlen(words);
+		n++;
+	}
+	return n;
+}
+
+/* A definition can have any number of noteworthy things */
+static void test_notes_are_bounded(void)
+{
+	static const struct {
+		int backends;
+		size_t lines;
+		const char *more; /* NULL: none */
+	} rows[] = {
+		{ 1, 1, NULL },
+		{ 8, 8, NULL },
+		{ 9, 8, "1 more notes" },
+		{ 30, 8, "22 more notes" },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		char xml[16384], text[16384];
+		size_t used;
+		int j;
+		FAKE_HOST(h, "one-node", NULL);
+
+		used = (size_t)snprintf(
+			xml, sizeof(xml),
+			"<domain type='kvm' id='1'><name>a</name><uuid>" UUID_A
+			"</uuid><memory unit='MiB'>64</memory>" PAGES(
+				2, "MiB") "<commandline xmlns='http://libvirt.org/schemas/domain/"
+					  "qemu/1.0'>");
+		for (j = 0; j < rows[i].backends; j++)
+			used += (size_t)snprintf(
+				xml + used, sizeof(xml) - used,
+				"<arg value='-object'/><arg value='memory-backend-file,size=1G,"
+				"mem-path=/x%d,id=m%d'/>",
+				j, j);
+		snprintf(xml + used, sizeof(xml) - used, "</commandline></domain>");
+		prepare_logged(&h, xml, text, sizeof(text));
+		UNIT_CHECK(count_words(text, "memory-backend-file in its") == rows[i].lines &&
+				   count_words(text, "more notes") == !!rows[i].more &&
+				   (!rows[i].more || strstr(text, rows[i].more)),
+			   "%d: %s", rows[i].backends, text);
+	}
+}
+
 static CU_TestInfo tests[] = {
 	{ "a guest's life", test_life },
 	{ "a guest that needs nothing", test_needs_nothing },
@@ -845,6 +920,8 @@ static CU_TestInfo tests[] = {
 	{ "files that are no ledgers", test_strange_files },
 	{ "reconnect", test_reconnect },
 	{ "the lock is held", test_lock_deadline },
+	/* Logs from here on */
+	{ "notes are logged, and no more than some", test_notes_are_bounded },
 	CU_TEST_INFO_NULL,
 };
 

@@ -49,6 +49,10 @@ case_check_hugetlbfs() {
 	qemu_conf <<<'hugetlbfs_mount = ""'
 	daemon_conf ""
 	golden check-hugetlbfs-off --root host check
+	qemu_conf <<<'hugetlbfs_mount = [ ]'
+	golden check-hugetlbfs-empty-list --root host check
+	is "plan has the reason" \
+		"$("$program" --root host plan web 2>&1 | grep -c 'hugetlbfs_mount in /etc/libvirt/qemu.conf names no')" 1
 	lines='hugetlbfs_mount = ["/srv/a", # one
   "/srv/b"
 ]
