@@ -255,8 +255,8 @@ static int check_not_late(const struct session *session, const struct guest *gue
 		       guest->name);
 }
 
-static int decide_and_do(struct session *session, const struct guest *guest,
-			 const struct decided *decided, struct err *err)
+static int try_once(struct session *session, const struct guest *guest,
+		    const struct decided *decided, struct err *err)
 {
 	cleanup_with(step_list_free) struct step_list debt = { 0 };
 	cleanup_with(cleanup_plan) struct plan plan = { 0 };
@@ -295,6 +295,22 @@ static int decide_and_do(struct session *session, const struct guest *guest,
 		sweep_stores(session);
 	if (rc == 0)
 		log_info("prepared in %llu ms", (unsigned long long)(clock_ms() - begin));
+	return rc;
+}
+
+/* What guests hold that are gone, and were not come to in one round, may be what is missing */
+static int decide_and_do(struct session *session, const struct guest *guest,
+			 const struct decided *decided, struct err *err)
+{
+	uint64_t until = 0;
+	int rc;
+
+	do {
+		session_unlock(session);
+		rc = try_once(session, guest, decided, err);
+		if (!until)
+			until = clock_ms() + decided->policy.hook.deadline_ms;
+	} while (rc == -ENOSPC && session->report.left.guests && clock_left_ms(until));
 	return rc;
 }
 

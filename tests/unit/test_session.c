@@ -403,8 +403,8 @@ static void test_many_at_once(void)
 
 /* ---- many at once that are gone ---- */
 
-/* @n guests with 10 pages each that have ended */
-static void put_dead(struct scene *h, unsigned int n)
+/* @n guests of @mib each that have ended */
+static void put_dead(struct scene *h, unsigned int n, unsigned int mib)
 {
 	unsigned int i;
 
@@ -415,8 +415,8 @@ static void put_dead(struct scene *h, unsigned int n)
 		snprintf(xml, sizeof(xml),
 			 "<domain id='%u'><name>%s</name>"
 			 "<uuid>%08u-cdaf-9455-926a-d65c16db1809</uuid>"
-			 "<memory unit='MiB'>20</memory>" PAGES_2M "</domain>",
-			 i + 1, name, i);
+			 "<memory unit='MiB'>%u</memory>" PAGES_2M "</domain>",
+			 i + 1, name, i, mib);
 		OK(h, hook_prepare, name, xml);
 	}
 	/* libvirt is killed, and comes back */
@@ -463,7 +463,7 @@ static struct readings readings_for(unsigned int dead)
 	pid = fake_qemu(&h.fk, "a");
 	OK(&h, hook_started, "a", A_XML);
 	fake_put_process(&h.fk, pid, "numa_maps", "");
-	put_dead(&h, dead);
+	put_dead(&h, dead, 20);
 	open_session(&h);
 	snprintf(maps, sizeof(maps), "proc/%d/numa_maps", (int)pid);
 	nodes = watch(&h, "proc/zoneinfo");
@@ -496,7 +496,7 @@ static void test_left(void)
 	uint64_t began;
 	SCENE(h);
 
-	put_dead(&h, 5);
+	put_dead(&h, 5, 20);
 	h.fk.before_write = slow_write;
 	open_session(&h);
 	began = clock_ms();
@@ -520,7 +520,7 @@ static void test_first(void)
 {
 	SCENE(h);
 
-	put_dead(&h, 5);
+	put_dead(&h, 5, 20);
 	h.fk.before_write = slow_write;
 	open_session(&h);
 	UNIT_CHECK(reconcile_begin(&h.session, clock_ms() + 1000, NULL,
@@ -529,6 +529,17 @@ static void test_first(void)
 	session_unlock(&h.session);
 	CU_ASSERT_FATAL(h.session.report.n_guests > 0);
 	UNIT_CHECK_STR(h.session.report.guests[0].name, "g3", "whose turn was first");
+}
+
+/* A start takes as many rounds as it needs to have what guests held that are gone */
+static void test_rounds_of_a_start(void)
+{
+	SCENE(h);
+
+	put_dead(&h, 5, 700);
+	h.fk.before_write = slow_write;
+	OK(&h, hook_prepare, "a", XML(9, "a", UUID_A, 3072, PAGES_2M));
+	CU_ASSERT_TRUE(fake_exists(&h.fk, GUESTS UUID_A));
 }
 
 static CU_TestInfo tests[] = {
@@ -547,6 +558,7 @@ static CU_TestInfo tests[] = {
 	{ "the host is read once", test_one_reading },
 	{ "a round has an end", test_left },
 	{ "whose turn is first", test_first },
+	{ "as many rounds as a start needs", test_rounds_of_a_start },
 	CU_TEST_INFO_NULL,
 };
 
