@@ -22,7 +22,7 @@
 #include "policy/guest_notes.h"
 #include "policy/refusal.h"
 #include "policy/store_rules.h"
-#include "steps/adopt.h"
+#include "steps/take_over.h"
 
 static int nothing(struct dry_run *result, const char *why)
 {
@@ -51,7 +51,7 @@ static int plan_reserved(struct session *session, const struct guest *guest,
 	rc = plan_make(guest, &session->host, policy, &result->plan, err);
 	if (rc < 0)
 		return rc;
-	steps_adopt(&result->plan.list, &own->list);
+	steps_take_over(&result->plan.list, &own->list);
 	if (own->list.n)
 		plan_note(&result->plan,
 			  "some of what is reserved for the guest does not fit it any "

@@ -37,8 +37,8 @@
 #include "policy/ksm_rules.h"
 #include "policy/plan.h"
 #include "policy/store_rules.h"
-#include "steps/adopt.h"
 #include "steps/store_step.h"
+#include "steps/take_over.h"
 
 /* For what a guest is better off with and can do without: it must not wait long for
  * another one's huge pages */
@@ -207,7 +207,7 @@ static int carry_out_reserved(struct session *session, const struct guest *guest
 	ledgers_take(&session->ledgers, own);
 	log_doubt(session, plan);
 	log_notes(guest, plan);
-	steps_adopt(&plan->list, &ledger->list);
+	steps_take_over(&plan->list, &ledger->list);
 	if (steps_append(&plan->list, &ledger->list) < 0)
 		return err_nomem(err);
 	fill_ledger(session, guest, plan, ledger);

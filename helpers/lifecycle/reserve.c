@@ -23,7 +23,7 @@
 #include "lifecycle/view.h"
 #include "lifecycle/view_survey.h"
 #include "process/interrupts.h"
-#include "steps/adopt.h"
+#include "steps/take_over.h"
 
 /**
  * struct reservation - One while it is made
@@ -168,7 +168,7 @@ static int merge(struct reservation *r, size_t *kept, struct err *err)
 		return err_nomem(err);
 	memcpy(added.steps, list->steps + r->before, added.n * sizeof(*added.steps));
 	list->n = r->before;
-	steps_adopt(&added, list);
+	steps_take_over(&added, list);
 	for (i = 0; i < added.n; i++) {
 		struct step_hugepages *hp = &added.steps[i].hugepages;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "steps/adopt.h"
+#include "steps/take_over.h"
 
 #include <stdlib.h>
 
@@ -82,7 +82,7 @@ static void test_shares(void)
 		struct step_list from = one(rows[i].from);
 		const struct step_share *got = to.steps[0].hugepages.shares, *left;
 
-		steps_adopt(&to, &from);
+		steps_take_over(&to, &from);
 		UNIT_CHECK(got->have == rows[i].got.have && got->own == rows[i].got.own &&
 				   got->promoted == rows[i].got.promoted &&
 				   got->foreign == rows[i].got.foreign,
@@ -103,7 +103,7 @@ static void test_page_sizes(void)
 	struct step_list from = one((struct step_share){ .have = 5, .own = 5 });
 
 	from.steps[0].hugepages.page_kib = 1048576;
-	steps_adopt(&to, &from);
+	steps_take_over(&to, &from);
 	CU_ASSERT_EQUAL(to.steps[0].hugepages.shares[0].have, 0);
 	CU_ASSERT_EQUAL(from.n, 1);
 	step_list_free(&to);
@@ -120,7 +120,7 @@ static void test_several(void)
 	CU_ASSERT_EQUAL(steps_append(&from, &more), 0);
 	CU_ASSERT_EQUAL(more.n, 0);
 	CU_ASSERT_EQUAL(from.n, 2);
-	steps_adopt(&to, &from);
+	steps_take_over(&to, &from);
 	CU_ASSERT_EQUAL(to.steps[0].hugepages.shares[0].have, 12);
 	CU_ASSERT_EQUAL(to.steps[0].hugepages.shares[0].own, 8);
 	CU_ASSERT_EQUAL_FATAL(from.n, 1);
@@ -136,9 +136,9 @@ static void test_other_kinds(void)
 	struct step_list from = { .n = 1, .steps = calloc(1, sizeof(*from.steps)) };
 
 	from.steps[0].kind = STEP_STORE;
-	steps_adopt(&to, &from);
+	steps_take_over(&to, &from);
 	CU_ASSERT_EQUAL(from.n, 1);
-	steps_adopt(&from, &to);
+	steps_take_over(&from, &to);
 	CU_ASSERT_EQUAL(to.n, 0);
 	step_list_free(&to);
 	step_list_free(&from);
@@ -154,5 +154,5 @@ static CU_TestInfo tests[] = {
 
 int main(int argc, char **argv)
 {
-	return unit_main(argc, argv, "test_adopt", tests);
+	return unit_main(argc, argv, "test_take_over", tests);
 }

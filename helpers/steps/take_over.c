@@ -2,7 +2,7 @@
 /*
  * A start takes over what was reserved for it.
  */
-#include "steps/adopt.h"
+#include "steps/take_over.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -81,7 +81,7 @@ static void remove_empty(struct step_list *list)
 	list->n = n;
 }
 
-void steps_adopt(struct step_list *to, struct step_list *from)
+void steps_take_over(struct step_list *to, struct step_list *from)
 {
 	size_t i, j;
 
