@@ -156,7 +156,8 @@ $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(unit_lib) $(ctl_lib) 
 
 .PHONY: unit-tests check
 unit-tests: $(unit_tests)
-check: unit-tests
+# The measurement is built, so that it goes on fitting what it measures
+check: unit-tests $(BUILD)/tests/bench/ledgers
 	$(Q)tests/run-unit $(unit_tests)
 
 # No root and no other host are needed for this one measurement

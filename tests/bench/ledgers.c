@@ -172,9 +172,9 @@ static double time_prepare(struct bench *b)
 {
 	double began = now_ms();
 
-	OK(b, event_prepare, "new", NEW_XML);
+	OK(b, hook_prepare, "new", NEW_XML);
 	began = now_ms() - began;
-	OK(b, event_release, "new", NEW_XML);
+	OK(b, hook_release, "new", NEW_XML);
 	return began;
 }
 
