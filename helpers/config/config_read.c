@@ -399,7 +399,7 @@ static void complete_stores(struct config *config)
 }
 
 /* Two stores at one place could not be told apart */
-static int check_stores(struct config *config)
+static int check_store_paths(struct config *config)
 {
 	struct err text;
 	size_t i, j;
@@ -423,7 +423,7 @@ static int check_stores(struct config *config)
 static int finish_stores(struct config *config)
 {
 	complete_stores(config);
-	return check_stores(config);
+	return check_store_paths(config);
 }
 
 /* @dir ends with a slash and is where @dirfd leads, for messages */

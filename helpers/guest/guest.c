@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Questions to a guest.
+ * Questions to a guest, and its end.
  */
 #include "guest/guest.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/text.h"
 
@@ -37,6 +39,17 @@ uint64_t guest_file_kib(const struct guest *guest)
 		if (guest_memory_is_file(&guest->memory[i]))
 			sum = u64_add_sat(sum, guest->memory[i].max_kib);
 	return sum;
+}
+
+void guest_add_sharing(struct guest *guest, const char *device)
+{
+	size_t used = strlen(guest->sharing);
+	size_t needed = strlen(device) + (used ? 2 : 0);
+
+	if (strstr(guest->sharing, device) || needed >= sizeof(guest->sharing) - used)
+		return;
+	snprintf(guest->sharing + used, sizeof(guest->sharing) - used, "%s%s", used ? ", " : "",
+		 device);
 }
 
 void guest_free(struct guest *guest)

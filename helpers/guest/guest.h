@@ -211,6 +211,10 @@ size_t guest_directories(const struct guest *guest,
  */
 uint64_t guest_file_kib(const struct guest *guest);
 
+/* Append to @guest's sharing, each device once.  What no longer fits is left out: one is
+ * enough to matter */
+void guest_add_sharing(struct guest *guest, const char *device);
+
 void guest_free(struct guest *guest);
 
 DEFINE_CLEANUP(guest, struct guest *, guest_free)

@@ -14,7 +14,6 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "guest/guest.h"
-#include "guest/guest_devices.h"
 #include "guest/guest_xml.h"
 
 #define NAMESPACE  "http://libvirt.org/schemas/domain/qemu/1.0"

@@ -79,18 +79,6 @@ static bool is_vhost_user(const char *word)
 	       !strcmp(word, "virtiofs");
 }
 
-/* Each kind once.  What no longer fits is not told of: one is enough to matter */
-void guest_add_sharing(struct guest *guest, const char *device)
-{
-	size_t used = strlen(guest->sharing);
-	size_t needed = strlen(device) + (used ? 2 : 0);
-
-	if (strstr(guest->sharing, device) || needed >= sizeof(guest->sharing) - used)
-		return;
-	snprintf(guest->sharing + used, sizeof(guest->sharing) - used, "%s%s", used ? ", " : "",
-		 device);
-}
-
 /* Where an element says so itself: type='vhostuser', name='vhostuser' */
 static const char *says_vhost_user(const xmlNode *node)
 {

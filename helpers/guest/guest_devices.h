@@ -19,7 +19,4 @@ struct guest;
  */
 int guest_devices_read(const xmlNode *domain, struct guest *guest, struct err *err);
 
-/* Appends to @guest's sharing */
-void guest_add_sharing(struct guest *guest, const char *device);
-
 #endif
