@@ -66,7 +66,7 @@ void check_gigantic(const struct check_host *host, struct findings *findings)
 	}
 	if (guest && !done)
 		finding_add(findings, FINDING_HINT,
-			    "guest '%s' asks for pages of 1 GiB, which are rarely to be had on a "
-			    "host that has run for a while: take one of these ways",
+			    "guest '%s' asks for pages of 1 GiB, which are rarely available on a "
+			    "host that has been up for a while: use one of these ways",
 			    guest);
 }

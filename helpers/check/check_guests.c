@@ -126,12 +126,12 @@ void check_guests(const struct check_host *host, struct findings *findings)
 		/* Of a captured host it is no more than a file that is missing */
 		if (host->captured)
 			finding_add(findings, FINDING_HINT,
-				    "guests' definitions were not looked at: %s",
+				    "guests' definitions were not checked: %s",
 				    host->libvirt.why.text);
 		else
 			finding_add(findings, FINDING_FAIL,
 				    "libvirt can't be asked, so no guest starts, and guests' "
-				    "definitions were not looked at: %s",
+				    "definitions were not checked: %s",
 				    host->libvirt.why.text);
 		return;
 	}
@@ -144,6 +144,6 @@ void check_guests(const struct check_host *host, struct findings *findings)
 		looked++;
 	}
 	if (findings->n == before)
-		finding_add(findings, FINDING_PASS,
-			    "nothing to say of the definition(s) of %zu guest(s)", looked);
+		finding_add(findings, FINDING_PASS, "definitions of %zu guest%s: no problems",
+			    looked, looked == 1 ? "" : "s");
 }

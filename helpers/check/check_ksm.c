@@ -118,9 +118,9 @@ static void pass(const struct check_host *host, struct findings *findings)
 			    CONFIG_FILE);
 	else if (host->ksm.run == KSM_RUN_MERGE && !host->ksm.ours)
 		finding_add(findings, FINDING_PASS,
-			    "KSM runs, switched on by somebody else: it stays as it is");
+			    "another program has switched KSM on: it stays as it is");
 	else
-		finding_add(findings, FINDING_PASS, "nobody else sets KSM");
+		finding_add(findings, FINDING_PASS, "no other program sets KSM");
 }
 
 void check_ksm(const struct check_host *host, struct findings *findings)

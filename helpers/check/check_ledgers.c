@@ -40,8 +40,7 @@ static void check_ledger(const struct ledger *ledger, bool has_qemu, struct find
 		finding_remedy(findings, "virt-membacking release %s --force", ledger->uuid);
 	} else if (ledger->phase == LEDGER_LEAVING) {
 		finding_add(findings, FINDING_WARN,
-			    "guest '%s' is on its way out, but some of what it held was still in "
-			    "use",
+			    "guest '%s' has ended, but some of what it held was still in use",
 			    ledger->name);
 		finding_remedy(findings, "virt-membacking reconcile");
 	} else if (!ledger->alive) {
@@ -73,9 +72,10 @@ void check_ledgers(const struct check_host *host, struct findings *findings)
 	for (i = 0; i < ledgers->n_damaged; i++) {
 		if (!check_wants(host, "", ledgers->damaged[i].uuid))
 			continue;
-		finding_add(findings, FINDING_FAIL,
-			    "%s; repair it, or give up knowing what it holds",
-			    ledgers->damaged[i].why.text);
+		finding_add(
+			findings, FINDING_FAIL,
+			"%s; repair it, or remove it: pages added for the guest stay in the pools then",
+			ledgers->damaged[i].why.text);
 		finding_remedy(findings, "virt-membacking release %s --force",
 			       ledgers->damaged[i].uuid);
 	}

@@ -276,7 +276,7 @@ void check_others(const struct check_host *host, struct findings *findings)
 		check_other(host, &others->list[i], findings);
 	if (others->left_out)
 		finding_add(findings, FINDING_HINT,
-			    "%zu file(s) or line(s) of others were not looked at: they are too "
+			    "%zu file(s) or line(s) of other programs were not read: they are too "
 			    "many, or too large",
 			    others->left_out);
 	if (!others->n && !others->left_out)

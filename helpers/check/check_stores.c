@@ -25,7 +25,7 @@ static void pass(const struct store_view *store, struct findings *findings)
 		finding_add(findings, FINDING_PASS, "%s will be mounted for the first guest",
 			    label);
 	else if (!state->present)
-		finding_add(findings, FINDING_PASS, "file-backed memory would lie in %s", label);
+		finding_add(findings, FINDING_PASS, "file-backed memory would be in %s", label);
 	else if (store->configured)
 		finding_add(findings, FINDING_PASS, "%s is %s with %s, %s of them available", label,
 			    state->mount.fstype, text_from_kib(state->capacity_kib, size),

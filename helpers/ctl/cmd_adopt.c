@@ -124,7 +124,7 @@ static bool any_qemu(const struct ctl *ctl)
 static int run(struct ctl *ctl, struct err *err)
 {
 	struct running running = { 0 };
-	int rc = ctl_need_root(ctl, "write ledgers", err);
+	int rc = ctl_need_root(ctl, "write records of guests", err);
 
 	if (rc < 0 || !any_qemu(ctl))
 		return rc;
@@ -139,9 +139,10 @@ static int run(struct ctl *ctl, struct err *err)
 const struct command cmd_adopt = {
 	.name = "adopt",
 	.usage = "adopt",
-	.summary = "give ledgers to guests that were started without the hooks",
-	.help = "Writes a ledger for each guest of qemu:///system that runs and has none: it was\n"
-		"started before the hooks were installed. Called when the package is installed.",
+	.summary = "keep account of guests that were started without the hooks",
+	.help = "Writes a record for each guest of qemu:///system that runs and has none, because\n"
+		"it was started before the hooks were installed. Called when the package is\n"
+		"installed.",
 	.hidden = true,
 	.options = CTL_ROOT,
 	.run = run,

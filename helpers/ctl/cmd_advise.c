@@ -314,9 +314,9 @@ const struct command cmd_advise = {
 	.summary = "compare ways to back a guest's memory, and recommend one",
 	.help = "Compares static, dynamic and transparent huge pages, file-backed memory and\n"
 		"KSM for a guest on this host as it is now, recommends one, and shows the XML\n"
-		"for it. With --apply it is put into the guest's definition, and nothing else\n"
-		"of that is changed; it takes effect at the guest's next start. What that would\n"
-		"take out of the definition is said, and goes only with --yes.",
+		"for it. --apply puts that into the guest's definition, and changes nothing\n"
+		"else there; it takes effect at the guest's next start. If that would remove\n"
+		"something from the definition, it says what, and needs --yes.",
 	.options = CTL_JSON | CTL_ROOT | CTL_XML | CTL_APPLY | CTL_YES,
 	.guest_or_xml = true,
 	.max_args = 1,

@@ -89,16 +89,16 @@ const struct command cmd_check = {
 	.name = "check",
 	.usage = "check [GUEST...]",
 	.summary = "look for what is wrong, and say what would help",
-	.help = "Looks at the hooks, AppArmor and SELinux, the configuration, hugetlbfs, room for\n"
-		"guests that start with the host, the store in use, what guests hold, guests'\n"
+	.help = "Checks the hooks, AppArmor and SELinux, the configuration, hugetlbfs, room for\n"
+		"guests with autostart, the store in use, what guests hold, guests'\n"
 		"definitions, other programs that set KSM, other files that set huge pages, KSM\n"
 		"or THP and which of them to keep, what keeps transparent huge pages\n"
 		"away, the ways to pages of 1 GiB, OpenStack Nova's settings, and the versions\n"
 		"of libvirt and QEMU.\n"
-		"With GUEST, by name or UUID, of all guests only at those. Changes nothing.\n\n"
+		"With GUEST, by name or UUID, checks only those guests. Changes nothing.\n\n"
 		"PASS  fine\n"
 		"HINT  fine, and could be better\n"
-		"WARN  does not do what it seems to, or waits for somebody\n"
+		"WARN  does not do what it seems to do, or needs an administrator\n"
 		"FAIL  keeps guests from starting, or is a mistake\n\n"
 		"Exit status 1 if there is any WARN or FAIL, 3 if libvirt could not be asked.",
 	.options = CTL_JSON | CTL_ROOT,

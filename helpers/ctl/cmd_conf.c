@@ -293,7 +293,7 @@ static int print_commands(const struct profile *profile, const struct change *ch
 		return err_nomem(err);
 	if (!todo || !*todo)
 		return 0;
-	puts("\nWhat reads this has to be told:");
+	puts("\nReload these services:");
 	for (line = todo; *line; line += strcspn(line, "\n") + 1)
 		printf("    %.*s\n", (int)strcspn(line, "\n"), line);
 	return 0;
@@ -418,9 +418,9 @@ const struct command cmd_conf = {
 		 "conf apply PROFILE\nconf remove PROFILE",
 	.summary = "put settings into other programs' files, and take them back",
 	.help = "A profile is a set of settings of several programs, for one purpose. \"list\"\n"
-		"names them, \"show\" prints one with this host's numbers in it, \"diff\" says what\n"
-		"\"apply\" would change. \"remove\" restores the files as they were, or where they\n"
-		"were edited since takes back only what was applied.",
+		"lists them, \"show\" prints one with this host's numbers in it, \"diff\" says what\n"
+		"\"apply\" would change. \"remove\" restores the files as they were. From a file that\n"
+		"was edited since, it removes only what was applied.",
 	.options = CTL_JSON | CTL_ROOT | CTL_APPLIED,
 	.actions = actions,
 };

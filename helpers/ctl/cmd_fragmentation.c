@@ -367,7 +367,7 @@ static int print(const struct picture *p, struct err *err)
 	}
 	if (has_gigantic(p) && !p->fragmentation.exact)
 		printf("\nOne page that can't be moved spoils a whole GiB, and %s\n"
-		       "where such pages lie: expect fewer pages of 1 GiB than that.\n",
+		       "where such pages are: expect fewer pages of 1 GiB than that.\n",
 		       p->closed ? "only root is told" : "the kernel doesn't say");
 	if (!p->fragmentation.types)
 		printf("\nOnly root may read /proc/pagetypeinfo: without it \"after compaction\" is "
@@ -406,8 +406,8 @@ const struct command cmd_fragmentation = {
 	.summary = "show what could become huge pages now, later, and never",
 	.help = "Shows for each node and size what share of memory could become huge pages now,\n"
 		"after compaction, after reclaim of the page cache, and never, as far as the\n"
-		"kernel tells. Changes nothing. Root sees more: where the pages lie that can't be\n"
-		"moved. That is looked at page by page: some seconds for a large host.",
+		"kernel tells. Changes nothing. Root sees more: where the pages are that can't be\n"
+		"moved. It reads the flags of each page: some seconds on a large host.",
 	.options = CTL_JSON | CTL_ROOT,
 	.run = run,
 };

@@ -105,10 +105,10 @@ const struct command cmd_free = {
 	.name = "free",
 	.usage = "free [N]\nfree --page-size SIZE [N]",
 	.summary = "give back huge pages that were kept after release",
-	.help = "Gives idle huge pages back to the kernel that guests left in the pools, because\n"
-		"the configuration says on_release = keep: N of them, or all. Never those of an\n"
+	.help = "Gives idle huge pages back to the kernel that guests left in the pools because\n"
+		"of on_release = keep: N of them, or all. Never gives back pages of an\n"
 		"administrator, of a guest or of another program. \"status\" shows how many are\n"
-		"kept. Exit status 1 if fewer could go than was asked for.",
+		"kept. Exit status 1 if it can give back fewer than N.",
 	.options = CTL_JSON | CTL_ROOT | CTL_PAGE_SIZE,
 	.max_args = 1,
 	.run = run,

@@ -56,8 +56,8 @@ const struct command cmd_holders = {
 	.name = "holders",
 	.usage = "holders",
 	.summary = "name the guests that hold something",
-	.help = "Prints the name of each guest whose ledger holds something, one a line, and the\n"
-		"UUID where the ledger can't be read. Exit status 1 if there is one. Called before\n"
+	.help = "Prints the name of each guest that holds something, one a line, or the UUID if\n"
+		"the guest's record can't be read. Exit status 1 if there is one. Called before\n"
 		"the package is removed.",
 	.hidden = true,
 	.options = CTL_ROOT,

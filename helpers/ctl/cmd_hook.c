@@ -107,7 +107,7 @@ static void print_libvirt(const struct hooks *hooks)
 	if (hooks->daemon.pid)
 		printf("(PID %d) ", (int)hooks->daemon.pid);
 	if (hooks->seen == HOOK_NO_LIBVIRT)
-		printf("calls nobody: %s\n", hooks->why);
+		printf("calls no hooks: %s\n", hooks->why);
 	else
 		printf("%s: %s\n", words[hooks->seen], hooks->why);
 }
@@ -248,10 +248,10 @@ const struct command cmd_hook = {
 	.name = "hook",
 	.usage = "hook status\nhook enable [--direct] [--reload]\nhook disable",
 	.summary = "link our programs among libvirt's hooks, or take them out",
-	.help = "status   Are they there, can they be run, and does the running libvirt know\n"
-		"         them? Exit status 1 if not, or if that can't be told.\n"
-		"enable   Link them into qemu.d and daemon.d in libvirt's directory of hooks.\n"
-		"disable  Take these links out again.\n\n"
+	.help = "status   Are the hooks linked, can they be run, and does the running libvirt know\n"
+		"         them? Exit status 1 if not, or if that is not known.\n"
+		"enable   Link the hooks into qemu.d and daemon.d in libvirt's hooks directory.\n"
+		"disable  Remove these links.\n\n"
 		"A file that is not such a link is never touched. libvirt looks for hooks when it\n"
 		"starts and when it reloads: --reload makes it do so at once (SIGHUP).",
 	.options = CTL_JSON | CTL_ROOT | CTL_DIRECT | CTL_RELOAD,

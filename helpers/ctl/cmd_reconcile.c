@@ -86,7 +86,7 @@ static void print(const struct reconcile_report *report)
 	print_left(&report->left);
 	if (!report->n_guests && !report->n_directories && !*report->shared_left.text &&
 	    !report->left.directories)
-		printf("nothing to settle: no guest that is gone holds anything\n");
+		printf("nothing to give back: no guest that is gone holds anything\n");
 }
 
 static int tell(const struct ctl *ctl, const struct reconcile_report *report, struct err *err)
@@ -138,7 +138,7 @@ const struct command cmd_reconcile = {
 		"Memory directories in stores that belong to no living guest are removed, and\n"
 		"mounts that no guest uses any more are unmounted, if they were made for one.\n"
 		"Waits two seconds for pages in use, and takes two minutes at most, during which\n"
-		"guests can start; exit status 1 if something is left then.",
+		"guests can start; exit status 1 if it could not give everything back.",
 	.options = CTL_JSON | CTL_ROOT,
 	.run = run,
 };

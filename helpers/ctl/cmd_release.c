@@ -54,10 +54,11 @@ const struct command cmd_release = {
 	.usage = "release GUEST [--force]",
 	.summary = "give back what one guest holds",
 	.help = "Gives back what GUEST (name or UUID) holds. Refuses if it is alive, that is, its\n"
-		"QEMU runs or libvirt is starting it; --force gives it back regardless, but for\n"
-		"the pages in use. --force also removes a ledger that is damaged or of another\n"
-		"version: what it had added to the pools stays there then.\n"
-		"Waits two seconds for pages in use; exit status 1 if something is left then.",
+		"QEMU runs or libvirt is starting it; --force gives it back regardless, except\n"
+		"for pages in use. --force also removes a guest's record that is damaged or of\n"
+		"another version: pages that were added for the guest stay in the pools then.\n"
+		"Waits two seconds for pages in use; exit status 1 if it could not give everything\n"
+		"back.",
 	.options = CTL_JSON | CTL_ROOT | CTL_FORCE,
 	.min_args = 1,
 	.max_args = 1,

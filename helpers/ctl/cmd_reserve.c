@@ -169,7 +169,7 @@ static int name_guest(const struct ctl *ctl, const struct session *session, stru
 	if (ctl->root && !ctl->xml) {
 		rc = find_by_ledger(session, ctl->args[0], extra, err);
 		return rc == -ENOENT ?
-			       err_set(err, ENOENT, "guest '%.256s' has no ledger on this host",
+			       err_set(err, ENOENT, "guest '%.256s' holds nothing on this host",
 				       ctl->args[0]) :
 			       rc;
 	}
@@ -248,7 +248,7 @@ static int run(struct ctl *ctl, struct err *err)
 	int rc;
 
 	if (!ctl->size && (ctl->page_size || ctl->node)) {
-		err_set(err, EINVAL, "--%s is for a device that is to be plugged: it needs --size",
+		err_set(err, EINVAL, "--%s is for a device to plug into the guest: it needs --size",
 			ctl->page_size ? "page-size" : "node");
 		return CTL_USAGE;
 	}
@@ -264,14 +264,14 @@ const struct command cmd_reserve = {
 	.usage = "reserve GUEST\nreserve --xml FILE\n"
 		 "reserve GUEST --size SIZE [--page-size SIZE] [--node N]",
 	.summary = "get a guest's huge pages ahead of its start, or of a hot-plug",
-	.help = "Gets the huge pages that GUEST (name or UUID) will need, while nobody waits. Its\n"
-		"next start takes them over; until then they are held, and given back with:\n"
+	.help = "Gets the huge pages that GUEST (name or UUID) will need, ahead of its start. The\n"
+		"next start takes them over; until then the guest holds them. To give them back:\n"
 		"virt-membacking release GUEST. Called again after GUEST was changed, it keeps\n"
 		"what fits and gives the rest back.\n\n"
-		"With --size: pages for a device that is to be plugged into GUEST, which runs\n"
+		"With --size: gets pages for a device to plug into GUEST, which must be running\n"
 		"(virsh attach-device). They go back when GUEST ends.\n\n"
-		"Takes as long as it takes, whatever [hook] deadline says. Interrupted, or if\n"
-		"there are too few, GUEST holds what it held before.",
+		"Has no deadline, whatever [hook] deadline says. If it is interrupted, or if there\n"
+		"are too few pages, GUEST holds what it held before.",
 	.options = CTL_JSON | CTL_ROOT | CTL_XML | CTL_SIZE | CTL_PAGE_SIZE | CTL_NODE,
 	.guest_or_xml = true,
 	.max_args = 1,

@@ -131,8 +131,8 @@ const struct command cmd_reserve_static = {
 	.name = "reserve-static",
 	.usage = "reserve-static",
 	.summary = "make the pools of membacking-static.conf",
-	.help = "Makes the pools larger that /etc/libvirt/membacking-static.conf has lines for:\n"
-		"PAGES SIZE NODE, such as \"8 1G 0\". None is made smaller. Called early at boot.\n"
+	.help = "Makes the static pools of /etc/libvirt/membacking-static.conf, which has lines\n"
+		"PAGES SIZE NODE, such as \"8 1G 0\". Makes no pool smaller. Called early at boot.\n"
 		"Exit status 1 if there are fewer pages than asked.",
 	.hidden = true,
 	.options = CTL_ROOT,

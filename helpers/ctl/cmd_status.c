@@ -85,17 +85,17 @@ const struct command cmd_status = {
 	.summary = "show huge pages, stores, KSM, THP, and what guests hold",
 	.help = "Shows each node's memory and huge pages, the stores of file-backed memory, KSM\n"
 		"and THP, and what guests hold. Changes nothing.\n\n"
-		"RESERVED  by the kernel for files and mappings; it has no node, so it is shown\n"
-		"          in full at each\n"
+		"RESERVED  by the kernel for files and mappings; the kernel does not say on which\n"
+		"          node, so each node shows the whole number\n"
 		"CLAIMED   promised to a guest whose QEMU has not taken them yet\n"
-		"IDLE      nobody has a right to them\n"
-		"OURS      in the pool for a guest's sake, and given back with it\n"
+		"IDLE      free and not promised\n"
+		"OURS      added for a guest, and given back when it is gone\n"
 		"IN USE    of the pool's pages, or of the node's memory\n\n"
 		"AVAILABLE free in a store for guests\n"
-		"PROMISED  what the guests in it can come to use altogether\n\n"
+		"PROMISED  what its guests use, or may come to use, altogether\n\n"
 		"RESIDENT  of a guest's memory, without static huge pages; of that\n"
 		"          AnonHugePages and ShmemPmdMapped are in transparent huge pages\n"
-		"KSM       what merging saves of it, or why nothing can be merged\n\n"
+		"KSM       what KSM saves of it, or why it can't save any\n\n"
 		"With --huge-page-users instead: which processes have huge pages mapped, and files\n"
 		"in a hugetlbfs that no process has open, as programs that died leave them.",
 	.options = CTL_JSON | CTL_ROOT | CTL_WATCH | CTL_USERS,

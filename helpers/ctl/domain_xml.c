@@ -51,8 +51,7 @@ static int no_domain(const char *guest, struct err *err)
 	const virError *error = virGetLastError();
 
 	if (error && error->code == VIR_ERR_NO_DOMAIN)
-		return err_set(err, ENOENT,
-			       "libvirt knows no guest '%.256s' (virsh list --all shows all)",
+		return err_set(err, ENOENT, "no such guest: %.256s (virsh list --all shows all)",
 			       guest);
 	return err_set(err, EIO, "libvirt doesn't say what guest '%.256s' is: %s", guest,
 		       virGetLastErrorMessage());

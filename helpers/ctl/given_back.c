@@ -21,7 +21,7 @@ void given_back_print(const struct reconciled_guest *guest)
 	if (!guest->complete)
 		wrap_printf("guest '%s' still holds something: %s", name, guest->why);
 	else if (*guest->why)
-		wrap_printf("guest '%s' is settled: %s", name, guest->why);
+		wrap_printf("guest '%s' holds nothing any more: %s", name, guest->why);
 	else
 		wrap_printf("guest '%s' has given back what it held", name);
 }

@@ -446,7 +446,7 @@ static int open_ledger(const struct event *event, struct session *session, struc
 	rc = find_ledger(event, &session->state, ledger, err);
 	if (rc == 0 && (*ledger)->foreign_version)
 		return err_set(err, EEXIST,
-			       "the ledger was written by another version of libvirt-membacking "
+			       "the record was written by another version of libvirt-membacking "
 			       "and is left alone");
 	return rc;
 }
@@ -457,7 +457,7 @@ static bool is_late(const struct event *event, const struct ledger *ledger)
 {
 	if (!liveness_is_older(event->kfs, &ledger->driver))
 		return false;
-	log_info("libvirt was restarted since it called, and the guest started: its later ledger "
+	log_info("libvirt was restarted since it called, and the guest started: its later record "
 		 "is left alone");
 	return true;
 }

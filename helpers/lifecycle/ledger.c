@@ -140,7 +140,7 @@ static int write_file(const struct state *state, const struct ledger *ledger, st
 		return err_nomem(err);
 	rc = file_replace_at(state->guestsfd, ledger->uuid, text, strlen(text), err);
 	if (rc < 0)
-		return err_prefix(err, rc, "the ledger in /" STATE_DIR "/guests cannot be written");
+		return err_prefix(err, rc, "the record in /" STATE_DIR "/guests cannot be written");
 	return 0;
 }
 
@@ -152,7 +152,7 @@ static int new_token(struct ledger *ledger, struct err *err)
 	size_t i;
 
 	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
-		return err_sys(err, errno, "no random numbers for the ledger");
+		return err_sys(err, errno, "no random numbers for the record");
 	for (i = 0; i < sizeof(bytes); i++)
 		snprintf(ledger->token + 2 * i, 3, "%02x", bytes[i]);
 	return 0;
@@ -165,7 +165,7 @@ static bool same_token(const struct ledger *a, const struct ledger *b)
 
 static int stale(const struct ledger *ledger, struct err *err)
 {
-	return err_set(err, ESTALE, "guest '%s' has a later ledger by now, which is left alone",
+	return err_set(err, ESTALE, "guest '%s' has a later record by now, which is left alone",
 		       ledger->name);
 }
 
@@ -237,7 +237,7 @@ static int adopt(const struct state *state, struct ledger *ledger, struct err *e
 	if (rc < 0)
 		return rc;
 	if (holds)
-		return err_set(err, EEXIST, "guest '%s' has a ledger by now", ledger->name);
+		return err_set(err, EEXIST, "guest '%s' has a record by now", ledger->name);
 	return write_file(state, ledger, err);
 }
 
@@ -253,7 +253,7 @@ static int check_same(const struct ledger *found, const struct ledger *seen, str
 {
 	if (found->foreign_version)
 		return err_set(err, EEXIST,
-			       "the ledger was written by another version of libvirt-membacking "
+			       "the record was written by another version of libvirt-membacking "
 			       "and is left alone");
 	return same_token(found, seen) ? 0 : stale(seen, err);
 }
@@ -381,7 +381,7 @@ int ledger_give_up(const struct state *state, const char *uuid, struct err *err)
 int ledger_other_version(const struct ledger *ledger, struct err *err)
 {
 	return err_set(err, EEXIST,
-		       "the ledger of guest '%s' was written by another version of "
+		       "the record of guest '%s' was written by another version of "
 		       "libvirt-membacking: install that version again, or give up what it holds "
 		       "with: virt-membacking release %s --force",
 		       ledger->name, ledger->uuid);
@@ -464,7 +464,7 @@ static int read_one(const struct state *state, const char *uuid, struct ledgers 
 	if (rc == -ENOENT)
 		return 0;
 	if (err_passes(rc))
-		return err_prefix(err, rc, "the ledger in /" STATE_DIR "/guests cannot be read");
+		return err_prefix(err, rc, "the record in /" STATE_DIR "/guests cannot be read");
 	rc = rc < 0 ? add_damaged(ledgers, uuid, rc, err) : ledgers_add(ledgers, ledger);
 	return rc < 0 ? err_set(err, -rc, "out of memory") : 0;
 }

@@ -39,7 +39,7 @@ static void drop_claims(struct session *session, struct ledger *ledger)
 		return;
 	ledger->phase = LEDGER_LEAVING;
 	if (ledger_write(&session->state, ledger, &ignored) < 0)
-		log_warning("the ledger could not be marked: %s", ignored.text);
+		log_warning("the record could not be marked: %s", ignored.text);
 }
 
 /* @ledger counts as dead in the session's view already */
@@ -119,10 +119,10 @@ static int drop_former(struct session *session, struct ledger *ledger, struct er
 	if (rc < 0)
 		log_warning("%s", err->text);
 	else
-		log_info("guest '%s' belonged to an earlier boot: its ledger is removed",
+		log_info("guest '%s' belonged to an earlier boot: its record is removed",
 			 ledger->name);
 	reconcile_report_guest(&session->report, ledger, rc == 0,
-			       rc < 0 ? err->text : "its ledger was of an earlier boot");
+			       rc < 0 ? err->text : "its record was of an earlier boot");
 	return rc;
 }
 
@@ -333,7 +333,7 @@ static int check_only(const struct session *session, const struct reconcile_opti
 	if (!ledger)
 		return ledgers_find_uuid(&session->former, uuid) != NULL;
 	if (strcmp(ledger->token, options->only->token) != 0) {
-		log_info("guest '%s' was started again: its later ledger is left alone",
+		log_info("guest '%s' was started again: its later record is left alone",
 			 ledger->name);
 		return 0;
 	}

@@ -27,7 +27,7 @@ static int give_up(struct session *session, const char *uuid, struct reconciled_
 	result->complete = rc == 0;
 	snprintf(
 		result->why, sizeof(result->why),
-		"its ledger could not be read and is removed; pages it had added stay in the pools");
+		"its record could not be read and is removed; pages added for it stay in the pools");
 	return rc;
 }
 

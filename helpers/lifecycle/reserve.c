@@ -281,8 +281,8 @@ static int own_for_start(struct reservation *r, struct ledger **own, struct err 
 		return rc;
 	if (liveness_qemu(r->session->kfs, r->guest->name, NULL))
 		return err_set(err, EBUSY,
-			       "guest '%s' is running, and has what its start needed; for a device "
-			       "that is to be plugged, say how much: virt-membacking reserve %s "
+			       "guest '%s' is running, and has what its start needed; to plug a "
+			       "device into it, say how much: virt-membacking reserve %s "
 			       "--size SIZE --page-size SIZE",
 			       r->guest->name, r->guest->uuid);
 	if (!*own || (*own)->phase == LEDGER_RESERVED)

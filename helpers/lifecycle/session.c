@@ -145,7 +145,7 @@ static void warn_of_unreadable(struct session *session)
 			  session->ledgers.damaged[i].why.text, session->ledgers.damaged[i].uuid);
 	for (i = 0; i < session->ledgers.n; i++)
 		if (session->ledgers.list[i]->foreign_version)
-			log_warning("the ledger of guest '%s' (%s) was written by another version "
+			log_warning("the record of guest '%s' (%s) was written by another version "
 				    "of libvirt-membacking and is left alone",
 				    session->ledgers.list[i]->name, session->ledgers.list[i]->uuid);
 }

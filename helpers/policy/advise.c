@@ -410,7 +410,7 @@ static const char *never_huge(const struct guest *guest)
 {
 	if (guest_has_guest_memfd(guest))
 		return "its private memory comes from guest_memfd: huge pages would be taken on "
-		       "top of that, and lie unused";
+		       "top of that, and stay unused";
 	if (guest->security == GUEST_S390_PV)
 		return "QEMU refuses huge pages for a protected guest (s390-pv)";
 	return NULL;
@@ -443,7 +443,8 @@ static void advise_static(struct adviser *a, const struct trial *small, const st
 	if (giant_idle || is_idle(a, small)) {
 		choose_shape(a, ADVISE_STATIC, giant_idle);
 		decide(a, ADVISE_STATIC, ADVISE_YES,
-		       "%" PRIu64 " pages of %s lie idle in the pools, and it needs %" PRIu64,
+		       "%" PRIu64
+		       " pages of %s are idle in the pools, and the guest needs %" PRIu64,
 		       size_of(a, idle->page_kib)->idle, text_from_kib(idle->page_kib, page),
 		       size_of(a, idle->page_kib)->pages);
 		return;
@@ -464,12 +465,13 @@ static void say_growth(struct adviser *a, const struct trial *trial)
 	text_from_kib(trial->page_kib, page);
 	if (trial->doubtful)
 		decide(a, ADVISE_DYNAMIC, ADVISE_NO,
-		       "memory is too fragmented: %" PRIu64 " pages of %s are to be made, and "
-		       "%" PRIu64 " can be at most",
+		       "memory is too fragmented: the guest needs %" PRIu64
+		       " more pages of %s, and "
+		       "the host can make %" PRIu64 " at most",
 		       trial->grow, page, u64_sub_floor(trial->grow, trial->doubtful));
 	else if (trial->swapped_kib)
 		decide(a, ADVISE_DYNAMIC, ADVISE_YES,
-		       "%" PRIu64 " pages of %s idle and %" PRIu64 " to be made, for which %s of "
+		       "%" PRIu64 " pages of %s idle and %" PRIu64 " to make, for which %s of "
 		       "programs' memory would have to be swapped out",
 		       trial->idle, page, trial->grow, text_from_kib(trial->swapped_kib, kib));
 	else if (trial->now < trial->grow)
@@ -479,7 +481,7 @@ static void say_growth(struct adviser *a, const struct trial *trial)
 		       trial->idle, page, trial->now, trial->grow - trial->now);
 	else if (!trial->grow)
 		decide(a, ADVISE_DYNAMIC, ADVISE_YES,
-		       "nothing has to be made: %" PRIu64 " pages of %s lie idle", trial->idle,
+		       "no page has to be made: %" PRIu64 " pages of %s are idle", trial->idle,
 		       page);
 	else if (trial->idle)
 		decide(a, ADVISE_DYNAMIC, ADVISE_YES,
@@ -566,8 +568,8 @@ static void advise_kept(struct adviser *a, const struct trial *trial)
 		       "%" PRIu64 " pages of %s can be made, and are given back afterwards",
 		       trial->grow, page);
 	else
-		decide(a, backing, ADVISE_YES,
-		       "%" PRIu64 " pages of %s lie idle in the pools for it", trial->idle, page);
+		decide(a, backing, ADVISE_YES, "%" PRIu64 " pages of %s are idle in the pools",
+		       trial->idle, page);
 }
 
 static int advise_hugepages(struct adviser *a)
@@ -887,12 +889,13 @@ static enum advise_backing choose_pages(struct adviser *a)
 	}
 	found = first_possible(a, list, 2);
 	if (found == ADVISE_THP && large)
-		reason(a, "huge pages can't be had for it: transparent ones come as memory allows");
+		reason(a,
+		       "huge pages are not available for it: the kernel makes transparent ones as memory allows");
 	else if (found == ADVISE_THP)
 		reason(a, "%s is little: transparent huge pages do as well, without a pool",
 		       text_from_kib(a->advice.size_kib, kib));
 	else if (found == ADVISE_DYNAMIC)
-		reason(a, "transparent huge pages are not to be had");
+		reason(a, "transparent huge pages are not available");
 	return found == ADVISE_BACKINGS ? choose_plain(a) : found;
 }
 
@@ -951,7 +954,7 @@ static enum advise_backing choose(struct adviser *a)
 	if (guest_is_pinned(a->in->guest))
 		return choose_for_pinned(a);
 	if (is_possible(a, ADVISE_STATIC)) {
-		reason(a, "huge pages lie idle in the pools, and serve for nothing else");
+		reason(a, "huge pages are idle in the pools, and nothing else uses them");
 		return ADVISE_STATIC;
 	}
 	if (!fits_ram(a))

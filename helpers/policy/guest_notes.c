@@ -84,8 +84,8 @@ static void note_private(const struct listener *to)
 	if (guest_asks_for_hugepages(guest))
 		say(to, GUEST_NOTE_PRIVATE,
 		    "the private memory of a guest with %s comes from guest_memfd, in small pages: "
-		    "its huge pages are taken on top of that and lie unused but for what it "
-		    "shares; take <hugepages/> out of its <memoryBacking>",
+		    "its huge pages are taken on top of that and stay unused except for what "
+		    "it shares; take <hugepages/> out of its <memoryBacking>",
 		    what);
 	else
 		say(to, GUEST_NOTE_PRIVATE,

@@ -659,7 +659,7 @@ static void note_far(struct planner *p, const struct step_hugepages *hp)
 		if (hp->shares[i].last && share_sum(&hp->shares[i]))
 			plan_note(p->plan,
 				  "node %u has memory and no processors, and %llu page%s of %s "
-				  "lie there because no other node has room for them",
+				  "are there because no other node has room for them",
 				  hp->shares[i].node, (unsigned long long)share_sum(&hp->shares[i]),
 				  plural(share_sum(&hp->shares[i])),
 				  text_from_kib(hp->page_kib, kib));
@@ -749,10 +749,9 @@ static void note_guest(struct planner *p)
 	char words[PINS_WORDS_SIZE], kib[TEXT_KIB_SIZE];
 
 	if (p->guest->auto_placement)
-		plan_note(
-			p->plan,
-			"placement='auto': libvirt picks the node after this hook has run, so "
-			"pages are reserved on any node and may lie on another one than the guest");
+		plan_note(p->plan,
+			  "placement='auto': libvirt picks the node after this hook has run, so "
+			  "pages are allocated on any node, perhaps another one than the guest's");
 	if (pins_bare_words(p->guest, &p->host->numa, words, sizeof(words)))
 		plan_note(p->plan, "%s", words);
 	if (pins_words(p->guest, &p->host->numa, words, sizeof(words)))

@@ -189,7 +189,7 @@ static int verify_mount(const struct store_view *store, struct err *err)
 	if (!store->state.mountpoint)
 		return err_set(
 			err, ENOENT,
-			"store '%s': nothing is mounted on %s, memory there would lie on %s%s: "
+			"store '%s': nothing is mounted on %s, memory there would be on %s%s: "
 			"mount it, or set mount = prepare for this store in /%s",
 			config->name, config->path,
 			store->state.root ? "the host's root file system " : "", mount->source,

@@ -42,7 +42,7 @@ int nova_store_check(const struct store_view *store, struct err *err)
 			       store->config.name, path);
 	if (!store->configured && (store->state.root || !store->state.present))
 		return err_set(err, ENOENT,
-			       "no store is mounted: file-backed memory would lie in %s, on the "
+			       "no store is mounted: file-backed memory would be in %s, on the "
 			       "host's root file system; configure a [store] in /%s",
 			       path, CONFIG_FILE);
 	if (!store->state.capacity_kib)

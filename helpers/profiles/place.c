@@ -154,7 +154,7 @@ static int check_old(int dirfd, const char *name, const char *old, struct err *e
 
 	if (rc < 0 || same(now, old))
 		return rc;
-	return err_set(err, EBUSY, "somebody else has just changed it; try again");
+	return err_set(err, EBUSY, "another program has just changed it; try again");
 }
 
 static int replace_in(int dirfd, const char *name, const char *old, const char *new,

@@ -494,7 +494,7 @@ static int print_processes(const struct hugepage_users *users, struct err *err)
 enum { FILE_PATH, FILE_SIZE, FILE_PAGE, FILE_PAGES, FILE_COLUMNS };
 
 static const struct table_column file_columns[] = {
-	[FILE_PATH] = { "FILE THAT NOBODY HAS OPEN", TABLE_PLAIN },
+	[FILE_PATH] = { "FILE THAT NO PROCESS HAS OPEN", TABLE_PLAIN },
 	[FILE_SIZE] = { "SIZE", TABLE_RIGHT },
 	[FILE_PAGE] = { "PAGE", TABLE_RIGHT },
 	[FILE_PAGES] = { "PAGES", TABLE_PLAIN },
@@ -533,8 +533,8 @@ int hugepage_users_print(const struct hugepage_users *users, struct err *err)
 	if (rc < 0 || users->complete)
 		return rc;
 	putchar('\n');
-	wrap_printf("not all could be looked at (without root, or within %d seconds): there may be "
-		    "more",
+	wrap_printf("not every process and file was read (without root, or within %d seconds): "
+		    "there may be more",
 		    USERS_PATIENCE_MS / 1000);
 	return 0;
 }

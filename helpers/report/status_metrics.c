@@ -167,14 +167,14 @@ static const struct metric of_host[] = {
 	{ OF_NODE(free_kib), KIB, "node_free_bytes",
 	  "Free memory of a NUMA node, huge pages not counted." },
 	{ OF_POOL(total), PAGES, "pool_size_bytes", "Huge pages of one size on one node." },
-	{ OF_POOL(free), PAGES, "pool_free_bytes", "Huge pages that nobody has touched." },
+	{ OF_POOL(free), PAGES, "pool_free_bytes", "Huge pages that no program has touched." },
 	{ OF_POOL(surplus), PAGES, "pool_surplus_bytes",
 	  "Huge pages above the persistent number." },
 	{ OF_POOL(claimed), PAGES, "pool_claimed_bytes",
 	  "Huge pages promised to guests that have not taken them yet." },
 	{ OF_POOL(own), PAGES, "pool_own_bytes",
 	  "Huge pages that are there for guests, and given back with them." },
-	{ OF_POOL(idle), PAGES, "pool_idle_bytes", "Huge pages that nobody has a right to." },
+	{ OF_POOL(idle), PAGES, "pool_idle_bytes", "Huge pages that are free and not promised." },
 	{ offsetof(struct report_reservation, pages), RESERVATION, PAGES, "pool_reserved_bytes",
 	  "Huge pages that the kernel has reserved, on whatever node." },
 	{ OF_STORE(capacity_kib), KIB, "store_size_bytes",
@@ -209,7 +209,7 @@ static const struct metric of_guests[] = {
 	{ OF_HOST(n_ledgers), COUNT, "ledgers", "Guests that hold something." },
 	{ OF_HOST(n_waiting), COUNT, "ledgers_waiting",
 	  "Guests that are gone and still hold something." },
-	{ OF_HOST(n_damaged), COUNT, "ledgers_damaged", "Ledgers that cannot be read." },
+	{ OF_HOST(n_damaged), COUNT, "ledgers_damaged", "Records of guests that cannot be read." },
 };
 
 /* A family without samples is left out */

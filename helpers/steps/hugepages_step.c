@@ -266,8 +266,8 @@ static int trim(struct step_ctx *ctx, struct step_hugepages *hp, struct err *err
 static const char *advice(const struct step_hugepages *hp, bool in_time)
 {
 	if (hp->page_kib >= KIB_PER_GIB)
-		return "pages of 1 GiB and more are hardly to be had on a host that has run for a "
-		       "while (\"virt-membacking fragmentation\" shows what is in the way): "
+		return "pages of 1 GiB and more are rarely available on a host that has been up for "
+		       "a while (\"virt-membacking fragmentation\" shows what is in the way): "
 		       "reserve them at boot (hugepagesz=1G hugepages=N), keep those that a guest "
 		       "once got (on_release_1G = keep), or use pages of 2 MiB";
 	if (!hp->compact || !hp->reclaim)

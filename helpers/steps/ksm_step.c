@@ -337,7 +337,7 @@ static int restore_run(struct step_ctx *ctx, const struct shared_setting *settin
 		return rc;
 	if (setting_owner(setting, found) == SETTING_OTHERS) {
 		if (strcmp(found, value) != 0)
-			log_info("/%s was set to '%s' by somebody else: it stays", run.key, found);
+			log_info("another program has set /%s to '%s': it stays", run.key, found);
 		return 0;
 	}
 	if (apart && strcmp(found, UNMERGE) != 0) {
@@ -365,9 +365,9 @@ static int restore_nodes(struct step_ctx *ctx, const struct shared_setting *sett
 	if (owner == SETTING_OTHERS || (owner == SETTING_HOST && !strcmp(found, MERGE)))
 		return err_set(
 			err, EAGAIN,
-			"/%s can't be '%s' again as long as anything is merged, and KSM is "
-			"somebody else's by now: it is put back after \"echo 2 >/%s\", which "
-			"takes all apart",
+			"/%s can't be '%s' again while pages are merged, and another program "
+			"runs KSM by now: it is put back after \"echo 2 >/%s\", which takes "
+			"merged pages apart",
 			setting->key, setting->before, run.key);
 	rc = take_apart(ctx, &run, found, err);
 	if (rc == 0)

@@ -138,7 +138,7 @@ static int announce(struct change *c, struct hugepages_pool *pool, uint64_t grow
 	}
 	c->share->chunk = (struct step_chunk){ 0 };
 	return err_set(err, EBUSY,
-		       "somebody else keeps changing the pool of %llu KiB pages on node %u",
+		       "another program keeps changing the pool of %llu KiB pages on node %u",
 		       (unsigned long long)c->hp->page_kib, c->share->node);
 }
 

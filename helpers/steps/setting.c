@@ -94,7 +94,7 @@ int setting_apply(struct step_ctx *ctx, const struct setting_file *file, const c
 	if (owner < 0)
 		return owner;
 	if (owner == SETTING_OTHERS) {
-		log_info("/%s was set to '%s' by somebody else since we set it to '%s': it stays",
+		log_info("another program has set /%s to '%s' since we set it to '%s': it stays",
 			 setting.key, found, setting.ours);
 		return 0;
 	}
@@ -134,7 +134,7 @@ int setting_restore(struct step_ctx *ctx, const struct shared_setting *setting, 
 	if (!strcmp(found, setting->before))
 		return 0;
 	if (setting_owner(setting, found) == SETTING_OTHERS) {
-		log_info("/%s was set to '%s' by somebody else since we set it to '%s': it stays",
+		log_info("another program has set /%s to '%s' since we set it to '%s': it stays",
 			 setting->key, found, setting->ours);
 		return 0;
 	}

@@ -406,7 +406,7 @@ static void test_unwritable_run(void)
 	open_host(&h);
 	fake_put(&h.fk, GUESTS UUID_A ".new/x", "in the way");
 	UNIT_CHECK(run(&h, hook_prepare, "a", A_XML) < 0, "no ledger can be written");
-	says(&h, "ledger");
+	says(&h, "record");
 	CU_ASSERT_EQUAL(h.fk.writes, 0);
 	fake_host_close(&h);
 }

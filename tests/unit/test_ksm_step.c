@@ -533,7 +533,7 @@ static void test_nodes_of_others(void)
 	fake_get(&h.fk, "proc/sys/kernel/random/boot_id", boot_id, sizeof(boot_id));
 	CU_ASSERT_EQUAL_FATAL(state_open(h.fk.kfs.rootfd, false, &state, &h.err), 0);
 	CU_ASSERT_EQUAL(shared_settle(&h.fk.kfs, &state, boot_id, &nobody, &h.err), -EAGAIN);
-	says(&h, "somebody else's by now");
+	says(&h, "another program runs KSM by now");
 	says(&h, "echo 2 >/" FAKE_KSM "run");
 	state_close(&state);
 	is(&h, "run=1 merge_across_nodes=0 pages_shared=10");

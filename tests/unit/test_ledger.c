@@ -263,7 +263,7 @@ static void test_unwritable(void)
 
 	CU_ASSERT_EQUAL_FATAL(mkdirat(s.state.guestsfd, UUID_A ".new", 0755), 0);
 	UNIT_CHECK(ledger_create(&s.state, &a, &s.err) < 0, "onto a directory");
-	UNIT_CHECK(strstr(s.err.text, "the ledger in /run/libvirt-membacking/guests cannot be "
+	UNIT_CHECK(strstr(s.err.text, "the record in /run/libvirt-membacking/guests cannot be "
 				      "written"),
 		   "%s", s.err.text);
 	/* The former content stays whole when a write fails */
@@ -381,7 +381,7 @@ static void check_left_alone(struct shelf *s, struct ledger *old, const char *to
 	struct ledger *now = NULL;
 
 	CU_ASSERT_EQUAL(ledger_write(&s->state, old, &s->err), -ESTALE);
-	UNIT_CHECK(strstr(s->err.text, "guest 'g' has a later ledger"), "%s", s->err.text);
+	UNIT_CHECK(strstr(s->err.text, "guest 'g' has a later record"), "%s", s->err.text);
 	CU_ASSERT_EQUAL(ledger_save_running(&s->state, old, &s->err), -ESTALE);
 	CU_ASSERT_EQUAL(ledger_mark(&s->state, old, LEDGER_LEAVING, NULL, &s->err), -ESTALE);
 	CU_ASSERT_EQUAL(ledger_remove(&s->state, old, &s->err), -ESTALE);

@@ -317,9 +317,9 @@ static void test_verify(void)
 		{ absent, -ENOENT,
 		  "store 'ram': the directory /srv/ram does not exist: create it" },
 		{ not_mounted, -ENOENT,
-		  "store 'ram': nothing is mounted on /srv/ram, memory there would lie on the "
+		  "store 'ram': nothing is mounted on /srv/ram, memory there would be on the "
 		  "host's root file system /dev/vda1: mount it, or set mount = prepare" },
-		{ not_mounted_elsewhere, -ENOENT, "memory there would lie on /dev/vdc: mount it" },
+		{ not_mounted_elsewhere, -ENOENT, "memory there would be on /dev/vdc: mount it" },
 		{ is_root, -EINVAL, "/srv/ram is the host's root file system: guests could" },
 		{ other_type, -EINVAL,
 		  "store 'ram': ext4 is mounted on /srv/ram, and fstype = xfs is configured" },

@@ -170,7 +170,7 @@ case_guests_that_cannot_be_changed() {
 	check_match "advice is possible" "$(membacking advise passing)" "Recommended"
 	guest_down passing
 	check_match "a guest that isn't there" "$(membacking advise nobody --apply 2>&1)" \
-		"knows no guest 'nobody'"
+		"no such guest: nobody"
 	membacking advise nobody --apply >/dev/null 2>&1
 	check_equal "its exit status" $? 1
 	no_pool
