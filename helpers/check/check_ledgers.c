@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "check/check.h"
 #include "policy/store_place.h"
+#include "steps/steps.h"
 
 /* Its files are in another directory than planned */
 static void check_place(const struct check_host *host, const struct ledger *ledger,
@@ -15,11 +16,11 @@ static void check_place(const struct check_host *host, const struct ledger *ledg
 	size_t i;
 
 	for (i = 0; ledger->alive && i < ledger->list.n; i++) {
-		const struct step *step = &ledger->list.steps[i];
+		const struct step_store *files = step_files(&ledger->list.steps[i]);
 
-		if (step->kind != STEP_STORE || !*step->store.lies_in)
+		if (!files || !*files->lies_in)
 			continue;
-		store_place_problem(host->view, ledger->name, &step->store, text, sizeof(text));
+		store_place_problem(host->view, ledger->name, files, text, sizeof(text));
 		finding_add(findings, FINDING_WARN, "%s", text);
 		if (store_place_wants_daemon(host->view))
 			finding_remedy(findings, "systemctl restart %s", check_daemon(host));

@@ -180,7 +180,7 @@ static int end_guest(const struct ctl *ctl, struct inquiry *q, struct err *err)
 	if (rc == 0 && q->in.ends)
 		view_end(&ctl->kfs, pid, &q->session.host, &q->fragmentation);
 	if (rc == 0)
-		view_settle(&ctl->kfs, &q->session.ledgers, &q->session.host, &q->fragmentation);
+		view_settle(&q->session.ledgers, &q->session.host, &q->fragmentation);
 	if (rc == 0)
 		supply_survey(&q->session.host, &q->fragmentation);
 	return rc;

@@ -70,20 +70,10 @@ struct shown {
 static void show_progress(struct session *session, const struct ledger *ledger)
 {
 	struct shown *shown = session->progress_arg;
-	uint64_t have = 0, pages = 0;
-	size_t i, j;
+	struct step_held held = step_list_held(&ledger->list);
 
-	for (i = 0; i < ledger->list.n; i++) {
-		const struct step_hugepages *hp = &ledger->list.steps[i].hugepages;
-
-		if (ledger->list.steps[i].kind != STEP_HUGEPAGES)
-			continue;
-		pages += u64_mul_sat(hp->pages, hp->page_kib);
-		for (j = 0; j < hp->n_shares; j++)
-			have += u64_mul_sat(hp->shares[j].have, hp->page_kib);
-	}
 	progress_waited(&shown->wait);
-	progress_draw(&shown->progress, have, pages);
+	progress_draw(&shown->progress, held.pages, held.pages_wanted);
 }
 
 static void wait_for_others(const struct session *session)

@@ -17,10 +17,9 @@
 #include "lifecycle/late_pages.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/state.h"
-#include "lifecycle/view.h"
 #include "memory/numa.h"
 #include "policy/host_view.h"
-#include "policy/step.h"
+#include "steps/steps.h"
 
 #define POOLS_FILE     "pools"
 #define POOLS_VERSION  1
@@ -169,21 +168,6 @@ static struct account *find_or_add(struct accounts *accounts, uint64_t page_kib,
 	return &more->account;
 }
 
-static bool is_under_way(const struct ledger *ledger)
-{
-	size_t i, j;
-
-	for (i = 0; i < ledger->list.n; i++) {
-		const struct step *step = &ledger->list.steps[i];
-
-		for (j = 0; step->kind == STEP_HUGEPAGES && j < step->hugepages.n_shares; j++)
-			if (step->hugepages.shares[j].chunk.grow ||
-			    step->hugepages.shares[j].chunk.shrink)
-				return true;
-	}
-	return false;
-}
-
 static bool all_known(const struct ledgers *ledgers)
 {
 	size_t i;
@@ -191,7 +175,8 @@ static bool all_known(const struct ledgers *ledgers)
 	if (ledgers->n_damaged)
 		return false;
 	for (i = 0; i < ledgers->n; i++)
-		if (ledgers->list[i]->foreign_version || is_under_way(ledgers->list[i]))
+		if (ledgers->list[i]->foreign_version ||
+		    step_list_is_under_way(&ledgers->list[i]->list))
 			return false;
 	return true;
 }
@@ -208,7 +193,8 @@ static uint64_t promised_of(const struct ledgers *ledgers, uint64_t page_kib, un
 	size_t i;
 
 	for (i = 0; i < ledgers->n; i++)
-		sum = u64_add_sat(sum, view_promised(ledgers->list[i], page_kib, node));
+		sum = u64_add_sat(
+			sum, step_list_pages(&ledgers->list[i]->list, page_kib, node).promised);
 	return sum;
 }
 

@@ -114,19 +114,6 @@ int apply_missing(struct session *session, struct ledger *ledger, uint64_t deadl
 	return rc;
 }
 
-/* Else these pages look claimed, and are not given back */
-static void drop_promises(struct step_list *list, size_t first)
-{
-	size_t i, j;
-
-	for (i = first; i < list->n; i++) {
-		struct step_hugepages *hp = &list->steps[i].hugepages;
-
-		for (j = 0; list->steps[i].kind == STEP_HUGEPAGES && j < hp->n_shares; j++)
-			hp->shares[j].have = 0;
-	}
-}
-
 int apply_undo(struct session *session, struct ledger *ledger, size_t first, struct err *err)
 {
 	struct step_run run;
@@ -135,7 +122,7 @@ int apply_undo(struct session *session, struct ledger *ledger, size_t first, str
 	if (first == ledger->list.n)
 		return 0;
 	session_confirm_ledger(session, ledger);
-	drop_promises(&ledger->list, first);
+	step_list_drop_promises(&ledger->list, first);
 	begin_run(&run, session, ledger, 0);
 	rc = step_run_save(&run, err);
 	if (rc == 0)

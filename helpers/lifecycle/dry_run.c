@@ -14,11 +14,10 @@
 #include "lifecycle/decide.h"
 #include "lifecycle/liveness.h"
 #include "lifecycle/session.h"
-#include "lifecycle/shared.h"
+#include "lifecycle/step_run.h"
 #include "lifecycle/view.h"
 #include "lifecycle/view_survey.h"
 #include "lifecycle/view_thp.h"
-#include "memory/ksm.h"
 #include "policy/guest_notes.h"
 #include "policy/refusal.h"
 #include "policy/store_rules.h"
@@ -57,22 +56,6 @@ static int plan_reserved(struct session *session, const struct guest *guest,
 			  "some of what is reserved for the guest does not fit it any "
 			  "more: that is given back");
 	return 0;
-}
-
-/* As switch_on() of the step finds out: an administrator, or another program, has switched
- * it on, and it stays as it is */
-static void leave_ksm_alone(const struct session *session, struct step_list *list)
-{
-	struct shared_setting setting;
-	struct ksm ksm;
-	size_t i;
-
-	if (ksm_read(session->kfs, &ksm, NULL) < 0 || ksm.run != KSM_RUN_MERGE ||
-	    shared_load(&session->state, session->boot_id, "ksm-run", &setting, NULL) == 0)
-		return;
-	for (i = 0; i < list->n; i++)
-		if (list->steps[i].kind == STEP_KSM)
-			list->steps[i].ksm.left_alone = true;
 }
 
 static int decide(struct session *session, const struct guest *guest,
@@ -124,11 +107,10 @@ static int plan_on_host(const struct kfs *kfs, const struct guest *guest,
 	rc = session_read(&session, err);
 	if (rc == 0)
 		rc = decide(&session, guest, &decided->policy, result, err);
-	if (rc == 0 && step_list_has(&result->plan.list, STEP_STORE) &&
-	    store_doubts_daemon(&session.host, why, sizeof(why)))
+	if (rc == 0 && step_list_doubt(&result->plan.list, &session.host, why, sizeof(why)))
 		plan_note(&result->plan, "%s", why);
 	if (rc == 0)
-		leave_ksm_alone(&session, &result->plan.list);
+		step_run_foresee(&session, &result->plan.list);
 	session_close(&session);
 	return rc;
 }

@@ -174,8 +174,7 @@ static void log_doubt(const struct session *session, const struct plan *plan)
 {
 	char why[PLAN_NOTE_SIZE];
 
-	if (step_list_has(&plan->list, STEP_STORE) &&
-	    store_doubts_daemon(&session->host, why, sizeof(why)))
+	if (step_list_doubt(&plan->list, &session->host, why, sizeof(why)))
 		log_warning("%s", why);
 }
 
@@ -262,7 +261,7 @@ static int try_once(struct session *session, const struct guest *guest,
 	cleanup_with(cleanup_plan) struct plan plan = { 0 };
 	struct ledger *reserved = NULL;
 	uint64_t begin, deadline;
-	bool plan_mounted;
+	bool uncovers;
 	int rc;
 
 	rc = reconcile_begin(session, clock_ms() + session->lock_deadline_ms, NULL, guest->uuid,
@@ -286,12 +285,11 @@ static int try_once(struct session *session, const struct guest *guest,
 			rc = make_plan(session, guest, decided, NULL, &plan, err);
 	}
 	/* What an earlier boot left there */
-	plan_mounted = rc == 0 && plan.list.n && plan.list.steps[0].kind == STEP_STORE &&
-		       plan.list.steps[0].store.mount;
+	uncovers = rc == 0 && step_list_uncovers(&plan.list);
 	if (rc == 0)
 		rc = reserved ? carry_out_reserved(session, guest, &plan, reserved, deadline, err) :
 				carry_out(session, guest, &plan, &debt, deadline, err);
-	if (rc == 0 && plan_mounted)
+	if (rc == 0 && uncovers)
 		sweep_stores(session);
 	if (rc == 0)
 		log_info("prepared in %llu ms", (unsigned long long)(clock_ms() - begin));
@@ -503,17 +501,6 @@ static int none_is_fine(int rc)
 	return rc == -ENOENT || rc == -EALREADY || rc == -ESTALE ? 0 : rc;
 }
 
-static bool holds_size(const struct ledger *ledger, uint64_t page_kib)
-{
-	size_t i;
-
-	for (i = 0; i < ledger->list.n; i++)
-		if (ledger->list.steps[i].kind == STEP_HUGEPAGES &&
-		    ledger->list.steps[i].hugepages.page_kib == page_kib)
-			return true;
-	return false;
-}
-
 /* A claim does not bind the kernel: a guest without a binding can take pages that
  * were grown for another one.  Nothing can be done about it now, but the administrator
  * will wonder why a guest is slow, or has too few */
@@ -523,16 +510,17 @@ static void log_placement(const struct kfs *kfs, const struct ledger *ledger)
 	pid_t pid = 0;
 	size_t i;
 
-	if (!step_list_has(&ledger->list, STEP_HUGEPAGES) ||
-	    !liveness_qemu(kfs, ledger->name, &pid) || !pid)
+	if (!step_list_has_size(&ledger->list, 0) || !liveness_qemu(kfs, ledger->name, &pid) ||
+	    !pid)
 		return;
 	if (qemu_memory_mapped(kfs, pid, CLOCK_NEVER, &mapped) < 0)
 		return;
 	for (i = 0; i < mapped.n; i++) {
 		const struct qemu_pages *pages = &mapped.list[i];
-		uint64_t promised = view_promised(ledger, pages->page_kib, pages->node);
+		uint64_t promised =
+			step_list_pages(&ledger->list, pages->page_kib, pages->node).promised;
 
-		if (pages->pages > promised && holds_size(ledger, pages->page_kib))
+		if (pages->pages > promised && step_list_has_size(&ledger->list, pages->page_kib))
 			log_warning(
 				"%llu pages of %llu KiB lie on node %u, where %llu were prepared "
 				"for this guest: the others may have been meant for another one",

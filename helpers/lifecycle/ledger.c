@@ -291,14 +291,13 @@ static void copy_places(const struct step_list *from, struct step_list *to)
 	size_t i, j;
 
 	for (i = 0; i < from->n; i++) {
-		const struct step_store *known = &from->steps[i].store;
+		const struct step_store *known = step_files(&from->steps[i]);
 
-		for (j = 0; from->steps[i].kind == STEP_STORE && j < to->n; j++) {
-			struct step_store *step = &to->steps[j].store;
+		for (j = 0; known && *known->lies_in && j < to->n; j++) {
+			struct step_store *files = step_files_of(&to->steps[j]);
 
-			if (to->steps[j].kind == STEP_STORE && *known->lies_in &&
-			    step->id == known->id && !strcmp(step->dir, known->dir))
-				snprintf(step->lies_in, sizeof(step->lies_in), "%s",
+			if (files && files->id == known->id && !strcmp(files->dir, known->dir))
+				snprintf(files->lies_in, sizeof(files->lies_in), "%s",
 					 known->lies_in);
 		}
 	}

@@ -25,6 +25,7 @@
 #include "policy/store_place.h"
 #include "policy/store_rules.h"
 #include "process/child.h"
+#include "steps/steps.h"
 
 /* libvirt waits for the hook */
 #define LOOK_MS 3000
@@ -260,11 +261,10 @@ void qemu_files_note(const struct kfs *kfs, const struct state *state, struct le
 	size_t i;
 
 	for (i = 0; i < ledger->list.n; i++) {
-		struct step *step = &ledger->list.steps[i];
+		struct step_store *files = step_files_of(&ledger->list.steps[i]);
 
 		/* What an earlier start left behind has no size */
-		if (step->kind == STEP_STORE && step->store.size_kib &&
-		    qemu_files_look(kfs, ledger->name, &step->store))
+		if (files && files->size_kib && qemu_files_look(kfs, ledger->name, files))
 			news = true;
 	}
 	if (news && ledger_save_places(state, ledger, &err) < 0)

@@ -110,3 +110,12 @@ void step_run_begin(struct step_run *run, struct session *session, struct ledger
 		.ledger = ledger,
 	};
 }
+
+void step_run_foresee(struct session *session, struct step_list *list)
+{
+	struct ledger none = { 0 };
+	struct step_run run;
+
+	step_run_begin(&run, session, &none, 0);
+	step_list_foresee(&run.ctx, list);
+}

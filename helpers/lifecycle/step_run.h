@@ -34,4 +34,7 @@ struct step_run *step_run_of(struct step_ctx *ctx);
 /* Write the ledger down */
 int step_run_save(struct step_run *run, struct err *err);
 
+/* Note in planned steps what applying them would find out */
+void step_run_foresee(struct session *session, struct step_list *list);
+
 #endif

@@ -20,6 +20,7 @@
 #include "memory/open_files.h"
 #include "memory/store.h"
 #include "policy/store_rules.h"
+#include "steps/steps.h"
 
 /* All who start a guest meanwhile wait.  What QEMU's user can make there has no end */
 #define SWEEP_MS 1000
@@ -76,11 +77,11 @@ static bool is_of_ledger(const struct ledger *ledger, const char *directory)
 	size_t i;
 
 	for (i = 0; i < ledger->list.n; i++) {
-		const struct step *step = &ledger->list.steps[i];
+		const struct step_store *files = step_files(&ledger->list.steps[i]);
 
-		if (step->kind != STEP_STORE)
+		if (!files)
 			continue;
-		if (in_step(&step->store, directory))
+		if (in_step(files, directory))
 			return true;
 		known = true;
 	}

@@ -22,9 +22,7 @@
 #include "memory/ksm.h"
 #include "memory/kvm.h"
 #include "memory/thp.h"
-#include "policy/store_rules.h"
 #include "steps/steps.h"
-#include "steps/store_step.h"
 
 /* All QEMUs together.  One that is not looked at in time claims all that it was promised */
 #define QEMUS_MS 1000
@@ -123,45 +121,6 @@ void view_free(struct host_view *host)
 
 /* ---- the ledgers' side ---- */
 
-/* Adds up one number of a ledger's shares of one pool */
-static uint64_t sum_of(const struct ledger *ledger, uint64_t page_kib, unsigned int node,
-		       uint64_t (*number)(const struct step_share *share))
-{
-	uint64_t pages = 0;
-	size_t i, j;
-
-	for (i = 0; i < ledger->list.n; i++) {
-		const struct step *step = &ledger->list.steps[i];
-
-		if (step->kind != STEP_HUGEPAGES || step->hugepages.page_kib != page_kib)
-			continue;
-		for (j = 0; j < step->hugepages.n_shares; j++)
-			if (step->hugepages.shares[j].node == node)
-				pages = u64_add_sat(pages, number(&step->hugepages.shares[j]));
-	}
-	return pages;
-}
-
-static uint64_t have(const struct step_share *share)
-{
-	return share->have;
-}
-
-static uint64_t own(const struct step_share *share)
-{
-	return share->own;
-}
-
-uint64_t view_promised(const struct ledger *ledger, uint64_t page_kib, unsigned int node)
-{
-	return sum_of(ledger, page_kib, node, have);
-}
-
-static uint64_t own_of(const struct ledger *ledger, uint64_t page_kib, unsigned int node)
-{
-	return sum_of(ledger, page_kib, node, own);
-}
-
 void view_forget_ledgers(struct host_view *host)
 {
 	size_t i, j;
@@ -179,21 +138,6 @@ void view_forget_ledgers(struct host_view *host)
 	}
 }
 
-/* What a dead guest added is owed.  What is left of an earlier debt is counted as one by
- * its step */
-static void add_debt(const struct step *step, struct host_view *host)
-{
-	const struct step_hugepages *hp = &step->hugepages;
-	size_t i;
-
-	for (i = 0; step->kind == STEP_HUGEPAGES && hp->pages && i < hp->n_shares; i++) {
-		struct pool_view *pool = host_view_pool(host, hp->page_kib, hp->shares[i].node);
-
-		if (pool)
-			pool->debt = u64_add_sat(pool->debt, hp->shares[i].own);
-	}
-}
-
 /* A process can't have more than is taken, however it maps it.  What it was promised it may
  * have taken since the pool was read */
 static uint64_t taken_of(uint64_t used, uint64_t promised, const struct pool_view *pool)
@@ -206,8 +150,9 @@ static void claim_pool(const struct ledger *ledger, const struct qemu_memory *ma
 		       uint64_t page_kib, struct pool_view *pool)
 {
 	unsigned int node = pool->pool.node;
-	uint64_t promised = view_promised(ledger, page_kib, node), claimed;
-	uint64_t lent = u64_sub_floor(promised, own_of(ledger, page_kib, node));
+	struct step_pages pages = step_list_pages(&ledger->list, page_kib, node);
+	uint64_t promised = pages.promised, claimed;
+	uint64_t lent = u64_sub_floor(promised, pages.own);
 	uint64_t used = qemu_memory_on(mapped, page_kib, node);
 
 	/* An unbound guest may have taken its pages on another node than they
@@ -253,16 +198,8 @@ static void look_at_qemu(const struct kfs *kfs, struct ledger *ledger, uint64_t 
 static uint64_t memfd_left(const struct ledger *ledger, uint64_t page_kib, uint64_t promised,
 			   uint64_t left)
 {
-	uint64_t memfd = 0;
-	size_t i;
+	uint64_t memfd = step_list_memfd(&ledger->list, page_kib);
 
-	for (i = 0; i < ledger->list.n; i++) {
-		const struct step *step = &ledger->list.steps[i];
-
-		if (step->kind == STEP_HUGEPAGES && step->hugepages.page_kib == page_kib)
-			memfd = u64_add_sat(memfd,
-					    u64_min(step->hugepages.memfd, step->hugepages.pages));
-	}
 	return u64_sub_floor(left, u64_sub_floor(promised, memfd));
 }
 
@@ -273,11 +210,11 @@ static void claim_size(const struct ledger *ledger, struct size_view *size)
 	size_t i;
 
 	for (i = 0; i < size->n_pools; i++) {
-		const struct pool_view *pool = &size->pools[i];
+		unsigned int node = size->pools[i].pool.node;
 
-		promised = u64_add_sat(promised,
-				       view_promised(ledger, size->page_kib, pool->pool.node));
-		used += qemu_memory_on(&qemu->mapped, size->page_kib, pool->pool.node);
+		promised = u64_add_sat(
+			promised, step_list_pages(&ledger->list, size->page_kib, node).promised);
+		used += qemu_memory_on(&qemu->mapped, size->page_kib, node);
 	}
 	left = u64_sub_floor(promised, used);
 	for (i = 0; i < size->n_pools; i++)
@@ -342,14 +279,9 @@ int view_account(const struct kfs *kfs, const struct ledgers *ledgers, struct ho
 	for (i = 0; i < ledgers->n; i++) {
 		struct ledger *ledger = ledgers->list[i];
 
-		for (j = 0; j < ledger->list.n; j++) {
-			const struct step *step = &ledger->list.steps[j];
-
-			step_account(step, host);
-			if (!ledger->alive)
-				add_debt(step, host);
-		}
-		if (ledger->alive && step_list_has(&ledger->list, STEP_HUGEPAGES)) {
+		for (j = 0; j < ledger->list.n; j++)
+			step_account(&ledger->list.steps[j], ledger->alive, host);
+		if (ledger->alive && step_list_has_size(&ledger->list, 0)) {
 			claim(kfs, ledger, deadline, host);
 			claims = true;
 		}
@@ -367,7 +299,9 @@ void view_hold(const struct ledger *ledger, struct host_view *host)
 
 		for (j = 0; j < size->n_pools; j++) {
 			struct pool_view *pool = &size->pools[j];
-			uint64_t promised = view_promised(ledger, size->page_kib, pool->pool.node);
+			uint64_t promised =
+				step_list_pages(&ledger->list, size->page_kib, pool->pool.node)
+					.promised;
 			uint64_t others = u64_sub_floor(pool->claimed, promised);
 
 			sum = u64_add_sat(sum, promised);
@@ -379,59 +313,7 @@ void view_hold(const struct ledger *ledger, struct host_view *host)
 	}
 }
 
-/* Own idle pages of one step, back from the pool to free memory */
-static void settle_share(const struct step_hugepages *hp, const struct step_share *share,
-			 struct host_view *host, struct fragmentation *f)
-{
-	struct size_view *size = host_view_size(host, hp->page_kib);
-	struct pool_view *pool = host_view_pool(host, hp->page_kib, share->node);
-	uint64_t there, n;
-	size_t i;
-
-	if (!pool)
-		return;
-	there = u64_sub_floor(share->own, host_view_missing(pool));
-	n = hp->keep ? 0 : u64_min(there, host_view_may_go(size, pool));
-	pool->own = u64_sub_floor(pool->own, share->own);
-	pool->debt = u64_sub_floor(pool->debt, hp->keep ? share->own : n);
-	pool->pool.total = u64_sub_floor(pool->pool.total, n);
-	pool->pool.free -= n;
-	pool->settled = u64_add_sat(pool->settled, n);
-	if (f)
-		fragmentation_give_back(f, share->node, hp->page_kib, n);
-	for (i = 0; i < host->numa.n_nodes; i++)
-		if (host->numa.nodes[i].id == share->node)
-			host->numa.nodes[i].free_kib += n * hp->page_kib;
-}
-
-/* The room of files that are left over */
-static void settle_files(const struct kfs *kfs, const struct step_store *step,
-			 struct host_view *host)
-{
-	struct store_view *store = store_at(host, step->path);
-
-	if (store && store->state.present)
-		store->stale_kib =
-			u64_add_sat(store->stale_kib, store_step_use(kfs, step).held_kib);
-	store = *step->lies_in ? view_stores_of(kfs, host, step->lies_in) : NULL;
-	if (store)
-		store->stale_kib =
-			u64_add_sat(store->stale_kib, store_step_use_elsewhere(kfs, step).held_kib);
-}
-
-static void settle_step(const struct kfs *kfs, const struct step *step, struct host_view *host,
-			struct fragmentation *f)
-{
-	size_t i;
-
-	if (step->kind == STEP_STORE)
-		settle_files(kfs, &step->store, host);
-	for (i = 0; step->kind == STEP_HUGEPAGES && i < step->hugepages.n_shares; i++)
-		settle_share(&step->hugepages, &step->hugepages.shares[i], host, f);
-}
-
-void view_settle(const struct kfs *kfs, const struct ledgers *ledgers, struct host_view *host,
-		 struct fragmentation *f)
+void view_settle(const struct ledgers *ledgers, struct host_view *host, struct fragmentation *f)
 {
 	size_t i, j;
 
@@ -439,7 +321,7 @@ void view_settle(const struct kfs *kfs, const struct ledgers *ledgers, struct ho
 		const struct ledger *ledger = ledgers->list[i];
 
 		for (j = 0; !ledger->alive && j < ledger->list.n; j++)
-			settle_step(kfs, &ledger->list.steps[j], host, f);
+			step_as_if_undone(&ledger->list.steps[j], ledger->name, host, f);
 	}
 }
 

@@ -45,8 +45,7 @@ int view_account(const struct kfs *kfs, const struct ledgers *ledgers, struct ho
  *
  * For a plan that is shown and not carried out: prepare settles them first.
  */
-void view_settle(const struct kfs *kfs, const struct ledgers *ledgers, struct host_view *host,
-		 struct fragmentation *f);
+void view_settle(const struct ledgers *ledgers, struct host_view *host, struct fragmentation *f);
 
 /**
  * view_end() - Change @host and @f as if the QEMU @pid had ended
@@ -63,9 +62,6 @@ int view_end(const struct kfs *kfs, pid_t pid, struct host_view *host, struct fr
  * For the plan of its guest.  Pages that others took from the pool are not held.
  */
 void view_hold(const struct ledger *ledger, struct host_view *host);
-
-/* What @ledger promised of one pool */
-uint64_t view_promised(const struct ledger *ledger, uint64_t page_kib, unsigned int node);
 
 void view_free(struct host_view *host);
 

@@ -172,25 +172,57 @@ static int promise_step(const struct kfs *kfs, const struct ledger *ledger,
 	return rc;
 }
 
+static int add_leftover(struct store_view *store, const struct ledger *ledger, uint64_t kib,
+			struct err *err)
+{
+	struct store_leftover *more;
+
+	if (!kib)
+		return 0;
+	more = reallocarray(store->leftovers, store->n_leftovers + 1, sizeof(*more));
+	if (!more)
+		return err_set(err, ENOMEM, "out of memory");
+	store->leftovers = more;
+	more += store->n_leftovers++;
+	snprintf(more->guest, sizeof(more->guest), "%s", ledger->name);
+	more->kib = kib;
+	return 0;
+}
+
+/* The room of files that are left over */
+static int leave_step(const struct kfs *kfs, const struct ledger *ledger,
+		      const struct step_store *step, struct host_view *host, struct err *err)
+{
+	struct store_view *store = store_at(host, step->path);
+	int rc = 0;
+
+	if (store && store->state.present)
+		rc = add_leftover(store, ledger, store_step_use(kfs, step).held_kib, err);
+	store = rc == 0 && *step->lies_in ? view_stores_of(kfs, host, step->lies_in) : NULL;
+	if (store)
+		rc = add_leftover(store, ledger, store_step_use_elsewhere(kfs, step).held_kib, err);
+	return rc;
+}
+
 static int add_promises(const struct kfs *kfs, const struct ledgers *ledgers,
 			struct host_view *host, struct err *err)
 {
 	size_t i, j;
+	int rc = 0;
 
 	for (i = 0; i < ledgers->n; i++) {
 		const struct ledger *ledger = ledgers->list[i];
 
-		for (j = 0; ledger->alive && j < ledger->list.n; j++) {
-			const struct step *step = &ledger->list.steps[j];
-			int rc = step->kind == STEP_STORE ?
-					 promise_step(kfs, ledger, &step->store, host, err) :
-					 0;
+		for (j = 0; rc == 0 && j < ledger->list.n; j++) {
+			const struct step_store *files = step_files(&ledger->list.steps[j]);
 
-			if (rc < 0)
-				return rc;
+			if (files && ledger->alive)
+				rc = promise_step(kfs, ledger, files, host, err);
+			else if (files)
+				rc = leave_step(kfs, ledger, files, host, err);
 		}
 	}
-	return 0;
+	return rc;
 }
 
 static void find_stale(const struct kfs *kfs, const struct guest *guest, struct host_view *host)
@@ -263,8 +295,10 @@ void view_stores_free(struct host_view *host)
 {
 	size_t i;
 
-	for (i = 0; i < host->n_stores; i++)
+	for (i = 0; i < host->n_stores; i++) {
 		free(host->stores[i].promises);
+		free(host->stores[i].leftovers);
+	}
 	free(host->stores);
 	host->stores = NULL;
 	host->n_stores = 0;

@@ -47,7 +47,7 @@ void view_survey(const struct kfs *kfs, const struct guest *guest, const struct 
 	if (known && wants_gigantic(guest, host))
 		look_at_pages(kfs, host, &f);
 	if (ledgers)
-		view_settle(kfs, ledgers, host, known ? &f : NULL);
+		view_settle(ledgers, host, known ? &f : NULL);
 	if (known)
 		supply_survey(host, &f);
 	fragmentation_free(&f);

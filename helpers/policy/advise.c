@@ -266,16 +266,13 @@ static void sum_share(const struct adviser *a, const struct step_share *planned,
 
 static void sum_plan(const struct adviser *a, const struct plan *plan, struct trial *trial)
 {
-	size_t i, j;
+	const struct step_hugepages *pages = NULL;
+	size_t i;
 
-	for (i = 0; i < plan->list.n; i++) {
-		const struct step_hugepages *step = &plan->list.steps[i].hugepages;
-
-		if (plan->list.steps[i].kind != STEP_HUGEPAGES)
-			continue;
+	while ((pages = plan_next_pages(plan, pages))) {
 		trial->managed = true;
-		for (j = 0; j < step->n_shares; j++)
-			sum_share(a, &step->shares[j], step->page_kib, trial);
+		for (i = 0; i < pages->n_shares; i++)
+			sum_share(a, &pages->shares[i], pages->page_kib, trial);
 	}
 }
 

@@ -4,6 +4,8 @@
  */
 #include "policy/host_view.h"
 
+#include <string.h>
+
 #include "base/text.h"
 
 const struct hugetlbfs_fs *host_view_hugetlbfs(const struct host_view *host, uint64_t page_kib)
@@ -114,6 +116,29 @@ uint64_t host_view_beyond_floor(const struct pool_view *pool)
 uint64_t host_view_may_go(const struct size_view *size, const struct pool_view *pool)
 {
 	return u64_min(host_view_idle(size, pool), host_view_beyond_floor(pool));
+}
+
+void host_view_end_files(struct store_view *store, const char *guest)
+{
+	size_t i;
+
+	for (i = 0; i < store->n_promises; i++) {
+		struct store_promise *promise = &store->promises[i];
+
+		if (strcmp(promise->guest, guest) != 0)
+			continue;
+		store->stale_kib = u64_add_sat(store->stale_kib, promise->used_kib);
+		promise->promised_kib = 0;
+		promise->used_kib = 0;
+	}
+	for (i = 0; i < store->n_leftovers; i++) {
+		struct store_leftover *leftover = &store->leftovers[i];
+
+		if (strcmp(leftover->guest, guest) != 0)
+			continue;
+		store->stale_kib = u64_add_sat(store->stale_kib, leftover->kib);
+		leftover->kib = 0;
+	}
 }
 
 const char *host_view_unit_hint(const struct host_view *host, uint64_t page_kib)

@@ -83,6 +83,12 @@ struct store_promise {
 	uint64_t used_kib;
 };
 
+/* What a guest that is gone has left in a store, by its ledger.  In KiB */
+struct store_leftover {
+	char guest[GUEST_NAME_SIZE];
+	uint64_t kib;
+};
+
 /**
  * struct store_view - A store, and to whom how much of it is promised
  * @config:	Its section, with @config.path filled in
@@ -109,6 +115,8 @@ struct store_view {
 	bool wrong_source;
 	size_t n_promises;
 	struct store_promise *promises;
+	size_t n_leftovers;
+	struct store_leftover *leftovers;
 };
 
 /**
@@ -240,6 +248,9 @@ uint64_t host_view_beyond_floor(const struct pool_view *pool);
 
 /* Of these, the idle ones: they may leave the pool */
 uint64_t host_view_may_go(const struct size_view *size, const struct pool_view *pool);
+
+/* As if @guest had ended, and its files were gone before the next guest starts */
+void host_view_end_files(struct store_view *store, const char *guest);
 
 /* In domain XML, MB and GB are powers of ten, so "1 GB" is no page, and looks like one.
  * Words to add where @page_kib is such a size; "": it is not */

@@ -94,6 +94,11 @@ int plan_make(const struct guest *guest, const struct host_view *host,
 int plan_make_pages(const struct guest *guest, const struct host_view *host,
 		    const struct guest_policy *policy, struct plan *plan, struct err *err);
 
+/* The huge pages in @plan, one size and binding after the other.  @last: NULL to begin.
+ * Return: NULL at the end */
+const struct step_hugepages *plan_next_pages(const struct plan *plan,
+					     const struct step_hugepages *last);
+
 void plan_free(struct plan *plan);
 
 #endif

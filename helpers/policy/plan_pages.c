@@ -786,6 +786,23 @@ static int make_steps(struct planner *p, struct err *err)
 	return 0;
 }
 
+const struct step_hugepages *plan_next_pages(const struct plan *plan,
+					     const struct step_hugepages *last)
+{
+	const struct step_list *list = &plan->list;
+	bool found = !last;
+	size_t i;
+
+	for (i = 0; i < list->n; i++) {
+		const struct step_hugepages *pages = &list->steps[i].hugepages;
+
+		if (found && list->steps[i].kind == STEP_HUGEPAGES)
+			return pages;
+		found = found || pages == last;
+	}
+	return NULL;
+}
+
 /* ---- as a kind of step ---- */
 
 static bool wanted(const struct guest *guest, const struct guest_policy *policy,

@@ -20,6 +20,7 @@
 #include "lifecycle/live_guest.h"
 #include "lifecycle/liveness.h"
 #include "report/status_report.h"
+#include "steps/steps.h"
 
 static enum ksm_gain gain_of(const struct status_report *report, const struct guest *guest)
 {
@@ -29,22 +30,12 @@ static enum ksm_gain gain_of(const struct status_report *report, const struct gu
 	return ksm_rules_gain(guest, !known || policy.ksm_allowed);
 }
 
-static bool holds_ksm(const struct ledger *ledger)
-{
-	size_t i;
-
-	for (i = 0; i < ledger->list.n; i++)
-		if (ledger->list.steps[i].kind == STEP_KSM && ledger->list.steps[i].ksm.size_kib)
-			return true;
-	return false;
-}
-
 /* What was written down at its start; or, where nothing was, as it runs now */
 static enum ksm_gain gain_of_ledger(const struct status_report *report, const struct ledger *ledger)
 {
 	cleanup_guest struct guest *guest = NULL;
 
-	if (*ledger->no_ksm || holds_ksm(ledger) || !ledger->alive)
+	if (*ledger->no_ksm || step_list_held(&ledger->list).mergeable || !ledger->alive)
 		return ksm_rules_find(ledger->no_ksm);
 	if (live_guest_read(report->session.kfs, ledger->name, &guest, NULL) < 0)
 		return KSM_GAINS;
@@ -90,24 +81,12 @@ static struct report_guest *add(struct status_report *report, const char *name, 
 	return guest;
 }
 
-static uint64_t held_pages(const struct step *step)
-{
-	const struct step_hugepages *hp = &step->hugepages;
-	uint64_t kib = 0;
-	size_t i;
-
-	for (i = 0; step->kind == STEP_HUGEPAGES && i < hp->n_shares; i++)
-		kib = u64_add_sat(kib, u64_mul_sat(hp->shares[i].have, hp->page_kib));
-	return kib;
-}
-
 /* Of a ledger of another version nothing is known but whose it is */
 static void add_with_ledger(struct status_report *report, const struct ledger *ledger)
 {
 	struct report_guest *guest =
 		add(report, ledger->name, ledger->uuid, gain_of_ledger(report, ledger));
-	uint64_t pages = 0, files = 0;
-	size_t i;
+	struct step_held held = step_list_held(&ledger->list);
 
 	guest->ledger = ledger;
 	guest->gone = !ledger->alive;
@@ -119,15 +98,8 @@ static void add_with_ledger(struct status_report *report, const struct ledger *l
 	guest->phase = ledger_phase_name(ledger->phase);
 	guest->alive = ledger->alive ? REPORT_YES : REPORT_NO;
 	guest->steps = ledger->list;
-	for (i = 0; i < ledger->list.n; i++) {
-		const struct step *step = &ledger->list.steps[i];
-
-		pages = u64_add_sat(pages, held_pages(step));
-		if (step->kind == STEP_STORE)
-			files = u64_add_sat(files, step->store.size_kib);
-	}
-	guest->held = known(pages);
-	guest->files = known(files);
+	guest->held = known(held.pages);
+	guest->files = known(held.files);
 }
 
 static void add_running(struct status_report *report, const char *name)

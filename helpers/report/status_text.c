@@ -13,6 +13,7 @@
 #include "report/status_report.h"
 #include "report/status_text.h"
 #include "report/step_text.h"
+#include "steps/steps.h"
 #include "terminal/table.h"
 #include "terminal/term.h"
 #include "terminal/wrap.h"
@@ -392,11 +393,11 @@ static void print_places(const struct status_report *report)
 		const struct report_guest *guest = &report->guests[i];
 
 		for (j = 0; !guest->gone && j < guest->steps.n; j++) {
-			const struct step *step = &guest->steps.steps[j];
+			const struct step_store *files = step_files(&guest->steps.steps[j]);
 
-			if (step->kind != STEP_STORE || !*step->store.lies_in)
+			if (!files || !*files->lies_in)
 				continue;
-			store_place_problem(&report->session.host, guest->name, &step->store, text,
+			store_place_problem(&report->session.host, guest->name, files, text,
 					    sizeof(text));
 			print_problem(text);
 		}

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "steps/make_room.h"
+#include "memory/fragmentation.h"
 #include "steps/pool_change.h"
 
 static const char *const bind_names[] = {
@@ -421,7 +422,7 @@ static int undo_share(struct step_ctx *ctx, struct step_hugepages *hp, struct st
 	return share->own ? tell_debt(pool, share, hp->page_kib, err) : 0;
 }
 
-static void drop_promise(struct step_hugepages *hp)
+static void forget_wanted(struct step_hugepages *hp)
 {
 	size_t i;
 
@@ -446,7 +447,7 @@ static int undo(struct step_ctx *ctx, struct step *step, enum undo_reason reason
 	}
 	/* What is left is a debt, and promises nothing to any guest */
 	if (result < 0)
-		drop_promise(hp);
+		forget_wanted(hp);
 	return result;
 }
 
@@ -462,7 +463,7 @@ static int confirm(const struct kfs *kfs, const struct host_view *host, struct s
 	return changed;
 }
 
-static void account(const struct step *step, struct host_view *host)
+static void account(const struct step *step, bool alive, struct host_view *host)
 {
 	const struct step_hugepages *hp = &step->hugepages;
 	size_t i;
@@ -475,11 +476,102 @@ static void account(const struct step *step, struct host_view *host)
 			continue;
 		/* Numbers from a file: they may be anything */
 		pool->own = u64_add_sat(pool->own, share->own);
-		if (!hp->pages)
+		if (!alive || !hp->pages)
 			pool->debt = u64_add_sat(pool->debt, share->own);
 		if (share->own)
 			pool->foreign = u64_max(pool->foreign, share->foreign);
 	}
+}
+
+/* ---- what it holds ---- */
+
+static void pages(const struct step *step, uint64_t page_kib, unsigned int node,
+		  struct step_pages *sum)
+{
+	const struct step_hugepages *hp = &step->hugepages;
+	size_t i;
+
+	for (i = 0; hp->page_kib == page_kib && i < hp->n_shares; i++) {
+		if (hp->shares[i].node != node)
+			continue;
+		sum->promised = u64_add_sat(sum->promised, hp->shares[i].have);
+		sum->own = u64_add_sat(sum->own, hp->shares[i].own);
+	}
+}
+
+static bool has_size(const struct step *step, uint64_t page_kib)
+{
+	return step->hugepages.page_kib == page_kib;
+}
+
+static uint64_t memfd(const struct step *step)
+{
+	return u64_min(step->hugepages.memfd, step->hugepages.pages);
+}
+
+static void held(const struct step *step, struct step_held *sum)
+{
+	const struct step_hugepages *hp = &step->hugepages;
+	size_t i;
+
+	sum->pages_wanted = u64_add_sat(sum->pages_wanted, u64_mul_sat(hp->pages, hp->page_kib));
+	for (i = 0; i < hp->n_shares; i++)
+		sum->pages = u64_add_sat(sum->pages, u64_mul_sat(hp->shares[i].have, hp->page_kib));
+}
+
+static bool is_under_way(const struct step *step)
+{
+	const struct step_hugepages *hp = &step->hugepages;
+	size_t i;
+
+	for (i = 0; i < hp->n_shares; i++)
+		if (hp->shares[i].chunk.grow || hp->shares[i].chunk.shrink)
+			return true;
+	return false;
+}
+
+/* Else these pages look claimed, and are not given back */
+static void drop_promise(struct step *step)
+{
+	size_t i;
+
+	for (i = 0; i < step->hugepages.n_shares; i++)
+		step->hugepages.shares[i].have = 0;
+}
+
+/* Own idle pages, back from the pool to free memory */
+static void give_back(const struct step_hugepages *hp, const struct step_share *share,
+		      struct host_view *host, struct fragmentation *f)
+{
+	struct size_view *size = host_view_size(host, hp->page_kib);
+	struct pool_view *pool = host_view_pool(host, hp->page_kib, share->node);
+	uint64_t there, n;
+	size_t i;
+
+	if (!pool)
+		return;
+	there = u64_sub_floor(share->own, host_view_missing(pool));
+	n = hp->keep ? 0 : u64_min(there, host_view_may_go(size, pool));
+	pool->own = u64_sub_floor(pool->own, share->own);
+	pool->debt = u64_sub_floor(pool->debt, hp->keep ? share->own : n);
+	pool->pool.total = u64_sub_floor(pool->pool.total, n);
+	pool->pool.free -= n;
+	pool->settled = u64_add_sat(pool->settled, n);
+	if (f)
+		fragmentation_give_back(f, share->node, hp->page_kib, n);
+	for (i = 0; i < host->numa.n_nodes; i++)
+		if (host->numa.nodes[i].id == share->node)
+			host->numa.nodes[i].free_kib += n * hp->page_kib;
+}
+
+static void as_if_undone(const struct step *step, const char *guest, struct host_view *host,
+			 struct fragmentation *f)
+{
+	size_t i;
+
+	(void)guest;
+	for (i = 0; i < step->hugepages.n_shares; i++)
+		give_back(&step->hugepages, &step->hugepages.shares[i], host, f);
 }
 
 /* ---- JSON ---- */
@@ -564,6 +656,13 @@ const struct step_ops hugepages_step_ops = {
 	.undo = undo,
 	.confirm = confirm,
 	.account = account,
+	.pages = pages,
+	.has_size = has_size,
+	.memfd = memfd,
+	.held = held,
+	.is_under_way = is_under_way,
+	.drop_promise = drop_promise,
+	.as_if_undone = as_if_undone,
 	.complete = complete,
 	.fields = fields,
 	.check = check,

@@ -417,6 +417,21 @@ static int restore(struct step_ctx *ctx, const struct shared_setting *setting, s
 
 /* ---- what every step can do ---- */
 
+static void held(const struct step *step, struct step_held *sum)
+{
+	sum->mergeable = u64_add_sat(sum->mergeable, step->ksm.size_kib);
+}
+
+/* As switch_on() finds out: an administrator, or another program, has switched it on */
+static void foresee(struct step_ctx *ctx, struct step *step)
+{
+	struct shared_setting setting;
+	struct ksm ksm;
+
+	step->ksm.left_alone = ksm_read(ctx->kfs, &ksm, NULL) == 0 && ksm.run == KSM_RUN_MERGE &&
+			       ctx->load_shared(ctx, "ksm-run", &setting, NULL) < 0;
+}
+
 static bool complete(const struct step *step)
 {
 	return step->ksm.ready;
@@ -457,6 +472,8 @@ const struct step_ops ksm_step_ops = {
 	.apply = apply,
 	.undo = undo,
 	.complete = complete,
+	.held = held,
+	.foresee = foresee,
 	.holds = holds,
 	.restore = restore,
 	.fields = fields,

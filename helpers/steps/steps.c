@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/json_fields.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "steps/hugepages_step.h"
 #include "steps/ksm_step.h"
 #include "steps/store_step.h"
@@ -47,10 +48,137 @@ json_t *step_to_json(const struct step *step)
 	return object;
 }
 
-void step_account(const struct step *step, struct host_view *host)
+void step_account(const struct step *step, bool alive, struct host_view *host)
 {
 	if (step_ops(step->kind)->account)
-		step_ops(step->kind)->account(step, host);
+		step_ops(step->kind)->account(step, alive, host);
+}
+
+void step_as_if_undone(const struct step *step, const char *guest, struct host_view *host,
+		       struct fragmentation *f)
+{
+	if (step_ops(step->kind)->as_if_undone)
+		step_ops(step->kind)->as_if_undone(step, guest, host, f);
+}
+
+struct step_store *step_files_of(struct step *step)
+{
+	return step_ops(step->kind)->files ? step_ops(step->kind)->files(step) : NULL;
+}
+
+/* Only looked at: nothing is changed */
+const struct step_store *step_files(const struct step *step)
+{
+	return step_files_of((struct step *)step);
+}
+
+struct step_held step_list_held(const struct step_list *list)
+{
+	struct step_held held = { 0 };
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (step_ops(list->steps[i].kind)->held)
+			step_ops(list->steps[i].kind)->held(&list->steps[i], &held);
+	return held;
+}
+
+struct step_pages step_list_pages(const struct step_list *list, uint64_t page_kib,
+				  unsigned int node)
+{
+	struct step_pages pages = { 0 };
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (step_ops(list->steps[i].kind)->pages)
+			step_ops(list->steps[i].kind)
+				->pages(&list->steps[i], page_kib, node, &pages);
+	return pages;
+}
+
+bool step_list_has_size(const struct step_list *list, uint64_t page_kib)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++) {
+		const struct step_ops *ops = step_ops(list->steps[i].kind);
+
+		if (ops->has_size && (!page_kib || ops->has_size(&list->steps[i], page_kib)))
+			return true;
+	}
+	return false;
+}
+
+uint64_t step_list_memfd(const struct step_list *list, uint64_t page_kib)
+{
+	uint64_t pages = 0;
+	size_t i;
+
+	for (i = 0; i < list->n; i++) {
+		const struct step_ops *ops = step_ops(list->steps[i].kind);
+
+		if (ops->memfd && ops->has_size(&list->steps[i], page_kib))
+			pages = u64_add_sat(pages, ops->memfd(&list->steps[i]));
+	}
+	return pages;
+}
+
+bool step_list_is_under_way(const struct step_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++) {
+		const struct step_ops *ops = step_ops(list->steps[i].kind);
+
+		if (ops->is_under_way && ops->is_under_way(&list->steps[i]))
+			return true;
+	}
+	return false;
+}
+
+void step_list_drop_promises(struct step_list *list, size_t first)
+{
+	size_t i;
+
+	for (i = first; i < list->n; i++)
+		if (step_ops(list->steps[i].kind)->drop_promise)
+			step_ops(list->steps[i].kind)->drop_promise(&list->steps[i]);
+}
+
+bool step_list_doubt(const struct step_list *list, const struct host_view *host, char *buf,
+		     size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++) {
+		const struct step_ops *ops = step_ops(list->steps[i].kind);
+
+		if (ops->doubt && ops->doubt(&list->steps[i], host, buf, size))
+			return true;
+	}
+	return false;
+}
+
+void step_list_foresee(struct step_ctx *ctx, struct step_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (step_ops(list->steps[i].kind)->foresee)
+			step_ops(list->steps[i].kind)->foresee(ctx, &list->steps[i]);
+}
+
+bool step_list_uncovers(const struct step_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++) {
+		const struct step_ops *ops = step_ops(list->steps[i].kind);
+
+		if (ops->uncovers && ops->uncovers(&list->steps[i]))
+			return true;
+	}
+	return false;
 }
 
 int step_kind_find(const char *name, enum step_kind *kind, struct err *err)

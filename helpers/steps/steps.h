@@ -19,6 +19,7 @@
 #include "policy/step.h"
 
 struct err;
+struct fragmentation;
 struct kfs;
 
 enum undo_reason {
@@ -64,6 +65,29 @@ struct step_guests {
 };
 
 /**
+ * struct step_held - What steps hold for a guest, in KiB
+ * @pages:	Huge pages secured for it, of @pages_wanted
+ * @files:	Promised to it of stores
+ * @mergeable:	Its memory for which KSM is kept running
+ */
+struct step_held {
+	uint64_t pages;
+	uint64_t pages_wanted;
+	uint64_t files;
+	uint64_t mergeable;
+};
+
+/**
+ * struct step_pages - What steps have of one pool, in pages
+ * @promised:	Others must not count them as free, as far as QEMU has not mapped them
+ * @own:	Added to the pool
+ */
+struct step_pages {
+	uint64_t promised;
+	uint64_t own;
+};
+
+/**
  * struct step_ctx - What applying and undoing needs from its caller
  * @host:	As of the beginning of the round.  Steps re-read a pool before
  *		they change it, and keep their own numbers in here up to date
@@ -104,7 +128,22 @@ struct step_ctx {
  *		kernel's counters say came of it.  Return: 1 if @step changed.  NULL where
  *		nothing can be half-done, or shared settings tell what is
  * @complete:	Does the guest have all that the step is for?
- * @account:	Add what @step holds to the pools of @host (own, foreign).  NULL for none
+ * @account:	Add what @step holds to the pools of @host (own, foreign).  @alive: its guest
+ *		is; else what it added is owed (debt).  NULL for none
+ * @pages:	Add what @step has of one pool to @pages.  NULL: it has to do with none
+ * @has_size:	Are its pages of that size?  Goes with @pages
+ * @memfd:	How many of its pages go through no hugetlbfs.  Goes with @pages
+ * @files:	The promise of a store, and where the guest's files lie.  NULL: it has none
+ * @held:	Add up what it holds.  NULL: nothing that has a size
+ * @is_under_way: Is a change written down of which it is not known what came?  NULL: never
+ * @drop_promise: Nothing of it counts as promised any more: it will be undone.  NULL: nothing
+ *		does
+ * @as_if_undone: Change @host, and @f (may be NULL), as if @step of a guest called @guest had
+ *		been undone.  Reads nothing.  NULL: that changes nothing there
+ * @doubt:	What is uncertain about it on @host.  @buf: a sentence.  Return: false: nothing
+ * @foresee:	Note in a planned step what @apply would find out.  Of @ctx there are kfs, host
+ *		and load_shared only.  May be NULL
+ * @uncovers:	Does applying it bring to light what an earlier boot left?  May be NULL
  * @outlives_boot: What is left of @step after a reboot is taken back too; else NULL,
  *		the kernel has forgotten it all.  As @undo
  * @holds:	Does @step hold @setting?  NULL if the kind has no shared settings
@@ -123,7 +162,21 @@ struct step_ops {
 	int (*undo)(struct step_ctx *ctx, struct step *step, enum undo_reason reason,
 		    struct err *err);
 	int (*confirm)(const struct kfs *kfs, const struct host_view *host, struct step *step);
-	void (*account)(const struct step *step, struct host_view *host);
+	void (*account)(const struct step *step, bool alive, struct host_view *host);
+	void (*pages)(const struct step *step, uint64_t page_kib, unsigned int node,
+		      struct step_pages *pages);
+	bool (*has_size)(const struct step *step, uint64_t page_kib);
+	uint64_t (*memfd)(const struct step *step);
+	struct step_store *(*files)(struct step *step);
+	void (*held)(const struct step *step, struct step_held *held);
+	bool (*is_under_way)(const struct step *step);
+	void (*drop_promise)(struct step *step);
+	void (*as_if_undone)(const struct step *step, const char *guest, struct host_view *host,
+			     struct fragmentation *f);
+	bool (*doubt)(const struct step *step, const struct host_view *host, char *buf,
+		      size_t size);
+	void (*foresee)(struct step_ctx *ctx, struct step *step);
+	bool (*uncovers)(const struct step *step);
 	bool (*complete)(const struct step *step);
 	int (*outlives_boot)(const struct kfs *kfs, struct step *step, struct err *err);
 	bool (*holds)(const struct step *step, const struct shared_setting *setting);
@@ -134,8 +187,36 @@ struct step_ops {
 
 const struct step_ops *step_ops(enum step_kind kind);
 
-/* Those of a kind that has none do nothing */
-void step_account(const struct step *step, struct host_view *host);
+/* ---- as the functions above; a kind that has none of them adds nothing ---- */
+
+void step_account(const struct step *step, bool alive, struct host_view *host);
+void step_as_if_undone(const struct step *step, const char *guest, struct host_view *host,
+		       struct fragmentation *f);
+
+/* NULL: it has none */
+const struct step_store *step_files(const struct step *step);
+struct step_store *step_files_of(struct step *step);
+
+struct step_held step_list_held(const struct step_list *list);
+struct step_pages step_list_pages(const struct step_list *list, uint64_t page_kib,
+				  unsigned int node);
+
+/* Has it to do with the pools of that size?  0: of any */
+bool step_list_has_size(const struct step_list *list, uint64_t page_kib);
+
+/* Of that size, how many go through no hugetlbfs */
+uint64_t step_list_memfd(const struct step_list *list, uint64_t page_kib);
+
+bool step_list_is_under_way(const struct step_list *list);
+
+/* From step @first on */
+void step_list_drop_promises(struct step_list *list, size_t first);
+
+/* The first one */
+bool step_list_doubt(const struct step_list *list, const struct host_view *host, char *buf,
+		     size_t size);
+void step_list_foresee(struct step_ctx *ctx, struct step_list *list);
+bool step_list_uncovers(const struct step_list *list);
 
 /* By its name in JSON; -EINVAL for one we don't know */
 int step_kind_find(const char *name, enum step_kind *kind, struct err *err);

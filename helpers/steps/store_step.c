@@ -432,6 +432,39 @@ static int restore(struct step_ctx *ctx, const struct shared_setting *setting, s
 
 /* ---- what every step can do ---- */
 
+static struct step_store *files(struct step *step)
+{
+	return &step->store;
+}
+
+static void held(const struct step *step, struct step_held *sum)
+{
+	sum->files = u64_add_sat(sum->files, step->store.size_kib);
+}
+
+/* In the view a living guest has a promise of a store, and a guest that is gone leftovers */
+static void as_if_undone(const struct step *step, const char *guest, struct host_view *host,
+			 struct fragmentation *f)
+{
+	size_t i;
+
+	(void)step;
+	(void)f;
+	for (i = 0; i < host->n_stores; i++)
+		host_view_end_files(&host->stores[i], guest);
+}
+
+static bool doubt(const struct step *step, const struct host_view *host, char *buf, size_t size)
+{
+	(void)step;
+	return store_doubts_daemon(host, buf, size);
+}
+
+static bool uncovers(const struct step *step)
+{
+	return step->store.mount;
+}
+
 static bool complete(const struct step *step)
 {
 	return step->store.ready;
@@ -506,6 +539,11 @@ const struct step_ops store_step_ops = {
 	.apply = apply,
 	.undo = undo,
 	.complete = complete,
+	.files = files,
+	.held = held,
+	.as_if_undone = as_if_undone,
+	.doubt = doubt,
+	.uncovers = uncovers,
 	.outlives_boot = outlives_boot,
 	.holds = holds,
 	.restore = restore,

@@ -78,7 +78,7 @@ static void look(struct bench *b)
 
 	view_free(&b->host);
 	UNIT_CHECK(view_read(&b->fk.kfs, &b->host, &err) == 0, "%s", err.text);
-	hugepages_step_ops.account(&b->step, &b->host);
+	hugepages_step_ops.account(&b->step, true, &b->host);
 	for (i = 0; !b->leaving && i < hp->n_shares; i++) {
 		struct pool_view *pool = host_view_pool(&b->host, hp->page_kib, hp->shares[i].node);
 
@@ -1270,7 +1270,7 @@ static void test_two_guests(void)
 	share = want(&b, 0, 0, 50);
 	b.others.claimed[0] = 100;
 	look(&b);
-	hugepages_step_ops.account(&a.step, &b.host);
+	hugepages_step_ops.account(&a.step, true, &b.host);
 	UNIT_CHECK(hugepages_step_ops.apply(&b.ctx, &b.step, &err) == 0, "%s", err.text);
 	share_is(share, 50, 50);
 	CU_ASSERT_EQUAL(share->foreign, 30);
@@ -1279,7 +1279,7 @@ static void test_two_guests(void)
 	a.others.claimed[0] = 50;
 	a.leaving = true;
 	look(&a);
-	hugepages_step_ops.account(&b.step, &a.host);
+	hugepages_step_ops.account(&b.step, true, &a.host);
 	UNIT_CHECK(hugepages_step_ops.undo(&a.ctx, &a.step, UNDO_RELEASE, &err) == 0, "%s",
 		   err.text);
 	fake_pool_is(&a.fk, 0, PAGE_2M, 80, 50, 0);

@@ -182,7 +182,7 @@ static void test_absurd_numbers(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(json);
 	if (step_from_json(json, &step, &err) < 0)
 		return; /* refused is as good */
-	step_account(&step, &host);
+	step_account(&step, true, &host);
 	UNIT_CHECK(pool.own >= INT64_MAX, "own has become %llu", (unsigned long long)pool.own);
 	step_free(&step);
 }
@@ -242,7 +242,116 @@ static void test_list_too_long(void)
 	UNIT_CHECK(strstr(err.text, "at most"), "%s", err.text);
 }
 
+/* ---- what steps hold ---- */
+
+/* One of each kind, with 3 + 5 pages on nodes 0 and 1, of which 2 were added */
+static void make_each(struct step steps[STEP_KINDS])
+{
+	steps[STEP_STORE] =
+		(struct step){ .kind = STEP_STORE, .store = { .dir = "/srv", .size_kib = 700 } };
+	steps[STEP_HUGEPAGES] = make_step(GUEST_BIND_ANY, 2);
+	steps[STEP_HUGEPAGES].hugepages.pages = 9;
+	steps[STEP_HUGEPAGES].hugepages.shares[0] = (struct step_share){ .have = 3, .own = 2 };
+	steps[STEP_HUGEPAGES].hugepages.shares[1] = (struct step_share){ .node = 1, .have = 5 };
+	steps[STEP_KSM] = (struct step){ .kind = STEP_KSM, .ksm.size_kib = 1100 };
+	steps[STEP_THP] = (struct step){ .kind = STEP_THP, .thp.size_kib = 1300 };
+}
+
+static void test_held(void)
+{
+	struct step steps[STEP_KINDS];
+	struct step_list list = { STEP_KINDS, steps };
+	struct step_held held;
+	struct step_pages pages;
+	size_t i, files = 0;
+
+	make_each(steps);
+	held = step_list_held(&list);
+	CU_ASSERT_EQUAL(held.pages, UINT64_C(8) * 2048);
+	CU_ASSERT_EQUAL(held.pages_wanted, UINT64_C(9) * 2048);
+	CU_ASSERT_EQUAL(held.files, 700);
+	CU_ASSERT_EQUAL(held.mergeable, 1100);
+	pages = step_list_pages(&list, 2048, 0);
+	CU_ASSERT(pages.promised == 3 && pages.own == 2);
+	pages = step_list_pages(&list, 2048, 1);
+	CU_ASSERT(pages.promised == 5 && !pages.own);
+	pages = step_list_pages(&list, 4096, 0);
+	CU_ASSERT(!pages.promised && !pages.own);
+	CU_ASSERT(step_list_has_size(&list, 2048) && step_list_has_size(&list, 0));
+	CU_ASSERT_FALSE(step_list_has_size(&list, 4096));
+	for (i = 0; i < STEP_KINDS; i++)
+		files += step_files(&steps[i]) != NULL;
+	CU_ASSERT_EQUAL(files, 1);
+	CU_ASSERT_PTR_EQUAL(step_files(&steps[STEP_STORE]), &steps[STEP_STORE].store);
+	step_list_drop_promises(&list, STEP_KSM);
+	CU_ASSERT_EQUAL(step_list_held(&list).pages, UINT64_C(8) * 2048);
+	step_list_drop_promises(&list, 0);
+	CU_ASSERT_EQUAL(step_list_held(&list).pages, 0);
+	CU_ASSERT_EQUAL(step_list_pages(&list, 2048, 0).own, 2);
+	step_free(&steps[STEP_HUGEPAGES]);
+}
+
+static void test_states(void)
+{
+	struct step steps[STEP_KINDS];
+	struct step_list list = { STEP_KINDS, steps }, none = { 0, NULL };
+	struct host_view host = { .daemon.conf = DAEMON_CONF_DOUBT };
+	char why[512] = "";
+
+	make_each(steps);
+	CU_ASSERT_FALSE(step_list_is_under_way(&list));
+	steps[STEP_HUGEPAGES].hugepages.shares[1].chunk.shrink = 1;
+	CU_ASSERT_TRUE(step_list_is_under_way(&list));
+	CU_ASSERT_FALSE(step_list_uncovers(&list));
+	steps[STEP_STORE].store.mount = true;
+	CU_ASSERT_TRUE(step_list_uncovers(&list));
+	CU_ASSERT_TRUE(step_list_doubt(&list, &host, why, sizeof(why)) && *why);
+	CU_ASSERT_FALSE(step_list_doubt(&none, &host, why, sizeof(why)));
+	host.daemon.conf = DAEMON_CONF_FINE;
+	CU_ASSERT_FALSE(step_list_doubt(&list, &host, why, sizeof(why)));
+	step_free(&steps[STEP_HUGEPAGES]);
+}
+
+/* Files of the guest in question alone, living or gone; pages as far as they may go */
+static void test_as_if_undone(void)
+{
+	struct store_promise promises[] = { { "other", 900, 400 }, { "g", 700, 300 } };
+	struct store_leftover leftovers[] = { { "other", 50 }, { "g", 60 } };
+	struct store_view store = { .n_promises = 2,
+				    .promises = promises,
+				    .n_leftovers = 2,
+				    .leftovers = leftovers,
+				    .stale_kib = 1 };
+	struct pool_view pools[] = {
+		{ .pool = { .node = 0, .page_kib = 2048, .total = 10, .free = 10 },
+		  .own = 2,
+		  .debt = 2,
+		  .foreign = 8 },
+		{ .pool = { .node = 1, .page_kib = 2048, .total = 10, .free = 10 }, .foreign = 10 },
+	};
+	struct size_view size = { .page_kib = 2048, .n_pools = 2, .pools = pools };
+	struct host_view host = { .n_sizes = 1, .sizes = &size, .n_stores = 1, .stores = &store };
+	struct step steps[STEP_KINDS];
+	size_t i;
+
+	make_each(steps);
+	for (i = 0; i < STEP_KINDS; i++)
+		step_as_if_undone(&steps[i], "g", &host, NULL);
+	CU_ASSERT_EQUAL(store.stale_kib, 361);
+	CU_ASSERT(!promises[1].promised_kib && !promises[1].used_kib && !leftovers[1].kib);
+	CU_ASSERT(promises[0].promised_kib == 900 && leftovers[0].kib == 50);
+	CU_ASSERT(pools[0].pool.total == 8 && pools[0].pool.free == 8 && !pools[0].own);
+	CU_ASSERT_EQUAL(pools[1].pool.total, 10);
+	/* Once is enough */
+	step_as_if_undone(&steps[STEP_STORE], "g", &host, NULL);
+	CU_ASSERT_EQUAL(store.stale_kib, 361);
+	step_free(&steps[STEP_HUGEPAGES]);
+}
+
 static CU_TestInfo tests[] = {
+	{ "what steps hold", test_held },
+	{ "what state steps are in", test_states },
+	{ "as if undone", test_as_if_undone },
 	{ "there and back", test_round_trip },
 	{ "very many nodes", test_many_nodes },
 	{ "numbers too large for JSON", test_too_large },

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "lifecycle/ledger.h"
 #include "memory/fragmentation.h"
+#include "steps/steps.h"
 #include "unit/fake_kernel.h"
 #include "unit/unit.h"
 
@@ -157,9 +158,9 @@ static void test_prepared(void)
 	look(&s, list, 1);
 	pool_is(&s, 0, 60, 100, 140);
 	pool_is(&s, 1, 0, 30, 0);
-	CU_ASSERT_EQUAL(view_promised(list[0], PAGE_2M, 0), 100);
-	CU_ASSERT_EQUAL(view_promised(list[0], PAGE_2M, 7), 0);
-	CU_ASSERT_EQUAL(view_promised(list[0], PAGE_1G, 0), 0);
+	CU_ASSERT_EQUAL(step_list_pages(&list[0]->list, PAGE_2M, 0).promised, 100);
+	CU_ASSERT_EQUAL(step_list_pages(&list[0]->list, PAGE_2M, 7).promised, 0);
+	CU_ASSERT_EQUAL(step_list_pages(&list[0]->list, PAGE_1G, 0).promised, 0);
 	/* the dead claim nothing, but what they own is theirs until it is given back */
 	list[0]->alive = false;
 	look(&s, list, 1);
@@ -356,7 +357,7 @@ static void test_unknown_pools(void)
 	pool_is(&s, 0, 9, 9, 0);
 	list[0]->alive = list[1]->alive = false;
 	look(&s, list, 2);
-	view_settle(&s.fk.kfs, &(struct ledgers){ .n = 2, .list = list }, &s.host, NULL);
+	view_settle(&(struct ledgers){ .n = 2, .list = list }, &s.host, NULL);
 	pool_is(&s, 0, 0, 0, 0);
 }
 
@@ -392,7 +393,7 @@ static void test_settle(void)
 		book.step.hugepages.keep = rows[i].keep;
 		look(&s, list, 1);
 		before = s.host.numa.nodes[0].free_kib;
-		view_settle(&s.fk.kfs, &(struct ledgers){ .n = 1, .list = list }, &s.host, NULL);
+		view_settle(&(struct ledgers){ .n = 1, .list = list }, &s.host, NULL);
 		pool = host_view_pool(&s.host, PAGE_2M, 0);
 		UNIT_CHECK(pool->pool.total == rows[i].left_total &&
 				   pool->pool.free == rows[i].left_free,
@@ -437,7 +438,7 @@ static void test_end(void)
 	CU_ASSERT_EQUAL(pool->pool.free, 200);
 	CU_ASSERT_EQUAL(s.host.numa.nodes[0].free_kib - before, 4000);
 	CU_ASSERT(zone.free[0] == 1000 && zone.spare == 1000);
-	view_settle(&s.fk.kfs, &(struct ledgers){ .n = 1, .list = list }, &s.host, &f);
+	view_settle(&(struct ledgers){ .n = 1, .list = list }, &s.host, &f);
 	CU_ASSERT(pool->pool.free == 150 && pool->pool.total == 150);
 	CU_ASSERT_EQUAL(s.host.numa.nodes[0].free_kib - before, 4000 + 50 * PAGE_2M);
 	CU_ASSERT(zone.free[9] == 50 && zone.spare == 1000 + 50 * 512);

@@ -415,7 +415,7 @@ static void test_lies_elsewhere(void)
 	for (i = 0; i < ROWS(books); i++)
 		books[i]->ledger.alive = false;
 	if (look(&s, NULL)) {
-		view_settle(&s.fk.kfs, &s.ledgers, &s.host, NULL);
+		view_settle(&s.ledgers, &s.host, NULL);
 		CU_ASSERT_EQUAL(s.host.stores[0].stale_kib, 16);
 		CU_ASSERT_EQUAL(s.host.stores[1].stale_kib, 32);
 	}
@@ -479,7 +479,7 @@ static void test_settled(void)
 	put_memory(&s, "srv/ram/libvirt/qemu/1-dead");
 	put_memory(&s, "srv/ram/libvirt/qemu/2-living");
 	if (look(&s, NULL)) {
-		view_settle(&s.fk.kfs, &s.ledgers, &s.host, NULL);
+		view_settle(&s.ledgers, &s.host, NULL);
 		CU_ASSERT_EQUAL(s.host.stores[0].stale_kib, 16);
 		CU_ASSERT_EQUAL(s.host.stores[0].n_promises, 1);
 		promise_is(&s.host.stores[0], 0, "living", 16);
