@@ -21,8 +21,10 @@
 #include "lifecycle/session.h"
 #include "lifecycle/state.h"
 #include "lifecycle/view.h"
+#include "lifecycle/view_memory.h"
 #include "memory/base_page.h"
 #include "memory/smaps.h"
+#include "policy/memory_promise.h"
 #include "policy/supply.h"
 #include "profiles/difference.h"
 #include "report/advise.h"
@@ -176,6 +178,9 @@ static int end_guest(const struct ctl *ctl, struct inquiry *q, struct err *err)
 		own->alive = false;
 		rc = session_account(&q->session, NULL, err);
 	}
+	if (rc == 0)
+		rc = view_memory(&ctl->kfs, &q->session.host, err);
+	memory_promise_end(&q->session.host, q->guest->name);
 	/* If it fails the guest has just ended */
 	if (rc == 0 && q->in.ends)
 		view_end(&ctl->kfs, pid, &q->session.host, &q->fragmentation);

@@ -5,17 +5,13 @@
  */
 #include "lifecycle/step_run.h"
 
-#include <errno.h>
 #include <stddef.h>
-#include <stdlib.h>
 
-#include "base/clock.h"
-#include "base/text.h"
 #include "lifecycle/ledger.h"
-#include "lifecycle/liveness.h"
 #include "lifecycle/session.h"
 #include "lifecycle/shared.h"
-#include "memory/smaps.h"
+#include "lifecycle/view_memory.h"
+#include "policy/memory_promise.h"
 
 struct step_run *step_run_of(struct step_ctx *ctx)
 {
@@ -54,42 +50,15 @@ static int load_shared(struct step_ctx *ctx, const char *name, struct shared_set
 	return shared_load(&session->state, session->boot_id, name, setting, err);
 }
 
-/* The kernel walks a guest's page tables to tell what is shared, milliseconds for each GiB of
- * small pages, and others wait for the lock meanwhile.  Afterwards the plain sum will do */
-#define SHARES_MS 1000
-
-static void count_guest(const struct kfs *kfs, const char *name, uint64_t deadline,
-			struct step_guests *guests)
-{
-	struct smaps smaps = { 0 };
-	pid_t pid = 0;
-	int rc;
-
-	if (!liveness_qemu(kfs, name, &pid) || !pid)
-		return;
-	if (clock_left_ms(deadline))
-		rc = smaps_read(kfs, pid, &smaps, NULL);
-	else
-		rc = smaps_read_resident(kfs, pid, &smaps.pss_kib, NULL);
-	if (rc < 0)
-		return;
-	guests->n++;
-	guests->kib = u64_add_sat(guests->kib, smaps.pss_kib);
-}
-
+/* Without memory for it there are none */
 static void count_guests(struct step_ctx *ctx, struct step_guests *guests)
 {
-	uint64_t deadline = clock_ms() + SHARES_MS;
-	char **names = NULL;
-	size_t n = 0, i;
+	struct host_view host = { 0 };
 
 	*guests = (struct step_guests){ 0 };
-	liveness_running(ctx->kfs, &names, &n, NULL);
-	for (i = 0; i < n; i++) {
-		count_guest(ctx->kfs, names[i], deadline, guests);
-		free(names[i]);
-	}
-	free(names);
+	if (view_memory(ctx->kfs, &host, NULL) == 0)
+		guests->kib = memory_promises_sum(&host, &guests->n);
+	view_memory_free(&host);
 }
 
 void step_run_begin(struct step_run *run, struct session *session, struct ledger *ledger,

@@ -17,6 +17,7 @@
 #include "lifecycle/liveness.h"
 #include "lifecycle/qemu_memory.h"
 #include "lifecycle/view_hugetlbfs.h"
+#include "lifecycle/view_memory.h"
 #include "lifecycle/view_stores.h"
 #include "memory/fragmentation.h"
 #include "memory/ksm.h"
@@ -115,6 +116,7 @@ void view_free(struct host_view *host)
 	free(host->sizes);
 	free(host->hugetlbfs.list);
 	view_stores_free(host);
+	view_memory_free(host);
 	numa_free(&host->numa);
 	*host = (struct host_view){ 0 };
 }

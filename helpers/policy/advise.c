@@ -15,6 +15,7 @@
 #include "guest/guest.h"
 #include "policy/guest_notes.h"
 #include "policy/ksm_rules.h"
+#include "policy/memory_promise.h"
 #include "policy/page_tables.h"
 #include "policy/pins.h"
 #include "policy/plan.h"
@@ -36,9 +37,10 @@
 struct adviser {
 	const struct advise_input *in;
 	struct advice advice;
-	uint64_t total_kib;   /* of the nodes it may use, as */
-	uint64_t ram_kib;     /* what could be had, without pools and swap */
-	uint64_t swapped_kib; /* of programs' memory, for dynamic huge pages */
+	uint64_t total_kib;    /* of the nodes it may use, as */
+	uint64_t ram_kib;      /* what could be had, without pools and swap, beside */
+	uint64_t promised_kib; /* what running guests may still come to use */
+	uint64_t swapped_kib;  /* of programs' memory, for dynamic huge pages */
 	bool shared;
 	bool kept;
 	struct err kept_why;
@@ -594,12 +596,27 @@ static bool fits_ram(const struct adviser *a)
 	return a->advice.size_kib <= a->ram_kib;
 }
 
+#define PROMISED_SIZE (TEXT_KIB_SIZE + 64)
+
+/* Return: @buf */
+static const char *say_promised(const struct adviser *a, char buf[PROMISED_SIZE])
+{
+	char kib[TEXT_KIB_SIZE];
+
+	buf[0] = '\0';
+	if (a->promised_kib)
+		snprintf(buf, PROMISED_SIZE, " beside %s that running guests may still come to use",
+			 text_from_kib(a->promised_kib, kib));
+	return buf;
+}
+
 static void say_too_large(struct adviser *a, enum advise_backing backing)
 {
-	char size[TEXT_KIB_SIZE], ram[TEXT_KIB_SIZE];
+	char size[TEXT_KIB_SIZE], ram[TEXT_KIB_SIZE], beside[PROMISED_SIZE];
 
-	decide(a, backing, ADVISE_NO, "it may come to use %s, and %s can be had",
-	       text_from_kib(a->advice.size_kib, size), text_from_kib(a->ram_kib, ram));
+	decide(a, backing, ADVISE_NO, "it may come to use %s, and %s can be had%s",
+	       text_from_kib(a->advice.size_kib, size), text_from_kib(a->ram_kib, ram),
+	       say_promised(a, beside));
 }
 
 /* The kernel's words that give none */
@@ -809,11 +826,12 @@ static enum advise_backing first_possible(const struct adviser *a, const enum ad
 
 static enum advise_backing choose_for_short(struct adviser *a)
 {
-	char size[TEXT_KIB_SIZE], ram[TEXT_KIB_SIZE];
+	char size[TEXT_KIB_SIZE], ram[TEXT_KIB_SIZE], beside[PROMISED_SIZE];
 
 	text_from_kib(a->advice.size_kib, size);
 	text_from_kib(a->ram_kib, ram);
-	reason(a, "it may come to use %s, and memory has %s for it", size, ram);
+	reason(a, "it may come to use %s, and memory has %s for it%s", size, ram,
+	       say_promised(a, beside));
 	if (is_possible(a, ADVISE_FILE) && store_worth(a)) {
 		reason(a, "what doesn't fit into memory lies in the store");
 		return ADVISE_FILE;
@@ -1060,6 +1078,7 @@ static void say_running(struct adviser *a)
 static void measure(struct adviser *a)
 {
 	const struct numa *numa = &a->in->host->numa;
+	struct nodeset nodes = { 0 };
 	uint64_t arc_kib = 0;
 	size_t i;
 
@@ -1068,6 +1087,7 @@ static void measure(struct adviser *a)
 
 		if (!may_use(a->in->guest, node->id))
 			continue;
+		nodeset_add(&nodes, node->id);
 		a->total_kib = u64_add_sat(a->total_kib, node->total_kib);
 		a->ram_kib = u64_add_sat(a->ram_kib,
 					 node->free_kib + node->percpu_kib + node->reclaimable_kib);
@@ -1075,6 +1095,8 @@ static void measure(struct adviser *a)
 				      numa_arc(node, host_view_pooled(a->in->host, node->id)));
 	}
 	a->ram_kib = u64_add_sat(a->ram_kib, u64_min(arc_kib, numa->arc_kib));
+	a->promised_kib = memory_promises_left(a->in->host, &nodes);
+	a->ram_kib = u64_sub_floor(a->ram_kib, a->promised_kib);
 	a->shared = is_shared(a->in->guest);
 	for (i = 0; i < a->in->guest->n_memory; i++)
 		a->advice.size_kib =

@@ -32,7 +32,7 @@
  * @missing:	Own pages that others had taken when the account was noted
  * @late:	In use, and maybe still by a guest that is gone
  * @kept:	Part of @foreign: added by us and kept after release
- * @settled:	Dead guests' pages that view_settle() took out of @pool: they are there still
+ * @settled:	Dead guests' pages that next_start_give_back() took out of @pool: they are there still
  * @held:	Part of @claimed: reserved by hand for the guest that is planned for
  * @ever:	The most that fragmentation lets be made in addition, and @whole: of these,
  *		what lies free in large pieces.  Both only in a host that was surveyed
@@ -147,6 +147,24 @@ struct hugetlbfs_view {
 	struct hugetlbfs_fs *list;
 };
 
+/**
+ * struct memory_promise - Plain memory that a running guest may come to use, in KiB
+ * @nodes:	Where it has to lie; empty: anywhere
+ * @promised_kib: Its size, whatever a balloon keeps of it now
+ * @resident_kib: Touched by now
+ * @charged_kib: What its QEMU has of the host's memory, static huge pages aside: a page that
+ *		several have counts in parts.  Noted with the guest's first promise
+ *
+ * See policy/memory_promise.h.
+ */
+struct memory_promise {
+	char guest[GUEST_NAME_SIZE];
+	struct nodeset nodes;
+	uint64_t promised_kib;
+	uint64_t resident_kib;
+	uint64_t charged_kib;
+};
+
 enum daemon_conf {
 	DAEMON_CONF_FINE,  /* as far as is known */
 	DAEMON_CONF_DOUBT, /* qemu.conf was changed since the daemon read it, in whatever line */
@@ -172,6 +190,7 @@ struct daemon_view {
  * @kvm_refuses_hugepages: As in memory/kvm.h
  * @has_ksm:	This kernel can merge pages
  * @surveyed:	supply_survey() was here: @ever, @whole and @gigantic are filled
+ * @memory:	Of guests that run, in their order; filled by view_memory() only
  * @stores_read: @qemu_conf, @daemon and @stores are filled: only where a caller asks for them
  */
 struct host_view {
@@ -186,6 +205,8 @@ struct host_view {
 	bool has_ksm;
 	bool surveyed;
 	struct thp_view thp;
+	size_t n_memory;
+	struct memory_promise *memory;
 	bool stores_read;
 	struct qemu_conf qemu_conf;
 	struct daemon_view daemon;

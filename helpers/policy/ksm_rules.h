@@ -61,8 +61,8 @@ void ksm_rules_fill(const struct guest *guest, const struct guest_policy *policy
  * @advising:	It is on
  * @page_kib:	A page that KSM merges: 4, or 16 or 64 on some of arm64's and ppc64's kernels
  * @total_kib, @available_kib: The host's memory
- * @guests_kib:	What its guests have of it, or are about to: a page that several share
- *		counts once
+ * @guests_kib:	What its guests have of it, where a page that several share counts once, and what
+ *		they may still come to take
  */
 struct ksm_host {
 	bool advisor;

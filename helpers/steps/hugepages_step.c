@@ -15,8 +15,8 @@
 #include "base/json_fields.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "steps/make_room.h"
 #include "memory/fragmentation.h"
+#include "steps/make_room.h"
 #include "steps/pool_change.h"
 
 static const char *const bind_names[] = {

@@ -58,7 +58,8 @@ struct shared_setting {
 	char at_end[SHARED_END_SIZE];
 };
 
-/* The guests whose QEMU runs, and their memory in KiB: what several share counts once */
+/* The guests whose QEMU runs, and their memory in KiB: what they have, where pages that several
+ * share count once, and what they may still come to take.  See policy/memory_promise.h */
 struct step_guests {
 	size_t n;
 	uint64_t kib;

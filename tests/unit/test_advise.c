@@ -63,6 +63,10 @@ static const struct row rows[] = {
 	{ "dust-without-thp", ONE, DUST "no_thp", KSM, GUEST(GIB(8)) },
 	{ "shared-dust-without-shmem", ONE, DUST "shmem=-", "",
 	  GUEST(GIB(8) BACKING("<source type='memfd'/>" SHARED)) },
+	/* running guests have not touched all that they may */
+	{ "small-beside-promised", ONE, ROOM "promised=20992M", "", GUEST(MIB(1024)) },
+	{ "small-beside-less", ONE, ROOM "promised=10G", "", GUEST(MIB(1024)) },
+	{ "dust-beside-promised", ONE, DUST "promised=14G", "", GUEST(GIB(8)) },
 	{ "odd-size", ONE, ROOM, "", GUEST(MIB(4097)) },
 
 	/* Not at boot either: all memory is in ZONE_MOVABLE.  Smaller ones are made there */
@@ -194,6 +198,7 @@ struct question {
 	struct guest_policy policy;
 	struct guest *guest;
 	struct guest_variant variants[ADVISE_SHAPES];
+	struct memory_promise promise;
 	struct store_view store;
 	struct advise_input in;
 	struct advice advice;
@@ -295,7 +300,11 @@ static bool set_kernel(struct question *q, const char *key, const char *value)
 		q->in.ksm.run = (uint64_t)atoi(value);
 	else if (!strcmp(key, "ksm_saved"))
 		q->in.ksm.saved_kib = (int64_t)row_kib(value);
-	else if (!strcmp(key, "thp"))
+	else if (!strcmp(key, "promised")) {
+		q->promise.promised_kib = row_kib(value);
+		q->host.memory = &q->promise;
+		q->host.n_memory = 1;
+	} else if (!strcmp(key, "thp"))
 		snprintf(q->in.thp.enabled, sizeof(q->in.thp.enabled), "%s", value);
 	else if (!strcmp(key, "shmem"))
 		snprintf(q->in.thp.shmem_enabled, sizeof(q->in.thp.shmem_enabled), "%s",
@@ -411,6 +420,7 @@ static void forget(struct question *q)
 		guest_variant_free(&q->variants[i]);
 	guest_free(q->guest);
 	fragmentation_free(&q->fragmentation);
+	q->host.memory = NULL;
 	q->host.stores = NULL;
 	q->host.n_stores = 0;
 	view_free(&q->host);

@@ -553,7 +553,8 @@ static pid_t start_qemu(struct fake_host *h, const char *guest, unsigned int pss
 	pid_t pid = fake_qemu(&h->fk, guest);
 	char text[128];
 
-	snprintf(text, sizeof(text), "00-ff ---p 00000000 00:00 0 [rollup]\nPss: %u kB\n",
+	snprintf(text, sizeof(text),
+		 "00-ff ---p 00000000 00:00 0 [rollup]\nRss: %u kB\nPss: %u kB\n", pss_mib * 1024,
 		 pss_mib * 1024);
 	fake_put_process(&h->fk, pid, "smaps_rollup", text);
 	return pid;
@@ -579,6 +580,17 @@ static void test_computed(void)
 	is(&h, "run=1 pages_to_scan=360");
 	fake_end(&h.fk, qemu_b);
 	OK(&h, hook_prepare, "b", B_XML);
+	is(&h, "run=1 pages_to_scan=64");
+	/* what a guest may still touch counts: with 512 of 2048 MiB it counts as one with all of
+	 * them */
+	qemu_b = start_qemu(&h, "other", 512);
+	fake_put(&h.fk, "run/libvirt/qemu/other.xml",
+		 "\n  <domain type='kvm'>\n<name>other</name><uuid>" UUID_B
+		 "</uuid><memory unit='MiB'>2048</memory>\n  </domain>\n");
+	OK(&h, event_release, "b", B_XML);
+	is(&h, "run=1 pages_to_scan=360");
+	fake_end(&h.fk, qemu_b);
+	OK(&h, event_prepare, "b", B_XML);
 	is(&h, "run=1 pages_to_scan=64");
 	/* an administrator knows better */
 	put(&h, "pages_to_scan", "321\n");
