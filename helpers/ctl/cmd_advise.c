@@ -18,14 +18,12 @@
 #include "guest/guest_parse.h"
 #include "guest/guest_xml.h"
 #include "lifecycle/liveness.h"
+#include "lifecycle/next_start.h"
 #include "lifecycle/session.h"
 #include "lifecycle/state.h"
-#include "lifecycle/view.h"
 #include "lifecycle/view_memory.h"
 #include "memory/base_page.h"
 #include "memory/smaps.h"
-#include "policy/memory_promise.h"
-#include "policy/supply.h"
 #include "profiles/difference.h"
 #include "report/advise.h"
 #include "report/page_scan.h"
@@ -169,26 +167,17 @@ static int end_guest(const struct ctl *ctl, struct inquiry *q, struct err *err)
 	struct ledger *own = ledgers_find_uuid(&q->session.ledgers, q->guest->uuid);
 	struct smaps smaps;
 	pid_t pid = 0;
-	int rc = 0;
+	int rc;
 
 	liveness_qemu(&ctl->kfs, q->guest->name, &pid);
 	q->in.running = pid || (own && own->alive && own->phase == LEDGER_RUNNING);
 	q->in.ends = pid && smaps_read(&ctl->kfs, pid, &smaps, NULL) == 0;
-	if (own && own->alive && (own->phase == LEDGER_PREPARED || q->in.ends)) {
-		own->alive = false;
-		rc = session_account(&q->session, NULL, err);
-	}
-	if (rc == 0)
-		rc = view_memory(&ctl->kfs, &q->session.host, err);
-	memory_promise_end(&q->session.host, q->guest->name);
-	/* If it fails the guest has just ended */
-	if (rc == 0 && q->in.ends)
-		view_end(&ctl->kfs, pid, &q->session.host, &q->fragmentation);
-	if (rc == 0)
-		view_settle(&q->session.ledgers, &q->session.host, &q->fragmentation);
-	if (rc == 0)
-		supply_survey(&q->session.host, &q->fragmentation);
-	return rc;
+	if (own && own->alive && own->phase != LEDGER_PREPARED && !q->in.ends)
+		own = NULL;
+	rc = view_memory(&ctl->kfs, &q->session.host, err);
+	return rc < 0 ? rc :
+			next_start(&q->session, q->guest, own, q->in.ends ? pid : 0,
+				   &q->fragmentation, err);
 }
 
 static int inquire(const struct ctl *ctl, struct inquiry *q, struct err *err)

@@ -13,10 +13,10 @@
 #include "kernel/kfs.h"
 #include "lifecycle/decide.h"
 #include "lifecycle/liveness.h"
+#include "lifecycle/next_start.h"
 #include "lifecycle/session.h"
 #include "lifecycle/step_run.h"
 #include "lifecycle/view.h"
-#include "lifecycle/view_survey.h"
 #include "lifecycle/view_thp.h"
 #include "policy/guest_notes.h"
 #include "policy/refusal.h"
@@ -29,23 +29,16 @@ static int nothing(struct dry_run *result, const char *why)
 	return 0;
 }
 
-/* prepare settles the guest's own ledger even if it looks alive */
-static int without_own(struct session *session, struct ledger *own, struct err *err)
-{
-	if (!own->alive)
-		return 0;
-	own->alive = false;
-	return session_account(session, NULL, err);
-}
-
 /* The plan of a guest with a reservation; what is in it and not needed is the rest of
  * @own's list */
 static int plan_reserved(struct session *session, const struct guest *guest,
 			 const struct guest_policy *policy, struct ledger *own,
 			 struct dry_run *result, struct err *err)
 {
-	int rc;
+	int rc = next_start_survey(session, guest, NULL, err);
 
+	if (rc < 0)
+		return rc;
 	view_hold(own, &session->host);
 	rc = plan_make(guest, &session->host, policy, &result->plan, err);
 	if (rc < 0)
@@ -72,7 +65,6 @@ static int decide(struct session *session, const struct guest *guest,
 	if (rc == OWN_SAME_START)
 		return nothing(result, "this start is prepared already");
 	if (rc == OWN_RESERVED) {
-		view_survey(session->kfs, guest, &session->ledgers, &session->host);
 		rc = plan_reserved(session, guest, policy, own, result, err);
 		if (rc != -ENOSPC)
 			return rc;
@@ -81,10 +73,9 @@ static int decide(struct session *session, const struct guest *guest,
 			return rc;
 	}
 	held = own && own->alive;
-	rc = own ? without_own(session, own, err) : 0;
+	rc = next_start_survey(session, guest, own, err);
 	if (rc < 0)
 		return rc;
-	view_survey(session->kfs, guest, &session->ledgers, &session->host);
 	rc = plan_make(guest, &session->host, policy, &result->plan, err);
 	if (rc == 0 && held)
 		plan_note(&result->plan, "the guest is prepared already: what it holds is given "

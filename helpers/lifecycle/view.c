@@ -19,7 +19,6 @@
 #include "lifecycle/view_hugetlbfs.h"
 #include "lifecycle/view_memory.h"
 #include "lifecycle/view_stores.h"
-#include "memory/fragmentation.h"
 #include "memory/ksm.h"
 #include "memory/kvm.h"
 #include "memory/thp.h"
@@ -313,67 +312,4 @@ void view_hold(const struct ledger *ledger, struct host_view *host)
 		size->memfd =
 			u64_sub_floor(size->memfd, memfd_left(ledger, size->page_kib, sum, sum));
 	}
-}
-
-void view_settle(const struct ledgers *ledgers, struct host_view *host, struct fragmentation *f)
-{
-	size_t i, j;
-
-	for (i = 0; i < ledgers->n; i++) {
-		const struct ledger *ledger = ledgers->list[i];
-
-		for (j = 0; !ledger->alive && j < ledger->list.n; j++)
-			step_as_if_undone(&ledger->list.steps[j], ledger->name, host, f);
-	}
-}
-
-/* ---- a guest that runs ---- */
-
-static void end_pages(const struct qemu_memory *mapped, struct host_view *host)
-{
-	size_t i;
-
-	for (i = 0; i < mapped->n; i++) {
-		const struct qemu_pages *pages = &mapped->list[i];
-		struct pool_view *pool = host_view_pool(host, pages->page_kib, pages->node);
-
-		if (!pool)
-			continue;
-		pool->pool.free =
-			u64_min(u64_add_sat(pool->pool.free, pages->pages), pool->pool.total);
-		/* Its ledger counts as a dead guest's, whose pages are in use still */
-		pool->late = u64_sub_floor(pool->late, pages->pages);
-	}
-}
-
-static void end_plain(const struct qemu_memory *plain, struct host_view *host,
-		      struct fragmentation *f)
-{
-	size_t i, j;
-
-	for (i = 0; i < plain->n; i++) {
-		const struct qemu_pages *pages = &plain->list[i];
-		uint64_t kib = u64_mul_sat(pages->pages, pages->page_kib);
-
-		for (j = 0; j < host->numa.n_nodes; j++)
-			if (host->numa.nodes[j].id == pages->node)
-				host->numa.nodes[j].free_kib += kib;
-		fragmentation_give_back(f, pages->node, f->page_kib, kib / f->page_kib);
-	}
-}
-
-int view_end(const struct kfs *kfs, pid_t pid, struct host_view *host, struct fragmentation *f)
-{
-	struct qemu_memory mapped = { 0 }, plain = { 0 };
-	int rc = qemu_memory_mapped(kfs, pid, CLOCK_NEVER, &mapped);
-
-	if (rc == 0)
-		rc = qemu_memory_plain(kfs, pid, &plain);
-	if (rc == 0) {
-		end_pages(&mapped, host);
-		end_plain(&plain, host, f);
-	}
-	qemu_memory_free(&mapped);
-	qemu_memory_free(&plain);
-	return rc;
 }

@@ -5,12 +5,9 @@
 #ifndef MEMBACKING_LIFECYCLE_VIEW_H
 #define MEMBACKING_LIFECYCLE_VIEW_H
 
-#include <sys/types.h>
-
 #include "policy/host_view.h"
 
 struct err;
-struct fragmentation;
 struct kfs;
 struct ledger;
 struct ledgers;
@@ -38,23 +35,6 @@ void view_forget_ledgers(struct host_view *host);
  */
 int view_account(const struct kfs *kfs, const struct ledgers *ledgers, struct host_view *host,
 		 struct err *err);
-
-/**
- * view_settle() - Change @host as if the dead among @ledgers had been settled
- * @f:		Changed likewise; or NULL
- *
- * For a plan that is shown and not carried out: prepare settles them first.
- */
-void view_settle(const struct ledgers *ledgers, struct host_view *host, struct fragmentation *f);
-
-/**
- * view_end() - Change @host and @f as if the QEMU @pid had ended
- *
- * Its huge pages lie free in the pools then, and the rest of its memory is free.  Its
- * ledger is the caller's business: one that is not alive, and view_settle() afterwards.
- * Return: 0, or -errno where it can't be seen what it has: nothing is changed
- */
-int view_end(const struct kfs *kfs, pid_t pid, struct host_view *host, struct fragmentation *f);
 
 /**
  * view_hold() - Set aside what @ledger, which is accounted for, has reserved

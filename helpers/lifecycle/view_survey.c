@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "guest/guest.h"
-#include "lifecycle/view.h"
 #include "memory/fragmentation.h"
 #include "memory/page_flags.h"
 #include "policy/host_view.h"
@@ -38,23 +37,23 @@ static void look_at_pages(const struct kfs *kfs, const struct host_view *host,
 	page_flags_read(kfs, f, sizes, n, &watch, NULL);
 }
 
-void view_survey(const struct kfs *kfs, const struct guest *guest, const struct ledgers *ledgers,
-		 struct host_view *host)
+bool view_survey_read(const struct kfs *kfs, const struct guest *guest,
+		      const struct host_view *host, struct fragmentation *f)
 {
-	struct fragmentation f = { 0 };
-	bool known = fragmentation_read(kfs, &f, NULL) == 0;
-
-	if (known && wants_gigantic(guest, host))
-		look_at_pages(kfs, host, &f);
-	if (ledgers)
-		view_settle(ledgers, host, known ? &f : NULL);
-	if (known)
-		supply_survey(host, &f);
-	fragmentation_free(&f);
+	if (fragmentation_read(kfs, f, NULL) < 0)
+		return false;
+	if (wants_gigantic(guest, host))
+		look_at_pages(kfs, host, f);
+	return true;
 }
 
 void view_survey_start(const struct kfs *kfs, const struct guest *guest, struct host_view *host)
 {
-	if (!host->surveyed && wants_gigantic(guest, host))
-		view_survey(kfs, guest, NULL, host);
+	struct fragmentation f = { 0 };
+
+	if (host->surveyed || !wants_gigantic(guest, host))
+		return;
+	if (view_survey_read(kfs, guest, host, &f))
+		supply_survey(host, &f);
+	fragmentation_free(&f);
 }

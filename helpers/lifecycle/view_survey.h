@@ -7,24 +7,24 @@
 
 #include <stdbool.h>
 
+struct fragmentation;
 struct guest;
 struct host_view;
 struct kfs;
-struct ledgers;
 
 /**
- * view_survey() - supply_survey(), by the kernel's files
- * @guest:	Who is planned for.  Every page is looked at, for two seconds at most, if its
- *		pages are gigantic: one page that can't be moved spoils a range
- * @ledgers:	view_settle() them as well; NULL: they are settled
+ * view_survey_read() - Where free memory lies, by the kernel's files
+ * @guest:	The guest that is planned for.  Every page is looked at, for two seconds at most,
+ *		if its pages are gigantic: one page that can't be moved spoils a range
+ * @f:		Result, to be freed in any case
  *
- * Without those files @host stays as it is.
+ * Return: false: without those files nothing is known
  */
-void view_survey(const struct kfs *kfs, const struct guest *guest, const struct ledgers *ledgers,
-		 struct host_view *host);
+bool view_survey_read(const struct kfs *kfs, const struct guest *guest,
+		      const struct host_view *host, struct fragmentation *f);
 
-/* The same for a start: only for gigantic pages, which are the ones that it makes a difference
- * for, and not twice */
+/* supply_survey() for a start: only for gigantic pages, which are the ones that it makes a
+ * difference for, and not twice */
 void view_survey_start(const struct kfs *kfs, const struct guest *guest, struct host_view *host);
 
 #endif

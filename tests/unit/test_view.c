@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "lifecycle/ledger.h"
+#include "lifecycle/next_start.h"
 #include "memory/fragmentation.h"
 #include "steps/steps.h"
 #include "unit/fake_kernel.h"
@@ -357,7 +358,7 @@ static void test_unknown_pools(void)
 	pool_is(&s, 0, 9, 9, 0);
 	list[0]->alive = list[1]->alive = false;
 	look(&s, list, 2);
-	view_settle(&(struct ledgers){ .n = 2, .list = list }, &s.host, NULL);
+	next_start_give_back(&(struct ledgers){ .n = 2, .list = list }, &s.host, NULL);
 	pool_is(&s, 0, 0, 0, 0);
 }
 
@@ -393,7 +394,7 @@ static void test_settle(void)
 		book.step.hugepages.keep = rows[i].keep;
 		look(&s, list, 1);
 		before = s.host.numa.nodes[0].free_kib;
-		view_settle(&(struct ledgers){ .n = 1, .list = list }, &s.host, NULL);
+		next_start_give_back(&(struct ledgers){ .n = 1, .list = list }, &s.host, NULL);
 		pool = host_view_pool(&s.host, PAGE_2M, 0);
 		UNIT_CHECK(pool->pool.total == rows[i].left_total &&
 				   pool->pool.free == rows[i].left_free,
@@ -427,18 +428,18 @@ static void test_end(void)
 	before = s.host.numa.nodes[0].free_kib;
 	pool = host_view_pool(&s.host, PAGE_2M, 0);
 	/* who may not look changes nothing */
-	CU_ASSERT_NOT_EQUAL(view_end(&s.fk.kfs, pid, &s.host, &f), 0);
+	CU_ASSERT_NOT_EQUAL(next_start_end_qemu(&s.fk.kfs, pid, &s.host, &f), 0);
 	CU_ASSERT_EQUAL(pool->pool.free, 140);
 	fake_put_process(&s.fk, pid, "smaps_rollup", "Pss: 400000 kB\n");
 	fake_put_process(&s.fk, pid, "numa_maps",
 			 "7f0 default file=/x huge N0=60 kernelpagesize_kB=2048\n"
 			 "7f1 default anon=1000 dirty=1000 N0=1000 kernelpagesize_kB=4\n"
 			 "7f2 default anon=10 dirty=10 N9=10 kernelpagesize_kB=4\n");
-	CU_ASSERT_EQUAL(view_end(&s.fk.kfs, pid, &s.host, &f), 0);
+	CU_ASSERT_EQUAL(next_start_end_qemu(&s.fk.kfs, pid, &s.host, &f), 0);
 	CU_ASSERT_EQUAL(pool->pool.free, 200);
 	CU_ASSERT_EQUAL(s.host.numa.nodes[0].free_kib - before, 4000);
 	CU_ASSERT(zone.free[0] == 1000 && zone.spare == 1000);
-	view_settle(&(struct ledgers){ .n = 1, .list = list }, &s.host, &f);
+	next_start_give_back(&(struct ledgers){ .n = 1, .list = list }, &s.host, &f);
 	CU_ASSERT(pool->pool.free == 150 && pool->pool.total == 150);
 	CU_ASSERT_EQUAL(s.host.numa.nodes[0].free_kib - before, 4000 + 50 * PAGE_2M);
 	CU_ASSERT(zone.free[9] == 50 && zone.spare == 1000 + 50 * 512);

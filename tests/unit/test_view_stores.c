@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "config/config.h"
 #include "lifecycle/ledger.h"
+#include "lifecycle/next_start.h"
 #include "lifecycle/view.h"
 #include "policy/store_rules.h"
 #include "unit/fake_kernel.h"
@@ -415,7 +416,7 @@ static void test_lies_elsewhere(void)
 	for (i = 0; i < ROWS(books); i++)
 		books[i]->ledger.alive = false;
 	if (look(&s, NULL)) {
-		view_settle(&s.ledgers, &s.host, NULL);
+		next_start_give_back(&s.ledgers, &s.host, NULL);
 		CU_ASSERT_EQUAL(s.host.stores[0].stale_kib, 16);
 		CU_ASSERT_EQUAL(s.host.stores[1].stale_kib, 32);
 	}
@@ -479,7 +480,7 @@ static void test_settled(void)
 	put_memory(&s, "srv/ram/libvirt/qemu/1-dead");
 	put_memory(&s, "srv/ram/libvirt/qemu/2-living");
 	if (look(&s, NULL)) {
-		view_settle(&s.ledgers, &s.host, NULL);
+		next_start_give_back(&s.ledgers, &s.host, NULL);
 		CU_ASSERT_EQUAL(s.host.stores[0].stale_kib, 16);
 		CU_ASSERT_EQUAL(s.host.stores[0].n_promises, 1);
 		promise_is(&s.host.stores[0], 0, "living", 16);
