@@ -27,7 +27,6 @@
 #include "memory/store.h"
 #include "policy/store_rules.h"
 #include "report/page_scan.h"
-#include "report/store_text.h"
 
 bool check_wants(const struct check_host *host, const char *name, const char *uuid)
 {

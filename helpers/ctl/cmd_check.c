@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "check/check_host.h"
 #include "ctl/ctl.h"
-#include "lifecycle/view.h"
+#include "lifecycle/next_start.h"
 #include "policy/supply.h"
 #include "terminal/term.h"
 
@@ -74,8 +74,8 @@ static int run(struct ctl *ctl, struct err *err)
 	if (rc == 0) {
 		host.stores_why = why.text;
 		/* As plan and a start see it */
-		view_settle(&ctl->kfs, &session.ledgers, &session.host,
-			    host.has_fragmentation ? &host.fragmentation : NULL);
+		next_start_give_back(&session.ledgers, &session.host,
+				     host.has_fragmentation ? &host.fragmentation : NULL);
 		if (host.has_fragmentation)
 			supply_survey(&session.host, &host.fragmentation);
 		rc = judge(ctl, &host, err);

@@ -22,11 +22,10 @@
 #include "lifecycle/qemu_files.h"
 #include "lifecycle/reconcile.h"
 #include "lifecycle/session.h"
+#include "lifecycle/view.h"
 #include "lifecycle/view_stores.h"
 #include "policy/ksm_rules.h"
 #include "policy/plan.h"
-#include "policy/store_rules.h"
-#include "policy/thp_rules.h"
 #include "steps/store_step.h"
 
 /* For settings that the guest can do without: libvirt waits for the hook */
@@ -39,80 +38,61 @@ static void free_decided(struct decided *decided)
 
 #define cleanup_decided __attribute__((cleanup(free_decided)))
 
-static int append_step(struct step_list *list, const struct step *step)
+/* What the guest may still come to use of the store that it lives in: others must not be promised
+ * that.  Its files may lie where memory_backing_dir led to when it was started */
+static bool has_files(const struct kfs *kfs, const struct guest *guest, struct step_store *files)
 {
-	struct step *more = reallocarray(list->steps, list->n + 1, sizeof(*more));
-
-	if (!more)
-		return -ENOMEM;
-	more[list->n++] = *step;
-	list->steps = more;
-	return 0;
+	if (!qemu_files_look(kfs, guest->name, files) &&
+	    (!files->ready || !store_step_use(kfs, files).size_kib))
+		return false;
+	files->ready = true;
+	return true;
 }
 
-/* Where libvirt puts memory by now.  @step->ready: in a store that can be looked at */
-static void fill_store(const struct kfs *kfs, const struct guest *guest,
-		       const struct decided *decided, struct step_store *step, bool *tmpfs)
+/* Steps with files of which the guest has none are no steps */
+static void drop_empty(const struct kfs *kfs, const struct guest *guest, struct step_list *list)
 {
-	struct store_view nameless = { 0 };
-	const struct store_view *store;
+	size_t i, n = 0;
+
+	for (i = 0; i < list->n; i++) {
+		struct step_store *files = step_files_of(&list->steps[i]);
+
+		if (!files || has_files(kfs, guest, files))
+			list->steps[n++] = list->steps[i];
+		else
+			step_free(&list->steps[i]);
+	}
+	list->n = n;
+}
+
+/* @list: Result */
+static int plan_running(const struct kfs *kfs, const struct guest *guest,
+			const struct decided *decided, struct step_list *list, struct err *err)
+{
 	struct host_view host = { 0 };
 	struct ledgers none = { 0 };
-	struct err err;
-	bool usable = view_stores(kfs, decided->config, &none, NULL, &host, &err) == 0 &&
-		      store_choose(&host, "", &store, &err) == 0 && store->state.present;
+	struct plan plan = { 0 };
+	struct err why;
+	int rc = view_kernel(kfs, &host, err);
 
-	if (!usable) {
-		store = &nameless;
-		snprintf(nameless.config.path, sizeof(nameless.config.path), "%s",
-			 qemu_conf_memory_dir(&host.qemu_conf));
-	}
-	store_step_fill(guest, store, &host, step);
-	step->mount = false;
-	step->ready = usable;
-	*tmpfs = thp_rules_in_tmpfs(&host, step);
+	if (rc == 0 && plan_needs_stores(&decided->needs))
+		view_stores(kfs, decided->config, &none, NULL, &host, &why);
+	if (rc == 0)
+		rc = plan_adopt(guest, &host, &decided->policy, &plan, err);
 	view_stores_free(&host);
-}
-
-/* What a guest that was started before us, or without us, may still come to use of the
- * store it lives in: others must not be promised that.  @tmpfs: that is one */
-static int adopt_store(const struct kfs *kfs, const struct guest *guest,
-		       const struct decided *decided, struct step_list *list, bool *tmpfs)
-{
-	struct step step = { .kind = STEP_STORE };
-
-	fill_store(kfs, guest, decided, &step.store, tmpfs);
-	/* Its files may lie where memory_backing_dir led to when it was started */
-	if (!qemu_files_look(kfs, guest->name, &step.store) &&
-	    (!step.store.ready || !store_step_use(kfs, &step.store).size_kib))
-		return 0;
-	step.store.ready = true;
-	return append_step(list, &step);
-}
-
-static int adopt_settings(const struct guest *guest, const struct decided *decided, bool tmpfs,
-			  struct step_list *list)
-{
-	struct step ksm = { .kind = STEP_KSM }, thp = { .kind = STEP_THP };
-	int rc = 0;
-
-	if (decided->needs.kinds[STEP_KSM].wanted) {
-		ksm_rules_fill(guest, &decided->policy, &ksm.ksm);
-		rc = append_step(list, &ksm);
-	}
-	if (rc == 0 && decided->needs.kinds[STEP_THP].wanted &&
-	    thp_rules_wanted(guest, &decided->policy, tmpfs)) {
-		thp_rules_fill(guest, &decided->policy, tmpfs, &thp.thp);
-		rc = append_step(list, &thp);
-	}
-	return rc;
+	if (rc < 0)
+		return rc;
+	drop_empty(kfs, guest, &plan.list);
+	*list = plan.list;
+	plan.list = (struct step_list){ 0 };
+	plan_free(&plan);
+	return 0;
 }
 
 static int make_steps(const struct kfs *kfs, const struct guest *guest, struct step_list *list,
 		      struct err *err)
 {
 	cleanup_decided struct decided decided = { 0 };
-	bool tmpfs = false;
 	int rc;
 
 	if (!decide_asks(kfs, guest))
@@ -123,11 +103,7 @@ static int make_steps(const struct kfs *kfs, const struct guest *guest, struct s
 		log_warning("%s", err->text);
 		return 0;
 	}
-	if (plan_needs_stores(&decided.needs))
-		rc = adopt_store(kfs, guest, &decided, list, &tmpfs);
-	if (rc == 0)
-		rc = adopt_settings(guest, &decided, tmpfs, list);
-	return rc < 0 ? err_set(err, -rc, "out of memory") : 0;
+	return plan_running(kfs, guest, &decided, list, err);
 }
 
 /* Whatever comes of it: the guest runs */

@@ -32,7 +32,8 @@
  * @missing:	Own pages that others had taken when the account was noted
  * @late:	In use, and maybe still by a guest that is gone
  * @kept:	Part of @foreign: added by us and kept after release
- * @settled:	Dead guests' pages that next_start_give_back() took out of @pool: they are there still
+ * @settled:	Dead guests' pages that next_start_give_back() took out of @pool: they are there
+ *still
  * @held:	Part of @claimed: reserved by hand for the guest that is planned for
  * @ever:	The most that fragmentation lets be made in addition, and @whole: of these,
  *		what lies free in large pieces.  Both only in a host that was surveyed

@@ -210,9 +210,21 @@ static int check_refusal(const struct planning *planning, struct err *err)
 	return -ENODEV;
 }
 
-/* Those kinds that @in says so of */
+static int make_kind(const struct plan_kind *kind, struct planning *planning, struct err *err)
+{
+	return kind->make(planning, err);
+}
+
+static int adopt_kind(const struct plan_kind *kind, struct planning *planning, struct err *err)
+{
+	return kind->adopt ? kind->adopt(planning, err) : 0;
+}
+
+/* Those kinds that @in says so of, by @add */
 static int make(const struct guest *guest, const struct host_view *host,
 		const struct guest_policy *policy, bool (*in)(const struct plan_kind *kind),
+		int (*add)(const struct plan_kind *kind, struct planning *planning,
+			   struct err *err),
 		struct plan *plan, struct err *err)
 {
 	const struct plan_needs needs = plan_needs_host(guest, policy, host);
@@ -227,10 +239,11 @@ static int make(const struct guest *guest, const struct host_view *host,
 	for (i = 0; i < STEP_KINDS; i++)
 		ask = ask || (needs.kinds[kinds[i]->kind].wanted && in(kinds[i]) &&
 			      is_essential(kinds[i]));
-	rc = ask ? check_refusal(&planning, err) : 0;
+	/* libvirt refuses no guest that runs */
+	rc = ask && add == make_kind ? check_refusal(&planning, err) : 0;
 	for (i = 0; rc == 0 && i < STEP_KINDS; i++)
 		if (needs.kinds[kinds[i]->kind].wanted && in(kinds[i]))
-			rc = kinds[i]->make(&planning, err);
+			rc = add(kinds[i], &planning, err);
 	if (rc < 0)
 		plan_free(&result);
 	else
@@ -241,11 +254,17 @@ static int make(const struct guest *guest, const struct host_view *host,
 int plan_make(const struct guest *guest, const struct host_view *host,
 	      const struct guest_policy *policy, struct plan *plan, struct err *err)
 {
-	return make(guest, host, policy, is_any, plan, err);
+	return make(guest, host, policy, is_any, make_kind, plan, err);
 }
 
 int plan_make_pages(const struct guest *guest, const struct host_view *host,
 		    const struct guest_policy *policy, struct plan *plan, struct err *err)
 {
-	return make(guest, host, policy, is_ahead, plan, err);
+	return make(guest, host, policy, is_ahead, make_kind, plan, err);
+}
+
+int plan_adopt(const struct guest *guest, const struct host_view *host,
+	       const struct guest_policy *policy, struct plan *plan, struct err *err)
+{
+	return make(guest, host, policy, is_any, adopt_kind, plan, err);
 }

@@ -94,6 +94,18 @@ int plan_make(const struct guest *guest, const struct host_view *host,
 int plan_make_pages(const struct guest *guest, const struct host_view *host,
 		    const struct guest_policy *policy, struct plan *plan, struct err *err);
 
+/**
+ * plan_adopt() - The steps of a guest that runs already, and was started without us
+ * @host:	Of it what plan_needs_host() looks at, and the stores, count.  These need not be
+ * read
+ *
+ * Nothing is refused and nothing mounted.  A step with files is there whether or not the guest
+ * has any; it is @ready only in a store that can be looked at.
+ * Return: 0 or -ENOMEM
+ */
+int plan_adopt(const struct guest *guest, const struct host_view *host,
+	       const struct guest_policy *policy, struct plan *plan, struct err *err);
+
 /* The huge pages in @plan, one size and binding after the other.  @last: NULL to begin.
  * Return: NULL at the end */
 const struct step_hugepages *plan_next_pages(const struct plan *plan,

@@ -38,6 +38,8 @@ struct planning {
  *		known: see plan_needs_host()
  * @uses_section: Does a bad value in @section keep the guest from starting?  NULL: if wanted
  * @make:	Add the steps, and notes, to the plan.  Return: 0 or -errno, as plan_make()
+ * @adopt:	Add what a guest may still come to use that runs already, and was started without
+ *		us.  Only -ENOMEM.  NULL: nothing
  * @obstacle:	What to tell those who ask about a guest for which it is not wanted.  May be NULL.
  *		Return: false: nothing
  * @free:	What a step of this kind has allocated.  May be NULL
@@ -52,6 +54,7 @@ struct plan_kind {
 		       const struct host_view *host);
 	bool (*uses_section)(const struct guest *guest, const struct guest_policy *policy);
 	int (*make)(struct planning *planning, struct err *err);
+	int (*adopt)(struct planning *planning, struct err *err);
 	bool (*obstacle)(const struct guest *guest, const struct host_view *host, char *buf,
 			 size_t size);
 	void (*free)(struct step *step);

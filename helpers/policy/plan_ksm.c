@@ -24,4 +24,5 @@ const struct plan_kind plan_ksm = {
 	.optional = true,
 	.wanted = wanted,
 	.make = make,
+	.adopt = make,
 };

@@ -2,6 +2,8 @@
 /* The plan's part of a guest's memory in files. */
 #include "policy/plan_kind.h"
 
+#include <stdio.h>
+
 #include "base/err.h"
 #include "base/text.h"
 #include "guest/guest.h"
@@ -61,10 +63,34 @@ static int make(struct planning *p, struct err *err)
 	return plan_put_first(p->plan, &step, err);
 }
 
+/* Where libvirt puts memory by now */
+static int adopt(struct planning *p, struct err *err)
+{
+	struct step step = { .kind = STEP_STORE };
+	struct store_view nameless = { 0 };
+	const struct store_view *store;
+	struct err why;
+	bool usable = p->host->stores_read && store_choose(p->host, "", &store, &why) == 0 &&
+		      store->state.present;
+
+	if (!usable) {
+		store = &nameless;
+		snprintf(nameless.config.path, sizeof(nameless.config.path), "%s",
+			 qemu_conf_memory_dir(&p->host->qemu_conf));
+	}
+	store_step_fill(p->guest, store, p->host, &p->store);
+	p->store.mount = false;
+	p->store.ready = usable;
+	p->has_store = true;
+	step.store = p->store;
+	return plan_put_last(p->plan, &step, err);
+}
+
 const struct plan_kind plan_store = {
 	.kind = STEP_STORE,
 	.section = "store",
 	.stores = true,
 	.wanted = wanted,
 	.make = make,
+	.adopt = adopt,
 };

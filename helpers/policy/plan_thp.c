@@ -18,21 +18,27 @@ static bool uses_section(const struct guest *guest, const struct guest_policy *p
 	return policy->thp.manage && thp_rules_size(guest);
 }
 
+static int add(struct planning *p, struct err *err)
+{
+	bool tmpfs = p->has_store && thp_rules_in_tmpfs(p->host, &p->store);
+	struct step step = { .kind = STEP_THP };
+
+	if (!thp_rules_wanted(p->guest, p->policy, tmpfs))
+		return 0;
+	thp_rules_fill(p->guest, p->policy, tmpfs, &step.thp);
+	return plan_put_last(p->plan, &step, err);
+}
+
 static int make(struct planning *p, struct err *err)
 {
 	const struct config_thp *thp = &p->policy->thp;
 	const struct step_store *store = p->has_store ? &p->store : NULL;
-	bool tmpfs = store && thp_rules_in_tmpfs(p->host, store);
-	struct step step = { .kind = STEP_THP };
 	char why[PLAN_NOTE_SIZE];
 
 	if (thp_rules_obstacle(p->guest, p->host, store, thp->manage ? thp : NULL, why,
 			       sizeof(why)))
 		plan_note(p->plan, "%s", why);
-	if (!thp_rules_wanted(p->guest, p->policy, tmpfs))
-		return 0;
-	thp_rules_fill(p->guest, p->policy, tmpfs, &step.thp);
-	return plan_put_last(p->plan, &step, err);
+	return add(p, err);
 }
 
 static bool obstacle(const struct guest *guest, const struct host_view *host, char *buf,
@@ -48,5 +54,6 @@ const struct plan_kind plan_thp = {
 	.wanted = wanted,
 	.uses_section = uses_section,
 	.make = make,
+	.adopt = add,
 	.obstacle = obstacle,
 };

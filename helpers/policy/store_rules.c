@@ -260,6 +260,16 @@ int store_verify(const struct store_view *store, struct err *err)
 
 /* ---- is there room ---- */
 
+bool store_is_waiting(const struct store_view *store)
+{
+	return store->state.present && store_wants_mount(store);
+}
+
+int store_problem(const struct store_view *store, struct err *err)
+{
+	return store_is_waiting(store) ? 0 : store_verify(store, err);
+}
+
 uint64_t store_keep_free(const struct store_view *store)
 {
 	const struct config_amount *amount = &store->config.keep_free;

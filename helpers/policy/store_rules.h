@@ -62,6 +62,15 @@ bool store_is_hugetlbfs(const struct store_view *store);
  */
 int store_verify(const struct store_view *store, struct err *err);
 
+/* Is it not mounted, as it may be: it will be for the first guest */
+bool store_is_waiting(const struct store_view *store);
+
+/**
+ * store_problem() - Why guests could not use the store as it is now
+ * Return: 0, also for one that is only not mounted yet; as store_verify() otherwise
+ */
+int store_problem(const struct store_view *store, struct err *err);
+
 /* How much of @store is to stay free, in KiB */
 uint64_t store_keep_free(const struct store_view *store);
 
