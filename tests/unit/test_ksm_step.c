@@ -587,10 +587,10 @@ static void test_computed(void)
 	fake_put(&h.fk, "run/libvirt/qemu/other.xml",
 		 "\n  <domain type='kvm'>\n<name>other</name><uuid>" UUID_B
 		 "</uuid><memory unit='MiB'>2048</memory>\n  </domain>\n");
-	OK(&h, event_release, "b", B_XML);
+	OK(&h, hook_release, "b", B_XML);
 	is(&h, "run=1 pages_to_scan=360");
 	fake_end(&h.fk, qemu_b);
-	OK(&h, event_prepare, "b", B_XML);
+	OK(&h, hook_prepare, "b", B_XML);
 	is(&h, "run=1 pages_to_scan=64");
 	/* an administrator knows better */
 	put(&h, "pages_to_scan", "321\n");
