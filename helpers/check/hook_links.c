@@ -164,9 +164,8 @@ static int search_others(const struct kfs *kfs, DIR *dir, int64_t when)
  * Return: 1, 0, or -errno: it can't be told */
 static int other_was_there(const struct kfs *kfs, int64_t when)
 {
-	cleanup_close int fd = -1;
 	DIR *dir;
-	int rc;
+	int fd, rc;
 
 	if (was_there(kfs, HOOK_DIR "/qemu", when))
 		return 1;
@@ -174,9 +173,11 @@ static int other_was_there(const struct kfs *kfs, int64_t when)
 	if (fd < 0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
 	dir = fdopendir(fd);
-	if (!dir)
-		return -errno;
-	fd = -1;
+	if (!dir) {
+		rc = -errno;
+		close(fd);
+		return rc;
+	}
 	rc = search_others(kfs, dir, when);
 	closedir(dir);
 	return rc;

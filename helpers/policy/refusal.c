@@ -287,36 +287,32 @@ static enum refusal check_backend(struct question *q, const struct guest_memory 
 /* What may be mended by the time that libvirt starts gives way to what may not */
 static enum refusal find(struct question *q)
 {
-	enum refusal found = check_definition(q), yet = REFUSAL_NONE;
-	struct question first;
-	struct err err;
-	size_t i;
+	enum refusal found = check_definition(q);
+	size_t n = q->guest->n_memory, i, yet = n;
 
-	for (i = 0; !found && i < q->guest->n_memory; i++) {
+	for (i = 0; !found && i < n; i++) {
 		found = check_backend(q, &q->guest->memory[i]);
 		if (found != REFUSAL_MOUNT_YET)
 			continue;
-		if (!yet && q->err)
-			err = *q->err;
-		first = yet ? first : *q;
-		yet = found;
+		yet = yet < n ? yet : i;
 		found = REFUSAL_NONE;
 	}
 	for (i = 0; !found && i < q->host->n_sizes; i++)
 		found = check_limit(q, &q->host->sizes[i]);
-	if (found || !yet)
-		return found;
-	*q = first;
-	if (q->err)
-		*q->err = err;
-	return yet;
+	/* Once more, for its sentence and its page size */
+	if (!found && yet < n)
+		found = check_backend(q, &q->guest->memory[yet]);
+	return found;
 }
 
 enum refusal refusal_find(const struct guest *guest, const struct host_view *host, bool hook_mounts,
 			  uint64_t *page_kib, struct err *err)
 {
-	struct question q = { guest, host, hook_mounts, 0, err };
-	enum refusal found = find(&q);
+	struct question q = { .guest = guest, .host = host, .hook_mounts = hook_mounts };
+	enum refusal found;
+
+	q.err = err;
+	found = find(&q);
 
 	if (page_kib)
 		*page_kib = q.page_kib;
