@@ -116,7 +116,7 @@ static void remedy_by_hand(const struct host_view *view, uint64_t page_kib, int 
 		const struct pool_view *pool = host_view_pool(view, page_kib, id);
 
 		if (pool && (node == ANY_NODE || id == (unsigned int)node))
-			total += hugepages_persistent(&pool->pool) + pool->settled;
+			total += hugepages_persistent(&pool->pool) + pool->given_back;
 	}
 	finding_remedy(findings,
 		       "echo %" PRIu64 " >%s/hugepages/hugepages-%" PRIu64 "kB/nr_hugepages",

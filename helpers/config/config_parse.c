@@ -7,7 +7,7 @@
  * inih cuts a line longer than its buffer in two and reads the rest as a key of
  * its own; takes an indented key for the continuation of the one above it; stops
  * at a NUL; reports the first bad line only; and tells two sections of one name
- * not apart.  All of that is seen and settled here, before inih gets the line.
+ * not apart.  All of that is dealt with here, before inih gets the line.
  * What is left to inih is splitting "key = value" and cutting "; comments".
  */
 #include "config/config_parse.h"

@@ -39,7 +39,7 @@ static int read_hooks(const struct kfs *kfs, struct hooks *hooks, struct err *er
 	return 0;
 }
 
-/* Without the qemu hook nothing is prepared; without the other one, mounts and settling
+/* Without the qemu hook nothing is prepared; without the other one, mounts and giving back
  * come later */
 static int verdict(const struct hooks *hooks)
 {

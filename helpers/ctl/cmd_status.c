@@ -85,7 +85,7 @@ const struct command cmd_status = {
 	.summary = "show huge pages, stores, KSM, THP, and what guests hold",
 	.help = "Shows each node's memory and huge pages, the stores of file-backed memory, KSM\n"
 		"and THP, and what guests hold. Changes nothing.\n\n"
-		"RESERVED  by the kernel for files and mappings; the kernel does not say on which\n"
+		"RSVD      by the kernel for files and mappings; the kernel does not say on which\n"
 		"          node, so each node shows the whole number\n"
 		"CLAIMED   promised to a guest whose QEMU has not taken them yet\n"
 		"IDLE      free and not promised\n"

@@ -17,7 +17,7 @@
 #include "guest/guest_parse.h"
 #include "kernel/kfs.h"
 #include "lifecycle/apply.h"
-#include "lifecycle/decide.h"
+#include "lifecycle/guest_policy.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/qemu_files.h"
 #include "lifecycle/reconcile.h"
@@ -95,10 +95,10 @@ static int make_steps(const struct kfs *kfs, const struct guest *guest, struct s
 	cleanup_decided struct decided decided = { 0 };
 	int rc;
 
-	if (!decide_asks(kfs, guest))
+	if (!guest_policy_asks(kfs, guest))
 		return 0;
 	/* A guest that runs is not refused for what the configuration says */
-	rc = decide_policy(kfs, guest, true, &decided, err);
+	rc = guest_policy_decide(kfs, guest, true, &decided, err);
 	if (rc < 0) {
 		log_warning("%s", err->text);
 		return 0;

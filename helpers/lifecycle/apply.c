@@ -16,7 +16,7 @@
 #include "lifecycle/session.h"
 #include "lifecycle/step_run.h"
 
-/* If libvirt's driver died meanwhile, another operation may have settled us: the
+/* If libvirt's driver died meanwhile, another operation may have given back what we hold: the
  * pages are gone then, and only they know how many.  The guest may even have been started
  * again, and have a later ledger */
 static int still_ours(struct step_run *run, struct err *err)

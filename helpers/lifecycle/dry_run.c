@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "guest/guest.h"
 #include "kernel/kfs.h"
-#include "lifecycle/decide.h"
+#include "lifecycle/guest_policy.h"
 #include "lifecycle/liveness.h"
 #include "lifecycle/next_start.h"
 #include "lifecycle/session.h"
@@ -56,7 +56,7 @@ static int decide(struct session *session, const struct guest *guest,
 {
 	struct ledger *own = NULL;
 	bool held;
-	int rc = decide_own(session, guest, &own, err);
+	int rc = guest_policy_own(session, guest, &own, err);
 
 	if (rc < 0)
 		return rc;
@@ -173,12 +173,12 @@ int dry_run(const struct kfs *kfs, const struct guest *guest, struct dry_run *re
 	struct err yet = { 0 };
 	int rc = 0;
 
-	if (!decide_asks(kfs, guest)) {
+	if (!guest_policy_asks(kfs, guest)) {
 		rc = refuse(kfs, guest, true, &yet, err);
 		why_nothing(guest, NULL, &run);
 		note_obstacles(kfs, guest, &decided.needs, &run.plan);
 	} else {
-		rc = decide_policy(kfs, guest, false, &decided, err);
+		rc = guest_policy_decide(kfs, guest, false, &decided, err);
 		if (rc < 0)
 			return err_prefix(err, rc, "guest '%s'", guest->name);
 		/* plan_make() asks where it plans pages or files */

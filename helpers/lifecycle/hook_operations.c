@@ -22,7 +22,7 @@
 #include "lifecycle/adoption.h"
 #include "lifecycle/apply.h"
 #include "lifecycle/daemon_conf.h"
-#include "lifecycle/decide.h"
+#include "lifecycle/guest_policy.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/qemu_files.h"
 #include "lifecycle/qemu_memory.h"
@@ -62,12 +62,12 @@ static void cleanup_plan(struct plan *plan)
 /* ---- prepare ---- */
 
 /**
- * settle_old() - Give back what an earlier start of this guest left behind
- * @debt:	Steps of which something is still in use, by whomever: no reason
+ * give_back_old() - Give back what an earlier start of this guest left behind
+ * @debt:	Steps of which something is still in use: no reason
  *		to keep the guest from starting.  Its next ledger takes them over
  */
-static int settle_old(struct session *session, const struct guest *guest, struct ledger *old,
-		      struct step_list *debt, struct err *err)
+static int give_back_old(struct session *session, const struct guest *guest, struct ledger *old,
+			 struct step_list *debt, struct err *err)
 {
 	int rc = reconcile_ledger(session, old, UNDO_RELEASE, err);
 
@@ -87,16 +87,16 @@ static int settle_old(struct session *session, const struct guest *guest, struct
 }
 
 /**
- * settle_own() - What is to be done about the guest's own ledger before the plan
- * @reserved:	Set to a reservation by hand, to be adopted; NULL: to be given back
- * @debt:	As settle_old()
+ * decide_own_ledger() - What to do about the guest's own ledger before the plan
+ * @reserved:	Set to a reservation by hand, which the start takes over.  NULL: it is given back
+ * @debt:	As give_back_old()
  * Return: 1 if there is nothing to do at all, 0 to go on, or -errno
  */
-static int settle_own(struct session *session, const struct guest *guest, struct ledger **reserved,
-		      struct step_list *debt, struct err *err)
+static int decide_own_ledger(struct session *session, const struct guest *guest,
+			     struct ledger **reserved, struct step_list *debt, struct err *err)
 {
 	struct ledger *own;
-	int rc = decide_own(session, guest, &own, err);
+	int rc = guest_policy_own(session, guest, &own, err);
 
 	if (rc < 0 || rc == OWN_NONE)
 		return rc < 0 ? rc : 0;
@@ -108,7 +108,7 @@ static int settle_own(struct session *session, const struct guest *guest, struct
 		*reserved = own;
 		return 0;
 	}
-	return settle_old(session, guest, own, debt, err);
+	return give_back_old(session, guest, own, debt, err);
 }
 
 /* The ledger of this start */
@@ -273,13 +273,13 @@ static int try_once(struct session *session, const struct guest *guest,
 		return rc;
 	begin = clock_ms();
 	deadline = begin + decided->policy.hook.deadline_ms;
-	rc = settle_own(session, guest, &reserved, &debt, err);
+	rc = decide_own_ledger(session, guest, &reserved, &debt, err);
 	if (rc)
 		return rc < 0 ? rc : 0;
 	rc = make_plan(session, guest, decided, reserved, &plan, err);
 	/* What was reserved may be of another size, and in the way */
 	if (rc == -ENOSPC && reserved) {
-		rc = settle_old(session, guest, reserved, &debt, err);
+		rc = give_back_old(session, guest, reserved, &debt, err);
 		reserved = NULL;
 		if (rc == 0)
 			rc = make_plan(session, guest, decided, NULL, &plan, err);
@@ -312,7 +312,7 @@ static int decide_and_do(struct session *session, const struct guest *guest,
 	return rc;
 }
 
-/* A guest that needs nothing of us still settles what it left behind itself,
+/* A guest that needs nothing of us still gives back what it left behind itself,
  * and others' leftovers if the lock is free.  On most hosts there is neither */
 static int prepare_nothing(const struct event *event, const struct guest *guest)
 {
@@ -332,7 +332,7 @@ static int prepare_nothing(const struct event *event, const struct guest *guest)
 	if (rc == 0)
 		rc = check_not_late(&session, guest, &err);
 	if (rc == 0)
-		rc = settle_own(&session, guest, NULL, &debt, &err);
+		rc = decide_own_ledger(&session, guest, NULL, &debt, &err);
 	if (rc < 0 && rc != -EAGAIN)
 		log_warning("%s", err.text);
 	return 0;
@@ -351,7 +351,7 @@ static int prepare(const struct event *event, const struct guest *guest, struct 
 
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", guest->name);
-	/* What it left behind itself has to be settled */
+	/* What it left behind itself has to be given back */
 	session.lock_deadline_ms = decided->policy.hook.lock_deadline_ms;
 	if (can_do_without(decided) && !state_has(&session.state, guest->uuid))
 		session.lock_deadline_ms = u64_min(session.lock_deadline_ms, EXTRA_LOCK_MS);
@@ -380,9 +380,9 @@ int hook_prepare(const struct event *event, struct err *err)
 		rc = guest_files_find(event->kfs, guest, err);
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", event->guest_name);
-	if (!decide_asks(event->kfs, guest))
+	if (!guest_policy_asks(event->kfs, guest))
 		return prepare_nothing(event, guest);
-	rc = decide_policy(event->kfs, guest, true, &decided, err);
+	rc = guest_policy_decide(event->kfs, guest, true, &decided, err);
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", guest->name);
 	if (!plan_needs_any(&decided.needs))

@@ -115,7 +115,7 @@ int ledger_read(const struct state *state, const char *uuid, struct ledger **led
  * ledger_create() - The first write of a start, a reservation, or a guest that is adopted
  *
  * Under the host lock.  @ledger gets a token of its own.  A ledger that the guest had is
- * replaced: the caller has settled it, or @ledger has what is left of it.  One that can't be
+ * replaced: the caller has given it back, or @ledger has what is left of it.  One that can't be
  * read is not: what it holds would be lost.
  * Return: also -EINVAL, -EEXIST (of another version)
  */

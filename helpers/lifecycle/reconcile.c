@@ -61,8 +61,8 @@ static void restore_shared(struct session *session)
 {
 	struct err *left = &session->report.shared_left, err;
 
-	if (shared_settle(session->kfs, &session->state, session->boot_id, &session->ledgers,
-			  &err) == 0) {
+	if (shared_put_back(session->kfs, &session->state, session->boot_id, &session->ledgers,
+			    &err) == 0) {
 		left->text[0] = '\0';
 		return;
 	}

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "guest/guest.h"
 #include "lifecycle/apply.h"
-#include "lifecycle/decide.h"
+#include "lifecycle/guest_policy.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/liveness.h"
 #include "lifecycle/reconcile.h"
@@ -55,8 +55,8 @@ static int decide(struct reservation *r, struct err *err)
 	const struct guest *guest = r->guest;
 	int rc = 0;
 
-	if (decide_asks(r->session->kfs, guest))
-		rc = decide_policy(r->session->kfs, guest, false, &r->decided, err);
+	if (guest_policy_asks(r->session->kfs, guest))
+		rc = guest_policy_decide(r->session->kfs, guest, false, &r->decided, err);
 
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", guest->name);
@@ -194,7 +194,7 @@ static int interrupted(const struct reservation *r, struct err *err)
 		       r->guest->name);
 }
 
-/* Nothing came of it.  A debt that is left is settled by the next operation */
+/* Nothing came of it.  What is left is given back by the next operation */
 static void forget(struct reservation *r)
 {
 	struct err why;
@@ -256,7 +256,7 @@ static int make_plan(struct reservation *r, struct err *err)
 /* ---- ahead of a start ---- */
 
 /* What an earlier start left, and can't all be given back yet, stays in the ledger */
-static int settle_leftover(struct reservation *r, struct ledger **own, struct err *err)
+static int give_back_leftover(struct reservation *r, struct ledger **own, struct err *err)
 {
 	struct session *session = r->session;
 	int rc = reconcile_ledger(session, *own, UNDO_RELEASE, err);
@@ -289,7 +289,7 @@ static int own_for_start(struct reservation *r, struct ledger **own, struct err 
 		return 0;
 	if (session_alive(r->session, *own))
 		return being_started(*own, err);
-	return settle_leftover(r, own, err);
+	return give_back_leftover(r, own, err);
 }
 
 /* A device or a file that the guest has besides is not for us to reserve */

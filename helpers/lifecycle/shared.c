@@ -117,8 +117,8 @@ int shared_load(const struct state *state, const char *boot_id, const char *name
 
 /* ---- all of them ---- */
 
-/* What settling needs.  The context is what restore() is given of it */
-struct settling {
+/* What putting back needs.  The context is what restore() is given of it */
+struct putting_back {
 	struct step_ctx ctx;
 	const struct state *state;
 	const char *boot_id;
@@ -127,14 +127,14 @@ struct settling {
 	bool removed; /* a record, this time */
 };
 
-static struct settling *settling_of(struct step_ctx *ctx)
+static struct putting_back *putting_back_of(struct step_ctx *ctx)
 {
-	return (struct settling *)((char *)ctx - offsetof(struct settling, ctx));
+	return (struct putting_back *)((char *)ctx - offsetof(struct putting_back, ctx));
 }
 
 static int save_shared(struct step_ctx *ctx, const struct shared_setting *setting, struct err *err)
 {
-	const struct settling *s = settling_of(ctx);
+	const struct putting_back *s = putting_back_of(ctx);
 
 	return shared_write(s->state, s->boot_id, setting, err);
 }
@@ -142,7 +142,7 @@ static int save_shared(struct step_ctx *ctx, const struct shared_setting *settin
 static int load_shared(struct step_ctx *ctx, const char *name, struct shared_setting *setting,
 		       struct err *err)
 {
-	const struct settling *s = settling_of(ctx);
+	const struct putting_back *s = putting_back_of(ctx);
 
 	return shared_load(s->state, s->boot_id, name, setting, err);
 }
@@ -176,7 +176,7 @@ static bool may_be_held(const struct ledgers *ledgers)
 	return false;
 }
 
-static int settle_one(struct settling *s, const char *name, struct err *err)
+static int put_back_one(struct putting_back *s, const char *name, struct err *err)
 {
 	const struct step_ops *ops;
 	struct record record;
@@ -208,10 +208,10 @@ static bool is_leftover(const char *name)
 	return len > 4 && !strcmp(name + len - 4, ".new");
 }
 
-static int settle_entry(struct settling *s, const char *name, struct err *err)
+static int put_back_entry(struct putting_back *s, const char *name, struct err *err)
 {
 	if (!is_leftover(name))
-		return settle_one(s, name, err);
+		return put_back_one(s, name, err);
 	unlinkat(s->dir, name, 0);
 	return 0;
 }
@@ -227,7 +227,7 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int settle_all(struct settling *s, struct err *err)
+static int put_back_all(struct putting_back *s, struct err *err)
 {
 	struct dirent **entries = NULL;
 	int n = scandirat(s->dir, ".", &entries, is_visible, by_name), i, result = 0;
@@ -237,7 +237,7 @@ static int settle_all(struct settling *s, struct err *err)
 		return err_sys(err, errno, "cannot list /" STATE_DIR "/" SHARED_DIR);
 	for (i = 0; i < n; i++) {
 		struct err why;
-		int rc = settle_entry(s, entries[i]->d_name, &why);
+		int rc = put_back_entry(s, entries[i]->d_name, &why);
 
 		/* The first is the caller's to tell */
 		if (rc < 0 && result)
@@ -250,12 +250,12 @@ static int settle_all(struct settling *s, struct err *err)
 	return result;
 }
 
-int shared_settle(const struct kfs *kfs, const struct state *state, const char *boot_id,
-		  const struct ledgers *ledgers, struct err *err)
+int shared_put_back(const struct kfs *kfs, const struct state *state, const char *boot_id,
+		    const struct ledgers *ledgers, struct err *err)
 {
 	cleanup_close int dir =
 		openat(state->dirfd, SHARED_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	struct settling s = {
+	struct putting_back s = {
 		.ctx = { .kfs = kfs, .save_shared = save_shared, .load_shared = load_shared },
 		.state = state,
 		.boot_id = boot_id,
@@ -265,12 +265,12 @@ int shared_settle(const struct kfs *kfs, const struct state *state, const char *
 	int rc = 0;
 
 	if (dir >= 0)
-		rc = settle_all(&s, err);
+		rc = put_back_all(&s, err);
 	else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
 		rc = err_sys(err, errno, "cannot open /" STATE_DIR "/" SHARED_DIR);
 
 	/* To put one back may have taken a change to another, which has a record since */
-	return rc == 0 && s.removed ? settle_all(&s, err) : rc;
+	return rc == 0 && s.removed ? put_back_all(&s, err) : rc;
 }
 
 bool shared_waits(const struct state *state, const char *boot_id, const struct ledgers *ledgers,

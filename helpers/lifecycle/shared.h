@@ -24,14 +24,14 @@ int shared_load(const struct state *state, const char *boot_id, const char *name
 		struct shared_setting *setting, struct err *err);
 
 /**
- * shared_settle() - Put back every setting that no ledger holds, in the order of names
- * @ledgers:	All there are: living ones, and those that wait to be settled
+ * shared_put_back() - Put back every setting that no ledger holds, in the order of names
+ * @ledgers:	All there are: living ones, and those that wait to be given back
  *
  * Settings of another boot are forgotten.  What can't be put back yet stays.
  * Return: 0, or -EAGAIN with the first thing that is still in use
  */
-int shared_settle(const struct kfs *kfs, const struct state *state, const char *boot_id,
-		  const struct ledgers *ledgers, struct err *err);
+int shared_put_back(const struct kfs *kfs, const struct state *state, const char *boot_id,
+		    const struct ledgers *ledgers, struct err *err);
 
 /* Is any setting of @kind still to be put back, since no ledger holds it any more?  For
  * those who only look: the holder of the lock may be doing that */

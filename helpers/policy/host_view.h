@@ -32,7 +32,7 @@
  * @missing:	Own pages that others had taken when the account was noted
  * @late:	In use, and maybe still by a guest that is gone
  * @kept:	Part of @foreign: added by us and kept after release
- * @settled:	Dead guests' pages that next_start_give_back() took out of @pool: they are there
+ * @given_back: Dead guests' pages that next_start_give_back() took out of @pool: they are there
  *still
  * @held:	Part of @claimed: reserved by hand for the guest that is planned for
  * @ever:	The most that fragmentation lets be made in addition, and @whole: of these,
@@ -49,7 +49,7 @@ struct pool_view {
 	uint64_t missing;
 	uint64_t late;
 	uint64_t kept;
-	uint64_t settled;
+	uint64_t given_back;
 	uint64_t held;
 	uint64_t ever;
 	uint64_t whole;

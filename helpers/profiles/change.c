@@ -285,8 +285,8 @@ static int apply_key(const struct part *part, struct record_entry *entry, struct
 
 /* Something stopped us before the file was written: then it is as if nothing had been
  * tried.  Or right after that: then it is done */
-static struct record_entry *settle_entry(struct record_entry *entry, const struct file_change *f,
-					 struct change *change)
+static struct record_entry *put_back_entry(struct record_entry *entry, const struct file_change *f,
+					   struct change *change)
 {
 	if (!entry || entry->done)
 		return entry;
@@ -309,7 +309,7 @@ static int apply_part(int rootfd, const struct part *part, struct change *change
 	rc = begin_file(rootfd, part->path, change, &f, err);
 	if (rc < 0)
 		return rc;
-	entry = settle_entry(entry, f, change);
+	entry = put_back_entry(entry, f, change);
 	if (part->kind == PART_QEMU_CONF)
 		return apply_key(part, entry, f, change, err);
 	if (part->kind == PART_LINES)

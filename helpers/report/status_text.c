@@ -20,11 +20,11 @@
 
 /* ---- nodes and pools ---- */
 
-enum { NODE, TOTAL, FREE, RESERVED, CLAIMED, IDLE, OURS, IN_USE, NODE_COLUMNS };
+enum { NODE, TOTAL, FREE, RSVD, CLAIMED, IDLE, OURS, IN_USE, NODE_COLUMNS };
 
 static const struct table_column node_columns[] = {
 	[NODE] = { "NODE", TABLE_TREE },	[TOTAL] = { "TOTAL", TABLE_RIGHT },
-	[FREE] = { "FREE", TABLE_RIGHT },	[RESERVED] = { "RESERVED", TABLE_RIGHT },
+	[FREE] = { "FREE", TABLE_RIGHT },	[RSVD] = { "RSVD", TABLE_RIGHT },
 	[CLAIMED] = { "CLAIMED", TABLE_RIGHT }, [IDLE] = { "IDLE", TABLE_RIGHT },
 	[OURS] = { "OURS", TABLE_RIGHT },	[IN_USE] = { "IN USE", TABLE_PLAIN },
 };
@@ -64,7 +64,7 @@ static void add_pool(struct table *table, struct libscols_line *parent,
 	table_cell(table, row, NODE, "%s", text_from_kib(pool->page_kib, kib));
 	pages_cell(table, row, TOTAL, pool->total, pool->page_kib);
 	table_cell(table, row, FREE, "%" PRIu64, pool->free);
-	table_cell(table, row, RESERVED, "%" PRIu64, pool->reserved);
+	table_cell(table, row, RSVD, "%" PRIu64, pool->reserved);
 	table_cell(table, row, CLAIMED, "%" PRIu64, pool->claimed);
 	table_cell(table, row, IDLE, "%" PRIu64, pool->idle);
 	table_cell(table, row, OURS, "%" PRIu64, pool->own);

@@ -556,7 +556,7 @@ static void give_back(const struct step_hugepages *hp, const struct step_share *
 	pool->debt = u64_sub_floor(pool->debt, hp->keep ? share->own : n);
 	pool->pool.total = u64_sub_floor(pool->pool.total, n);
 	pool->pool.free -= n;
-	pool->settled = u64_add_sat(pool->settled, n);
+	pool->given_back = u64_add_sat(pool->given_back, n);
 	if (f)
 		fragmentation_give_back(f, share->node, hp->page_kib, n);
 	for (i = 0; i < host->numa.n_nodes; i++)

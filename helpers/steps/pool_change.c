@@ -150,7 +150,7 @@ static uint64_t time_for_write(uint64_t until)
 }
 
 /* The write may have been done, and only its outcome not be readable.  If it isn't
- * now either, the chunk stays in the ledger for those who settle it */
+ * now either, the chunk stays in the ledger until it is resolved */
 static void find_out(struct change *c)
 {
 	uint64_t own = c->share->own;
@@ -347,7 +347,7 @@ static int shrink_once(struct change *c, uint64_t pages, uint64_t correction, st
 	int rc = write_down(c, pages, correction, result, err);
 
 	if (c->ctx->save(c->ctx, &ignored) < 0)
-		log_warning("the ledger could not be saved: %s", ignored.text);
+		log_warning("the guest's record could not be saved: %s", ignored.text);
 	return rc;
 }
 

@@ -342,7 +342,7 @@ int step_list_undo(struct step_ctx *ctx, struct step_list *list, size_t first,
 			remove_step(list, i);
 		/* An unwritable /run must not keep memory from being given back */
 		if (ctx->save(ctx, &failure) < 0)
-			log_warning("the ledger could not be saved: %s", failure.text);
+			log_warning("the guest's record could not be saved: %s", failure.text);
 	}
 	return result;
 }

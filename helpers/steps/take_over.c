@@ -34,7 +34,7 @@ static uint64_t move_pages(struct step_share *to, struct step_share *from, uint6
 }
 
 /* What becomes of a change under way is not known yet: such a share stays as it is */
-static bool is_settled(const struct step_share *share)
+static bool is_resolved(const struct step_share *share)
 {
 	return !share->chunk.grow && !share->chunk.shrink;
 }
@@ -50,7 +50,7 @@ static void draw(struct step_list *from, uint64_t page_kib, struct step_share *t
 		if (from->steps[i].kind != STEP_HUGEPAGES || hp->page_kib != page_kib)
 			continue;
 		for (j = 0; j < hp->n_shares; j++)
-			if (hp->shares[j].node == to->node && is_settled(&hp->shares[j]))
+			if (hp->shares[j].node == to->node && is_resolved(&hp->shares[j]))
 				pages -= move_pages(to, &hp->shares[j], pages);
 	}
 }
@@ -63,7 +63,7 @@ static bool is_empty(const struct step *step)
 	if (step->kind != STEP_HUGEPAGES)
 		return false;
 	for (i = 0; i < hp->n_shares; i++)
-		if (hp->shares[i].have || hp->shares[i].own || !is_settled(&hp->shares[i]))
+		if (hp->shares[i].have || hp->shares[i].own || !is_resolved(&hp->shares[i]))
 			return false;
 	return true;
 }

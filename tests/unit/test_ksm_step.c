@@ -532,7 +532,7 @@ static void test_nodes_of_others(void)
 	merge(&h, 100);
 	fake_get(&h.fk, "proc/sys/kernel/random/boot_id", boot_id, sizeof(boot_id));
 	CU_ASSERT_EQUAL_FATAL(state_open(h.fk.kfs.rootfd, false, &state, &h.err), 0);
-	CU_ASSERT_EQUAL(shared_settle(&h.fk.kfs, &state, boot_id, &nobody, &h.err), -EAGAIN);
+	CU_ASSERT_EQUAL(shared_put_back(&h.fk.kfs, &state, boot_id, &nobody, &h.err), -EAGAIN);
 	says(&h, "another program runs KSM by now");
 	says(&h, "echo 2 >/" FAKE_KSM "run");
 	state_close(&state);

@@ -87,7 +87,7 @@ static bool has_file(const struct bench *b, const char *name)
 static int settle(struct bench *b)
 {
 	b->err.text[0] = '\0';
-	return shared_settle(&b->kfs, &b->state, BOOT, &b->ledgers, &b->err);
+	return shared_put_back(&b->kfs, &b->state, BOOT, &b->ledgers, &b->err);
 }
 
 static void put(const struct bench *b, const char *name, const char *text)

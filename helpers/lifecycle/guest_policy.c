@@ -2,7 +2,7 @@
 /*
  * Which policy a guest gets, and what that needs to know of the host.
  */
-#include "lifecycle/decide.h"
+#include "lifecycle/guest_policy.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #include "lifecycle/view.h"
 #include "policy/plan.h"
 
-bool decide_asks(const struct kfs *kfs, const struct guest *guest)
+bool guest_policy_asks(const struct kfs *kfs, const struct guest *guest)
 {
 	size_t i;
 
@@ -69,8 +69,8 @@ static int decide(const struct kfs *kfs, const struct guest *guest, struct decid
 	return check_sections(decided->config, guest, &decided->needs, err);
 }
 
-int decide_policy(const struct kfs *kfs, const struct guest *guest, bool hook,
-		  struct decided *decided, struct err *err)
+int guest_policy_decide(const struct kfs *kfs, const struct guest *guest, bool hook,
+			struct decided *decided, struct err *err)
 {
 	struct problem_log to = { .hook = hook, .refusal = "" };
 	int rc = config_load(kfs->rootfd, &decided->config, err);
@@ -104,8 +104,8 @@ static bool same_start(const struct session *session, const struct ledger *old,
 	       old->driver.pid == driver.pid && old->driver.start == driver.start;
 }
 
-int decide_own(const struct session *session, const struct guest *guest, struct ledger **ledger,
-	       struct err *err)
+int guest_policy_own(const struct session *session, const struct guest *guest,
+		     struct ledger **ledger, struct err *err)
 {
 	struct ledger *old = ledgers_find_uuid(&session->ledgers, guest->uuid);
 	const struct err *damaged = ledgers_damaged(&session->ledgers, guest->uuid);
