@@ -228,15 +228,8 @@ static void claim_size(const struct ledger *ledger, struct size_view *size)
 /* A guest whose QEMU has nothing mapped, and that was promised none of that size */
 static bool has_none(const struct ledger *ledger, uint64_t page_kib)
 {
-	size_t i;
-
-	if (ledger->qemu.mapped.n || ledger->qemu.reserved.n)
-		return false;
-	for (i = 0; i < ledger->list.n; i++)
-		if (ledger->list.steps[i].kind == STEP_HUGEPAGES &&
-		    ledger->list.steps[i].hugepages.page_kib == page_kib)
-			return false;
-	return true;
+	return !ledger->qemu.mapped.n && !ledger->qemu.reserved.n &&
+	       !step_list_has_size(&ledger->list, page_kib);
 }
 
 static void claim(const struct kfs *kfs, struct ledger *ledger, uint64_t deadline,
