@@ -309,14 +309,14 @@ static struct account_use use_of(const struct pool_view *pool, const struct late
 	};
 }
 
-void accounts_apply(const struct kfs *kfs, struct host_view *host, struct accounts *accounts,
-		    struct late_files *late)
+void accounts_apply(const struct kfs *kfs, const struct ledgers *ledgers, struct host_view *host,
+		    struct accounts *accounts, struct late_files *late)
 {
 	bool looks = !late->taken && must_look(host, accounts);
 	size_t i, j;
 
 	if (looks)
-		late_pages_find(kfs, late);
+		late_pages_find(kfs, ledgers, late);
 	for (i = 0; i < host->n_sizes; i++) {
 		for (j = 0; j < host->sizes[i].n_pools; j++) {
 			struct pool_view *pool = &host->sizes[i].pools[j];

@@ -54,12 +54,13 @@ int accounts_note(const struct ledgers *ledgers, struct host_view *host, struct 
 
 /**
  * accounts_apply() - Tell the pools of @host what is remembered: foreign, kept, what is late
+ * @ledgers:	As view_account() has counted them
  * @accounts:	Who uses the pools is noted, too
  * @late:	What other processes have mapped: looked for where that matters, unless it was
  *		taken before.  To be freed with late_pages_free()
  */
-void accounts_apply(const struct kfs *kfs, struct host_view *host, struct accounts *accounts,
-		    struct late_files *late);
+void accounts_apply(const struct kfs *kfs, const struct ledgers *ledgers, struct host_view *host,
+		    struct accounts *accounts, struct late_files *late);
 
 /* What steps have found out, or done, since accounts_apply(): pages that were kept, and
  * those that others added between our write and our read-back */

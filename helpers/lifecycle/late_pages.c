@@ -20,7 +20,9 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "kernel/kfs.h"
+#include "lifecycle/ledger.h"
 #include "lifecycle/liveness.h"
+#include "steps/steps.h"
 
 /* Of all processes together, and for libvirt's QEMUs at most.  One whose mappings take longer
  * is cut off: what it shares with a back end then counts as late, and a debt waits.  So it
@@ -37,9 +39,11 @@
 
 struct looking {
 	const struct kfs *kfs;
+	const struct ledgers *ledgers;
 	uint64_t deadline;
 	size_t n_qemus;
 	pid_t *qemus;
+	bool *counted;		  /* their pages are in the host view */
 	struct late_files living; /* mapped by QEMUs of libvirt's */
 	struct late_files late;
 };
@@ -267,6 +271,21 @@ static void look_at(struct looking *l, pid_t pid)
 		fclose(sizes.f);
 }
 
+/* A guest that holds pages of ours: the host view has what its QEMU maps, if it lives; if it
+ * does not, that must stay unseen, and so late */
+static bool is_counted(const struct ledgers *ledgers, const char *guest)
+{
+	size_t i;
+
+	for (i = 0; i < ledgers->n; i++) {
+		const struct ledger *ledger = ledgers->list[i];
+
+		if (step_list_has_size(&ledger->list, 0) && !strcmp(ledger->name, guest))
+			return true;
+	}
+	return false;
+}
+
 static void find_qemus(struct looking *l)
 {
 	char **names = NULL;
@@ -274,29 +293,32 @@ static void find_qemus(struct looking *l)
 
 	liveness_running(l->kfs, &names, &n, NULL);
 	l->qemus = calloc(n + 1, sizeof(*l->qemus));
+	l->counted = calloc(n + 1, sizeof(*l->counted));
 	for (i = 0; i < n; i++) {
 		pid_t pid = 0;
 
-		if (l->qemus && liveness_qemu(l->kfs, names[i], &pid) && pid)
+		if (l->qemus && l->counted && liveness_qemu(l->kfs, names[i], &pid) && pid) {
+			l->counted[l->n_qemus] = is_counted(l->ledgers, names[i]);
 			l->qemus[l->n_qemus++] = pid;
+		}
 		free(names[i]);
 	}
 	free(names);
 }
 
-static bool is_qemu(const struct looking *l, uint64_t pid)
+static bool is_left_out(const struct looking *l, uint64_t pid)
 {
 	size_t i;
 
 	for (i = 0; i < l->n_qemus; i++)
 		if ((uint64_t)l->qemus[i] == pid)
-			return true;
+			return l->counted[i];
 	return false;
 }
 
-void late_pages_find(const struct kfs *kfs, struct late_files *files)
+void late_pages_find(const struct kfs *kfs, const struct ledgers *ledgers, struct late_files *files)
 {
-	struct looking l = { .kfs = kfs, .deadline = clock_ms() + TIME_MS };
+	struct looking l = { .kfs = kfs, .ledgers = ledgers, .deadline = clock_ms() + TIME_MS };
 	cleanup_free uint64_t *pids = NULL;
 	int n = kfs_list_numbers(kfs, "proc", "", "", &pids, NULL), i;
 	uint64_t until = clock_ms() + QEMU_TIME_MS;
@@ -306,11 +328,12 @@ void late_pages_find(const struct kfs *kfs, struct late_files *files)
 	for (j = 0; j < l.n_qemus; j++)
 		note_living(&l, l.qemus[j], until);
 	for (i = 0; i < n && clock_left_ms(l.deadline); i++)
-		if (pids[i] <= INT32_MAX && !is_qemu(&l, pids[i]))
+		if (pids[i] <= INT32_MAX && !is_left_out(&l, pids[i]))
 			look_at(&l, (pid_t)pids[i]);
 	if (n < 0 || !clock_left_ms(l.deadline))
 		l.late.cut = l.late.mapped_cut = true;
 	free(l.qemus);
+	free(l.counted);
 	late_pages_free(&l.living);
 	*files = l.late;
 	files->taken = true;

@@ -58,14 +58,19 @@ struct late_files {
 	bool mapped_cut;
 };
 
+struct ledgers;
+
 /**
  * late_pages_find() - Look through all processes' mappings
+ * @ledgers:	QEMUs of guests that hold huge pages of ours are left out: see view_account().
+ *		Other guests' QEMUs use the pool as any program does
  * @files:	Result, to be freed with late_pages_free()
  *
  * Takes up to a second.  What can't be seen by then is missing, which the result
  * says; what can't be seen at all is missing too.
  */
-void late_pages_find(const struct kfs *kfs, struct late_files *files);
+void late_pages_find(const struct kfs *kfs, const struct ledgers *ledgers,
+		     struct late_files *files);
 
 /* Pages of one size, on whatever node they lie.  A file of unknown size of pages counts too.
  * UINT64_MAX where there may be more */

@@ -228,7 +228,8 @@ static void write_accounts(struct session *session, const struct accounts *befor
 
 static void apply_accounts(struct session *session)
 {
-	accounts_apply(session->kfs, &session->host, &session->accounts, &session->late);
+	accounts_apply(session->kfs, &session->ledgers, &session->host, &session->accounts,
+		       &session->late);
 }
 
 /* The pools and whose pages they are, when all ledgers are as their files say.

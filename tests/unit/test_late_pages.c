@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "lifecycle/ledger.h"
 #include "unit/fake_kernel.h"
 #include "unit/unit.h"
 
@@ -16,6 +17,13 @@
 #define HUGE	  "7f0000000000 default file=/x huge dirty=2 N0=2 kernelpagesize_kB=2048\n"
 #define UNTOUCHED "7f0000000000 default file=/x huge\n"
 #define SMALL	  "7f0000000000 default file=/x dirty=2 N0=2 kernelpagesize_kB=4\n"
+
+/* "web" holds huge pages of ours, "plain" doesn't */
+static struct step web_step = { .kind = STEP_HUGEPAGES, .hugepages = { .page_kib = 2048 } };
+static struct ledger web = { .name = "web", .alive = true, .list = { 1, &web_step } };
+static struct ledger plain = { .name = "plain", .alive = true };
+static struct ledger *both[] = { &web, &plain };
+static const struct ledgers of_guests = { .n = 2, .list = both };
 
 static void put(const struct fake_kernel *fk, pid_t pid, const char *maps, const char *numa_maps)
 {
@@ -28,7 +36,7 @@ static uint64_t find(const struct fake_kernel *fk, uint64_t page_kib)
 	struct late_files files;
 	uint64_t pages;
 
-	late_pages_find(&fk->kfs, &files);
+	late_pages_find(&fk->kfs, &of_guests, &files);
 	pages = late_pages_of(&files, page_kib);
 	late_pages_free(&files);
 	return pages;
@@ -97,7 +105,7 @@ static uint64_t mapped(const struct fake_kernel *fk, unsigned int node, bool lat
 	struct late_files files;
 	uint64_t pages;
 
-	late_pages_find(&fk->kfs, &files);
+	late_pages_find(&fk->kfs, &of_guests, &files);
 	CU_ASSERT_FALSE(files.cut || files.mapped_cut);
 	pages = late_pages_mapped(&files, PAGE_2M, node, late);
 	late_pages_free(&files);
@@ -133,12 +141,27 @@ static void test_mapped(void)
 	CU_ASSERT_EQUAL(mapped(&fk, 0, false), 7);
 }
 
+/* Those of guests that hold some of ours are left out, alive or not */
+static void test_qemus(void)
+{
+	FAKE_KERNEL(fk, "one-node");
+
+	put(&fk, fake_qemu(&fk, "web"), MAP("/memfd:a (deleted)"), HUGE);
+	CU_ASSERT_EQUAL(mapped(&fk, 0, false), 0);
+	put(&fk, fake_qemu(&fk, "plain"),
+	    "7f0000000000-7f0004000000 rw-s 0 00:0f 78 /memfd:b (deleted)\n", HUGE);
+	CU_ASSERT_EQUAL(mapped(&fk, 0, false), 2);
+	CU_ASSERT_EQUAL(mapped(&fk, 0, true), 0);
+	/* Gone, as far as its record says */
+	web.alive = false;
+	CU_ASSERT_EQUAL(mapped(&fk, 0, false), 2);
+	web.alive = true;
+}
+
 static CU_TestInfo tests[] = {
-	{ "what is mapped", test_mapped },
-	{ "processes", test_processes },
-	{ "shared memory", test_shared },
-	{ "living guests", test_living },
-	CU_TEST_INFO_NULL,
+	{ "what is mapped", test_mapped }, { "QEMUs", test_qemus },
+	{ "processes", test_processes },   { "shared memory", test_shared },
+	{ "living guests", test_living },  CU_TEST_INFO_NULL,
 };
 
 int main(int argc, char **argv)
