@@ -394,7 +394,8 @@ static int try_refused(const char *dir)
 		EXPECT(umount(spec.target) == 0);
 	EXPECT(rc == -ETIMEDOUT);
 	EXPECT(strstr(err.text, "took too long"));
-	EXPECT(mount_find(&kfs, spec.target, &info, &err) == 0);
+	/* Stopped before the kernel had mounted it, or just after */
+	EXPECT(mount_find(&kfs, spec.target, &info, &err) >= 0);
 	return 0;
 }
 
