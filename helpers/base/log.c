@@ -35,7 +35,7 @@ static struct {
 	const char *program;
 } log_state = { .level = LOG_LEVEL_INFO, .program = "libvirt-membacking" };
 
-/* Whom this thread works for, and its own socket */
+/* The guest and operation of this thread, and its own socket */
 static __thread struct {
 	char guest[256];
 	char operation[32];

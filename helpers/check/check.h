@@ -120,7 +120,7 @@ struct check_host {
 /* Was the guest asked for? */
 bool check_wants(const struct check_host *host, const char *name, const char *uuid);
 
-/* The unit that is to be restarted for libvirt to look at everything again */
+/* The unit to restart so that libvirt reads everything again */
 const char *check_daemon(const struct check_host *host);
 
 /* A guest with memory in files below memory_backing_dir */

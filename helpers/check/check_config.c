@@ -6,7 +6,7 @@
 
 #include "check/check.h"
 
-/* A key that is not known has no effect: somebody meant something by it */
+/* An unknown key has no effect, and the administrator expects one */
 static void on_problem(const struct config_problem *problem, void *data)
 {
 	const char *text = problem->text;

@@ -8,7 +8,7 @@
 /* Since then libvirt looks into qemu.d */
 #define HOOK_DIRECTORIES_SINCE 6005000
 
-/* What nobody calls does nothing: guests start as if we were not there */
+/* A hook that libvirt doesn't call does nothing: guests start as if we were not there */
 static const char *loss(enum hook_kind kind)
 {
 	return kind == HOOK_QEMU ? "no guest's memory is prepared" :

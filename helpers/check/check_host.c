@@ -61,7 +61,7 @@ static void read_driver(const struct kfs *kfs, struct check_driver *driver)
 	char path[KFS_PATH_SIZE];
 	struct process found;
 
-	/* With nobody there, liveness_driver() would tell of our own parent */
+	/* Without a driver, liveness_driver() would return our own parent */
 	driver->runs = liveness_driver_alive(kfs, &none);
 	if (!driver->runs)
 		return;

@@ -146,7 +146,7 @@ static bool is_wanted(const struct check_host *host)
 }
 
 /* libvirt's own words are that "" switches huge pages off.  libvirt 9.0 was seen not to start
- * with it: then there is nobody who could name the guests.  With an empty list it does start */
+ * with it, and then can't name its guests.  With an empty list it does start */
 static void check_conf(const struct check_host *host, struct findings *findings)
 {
 	const struct qemu_conf *conf = &host->view->qemu_conf;

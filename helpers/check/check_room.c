@@ -4,7 +4,7 @@
  *
  * For each size of huge pages, and for each node that guests are bound to: what those guests
  * ask for that don't run, and what lies idle or could be made.  All that is counted on the
- * supply side is an upper bound, so what is found is found for certain, as far as nobody
+ * supply side is an upper bound, so what is found is certain, until some program
  * frees memory.
  */
 #include <errno.h>
@@ -100,8 +100,8 @@ static struct supply_sum supply(const struct check_host *host, uint64_t page_kib
 	return sum;
 }
 
-/* Where we leave the pools alone somebody else has to see to them.  What dead guests left is in
- * them still when that is written, and is taken away from it later */
+/* Where we leave the pools alone the administrator fills them.  Pages of dead guests are still
+ * in a pool when the administrator writes its number, and are taken off it later */
 static void remedy_by_hand(const struct host_view *view, uint64_t page_kib, int node, uint64_t lack,
 			   struct findings *findings)
 {

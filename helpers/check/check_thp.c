@@ -12,7 +12,7 @@
 /* Long enough for the path of a store */
 #define OBSTACLE_SIZE (CONFIG_PATH_SIZE + 256)
 
-/* Where [thp] is managed somebody waits for them; else it is good to know */
+/* Where [thp] is managed the administrator wants them; else it is good to know */
 static void check_guest(const struct check_host *host, const struct libvirt_guest *guest,
 			struct findings *findings)
 {

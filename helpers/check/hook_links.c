@@ -144,7 +144,7 @@ static bool was_there(const struct kfs *kfs, const char *path, int64_t when)
 	       st.st_ctime + TIME_SLACK < when;
 }
 
-/* One of somebody else in qemu.d.  Return: 1, 0, or -errno: it can't be told */
+/* Was a hook that is not ours in qemu.d at @when?  Return: 1, 0, or -errno: unknown */
 static int search_others(const struct kfs *kfs, DIR *dir, int64_t when)
 {
 	struct dirent *entry;
@@ -160,8 +160,8 @@ static int search_others(const struct kfs *kfs, DIR *dir, int64_t when)
 	return -errno;
 }
 
-/* Of somebody else: then libvirt asks for this kind of hook, and finds ours too.
- * Return: 1, 0, or -errno: it can't be told */
+/* Was a hook that is not ours there at @when?  Then libvirt calls hooks of this kind, and
+ * finds ours too.  Return: 1, 0, or -errno: unknown */
 static int other_was_there(const struct kfs *kfs, int64_t when)
 {
 	DIR *dir;

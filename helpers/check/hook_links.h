@@ -17,7 +17,7 @@ struct kfs;
 /**
  * hook_link_check() - Could hook_link_make() do it?
  * @direct:	As hooks/KIND itself
- * Return: 0, -ENOENT without our program, -EEXIST if somebody else's file has the name:
+ * Return: 0, -ENOENT without our program, -EEXIST if a file that is not ours has the name:
  * that is never touched
  */
 int hook_link_check(const struct kfs *kfs, enum hook_kind kind, bool direct, struct err *err);

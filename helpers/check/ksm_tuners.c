@@ -30,7 +30,7 @@
 #define COMM_SIZE	 64
 #define ARGUMENTS_SIZE	 4096
 #define PROFILE_FILE_MAX 65536
-/* Profiles include each other; nobody's do so deeper */
+/* Profiles include each other; no known profile nests deeper */
 #define PROFILE_DEPTH 8
 
 static const struct {

@@ -42,7 +42,7 @@ const char *ksm_tuner_name(enum ksm_tuner tuner);
 /**
  * ksm_tuners_find() - Look through processes, systemd's state and tuned's profiles
  *
- * By names of processes, which anybody can give to one: that is enough for a warning.
+ * By names of processes, which any user can choose: enough for a warning only.
  * What can't be read is as if it were not there.
  */
 void ksm_tuners_find(const struct kfs *kfs, struct ksm_tuner_found tuners[KSM_TUNERS]);

@@ -30,7 +30,7 @@ struct libvirt_guest {
 
 /**
  * struct libvirt_host - All of them
- * @reached:	Somebody answered; if not, @why says why, and nothing else is known
+ * @reached:	libvirt answered; if not, @why says why, and nothing else is known
  * @libvirt, @qemu: Versions, as libvirt writes them: 10.1.2 is 10001002.  0: unknown
  */
 struct libvirt_host {

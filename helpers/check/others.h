@@ -76,7 +76,7 @@ const char *others_instead(enum other_kind kind);
  * @memory_dir:	libvirt's memory_backing_dir
  *
  * Regular files only, of bounded size and number.  Links are followed, below @kfs' root,
- * where nobody but root may write to the directory.  What can't be read is as if it were
+ * where only root may write to the directory.  What can't be read is as if it were
  * not there.
  */
 void others_find(const struct kfs *kfs, const char *memory_dir, struct others *others);

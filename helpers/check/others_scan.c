@@ -292,7 +292,7 @@ static void scan_sysctl_line(const struct reader *r, unsigned int line, char *te
 	for (p = name; *p; p++)
 		if (*p == '/')
 			*p = '.';
-	/* nr_overcommit_hugepages takes nothing from anybody */
+	/* nr_overcommit_hugepages takes no pages from a pool */
 	if (!strcmp(name, "vm.nr_hugepages") || !strcmp(name, "vm.nr_hugepages_mempolicy"))
 		tell_setting(r, SCAN_POOL, line, name, value);
 	else if (!strcmp(name, "vm.drop_caches"))

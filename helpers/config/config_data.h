@@ -13,7 +13,7 @@
 #define HOST SIZE_MAX
 
 /**
- * struct problem - Something wrong, and whom it concerns
+ * struct problem - A mistake in the configuration, and the guests it concerns
  * @section:	Plans that use it are refused; NULL: all of the file or of @guest
  * @guest:	Index of a [guest] section: only guests that match it; or HOST
  * @fatal:	false for what is ignored with a warning

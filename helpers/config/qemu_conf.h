@@ -35,7 +35,7 @@
  *		string, no absolute path, too long, with control characters.  Or, with
  *		line 0, the whole file can't be read.  Where libvirt puts memory is
  *		unknown then, so don't go on with the default
- * @user, @group: Whom QEMU runs as; empty: not set
+ * @user, @group: QEMU's user and group; empty: not set
  */
 struct qemu_conf {
 	bool hugetlbfs_mount;

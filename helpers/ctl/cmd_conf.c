@@ -326,7 +326,7 @@ static int write_change(const struct ctl *ctl, const struct profile *profile, st
 	return rc;
 }
 
-/* With @write under the lock, so that nobody applies something between */
+/* With @write under the lock, so that no other command applies a profile in between */
 static int change(struct ctl *ctl, const struct profile *profile, bool apply, bool write,
 		  struct err *err)
 {

@@ -61,7 +61,7 @@ struct spoilt {
 	uint64_t least;
 };
 
-/* Return: false where nobody has counted */
+/* Return: false where the pages were not counted */
 static bool find_spoilt(const struct picture *p, const struct numa_node *node, uint64_t page_kib,
 			struct spoilt *sum)
 {
@@ -105,7 +105,7 @@ static void share_parts(const struct picture *p, const struct numa_node *node, u
 
 /* ---- JSON ---- */
 
-/* null: nobody has counted */
+/* null: not counted */
 static json_t *ranges_to_json(const struct picture *p, const struct numa_node *node,
 			      uint64_t page_kib)
 {
@@ -306,7 +306,7 @@ static void print_movable(const struct spoilt *sum, const char *size)
 	       size);
 }
 
-/* Where all of them could be had nothing is to be said */
+/* Where all of them could become huge pages there is nothing to say */
 static void print_spoilt(const struct picture *p, const struct numa_node *node, uint64_t page_kib)
 {
 	char size[TEXT_KIB_SIZE];

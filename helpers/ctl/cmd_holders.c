@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * virt-membacking holders: whom the package must not leave behind.
+ * virt-membacking holders: guests that still hold something, which block the package's removal.
  */
 #include <errno.h>
 #include <stdio.h>

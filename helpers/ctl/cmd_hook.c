@@ -2,7 +2,7 @@
 /*
  * virt-membacking hook: our programs among libvirt's hooks.
  *
- * libvirt is told to reload only where somebody asks for it with --reload: a SIGHUP is
+ * libvirt is told to reload only with --reload: a SIGHUP is
  * harmless to libvirt, but it makes other people's daemon hooks run too.
  */
 #include <errno.h>

@@ -83,7 +83,7 @@ static void wait_for_others(const struct session *session)
 	progress_wait(&shown->wait, "waiting for others to finish");
 }
 
-/* ---- what is to be plugged ---- */
+/* ---- the device that will be plugged ---- */
 
 static int bad_value(const char *option, const char *value, const char *expected, struct err *err)
 {

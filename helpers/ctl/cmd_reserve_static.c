@@ -4,7 +4,7 @@
  * memory is in one piece.
  *
  * Each line of /etc/libvirt/membacking-static.conf is "PAGES SIZE NODE".  The pages belong
- * to the administrator, as if they had been reserved by hand: guests use them, and nobody
+ * to the administrator, as if they had been reserved by hand: guests use them, and no hook
  * gives them back.
  */
 #include <errno.h>

@@ -10,7 +10,7 @@
 
 struct err;
 
-/* @file: "-" is stdin.  @xml is to be freed */
+/* @file: "-" is stdin.  The caller frees @xml */
 int domain_xml_from_file(const char *file, char **xml, size_t *len, struct err *err);
 
 /**

@@ -9,7 +9,7 @@
 
 struct reconciled_guest;
 
-/* For progress_wait(): until the lock is had, and until pages are idle */
+/* For progress_wait(): while waiting for the lock, and while waiting for idle pages */
 #define GIVEN_BACK_WAIT "giving back"
 
 json_t *given_back_to_json(const struct reconciled_guest *guest);

@@ -42,7 +42,7 @@ static const struct command *const commands[] = {
 	&cmd_conf,
 	&cmd_hook,
 	&cmd_metrics,
-	/* For the packages' scripts and units; nobody needs to know them */
+	/* For the packages' scripts and units; hidden from users */
 	&cmd_adopt,
 	&cmd_holders,
 	&cmd_reserve_static,
@@ -418,7 +418,7 @@ static void complain(const struct call *call, int rc, const struct err *err)
 		ctl_print_json(json_pack("{s:s}", "error", err->text), NULL);
 }
 
-/* A report that nobody can have got is no success */
+/* A report that could not be written is no success */
 static int check_output(void)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))

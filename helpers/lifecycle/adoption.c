@@ -115,7 +115,7 @@ static void finish(struct session *session, struct ledger *ledger)
 		log_warning("%s", err.text);
 }
 
-/* If the lock can't be had now, guests that start later switch on what it holds */
+/* Without the lock nothing is switched on now: the next guest's start does it */
 static void finish_locked(struct session *session, const struct ledger *own)
 {
 	struct ledger *ledger;

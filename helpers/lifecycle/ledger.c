@@ -410,8 +410,8 @@ static bool is_leftover(const char *name)
 	return text_is_uuid(uuid);
 }
 
-/* All who write one hold the lock on the files: with it in our hands it is a leftover.  If
- * that lock can't be had, the next round removes it */
+/* A process that writes one holds the lock on the files: while we hold it, this is a leftover.
+ * If the lock is taken, the next round removes it */
 static void remove_leftover(const struct state *state, const char *name)
 {
 	cleanup_lock int lock = state_lock_files(state, NULL);

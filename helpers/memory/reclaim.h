@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Memory that can be had back: page cache, and what lies on the CPUs' lists of free pages.
+ * Freeing memory: page cache, and the CPUs' own lists of free pages.
  *
  * Reclaim may not stop when it is told to, so it runs in a child that is killed at the
  * deadline.

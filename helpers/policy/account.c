@@ -29,8 +29,8 @@ static void note_more(struct account *account, uint64_t pages)
 	account->foreign = u64_add_sat(account->foreign, pages - back);
 	if (account->missing > account->lost)
 		return;
-	/* They were away and came back: a writer whose pages come and go.  Nobody can take
-	 * more of its own pages than there are */
+	/* They were away and came back: a writer whose pages come and go.  A writer can't
+	 * take more of its own pages than there are */
 	if (account->most_missing <= account->base)
 		account->base -= account->most_missing;
 	account->most_missing = 0;

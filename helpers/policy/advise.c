@@ -31,14 +31,14 @@
 
 /**
  * struct adviser - One advice while it is made
- * @kept:	Its definition asks for huge pages, and these can be had.  @kept_why: why not, where
- *		the plan refuses it as it is
+ * @kept:	Its definition asks for huge pages, and the host can provide them.  @kept_why: why
+ *		not, where the plan refuses it as it is
  */
 struct adviser {
 	const struct advise_input *in;
 	struct advice advice;
 	uint64_t total_kib;    /* of the nodes it may use, as */
-	uint64_t ram_kib;      /* what could be had, without pools and swap, beside */
+	uint64_t ram_kib;      /* free or reclaimable, without pools and swap, beside */
 	uint64_t promised_kib; /* what running guests may still come to use */
 	uint64_t swapped_kib;  /* of programs' memory, for dynamic huge pages */
 	bool shared;
@@ -858,7 +858,7 @@ static bool choose_ksm(struct adviser *a)
 	return true;
 }
 
-/* Memory holds it, and no large pages are to be had for it */
+/* Memory holds it, and the host can't provide large pages for it */
 static enum advise_backing choose_plain(struct adviser *a)
 {
 	if (a->advice.options[ADVISE_THP].verdict == ADVISE_LATER) {

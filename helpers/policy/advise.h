@@ -7,10 +7,10 @@
  * Each backing is tried by the plan that the guest's start would make with the very XML
  * that would be pasted.  Of those that are possible the first that applies:
  *
- * 0. The guest's definition asks for huge pages, and they can be had: what an administrator
- *    wrote weighs more than any rule about sizes.
+ * 0. The guest's definition asks for huge pages, and the host can provide them: what an
+ * administrator wrote weighs more than any rule about sizes.
  * 1. The guest's memory is pinned from the start, by VFIO, vhost-vdpa or SEV: there is
- *    nothing to be merged, swapped or put off, so the largest pages that can be had.
+ *    nothing to merge, swap or put off, so the largest pages that the host can provide.
  * 2. Enough huge pages lie idle in the pools: they serve for nothing else.
  * 3. Memory does not hold the guest: a store that is not in memory.
  * 4. Memory holds it and little is left (ADVISE_TIGHT), or KSM saves much here

@@ -91,7 +91,7 @@ struct store_leftover {
 };
 
 /**
- * struct store_view - A store, and to whom how much of it is promised
+ * struct store_view - A store, and how much of it is promised to each guest
  * @config:	Its section, with @config.path filled in
  * @configured:	false: there is no [store]; this is just where libvirt puts memory
  * @in_use:	memory_backing_dir lies in it

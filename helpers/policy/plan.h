@@ -65,7 +65,7 @@ bool plan_needs_any(const struct plan_needs *needs);
 /* Any that the guest can't start without */
 bool plan_needs_essential(const struct plan_needs *needs);
 
-/* Any that can be had ahead of a start: see plan_make_pages() */
+/* Is there anything to reserve ahead of a start?  See plan_make_pages() */
 bool plan_needs_ahead(const struct plan_needs *needs);
 
 /* Any that is decided by the stores in the host view */
@@ -74,7 +74,7 @@ bool plan_needs_stores(const struct plan_needs *needs);
 /* Do bad values in @section keep the guest from starting? */
 bool plan_needs_section(const struct plan_needs *needs, const char *section);
 
-/* What keeps the guest from that which nobody manages for it, as notes: for those who ask */
+/* What stands in the guest's way in subjects that the configuration doesn't manage, as notes */
 void plan_note_obstacles(const struct guest *guest, const struct host_view *host,
 			 const struct plan_needs *needs, struct plan *plan);
 
@@ -90,7 +90,7 @@ void plan_note_obstacles(const struct guest *guest, const struct host_view *host
 int plan_make(const struct guest *guest, const struct host_view *host,
 	      const struct guest_policy *policy, struct plan *plan, struct err *err);
 
-/* Its huge pages only: the rest can't be had ahead of a start */
+/* Its huge pages only: nothing else can be reserved ahead of a start */
 int plan_make_pages(const struct guest *guest, const struct host_view *host,
 		    const struct guest_policy *policy, struct plan *plan, struct err *err);
 

@@ -32,7 +32,7 @@ struct planning {
  * struct plan_kind - One kind
  * @section:	Of the configuration, that it depends on
  * @optional:	A guest is better off with it, and can start without
- * @ahead:	It can be had ahead of a start, as a reservation by hand
+ * @ahead:	It can be reserved ahead of a start, by hand
  * @stores:	It is decided by the stores in the host view
  * @wanted:	Is there anything to decide for the guest?  Of @host only what the kernel has is
  *		known: see plan_needs_host()

@@ -94,13 +94,13 @@ uint64_t store_promised(const struct store_view *store);
  *
  * size <= available + stale - outstanding - keep_free, where outstanding is the sum over the
  * living guests of what is promised and not used yet.
- * Return: 0, or -ENOSPC with the store, its size, what is promised to whom and what
+ * Return: 0, or -ENOSPC with the store, its size, what is promised to which guest and what
  * is missing
  */
 int store_admit(const struct store_view *store, const struct host_view *host, uint64_t ram_kib,
 		const char *guest, uint64_t size_kib, struct err *err);
 
-/* Memory that could be had for files in memory, without what is in use.  KiB */
+/* Memory that files in memory could take, without what is in use.  KiB */
 uint64_t store_ram(const struct host_view *host);
 
 /* The step that puts @guest into @store */

@@ -21,7 +21,7 @@
 #define POLL_MS 200
 
 /* For dying.  What waits for a file system may do so where no signal reaches it: then
- * whoever reaps our orphans has it */
+ * init reaps it */
 #define DYING_MS 1000
 
 static void leave_stdio(void)

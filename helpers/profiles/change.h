@@ -57,7 +57,7 @@ void change_free(struct change *change);
 /**
  * change_apply() - What it takes to have @parts
  * Return: 0; -EEXIST if a file is there that is neither ours nor the same; -EINVAL if
- * qemu.conf can't be edited; -errno.  @change is to be freed in any case
+ * qemu.conf can't be edited; -errno.  The caller frees @change in any case
  */
 int change_apply(int rootfd, const char *profile, const struct parts *parts, struct change *change,
 		 struct err *err);

@@ -128,7 +128,7 @@ static size_t print_pools(FILE *f, const struct host_view *host)
 	return n;
 }
 
-/* "hugepagesz=1G hugepages=0:8,1:8".  Only for pages that can hardly be had later */
+/* "hugepagesz=1G hugepages=0:8,1:8".  Only for pages that are rarely available later */
 static size_t print_parameters(FILE *f, const struct host_view *host)
 {
 	const struct size_view *size = find_size(host, KIB_PER_GIB);

@@ -15,7 +15,7 @@ struct kfs;
 struct parts;
 struct store_view;
 
-/* Read after nova.conf, and before what somebody has put in a file of a later name */
+/* Read after nova.conf, and before the administrator's files of a later name */
 #define NOVA_FILE_BACKED_FILE NOVA_CONF_DIR "/nova.conf.d/20-membacking.conf"
 
 /* The size of @store in MiB, rounded down: what Nova is told */

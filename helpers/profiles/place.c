@@ -146,7 +146,7 @@ static bool same(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
-/* Somebody may have it open in an editor */
+/* An editor may have it open */
 static int check_old(int dirfd, const char *name, const char *old, struct err *err)
 {
 	cleanup_free char *now = NULL;

@@ -52,8 +52,8 @@ int profile_parts_add_key(struct parts *parts, const char *path, const char *tex
  * struct profile - One of them, and a folder of conf-snippets/ with the same name
  * @summary:	For the list.  Small letters, no full stop
  * @file:	Where the first of its parts belongs
- * @applied, @removed: What is to be called then, beside what its files ask for by
- *		where they are; lines, or NULL
+ * @applied, @removed: Commands for the administrator to run then, beside those that its files need
+ *by where they are; lines, or NULL
  * @fill:	Its parts for this host.  @host has its stores
  */
 struct profile {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Who has huge pages: processes, and files that nobody has open any more.
+ * Users of huge pages: processes, and files that no process has open any more.
  *
  * DOC: how much is looked at
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Looking at every page of the host, with somebody who waits for it.
+ * Looking at every page of the host, while a command waits for it.
  */
 #ifndef MEMBACKING_REPORT_PAGE_SCAN_H
 #define MEMBACKING_REPORT_PAGE_SCAN_H

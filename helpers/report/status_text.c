@@ -363,7 +363,7 @@ static int print_memory(const struct status_report *report, struct err *err)
 	return rc;
 }
 
-/* ---- what somebody should do ---- */
+/* ---- what the administrator should do ---- */
 
 static void print_problem(const char *text)
 {

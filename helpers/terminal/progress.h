@@ -33,7 +33,7 @@ void progress_end(struct progress *progress);
 
 /**
  * struct progress_wait - A line for what can't be interrupted to draw one
- * @pid:	Who draws it; 0: nobody
+ * @pid:	The child that draws it; 0: none
  */
 struct progress_wait {
 	pid_t pid;
