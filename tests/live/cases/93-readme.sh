@@ -81,7 +81,7 @@ case_readme_a_gaming_guest() {
 	local gib=1048576
 	conf_begin
 	if [ "$(pool_possible $gib 1)" = 0 ]; then
-		echo "# this machine can make no page of 1 GiB: only the profile is tried"
+		echo "skip - this machine can make no page of 1 GiB: only the profile is tried"
 		conf_apply hugepages-1g
 	else
 		readme_do "A gaming guest"
