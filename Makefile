@@ -94,15 +94,25 @@ ctl_rooms = terminal profiles report check ctl
 ctl_src = $(foreach room,$(ctl_rooms),$(sort $(wildcard helpers/$(room)/*.c)))
 core_obj = $(core_src:%.c=$(BUILD)/%.o)
 ctl_obj = $(ctl_src:%.c=$(BUILD)/%.o)
+pager_src = $(sort $(wildcard helpers/pager/*.c))
+pager_obj = $(pager_src:%.c=$(BUILD)/%.o)
 core_lib = $(BUILD)/helpers/core.a
 ctl_lib = $(BUILD)/helpers/ctl.a
+# Of these, hooks and command take what asks the daemon, and so none of the daemon's libraries
+pager_lib = $(BUILD)/helpers/pager.a
 
 # Hooks link no more than they need: each library costs every guest's start.  That is
 # why libmount is loaded when it is needed; dlopen() is in a library in older glibc
 hook_libs = $(call pkg,--libs libxml-2.0 jansson) -linih -ldl
 ctl_libs = $(hook_libs) $(call pkg,--libs libvirt smartcols augeas)
 
-programs = $(BUILD)/hooks/qemu $(BUILD)/hooks/daemon $(BUILD)/helpers/virt-membacking
+# systemd is told that the daemon is ready where its library is there at build time
+have_systemd = $(shell $(PKG_CONFIG) --exists libsystemd && echo yes)
+pagerd_libs = $(call pkg,--libs jansson liblz4) $(if $(have_systemd),$(call pkg,--libs libsystemd)) -linih -pthread
+$(BUILD)/helpers/pager/%.o: override CPPFLAGS += $(if $(have_systemd),-DHAVE_SYSTEMD)
+
+pagerd_programs = $(BUILD)/pagerd/virt-membacking-pagerd $(BUILD)/pagerd/virt-membacking-adopt
+programs = $(BUILD)/hooks/qemu $(BUILD)/hooks/daemon $(BUILD)/helpers/virt-membacking $(pagerd_programs)
 # The comments of membacking.conf are what this page says of its keys
 made_pages = $(BUILD)/man/membacking.conf.5
 
@@ -115,14 +125,21 @@ $(BUILD)/%.a:
 
 $(core_lib): $(core_obj)
 $(ctl_lib): $(filter-out %/main.o,$(ctl_obj))
+$(pager_lib): $(pager_obj)
 
-$(BUILD)/hooks/%: $(BUILD)/hooks/%.o $(core_lib)
+$(BUILD)/hooks/%: $(BUILD)/hooks/%.o $(core_lib) $(pager_lib)
 	$(call say,LD,$@)
-	$(Q)$(LINK) -Wl,--as-needed -o $@ $^ $(hook_libs)
+	$(Q)$(LINK) -Wl,--as-needed -o $@ $< $(core_lib) $(pager_lib) $(core_lib) $(hook_libs)
 
-$(BUILD)/helpers/virt-membacking: $(BUILD)/helpers/ctl/main.o $(ctl_lib) $(core_lib)
+$(BUILD)/helpers/virt-membacking: $(BUILD)/helpers/ctl/main.o $(ctl_lib) $(core_lib) $(pager_lib)
 	$(call say,LD,$@)
-	$(Q)$(LINK) -Wl,--as-needed -o $@ $^ $(ctl_libs)
+	$(Q)$(LINK) -Wl,--as-needed -o $@ $< $(ctl_lib) $(core_lib) $(pager_lib) $(core_lib) $(ctl_libs)
+
+$(BUILD)/pagerd/virt-membacking-pagerd: $(BUILD)/pagerd/main.o
+$(BUILD)/pagerd/virt-membacking-adopt: $(BUILD)/pagerd/adopt.o
+$(pagerd_programs): $(pager_lib) $(core_lib)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -Wl,--as-needed -o $@ $(filter %.o,$^) $(pager_lib) $(core_lib) $(pagerd_libs)
 
 # They have the texts of these files in them
 $(filter $(BUILD)/helpers/profiles/%,$(ctl_obj)): $(wildcard conf-snippets/*/*)
@@ -150,9 +167,9 @@ unit_lib_obj = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(unit_src),$(sort $(wil
 
 $(BUILD)/tests/unit/%.o: override CPPFLAGS += -DTESTS_DIR='"$(CURDIR)/tests"'
 $(unit_lib): $(unit_lib_obj)
-$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(unit_lib) $(ctl_lib) $(core_lib)
+$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(unit_lib) $(ctl_lib) $(core_lib) $(pager_lib)
 	$(call say,LD,$@)
-	$(Q)$(LINK) -Wl,--as-needed -o $@ $^ $(ctl_libs) -lcunit
+	$(Q)$(LINK) -Wl,--as-needed -o $@ $< $(unit_lib) $(ctl_lib) $(core_lib) $(pager_lib) $(core_lib) $(ctl_libs) $(pagerd_libs) -lcunit
 
 .PHONY: unit-tests check
 unit-tests: $(unit_tests)
@@ -166,9 +183,9 @@ bench-ledgers: $(BUILD)/tests/bench/ledgers
 	$(Q)$<
 $(BUILD)/tests/bench/ledgers.o: override CPPFLAGS += -DHOOK='"$(abspath $(BUILD)/hooks/qemu)"'
 $(BUILD)/tests/bench/ledgers: $(BUILD)/hooks/qemu
-$(BUILD)/tests/bench/ledgers: $(BUILD)/tests/bench/ledgers.o $(unit_lib) $(ctl_lib) $(core_lib)
+$(BUILD)/tests/bench/ledgers: $(BUILD)/tests/bench/ledgers.o $(unit_lib) $(ctl_lib) $(core_lib) $(pager_lib)
 	$(call say,LD,$@)
-	$(Q)$(LINK) -Wl,--as-needed -o $@ $(filter %.o %.a,$^) $(ctl_libs) -lcunit
+	$(Q)$(LINK) -Wl,--as-needed -o $@ $(filter %.o %.a,$^) $(core_lib) $(ctl_libs) -lcunit
 
 COVERAGE_MIN ?= 90
 
@@ -226,7 +243,7 @@ bench:
 
 # ---- checks of the source ----
 
-sources = $(sort $(wildcard hooks/*.c helpers/*/*.[ch] tests/*/*.[ch]))
+sources = $(sort $(wildcard hooks/*.c pagerd/*.c helpers/*/*.[ch] tests/*/*.[ch]))
 scripts = $(shell grep -lE '^\#!.*(bash|sh)$$' -r packaging tests --exclude-dir=hosts) \
 	$(wildcard tests/ctl/cases/*.sh)
 
@@ -253,7 +270,7 @@ pure-check: $(filter $(BUILD)/helpers/policy/%,$(core_obj))
 	$(Q)tests/check-pure $^
 
 # What a program of several threads may link
-thread-check: $(filter $(BUILD)/helpers/base/% $(BUILD)/helpers/kernel/%,$(core_obj))
+thread-check: $(filter $(BUILD)/helpers/base/% $(BUILD)/helpers/kernel/%,$(core_obj)) $(pager_obj)
 	$(Q)tests/check-threads $^
 
 # By itself it uses one processor only

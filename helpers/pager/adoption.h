@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Adoption: a running, unmodified QEMU gets a userfaultfd, and we a copy of its descriptor.
+ *
+ * Done from outside by the program virt-membacking-adopt, which must not die with the daemon: a
+ * tracer killed at the wrong moment leaves the traced thread with a wrong result.  The descriptor
+ * stays open in QEMU for its life, so that a daemon that dies leaves vCPUs waiting, and the next
+ * daemon can take it.
+ */
+#ifndef MEMBACKING_PAGER_ADOPTION_H
+#define MEMBACKING_PAGER_ADOPTION_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "pager/page_map.h"
+
+/**
+ * struct adopted - A QEMU that has a userfaultfd and parked pipes
+ * @pidfd:	Of the process: readable when it is gone
+ * @uffd:	Our copy, non-blocking, before UFFDIO_API
+ * @pipe:	Our copies of the parked reading ends
+ * @identity:	What the page map notes: numbers in QEMU, process; the objects are not filled in
+ */
+struct adopted {
+	int pidfd;
+	int uffd;
+	int pipe[PAGER_PIPES_MAX];
+	struct map_identity identity;
+};
+
+struct adoption_options {
+	const char *program; /* NULL: where virt-membacking-adopt is installed */
+	unsigned int n_pipes;
+	int64_t deadline_ms;
+};
+
+/**
+ * adopt() - Give a running QEMU a userfaultfd and pipes, and take copies
+ *
+ * One of its threads, neither main nor a vCPU's, stands for less than a millisecond.
+ *
+ * Return: 0; -EPERM, -EACCES: refused, the sentence says by what; -ETIMEDOUT; -errno.  On failure
+ * the guest runs on, and nothing of ours is left in it unless the sentence says so
+ */
+int adopt(struct adopted *adopted, pid_t pid, const struct adoption_options *options,
+	  struct err *err);
+
+/**
+ * adopted_find() - Take copies of what an earlier daemon left in QEMU
+ * @identity:	From the page map
+ *
+ * Return: 0; -ESRCH: that process is gone; -ESTALE: something doesn't match; -errno
+ */
+int adopted_find(struct adopted *adopted, const struct map_identity *identity, struct err *err);
+
+/* Close userfaultfd and pipes in QEMU.  They must not be registered any more */
+int adoption_withdraw(struct adopted *adopted, const struct adoption_options *options,
+		      struct err *err);
+/* Close our own copies alone */
+void adopted_close(struct adopted *adopted);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One guest under the pager: its threads, from adoption to the end.
+ *
+ * Serves the faults of the guest's userfaultfd, and keeps its resident pages at the limit.  All
+ * that must outlive this process lies in the guest's directory; guest_pager_stop() leaves it as
+ * a SIGKILL would, and the next daemon goes on with guest_pager_resume().
+ */
+#ifndef MEMBACKING_PAGER_GUEST_PAGER_H
+#define MEMBACKING_PAGER_GUEST_PAGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "pager/adoption.h"
+#include "pager/hot.h"
+#include "pager/ram.h"
+#include "pager/tier.h"
+
+struct guest_pager;
+
+/**
+ * struct guest_pager_options
+ * @directory:	Descriptor of the guest's directory on a private tmpfs; kept open by the caller
+ * @limit:	Resident pages
+ * @evict_threads: 0: the default, 1
+ * @alarm:	Called from any thread when something is wrong that a person must see; the
+ *		sentence says for what the guest waits.  An empty one: it is over
+ */
+struct guest_pager_options {
+	const char *name; /* of the guest, for log and alarms */
+	int directory;
+	uint64_t limit;
+	unsigned int evict_threads;
+	const struct tier_spec *tiers;
+	size_t n_tiers;
+	struct hot_options hot;
+	void (*alarm)(void *arg, const char *sentence);
+	void *alarm_arg;
+};
+
+/**
+ * guest_pager_start() - Begin to page an adopted guest: map, register, find holes, serve
+ *
+ * @adopted and @ram are taken over where it succeeds, and left to the caller where it fails.
+ */
+int guest_pager_start(struct guest_pager **pager, struct adopted *adopted, struct ram *ram,
+		      const struct guest_pager_options *options, struct err *err);
+/* Go on after a daemon that died; @adopted comes from adopted_find() */
+int guest_pager_resume(struct guest_pager **pager, struct page_map *map, struct adopted *adopted,
+		       struct ram *ram, const struct guest_pager_options *options, struct err *err);
+
+void guest_pager_set_limit(struct guest_pager *pager, uint64_t pages);
+/**
+ * guest_pager_detach() - Load everything, unregister; threads have ended then
+ *
+ * The caller closes the descriptors in QEMU (adoption_withdraw()) and removes the files.
+ *
+ * Return: 0; -ENOMEM: it would not fit, paging goes on; -EIO: a page can't be read, paging goes
+ * on; -ESRCH: QEMU is gone
+ */
+int guest_pager_detach(struct guest_pager *pager, int64_t deadline_ms, struct err *err);
+/* End the threads and leave all as it is; then free.  QEMU may be gone, too */
+void guest_pager_stop(struct guest_pager *pager);
+struct adopted *guest_pager_adopted(struct guest_pager *pager);
+
+/* A fence: no fault is answered until it is lifted.  For an incoming migration */
+void guest_pager_fence(struct guest_pager *pager, bool up);
+
+/**
+ * struct pager_statistics - Of one guest, since its adoption or the restart
+ * @fault_p50_ns, @fault_p99_ns: from reading the fault to the guest's waking, of those that had
+ *		to be loaded
+ */
+struct pager_statistics {
+	uint64_t pages, resident, limit;
+	uint64_t faults, zero_faults, evictions, refaults;
+	uint64_t prefetched, prefetch_used;
+	uint64_t discards;
+	uint64_t waiting; /* faults that can't be answered now: an alarm says why */
+	uint64_t fault_p50_ns, fault_p99_ns;
+	uint64_t own_bytes; /* map, journal and policy */
+	bool gone;	    /* QEMU's process ended */
+	size_t n_tiers;
+	struct tier_usage tier[TIERS_MAX];
+};
+
+void guest_pager_statistics(struct guest_pager *pager, struct pager_statistics *out);
+
+#endif

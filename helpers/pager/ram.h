@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The RAM of a running guest as its pager sees it: files, not addresses.
+ *
+ * Each memory back end of QEMU is one file of shared memory, a memfd or a file on a tmpfs.  Its
+ * pages are numbered through all files in the order of their addresses; that number, a "page",
+ * is what every other part of the pager works with.  Addresses are needed for the ioctls of
+ * userfaultfd alone.
+ */
+#ifndef MEMBACKING_PAGER_RAM_H
+#define MEMBACKING_PAGER_RAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+enum { PAGE_BYTES = 4096, RAM_OBJECTS_MAX = 64 };
+
+/**
+ * struct ram_object - One file of guest memory, mapped once and whole
+ * @fd:		Open for reading and writing; outlives the guest's QEMU until ram_close()
+ * @address:	Where its first page is mapped in QEMU
+ * @first:	Number of its first page among the guest's pages
+ * @pages:	Its length, in pages of PAGE_BYTES
+ */
+struct ram_object {
+	int fd;
+	dev_t dev;
+	ino_t ino;
+	uint64_t address;
+	uint64_t first;
+	uint64_t pages;
+};
+
+struct ram {
+	size_t n;
+	uint64_t pages; /* the sum */
+	struct ram_object object[RAM_OBJECTS_MAX];
+};
+
+/**
+ * ram_open() - Find and open the memory files of a running QEMU
+ * @pid:	Its process
+ *
+ * Return: 0; -ENOENT: it has no shared memory of its own; -ENOTSUP: memory that can't be paged,
+ * the sentence says which; -errno
+ */
+int ram_open(struct ram *ram, pid_t pid, struct err *err);
+void ram_close(struct ram *ram);
+
+/* The object that has this page.  @page is below ram->pages */
+const struct ram_object *ram_object_of(const struct ram *ram, uint64_t page);
+/* Address of a page in QEMU */
+uint64_t ram_address(const struct ram *ram, uint64_t page);
+/* The page at an address in QEMU.  False: no page of the guest's */
+bool ram_page_at(const struct ram *ram, uint64_t address, uint64_t *page);
+
+#endif

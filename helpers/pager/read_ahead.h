@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What to bring in ahead of faults.  Pure: no clock, no system call.
+ *
+ * Streams: a fault on the page after the last loaded window goes on with a window twice as large,
+ * 8 to 64 pages.  Neighbourhoods: a fault loads the rest of its 64 KiB while at least 60 to 72 %
+ * of what was so loaded turns out to be used; a probe now and then notices a change.
+ */
+#ifndef MEMBACKING_PAGER_READ_AHEAD_H
+#define MEMBACKING_PAGER_READ_AHEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { READ_AHEAD_MAX = 64 };
+
+struct read_ahead;
+
+struct read_ahead *read_ahead_new(uint64_t pages);
+void read_ahead_free(struct read_ahead *ra);
+
+/**
+ * struct read_ahead_range - Pages worth loading beside the one that faulted
+ * @stream:	They belong to a stream: load and map them (COPY).  Else neighbours: into the file
+ *		only, so that the page table tells later which were used
+ */
+struct read_ahead_range {
+	uint64_t first;
+	uint64_t n; /* 0: none */
+	bool stream;
+};
+
+/* @migration: the thread reads all memory in order, whatever it did before */
+struct read_ahead_range read_ahead_fault(struct read_ahead *ra, uint64_t page, bool migration);
+/* Of @loaded neighbours @used were used before they were evicted again */
+void read_ahead_result(struct read_ahead *ra, uint64_t loaded, uint64_t used);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Tiers: where pages are that are not in RAM as they were.
+ *
+ * A guest has tiers of its own, tried in order; their sizes are shared by all guests and counted
+ * in budgets.  A tier's slots lie in the guest's directory and outlive the daemon; its free
+ * lists don't: they are rebuilt from the page map.  Any thread may call.
+ */
+#ifndef MEMBACKING_PAGER_TIER_H
+#define MEMBACKING_PAGER_TIER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum { TIERS_MAX = 8, SLOT_BITS = 36 };
+
+/* Where a page's content is: the tier's number and a slot of its */
+struct page_place {
+	unsigned int tier;
+	uint64_t slot; /* below 1 << SLOT_BITS */
+};
+
+/**
+ * struct tier_budget - The size of one tier, shared by all guests
+ * @limit:	Bytes; 0: no limit
+ */
+struct tier_budget {
+	uint64_t limit;
+	_Atomic uint64_t used;
+};
+
+/* What [overcommit] tiers says of one: "same-filled", "ram:25%", "file:/PATH:64G" */
+struct tier_spec {
+	enum tier_kind { TIER_SAME_FILLED, TIER_RAM, TIER_FILE } kind;
+	struct tier_budget *budget;
+};
+
+struct tier_usage {
+	const char *name;
+	uint64_t pages;		/* stored */
+	uint64_t bytes;		/* taken of the budget, fragmentation included */
+	uint64_t content_bytes; /* after compression */
+};
+
+struct tiers;
+
+/**
+ * tiers_open() - A guest's tiers
+ * @directory:	Descriptor of the guest's directory
+ * @fresh:	The guest is new: slots of an earlier one are removed
+ *
+ * After a restart (@fresh false) nothing may be stored until each slot of the page map was
+ * reported with tiers_claim(), and tiers_ready() called.
+ */
+int tiers_open(struct tiers **tiers, int directory, const struct tier_spec *spec, size_t n_specs,
+	       bool fresh, struct err *err);
+void tiers_close(struct tiers *tiers);
+/* Return: 0; -EEXIST: another page has this slot; -EINVAL: no such slot */
+int tiers_claim(struct tiers *tiers, struct page_place place);
+int tiers_ready(struct tiers *tiers, struct err *err);
+
+/**
+ * tiers_store() - Put a page's content into the first tier that takes it
+ *
+ * Return: 0; -ENOSPC: every tier is full; -errno: failing.  Nothing is stored then
+ */
+int tiers_store(struct tiers *tiers, const void *page, struct page_place *place);
+/**
+ * tiers_load() - Read a page's content
+ *
+ * Return: 0; -EIO or another -errno: it can't be read now; @page is undefined.  Never zeros
+ */
+int tiers_load(struct tiers *tiers, struct page_place place, void *page);
+/* Is this the content of the slot, byte by byte?  For a clean page no other slot is needed */
+bool tiers_holds(struct tiers *tiers, struct page_place place, const void *page);
+/* Give a slot back.  Only after no entry of the map names it */
+void tiers_free(struct tiers *tiers, struct page_place place);
+size_t tiers_usage(const struct tiers *tiers, struct tier_usage *usage, size_t max);
+
+#endif
