@@ -34,6 +34,11 @@ const struct config_thp *config_thp(const struct config *config)
 	return &config->values.thp;
 }
 
+const struct config_overcommit *config_overcommit(const struct config *config)
+{
+	return &config->values.overcommit;
+}
+
 const struct config_store *config_store_default(const struct config *config)
 {
 	/* A [store] section's keys go to its own entry, never here */
@@ -194,6 +199,7 @@ int config_for_guest(const struct config *config, const struct guest *guest,
 	policy->ksm = values.ksm;
 	policy->ksm_allowed = values.guest.ksm;
 	policy->thp = values.thp;
+	policy->overcommit = values.overcommit;
 	memcpy(policy->store, values.guest.store, sizeof(policy->store));
 	return 0;
 }

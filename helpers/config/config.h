@@ -19,6 +19,8 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "config/config_amount.h"
+#include "config/config_tiers.h"
 
 struct err;
 struct guest;
@@ -75,12 +77,6 @@ struct config_hugepages {
 #define CONFIG_TEXT_SIZE 256
 #define CONFIG_PATH_SIZE 512
 
-/* "8G", "5%" or, with both 0, nothing said */
-struct config_amount {
-	uint64_t kib;
-	uint32_t percent;
-};
-
 enum config_mount { MOUNT_PREPARE, MOUNT_DAEMON, MOUNT_NEVER };
 
 enum config_unmount { UNMOUNT_LAST_GUEST, UNMOUNT_NEVER };
@@ -132,6 +128,28 @@ struct config_thp {
 	char shmem_enabled[CONFIG_NAME_SIZE];
 };
 
+enum config_encrypt { ENCRYPT_NO };
+
+/**
+ * struct config_overcommit - Guests under the pager
+ * @tiers:	Where pages are that are not resident.  Sizes are shared by all guests
+ * @headroom:	Counted for each guest beside its resident limit, for QEMU itself and for pages
+ *		on their way; a percentage is one of the guest's memory
+ * @floor:	Least resident limit that a guest may have; a percentage is one of its memory
+ * @keep_free:	Of the host's memory, left free when a guest is admitted
+ * @resident:	The guest's limit; a percentage is one of its memory.  Nothing said: it is not
+ *		paged.  Only in what applies to one guest
+ */
+struct config_overcommit {
+	bool enable;
+	struct config_tiers tiers;
+	struct config_amount headroom;
+	struct config_amount floor;
+	struct config_amount keep_free;
+	enum config_encrypt encrypt;
+	struct config_amount resident;
+};
+
 struct config; /* all that was read */
 
 /* What applies to one guest */
@@ -141,6 +159,7 @@ struct guest_policy {
 	struct config_ksm ksm;
 	bool ksm_allowed; /* "ksm" of [guest] */
 	struct config_thp thp;
+	struct config_overcommit overcommit;
 	char store[CONFIG_NAME_SIZE]; /* the guest's own choice; empty: none */
 };
 
@@ -173,6 +192,7 @@ const struct config_hook *config_hook(const struct config *config);
 const struct config_hugepages *config_hugepages(const struct config *config);
 const struct config_ksm *config_ksm(const struct config *config);
 const struct config_thp *config_thp(const struct config *config);
+const struct config_overcommit *config_overcommit(const struct config *config);
 
 /**
  * config_stores() - The [store] sections, in reading order

@@ -154,30 +154,13 @@ static int set_path(const struct config_key *key, uint64_t page_kib, const char 
 	return set_text(key, page_kib, path, values);
 }
 
-static int parse_amount(const char *text, struct config_amount *amount)
-{
-	size_t len = strlen(text);
-	char digits[4] = "";
-	uint64_t n;
-
-	if (!len || text[len - 1] != '%')
-		return len ? text_to_kib(text, &amount->kib) : 0;
-	if (len > sizeof(digits))
-		return -EINVAL;
-	memcpy(digits, text, len - 1);
-	if (text_to_u64(digits, &n) < 0 || n > 100)
-		return -EINVAL;
-	amount->percent = (uint32_t)n;
-	return 0;
-}
-
 static int set_amount(const struct config_key *key, uint64_t page_kib, const char *text,
 		      struct config_values *values)
 {
 	struct config_amount amount = { 0 };
 
 	(void)page_kib;
-	if (parse_amount(text, &amount) < 0)
+	if (config_amount_parse(text, &amount) < 0)
 		return -EINVAL;
 	memcpy(value_at(key, values), &amount, sizeof(amount));
 	return 0;
@@ -189,9 +172,16 @@ static int set_size(const struct config_key *key, uint64_t page_kib, const char 
 {
 	struct config_amount amount = { 0 };
 
-	if (parse_amount(text, &amount) < 0 || (*text && !amount.kib && !amount.percent))
+	if (config_amount_parse(text, &amount) < 0 || (*text && !amount.kib && !amount.percent))
 		return -EINVAL;
 	return set_amount(key, page_kib, text, values);
+}
+
+static int set_tiers(const struct config_key *key, uint64_t page_kib, const char *text,
+		     struct config_values *values)
+{
+	(void)page_kib;
+	return config_tiers_parse(text, value_at(key, values));
 }
 
 static int set_keep_free(const struct config_key *key, uint64_t page_kib, const char *text,
@@ -283,6 +273,11 @@ static const struct config_word ksm_profile_words[] = {
 /* Accepting "yes" and not doing it would be worse than refusing it */
 static const struct config_word demote_words[] = {
 	{ "no", DEMOTE_NO },
+	{ NULL, 0 },
+};
+
+static const struct config_word encrypt_words[] = {
+	{ "no", ENCRYPT_NO },
 	{ NULL, 0 },
 };
 
@@ -399,6 +394,23 @@ static const struct config_key keys[] = {
 	  .words = shmem_words,
 	  .expected = "always, within_size, advise, never, deny, force or nothing" },
 
+	{ KEY("overcommit", "enable", "no", set_bool), AT(overcommit.enable),
+	  .expected = YES_NO },
+	{ KEY("overcommit", "tiers", "same-filled, ram:25%", set_tiers), AT(overcommit.tiers),
+	  .expected = "same-filled and ram:SIZE or ram:PERCENT, separated by commas",
+	  .unsupported = "this version has no tiers in files yet" },
+	{ KEY("overcommit", "headroom", "5%", set_amount), AT(overcommit.headroom),
+	  .expected = "a size such as 256M, or a percentage" },
+	{ KEY("overcommit", "floor", "25%", set_amount), AT(overcommit.floor),
+	  .expected = "a size such as 1G, or a percentage" },
+	{ KEY("overcommit", "keep_free", "5%", set_amount), AT(overcommit.keep_free),
+	  .expected = "a size such as 2G, or a percentage" },
+	{ KEY("overcommit", "encrypt", "no", set_word), AT(overcommit.encrypt),
+	  .words = encrypt_words, .expected = "no (this version does not encrypt pages)" },
+	{ KEY("overcommit", "resident", "", set_size), AT(overcommit.resident),
+	  .expected = "a size such as 2G, or a percentage, above 0",
+	  .per_guest = true, .guest_only = true },
+
 	{ KEY("guest", "match", NULL, NULL),
 	  .expected = "names, UUIDs or globs, separated by commas or blanks" },
 	{ KEY("guest", "ksm", "yes", set_bool), AT(guest.ksm),
@@ -413,6 +425,7 @@ static const struct config_key keys[] = {
 /* set_word() copies an unsigned int over them */
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned int), "enum of another size");
 _Static_assert(sizeof(enum config_effort) == sizeof(unsigned int), "enum of another size");
+_Static_assert(sizeof(enum config_encrypt) == sizeof(unsigned int), "enum of another size");
 
 const struct config_key *config_keys(size_t *n)
 {
@@ -450,7 +463,7 @@ bool config_key_near(const char *section, const char *name, char near[CONFIG_KEY
 	for (i = 0; i < N_KEYS; i++) {
 		const bool own = !strcmp(keys[i].section, section);
 
-		if (!own && !(guest && keys[i].per_guest))
+		if (own ? keys[i].guest_only : !(guest && keys[i].per_guest))
 			continue;
 		snprintf(texts[n], CONFIG_KEY_SIZE, "%s%s%s%s", own ? "" : keys[i].section,
 			 own ? "" : ".", keys[i].name, keys[i].sized ? "2M" : "");
@@ -570,6 +583,9 @@ void config_key_refuse(struct err *err, const char *section, const char *key_as_
 	if (rc == -ENOSPC)
 		err_set(err, EINVAL, "%s%s: more than %d page sizes", section, key_as_written,
 			CONFIG_SIZES_MAX);
+	else if (rc == -EOPNOTSUPP)
+		err_set(err, EINVAL, "%s%s = '%.200s': %s", section, key_as_written, value,
+			key->unsupported);
 	else
 		err_set(err, EINVAL, "%s%s = '%.200s': expected %s", section, key_as_written, value,
 			key->expected);

@@ -28,6 +28,7 @@ struct config_values {
 	struct config_store store;
 	struct config_ksm ksm;
 	struct config_thp thp;
+	struct config_overcommit overcommit;
 	struct config_guest guest;
 };
 
@@ -41,13 +42,15 @@ struct config_word {
  * @section, @name: Where it stands.  For @sized keys @name is what comes before
  *		the page size: "keep_free_" of "keep_free_2M"
  * @fallback:	Default as one would write it; NULL: there is none
- * @set:	Checks a value and stores it: 0, -EINVAL, or -ENOSPC for more page
- *		sizes than there is room for.  Nothing is stored on failure.  NULL
- *		for "match", which is no value
+ * @set:	Checks a value and stores it: 0, -EINVAL, -ENOSPC for more page
+ *		sizes than there is room for, or -EOPNOTSUPP.  Nothing is stored on
+ *		failure.  NULL for "match", which is no value
  * @offset, @size: Of the value in struct config_values
  * @words:	For setters that choose among words; ends with a NULL text
  * @expected:	Completes "expected ..."
+ * @unsupported: Why a value can't be used that is right: for -EOPNOTSUPP
  * @per_guest:	May be set for one guest
+ * @guest_only:	And not for the whole host: "overcommit.resident" in [guest]
  */
 struct config_key {
 	const char *section;
@@ -59,8 +62,10 @@ struct config_key {
 	size_t size;
 	const struct config_word *words;
 	const char *expected;
+	const char *unsupported;
 	bool sized;
 	bool per_guest;
+	bool guest_only;
 };
 
 /**

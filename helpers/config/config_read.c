@@ -198,6 +198,10 @@ static int host_pair(struct reading *r, unsigned int line, const char *name, con
 	key = config_key_find(r->section, name, &page_kib);
 	if (!key)
 		return unknown_key(r, line, name);
+	if (key->guest_only)
+		return report(r, line, false, r->section, HOST,
+			      "'%s' is for single guests: '%s.%s' in a [guest] section, ignored",
+			      name, r->section, name);
 	/* Of stores, @values holds nothing but the last one checked */
 	rc = key->set(key, page_kib, value, values);
 	if (!rc)

@@ -129,7 +129,7 @@ static int read_section(const xmlNode *section, struct guest *guest, struct err 
 
 static bool is_section(const xmlNode *node)
 {
-	static const char *const names[] = { "hugepages", "ksm", "store" };
+	static const char *const names[] = { "hugepages", "ksm", "overcommit", "store" };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(names); i++)

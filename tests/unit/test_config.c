@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/text.h"
@@ -1176,7 +1177,7 @@ static void check_example_key(struct example *example, const char *name, const c
 		key = config_key_find(example->section, name, &page_kib);
 	if (!UNIT_CHECK(key != NULL, "[%s] %s is no key", example->section, name))
 		return;
-	if (!strcmp(key->section, example->section))
+	if (key->guest_only || !strcmp(key->section, example->section))
 		example->seen[key - keys] = true;
 	fallback = key->fallback;
 	/* A page size of its own begins with what holds for all */
@@ -1286,7 +1287,115 @@ static void test_ksm_and_thp(void)
 	CU_ASSERT_EQUAL(value, KSM_STOP);
 }
 
+static void test_tiers(void)
+{
+	static const struct {
+		const char *text;
+		int rc;
+		size_t n;
+	} rows[] = {
+		{ "same-filled", 0, 1 },
+		{ "ram:25%", 0, 1 },
+		{ " same-filled , ram:8G ", 0, 2 },
+		{ "ram:1G,same-filled", 0, 2 },
+		{ "same-filled, ram:25%, file:/srv/swap:64G", -EOPNOTSUPP, 0 },
+		{ "file:/a:b/c:64G,file:/b:1G", -EOPNOTSUPP, 0 },
+		{ "", -EINVAL, 0 },
+		{ ",", -EINVAL, 0 },
+		{ "same-filled,", -EINVAL, 0 },
+		{ "same-filled:1G", -EINVAL, 0 },
+		{ "ram", -EINVAL, 0 },
+		{ "ram:", -EINVAL, 0 },
+		{ "ram:0", -EINVAL, 0 },
+		{ "ram:0%", -EINVAL, 0 },
+		{ "ram:101%", -EINVAL, 0 },
+		{ "ram:-1G", -EINVAL, 0 },
+		{ "ram:1G, ram:2G", -EINVAL, 0 },
+		{ "same-filled same-filled", -EINVAL, 0 },
+		{ "file:/a", -EINVAL, 0 },
+		{ "file:a:1G", -EINVAL, 0 },
+		{ "file:/a:10%", -EINVAL, 0 },
+		{ "file:/a:1G, file:/a:2G", -EINVAL, 0 },
+		{ "disk:/a:1G", -EINVAL, 0 },
+		{ "file:/1:1G,file:/2:1G,file:/3:1G,file:/4:1G,file:/5:1G,file:/6:1G,file:/7:1G,"
+		  "file:/8:1G,file:/9:1G",
+		  -EINVAL, 0 },
+	};
+	char path[CONFIG_TIER_PATH_SIZE + 32];
+	struct config_tiers tiers;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		tiers = (struct config_tiers){ .n = 77 };
+		UNIT_CHECK(config_tiers_parse(rows[i].text, &tiers) == rows[i].rc, "'%s'",
+			   rows[i].text);
+		UNIT_CHECK(tiers.n == (rows[i].rc ? 77 : rows[i].n), "'%s': %zu", rows[i].text,
+			   tiers.n);
+	}
+	CU_ASSERT_EQUAL(config_tiers_parse("same-filled,ram:25%", &tiers), 0);
+	CU_ASSERT_EQUAL(tiers.tier[0].kind, CONFIG_TIER_SAME_FILLED);
+	CU_ASSERT_EQUAL(config_tier_kib(&tiers.tier[0], 4096), 0);
+	CU_ASSERT_EQUAL(config_tier_kib(&tiers.tier[1], 4097), 1024);
+	CU_ASSERT_EQUAL(config_tier_kib(&tiers.tier[1], UINT64_MAX), UINT64_MAX / 4);
+	UNIT_CHECK_STR(config_tier_name(tiers.tier[1].kind), "ram", "name");
+	CU_ASSERT_EQUAL(config_tiers_parse("ram:2G", &tiers), 0);
+	CU_ASSERT_EQUAL(config_tier_kib(&tiers.tier[0], 4096), 2 * KIB_PER_GIB);
+	/* One byte too long to be kept */
+	snprintf(path, sizeof(path), "file:/%0*d:1G", CONFIG_TIER_PATH_SIZE - 1, 0);
+	CU_ASSERT_EQUAL(config_tiers_parse(path, &tiers), -EINVAL);
+	snprintf(path, sizeof(path), "file:/%0*d:1G", CONFIG_TIER_PATH_SIZE - 2, 0);
+	CU_ASSERT_EQUAL(config_tiers_parse(path, &tiers), -EOPNOTSUPP);
+}
+
+static void test_overcommit(void)
+{
+	static const char text[] = "[overcommit]\nenable = yes\ntiers = ram:2G\nheadroom = 64M\n"
+				   "floor = 10%\nkeep_free = 1G\nresident = 50%\n"
+				   "[guest]\nmatch = " UUID1 "\novercommit.resident = 2G\n"
+				   "overcommit.tiers = ram:1G\n";
+	char key[] = "overcommit.resident", value[] = "30%";
+	struct guest_setting setting = { key, value };
+	struct guest guest = with_metadata(&setting);
+	cleanup_config struct config *config = parse(text), *defaults = parse("");
+	cleanup_config struct config *files = parse("[overcommit]\ntiers = file:/srv/swap:64G\n");
+	cleanup_config struct config *zero = parse("[guest]\nmatch=*\novercommit.resident = 0\n");
+	cleanup_config struct config *none = parse("[guest]\nmatch=*\novercommit.resident =\n");
+	struct config_overcommit oc = policy_for(defaults, &vm1).overcommit;
+	struct err err;
+
+	CU_ASSERT(!oc.enable && oc.tiers.n == 2 && oc.tiers.tier[1].size.percent == 25);
+	CU_ASSERT(oc.headroom.percent == 5 && oc.floor.percent == 25);
+	CU_ASSERT(oc.keep_free.percent == 5 && !oc.resident.kib && !oc.resident.percent);
+	oc = policy_for(config, &vm1).overcommit;
+	CU_ASSERT(oc.enable && oc.tiers.n == 1 && oc.tiers.tier[0].size.kib == 2 * KIB_PER_GIB);
+	CU_ASSERT(oc.headroom.kib == 64 * KIB_PER_MIB && oc.floor.percent == 10);
+	CU_ASSERT(oc.keep_free.kib == KIB_PER_GIB && oc.resident.kib == 2 * KIB_PER_GIB);
+	oc = policy_for(config, &vm2).overcommit;
+	CU_ASSERT(!oc.resident.kib && !oc.resident.percent);
+	/* Not both a size and a percentage */
+	oc = policy_for(config, &guest).overcommit;
+	CU_ASSERT(!oc.resident.kib && oc.resident.percent == 30);
+	CU_ASSERT_TRUE(config_overcommit(config)->enable);
+	UNIT_CHECK_STR(
+		problems(config)->text,
+		"W F:7: 'resident' is for single guests: 'overcommit.resident' in a [guest] "
+		"section, ignored\n"
+		"W F:11: 'overcommit.tiers' is for the whole host and can't be set in [guest], "
+		"ignored\n",
+		"problems");
+	CU_ASSERT_EQUAL(config_check_section(files, &vm1, "overcommit", &err), -EINVAL);
+	UNIT_CHECK_STR(err.text,
+		       "F:2: overcommit.tiers = 'file:/srv/swap:64G': this version has no tiers in "
+		       "files yet",
+		       "file tier");
+	CU_ASSERT_EQUAL(config_overcommit(files)->tiers.n, 2);
+	CU_ASSERT_EQUAL(config_check_section(zero, &vm1, "overcommit", &err), -EINVAL);
+	CU_ASSERT_EQUAL(config_check_section(none, &vm1, "overcommit", &err), 0);
+}
+
 static CU_TestInfo tests[] = {
+	{ "tiers", test_tiers },
+	{ "guests under the pager", test_overcommit },
 	{ "ksm and thp of a guest", test_ksm_and_thp },
 	{ "no file, no change", test_no_files },
 	{ "values", test_values },
