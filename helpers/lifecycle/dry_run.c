@@ -21,7 +21,7 @@
 #include "policy/guest_notes.h"
 #include "policy/refusal.h"
 #include "policy/store_rules.h"
-#include "steps/take_over.h"
+#include "steps/steps.h"
 
 static int nothing(struct dry_run *result, const char *why)
 {
@@ -29,10 +29,9 @@ static int nothing(struct dry_run *result, const char *why)
 	return 0;
 }
 
-/* The plan of a guest with a reservation; what is in it and not needed is the rest of
- * @own's list */
+/* The plan of a guest with a reservation */
 static int plan_reserved(struct session *session, const struct guest *guest,
-			 const struct guest_policy *policy, struct ledger *own,
+			 const struct guest_policy *policy, const struct ledger *own,
 			 struct dry_run *result, struct err *err)
 {
 	int rc = next_start_survey(session, guest, NULL, err);
@@ -43,8 +42,7 @@ static int plan_reserved(struct session *session, const struct guest *guest,
 	rc = plan_make(guest, &session->host, policy, &result->plan, err);
 	if (rc < 0)
 		return rc;
-	steps_take_over(&result->plan.list, &own->list);
-	if (own->list.n)
+	if (step_list_held(&result->plan.list).reserved < step_list_held(&own->list).pages)
 		plan_note(&result->plan,
 			  "some of what is reserved for the guest does not fit it any "
 			  "more: that is given back");

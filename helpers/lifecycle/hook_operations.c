@@ -112,8 +112,8 @@ static int decide_own_ledger(struct session *session, const struct guest *guest,
 }
 
 /* The ledger of this start */
-static void fill_ledger(const struct session *session, const struct guest *guest, struct plan *plan,
-			struct ledger *ledger)
+static void fill_ledger(const struct session *session, const struct guest *guest,
+			const struct plan *plan, struct ledger *ledger)
 {
 	snprintf(ledger->uuid, sizeof(ledger->uuid), "%s", guest->uuid);
 	snprintf(ledger->name, sizeof(ledger->name), "%s", guest->name);
@@ -124,8 +124,6 @@ static void fill_ledger(const struct session *session, const struct guest *guest
 	ledger->driver = liveness_driver(session->kfs);
 	ledger->reserving = (struct process){ 0 };
 	snprintf(ledger->no_ksm, sizeof(ledger->no_ksm), "%s", ksm_rules_word(plan->ksm));
-	ledger->list = plan->list;
-	plan->list = (struct step_list){ 0 };
 }
 
 /* A guest's definition can have many of them */
@@ -178,42 +176,41 @@ static void log_doubt(const struct session *session, const struct plan *plan)
 		log_warning("%s", why);
 }
 
+/**
+ * carry_out() - Apply the plan
+ * @reserved:	By hand, or NULL.  The start begins with it, and what is too much of it is given
+ *		back first: that may be the room for the rest
+ */
 static int carry_out(struct session *session, const struct guest *guest, struct plan *plan,
-		     struct step_list *debt, uint64_t deadline, struct err *err)
+		     struct ledger *reserved, struct step_list *debt, uint64_t deadline,
+		     struct err *err)
 {
-	cleanup_with(cleanup_ledger) struct ledger *ledger = NULL;
-
-	log_doubt(session, plan);
-	log_notes(guest, plan);
-	if (!plan->list.n)
-		return 0;
-	ledger = calloc(1, sizeof(*ledger));
-	if (!ledger || (debt->n && steps_append(&plan->list, debt) < 0))
-		return err_nomem(err);
-	fill_ledger(session, guest, plan, ledger);
-	return apply_ledger(session, ledger, deadline, err);
-}
-
-/* carry_out() with what was reserved by hand as the beginning, and what is too much of
- * it given back first: that may be the room for the rest */
-static int carry_out_reserved(struct session *session, const struct guest *guest, struct plan *plan,
-			      struct ledger *own, uint64_t deadline, struct err *err)
-{
-	cleanup_with(cleanup_ledger) struct ledger *ledger = own;
-	size_t planned = plan->list.n;
+	cleanup_with(cleanup_ledger) struct ledger *ledger = reserved;
+	size_t held;
 	int rc;
 
-	ledgers_take(&session->ledgers, own);
 	log_doubt(session, plan);
 	log_notes(guest, plan);
-	steps_take_over(&plan->list, &ledger->list);
-	if (steps_append(&plan->list, &ledger->list) < 0)
+	if (!reserved && !plan->list.n)
+		return 0;
+	if (reserved)
+		ledgers_take(&session->ledgers, reserved);
+	else
+		ledger = calloc(1, sizeof(*ledger));
+	if (!ledger)
+		return err_nomem(err);
+	held = ledger->list.n;
+	if (steps_append(&ledger->list, &plan->list) < 0)
 		return err_nomem(err);
 	fill_ledger(session, guest, plan, ledger);
-	rc = apply_undo(session, ledger, planned, err);
+	rc = apply_undo(session, ledger, steps_take_over(&ledger->list, held), err);
 	if (rc == -EAGAIN)
 		log_info("%s", err->text);
-	return rc < 0 && rc != -EAGAIN ? rc : apply_ledger(session, ledger, deadline, err);
+	if (rc < 0 && rc != -EAGAIN)
+		return rc;
+	if (steps_append(&ledger->list, debt) < 0)
+		return err_nomem(err);
+	return apply_ledger(session, ledger, deadline, err);
 }
 
 /* File systems have the room of what was just removed a moment later.
@@ -287,8 +284,7 @@ static int try_once(struct session *session, const struct guest *guest,
 	/* What an earlier boot left there */
 	uncovers = rc == 0 && step_list_uncovers(&plan.list);
 	if (rc == 0)
-		rc = reserved ? carry_out_reserved(session, guest, &plan, reserved, deadline, err) :
-				carry_out(session, guest, &plan, &debt, deadline, err);
+		rc = carry_out(session, guest, &plan, reserved, &debt, deadline, err);
 	if (rc == 0 && uncovers)
 		sweep_stores(session);
 	if (rc == 0)

@@ -142,50 +142,6 @@ static int open_ledger(struct reservation *r, struct ledger *own, enum ledger_ph
 		       0;
 }
 
-/* What is reserved already is not asked for a second time */
-static void subtract_reserved(struct step_list *list)
-{
-	size_t i, j;
-
-	for (i = 0; i < list->n; i++) {
-		struct step_hugepages *hp = &list->steps[i].hugepages;
-
-		for (j = 0; j < hp->n_shares; j++)
-			hp->pages = u64_sub_floor(hp->pages, hp->shares[j].reserved);
-	}
-}
-
-/* Old and new steps as one: the new ones with what they adopt of the old, then what is
- * left of those */
-static int merge(struct reservation *r, size_t *kept, struct err *err)
-{
-	struct step_list *list = &r->ledger->list;
-	struct step_list added = { .n = list->n - r->before };
-	size_t i, j;
-
-	added.steps = calloc(added.n + 1, sizeof(*added.steps));
-	if (!added.steps)
-		return err_nomem(err);
-	memcpy(added.steps, list->steps + r->before, added.n * sizeof(*added.steps));
-	list->n = r->before;
-	steps_take_over(&added, list);
-	for (i = 0; i < added.n; i++) {
-		struct step_hugepages *hp = &added.steps[i].hugepages;
-
-		for (j = 0; j < hp->n_shares; j++) {
-			hp->pages += hp->shares[j].reserved;
-			hp->shares[j].reserved = 0;
-		}
-	}
-	*kept = added.n;
-	/* There is room: it is where they came from */
-	memmove(list->steps + added.n, list->steps, list->n * sizeof(*list->steps));
-	memcpy(list->steps, added.steps, added.n * sizeof(*added.steps));
-	list->n += added.n;
-	free(added.steps);
-	return 0;
-}
-
 /* ---- growing ---- */
 
 static int interrupted(const struct reservation *r, struct err *err)
@@ -215,7 +171,7 @@ static void forget(struct reservation *r)
 		log_warning("%s", why.text);
 }
 
-/* The plan's steps, behind those that the guest has */
+/* The plan's steps, behind those that the guest has: a failure takes only these with it */
 static int grow(struct reservation *r, struct err *err)
 {
 	int rc;
@@ -310,12 +266,10 @@ static int only_hugepages(const struct guest *guest, struct guest *result, struc
 
 static int give_back_the_rest(struct reservation *r, struct err *err)
 {
+	size_t kept = steps_take_over(&r->ledger->list, r->before);
 	struct err why;
-	size_t kept = 0;
-	int rc = merge(r, &kept, err);
+	int rc;
 
-	if (rc < 0)
-		return rc;
 	r->ledger->reserving = (struct process){ 0 };
 	rc = ledger_write(&r->session->state, r->ledger, err);
 	if (rc < 0)
@@ -340,7 +294,6 @@ static int start_locked(struct reservation *r, struct err *err)
 		rc = open_ledger(r, own, LEDGER_RESERVED, err);
 	if (rc < 0)
 		return rc;
-	subtract_reserved(&r->plan.list);
 	rc = grow(r, err);
 	return rc < 0 ? rc : give_back_the_rest(r, err);
 }

@@ -51,7 +51,8 @@ struct step_chunk {
  *		node serves
  * @want_idle:	Plan: take this many that lie idle
  * @want_grow:	Plan: grow the pool by this many
- * @reserved:	Plan: this many are the guest's already, reserved by hand
+ * @reserved:	Plan: this many are the guest's already, reserved by hand, and are still in the
+ *		steps that hold them: steps/take_over.h
  * @have:	Secured for the guest so far: idle ones taken + new free ones.
  *		This is what others must not count as free (the claim)
  * @own:	Persistent pages that exist because of us: what goes back.

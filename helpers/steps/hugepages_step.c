@@ -46,11 +46,27 @@ static void describe_debt(const struct step_hugepages *hp, char *buf, size_t siz
 		 (unsigned long long)own, own == 1 ? "" : "s", text_from_kib(hp->page_kib, kib));
 }
 
-/* Reserved by hand, and nothing that is missing has come yet */
-static bool is_adopted(const struct step_share *share)
+/* Nothing for one that is only there in case the others fail */
+static void describe_share(const struct step_share *share, char *buf, size_t size)
 {
-	return share->reserved && share->have == share->reserved &&
-	       (share->want_idle || share->want_grow);
+	bool wants = share->want_idle || share->want_grow;
+	size_t used = 0;
+
+	if (share->have) {
+		snprintf(buf, size, "; node %u: %llu held, %llu of them added", share->node,
+			 (unsigned long long)share->have,
+			 (unsigned long long)u64_min(share->own, share->have));
+		return;
+	}
+	if (share->reserved || wants)
+		used += (size_t)snprintf(buf, size, "; node %u: ", share->node);
+	if (share->reserved && used < size)
+		used += (size_t)snprintf(buf + used, size - used, "%llu reserved already%s",
+					 (unsigned long long)share->reserved, wants ? ", " : "");
+	if (wants && used < size)
+		snprintf(buf + used, size - used, "use %llu idle, add %llu",
+			 (unsigned long long)share->want_idle,
+			 (unsigned long long)share->want_grow);
 }
 
 static void describe(const struct step *step, char *buf, size_t size)
@@ -68,25 +84,8 @@ static void describe(const struct step *step, char *buf, size_t size)
 				text_from_kib(hp->page_kib, kib),
 				(unsigned long long)mib(hp, hp->pages));
 	for (i = 0; i < hp->n_shares && used < size; i++) {
-		const struct step_share *share = &hp->shares[i];
-
-		if (is_adopted(share))
-			used += (size_t)snprintf(
-				buf + used, size - used,
-				"; node %u: %llu reserved already, use %llu idle, add %llu",
-				share->node, (unsigned long long)share->have,
-				(unsigned long long)share->want_idle,
-				(unsigned long long)share->want_grow);
-		else if (share->have)
-			used += (size_t)snprintf(
-				buf + used, size - used, "; node %u: %llu held, %llu of them added",
-				share->node, (unsigned long long)share->have,
-				(unsigned long long)u64_min(share->own, share->have));
-		if (share->have || (!share->want_idle && !share->want_grow))
-			continue;
-		used += (size_t)snprintf(
-			buf + used, size - used, "; node %u: use %llu idle, add %llu", share->node,
-			(unsigned long long)share->want_idle, (unsigned long long)share->want_grow);
+		describe_share(&hp->shares[i], buf + used, size - used);
+		used += strlen(buf + used);
 	}
 	if (hp->keep && used < size)
 		snprintf(buf + used, size - used, "; kept after release");
@@ -94,14 +93,20 @@ static void describe(const struct step *step, char *buf, size_t size)
 
 /* ---- apply ---- */
 
-static uint64_t missing(const struct step_hugepages *hp)
+/* By this step, and for it by others */
+static uint64_t secured(const struct step_hugepages *hp)
 {
-	uint64_t have = 0;
+	uint64_t pages = 0;
 	size_t i;
 
 	for (i = 0; i < hp->n_shares; i++)
-		have += hp->shares[i].have;
-	return u64_sub_floor(hp->pages, have);
+		pages = u64_add_sat(pages, hp->shares[i].have + hp->shares[i].reserved);
+	return pages;
+}
+
+static uint64_t missing(const struct step_hugepages *hp)
+{
+	return u64_sub_floor(hp->pages, secured(hp));
 }
 
 /* Idle pages need no change of the pool, only our word that they are taken.  They
@@ -238,12 +243,9 @@ static int grow_beyond_plan(struct step_ctx *ctx, struct step_hugepages *hp, str
 /* Kernels before 6.7 may have given more than asked for */
 static int trim(struct step_ctx *ctx, struct step_hugepages *hp, struct err *err)
 {
-	uint64_t have = 0, excess;
+	uint64_t excess = u64_sub_floor(secured(hp), hp->pages);
 	size_t i;
 
-	for (i = 0; i < hp->n_shares; i++)
-		have += hp->shares[i].have;
-	excess = u64_sub_floor(have, hp->pages);
 	for (i = 0; i < hp->n_shares && excess; i++) {
 		struct step_share *share = &hp->shares[i];
 		struct pool_view *pool = host_view_pool(ctx->host, hp->page_kib, share->node);
@@ -291,7 +293,7 @@ static int fail_short(const struct step_ctx *ctx, const struct step_hugepages *h
 {
 	char nodes[NODESET_TEXT_SIZE], kib[TEXT_KIB_SIZE];
 	struct nodeset set = { 0 };
-	uint64_t have = hp->pages - missing(hp);
+	uint64_t have = u64_min(hp->pages, secured(hp));
 	const bool in_time = clock_left_ms(ctx->deadline);
 	uint64_t free_kib = 0;
 	struct numa_node node;
@@ -428,7 +430,7 @@ static void forget_wanted(struct step_hugepages *hp)
 
 	hp->pages = 0;
 	for (i = 0; i < hp->n_shares; i++)
-		hp->shares[i].want_idle = hp->shares[i].want_grow = 0;
+		hp->shares[i].want_idle = hp->shares[i].want_grow = hp->shares[i].reserved = 0;
 }
 
 static int undo(struct step_ctx *ctx, struct step *step, enum undo_reason reason, struct err *err)
@@ -512,11 +514,17 @@ static uint64_t memfd(const struct step *step)
 static void held(const struct step *step, struct step_held *sum)
 {
 	const struct step_hugepages *hp = &step->hugepages;
+	uint64_t have = 0, reserved = 0;
 	size_t i;
 
-	sum->pages_wanted = u64_add_sat(sum->pages_wanted, u64_mul_sat(hp->pages, hp->page_kib));
-	for (i = 0; i < hp->n_shares; i++)
-		sum->pages = u64_add_sat(sum->pages, u64_mul_sat(hp->shares[i].have, hp->page_kib));
+	for (i = 0; i < hp->n_shares; i++) {
+		have = u64_add_sat(have, hp->shares[i].have);
+		reserved = u64_add_sat(reserved, hp->shares[i].reserved);
+	}
+	sum->pages = u64_add_sat(sum->pages, u64_mul_sat(have, hp->page_kib));
+	sum->reserved = u64_add_sat(sum->reserved, u64_mul_sat(reserved, hp->page_kib));
+	sum->pages_wanted = u64_add_sat(
+		sum->pages_wanted, u64_mul_sat(u64_sub_floor(hp->pages, reserved), hp->page_kib));
 }
 
 static bool is_under_way(const struct step *step)

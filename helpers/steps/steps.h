@@ -68,12 +68,14 @@ struct step_guests {
 /**
  * struct step_held - What steps hold for a guest, in KiB
  * @pages:	Huge pages secured for it, of @pages_wanted
+ * @reserved:	Huge pages besides, which other steps of the guest hold for these
  * @files:	Promised to it of stores
  * @mergeable:	Its memory for which KSM is kept running
  */
 struct step_held {
 	uint64_t pages;
 	uint64_t pages_wanted;
+	uint64_t reserved;
 	uint64_t files;
 	uint64_t mergeable;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * A start takes over what was reserved for it.
+ * A start, or a second reservation, takes over what was reserved before.
  */
 #include "steps/take_over.h"
 
@@ -39,20 +39,22 @@ static bool is_resolved(const struct step_share *share)
 	return !share->chunk.grow && !share->chunk.shrink;
 }
 
-static void draw(struct step_list *from, uint64_t page_kib, struct step_share *to)
+/* From the first @n steps of @list */
+static void draw(struct step_list *list, size_t n, uint64_t page_kib, struct step_share *to)
 {
-	uint64_t pages = to->reserved;
 	size_t i, j;
 
-	for (i = 0; i < from->n; i++) {
-		struct step_hugepages *hp = &from->steps[i].hugepages;
+	for (i = 0; i < n; i++) {
+		struct step_hugepages *hp = &list->steps[i].hugepages;
 
-		if (from->steps[i].kind != STEP_HUGEPAGES || hp->page_kib != page_kib)
+		if (list->steps[i].kind != STEP_HUGEPAGES || hp->page_kib != page_kib)
 			continue;
 		for (j = 0; j < hp->n_shares; j++)
 			if (hp->shares[j].node == to->node && is_resolved(&hp->shares[j]))
-				pages -= move_pages(to, &hp->shares[j], pages);
+				to->reserved -= move_pages(to, &hp->shares[j], to->reserved);
 	}
+	/* What is not there any more is missing */
+	to->reserved = 0;
 }
 
 static bool is_empty(const struct step *step)
@@ -68,11 +70,11 @@ static bool is_empty(const struct step *step)
 	return true;
 }
 
-static void remove_empty(struct step_list *list)
+static void remove_empty(struct step_list *list, size_t first)
 {
-	size_t i, n = 0;
+	size_t i, n = first;
 
-	for (i = 0; i < list->n; i++) {
+	for (i = first; i < list->n; i++) {
 		if (is_empty(&list->steps[i]))
 			step_free(&list->steps[i]);
 		else
@@ -81,17 +83,29 @@ static void remove_empty(struct step_list *list)
 	list->n = n;
 }
 
-void steps_take_over(struct step_list *to, struct step_list *from)
+/* Step @from of @list to the place @to before it */
+static void move_forward(struct step_list *list, size_t from, size_t to)
 {
-	size_t i, j;
+	struct step step = list->steps[from];
 
-	for (i = 0; i < to->n; i++) {
-		struct step_hugepages *hp = &to->steps[i].hugepages;
+	memmove(&list->steps[to + 1], &list->steps[to], (from - to) * sizeof(step));
+	list->steps[to] = step;
+}
 
-		for (j = 0; to->steps[i].kind == STEP_HUGEPAGES && j < hp->n_shares; j++)
-			draw(from, hp->page_kib, &hp->shares[j]);
+size_t steps_take_over(struct step_list *list, size_t first)
+{
+	size_t planned = list->n - first, i, j;
+
+	for (i = first; i < list->n; i++) {
+		struct step_hugepages *hp = &list->steps[i].hugepages;
+
+		for (j = 0; list->steps[i].kind == STEP_HUGEPAGES && j < hp->n_shares; j++)
+			draw(list, first, hp->page_kib, &hp->shares[j]);
 	}
-	remove_empty(from);
+	for (i = 0; i < planned; i++)
+		move_forward(list, first + i, i);
+	remove_empty(list, planned);
+	return planned;
 }
 
 int steps_append(struct step_list *list, struct step_list *more)

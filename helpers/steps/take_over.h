@@ -8,14 +8,16 @@
 #include "policy/step.h"
 
 /**
- * steps_take_over() - Move pages from reserved steps to the steps that want them
- * @to:		Planned: each share gets as many as its "reserved" says
- * @from:	The steps that hold them.  Those that hold nothing any more are removed
+ * steps_take_over() - Planned steps take over pages that earlier steps hold
+ * @list:	What a guest holds, and behind it, from step @first on, what is planned for it
  *
- * What stays in @from is given back.  It keeps the pages that the pool was grown
- * by, as far as possible: those can go back, and idle ones are let go of.
+ * Each planned share gets as many pages as its "reserved" says, and the planned steps come
+ * first in @list.  Behind them is what is left of the others, for the caller to give back.  It
+ * keeps the pages that the pool was grown by, as far as possible: those can go back, and idle
+ * ones are let go of.  Steps that hold nothing any more are removed.
+ * Return: how many steps are planned
  */
-void steps_take_over(struct step_list *to, struct step_list *from);
+size_t steps_take_over(struct step_list *list, size_t first);
 
 /**
  * steps_append() - Move all steps of @more to the end of @list

@@ -269,12 +269,12 @@ static void test_plan(void)
 {
 	static const struct {
 		const char *xml;
-		uint64_t reserved, idle, grow, have, own;
+		uint64_t reserved, idle, grow;
 		size_t notes;
 	} rows[] = {
-		{ A_DEFINED(200), 100, 0, 0, 100, 80, 0 },
-		{ A_DEFINED(300), 100, 0, 50, 100, 80, 0 },
-		{ A_DEFINED(100), 50, 0, 0, 50, 30, 1 },
+		{ A_DEFINED(200), 100, 0, 0, 0 },
+		{ A_DEFINED(300), 100, 0, 50, 0 },
+		{ A_DEFINED(100), 50, 0, 0, 1 },
 	};
 	size_t i;
 
@@ -293,7 +293,7 @@ static void test_plan(void)
 		share = result.plan.list.steps[0].hugepages.shares;
 		UNIT_CHECK(share->reserved == rows[i].reserved &&
 				   share->want_idle == rows[i].idle &&
-				   share->want_grow == rows[i].grow && share->have == rows[i].have,
+				   share->want_grow == rows[i].grow && !share->have,
 			   "row %zu", i);
 		CU_ASSERT_EQUAL(result.plan.n_notes, rows[i].notes);
 		fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
@@ -338,8 +338,12 @@ static void test_too_few(void)
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	fake_set_obtainable(&h.fk, 0, 100);
 	OK(&h, for_start(&h, A_DEFINED(200)));
-	FAILS(&h, for_start(&h, A_DEFINED(300)), ENOSPC, "guest 'a' needs");
+	FAILS(&h, for_start(&h, A_DEFINED(300)), ENOSPC, "guest 'a' needs 150 huge pages");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	fake_set_obtainable(&h.fk, 0, 20);
+	FAILS(&h, for_start(&h, A_DEFINED(300)), ENOSPC, "only 120 could be had (30 missing)");
+	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
+	check_ledger(&h, UUID_A, "\"pages\": 100");
 	OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 }
