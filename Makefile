@@ -9,6 +9,7 @@
 #   sudo make demo    install what is needed, then one real guest through the hook
 #   sudo make test    install what is needed, then all the tests
 #   sudo make storm   guests of all kinds at random, for STORM_SECONDS=600
+#   sudo make pager-long  the pager killed everywhere, for half an hour
 #   sudo make bench   the measurements of tests/bench/RESULTS.md
 #   make bench-ledgers    of these, many guests and nodes; no root needed
 #   make install      DESTDIR=, PREFIX=, SYSCONFDIR=, RUNSTATEDIR=, HOOK_DIRECT=yes,
@@ -187,6 +188,22 @@ $(BUILD)/tests/bench/ledgers: $(BUILD)/tests/bench/ledgers.o $(unit_lib) $(ctl_l
 	$(call say,LD,$@)
 	$(Q)$(LINK) -Wl,--as-needed -o $@ $(filter %.o %.a,$^) $(core_lib) $(ctl_libs) -lcunit
 
+# ---- the pager's verifier: a process in the place of QEMU, and a guest's /init ----
+
+verifier_obj = $(patsubst %,$(BUILD)/tests/pager/%.o,verifier pages access)
+pager_tests = $(BUILD)/tests/pager/victim $(BUILD)/tests/pager/guest
+
+$(BUILD)/tests/pager/victim: $(BUILD)/tests/pager/victim.o $(verifier_obj)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ -pthread -lm
+# There is no library in its initramfs
+$(BUILD)/tests/pager/guest: $(BUILD)/tests/pager/guest.o $(verifier_obj)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) -static -o $@ $^ -pthread -lm
+
+.PHONY: pager-tests
+pager-tests: $(pager_tests)
+
 COVERAGE_MIN ?= 90
 
 .PHONY: coverage
@@ -213,8 +230,11 @@ fuzz: $(fuzz_tests)
 
 # ---- everything, on a real host ----
 
-.PHONY: demo test storm bench faults-long
-demo test storm bench: override export BUILD := $(abspath $(BUILD))
+.PHONY: demo test storm bench faults-long pager-long
+demo test storm bench pager-long: override export BUILD := $(abspath $(BUILD))
+
+pager-long: all pager-tests
+	$(Q)tests/pager/run --long
 
 # Each error at each system call: hours
 faults-long: all
@@ -227,7 +247,7 @@ demo:
 
 test:
 	$(Q)packaging/install-deps test
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory all pager-tests
 	$(Q)tests/run-all
 
 storm: export STORM_SECONDS ?= 600
