@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "check/check.h"
 #include "policy/store_rules.h"
+#include "policy/store_text.h"
 
 /* In a cell, in a dimm: any part in files with <discard/> */
 static bool discards_files(const struct guest *guest)

@@ -11,6 +11,7 @@
 #include "check/check.h"
 #include "config/qemu_conf.h"
 #include "policy/store_rules.h"
+#include "policy/store_text.h"
 
 #define LABEL_SIZE (CONFIG_NAME_SIZE + CONFIG_PATH_SIZE + 16)
 

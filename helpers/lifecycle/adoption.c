@@ -20,13 +20,14 @@
 #include "lifecycle/guest_policy.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/qemu_files.h"
+#include "lifecycle/read_store.h"
 #include "lifecycle/reconcile.h"
 #include "lifecycle/session.h"
 #include "lifecycle/view.h"
 #include "lifecycle/view_stores.h"
 #include "policy/ksm_rules.h"
 #include "policy/plan.h"
-#include "steps/store_step.h"
+#include "steps/steps.h"
 
 /* For settings that the guest can do without: libvirt waits for the hook */
 #define LOCK_MS 10000
@@ -43,7 +44,7 @@ static void free_decided(struct decided *decided)
 static bool has_files(const struct kfs *kfs, const struct guest *guest, struct step_store *files)
 {
 	if (!qemu_files_look(kfs, guest->name, files) &&
-	    (!files->ready || !store_step_use(kfs, files).size_kib))
+	    (!files->ready || !read_store_use(kfs, files).size_kib))
 		return false;
 	files->ready = true;
 	return true;

@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "config/qemu_conf.h"
 #include "kernel/kfs.h"
+#include "lifecycle/read_store.h"
 #include "lifecycle/reconcile.h"
 #include "lifecycle/session.h"
 #include "lifecycle/sweep.h"
@@ -22,7 +23,6 @@
 #include "memory/hugetlbfs.h"
 #include "memory/mount.h"
 #include "policy/store_rules.h"
-#include "steps/store_step.h"
 
 static int mount_missing(const struct kfs *kfs, uint64_t page_kib, uint64_t default_kib,
 			 struct err *err)
@@ -125,7 +125,7 @@ static int mount_one(const struct kfs *kfs, const struct config_store *config,
 			       "store '%s' was not mounted: the stores before it took all the time "
 			       "that libvirt's start waits; mount it with: mount %s",
 			       config->name, store.config.path);
-	rc = store_read_view(kfs, &store, err);
+	rc = read_store(kfs, &store, err);
 	if (rc == 0 && store_wants_mount(&store))
 		rc = mount_store(&store, deadline, err);
 	return rc < 0 ? err_prefix(err, rc, "store '%s'", config->name) : 0;

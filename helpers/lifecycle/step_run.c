@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "lifecycle/ledger.h"
+#include "lifecycle/read_store.h"
 #include "lifecycle/session.h"
 #include "lifecycle/shared.h"
 #include "lifecycle/view_memory.h"
@@ -73,6 +74,7 @@ void step_run_begin(struct step_run *run, struct session *session, struct ledger
 			.save = save,
 			.save_shared = save_shared,
 			.load_shared = load_shared,
+			.read_store = read_store,
 			.count_guests = count_guests,
 		},
 		.session = session,

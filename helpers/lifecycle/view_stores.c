@@ -16,10 +16,11 @@
 #include "kernel/kfs.h"
 #include "lifecycle/daemon_conf.h"
 #include "lifecycle/ledger.h"
+#include "lifecycle/read_store.h"
 #include "memory/hugetlbfs.h"
 #include "policy/store_place.h"
 #include "policy/store_rules.h"
-#include "steps/store_step.h"
+#include "steps/steps.h"
 
 static int add_store(struct host_view *host, const struct config_store *config, bool configured,
 		     struct err *err)
@@ -142,7 +143,7 @@ static int promise_elsewhere(const struct kfs *kfs, const struct ledger *ledger,
 
 	if (!store)
 		return 0;
-	use = store_step_use_elsewhere(kfs, step);
+	use = read_store_use_elsewhere(kfs, step);
 	rest = u64_sub_floor(step->size_kib, there->size_kib);
 	return add_promise(store, ledger, u64_max(rest, use.size_kib), use.held_kib, err);
 }
@@ -162,7 +163,7 @@ static int promise_step(const struct kfs *kfs, const struct ledger *ledger,
 			best = &host->stores[i];
 	/* Not in one that does not answer */
 	if (best && best->state.present)
-		use = store_step_use(kfs, step);
+		use = read_store_use(kfs, step);
 	/* What was plugged in since the start has a file, and no other trace */
 	promised = *step->lies_in ? use.size_kib : u64_max(step->size_kib, use.size_kib);
 	if (best && (promised || !*step->lies_in))
@@ -197,10 +198,10 @@ static int leave_step(const struct kfs *kfs, const struct ledger *ledger,
 	int rc = 0;
 
 	if (store && store->state.present)
-		rc = add_leftover(store, ledger, store_step_use(kfs, step).held_kib, err);
+		rc = add_leftover(store, ledger, read_store_use(kfs, step).held_kib, err);
 	store = rc == 0 && *step->lies_in ? view_stores_of(kfs, host, step->lies_in) : NULL;
 	if (store)
-		rc = add_leftover(store, ledger, store_step_use_elsewhere(kfs, step).held_kib, err);
+		rc = add_leftover(store, ledger, read_store_use_elsewhere(kfs, step).held_kib, err);
 	return rc;
 }
 
@@ -236,7 +237,7 @@ static void find_stale(const struct kfs *kfs, const struct guest *guest, struct 
 		if (!store->in_use || !store->state.present)
 			continue;
 		store_step_fill(guest, store, host, &step);
-		store->stale_kib = store_step_use(kfs, &step).held_kib;
+		store->stale_kib = read_store_use(kfs, &step).held_kib;
 	}
 }
 
@@ -252,7 +253,7 @@ static int read_all(const struct kfs *kfs, const struct guest *guest, struct hos
 	for (i = 0; i < host->n_stores; i++) {
 		struct store_view *store = &host->stores[i];
 		struct err why;
-		int rc = store_read_view(kfs, store, &why);
+		int rc = read_store(kfs, store, &why);
 
 		store->hugetlbfs = store->in_use && hugetlbfs_at(kfs, dir, 0, &fs) > 0;
 

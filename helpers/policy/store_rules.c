@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "guest/guest.h"
+#include "policy/store_text.h"
 
 /* Named in a refusal; the rest is counted */
 #define PROMISES_SHOWN 4
@@ -166,15 +167,6 @@ void store_mount_options(const struct config_store *config, char *buf, size_t si
 	else if (config->size.kib)
 		snprintf(buf + used, size - (size_t)used, ",size=%lluk",
 			 (unsigned long long)config->size.kib);
-}
-
-const char *store_text_label(const struct store_view *store, char *buf, size_t size)
-{
-	if (store->configured)
-		snprintf(buf, size, "store '%s' (%s)", store->config.name, store->config.path);
-	else
-		snprintf(buf, size, "%s", store->config.path);
-	return buf;
 }
 
 static int verify_mount(const struct store_view *store, struct err *err)

@@ -15,10 +15,6 @@
 struct err;
 struct guest;
 
-/* "store 'ram' (/srv/ram)", or just the directory.  Return: @buf */
-#define STORE_LABEL_SIZE (CONFIG_NAME_SIZE + QEMU_CONF_PATH_SIZE + 16)
-const char *store_text_label(const struct store_view *store, char *buf, size_t size);
-
 /* The store that libvirt puts memory in; NULL: none of those configured */
 const struct store_view *store_in_use(const struct host_view *host);
 

@@ -14,7 +14,7 @@
 #include "lifecycle/ledger.h"
 #include "policy/host_view.h"
 #include "policy/store_rules.h"
-#include "report/store_text.h"
+#include "policy/store_text.h"
 
 /* NULL for "" */
 static const char *or_null(const char *text)

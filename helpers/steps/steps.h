@@ -100,6 +100,7 @@ struct step_pages {
  * @save_shared: Write down a shared setting, likewise
  * @load_shared: What is written down of it.  Return: 0; -ENOENT; or -errno when that
  *		can't be read, so that it must be left alone
+ * @read_store:	Fill @view's state as it is now
  * @count_guests: Look at all guests that run.  Takes time for large ones
  * @pause:	Let go of the host lock, run @work (may be NULL) without it,
  *		take it again and read @host anew: pointers into it are gone.
@@ -115,6 +116,7 @@ struct step_ctx {
 			   struct err *err);
 	int (*load_shared)(struct step_ctx *ctx, const char *name, struct shared_setting *setting,
 			   struct err *err);
+	int (*read_store)(const struct kfs *kfs, struct store_view *view, struct err *err);
 	void (*count_guests)(struct step_ctx *ctx, struct step_guests *guests);
 	int (*pause)(struct step_ctx *ctx, void (*work)(void *arg), void *arg, struct err *err);
 };

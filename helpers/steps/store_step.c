@@ -63,41 +63,6 @@ static void describe(const struct step *step, char *buf, size_t size)
 
 /* ---- apply ---- */
 
-/* What is stored in memory has no source to speak of: any name will do */
-static bool wrong_source(const struct store_view *view)
-{
-	return *view->config.source && view->state.mountpoint && !view->state.in_ram &&
-	       !mount_source_is(view->config.source, view->state.mount.source);
-}
-
-/* Where there is no [store] the directory need not be there yet: then it is what it
- * will be made in that counts */
-static int read_state(const struct kfs *kfs, struct store_view *view, struct err *err)
-{
-	char path[QEMU_CONF_PATH_SIZE];
-	int rc = store_read(kfs, view->config.path, &view->state, err);
-
-	snprintf(path, sizeof(path), "%s", view->config.path);
-	while (rc == 0 && !view->configured && !view->state.present && path[1]) {
-		char *slash = strrchr(path, '/');
-
-		slash[slash == path] = '\0';
-		rc = store_read(kfs, path, &view->state, err);
-	}
-	return rc;
-}
-
-int store_read_view(const struct kfs *kfs, struct store_view *view, struct err *err)
-{
-	int rc = read_state(kfs, view, err);
-
-	if (rc < 0)
-		return rc;
-	view->unreadable[0] = '\0';
-	view->wrong_source = wrong_source(view);
-	return 0;
-}
-
 /* By the path, since a [store] may get another one while guests hold the old.  A path is
  * too long for a file's name: FNV-1a of it */
 static void shared_name(const char *path, char name[SHARED_NAME_SIZE])
@@ -133,7 +98,7 @@ static int mount_missing(struct step_ctx *ctx, const struct step_store *st, stru
 		.options = st->options,
 	};
 	char before[sizeof(view->state.mount.identity)];
-	int rc = store_read_view(ctx->kfs, view, err);
+	int rc = ctx->read_store(ctx->kfs, view, err);
 
 	/* The hook of a daemon that started, or an administrator, was quicker: that mount is not
 	 * ours */
@@ -145,7 +110,7 @@ static int mount_missing(struct step_ctx *ctx, const struct step_store *st, stru
 	if (rc == 0)
 		rc = mount_make(&spec, ctx->deadline, err);
 	if (rc == 0)
-		rc = store_read_view(ctx->kfs, view, err);
+		rc = ctx->read_store(ctx->kfs, view, err);
 	if (rc < 0)
 		return rc;
 	log_info("mounted %s (%s) on %s", view->state.mount.source, view->state.mount.fstype,
@@ -208,7 +173,7 @@ static int admit(struct step_ctx *ctx, const struct step_store *st, struct store
 	int tries, rc;
 
 	for (tries = 0;; tries++) {
-		rc = store_read_view(ctx->kfs, view, err);
+		rc = ctx->read_store(ctx->kfs, view, err);
 		if (rc == 0)
 			rc = store_admit(view, ctx->host, store_ram(ctx->host), ctx->guest_name,
 					 st->size_kib, err);
@@ -468,38 +433,6 @@ static bool uncovers(const struct step *step)
 static bool complete(const struct step *step)
 {
 	return step->store.ready;
-}
-
-static struct store_use use_in(const struct kfs *kfs, const struct step_store *st, const char *dir,
-			       const char *below)
-{
-	cleanup_close int base = store_open_base(kfs, dir, below, false, NULL);
-	char names[GUEST_DIRECTORIES][GUEST_DIRECTORY_SIZE];
-	size_t n = store_directories(st, names), i;
-	struct store_use sum = { 0 };
-
-	for (i = 0; base >= 0 && i < n; i++) {
-		struct store_use use = store_guest_use(base, names[i]);
-
-		sum.held_kib = u64_add_sat(sum.held_kib, use.held_kib);
-		sum.size_kib = u64_add_sat(sum.size_kib, use.size_kib);
-	}
-	return sum;
-}
-
-struct store_use store_step_use(const struct kfs *kfs, const struct step_store *st)
-{
-	return use_in(kfs, st, st->dir, st->below);
-}
-
-struct store_use store_step_use_elsewhere(const struct kfs *kfs, const struct step_store *st)
-{
-	char dir[QEMU_CONF_PATH_SIZE];
-	const char *below;
-
-	if (!*st->lies_in || !store_place_split(st->lies_in, dir, &below))
-		return (struct store_use){ 0 };
-	return use_in(kfs, st, dir, below);
 }
 
 static const struct json_field fields[] = {

@@ -19,6 +19,7 @@
 #include "base/json.h"
 #include "base/lock.h"
 #include "kernel/kfs.h"
+#include "lifecycle/read_store.h"
 #include "policy/store_rules.h"
 #include "unit/holder.h"
 #include "unit/own_disk.h"
@@ -360,7 +361,7 @@ static void set_store(struct bench *b)
 /* The step as a plan has it */
 static bool plan(struct bench *b, struct err *err)
 {
-	if (store_read_view(&b->kfs, &b->store, err) < 0)
+	if (read_store(&b->kfs, &b->store, err) < 0)
 		return false;
 	memset(&b->step, 0, sizeof(b->step));
 	b->step.kind = STEP_STORE;
@@ -392,6 +393,7 @@ static bool open_bench(struct bench *b, const char *dir, struct err *err)
 		.deadline = clock_ms() + 20000,
 		.save = save,
 		.save_shared = save_shared,
+		.read_store = read_store,
 		.pause = pause_never,
 	};
 	set_store(b);
@@ -475,10 +477,10 @@ static int work_life(const char *dir)
 	snprintf(base, sizeof(base), "%s/libvirt/qemu", b.path);
 	EXPECT(stat(base, &st) == 0 && (st.st_mode & 07777) == 0755);
 	EXPECT(put_memory(&b, "3-g"));
-	EXPECT(store_step_use(&b.kfs, &b.step.store).held_kib == 4);
+	EXPECT(read_store_use(&b.kfs, &b.step.store).held_kib == 4);
 	EXPECT(undo(&b, &err) == 0);
 	EXPECT(!there(&b, "libvirt/qemu/3-g") && is_mounted(&b));
-	EXPECT(store_step_use(&b.kfs, &b.step.store).held_kib == 0);
+	EXPECT(read_store_use(&b.kfs, &b.step.store).held_kib == 0);
 	EXPECT(restore(&b, 1, &err) == 0 && !is_mounted(&b));
 	/* What was made for libvirt lies in the mounted one alone */
 	EXPECT(!there(&b, "libvirt"));
@@ -494,7 +496,7 @@ static int work_mounted_already(const char *dir)
 
 	EXPECT(open_bench(&b, dir, &err));
 	EXPECT(!mount("none", b.path, "tmpfs", 0, "size=256m,mode=755"));
-	EXPECT(store_read_view(&b.kfs, &b.store, &err) == 0);
+	EXPECT(read_store(&b.kfs, &b.store, &err) == 0);
 	/* planned before, and mounted since */
 	EXPECT(b.step.store.mount && apply(&b, &err) == 0);
 	EXPECT(b.n_written == 0 && is_mounted(&b));
@@ -561,7 +563,7 @@ static int work_stale_room(const char *dir)
 	EXPECT(fd >= 0 && posix_fallocate(fd, 0, 60 << 20) == 0);
 	close(fd);
 	EXPECT(plan(&b, &err));
-	b.store.stale_kib = store_step_use(&b.kfs, &b.step.store).held_kib;
+	b.store.stale_kib = read_store_use(&b.kfs, &b.step.store).held_kib;
 	EXPECT(b.store.stale_kib == 60 * MIB && apply(&b, &err) == 0);
 	EXPECT(b.store.stale_kib == 0 && b.store.state.available_kib >= 79 * MIB);
 	return 0;
@@ -778,8 +780,8 @@ static int work_two_names(const char *dir)
 	EXPECT(put_memory(&b, directory));
 	snprintf(directory, sizeof(directory), "3-%.20s", name);
 	EXPECT(put_memory(&b, directory));
-	EXPECT(store_step_use(&b.kfs, &b.step.store).held_kib == 8);
-	EXPECT(undo(&b, &err) == 0 && store_step_use(&b.kfs, &b.step.store).held_kib == 0);
+	EXPECT(read_store_use(&b.kfs, &b.step.store).held_kib == 8);
+	EXPECT(undo(&b, &err) == 0 && read_store_use(&b.kfs, &b.step.store).held_kib == 0);
 	EXPECT(!there(&b, "libvirt/qemu/3-" KANJI));
 	return 0;
 }
