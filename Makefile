@@ -19,8 +19,8 @@
 #   make lint         format, clang-tidy, cppcheck, shellcheck, headers, layers, man pages
 #   make clean
 #
-# BUILD=DIR puts the build elsewhere, FLAVOUR=asan adds sanitizers, V=1 shows
-# the commands, CC=clang takes another compiler.
+# BUILD=DIR puts the build elsewhere, FLAVOUR=asan adds sanitizers, FLAVOUR=tsan the one for
+# threads, V=1 shows the commands, CC=clang takes another compiler.
 
 FLAVOUR ?=
 BUILD ?= build$(if $(FLAVOUR),-$(FLAVOUR))
@@ -71,6 +71,9 @@ LDFLAGS ?=
 ifeq ($(FLAVOUR),asan)
 HARDENING = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LINK_HARDENING = -fsanitize=address,undefined
+else ifeq ($(FLAVOUR),tsan)
+HARDENING = -fsanitize=thread -fno-omit-frame-pointer
+LINK_HARDENING = -fsanitize=thread
 else
 LINK_HARDENING = -pie -Wl,-z,relro,-z,now
 endif

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A guest's tiers in their order, and the pins of those who read a slot without a claim.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "pager/tier_ops.h"
+
+/* A tier's number in the page map, for ever */
+static const struct tier_ops *const kinds[] = {
+	[TIER_SAME_FILLED] = &tier_same_ops,
+	[TIER_RAM] = &tier_ram_ops,
+};
+
+enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+
+_Static_assert((int)TIER_SAME_FILLED == 0 && (int)TIER_RAM == 1, "the page map has these numbers");
+_Static_assert((int)KINDS <= (int)TIERS_MAX, "a tier's number has three bits");
+
+/* A slot that is read without a claim */
+struct pin {
+	struct page_place place;
+	bool used, freed;
+};
+
+/**
+ * struct tiers
+ * @tier:	By number; NULL: not there
+ * @order:	Numbers, as they are tried
+ * @pin_lock:	Protects @pin.  No other lock is taken under it
+ * @n_pins:	Read without it: where there is none, tiers_free() looks no further
+ */
+struct tiers {
+	void *tier[KINDS];
+	unsigned int order[KINDS];
+	size_t n;
+	pthread_mutex_t pin_lock;
+	_Atomic unsigned int n_pins;
+	struct pin pin[TIER_PINS_MAX];
+};
+
+static int open_tier(struct tiers *tiers, int directory, const struct tier_spec *spec, bool fresh,
+		     struct err *err)
+{
+	int rc;
+
+	if (spec->kind == TIER_FILE)
+		return err_set(err, ENOTSUP,
+			       "a tier in a file: not in this version; there are same-filled and "
+			       "ram");
+	if ((size_t)spec->kind >= KINDS || tiers->tier[spec->kind])
+		return err_set(err, EINVAL, "a tier of one kind is listed twice");
+	rc = kinds[spec->kind]->open(&tiers->tier[spec->kind], directory, spec, fresh, err);
+	if (!rc)
+		tiers->order[tiers->n++] = spec->kind;
+	return rc;
+}
+
+/* What an earlier configuration had may still have pages */
+static int open_former(struct tiers *tiers, int directory, struct err *err)
+{
+	unsigned int i;
+	int rc = 0;
+
+	for (i = 0; i < KINDS && !rc; i++)
+		if (!tiers->tier[i])
+			rc = kinds[i]->open(&tiers->tier[i], directory, NULL, false, err);
+	return rc;
+}
+
+int tiers_open(struct tiers **tiers, int directory, const struct tier_spec *spec, size_t n_specs,
+	       bool fresh, struct err *err)
+{
+	struct tiers *new = calloc(1, sizeof(*new));
+	size_t i;
+	int rc = 0;
+
+	if (!new)
+		return err_nomem(err);
+	pthread_mutex_init(&new->pin_lock, NULL);
+	for (i = 0; i < n_specs && !rc; i++)
+		rc = open_tier(new, directory, &spec[i], fresh, err);
+	if (!rc && !fresh)
+		rc = open_former(new, directory, err);
+	if (rc) {
+		tiers_close(new);
+		return rc;
+	}
+	*tiers = new;
+	return 0;
+}
+
+void tiers_close(struct tiers *tiers)
+{
+	size_t i;
+
+	if (!tiers)
+		return;
+	for (i = 0; i < KINDS; i++)
+		if (tiers->tier[i])
+			kinds[i]->close(tiers->tier[i]);
+	pthread_mutex_destroy(&tiers->pin_lock);
+	free(tiers);
+}
+
+static bool is_place(const struct tiers *tiers, struct page_place place)
+{
+	return place.tier < KINDS && tiers->tier[place.tier] && place.slot >> SLOT_BITS == 0;
+}
+
+int tiers_claim(struct tiers *tiers, struct page_place place)
+{
+	if (!is_place(tiers, place))
+		return -EINVAL;
+	return kinds[place.tier]->claim(tiers->tier[place.tier], place.slot);
+}
+
+int tiers_ready(struct tiers *tiers, struct err *err)
+{
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < KINDS && !rc; i++)
+		if (tiers->tier[i])
+			rc = kinds[i]->ready(tiers->tier[i], err);
+	return rc;
+}
+
+int tiers_store(struct tiers *tiers, const void *page, struct page_place *place)
+{
+	int failed = -ENOSPC;
+	size_t i;
+
+	for (i = 0; i < tiers->n; i++) {
+		unsigned int number = tiers->order[i];
+		uint64_t slot;
+		int rc = kinds[number]->store(tiers->tier[number], page, &slot);
+
+		if (!rc) {
+			*place = (struct page_place){ number, slot };
+			return 0;
+		}
+		if (rc != -ENOSPC)
+			failed = rc;
+	}
+	return failed;
+}
+
+int tiers_load(struct tiers *tiers, struct page_place place, void *page)
+{
+	if (!is_place(tiers, place))
+		return -EIO;
+	return kinds[place.tier]->load(tiers->tier[place.tier], place.slot, page);
+}
+
+bool tiers_holds(struct tiers *tiers, struct page_place place, const void *page)
+{
+	return is_place(tiers, place) &&
+	       kinds[place.tier]->holds(tiers->tier[place.tier], place.slot, page);
+}
+
+static struct pin *find_pin(struct tiers *tiers, struct page_place place)
+{
+	size_t i;
+
+	for (i = 0; i < TIER_PINS_MAX; i++) {
+		struct pin *pin = &tiers->pin[i];
+
+		if (pin->used && pin->place.tier == place.tier && pin->place.slot == place.slot)
+			return pin;
+	}
+	return NULL;
+}
+
+/* Return: the slot is pinned, and goes with its last pin */
+static bool leave_to_pin(struct tiers *tiers, struct page_place place)
+{
+	struct pin *pin;
+
+	pthread_mutex_lock(&tiers->pin_lock);
+	pin = find_pin(tiers, place);
+	if (pin)
+		pin->freed = true;
+	pthread_mutex_unlock(&tiers->pin_lock);
+	return pin;
+}
+
+void tiers_free(struct tiers *tiers, struct page_place place)
+{
+	if (!is_place(tiers, place))
+		return;
+	/*
+	 * We changed the entry before we look at the number, who pins reads the entry after he
+	 * changed the number.  A change of the number, by nothing, puts the two in an order.
+	 */
+	if (atomic_fetch_add_explicit(&tiers->n_pins, 0, memory_order_acq_rel) &&
+	    leave_to_pin(tiers, place))
+		return;
+	kinds[place.tier]->free(tiers->tier[place.tier], place.slot);
+}
+
+int tiers_pin(struct tiers *tiers, struct page_place place)
+{
+	int rc = -EBUSY;
+	size_t i;
+
+	pthread_mutex_lock(&tiers->pin_lock);
+	for (i = 0; i < TIER_PINS_MAX && rc; i++)
+		if (!tiers->pin[i].used) {
+			tiers->pin[i] = (struct pin){ .place = place, .used = true };
+			atomic_fetch_add(&tiers->n_pins, 1);
+			rc = 0;
+		}
+	pthread_mutex_unlock(&tiers->pin_lock);
+	return rc;
+}
+
+void tiers_unpin(struct tiers *tiers, struct page_place place)
+{
+	struct pin *pin, *other;
+	bool freed = false;
+
+	pthread_mutex_lock(&tiers->pin_lock);
+	pin = find_pin(tiers, place);
+	if (pin) {
+		freed = pin->freed;
+		*pin = (struct pin){ .used = false };
+		atomic_fetch_sub(&tiers->n_pins, 1);
+		other = find_pin(tiers, place);
+		if (freed && other) {
+			other->freed = true;
+			freed = false;
+		}
+	}
+	pthread_mutex_unlock(&tiers->pin_lock);
+	if (freed)
+		kinds[place.tier]->free(tiers->tier[place.tier], place.slot);
+}
+
+size_t tiers_usage(const struct tiers *tiers, struct tier_usage *usage, size_t max)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < KINDS && n < max; i++)
+		if (tiers->tier[i])
+			kinds[i]->usage(tiers->tier[i], &usage[n++]);
+	return n;
+}
