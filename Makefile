@@ -219,7 +219,7 @@ coverage:
 FUZZ_SECONDS ?= 60
 fuzz_tests = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(core_src)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(core_src) helpers/pager/protocol.c
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $@.corpus
 	$(Q)clang -std=gnu11 $(CPPFLAGS) -g -O1 $(XML_CFLAGS) -fsanitize=fuzzer,address,undefined \

@@ -14,16 +14,15 @@
 #include <jansson.h>
 
 #include "base/err.h"
-
-/* Where it listens, below the state directory */
-#define PAGER_SOCKET "pagerd.sock"
+#include "pager/protocol.h"
 
 /**
  * pager_hello() - Is there a pager that answers?
  * @state_dir:	/run/libvirt-membacking, as an open descriptor
  *
  * Return: 0; -ENOENT, -ECONNREFUSED: none runs, and the sentence names the unit and
- * "virt-membacking-pagerd --background"; -ETIMEDOUT; -EPROTO: another version
+ * "virt-membacking-pagerd --background"; -ETIMEDOUT; -EPROTO: another version; -ECONNRESET: it
+ * ended without an answer
  */
 int pager_hello(int state_dir, int64_t deadline_ms, struct err *err);
 
@@ -35,6 +34,7 @@ int pager_hello(int state_dir, int64_t deadline_ms, struct err *err);
  */
 int pager_adopt(int state_dir, const char *uuid, const char *name, pid_t pid, uint64_t limit_kib,
 		int64_t deadline_ms, struct err *err);
+/* Return: 0; -ENOENT: the guest isn't paged, or no pager runs; -errno */
 int pager_set_limit(int state_dir, const char *uuid, uint64_t limit_kib, int64_t deadline_ms,
 		    struct err *err);
 /**
@@ -43,14 +43,18 @@ int pager_set_limit(int state_dir, const char *uuid, uint64_t limit_kib, int64_t
  * Return: 0, also if it isn't paged; -ENOMEM: it does not fit, paging goes on; -errno
  */
 int pager_release(int state_dir, const char *uuid, int64_t deadline_ms, struct err *err);
-/* The guest's QEMU has ended: files and slots go.  Return: 0, also if there were none */
+/* The guest's QEMU has ended: files and slots go.  Return: 0, also if there were none; -EBUSY: it
+ * has not ended */
 int pager_forget(int state_dir, const char *uuid, int64_t deadline_ms, struct err *err);
 
 /**
  * pager_status() - All guests under the pager
- * @status:	{"version", "tiers"[{name,limit_kib,used_kib}], "guests"[{uuid, name,
- *		resident_kib, limit_kib, tiers[{name,kib}], faults, fault_us{p50,p99}, evictions,
- *		refaults, prefetched, prefetch_used, alarm}]}; to be decref'ed
+ * @status:	{"version", "tiers"[{name,limit_kib,used_kib}], "guests"[{uuid, name, pid, state,
+ *		resident_kib, limit_kib, size_kib, own_kib, tiers[{name,kib,content_kib}], faults,
+ *		fault_us{p50,p99}, evictions, refaults, discards, prefetched, prefetch_used,
+ *		waiting, alarm}]}; to be decref'ed.  "alarm" is null where nothing is wrong;
+ *		"state": "adopting", "paging", "releasing", "waiting" (an earlier daemon's guest
+ *		that could not be taken over yet).  Only "paging" has the numbers
  */
 int pager_status(int state_dir, json_t **status, int64_t deadline_ms, struct err *err);
 
