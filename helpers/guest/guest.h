@@ -108,6 +108,12 @@ enum guest_security {
 	GUEST_ENCRYPTED, /* in a way that is not known here */
 };
 
+/**
+ * enum guest_nesting - Can the guest run guests of its own, in hardware (vmx, svm)?
+ * @GUEST_NESTING_AS_HOST: If KVM offers it: the guest's processor is like the host's
+ */
+enum guest_nesting { GUEST_NESTING_NO, GUEST_NESTING_AS_HOST, GUEST_NESTING_YES };
+
 #define GUEST_WORDS_SIZE 256
 #define GUEST_ARCH_SIZE	 16
 
@@ -126,6 +132,7 @@ struct guest_reading {
 /**
  * struct guest - What is known of a guest
  * @reading:	As it was read; @draft: it really has no <uuid>
+ * @immediate:	<allocation mode='immediate'/>: all memory is taken at the start
  * @vfio, @vdpa: Devices that pin all of its memory
  * @sharing:	Devices whose back ends map the guest's memory, and which are dead without
  *		<access mode='shared'/>: "<interface type='vhostuser'>, ...".  Empty: none
@@ -150,6 +157,8 @@ struct guest {
 	struct cpuset vcpu_cpus;
 	bool locked; /* <locked/> */
 	bool nosharepages;
+	bool immediate;
+	enum guest_nesting nesting;
 	bool vfio;
 	bool vdpa;
 	enum guest_security security;

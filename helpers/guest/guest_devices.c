@@ -154,6 +154,60 @@ static enum guest_security find_security(const xmlNode *domain)
 	return GUEST_ENCRYPTED;
 }
 
+/* ---- guests within the guest ---- */
+
+/* What <feature name='vmx'/> or svm says: GUEST_NESTING_AS_HOST for nothing */
+static enum guest_nesting feature_nesting(const xmlNode *cpu)
+{
+	enum guest_nesting nesting = GUEST_NESTING_AS_HOST;
+	const xmlNode *node = guest_xml_child(cpu, "feature");
+
+	for (; node; node = guest_xml_next(node, "feature")) {
+		if (!guest_xml_attr_is(node, "name", "vmx") &&
+		    !guest_xml_attr_is(node, "name", "svm"))
+			continue;
+		if (!guest_xml_attr_is(node, "policy", "disable") &&
+		    !guest_xml_attr_is(node, "policy", "forbid"))
+			return GUEST_NESTING_YES;
+		nesting = GUEST_NESTING_NO;
+	}
+	return nesting;
+}
+
+/* Of the models that have a name, AMD's have svm, and Intel's lack vmx */
+static bool model_has_svm(const xmlNode *cpu)
+{
+	static const char *const families[] = { "EPYC", "Opteron", "Dhyana", "phenom" };
+	cleanup_xml char *model = NULL;
+	size_t i;
+
+	if (guest_xml_text(guest_xml_child(cpu, "model"), &model, NULL) < 0 || !model)
+		return false;
+	for (i = 0; i < ARRAY_SIZE(families); i++)
+		if (!strncmp(model, families[i], strlen(families[i])))
+			return true;
+	return false;
+}
+
+/* The emulator TCG has its own way to translate addresses, which pins nothing */
+static enum guest_nesting find_nesting(const xmlNode *domain)
+{
+	static const char *const modes[] = { "host-passthrough", "host-model", "maximum" };
+	const xmlNode *cpu = guest_xml_child(domain, "cpu");
+	enum guest_nesting nesting;
+	size_t i;
+
+	if (!cpu || guest_xml_attr_is(domain, "type", "qemu"))
+		return GUEST_NESTING_NO;
+	nesting = feature_nesting(cpu);
+	if (nesting != GUEST_NESTING_AS_HOST)
+		return nesting;
+	for (i = 0; i < ARRAY_SIZE(modes); i++)
+		if (guest_xml_attr_is(cpu, "mode", modes[i]))
+			return GUEST_NESTING_AS_HOST;
+	return model_has_svm(cpu) ? GUEST_NESTING_YES : GUEST_NESTING_NO;
+}
+
 /* ---- all of it ---- */
 
 static int read_arch(const xmlNode *domain, struct guest *guest, struct err *err)
@@ -177,6 +231,7 @@ int guest_devices_read(const xmlNode *domain, struct guest *guest, struct err *e
 	guest->vfio = has_vfio(domain);
 	guest->vdpa = has_vdpa(domain);
 	guest->security = find_security(domain);
+	guest->nesting = find_nesting(domain);
 	find_sharing(domain, guest);
 	return guest_commandline_read(domain, guest, err);
 }

@@ -93,6 +93,8 @@ static int read_backing(const xmlNode *domain, struct layout *layout, struct gue
 	if (guest_xml_child(backing, "discard"))
 		layout->discard = DISCARD_YES;
 	guest->locked = guest_xml_child(backing, "locked");
+	guest->immediate =
+		guest_xml_attr_is(guest_xml_child(backing, "allocation"), "mode", "immediate");
 	guest->nosharepages = guest_xml_child(backing, "nosharepages");
 	return read_hugepages(guest_xml_child(backing, "hugepages"), layout, err);
 }

@@ -81,6 +81,16 @@ static int decide(struct session *session, const struct guest *guest,
 	return rc;
 }
 
+/* A program that steps need and that does not answer: the start would be refused for it */
+static void note_silence(const struct session *session, const struct decided *decided,
+			 struct plan *plan)
+{
+	struct err why;
+
+	if (plan->list.n && steps_ask(&decided->needs, session->state.dirfd, &why) < 0)
+		plan_note(plan, "as things are the start will be refused: %s", why.text);
+}
+
 static int plan_on_host(const struct kfs *kfs, const struct guest *guest,
 			const struct decided *decided, struct dry_run *result, struct err *err)
 {
@@ -100,6 +110,8 @@ static int plan_on_host(const struct kfs *kfs, const struct guest *guest,
 		plan_note(&result->plan, "%s", why);
 	if (rc == 0)
 		step_run_foresee(&session, &result->plan.list);
+	if (rc == 0)
+		note_silence(&session, decided, &result->plan);
 	session_close(&session);
 	return rc;
 }

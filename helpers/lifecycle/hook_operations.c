@@ -359,6 +359,12 @@ static int prepare(const struct event *event, const struct guest *guest, struct 
 		session.stores = true;
 		session.guest = guest;
 	}
+	/* A daemon may have to be started for the answer: not while others wait for the lock */
+	rc = plan_refuse(guest, &decided->needs, err);
+	if (rc == 0)
+		rc = steps_ask(&decided->needs, session.state.dirfd, err);
+	if (rc < 0)
+		return err_prefix(err, rc, "guest '%s'", guest->name);
 	return decide_and_do(&session, guest, decided, err);
 }
 
@@ -527,6 +533,38 @@ static void log_placement(const struct kfs *kfs, const struct ledger *ledger)
 	qemu_memory_free(&mapped);
 }
 
+/* Steps that need the running QEMU.  What comes of it is in the ledger */
+static void start_steps(const struct kfs *kfs, const struct state *state, struct ledger *ledger)
+{
+	struct step_guest guest = {
+		.state_dir = state->dirfd,
+		.uuid = ledger->uuid,
+		.name = ledger->name,
+	};
+	struct err err;
+
+	if (!step_list_has_started(&ledger->list))
+		return;
+	if (!liveness_qemu(kfs, ledger->name, &guest.pid) || !guest.pid)
+		log_warning("the QEMU of the guest is not seen");
+	else if (step_list_started(&guest, &ledger->list) &&
+		 ledger_save_found(state, ledger, &err) < 0)
+		log_warning("%s", err.text);
+}
+
+/* Other programs that have something of the guest's hear of its end before the host lock is taken
+ */
+static void end_steps(const struct state *state, const struct ledger *ledger)
+{
+	const struct step_guest guest = {
+		.state_dir = state->dirfd,
+		.uuid = ledger->uuid,
+		.name = ledger->name,
+	};
+
+	step_list_ended(&guest, &ledger->list);
+}
+
 int hook_started(const struct event *event, struct err *err)
 {
 	cleanup_with(cleanup_session) struct session session = { 0 };
@@ -536,6 +574,7 @@ int hook_started(const struct event *event, struct err *err)
 	if (rc == 0) {
 		log_placement(event->kfs, ledger);
 		qemu_files_note(event->kfs, &session.state, ledger);
+		start_steps(event->kfs, &session.state, ledger);
 	}
 	return none_is_fine(rc);
 }
@@ -560,6 +599,7 @@ int hook_release(const struct event *event, struct err *err)
 		return none_is_fine(rc);
 	if (is_late(event, ledger) || has_not_ended(event, ledger))
 		return 0;
+	end_steps(&session.state, ledger);
 	options.only = ledger;
 	rc = reconcile(&session, &options, err);
 	if (rc == 0)
@@ -577,8 +617,10 @@ int hook_reconnect(const struct event *event, struct err *err)
 	cleanup_guest struct guest *guest = NULL;
 	int rc = mark(event, LEDGER_RUNNING, &session, &ledger, err);
 
-	if (rc == 0)
+	if (rc == 0) {
 		qemu_files_note(event->kfs, &session.state, ledger);
+		start_steps(event->kfs, &session.state, ledger);
+	}
 	/* An empty one may be of a version that knew of nothing to hold */
 	if (rc != -ENOENT && rc != -EALREADY && (rc < 0 || ledger->list.n))
 		return none_is_fine(rc);

@@ -303,7 +303,14 @@ static void copy_places(const struct step_list *from, struct step_list *to)
 	}
 }
 
-static int save_places(const struct state *state, const struct ledger *ledger, struct err *err)
+/* What was found out while the guest ran */
+static void copy_found(const struct step_list *from, struct step_list *to)
+{
+	copy_places(from, to);
+	step_list_learn(from, to);
+}
+
+static int save_found(const struct state *state, const struct ledger *ledger, struct err *err)
 {
 	struct ledger *found = NULL;
 	int rc = ledger_read(state, ledger->uuid, &found, err);
@@ -311,18 +318,18 @@ static int save_places(const struct state *state, const struct ledger *ledger, s
 	if (rc == 0)
 		rc = check_same(found, ledger, err);
 	if (rc == 0)
-		copy_places(&ledger->list, &found->list);
+		copy_found(&ledger->list, &found->list);
 	if (rc == 0)
 		rc = write_file(state, found, err);
 	ledger_free(found);
 	return rc;
 }
 
-int ledger_save_places(const struct state *state, const struct ledger *ledger, struct err *err)
+int ledger_save_found(const struct state *state, const struct ledger *ledger, struct err *err)
 {
 	cleanup_lock int lock = state_lock_files(state, err);
 
-	return lock < 0 ? lock : save_places(state, ledger, err);
+	return lock < 0 ? lock : save_found(state, ledger, err);
 }
 
 static int save_running(const struct state *state, struct ledger *ledger, struct err *err)
@@ -333,7 +340,7 @@ static int save_running(const struct state *state, struct ledger *ledger, struct
 	if (rc == 0 && found && found->phase == LEDGER_LEAVING)
 		ledger->phase = LEDGER_LEAVING;
 	if (rc == 0 && found)
-		copy_places(&found->list, &ledger->list);
+		copy_found(&found->list, &ledger->list);
 	ledger_free(found);
 	return rc < 0 ? rc : write_file(state, ledger, err);
 }

@@ -153,7 +153,7 @@ int ledger_mark(const struct state *state, const struct ledger *seen, enum ledge
 /**
  * ledger_save_running() - ledger_write() of a guest that may end at any moment
  *
- * Under the host lock.  If its end was marked meanwhile, or where its files were found, that
+ * Under the host lock.  If its end was marked meanwhile, or what ledger_save_found() writes, that
  * stays, in @ledger too.
  * Return: also -ECANCELED, when its end was marked: all is written down nonetheless;
  * -ENOENT if there is no such ledger any more; -ESTALE as ledger_write()
@@ -161,12 +161,14 @@ int ledger_mark(const struct state *state, const struct ledger *seen, enum ledge
 int ledger_save_running(const struct state *state, struct ledger *ledger, struct err *err);
 
 /**
- * ledger_save_places() - Write down where @ledger's files were found, and nothing else
+ * ledger_save_found() - Write down what was found out while the guest runs, and nothing else
+ *
+ * Where @ledger's files lie, and what step_list_started() noted in its steps.
  *
  * Without the host lock.
  * Return: as ledger_mark()
  */
-int ledger_save_places(const struct state *state, const struct ledger *ledger, struct err *err);
+int ledger_save_found(const struct state *state, const struct ledger *ledger, struct err *err);
 
 /**
  * ledger_remove() - Remove the ledger of a guest that holds nothing any more

@@ -267,6 +267,6 @@ void qemu_files_note(const struct kfs *kfs, const struct state *state, struct le
 		if (files && files->size_kib && qemu_files_look(kfs, ledger->name, files))
 			news = true;
 	}
-	if (news && ledger_save_places(state, ledger, &err) < 0)
+	if (news && ledger_save_found(state, ledger, &err) < 0)
 		log_warning("%s", err.text);
 }

@@ -13,6 +13,7 @@
 #include "kernel/kfs.h"
 #include "lifecycle/liveness.h"
 #include "lifecycle/view.h"
+#include "lifecycle/view_overcommit.h"
 #include "lifecycle/view_stores.h"
 #include "lifecycle/view_thp.h"
 #include "steps/steps.h"
@@ -321,9 +322,11 @@ int session_read_stores(struct session *session, struct err *err)
 	if (session->stores)
 		rc = view_stores(session->kfs, session->config, &session->ledgers, session->guest,
 				 &session->host, err);
-	if (rc == 0)
-		view_thp(session->kfs, &session->host);
-	return rc;
+	if (rc < 0)
+		return rc;
+	view_thp(session->kfs, &session->host);
+	view_overcommit(session->kfs, &session->host);
+	return 0;
 }
 
 int session_read(struct session *session, struct err *err)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "lifecycle/ledger.h"
+#include "lifecycle/liveness.h"
 #include "lifecycle/read_store.h"
 #include "lifecycle/session.h"
 #include "lifecycle/shared.h"
@@ -62,6 +63,11 @@ static void count_guests(struct step_ctx *ctx, struct step_guests *guests)
 	view_memory_free(&host);
 }
 
+static bool guest_runs(struct step_ctx *ctx)
+{
+	return liveness_qemu(ctx->kfs, ctx->guest_name, NULL);
+}
+
 void step_run_begin(struct step_run *run, struct session *session, struct ledger *ledger,
 		    uint64_t deadline)
 {
@@ -70,12 +76,14 @@ void step_run_begin(struct step_run *run, struct session *session, struct ledger
 			.kfs = session->kfs,
 			.host = &session->host,
 			.guest_name = ledger->name,
+			.guest_uuid = ledger->uuid,
 			.deadline = deadline,
 			.save = save,
 			.save_shared = save_shared,
 			.load_shared = load_shared,
 			.read_store = read_store,
 			.count_guests = count_guests,
+			.guest_runs = guest_runs,
 		},
 		.session = session,
 		.ledger = ledger,

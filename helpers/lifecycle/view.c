@@ -18,6 +18,7 @@
 #include "lifecycle/qemu_memory.h"
 #include "lifecycle/view_hugetlbfs.h"
 #include "lifecycle/view_memory.h"
+#include "lifecycle/view_overcommit.h"
 #include "lifecycle/view_stores.h"
 #include "memory/ksm.h"
 #include "memory/kvm.h"
@@ -126,6 +127,7 @@ void view_forget_ledgers(struct host_view *host)
 {
 	size_t i, j;
 
+	view_overcommit_forget(host);
 	for (i = 0; i < host->n_sizes; i++) {
 		struct size_view *size = &host->sizes[i];
 
@@ -275,6 +277,8 @@ int view_account(const struct kfs *kfs, const struct ledgers *ledgers, struct ho
 
 		for (j = 0; j < ledger->list.n; j++)
 			step_account(&ledger->list.steps[j], ledger->alive, host);
+		if (ledger->alive)
+			view_overcommit_guest(kfs, ledger, host);
 		if (ledger->alive && step_list_has_size(&ledger->list, 0)) {
 			claim(kfs, ledger, deadline, host);
 			claims = true;

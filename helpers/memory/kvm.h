@@ -15,4 +15,7 @@ struct kfs;
  * them otherwise.  Other architectures have no such parameter */
 bool kvm_refuses_hugepages(const struct kfs *kfs);
 
+/* Does KVM offer vmx or svm to guests, so that they can have guests of their own? */
+bool kvm_is_nested(const struct kfs *kfs);
+
 #endif

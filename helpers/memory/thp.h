@@ -27,6 +27,17 @@ struct thp {
 /* Return: 0, or -ENOENT on a kernel without THP */
 int thp_read(const struct kfs *kfs, struct thp *thp, struct err *err);
 
+#define THP_SETTING_SIZE 96
+
+/**
+ * thp_shmem_huge() - Can memfds get transparent huge pages on this host?
+ * @setting:	Result: "shmem_enabled is 'advise'"; empty: no
+ *
+ * "shmem_enabled", and from 6.11 on that of each size, which counts unless it says "inherit".
+ * Any thread may call.
+ */
+void thp_shmem_huge(const struct kfs *kfs, char setting[THP_SETTING_SIZE]);
+
 /**
  * struct thp_process - How much of a process lies in transparent huge pages, in KiB
  * @resident_kib: Of this much in all; static huge pages are not in it

@@ -184,6 +184,26 @@ struct daemon_view {
 };
 
 /**
+ * struct overcommit_view - The pager's side of the host
+ * @device:	/dev/userfaultfd is there
+ * @nested:	KVM offers vmx or svm to guests
+ * @shmem_huge:	A setting of transparent huge pages by which shared memory may lie in such pages:
+ *		"shmem_enabled is 'advise'"; empty: none
+ * @guests, @resident_kib, @headroom_kib, @tiers_kib: Promised to living guests under the pager
+ * @outstanding_kib: Of the first two, what their QEMUs have not taken yet
+ */
+struct overcommit_view {
+	bool device;
+	bool nested;
+	char shmem_huge[THP_SETTING_SIZE];
+	size_t guests;
+	uint64_t resident_kib;
+	uint64_t headroom_kib;
+	uint64_t tiers_kib;
+	uint64_t outstanding_kib;
+};
+
+/**
  * struct host_view - All of it
  * @unread:	There is a ledger that can't be read: what is own is not known
  * @bare_page_kib: What a bare <hugepages/> gets: the kernel's default size if a hugetlbfs has it,
@@ -206,6 +226,7 @@ struct host_view {
 	bool has_ksm;
 	bool surveyed;
 	struct thp_view thp;
+	struct overcommit_view overcommit;
 	size_t n_memory;
 	struct memory_promise *memory;
 	bool stores_read;

@@ -15,7 +15,8 @@
 
 /* In the order of decisions: files in memory have what huge pages leave, and a store may be a
  * tmpfs, which is of interest to THP */
-static const struct plan_kind *const kinds[] = { &plan_pages, &plan_store, &plan_ksm, &plan_thp };
+static const struct plan_kind *const kinds[] = { &plan_pages, &plan_store, &plan_ksm, &plan_thp,
+						 &plan_overcommit };
 
 _Static_assert(ARRAY_SIZE(kinds) == STEP_KINDS, "each kind of step has its row");
 
@@ -97,6 +98,17 @@ bool plan_needs_section(const struct plan_needs *needs, const char *section)
 		if (needs->kinds[i].section && !strcmp(needs->kinds[i].section, section))
 			return true;
 	return false;
+}
+
+int plan_refuse(const struct guest *guest, const struct plan_needs *needs, struct err *err)
+{
+	int rc = 0;
+	size_t i;
+
+	for (i = 0; rc == 0 && i < STEP_KINDS; i++)
+		if (needs->kinds[kinds[i]->kind].wanted && kinds[i]->refuse)
+			rc = kinds[i]->refuse(guest, err);
+	return rc;
 }
 
 /* ---- notes ---- */

@@ -74,6 +74,10 @@ bool plan_needs_stores(const struct plan_needs *needs);
 /* Do bad values in @section keep the guest from starting? */
 bool plan_needs_section(const struct plan_needs *needs, const char *section);
 
+/* What in the guest's definition keeps it from starting, before anything is read or asked.
+ * plan_make() says it too.  Return: 0 or -EINVAL */
+int plan_refuse(const struct guest *guest, const struct plan_needs *needs, struct err *err);
+
 /* What stands in the guest's way in subjects that the configuration doesn't manage, as notes */
 void plan_note_obstacles(const struct guest *guest, const struct host_view *host,
 			 const struct plan_needs *needs, struct plan *plan);

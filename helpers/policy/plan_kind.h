@@ -40,6 +40,8 @@ struct planning {
  * @make:	Add the steps, and notes, to the plan.  Return: 0 or -errno, as plan_make()
  * @adopt:	Add what a guest may still come to use that runs already, and was started without
  *		us.  Only -ENOMEM.  NULL: nothing
+ * @refuse:	What in the guest's definition keeps it from starting, whatever the host says. NULL:
+ *		nothing.  Return: 0 or -EINVAL
  * @obstacle:	What to tell those who ask about a guest for which it is not wanted.  May be NULL.
  *		Return: false: nothing
  * @free:	What a step of this kind has allocated.  May be NULL
@@ -55,12 +57,13 @@ struct plan_kind {
 	bool (*uses_section)(const struct guest *guest, const struct guest_policy *policy);
 	int (*make)(struct planning *planning, struct err *err);
 	int (*adopt)(struct planning *planning, struct err *err);
+	int (*refuse)(const struct guest *guest, struct err *err);
 	bool (*obstacle)(const struct guest *guest, const struct host_view *host, char *buf,
 			 size_t size);
 	void (*free)(struct step *step);
 };
 
-extern const struct plan_kind plan_pages, plan_store, plan_ksm, plan_thp;
+extern const struct plan_kind plan_pages, plan_store, plan_ksm, plan_thp, plan_overcommit;
 
 /* Return: 0 or -ENOMEM */
 int plan_put_first(struct plan *plan, const struct step *step, struct err *err);

@@ -24,6 +24,7 @@ enum step_kind {
 	STEP_HUGEPAGES,
 	STEP_KSM,
 	STEP_THP,
+	STEP_OVERCOMMIT,
 	STEP_KINDS /* their number */
 };
 
@@ -168,6 +169,28 @@ struct step_thp {
 	bool ready;
 };
 
+#define STEP_FAILURE_SIZE 384
+
+/**
+ * struct step_overcommit - A guest under the pager
+ * @size_kib:	Its memory
+ * @resident_kib: Of that, as much as stays resident
+ * @headroom_kib: Memory of the host that is counted for it besides
+ * @tiers_kib:	What may be in tiers: @size_kib less @resident_kib
+ * @ready:	It is admitted
+ * @paged:	The pager has adopted its QEMU.  Noted while the guest runs, as @failure
+ * @failure:	Why the pager has not: a sentence; empty: it was not asked yet, or has
+ */
+struct step_overcommit {
+	uint64_t size_kib;
+	uint64_t resident_kib;
+	uint64_t headroom_kib;
+	uint64_t tiers_kib;
+	bool ready;
+	bool paged;
+	char failure[STEP_FAILURE_SIZE];
+};
+
 struct step {
 	enum step_kind kind;
 	union {
@@ -175,6 +198,7 @@ struct step {
 		struct step_hugepages hugepages;
 		struct step_ksm ksm;
 		struct step_thp thp;
+		struct step_overcommit overcommit;
 	};
 };
 

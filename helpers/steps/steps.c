@@ -14,8 +14,10 @@
 #include "base/json_fields.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "policy/plan.h"
 #include "steps/hugepages_step.h"
 #include "steps/ksm_step.h"
+#include "steps/overcommit_step.h"
 #include "steps/store_step.h"
 #include "steps/thp_step.h"
 
@@ -24,6 +26,7 @@ static const struct step_ops *const table[] = {
 	[STEP_HUGEPAGES] = &hugepages_step_ops,
 	[STEP_KSM] = &ksm_step_ops,
 	[STEP_THP] = &thp_step_ops,
+	[STEP_OVERCOMMIT] = &overcommit_step_ops,
 };
 
 _Static_assert(ARRAY_SIZE(table) == STEP_KINDS, "each kind of step has its row");
@@ -70,6 +73,78 @@ struct step_store *step_files_of(struct step *step)
 const struct step_store *step_files(const struct step *step)
 {
 	return step_files_of((struct step *)step);
+}
+
+struct step_overcommit *step_list_paging(const struct step_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (step_ops(list->steps[i].kind)->paging)
+			return step_ops(list->steps[i].kind)->paging(&list->steps[i]);
+	return NULL;
+}
+
+int steps_ask(const struct plan_needs *needs, int state_dir, struct err *err)
+{
+	int rc = 0;
+	size_t i;
+
+	for (i = 0; rc == 0 && i < STEP_KINDS; i++)
+		if (needs->kinds[i].wanted && table[i]->ask)
+			rc = table[i]->ask(state_dir, err);
+	return rc;
+}
+
+bool step_list_started(const struct step_guest *guest, struct step_list *list)
+{
+	bool changed = false;
+	size_t i;
+
+	for (i = 0; i < list->n; i++) {
+		const struct step_ops *ops = step_ops(list->steps[i].kind);
+
+		if (ops->started && ops->started(guest, &list->steps[i]))
+			changed = true;
+	}
+	return changed;
+}
+
+bool step_list_has_started(const struct step_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (step_ops(list->steps[i].kind)->started)
+			return true;
+	return false;
+}
+
+void step_list_ended(const struct step_guest *guest, const struct step_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (step_ops(list->steps[i].kind)->ended)
+			step_ops(list->steps[i].kind)->ended(guest);
+}
+
+static void learn_one(const struct step *from, struct step_list *to)
+{
+	size_t i;
+
+	for (i = 0; i < to->n; i++)
+		if (to->steps[i].kind == from->kind)
+			step_ops(from->kind)->learn(from, &to->steps[i]);
+}
+
+void step_list_learn(const struct step_list *from, struct step_list *to)
+{
+	size_t i;
+
+	for (i = 0; i < from->n; i++)
+		if (step_ops(from->steps[i].kind)->learn)
+			learn_one(&from->steps[i], to);
 }
 
 struct step_held step_list_held(const struct step_list *list)

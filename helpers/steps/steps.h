@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/json_fields.h"
 #include "policy/host_view.h"
@@ -21,6 +22,7 @@
 struct err;
 struct fragmentation;
 struct kfs;
+struct plan_needs;
 
 enum undo_reason {
 	UNDO_ROLLBACK, /* the start fails: back to exactly what was */
@@ -71,6 +73,7 @@ struct step_guests {
  * @reserved:	Huge pages besides, which other steps of the guest hold for these
  * @files:	Promised to it of stores
  * @mergeable:	Its memory for which KSM is kept running
+ * @paged:	Promised to it of the pager's tiers
  */
 struct step_held {
 	uint64_t pages;
@@ -78,6 +81,7 @@ struct step_held {
 	uint64_t reserved;
 	uint64_t files;
 	uint64_t mergeable;
+	uint64_t paged;
 };
 
 /**
@@ -95,6 +99,7 @@ struct step_pages {
  * @host:	As of the beginning of the round.  Steps re-read a pool before
  *		they change it, and keep their own numbers in here up to date
  * @guest_name:	For sentences
+ * @guest_uuid:	Empty for steps of no guest's ledger
  * @deadline:	clock_ms() when to give up
  * @save:	Write the ledger: the kernel must never be ahead of it
  * @save_shared: Write down a shared setting, likewise
@@ -102,6 +107,7 @@ struct step_pages {
  *		can't be read, so that it must be left alone
  * @read_store:	Fill @view's state as it is now
  * @count_guests: Look at all guests that run.  Takes time for large ones
+ * @guest_runs:	Is there a QEMU of the guest's, whatever its ledger says?
  * @pause:	Let go of the host lock, run @work (may be NULL) without it,
  *		take it again and read @host anew: pointers into it are gone.
  *		After a failure the step must be left alone
@@ -110,6 +116,7 @@ struct step_ctx {
 	const struct kfs *kfs;
 	struct host_view *host;
 	const char *guest_name;
+	const char *guest_uuid;
 	uint64_t deadline;
 	int (*save)(struct step_ctx *ctx, struct err *err);
 	int (*save_shared)(struct step_ctx *ctx, const struct shared_setting *setting,
@@ -118,13 +125,33 @@ struct step_ctx {
 			   struct err *err);
 	int (*read_store)(const struct kfs *kfs, struct store_view *view, struct err *err);
 	void (*count_guests)(struct step_ctx *ctx, struct step_guests *guests);
+	bool (*guest_runs)(struct step_ctx *ctx);
 	int (*pause)(struct step_ctx *ctx, void (*work)(void *arg), void *arg, struct err *err);
+};
+
+/**
+ * struct step_guest - A guest that has started, or ended, for steps that ask other programs
+ * @state_dir:	The state directory
+ * @pid:	Of its QEMU
+ */
+struct step_guest {
+	int state_dir;
+	const char *uuid;
+	const char *name;
+	pid_t pid;
 };
 
 /**
  * struct step_ops - One kind of step
  * @name:	"kind" in JSON
  * @describe:	One line for people.  Present tense, no full stop
+ * @ask:	Ask another program whether it is there for such steps, before anything is planned.
+ *		Without any lock, within seconds.  NULL: none is needed
+ * @started:	The guest's QEMU runs: do what needs it, within seconds, and note in @step what
+ *		came of it.  Without any lock; also when libvirt's daemon comes back.  The guest
+ *		runs on in any case.  Return: whether @step has changed.  May be NULL
+ * @ended:	QEMU has ended: tell another program.  Without any lock, before @undo.  May be NULL
+ * @learn:	Copy what @started noted in @from.  Goes with @started
  * @apply:	Do it.  On failure some of it may be done; the caller undoes it
  * @undo:	Take back what @step says is held, and say so in it.
  *		Return: 0 when nothing is held any more; -EAGAIN when the rest
@@ -139,6 +166,7 @@ struct step_ctx {
  * @has_size:	Are its pages of that size?  Goes with @pages
  * @memfd:	How many of its pages go through no hugetlbfs.  Goes with @pages
  * @files:	The promise of a store, and where the guest's files lie.  NULL: it has none
+ * @paging:	Its part of being under the pager.  NULL: it is not
  * @held:	Add up what it holds.  NULL: nothing that has a size
  * @is_under_way: Is a change written down of which it is not known what came?  NULL: never
  * @drop_promise: Nothing of it counts as promised any more: it will be undone.  NULL: nothing
@@ -163,6 +191,10 @@ struct step_ctx {
 struct step_ops {
 	const char *name;
 	void (*describe)(const struct step *step, char *buf, size_t size);
+	int (*ask)(int state_dir, struct err *err);
+	bool (*started)(const struct step_guest *guest, struct step *step);
+	void (*ended)(const struct step_guest *guest);
+	void (*learn)(const struct step *from, struct step *to);
 	int (*apply)(struct step_ctx *ctx, struct step *step, struct err *err);
 	int (*undo)(struct step_ctx *ctx, struct step *step, enum undo_reason reason,
 		    struct err *err);
@@ -173,6 +205,7 @@ struct step_ops {
 	bool (*has_size)(const struct step *step, uint64_t page_kib);
 	uint64_t (*memfd)(const struct step *step);
 	struct step_store *(*files)(struct step *step);
+	struct step_overcommit *(*paging)(struct step *step);
 	void (*held)(const struct step *step, struct step_held *held);
 	bool (*is_under_way)(const struct step *step);
 	void (*drop_promise)(struct step *step);
@@ -201,6 +234,18 @@ void step_as_if_undone(const struct step *step, const char *guest, struct host_v
 /* NULL: it has none */
 const struct step_store *step_files(const struct step *step);
 struct step_store *step_files_of(struct step *step);
+
+/* How the guest of @list is paged; NULL: it is not */
+struct step_overcommit *step_list_paging(const struct step_list *list);
+
+/* As struct step_ops says.  Of @needs, the kinds that are wanted; of @list, each step */
+int steps_ask(const struct plan_needs *needs, int state_dir, struct err *err);
+bool step_list_started(const struct step_guest *guest, struct step_list *list);
+bool step_list_has_started(const struct step_list *list);
+void step_list_ended(const struct step_guest *guest, const struct step_list *list);
+
+/* What was noted in @from, into the steps of the same kinds in @to */
+void step_list_learn(const struct step_list *from, struct step_list *to);
 
 struct step_held step_list_held(const struct step_list *list);
 struct step_pages step_list_pages(const struct step_list *list, uint64_t page_kib,

@@ -346,12 +346,12 @@ static void test_places(void)
 	memcpy(before, steps, sizeof(before));
 	a.list = (struct step_list){ .n = 2, .steps = steps };
 	open_shelf(&s);
-	CU_ASSERT_EQUAL(ledger_save_places(&s.state, &a, &s.err), -ENOENT);
+	CU_ASSERT_EQUAL(ledger_save_found(&s.state, &a, &s.err), -ENOENT);
 	CU_ASSERT_EQUAL(ledger_create(&s.state, &a, &s.err), 0);
 	/* Others have marked its end, and @a does not know */
 	CU_ASSERT_EQUAL(ledger_mark(&s.state, &a, LEDGER_LEAVING, NULL, &s.err), 0);
 	snprintf(steps[0].store.lies_in, sizeof(steps[0].store.lies_in), "/old/libvirt/qemu");
-	CU_ASSERT_EQUAL(ledger_save_places(&s.state, &a, &s.err), 0);
+	CU_ASSERT_EQUAL(ledger_save_found(&s.state, &a, &s.err), 0);
 	CU_ASSERT_EQUAL_FATAL(ledger_read(&s.state, UUID_A, &copy, &s.err), 0);
 	CU_ASSERT_EQUAL(copy->phase, LEDGER_LEAVING);
 	UNIT_CHECK_STR(copy->list.steps[0].store.lies_in, "/old/libvirt/qemu", "this start's");
@@ -369,9 +369,9 @@ static void test_places(void)
 	CU_ASSERT_EQUAL(copy->list.steps[0].store.size_kib, 2048);
 	ledger_free(copy);
 	a.token[0] ^= 1;
-	CU_ASSERT_EQUAL(ledger_save_places(&s.state, &a, &s.err), -ESTALE);
+	CU_ASSERT_EQUAL(ledger_save_found(&s.state, &a, &s.err), -ESTALE);
 	put(&s, UUID_A, "{\"version\": 99, \"name\": \"g\"}");
-	CU_ASSERT_EQUAL(ledger_save_places(&s.state, &a, &s.err), -EEXIST);
+	CU_ASSERT_EQUAL(ledger_save_found(&s.state, &a, &s.err), -EEXIST);
 	step_list_free(&pages);
 	close_shelf(&s);
 }

@@ -255,6 +255,8 @@ static void make_each(struct step steps[STEP_KINDS])
 	steps[STEP_HUGEPAGES].hugepages.shares[1] = (struct step_share){ .node = 1, .have = 5 };
 	steps[STEP_KSM] = (struct step){ .kind = STEP_KSM, .ksm.size_kib = 1100 };
 	steps[STEP_THP] = (struct step){ .kind = STEP_THP, .thp.size_kib = 1300 };
+	steps[STEP_OVERCOMMIT] =
+		(struct step){ .kind = STEP_OVERCOMMIT, .overcommit = { .tiers_kib = 1500 } };
 }
 
 static void test_held(void)
@@ -271,6 +273,7 @@ static void test_held(void)
 	CU_ASSERT_EQUAL(held.pages_wanted, UINT64_C(9) * 2048);
 	CU_ASSERT_EQUAL(held.files, 700);
 	CU_ASSERT_EQUAL(held.mergeable, 1100);
+	CU_ASSERT_EQUAL(held.paged, 1500);
 	pages = step_list_pages(&list, 2048, 0);
 	CU_ASSERT(pages.promised == 3 && pages.own == 2);
 	pages = step_list_pages(&list, 2048, 1);

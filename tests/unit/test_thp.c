@@ -79,7 +79,50 @@ static void test_process(void)
 	kfs_close(&kfs);
 }
 
+static void test_shmem_huge(void)
+{
+	static const struct {
+		const char *general, *size_2m, *size_64k;
+		const char *says;
+	} rows[] = {
+		{ NULL, NULL, NULL, "" },
+		{ "always within_size advise [never] deny force\n", NULL, NULL, "" },
+		{ "always within_size advise never [deny] force\n", NULL, NULL, "" },
+		{ "always within_size [advise] never deny force\n", NULL, NULL,
+		  "shmem_enabled is 'advise'" },
+		{ "always within_size advise [never] deny force\n",
+		  "always [inherit] within_size advise never\n",
+		  "always inherit within_size advise [never]\n", "" },
+		{ "always within_size advise [never] deny force\n",
+		  "always [inherit] within_size advise never\n",
+		  "always inherit [within_size] advise never\n",
+		  "shmem_enabled of pages of 64 KiB is 'within_size'" },
+		{ "always within_size advise never [deny] force\n",
+		  "[always] inherit within_size advise never\n", NULL, "" },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		const char *dir = unit_tmpdir();
+		char setting[THP_SETTING_SIZE] = "?";
+		struct kfs kfs;
+
+		unit_write(dir, "sys/note", "");
+		if (rows[i].general)
+			unit_write(dir, THP "shmem_enabled", rows[i].general);
+		if (rows[i].size_2m)
+			unit_write(dir, THP "hugepages-2048kB/shmem_enabled", rows[i].size_2m);
+		if (rows[i].size_64k)
+			unit_write(dir, THP "hugepages-64kB/shmem_enabled", rows[i].size_64k);
+		CU_ASSERT_EQUAL_FATAL(kfs_open(&kfs, dir, NULL), 0);
+		thp_shmem_huge(&kfs, setting);
+		UNIT_CHECK_STR(setting, rows[i].says, "row %zu", i);
+		kfs_close(&kfs);
+	}
+}
+
 static CU_TestInfo tests[] = {
+	{ "huge pages for memfds", test_shmem_huge },
 	{ "the word in brackets", test_read },
 	{ "what a process has", test_process },
 	CU_TEST_INFO_NULL,

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Reading the host: what the pager needs of it, and what its guests have. */
+#include "lifecycle/view_overcommit.h"
+
+#include "base/text.h"
+#include "kernel/kfs.h"
+#include "lifecycle/ledger.h"
+#include "lifecycle/liveness.h"
+#include "memory/kvm.h"
+#include "memory/smaps.h"
+#include "memory/thp.h"
+#include "policy/host_view.h"
+#include "steps/steps.h"
+
+#define UFFD_DEVICE "dev/userfaultfd"
+
+void view_overcommit(const struct kfs *kfs, struct host_view *host)
+{
+	struct overcommit_view *view = &host->overcommit;
+
+	view->device = kfs_exists(kfs, UFFD_DEVICE);
+	view->nested = kvm_is_nested(kfs);
+	thp_shmem_huge(kfs, view->shmem_huge);
+}
+
+void view_overcommit_guest(const struct kfs *kfs, const struct ledger *ledger,
+			   struct host_view *host)
+{
+	const struct step_overcommit *oc = step_list_paging(&ledger->list);
+	uint64_t promised, resident = 0;
+	pid_t pid = 0;
+
+	if (!oc)
+		return;
+	promised = u64_add_sat(oc->resident_kib, oc->headroom_kib);
+	if (!liveness_qemu(kfs, ledger->name, &pid) || !pid ||
+	    smaps_read_resident(kfs, pid, &resident, NULL) < 0)
+		resident = 0;
+	host->overcommit.outstanding_kib =
+		u64_add_sat(host->overcommit.outstanding_kib, u64_sub_floor(promised, resident));
+}
+
+void view_overcommit_forget(struct host_view *host)
+{
+	struct overcommit_view *view = &host->overcommit;
+
+	view->guests = 0;
+	view->resident_kib = 0;
+	view->headroom_kib = 0;
+	view->tiers_kib = 0;
+	view->outstanding_kib = 0;
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * DOC: what the step does, and what the daemon
+ *
+ * Applying it changes nothing on the host: the promise of memory and tiers counts from the
+ * ledger's first write.  The daemon is asked twice, both times without the host lock: whether
+ * it answers, before the plan; and to adopt QEMU, when it runs.  If it does not, the guest
+ * runs unpaged, and the step says why.
+ *
+ * What the daemon keeps of a guest lies in pager/UUID of the state directory.  It removes
+ * that when QEMU is gone.  Where no daemon runs, undo does: a map that another process has
+ * locked is a daemon's, and a QEMU that runs needs its map whether or not a daemon does.
+ */
+#include "steps/overcommit_step.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/json_fields.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "kernel/kfs.h"
+#include "pager/client.h"
+
+/* A daemon that has to be started first answers within this */
+#define HELLO_MS 5000
+
+/* libvirt waits for the hook: one of QEMU's threads stands for a millisecond, the rest is files */
+#define ADOPT_MS  10000
+
+#define FORGET_MS 2000
+
+#define PAGER_DIR STATE_DIR "/pager"
+
+static void describe(const struct step *step, char *buf, size_t size)
+{
+	const struct step_overcommit *oc = &step->overcommit;
+	char kib[3][TEXT_KIB_SIZE];
+	int used = snprintf(
+		buf, size, "page the guest: %s of its %s stay resident, up to %s are in tiers",
+		text_from_kib(oc->resident_kib, kib[0]), text_from_kib(oc->size_kib, kib[1]),
+		text_from_kib(oc->tiers_kib, kib[2]));
+
+	if (*oc->failure && used > 0 && (size_t)used < size)
+		snprintf(buf + used, size - (size_t)used, "; it is not paged: %s", oc->failure);
+}
+
+/* ---- before the start, and when it runs ---- */
+
+static int ask(int state_dir, struct err *err)
+{
+	return pager_hello(state_dir, HELLO_MS, err);
+}
+
+static bool started(const struct step_guest *guest, struct step *step)
+{
+	struct step_overcommit *oc = &step->overcommit;
+	struct err err;
+	int rc;
+
+	/* What an earlier start could not give up yet */
+	if (!oc->resident_kib)
+		return false;
+	rc = pager_adopt(guest->state_dir, guest->uuid, guest->name, guest->pid, oc->resident_kib,
+			 ADOPT_MS, &err);
+	oc->paged = rc == 0;
+	oc->failure[0] = '\0';
+	if (rc == 0)
+		return true;
+	snprintf(oc->failure, sizeof(oc->failure), "%.*s", (int)sizeof(oc->failure) - 1, err.text);
+	text_mend(oc->failure);
+	log_error("the guest runs, and is not paged: %s", err.text);
+	return true;
+}
+
+/* What the daemon notices by itself a moment later */
+static void ended(const struct step_guest *guest)
+{
+	struct err err;
+
+	if (pager_forget(guest->state_dir, guest->uuid, FORGET_MS, &err) < 0)
+		log_debug("%s", err.text);
+}
+
+static void learn(const struct step *from, struct step *to)
+{
+	to->overcommit.paged = from->overcommit.paged;
+	memcpy(to->overcommit.failure, from->overcommit.failure, sizeof(to->overcommit.failure));
+}
+
+/* ---- apply and undo ---- */
+
+static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
+{
+	step->overcommit.ready = true;
+	return ctx->save(ctx, err);
+}
+
+static int open_own_dir(const struct step_ctx *ctx)
+{
+	char path[sizeof(PAGER_DIR) + GUEST_UUID_SIZE];
+
+	if (!text_is_uuid(ctx->guest_uuid))
+		return -EINVAL;
+	snprintf(path, sizeof(path), PAGER_DIR "/%s", ctx->guest_uuid);
+	return openat(ctx->kfs->rootfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* Held by a daemon for as long as one of its threads lives.  Return: a descriptor that holds
+ * it now; -ENOENT: there is no map; -EWOULDBLOCK; -errno */
+static int lock_map(int dir)
+{
+	int fd = openat(dir, "map", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		int rc = -errno;
+
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+static int remove_files(int dir, struct err *err)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	int rc = 0;
+
+	if (!list) {
+		rc = err_sys(err, errno, "cannot list what the pager has left");
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
+	while (rc == 0 && (entry = readdir(list))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		if (unlinkat(dir, entry->d_name, 0) < 0 && errno != ENOENT)
+			rc = err_sys(err, errno, "cannot remove '%s', which the pager has left",
+				     entry->d_name);
+	}
+	closedir(list);
+	return rc;
+}
+
+static int remove_own_dir(const struct step_ctx *ctx, int dir, struct err *err)
+{
+	cleanup_close int map = lock_map(dir);
+	char path[sizeof(PAGER_DIR) + GUEST_UUID_SIZE];
+	int rc;
+
+	if (map == -EWOULDBLOCK)
+		return err_set(err, EAGAIN, "guest '%s': the pager has not given up its memory yet",
+			       ctx->guest_name);
+	if (map < 0 && map != -ENOENT)
+		return err_sys(err, -map, "guest '%s': cannot lock the pager's map",
+			       ctx->guest_name);
+	rc = remove_files(dir, err);
+	if (rc < 0)
+		return err_prefix(err, rc, "guest '%s'", ctx->guest_name);
+	snprintf(path, sizeof(path), PAGER_DIR "/%s", ctx->guest_uuid);
+	if (unlinkat(ctx->kfs->rootfd, path, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_sys(err, errno, "guest '%s': cannot remove /%s", ctx->guest_name, path);
+	log_info("removed what the pager has left of guest '%s'", ctx->guest_name);
+	return 0;
+}
+
+/* What is left of a promise that could not be undone yet is no promise */
+static void drop_promise(struct step *step)
+{
+	step->overcommit.resident_kib = 0;
+	step->overcommit.headroom_kib = 0;
+	step->overcommit.tiers_kib = 0;
+}
+
+static int undo(struct step_ctx *ctx, struct step *step, enum undo_reason reason, struct err *err)
+{
+	cleanup_close int dir = open_own_dir(ctx);
+	int rc = 0;
+
+	(void)reason;
+	if (dir == -1 && errno != ENOENT)
+		rc = err_sys(err, errno, "guest '%s': cannot open what the pager has left",
+			     ctx->guest_name);
+	else if (dir >= 0 && ctx->guest_runs(ctx))
+		rc = err_set(err, EAGAIN,
+			     "guest '%s': its QEMU runs, and has memory in the pager's tiers",
+			     ctx->guest_name);
+	else if (dir >= 0)
+		rc = remove_own_dir(ctx, dir, err);
+	if (rc < 0) {
+		drop_promise(step);
+		step->overcommit.ready = true;
+	}
+	return rc;
+}
+
+/* ---- what every step can do ---- */
+
+static bool complete(const struct step *step)
+{
+	return step->overcommit.ready;
+}
+
+static struct step_overcommit *paging(struct step *step)
+{
+	return &step->overcommit;
+}
+
+static void account(const struct step *step, bool alive, struct host_view *host)
+{
+	const struct step_overcommit *oc = &step->overcommit;
+	struct overcommit_view *view = &host->overcommit;
+
+	if (!alive)
+		return;
+	view->guests++;
+	view->resident_kib = u64_add_sat(view->resident_kib, oc->resident_kib);
+	view->headroom_kib = u64_add_sat(view->headroom_kib, oc->headroom_kib);
+	view->tiers_kib = u64_add_sat(view->tiers_kib, oc->tiers_kib);
+}
+
+static void held(const struct step *step, struct step_held *sum)
+{
+	sum->paged = u64_add_sat(sum->paged, step->overcommit.tiers_kib);
+}
+
+static const struct json_field fields[] = {
+	JSON_FIELD(struct step_overcommit, size_kib),
+	JSON_FIELD(struct step_overcommit, resident_kib),
+	JSON_FIELD(struct step_overcommit, headroom_kib),
+	JSON_FIELD(struct step_overcommit, tiers_kib),
+	JSON_OPTIONAL(struct step_overcommit, ready),
+	JSON_OPTIONAL(struct step_overcommit, paged),
+	JSON_IF_SET(struct step_overcommit, failure),
+	JSON_END,
+};
+
+const struct step_ops overcommit_step_ops = {
+	.name = "overcommit",
+	.describe = describe,
+	.ask = ask,
+	.apply = apply,
+	.started = started,
+	.ended = ended,
+	.learn = learn,
+	.undo = undo,
+	.complete = complete,
+	.paging = paging,
+	.account = account,
+	.held = held,
+	.drop_promise = drop_promise,
+	.fields = fields,
+};
