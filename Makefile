@@ -82,7 +82,7 @@ ifeq ($(FLAVOUR),coverage)
 CFLAGS = -O0 -g --coverage
 HARDENING = -fPIE -DUNIT_COVERAGE
 endif
-override CPPFLAGS += -Ihelpers -Itests -D_GNU_SOURCE -DSTATE_DIR='"$(RUNSTATEDIR:/%=%)/libvirt-membacking"' -DSYSCONF_DIR='"$(SYSCONFDIR:/%=%)"' -DSBIN_DIR='"$(SBINDIR:/%=%)"'
+override CPPFLAGS += -Ihelpers -Itests -D_GNU_SOURCE -DSTATE_DIR='"$(RUNSTATEDIR:/%=%)/libvirt-membacking"' -DSYSCONF_DIR='"$(SYSCONFDIR:/%=%)"' -DSBIN_DIR='"$(SBINDIR:/%=%)"' -DLIBEXEC_DIR='"$(LIBEXECDIR:/%=%)"'
 COMPILE = $(CC) -std=gnu11 $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDENING)
 LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(LINK_HARDENING)
 
@@ -194,7 +194,7 @@ $(BUILD)/tests/bench/ledgers: $(BUILD)/tests/bench/ledgers.o $(unit_lib) $(ctl_l
 # ---- the pager's verifier: a process in the place of QEMU, and a guest's /init ----
 
 verifier_obj = $(patsubst %,$(BUILD)/tests/pager/%.o,verifier pages access)
-pager_tests = $(BUILD)/tests/pager/victim $(BUILD)/tests/pager/guest
+pager_tests = $(patsubst %,$(BUILD)/tests/pager/%,victim guest adopt_victim adopt_many)
 
 $(BUILD)/tests/pager/victim: $(BUILD)/tests/pager/victim.o $(verifier_obj)
 	$(call say,LD,$@)
@@ -204,8 +204,13 @@ $(BUILD)/tests/pager/guest: $(BUILD)/tests/pager/guest.o $(verifier_obj)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) -static -o $@ $^ -pthread -lm
 
+# Sleepers, and what adopts them
+$(BUILD)/tests/pager/adopt_%: $(BUILD)/tests/pager/adopt_%.o $(pager_lib) $(core_lib)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -Wl,--as-needed -o $@ $< $(pager_lib) $(core_lib) $(pagerd_libs)
+
 .PHONY: pager-tests
-pager-tests: $(pager_tests)
+pager-tests: $(pager_tests) $(pagerd_programs)
 
 COVERAGE_MIN ?= 90
 

@@ -261,13 +261,23 @@ static bool is_new(struct search *s, const struct stat *st)
 	return true;
 }
 
-/* NULL: there is none, or it was looked at already */
+/* A program is no script, however large: nothing in it is left out */
+static bool is_program(int fd)
+{
+	char magic[4];
+
+	return pread(fd, magic, sizeof(magic), 0) == sizeof(magic) &&
+	       !memcmp(magic, "\177ELF", sizeof(magic));
+}
+
+/* NULL: there is none, it is a program, or it was looked at already */
 static char *read_file(struct search *s, const char *path, size_t *len, struct stat *st)
 {
 	cleanup_close int fd = open_regular(s, path, st);
 	char *text = NULL;
 
-	if (fd < 0 || !is_new(s, st) || file_read_stream(fd, FILE_SIZE_MAX, &text, len, NULL) < 0)
+	if (fd < 0 || is_program(fd) || !is_new(s, st) ||
+	    file_read_stream(fd, FILE_SIZE_MAX, &text, len, NULL) < 0)
 		return NULL;
 	return text;
 }
@@ -311,8 +321,7 @@ static void scan_file(struct search *s, const char *path, enum source source,
 
 	s->n_calls = 0;
 	text = read_file(s, path, &len, &st);
-	/* Programs are no text */
-	if (!text || (len > 4 && !memcmp(text, "\177ELF", 4)))
+	if (!text)
 		return;
 	s->source = source;
 	scan_buffer(s, path, language, text, len,

@@ -20,14 +20,17 @@
  * struct adopted - A QEMU that has a userfaultfd and parked pipes
  * @pidfd:	Of the process: readable when it is gone
  * @uffd:	Our copy, non-blocking, before UFFDIO_API
- * @pipe:	Our copies of the parked reading ends
- * @identity:	What the page map notes: numbers in QEMU, process; the objects are not filled in
+ * @pipe:	Our copies of the parked reading ends, blocking.  They live as long as QEMU has
+ *		them; the writing end is opened by "/proc/self/fd/N" with O_WRONLY
+ * @identity:	What the page map notes: numbers in QEMU, process; uuid and objects are not
+ *		filled in
  */
 struct adopted {
 	int pidfd;
 	int uffd;
 	int pipe[PAGER_PIPES_MAX];
 	struct map_identity identity;
+	uint64_t stood_ns; /* for how long a thread of QEMU stood for it; 0 of adopted_find() */
 };
 
 struct adoption_options {

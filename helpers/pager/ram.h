@@ -17,6 +17,8 @@
 
 #include "base/err.h"
 
+struct kfs;
+
 enum { PAGE_BYTES = 4096, RAM_OBJECTS_MAX = 64 };
 
 /**
@@ -42,11 +44,25 @@ struct ram {
 };
 
 /**
+ * ram_read() - Which memory files a process has mapped, by /proc/PID/maps alone
+ *
+ * QEMU's memory back ends by their names: "/memfd:memory-backend-memfd", and named files that
+ * are shared memory by all signs.  ROMs, video memory, code and the descriptors of kvm are not
+ * among them.  Opens nothing: @fd is -1, and @pages as much as is mapped.
+ *
+ * Return: as ram_open(), but the kind of file and its length are not known yet
+ */
+int ram_read(struct ram *ram, const struct kfs *kfs, pid_t pid, struct err *err);
+
+/**
  * ram_open() - Find and open the memory files of a running QEMU
  * @pid:	Its process
  *
+ * Several back ends (NUMA nodes, dimms) are several objects.  Each must be mapped once, from its
+ * first byte to its last, and lie on a tmpfs or be a memfd without huge pages.
+ *
  * Return: 0; -ENOENT: it has no shared memory of its own; -ENOTSUP: memory that can't be paged,
- * the sentence says which; -errno
+ * the sentence says which; -ESRCH: the process is gone; -errno
  */
 int ram_open(struct ram *ram, pid_t pid, struct err *err);
 void ram_close(struct ram *ram);

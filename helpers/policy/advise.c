@@ -234,7 +234,7 @@ static const struct advise_size *size_of(const struct adviser *a, uint64_t page_
  * struct trial - The plan for a guest with huge pages, summed up
  * @rc:		What plan_make() returned; @err: its sentence
  * @refusal:	With -ENODEV and REFUSAL_NONE: no node that it may use can have such pages
- * @grow:	Pages to make
+ * @grow:	Pages to make, in all of @grow_kib
  * @now:	Of these, what can be made at once; @doubtful: what fragmentation leaves no room
  *		for
  * @swapped_kib: Programs' memory that has to be swapped out for them
@@ -247,6 +247,7 @@ struct trial {
 	bool managed;
 	uint64_t idle;
 	uint64_t grow;
+	uint64_t grow_kib;
 	uint64_t now;
 	uint64_t doubtful;
 	uint64_t swapped_kib;
@@ -263,6 +264,7 @@ static void sum_share(const struct adviser *a, const struct step_share *planned,
 		node_share(a, node, page_kib, &share);
 	trial->idle += planned->want_idle;
 	trial->grow += planned->want_grow;
+	trial->grow_kib = u64_add_sat(trial->grow_kib, u64_mul_sat(planned->want_grow, page_kib));
 	trial->now += u64_min(planned->want_grow, share.now_kib / page_kib);
 }
 
@@ -455,6 +457,27 @@ static void advise_static(struct adviser *a, const struct trial *small, const st
 	say_boot(a, take_giant ? giant : small);
 }
 
+/* The kernel would make the pages all the same: running guests have not come to use it yet */
+static bool takes_promised(const struct adviser *a, const struct trial *trial)
+{
+	return a->promised_kib && trial->grow_kib > a->ram_kib;
+}
+
+/* Return: true where they are not recommended therefore */
+static bool refuse_promised(struct adviser *a, const struct trial *trial)
+{
+	char grow[TEXT_KIB_SIZE], ram[TEXT_KIB_SIZE], promised[TEXT_KIB_SIZE];
+
+	if (!takes_promised(a, trial))
+		return false;
+	decide(a, ADVISE_DYNAMIC, ADVISE_NO,
+	       "huge pages for %s of it have to be made, and memory has %s for them beside %s that "
+	       "running guests may still come to use",
+	       text_from_kib(trial->grow_kib, grow), text_from_kib(a->ram_kib, ram),
+	       text_from_kib(a->promised_kib, promised));
+	return true;
+}
+
 static void say_growth(struct adviser *a, const struct trial *trial)
 {
 	char page[TEXT_KIB_SIZE], kib[TEXT_KIB_SIZE];
@@ -500,7 +523,7 @@ static bool cma_holds(const struct adviser *a, const struct trial *giant)
 	const struct gigantic *gigantic = &a->in->gigantic;
 
 	return giant->rc == 0 && giant->managed && *gigantic->hugetlb_cma && giant_fits(a) &&
-	       u64_mul_sat(giant->grow, GIGANTIC_KIB) <= gigantic->cma_free_kib;
+	       giant->grow_kib <= gigantic->cma_free_kib && !takes_promised(a, giant);
 }
 
 static void advise_dynamic(struct adviser *a, const struct trial *small, const struct trial *giant)
@@ -520,7 +543,7 @@ static void advise_dynamic(struct adviser *a, const struct trial *small, const s
 	else if (!small->managed)
 		decide(a, ADVISE_DYNAMIC, ADVISE_NO,
 		       "manage = no in [hugepages] of /%s: no pool is grown", CONFIG_FILE);
-	else
+	else if (small->doubtful || !refuse_promised(a, small))
 		say_growth(a, small);
 }
 
@@ -569,6 +592,8 @@ static void advise_kept(struct adviser *a, const struct trial *trial)
 	else
 		decide(a, backing, ADVISE_YES, "%" PRIu64 " pages of %s are idle in the pools",
 		       trial->idle, page);
+	if (takes_promised(a, trial))
+		add_words(a, backing, "; running guests may still come to use part of that memory");
 }
 
 static int advise_hugepages(struct adviser *a)
@@ -826,6 +851,7 @@ static enum advise_backing first_possible(const struct adviser *a, const enum ad
 
 static enum advise_backing choose_for_short(struct adviser *a)
 {
+	const struct store_view *store = store_in_use(a->in->host);
 	char size[TEXT_KIB_SIZE], ram[TEXT_KIB_SIZE], beside[PROMISED_SIZE];
 
 	text_from_kib(a->advice.size_kib, size);
@@ -836,8 +862,16 @@ static enum advise_backing choose_for_short(struct adviser *a)
 		reason(a, "what doesn't fit into memory lies in the store");
 		return ADVISE_FILE;
 	}
-	reason(a, "there is no store outside memory that would take it: make the guest smaller, or "
-		  "shut another one down");
+	if (is_possible(a, ADVISE_FILE) && !(store && store->configured))
+		reason(a,
+		       "%s has room for it, but is no [store] of its own, and guests could fill the "
+		       "host's file system: write a [store] section for another file system into "
+		       "/%s and run virt-membacking conf apply file-backed, make the guest smaller, "
+		       "or shut another one down",
+		       store ? store->config.path : QEMU_CONF_RAM_DIR, CONFIG_FILE);
+	else
+		reason(a, "there is no store outside memory that would take it: make the guest "
+			  "smaller, or shut another one down");
 	return ADVISE_BACKINGS;
 }
 

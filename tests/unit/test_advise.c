@@ -67,6 +67,13 @@ static const struct row rows[] = {
 	{ "small-beside-promised", ONE, ROOM "promised=20992M", "", GUEST(MIB(1024)) },
 	{ "small-beside-less", ONE, ROOM "promised=10G", "", GUEST(MIB(1024)) },
 	{ "dust-beside-promised", ONE, DUST "promised=14G", "", GUEST(GIB(8)) },
+	{ "vfio-beside-promised", ONE, ROOM "promised=16G", "", GUEST(GIB(8) VFIO) },
+	{ "vfio-beside-less", ONE, ROOM "promised=13G", "", GUEST(GIB(8) VFIO) },
+	{ "some-idle-beside-promised", ONE, ROOM "promised=14G 0:2M=1100/1000", "",
+	  GUEST(GIB(8) VFIO) },
+	{ "cma-beside-promised", ONE, ROOM "promised=16G cma=10G", "", GUEST(GIB(8)) },
+	{ "huge-beside-promised", ONE, ROOM "promised=16G", "", GUEST(GIB(8) BACKING(HUGE(2, M))) },
+	{ "huge-beside-less", ONE, ROOM "promised=13G", "", GUEST(GIB(8) BACKING(HUGE(2, M))) },
 	{ "odd-size", ONE, ROOM, "", GUEST(MIB(4097)) },
 
 	/* Not at boot either: all memory is in ZONE_MOVABLE.  Smaller ones are made there */

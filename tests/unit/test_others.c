@@ -325,6 +325,28 @@ static void test_bounds(void)
 	CU_ASSERT_EQUAL(others.left_out, 10);
 }
 
+/* What a hook or a unit starts is no script, whatever its size and whatever stands in it */
+static void test_programs(void)
+{
+	static struct others others;
+	static char large[300 * 1024];
+	static const char *const bodies[] = { "\177ELF\necho 8 >nr_hugepages\n", large };
+	size_t i;
+
+	memset(large, '\n', sizeof(large) - 1);
+	memcpy(large, "\177ELF", 4);
+	for (i = 0; i < ROWS(bodies); i++) {
+		const char *dir = unit_tmpdir();
+
+		unit_write(dir, "etc/systemd/system/x.service",
+			   "[Service]\nExecStart=/usr/sbin/x\n");
+		unit_write(dir, "usr/sbin/x", bodies[i]);
+		unit_write(dir, HOOKS "qemu", bodies[i]);
+		UNIT_CHECK_STR(found_in(dir, &others), "", "body %zu", i);
+		UNIT_CHECK(others.left_out == 0, "body %zu: %zu left out", i, others.left_out);
+	}
+}
+
 /* ---- README.md ---- */
 
 /* The same rows in the same order: one list */
@@ -421,6 +443,7 @@ static CU_TestInfo tests[] = {
 	{ "links and pipes", test_links },
 	{ "masked units", test_masked },
 	{ "bounds", test_bounds },
+	{ "programs", test_programs },
 	{ "README.md's table", test_readme },
 	{ "what check makes of it", test_judged },
 	CU_TEST_INFO_NULL,

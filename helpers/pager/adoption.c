@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Adoption, the daemon's side: starts virt-membacking-adopt, hears its reports, takes copies.
+ */
+#include "pager/adoption.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "kernel/kfs.h"
+#include "pager/adopt_calls.h"
+#include "pager/process_fd.h"
+
+#ifndef LIBEXEC_DIR
+#define LIBEXEC_DIR "usr/libexec"
+#endif
+
+#define PROGRAM "/" LIBEXEC_DIR "/libvirt-membacking/virt-membacking-adopt"
+
+/* A run of pages in one splice; what any user may have is 256 */
+#define PIPE_BYTES (256 * PAGE_BYTES)
+
+/* Its own deadlines are shorter */
+#define DEADLINE_MS 20000
+
+/* Options with their values: one for each pipe or descriptor to close, three more */
+#define ARGS_MAX (2 * (ADOPT_CLOSE_MAX + 3) + 2)
+#define ARG_SIZE 64
+
+struct arguments {
+	int n;
+	char text[ARGS_MAX][ARG_SIZE];
+	char *list[ARGS_MAX + 1];
+};
+
+__attribute__((format(printf, 3, 4))) static void add(struct arguments *args, const char *name,
+						      const char *fmt, ...)
+{
+	va_list ap;
+
+	args->list[args->n++] = (char *)(uintptr_t)name;
+	va_start(ap, fmt);
+	vsnprintf(args->text[args->n], ARG_SIZE, fmt, ap);
+	va_end(ap);
+	args->list[args->n] = args->text[args->n];
+	args->n++;
+}
+
+/* ---- the program ---- */
+
+/* What one run of the program came to */
+struct outcome {
+	struct adopt_report last;
+	bool heard;
+	int status;
+};
+
+/* Descriptors keep their numbers in it; all others of ours close on exec.  All signals are blocked
+ * from its first instruction on */
+static int spawn(const char *program, struct arguments *args, const int *fds, size_t n, pid_t *pid)
+{
+	char *environment[] = { NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t all;
+	size_t i;
+	int rc;
+
+	sigfillset(&all);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigmask(&attributes, &all);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	for (i = 0; i < n; i++)
+		posix_spawn_file_actions_adddup2(&actions, fds[i], fds[i]);
+	rc = posix_spawn(pid, program, &actions, &attributes, args->list, environment);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+	return -rc;
+}
+
+/* Until it ends: its end of the socket closes then */
+static int hear(int socket, uint64_t deadline, struct outcome *outcome)
+{
+	struct pollfd wait = { .fd = socket, .events = POLLIN };
+	struct adopt_report report;
+
+	for (;;) {
+		int left = (int)clock_left_ms(deadline);
+		ssize_t n;
+
+		if (poll(&wait, 1, left) == 0)
+			return -ETIMEDOUT;
+		n = recv(socket, &report, sizeof(report), MSG_DONTWAIT);
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+			return 0;
+		if (n != (ssize_t)sizeof(report) || report.version != ADOPT_VERSION)
+			continue;
+		report.sentence[sizeof(report.sentence) - 1] = '\0';
+		outcome->last = report;
+		outcome->heard = true;
+	}
+}
+
+/* It is never killed: a thread of QEMU may be in its hands */
+static int run_program(const struct adoption_options *options, struct arguments *args, int *fds,
+		       size_t n, struct outcome *outcome, struct err *err)
+{
+	const char *program = options->program ? options->program : PROGRAM;
+	uint64_t deadline =
+		clock_ms() +
+		(options->deadline_ms > 0 ? (uint64_t)options->deadline_ms : DEADLINE_MS);
+	cleanup_close int ours = -1;
+	int sockets[2], rc;
+	pid_t pid = -1;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+		return err_sys(err, errno, "socketpair");
+	ours = sockets[0];
+	fds[n] = sockets[1];
+	args->list[0] = (char *)(uintptr_t)program;
+	add(args, "--report", "%d", sockets[1]);
+	rc = spawn(program, args, fds, n + 1, &pid);
+	close(sockets[1]);
+	if (rc < 0)
+		return err_sys(err, -rc, "start %s", program);
+	rc = hear(ours, deadline, outcome);
+	if (rc < 0)
+		return err_sys(err, -rc, "%s (process %d) does not end", program, (int)pid);
+	while (waitpid(pid, &outcome->status, 0) < 0 && errno == EINTR)
+		;
+	return 0;
+}
+
+/* Killed before its end: what is known of QEMU's thread */
+static int cut_short(const struct outcome *outcome, pid_t pid, struct err *err)
+{
+	const struct adopt_report *last = &outcome->last;
+
+	if (!outcome->heard || last->stage == ADOPT_CHOOSES)
+		return err_set(
+			err, EINTR,
+			"virt-membacking-adopt ended (status %#x) before it touched process %d",
+			(unsigned int)outcome->status, (int)pid);
+	if (last->lives)
+		return err_set(err, EINTR,
+			       "virt-membacking-adopt was killed at %s in thread %d of process %d, "
+			       "which went on with its own call",
+			       adopt_stage_name(last->stage), last->tid, (int)pid);
+	return err_set(
+		err, EINTR,
+		"virt-membacking-adopt was killed at %s in thread %d of process %d, which may "
+		"have taken the result for that of its own call: if this QEMU aborts, that is "
+		"why",
+		adopt_stage_name(last->stage), last->tid, (int)pid);
+}
+
+static int begin_arguments(struct arguments *args, pid_t pid, uint64_t start_time)
+{
+	args->n = 1;
+	add(args, "--pid", "%d", (int)pid);
+	add(args, "--start-time", "%" PRIu64, start_time);
+	return 0;
+}
+
+static void add_close(struct arguments *args, const struct adopt_fd *fd)
+{
+	if (fd->number >= 0 && fd->ino)
+		add(args, "--close", "%" PRId32 ":%" PRIu64 ":%" PRIu64, fd->number, fd->dev,
+		    fd->ino);
+}
+
+/* Close these in QEMU */
+static int close_there(pid_t pid, uint64_t start_time, const struct adopt_fd *fds, size_t n,
+		       const struct adoption_options *options, struct err *err)
+{
+	struct arguments args = { 0 };
+	struct outcome outcome = { 0 };
+	int unused[1];
+	size_t i;
+	int rc;
+
+	begin_arguments(&args, pid, start_time);
+	for (i = 0; i < n && i < ADOPT_CLOSE_MAX; i++)
+		add_close(&args, &fds[i]);
+	rc = run_program(options, &args, unused, 0, &outcome, err);
+	if (rc < 0)
+		return rc;
+	if (!outcome.heard || outcome.last.stage != ADOPT_ENDED)
+		return cut_short(&outcome, pid, err);
+	if (outcome.last.rc < 0)
+		return err_set(err, -outcome.last.rc, "%s", outcome.last.sentence);
+	return 0;
+}
+
+/* ---- adoption ---- */
+
+static int read_identity(struct map_identity *identity, const struct kfs *kfs, pid_t pid,
+			 struct err *err)
+{
+	int rc = kfs_read(kfs, "proc/sys/kernel/random/boot_id", identity->boot_id,
+			  sizeof(identity->boot_id), err);
+
+	identity->pid = pid;
+	identity->uffd = -1;
+	return rc < 0 ? rc : process_start_time(kfs, pid, &identity->start_time, err);
+}
+
+/* The writing ends are not needed: whoever evicts opens the pipe once more for writing */
+static int make_pipe(int *reading, uint64_t *ino, struct err *err)
+{
+	struct stat st;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_sys(err, errno, "pipe");
+	close(ends[1]);
+	*reading = ends[0];
+	if (fcntl(ends[0], F_SETPIPE_SZ, PIPE_BYTES) < 0)
+		return err_sys(err, errno, "make a pipe of %d KiB", PIPE_BYTES / 1024);
+	if (fstat(ends[0], &st) < 0)
+		return err_sys(err, errno, "fstat of a pipe");
+	*ino = st.st_ino;
+	return 0;
+}
+
+static int make_pipes(struct adopted *adopted, unsigned int n, struct err *err)
+{
+	struct map_identity *identity = &adopted->identity;
+	int rc = 0;
+
+	if (n > PAGER_PIPES_MAX)
+		return err_set(err, EINVAL, "%u pipes for a guest", n);
+	for (; rc == 0 && identity->n_pipes < n; identity->n_pipes++)
+		rc = make_pipe(&adopted->pipe[identity->n_pipes],
+			       &identity->pipe_ino[identity->n_pipes], err);
+	return rc;
+}
+
+static void nothing_open(struct adopted *adopted)
+{
+	size_t i;
+
+	*adopted = (struct adopted){ .pidfd = -1, .uffd = -1 };
+	for (i = 0; i < PAGER_PIPES_MAX; i++)
+		adopted->pipe[i] = -1;
+}
+
+static int take_uffd(struct adopted *adopted, struct err *err)
+{
+	adopted->uffd = process_fd_take(adopted->pidfd, adopted->identity.uffd, err);
+	if (adopted->uffd < 0)
+		return adopted->uffd;
+	if (!fd_is_userfaultfd(adopted->uffd))
+		return err_set(err, ESTALE, "descriptor %d of process %d is no userfaultfd",
+			       adopted->identity.uffd, (int)adopted->identity.pid);
+	return 0;
+}
+
+/* What it left in QEMU, if it came to no good end */
+static void clean_up(const struct outcome *outcome, const struct adopted *adopted,
+		     const struct adoption_options *options, struct err *err)
+{
+	const struct map_identity *identity = &adopted->identity;
+	struct err more;
+
+	if (!outcome->last.n_open)
+		return;
+	if (close_there(identity->pid, identity->start_time, outcome->last.open,
+			outcome->last.n_open, options, &more) == 0 ||
+	    process_gone(adopted->pidfd))
+		return;
+	err_prefix(err, -EINTR, "%u descriptors of ours stay open in process %d (%.200s)",
+		   outcome->last.n_open, (int)identity->pid, more.text);
+}
+
+static int run_adoption(struct adopted *adopted, const struct adoption_options *options,
+			struct err *err)
+{
+	struct map_identity *identity = &adopted->identity;
+	int fds[PAGER_PIPES_MAX + 1];
+	struct arguments args = { 0 };
+	struct outcome outcome = { 0 };
+	size_t i;
+	int rc;
+
+	begin_arguments(&args, identity->pid, identity->start_time);
+	for (i = 0; i < identity->n_pipes; i++) {
+		fds[i] = adopted->pipe[i];
+		add(&args, "--pipe", "%d", fds[i]);
+	}
+	rc = run_program(options, &args, fds, identity->n_pipes, &outcome, err);
+	if (rc < 0)
+		return rc;
+	if (!outcome.heard || outcome.last.stage != ADOPT_ENDED)
+		rc = cut_short(&outcome, identity->pid, err);
+	else if (outcome.last.rc < 0)
+		rc = err_set(err, -outcome.last.rc, "%s", outcome.last.sentence);
+	if (rc < 0) {
+		clean_up(&outcome, adopted, options, err);
+		return rc;
+	}
+	adopted->stood_ns = outcome.last.stood_ns;
+	identity->uffd = outcome.last.uffd.number;
+	for (i = 0; i < identity->n_pipes; i++)
+		identity->pipe[i] = outcome.last.pipe[i].number;
+	return take_uffd(adopted, err);
+}
+
+static int prepare(struct adopted *adopted, pid_t pid, const struct adoption_options *options,
+		   struct err *err)
+{
+	struct kfs kfs;
+	int rc = kfs_open(&kfs, "/", err);
+
+	if (rc < 0)
+		return rc;
+	rc = read_identity(&adopted->identity, &kfs, pid, err);
+	if (rc == 0)
+		rc = adopted->pidfd = process_open(&kfs, pid, adopted->identity.start_time, err);
+	kfs_close(&kfs);
+	return rc < 0 ? rc : make_pipes(adopted, options->n_pipes, err);
+}
+
+int adopt(struct adopted *adopted, pid_t pid, const struct adoption_options *options,
+	  struct err *err)
+{
+	struct err own = { "" };
+	int rc;
+
+	nothing_open(adopted);
+	rc = prepare(adopted, pid, options, &own);
+	if (rc == 0)
+		rc = run_adoption(adopted, options, &own);
+	if (rc == 0)
+		return 0;
+	adopted_close(adopted);
+	return err_set(err, -rc, "%s", own.text);
+}
+
+/* ---- what an earlier daemon left ---- */
+
+static int take_pipe(struct adopted *adopted, size_t i, struct err *err)
+{
+	const struct map_identity *identity = &adopted->identity;
+	struct stat st;
+
+	adopted->pipe[i] = process_fd_take(adopted->pidfd, identity->pipe[i], err);
+	if (adopted->pipe[i] < 0)
+		return -ESTALE;
+	if (fstat(adopted->pipe[i], &st) == 0 && S_ISFIFO(st.st_mode) &&
+	    st.st_ino == identity->pipe_ino[i])
+		return 0;
+	return err_set(err, ESTALE, "descriptor %d of process %d is not the pipe that it was",
+		       identity->pipe[i], (int)identity->pid);
+}
+
+static int find(struct adopted *adopted, const struct kfs *kfs, struct err *err)
+{
+	const struct map_identity *identity = &adopted->identity;
+	char boot_id[sizeof(identity->boot_id)];
+	size_t i;
+	int rc;
+
+	rc = kfs_read(kfs, "proc/sys/kernel/random/boot_id", boot_id, sizeof(boot_id), err);
+	if (rc < 0)
+		return rc;
+	if (strcmp(boot_id, identity->boot_id) != 0)
+		return err_set(err, ESRCH, "the host was started again since");
+	adopted->pidfd = process_open(kfs, identity->pid, identity->start_time, err);
+	if (adopted->pidfd < 0)
+		return adopted->pidfd;
+	rc = take_uffd(adopted, err);
+	for (i = 0; rc == 0 && i < identity->n_pipes; i++)
+		rc = take_pipe(adopted, i, err);
+	if (rc < 0 && process_gone(adopted->pidfd))
+		return err_set(err, ESRCH, "process %d ended", (int)identity->pid);
+	return rc == -EBADF ? -ESTALE : rc;
+}
+
+int adopted_find(struct adopted *adopted, const struct map_identity *identity, struct err *err)
+{
+	struct map_identity wanted = *identity;
+	struct kfs kfs;
+	int rc;
+
+	nothing_open(adopted);
+	adopted->identity = wanted;
+	if (wanted.n_pipes > PAGER_PIPES_MAX)
+		return err_set(err, ESTALE, "%u pipes of a guest", wanted.n_pipes);
+	rc = kfs_open(&kfs, "/", err);
+	if (rc < 0)
+		return rc;
+	rc = find(adopted, &kfs, err);
+	kfs_close(&kfs);
+	if (rc < 0)
+		adopted_close(adopted);
+	return rc;
+}
+
+/* ---- the end ---- */
+
+/* Ours, by our copies: a number that has become something else in QEMU stays open */
+static struct adopt_fd there(int number, int copy)
+{
+	struct adopt_fd fd = { .number = number };
+	struct stat st;
+
+	if (copy >= 0 && fstat(copy, &st) == 0) {
+		fd.dev = st.st_dev;
+		fd.ino = st.st_ino;
+	}
+	return fd;
+}
+
+int adoption_withdraw(struct adopted *adopted, const struct adoption_options *options,
+		      struct err *err)
+{
+	const struct map_identity *identity = &adopted->identity;
+	struct adopt_fd fds[PAGER_PIPES_MAX + 1];
+	size_t i;
+	int rc;
+
+	fds[0] = there(identity->uffd, adopted->uffd);
+	for (i = 0; i < identity->n_pipes; i++)
+		fds[i + 1] = there(identity->pipe[i], adopted->pipe[i]);
+	rc = close_there(identity->pid, identity->start_time, fds, i + 1, options, err);
+	/* A process that is gone has closed them */
+	return process_gone(adopted->pidfd) ? 0 : rc;
+}
+
+static void close_one(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void adopted_close(struct adopted *adopted)
+{
+	size_t i;
+
+	close_one(&adopted->pidfd);
+	close_one(&adopted->uffd);
+	for (i = 0; i < PAGER_PIPES_MAX; i++)
+		close_one(&adopted->pipe[i]);
+}

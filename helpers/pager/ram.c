@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The RAM of a running guest: mappings of QEMU put together to files, and the files opened.
+ */
+#include "pager/ram.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "kernel/kfs.h"
+
+#define MEMFD "/memfd:memory-backend-memfd"
+
+/* As much of a process' maps as we read: the kernel's own limit is 65530 mappings */
+#define MAPS_MAX_BYTES (16U << 20)
+
+/* A line of maps.  @end of the mapping; @path: within the line, "" for none */
+struct mapping {
+	uint64_t start, end, offset;
+	bool shared;
+	bool writable;
+	dev_t dev;
+	ino_t ino;
+	const char *path;
+};
+
+/* "7f00-7f80 rw-s 00000000 00:01 1234    /memfd:x (deleted)" */
+static bool parse_mapping(const char *line, struct mapping *m)
+{
+	unsigned int major, minor;
+	char access[5];
+	uint64_t ino;
+	int path = 0;
+
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &m->start,
+		   &m->end, access, &m->offset, &major, &minor, &ino, &path) < 7 ||
+	    m->end <= m->start)
+		return false;
+	m->shared = access[3] == 's';
+	m->writable = access[1] == 'w';
+	m->dev = makedev(major, minor);
+	m->ino = (ino_t)ino;
+	m->path = path ? line + path : "";
+	return true;
+}
+
+/* A memory back end's file?  Others map shared memory as well: sound servers, displays, kvm and
+ * io_uring; /dev/zero and SysV segments have names, too */
+static bool is_backend(const struct mapping *m)
+{
+	static const char *const others[] = { "/dev/zero", "/dev/shm/pulse-", "/dev/shm/sem.",
+					      "/SYSV" };
+	size_t i;
+
+	if (!m->ino || m->path[0] != '/')
+		return false;
+	if (!strncmp(m->path, "/memfd:", 7))
+		return !strncmp(m->path, MEMFD, strlen(MEMFD)) &&
+		       strchr(" \n", m->path[strlen(MEMFD)]);
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (!strncmp(m->path, others[i], strlen(others[i])))
+			return false;
+	return m->shared && m->writable && strncmp(m->path, "/dev/", 5) != 0;
+}
+
+static struct ram_object *find_file(struct ram *ram, const struct mapping *m)
+{
+	size_t i;
+
+	for (i = 0; i < ram->n; i++)
+		if (ram->object[i].dev == m->dev && ram->object[i].ino == m->ino)
+			return &ram->object[i];
+	return NULL;
+}
+
+static uint64_t object_end(const struct ram_object *object)
+{
+	return object->address + object->pages * PAGE_BYTES;
+}
+
+/* The kernel splits a mapping where advice or policies differ; the parts are neighbours */
+static int extend(struct ram_object *object, const struct mapping *m, struct err *err)
+{
+	if (m->start != object_end(object) || m->offset != object->pages * PAGE_BYTES)
+		return err_set(err, ENOTSUP, "memory file %.300s is mapped more than once",
+			       m->path);
+	object->pages += (m->end - m->start) / PAGE_BYTES;
+	return 0;
+}
+
+static int add_file(struct ram *ram, const struct mapping *m, struct err *err)
+{
+	if (m->offset)
+		return err_set(err, ENOTSUP, "memory file %.300s is not mapped from its beginning",
+			       m->path);
+	if (ram->n == RAM_OBJECTS_MAX)
+		return err_set(err, ENOTSUP, "more than %d memory files", RAM_OBJECTS_MAX);
+	ram->object[ram->n++] = (struct ram_object){
+		.fd = -1,
+		.dev = m->dev,
+		.ino = m->ino,
+		.address = m->start,
+		.pages = (m->end - m->start) / PAGE_BYTES,
+	};
+	return 0;
+}
+
+static int take_line(struct ram *ram, char *line, struct err *err)
+{
+	struct ram_object *object;
+	struct mapping m;
+
+	line[strcspn(line, "\n")] = '\0';
+	if (!parse_mapping(line, &m) || !is_backend(&m))
+		return 0;
+	if (!m.shared)
+		return err_set(err, ENOTSUP,
+			       "memory file %.300s is mapped privately: it takes <access "
+			       "mode='shared'/> in <memoryBacking>",
+			       m.path);
+	object = find_file(ram, &m);
+	return object ? extend(object, &m, err) : add_file(ram, &m, err);
+}
+
+static void number_pages(struct ram *ram)
+{
+	size_t i;
+
+	ram->pages = 0;
+	for (i = 0; i < ram->n; i++) {
+		ram->object[i].first = ram->pages;
+		ram->pages += ram->object[i].pages;
+	}
+}
+
+/* All lines, or an error: a part would be another guest */
+static int read_lines(struct ram *ram, FILE *f, pid_t pid, struct err *err)
+{
+	cleanup_free char *line = NULL;
+	size_t room = 0, bytes = 0;
+	ssize_t n;
+	int rc = 0;
+
+	while (rc == 0 && (n = getline(&line, &room, f)) > 0) {
+		bytes += (size_t)n;
+		rc = bytes > MAPS_MAX_BYTES ?
+			     err_set(err, E2BIG, "/proc/%d/maps is too long", (int)pid) :
+			     take_line(ram, line, err);
+	}
+	if (rc == 0 && ferror(f))
+		return err_sys(err, EIO, "read /proc/%d/maps", (int)pid);
+	return rc;
+}
+
+int ram_read(struct ram *ram, const struct kfs *kfs, pid_t pid, struct err *err)
+{
+	cleanup_fclose FILE *f = NULL;
+	char path[KFS_PATH_SIZE];
+	int rc;
+
+	*ram = (struct ram){ 0 };
+	snprintf(path, sizeof(path), "proc/%d/maps", (int)pid);
+	f = kfs_stream(kfs, path);
+	if (!f && (errno == ENOENT || errno == ESRCH))
+		return err_set(err, ESRCH, "no process %d", (int)pid);
+	if (!f)
+		return err_sys(err, errno, "open /%s", path);
+	rc = read_lines(ram, f, pid, err);
+	if (rc < 0)
+		return rc;
+	number_pages(ram);
+	if (!ram->n)
+		return err_set(
+			err, ENOENT,
+			"process %d has no shared memory: it takes <source type='memfd'/> and "
+			"<access mode='shared'/> in <memoryBacking>",
+			(int)pid);
+	return 0;
+}
+
+/* ---- files ---- */
+
+static int check_kind(int fd, const char *path, struct err *err)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return err_sys(err, errno, "statfs of /%s", path);
+	if (fs.f_type == TMPFS_MAGIC)
+		return 0;
+	if (fs.f_type == HUGETLBFS_MAGIC)
+		return err_set(err, ENOTSUP, "the guest's memory is of huge pages");
+	return err_set(
+		err, ENOTSUP,
+		"the guest's memory files lie on a disk, which pages them itself: only memfd "
+		"and tmpfs are paged");
+}
+
+/* The file that maps meant, and mapped whole */
+static int check_file(const struct ram_object *object, const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(object->fd, &st) < 0)
+		return err_sys(err, errno, "stat of /%s", path);
+	if (st.st_dev != object->dev || st.st_ino != object->ino)
+		return err_set(err, EAGAIN, "/%s is another file now", path);
+	if ((uint64_t)st.st_size != object->pages * PAGE_BYTES)
+		return err_set(err, ENOTSUP,
+			       "a memory file of %lld bytes is mapped with %" PRIu64
+			       ": only one that is mapped whole is paged",
+			       (long long)st.st_size, object->pages * PAGE_BYTES);
+	return check_kind(object->fd, path, err);
+}
+
+/* map_files has a link for each mapping, by addresses as maps has them: where the kernel has
+ * split an object, its first part is found by what lies behind its address */
+static int open_mapping(const struct kfs *kfs, pid_t pid, const struct ram_object *object,
+			char path[KFS_PATH_SIZE], struct err *err)
+{
+	cleanup_fclose FILE *f = NULL;
+	cleanup_free char *line = NULL;
+	size_t room = 0;
+	struct mapping m;
+	int fd;
+
+	snprintf(path, KFS_PATH_SIZE, "proc/%d/maps", (int)pid);
+	f = kfs_stream(kfs, path);
+	if (!f)
+		return err_sys(err, errno, "open /%s", path);
+	while (getline(&line, &room, f) > 0) {
+		if (!parse_mapping(line, &m) || m.start != object->address)
+			continue;
+		snprintf(path, KFS_PATH_SIZE, "proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid,
+			 m.start, m.end);
+		fd = openat(kfs->rootfd, path, O_RDWR | O_CLOEXEC);
+		return fd < 0 ? err_sys(err, errno, "open /%s", path) : fd;
+	}
+	return err_set(err, EAGAIN, "memory of process %d has moved", (int)pid);
+}
+
+static int open_object(const struct kfs *kfs, pid_t pid, struct ram_object *object, struct err *err)
+{
+	char path[KFS_PATH_SIZE];
+
+	object->fd = open_mapping(kfs, pid, object, path, err);
+	return object->fd < 0 ? object->fd : check_file(object, path, err);
+}
+
+static int open_all(struct ram *ram, const struct kfs *kfs, pid_t pid, struct err *err)
+{
+	int rc = ram_read(ram, kfs, pid, err);
+	size_t i;
+
+	for (i = 0; rc == 0 && i < ram->n; i++)
+		rc = open_object(kfs, pid, &ram->object[i], err);
+	if (rc < 0)
+		ram_close(ram);
+	return rc;
+}
+
+int ram_open(struct ram *ram, pid_t pid, struct err *err)
+{
+	struct kfs kfs;
+	int rc;
+
+	*ram = (struct ram){ 0 };
+	if (sysconf(_SC_PAGESIZE) != PAGE_BYTES)
+		return err_set(err, ENOTSUP, "this kernel's pages are not of 4 KiB");
+	rc = kfs_open(&kfs, "/", err);
+	if (rc < 0)
+		return rc;
+	rc = open_all(ram, &kfs, pid, err);
+	kfs_close(&kfs);
+	return rc;
+}
+
+void ram_close(struct ram *ram)
+{
+	size_t i;
+
+	for (i = 0; i < ram->n; i++)
+		if (ram->object[i].fd >= 0)
+			close(ram->object[i].fd);
+	*ram = (struct ram){ 0 };
+}
+
+/* ---- pages ---- */
+
+const struct ram_object *ram_object_of(const struct ram *ram, uint64_t page)
+{
+	const struct ram_object *object = ram->object;
+
+	while (page - object->first >= object->pages)
+		object++;
+	return object;
+}
+
+uint64_t ram_address(const struct ram *ram, uint64_t page)
+{
+	const struct ram_object *object = ram_object_of(ram, page);
+
+	return object->address + (page - object->first) * PAGE_BYTES;
+}
+
+bool ram_page_at(const struct ram *ram, uint64_t address, uint64_t *page)
+{
+	size_t i;
+
+	for (i = 0; i < ram->n; i++) {
+		const struct ram_object *object = &ram->object[i];
+
+		if (address < object->address || address >= object_end(object))
+			continue;
+		*page = object->first + (address - object->address) / PAGE_BYTES;
+		return true;
+	}
+	return false;
+}

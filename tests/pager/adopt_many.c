@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Adopts a process again and again, and lets it go; or has the program that does it killed at
+ * each of its system calls in turn.
+ *
+ *	adopt_many PROGRAM PID times N			and how long a thread stood
+ *	adopt_many PROGRAM PID killed N			at each call, N times
+ *	adopt_many PROGRAM PID once			adopted, and not let go
+ *
+ * PROGRAM is virt-membacking-adopt, or for "killed" this program under the name that adoption
+ * calls: then it traces the real one and kills it where PROGRAM.kill says.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "pager/adoption.h"
+#include "pager/process_fd.h"
+
+static int failures;
+
+static void fail(const char *what, const char *why)
+{
+	failures++;
+	printf("not ok - %s: %s\n", what, why);
+}
+
+static size_t count_fds(pid_t pid)
+{
+	char path[64];
+	size_t n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	while (dir && readdir(dir))
+		n++;
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+static bool alive(pid_t pid)
+{
+	return kill(pid, 0) == 0;
+}
+
+/* ---- adoption and back ---- */
+
+/* What we got is what it should be, and a successor finds it */
+static void check_adopted(struct adopted *adopted)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct adopted again;
+	struct err err = { "" };
+	size_t i;
+
+	if (ioctl(adopted->uffd, UFFDIO_API, &api) < 0)
+		fail("UFFDIO_API", strerror(errno));
+	if (!(api.features & UFFD_FEATURE_MISSING_SHMEM))
+		fail("UFFDIO_API", "no shared memory");
+	if (adopted_find(&again, &adopted->identity, &err) < 0) {
+		fail("adopted_find", err.text);
+		return;
+	}
+	for (i = 0; i < adopted->identity.n_pipes; i++) {
+		char path[64], byte = 0;
+		int end;
+
+		/* What is written into the one end comes out of the other's copy */
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", adopted->pipe[i]);
+		end = open(path, O_WRONLY | O_CLOEXEC);
+		if (end < 0 || write(end, "x", 1) != 1 || read(again.pipe[i], &byte, 1) != 1 ||
+		    byte != 'x')
+			fail("pipe", strerror(errno));
+		close(end);
+	}
+	adopted_close(&again);
+	again.identity.start_time++;
+	if (adopted_find(&again, &again.identity, &err) != -ESRCH)
+		fail("adopted_find", "takes another process");
+	again.identity = adopted->identity;
+	again.identity.pipe_ino[0]++;
+	if (adopted_find(&again, &again.identity, &err) != -ESTALE)
+		fail("adopted_find", "takes another pipe");
+}
+
+static int compare(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static void adopt_times(const struct adoption_options *options, pid_t pid, size_t times)
+{
+	uint64_t *stood = calloc(times, sizeof(*stood));
+	size_t before = count_fds(pid), i;
+	struct adopted adopted;
+	struct err err = { "" };
+
+	if (!stood)
+		exit(2);
+	for (i = 0; i < times && !failures; i++) {
+		if (adopt(&adopted, pid, options, &err) < 0) {
+			fail("adopt", err.text);
+			break;
+		}
+		stood[i] = adopted.stood_ns;
+		if (i % 64 == 0)
+			check_adopted(&adopted);
+		if (adoption_withdraw(&adopted, options, &err) < 0)
+			fail("adoption_withdraw", err.text);
+		adopted_close(&adopted);
+	}
+	if (count_fds(pid) != before)
+		fail("descriptors", "some are left");
+	if (!alive(pid))
+		fail("process", "it is gone");
+	qsort(stood, i, sizeof(*stood), compare);
+	if (i)
+		printf("%zu adoptions: a thread stood for %.0f us (median), %.0f (p99), %.0f (most)\n",
+		       i, (double)stood[i / 2] / 1000, (double)stood[i * 99 / 100] / 1000,
+		       (double)stood[i - 1] / 1000);
+	free(stood);
+}
+
+/* ---- killed ---- */
+
+/* Number of stops of system calls after which it is killed; 0: not at all */
+static long read_kill_at(const char *self)
+{
+	char path[4096], text[32] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "%s.kill", self);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		exit(2);
+	close(fd);
+	/* The program that cleans up after it is left alone */
+	unlink(path);
+	return atol(text);
+}
+
+static void trace(pid_t child, long kill_at)
+{
+	long stops = 0;
+	int status;
+
+	while (waitpid(child, &status, 0) == child && WIFSTOPPED(status)) {
+		if (++stops == kill_at) {
+			kill(child, SIGKILL);
+			waitpid(child, &status, 0);
+			_exit(137);
+		}
+		ptrace(PTRACE_SYSCALL, child, NULL, NULL);
+	}
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
+/* In virt-membacking-adopt's place */
+static int wrap(char **argv)
+{
+	char program[4096];
+	long kill_at = read_kill_at(argv[0]);
+	pid_t child;
+
+	snprintf(program, sizeof(program), "%s.program", argv[0]);
+	if (!kill_at) {
+		execv(program, argv);
+		return 2;
+	}
+	child = fork();
+	if (child == 0) {
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		execv(program, argv);
+		_exit(2);
+	}
+	if (child < 0)
+		return 2;
+	trace(child, kill_at);
+	return 2;
+}
+
+static void set_kill_at(const char *program, long n)
+{
+	char path[4096];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s.kill", program);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || dprintf(fd, "%ld", n) < 0)
+		exit(2);
+	close(fd);
+}
+
+/* Return: whether the program came to its end before it was killed */
+static bool adopt_killed(const struct adoption_options *options, pid_t pid, long at, long *may_die)
+{
+	struct adopted adopted;
+	struct err err = { "" };
+
+	set_kill_at(options->program, at);
+	if (adopt(&adopted, pid, options, &err) == 0) {
+		if (adoption_withdraw(&adopted, options, &err) < 0)
+			fail("adoption_withdraw", err.text);
+		adopted_close(&adopted);
+		return true;
+	}
+	*may_die += strstr(err.text, "may have taken the result") != NULL;
+	if (!strstr(err.text, "virt-membacking-adopt"))
+		fail("killed", err.text);
+	if (!alive(pid)) {
+		fail("killed", "the process is gone");
+		printf("at stop %ld: %s\n", at, err.text);
+	}
+	return false;
+}
+
+static void adopt_kill_each(const struct adoption_options *options, pid_t pid, long times)
+{
+	long at, round, killed = 0, may_die = 0, ended = 0;
+
+	for (round = 0; round < times && !failures; round++)
+		for (at = 1; !failures; at++) {
+			if (adopt_killed(options, pid, at, &may_die)) {
+				ended++;
+				break;
+			}
+			killed++;
+		}
+	printf("killed %ld times, %ld of them with a record that says that the thread may have "
+	       "gone wrong\n",
+	       killed, may_die);
+	if (ended != times)
+		fail("killed", "it never came to its end");
+}
+
+int main(int argc, char **argv)
+{
+	struct adoption_options options = { .n_pipes = 2 };
+	struct adopted adopted;
+	struct err err = { "" };
+	pid_t pid;
+
+	if (argc > 1 && !strcmp(argv[1], "--pid"))
+		return wrap(argv);
+	if (argc < 4)
+		return 2;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	options.program = argv[1];
+	pid = atoi(argv[2]);
+	if (!strcmp(argv[3], "times") && argc == 5)
+		adopt_times(&options, pid, (size_t)atol(argv[4]));
+	else if (!strcmp(argv[3], "killed") && argc == 5)
+		adopt_kill_each(&options, pid, atol(argv[4]));
+	else if (adopt(&adopted, pid, &options, &err) < 0)
+		fail("adopt", err.text);
+	return failures != 0;
+}

@@ -1,0 +1,53 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154,SC2034 # variables of tests/pager/run and stage, and for them
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# A process of threads that sleep in each way is adopted and let go many times, and none of its
+# calls ends too early, too late or wrong.  The program that does it is killed at each of its
+# system calls: the process lives, or the record says which thread took a result for its own.
+
+adopt=$build/pagerd/virt-membacking-adopt
+many=$build/tests/pager/adopt_many
+adopt_times=${long:+1000}
+kill_times=${long:+100}
+
+# sleepers KIND...
+sleepers() {
+	: >"$work/sleepers.out"
+	mkfifo "$work/sleepers.in"
+	exec {sleepers_in}<>"$work/sleepers.in"
+	"$build/tests/pager/adopt_victim" "$@" <"$work/sleepers.in" {sleepers_in}>&- \
+		>"$work/sleepers.out" 2>"$work/sleepers.err" &
+	sleepers_pid=$!
+	victim_pids[sleepers]=$sleepers_pid
+	wait_line sleepers 1 60 || fatal "adopt_victim: $(cat "$work/sleepers.err")"
+}
+
+# In "figures": rounds N wrong N
+sleepers_end() {
+	exec {sleepers_in}>&-
+	wait "$sleepers_pid"
+	figures=$(sed -n 2p "$work/sleepers.out")
+	victim_gone sleepers
+}
+
+for kind in futex futex-timeout sleep sleep-absolute ppoll condition registers; do
+	sleepers $kind
+	adoptions=$("$many" "$adopt" "$sleepers_pid" times "${adopt_times:-100}")
+	check_match "$kind, adopted many times" "$adoptions" "^[0-9]+ adoptions"
+	echo "# $kind: $adoptions"
+	sleepers_end
+	check_match "$kind, and nothing is wrong" "$figures" "^rounds [1-9][0-9]* wrong 0$"
+done
+
+# Under the name of the program that it kills
+cp "$many" "$work/adopt"
+ln -s "$adopt" "$work/adopt.program"
+for kind in futex sleep; do
+	sleepers $kind
+	killed=$("$many" "$work/adopt" "$sleepers_pid" killed "${kill_times:-1}")
+	check_match "$kind, and the program killed at each of its calls: the process lives" \
+		"$killed" "^killed [0-9]+ times"
+	echo "# $kind: $killed"
+	sleepers_end
+done
