@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A paged guest's memory cgroup: memory.swap.max and the limits above it.
+ */
+#include "pager/pager_cgroup.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/text.h"
+
+#define ROOT "sys/fs/cgroup"
+
+/* A name of systemd's may be 255 bytes, with some levels above it */
+#define CGROUP_PATH_SIZE 2048
+#define VALUE_SIZE	 32
+#define NOTE_MAX	 (CGROUP_PATH_SIZE + VALUE_SIZE + 2)
+
+/* "0::/machine.slice/machine-qemu\x2d1\x2dweb1.scope/libvirt/emulator" */
+static int read_path(const struct kfs *kfs, pid_t pid, char path[CGROUP_PATH_SIZE], struct err *err)
+{
+	char file[KFS_PATH_SIZE], text[8192];
+	const char *line;
+	size_t len;
+	int rc;
+
+	if (!kfs_exists(kfs, ROOT "/cgroup.controllers"))
+		return err_set(err, ENOTSUP, "this host has no cgroups of version 2");
+	snprintf(file, sizeof(file), "proc/%d/cgroup", (int)pid);
+	rc = kfs_read(kfs, file, text, sizeof(text), err);
+	if (rc == -ENOENT || rc == -ESRCH)
+		return err_set(err, ESRCH, "process %d is gone", (int)pid);
+	if (rc < 0)
+		return rc;
+	line = strncmp(text, "0::/", 4) == 0 ? text : strstr(text, "\n0::/");
+	if (!line)
+		return err_set(err, ENOTSUP, "process %d has no cgroup of version 2", (int)pid);
+	line = strchr(line, '/');
+	len = strcspn(line, "\n");
+	/* Of another cgroup namespace: "/../.." */
+	if (len >= CGROUP_PATH_SIZE - 64 || !strncmp(line, "/..", 3))
+		return err_set(err, ENOTSUP, "the cgroup of process %d can't be named from here",
+			       (int)pid);
+	memcpy(path, line, len);
+	path[len] = '\0';
+	/* The root is "/" */
+	if (len == 1)
+		path[0] = '\0';
+	return 0;
+}
+
+static int read_value(const struct kfs *kfs, const char *group, const char *file,
+		      char value[VALUE_SIZE], struct err *err)
+{
+	char path[CGROUP_PATH_SIZE + 64];
+
+	snprintf(path, sizeof(path), ROOT "%s/%s", group, file);
+	return kfs_read(kfs, path, value, VALUE_SIZE, err);
+}
+
+static int write_value(const struct kfs *kfs, const char *group, const char *value, struct err *err)
+{
+	char path[CGROUP_PATH_SIZE + 64];
+
+	snprintf(path, sizeof(path), ROOT "%s/memory.swap.max", group);
+	return kfs_write(kfs, path, value, err);
+}
+
+/* As libvirt calls a guest's: machine-qemu\x2d1\x2dweb1.scope under systemd,
+ * qemu-1-web1.libvirt-qemu without */
+static bool is_guests_own(const char *name)
+{
+	const char *end = strrchr(name, '.');
+
+	if (!end)
+		return false;
+	return (!strncmp(name, "machine-qemu", 12) && !strcmp(end, ".scope")) ||
+	       (!strncmp(name, "qemu-", 5) && !strcmp(end, ".libvirt-qemu"));
+}
+
+/* Cut @path where the guest's own cgroup ends */
+static bool cut_to_own(char *path)
+{
+	char *name = path, *next;
+
+	for (; name; name = next) {
+		char sign;
+		bool own;
+
+		name++;
+		next = strchr(name, '/');
+		sign = next ? *next : '\0';
+		if (next)
+			*next = '\0';
+		own = is_guests_own(name);
+		if (own)
+			return true;
+		if (next)
+			*next = sign;
+	}
+	return false;
+}
+
+static int find_own(const struct kfs *kfs, pid_t pid, char path[CGROUP_PATH_SIZE],
+		    char value[VALUE_SIZE], struct err *err)
+{
+	int rc = read_path(kfs, pid, path, err);
+
+	if (rc < 0)
+		return rc;
+	if (!path[0] || !cut_to_own(path))
+		return err_set(
+			err, ENOTSUP,
+			"process %d has no cgroup of its own: the kernel may swap what the pager "
+			"keeps resident",
+			(int)pid);
+	rc = read_value(kfs, path, "memory.swap.max", value, err);
+	if (rc == -ENOENT)
+		return err_set(
+			err, ENOTSUP,
+			"cgroup %s has no memory.swap.max: the kernel may swap what the pager "
+			"keeps resident",
+			path);
+	return rc;
+}
+
+static int write_note(int directory, const char *path, const char *value, struct err *err)
+{
+	char note[NOTE_MAX];
+	int n = snprintf(note, sizeof(note), "%s\n%s", value, path);
+
+	return file_replace_at(directory, PAGER_CGROUP_NOTE, note, (size_t)n, err);
+}
+
+/* Return: 0, or -ENOENT */
+static int read_note(int directory, char path[CGROUP_PATH_SIZE], char value[VALUE_SIZE],
+		     struct err *err)
+{
+	cleanup_free char *text = NULL;
+	size_t first;
+	int rc = file_read_at(directory, PAGER_CGROUP_NOTE, NOTE_MAX, &text, NULL, err);
+
+	if (rc < 0)
+		return rc;
+	first = strcspn(text, "\n");
+	if (!text[first] || first >= VALUE_SIZE || text[first + 1] != '/' ||
+	    strlen(text + first + 1) >= CGROUP_PATH_SIZE)
+		return err_set(err, EINVAL, "%s: not as it was written", PAGER_CGROUP_NOTE);
+	snprintf(value, VALUE_SIZE, "%.*s", (int)first, text);
+	snprintf(path, CGROUP_PATH_SIZE, "%s", text + first + 1);
+	return 0;
+}
+
+int pager_cgroup_begin(const struct kfs *kfs, pid_t pid, int directory, struct err *err)
+{
+	char path[CGROUP_PATH_SIZE], noted[CGROUP_PATH_SIZE], value[VALUE_SIZE], was[VALUE_SIZE];
+	int rc = find_own(kfs, pid, path, value, err);
+
+	if (rc < 0)
+		return rc;
+	rc = read_note(directory, noted, was, NULL);
+	if (rc < 0 || strcmp(noted, path) != 0)
+		rc = write_note(directory, path, value, err);
+	return rc < 0 ? rc : write_value(kfs, path, "0", err);
+}
+
+static int put_back(const struct kfs *kfs, int directory, struct err *err)
+{
+	char path[CGROUP_PATH_SIZE], was[VALUE_SIZE], now[VALUE_SIZE];
+	int rc = read_note(directory, path, was, err);
+
+	if (rc < 0)
+		return rc;
+	rc = read_value(kfs, path, "memory.swap.max", now, err);
+	/* Never over what an administrator has written since */
+	if (rc < 0 || strcmp(now, "0") != 0)
+		return rc;
+	return write_value(kfs, path, was, err);
+}
+
+int pager_cgroup_end(const struct kfs *kfs, int directory, struct err *err)
+{
+	int rc = put_back(kfs, directory, err);
+
+	/* The guest ended, and its cgroup with it */
+	if (rc == -ENOENT || rc == -ENODEV)
+		rc = 0;
+	if (rc == 0 && unlinkat(directory, PAGER_CGROUP_NOTE, 0) < 0 && errno != ENOENT)
+		return err_sys(err, errno, "remove %s", PAGER_CGROUP_NOTE);
+	return rc;
+}
+
+/* Return: 0, and less @bytes if this group allows less; a group without the controller has no
+ * limit */
+static int limit_by(const struct kfs *kfs, const char *group, uint64_t *bytes, struct err *err)
+{
+	char max[VALUE_SIZE], current[VALUE_SIZE];
+	uint64_t limit, used;
+	int rc = read_value(kfs, group, "memory.max", max, err);
+
+	if (rc == -ENOENT || (rc == 0 && !strcmp(max, "max")))
+		return 0;
+	if (rc == 0)
+		rc = read_value(kfs, group, "memory.current", current, err);
+	if (rc < 0)
+		return rc;
+	if (text_to_u64(max, &limit) < 0 || text_to_u64(current, &used) < 0)
+		return err_set(err, EINVAL, "memory limits of cgroup %s: no numbers", group);
+	*bytes = u64_min(*bytes, u64_sub_floor(limit, used));
+	return 0;
+}
+
+int pager_cgroup_room(const struct kfs *kfs, pid_t pid, uint64_t *bytes, struct err *err)
+{
+	char path[CGROUP_PATH_SIZE], *end;
+	uint64_t least = UINT64_MAX;
+	int rc = read_path(kfs, pid, path, err);
+
+	while (rc == 0 && path[0]) {
+		rc = limit_by(kfs, path, &least, err);
+		end = strrchr(path, '/');
+		if (!end)
+			break;
+		*end = '\0';
+	}
+	if (rc == 0)
+		*bytes = least;
+	return rc;
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "pager/pager_cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "unit/unit.h"
+
+#define PID    4711
+#define CGROUP "sys/fs/cgroup/"
+#define SCOPE  "machine.slice/machine-qemu\\x2d1\\x2dweb1.scope"
+#define SWAP   CGROUP SCOPE "/memory.swap.max"
+
+/* A host as libvirt makes it under systemd */
+struct stage {
+	const char *dir;
+	struct kfs kfs;
+	int directory;
+};
+
+static void open_stage(struct stage *stage, const char *cgroup)
+{
+	char line[512];
+
+	stage->dir = unit_tmpdir();
+	snprintf(line, sizeof(line), "0::/%s\n", cgroup);
+	unit_write(stage->dir, "proc/4711/cgroup", line);
+	unit_write(stage->dir, CGROUP "cgroup.controllers", "cpu memory\n");
+	unit_write(stage->dir, SWAP, "1073741824\n");
+	unit_write(stage->dir, CGROUP SCOPE "/memory.max", "5000000\n");
+	unit_write(stage->dir, CGROUP SCOPE "/memory.current", "1000000\n");
+	unit_write(stage->dir, CGROUP "machine.slice/memory.max", "max\n");
+	unit_write(stage->dir, CGROUP "machine.slice/memory.current", "7000000\n");
+	CU_ASSERT_EQUAL_FATAL(kfs_open(&stage->kfs, stage->dir, NULL), 0);
+	stage->directory = open(unit_tmpdir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void close_stage(struct stage *stage)
+{
+	kfs_close(&stage->kfs);
+	close(stage->directory);
+}
+
+#define STAGE(name, cgroup)                                                                        \
+	UNIT_FIXTURE(struct stage, name, close_stage, open_stage(&(name), cgroup))
+
+static void check_swap(const struct stage *stage, const char *want)
+{
+	char value[64] = "";
+
+	CU_ASSERT_EQUAL(kfs_read(&stage->kfs, SWAP, value, sizeof(value), NULL), 0);
+	/* A file is written over, not replaced: what is behind the value is a directory's manner */
+	UNIT_CHECK(strncmp(value, want, strlen(want)) == 0, "it is %s", value);
+}
+
+static bool note_is_there(const struct stage *stage)
+{
+	return faccessat(stage->directory, PAGER_CGROUP_NOTE, F_OK, 0) == 0;
+}
+
+/* The kernel's file has one value */
+static int write_value(const struct kfs *kfs, const char *path, const char *text)
+{
+	int fd = openat(kfs->rootfd, path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	int rc = fd < 0 ? -errno : 0;
+
+	if (fd >= 0 && write(fd, text, strlen(text)) < 0)
+		rc = -errno;
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+static void test_there_and_back(void)
+{
+	struct err err = { "" };
+	STAGE(stage, SCOPE "/libvirt/emulator");
+
+	stage.kfs.write = write_value;
+	UNIT_CHECK(pager_cgroup_begin(&stage.kfs, PID, stage.directory, &err) == 0, "%s", err.text);
+	check_swap(&stage, "0");
+	/* A successor does the same: what it was before stays noted */
+	CU_ASSERT_EQUAL(pager_cgroup_begin(&stage.kfs, PID, stage.directory, &err), 0);
+	UNIT_CHECK(pager_cgroup_end(&stage.kfs, stage.directory, &err) == 0, "%s", err.text);
+	check_swap(&stage, "1073741824");
+	CU_ASSERT_FALSE(note_is_there(&stage));
+	CU_ASSERT_EQUAL(pager_cgroup_end(&stage.kfs, stage.directory, &err), 0);
+}
+
+static void test_changed_since(void)
+{
+	struct err err = { "" };
+	STAGE(stage, SCOPE);
+
+	stage.kfs.write = write_value;
+	CU_ASSERT_EQUAL(pager_cgroup_begin(&stage.kfs, PID, stage.directory, &err), 0);
+	unit_write(stage.dir, SWAP, "4096\n");
+	CU_ASSERT_EQUAL(pager_cgroup_end(&stage.kfs, stage.directory, &err), 0);
+	check_swap(&stage, "4096");
+	CU_ASSERT_FALSE(note_is_there(&stage));
+}
+
+static void test_gone(void)
+{
+	struct err err = { "" };
+	char path[512];
+	STAGE(stage, SCOPE);
+
+	stage.kfs.write = write_value;
+	CU_ASSERT_EQUAL(pager_cgroup_begin(&stage.kfs, PID, stage.directory, &err), 0);
+	snprintf(path, sizeof(path), "%s/%s", stage.dir, SWAP);
+	CU_ASSERT_EQUAL(unlink(path), 0);
+	UNIT_CHECK(pager_cgroup_end(&stage.kfs, stage.directory, &err) == 0, "%s", err.text);
+	CU_ASSERT_FALSE(note_is_there(&stage));
+}
+
+static void test_whose(void)
+{
+	static const struct {
+		const char *cgroup;
+		int rc;
+	} rows[] = {
+		{ SCOPE "/libvirt/vcpu0", 0 },
+		{ "system.slice/libvirtd.service", -ENOTSUP },
+		{ "machine.slice", -ENOTSUP },
+		{ "", -ENOTSUP },
+		/* No memory.swap.max there */
+		{ "machine/qemu-1-web1.libvirt-qemu/emulator", -ENOTSUP },
+		{ "../../x", -ENOTSUP },
+		{ "user.slice/machine-qemu.slice/x", -ENOTSUP },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		struct err err = { "" };
+		STAGE(stage, rows[i].cgroup);
+		int rc = pager_cgroup_begin(&stage.kfs, PID, stage.directory, &err);
+
+		UNIT_CHECK(rc == rows[i].rc, "row %zu gave %d: %s", i, rc, err.text);
+		CU_ASSERT_EQUAL(note_is_there(&stage), rc == 0);
+	}
+}
+
+static void test_room(void)
+{
+	uint64_t bytes = 1;
+	struct err err = { "" };
+	STAGE(stage, SCOPE "/libvirt/emulator");
+
+	UNIT_CHECK(pager_cgroup_room(&stage.kfs, PID, &bytes, &err) == 0, "%s", err.text);
+	CU_ASSERT_EQUAL(bytes, 4000000);
+	unit_write(stage.dir, CGROUP "machine.slice/memory.max", "7100000\n");
+	CU_ASSERT_EQUAL(pager_cgroup_room(&stage.kfs, PID, &bytes, &err), 0);
+	CU_ASSERT_EQUAL(bytes, 100000);
+	unit_write(stage.dir, CGROUP SCOPE "/memory.current", "6000000\n");
+	CU_ASSERT_EQUAL(pager_cgroup_room(&stage.kfs, PID, &bytes, &err), 0);
+	CU_ASSERT_EQUAL(bytes, 0);
+	unit_write(stage.dir, "proc/4711/cgroup", "0::/\n");
+	CU_ASSERT_EQUAL(pager_cgroup_room(&stage.kfs, PID, &bytes, &err), 0);
+	CU_ASSERT_EQUAL(bytes, UINT64_MAX);
+	unit_write(stage.dir, "proc/4711/cgroup", "4:memory:/x\n");
+	CU_ASSERT_EQUAL(pager_cgroup_room(&stage.kfs, PID, &bytes, &err), -ENOTSUP);
+	CU_ASSERT_EQUAL(pager_cgroup_room(&stage.kfs, 1, &bytes, &err), -ESRCH);
+}
+
+static CU_TestInfo tests[] = {
+	{ "no swap, and what it was", test_there_and_back },
+	{ "an administrator's later value stays", test_changed_since },
+	{ "the cgroup ended with its guest", test_gone },
+	{ "only a guest's own cgroup is changed", test_whose },
+	{ "room is what the tightest cgroup leaves", test_room },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_pager_cgroup", tests);
+}
