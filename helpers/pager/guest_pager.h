@@ -9,6 +9,7 @@
 #ifndef MEMBACKING_PAGER_GUEST_PAGER_H
 #define MEMBACKING_PAGER_GUEST_PAGER_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,12 +22,25 @@
 struct guest_pager;
 
 /**
+ * enum pin_rule - Devices that write into guest memory past its page tables
+ * @PINS_WAIT:	They may: each run is write-protected, and goes only when no page of the host is
+ *		pinned; not within 50 ms: it stays
+ * @PINS_NONE:	The caller knows that none does: no disk of the guest's uses O_DIRECT
+ */
+enum pin_rule { PINS_WAIT, PINS_NONE };
+
+/**
  * struct guest_pager_options
  * @directory:	Descriptor of the guest's directory on a private tmpfs; kept open by the caller
  * @limit:	Resident pages
- * @evict_threads: 0: the default, 1
+ * @evict_threads: 0: the default, 1.  Each wants a pipe of its own, the fault thread another
  * @alarm:	Called from any thread when something is wrong that a person must see; the
- *		sentence says for what the guest waits.  An empty one: it is over
+ *		sentence says for what the guest waits.  An empty one: it is over.  Must not wait
+ *		for the guest, and must not call back
+ * @room:	Is there memory for so many bytes more below every limit of the guest's cgroups?
+ *		Return: 0, or -ENOMEM with the sentence.  NULL: don't ask
+ * @drop_clean_slots: Don't keep a page's slot once it is loaded
+ * @no_prefetch: Load only what the guest faults on
  */
 struct guest_pager_options {
 	const char *name; /* of the guest, for log and alarms */
@@ -36,8 +50,13 @@ struct guest_pager_options {
 	const struct tier_spec *tiers;
 	size_t n_tiers;
 	struct hot_options hot;
+	enum pin_rule pins;
+	bool drop_clean_slots;
+	bool no_prefetch;
 	void (*alarm)(void *arg, const char *sentence);
 	void *alarm_arg;
+	int (*room)(void *arg, uint64_t bytes, struct err *err);
+	void *room_arg;
 };
 
 /**
@@ -47,7 +66,16 @@ struct guest_pager_options {
  */
 int guest_pager_start(struct guest_pager **pager, struct adopted *adopted, struct ram *ram,
 		      const struct guest_pager_options *options, struct err *err);
-/* Go on after a daemon that died; @adopted comes from adopted_find() */
+/**
+ * guest_pager_resume() - Go on after a daemon that died; @adopted comes from adopted_find()
+ *
+ * @map, @adopted and @ram are taken over where it succeeds.
+ *
+ * Return: 0; -ECANCELED: the guest was being released, and every page is in RAM and no longer
+ * registered: the caller goes on with adoption_withdraw() and removes the files; -ESRCH: QEMU is
+ * gone; -EUCLEAN: the map contradicts itself or the guest's memory; -errno: nothing is lost, the
+ * guest goes on waiting and another try may succeed
+ */
 int guest_pager_resume(struct guest_pager **pager, struct page_map *map, struct adopted *adopted,
 		       struct ram *ram, const struct guest_pager_options *options, struct err *err);
 
@@ -69,6 +97,13 @@ struct adopted *guest_pager_adopted(struct guest_pager *pager);
 void guest_pager_fence(struct guest_pager *pager, bool up);
 
 /**
+ * guest_pager_sigbus() - The daemon's handler of SIGBUS (SA_SIGINFO | SA_NODEFER), for all guests
+ *
+ * A memory error in a slot is an error of that page alone.  An access elsewhere ends the process.
+ */
+void guest_pager_sigbus(int signal, siginfo_t *info, void *context);
+
+/**
  * struct pager_statistics - Of one guest, since its adoption or the restart
  * @fault_p50_ns, @fault_p99_ns: from reading the fault to the guest's waking, of those that had
  *		to be loaded
@@ -79,6 +114,7 @@ struct pager_statistics {
 	uint64_t prefetched, prefetch_used;
 	uint64_t discards;
 	uint64_t waiting; /* faults that can't be answered now: an alarm says why */
+	uint64_t stores;  /* pages whose content was written to a slot: the others were clean */
 	uint64_t fault_p50_ns, fault_p99_ns;
 	uint64_t own_bytes; /* map, journal and policy */
 	bool gone;	    /* QEMU's process ended */

@@ -37,20 +37,31 @@ enum page_state {
 
 /*
  * An entry: state 3 bits | discarded 1 | bad 1 | generation 20 | tier 3 | slot 36.
- * @discarded: a hole found here after a restart is zeros; @bad: never evict it again.
  * The generation grows with each eviction, so that a slot that was freed and used again is
  * no match for an entry that was read before.
  */
 typedef uint64_t page_entry;
 
+/**
+ * struct page_fields - An entry, taken apart
+ * @discarded:	PAGE_LOADING: a hole found here after a restart is zeros
+ * @bad:	Never evict it again
+ * @has_slot:	@tier and @slot name content: of a page that is evicted or loading, the page's; of
+ *		one that is resident or leaving, what it was when it was loaded last
+ * @slot:	Below PAGE_SLOTS_MAX
+ */
 struct page_fields {
 	enum page_state state;
 	bool discarded;
 	bool bad;
+	bool has_slot;
 	uint32_t generation;
 	unsigned int tier;
 	uint64_t slot;
 };
+
+#define PAGE_GENERATIONS ((uint32_t)1 << 20)
+#define PAGE_SLOTS_MAX	 (((uint64_t)1 << 36) - 1)
 
 page_entry page_entry_make(struct page_fields fields);
 struct page_fields page_entry_fields(page_entry entry);
@@ -107,6 +118,8 @@ const struct map_identity *page_map_identity(const struct page_map *map);
 enum map_phase page_map_phase(const struct page_map *map);
 void page_map_set_phase(struct page_map *map, enum map_phase phase);
 uint64_t page_map_pages(const struct page_map *map);
+/* Bytes of memory that it takes */
+uint64_t page_map_bytes(const struct page_map *map);
 page_entry page_map_get(const struct page_map *map, uint64_t page);
 /* Replace an entry if it is still @expected; else @expected becomes what it is */
 bool page_map_swap(struct page_map *map, uint64_t page, page_entry *expected, page_entry wanted);

@@ -85,6 +85,9 @@ int tiers_store(struct tiers *tiers, const void *page, struct page_place *place)
 /**
  * tiers_load() - Read a page's content
  *
+ * It and tiers_holds() hold no lock while they read a slot: a memory error there is a SIGBUS, and
+ * the caller's handler jumps out of them.
+ *
  * Return: 0; -EIO or another -errno: it can't be read now, or what lies there isn't what was
  * stored; @page is undefined.  Never zeros
  */

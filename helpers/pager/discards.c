@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Discards: the balloon, free page reporting, a guest's reset.
+ *
+ * QEMU's discard goes on as soon as its message is read, so what is read is applied with the gate
+ * held.  Only content in slots is dropped.  A page that is resident or on its way out is left
+ * alone: it may have been written again since.  Its old bytes may stay; new ones must not be lost.
+ */
+#include <linux/userfaultfd.h>
+
+#include "pager/engine.h"
+
+bool discard_range(const struct ram *ram, const struct uffd_msg *message, uint64_t *first,
+		   uint64_t *n)
+{
+	const struct ram_object *object;
+	uint64_t pages;
+
+	if (message->event != UFFD_EVENT_REMOVE ||
+	    message->arg.remove.end <= message->arg.remove.start)
+		return false;
+	if (!ram_page_at(ram, message->arg.remove.start, first))
+		return false;
+	object = ram_object_of(ram, *first);
+	pages = (message->arg.remove.end - message->arg.remove.start) / PAGE_BYTES;
+	*n = object->first + object->pages - *first;
+	if (*n > pages)
+		*n = pages;
+	return *n > 0;
+}
+
+/* What a discard makes of an entry.  False: it stays */
+static bool discard_entry(struct page_fields *fields)
+{
+	switch (fields->state) {
+	case PAGE_EVICTED:
+		*fields = (struct page_fields){
+			.state = PAGE_ZERO,
+			.generation = fields->generation,
+		};
+		return true;
+	case PAGE_LOADING:
+		if (fields->discarded)
+			return false;
+		fields->discarded = true;
+		return true;
+	case PAGE_ZERO:
+	case PAGE_RESIDENT:
+	case PAGE_LEAVING:
+	case PAGE_STAGED:
+		break;
+	}
+	return false;
+}
+
+static void discard_page(struct guest_pager *pager, uint64_t page)
+{
+	page_entry entry = page_map_get(pager->map, page);
+	struct page_fields before, after;
+
+	do {
+		before = page_entry_fields(entry);
+		after = before;
+		if (!discard_entry(&after))
+			break;
+	} while (!page_map_swap(pager->map, page, &entry, page_entry_make(after)));
+	STEP("discard_entry");
+	if (before.state == PAGE_EVICTED)
+		tiers_free(pager->tiers,
+			   (struct page_place){ .tier = before.tier, .slot = before.slot });
+	if (before.state == PAGE_RESIDENT)
+		policy_left(pager, page, true);
+}
+
+void discards_apply(struct guest_pager *pager, const struct uffd_msg *messages, size_t count)
+{
+	uint64_t first, n, i;
+	size_t m;
+
+	for (m = 0; m < count; m++) {
+		if (!discard_range(&pager->ram, &messages[m], &first, &n))
+			continue;
+		journal_note_discard(pager->journal, first, n);
+		for (i = 0; i < n; i++)
+			discard_page(pager, first + i);
+		pager->statistics.discards += n;
+	}
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the threads of one guest's pager share.  For the files of the engine and its tests alone.
+ *
+ * DOC: who may change a page's entry
+ *
+ *	ZERO -> RESIDENT	the fault thread, after the page of zeros is in place
+ *	RESIDENT -> LEAVING	who evicts it, and who looks whether it is a hole
+ *	LEAVING -> any		the thread that made it LEAVING, and no other
+ *	EVICTED -> LOADING	who brings it back; it alone may write into the guest's file then
+ *	LOADING -> any		the same thread; discards only set "discarded" in the entry
+ *	EVICTED -> ZERO		a discard
+ *
+ * By compare-and-swap of the whole entry, always.  All of it stands in the map file in the order
+ * in which it is done, so that a pager that is killed anywhere has a successor: see restart.c.
+ *
+ * DOC: locks, in this order
+ *
+ * evictor.lock	a run, its pipe and its staging
+ * gate		from reading the userfaultfd until the discards that were read are applied; around
+ *		the publishing of a run.  Without it a discard that was read, but not applied, would
+ *		take away content that is newer than it
+ * policy	hot, and the bitmaps beside it
+ *
+ * DOC: steps
+ *
+ * pager_step() marks the places between which a kill makes a difference.  Programs don't have it;
+ * a test that defines it stops the process there.
+ */
+#ifndef MEMBACKING_PAGER_ENGINE_H
+#define MEMBACKING_PAGER_ENGINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "kernel/uffd.h"
+#include "pager/guest_pager.h"
+#include "pager/journal.h"
+#include "pager/page_map.h"
+#include "pager/read_ahead.h"
+
+extern void pager_step(const char *label) __attribute__((weak));
+
+#define STEP(label)                                                                                \
+	do {                                                                                       \
+		if (pager_step)                                                                    \
+			pager_step(label);                                                         \
+	} while (0)
+
+enum { FAULTS_MAX = 1024, WAITING_MAX = 1024, FAULT_BUCKETS = 32 };
+
+/* System calls that tests replace */
+struct pager_calls {
+	ssize_t (*splice)(int in, off_t *offset, int pipe, size_t bytes);
+	ssize_t (*fill)(int fd, off_t offset, int pipe, size_t bytes);
+	int (*punch)(int fd, off_t offset, off_t bytes);
+};
+
+/**
+ * struct mover - A thread's means to bring pages back
+ * @buffer:	READ_AHEAD_MAX pages, aligned
+ * @pipe:	Private: from the buffer into the guest's file, without an access that could fault
+ * @serves:	It is the fault thread, which alone reads events
+ */
+struct mover {
+	unsigned char *buffer;
+	int pipe[2];
+	bool serves;
+};
+
+/**
+ * struct evictor - One run at a time, through one parked pipe
+ * @max:	Pages that the pipe takes, RUN_PAGES_MAX at most
+ * @broken:	A run could not be finished: its pages wait there for the next daemon
+ */
+struct evictor {
+	struct guest_pager *pager;
+	pthread_mutex_t lock;
+	unsigned int number;
+	int pipe_read, pipe_write;
+	size_t max;
+	struct run_record *run;
+	unsigned char *staging;
+	bool broken;
+	struct mover mover;
+	/* Of the run that is being made; what must outlive us is in @run */
+	size_t n;
+	uint64_t page[RUN_PAGES_MAX];
+	page_entry entry[RUN_PAGES_MAX];
+	struct page_fields next[RUN_PAGES_MAX]; /* what is published */
+	bool failed[RUN_PAGES_MAX];
+};
+
+enum fault_class { FAULT_VCPU, FAULT_MAIN, FAULT_MIGRATION, FAULT_OTHER, FAULT_CLASSES };
+
+struct fault {
+	uint64_t page;
+	uint64_t read_ns;
+	uint32_t tid;
+	bool write_protected;
+};
+
+struct thread_classes {
+	struct {
+		uint32_t tid;
+		uint32_t age;
+		enum fault_class class;
+	} slot[64];
+};
+
+struct guest_pager {
+	struct guest_pager_options options;
+	char name[256];
+	struct page_map *map;
+	struct journal *journal;
+	struct tiers *tiers;
+	struct adopted adopted;
+	struct ram ram;
+	struct uffd uffd;
+	struct pager_calls calls;
+
+	pthread_mutex_t gate;
+
+	pthread_mutex_t policy;
+	struct hot *hot;
+	uint64_t *counted; /* a bit a page: hot counts it as resident */
+	uint64_t *ahead;   /* prefetched, and not known yet whether it is used */
+
+	struct evictor evictor[PAGER_PIPES_MAX];
+	unsigned int n_evictors;
+	_Atomic uint8_t *folios; /* a region's pages: see huge_folio.c */
+	int pagemap, kpageflags;
+
+	/* The fault thread's own */
+	struct mover mover;
+	struct read_ahead *read_ahead;
+	struct fault fault[FAULTS_MAX];
+	size_t n_faults;
+	struct fault waiting[WAITING_MAX];
+	size_t n_waiting;
+	struct thread_classes classes;
+
+	pthread_t fault_thread, evict_thread[PAGER_PIPES_MAX];
+	unsigned int n_evict_threads;
+	bool fault_thread_runs;
+	int wake_fault, wake_evict; /* eventfds */
+	_Atomic bool stop, stop_evicting, fenced, gone, lost_faults;
+	_Atomic bool huge_folios; /* eviction is off: memory may be in large folios */
+	_Atomic uint64_t limit;
+	_Atomic uint64_t sweep; /* where to go on looking for clean slots */
+	_Atomic bool evict_asleep;
+
+	pthread_mutex_t alarm_lock;
+	char alarm[512];
+
+	struct {
+		_Atomic uint64_t faults, zero_faults, evictions, refaults, prefetched,
+			prefetch_used, discards, waiting, stores, judged, judged_used;
+		_Atomic uint64_t by_class[FAULT_CLASSES];
+		_Atomic uint64_t fault_ns[FAULT_BUCKETS];
+	} statistics;
+};
+
+/* ---- guest_pager.c ---- */
+
+uint64_t pager_now_ns(void);
+/* Tell a person, once for each new sentence.  NULL: it is over */
+void pager_alarm(struct guest_pager *pager, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void pager_alarm_over(struct guest_pager *pager);
+/* QEMU is gone, as an ioctl said */
+void pager_gone(struct guest_pager *pager);
+bool pager_stopping(const struct guest_pager *pager);
+void pager_wake(int eventfd);
+void pager_slept(int eventfd);
+
+/* What hot is told, so that it counts each page once */
+void policy_faulted(struct guest_pager *pager, uint64_t page);
+/* @judge: its page table will tell whether it was used */
+void policy_prefetched(struct guest_pager *pager, uint64_t first, size_t n, bool judge);
+void policy_left(struct guest_pager *pager, uint64_t page, bool discarded);
+uint64_t policy_resident(struct guest_pager *pager);
+
+/* Replace an entry that only this thread may change but for its "discarded" */
+void entry_settle(struct guest_pager *pager, uint64_t page, struct page_fields fields);
+int pager_wake_page(struct guest_pager *pager, uint64_t page);
+
+int mover_open(struct mover *mover, bool serves, struct err *err);
+void mover_close(struct mover *mover);
+
+/* ---- evict.c ---- */
+
+/**
+ * evict_run() - Take pages out of the guest's memory
+ * @pages:	At most evictor->max; claimed here.  The evictor's lock is held
+ *
+ * Return: how many are out; -ENOSPC or another -errno: none, and an alarm was raised
+ */
+int evict_run(struct guest_pager *pager, struct evictor *evictor, const uint64_t *pages, size_t n);
+/* The next run of what is coldest.  Return: as evict_run(); 0: nothing to evict */
+int evict_some(struct guest_pager *pager, struct evictor *evictor, size_t max);
+/* For a thread that is about to load so many pages: keep the limit.  False: it can't be kept */
+bool evict_for(struct guest_pager *pager, size_t pages);
+/* One thread for each evictor but the fault thread's, the first; where there is one alone, both use
+ * it */
+void *evict_thread(void *evictor_arg);
+/* Give back slots of resident pages.  Return: how many */
+size_t drop_clean_slots(struct guest_pager *pager, size_t max);
+
+/* ---- pins.c, huge_folio.c ---- */
+
+/* Is no page of the host pinned for a device's writes?  Asked until the deadline */
+bool pins_wait(uint64_t deadline_ms);
+/* Does eviction work here, and lose nothing?  Return: 0; -ENOTSUP: it would lose pages */
+int huge_folio_self_test(struct err *err);
+/* May the kernel put shared memory into large folios now? */
+bool huge_folio_allowed(void);
+/* Has this page's region one?  Looks once a region */
+bool huge_folio_in(struct guest_pager *pager, uint64_t page);
+void huge_folio_forget(struct guest_pager *pager);
+
+/* ---- faults.c ---- */
+
+void *faults_thread(void *pager_arg);
+void faults_serve(struct guest_pager *pager);
+/* Read messages, apply discards, and keep the faults for faults_serve().  Fault thread only */
+int faults_read(struct guest_pager *pager);
+void pager_wake_all(struct guest_pager *pager);
+/* Is this page in the guest's file? */
+bool page_present(struct guest_pager *pager, uint64_t page);
+
+/* ---- discards.c ---- */
+
+/* Apply the discards among messages.  The gate is held */
+void discards_apply(struct guest_pager *pager, const struct uffd_msg *messages, size_t n);
+/* Pages of a message's range.  False: none of the guest's */
+bool discard_range(const struct ram *ram, const struct uffd_msg *message, uint64_t *first,
+		   uint64_t *n);
+
+/* ---- prefetch.c ---- */
+
+/**
+ * load_page() - Bring one page back by COPY, which wakes
+ * Return: 0; 1: it isn't EVICTED any more; -ENOENT, -ESRCH; -errno: its tier fails, EVICTED again
+ */
+int load_page(struct guest_pager *pager, struct mover *mover, uint64_t page);
+/* COPY pages that this thread has as LOADING or LEAVING.  @copied: pages in place */
+int copy_pages(struct guest_pager *pager, struct mover *mover, uint64_t page, const void *from,
+	       size_t n, size_t *copied);
+/* Write pages that this thread has as LOADING or LEAVING into the guest's file; wakes nobody.
+ * Return: how many pages, from the first on */
+size_t fill_pages(struct guest_pager *pager, struct mover *mover, uint64_t page, const void *from,
+		  size_t n);
+/* Load what is EVICTED of a range, by COPY if it is a stream.  Return: how many pages */
+size_t prefetch_pages(struct guest_pager *pager, struct mover *mover, uint64_t first, size_t n,
+		      bool stream);
+
+/* ---- slot_guard.c ---- */
+
+/* Fetch a page's content, and survive a memory error in its slot.  Return: as tiers_load() */
+int load_content(struct guest_pager *pager, struct page_fields fields, void *to);
+bool slot_holds(struct guest_pager *pager, struct page_fields fields, const void *content);
+int store_content(struct guest_pager *pager, const void *content, struct page_place *place);
+
+/* ---- restart.c ---- */
+
+/**
+ * struct restart_seen - What is known of one page when a pager goes on
+ * @present:	It is in the guest's file
+ * @ring:	A discard of it was read, and possibly not applied
+ * @held:	It is in a run, and its content is in the staging
+ * @explained:	Pages near it were discarded lately
+ */
+struct restart_seen {
+	enum page_state state;
+	bool discarded, has_slot;
+	bool present, ring, held, explained;
+};
+
+/**
+ * enum restart_action - What follows
+ * @RESTART_KEEP:	The entry stays
+ * @RESTART_RESIDENT:	It is RESIDENT; a slot is only something to compare with
+ * @RESTART_EVICTED:	It is EVICTED, in the slot that the entry names
+ * @RESTART_ZERO:	It is ZERO; a slot is free
+ * @RESTART_STORE:	Its content is in the staging: into a slot with it, then EVICTED
+ * @RESTART_MISSING:	RESIDENT without a page, and nothing explains it: the guest waits if it asks
+ * @RESTART_BROKEN:	EVICTED or LOADING without a slot: a map that no pager wrote
+ */
+enum restart_action {
+	RESTART_KEEP,
+	RESTART_RESIDENT,
+	RESTART_EVICTED,
+	RESTART_ZERO,
+	RESTART_STORE,
+	RESTART_MISSING,
+	RESTART_BROKEN,
+};
+
+enum restart_action restart_resolve(struct restart_seen seen);
+/* Make the map agree with the guest's memory.  No thread runs.  Return: as guest_pager_resume() */
+int restart_guest(struct guest_pager *pager, struct err *err);
+/* Holes and pages of the guest's files, as a bitmap of the pages that are there */
+int presence_read(const struct ram *ram, uint64_t *present, struct err *err);
+
+/* ---- detach.c ---- */
+
+int detach_guest(struct guest_pager *pager, int64_t deadline_ms, struct err *err);
+/* Every page that is RESIDENT is there, and every other ZERO.  The gate is held */
+bool all_present(struct guest_pager *pager, struct err *err);
+/* Unregister every object.  Return: 0, also if that was done before; -ESRCH; -errno */
+int unregister_all(struct guest_pager *pager, struct err *err);
+
+static inline bool bit_get(const uint64_t *bits, uint64_t n)
+{
+	return bits[n / 64] >> (n % 64) & 1;
+}
+
+static inline void bit_set(uint64_t *bits, uint64_t n, bool on)
+{
+	if (on)
+		bits[n / 64] |= UINT64_C(1) << (n % 64);
+	else
+		bits[n / 64] &= ~(UINT64_C(1) << (n % 64));
+}
+
+static inline size_t bit_bytes(uint64_t n)
+{
+	return (size_t)((n + 63) / 64 * 8);
+}
+
+#endif

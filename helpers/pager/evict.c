@@ -1,0 +1,740 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Taking pages out of the guest's memory, a run of up to 64 at a time.
+ *
+ * DOC: why the content goes through a pipe
+ *
+ * splice() moves the guest's own pages into the pipe without a copy: a store by a vCPU until the
+ * punch lands in the page that is in the pipe, so nothing is lost and no page is write-protected.
+ * The pipe's other end is parked in QEMU, and the pipe is read straight into a file, so that a
+ * kill leaves each page's content in the guest's file, in the pipe, or in the staging, and the
+ * run record says which.  The order of the nine steps is what makes that so.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "pager/engine.h"
+
+enum { PINS_DEADLINE_MS = 50, CLEAN_SLOTS_AT_ONCE = 256 };
+
+static int in_pipe(const struct evictor *evictor)
+{
+	int bytes = 0;
+
+	return ioctl(evictor->pipe_read, FIONREAD, &bytes) < 0 ? -errno : bytes;
+}
+
+static uint64_t address_of(struct guest_pager *pager, const struct evictor *evictor, size_t i)
+{
+	return ram_address(&pager->ram, evictor->page[i]);
+}
+
+/* Neighbours in one file, from the @i th on.  Return: behind the last of them */
+static size_t piece_end(struct guest_pager *pager, const struct evictor *evictor, size_t i)
+{
+	const struct ram_object *object = ram_object_of(&pager->ram, evictor->page[i]);
+	uint64_t end = object->first + object->pages;
+
+	do {
+		i++;
+	} while (i < evictor->n && evictor->page[i] == evictor->page[i - 1] + 1 &&
+		 evictor->page[i] < end);
+	return i;
+}
+
+static off_t offset_of(const struct ram_object *object, uint64_t page)
+{
+	return (off_t)((page - object->first) * PAGE_BYTES);
+}
+
+static void list_write(struct evictor *evictor)
+{
+	size_t i;
+
+	for (i = 0; i < evictor->n; i++) {
+		evictor->run->page[i] = evictor->page[i];
+		evictor->run->generation[i] = page_entry_fields(evictor->entry[i]).generation;
+	}
+	atomic_store(&evictor->run->n, (uint32_t)evictor->n);
+}
+
+static void phase_set(struct evictor *evictor, enum run_phase phase)
+{
+	atomic_store_explicit(&evictor->run->phase, (uint32_t)phase, memory_order_release);
+}
+
+/* What a run can't be brought out of: the next daemon resolves it, and this one leaves it alone */
+static int run_broken(struct guest_pager *pager, struct evictor *evictor, const char *what)
+{
+	evictor->broken = true;
+	pager_alarm(pager, "eviction stopped: %s; %zu pages wait", what, evictor->n);
+	return -EIO;
+}
+
+/* Back to RESIDENT; the page is in the guest's file.  Wakes.  A run that lists it and is not
+ * cleared yet must not be believed any more when it leaves again: hence the generation */
+static void give_back(struct guest_pager *pager, struct evictor *evictor, size_t i, bool bad)
+{
+	struct page_fields fields = page_entry_fields(evictor->entry[i]);
+
+	fields.state = PAGE_RESIDENT;
+	fields.generation++;
+	fields.bad |= bad;
+	entry_settle(pager, evictor->page[i], fields);
+	if (pager->options.pins == PINS_WAIT)
+		uffd_write_protect(&pager->uffd, address_of(pager, evictor, i), PAGE_BYTES, false);
+	pager_wake_page(pager, evictor->page[i]);
+}
+
+static void drop(struct evictor *evictor, size_t i, size_t n)
+{
+	size_t rest = evictor->n - i - n;
+
+	memmove(&evictor->page[i], &evictor->page[i + n], rest * sizeof(evictor->page[0]));
+	memmove(&evictor->entry[i], &evictor->entry[i + n], rest * sizeof(evictor->entry[0]));
+	evictor->n -= n;
+}
+
+static void give_back_all(struct guest_pager *pager, struct evictor *evictor)
+{
+	while (evictor->n) {
+		give_back(pager, evictor, evictor->n - 1, false);
+		evictor->n--;
+	}
+}
+
+/* Nothing was punched yet: each page is in the guest's file, and what is in the pipe a second
+ * reference to it */
+static void pipe_forget(struct evictor *evictor)
+{
+	unsigned char bytes[PAGE_BYTES];
+
+	while (in_pipe(evictor) > 0 && read(evictor->pipe_read, bytes, sizeof(bytes)) > 0)
+		;
+}
+
+/* 1: an empty pipe, the list, then its phase */
+static int evict_begin(struct guest_pager *pager, struct evictor *evictor, const uint64_t *pages,
+		       size_t n)
+{
+	evictor->n = n < evictor->max ? n : evictor->max;
+	memcpy(evictor->page, pages, evictor->n * sizeof(pages[0]));
+	memset(evictor->entry, 0, sizeof(evictor->entry));
+	if (evictor->broken)
+		return -EIO;
+	if (in_pipe(evictor) != 0 || atomic_load(&evictor->run->phase) != RUN_EMPTY)
+		return run_broken(pager, evictor, "an earlier run was not finished");
+	list_write(evictor);
+	phase_set(evictor, RUN_LISTED);
+	STEP("evict_begin");
+	return 0;
+}
+
+static bool claim_one(struct guest_pager *pager, struct evictor *evictor, size_t i)
+{
+	page_entry entry = page_map_get(pager->map, evictor->page[i]), wanted;
+	struct page_fields fields;
+
+	do {
+		fields = page_entry_fields(entry);
+		if (fields.state != PAGE_RESIDENT || fields.bad)
+			return false;
+		fields.state = PAGE_LEAVING;
+		fields.discarded = false;
+		wanted = page_entry_make(fields);
+	} while (!page_map_swap(pager->map, evictor->page[i], &entry, wanted));
+	evictor->entry[i] = wanted;
+	return true;
+}
+
+/* The guest's devices may write past its page tables: no page of the run may be pinned */
+static bool unpinned(struct guest_pager *pager, struct evictor *evictor)
+{
+	size_t i, end;
+
+	for (i = 0; i < evictor->n; i = end) {
+		end = piece_end(pager, evictor, i);
+		if (uffd_write_protect(&pager->uffd, address_of(pager, evictor, i),
+				       (end - i) * PAGE_BYTES, true) < 0)
+			return false;
+	}
+	STEP("evict_protected");
+	return pins_wait(PINS_DEADLINE_MS);
+}
+
+/* 2: RESIDENT to LEAVING, before anything is done to a page */
+static void evict_claim(struct guest_pager *pager, struct evictor *evictor)
+{
+	size_t i = 0;
+
+	while (i < evictor->n) {
+		if (!huge_folio_in(pager, evictor->page[i]) && claim_one(pager, evictor, i))
+			i++;
+		else
+			drop(evictor, i, 1);
+		STEP("evict_claim");
+	}
+	if (evictor->n && pager->options.pins == PINS_WAIT && !unpinned(pager, evictor))
+		give_back_all(pager, evictor);
+}
+
+/* A hole among pages that are LEAVING stays one.  It was discarded: zeros; or is to be: then its
+ * fault will tell */
+static void hole_found(struct guest_pager *pager, struct evictor *evictor, size_t i)
+{
+	struct page_fields zero = {
+		.state = PAGE_ZERO,
+		.generation = page_entry_fields(evictor->entry[i]).generation,
+	};
+	struct page_fields before = page_entry_fields(evictor->entry[i]);
+
+	if (!journal_discarded_lately(pager->journal, evictor->page[i])) {
+		give_back(pager, evictor, i, false);
+	} else {
+		entry_settle(pager, evictor->page[i], zero);
+		if (before.has_slot)
+			tiers_free(pager->tiers, (struct page_place){ before.tier, before.slot });
+		pager_wake_page(pager, evictor->page[i]);
+	}
+	policy_left(pager, evictor->page[i], true);
+}
+
+/* Reading a hole would make a page of zeros of it */
+static void drop_holes(struct guest_pager *pager, struct evictor *evictor)
+{
+	size_t i = 0, end;
+
+	while (i < evictor->n) {
+		const struct ram_object *object = ram_object_of(&pager->ram, evictor->page[i]);
+		off_t from = offset_of(object, evictor->page[i]);
+		off_t hole = lseek(object->fd, from, SEEK_HOLE);
+
+		end = piece_end(pager, evictor, i);
+		if (hole < 0) /* behind the end of the file */
+			hole = from;
+		if (hole >= from + (off_t)((end - i) * PAGE_BYTES)) {
+			i = end;
+			continue;
+		}
+		i += (size_t)((hole - from) / PAGE_BYTES);
+		hole_found(pager, evictor, i);
+		drop(evictor, i, 1);
+	}
+}
+
+/* One piece into the pipe.  Return: bytes; @rc: why not all */
+static size_t splice_piece(struct guest_pager *pager, struct evictor *evictor, size_t i, size_t n,
+			   int *rc)
+{
+	const struct ram_object *object = ram_object_of(&pager->ram, evictor->page[i]);
+	off_t offset = offset_of(object, evictor->page[i]);
+	size_t bytes = n * PAGE_BYTES, done = 0;
+
+	*rc = 0;
+	while (done < bytes) {
+		ssize_t got =
+			pager->calls.splice(object->fd, &offset, evictor->pipe_write, bytes - done);
+
+		if (got <= 0) {
+			*rc = got < 0 ? -errno : -EIO;
+			break;
+		}
+		done += (size_t)got;
+	}
+	return done;
+}
+
+/*
+ * 3: the pages into the pipe, and the list as it is there.
+ * A page that can't be read (a memory error) ends its piece; it stays, and is not tried again.
+ */
+static int evict_splice(struct guest_pager *pager, struct evictor *evictor)
+{
+	size_t i, end, got;
+	int rc;
+
+	drop_holes(pager, evictor);
+	for (i = 0; i < evictor->n; i = end) {
+		end = piece_end(pager, evictor, i);
+		got = splice_piece(pager, evictor, i, end - i, &rc);
+		STEP("evict_splice");
+		if (got == (end - i) * PAGE_BYTES)
+			continue;
+		if (got % PAGE_BYTES) /* half a page can't be taken out again alone */
+			break;
+		i += got / PAGE_BYTES;
+		give_back(pager, evictor, i, rc == -EIO || rc == -EHWPOISON);
+		drop(evictor, i, 1);
+		end = i;
+	}
+	if (in_pipe(evictor) != (int)(evictor->n * PAGE_BYTES)) {
+		pipe_forget(evictor);
+		give_back_all(pager, evictor);
+	}
+	list_write(evictor);
+	STEP("evict_listed");
+	if (evictor->n)
+		phase_set(evictor, RUN_SPLICED);
+	STEP("evict_spliced");
+	return 0;
+}
+
+/*
+ * 4: out of the guest's file: what was spliced, and no other page.
+ * Data that is there afterwards was zeroed in place, in a large folio, and the pipe's page is that
+ * page: it must have been impossible.
+ */
+static int evict_punch(struct guest_pager *pager, struct evictor *evictor)
+{
+	size_t i, end;
+
+	memset(evictor->failed, 0, sizeof(evictor->failed));
+	for (i = 0; i < evictor->n; i = end) {
+		const struct ram_object *object = ram_object_of(&pager->ram, evictor->page[i]);
+		off_t from = offset_of(object, evictor->page[i]), data, bytes;
+
+		end = piece_end(pager, evictor, i);
+		bytes = (off_t)((end - i) * PAGE_BYTES);
+		if (pager->calls.punch(object->fd, from, bytes) < 0) {
+			memset(&evictor->failed[i], true, end - i);
+			continue;
+		}
+		STEP("evict_punch");
+		data = lseek(object->fd, from, SEEK_DATA);
+		if (data >= 0 && data < from + bytes) {
+			pager->huge_folios = true;
+			return run_broken(pager, evictor,
+					  "memory was in large folios, and a page is lost");
+		}
+	}
+	return 0;
+}
+
+/* 5: from the pipe straight into the file that outlives us */
+static int evict_stage(struct guest_pager *pager, struct evictor *evictor)
+{
+	size_t done = 0, bytes = evictor->n * PAGE_BYTES;
+
+	while (done < bytes) {
+		ssize_t n = read(evictor->pipe_read, evictor->staging + done, bytes - done);
+
+		STEP("evict_stage");
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return run_broken(pager, evictor, "the pipe can't be read");
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+/* Room in a full tier: slots of pages that are resident, too */
+size_t drop_clean_slots(struct guest_pager *pager, size_t max)
+{
+	uint64_t pages = pager->ram.pages, looked, at = pager->sweep;
+	size_t dropped = 0;
+
+	for (looked = 0; looked < pages && dropped < max; looked++, at++) {
+		page_entry entry;
+		struct page_fields fields, next;
+
+		at = at < pages ? at : 0;
+		entry = page_map_get(pager->map, at);
+		fields = page_entry_fields(entry);
+		if (fields.state != PAGE_RESIDENT || !fields.has_slot)
+			continue;
+		next = fields;
+		next.has_slot = false;
+		if (!page_map_swap(pager->map, at, &entry, page_entry_make(next)))
+			continue;
+		tiers_free(pager->tiers, (struct page_place){ fields.tier, fields.slot });
+		dropped++;
+	}
+	pager->sweep = at;
+	return dropped;
+}
+
+/* The page's own old slot goes as well: the content is in the staging */
+static void drop_own_slot(struct guest_pager *pager, struct evictor *evictor, size_t i)
+{
+	struct page_fields fields = page_entry_fields(evictor->entry[i]), next = fields;
+	page_entry expected = evictor->entry[i];
+
+	if (!fields.has_slot)
+		return;
+	next.has_slot = false;
+	if (page_map_swap(pager->map, evictor->page[i], &expected, page_entry_make(next))) {
+		evictor->entry[i] = page_entry_make(next);
+		tiers_free(pager->tiers, (struct page_place){ fields.tier, fields.slot });
+	}
+}
+
+static int store_new(struct guest_pager *pager, struct evictor *evictor, size_t i,
+		     const void *content)
+{
+	struct page_place place;
+	int rc = store_content(pager, content, &place);
+
+	if (rc == -ENOSPC) {
+		drop_own_slot(pager, evictor, i);
+		drop_clean_slots(pager, CLEAN_SLOTS_AT_ONCE);
+		rc = store_content(pager, content, &place);
+	}
+	if (rc < 0)
+		return rc;
+	pager->statistics.stores++;
+	evictor->next[i].has_slot = true;
+	evictor->next[i].tier = place.tier;
+	evictor->next[i].slot = place.slot;
+	return 0;
+}
+
+/* Return: 0; -errno: it has no slot.  A clean page has one already: by its content, not its hash */
+static int store_one(struct guest_pager *pager, struct evictor *evictor, size_t i)
+{
+	const unsigned char *content = evictor->staging + i * PAGE_BYTES;
+	struct page_fields before = page_entry_fields(evictor->entry[i]);
+
+	evictor->next[i] = before;
+	evictor->next[i].state = PAGE_EVICTED;
+	evictor->next[i].discarded = false;
+	evictor->next[i].generation = before.generation + 1;
+	if (before.has_slot && slot_holds(pager, before, content))
+		return 0;
+	return store_new(pager, evictor, i, content);
+}
+
+/* 6: slots.  What finds none is marked, and goes back into the guest's memory */
+static int evict_store(struct guest_pager *pager, struct evictor *evictor)
+{
+	int worst = 0;
+	size_t i;
+
+	for (i = 0; i < evictor->n; i++) {
+		int rc;
+
+		if (evictor->failed[i])
+			continue;
+		rc = worst ? worst : store_one(pager, evictor, i);
+		STEP("evict_store");
+		evictor->failed[i] = rc < 0;
+		if (rc == -EHWPOISON) {
+			evictor->failed[i] = false;
+			evictor->next[i] = (struct page_fields){ .state = PAGE_LEAVING };
+		} else if (rc < 0) {
+			worst = rc;
+		}
+	}
+	return worst;
+}
+
+/* 7: with the gate, so that no discard is read, but not applied, while entries become EVICTED */
+static void evict_publish(struct guest_pager *pager, struct evictor *evictor)
+{
+	size_t i;
+
+	pthread_mutex_lock(&pager->gate);
+	for (i = 0; i < evictor->n; i++) {
+		page_entry expected = evictor->entry[i];
+
+		if (evictor->failed[i] || evictor->next[i].state != PAGE_EVICTED)
+			continue;
+		if (!page_map_swap(pager->map, evictor->page[i], &expected,
+				   page_entry_make(evictor->next[i])))
+			run_broken(pager, evictor, "another thread changed a page on its way out");
+		STEP("evict_publish");
+	}
+	pthread_mutex_unlock(&pager->gate);
+}
+
+/* An old slot is free once no entry names it */
+static void free_old_slots(struct guest_pager *pager, struct evictor *evictor)
+{
+	size_t i;
+
+	for (i = 0; i < evictor->n; i++) {
+		struct page_fields before = page_entry_fields(evictor->entry[i]);
+		const struct page_fields *next = &evictor->next[i];
+
+		if (evictor->failed[i] || next->state != PAGE_EVICTED || !before.has_slot)
+			continue;
+		if (before.tier != next->tier || before.slot != next->slot)
+			tiers_free(pager->tiers, (struct page_place){ before.tier, before.slot });
+	}
+}
+
+/* Its memory in the staging broke.  The guest gets an error for this page where the kernel can */
+static bool lost(struct guest_pager *pager, struct evictor *evictor, size_t i)
+{
+	struct page_fields fields = page_entry_fields(evictor->entry[i]);
+
+	if (uffd_poison(&pager->uffd, address_of(pager, evictor, i), PAGE_BYTES) < 0)
+		return false;
+	fields.state = PAGE_RESIDENT;
+	fields.bad = true;
+	entry_settle(pager, evictor->page[i], fields);
+	pager_alarm(pager, "memory error of the host in a page on its way out: the guest was told");
+	return true;
+}
+
+/* What has no slot goes back: from the staging into the guest's file, whose hole it still is */
+static bool put_back(struct guest_pager *pager, struct evictor *evictor, size_t i)
+{
+	if (!page_present(pager, evictor->page[i]) &&
+	    fill_pages(pager, &evictor->mover, evictor->page[i], evictor->staging + i * PAGE_BYTES,
+		       1) != 1)
+		return false;
+	STEP("evict_put_back");
+	give_back(pager, evictor, i, false);
+	return true;
+}
+
+static int evict_leftovers(struct guest_pager *pager, struct evictor *evictor)
+{
+	size_t i;
+
+	for (i = 0; i < evictor->n; i++) {
+		bool done = true;
+
+		if (evictor->failed[i])
+			done = put_back(pager, evictor, i);
+		else if (evictor->next[i].state == PAGE_LEAVING)
+			done = lost(pager, evictor, i);
+		if (!done)
+			return run_broken(pager, evictor, "a page can't be put back");
+	}
+	return 0;
+}
+
+/* 8: only now, with every page of the list settled */
+static void evict_clear(struct evictor *evictor)
+{
+	phase_set(evictor, RUN_EMPTY);
+	STEP("evict_clear");
+}
+
+/* 9: faults on these pages while they were LEAVING left the waking to us */
+static void evict_wake(struct guest_pager *pager, struct evictor *evictor)
+{
+	size_t i, end;
+
+	for (i = 0; i < evictor->n; i = end) {
+		end = piece_end(pager, evictor, i);
+		if (uffd_wake(&pager->uffd, address_of(pager, evictor, i),
+			      (end - i) * PAGE_BYTES) == -ESRCH)
+			pager_gone(pager);
+		STEP("evict_wake");
+	}
+}
+
+static int count_out(struct guest_pager *pager, const struct evictor *evictor)
+{
+	int out = 0;
+	size_t i;
+
+	for (i = 0; i < evictor->n; i++) {
+		if (evictor->failed[i] || evictor->next[i].state != PAGE_EVICTED)
+			continue;
+		policy_left(pager, evictor->page[i], false);
+		out++;
+	}
+	pager->statistics.evictions += (uint64_t)out;
+	return out;
+}
+
+int evict_run(struct guest_pager *pager, struct evictor *evictor, const uint64_t *pages, size_t n)
+{
+	int rc = evict_begin(pager, evictor, pages, n), stored, out;
+
+	if (rc < 0)
+		return rc;
+	evict_claim(pager, evictor);
+	evict_splice(pager, evictor);
+	if (evictor->n == 0) {
+		evict_clear(evictor);
+		return 0;
+	}
+	rc = evict_punch(pager, evictor);
+	if (rc == 0)
+		rc = evict_stage(pager, evictor);
+	if (rc < 0)
+		return rc;
+	stored = evict_store(pager, evictor);
+	evict_publish(pager, evictor);
+	free_old_slots(pager, evictor);
+	rc = evictor->broken ? -EIO : evict_leftovers(pager, evictor);
+	if (rc == 0)
+		evict_clear(evictor);
+	evict_wake(pager, evictor);
+	out = count_out(pager, evictor);
+	return out ? out : rc < 0 ? rc : stored;
+}
+
+/* ---- which pages, and when ---- */
+
+/* Of pages that were brought in ahead of a fault, the page table says which were used */
+static void judge_prefetched(struct guest_pager *pager, const uint64_t *pages, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		uint64_t entry = 0, at = ram_address(&pager->ram, pages[i]) / PAGE_BYTES * 8;
+		bool used;
+
+		if (!bit_get(pager->ahead, pages[i]))
+			continue;
+		bit_set(pager->ahead, pages[i], false);
+		if (pager->pagemap < 0 ||
+		    pread(pager->pagemap, &entry, sizeof(entry), (off_t)at) != sizeof(entry))
+			continue;
+		used = entry >> 63;
+		hot_prefetch_used(pager->hot, pages[i], used);
+		pager->statistics.judged++;
+		if (used) {
+			pager->statistics.judged_used++;
+			pager->statistics.prefetch_used++;
+		}
+	}
+}
+
+static void sort(uint64_t *pages, size_t n)
+{
+	size_t i, j;
+
+	for (i = 1; i < n; i++) {
+		uint64_t page = pages[i];
+
+		for (j = i; j > 0 && pages[j - 1] > page; j--)
+			pages[j] = pages[j - 1];
+		pages[j] = page;
+	}
+}
+
+/* Those that stayed are hot's again; those that are no page any more it forgets */
+static void report_stayed(struct guest_pager *pager, const uint64_t *pages, size_t n)
+{
+	size_t i;
+
+	pthread_mutex_lock(&pager->policy);
+	for (i = 0; i < n; i++)
+		if (bit_get(pager->counted, pages[i]))
+			hot_kept(pager->hot, pages[i]);
+	pthread_mutex_unlock(&pager->policy);
+}
+
+int evict_some(struct guest_pager *pager, struct evictor *evictor, size_t max)
+{
+	uint64_t pages[RUN_PAGES_MAX];
+	size_t n;
+	int rc;
+
+	if (pager->huge_folios || pager->stop_evicting || evictor->broken)
+		return -EBUSY;
+	max = max < evictor->max ? max : evictor->max;
+	pthread_mutex_lock(&pager->policy);
+	n = hot_victims(pager->hot, pages, max);
+	judge_prefetched(pager, pages, n);
+	pthread_mutex_unlock(&pager->policy);
+	if (n == 0)
+		return 0;
+	sort(pages, n);
+	rc = evict_run(pager, evictor, pages, n);
+	if (rc < (int)n)
+		report_stayed(pager, pages, n);
+	if (rc == -ENOSPC)
+		pager_alarm(pager, "eviction stopped: all tiers are full");
+	else if (rc < 0 && !evictor->broken)
+		pager_alarm(pager, "eviction stopped: a tier fails: %s", err_text(-rc));
+	return rc;
+}
+
+static uint64_t low_mark(const struct guest_pager *pager)
+{
+	uint64_t limit = pager->limit, slack = limit / 64;
+
+	if (slack < 16)
+		slack = limit < 64 ? limit / 4 : 16;
+	return limit - (slack < 1024 ? slack : 1024);
+}
+
+/* The evicting threads keep some pages free; the thread that serves faults takes a hand at the
+ * limit.  More than that it may exceed the limit only by what lets a slot be exchanged */
+bool evict_for(struct guest_pager *pager, size_t pages)
+{
+	struct evictor *evictor = &pager->evictor[0];
+	int rc = 1;
+
+	if (policy_resident(pager) + pages > low_mark(pager) + 8 && pager->evict_asleep)
+		pager_wake(pager->wake_evict);
+	while (policy_resident(pager) + pages > pager->limit && rc > 0) {
+		pthread_mutex_lock(&evictor->lock);
+		rc = evict_some(pager, evictor, RUN_PAGES_MAX);
+		pthread_mutex_unlock(&evictor->lock);
+	}
+	return policy_resident(pager) + pages <= pager->limit;
+}
+
+static void housekeeping(struct guest_pager *pager)
+{
+	if (!huge_folio_allowed()) {
+		if (pager->huge_folios) {
+			huge_folio_forget(pager);
+			pager->huge_folios = false;
+			pager_alarm_over(pager);
+		}
+		return;
+	}
+	if (!pager->huge_folios) {
+		pager->huge_folios = true;
+		pager_alarm(pager,
+			    "eviction stopped: transparent huge pages are on for shared memory "
+			    "(shmem_enabled); set it to never");
+	}
+}
+
+static void evict_sleep(struct guest_pager *pager, int ms)
+{
+	struct pollfd fds[] = {
+		{ .fd = pager->wake_evict, .events = POLLIN },
+		{ .fd = pager->adopted.pidfd, .events = POLLIN },
+	};
+
+	pager->evict_asleep = true;
+	if (poll(fds, 2, ms) > 0 && fds[1].revents)
+		pager_gone(pager);
+	pager->evict_asleep = false;
+	pager_slept(pager->wake_evict);
+}
+
+void *evict_thread(void *evictor_arg)
+{
+	struct evictor *evictor = evictor_arg;
+	struct guest_pager *pager = evictor->pager;
+	bool first = evictor->number == (pager->n_evictors > 1 ? 1 : 0);
+	uint64_t looked = 0;
+
+	log_context(pager->name, "evict");
+	while (!pager_stopping(pager)) {
+		int rc = 0;
+
+		if (first && clock_ms() - looked >= 1000) {
+			housekeeping(pager);
+			looked = clock_ms();
+		}
+		if (policy_resident(pager) > low_mark(pager)) {
+			pthread_mutex_lock(&evictor->lock);
+			rc = evict_some(pager, evictor, RUN_PAGES_MAX);
+			pthread_mutex_unlock(&evictor->lock);
+		}
+		if (rc <= 0)
+			evict_sleep(pager, rc < 0 ? 100 : 1000);
+	}
+	return NULL;
+}

@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The thread that answers the guest's faults.
+ *
+ * Messages are read with the gate held, straight into the event ring of the journal: reading a
+ * discard lets QEMU go on with it, and a pager that is killed then must not have forgotten it.
+ * Faults need no such care.  One that nobody answered is delivered again after a WAKE.
+ */
+#include <errno.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "kernel/kfs.h"
+#include "pager/engine.h"
+
+/* Faults that can't be answered are tried again so often; a person hears of them after a while */
+enum { RETRY_MS = 20, ALARM_AFTER_MS = 1000, AT_ONCE = 64 };
+
+/* ---- reading ---- */
+
+static void keep_fault(struct guest_pager *pager, const struct uffd_msg *message)
+{
+	struct fault *fault = &pager->fault[pager->n_faults];
+
+	if (message->event != UFFD_EVENT_PAGEFAULT)
+		return;
+	if (!ram_page_at(&pager->ram, message->arg.pagefault.address, &fault->page))
+		return;
+	fault->read_ns = pager_now_ns();
+	fault->tid = message->arg.pagefault.feat.ptid;
+	fault->write_protected = message->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP;
+	pager->n_faults++;
+}
+
+static void clear_ring(struct uffd_msg *ring, ssize_t n)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	memset(ring, 0, (size_t)n * sizeof(*ring));
+	STEP("ring_cleared");
+}
+
+int faults_read(struct guest_pager *pager)
+{
+	struct uffd_msg *ring = journal_ring(pager->journal);
+	size_t room = FAULTS_MAX - pager->n_faults;
+	ssize_t n, i;
+
+	if (room < EVENT_RING_MAX) {
+		/* More threads than that wait at once: they are woken, and ask again */
+		pager->n_faults = FAULTS_MAX - EVENT_RING_MAX;
+		pager->lost_faults = true;
+	}
+	pthread_mutex_lock(&pager->gate);
+	n = uffd_read(&pager->uffd, ring, EVENT_RING_MAX);
+	if (n > 0) {
+		STEP("faults_read");
+		discards_apply(pager, ring, (size_t)n);
+		STEP("discards_applied");
+		for (i = 0; i < n; i++)
+			keep_fault(pager, &ring[i]);
+		clear_ring(ring, n);
+	}
+	pthread_mutex_unlock(&pager->gate);
+	return (int)n;
+}
+
+/* ---- whose fault ---- */
+
+static enum fault_class class_of_name(const char *name)
+{
+	if (strncmp(name, "CPU ", 4) == 0)
+		return FAULT_VCPU;
+	if (strncmp(name, "live_migration", 14) == 0 || strncmp(name, "mig/src/", 8) == 0 ||
+	    strncmp(name, "multifdsend_", 12) == 0)
+		return FAULT_MIGRATION;
+	return FAULT_OTHER;
+}
+
+/* By the thread's name, asked now and then: names are given after a thread's start */
+static enum fault_class ask_class(const struct guest_pager *pager, uint32_t tid)
+{
+	enum fault_class class = FAULT_OTHER;
+	char path[KFS_PATH_SIZE], name[64];
+	struct kfs kfs;
+
+	if ((pid_t)tid == pager->adopted.identity.pid)
+		return FAULT_MAIN;
+	if (kfs_open(&kfs, "/", NULL) < 0)
+		return FAULT_OTHER;
+	snprintf(path, sizeof(path), "proc/%d/task/%u/comm", (int)pager->adopted.identity.pid, tid);
+	if (kfs_read(&kfs, path, name, sizeof(name), NULL) == 0)
+		class = class_of_name(name);
+	kfs_close(&kfs);
+	return class;
+}
+
+static enum fault_class classify_thread(struct guest_pager *pager, uint32_t tid)
+{
+	size_t slot = tid % (sizeof(pager->classes.slot) / sizeof(pager->classes.slot[0]));
+
+	if (pager->classes.slot[slot].tid != tid || ++pager->classes.slot[slot].age > 4096) {
+		pager->classes.slot[slot].tid = tid;
+		pager->classes.slot[slot].age = 0;
+		pager->classes.slot[slot].class = ask_class(pager, tid);
+	}
+	return pager->classes.slot[slot].class;
+}
+
+/* ---- one fault ---- */
+
+bool page_present(struct guest_pager *pager, uint64_t page)
+{
+	const struct ram_object *object = ram_object_of(&pager->ram, page);
+	off_t offset = (off_t)((page - object->first) * PAGE_BYTES);
+
+	return lseek(object->fd, offset, SEEK_DATA) == offset;
+}
+
+/* A hole that reads as zeros.  Return: 0, also if it is there already; -errno: it has to wait */
+static int give_zeros(struct guest_pager *pager, uint64_t page)
+{
+	int rc;
+
+	do {
+		rc = uffd_zeropage(&pager->uffd, ram_address(&pager->ram, page), PAGE_BYTES);
+		if (rc == -EAGAIN && pager_stopping(pager))
+			return -ECANCELED;
+		if (rc == -EAGAIN)
+			faults_read(pager);
+	} while (rc == -EAGAIN);
+	if (rc == -EEXIST)
+		rc = pager_wake_page(pager, page);
+	if (rc == -ESRCH)
+		pager_gone(pager);
+	return rc;
+}
+
+static int serve_zero(struct guest_pager *pager, uint64_t page)
+{
+	struct page_fields fields = page_entry_fields(page_map_get(pager->map, page));
+	int rc;
+
+	/* It takes room for good: it has no slot to give for it */
+	if (!evict_for(pager, 1) && policy_resident(pager) > pager->limit + 16)
+		return -ENOSPC;
+	rc = give_zeros(pager, page);
+	if (rc < 0)
+		return rc;
+	STEP("zero_given");
+	fields.state = PAGE_RESIDENT;
+	entry_settle(pager, page, fields);
+	pager->statistics.zero_faults++;
+	policy_faulted(pager, page);
+	return 0;
+}
+
+static struct read_ahead_range what_ahead(struct guest_pager *pager, uint64_t page,
+					  enum fault_class class)
+{
+	uint64_t judged = atomic_exchange(&pager->statistics.judged, 0);
+	uint64_t used = atomic_exchange(&pager->statistics.judged_used, 0);
+
+	if (judged)
+		read_ahead_result(pager->read_ahead, judged, used);
+	if (pager->options.no_prefetch)
+		return (struct read_ahead_range){ .n = 0 };
+	return read_ahead_fault(pager->read_ahead, page, class == FAULT_MIGRATION);
+}
+
+static int serve_evicted(struct guest_pager *pager, const struct fault *fault)
+{
+	enum fault_class class = classify_thread(pager, fault->tid);
+	struct read_ahead_range range = what_ahead(pager, fault->page, class);
+	bool joined = range.n && range.stream && range.first == fault->page + 1;
+	int rc;
+
+	pager->statistics.by_class[class]++;
+	/* An exchange: loading frees a slot for what goes out */
+	if (!evict_for(pager, 1 + range.n) && policy_resident(pager) > pager->limit + 64)
+		return -ENOSPC;
+	if (joined && range.n + 1 <= READ_AHEAD_MAX) {
+		range.first--;
+		range.n++;
+	}
+	if (joined)
+		prefetch_pages(pager, &pager->mover, range.first, range.n, true);
+	rc = load_page(pager, &pager->mover, fault->page);
+	if (rc == 0)
+		policy_faulted(pager, fault->page);
+	if (rc >= 0 && range.n && !joined)
+		prefetch_pages(pager, &pager->mover, range.first, range.n, range.stream);
+	if (rc < 0)
+		return rc;
+	if (rc == 1 && joined)
+		policy_faulted(pager, fault->page);
+	pager->statistics.refaults++;
+	return 0;
+}
+
+/* The page's claim, so that it doesn't leave while we look */
+static bool claim_look(struct guest_pager *pager, uint64_t page, struct page_fields *fields)
+{
+	page_entry entry = page_map_get(pager->map, page);
+	struct page_fields leaving;
+
+	*fields = page_entry_fields(entry);
+	leaving = *fields;
+	leaving.state = PAGE_LEAVING;
+	return fields->state == PAGE_RESIDENT &&
+	       page_map_swap(pager->map, page, &entry, page_entry_make(leaving));
+}
+
+/*
+ * A fault on a page that should be there.  It is: another thread was faster.  It is not, and pages
+ * near it were discarded lately: the discard's punch came after the page was used again, zeros are
+ * right.  Else never zeros: the discard's message may come yet, or content is lost.
+ */
+static int serve_resident(struct guest_pager *pager, uint64_t page)
+{
+	struct page_fields fields;
+	int rc = 0;
+
+	if (page_present(pager, page))
+		return pager_wake_page(pager, page);
+	if (!claim_look(pager, page, &fields))
+		return -EAGAIN;
+	STEP("look_claimed");
+	if (page_present(pager, page))
+		rc = pager_wake_page(pager, page);
+	else if (!fields.bad && journal_discarded_lately(pager->journal, page))
+		rc = give_zeros(pager, page);
+	else
+		rc = -ENODATA;
+	entry_settle(pager, page, fields);
+	if (rc == 0)
+		policy_faulted(pager, page);
+	return rc;
+}
+
+static int serve_write_protected(struct guest_pager *pager, uint64_t page)
+{
+	struct page_fields fields = page_entry_fields(page_map_get(pager->map, page));
+
+	/* On its way out: who evicts it wakes */
+	if (fields.state == PAGE_LEAVING)
+		return 0;
+	return uffd_write_protect(&pager->uffd, ram_address(&pager->ram, page), PAGE_BYTES, false);
+}
+
+static int serve_missing(struct guest_pager *pager, const struct fault *fault)
+{
+	switch (page_entry_fields(page_map_get(pager->map, fault->page)).state) {
+	case PAGE_ZERO:
+		return serve_zero(pager, fault->page);
+	case PAGE_EVICTED:
+		return serve_evicted(pager, fault);
+	case PAGE_RESIDENT:
+		return serve_resident(pager, fault->page);
+	case PAGE_LEAVING:
+	case PAGE_LOADING:
+		/* Its owner wakes after its last change of the entry */
+		return 0;
+	case PAGE_STAGED:
+		break;
+	}
+	return -ENODATA;
+}
+
+/* ---- batches ---- */
+
+static void count_time(struct guest_pager *pager, const struct fault *fault)
+{
+	uint64_t ns = pager_now_ns() - fault->read_ns;
+	unsigned int bucket = ns ? 63 - (unsigned int)__builtin_clzll(ns) : 0;
+
+	pager->statistics.fault_ns[bucket < FAULT_BUCKETS ? bucket : FAULT_BUCKETS - 1]++;
+}
+
+static const char *reason(int rc)
+{
+	switch (rc) {
+	case -ENOSPC:
+		return "all tiers are full";
+	case -ENODATA:
+		return "a page that should be in memory is missing there";
+	case -ENOMEM:
+		return "there is no memory below the limit of its cgroup";
+	case -EHWPOISON:
+		return "a memory error of the host in a page that was out";
+	default:
+		return err_text(-rc);
+	}
+}
+
+static void wait_for_it(struct guest_pager *pager, const struct fault *fault, int rc)
+{
+	if (pager_stopping(pager))
+		return;
+	/* Nothing of the guest's is registered there any more */
+	if (rc == -ENOENT) {
+		pager_wake_page(pager, fault->page);
+		return;
+	}
+	if (pager_now_ns() - fault->read_ns > (uint64_t)ALARM_AFTER_MS * 1000000)
+		pager_alarm(pager, "the guest waits for a page: %s", reason(rc));
+	if (pager->n_waiting == WAITING_MAX) {
+		pager->lost_faults = true;
+		return;
+	}
+	pager->waiting[pager->n_waiting++] = *fault;
+	pager->statistics.waiting = pager->n_waiting;
+}
+
+static void serve_one(struct guest_pager *pager, const struct fault *fault)
+{
+	bool loads = page_entry_fields(page_map_get(pager->map, fault->page)).state == PAGE_EVICTED;
+	int rc;
+
+	do {
+		rc = fault->write_protected ? serve_write_protected(pager, fault->page) :
+					      serve_missing(pager, fault);
+	} while (rc == -EAGAIN && !pager_stopping(pager));
+	if (rc < 0)
+		wait_for_it(pager, fault, rc);
+	else if (loads)
+		count_time(pager, fault);
+	STEP("fault_served");
+}
+
+/* By page, so that neighbours come one after the other; of one page once */
+static size_t sort_batch(struct fault *batch, size_t n)
+{
+	size_t i, j, kept = 0;
+
+	for (i = 1; i < n; i++) {
+		struct fault fault = batch[i];
+
+		for (j = i; j > 0 && batch[j - 1].page > fault.page; j--)
+			batch[j] = batch[j - 1];
+		batch[j] = fault;
+	}
+	for (i = 0; i < n; i++)
+		if (i == 0 || batch[i].page != batch[kept - 1].page ||
+		    batch[i].write_protected != batch[kept - 1].write_protected)
+			batch[kept++] = batch[i];
+	return kept;
+}
+
+void faults_serve(struct guest_pager *pager)
+{
+	struct fault batch[AT_ONCE];
+
+	/* Reading goes on meanwhile, where an event is in a COPY's way */
+	while (pager->n_faults && !pager_stopping(pager)) {
+		size_t n = pager->n_faults < AT_ONCE ? pager->n_faults : AT_ONCE, i;
+
+		memcpy(batch, pager->fault, n * sizeof(batch[0]));
+		pager->n_faults -= n;
+		memmove(pager->fault, pager->fault + n, pager->n_faults * sizeof(batch[0]));
+		pager->statistics.faults += n;
+		n = sort_batch(batch, n);
+		for (i = 0; i < n; i++)
+			serve_one(pager, &batch[i]);
+	}
+}
+
+/* What had to wait is tried again */
+static void retry_waiting(struct guest_pager *pager)
+{
+	size_t i, n = pager->n_waiting;
+
+	if (n == 0)
+		return;
+	pager->n_waiting = 0;
+	for (i = 0; i < n; i++) {
+		struct fault fault = pager->waiting[i];
+
+		serve_one(pager, &fault);
+	}
+	pager->statistics.waiting = pager->n_waiting;
+	if (pager->n_waiting == 0)
+		pager_alarm_over(pager);
+}
+
+void pager_wake_all(struct guest_pager *pager)
+{
+	size_t i;
+
+	for (i = 0; i < pager->ram.n; i++)
+		uffd_wake(&pager->uffd, pager->ram.object[i].address,
+			  pager->ram.object[i].pages * PAGE_BYTES);
+}
+
+static void wait_for_messages(struct guest_pager *pager)
+{
+	struct pollfd fds[] = {
+		{ .fd = pager->uffd.fd, .events = POLLIN },
+		{ .fd = pager->wake_fault, .events = POLLIN },
+	};
+	int ms = pager->n_waiting || pager->lost_faults ? RETRY_MS : 1000;
+
+	poll(fds, 2, ms);
+	if (fds[1].revents)
+		pager_slept(pager->wake_fault);
+	/* QEMU's memory is gone: its process ends, which the evicting thread sees */
+	if (fds[0].revents & (POLLERR | POLLHUP))
+		poll(NULL, 0, RETRY_MS);
+}
+
+void *faults_thread(void *pager_arg)
+{
+	struct guest_pager *pager = pager_arg;
+	uint64_t retried = 0;
+
+	log_context(pager->name, "faults");
+	while (!pager_stopping(pager)) {
+		wait_for_messages(pager);
+		while (faults_read(pager) > 0 && !pager_stopping(pager)) {
+			if (pager->fenced) {
+				pager->n_faults = 0;
+				pager->lost_faults = true;
+			}
+			faults_serve(pager);
+		}
+		if (pager->fenced)
+			continue;
+		if (pager_now_ns() - retried > (uint64_t)RETRY_MS * 1000000) {
+			retried = pager_now_ns();
+			retry_waiting(pager);
+			if (atomic_exchange(&pager->lost_faults, false))
+				pager_wake_all(pager);
+		}
+	}
+	return NULL;
+}

@@ -1,0 +1,659 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * One guest's pager: put together, begun, gone on with, ended.
+ */
+#include "pager/guest_pager.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "pager/engine.h"
+
+uint64_t pager_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* ---- alarms ---- */
+
+static void alarm_set(struct guest_pager *pager, const char *sentence)
+{
+	bool new;
+
+	pthread_mutex_lock(&pager->alarm_lock);
+	new = strcmp(pager->alarm, sentence) != 0;
+	if (new)
+		snprintf(pager->alarm, sizeof(pager->alarm), "%s", sentence);
+	pthread_mutex_unlock(&pager->alarm_lock);
+	if (!new)
+		return;
+	if (*sentence)
+		log_error("%s", sentence);
+	if (pager->options.alarm)
+		pager->options.alarm(pager->options.alarm_arg, sentence);
+}
+
+void pager_alarm(struct guest_pager *pager, const char *fmt, ...)
+{
+	char sentence[sizeof(pager->alarm)];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(sentence, sizeof(sentence), fmt, args);
+	va_end(args);
+	alarm_set(pager, sentence);
+}
+
+void pager_alarm_over(struct guest_pager *pager)
+{
+	alarm_set(pager, "");
+}
+
+void pager_gone(struct guest_pager *pager)
+{
+	pager->gone = true;
+}
+
+bool pager_stopping(const struct guest_pager *pager)
+{
+	return pager->stop || pager->gone;
+}
+
+void pager_wake(int eventfd)
+{
+	uint64_t one = 1;
+
+	if (write(eventfd, &one, sizeof(one)) < 0)
+		return; /* it is full: who reads it is awake */
+}
+
+void pager_slept(int eventfd)
+{
+	uint64_t count;
+
+	if (read(eventfd, &count, sizeof(count)) < 0)
+		return; /* nobody woke it */
+}
+
+/* ---- entries and policy ---- */
+
+void entry_settle(struct guest_pager *pager, uint64_t page, struct page_fields fields)
+{
+	page_entry wanted = page_entry_make(fields);
+	page_entry entry = page_map_get(pager->map, page);
+
+	while (!page_map_swap(pager->map, page, &entry, wanted))
+		;
+}
+
+int pager_wake_page(struct guest_pager *pager, uint64_t page)
+{
+	return uffd_wake(&pager->uffd, ram_address(&pager->ram, page), PAGE_BYTES);
+}
+
+void policy_faulted(struct guest_pager *pager, uint64_t page)
+{
+	pthread_mutex_lock(&pager->policy);
+	bit_set(pager->counted, page, true);
+	bit_set(pager->ahead, page, false);
+	hot_faulted(pager->hot, page);
+	pthread_mutex_unlock(&pager->policy);
+}
+
+void policy_prefetched(struct guest_pager *pager, uint64_t first, size_t n, bool judge)
+{
+	size_t i;
+
+	pthread_mutex_lock(&pager->policy);
+	for (i = 0; i < n; i++) {
+		bit_set(pager->counted, first + i, true);
+		bit_set(pager->ahead, first + i, judge);
+		hot_prefetched(pager->hot, first + i);
+	}
+	pthread_mutex_unlock(&pager->policy);
+	pager->statistics.prefetched += n;
+}
+
+void policy_left(struct guest_pager *pager, uint64_t page, bool discarded)
+{
+	pthread_mutex_lock(&pager->policy);
+	if (bit_get(pager->counted, page)) {
+		bit_set(pager->counted, page, false);
+		bit_set(pager->ahead, page, false);
+		if (discarded)
+			hot_discarded(pager->hot, page);
+		else
+			hot_evicted(pager->hot, page);
+	}
+	pthread_mutex_unlock(&pager->policy);
+}
+
+uint64_t policy_resident(struct guest_pager *pager)
+{
+	uint64_t resident;
+
+	pthread_mutex_lock(&pager->policy);
+	resident = hot_resident(pager->hot);
+	pthread_mutex_unlock(&pager->policy);
+	return resident;
+}
+
+/* ---- put together ---- */
+
+static ssize_t real_splice(int in, off_t *offset, int pipe, size_t bytes)
+{
+	return splice(in, offset, pipe, NULL, bytes, SPLICE_F_NONBLOCK);
+}
+
+static ssize_t real_fill(int fd, off_t offset, int pipe, size_t bytes)
+{
+	return splice(pipe, NULL, fd, &offset, bytes, 0);
+}
+
+static int real_punch(int fd, off_t offset, off_t bytes)
+{
+	return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes) < 0 ?
+		       -errno :
+		       0;
+}
+
+/* A pipe's other end, through the end that we have */
+static int open_writing_end(int reading, struct err *err)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", reading);
+	fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+	return fd < 0 ? err_sys(err, errno, "parked pipe") : fd;
+}
+
+static int evictor_open(struct guest_pager *pager, unsigned int number, struct err *err)
+{
+	struct evictor *evictor = &pager->evictor[number];
+	int size, rc;
+
+	evictor->pager = pager;
+	evictor->number = number;
+	evictor->pipe_read = pager->adopted.pipe[number];
+	evictor->run = journal_run(pager->journal, number);
+	evictor->staging = journal_staging(pager->journal, number);
+	rc = open_writing_end(evictor->pipe_read, err);
+	if (rc < 0)
+		return rc;
+	evictor->pipe_write = rc;
+	fcntl(evictor->pipe_write, F_SETPIPE_SZ, RUN_PAGES_MAX * PAGE_BYTES);
+	size = fcntl(evictor->pipe_write, F_GETPIPE_SZ);
+	if (size < PAGE_BYTES)
+		return err_set(err, EINVAL, "parked pipe: it takes no page");
+	evictor->max = (size_t)size / PAGE_BYTES;
+	if (evictor->max > RUN_PAGES_MAX)
+		evictor->max = RUN_PAGES_MAX;
+	return mover_open(&evictor->mover, false, err);
+}
+
+static void open_tables(struct guest_pager *pager)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pager->adopted.identity.pid);
+	pager->pagemap = open(path, O_RDONLY | O_CLOEXEC);
+	pager->kpageflags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+}
+
+static int make_policy(struct guest_pager *pager, struct err *err)
+{
+	uint64_t pages = pager->ram.pages;
+
+	pager->hot = hot_new(pages, pager->limit, pager->options.hot);
+	pager->read_ahead = read_ahead_new(pages);
+	pager->counted = calloc(1, bit_bytes(pages));
+	pager->ahead = calloc(1, bit_bytes(pages));
+	pager->folios = calloc(pages / REGION_PAGES + 1, 1);
+	if (!pager->hot || !pager->read_ahead || !pager->counted || !pager->ahead || !pager->folios)
+		return err_nomem(err);
+	return 0;
+}
+
+static int make_threads_means(struct guest_pager *pager, struct err *err)
+{
+	unsigned int e;
+	int rc = mover_open(&pager->mover, true, err);
+
+	pager->wake_fault = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	pager->wake_evict = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (rc == 0 && (pager->wake_fault < 0 || pager->wake_evict < 0))
+		rc = err_sys(err, errno, "eventfd");
+	for (e = 0; rc == 0 && e < pager->n_evictors; e++)
+		rc = evictor_open(pager, e, err);
+	return rc;
+}
+
+static void evictors_init(struct guest_pager *pager)
+{
+	unsigned int e;
+
+	for (e = 0; e < PAGER_PIPES_MAX; e++) {
+		pthread_mutex_init(&pager->evictor[e].lock, NULL);
+		pager->evictor[e].pipe_read = pager->evictor[e].pipe_write = -1;
+		pager->evictor[e].mover.pipe[0] = pager->evictor[e].mover.pipe[1] = -1;
+	}
+}
+
+static int check_arguments(const struct adopted *adopted, const struct ram *ram,
+			   const struct guest_pager_options *options, struct err *err)
+{
+	if (adopted->identity.n_pipes < 1 || adopted->identity.n_pipes > PAGER_PIPES_MAX)
+		return err_set(err, EINVAL, "no pipe is parked in QEMU");
+	if (ram->n == 0 || ram->pages == 0)
+		return err_set(err, EINVAL, "the guest has no memory");
+	if (options->limit == 0)
+		return err_set(err, EINVAL, "the resident limit is 0");
+	return huge_folio_self_test(err);
+}
+
+static struct guest_pager *new_pager(const struct adopted *adopted, const struct ram *ram,
+				     const struct guest_pager_options *options)
+{
+	struct guest_pager *pager = calloc(1, sizeof(*pager));
+
+	if (!pager)
+		return NULL;
+	pager->options = *options;
+	snprintf(pager->name, sizeof(pager->name), "%s", options->name ? options->name : "");
+	pager->options.name = pager->name;
+	pager->options.tiers = NULL; /* the caller's; used while it begins alone */
+	pager->adopted = *adopted;
+	pager->ram = *ram;
+	pager->limit = options->limit;
+	pager->n_evictors = adopted->identity.n_pipes;
+	pager->calls = (struct pager_calls){ real_splice, real_fill, real_punch };
+	pager->pagemap = pager->kpageflags = pager->wake_fault = pager->wake_evict = -1;
+	pager->mover.pipe[0] = pager->mover.pipe[1] = -1;
+	uffd_init(&pager->uffd, adopted->uffd);
+	pthread_mutex_init(&pager->gate, NULL);
+	pthread_mutex_init(&pager->policy, NULL);
+	pthread_mutex_init(&pager->alarm_lock, NULL);
+	evictors_init(pager);
+	return pager;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* But for what the caller gave, which is the caller's again */
+static void free_own(struct guest_pager *pager)
+{
+	unsigned int e;
+
+	for (e = 0; e < PAGER_PIPES_MAX; e++) {
+		close_fd(&pager->evictor[e].pipe_write);
+		mover_close(&pager->evictor[e].mover);
+		pthread_mutex_destroy(&pager->evictor[e].lock);
+	}
+	mover_close(&pager->mover);
+	close_fd(&pager->pagemap);
+	close_fd(&pager->kpageflags);
+	close_fd(&pager->wake_fault);
+	close_fd(&pager->wake_evict);
+	hot_free(pager->hot);
+	read_ahead_free(pager->read_ahead);
+	free(pager->counted);
+	free(pager->ahead);
+	free((void *)pager->folios);
+	tiers_close(pager->tiers);
+	journal_close(pager->journal);
+	pthread_mutex_destroy(&pager->gate);
+	pthread_mutex_destroy(&pager->policy);
+	pthread_mutex_destroy(&pager->alarm_lock);
+	free(pager);
+}
+
+/* ---- threads ---- */
+
+static int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *arg,
+			struct err *err)
+{
+	int rc = pthread_create(thread, NULL, run, arg);
+
+	if (rc)
+		return err_sys(err, rc, "a thread");
+	pthread_setname_np(*thread, name);
+	return 0;
+}
+
+static void threads_end(struct guest_pager *pager)
+{
+	unsigned int i;
+
+	pager->stop = true;
+	pager_wake(pager->wake_fault);
+	for (i = 0; i < PAGER_PIPES_MAX; i++)
+		pager_wake(pager->wake_evict);
+	for (i = 0; i < pager->n_evict_threads; i++)
+		pthread_join(pager->evict_thread[i], NULL);
+	if (pager->fault_thread_runs)
+		pthread_join(pager->fault_thread, NULL);
+	pager->n_evict_threads = 0;
+	pager->fault_thread_runs = false;
+}
+
+static int threads_start(struct guest_pager *pager, struct err *err)
+{
+	unsigned int wanted = pager->options.evict_threads ? pager->options.evict_threads : 1;
+	unsigned int first = pager->n_evictors > 1 ? 1 : 0, i;
+	int rc = thread_start(&pager->fault_thread, "faults", faults_thread, pager, err);
+
+	pager->fault_thread_runs = rc == 0;
+	for (i = 0; rc == 0 && i < wanted && first + i < pager->n_evictors; i++) {
+		rc = thread_start(&pager->evict_thread[i], "evict", evict_thread,
+				  &pager->evictor[first + i], err);
+		pager->n_evict_threads += rc == 0;
+	}
+	if (rc < 0)
+		threads_end(pager);
+	return rc;
+}
+
+/* ---- begin ---- */
+
+static int register_all(struct guest_pager *pager, struct err *err)
+{
+	int rc = uffd_api(&pager->uffd, err);
+	size_t i;
+
+	for (i = 0; rc == 0 && i < pager->ram.n; i++) {
+		const struct ram_object *object = &pager->ram.object[i];
+
+		rc = uffd_register(&pager->uffd, object->address, object->pages * PAGE_BYTES);
+		STEP("start_registered");
+		if (rc == -EBUSY)
+			return err_set(err, EBUSY, "another userfaultfd has the guest's memory");
+		if (rc < 0)
+			return err_sys(err, -rc, "userfaultfd: UFFDIO_REGISTER");
+	}
+	return rc;
+}
+
+/* No hole fills behind our back now: what is there is resident, the rest was never written */
+static int find_pages(struct guest_pager *pager, struct err *err)
+{
+	uint64_t *present = calloc(1, bit_bytes(pager->ram.pages)), page;
+	int rc = present ? presence_read(&pager->ram, present, err) : err_nomem(err);
+
+	for (page = 0; rc == 0 && page < pager->ram.pages; page++) {
+		struct page_fields fields = { .state = PAGE_RESIDENT };
+
+		if (!bit_get(present, page))
+			continue;
+		entry_settle(pager, page, fields);
+		policy_faulted(pager, page);
+	}
+	free(present);
+	STEP("start_found");
+	return rc;
+}
+
+static void identify_objects(struct map_identity *identity, const struct ram *ram)
+{
+	uint32_t i;
+
+	identity->n_objects = (uint32_t)ram->n;
+	for (i = 0; i < identity->n_objects; i++) {
+		identity->object[i].dev = ram->object[i].dev;
+		identity->object[i].ino = ram->object[i].ino;
+		identity->object[i].pages = ram->object[i].pages;
+	}
+}
+
+static int begin(struct guest_pager *pager, struct err *err)
+{
+	int rc = register_all(pager, err);
+
+	if (rc == 0)
+		rc = find_pages(pager, err);
+	if (rc < 0)
+		return rc;
+	page_map_set_phase(pager->map, MAP_PAGING);
+	STEP("start_paging");
+	/* Faults that a killed pager had read while it began */
+	pager_wake_all(pager);
+	return threads_start(pager, err);
+}
+
+static int open_files(struct guest_pager *pager, const struct guest_pager_options *options,
+		      bool fresh, struct err *err)
+{
+	int directory = options->directory;
+	int rc = fresh ? journal_create(&pager->journal, directory, pager->ram.pages, err) :
+			 journal_open(&pager->journal, directory, pager->ram.pages, err);
+
+	if (rc == 0)
+		rc = tiers_open(&pager->tiers, directory, options->tiers, options->n_tiers, fresh,
+				err);
+	if (rc == 0)
+		rc = make_policy(pager, err);
+	if (rc == 0)
+		rc = make_threads_means(pager, err);
+	if (rc == 0)
+		open_tables(pager);
+	return rc;
+}
+
+int guest_pager_start(struct guest_pager **pager, struct adopted *adopted, struct ram *ram,
+		      const struct guest_pager_options *options, struct err *err)
+{
+	struct guest_pager *new;
+	int rc = check_arguments(adopted, ram, options, err);
+
+	if (rc < 0)
+		return rc;
+	new = new_pager(adopted, ram, options);
+	if (!new)
+		return err_nomem(err);
+	identify_objects(&new->adopted.identity, ram);
+	/* The map first: it is not made where there is one, whose slots must stay */
+	rc = page_map_create(&new->map, options->directory, &new->adopted.identity, err);
+	if (rc == 0)
+		rc = open_files(new, options, true, err);
+	if (rc == 0) {
+		rc = begin(new, err);
+		if (rc < 0)
+			unregister_all(new, NULL);
+	}
+	if (rc < 0) {
+		page_map_close(new->map);
+		free_own(new);
+		return rc;
+	}
+	*pager = new;
+	return 0;
+}
+
+/* Only what this very process has mapped is what the map speaks of */
+static int check_identity(const struct page_map *map, const struct adopted *adopted,
+			  const struct ram *ram, struct err *err)
+{
+	const struct map_identity *noted = page_map_identity(map);
+	uint32_t i;
+
+	if (noted->pid != adopted->identity.pid ||
+	    noted->start_time != adopted->identity.start_time ||
+	    noted->n_pipes != adopted->identity.n_pipes)
+		return err_set(err, ESTALE, "page map: of another process");
+	if (noted->n_objects != ram->n || page_map_pages(map) != ram->pages)
+		return err_set(err, ESTALE, "page map: of other memory");
+	for (i = 0; i < noted->n_objects; i++)
+		if (noted->object[i].dev != ram->object[i].dev ||
+		    noted->object[i].ino != ram->object[i].ino ||
+		    noted->object[i].pages != ram->object[i].pages)
+			return err_set(err, ESTALE, "page map: of other memory");
+	return 0;
+}
+
+static int go_on(struct guest_pager *pager, struct err *err)
+{
+	int rc;
+
+	switch (page_map_phase(pager->map)) {
+	case MAP_ADOPTING:
+		return begin(pager, err);
+	case MAP_UNREGISTERING:
+		rc = unregister_all(pager, err);
+		if (rc == 0)
+			rc = err_set(err, ECANCELED, "the guest was being released");
+		return rc;
+	case MAP_DETACHING:
+	case MAP_PAGING:
+		break;
+	}
+	rc = restart_guest(pager, err);
+	if (rc < 0)
+		return rc;
+	page_map_set_phase(pager->map, MAP_PAGING);
+	return threads_start(pager, err);
+}
+
+int guest_pager_resume(struct guest_pager **pager, struct page_map *map, struct adopted *adopted,
+		       struct ram *ram, const struct guest_pager_options *options, struct err *err)
+{
+	struct guest_pager *new;
+	int rc = check_arguments(adopted, ram, options, err);
+
+	if (rc == 0)
+		rc = check_identity(map, adopted, ram, err);
+	if (rc < 0)
+		return rc;
+	new = new_pager(adopted, ram, options);
+	if (!new)
+		return err_nomem(err);
+	identify_objects(&new->adopted.identity, ram);
+	new->map = map;
+	/* Nothing was evicted while it was being adopted: it begins again */
+	rc = open_files(new, options, page_map_phase(map) == MAP_ADOPTING, err);
+	if (rc == 0)
+		rc = go_on(new, err);
+	if (rc < 0) {
+		free_own(new);
+		return rc;
+	}
+	*pager = new;
+	return 0;
+}
+
+/* ---- what the daemon asks ---- */
+
+void guest_pager_set_limit(struct guest_pager *pager, uint64_t pages)
+{
+	pager->limit = pages ? pages : 1;
+	pthread_mutex_lock(&pager->policy);
+	hot_set_limit(pager->hot, pager->limit);
+	pthread_mutex_unlock(&pager->policy);
+	pager_wake(pager->wake_evict);
+}
+
+int guest_pager_detach(struct guest_pager *pager, int64_t deadline_ms, struct err *err)
+{
+	int rc = detach_guest(pager, deadline_ms, err);
+
+	if (rc < 0)
+		return rc;
+	threads_end(pager);
+	/* A discard that was read by nobody would stand: QEMU goes on with it */
+	while (faults_read(pager) > 0)
+		pager->n_faults = 0;
+	return 0;
+}
+
+void guest_pager_stop(struct guest_pager *pager)
+{
+	threads_end(pager);
+	page_map_close(pager->map);
+	adopted_close(&pager->adopted);
+	ram_close(&pager->ram);
+	free_own(pager);
+}
+
+struct adopted *guest_pager_adopted(struct guest_pager *pager)
+{
+	return &pager->adopted;
+}
+
+void guest_pager_fence(struct guest_pager *pager, bool up)
+{
+	pager->fenced = up;
+	pager_wake(pager->wake_fault);
+}
+
+/* The time below which a part of all faults was answered, from powers of two */
+static uint64_t quantile(struct guest_pager *pager, uint64_t percent)
+{
+	uint64_t total = 0, below = 0;
+	unsigned int i;
+
+	for (i = 0; i < FAULT_BUCKETS; i++)
+		total += pager->statistics.fault_ns[i];
+	if (!total)
+		return 0;
+	for (i = 0; i < FAULT_BUCKETS; i++) {
+		uint64_t here = pager->statistics.fault_ns[i], low = UINT64_C(1) << i;
+
+		if ((below + here) * 100 >= total * percent && here)
+			return low + low *
+					     (total * percent / 100 > below ?
+						      total * percent / 100 - below :
+						      0) /
+					     here;
+		below += here;
+	}
+	return UINT64_C(1) << FAULT_BUCKETS;
+}
+
+static uint64_t own_bytes(struct guest_pager *pager)
+{
+	uint64_t pages = pager->ram.pages;
+
+	return page_map_bytes(pager->map) + journal_bytes(pager->journal) + hot_bytes(pager->hot) +
+	       2 * bit_bytes(pages) + pages / REGION_PAGES +
+	       (uint64_t)(pager->n_evictors + 1) * READ_AHEAD_MAX * PAGE_BYTES + sizeof(*pager);
+}
+
+void guest_pager_statistics(struct guest_pager *pager, struct pager_statistics *out)
+{
+	*out = (struct pager_statistics){
+		.pages = pager->ram.pages,
+		.resident = policy_resident(pager),
+		.limit = pager->limit,
+		.faults = pager->statistics.faults,
+		.zero_faults = pager->statistics.zero_faults,
+		.evictions = pager->statistics.evictions,
+		.refaults = pager->statistics.refaults,
+		.prefetched = pager->statistics.prefetched,
+		.prefetch_used = pager->statistics.prefetch_used,
+		.discards = pager->statistics.discards,
+		.waiting = pager->statistics.waiting,
+		.stores = pager->statistics.stores,
+		.fault_p50_ns = quantile(pager, 50),
+		.fault_p99_ns = quantile(pager, 99),
+		.own_bytes = own_bytes(pager),
+		.gone = pager->gone,
+	};
+	out->n_tiers = tiers_usage(pager->tiers, out->tier, TIERS_MAX);
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The journal file: header, event ring, run records, staging, times of discards.
+ */
+#include "pager/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "pager/page_map.h"
+
+#define JOURNAL_FILE	"journal"
+#define JOURNAL_MAGIC	UINT64_C(0x6c6e6a2d6b62656d) /* "mbek-jnl" */
+#define JOURNAL_VERSION 1
+/* A discard explains a hole for so long: the punch follows its message at once */
+#define DISCARD_EXPLAINS_S 60
+
+struct journal_file {
+	struct {
+		_Atomic uint64_t magic;
+		uint64_t version;
+		uint64_t pages;
+	} header;
+	struct uffd_msg ring[EVENT_RING_MAX];
+	struct run_record run[PAGER_PIPES_MAX];
+	_Alignas(PAGE_BYTES) unsigned char staging[PAGER_PIPES_MAX][RUN_PAGES_MAX][PAGE_BYTES];
+	/* Seconds since boot, and one; 0: never */
+	_Atomic uint32_t discarded[];
+};
+
+struct journal {
+	int fd;
+	size_t bytes;
+	uint64_t pages;
+	struct journal_file *file;
+};
+
+static int map_file(struct journal *journal, struct err *err)
+{
+	void *at = mmap(NULL, journal->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, journal->fd, 0);
+
+	if (at == MAP_FAILED)
+		return err_sys(err, errno, "journal: mmap");
+	journal->file = at;
+	if (mlock(at, journal->bytes) < 0)
+		return err_sys(err, errno, "journal: locking %zu bytes in memory", journal->bytes);
+	return 0;
+}
+
+static int make_file(struct journal *journal, int directory, struct err *err)
+{
+	int rc;
+
+	if (unlinkat(directory, JOURNAL_FILE, 0) < 0 && errno != ENOENT)
+		return err_sys(err, errno, "journal");
+	journal->fd = openat(directory, JOURNAL_FILE,
+			     O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (journal->fd < 0)
+		return err_sys(err, errno, "journal");
+	rc = posix_fallocate(journal->fd, 0, (off_t)journal->bytes);
+	if (rc)
+		return err_sys(err, rc, "journal: %zu bytes", journal->bytes);
+	rc = map_file(journal, err);
+	if (rc < 0)
+		return rc;
+	journal->file->header.version = JOURNAL_VERSION;
+	journal->file->header.pages = journal->pages;
+	atomic_store_explicit(&journal->file->header.magic, JOURNAL_MAGIC, memory_order_release);
+	return 0;
+}
+
+static int open_file(struct journal *journal, int directory, struct err *err)
+{
+	struct stat st;
+	int rc;
+
+	journal->fd = openat(directory, JOURNAL_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (journal->fd < 0 || fstat(journal->fd, &st) < 0)
+		return err_sys(err, errno, "journal");
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != journal->bytes)
+		return err_set(err, ESTALE, "journal: its length does not fit the guest's memory");
+	rc = map_file(journal, err);
+	if (rc < 0)
+		return rc;
+	if (atomic_load_explicit(&journal->file->header.magic, memory_order_acquire) !=
+		    JOURNAL_MAGIC ||
+	    journal->file->header.version != JOURNAL_VERSION ||
+	    journal->file->header.pages != journal->pages)
+		return err_set(err, ESTALE, "journal: of another version, or never in use");
+	return 0;
+}
+
+static int get_journal(struct journal **journal, int directory, uint64_t pages,
+		       int (*get)(struct journal *, int, struct err *), struct err *err)
+{
+	struct journal *new = calloc(1, sizeof(*new));
+	int rc;
+
+	if (!new)
+		return err_nomem(err);
+	new->fd = -1;
+	new->pages = pages;
+	new->bytes = sizeof(struct journal_file) +
+		     (pages + REGION_PAGES - 1) / REGION_PAGES * sizeof(uint32_t);
+	rc = get(new, directory, err);
+	if (rc < 0) {
+		journal_close(new);
+		return rc;
+	}
+	*journal = new;
+	return 0;
+}
+
+int journal_create(struct journal **journal, int directory, uint64_t pages, struct err *err)
+{
+	return get_journal(journal, directory, pages, make_file, err);
+}
+
+int journal_open(struct journal **journal, int directory, uint64_t pages, struct err *err)
+{
+	return get_journal(journal, directory, pages, open_file, err);
+}
+
+void journal_close(struct journal *journal)
+{
+	if (!journal)
+		return;
+	if (journal->file)
+		munmap(journal->file, journal->bytes);
+	if (journal->fd >= 0)
+		close(journal->fd);
+	free(journal);
+}
+
+uint64_t journal_bytes(const struct journal *journal)
+{
+	return journal->bytes;
+}
+
+struct run_record *journal_run(struct journal *journal, unsigned int evictor)
+{
+	return &journal->file->run[evictor];
+}
+
+void *journal_staging(struct journal *journal, unsigned int evictor)
+{
+	return journal->file->staging[evictor];
+}
+
+struct uffd_msg *journal_ring(struct journal *journal)
+{
+	return journal->file->ring;
+}
+
+static uint32_t boot_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint32_t)now.tv_sec + 1;
+}
+
+void journal_note_discard(struct journal *journal, uint64_t first, uint64_t n)
+{
+	uint32_t now = boot_seconds();
+	uint64_t region;
+
+	if (!n)
+		return;
+	for (region = first / REGION_PAGES; region <= (first + n - 1) / REGION_PAGES; region++)
+		atomic_store(&journal->file->discarded[region], now);
+}
+
+bool journal_discarded_lately(struct journal *journal, uint64_t page)
+{
+	uint32_t then = atomic_load(&journal->file->discarded[page / REGION_PAGES]);
+
+	return then && boot_seconds() - then <= DISCARD_EXPLAINS_S;
+}

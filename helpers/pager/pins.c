@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Is any page of the host pinned for a device?
+ *
+ * The kernel counts pins that were taken and pins that were let go, per processor and over all
+ * processes.  That both were equal at one moment proves that there was no pin then, whatever came
+ * before.  A process that keeps a pin for long (registered buffers, VFIO) makes them never equal.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "kernel/kfs.h"
+#include "pager/engine.h"
+
+static bool read_counter(const struct kfs *kfs, const char *name, uint64_t *value)
+{
+	FILE *file = kfs_stream(kfs, "proc/vmstat");
+	size_t length = strlen(name);
+	bool found = false;
+	char line[128];
+
+	if (!file)
+		return false;
+	while (!found && fgets(line, sizeof(line), file))
+		found = strncmp(line, name, length) == 0 && line[length] == ' ' &&
+			sscanf(line + length, "%lu", value) == 1;
+	fclose(file);
+	return found;
+}
+
+/* Add up what each processor has counted for itself */
+static bool refresh(const struct kfs *kfs)
+{
+	return kfs_write(kfs, "proc/sys/vm/stat_refresh", "1", NULL) == 0;
+}
+
+/*
+ * Both only grow, and more was taken than let go at any time.  What was let go is read first, and
+ * what was taken later, all of it: where they are equal, nothing was pinned in between.
+ */
+static bool nothing_pinned(const struct kfs *kfs)
+{
+	uint64_t released, acquired;
+
+	return read_counter(kfs, "nr_foll_pin_released", &released) && refresh(kfs) &&
+	       read_counter(kfs, "nr_foll_pin_acquired", &acquired) && acquired == released;
+}
+
+bool pins_wait(uint64_t deadline_ms)
+{
+	uint64_t end = clock_ms() + deadline_ms;
+	bool free = false;
+	struct kfs kfs;
+
+	if (kfs_open(&kfs, "/", NULL) < 0)
+		return false;
+	refresh(&kfs);
+	while (!(free = nothing_pinned(&kfs)) && clock_left_ms(end))
+		clock_sleep_ms(1);
+	kfs_close(&kfs);
+	return free;
+}

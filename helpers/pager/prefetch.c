@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Bringing pages back: one by a fault, many ahead of faults.
+ *
+ * DOC: two ways into the guest's memory
+ *
+ * COPY maps the page and wakes.  For pages that nobody asked for yet, one write into the guest's
+ * file is cheaper, and its page tables then tell which of them were used.  That write comes from
+ * a pipe, whose pages the kernel has in hand: a write from our own memory that has to fault there
+ * ends short, with zeros published.  A write, unlike COPY, replaces a page that is there: only the
+ * thread that has a page as LOADING or LEAVING may do it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "pager/engine.h"
+
+/* A stream's pages go in groups of so many: the first is there while the others are fetched */
+enum { COPY_PAGES = 16 };
+
+int mover_open(struct mover *mover, bool serves, struct err *err)
+{
+	void *at = mmap(NULL, (size_t)READ_AHEAD_MAX * PAGE_BYTES, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	*mover = (struct mover){ .serves = serves, .pipe = { -1, -1 } };
+	if (at == MAP_FAILED)
+		return err_nomem(err);
+	mover->buffer = at;
+	if (mlock(at, (size_t)READ_AHEAD_MAX * PAGE_BYTES) < 0)
+		return err_sys(err, errno, "locking a buffer in memory");
+	if (pipe2(mover->pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_sys(err, errno, "pipe");
+	/* Where it may not be larger, more turns are made */
+	fcntl(mover->pipe[1], F_SETPIPE_SZ, READ_AHEAD_MAX * PAGE_BYTES);
+	return 0;
+}
+
+void mover_close(struct mover *mover)
+{
+	int i;
+
+	if (mover->buffer)
+		munmap(mover->buffer, (size_t)READ_AHEAD_MAX * PAGE_BYTES);
+	mover->buffer = NULL;
+	for (i = 0; i < 2; i++) {
+		if (mover->pipe[i] >= 0)
+			close(mover->pipe[i]);
+		mover->pipe[i] = -1;
+	}
+}
+
+/* An event has to be read before COPY works: by the fault thread, which may be this one */
+static void let_events_be_read(struct guest_pager *pager, const struct mover *mover)
+{
+	if (!mover->serves || faults_read(pager) <= 0)
+		sched_yield();
+}
+
+static int copy_failed(struct guest_pager *pager, struct mover *mover, int rc, uint64_t page,
+		       size_t *done)
+{
+	switch (rc) {
+	case -EAGAIN:
+		let_events_be_read(pager, mover);
+		return pager_stopping(pager) ? -ECANCELED : 0;
+	case -EEXIST:
+		(*done)++;
+		return pager_wake_page(pager, page);
+	case -ENOMEM:
+		return evict_for(pager, RUN_PAGES_MAX) ? 0 : rc;
+	case -ESRCH:
+		pager_gone(pager);
+		return rc;
+	default:
+		return rc;
+	}
+}
+
+int copy_pages(struct guest_pager *pager, struct mover *mover, uint64_t page, const void *from,
+	       size_t n, size_t *copied)
+{
+	uint64_t address = ram_address(&pager->ram, page);
+	unsigned int short_of_memory = 0;
+	size_t done = 0;
+	int rc = 0;
+
+	while (done < n && rc == 0) {
+		uint64_t bytes;
+
+		rc = uffd_copy(&pager->uffd, address + done * PAGE_BYTES,
+			       (const char *)from + done * PAGE_BYTES, (n - done) * PAGE_BYTES,
+			       &bytes);
+		done += (size_t)(bytes / PAGE_BYTES);
+		if (rc == -ENOMEM && ++short_of_memory > 8)
+			break;
+		if (rc < 0)
+			rc = copy_failed(pager, mover, rc, page + done, &done);
+	}
+	*copied = done;
+	return rc;
+}
+
+/* Forget what is left in the private pipe */
+static void empty_pipe(struct mover *mover)
+{
+	unsigned char bytes[PAGE_BYTES];
+
+	while (read(mover->pipe[0], bytes, sizeof(bytes)) > 0)
+		;
+}
+
+static size_t into_pipe(struct mover *mover, const void *from, size_t bytes)
+{
+	struct iovec part = { .iov_base = (void *)(uintptr_t)from, .iov_len = bytes };
+	size_t done = 0;
+
+	while (done < bytes) {
+		ssize_t n = vmsplice(mover->pipe[1], &part, 1, SPLICE_F_NONBLOCK);
+
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+		part.iov_base = (char *)part.iov_base + n;
+		part.iov_len -= (size_t)n;
+	}
+	return done;
+}
+
+/* One pipe full.  Return: whole pages written */
+static size_t fill_once(struct guest_pager *pager, struct mover *mover, int fd, off_t offset,
+			const void *from, size_t bytes)
+{
+	size_t ready = into_pipe(mover, from, bytes), done = 0;
+
+	ready -= ready % PAGE_BYTES;
+	while (done < ready) {
+		ssize_t n =
+			pager->calls.fill(fd, offset + (off_t)done, mover->pipe[0], ready - done);
+
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	empty_pipe(mover);
+	/* Half a page must not stay; it is ours, and nobody has seen it who could not see a hole */
+	if (done % PAGE_BYTES) {
+		done -= done % PAGE_BYTES;
+		pager->calls.punch(fd, offset + (off_t)done, PAGE_BYTES);
+	}
+	return done / PAGE_BYTES;
+}
+
+size_t fill_pages(struct guest_pager *pager, struct mover *mover, uint64_t page, const void *from,
+		  size_t n)
+{
+	const struct ram_object *object = ram_object_of(&pager->ram, page);
+	off_t offset = (off_t)((page - object->first) * PAGE_BYTES);
+	size_t done = 0;
+
+	while (done < n) {
+		size_t now =
+			fill_once(pager, mover, object->fd, offset + (off_t)(done * PAGE_BYTES),
+				  (const char *)from + done * PAGE_BYTES, (n - done) * PAGE_BYTES);
+
+		if (now == 0)
+			break;
+		done += now;
+	}
+	return done;
+}
+
+static bool claim(struct guest_pager *pager, uint64_t page, struct page_fields *fields)
+{
+	page_entry entry = page_map_get(pager->map, page);
+
+	do {
+		*fields = page_entry_fields(entry);
+		if (fields->state != PAGE_EVICTED)
+			return false;
+		fields->state = PAGE_LOADING;
+		fields->discarded = false;
+	} while (!page_map_swap(pager->map, page, &entry, page_entry_make(*fields)));
+	STEP("load_claim");
+	return true;
+}
+
+static void free_slot(struct guest_pager *pager, struct page_fields fields)
+{
+	if (fields.has_slot)
+		tiers_free(pager->tiers,
+			   (struct page_place){ .tier = fields.tier, .slot = fields.slot });
+}
+
+/* It is in the guest's memory */
+static void loaded(struct guest_pager *pager, uint64_t page, struct page_fields fields)
+{
+	struct page_fields next = fields;
+
+	STEP("load_copied");
+	next.state = PAGE_RESIDENT;
+	next.has_slot = fields.has_slot && !pager->options.drop_clean_slots;
+	entry_settle(pager, page, next);
+	STEP("load_settled");
+	if (!next.has_slot)
+		free_slot(pager, fields);
+}
+
+/* It could not be loaded.  Discarded meanwhile: no content is needed any more */
+static void abandon(struct guest_pager *pager, const struct mover *mover, uint64_t page,
+		    struct page_fields fields)
+{
+	page_entry entry = page_map_get(pager->map, page);
+	struct page_fields next;
+
+	do {
+		next = fields;
+		next.state = PAGE_EVICTED;
+		if (page_entry_fields(entry).discarded)
+			next = (struct page_fields){ .state = PAGE_ZERO,
+						     .generation = fields.generation };
+	} while (!page_map_swap(pager->map, page, &entry, page_entry_make(next)));
+	if (next.state == PAGE_ZERO)
+		free_slot(pager, fields);
+	/* A fault that came meanwhile left the waking to us; the fault thread's own it will repeat
+	 */
+	if (!mover->serves)
+		pager_wake_page(pager, page);
+}
+
+/* The content is lost.  Where the kernel can, the guest gets a memory error for this page */
+static int lose_page(struct guest_pager *pager, struct page_fields fields, uint64_t page)
+{
+	if (uffd_poison(&pager->uffd, ram_address(&pager->ram, page), PAGE_BYTES) < 0)
+		return -EHWPOISON;
+	fields.state = PAGE_RESIDENT;
+	fields.bad = true;
+	fields.has_slot = false; /* its slot is not free for others: the memory is broken */
+	entry_settle(pager, page, fields);
+	pager_wake_page(pager, page);
+	pager_alarm(pager, "memory error of the host in a page that was out: the guest was told");
+	return 0;
+}
+
+int load_page(struct guest_pager *pager, struct mover *mover, uint64_t page)
+{
+	struct page_fields fields;
+	size_t copied = 0;
+	int rc;
+
+	if (!claim(pager, page, &fields))
+		return 1;
+	rc = load_content(pager, fields, mover->buffer);
+	if (rc == -EHWPOISON && lose_page(pager, fields, page) == 0)
+		return 0;
+	STEP("load_fetched");
+	if (rc == 0)
+		rc = copy_pages(pager, mover, page, mover->buffer, 1, &copied);
+	if (copied == 1)
+		loaded(pager, page, fields);
+	else
+		abandon(pager, mover, page, fields);
+	return copied == 1 ? 0 : rc;
+}
+
+/* A piece of neighbours that this thread has claimed and fetched */
+struct piece {
+	uint64_t first;
+	size_t n;
+	struct page_fields fields[READ_AHEAD_MAX];
+};
+
+/* From @first on, as far as pages are EVICTED, neighbours in one file, and their tier reads them */
+static void piece_fetch(struct guest_pager *pager, struct mover *mover, struct piece *piece,
+			uint64_t first, size_t max)
+{
+	const struct ram_object *object = ram_object_of(&pager->ram, first);
+	uint64_t end = object->first + object->pages;
+
+	piece->first = first;
+	piece->n = 0;
+	while (piece->n < max && first + piece->n < end &&
+	       claim(pager, first + piece->n, &piece->fields[piece->n])) {
+		if (load_content(pager, piece->fields[piece->n],
+				 mover->buffer + piece->n * PAGE_BYTES) < 0) {
+			abandon(pager, mover, first + piece->n, piece->fields[piece->n]);
+			break;
+		}
+		piece->n++;
+	}
+	STEP("prefetch_fetched");
+}
+
+static size_t piece_put(struct guest_pager *pager, struct mover *mover, struct piece *piece,
+			bool stream)
+{
+	size_t done = 0, copied, i;
+	bool filled;
+
+	if (!stream)
+		done = fill_pages(pager, mover, piece->first, mover->buffer, piece->n);
+	filled = done > 0;
+	STEP("prefetch_filled");
+	if (done < piece->n) {
+		copy_pages(pager, mover, piece->first + done, mover->buffer + done * PAGE_BYTES,
+			   piece->n - done, &copied);
+		done += copied;
+	}
+	for (i = 0; i < piece->n; i++) {
+		if (i < done)
+			loaded(pager, piece->first + i, piece->fields[i]);
+		else
+			abandon(pager, mover, piece->first + i, piece->fields[i]);
+	}
+	if (filled)
+		uffd_wake(&pager->uffd, ram_address(&pager->ram, piece->first),
+			  piece->n * PAGE_BYTES);
+	return done;
+}
+
+size_t prefetch_pages(struct guest_pager *pager, struct mover *mover, uint64_t first, size_t n,
+		      bool stream)
+{
+	size_t done = 0, total = 0;
+	struct piece piece;
+
+	while (done < n) {
+		size_t want = n - done;
+
+		if (want > (stream ? COPY_PAGES : READ_AHEAD_MAX))
+			want = stream ? COPY_PAGES : READ_AHEAD_MAX;
+		piece_fetch(pager, mover, &piece, first + done, want);
+		if (piece.n) {
+			size_t got = piece_put(pager, mover, &piece, stream);
+
+			policy_prefetched(pager, piece.first, got, !stream);
+			total += got;
+		}
+		/* The page behind the piece was not there to be claimed */
+		done += piece.n < want ? piece.n + 1 : piece.n;
+	}
+	return total;
+}

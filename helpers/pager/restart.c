@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Going on after a pager that was killed.
+ *
+ * The dead one's threads are gone (the map's lock says so), the guest's vCPUs wait at their
+ * faults, but discards go on: what was read of them may be punched at any time, also now.  From
+ * the map's entry, the guest's file, the run records and the event ring follows where each page
+ * is.  Whatever is changed here is changed by one store, and nothing that says where content is
+ * is cleared before the entry says so: a second kill anywhere is the same restart once more.
+ */
+#include <errno.h>
+#include <linux/userfaultfd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "pager/engine.h"
+
+/* ---- what follows for one page: pure ---- */
+
+/* A page that is in the guest's file is the newest there is: only the guest writes there */
+static enum restart_action resolve_present(struct restart_seen seen)
+{
+	return seen.state == PAGE_RESIDENT ? RESTART_KEEP : RESTART_RESIDENT;
+}
+
+static enum restart_action resolve_out(struct restart_seen seen)
+{
+	if (seen.ring || (seen.state == PAGE_LOADING && seen.discarded))
+		return RESTART_ZERO;
+	if (!seen.has_slot)
+		return RESTART_BROKEN;
+	return seen.state == PAGE_EVICTED ? RESTART_KEEP : RESTART_EVICTED;
+}
+
+enum restart_action restart_resolve(struct restart_seen seen)
+{
+	if (seen.present)
+		return resolve_present(seen);
+	switch (seen.state) {
+	case PAGE_ZERO:
+	case PAGE_STAGED:
+		return RESTART_KEEP;
+	case PAGE_EVICTED:
+	case PAGE_LOADING:
+		return resolve_out(seen);
+	case PAGE_LEAVING:
+		/* What is in the staging may be newer than any discard */
+		if (seen.held)
+			return RESTART_STORE;
+		/* Never spliced: as a resident page that is not there */
+		return seen.ring || seen.explained ? RESTART_ZERO : RESTART_MISSING;
+	case PAGE_RESIDENT:
+		return seen.ring || seen.explained ? RESTART_ZERO : RESTART_MISSING;
+	}
+	return RESTART_BROKEN;
+}
+
+/* ---- what is known ---- */
+
+static void set_range(uint64_t *bits, uint64_t first, uint64_t n)
+{
+	for (; n; n--, first++)
+		bit_set(bits, first, true);
+}
+
+static int object_presence(const struct ram_object *object, uint64_t *present, struct err *err)
+{
+	off_t end = (off_t)(object->pages * PAGE_BYTES), data, hole = 0;
+
+	while (hole < end) {
+		data = lseek(object->fd, hole, SEEK_DATA);
+		if (data < 0 && errno == ENXIO)
+			return 0;
+		if (data < 0)
+			return err_sys(err, errno, "guest memory: finding its pages");
+		hole = lseek(object->fd, data, SEEK_HOLE);
+		if (hole < 0)
+			return err_sys(err, errno, "guest memory: finding its holes");
+		if (data >= end)
+			return 0;
+		hole = hole < end ? hole : end;
+		set_range(present, object->first + (uint64_t)data / PAGE_BYTES,
+			  (uint64_t)(hole - data) / PAGE_BYTES);
+	}
+	return 0;
+}
+
+int presence_read(const struct ram *ram, uint64_t *present, struct err *err)
+{
+	size_t i;
+	int rc;
+
+	for (i = 0; i < ram->n; i++) {
+		rc = object_presence(&ram->object[i], present, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+struct restart {
+	uint64_t *present, *ring, *held;
+};
+
+static void restart_free(struct restart *restart)
+{
+	free(restart->present);
+	free(restart->ring);
+	free(restart->held);
+}
+
+static int restart_alloc(struct restart *restart, uint64_t pages, struct err *err)
+{
+	restart->present = calloc(1, bit_bytes(pages));
+	restart->ring = calloc(1, bit_bytes(pages));
+	restart->held = calloc(1, bit_bytes(pages));
+	if (!restart->present || !restart->ring || !restart->held)
+		return err_nomem(err);
+	return 0;
+}
+
+/* Discards that were read, and possibly not applied.  Their punch may come later than we look */
+static void ring_read(struct guest_pager *pager, uint64_t *ring)
+{
+	const struct uffd_msg *messages = journal_ring(pager->journal);
+	uint64_t first, n;
+	size_t i;
+
+	for (i = 0; i < EVENT_RING_MAX; i++) {
+		if (!discard_range(&pager->ram, &messages[i], &first, &n))
+			continue;
+		journal_note_discard(pager->journal, first, n);
+		set_range(ring, first, n);
+	}
+}
+
+static int contradiction(struct err *err, const char *what)
+{
+	return err_set(err, EUCLEAN, "page map: %s", what);
+}
+
+/*
+ * What a run left in its pipe goes behind what is in its staging already.  The list's first pages
+ * were read before it was killed, as many as are not in the pipe any more.
+ */
+static int pipe_into_staging(struct evictor *evictor, struct err *err)
+{
+	size_t n = atomic_load(&evictor->run->n), done;
+	int left = 0;
+
+	if (ioctl(evictor->pipe_read, FIONREAD, &left) < 0)
+		return err_sys(err, errno, "parked pipe");
+	if (n > RUN_PAGES_MAX || left < 0 || (size_t)left > n * PAGE_BYTES)
+		return contradiction(err, "a run does not fit its pipe");
+	done = n * PAGE_BYTES - (size_t)left;
+	while (done < n * PAGE_BYTES) {
+		ssize_t got =
+			read(evictor->pipe_read, evictor->staging + done, n * PAGE_BYTES - done);
+
+		STEP("restart_stage");
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return err_sys(err, got < 0 ? errno : EIO, "parked pipe");
+		done += (size_t)got;
+	}
+	return 0;
+}
+
+/* Is this page still on its way out with this run?  It may be with a later one */
+static bool holds(const struct guest_pager *pager, const struct evictor *evictor, size_t i)
+{
+	struct page_fields fields =
+		page_entry_fields(page_map_get(pager->map, evictor->run->page[i]));
+
+	return fields.state == PAGE_LEAVING && fields.generation == evictor->run->generation[i];
+}
+
+static int runs_read(struct guest_pager *pager, uint64_t *held, struct err *err)
+{
+	unsigned int e;
+	size_t i, n;
+	int rc;
+
+	for (e = 0; e < pager->n_evictors; e++) {
+		struct evictor *evictor = &pager->evictor[e];
+
+		if (atomic_load(&evictor->run->phase) != RUN_SPLICED)
+			continue;
+		rc = pipe_into_staging(evictor, err);
+		if (rc < 0)
+			return rc;
+		n = atomic_load(&evictor->run->n);
+		for (i = 0; i < n; i++) {
+			if (evictor->run->page[i] >= pager->ram.pages)
+				return contradiction(err, "a run names a page that is not there");
+			if (holds(pager, evictor, i))
+				bit_set(held, evictor->run->page[i], true);
+		}
+	}
+	return 0;
+}
+
+/* ---- the map ---- */
+
+static struct restart_seen seen_of(struct guest_pager *pager, const struct restart *restart,
+				   uint64_t page, struct page_fields fields)
+{
+	return (struct restart_seen){
+		.state = fields.state,
+		.discarded = fields.discarded,
+		.has_slot = fields.has_slot,
+		.present = bit_get(restart->present, page),
+		.ring = bit_get(restart->ring, page),
+		.held = bit_get(restart->held, page),
+		.explained = journal_discarded_lately(pager->journal, page),
+	};
+}
+
+static int change_page(struct guest_pager *pager, uint64_t page, struct page_fields fields,
+		       enum restart_action action, struct err *err)
+{
+	fields.discarded = false;
+	switch (action) {
+	case RESTART_KEEP:
+	case RESTART_STORE:
+		return 0;
+	case RESTART_RESIDENT:
+	case RESTART_MISSING:
+		fields.state = PAGE_RESIDENT;
+		break;
+	case RESTART_EVICTED:
+		fields.state = PAGE_EVICTED;
+		break;
+	case RESTART_ZERO:
+		fields = (struct page_fields){
+			.state = PAGE_ZERO,
+			.generation = fields.generation,
+		};
+		break;
+	case RESTART_BROKEN:
+		return contradiction(err, "a page is out, and in no slot");
+	}
+	entry_settle(pager, page, fields);
+	STEP("restart_entry");
+	return 0;
+}
+
+static int resolve_all(struct guest_pager *pager, const struct restart *restart, struct err *err)
+{
+	uint64_t page;
+	int rc;
+
+	for (page = 0; page < pager->ram.pages; page++) {
+		struct page_fields fields = page_entry_fields(page_map_get(pager->map, page));
+		struct restart_seen seen = seen_of(pager, restart, page, fields);
+
+		rc = change_page(pager, page, fields, restart_resolve(seen), err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Each slot has one owner.  A page that is out needs its slot; a resident one can do without */
+static int claim_slots(struct guest_pager *pager, bool out, struct err *err)
+{
+	uint64_t page;
+
+	for (page = 0; page < pager->ram.pages; page++) {
+		struct page_fields fields = page_entry_fields(page_map_get(pager->map, page));
+		struct page_place place = { .tier = fields.tier, .slot = fields.slot };
+		int rc;
+
+		if (!fields.has_slot || out != (fields.state == PAGE_EVICTED))
+			continue;
+		rc = tiers_claim(pager->tiers, place);
+		if (rc == 0)
+			continue;
+		if (out)
+			return contradiction(err, rc == -EEXIST ? "two pages have one slot" :
+								  "a page has a slot that is none");
+		fields.has_slot = false;
+		entry_settle(pager, page, fields);
+	}
+	return 0;
+}
+
+/* A page whose content is in the staging: into a slot, or without room back into its file */
+static int store_held(struct guest_pager *pager, struct evictor *evictor, size_t i, struct err *err)
+{
+	uint64_t page = evictor->run->page[i];
+	const unsigned char *content = evictor->staging + i * PAGE_BYTES;
+	struct page_fields before = page_entry_fields(page_map_get(pager->map, page));
+	struct page_fields fields = {
+		.state = PAGE_EVICTED,
+		.has_slot = true,
+		.generation = before.generation + 1,
+	};
+	struct page_place place;
+	int rc;
+
+	if (!holds(pager, evictor, i))
+		return 0;
+	rc = store_content(pager, content, &place);
+	if (rc == -ENOSPC && drop_clean_slots(pager, RUN_PAGES_MAX))
+		rc = store_content(pager, content, &place);
+	if (rc == 0) {
+		fields.tier = place.tier;
+		fields.slot = place.slot;
+	} else if (fill_pages(pager, &evictor->mover, page, content, 1) == 1) {
+		fields = (struct page_fields){ .state = PAGE_RESIDENT,
+					       .generation = before.generation + 1 };
+	} else {
+		return err_sys(err, -rc, "a page on its way out has no room anywhere");
+	}
+	STEP("restart_stored");
+	entry_settle(pager, page, fields);
+	STEP("restart_published");
+	if (before.has_slot)
+		tiers_free(pager->tiers, (struct page_place){ before.tier, before.slot });
+	return 0;
+}
+
+static void drain(struct evictor *evictor)
+{
+	unsigned char bytes[PAGE_BYTES];
+	int left = 0;
+
+	while (ioctl(evictor->pipe_read, FIONREAD, &left) == 0 && left > 0 &&
+	       read(evictor->pipe_read, bytes, sizeof(bytes)) > 0)
+		;
+}
+
+/* The runs' content into slots; then their records are empty, and their pipes */
+static int finish_runs(struct guest_pager *pager, struct err *err)
+{
+	unsigned int e;
+	size_t i, n;
+	int rc;
+
+	for (e = 0; e < pager->n_evictors; e++) {
+		struct evictor *evictor = &pager->evictor[e];
+
+		n = atomic_load(&evictor->run->n);
+		if (atomic_load(&evictor->run->phase) != RUN_SPLICED)
+			n = 0;
+		for (i = 0; i < n; i++) {
+			rc = store_held(pager, evictor, i, err);
+			if (rc < 0)
+				return rc;
+		}
+		atomic_store_explicit(&evictor->run->phase, RUN_EMPTY, memory_order_release);
+		STEP("restart_run_empty");
+		drain(evictor);
+		STEP("restart_drained");
+	}
+	return 0;
+}
+
+static void count_resident(struct guest_pager *pager)
+{
+	uint64_t page;
+
+	for (page = 0; page < pager->ram.pages; page++) {
+		struct page_fields fields = page_entry_fields(page_map_get(pager->map, page));
+
+		if (fields.state == PAGE_RESIDENT)
+			policy_faulted(pager, page);
+	}
+}
+
+/* What was protected when it died, and who waits for what it had read */
+static int let_go_on(struct guest_pager *pager, struct err *err)
+{
+	size_t i;
+	int rc;
+
+	for (i = 0; i < pager->ram.n; i++) {
+		const struct ram_object *object = &pager->ram.object[i];
+		uint64_t bytes = object->pages * PAGE_BYTES;
+
+		do {
+			rc = uffd_write_protect(&pager->uffd, object->address, bytes, false);
+			if (rc == -EAGAIN && faults_read(pager) <= 0)
+				clock_sleep_ms(1);
+		} while (rc == -EAGAIN);
+		if (rc == -ESRCH)
+			return err_set(err, ESRCH, "QEMU is gone");
+		if (rc < 0)
+			return err_sys(err, -rc, "userfaultfd: allowing writes");
+	}
+	STEP("restart_unprotected");
+	pager_wake_all(pager);
+	return 0;
+}
+
+int restart_guest(struct guest_pager *pager, struct err *err)
+{
+	cleanup_with(restart_free) struct restart restart = { NULL };
+	int rc = restart_alloc(&restart, pager->ram.pages, err);
+
+	if (rc == 0) /* before the ring: a punch may follow any message in it */
+		rc = presence_read(&pager->ram, restart.present, err);
+	if (rc < 0)
+		return rc;
+	ring_read(pager, restart.ring);
+	rc = runs_read(pager, restart.held, err);
+	if (rc == 0)
+		rc = resolve_all(pager, &restart, err);
+	if (rc == 0)
+		rc = claim_slots(pager, true, err);
+	if (rc == 0)
+		rc = claim_slots(pager, false, err);
+	if (rc == 0)
+		rc = tiers_ready(pager->tiers, err);
+	if (rc == 0)
+		rc = finish_runs(pager, err);
+	if (rc < 0)
+		return rc;
+	memset(journal_ring(pager->journal), 0, EVENT_RING_MAX * sizeof(struct uffd_msg));
+	STEP("restart_ring_cleared");
+	count_resident(pager);
+	return let_go_on(pager, err);
+}
