@@ -146,6 +146,7 @@ struct guest_pager {
 	int wake_fault, wake_evict; /* eventfds */
 	_Atomic bool stop, stop_evicting, fenced, gone, lost_faults;
 	_Atomic bool huge_folios; /* eviction is off: memory may be in large folios */
+	_Atomic bool page_lost;	  /* and for good: one was */
 	_Atomic uint64_t limit;
 	_Atomic uint64_t sweep; /* where to go on looking for clean slots */
 	_Atomic bool evict_asleep;
@@ -213,8 +214,6 @@ size_t drop_clean_slots(struct guest_pager *pager, size_t max);
 bool pins_wait(uint64_t deadline_ms);
 /* Does eviction work here, and lose nothing?  Return: 0; -ENOTSUP: it would lose pages */
 int huge_folio_self_test(struct err *err);
-/* May the kernel put shared memory into large folios now? */
-bool huge_folio_allowed(void);
 /* Has this page's region one?  Looks once a region */
 bool huge_folio_in(struct guest_pager *pager, uint64_t page);
 void huge_folio_forget(struct guest_pager *pager);
@@ -262,7 +261,7 @@ int load_content(struct guest_pager *pager, struct page_fields fields, void *to)
 bool slot_holds(struct guest_pager *pager, struct page_fields fields, const void *content);
 int store_content(struct guest_pager *pager, const void *content, struct page_place *place);
 
-/* ---- restart.c ---- */
+/* ---- restart_rules.c, restart.c ---- */
 
 /**
  * struct restart_seen - What is known of one page when a pager goes on

@@ -20,7 +20,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "kernel/kfs.h"
 #include "pager/engine.h"
+#include "pager/shmem_thp.h"
 
 enum { PINS_DEADLINE_MS = 50, CLEAN_SLOTS_AT_ONCE = 256 };
 
@@ -309,7 +311,7 @@ static int evict_punch(struct guest_pager *pager, struct evictor *evictor)
 		STEP("evict_punch");
 		data = lseek(object->fd, from, SEEK_DATA);
 		if (data >= 0 && data < from + bytes) {
-			pager->huge_folios = true;
+			pager->page_lost = true;
 			return run_broken(pager, evictor,
 					  "memory was in large folios, and a page is lost");
 		}
@@ -635,7 +637,7 @@ int evict_some(struct guest_pager *pager, struct evictor *evictor, size_t max)
 	size_t n;
 	int rc;
 
-	if (pager->huge_folios || pager->stop_evicting || evictor->broken)
+	if (pager->huge_folios || pager->page_lost || pager->stop_evicting || evictor->broken)
 		return -EBUSY;
 	max = max < evictor->max ? max : evictor->max;
 	pthread_mutex_lock(&pager->policy);
@@ -681,21 +683,25 @@ bool evict_for(struct guest_pager *pager, size_t pages)
 	return policy_resident(pager) + pages <= pager->limit;
 }
 
+/* Settings that would make eviction lose pages may be changed while the guest runs */
 static void housekeeping(struct guest_pager *pager)
 {
-	if (!huge_folio_allowed()) {
-		if (pager->huge_folios) {
-			huge_folio_forget(pager);
-			pager->huge_folios = false;
-			pager_alarm_over(pager);
-		}
+	struct err err = { "" };
+	struct kfs kfs;
+	int rc;
+
+	if (kfs_open(&kfs, "/", NULL) < 0)
 		return;
-	}
-	if (!pager->huge_folios) {
+	rc = shmem_thp_refusal(&kfs, pager->adopted.identity.pid, &pager->ram, &err);
+	kfs_close(&kfs);
+	if (rc == -ENOTSUP && !pager->huge_folios) {
 		pager->huge_folios = true;
-		pager_alarm(pager,
-			    "eviction stopped: transparent huge pages are on for shared memory "
-			    "(shmem_enabled); set it to never");
+		pager_alarm(pager, "eviction stopped: %.400s", err.text);
+	} else if (rc == 0 && pager->huge_folios) {
+		/* Large folios that were made meanwhile are still there */
+		huge_folio_forget(pager);
+		pager->huge_folios = false;
+		pager_alarm_over(pager);
 	}
 }
 

@@ -14,46 +14,13 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "kernel/kfs.h"
 #include "pager/engine.h"
 
-#define THP_DIR "sys/kernel/mm/transparent_hugepage"
 /* linux/kernel-page-flags.h: COMPOUND_HEAD, COMPOUND_TAIL, THP */
 #define LARGE ((UINT64_C(1) << 15) | (UINT64_C(1) << 16) | (UINT64_C(1) << 22))
 
 enum { FOLIOS_UNKNOWN, FOLIOS_SMALL, FOLIOS_LARGE };
 enum { TEST_BYTES = 2 << 20, TEST_SPLICE = 8 * PAGE_BYTES };
-
-static bool is_off(const struct kfs *kfs, const char *path, bool inherits)
-{
-	char text[128];
-
-	if (kfs_read(kfs, path, text, sizeof(text), NULL) < 0)
-		return !kfs_exists(kfs, path);
-	return strstr(text, "[never]") || strstr(text, "[deny]") ||
-	       (inherits && strstr(text, "[inherit]"));
-}
-
-bool huge_folio_allowed(void)
-{
-	cleanup_free uint64_t *sizes = NULL;
-	bool off;
-	struct kfs kfs;
-	int n, i;
-
-	if (kfs_open(&kfs, "/", NULL) < 0)
-		return true;
-	off = is_off(&kfs, THP_DIR "/shmem_enabled", false);
-	n = kfs_list_numbers(&kfs, THP_DIR, "hugepages-", "kB", &sizes, NULL);
-	for (i = 0; off && i < n; i++) {
-		char path[KFS_PATH_SIZE];
-
-		snprintf(path, sizeof(path), THP_DIR "/hugepages-%lukB/shmem_enabled", sizes[i]);
-		off = is_off(&kfs, path, true);
-	}
-	kfs_close(&kfs);
-	return !off;
-}
 
 /* Splice, punch, read: the content must be what it was */
 static bool survives(int memory, const int pipe[2], unsigned char *bytes)
@@ -96,7 +63,7 @@ static int try_it(int memory, const int pipe[2], struct err *err)
 	if (!fine)
 		return err_set(err, ENOTSUP,
 			       "eviction would lose pages on this host: shared memory is put into "
-			       "large folios (/" THP_DIR "/shmem_enabled)");
+			       "large folios (/sys/kernel/mm/transparent_hugepage/shmem_enabled)");
 	return 0;
 }
 
