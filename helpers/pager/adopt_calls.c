@@ -382,6 +382,7 @@ static int hold_and_call(struct adopting *a, struct err *err)
 	if (rc < 0)
 		return rc;
 	a->report.tid = a->inject.tid;
+	a->report.lives = a->inject.frame_size != 0;
 	/* The process could only be another one if ours had ended before the thread was held */
 	if (process_gone(a->pidfd))
 		rc = err_set(err, ESRCH, "process %d ended", (int)a->request->pid);

@@ -19,7 +19,7 @@
 #include "base/err.h"
 #include "pager/page_map.h"
 
-enum { ADOPT_VERSION = 1, ADOPT_CLOSE_MAX = PAGER_PIPES_MAX + 4 };
+enum { ADOPT_VERSION = 1, ADOPT_CLOSE_MAX = PAGER_PIPES_MAX + 8 };
 
 /**
  * enum adopt_stage - How far it is, in the order of the calls

@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "kernel/kfs.h"
 #include "pager/adopt_calls.h"
+#include "pager/adoption_left.h"
 #include "pager/process_fd.h"
 
 #ifndef LIBEXEC_DIR
@@ -36,6 +37,10 @@
 
 /* Its own deadlines are shorter */
 #define DEADLINE_MS 20000
+
+/* For descriptors that are left, after an end that should not have been */
+#define LOOKS	2
+#define LOOK_MS 20
 
 /* Options with their values: one for each pipe or descriptor to close, three more */
 #define ARGS_MAX (2 * (ADOPT_CLOSE_MAX + 3) + 2)
@@ -159,7 +164,7 @@ static int cut_short(const struct outcome *outcome, pid_t pid, struct err *err)
 	if (last->lives)
 		return err_set(err, EINTR,
 			       "virt-membacking-adopt was killed at %s in thread %d of process %d, "
-			       "which went on with its own call",
+			       "which goes on with its own call",
 			       adopt_stage_name(last->stage), last->tid, (int)pid);
 	return err_set(
 		err, EINTR,
@@ -271,30 +276,44 @@ static int take_uffd(struct adopted *adopted, struct err *err)
 	return 0;
 }
 
-/* What it left in QEMU, if it came to no good end */
-static void clean_up(const struct outcome *outcome, const struct adopted *adopted,
-		     const struct adoption_options *options, struct err *err)
+static int close_found(struct adopted *adopted, const struct kfs *kfs,
+		       const struct adoption_sockets *before,
+		       const struct adoption_options *options, struct err *err)
 {
 	const struct map_identity *identity = &adopted->identity;
-	struct err more;
+	struct adopt_fd fds[ADOPT_CLOSE_MAX];
+	int n = adoption_left(kfs, adopted->pidfd, identity, before, fds, err);
 
-	if (!outcome->last.n_open)
-		return;
-	if (close_there(identity->pid, identity->start_time, outcome->last.open,
-			outcome->last.n_open, options, &more) == 0 ||
-	    process_gone(adopted->pidfd))
-		return;
-	err_prefix(err, -EINTR, "%u descriptors of ours stay open in process %d (%.200s)",
-		   outcome->last.n_open, (int)identity->pid, more.text);
+	if (n <= 0)
+		return n;
+	return close_there(identity->pid, identity->start_time, fds, (size_t)n, options, err);
 }
 
-static int run_adoption(struct adopted *adopted, const struct adoption_options *options,
-			struct err *err)
+/* What it left in QEMU, if it came to no good end.  The thread may be about to make the last call
+ * that it was given */
+static void close_left(struct adopted *adopted, const struct kfs *kfs,
+		       const struct adoption_sockets *before,
+		       const struct adoption_options *options, struct err *err)
 {
-	struct map_identity *identity = &adopted->identity;
+	struct err more;
+	int rc = 0, i;
+
+	for (i = 0; rc == 0 && i < LOOKS; i++) {
+		clock_sleep_ms(LOOK_MS);
+		rc = close_found(adopted, kfs, before, options, &more);
+	}
+	if (rc < 0 && !process_gone(adopted->pidfd))
+		err_prefix(err, rc, "descriptors of ours may stay open in process %d (%.200s)",
+			   (int)adopted->identity.pid, more.text);
+}
+
+/* Return: what the program came to */
+static int call_adopt(struct adopted *adopted, const struct adoption_options *options,
+		      struct outcome *outcome, struct err *err)
+{
+	const struct map_identity *identity = &adopted->identity;
 	int fds[PAGER_PIPES_MAX + 1];
 	struct arguments args = { 0 };
-	struct outcome outcome = { 0 };
 	size_t i;
 	int rc;
 
@@ -303,56 +322,121 @@ static int run_adoption(struct adopted *adopted, const struct adoption_options *
 		fds[i] = adopted->pipe[i];
 		add(&args, "--pipe", "%d", fds[i]);
 	}
-	rc = run_program(options, &args, fds, identity->n_pipes, &outcome, err);
+	rc = run_program(options, &args, fds, identity->n_pipes, outcome, err);
 	if (rc < 0)
 		return rc;
-	if (!outcome.heard || outcome.last.stage != ADOPT_ENDED)
-		rc = cut_short(&outcome, identity->pid, err);
-	else if (outcome.last.rc < 0)
-		rc = err_set(err, -outcome.last.rc, "%s", outcome.last.sentence);
-	if (rc < 0) {
-		clean_up(&outcome, adopted, options, err);
-		return rc;
-	}
-	adopted->stood_ns = outcome.last.stood_ns;
-	identity->uffd = outcome.last.uffd.number;
+	if (!outcome->heard || outcome->last.stage != ADOPT_ENDED)
+		return cut_short(outcome, identity->pid, err);
+	if (outcome->last.rc < 0)
+		return err_set(err, -outcome->last.rc, "%s", outcome->last.sentence);
+	return 0;
+}
+
+static int take_result(struct adopted *adopted, const struct adopt_report *report, struct err *err)
+{
+	struct map_identity *identity = &adopted->identity;
+	size_t i;
+
+	adopted->stood_ns = report->stood_ns;
+	identity->uffd = report->uffd.number;
 	for (i = 0; i < identity->n_pipes; i++)
-		identity->pipe[i] = outcome.last.pipe[i].number;
+		identity->pipe[i] = report->pipe[i].number;
 	return take_uffd(adopted, err);
 }
 
-static int prepare(struct adopted *adopted, pid_t pid, const struct adoption_options *options,
-		   struct err *err)
+static int run_adoption(struct adopted *adopted, const struct kfs *kfs,
+			const struct adoption_options *options, struct err *err)
 {
-	struct kfs kfs;
-	int rc = kfs_open(&kfs, "/", err);
+	struct adoption_sockets before;
+	struct outcome outcome = { 0 };
+	int rc = adoption_sockets_read(&before, kfs, adopted->pidfd, adopted->identity.pid, err);
 
 	if (rc < 0)
 		return rc;
-	rc = read_identity(&adopted->identity, &kfs, pid, err);
+	rc = call_adopt(adopted, options, &outcome, err);
 	if (rc == 0)
-		rc = adopted->pidfd = process_open(&kfs, pid, adopted->identity.start_time, err);
-	kfs_close(&kfs);
-	return rc < 0 ? rc : make_pipes(adopted, options->n_pipes, err);
+		rc = take_result(adopted, &outcome.last, err);
+	if (rc < 0 && outcome.heard)
+		close_left(adopted, kfs, &before, options, err);
+	adoption_sockets_free(&before);
+	return rc;
+}
+
+static int prepare(struct adopted *adopted, const struct kfs *kfs, pid_t pid,
+		   const struct adoption_options *options, struct err *err)
+{
+	int rc = read_identity(&adopted->identity, kfs, pid, err);
+
+	if (rc == 0)
+		rc = adopted->pidfd = process_open(kfs, pid, adopted->identity.start_time, err);
+	if (rc >= 0)
+		rc = make_pipes(adopted, options->n_pipes, err);
+	if (rc == 0 && options->directory > 0)
+		rc = adoption_note_write(options->directory, &adopted->identity, err);
+	return rc;
 }
 
 int adopt(struct adopted *adopted, pid_t pid, const struct adoption_options *options,
 	  struct err *err)
 {
 	struct err own = { "" };
+	struct kfs kfs;
 	int rc;
 
 	nothing_open(adopted);
-	rc = prepare(adopted, pid, options, &own);
+	rc = kfs_open(&kfs, "/", err);
+	if (rc < 0)
+		return rc;
+	rc = prepare(adopted, &kfs, pid, options, &own);
 	if (rc == 0)
-		rc = run_adoption(adopted, options, &own);
+		rc = run_adoption(adopted, &kfs, options, &own);
+	kfs_close(&kfs);
 	if (rc == 0)
 		return 0;
 	adopted_close(adopted);
+	adoption_settled(options, NULL);
 	return err_set(err, -rc, "%s", own.text);
 }
 
+int adoption_settled(const struct adoption_options *options, struct err *err)
+{
+	return options->directory > 0 ? adoption_note_remove(options->directory, err) : 0;
+}
+
 /* ---- what an earlier daemon left ---- */
+
+static int close_noted(const struct kfs *kfs, const struct map_identity *identity,
+		       const struct adoption_options *options, struct err *err)
+{
+	cleanup_close int pidfd = process_open(kfs, identity->pid, identity->start_time, err);
+	struct adopt_fd fds[ADOPT_CLOSE_MAX];
+	int n;
+
+	if (pidfd < 0)
+		return pidfd;
+	n = adoption_left(kfs, pidfd, identity, NULL, fds, err);
+	if (n > 0)
+		n = close_there(identity->pid, identity->start_time, fds, (size_t)n, options, err);
+	return process_gone(pidfd) ? -ESRCH : n;
+}
+
+int adoption_clean_up(const struct adoption_options *options, struct err *err)
+{
+	struct map_identity identity;
+	struct kfs kfs;
+	int rc = adoption_note_read(options->directory, &identity, err);
+
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc;
+	rc = kfs_open(&kfs, "/", err);
+	if (rc < 0)
+		return rc;
+	rc = close_noted(&kfs, &identity, options, err);
+	kfs_close(&kfs);
+	if (rc < 0 && rc != -ESRCH)
+		return rc;
+	return adoption_settled(options, err);
+}
 
 static int take_pipe(struct adopted *adopted, size_t i, struct err *err)
 {

@@ -33,22 +33,41 @@ struct adopted {
 	uint64_t stood_ns; /* for how long a thread of QEMU stood for it; 0 of adopted_find() */
 };
 
+/**
+ * struct adoption_options
+ * @program:	NULL: where virt-membacking-adopt is installed
+ * @deadline_ms: 0: a default
+ * @directory:	The guest's, for a note by which a later daemon finds what is in QEMU; 0: none
+ */
 struct adoption_options {
-	const char *program; /* NULL: where virt-membacking-adopt is installed */
+	const char *program;
 	unsigned int n_pipes;
 	int64_t deadline_ms;
+	int directory;
 };
 
 /**
  * adopt() - Give a running QEMU a userfaultfd and pipes, and take copies
  *
- * One of its threads, neither main nor a vCPU's, stands for less than a millisecond.
+ * One of its threads, neither main nor a vCPU's, stands for less than a millisecond.  The note in
+ * the directory stays until adoption_settled(), which follows the page map with the identity.
  *
  * Return: 0; -EPERM, -EACCES: refused, the sentence says by what; -ETIMEDOUT; -errno.  On failure
  * the guest runs on, and nothing of ours is left in it unless the sentence says so
  */
 int adopt(struct adopted *adopted, pid_t pid, const struct adoption_options *options,
 	  struct err *err);
+
+/* The page map has the identity: the note is not needed any more */
+int adoption_settled(const struct adoption_options *options, struct err *err);
+
+/**
+ * adoption_clean_up() - After a daemon that died before there was a page map
+ *
+ * Closes in QEMU what the note in the directory tells, and removes the note.
+ * Return: 0, also without a note, or if QEMU is gone; -errno: as adoption_withdraw()
+ */
+int adoption_clean_up(const struct adoption_options *options, struct err *err);
 
 /**
  * adopted_find() - Take copies of what an earlier daemon left in QEMU

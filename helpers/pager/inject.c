@@ -95,10 +95,12 @@ static void set_args(struct user_regs_struct *regs, const unsigned long args[6])
 	regs->r9 = args[5];
 }
 
-/* At the entry of a call: another one instead */
+/* At the entry of a call: another one instead, which comes back where ours do */
 static int replace_call(struct inject *inject, long number, const unsigned long args[6])
 {
 	inject->now.orig_rax = (unsigned long)number;
+	inject->now.rip = inject->call + sizeof(instruction);
+	inject->now.rsp = inject->call_sp;
 	set_args(&inject->now, args);
 	return 0;
 }
@@ -117,19 +119,20 @@ static bool will_repeat(struct inject *inject, const struct user_regs_struct *re
 	return false;
 }
 
-/* Behind the instruction: go through it again.  Without a number in orig_rax the kernel takes
- * no result for a call to be restarted */
-static void again(struct user_regs_struct *regs, long number)
+/* Go through an instruction.  Without a number in orig_rax the kernel takes no result for a call
+ * to be restarted */
+static void go_through(struct user_regs_struct *regs, uint64_t address, long number)
 {
-	regs->rip -= sizeof(instruction);
+	regs->rip = address;
 	regs->rax = (unsigned long)number;
 	regs->orig_rax = ~0UL;
 }
 
-static void next_call(struct user_regs_struct *regs, long number, const unsigned long args[6])
+static void next_call(struct inject *inject, long number, const unsigned long args[6])
 {
-	again(regs, number);
-	set_args(regs, args);
+	go_through(&inject->now, inject->call, number);
+	inject->now.rsp = inject->call_sp;
+	set_args(&inject->now, args);
 }
 
 static void own_registers(struct user_regs_struct *own, const struct user_regs_struct *entry,
@@ -137,7 +140,7 @@ static void own_registers(struct user_regs_struct *own, const struct user_regs_s
 {
 	(void)before;
 	*own = *entry;
-	again(own, number);
+	go_through(own, entry->rip - sizeof(instruction), number);
 }
 #elif defined(__aarch64__)
 #define OWN_ARCH AUDIT_ARCH_AARCH64
@@ -174,11 +177,11 @@ static int replace_call(struct inject *inject, long number, const unsigned long 
 	return 0;
 }
 
-static void next_call(struct user_regs_struct *regs, long number, const unsigned long args[6])
+static void next_call(struct inject *inject, long number, const unsigned long args[6])
 {
-	regs->pc -= sizeof(instruction);
-	regs->regs[8] = (unsigned long)number;
-	set_args(regs, args);
+	inject->now.pc = inject->call;
+	inject->now.regs[8] = (unsigned long)number;
+	set_args(&inject->now, args);
 }
 
 /* The kernel has gone back to the instruction already */
@@ -415,12 +418,36 @@ static int note_own(struct inject *inject, const struct user_regs_struct *before
 	return 0;
 }
 
-static int save_buffer(struct inject *inject, struct err *err)
+/* Where our calls are made, and where they return to if nobody stops them there any more */
+static void place_calls(struct inject *inject)
 {
-	inject->buffer = (regs_sp(&inject->own) - RED_ZONE - INJECT_BUFFER_BYTES) & ~UINT64_C(63);
-	if (read_memory(inject, inject->buffer, inject->saved, sizeof(inject->saved)) < 0)
+	inject->call = regs_pc(&inject->own);
+	inject->call_sp = regs_sp(&inject->own);
+	if (!inject->frame_size)
+		return;
+	inject->call = inject->gadgets.call;
+	inject->call_sp = inject->buffer + INJECT_BUFFER_BYTES;
+}
+
+/* Room below the stack, and the frame in it, before any register is changed */
+static int prepare_stack(struct inject *inject, struct err *err)
+{
+	unsigned char frame[INJECT_FRAME_MAX];
+	uint64_t address;
+
+	address = (regs_sp(&inject->own) - RED_ZONE - INJECT_FRAME_MAX) & ~UINT64_C(63);
+	inject->buffer = address - INJECT_BUFFER_BYTES;
+	if (inject->gadgets.call)
+		inject->frame_size = inject_frame_build(frame, address, inject->tid, &inject->own,
+							&inject->gadgets);
+	inject->saved_size = INJECT_BUFFER_BYTES + inject->frame_size;
+	if (read_memory(inject, inject->buffer, inject->saved, inject->saved_size) < 0)
 		return err_set(err, EAGAIN, "no room below the stack of thread %d",
 			       (int)inject->tid);
+	if (inject->frame_size && write_memory(inject, address, frame, inject->frame_size) < 0)
+		return err_set(err, EAGAIN, "no room below the stack of thread %d",
+			       (int)inject->tid);
+	place_calls(inject);
 	return 0;
 }
 
@@ -441,7 +468,7 @@ static int hold_asleep(struct inject *inject, struct stop_info *info, struct err
 	if (rc < 0)
 		return rc;
 	rc = note_own(inject, &before, info, err);
-	return rc < 0 ? rc : save_buffer(inject, err);
+	return rc < 0 ? rc : prepare_stack(inject, err);
 }
 
 static int hold(struct inject *inject, struct err *err)
@@ -462,14 +489,22 @@ static int hold(struct inject *inject, struct err *err)
 int inject_begin(struct inject *inject, const struct kfs *kfs, pid_t pid, uint64_t deadline,
 		 struct err *err)
 {
+	struct inject_gadgets gadgets = { 0 };
 	struct inject_threads threads;
 	size_t i;
 	int rc;
 
+	/* Without them it is done all the same */
+	if (inject_gadgets_find(&gadgets, kfs, pid) < 0)
+		gadgets.call = 0;
 	do {
 		rc = inject_threads_read(&threads, kfs, pid, err);
 		for (i = 0; rc == 0 && i < threads.n; i++) {
-			*inject = (struct inject){ .pid = pid, .tid = threads.list[i] };
+			*inject = (struct inject){
+				.pid = pid,
+				.tid = threads.list[i],
+				.gadgets = gadgets,
+			};
 			rc = hold(inject, err);
 			if (rc == 0)
 				return 0;
@@ -494,7 +529,7 @@ static int put_in(struct inject *inject, long number, const unsigned long args[6
 	if (inject->stop == INJECT_AT_ENTRY)
 		rc = replace_call(inject, number, args);
 	else
-		next_call(&inject->now, number, args);
+		next_call(inject, number, args);
 	if (rc == 0)
 		rc = write_registers(inject, &inject->now);
 	if (rc < 0)
@@ -545,15 +580,17 @@ int inject_call(struct inject *inject, long number, const unsigned long args[6],
 
 /* ---- end ---- */
 
+/* The registers first: until they are its own, the frame must be there */
 static int put_back(struct inject *inject, struct err *err)
 {
-	int rc = write_memory(inject, inject->buffer, inject->saved, sizeof(inject->saved));
+	int rc = write_registers(inject, &inject->own);
 
 	if (rc < 0)
-		return err_sys(err, -rc, "stack of thread %d", (int)inject->tid);
-	rc = write_registers(inject, &inject->own);
-	if (rc < 0)
 		return err_sys(err, -rc, "registers of thread %d", (int)inject->tid);
+	/* Below the stack it makes no difference to the thread */
+	rc = write_memory(inject, inject->buffer, inject->saved, inject->saved_size);
+	if (rc < 0)
+		return err_sys(err, -rc, "stack of thread %d", (int)inject->tid);
 	return 0;
 }
 

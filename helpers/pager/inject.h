@@ -4,7 +4,8 @@
  *
  * A thread that sleeps in a system call is held by ptrace, makes some calls of ours, and goes
  * back to sleep in its own call.  No text is written and nothing is mapped: it goes through a
- * system call instruction that is there, and data lies below its stack.
+ * system call instruction that is there, and data lies below its stack.  If we are killed
+ * meanwhile, the thread puts itself right where it can (inject_frame.h).
  *
  * Each stop is one of system call tracing.  PTRACE_SINGLESTEP is never used: where a tracer is
  * killed at such a stop, SIGTRAP comes through and the process dies.
@@ -35,6 +36,7 @@
 
 #include "base/err.h"
 #include "kernel/kfs.h"
+#include "pager/inject_frame.h"
 
 /* Memory for arguments and results, below the thread's stack */
 #define INJECT_BUFFER_BYTES 512
@@ -51,8 +53,10 @@ enum inject_stop {
  * struct inject - A thread that is held
  * @pid, @tid:	The process, its thread
  * @own:	Registers with which it makes its own call once more
- * @buffer:	Address of INJECT_BUFFER_BYTES there
- * @saved:	What was in it
+ * @buffer:	Address of INJECT_BUFFER_BYTES there, and of a frame behind them
+ * @saved:	What was in both
+ * @call, @call_sp: Instruction and stack pointer of our calls
+ * @gadgets, @frame_size: 0: the thread goes wrong if we are killed (inject_frame.h)
  * @signal:	That came meanwhile and that the thread gets at the end, or 0
  * @changed:	A call of ours was put in: without inject_end() the thread goes wrong
  * @began_ns:	Monotonic clock when the thread was interrupted
@@ -63,7 +67,10 @@ struct inject {
 	enum inject_stop stop;
 	struct user_regs_struct own, now;
 	uint64_t buffer;
-	unsigned char saved[INJECT_BUFFER_BYTES];
+	uint64_t call, call_sp;
+	struct inject_gadgets gadgets;
+	size_t frame_size, saved_size;
+	unsigned char saved[INJECT_BUFFER_BYTES + INJECT_FRAME_MAX];
 	int signal;
 	bool changed;
 	uint64_t began_ns, stood_ns;

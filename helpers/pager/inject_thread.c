@@ -24,7 +24,18 @@
 
 enum rank { RANK_IDLE, RANK_WAITS, RANK_UNFIT };
 
-static enum rank rank_of_call(long number)
+/* Without a timeout, its fourth argument, it can begin anew at any time */
+static enum rank rank_of_futex(const char *call)
+{
+	uint64_t timeout;
+
+	if (sscanf(call, "%*d %*x %*x %*x %" SCNx64, &timeout) != 1)
+		return RANK_UNFIT;
+	return timeout ? RANK_WAITS : RANK_IDLE;
+}
+
+/* @call: "202 0x7f.. 0x80 0x0 0x0 ..."; or "running"; or "-1 ...": not in a call */
+static enum rank rank_of_call(const char *call)
 {
 	static const long waits[] = {
 		__NR_clock_nanosleep,
@@ -35,10 +46,13 @@ static enum rank rank_of_call(long number)
 		__NR_poll,
 #endif
 	};
+	long number;
 	size_t i;
 
+	if (sscanf(call, "%ld ", &number) != 1)
+		return RANK_UNFIT;
 	if (number == __NR_futex)
-		return RANK_IDLE;
+		return rank_of_futex(call);
 	for (i = 0; i < ARRAY_SIZE(waits); i++)
 		if (number == waits[i])
 			return RANK_WAITS;
@@ -75,7 +89,6 @@ static int rank_thread(const struct kfs *kfs, pid_t pid, uint64_t tid, enum rank
 		       struct err *err)
 {
 	char text[8192];
-	long number;
 	int rc;
 
 	*rank = RANK_UNFIT;
@@ -86,9 +99,8 @@ static int rank_thread(const struct kfs *kfs, pid_t pid, uint64_t tid, enum rank
 	if (rc < 0 || !blocks_signals(text))
 		return rc;
 	rc = read_file(kfs, pid, tid, "syscall", text, sizeof(text), err);
-	/* "running", or "-1" and two numbers: not in a call */
-	if (rc == 0 && sscanf(text, "%ld ", &number) == 1)
-		*rank = rank_of_call(number);
+	if (rc == 0)
+		*rank = rank_of_call(text);
 	return rc;
 }
 

@@ -17,7 +17,8 @@
 
 #define INJECT_THREADS_MAX 64
 
-/* The best first: those that wait in futex() for work, then those with a timeout or descriptors */
+/* The best first: those that wait in futex() for work, then those with a timeout or descriptors.
+ * The latter see EINTR if we are killed while we hold one */
 struct inject_threads {
 	size_t n;
 	pid_t list[INJECT_THREADS_MAX];

@@ -5,6 +5,8 @@
  *
  *	adopt_many PROGRAM PID times N			and how long a thread stood
  *	adopt_many PROGRAM PID killed N			at each call, N times
+ *	adopt_many PROGRAM PID noted			by a daemon that dies: nothing is left
+ *	adopt_many PROGRAM PID traced			by a debugger: refused
  *	adopt_many PROGRAM PID once			adopted, and not let go
  *
  * PROGRAM is virt-membacking-adopt, or for "killed" this program under the name that adoption
@@ -130,10 +132,64 @@ static void adopt_times(const struct adoption_options *options, pid_t pid, size_
 		fail("process", "it is gone");
 	qsort(stood, i, sizeof(*stood), compare);
 	if (i)
-		printf("%zu adoptions: a thread stood for %.0f us (median), %.0f (p99), %.0f (most)\n",
-		       i, (double)stood[i / 2] / 1000, (double)stood[i * 99 / 100] / 1000,
-		       (double)stood[i - 1] / 1000);
+		printf("%zu adoptions: a thread stood for %.0f us (least), %.0f (median), %.0f (p99), "
+		       "%.0f (most)\n",
+		       i, (double)stood[0] / 1000, (double)stood[i / 2] / 1000,
+		       (double)stood[i * 99 / 100] / 1000, (double)stood[i - 1] / 1000);
 	free(stood);
+}
+
+/* A daemon that died before it had a page map */
+static void adopt_noted(struct adoption_options options, pid_t pid)
+{
+	char path[] = "/tmp/adopt-many.XXXXXX";
+	size_t before = count_fds(pid);
+	struct adopted adopted;
+	struct err err = { "" };
+
+	if (!mkdtemp(path))
+		exit(2);
+	options.directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (adopt(&adopted, pid, &options, &err) < 0)
+		fail("adopt", err.text);
+	adopted_close(&adopted);
+	if (count_fds(pid) != before + 1 + options.n_pipes)
+		fail("descriptors", "not as many as there should be");
+	if (faccessat(options.directory, "adopting", F_OK, 0) < 0)
+		fail("note", strerror(errno));
+	if (adoption_clean_up(&options, &err) < 0)
+		fail("adoption_clean_up", err.text);
+	if (count_fds(pid) != before)
+		fail("descriptors", "some are left");
+	if (faccessat(options.directory, "adopting", F_OK, 0) == 0)
+		fail("note", "it is still there");
+	if (adoption_clean_up(&options, &err) < 0)
+		fail("adoption_clean_up without a note", err.text);
+	close(options.directory);
+	rmdir(path);
+}
+
+/* As a debugger does */
+static void adopt_traced(const struct adoption_options *options, pid_t pid)
+{
+	struct adopted adopted;
+	struct err err = { "" };
+	char path[64];
+	struct dirent *entry;
+	DIR *dir;
+	int rc;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			ptrace(PTRACE_SEIZE, atoi(entry->d_name), NULL, NULL);
+	if (dir)
+		closedir(dir);
+	rc = adopt(&adopted, pid, options, &err);
+	if (rc != -EPERM)
+		fail("traced", rc < 0 ? err.text : "adopted");
+	printf("refused: %s\n", err.text);
 }
 
 /* ---- killed ---- */
@@ -235,6 +291,7 @@ static bool adopt_killed(const struct adoption_options *options, pid_t pid, long
 static void adopt_kill_each(const struct adoption_options *options, pid_t pid, long times)
 {
 	long at, round, killed = 0, may_die = 0, ended = 0;
+	size_t before = count_fds(pid), left;
 
 	for (round = 0; round < times && !failures; round++)
 		for (at = 1; !failures; at++) {
@@ -249,6 +306,9 @@ static void adopt_kill_each(const struct adoption_options *options, pid_t pid, l
 	       killed, may_die);
 	if (ended != times)
 		fail("killed", "it never came to its end");
+	left = count_fds(pid) - before;
+	if (left)
+		fail("descriptors", "some are left");
 }
 
 int main(int argc, char **argv)
@@ -267,6 +327,10 @@ int main(int argc, char **argv)
 	pid = atoi(argv[2]);
 	if (!strcmp(argv[3], "times") && argc == 5)
 		adopt_times(&options, pid, (size_t)atol(argv[4]));
+	else if (!strcmp(argv[3], "noted"))
+		adopt_noted(options, pid);
+	else if (!strcmp(argv[3], "traced"))
+		adopt_traced(&options, pid);
 	else if (!strcmp(argv[3], "killed") && argc == 5)
 		adopt_kill_each(&options, pid, atol(argv[4]));
 	else if (adopt(&adopted, pid, &options, &err) < 0)

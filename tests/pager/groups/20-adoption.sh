@@ -37,17 +37,25 @@ for kind in futex futex-timeout sleep sleep-absolute ppoll condition registers; 
 	check_match "$kind, adopted many times" "$adoptions" "^[0-9]+ adoptions"
 	echo "# $kind: $adoptions"
 	sleepers_end
-	check_match "$kind, and nothing is wrong" "$figures" "^rounds [1-9][0-9]* wrong 0$"
+	check_match "$kind, and nothing is wrong" "$figures" "^rounds [1-9][0-9]* wrong 0 interrupted 0$"
 done
 
-# Under the name of the program that it kills
+sleepers futex
+check_match "a debugger is there already: refused" \
+	"$("$many" "$adopt" "$sleepers_pid" traced)" "^refused: ptrace of process "
+check_equal "a daemon that died while it adopted leaves nothing in the process" \
+	"$("$many" "$adopt" "$sleepers_pid" noted)" ""
+sleepers_end
+
+# Under the name of the program that it kills.  A sleep with a timeout may be interrupted then
 cp "$many" "$work/adopt"
 ln -s "$adopt" "$work/adopt.program"
-for kind in futex sleep; do
+for kind in futex sleep ppoll registers; do
 	sleepers $kind
 	killed=$("$many" "$work/adopt" "$sleepers_pid" killed "${kill_times:-1}")
 	check_match "$kind, and the program killed at each of its calls: the process lives" \
-		"$killed" "^killed [0-9]+ times"
-	echo "# $kind: $killed"
+		"$killed" "^killed [0-9]+ times, 0 "
+	echo "# $kind: ${killed//$'\n'/, }"
 	sleepers_end
+	check_match "$kind, and nothing is wrong" "$figures" "^rounds [1-9][0-9]* wrong 0 "
 done
