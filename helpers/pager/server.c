@@ -36,6 +36,7 @@
  * struct connection - One client
  * @fd:		-1: it is gone, or the place is free
  * @since:	clock_ms() of the last thing it said or was told
+ * @turn:	The server's at that time: many clients share a millisecond
  * @busy:	A worker has @request.  The place isn't free until it has ended
  * @done:	It has ended, and @reply is what it says.  Protected by the server's lock
  */
@@ -43,6 +44,7 @@ struct connection {
 	struct pager_server *server;
 	int fd;
 	uint64_t since;
+	uint64_t turn;
 	bool busy;
 	bool done;
 	struct pager_request request;
@@ -60,6 +62,7 @@ struct pager_server {
 	int listener;
 	int wake;
 	uint64_t last_client;
+	uint64_t turn;
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
 	unsigned int workers;
@@ -130,6 +133,14 @@ static void forget_client(struct connection *c)
 	c->fd = -1;
 }
 
+static void note_sign_of_life(struct connection *c)
+{
+	struct pager_server *server = c->server;
+
+	c->since = server->last_client = clock_ms();
+	c->turn = ++server->turn;
+}
+
 static bool is_free(const struct connection *c)
 {
 	return c->fd < 0 && !c->busy;
@@ -162,7 +173,7 @@ static struct connection *find_place(struct pager_server *server)
 
 		if (is_free(c))
 			return c;
-		if (!c->busy && (!oldest || c->since < oldest->since))
+		if (!c->busy && (!oldest || c->turn < oldest->turn))
 			oldest = c;
 	}
 	if (oldest)
@@ -181,14 +192,13 @@ static void greet(struct pager_server *server)
 			clock_sleep_ms(FULL_MS);
 		return;
 	}
-	server->last_client = clock_ms();
 	c = may_ask(fd) ? find_place(server) : NULL;
 	if (!c) {
 		close(fd);
 		return;
 	}
 	c->fd = fd;
-	c->since = server->last_client;
+	note_sign_of_life(c);
 }
 
 static void drop_silent(struct pager_server *server)
@@ -212,7 +222,7 @@ static void say(struct connection *c, json_t *reply)
 	cleanup_free char *text = pager_reply_write(reply);
 
 	json_decref(reply);
-	c->since = c->server->last_client = clock_ms();
+	note_sign_of_life(c);
 	if (c->fd < 0)
 		return;
 	if (!text || send(c->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
