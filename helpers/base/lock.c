@@ -24,10 +24,8 @@
 #define LOOK_MOST_MS  5
 
 static const char *const names[] = {
-	[LOCK_HOST] = "lock",
-	[LOCK_MOUNTS] = "mounts.lock",
-	[LOCK_FILES] = "files.lock",
-	[LOCK_CONF] = "conf.lock",
+	[LOCK_HOST] = "lock",	       [LOCK_MOUNTS] = "mounts.lock", [LOCK_FILES] = "files.lock",
+	[LOCK_PAGERD] = "pagerd.lock", [LOCK_CONF] = "conf.lock",
 };
 
 /* What a wait that was too short may help */
@@ -35,6 +33,7 @@ static const char *const advice[] = {
 	[LOCK_HOST] = "; if the host is only busy, raise lock_deadline in membacking.conf",
 	[LOCK_MOUNTS] = "",
 	[LOCK_FILES] = "",
+	[LOCK_PAGERD] = "",
 	[LOCK_CONF] = "",
 };
 

@@ -7,6 +7,7 @@
  * lock		host: one change of the host at a time, from reading it to the end of a round
  * mounts.lock	mounts: from looking whether a store or a hugetlbfs is mounted to mounting it
  * files.lock	files: a ledger between reading and writing it, and the UUID.new beside it
+ * pagerd.lock	pager: the one daemon that pages guests, for as long as it runs
  * conf.lock	conf: the files of other programs that a profile changes, and its record
  *
  * Taken in this order: a process that has one takes none of those above it.
@@ -29,7 +30,7 @@ struct err;
 #define STATE_DIR "run/libvirt-membacking"
 #endif
 
-enum lock_name { LOCK_HOST, LOCK_MOUNTS, LOCK_FILES, LOCK_CONF };
+enum lock_name { LOCK_HOST, LOCK_MOUNTS, LOCK_FILES, LOCK_PAGERD, LOCK_CONF };
 
 /* How long a process that lets a lock go for others leaves it: each who waits has looked once
  * by then */

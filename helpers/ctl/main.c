@@ -20,14 +20,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/suggest.h"
+#include "base/version.h"
 #include "ctl/ctl.h"
 #include "process/signals.h"
 
 #define PROGRAM "virt-membacking"
-
-#ifndef VERSION
-#define VERSION "0.1.0"
-#endif
 
 static const struct command *const commands[] = {
 	&cmd_status,

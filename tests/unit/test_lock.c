@@ -44,12 +44,13 @@ static void close_place(struct place *p)
 /* Each is a file of its own that only root can open, and keeps no other one out */
 static void test_names(void)
 {
-	static const char *const files[] = { "lock", "mounts.lock", "files.lock", "conf.lock" };
-	int fds[4];
+	static const char *const files[] = { "lock", "mounts.lock", "files.lock", "pagerd.lock",
+					     "conf.lock" };
+	int fds[ROWS(files)];
 	size_t i;
 	PLACE(p);
 
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < ROWS(files); i++) {
 		struct stat st;
 
 		fds[i] = lock_take(p.root, (enum lock_name)i, 0, &p.err);
@@ -58,7 +59,7 @@ static void test_names(void)
 		CU_ASSERT_EQUAL(st.st_mode & 07777, 0600);
 		CU_ASSERT_EQUAL(lock_take(p.root, (enum lock_name)i, 0, &p.err), -EAGAIN);
 	}
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < ROWS(files); i++) {
 		lock_release(&fds[i]);
 		CU_ASSERT_EQUAL(fds[i], -1);
 		lock_release(&fds[i]);

@@ -64,7 +64,7 @@ same_files() {
 }
 
 versions() {
-	sed -n 's/^#define VERSION "\(.*\)"/\1/p' "$top/helpers/ctl/main.c"
+	sed -n 's/^#define VERSION "\(.*\)"/\1/p' "$top/helpers/base/version.h"
 	sed -n '1s/.*(\(.*\)-[^-]*).*/\1/p' "$top/packaging/debian/changelog"
 	sed -n 's/^Version: *//p' "$top/packaging/rpm/libvirt-membacking.spec"
 }

@@ -1,0 +1,533 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * One guest's way through the daemon, from adoption to the end.
+ *
+ * DOC: what is there at which time
+ *
+ * The directory and the record in it come first and go last: whatever a kill leaves, the next
+ * daemon finds whose it is.  A record without a map, or without a process, is a guest that nothing
+ * was taken from, or that needs nothing any more.
+ */
+#include "pager/paged_guest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "pager/adopt_refusal.h"
+#include "pager/adoption.h"
+#include "pager/guest_room.h"
+#include "pager/page_map.h"
+#include "pager/pager_cgroup.h"
+#include "pager/process_fd.h"
+#include "pager/ram.h"
+
+/* One evicting thread, and the thread that answers faults, which evicts too at the limit */
+enum { EVICT_THREADS = 1, PIPES = EVICT_THREADS + 1 };
+
+/* A dead daemon's threads end with the system calls that they are in */
+#define MAP_WAIT_MS 5000
+
+/* Closing some descriptors in QEMU */
+#define WITHDRAW_MS 5000
+
+static void set_pager(struct paged_guest *guest, struct guest_pager *pager)
+{
+	pthread_mutex_lock(&guest->pager_lock);
+	guest->pager = pager;
+	pthread_mutex_unlock(&guest->pager_lock);
+}
+
+static void set_record(struct paged_guest *guest, const struct guest_record *record)
+{
+	pthread_mutex_lock(&guest->pager_lock);
+	guest->record = *record;
+	pthread_mutex_unlock(&guest->pager_lock);
+}
+
+/* ---- begin and end of the struct ---- */
+
+struct paged_guest *paged_guest_new(struct pager_host *host, const char *uuid)
+{
+	struct paged_guest *guest = calloc(1, sizeof(*guest));
+
+	if (!guest)
+		return NULL;
+	guest->host = host;
+	snprintf(guest->uuid, sizeof(guest->uuid), "%s", uuid);
+	snprintf(guest->record.name, sizeof(guest->record.name), "%s", uuid);
+	guest->directory = guest->pidfd = -1;
+	pthread_mutex_init(&guest->pager_lock, NULL);
+	pthread_mutex_init(&guest->alarm_lock, NULL);
+	return guest;
+}
+
+static void close_all(struct paged_guest *guest)
+{
+	cleanup_close_(&guest->directory);
+	cleanup_close_(&guest->pidfd);
+	guest->directory = guest->pidfd = -1;
+}
+
+void paged_guest_free(struct paged_guest *guest)
+{
+	close_all(guest);
+	pthread_mutex_destroy(&guest->pager_lock);
+	pthread_mutex_destroy(&guest->alarm_lock);
+	free(guest);
+}
+
+/* ---- alarms ---- */
+
+void paged_guest_alarm(struct paged_guest *guest, char *sentence)
+{
+	pthread_mutex_lock(&guest->alarm_lock);
+	memcpy(sentence, guest->alarm, PAGER_SENTENCE_SIZE);
+	pthread_mutex_unlock(&guest->alarm_lock);
+}
+
+void paged_guest_set_alarm(struct paged_guest *guest, const char *sentence)
+{
+	bool is_new;
+
+	pthread_mutex_lock(&guest->alarm_lock);
+	is_new = strncmp(guest->alarm, sentence, sizeof(guest->alarm) - 1) != 0;
+	memset(guest->alarm, 0, sizeof(guest->alarm));
+	strncpy(guest->alarm, sentence, sizeof(guest->alarm) - 1);
+	pthread_mutex_unlock(&guest->alarm_lock);
+	if (!is_new)
+		return;
+	/* The name doesn't change while the guest has threads */
+	log_context(guest->record.name, "page");
+	if (*sentence)
+		log_error("%s", sentence);
+	else
+		log_info("what was wrong is over");
+}
+
+static void on_alarm(void *arg, const char *sentence)
+{
+	paged_guest_set_alarm(arg, sentence);
+}
+
+/* ---- what the engine is told ---- */
+
+static int room(void *arg, uint64_t bytes, struct err *err)
+{
+	const struct paged_guest *guest = arg;
+
+	return guest_room(guest->host->kfs, (pid_t)guest->record.pid, bytes, err);
+}
+
+static struct guest_pager_options options_of(struct paged_guest *guest,
+					     struct tier_spec tiers[TIERS_MAX])
+{
+	struct pager_host *host = guest->host;
+	struct guest_pager_options options = {
+		.name = guest->record.name,
+		.directory = guest->directory,
+		.limit = u64_div_up(guest->record.limit_kib, PAGE_BYTES / 1024),
+		.evict_threads = EVICT_THREADS,
+		.tiers = tiers,
+		.alarm = on_alarm,
+		.alarm_arg = guest,
+		.room = room,
+		.room_arg = guest,
+	};
+
+	pthread_mutex_lock(&host->lock);
+	memcpy(tiers, host->budgets.spec, sizeof(host->budgets.spec));
+	options.n_tiers = host->budgets.n;
+	pthread_mutex_unlock(&host->lock);
+	return options;
+}
+
+static struct adoption_options adoption_until(const struct paged_guest *guest, uint64_t deadline)
+{
+	return (struct adoption_options){
+		.program = guest->host->adopt_program,
+		.n_pipes = PIPES,
+		.deadline_ms = (int64_t)clock_left_ms(deadline),
+	};
+}
+
+/* ---- directory, record, swap ---- */
+
+/* The tmpfs is there as long as a guest is in the table: no lock is held while slots are freed */
+static void remove_files(struct paged_guest *guest)
+{
+	struct err err;
+
+	cleanup_close_(&guest->directory);
+	guest->directory = -1;
+	if (pager_directory_remove(&guest->host->directory, guest->uuid, &err) < 0)
+		log_warning("%s", err.text);
+}
+
+/* A directory of that name is one that no guest of ours has: its record could not be read */
+static int make_directory(struct paged_guest *guest, struct err *err)
+{
+	struct pager_host *host = guest->host;
+	int fd;
+
+	pthread_mutex_lock(&host->lock);
+	fd = host->directory.fd < 0 ?
+		     pager_directory_mount(&host->directory, host->file_bytes, err) :
+		     0;
+	if (fd == 0)
+		fd = pager_directory_remove(&host->directory, guest->uuid, err);
+	if (fd == 0)
+		fd = pager_directory_add(&host->directory, guest->uuid, err);
+	pthread_mutex_unlock(&host->lock);
+	if (fd < 0)
+		return fd;
+	guest->directory = fd;
+	return 0;
+}
+
+static int open_directory(struct paged_guest *guest, struct err *err)
+{
+	struct pager_host *host = guest->host;
+
+	if (guest->directory >= 0)
+		return 0;
+	pthread_mutex_lock(&host->lock);
+	guest->directory = pager_directory_open(&host->directory, guest->uuid, err);
+	pthread_mutex_unlock(&host->lock);
+	return guest->directory < 0 ? guest->directory : 0;
+}
+
+/* The kernel must not page what we page.  Not worth refusing the guest for */
+static void forbid_swap(struct paged_guest *guest)
+{
+	struct err err;
+	int rc = pager_cgroup_begin(guest->host->kfs, (pid_t)guest->record.pid, guest->directory,
+				    &err);
+
+	if (rc < 0 && rc != -ENOTSUP)
+		log_warning("the kernel may swap what is resident: %s", err.text);
+}
+
+static void allow_swap(struct paged_guest *guest)
+{
+	struct err err;
+
+	if (guest->directory >= 0 && pager_cgroup_end(guest->host->kfs, guest->directory, &err) < 0)
+		log_warning("%s", err.text);
+}
+
+/* ---- adoption ---- */
+
+static int identify(struct paged_guest *guest, const struct pager_request *request, struct err *err)
+{
+	struct guest_record record = { .pid = request->pid, .limit_kib = request->limit_kib };
+	pid_t pid = (pid_t)request->pid;
+	int rc;
+
+	memcpy(record.name, request->name, sizeof(record.name));
+	rc = process_start_time(guest->host->kfs, pid, &record.start_time, err);
+	if (rc < 0)
+		return rc;
+	set_record(guest, &record);
+	guest->pidfd = process_open(guest->host->kfs, pid, record.start_time, err);
+	if (guest->pidfd < 0)
+		return guest->pidfd;
+	return 0;
+}
+
+/* @adopted and @ram are taken over where it succeeds */
+static int start_paging(struct paged_guest *guest, struct adopted *adopted, struct ram *ram,
+			struct err *err)
+{
+	struct tier_spec tiers[TIERS_MAX];
+	struct guest_pager_options options = options_of(guest, tiers);
+	struct guest_pager *pager;
+	int rc;
+
+	memset(adopted->identity.uuid, 0, sizeof(adopted->identity.uuid));
+	memcpy(adopted->identity.uuid, guest->uuid, sizeof(guest->uuid));
+	rc = guest_pager_start(&pager, adopted, ram, &options, err);
+	if (rc == 0)
+		set_pager(guest, pager);
+	return rc;
+}
+
+/* If something of ours stays in QEMU @err, which says what happened, says that too */
+static void withdraw(struct paged_guest *guest, struct adopted *adopted, struct err *err)
+{
+	const struct adoption_options options = adoption_until(guest, clock_ms() + WITHDRAW_MS);
+	struct err more, first = *err;
+
+	if (adoption_withdraw(adopted, &options, &more) < 0)
+		err_set(err, EIO, "%s; and %s", first.text, more.text);
+}
+
+static int adopt_and_start(struct paged_guest *guest, struct ram *ram, uint64_t deadline,
+			   struct err *err)
+{
+	const struct adoption_options options = adoption_until(guest, deadline);
+	struct adopted adopted;
+	int rc = adopt_refusal(guest->host->kfs, (pid_t)guest->record.pid, ram, err);
+
+	if (rc == 0)
+		rc = adopt(&adopted, (pid_t)guest->record.pid, &options, err);
+	if (rc < 0)
+		return rc;
+	rc = start_paging(guest, &adopted, ram, err);
+	if (rc < 0) {
+		withdraw(guest, &adopted, err);
+		adopted_close(&adopted);
+	}
+	return rc;
+}
+
+static int open_and_adopt(struct paged_guest *guest, uint64_t deadline, struct err *err)
+{
+	struct ram ram;
+	int rc = ram_open(&ram, (pid_t)guest->record.pid, err);
+
+	if (rc < 0)
+		return rc;
+	rc = adopt_and_start(guest, &ram, deadline, err);
+	if (rc < 0)
+		ram_close(&ram);
+	return rc;
+}
+
+int paged_guest_adopt(struct paged_guest *guest, const struct pager_request *request,
+		      uint64_t deadline, struct err *err)
+{
+	int rc = identify(guest, request, err);
+
+	if (rc == 0)
+		rc = make_directory(guest, err);
+	if (rc == 0)
+		rc = guest_record_write(guest->directory, &guest->record, err);
+	if (rc == 0)
+		rc = open_and_adopt(guest, deadline, err);
+	if (rc == 0) {
+		forbid_swap(guest);
+		return 0;
+	}
+	if (guest->directory >= 0)
+		remove_files(guest);
+	close_all(guest);
+	return rc;
+}
+
+/* ---- after another daemon ---- */
+
+/* Whose directory is it?  -ESRCH: of nobody who is there */
+static int recognize(struct paged_guest *guest, struct err *err)
+{
+	const struct kfs *kfs = guest->host->kfs;
+	struct guest_record record;
+	int rc = open_directory(guest, err);
+
+	if (rc == 0)
+		rc = guest_record_read(guest->directory, &record, err);
+	if (rc == -ENOENT)
+		return err_set(err, ESRCH, "it was not adopted yet");
+	if (rc < 0)
+		return rc;
+	set_record(guest, &record);
+	if (guest->pidfd >= 0)
+		return process_gone(guest->pidfd) ? err_set(err, ESRCH, "QEMU ended") : 0;
+	guest->pidfd = process_open(kfs, (pid_t)record.pid, record.start_time, err);
+	if (guest->pidfd < 0) {
+		rc = guest->pidfd;
+		guest->pidfd = -1;
+		return rc;
+	}
+	return 0;
+}
+
+/* The descriptors in QEMU may be missing only while nothing is in our files alone */
+static int find_in_qemu(struct page_map *map, struct adopted *adopted, struct err *err)
+{
+	enum map_phase phase = page_map_phase(map);
+	int rc = adopted_find(adopted, page_map_identity(map), err);
+
+	if (rc == -ESTALE && (phase == MAP_ADOPTING || phase == MAP_UNREGISTERING))
+		return -ESRCH;
+	return rc;
+}
+
+/* @map and @adopted are taken over where it succeeds */
+static int resume(struct paged_guest *guest, struct page_map *map, struct adopted *adopted,
+		  struct err *err)
+{
+	struct tier_spec tiers[TIERS_MAX];
+	struct guest_pager_options options = options_of(guest, tiers);
+	struct guest_pager *pager;
+	struct ram ram;
+	int rc = ram_open(&ram, (pid_t)guest->record.pid, err);
+
+	if (rc < 0)
+		return rc;
+	rc = guest_pager_resume(&pager, map, adopted, &ram, &options, err);
+	if (rc == 0)
+		set_pager(guest, pager);
+	else
+		ram_close(&ram);
+	return rc;
+}
+
+static int resume_map(struct paged_guest *guest, struct page_map *map, struct err *err)
+{
+	struct adopted adopted;
+	int rc;
+
+	if (strcmp(page_map_identity(map)->uuid, guest->uuid) != 0)
+		return err_set(err, EUCLEAN, "its page map is of another guest");
+	rc = find_in_qemu(map, &adopted, err);
+	if (rc < 0)
+		return rc;
+	rc = resume(guest, map, &adopted, err);
+	if (rc == 0)
+		return 0;
+	if (rc == -ECANCELED) {
+		struct err left = { "it was being released" };
+
+		withdraw(guest, &adopted, &left);
+		log_info("%s", left.text);
+		rc = -ESRCH;
+	}
+	adopted_close(&adopted);
+	return rc;
+}
+
+static int take_over(struct paged_guest *guest, uint64_t deadline, struct err *err)
+{
+	uint64_t wait = u64_min(clock_left_ms(deadline), MAP_WAIT_MS);
+	struct page_map *map;
+	int rc = recognize(guest, err);
+
+	if (rc < 0)
+		return rc;
+	rc = page_map_open(&map, guest->directory, (int64_t)wait, err);
+	/* Adoption had not come that far */
+	if (rc == -ENOENT)
+		return -ESRCH;
+	if (rc < 0)
+		return rc;
+	rc = resume_map(guest, map, err);
+	if (rc < 0)
+		page_map_close(map);
+	return rc;
+}
+
+int paged_guest_take_over(struct paged_guest *guest, uint64_t deadline, struct err *err)
+{
+	int rc = take_over(guest, deadline, err);
+	struct err alarm;
+
+	if (rc == 0) {
+		paged_guest_set_alarm(guest, "");
+	} else if (rc == -ESRCH) {
+		allow_swap(guest);
+		remove_files(guest);
+		close_all(guest);
+	} else {
+		alarm = *err;
+		err_prefix(&alarm, rc,
+			   "the guest stands: its pages can't be taken over from the "
+			   "pager before");
+		paged_guest_set_alarm(guest, alarm.text);
+	}
+	return rc;
+}
+
+/* ---- release and end ---- */
+
+static void stop(struct paged_guest *guest)
+{
+	struct guest_pager *pager = guest->pager;
+
+	set_pager(guest, NULL);
+	if (pager)
+		guest_pager_stop(pager);
+}
+
+int paged_guest_release(struct paged_guest *guest, uint64_t deadline, struct err *err)
+{
+	struct err left = { "the guest is not paged any more" };
+	int rc = guest_pager_detach(guest->pager, (int64_t)clock_left_ms(deadline), err);
+
+	if (rc < 0 && rc != -ESRCH)
+		return rc;
+	if (rc == 0) {
+		withdraw(guest, guest_pager_adopted(guest->pager), &left);
+		log_info("%s", left.text);
+	}
+	paged_guest_end(guest);
+	return 0;
+}
+
+void paged_guest_end(struct paged_guest *guest)
+{
+	stop(guest);
+	allow_swap(guest);
+	remove_files(guest);
+	close_all(guest);
+}
+
+void paged_guest_leave(struct paged_guest *guest)
+{
+	stop(guest);
+	close_all(guest);
+}
+
+/* ---- what other threads ask ---- */
+
+struct guest_record paged_guest_record(struct paged_guest *guest)
+{
+	struct guest_record record;
+
+	pthread_mutex_lock(&guest->pager_lock);
+	record = guest->record;
+	pthread_mutex_unlock(&guest->pager_lock);
+	return record;
+}
+
+bool paged_guest_gone(struct paged_guest *guest)
+{
+	struct pager_statistics statistics;
+
+	return (guest->pidfd >= 0 && process_gone(guest->pidfd)) ||
+	       (paged_guest_statistics(guest, &statistics) && statistics.gone);
+}
+
+bool paged_guest_statistics(struct paged_guest *guest, struct pager_statistics *statistics)
+{
+	bool paged;
+
+	pthread_mutex_lock(&guest->pager_lock);
+	paged = guest->pager != NULL;
+	if (paged)
+		guest_pager_statistics(guest->pager, statistics);
+	pthread_mutex_unlock(&guest->pager_lock);
+	return paged;
+}
+
+int paged_guest_set_limit(struct paged_guest *guest, uint64_t limit_kib, struct err *err)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&guest->pager_lock);
+	if (!guest->pager) {
+		rc = err_set(err, ENOENT, "the guest isn't paged");
+	} else {
+		guest->record.limit_kib = limit_kib;
+		guest_pager_set_limit(guest->pager, u64_div_up(limit_kib, PAGE_BYTES / 1024));
+		rc = guest_record_write(guest->directory, &guest->record, err);
+	}
+	pthread_mutex_unlock(&guest->pager_lock);
+	return rc;
+}

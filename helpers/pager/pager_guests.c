@@ -1,0 +1,638 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The table of paged guests, the requests about them, and the watch over their QEMUs.
+ */
+#include "pager/pager_guests.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "pager/guests_status.h"
+#include "pager/paged_guest.h"
+
+/* After a failure to take a guest over */
+#define TRY_AGAIN_MS 2000
+
+/* A QEMU that is ending is waited for so often */
+#define GONE_MS 20
+
+/* Nobody waits for what the daemon begins by itself */
+#define OWN_DEADLINE_MS 60000
+
+/**
+ * struct place - A guest in the table
+ * @state:	What is done with it, for status
+ * @busy:	A thread has it
+ * @again:	clock_ms(): when the next try to take it over is due
+ */
+struct place {
+	struct place *next;
+	struct pager_guests *guests;
+	struct paged_guest *guest;
+	enum guest_state state;
+	bool busy;
+	uint64_t again;
+};
+
+/**
+ * struct pager_guests
+ * @lock:	Protects the list, its places' states, and @threads
+ * @changed:	A place is no longer busy, or a thread has ended
+ * @first:	By UUID, rising
+ * @epoll:	Of the QEMUs' pidfds, each once
+ * @threads:	That the table has begun by itself
+ */
+struct pager_guests {
+	struct pager_host host;
+	uint64_t host_kib;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct place *first;
+	int epoll;
+	unsigned int threads;
+	bool stopping;
+};
+
+/* ---- the table ---- */
+
+static struct place **find_link(struct pager_guests *guests, const char *uuid)
+{
+	struct place **link = &guests->first;
+
+	while (*link && strcmp((*link)->guest->uuid, uuid) < 0)
+		link = &(*link)->next;
+	return link;
+}
+
+static struct place *find(struct pager_guests *guests, const char *uuid)
+{
+	struct place *place = *find_link(guests, uuid);
+
+	return place && !strcmp(place->guest->uuid, uuid) ? place : NULL;
+}
+
+/* The caller has the lock, and the guest */
+static struct place *insert(struct pager_guests *guests, const char *uuid, enum guest_state state)
+{
+	struct place **link = find_link(guests, uuid), *place = calloc(1, sizeof(*place));
+
+	if (!place)
+		return NULL;
+	*place = (struct place){ .guests = guests,
+				 .guest = paged_guest_new(&guests->host, uuid),
+				 .state = state,
+				 .busy = true,
+				 .next = *link };
+	if (!place->guest) {
+		free(place);
+		return NULL;
+	}
+	*link = place;
+	return place;
+}
+
+/* With the lock.  False at the deadline */
+static bool wait_changed(struct pager_guests *guests, uint64_t deadline)
+{
+	const struct timespec until = {
+		.tv_sec = (time_t)(deadline / 1000),
+		.tv_nsec = (long)(deadline % 1000) * 1000000,
+	};
+
+	return pthread_cond_timedwait(&guests->changed, &guests->lock, &until) == 0;
+}
+
+/**
+ * acquire() - Have a guest, once no other thread has it
+ * @new_state:	Of a guest that is not in the table: it is put there.  STATE_NONE: it isn't
+ *
+ * Return: 0; *@place is NULL for a guest that is not there; -ETIMEDOUT; -ENOMEM
+ */
+static int acquire(struct pager_guests *guests, const char *uuid, enum guest_state new_state,
+		   uint64_t deadline, struct place **place, struct err *err)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&guests->lock);
+	while ((*place = find(guests, uuid)) && (*place)->busy && rc == 0)
+		if (!wait_changed(guests, deadline))
+			rc = err_set(err, ETIMEDOUT,
+				     "the pager is busy with the guest and did not finish in time");
+	if (rc == 0 && *place)
+		(*place)->busy = true;
+	if (rc == 0 && !*place && new_state != STATE_NONE) {
+		*place = insert(guests, uuid, new_state);
+		rc = *place ? 0 : err_nomem(err);
+	}
+	pthread_mutex_unlock(&guests->lock);
+	return rc;
+}
+
+static void set_state(struct place *place, enum guest_state state)
+{
+	pthread_mutex_lock(&place->guests->lock);
+	place->state = state;
+	pthread_mutex_unlock(&place->guests->lock);
+}
+
+static void let_go(struct place *place, enum guest_state state)
+{
+	struct pager_guests *guests = place->guests;
+
+	pthread_mutex_lock(&guests->lock);
+	place->state = state;
+	place->busy = false;
+	pthread_cond_broadcast(&guests->changed);
+	pthread_mutex_unlock(&guests->lock);
+}
+
+/* The guest is none any more.  With the last one the tmpfs goes */
+static void take_out(struct place *place)
+{
+	struct pager_guests *guests = place->guests;
+	struct pager_host *host = &guests->host;
+	struct err err;
+
+	pthread_mutex_lock(&guests->lock);
+	*find_link(guests, place->guest->uuid) = place->next;
+	pthread_mutex_lock(&host->lock);
+	if (!guests->first && pager_directory_leave(&host->directory, &err) < 0)
+		log_warning("%s", err.text);
+	pthread_mutex_unlock(&host->lock);
+	pthread_cond_broadcast(&guests->changed);
+	pthread_mutex_unlock(&guests->lock);
+	paged_guest_free(place->guest);
+	free(place);
+}
+
+/* Its end makes @epoll readable */
+static void watch(struct place *place)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT };
+
+	/* Without it the tick sees the end, up to a second later */
+	if (place->guest->pidfd >= 0)
+		epoll_ctl(place->guests->epoll, EPOLL_CTL_ADD, place->guest->pidfd, &event);
+}
+
+/* ---- taking over ---- */
+
+/* The caller has the guest, and nobody has it afterwards.  Return: 0, -ESRCH: it is none any
+ * more, -errno: it waits */
+static int take_over(struct place *place, uint64_t deadline, struct err *err)
+{
+	int rc;
+
+	log_context(place->guest->record.name, "take over");
+	rc = paged_guest_take_over(place->guest, deadline, err);
+	if (rc == -ESRCH) {
+		log_info("what the pager before left of it is removed: %s", err->text);
+		take_out(place);
+	} else if (rc < 0) {
+		place->again = clock_ms() + TRY_AGAIN_MS;
+		let_go(place, STATE_WAITING);
+	} else {
+		log_info("is paged again");
+		watch(place);
+		let_go(place, STATE_PAGING);
+	}
+	return rc;
+}
+
+/* ---- threads of our own ---- */
+
+static void *take_over_thread(void *arg)
+{
+	struct place *place = arg;
+	struct pager_guests *guests = place->guests;
+	struct err err = { "" };
+
+	pthread_setname_np(pthread_self(), "pager-take-over");
+	take_over(place, clock_ms() + OWN_DEADLINE_MS, &err);
+	pthread_mutex_lock(&guests->lock);
+	guests->threads--;
+	pthread_cond_broadcast(&guests->changed);
+	pthread_mutex_unlock(&guests->lock);
+	return NULL;
+}
+
+static void end_guest(struct place *place)
+{
+	log_context(place->guest->record.name, "end");
+	paged_guest_end(place->guest);
+	log_info("QEMU has ended; what was kept of its memory is given back");
+	take_out(place);
+}
+
+static void *end_thread(void *arg)
+{
+	struct place *place = arg;
+	struct pager_guests *guests = place->guests;
+
+	pthread_setname_np(pthread_self(), "pager-end");
+	end_guest(place);
+	pthread_mutex_lock(&guests->lock);
+	guests->threads--;
+	pthread_cond_broadcast(&guests->changed);
+	pthread_mutex_unlock(&guests->lock);
+	return NULL;
+}
+
+/* With the lock.  Nobody has @place: the thread will.  One that can't be started now is started by
+ * the next tick */
+static void begin(struct place *place, void *(*work)(void *), enum guest_state state)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	if (pthread_attr_init(&attr))
+		return;
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	place->busy = true;
+	place->state = state;
+	place->guests->threads++;
+	if (pthread_create(&thread, &attr, work, place)) {
+		place->busy = false;
+		place->again = clock_ms() + TRY_AGAIN_MS;
+		place->guests->threads--;
+	}
+	pthread_attr_destroy(&attr);
+}
+
+static void look_after(struct place *place)
+{
+	if (place->busy)
+		return;
+	if (place->state == STATE_WAITING && !clock_left_ms(place->again))
+		begin(place, take_over_thread, STATE_WAITING);
+	else if (place->state == STATE_PAGING && paged_guest_gone(place->guest))
+		begin(place, end_thread, STATE_ENDING);
+	else if (place->state == STATE_ENDING)
+		begin(place, end_thread, STATE_ENDING);
+}
+
+void pager_guests_tick(void *arg)
+{
+	struct pager_guests *guests = arg;
+	struct epoll_event events[16];
+	struct place *place;
+
+	/* One shot each: which they are is seen below */
+	while (epoll_wait(guests->epoll, events, ARRAY_SIZE(events), 0) == ARRAY_SIZE(events))
+		;
+	pthread_mutex_lock(&guests->lock);
+	for (place = guests->first; place && !guests->stopping; place = place->next)
+		look_after(place);
+	pthread_mutex_unlock(&guests->lock);
+}
+
+/* ---- requests ---- */
+
+static uint64_t deadline_of(const struct pager_request *request)
+{
+	return clock_ms() + request->deadline_ms;
+}
+
+/* Paged already: the process must be the same */
+static int adopt_again(struct place *place, const struct pager_request *request, struct err *err)
+{
+	struct paged_guest *guest = place->guest;
+	int rc;
+
+	if (guest->record.pid == request->pid)
+		rc = paged_guest_set_limit(guest, request->limit_kib, err);
+	else
+		rc = err_set(err, EEXIST,
+			     "process %llu is paged as this guest, and it has not ended",
+			     (unsigned long long)guest->record.pid);
+	let_go(place, STATE_PAGING);
+	return rc;
+}
+
+static int adopt_new(struct place *place, const struct pager_request *request, uint64_t deadline,
+		     struct err *err)
+{
+	int rc = paged_guest_adopt(place->guest, request, deadline, err);
+	char size[TEXT_KIB_SIZE];
+
+	if (rc < 0) {
+		log_warning("not paged: %s", err->text);
+		take_out(place);
+		return rc;
+	}
+	log_info("is paged now, with %s resident", text_from_kib(request->limit_kib, size));
+	watch(place);
+	let_go(place, STATE_PAGING);
+	return 0;
+}
+
+/* The guest of an earlier start that has ended makes room, and one of an earlier daemon's that
+ * waits is taken over first */
+static int adopt_guest(struct pager_guests *guests, const struct pager_request *request,
+		       struct err *err)
+{
+	uint64_t deadline = deadline_of(request);
+
+	for (;;) {
+		struct place *place;
+		int rc = acquire(guests, request->uuid, STATE_ADOPTING, deadline, &place, err);
+
+		if (rc < 0)
+			return rc;
+		log_context(request->name, "adopt");
+		if (place->state == STATE_ADOPTING)
+			return adopt_new(place, request, deadline, err);
+		if (place->state == STATE_PAGING && !paged_guest_gone(place->guest))
+			return adopt_again(place, request, err);
+		if (place->state != STATE_WAITING) {
+			end_guest(place);
+			continue;
+		}
+		rc = take_over(place, deadline, err);
+		if (rc < 0 && rc != -ESRCH)
+			return rc;
+	}
+}
+
+static int release_paged(struct place *place, uint64_t deadline, struct err *err)
+{
+	int rc;
+
+	set_state(place, STATE_RELEASING);
+	rc = paged_guest_release(place->guest, deadline, err);
+	if (rc == 0)
+		take_out(place);
+	else
+		let_go(place, STATE_PAGING);
+	return rc;
+}
+
+static int release_guest(struct pager_guests *guests, const struct pager_request *request,
+			 struct err *err)
+{
+	uint64_t deadline = deadline_of(request);
+
+	for (;;) {
+		struct place *place;
+		int rc = acquire(guests, request->uuid, STATE_NONE, deadline, &place, err);
+
+		if (rc < 0 || !place)
+			return rc;
+		log_context(place->guest->record.name, "release");
+		if (place->state == STATE_PAGING)
+			return release_paged(place, deadline, err);
+		if (place->state != STATE_WAITING) {
+			end_guest(place);
+			continue;
+		}
+		rc = take_over(place, deadline, err);
+		if (rc < 0 && rc != -ESRCH)
+			return rc;
+	}
+}
+
+/* libvirt's hooks come when QEMU is as good as gone */
+static int forget_guest(struct pager_guests *guests, const struct pager_request *request,
+			struct err *err)
+{
+	uint64_t deadline = deadline_of(request);
+	struct place *place;
+	int rc = acquire(guests, request->uuid, STATE_NONE, deadline, &place, err);
+	bool gone;
+
+	if (rc < 0 || !place)
+		return rc;
+	while (!(gone = paged_guest_gone(place->guest)) && clock_left_ms(deadline))
+		clock_sleep_ms(GONE_MS);
+	if (gone) {
+		end_guest(place);
+		return 0;
+	}
+	let_go(place, place->state);
+	return err_set(err, EBUSY, "its QEMU has not ended");
+}
+
+static int set_limit(struct pager_guests *guests, const struct pager_request *request,
+		     struct err *err)
+{
+	struct place *place;
+	int rc;
+
+	pthread_mutex_lock(&guests->lock);
+	place = find(guests, request->uuid);
+	if (!place)
+		rc = err_set(err, ENOENT, "the guest isn't paged");
+	else if (place->busy || place->state != STATE_PAGING)
+		rc = err_set(err, EBUSY, "the guest is %s: try again later",
+			     guest_state_name(place->state));
+	else
+		rc = paged_guest_set_limit(place->guest, request->limit_kib, err);
+	pthread_mutex_unlock(&guests->lock);
+	return rc;
+}
+
+/* ---- status ---- */
+
+/* As many as a message takes */
+static json_t *status(struct pager_guests *guests, const char *after)
+{
+	struct guests_status status;
+	const struct place *place;
+
+	guests_status_begin(&status);
+	pthread_mutex_lock(&guests->lock);
+	for (place = *find_link(guests, after); place; place = place->next) {
+		if (!strcmp(place->guest->uuid, after))
+			continue;
+		if (!guests_status_add(&status, place->guest, place->state))
+			break;
+	}
+	pthread_mutex_unlock(&guests->lock);
+	return guests_status_end(&status, &guests->host.budgets);
+}
+
+json_t *pager_guests_answer(void *arg, const struct pager_request *request)
+{
+	struct pager_guests *guests = arg;
+	struct err err = { "" };
+	int rc = 0;
+
+	switch (request->action) {
+	case PAGER_ADOPT:
+		rc = adopt_guest(guests, request, &err);
+		break;
+	case PAGER_SET:
+		rc = set_limit(guests, request, &err);
+		break;
+	case PAGER_RELEASE:
+		rc = release_guest(guests, request, &err);
+		break;
+	case PAGER_FORGET:
+		rc = forget_guest(guests, request, &err);
+		break;
+	case PAGER_STATUS:
+		return status(guests, request->uuid);
+	case PAGER_HELLO:
+		break;
+	}
+	log_context(NULL, NULL);
+	return pager_reply(-rc, err.text);
+}
+
+/* ---- begin and end ---- */
+
+static void init_locks(struct pager_guests *guests)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&guests->lock, NULL);
+	pthread_mutex_init(&guests->host.lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&guests->changed, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+int pager_guests_new(struct pager_guests **guests, const struct pager_guests_options *options,
+		     struct err *err)
+{
+	struct pager_guests *new = calloc(1, sizeof(*new));
+
+	if (!new)
+		return err_nomem(err);
+	new->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (new->epoll < 0) {
+		free(new);
+		return err_sys(err, errno, "cannot watch processes");
+	}
+	new->host.kfs = options->kfs;
+	new->host.directory = PAGER_DIRECTORY_CLOSED(options->state_dir);
+	new->host.adopt_program = options->adopt_program;
+	new->host_kib = options->host_kib;
+	init_locks(new);
+	pager_guests_set_tiers(new, options->tiers);
+	*guests = new;
+	return 0;
+}
+
+void pager_guests_set_tiers(struct pager_guests *guests, const struct config_tiers *tiers)
+{
+	struct pager_host *host = &guests->host;
+	struct err err;
+
+	pthread_mutex_lock(&host->lock);
+	tier_budgets_set(&host->budgets, tiers, guests->host_kib);
+	host->file_bytes = tier_budgets_file_bytes(&host->budgets, guests->host_kib);
+	if (host->directory.fd >= 0 &&
+	    pager_directory_mount(&host->directory, host->file_bytes, &err) < 0)
+		log_warning("%s", err.text);
+	pthread_mutex_unlock(&host->lock);
+}
+
+static void find_one(struct pager_guests *guests, const char *uuid)
+{
+	struct place *place;
+
+	pthread_mutex_lock(&guests->lock);
+	place = insert(guests, uuid, STATE_WAITING);
+	if (place)
+		begin(place, take_over_thread, STATE_WAITING);
+	pthread_mutex_unlock(&guests->lock);
+}
+
+int pager_guests_find(struct pager_guests *guests, struct err *err)
+{
+	struct pager_host *host = &guests->host;
+	char(*uuids)[PAGER_UUID_SIZE] = NULL;
+	size_t n = 0, i;
+	int rc = pager_directory_find(&host->directory, err);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc == 0)
+		rc = pager_directory_mount(&host->directory, host->file_bytes, err);
+	if (rc == 0)
+		rc = pager_directory_guests(&host->directory, &uuids, &n, err);
+	for (i = 0; rc == 0 && i < n; i++)
+		find_one(guests, uuids[i]);
+	free(uuids);
+	return rc < 0 ? rc : (int)n;
+}
+
+int pager_guests_fd(const struct pager_guests *guests)
+{
+	return guests->epoll;
+}
+
+unsigned int pager_guests_count(struct pager_guests *guests)
+{
+	const struct place *place;
+	unsigned int n = 0;
+
+	pthread_mutex_lock(&guests->lock);
+	for (place = guests->first; place; place = place->next)
+		n++;
+	pthread_mutex_unlock(&guests->lock);
+	return n;
+}
+
+bool pager_guests_idle(void *arg)
+{
+	struct pager_guests *guests = arg;
+	bool idle;
+
+	pthread_mutex_lock(&guests->lock);
+	idle = !guests->first && !guests->threads;
+	pthread_mutex_unlock(&guests->lock);
+	return idle;
+}
+
+static bool any_busy(const struct pager_guests *guests)
+{
+	const struct place *place;
+
+	for (place = guests->first; place; place = place->next)
+		if (place->busy)
+			return true;
+	return guests->threads != 0;
+}
+
+bool pager_guests_stop(struct pager_guests *guests, uint64_t deadline)
+{
+	bool busy;
+
+	pthread_mutex_lock(&guests->lock);
+	guests->stopping = true;
+	while ((busy = any_busy(guests)) && wait_changed(guests, deadline))
+		;
+	pthread_mutex_unlock(&guests->lock);
+	if (busy)
+		return false;
+	while (guests->first) {
+		struct place *place = guests->first;
+
+		guests->first = place->next;
+		paged_guest_leave(place->guest);
+		paged_guest_free(place->guest);
+		free(place);
+	}
+	pager_directory_close(&guests->host.directory);
+	close(guests->epoll);
+	pthread_cond_destroy(&guests->changed);
+	pthread_mutex_destroy(&guests->lock);
+	pthread_mutex_destroy(&guests->host.lock);
+	free(guests);
+	return true;
+}
