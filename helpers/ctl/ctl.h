@@ -36,6 +36,7 @@ enum ctl_option {
 	CTL_WATCH = 1 << 11,
 	CTL_APPLIED = 1 << 12,
 	CTL_USERS = 1 << 17,
+	CTL_RESIDENT = 1 << 18,
 };
 
 /**
@@ -43,7 +44,7 @@ enum ctl_option {
  * @kfs:	Open on @root
  * @root:	--root; NULL: this host
  * @xml:	--xml; NULL if not given
- * @size, @page_size, @node, @output: Their values; NULL if not given
+ * @size, @page_size, @node, @output, @resident: Their values; NULL if not given
  * @watch:	Likewise; "" for --watch without a value
  * @args:	What follows the command's name and action, without options
  */
@@ -55,6 +56,7 @@ struct ctl {
 	const char *page_size;
 	const char *node;
 	const char *output;
+	const char *resident;
 	const char *watch;
 	bool json;
 	bool force;
@@ -111,6 +113,7 @@ extern const struct command cmd_fragmentation;
 extern const struct command cmd_reserve;
 extern const struct command cmd_hook;
 extern const struct command cmd_metrics;
+extern const struct command cmd_overcommit;
 extern const struct command cmd_adopt;
 extern const struct command cmd_holders;
 extern const struct command cmd_reserve_static;

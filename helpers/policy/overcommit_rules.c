@@ -338,16 +338,19 @@ static int admit_to_memory(const struct step_overcommit *step, const struct host
 		       gib(memory, text[3]), gib(need - memory, text[4]));
 }
 
-static int admit_now(const struct step_overcommit *step, const struct host_view *host,
-		     uint64_t keep_kib, const char *guest, struct err *err)
+static int admit_now(const struct step_overcommit *step, uint64_t taken_kib,
+		     const struct host_view *host, uint64_t keep_kib, const char *guest,
+		     struct err *err)
 {
-	uint64_t own = u64_add_sat(step->resident_kib, step->headroom_kib);
+	uint64_t own =
+		u64_sub_floor(u64_add_sat(step->resident_kib, step->headroom_kib), taken_kib);
 	uint64_t others = host->overcommit.outstanding_kib;
 	uint64_t need = u64_add_sat(u64_add_sat(own, others), keep_kib);
 	uint64_t have = available(host);
 	char text[5][GIB_SIZE];
 
-	if (need <= have)
+	/* A guest that runs and takes nothing more does no harm, however little is left */
+	if (!own || need <= have)
 		return 0;
 	return err_set(err, ENOSPC,
 		       "guest '%s': %s resident with its headroom do not fit into the memory that "
@@ -357,9 +360,9 @@ static int admit_now(const struct step_overcommit *step, const struct host_view 
 		       gib(keep_kib, text[3]), gib(need - have, text[4]));
 }
 
-int overcommit_rules_admit(const struct step_overcommit *step, const struct host_view *host,
-			   const struct config_overcommit *overcommit, const char *guest,
-			   struct err *err)
+int overcommit_rules_admit(const struct step_overcommit *step, uint64_t taken_kib,
+			   const struct host_view *host, const struct config_overcommit *overcommit,
+			   const char *guest, struct err *err)
 {
 	uint64_t memory = overcommit_rules_memory(host), in_ram, tiers, keep;
 	int rc;
@@ -369,5 +372,5 @@ int overcommit_rules_admit(const struct step_overcommit *step, const struct host
 	rc = admit_to_tiers(step, host, tiers, guest, err);
 	if (rc == 0)
 		rc = admit_to_memory(step, host, in_ram, keep, guest, err);
-	return rc < 0 ? rc : admit_now(step, host, keep, guest, err);
+	return rc < 0 ? rc : admit_now(step, taken_kib, host, keep, guest, err);
 }

@@ -68,12 +68,13 @@ uint64_t overcommit_rules_memory(const struct host_view *host);
 
 /**
  * overcommit_rules_admit() - Does it fit beside what other guests were promised?
+ * @taken_kib:	What its QEMU has of the host's memory now; 0 before it starts
  * @host:	Without @step
  *
  * Return: 0 or -ENOSPC: the sentence says of what there is too little, and how much is missing
  */
-int overcommit_rules_admit(const struct step_overcommit *step, const struct host_view *host,
-			   const struct config_overcommit *overcommit, const char *guest,
-			   struct err *err);
+int overcommit_rules_admit(const struct step_overcommit *step, uint64_t taken_kib,
+			   const struct host_view *host, const struct config_overcommit *overcommit,
+			   const char *guest, struct err *err);
 
 #endif

@@ -65,6 +65,11 @@ static bool is_ahead(const struct plan_kind *kind)
 	return kind->ahead;
 }
 
+static bool is_small(const struct plan_kind *kind)
+{
+	return kind->small;
+}
+
 static bool is_of_stores(const struct plan_kind *kind)
 {
 	return kind->stores;
@@ -137,7 +142,7 @@ void plan_note_obstacles(const struct guest *guest, const struct host_view *host
 	char why[PLAN_NOTE_SIZE];
 	size_t i;
 
-	for (i = 0; i < STEP_KINDS; i++)
+	for (i = 0; i < STEP_KINDS && !any_is(needs, is_small); i++)
 		if (!needs->kinds[kinds[i]->kind].wanted && kinds[i]->obstacle &&
 		    kinds[i]->obstacle(guest, host, why, sizeof(why)))
 			plan_note(plan, "%s", why);

@@ -34,6 +34,8 @@ struct planning {
  * @optional:	A guest is better off with it, and can start without
  * @ahead:	It can be reserved ahead of a start, by hand
  * @stores:	It is decided by the stores in the host view
+ * @small:	Its guests' memory must lie in small pages: what keeps transparent huge ones away is
+ *		no obstacle
  * @wanted:	Is there anything to decide for the guest?  Of @host only what the kernel has is
  *		known: see plan_needs_host()
  * @uses_section: Does a bad value in @section keep the guest from starting?  NULL: if wanted
@@ -52,6 +54,7 @@ struct plan_kind {
 	bool optional;
 	bool ahead;
 	bool stores;
+	bool small;
 	bool (*wanted)(const struct guest *guest, const struct guest_policy *policy,
 		       const struct host_view *host);
 	bool (*uses_section)(const struct guest *guest, const struct guest_policy *policy);

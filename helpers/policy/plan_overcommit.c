@@ -28,7 +28,7 @@ static int make(struct planning *p, struct err *err)
 		plan_note(p->plan, "it is not paged: its overcommit.resident is all of its memory");
 	if (rc <= 0)
 		return rc;
-	rc = overcommit_rules_admit(&step.overcommit, p->host, overcommit, p->guest->name, err);
+	rc = overcommit_rules_admit(&step.overcommit, 0, p->host, overcommit, p->guest->name, err);
 	return rc < 0 ? rc : plan_put_last(p->plan, &step, err);
 }
 
@@ -42,6 +42,7 @@ static int refuse(const struct guest *guest, struct err *err)
 const struct plan_kind plan_overcommit = {
 	.kind = STEP_OVERCOMMIT,
 	.section = "overcommit",
+	.small = true,
 	.wanted = wanted,
 	.make = make,
 	.refuse = refuse,

@@ -3,6 +3,7 @@
 #include "policy/plan_kind.h"
 
 #include "guest/guest.h"
+#include "policy/overcommit_rules.h"
 #include "policy/thp_rules.h"
 
 /* A store may be a tmpfs: what keeps huge pages away there is said to its guests, too */
@@ -35,7 +36,8 @@ static int make(struct planning *p, struct err *err)
 	const struct step_store *store = p->has_store ? &p->store : NULL;
 	char why[PLAN_NOTE_SIZE];
 
-	if (thp_rules_obstacle(p->guest, p->host, store, thp->manage ? thp : NULL, why,
+	if (!overcommit_rules_wanted(&p->policy->overcommit) &&
+	    thp_rules_obstacle(p->guest, p->host, store, thp->manage ? thp : NULL, why,
 			       sizeof(why)))
 		plan_note(p->plan, "%s", why);
 	return add(p, err);

@@ -5,6 +5,7 @@
 #include "report/prometheus.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,9 +14,18 @@
 
 #define PREFIX "libvirt_membacking_"
 
+/* By convention the names of counters, and no others, end so */
+static bool is_counter(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 6 && !strcmp(name + len - 6, "_total");
+}
+
 void prometheus_family(FILE *f, const char *name, const char *help)
 {
-	fprintf(f, "# HELP " PREFIX "%s %s\n# TYPE " PREFIX "%s gauge\n", name, help, name);
+	fprintf(f, "# HELP " PREFIX "%s %s\n# TYPE " PREFIX "%s %s\n", name, help, name,
+		is_counter(name) ? "counter" : "gauge");
 }
 
 static void put_value(FILE *f, const char *value)

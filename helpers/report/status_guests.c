@@ -100,6 +100,7 @@ static void add_with_ledger(struct status_report *report, const struct ledger *l
 	guest->steps = ledger->list;
 	guest->held = known(held.pages);
 	guest->files = known(held.files);
+	overcommit_of(&report->pager, ledger, &guest->overcommit);
 }
 
 static void add_running(struct status_report *report, const char *name)

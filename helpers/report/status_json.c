@@ -5,6 +5,7 @@
 #include "report/status_json.h"
 
 #include "base/json_fields.h"
+#include "base/text.h"
 #include "policy/host_view.h"
 #include "report/status_report.h"
 #include "steps/steps.h"
@@ -33,6 +34,15 @@ static json_t *present_write(const struct json_field *field, const void *member)
 	return *(const bool *)member ? json_type_object.write(field, member) : json_null();
 }
 
+static json_t *count_write(const struct json_field *field, const void *member)
+{
+	const struct report_count *count = member;
+
+	(void)field;
+	return count->known ? json_integer((json_int_t)u64_min(count->n, INT64_MAX)) : json_null();
+}
+
+static const struct json_type count_type = { count_write, NULL };
 static const struct json_type answer_type = { answer_write, NULL };
 static const struct json_type kib_type = { kib_write, NULL };
 static const struct json_type present_type = { present_write, NULL };
@@ -101,6 +111,43 @@ static const struct json_field thp_fields[] = {
 	JSON_END,
 };
 
+static const struct json_field tier_fields[] = {
+	JSON_FIELD(struct report_tier, name),
+	JSON_FIELD(struct report_tier, kib),
+	JSON_END,
+};
+
+static const struct json_field fault_fields[] = {
+	{ JSON_MEMBER(struct report_fault_us, p50, "p50", &count_type) },
+	{ JSON_MEMBER(struct report_fault_us, p99, "p99", &count_type) },
+	JSON_END,
+};
+
+#define COUNT(member)                                                                              \
+	{                                                                                          \
+		JSON_MEMBER(struct report_overcommit, member, #member, &count_type)                \
+	}
+
+static const struct json_field overcommit_fields[] = {
+	JSON_FIELD(struct report_overcommit, paged),
+	JSON_FIELD(struct report_overcommit, state),
+	JSON_FIELD(struct report_overcommit, size_kib),
+	JSON_FIELD(struct report_overcommit, limit_kib),
+	COUNT(resident_kib),
+	JSON_LIST(struct report_overcommit, tiers, "tiers", n_tiers, tier_fields, 0),
+	COUNT(faults),
+	JSON_OBJECT(struct report_overcommit, fault_us, fault_fields),
+	COUNT(evictions),
+	COUNT(refaults),
+	COUNT(discards),
+	COUNT(prefetched),
+	COUNT(prefetch_used),
+	COUNT(waiting),
+	COUNT(own_kib),
+	JSON_FIELD(struct report_overcommit, why),
+	JSON_END,
+};
+
 #define KIB(member, key)                                                                           \
 	{                                                                                          \
 		JSON_MEMBER(struct report_guest, member, key, &kib_type)                           \
@@ -112,6 +159,8 @@ static const struct json_field guest_fields[] = {
 	JSON_FIELD(struct report_guest, phase),
 	{ JSON_MEMBER(struct report_guest, alive, "alive", &answer_type) },
 	{ JSON_MEMBER(struct report_guest, steps, "steps", &step_list_type) },
+	{ JSON_MEMBER(struct report_guest, overcommit, "overcommit", &present_type),
+	  .fields = overcommit_fields },
 	KIB(saved, "ksm_saved_kib"),
 	JSON_FIELD(struct report_guest, no_ksm),
 	JSON_FIELD(struct report_guest, no_ksm_why),
@@ -137,6 +186,13 @@ static const struct json_field fields[] = {
 	JSON_LIST(struct status_report, damaged, "damaged", n_damaged, damaged_fields, 0),
 	JSON_END,
 };
+
+json_t *status_overcommit_json(const struct report_guest *guest)
+{
+	return guest->overcommit.present ?
+		       json_fields_write(overcommit_fields, &guest->overcommit) :
+		       json_null();
+}
 
 json_t *status_json(const struct status_report *report)
 {

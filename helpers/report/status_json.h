@@ -7,9 +7,13 @@
 
 #include <jansson.h>
 
+struct report_guest;
 struct status_report;
 
 /* NULL when memory ran out */
 json_t *status_json(const struct status_report *report);
+
+/* A guest's "overcommit": null where it is not under the pager */
+json_t *status_overcommit_json(const struct report_guest *guest);
 
 #endif

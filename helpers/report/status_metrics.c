@@ -17,10 +17,22 @@
 #include "report/status_report.h"
 
 /* What is measured: the report itself, or each element of a list in it */
-enum subject { HOST, NODE, POOL, RESERVATION, STORE, KSM, LEDGER, PHASE, GUEST };
+enum subject { HOST, NODE, POOL, RESERVATION, STORE, KSM, LEDGER, PHASE, GUEST, PAGED, TIER };
 
 /* How a member of it becomes a number */
-enum unit { NUMBER, COUNT, FLAG, NO_FLAG, TEXT, KIB, SIGNED_KIB, KIB_IF_KNOWN, PAGES };
+enum unit {
+	NUMBER,
+	COUNT,
+	FLAG,
+	NO_FLAG,
+	TEXT,
+	KIB,
+	SIGNED_KIB,
+	KIB_IF_KNOWN,
+	PAGES,
+	NUMBER_IF_KNOWN,
+	COUNTED_KIB,
+};
 
 struct metric {
 	size_t offset;
@@ -58,7 +70,10 @@ static struct items items_of(const struct status_report *report, enum subject su
 		/* They come first */
 		return ITEMS(report->guests, report->n_ledgers);
 	case GUEST:
+	case PAGED:
 		return ITEMS(report->guests, report->n_guests);
+	case TIER:
+		return ITEMS(report->pager.tiers, report->pager.n_tiers);
 	default:
 		return ITEMS(report, 1);
 	}
@@ -101,7 +116,9 @@ static void label(const void *item, enum subject subject, struct labels *labels)
 		*next++ = (struct prom_label){ "store", store->name };
 		*next++ = (struct prom_label){ "path", store->path };
 	}
-	if (subject == GUEST || subject == LEDGER || subject == PHASE) {
+	if (subject == TIER)
+		*next++ = (struct prom_label){ "tier", ((const struct report_tier *)item)->name };
+	if (subject == GUEST || subject == LEDGER || subject == PHASE || subject == PAGED) {
 		*next++ = (struct prom_label){ "guest", guest->name };
 		*next++ = (struct prom_label){ "uuid", guest->uuid };
 	}
@@ -121,6 +138,7 @@ static bool value_of(const void *item, const struct metric *metric, int64_t *val
 {
 	const void *member = (const char *)item + metric->offset;
 	const struct report_kib *kib = member;
+	const struct report_count *count = member;
 
 	switch (metric->unit) {
 	case NUMBER:
@@ -145,6 +163,12 @@ static bool value_of(const void *item, const struct metric *metric, int64_t *val
 	case KIB_IF_KNOWN:
 		*value = kib->kib * 1024;
 		return kib->known;
+	case NUMBER_IF_KNOWN:
+		*value = (int64_t)u64_min(count->n, INT64_MAX);
+		return count->known;
+	case COUNTED_KIB:
+		*value = bytes(count->n);
+		return count->known;
 	case PAGES:
 		*value = bytes(u64_mul_sat(*(const uint64_t *)member, page_kib(item)));
 		return true;
@@ -212,6 +236,49 @@ static const struct metric of_guests[] = {
 	{ OF_HOST(n_damaged), COUNT, "ledgers_damaged", "Records of guests that cannot be read." },
 };
 
+#define OF_PAGED(member) offsetof(struct report_guest, overcommit.member), PAGED
+
+/* Of guests under the pager alone */
+static const struct metric of_pager[] = {
+	{ OF_PAGED(paged), FLAG, "guest_paged", "A guest under the pager: paged (1) or not (0)." },
+	{ OF_PAGED(why), TEXT, "guest_pager_alarm",
+	  "Whether something is wrong with a guest's paging (1)." },
+	{ OF_PAGED(limit_kib), KIB, "guest_resident_limit_bytes",
+	  "What may be resident of a guest under the pager." },
+	{ OF_PAGED(resident_kib), COUNTED_KIB, "guest_paged_resident_bytes",
+	  "What is resident of a guest under the pager." },
+	{ OF_PAGED(own_kib), COUNTED_KIB, "guest_pager_own_bytes",
+	  "What the pager itself needs for a guest." },
+	{ OF_PAGED(faults), NUMBER_IF_KNOWN, "guest_pager_faults_total",
+	  "Faults that the pager has served." },
+	{ OF_PAGED(evictions), NUMBER_IF_KNOWN, "guest_pager_evictions_total",
+	  "Pages taken out of a guest." },
+	{ OF_PAGED(refaults), NUMBER_IF_KNOWN, "guest_pager_refaults_total",
+	  "Pages that came back soon after they were taken out." },
+	{ OF_PAGED(discards), NUMBER_IF_KNOWN, "guest_pager_discards_total",
+	  "Pages that a guest gave back itself." },
+	{ OF_PAGED(prefetched), NUMBER_IF_KNOWN, "guest_pager_prefetched_total",
+	  "Pages brought in ahead of a fault." },
+	{ OF_PAGED(prefetch_used), NUMBER_IF_KNOWN, "guest_pager_prefetch_used_total",
+	  "Of these, pages that were used." },
+	{ OF_PAGED(waiting), NUMBER_IF_KNOWN, "guest_pager_waiting",
+	  "Faults that can't be answered now." },
+	{ OF_PAGED(fault_us.p50), NUMBER_IF_KNOWN, "guest_pager_fault_p50_microseconds",
+	  "Half of all faults that had to load a page took no longer." },
+	{ OF_PAGED(fault_us.p99), NUMBER_IF_KNOWN, "guest_pager_fault_p99_microseconds",
+	  "99 of 100 took no longer." },
+	{ offsetof(struct report_tier, kib), TIER, KIB, "pager_tier_used_bytes",
+	  "What all guests' pages take of a tier." },
+	{ offsetof(struct report_tier, limit_kib), TIER, KIB, "pager_tier_size_bytes",
+	  "What they may take; 0: there is no limit." },
+};
+
+/* Guests that are not under the pager have no such numbers, and no zeros */
+static bool has_subject(const void *item, enum subject subject)
+{
+	return subject != PAGED || ((const struct report_guest *)item)->overcommit.present;
+}
+
 /* A family without samples is left out */
 static void put_metric(FILE *f, const struct status_report *report, const struct metric *metric)
 {
@@ -223,7 +290,7 @@ static void put_metric(FILE *f, const struct status_report *report, const struct
 	size_t i;
 
 	for (i = 0; i < items.n; i++, item += items.size) {
-		if (!value_of(item, metric, &value))
+		if (!has_subject(item, metric->subject) || !value_of(item, metric, &value))
 			continue;
 		if (!begun)
 			prometheus_family(f, metric->name, metric->help);
@@ -260,4 +327,6 @@ void status_metrics(const struct status_report *report, FILE *f)
 	put_thp(f, &report->thp);
 	for (i = 0; i < ARRAY_SIZE(of_guests); i++)
 		put_metric(f, report, &of_guests[i]);
+	for (i = 0; i < ARRAY_SIZE(of_pager); i++)
+		put_metric(f, report, &of_pager[i]);
 }

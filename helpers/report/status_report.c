@@ -237,6 +237,8 @@ int status_report_read(const struct kfs *kfs, bool captured, struct status_repor
 		return err_nomem(err);
 	rc = add_settings(report, kfs, err);
 	if (rc == 0)
+		overcommit_ask(session, false, &report->pager);
+	if (rc == 0)
 		rc = status_report_guests(report, err);
 	if (rc == 0 && !captured && geteuid() != 0)
 		warn_without_root(session);
@@ -251,5 +253,6 @@ void status_report_close(struct status_report *report)
 	free(report->stores);
 	free(report->guests);
 	free(report->damaged);
+	overcommit_answer_free(&report->pager);
 	session_close(&report->session);
 }

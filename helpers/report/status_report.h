@@ -19,6 +19,7 @@
 #include "memory/thp.h"
 #include "policy/ksm_rules.h"
 #include "policy/step.h"
+#include "report/overcommit_report.h"
 
 struct kfs;
 
@@ -122,6 +123,7 @@ struct report_thp {
  * @held, @files: In static huge pages, and promised in stores
  * @gain:	Why KSM can't merge its pages; KSM_GAINS also where that is not known
  * @no_ksm, @no_ksm_why: The same in a word and in a sentence, or NULL
+ * @overcommit:	Of a guest under the pager
  * @saved:	By KSM, less its bookkeeping
  * @resident, @anon, @shmem: Without static huge pages; of that anonymous in transparent huge
  *		pages, and shared and mapped as huge pages.  Not known without root
@@ -139,6 +141,7 @@ struct report_guest {
 	enum ksm_gain gain;
 	const char *no_ksm;
 	const char *no_ksm_why;
+	struct report_overcommit overcommit;
 	struct report_kib saved;
 	struct report_kib resident;
 	struct report_kib anon;
@@ -156,6 +159,7 @@ struct report_damaged {
  * @pools:	Of all nodes, one node's after the other's
  * @arc_kib:	What ZFS could give back of its cache
  * @store_missing: Why guests can't have the configured stores; empty: they can
+ * @pager:	What the pager's daemon said, if a guest is under it
  * @guests:	Those with a ledger, in the ledgers' order, then others that run, by name
  * @n_waiting:	Ledgers of guests that are gone
  */
@@ -175,6 +179,7 @@ struct status_report {
 	struct report_ksm ksm;
 	struct report_thp thp;
 	struct thp thp_words; /* what @thp points at */
+	struct overcommit_answer pager;
 	size_t n_guests;
 	struct report_guest *guests;
 	size_t n_ledgers;

@@ -1,0 +1,243 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # variables of tests/ctl/run and what it reads
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# virt-membacking overcommit, and what other commands say of guests under the pager.
+
+state_dir=host/run/libvirt-membacking
+
+# A host with 16 GiB free on which guests can be paged
+pager_host() {
+	no_qemu
+	checked_host one-node
+	mkdir -p host/dev
+	touch host/dev/userfaultfd
+	node_memory 0 25165824 16777216
+	config <<<$'[overcommit]\nenable = yes\n'
+}
+
+# memfd_xml NAME MIB [CPU]
+memfd_xml() {
+	echo "<domain type='kvm'><name>$1</name><uuid>${uuid[$1]}</uuid>" \
+		"<memory unit='MiB'>$2</memory><memoryBacking><source type='memfd'/>" \
+		"<access mode='shared'/></memoryBacking>${3-}</domain>"
+}
+
+# limit NAME AMOUNT
+limit() {
+	mkdir -p host/etc/libvirt/membacking.conf.d
+	printf '[guest]\nmatch = %s\novercommit.resident = %s\n' "$1" "$2" \
+		>"host/etc/libvirt/membacking.conf.d/limit-$1.conf"
+}
+
+# pager: its daemon runs
+pager() {
+	local ready fd
+	mkdir -p "$state_dir/guests"
+	rm -f pager.in pager.out "$state_dir"/pager{.*,d.sock}
+	[ -e fake-pager ] ||
+		"${CC:-cc}" -std=gnu11 -Wall -Wextra -o fake-pager "$here/fake-pager.c" || exit 1
+	mkfifo pager.in pager.out
+	./fake-pager "$state_dir" <pager.in >pager.out &
+	holders+=("$!")
+	exec {fd}>pager.in
+	holding+=("$fd")
+	read -r ready <pager.out
+	[ "$ready" = ready ] || not_ok pager "it does not listen"
+}
+
+# asked: what it was asked for, without hello
+asked() {
+	jq -r 'select(.do != "hello") | "\(.do) \(.limit_kib // "")"' "$state_dir/pager.asked" |
+		tr '\n' ';'
+}
+
+# paged NAME RESIDENT_MIB TIERS_MIB [FIELDS]: a step
+paged() {
+	printf '{"kind": "overcommit", "size_kib": %d, "resident_kib": %d, "headroom_kib": 1024,
+		"tiers_kib": %d, "ready": true%s}' $((($2 + $3) * 1024)) $(($2 * 1024)) \
+		$(($3 * 1024)) "${4-}"
+}
+
+pager_says() {
+	cat >"$state_dir/pager.status" <<-EOT
+		{"version": 1, "errno": 0, "tiers": [{"name": "same-filled", "limit_kib": 0, "used_kib": 0},
+		{"name": "ram", "limit_kib": 6291456, "used_kib": 262144}], "guests": [
+		{"uuid": "${uuid[web]}", "name": "web", "pid": 1, "state": "paging",
+		"resident_kib": 524288, "limit_kib": 524288, "size_kib": 1048576, "own_kib": 4100,
+		"tiers": [{"name": "same-filled", "kib": 100000, "content_kib": 0},
+		{"name": "ram", "kib": 424288, "content_kib": 262144}], "faults": 12345,
+		"fault_us": {"p50": 7, "p99": 56}, "evictions": 23456, "refaults": 345, "discards": 6,
+		"prefetched": 1000, "prefetch_used": 750, "waiting": 0, "alarm": ${1-null}}]}
+	EOT
+}
+
+# A guest that runs, with what libvirt has written down of it
+paged_guest() {
+	pager_host
+	pager
+	pager_says
+	ledger web running "$(paged web 512 512 ', "paged": true')"
+	qemu web
+	live_xml web "<source type='memfd'/><access mode='shared'/>"
+}
+
+case_overcommit_status() {
+	pager_host
+	golden overcommit-status-none --root host overcommit status
+	paged_guest
+	golden overcommit-status --root host overcommit status
+	golden overcommit-status-json --root host overcommit status --json
+	is "status has the same" "$("$program" --root host status --json | jq -c '.guests[0].overcommit')" \
+		"$("$program" --root host overcommit status --json | jq -c '.guests[0].overcommit')"
+	"$program" --root host metrics | grep -e pager -e paged -e resident_limit >metrics
+	golden_file overcommit-metrics metrics
+	pager_says '"tier ram is full, and 3 faults wait for room in it"'
+	golden overcommit-status-alarm --root host overcommit status
+	no_qemu
+	qemu web
+	golden overcommit-status-no-daemon --root host overcommit status
+	ledger web running "$(paged web 512 512 ', "failure": "a debugger traces its QEMU"')"
+	golden overcommit-status-failure --root host overcommit status
+}
+
+# golden_file NAME FILE
+golden_file() {
+	local difference
+	[ "${REGENERATE-}" != 1 ] || cp "$2" "$golden/$1"
+	if difference=$(diff -u "$golden/$1" "$2" 2>&1); then
+		ok "$1"
+	else
+		not_ok "$1" "it differs"
+		printf '%s\n' "$difference" | sed 's/^/#   /'
+	fi
+}
+
+case_overcommit_plan() {
+	pager_host
+	pager
+	limit web 50%
+	memfd_xml web 1024 >web.xml
+	golden overcommit-plan --root host plan --xml web.xml
+	golden overcommit-plan-json --root host plan --xml web.xml --json
+	memfd_xml web 65536 >web.xml
+	golden overcommit-plan-too-large --root host plan --xml web.xml
+	memfd_xml web 1024 "<devices><filesystem><driver type='virtiofs'/></filesystem></devices>" >web.xml
+	golden overcommit-plan-virtiofs --root host plan --xml web.xml
+	no_qemu
+	memfd_xml web 1024 >web.xml
+	golden overcommit-plan-no-daemon --root host plan --xml web.xml
+	rm host/dev/userfaultfd
+	golden overcommit-plan-old-kernel --root host plan --xml web.xml
+	config <<<$'[overcommit]\nenable = yes\ntiers = ram:1G, file:/srv/swap:64G\n'
+	golden overcommit-plan-tier-in-file --root host plan --xml web.xml
+}
+
+case_overcommit_enable() {
+	pager_host
+	config </dev/null
+	define web < <(sed "s/<name>.*</<name>web</; s/[0-9a-f-]*<\/uuid>/${uuid[web]}<\/uuid>/" \
+		"$tests/guests/plain.xml")
+	golden overcommit-enable --root host overcommit enable web --resident 50%
+	is "nothing was written" "$(ls host/etc/libvirt/membacking.conf.d 2>/dev/null)" ""
+	golden overcommit-enable-floor --root host overcommit enable web --resident 1M
+	golden overcommit-enable-all --root host overcommit enable web --resident 100%
+	golden overcommit-enable-captured --root host overcommit enable web --resident 50% --yes
+	golden overcommit-no-limit --root host overcommit enable web
+	golden overcommit-bad-limit --root host overcommit enable web --resident much
+	golden overcommit-no-guest --root host overcommit enable nobody --resident 1G
+	define old < <(memfd_xml old 1024 \
+		"<cpu><feature policy='require' name='vmx'/></cpu>")
+	golden overcommit-enable-nested --root host overcommit enable old --resident 50%
+	define build < <(memfd_xml build 1024)
+	mkdir -p host/etc/libvirt/membacking.conf.d
+	echo '# mine' >host/etc/libvirt/membacking.conf.d/overcommit-build.conf
+	golden overcommit-enable-foreign --root host overcommit enable build --resident 50%
+	golden overcommit-disable-foreign --root host overcommit disable build
+	rm host/etc/libvirt/membacking.conf.d/overcommit-build.conf
+	golden overcommit-disable-none --root host overcommit disable build
+}
+
+# With a libvirt whose guests can be changed, and a configuration of our own
+case_overcommit_enable_yes() {
+	local conf=/etc/libvirt/membacking.conf.d
+	[ "$(id -u)" = 0 ] && [ -d /etc/libvirt ] || {
+		skip "without root or /etc/libvirt: overcommit enable --yes is not tried"
+		return
+	}
+	mount -t tmpfs -o mode=755 tmpfs /etc/libvirt
+	fake_libvirt
+	sed "s/<name>.*</<name>web</; s/[0-9a-f-]*<\/uuid>/${uuid[web]}<\/uuid>/" \
+		"$tests/guests/plain.xml" >"$FAKE_LIBVIRT/web.xml"
+	with_libvirt overcommit enable web --resident 50% --yes >out 2>err
+	is "it is enabled" "$? $(cat err)" "0 "
+	is "its memory is a memfd" "$(grep -c "<source type=.memfd" "$FAKE_LIBVIRT/defined")" 1
+	is "and shared" "$(grep -c "<access mode=.shared" "$FAKE_LIBVIRT/defined")" 1
+	is "its limit is written" "$(tail -n +2 $conf/overcommit-web.conf)" \
+		$'[guest]\nmatch = '"${uuid[web]}"$'\novercommit.resident = 50%'
+	is "the switch is on" "$(tail -n +2 $conf/overcommit.conf)" $'[overcommit]\nenable = yes'
+	is "the program understands what it wrote" "$("$program" plan --xml "$FAKE_LIBVIRT/defined" 2>&1 |
+		grep -c -e "page the guest" -e "can't be paged on this host" -e missing)" 1
+	mv "$FAKE_LIBVIRT/defined" "$FAKE_LIBVIRT/web.xml"
+	with_libvirt overcommit enable web --resident 600M --yes >out 2>err
+	is "another limit" "$(tail -n 1 $conf/overcommit-web.conf)" "overcommit.resident = 600M"
+	is "needs no other definition" "$(ls "$FAKE_LIBVIRT" | tr '\n' ' ')" "web.xml "
+	with_libvirt overcommit disable web >out 2>err
+	is "it is disabled" "$? $(ls $conf)" "0 overcommit.conf"
+	touch "$FAKE_LIBVIRT/refuse"
+	sed -i "/<memoryBacking>/,/<.memoryBacking>/d" "$FAKE_LIBVIRT/web.xml"
+	with_libvirt overcommit enable web --resident 50% --yes >out 2>err
+	is "a refused definition leaves no limit" "$? $(ls $conf)" "1 overcommit.conf"
+	umount /etc/libvirt
+}
+
+case_overcommit_running() {
+	pager_host
+	pager
+	qemu web
+	live_xml web "<source type='memfd'/><access mode='shared'/>"
+	golden overcommit-adopt --root host overcommit adopt web --resident 256M
+	is "the pager was asked" "$(asked)" "adopt 262144;"
+	is "it is written down" "$(jq -c '.steps[0] | [.kind, .resident_kib, .paged]' \
+		"$state_dir/guests/${uuid[web]}")" '["overcommit",262144,true]'
+	golden overcommit-set --root host overcommit set "${uuid[web]}" --resident 50%
+	golden overcommit-set-less --root host overcommit set web --resident 128M
+	is "with each limit" "$(asked)" "adopt 262144;adopt 262144;adopt 131072;"
+	is "that is written down too" "$(jq -c '.steps | [length, .[0].resident_kib]' \
+		"$state_dir/guests/${uuid[web]}")" '[1,131072]'
+	golden overcommit-set-floor --root host overcommit set web --resident 10M
+	echo '{"version": 1, "errno": 12, "error": "it does not fit"}' >"$state_dir/pager.answer"
+	golden overcommit-release-no-room --root host overcommit release web
+	golden overcommit-set-refused --root host overcommit set web --resident 300M
+	is "then all stays as it was" "$(jq -c '.steps | [length, .[0].resident_kib]' \
+		"$state_dir/guests/${uuid[web]}")" '[1,131072]'
+	rm "$state_dir/pager.answer"
+	golden overcommit-release --root host overcommit release web
+	is "nothing is left of it" "$(jq -c .steps "$state_dir/guests/${uuid[web]}")" "[]"
+	golden overcommit-release-again --root host overcommit release web
+	echo '{"version": 1, "errno": 1, "error": "a debugger traces its QEMU"}' >"$state_dir/pager.answer"
+	golden overcommit-adopt-refused --root host overcommit adopt web --resident 256M
+	is "nor of one that was refused" "$(jq -c .steps "$state_dir/guests/${uuid[web]}")" "[]"
+	rm "$state_dir/pager.answer"
+	limit web 60%
+	golden overcommit-adopt-configured --root host overcommit adopt web
+	is "with the limit of its own" "$(jq -c '.steps[0].resident_kib' \
+		"$state_dir/guests/${uuid[web]}")" 314572
+	golden overcommit-adopt-nobody --root host overcommit adopt nobody --resident 1G
+	live_xml web ""
+	golden overcommit-adopt-anonymous --root host overcommit adopt web --resident 256M
+	live_xml web "<source type='memfd'/><access mode='shared'/>"
+	config </dev/null
+	golden overcommit-adopt-off --root host overcommit adopt web --resident 256M
+}
+
+# What is promised to one guest is not there for another
+case_overcommit_full() {
+	paged_guest
+	config <<<$'[overcommit]\nenable = yes\ntiers = ram:600M\n'
+	qemu build
+	live_xml build "<source type='memfd'/><access mode='shared'/>"
+	golden overcommit-full --root host overcommit adopt build --resident 128M
+	is "the pager was not asked" "$(asked)" ""
+	golden overcommit-fits --root host overcommit adopt build --resident 450M
+}
