@@ -5,6 +5,7 @@
 #   make              build the hooks and the command into build/
 #   make check        unit tests; no root needed
 #   make coverage     lines that unit and ctl tests reach: at least COVERAGE_MIN=90 percent
+#   make simulate     what the pager's policy makes of rows of accesses; SIMULATE='--resident 25'
 #   make fuzz         the parsers with any bytes, for FUZZ_SECONDS=60 each; takes clang
 #   sudo make demo    install what is needed, then one real guest through the hook
 #   sudo make test    install what is needed, then all the tests
@@ -173,7 +174,7 @@ $(BUILD)/tests/unit/%.o: override CPPFLAGS += -DTESTS_DIR='"$(CURDIR)/tests"'
 $(unit_lib): $(unit_lib_obj)
 $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(unit_lib) $(ctl_lib) $(core_lib) $(pager_lib)
 	$(call say,LD,$@)
-	$(Q)$(LINK) -Wl,--as-needed -o $@ $< $(unit_lib) $(ctl_lib) $(core_lib) $(pager_lib) $(core_lib) $(ctl_libs) $(pagerd_libs) -lcunit
+	$(Q)$(LINK) -Wl,--as-needed -o $@ $(filter %.o,$^) $(unit_lib) $(ctl_lib) $(core_lib) $(pager_lib) $(core_lib) $(ctl_libs) $(pagerd_libs) -lm -lcunit
 
 .PHONY: unit-tests check
 unit-tests: $(unit_tests)
@@ -211,6 +212,18 @@ $(BUILD)/tests/pager/adopt_%: $(BUILD)/tests/pager/adopt_%.o $(pager_lib) $(core
 
 .PHONY: pager-tests
 pager-tests: $(pager_tests) $(pagerd_programs)
+
+# What a change of the policy does
+simulator_obj = $(patsubst %,$(BUILD)/tests/pager/%.o,policies pages access)
+$(BUILD)/tests/pager/simulate: $(BUILD)/tests/pager/simulate.o $(simulator_obj) $(pager_lib)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ -lm
+
+$(BUILD)/tests/unit/test_policies: $(simulator_obj)
+
+.PHONY: simulate
+simulate: $(BUILD)/tests/pager/simulate
+	$(Q)$< $(SIMULATE)
 
 COVERAGE_MIN ?= 90
 
@@ -294,7 +307,7 @@ layer-check: $(programs)
 	$(Q)tests/check-layers $(BUILD)
 
 # A decision makes no system call
-pure-check: $(filter $(BUILD)/helpers/policy/%,$(core_obj))
+pure-check: $(filter $(BUILD)/helpers/policy/%,$(core_obj)) $(patsubst %,$(BUILD)/helpers/pager/%.o,hot read_ahead)
 	$(Q)tests/check-pure $^
 
 # What a program of several threads may link

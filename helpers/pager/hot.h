@@ -3,8 +3,11 @@
  * Which pages stay in RAM: a clock whose pages have lives.  Pure: no clock, no system call.
  *
  * Refaults are the only thing seen.  A page that comes back soon after its eviction (within
- * horizon x limit faults) earns 1, 3, 7, 15 rounds that the clock's hand passes it by; one that
- * comes back late loses them.  One thread calls at a time.
+ * horizon x limit evictions) earns 1, 3, 7, 15 rounds that the clock's hand passes it by; one
+ * that comes back late loses them.  The clock's order is that of arrival, not of addresses: a
+ * hand that ran just ahead of a reader would take each page before it is read.
+ *
+ * One thread calls at a time.
  */
 #ifndef MEMBACKING_PAGER_HOT_H
 #define MEMBACKING_PAGER_HOT_H
@@ -13,36 +16,45 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { HOT_VICTIMS_MAX = 64 };
+
 struct hot;
 
 struct hot_options {
 	double horizon; /* 0: the default, 0.4 */
 };
 
-/* Return: NULL without memory.  @pages: of the guest; @limit: resident ones */
+/* Return: NULL without memory.  @pages: of the guest, below 2^32 - 1; @limit: resident ones */
 struct hot *hot_new(uint64_t pages, uint64_t limit, struct hot_options options);
 void hot_free(struct hot *hot);
 void hot_set_limit(struct hot *hot, uint64_t limit);
-/* Bytes that it takes, for the pager's own account */
+/* Bytes that it takes, for the pager's own account: five a page */
 uint64_t hot_bytes(const struct hot *hot);
 
 /* The guest faulted on this page, and has it now */
 void hot_faulted(struct hot *hot, uint64_t page);
-/* It was brought in ahead of a fault: one life; @used: it turned out to be used, or not */
+/* It was brought in ahead of a fault: it has as long as a new page to be used, and no life */
 void hot_prefetched(struct hot *hot, uint64_t page);
+/* Whether it turned out to be used, said when it goes.  Else that it was here says nothing of it */
 void hot_prefetch_used(struct hot *hot, uint64_t page, bool used);
-/* It is out, or discarded, or could not be evicted after all */
+/* It went out without having been a victim */
 void hot_evicted(struct hot *hot, uint64_t page);
+/* It is gone for good: what comes back is another page */
 void hot_discarded(struct hot *hot, uint64_t page);
+/* It is in RAM: found there at the beginning, or a victim that could not be evicted after all */
 void hot_kept(struct hot *hot, uint64_t page);
 
 /**
- * hot_victims() - The next pages to evict, in runs of neighbours where that costs nothing
- * @max:	At most so many, 64 or fewer
+ * hot_victims() - The next pages to evict, sorted by their numbers
+ * @max:	At most so many, HOT_VICTIMS_MAX or fewer
  *
- * Return: their number.  The caller claims them; those it could not claim it reports by hot_kept()
+ * They count as out from now on.  The caller claims them; those that it could not claim or evict
+ * it reports by hot_kept().
+ *
+ * Return: their number; 0: no page is in RAM
  */
 size_t hot_victims(struct hot *hot, uint64_t *pages, size_t max);
+/* Pages in RAM, without victims that may still be on their way out */
 uint64_t hot_resident(const struct hot *hot);
 
 #endif

@@ -5,6 +5,8 @@
  * Streams: a fault on the page after the last loaded window goes on with a window twice as large,
  * 8 to 64 pages.  Neighbourhoods: a fault loads the rest of its 64 KiB while at least 60 to 72 %
  * of what was so loaded turns out to be used; a probe now and then notices a change.
+ *
+ * One thread calls at a time.
  */
 #ifndef MEMBACKING_PAGER_READ_AHEAD_H
 #define MEMBACKING_PAGER_READ_AHEAD_H
@@ -17,23 +19,32 @@ enum { READ_AHEAD_MAX = 64 };
 
 struct read_ahead;
 
+/* Return: NULL without memory.  @pages: of the guest.  It takes less than a page, however many */
 struct read_ahead *read_ahead_new(uint64_t pages);
 void read_ahead_free(struct read_ahead *ra);
 
 /**
  * struct read_ahead_range - Pages worth loading beside the one that faulted
+ * @first, @n:	They may contain that page, and pages that are in RAM: the caller leaves these out.
+ *		@n is 0: none; never above READ_AHEAD_MAX
  * @stream:	They belong to a stream: load and map them (COPY).  Else neighbours: into the file
  *		only, so that the page table tells later which were used
  */
 struct read_ahead_range {
 	uint64_t first;
-	uint64_t n; /* 0: none */
+	uint64_t n;
 	bool stream;
 };
 
-/* @migration: the thread reads all memory in order, whatever it did before */
+/**
+ * read_ahead_fault() - A fault on a page that has to be loaded
+ * @migration:	The thread reads all memory in order, whatever it did before
+ */
 struct read_ahead_range read_ahead_fault(struct read_ahead *ra, uint64_t page, bool migration);
-/* Of @loaded neighbours @used were used before they were evicted again */
+/*
+ * Of @loaded neighbours @used were used before they were evicted again.  Said of used ones too
+ * when they go, not earlier: otherwise the used ones of a moment come before its unused ones
+ */
 void read_ahead_result(struct read_ahead *ra, uint64_t loaded, uint64_t used);
 
 #endif

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Streams and neighbourhoods.
+ *
+ * DOC: the cost of a wrong guess
+ * A page that is loaded for nothing costs its decompression, its compression when it goes, and
+ * another page's place; one that is loaded in time saves a fault, two changes of context.  That
+ * breaks even somewhat above one half.  Uniform accesses at 50 % resident use 50 to 63 % of their
+ * neighbours by chance, so the thresholds lie above that, and probes are rarer while the share is
+ * such: one each 32nd fault would add a third to what is loaded.
+ */
+#include "pager/read_ahead.h"
+
+#include <stdlib.h>
+
+enum {
+	STREAMS = 8,
+	STARTS = 16, /* faults that may turn out to be a stream's first */
+	WINDOW_MIN = 8,
+	/* Pages that a stream may find in RAM behind its window, and pass by without a fault */
+	GAP_MAX = 8,
+	BLOCK = 16, /* 64 KiB */
+	MIGRATION_WINDOW = 31,
+	ON_PERCENT = 72,
+	OFF_PERCENT = 60,
+	BAD_PERCENT = 25,
+	PROBE = 32,
+	PROBE_POOR = 128,
+	PROBE_BAD = 512,
+	/* Results count half when so many newer ones are there */
+	REMEMBERED = 256,
+	/* Fewer say nothing */
+	ENOUGH = 2 * (BLOCK - 1),
+};
+
+/**
+ * struct stream
+ * @next:	First page that was not loaded; 0: none
+ * @used:	Time of its last fault, in faults
+ */
+struct stream {
+	uint64_t next, used;
+	uint32_t window;
+};
+
+struct read_ahead {
+	uint64_t pages, faults;
+	struct stream stream[STREAMS];
+	uint64_t start[STARTS]; /* the page after each; 0: none */
+	bool neighbours;
+	uint32_t unprobed; /* faults since the last probe */
+	uint64_t loaded, used;
+};
+
+struct read_ahead *read_ahead_new(uint64_t pages)
+{
+	struct read_ahead *ra = calloc(1, sizeof(*ra));
+
+	if (ra)
+		ra->pages = pages;
+	return ra;
+}
+
+void read_ahead_free(struct read_ahead *ra)
+{
+	free(ra);
+}
+
+static struct read_ahead_range range(const struct read_ahead *ra, uint64_t first, uint64_t n,
+				     bool stream)
+{
+	struct read_ahead_range range = { .stream = stream };
+
+	if (first >= ra->pages)
+		return range;
+	range.first = first;
+	range.n = n < ra->pages - first ? n : ra->pages - first;
+	return range;
+}
+
+/* ---- streams ---- */
+
+static struct stream *find_stream(struct read_ahead *ra, uint64_t page)
+{
+	size_t i;
+
+	for (i = 0; i < STREAMS; i++) {
+		struct stream *s = &ra->stream[i];
+
+		if (s->next && page >= s->next && page - s->next < GAP_MAX)
+			return s;
+	}
+	return NULL;
+}
+
+/* The one without a fault for the longest time makes place */
+static struct stream *new_stream(struct read_ahead *ra)
+{
+	struct stream *oldest = &ra->stream[0];
+	size_t i;
+
+	for (i = 1; i < STREAMS; i++)
+		if (ra->stream[i].used < oldest->used)
+			oldest = &ra->stream[i];
+	*oldest = (struct stream){ .window = WINDOW_MIN / 2 };
+	return oldest;
+}
+
+/* Was the page before this one among the last faults? */
+static bool take_start(struct read_ahead *ra, uint64_t page)
+{
+	size_t i;
+
+	for (i = 0; i < STARTS; i++)
+		if (page && ra->start[i] == page) {
+			ra->start[i] = 0;
+			return true;
+		}
+	return false;
+}
+
+static struct read_ahead_range go_on(struct read_ahead *ra, struct stream *s, uint64_t page)
+{
+	struct read_ahead_range ahead;
+
+	s->window = s->window < READ_AHEAD_MAX ? s->window * 2 : READ_AHEAD_MAX;
+	s->used = ra->faults;
+	ahead = range(ra, page + 1, s->window, true);
+	s->next = page + 1 + ahead.n;
+	return ahead;
+}
+
+/* ---- neighbourhoods ---- */
+
+static uint64_t percent_used(const struct read_ahead *ra)
+{
+	return ra->loaded ? ra->used * 100 / ra->loaded : 0;
+}
+
+/* Faults from one probe to the next: fewer where they may pay soon */
+static uint32_t probe_interval(const struct read_ahead *ra)
+{
+	if (ra->loaded < ENOUGH || percent_used(ra) >= OFF_PERCENT)
+		return PROBE;
+	return percent_used(ra) < BAD_PERCENT ? PROBE_BAD : PROBE_POOR;
+}
+
+static bool probe(struct read_ahead *ra)
+{
+	if (++ra->unprobed < probe_interval(ra))
+		return false;
+	ra->unprobed = 0;
+	return true;
+}
+
+void read_ahead_result(struct read_ahead *ra, uint64_t loaded, uint64_t used)
+{
+	ra->loaded += loaded;
+	ra->used += used < loaded ? used : loaded;
+	while (ra->loaded > REMEMBERED) {
+		ra->loaded /= 2;
+		ra->used /= 2;
+	}
+	if (ra->loaded < ENOUGH)
+		return;
+	if (percent_used(ra) > ON_PERCENT)
+		ra->neighbours = true;
+	else if (percent_used(ra) < OFF_PERCENT)
+		ra->neighbours = false;
+}
+
+struct read_ahead_range read_ahead_fault(struct read_ahead *ra, uint64_t page, bool migration)
+{
+	struct stream *s;
+
+	if (migration)
+		return range(ra, page + 1, MIGRATION_WINDOW, true);
+	ra->faults++;
+	s = find_stream(ra, page);
+	if (!s && take_start(ra, page))
+		s = new_stream(ra);
+	if (s)
+		return go_on(ra, s, page);
+	if (!ra->neighbours && !probe(ra)) {
+		ra->start[ra->faults % STARTS] = page + 1;
+		return range(ra, page, 0, false);
+	}
+	page -= page % BLOCK;
+	ra->start[ra->faults % STARTS] = page + BLOCK;
+	return range(ra, page, BLOCK, false);
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* What a fault brings in beside its page. */
+#include "pager/read_ahead.h"
+
+#include <string.h>
+
+#include "unit/unit.h"
+
+static void close_read_ahead(struct read_ahead **ra)
+{
+	read_ahead_free(*ra);
+}
+
+#define READ_AHEAD(name, pages)                                                                    \
+	UNIT_FIXTURE(struct read_ahead *, name, close_read_ahead, name = read_ahead_new(pages))
+
+static bool is(struct read_ahead_range got, uint64_t first, uint64_t n, bool stream)
+{
+	return got.n == n && (!n || (got.first == first && got.stream == stream));
+}
+
+struct row {
+	uint64_t fault, first, n;
+	bool stream;
+};
+
+static void check_rows(const struct row *rows, size_t n, uint64_t pages)
+{
+	READ_AHEAD(ra, pages);
+	size_t i;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(ra);
+	for (i = 0; i < n; i++) {
+		struct read_ahead_range got = read_ahead_fault(ra, rows[i].fault, false);
+
+		UNIT_CHECK(is(got, rows[i].first, rows[i].n, rows[i].stream),
+			   "row %zu: %lu pages from %lu", i, (unsigned long)got.n,
+			   (unsigned long)got.first);
+	}
+}
+
+static void test_stream(void)
+{
+	static const struct row rows[] = {
+		{ 100, 0, 0, false },	{ 101, 102, 8, true },	{ 110, 111, 16, true },
+		{ 127, 128, 32, true }, { 160, 161, 64, true }, { 225, 226, 64, true },
+		{ 290, 291, 64, true }, { 362, 363, 64, true }, /* 355 to 361 were in RAM */
+		{ 500, 0, 0, false },				/* another place */
+		{ 427, 428, 64, true },				/* and it goes on */
+		{ 500, 0, 0, false },	{ 502, 0, 0, false },	{ 501, 502, 8, true },
+		{ 980, 0, 0, false },	{ 981, 982, 8, true },	{ 990, 991, 9, true },
+		{ 999, 0, 0, false },
+	};
+
+	check_rows(rows, ROWS(rows), 1000);
+}
+
+static void test_interleaved(void)
+{
+	READ_AHEAD(ra, 1 << 20);
+	uint64_t next[8];
+	unsigned int round;
+	size_t i;
+
+	for (i = 0; i < ROWS(next); i++) {
+		next[i] = i * 100000;
+		CU_ASSERT(is(read_ahead_fault(ra, next[i]++, false), 0, 0, false));
+	}
+	for (round = 0; round < 10; round++)
+		for (i = 0; i < ROWS(next); i++) {
+			uint64_t n = round < 3 ? UINT64_C(8) << round : 64;
+
+			UNIT_CHECK(is(read_ahead_fault(ra, next[i], false), next[i] + 1, n, true),
+				   "round %u of stream %zu", round, i);
+			next[i] += n + 1;
+		}
+}
+
+static void test_migration(void)
+{
+	READ_AHEAD(ra, 1000);
+
+	CU_ASSERT(is(read_ahead_fault(ra, 10, false), 0, 0, false));
+	CU_ASSERT(is(read_ahead_fault(ra, 0, true), 1, 31, true));
+	CU_ASSERT(is(read_ahead_fault(ra, 500, true), 501, 31, true));
+	CU_ASSERT(is(read_ahead_fault(ra, 990, true), 991, 9, true));
+	CU_ASSERT(is(read_ahead_fault(ra, 999, true), 0, 0, true));
+	/* The guest's own streams go on beside it */
+	CU_ASSERT(is(read_ahead_fault(ra, 11, false), 12, 8, true));
+}
+
+/* Faults far from one another until one brings its neighbours.  Return: how many */
+static unsigned int until_probe(struct read_ahead *ra, uint64_t *page)
+{
+	struct read_ahead_range got = { .n = 0 };
+	unsigned int faults = 0;
+
+	while (!got.n && faults < 10000) {
+		*page = (*page + 70001) % (1 << 20);
+		got = read_ahead_fault(ra, *page, false);
+		faults++;
+	}
+	CU_ASSERT(is(got, *page / 16 * 16, 16, false));
+	return faults;
+}
+
+static void test_neighbours(void)
+{
+	READ_AHEAD(ra, 1 << 20);
+	uint64_t page = 0;
+	unsigned int i;
+
+	CU_ASSERT_EQUAL(until_probe(ra, &page), 32);
+	CU_ASSERT_EQUAL(until_probe(ra, &page), 32);
+	read_ahead_result(ra, 20, 20); /* too few to say anything */
+	CU_ASSERT_EQUAL(until_probe(ra, &page), 32);
+	read_ahead_result(ra, 20, 9); /* 72.5 % of 40; more than 72 of them are needed */
+	CU_ASSERT_EQUAL(until_probe(ra, &page), 32);
+	read_ahead_result(ra, 20, 15); /* 73 % */
+	for (i = 0; i < 5; i++)
+		CU_ASSERT_EQUAL(until_probe(ra, &page), 1);
+	read_ahead_result(ra, 40, 18); /* 62 %: still on */
+	CU_ASSERT_EQUAL(until_probe(ra, &page), 1);
+	read_ahead_result(ra, 60, 20); /* 51 % */
+	CU_ASSERT_EQUAL(until_probe(ra, &page), 128);
+	for (i = 0; i < 20; i++)
+		read_ahead_result(ra, 15, 0);
+	CU_ASSERT_EQUAL(until_probe(ra, &page), 512);
+	for (i = 0; i < 40; i++)
+		read_ahead_result(ra, 15, 15);
+	CU_ASSERT_EQUAL(until_probe(ra, &page), 1);
+	/* A stream is found among neighbourhoods: it begins where one of them ends */
+	page -= page % 16;
+	CU_ASSERT(is(read_ahead_fault(ra, page + 16, false), page + 17, 8, true));
+	CU_ASSERT(is(read_ahead_fault(ra, page + 25, false), page + 26, 16, true));
+	read_ahead_result(ra, 5, 50);
+}
+
+static void test_end(void)
+{
+	READ_AHEAD(ra, 20);
+	unsigned int i;
+
+	read_ahead_result(ra, 100, 100);
+	for (i = 0; i < 3; i++)
+		CU_ASSERT(is(read_ahead_fault(ra, 18, false), 16, 4, false));
+}
+
+static CU_TestInfo tests[] = {
+	{ "a stream's windows", test_stream },
+	{ "eight streams at once", test_interleaved },
+	{ "the migration's thread", test_migration },
+	{ "neighbourhoods switch on and off", test_neighbours },
+	{ "the guest's last pages", test_end },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_read_ahead", tests);
+}
