@@ -16,8 +16,8 @@
 #include "memory/numa.h"
 #include "memory/smaps.h"
 
-static int add_pages(struct qemu_memory *memory, uint64_t page_kib, unsigned int node,
-		     uint64_t pages)
+int qemu_memory_add(struct qemu_memory *memory, uint64_t page_kib, unsigned int node,
+		    uint64_t pages)
 {
 	struct qemu_pages *more;
 	size_t i;
@@ -152,7 +152,7 @@ static int numa_maps_line(struct reading *reading, char *line, struct part *part
 		part->node = node;
 		rc = count_part(reading, part, &here);
 		if (rc == 0 && here)
-			rc = add_pages(memory, page_kib, node, here);
+			rc = qemu_memory_add(memory, page_kib, node, here);
 	}
 	return rc;
 }
@@ -220,7 +220,7 @@ static int add_mapping(struct reading *reading, const struct mapping *mapping, u
 	pages = kib / mapping->page_kib;
 	part.page_kib = mapping->page_kib;
 	rc = count_part(reading, &part, &pages);
-	return rc < 0 || !pages ? rc : add_pages(memory, mapping->page_kib, 0, pages);
+	return rc < 0 || !pages ? rc : qemu_memory_add(memory, mapping->page_kib, 0, pages);
 }
 
 static int add_resident(struct reading *reading, const struct mapping *mapping, void *data)
@@ -325,7 +325,7 @@ int qemu_memory_plain(const struct kfs *kfs, pid_t pid, struct qemu_memory *memo
 	rc = read_numa_maps(kfs, pid, &reading, is_plain, &result);
 	end_reading(&reading);
 	if (rc == -ENOENT)
-		rc = add_pages(&result, 1, 0, smaps.pss_kib);
+		rc = qemu_memory_add(&result, 1, 0, smaps.pss_kib);
 	if (rc < 0) {
 		qemu_memory_free(&result);
 		return rc;

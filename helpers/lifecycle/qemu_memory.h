@@ -56,6 +56,9 @@ int qemu_memory_plain(const struct kfs *kfs, pid_t pid, struct qemu_memory *memo
 int qemu_memory_reserved(const struct kfs *kfs, pid_t pid, uint64_t deadline,
 			 struct qemu_memory *reserved);
 
+/* Return: 0 or -ENOMEM */
+int qemu_memory_add(struct qemu_memory *memory, uint64_t page_kib, unsigned int node,
+		    uint64_t pages);
 uint64_t qemu_memory_on(const struct qemu_memory *memory, uint64_t page_kib, unsigned int node);
 void qemu_memory_free(struct qemu_memory *memory);
 

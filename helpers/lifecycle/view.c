@@ -22,6 +22,7 @@
 #include "lifecycle/view_stores.h"
 #include "memory/ksm.h"
 #include "memory/kvm.h"
+#include "memory/smaps.h"
 #include "memory/thp.h"
 #include "steps/steps.h"
 
@@ -168,12 +169,78 @@ static void claim_pool(const struct ledger *ledger, const struct qemu_memory *ma
 		u64_add_sat(pool->lives_on, u64_sub_floor(u64_add_sat(used, claimed), lent));
 }
 
+/* Huge pages promised to the guest, of all sizes, as if it had mapped them.  In KiB */
+static uint64_t add_promised(const struct ledger *ledger, const struct host_view *host,
+			     struct qemu_memory *mapped)
+{
+	uint64_t kib = 0;
+	size_t i, j;
+
+	for (i = 0; i < host->n_sizes; i++) {
+		const struct size_view *size = &host->sizes[i];
+
+		for (j = 0; j < size->n_pools; j++) {
+			unsigned int node = size->pools[j].pool.node;
+			uint64_t pages =
+				step_list_pages(&ledger->list, size->page_kib, node).promised;
+
+			if (pages && qemu_memory_add(mapped, size->page_kib, node, pages) < 0)
+				return 0;
+			kib = u64_add_sat(kib, u64_mul_sat(pages, size->page_kib));
+		}
+	}
+	return kib;
+}
+
+/* Most guests have all their pages from the start.  The kernel counts what a process has of
+ * huge pages: as many as were promised are these, since no backend maps more than its size.
+ * Reading a QEMU's mappings takes the kernel a hundred times as long */
+static bool has_all(const struct kfs *kfs, pid_t pid, const struct ledger *ledger,
+		    const struct host_view *host, struct qemu_memory *mapped)
+{
+	uint64_t promised, kib;
+
+	if (!step_list_told_by_count(&ledger->list, host) ||
+	    smaps_read_hugetlb(kfs, pid, &kib, NULL) < 0 || !kib)
+		return false;
+	promised = add_promised(ledger, host, mapped);
+	if (promised == kib)
+		return true;
+	qemu_memory_free(mapped);
+	return false;
+}
+
+/* Only then it matters what of it the kernel has reserved */
+static bool lacks_pages(const struct ledger *ledger, const struct host_view *host,
+			const struct qemu_memory *mapped)
+{
+	size_t i, j;
+
+	for (i = 0; i < host->n_sizes; i++) {
+		const struct size_view *size = &host->sizes[i];
+		uint64_t promised = 0, used = 0;
+
+		for (j = 0; j < size->n_pools; j++) {
+			unsigned int node = size->pools[j].pool.node;
+
+			promised = u64_add_sat(
+				promised,
+				step_list_pages(&ledger->list, size->page_kib, node).promised);
+			used = u64_add_sat(used, qemu_memory_on(mapped, size->page_kib, node));
+		}
+		if (used < promised)
+			return true;
+	}
+	return false;
+}
+
 /* What the QEMU of a ledger has.  Guests' own work, so there is an end to it */
-static void look_at_qemu(const struct kfs *kfs, struct ledger *ledger, uint64_t deadline)
+static void look_at_qemu(const struct kfs *kfs, struct ledger *ledger, uint64_t deadline,
+			 const struct host_view *host)
 {
 	struct ledger_qemu *qemu = &ledger->qemu;
 	pid_t pid = 0;
-	int rc, reserved;
+	int rc, reserved = 0;
 
 	if (qemu->found)
 		pid = qemu->found_pid;
@@ -187,8 +254,12 @@ static void look_at_qemu(const struct kfs *kfs, struct ledger *ledger, uint64_t 
 	qemu->pid = pid;
 	if (!pid)
 		return;
+	qemu->again = clock_ms() + QEMU_AGAIN_MS;
+	if (has_all(kfs, pid, ledger, host, &qemu->mapped))
+		return;
 	rc = qemu_memory_mapped(kfs, pid, deadline, &qemu->mapped);
-	reserved = rc == -E2BIG ? rc : qemu_memory_reserved(kfs, pid, deadline, &qemu->reserved);
+	if (rc != -E2BIG && lacks_pages(ledger, host, &qemu->mapped))
+		reserved = qemu_memory_reserved(kfs, pid, deadline, &qemu->reserved);
 	qemu->again = clock_ms() + QEMU_AGAIN_MS;
 	if (rc == -E2BIG || reserved == -E2BIG)
 		log_warning("the QEMU of guest '%s' (process %d) has too many mappings to look at "
@@ -239,7 +310,7 @@ static void claim(const struct kfs *kfs, struct ledger *ledger, uint64_t deadlin
 {
 	size_t i;
 
-	look_at_qemu(kfs, ledger, deadline);
+	look_at_qemu(kfs, ledger, deadline, host);
 	for (i = 0; i < host->n_sizes; i++)
 		if (!has_none(ledger, host->sizes[i].page_kib))
 			claim_size(ledger, &host->sizes[i]);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -42,22 +43,34 @@ int smaps_read(const struct kfs *kfs, pid_t pid, struct smaps *smaps, struct err
 	return 0;
 }
 
-int smaps_read_resident(const struct kfs *kfs, pid_t pid, uint64_t *kib, struct err *err)
+/* @line: "\\nKEY:" */
+static int read_status(const struct kfs *kfs, pid_t pid, const char *line, uint64_t *kib,
+		       struct err *err)
 {
 	char path[KFS_PATH_SIZE], text[16384];
-	uint64_t resident = UINT64_MAX;
-	const char *line;
+	unsigned long long value = 0;
+	char *found, *end = NULL;
 	int rc;
 
 	snprintf(path, sizeof(path), "proc/%d/status", pid);
 	rc = kfs_read(kfs, path, text, sizeof(text), err);
 	if (rc < 0)
 		return rc;
-	line = strstr(text, "\nVmRSS:");
-	if (line)
-		take(line + 1, "VmRSS", &resident);
-	if (resident == UINT64_MAX)
-		return err_set(err, EINVAL, "/%s: no VmRSS", path);
-	*kib = resident;
+	found = strstr(text, line);
+	if (found)
+		value = strtoull(found + strlen(line), &end, 10);
+	if (!end || strncmp(end, " kB", 3) != 0)
+		return err_set(err, EINVAL, "/%s: no line %s", path, line + 1);
+	*kib = value;
 	return 0;
+}
+
+int smaps_read_resident(const struct kfs *kfs, pid_t pid, uint64_t *kib, struct err *err)
+{
+	return read_status(kfs, pid, "\nVmRSS:", kib, err);
+}
+
+int smaps_read_hugetlb(const struct kfs *kfs, pid_t pid, uint64_t *kib, struct err *err)
+{
+	return read_status(kfs, pid, "\nHugetlbPages:", kib, err);
 }

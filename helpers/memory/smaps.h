@@ -44,4 +44,12 @@ int smaps_read(const struct kfs *kfs, pid_t pid, struct smaps *smaps, struct err
  */
 int smaps_read_resident(const struct kfs *kfs, pid_t pid, uint64_t *kib, struct err *err);
 
+/**
+ * smaps_read_hugetlb() - Huge pages that a process has mapped, likewise
+ *
+ * A page counts as often as it is mapped.  Of mappings that several processes share, those whose
+ * page tables another one filled are missing, and those that it emptied may still count.
+ */
+int smaps_read_hugetlb(const struct kfs *kfs, pid_t pid, uint64_t *kib, struct err *err);
+
 #endif

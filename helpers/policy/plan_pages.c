@@ -84,6 +84,7 @@ static struct step_hugepages *find_group(struct planner *p, const struct step_hu
 	hp = &more[list->n++].hugepages;
 	hp->page_kib = wanted->page_kib;
 	hp->bind = wanted->bind;
+	hp->private = true;
 	hp->nodes = wanted->nodes;
 	hp->mounted = wanted->mounted;
 	hp->compact = p->policy->compact == EFFORT_AUTO;
@@ -91,6 +92,22 @@ static struct step_hugepages *find_group(struct planner *p, const struct step_hu
 	hp->drop_caches = p->policy->drop_caches == EFFORT_AUTO;
 	hp->keep = config_on_release(p->policy, wanted->page_kib) == ON_RELEASE_KEEP;
 	return hp;
+}
+
+/* Of what is plugged it is not known yet, and virtio-mem may come to have more than now */
+static bool is_private(const struct guest_memory *memory)
+{
+	switch (memory->kind) {
+	case GUEST_MEMORY_RAM:
+	case GUEST_MEMORY_CELL:
+	case GUEST_MEMORY_DIMM:
+		return !memory->shared;
+	case GUEST_MEMORY_VIRTIO_MEM:
+	case GUEST_MEMORY_NVDIMM:
+	case GUEST_MEMORY_PLUGGED:
+		break;
+	}
+	return false;
 }
 
 static int add_backend(struct planner *p, const struct guest_memory *memory, struct err *err)
@@ -102,6 +119,7 @@ static int add_backend(struct planner *p, const struct guest_memory *memory, str
 	if (!hp)
 		return err_nomem(err);
 	hp->pages = u64_add_sat(hp->pages, wanted.pages);
+	hp->private = hp->private && is_private(memory);
 	if (memory->source == GUEST_SOURCE_MEMFD)
 		hp->memfd = u64_add_sat(hp->memfd, wanted.pages);
 	return 0;

@@ -82,6 +82,8 @@ struct step_share {
  * @nodes:	Where pages may lie.  For GUEST_BIND_ANY: every node.  For
  *		GUEST_BIND_PREFERRED: the preferred ones; others are allowed
  * @memfd:	Part of @pages that memfds get, which go through no hugetlbfs of libvirt's
+ * @private:	No other process maps them, and QEMU never more than @pages: what the kernel counts
+ *		for it is exact
  * @mounted:	The guest maps them through the hugetlbfs that holds pages for its guests
  * @compact, @reclaim, @drop_caches: what may be done to make room
  * @keep:	Leave the grown pages in the pool at release
@@ -92,6 +94,7 @@ struct step_hugepages {
 	uint64_t memfd;
 	enum guest_bind bind;
 	struct nodeset nodes;
+	bool private;
 	bool mounted;
 	bool compact;
 	bool reclaim;

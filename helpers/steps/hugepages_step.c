@@ -506,6 +506,17 @@ static bool has_size(const struct step *step, uint64_t page_kib)
 	return step->hugepages.page_kib == page_kib;
 }
 
+static bool told_by_count(const struct step *step, const struct host_view *host)
+{
+	const struct step_hugepages *hp = &step->hugepages;
+	const struct size_view *size = host_view_size(host, hp->page_kib);
+
+	if (!hp->private || !size)
+		return false;
+	return size->n_pools == 1 ||
+	       (hp->bind == GUEST_BIND_STRICT && nodeset_count(&hp->nodes) == 1);
+}
+
 static uint64_t memfd(const struct step *step)
 {
 	return u64_min(step->hugepages.memfd, step->hugepages.pages);
@@ -630,6 +641,7 @@ static const struct json_field fields[] = {
 	JSON_OPTIONAL(struct step_hugepages, reclaim),
 	JSON_OPTIONAL(struct step_hugepages, drop_caches),
 	JSON_OPTIONAL(struct step_hugepages, keep),
+	JSON_IF_SET(struct step_hugepages, private),
 	JSON_IF_SET(struct step_hugepages, mounted),
 	JSON_IF_SET(struct step_hugepages, memfd),
 	{ JSON_MEMBER(struct step_hugepages, nodes, "nodes", &nodes_type),
@@ -666,6 +678,7 @@ const struct step_ops hugepages_step_ops = {
 	.account = account,
 	.pages = pages,
 	.has_size = has_size,
+	.told_by_count = told_by_count,
 	.memfd = memfd,
 	.held = held,
 	.is_under_way = is_under_way,

@@ -184,6 +184,19 @@ bool step_list_has_size(const struct step_list *list, uint64_t page_kib)
 	return false;
 }
 
+bool step_list_told_by_count(const struct step_list *list, const struct host_view *host)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++) {
+		const struct step_ops *ops = step_ops(list->steps[i].kind);
+
+		if (ops->pages && !ops->told_by_count(&list->steps[i], host))
+			return false;
+	}
+	return true;
+}
+
 uint64_t step_list_memfd(const struct step_list *list, uint64_t page_kib)
 {
 	uint64_t pages = 0;

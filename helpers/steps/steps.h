@@ -164,6 +164,8 @@ struct step_guest {
  *		is; else what it added is owed (debt).  NULL for none
  * @pages:	Add what @step has of one pool to @pages.  NULL: it has to do with none
  * @has_size:	Are its pages of that size?  Goes with @pages
+ * @told_by_count: Can its pages lie only where @pages has them, and does no other process map
+ *		them?  Then a QEMU that has as many as it was promised has these.  Goes with @pages
  * @memfd:	How many of its pages go through no hugetlbfs.  Goes with @pages
  * @files:	The promise of a store, and where the guest's files lie.  NULL: it has none
  * @paging:	Its part of being under the pager.  NULL: it is not
@@ -203,6 +205,7 @@ struct step_ops {
 	void (*pages)(const struct step *step, uint64_t page_kib, unsigned int node,
 		      struct step_pages *pages);
 	bool (*has_size)(const struct step *step, uint64_t page_kib);
+	bool (*told_by_count)(const struct step *step, const struct host_view *host);
 	uint64_t (*memfd)(const struct step *step);
 	struct step_store *(*files)(struct step *step);
 	struct step_overcommit *(*paging)(struct step *step);
@@ -253,6 +256,9 @@ struct step_pages step_list_pages(const struct step_list *list, uint64_t page_ki
 
 /* Has it to do with the pools of that size?  0: of any */
 bool step_list_has_size(const struct step_list *list, uint64_t page_kib);
+
+/* Is it so of all steps that have to do with pools? */
+bool step_list_told_by_count(const struct step_list *list, const struct host_view *host);
 
 /* Of that size, how many go through no hugetlbfs */
 uint64_t step_list_memfd(const struct step_list *list, uint64_t page_kib);

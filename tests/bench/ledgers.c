@@ -27,7 +27,9 @@
 #include "unit/unit.h"
 
 /* Beyond reading the ledgers themselves */
-#define RATIO_MAX   1.5
+#define RATIO_MAX 1.5
+/* Two files of each QEMU are opened besides: on a machine that does other work that takes longer */
+#define RUNNING_MAX 2.0
 #define RUNS	    31
 #define GUEST_PAGES 4 /* of each guest, 2 MiB each */
 #define GUESTS_MAX  512
@@ -106,8 +108,14 @@ static void put_ledger(struct bench *b, struct session *session, const char *nam
 	struct fake_pool pool = fake_pool(&b->fk, (int)share.node, PAGE_2M);
 
 	step.hugepages = (struct step_hugepages){
-		.page_kib = PAGE_2M, .pages = GUEST_PAGES, .n_shares = 1, .shares = &share
+		.page_kib = PAGE_2M,
+		.pages = GUEST_PAGES,
+		.bind = GUEST_BIND_STRICT,
+		.private = true,
+		.n_shares = 1,
+		.shares = &share,
 	};
+	nodeset_add(&step.hugepages.nodes, share.node);
 	ledger.list = (struct step_list){ 1, &step };
 	ledger.driver = liveness_driver(&b->fk.kfs);
 	snprintf(ledger.name, sizeof(ledger.name), "%s", name);
@@ -115,18 +123,26 @@ static void put_ledger(struct bench *b, struct session *session, const char *nam
 	CU_ASSERT_EQUAL_FATAL(ledger_boot_id(&b->fk.kfs, ledger.boot_id, &b->err), 0);
 	CU_ASSERT_EQUAL_FATAL(ledger_create(&session->state, &ledger, &b->err), 0);
 	pool.nr += GUEST_PAGES;
-	pool.free += GUEST_PAGES;
+	pool.free += phase == LEDGER_RUNNING ? 0 : GUEST_PAGES;
 	fake_set_pool(&b->fk, (int)share.node, PAGE_2M, pool);
 }
 
-static void put_qemu(struct bench *b, const char *name)
+/* It has all its pages, and 199 other mappings */
+static void put_qemu(struct bench *b, const char *name, unsigned int node)
 {
-	static char maps[200 * 64];
-	size_t used = 0;
+	static char maps[200 * 64 + 64];
 	pid_t pid = fake_qemu(&b->fk, name);
+	char status[64];
+	size_t used = (size_t)snprintf(maps, sizeof(maps),
+				       "7e0000000000 bind:%u file=/dev/hugepages/ram huge N%u=%d "
+				       "kernelpagesize_kB=2048\n",
+				       node, node, GUEST_PAGES);
 	int i;
 
-	for (i = 0; i < 200; i++)
+	snprintf(status, sizeof(status), "Name:\tqemu\nHugetlbPages:\t%5d kB\n",
+		 GUEST_PAGES * 2048);
+	fake_put_process(&b->fk, pid, "status", status);
+	for (i = 0; i < 199; i++)
 		used += (size_t)snprintf(
 			maps + used, sizeof(maps) - used,
 			"7f%06x000 default anon=9 dirty=9 N0=9 kernelpagesize_kB=4\n", i);
@@ -146,7 +162,7 @@ static void put_guests(struct bench *b, unsigned int from, unsigned int n, enum 
 		snprintf(name, sizeof(name), "guest-%u", i);
 		put_ledger(b, &session, name, i, phase);
 		if (phase == LEDGER_RUNNING)
-			put_qemu(b, name);
+			put_qemu(b, name, i % (unsigned int)b->nodes);
 	}
 	session_close(&session);
 }
@@ -253,8 +269,8 @@ static double print_scale(int nodes, unsigned int ledgers, enum ledger_phase pha
 	printf("| %d | %u | %.2f | %.2f | %.2f | %.2f |\n", nodes, ledgers, best[READING],
 	       best[PREPARE], ratio, best[RECONCILE]);
 	fflush(stdout);
-	if (phase == LEDGER_RESERVED)
-		UNIT_CHECK(ratio <= RATIO_MAX, "%d nodes, %u ledgers: %.2f", nodes, ledgers, ratio);
+	UNIT_CHECK(ratio <= (phase == LEDGER_RUNNING ? RUNNING_MAX : RATIO_MAX),
+		   "%d nodes, %u ledgers: %.2f", nodes, ledgers, ratio);
 	return beyond;
 }
 
@@ -280,7 +296,7 @@ static void test_scale(void)
 	}
 }
 
-/* Each QEMU is looked at once */
+/* Each QEMU is looked at once, and of one that has all its pages only the kernel's count */
 static void test_running(void)
 {
 	double first = 0;

@@ -642,7 +642,7 @@ pid_t fake_qemu(const struct fake_kernel *fk, const char *guest)
 
 void fake_end(const struct fake_kernel *fk, pid_t pid)
 {
-	static const char *const files[] = { "stat",  "maps",	      "numa_maps",
+	static const char *const files[] = { "stat",  "status",	      "maps",	"numa_maps",
 					     "smaps", "smaps_rollup", "cmdline" };
 	char name[64];
 	size_t i;

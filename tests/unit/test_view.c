@@ -253,6 +253,97 @@ static void test_mapped_again(void)
 	fake_end(&s.fk, pid);
 }
 
+/* Of a guest that has all its pages the kernel's count says so, where that is certain: its
+ * mappings, which say something else here, are not read */
+static void test_told_by_count(void)
+{
+	static const struct {
+		const char *what, *host;
+		bool private;
+		enum guest_bind bind;
+		const char *status;
+		bool told;
+	} rows[] = {
+		{ "all", "two-nodes-6.12", true, GUEST_BIND_STRICT, "204800 kB", true },
+		{ "one less", "two-nodes-6.12", true, GUEST_BIND_STRICT, "202752 kB", false },
+		{ "one more", "two-nodes-6.12", true, GUEST_BIND_STRICT, "206848 kB", false },
+		{ "none", "two-nodes-6.12", true, GUEST_BIND_STRICT, "0 kB", false },
+		{ "shared", "two-nodes-6.12", false, GUEST_BIND_STRICT, "204800 kB", false },
+		{ "preferred", "two-nodes-6.12", true, GUEST_BIND_PREFERRED, "204800 kB", false },
+		{ "anywhere", "two-nodes-6.12", true, GUEST_BIND_ANY, "204800 kB", false },
+		{ "anywhere, on one node", "one-node", true, GUEST_BIND_ANY, "204800 kB", true },
+		{ "damaged", "two-nodes-6.12", true, GUEST_BIND_STRICT, "x", false },
+	};
+	static const struct step_share shares[2] = { { .node = 0, .have = 100 }, { .node = 0 } };
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		struct ledger *list[1];
+		const struct pool_view *pool;
+		struct step_hugepages *hp;
+		struct book book;
+		char status[64];
+		pid_t pid;
+		SCENE(s);
+
+		fake_close(&s.fk);
+		fake_open(&s.fk, rows[i].host);
+		fake_set_pool(&s.fk, 0, PAGE_2M, (struct fake_pool){ 200, 100, 0 });
+		list[0] = open_book(&book, "g", PAGE_2M, shares);
+		hp = &book.step.hugepages;
+		hp->private = rows[i].private;
+		hp->bind = rows[i].bind;
+		nodeset_add(&hp->nodes, 0);
+		pid = qemu(&s, "g", 20, 0);
+		snprintf(status, sizeof(status), "Name:\tq\nHugetlbPages:\t  %s\n", rows[i].status);
+		fake_put_process(&s.fk, pid, "status", status);
+		look(&s, list, 1);
+		pool = host_view_pool(&s.host, PAGE_2M, 0);
+		UNIT_CHECK(pool->claimed == (rows[i].told ? 0 : 80) &&
+				   pool->mapped == (rows[i].told ? 100 : 20),
+			   "%s: claimed %" PRIu64 ", mapped %" PRIu64, rows[i].what, pool->claimed,
+			   pool->mapped);
+		fake_end(&s.fk, pid);
+	}
+}
+
+/* Bound to a set of two nodes, or with one step of two that may lie anywhere */
+static void test_not_told_by_count(void)
+{
+	static const struct step_share shares[2] = { { .node = 0, .have = 50 },
+						     { .node = 1, .have = 50 } };
+	struct step steps[2];
+	struct ledger *list[1];
+	struct book book;
+	pid_t pid;
+	SCENE(s);
+
+	list[0] = open_book(&book, "g", PAGE_2M, shares);
+	book.step.hugepages.private = true;
+	book.step.hugepages.bind = GUEST_BIND_STRICT;
+	nodeset_add(&book.step.hugepages.nodes, 0);
+	nodeset_add(&book.step.hugepages.nodes, 1);
+	pid = qemu(&s, "g", 20, 0);
+	fake_put_process(&s.fk, pid, "status", "Name:\tq\nHugetlbPages:\t204800 kB\n");
+	look(&s, list, 1);
+	CU_ASSERT_EQUAL(host_view_pool(&s.host, PAGE_2M, 0)->claimed, 30);
+	steps[0] = steps[1] = book.step;
+	steps[0].hugepages.nodes = steps[1].hugepages.nodes = (struct nodeset){ 0 };
+	nodeset_add(&steps[0].hugepages.nodes, 0);
+	steps[0].hugepages.n_shares = steps[1].hugepages.n_shares = 1;
+	nodeset_add(&steps[1].hugepages.nodes, 1);
+	steps[1].hugepages.shares = &book.shares[1];
+	list[0]->list = (struct step_list){ 2, steps };
+	list[0]->qemu.again = 0;
+	look(&s, list, 1);
+	CU_ASSERT_EQUAL(host_view_pool(&s.host, PAGE_2M, 0)->claimed, 0);
+	steps[1].hugepages.bind = GUEST_BIND_ANY;
+	list[0]->qemu.again = 0;
+	look(&s, list, 1);
+	CU_ASSERT_EQUAL(host_view_pool(&s.host, PAGE_2M, 0)->claimed, 30);
+	fake_end(&s.fk, pid);
+}
+
 static void test_covered(void)
 {
 	static const struct step_share shares[2] = { { .node = 0, .have = 100 }, { .node = 1 } };
@@ -452,6 +543,8 @@ static CU_TestInfo tests[] = {
 	{ "a guest that is prepared", test_prepared },
 	{ "a guest that runs", test_running },
 	{ "claims never exceed what is lacking", test_never_more_than_lacking },
+	{ "a guest that has all", test_told_by_count },
+	{ "a guest that seems to have all", test_not_told_by_count },
 	{ "claims that are reserved", test_covered },
 	{ "claims of memfds", test_memfd },
 	{ "two guests", test_two_guests },
