@@ -139,6 +139,7 @@ struct guest_pager {
 	struct fault waiting[WAITING_MAX];
 	size_t n_waiting;
 	struct thread_classes classes;
+	int follows, follow_in; /* the processor it is bound to */
 
 	pthread_t fault_thread, evict_thread[PAGER_PIPES_MAX];
 	unsigned int n_evict_threads;
@@ -227,6 +228,9 @@ int faults_read(struct guest_pager *pager);
 void pager_wake_all(struct guest_pager *pager);
 /* Is this page in the guest's file? */
 bool page_present(struct guest_pager *pager, uint64_t page);
+/* How many of @n neighbours in one file are in memory, and not in the kernel's swap.  -1: unknown
+ */
+int64_t pages_cached(struct guest_pager *pager, uint64_t page, size_t n);
 
 /* ---- discards.c ---- */
 

@@ -214,20 +214,21 @@ static void drop_holes(struct guest_pager *pager, struct evictor *evictor)
 	size_t i = 0, end;
 
 	while (i < evictor->n) {
-		const struct ram_object *object = ram_object_of(&pager->ram, evictor->page[i]);
-		off_t from = offset_of(object, evictor->page[i]);
-		off_t hole = lseek(object->fd, from, SEEK_HOLE);
-
 		end = piece_end(pager, evictor, i);
-		if (hole < 0) /* behind the end of the file */
-			hole = from;
-		if (hole >= from + (off_t)((end - i) * PAGE_BYTES)) {
+		if (pages_cached(pager, evictor->page[i], end - i) == (int64_t)(end - i)) {
 			i = end;
 			continue;
 		}
-		i += (size_t)((hole - from) / PAGE_BYTES);
-		hole_found(pager, evictor, i);
-		drop(evictor, i, 1);
+		/* One by one, also where the kernel can't count */
+		while (i < evictor->n && i < end) {
+			if (page_present(pager, evictor->page[i])) {
+				i++;
+				continue;
+			}
+			hole_found(pager, evictor, i);
+			drop(evictor, i, 1);
+			end--;
+		}
 	}
 }
 
@@ -288,6 +289,18 @@ static int evict_splice(struct guest_pager *pager, struct evictor *evictor)
 	return 0;
 }
 
+static bool still_there(struct guest_pager *pager, uint64_t page, size_t n)
+{
+	const struct ram_object *object = ram_object_of(&pager->ram, page);
+	off_t from = offset_of(object, page), data;
+	int64_t cached = pages_cached(pager, page, n);
+
+	if (cached >= 0)
+		return cached > 0;
+	data = lseek(object->fd, from, SEEK_DATA);
+	return data >= 0 && data < from + (off_t)(n * PAGE_BYTES);
+}
+
 /*
  * 4: out of the guest's file: what was spliced, and no other page.
  * Data that is there afterwards was zeroed in place, in a large folio, and the pipe's page is that
@@ -300,7 +313,7 @@ static int evict_punch(struct guest_pager *pager, struct evictor *evictor)
 	memset(evictor->failed, 0, sizeof(evictor->failed));
 	for (i = 0; i < evictor->n; i = end) {
 		const struct ram_object *object = ram_object_of(&pager->ram, evictor->page[i]);
-		off_t from = offset_of(object, evictor->page[i]), data, bytes;
+		off_t from = offset_of(object, evictor->page[i]), bytes;
 
 		end = piece_end(pager, evictor, i);
 		bytes = (off_t)((end - i) * PAGE_BYTES);
@@ -309,8 +322,7 @@ static int evict_punch(struct guest_pager *pager, struct evictor *evictor)
 			continue;
 		}
 		STEP("evict_punch");
-		data = lseek(object->fd, from, SEEK_DATA);
-		if (data >= 0 && data < from + bytes) {
+		if (still_there(pager, evictor->page[i], end - i)) {
 			pager->page_lost = true;
 			return run_broken(pager, evictor,
 					  "memory was in large folios, and a page is lost");
