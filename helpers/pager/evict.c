@@ -662,6 +662,10 @@ int evict_some(struct guest_pager *pager, struct evictor *evictor, size_t max)
 	rc = evict_run(pager, evictor, pages, n);
 	if (rc < (int)n)
 		report_stayed(pager, pages, n);
+	if (rc > 0)
+		pager->forced = 0;
+	else if (rc < 0 && !pager->forced)
+		pager->forced = policy_resident(pager);
 	if (rc == -ENOSPC)
 		pager_alarm(pager, "eviction stopped: all tiers are full");
 	else if (rc < 0 && !evictor->broken)

@@ -22,6 +22,8 @@
 
 /* Faults that can't be answered are tried again so often; a person hears of them after a while */
 enum { RETRY_MS = 20, ALARM_AFTER_MS = 1000, AT_ONCE = 64 };
+/* Where nothing can be evicted: pages above the limit that are given all the same */
+enum { OVER_PAGES = 16, EXCHANGE_PAGES = 64 };
 /* Turns of the fault thread between two looks where the guest's vCPU runs */
 enum { FOLLOW_FAULTS = 256 };
 
@@ -213,7 +215,7 @@ static int serve_zero(struct guest_pager *pager, uint64_t page)
 	int rc;
 
 	/* It takes room for good: it has no slot to give for it */
-	if (!evict_for(pager, 1) && policy_resident(pager) > pager->limit + 16)
+	if (!evict_for(pager, 1) && policy_resident(pager) > pager->limit + OVER_PAGES)
 		return -ENOSPC;
 	rc = give_zeros(pager, page);
 	if (rc < 0)
@@ -239,6 +241,12 @@ static struct read_ahead_range what_ahead(struct guest_pager *pager, uint64_t pa
 	return read_ahead_fault(pager->read_ahead, page, class == FAULT_MIGRATION);
 }
 
+/* What is resident beyond the limit because no tier takes it */
+static uint64_t over_limit(const struct guest_pager *pager)
+{
+	return pager->forced > pager->limit ? pager->forced : pager->limit;
+}
+
 static int serve_evicted(struct guest_pager *pager, const struct fault *fault)
 {
 	enum fault_class class = classify_thread(pager, fault->tid);
@@ -247,9 +255,14 @@ static int serve_evicted(struct guest_pager *pager, const struct fault *fault)
 	int rc;
 
 	pager->statistics.by_class[class]++;
-	/* An exchange: loading frees a slot for what goes out */
-	if (!evict_for(pager, 1 + range.n) && policy_resident(pager) > pager->limit + 64)
-		return -ENOSPC;
+	if (!evict_for(pager, 1 + range.n)) {
+		/* Loading frees a slot, into which another page can go: so many may be ahead of
+		 * that */
+		if (policy_resident(pager) > over_limit(pager) + EXCHANGE_PAGES)
+			return -ENOSPC;
+		range.n = 0;
+		joined = false;
+	}
 	if (joined && range.n + 1 <= READ_AHEAD_MAX) {
 		range.first--;
 		range.n++;
