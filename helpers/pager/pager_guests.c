@@ -28,6 +28,9 @@
 /* A QEMU that is ending is waited for so often */
 #define GONE_MS 20
 
+/* Whatever limit we were started with: taking a guest over has buffers of many pages */
+#define THREAD_STACK ((size_t)4 * 1024 * 1024)
+
 /* Nobody waits for what the daemon begins by itself */
 #define OWN_DEADLINE_MS 60000
 
@@ -197,6 +200,8 @@ static int take_over(struct place *place, uint64_t deadline, struct err *err)
 
 	log_context(place->guest->record.name, "take over");
 	rc = paged_guest_take_over(place->guest, deadline, err);
+	/* The record says its name */
+	log_context(place->guest->record.name, "take over");
 	if (rc == -ESRCH) {
 		log_info("what the pager before left of it is removed: %s", err->text);
 		take_out(place);
@@ -260,6 +265,7 @@ static void begin(struct place *place, void *(*work)(void *), enum guest_state s
 	if (pthread_attr_init(&attr))
 		return;
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, THREAD_STACK);
 	place->busy = true;
 	place->state = state;
 	place->guests->threads++;

@@ -26,8 +26,8 @@
 
 #define SOCKET_NAME "/" STATE_DIR "/" PAGER_SOCKET
 
-/* A worker parses nothing and keeps no pages: adoption and detaching have small frames */
-#define WORKER_STACK ((size_t)512 * 1024)
+/* Whatever limit we were started with: releasing a guest has buffers of many pages */
+#define WORKER_STACK ((size_t)4 * 1024 * 1024)
 
 /* How long nobody is answered when there is no descriptor for another client */
 #define FULL_MS 10

@@ -226,6 +226,26 @@ static void test_long(void)
 	CU_ASSERT_EQUAL(busy, 8);
 }
 
+/* A client that goes on asking while its guest is waited for: the next request is read after the
+ * reply to the last */
+static void test_impatient(void)
+{
+	static const char first[] = "{\"version\":1,\"do\":\"release\",\"deadline_ms\":5000,"
+				    "\"uuid\":\"" UUID_A "\"}";
+	static const char second[] = "{\"version\":1,\"do\":\"set\",\"deadline_ms\":5000,"
+				     "\"uuid\":\"" UUID_B "\",\"limit_kib\":1}";
+	cleanup_close int fd = -1;
+	char buf[4096];
+	FAKE_PAGERD(daemon);
+
+	daemon.work_ms = 200;
+	fd = dial(daemon.state_dir);
+	send_bytes(fd, first, strlen(first));
+	send_bytes(fd, second, strlen(second));
+	CU_ASSERT_STRING_EQUAL(hear(fd, buf), "{\"version\":1,\"errno\":0}");
+	CU_ASSERT(strstr(hear(fd, buf), "the guest isn't paged") != NULL);
+}
+
 /* The client is gone before its guest was waited for: the next one with its place gets no reply
  * that isn't its own */
 static void test_hung_up(void)
@@ -381,6 +401,7 @@ static CU_TestInfo tests[] = {
 	{ "silent clients", test_silent },
 	{ "descriptors that come along", test_descriptors },
 	{ "requests that take long", test_long },
+	{ "an impatient client", test_impatient },
 	{ "clients that hung up", test_hung_up },
 	{ "the end", test_end },
 	{ "the end, with a thread that works on", test_end_too_late },
