@@ -195,7 +195,7 @@ $(BUILD)/tests/bench/ledgers: $(BUILD)/tests/bench/ledgers.o $(unit_lib) $(ctl_l
 # ---- the pager's verifier: a process in the place of QEMU, and a guest's /init ----
 
 verifier_obj = $(patsubst %,$(BUILD)/tests/pager/%.o,verifier pages access)
-pager_tests = $(patsubst %,$(BUILD)/tests/pager/%,victim guest adopt_victim adopt_many)
+pager_tests = $(patsubst %,$(BUILD)/tests/pager/%,victim guest adopt_victim adopt_many ask_pagerd)
 
 $(BUILD)/tests/pager/victim: $(BUILD)/tests/pager/victim.o $(verifier_obj)
 	$(call say,LD,$@)
@@ -205,8 +205,8 @@ $(BUILD)/tests/pager/guest: $(BUILD)/tests/pager/guest.o $(verifier_obj)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) -static -o $@ $^ -pthread -lm
 
-# Sleepers, and what adopts them
-$(BUILD)/tests/pager/adopt_%: $(BUILD)/tests/pager/adopt_%.o $(pager_lib) $(core_lib)
+# Sleepers, and what adopts them; and a client of the daemon
+$(BUILD)/tests/pager/a%: $(BUILD)/tests/pager/a%.o $(pager_lib) $(core_lib)
 	$(call say,LD,$@)
 	$(Q)$(LINK) -Wl,--as-needed -o $@ $< $(pager_lib) $(core_lib) $(pagerd_libs)
 
