@@ -8,12 +8,12 @@
  * runs unpaged, and the step says why.
  *
  * What the daemon keeps of a guest lies in pager/UUID of the state directory.  It removes
- * that when QEMU is gone.  Where no daemon runs, undo does: a map that another process has
- * locked is a daemon's, and a QEMU that runs needs its map whether or not a daemon does.
+ * that when QEMU is gone.  Where no daemon runs, undo does, with the daemon's own lock, so that
+ * none begins meanwhile.  A map that is locked is in the hands of a dead daemon's last thread, and
+ * a QEMU that runs needs its map whether or not a daemon does.
  */
 #include "steps/overcommit_step.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,10 +25,12 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/json_fields.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "kernel/kfs.h"
 #include "pager/client.h"
+#include "pager/pager_directory.h"
 
 /* A daemon that has to be started first answers within this */
 #define HELLO_MS 5000
@@ -38,7 +40,7 @@
 
 #define FORGET_MS 2000
 
-#define PAGER_DIR STATE_DIR "/pager"
+#define PAGER_DIR STATE_DIR "/" PAGER_DIRECTORY
 
 static void describe(const struct step *step, char *buf, size_t size)
 {
@@ -104,16 +106,6 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 	return ctx->save(ctx, err);
 }
 
-static int open_own_dir(const struct step_ctx *ctx)
-{
-	char path[sizeof(PAGER_DIR) + GUEST_UUID_SIZE];
-
-	if (!text_is_uuid(ctx->guest_uuid))
-		return -EINVAL;
-	snprintf(path, sizeof(path), PAGER_DIR "/%s", ctx->guest_uuid);
-	return openat(ctx->kfs->rootfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
 /* Held by a daemon for as long as one of its threads lives.  Return: a descriptor that holds
  * it now; -ENOENT: there is no map; -EWOULDBLOCK; -errno */
 static int lock_map(int dir)
@@ -131,50 +123,50 @@ static int lock_map(int dir)
 	return fd;
 }
 
-static int remove_files(int dir, struct err *err)
+static int still_there(const struct step_ctx *ctx, struct err *err)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *list = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-	int rc = 0;
-
-	if (!list) {
-		rc = err_sys(err, errno, "cannot list what the pager has left");
-		if (fd >= 0)
-			close(fd);
-		return rc;
-	}
-	while (rc == 0 && (entry = readdir(list))) {
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
-		if (unlinkat(dir, entry->d_name, 0) < 0 && errno != ENOENT)
-			rc = err_sys(err, errno, "cannot remove '%s', which the pager has left",
-				     entry->d_name);
-	}
-	closedir(list);
-	return rc;
+	return err_set(err, EAGAIN, "guest '%s': the pager has not given up its memory yet",
+		       ctx->guest_name);
 }
 
-static int remove_own_dir(const struct step_ctx *ctx, int dir, struct err *err)
+static int remove_all(const struct pager_directory *d, const struct step_ctx *ctx, struct err *err)
 {
-	cleanup_close int map = lock_map(dir);
-	char path[sizeof(PAGER_DIR) + GUEST_UUID_SIZE];
+	cleanup_close int dir = pager_directory_open(d, ctx->guest_uuid, err);
+	cleanup_close int map = -1;
+
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	map = lock_map(dir);
+	if (map == -EWOULDBLOCK)
+		return still_there(ctx, err);
+	if (map < 0 && map != -ENOENT)
+		return err_sys(err, -map, "cannot lock the pager's map");
+	return pager_directory_remove(d, ctx->guest_uuid, err);
+}
+
+static int remove_left(const struct step_ctx *ctx, struct err *err)
+{
+	cleanup_close int state = openat(ctx->kfs->rootfd, STATE_DIR,
+					 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_with(pager_directory_close) struct pager_directory d =
+		PAGER_DIRECTORY_CLOSED(state);
+	cleanup_lock int lock = state < 0 ? -errno : lock_take_at(state, LOCK_PAGERD, 0, err);
+	struct err why;
 	int rc;
 
-	if (map == -EWOULDBLOCK)
-		return err_set(err, EAGAIN, "guest '%s': the pager has not given up its memory yet",
-			       ctx->guest_name);
-	if (map < 0 && map != -ENOENT)
-		return err_sys(err, -map, "guest '%s': cannot lock the pager's map",
-			       ctx->guest_name);
-	rc = remove_files(dir, err);
-	if (rc < 0)
-		return err_prefix(err, rc, "guest '%s'", ctx->guest_name);
-	snprintf(path, sizeof(path), PAGER_DIR "/%s", ctx->guest_uuid);
-	if (unlinkat(ctx->kfs->rootfd, path, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return err_sys(err, errno, "guest '%s': cannot remove /%s", ctx->guest_name, path);
-	log_info("removed what the pager has left of guest '%s'", ctx->guest_name);
-	return 0;
+	if (lock == -EAGAIN)
+		return still_there(ctx, err);
+	rc = lock < 0 ? lock : pager_directory_find(&d, err);
+	/* Unmounted by hand: there was nothing left then */
+	if (rc == -ENOENT)
+		return 0;
+	if (rc == 0)
+		rc = remove_all(&d, ctx, err);
+	if (rc == 0)
+		log_info("removed what the pager has left of guest '%s'", ctx->guest_name);
+	if (rc == 0 && pager_directory_leave(&d, &why) < 0)
+		log_warning("%s", why.text);
+	return rc < 0 && rc != -EAGAIN ? err_prefix(err, rc, "guest '%s'", ctx->guest_name) : rc;
 }
 
 /* What is left of a promise that could not be undone yet is no promise */
@@ -185,21 +177,27 @@ static void drop_promise(struct step *step)
 	step->overcommit.tiers_kib = 0;
 }
 
+static bool has_left(const struct step_ctx *ctx)
+{
+	char path[sizeof(PAGER_DIR) + GUEST_UUID_SIZE];
+
+	snprintf(path, sizeof(path), PAGER_DIR "/%s", ctx->guest_uuid);
+	return faccessat(ctx->kfs->rootfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
 static int undo(struct step_ctx *ctx, struct step *step, enum undo_reason reason, struct err *err)
 {
-	cleanup_close int dir = open_own_dir(ctx);
 	int rc = 0;
 
 	(void)reason;
-	if (dir == -1 && errno != ENOENT)
-		rc = err_sys(err, errno, "guest '%s': cannot open what the pager has left",
-			     ctx->guest_name);
-	else if (dir >= 0 && ctx->guest_runs(ctx))
+	if (!has_left(ctx))
+		return 0;
+	if (ctx->guest_runs(ctx))
 		rc = err_set(err, EAGAIN,
 			     "guest '%s': its QEMU runs, and has memory in the pager's tiers",
 			     ctx->guest_name);
-	else if (dir >= 0)
-		rc = remove_own_dir(ctx, dir, err);
+	else
+		rc = remove_left(ctx, err);
 	if (rc < 0) {
 		drop_promise(step);
 		step->overcommit.ready = true;
