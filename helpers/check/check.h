@@ -25,6 +25,7 @@
 #include "memory/gigantic.h"
 #include "memory/hugetlbfs.h"
 #include "policy/host_view.h"
+#include "report/overcommit_report.h"
 
 /**
  * struct check_driver - libvirt's daemon
@@ -57,6 +58,16 @@ struct check_ksm {
 	bool ours;
 	bool left;
 	struct ksm_tuner_found tuners[KSM_TUNERS];
+};
+
+/**
+ * struct check_pager - Guests under the pager
+ * @answer:	What its daemon says; asked if the configuration has it on, or a guest is under it
+ * @no_ptrace:	No process can be traced on this host
+ */
+struct check_pager {
+	struct overcommit_answer answer;
+	bool no_ptrace;
 };
 
 /**
@@ -109,6 +120,7 @@ struct check_host {
 	const char *stores_why;
 	struct check_driver driver;
 	struct check_ksm ksm;
+	struct check_pager pager;
 	struct gigantic gigantic;
 	struct check_hooks hooks;
 	struct security security;
@@ -141,6 +153,7 @@ void check_guests(const struct check_host *host, struct findings *findings);
 void check_ksm(const struct check_host *host, struct findings *findings);
 void check_others(const struct check_host *host, struct findings *findings);
 void check_thp(const struct check_host *host, struct findings *findings);
+void check_pager(const struct check_host *host, struct findings *findings);
 void check_gigantic(const struct check_host *host, struct findings *findings);
 void check_nova(const struct check_host *host, struct findings *findings);
 void check_versions(const struct check_host *host, struct findings *findings);

@@ -260,6 +260,18 @@ static void read_ksm(const struct session *session, struct check_ksm *ksm)
 	ksm_tuners_find(session->kfs, ksm->tuners);
 }
 
+/* ---- the pager ---- */
+
+static void read_pager(const struct session *session, struct check_pager *pager)
+{
+	uint64_t scope;
+
+	overcommit_ask(session, config_overcommit(session->config)->enable, &pager->answer);
+	pager->no_ptrace = kfs_read_u64(session->kfs, "proc/sys/kernel/yama/ptrace_scope", &scope,
+					NULL) == 0 &&
+			   scope >= 3;
+}
+
 int check_host_read(const struct check_scope *scope, const struct session *session,
 		    struct check_host *host, struct err *err)
 {
@@ -277,6 +289,7 @@ int check_host_read(const struct check_scope *scope, const struct session *sessi
 	};
 	read_driver(kfs, &host->driver);
 	read_ksm(session, &host->ksm);
+	read_pager(session, &host->pager);
 	gigantic_read(kfs, &host->gigantic);
 	read_hooks(kfs, &host->hooks);
 	security_read(kfs, host->hooks.links[HOOK_QEMU].program, store_in_use(host->view),
@@ -306,6 +319,7 @@ int check_host_read(const struct check_scope *scope, const struct session *sessi
 void check_host_free(struct check_host *host)
 {
 	libvirt_host_free(&host->libvirt);
+	overcommit_answer_free(&host->pager.answer);
 	free((void *)host->stores);
 	free((void *)host->has_qemu);
 	free((void *)host->runs);

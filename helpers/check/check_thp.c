@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "check/check.h"
+#include "policy/overcommit_rules.h"
 #include "policy/store_rules.h"
 #include "policy/thp_rules.h"
 
@@ -20,7 +21,12 @@ static void check_guest(const struct check_host *host, const struct libvirt_gues
 	const struct store_view *store = check_guest_has_files(guest) ? store_in_use(host->view) :
 									NULL;
 	char obstacle[OBSTACLE_SIZE];
+	struct guest_policy policy;
 
+	/* The pager takes small pages only: for its guests there is nothing in the way */
+	if (config_for_guest(host->config, guest->guest, &policy, NULL) == 0 &&
+	    overcommit_rules_wanted(&policy.overcommit))
+		return;
 	if (thp_rules_store_obstacle(guest->guest, host->view, store, thp, obstacle,
 				     sizeof(obstacle)))
 		finding_add(findings, thp->manage ? FINDING_WARN : FINDING_HINT, "guest '%s': %s",

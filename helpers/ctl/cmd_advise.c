@@ -306,9 +306,9 @@ const struct command cmd_advise = {
 	.name = "advise",
 	.usage = "advise GUEST [--apply [--yes]]\nadvise --xml FILE",
 	.summary = "compare ways to back a guest's memory, and recommend one",
-	.help = "Compares static, dynamic and transparent huge pages, file-backed memory and\n"
-		"KSM for a guest on this host as it is now, recommends one, and shows the XML\n"
-		"for it. --apply puts that into the guest's definition, and changes nothing\n"
+	.help = "Compares static, dynamic and transparent huge pages, file-backed memory, KSM\n"
+		"and the pager for a guest on this host as it is now, recommends one, and shows\n"
+		"the XML for it. --apply puts that into the guest's definition, and changes nothing\n"
 		"else there; it takes effect at the guest's next start. If that would remove\n"
 		"something from the definition, it says what, and needs --yes.",
 	.options = CTL_JSON | CTL_ROOT | CTL_XML | CTL_APPLY | CTL_YES,

@@ -17,11 +17,14 @@ static const struct check {
 	const char *name;
 	void (*run)(const struct check_host *host, struct findings *findings);
 } checks[] = {
-	{ "hook", check_hooks },       { "security", check_security }, { "config", check_config },
-	{ "hugetlbfs", check_mounts }, { "room", check_room },	       { "store", check_stores },
-	{ "ledger", check_ledgers },   { "guest", check_guests },      { "ksm", check_ksm },
-	{ "others", check_others },    { "thp", check_thp },	       { "1G", check_gigantic },
-	{ "nova", check_nova },	       { "version", check_versions },
+	{ "hook", check_hooks },       { "security", check_security },
+	{ "config", check_config },    { "hugetlbfs", check_mounts },
+	{ "room", check_room },	       { "store", check_stores },
+	{ "ledger", check_ledgers },   { "guest", check_guests },
+	{ "ksm", check_ksm },	       { "others", check_others },
+	{ "thp", check_thp },	       { "1G", check_gigantic },
+	{ "pager", check_pager },      { "nova", check_nova },
+	{ "version", check_versions },
 };
 
 static int report(const struct ctl *ctl, const struct findings *findings, struct err *err)
@@ -93,8 +96,8 @@ const struct command cmd_check = {
 		"guests with autostart, the store in use, what guests hold, guests'\n"
 		"definitions, other programs that set KSM, other files that set huge pages, KSM\n"
 		"or THP and which of them to keep, what keeps transparent huge pages\n"
-		"away, the ways to pages of 1 GiB, OpenStack Nova's settings, and the versions\n"
-		"of libvirt and QEMU.\n"
+		"away, the ways to pages of 1 GiB, guests under the pager, OpenStack Nova's\n"
+		"settings, and the versions of libvirt and QEMU.\n"
 		"With GUEST, by name or UUID, checks only those guests. Changes nothing.\n\n"
 		"PASS  fine\n"
 		"HINT  fine, and could be better\n"

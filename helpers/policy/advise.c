@@ -16,6 +16,7 @@
 #include "policy/guest_notes.h"
 #include "policy/ksm_rules.h"
 #include "policy/memory_promise.h"
+#include "policy/overcommit_rules.h"
 #include "policy/page_tables.h"
 #include "policy/pins.h"
 #include "policy/plan.h"
@@ -31,12 +32,14 @@
 
 /**
  * struct adviser - One advice while it is made
+ * @unpaged:	The policy without paging, for all other backings
  * @kept:	Its definition asks for huge pages, and the host can provide them.  @kept_why: why
  *		not, where the plan refuses it as it is
  */
 struct adviser {
 	const struct advise_input *in;
 	struct advice advice;
+	struct guest_policy unpaged;
 	uint64_t total_kib;    /* of the nodes it may use, as */
 	uint64_t ram_kib;      /* free or reclaimable, without pools and swap, beside */
 	uint64_t promised_kib; /* what running guests may still come to use */
@@ -51,7 +54,8 @@ const char *advise_name(enum advise_backing backing)
 	static const char *const names[ADVISE_BACKINGS + 1] = {
 		[ADVISE_STATIC] = "static", [ADVISE_DYNAMIC] = "dynamic",
 		[ADVISE_THP] = "thp",	    [ADVISE_FILE] = "file",
-		[ADVISE_KSM] = "ksm",	    [ADVISE_BACKINGS] = "none",
+		[ADVISE_KSM] = "ksm",	    [ADVISE_PAGED] = "overcommit",
+		[ADVISE_BACKINGS] = "none",
 	};
 
 	return names[backing];
@@ -82,13 +86,18 @@ struct guest_backing advise_want(enum advise_shape shape, const struct guest *gu
 	static const enum guest_backing_kind kinds[ADVISE_SHAPES] = {
 		[ADVISE_PLAIN] = GUEST_BACKING_PLAIN,	  [ADVISE_SMALL] = GUEST_BACKING_HUGEPAGES,
 		[ADVISE_GIANT] = GUEST_BACKING_HUGEPAGES, [ADVISE_FILES] = GUEST_BACKING_FILE,
-		[ADVISE_KEPT] = GUEST_BACKING_KEEP,
+		[ADVISE_KEPT] = GUEST_BACKING_KEEP,	  [ADVISE_SHARED] = GUEST_BACKING_PLAIN,
 	};
 	struct guest_backing want = { .kind = kinds[shape],
 				      .default_kib = host->bare_page_kib,
 				      .shared = is_shared(guest),
 				      .share_all = *guest->sharing };
 
+	if (shape == ADVISE_SHARED) {
+		want.shared = want.share_all = true;
+		if (overcommit_rules_guest(guest, NULL) == 0)
+			want.kind = GUEST_BACKING_KEEP;
+	}
 	if (shape == ADVISE_SMALL)
 		want.page_kib = advise_small_kib(host);
 	if (shape == ADVISE_GIANT && host_view_size(host, GIGANTIC_KIB))
@@ -294,7 +303,7 @@ static bool try_shape(const struct adviser *a, enum advise_shape shape, uint64_t
 		return false;
 	trial->refusal =
 		refusal_find(guest, a->in->host, a->in->policy->hugepages.manage, NULL, NULL);
-	trial->rc = plan_make(guest, a->in->host, a->in->policy, &plan, &trial->err);
+	trial->rc = plan_make(guest, a->in->host, &a->unpaged, &plan, &trial->err);
 	if (trial->rc < 0)
 		return false;
 	sum_plan(a, &plan, trial);
@@ -824,6 +833,58 @@ static int advise_file(struct adviser *a)
 	return 0;
 }
 
+/* ---- the pager ---- */
+
+/* Behind "guest 'NAME' can't be paged: " */
+static const char *without_name(const char *text)
+{
+	const char *colon = strstr(text, ": ");
+
+	return colon ? colon + 2 : text;
+}
+
+static void say_paged(struct adviser *a, const struct step_overcommit *step)
+{
+	bool configured = overcommit_rules_wanted(&a->in->policy->overcommit);
+	char kib[2][TEXT_KIB_SIZE], percent[16] = "";
+
+	if (!configured)
+		snprintf(percent, sizeof(percent), " (%d%%)", ADVISE_RESIDENT);
+	decide(a, ADVISE_PAGED, configured ? ADVISE_YES : ADVISE_LATER,
+	       "with %s%s resident, up to %s are in tiers: an access to that waits some "
+	       "microseconds, and costs the host processor time; no huge pages, no KSM%s",
+	       text_from_kib(step->resident_kib, kib[0]), percent,
+	       text_from_kib(step->tiers_kib, kib[1]),
+	       configured ? "" : "; virt-membacking overcommit enable does it");
+}
+
+static int advise_paged(struct adviser *a)
+{
+	const struct guest *guest = a->in->variants[ADVISE_SHARED].guest;
+	struct guest_policy policy = *a->in->policy;
+	struct step_overcommit step;
+	struct plan plan = { 0 };
+	struct err err;
+	int rc;
+
+	a->advice.options[ADVISE_PAGED].shape = ADVISE_SHARED;
+	if (!overcommit_rules_wanted(&policy.overcommit)) {
+		policy.overcommit.enable = true;
+		policy.overcommit.resident = (struct config_amount){ .percent = ADVISE_RESIDENT };
+	}
+	rc = plan_make(guest, a->in->host, &policy, &plan, &err);
+	plan_free(&plan);
+	if (rc == -ENOMEM)
+		return rc;
+	if (rc < 0)
+		decide(a, ADVISE_PAGED, ADVISE_NO, "%s", without_name(err.text));
+	else if (overcommit_rules_fill(guest, &policy.overcommit, &step, &err) > 0)
+		say_paged(a, &step);
+	else
+		decide(a, ADVISE_PAGED, ADVISE_NO, "its overcommit.resident is all of its memory");
+	return 0;
+}
+
 /* ---- one of them ---- */
 
 /* And worth it: swapping programs out for large pages is not */
@@ -861,6 +922,11 @@ static enum advise_backing choose_for_short(struct adviser *a)
 	if (is_possible(a, ADVISE_FILE) && store_worth(a)) {
 		reason(a, "what doesn't fit into memory lies in the store");
 		return ADVISE_FILE;
+	}
+	if (a->advice.options[ADVISE_PAGED].verdict != ADVISE_NO) {
+		reason(a, "what doesn't fit can be in the pager's tiers: virt-membacking "
+			  "overcommit enable gives the guest its limit, too");
+		return ADVISE_PAGED;
 	}
 	if (is_possible(a, ADVISE_FILE) && !(store && store->configured))
 		reason(a,
@@ -990,6 +1056,13 @@ static enum advise_backing choose(struct adviser *a)
 {
 	if (refuse_nodes(a))
 		return ADVISE_BACKINGS;
+	if (a->advice.options[ADVISE_PAGED].verdict == ADVISE_YES) {
+		reason(a, "its configuration has it paged (overcommit.resident)");
+		return ADVISE_PAGED;
+	}
+	if (overcommit_rules_wanted(&a->in->policy->overcommit))
+		reason(a, "its configuration has it paged, and its start would be refused: %s",
+		       a->advice.options[ADVISE_PAGED].why);
 	if (guest_has_guest_memfd(a->in->guest))
 		return choose_for_guest_memfd(a);
 	if (a->kept)
@@ -1139,12 +1212,13 @@ static void measure(struct adviser *a)
 
 int advise_make(const struct advise_input *in, struct advice *advice, struct err *err)
 {
-	struct adviser a = { .in = in };
+	struct adviser a = { .in = in, .unpaged = *in->policy };
 
+	a.unpaged.overcommit.enable = false;
 	measure(&a);
 	add_sizes(&a);
 	a.advice.options[ADVISE_FILE].shape = ADVISE_FILES;
-	if (advise_hugepages(&a) < 0 || advise_file(&a) < 0)
+	if (advise_hugepages(&a) < 0 || advise_file(&a) < 0 || advise_paged(&a) < 0)
 		return err_nomem(err);
 	advise_thp(&a);
 	advise_ksm(&a);

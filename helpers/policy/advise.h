@@ -7,12 +7,14 @@
  * Each backing is tried by the plan that the guest's start would make with the very XML
  * that would be pasted.  Of those that are possible the first that applies:
  *
+ * Before them all: the guest's configuration has it paged, and it can be.
  * 0. The guest's definition asks for huge pages, and the host can provide them: what an
  * administrator wrote weighs more than any rule about sizes.
  * 1. The guest's memory is pinned from the start, by VFIO, vhost-vdpa or SEV: there is
  *    nothing to merge, swap or put off, so the largest pages that the host can provide.
  * 2. Enough huge pages lie idle in the pools: they serve for nothing else.
- * 3. Memory does not hold the guest: a store that is not in memory.
+ * 3. Memory does not hold the guest: a store that is not in memory; else the pager, if what
+ *    it promises fits.
  * 4. Memory holds it and little is left (ADVISE_TIGHT), or KSM saves much here
  *    already (ADVISE_SAVES): KSM.
  * 5. A large guest (ADVISE_LARGE_KIB): huge pages, grown for it and given back.
@@ -50,13 +52,17 @@ struct guest;
 /* Below, page tables and the TLB matter little, and THP mostly does as well */
 #define ADVISE_LARGE_KIB (UINT64_C(2) * 1024 * 1024)
 
+/* Resident of a guest for which no limit is configured, in percent */
+#define ADVISE_RESIDENT 50
+
 /* Ways to write <memoryBacking> */
 enum advise_shape {
 	ADVISE_PLAIN,
 	ADVISE_SMALL, /* huge pages of 2 MiB, or what this host has in their place */
 	ADVISE_GIANT, /* of 1 GiB */
 	ADVISE_FILES,
-	ADVISE_KEPT, /* its own huge pages, as they are written */
+	ADVISE_KEPT,   /* its own huge pages, as they are written */
+	ADVISE_SHARED, /* what the pager takes: shared memory in memfds, or as it is */
 	ADVISE_SHAPES
 };
 
@@ -66,6 +72,7 @@ enum advise_backing {
 	ADVISE_THP,
 	ADVISE_FILE,
 	ADVISE_KSM,
+	ADVISE_PAGED, /* under the pager */
 	ADVISE_BACKINGS
 };
 
@@ -149,7 +156,7 @@ struct advice {
 	char reasons[ADVISE_REASONS_MAX][ADVISE_REASON_SIZE];
 };
 
-/* "static", "dynamic", "thp", "file", "ksm" */
+/* "static", "dynamic", "thp", "file", "ksm", "overcommit" */
 const char *advise_name(enum advise_backing backing);
 
 /**

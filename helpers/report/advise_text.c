@@ -74,7 +74,7 @@ static int print_sizes(const struct advice *advice, struct err *err)
 static const char *const titles[ADVISE_BACKINGS] = {
 	[ADVISE_STATIC] = "static huge pages",	 [ADVISE_DYNAMIC] = "dynamic huge pages",
 	[ADVISE_THP] = "transparent huge pages", [ADVISE_FILE] = "file-backed memory",
-	[ADVISE_KSM] = "merged memory (KSM)",
+	[ADVISE_KSM] = "merged memory (KSM)",	 [ADVISE_PAGED] = "paged memory",
 };
 
 static const char *const verdicts[] = {

@@ -194,6 +194,21 @@ static const struct row rows[] = {
 		       "<memnode cellid='1' mode='strict' nodeset='1'/></numatune><cpu><numa>"
 		       "<cell id='0' memory='1' unit='GiB'/><cell id='1' memory='2' unit='GiB'/>"
 		       "</numa></cpu>" VFIO) },
+
+	/* -- the pager -- */
+	{ "paged-possible", TWO, ROOM2 "uffd=1", "", GUEST(MIB(1024)) },
+	{ "paged-configured", TWO, ROOM2 "uffd=1",
+	  "[overcommit]\nenable = yes\n[guest]\nmatch = g\novercommit.resident = 60%\n",
+	  GUEST(MIB(1024)) },
+	/* Its own huge pages, or VFIO: what the configuration says can't be done */
+	{ "paged-configured-vfio", TWO, ROOM2 "uffd=1",
+	  "[overcommit]\nenable = yes\n[guest]\nmatch = g\novercommit.resident = 60%\n",
+	  GUEST(MIB(1024) VFIO) },
+	/* 7 GiB, of which memory has 6 */
+	{ "paged-for-the-short", TWO, ROOM2 "uffd=1", "[overcommit]\ntiers = ram:3600M\n",
+	  GUEST(GIB(7)) },
+	{ "paged-no-tiers", TWO, ROOM2 "uffd=1", "[overcommit]\ntiers = ram:1G\nfloor = 10%\n",
+	  GUEST(MIB(9000)) },
 	{ "idle-on-the-other", TWO, ROOM2 "1:2M=1024/1024", "", GUEST(GIB(2) ON("strict", "0")) },
 };
 
@@ -311,7 +326,9 @@ static bool set_kernel(struct question *q, const char *key, const char *value)
 		q->promise.promised_kib = row_kib(value);
 		q->host.memory = &q->promise;
 		q->host.n_memory = 1;
-	} else if (!strcmp(key, "thp"))
+	} else if (!strcmp(key, "uffd"))
+		q->host.overcommit.device = atoi(value);
+	else if (!strcmp(key, "thp"))
 		snprintf(q->in.thp.enabled, sizeof(q->in.thp.enabled), "%s", value);
 	else if (!strcmp(key, "shmem"))
 		snprintf(q->in.thp.shmem_enabled, sizeof(q->in.thp.shmem_enabled), "%s",

@@ -90,8 +90,9 @@ case_overcommit_status() {
 	golden overcommit-status-json --root host overcommit status --json
 	is "status has the same" "$("$program" --root host status --json | jq -c '.guests[0].overcommit')" \
 		"$("$program" --root host overcommit status --json | jq -c '.guests[0].overcommit')"
-	"$program" --root host metrics | grep -e pager -e paged -e resident_limit >metrics
-	golden_file overcommit-metrics metrics
+	"$program" --root host metrics >all
+	grep -e pager -e paged -e resident_limit all >of_pager
+	golden_file overcommit-metrics of_pager
 	pager_says '"tier ram is full, and 3 faults wait for room in it"'
 	golden overcommit-status-alarm --root host overcommit status
 	no_qemu
@@ -161,10 +162,10 @@ case_overcommit_enable() {
 # With a libvirt whose guests can be changed, and a configuration of our own
 case_overcommit_enable_yes() {
 	local conf=/etc/libvirt/membacking.conf.d
-	[ "$(id -u)" = 0 ] && [ -d /etc/libvirt ] || {
+	if [ "$(id -u)" != 0 ] || [ ! -d /etc/libvirt ]; then
 		skip "without root or /etc/libvirt: overcommit enable --yes is not tried"
 		return
-	}
+	fi
 	mount -t tmpfs -o mode=755 tmpfs /etc/libvirt
 	fake_libvirt
 	sed "s/<name>.*</<name>web</; s/[0-9a-f-]*<\/uuid>/${uuid[web]}<\/uuid>/" \
@@ -229,6 +230,62 @@ case_overcommit_running() {
 	live_xml web "<source type='memfd'/><access mode='shared'/>"
 	config </dev/null
 	golden overcommit-adopt-off --root host overcommit adopt web --resident 256M
+}
+
+# pager_findings ARGUMENT...
+pager_findings() {
+	"$program" --root host check "$@" --json |
+		jq -r '.findings[] | select(.check == "pager") | "\(.level) \(.message) [\(.remedy)]"'
+}
+
+# findings NAME: golden
+findings() {
+	pager_findings >findings
+	golden_file "$1" findings
+}
+
+case_overcommit_check() {
+	pager_host
+	config </dev/null
+	findings overcommit-check-off
+	limit web 50%
+	define web < <(memfd_xml web 1024)
+	findings overcommit-check-limit-off
+	config <<<$'[overcommit]\nenable = yes'
+	findings overcommit-check-no-daemon
+	rm host/dev/userfaultfd
+	mkdir -p host/proc/sys/kernel/yama host/sys/kernel/mm/transparent_hugepage
+	echo 3 >host/proc/sys/kernel/yama/ptrace_scope
+	echo 'always within_size [advise] never deny force' \
+		>host/sys/kernel/mm/transparent_hugepage/shmem_enabled
+	config <<<$'[overcommit]\nenable = yes\ntiers = ram:96%'
+	findings overcommit-check-host
+	pager_host
+	pager
+	pager_says
+	limit web 50%
+	define web < <(memfd_xml web 1024)
+	findings overcommit-check-fine
+	qemu web
+	live_xml web "<source type='memfd'/><access mode='shared'/>"
+	findings overcommit-check-unpaged
+	ledger web running "$(paged web 512 512 ', "paged": true')"
+	findings overcommit-check-paged
+	is "nothing of huge pages" "$("$program" --root host check --json |
+		jq -r '.findings[] | select(.check == "thp") | .message' | grep -c web)" 0
+	pager_says '"tier ram is full, and 3 faults wait for room in it"'
+	findings overcommit-check-alarm
+	echo '{"version": 1, "errno": 0, "tiers": [], "guests": []}' >"$state_dir/pager.status"
+	ledger web running "$(paged web 512 512 ', "failure": "a debugger traces its QEMU"')"
+	findings overcommit-check-failure
+	limit old 10%
+	limit build 50%
+	limit database 100%
+	define old < <(memfd_xml old 1024)
+	define build < <(memfd_xml build 1024 \
+		"<devices><interface type='vhostuser'/></devices>")
+	define database < <(memfd_xml database 1024)
+	findings overcommit-check-definitions
 }
 
 # What is promised to one guest is not there for another
