@@ -5,6 +5,7 @@
 #   make              build the hooks and the command into build/
 #   make check        unit tests; no root needed
 #   make coverage     lines that unit and ctl tests reach: at least COVERAGE_MIN=90 percent
+#   make model        the pager's protocol, searched for a wrong byte: minutes; model-long: hours
 #   make simulate     what the pager's policy makes of rows of accesses; SIMULATE='--resident 25'
 #   make fuzz         the parsers with any bytes, for FUZZ_SECONDS=60 each; takes clang
 #   sudo make demo    install what is needed, then one real guest through the hook
@@ -181,6 +182,12 @@ unit-tests: $(unit_tests)
 # The measurement is built, so that it goes on fitting what it measures
 check: unit-tests $(BUILD)/tests/bench/ledgers
 	$(Q)tests/run-unit $(unit_tests)
+
+.PHONY: model model-long
+model:
+	$(Q)BUILD=$(abspath $(BUILD)) tests/pager/model/run
+model-long:
+	$(Q)BUILD=$(abspath $(BUILD)) tests/pager/model/run --long
 
 # No root and no other host are needed for this one measurement
 .PHONY: bench-ledgers

@@ -1,0 +1,1383 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The pager's protocol, for spin: guest, kernel, pager, its death and its restart.
+ *
+ * README.md says what is modelled and what is not.  Names of steps are those of the functions in
+ * helpers/pager/.  A step of this model is what one system call or one store to a durable
+ * file does; a loop of compare-and-swaps that ends only in success is one step.
+ *
+ * What is tried, -D each:
+ *	PAGES EVICTORS SLOTS	how many there are
+ *	WRITES READS DISCARDS	by the guest, at any time
+ *	EVICTIONS PREFETCHES DEMOTIONS DETACHES KILLS	by and of the pager, at any time
+ *	PUNCH_FIRST		1: QEMU punches, then tells us of it, as it does with a memfd
+ *	SHORT			splices may move less than asked
+ *	PINS			evictions write-protect first, and may give up
+ *	FRESH			pages begin as holes that nothing has touched
+ *	COLD			pages begin in a slot
+ */
+#ifndef PAGES
+#define PAGES 1
+#endif
+#ifndef EVICTORS
+#define EVICTORS 1
+#endif
+#ifndef SLOTS
+#define SLOTS 3
+#endif
+#ifndef WRITES
+#define WRITES 1
+#endif
+#ifndef READS
+#define READS 1
+#endif
+#ifndef DISCARDS
+#define DISCARDS 0
+#endif
+#ifndef EVICTIONS
+#define EVICTIONS 1
+#endif
+#ifndef PREFETCHES
+#define PREFETCHES 0
+#endif
+#ifndef DEMOTIONS
+#define DEMOTIONS 0
+#endif
+#ifndef DETACHES
+#define DETACHES 0
+#endif
+#ifndef KILLS
+#define KILLS 0
+#endif
+#ifndef PUNCH_FIRST
+#define PUNCH_FIRST 0
+#endif
+#ifndef SHORT
+#define SHORT 0
+#endif
+#ifndef PINS
+#define PINS 0
+#endif
+#ifndef FRESH
+#define FRESH 0
+#endif
+#ifndef COLD
+#define COLD 0
+#endif
+
+/* A mutant is a protocol with one rule broken; which one is no part of the state */
+c_decl {
+#include "mutants.h"
+}
+#define MUTANT(name) c_expr { mutant == name }
+
+/* enum page_state, enum map_phase */
+#define PAGE_ZERO 0
+#define PAGE_RESIDENT 1
+#define PAGE_LEAVING 2
+#define PAGE_LOADING 3
+#define PAGE_EVICTED 4
+#define MAP_PAGING 0
+#define MAP_DETACHING 1
+#define MAP_UNREGISTERING 2
+
+/* Bytes of a page: zeros, what page p held after its n-th write, a free slot's, or no page */
+#define ZEROS 0
+#define VERSION(p, n) (2 * (n) + (p))
+#define GARBAGE 14
+#define HOLE 15
+#define NO_SLOT 7
+
+/* ---- The guest and what its memory should hold */
+
+byte last[PAGES];	/* newest version written; 0: none */
+byte discard[PAGES];	/* 1: QEMU is discarding it, 2: it has, and nothing was written since */
+bit writing;		/* a write waits: the guest does not give such a page away */
+
+/* ---- The kernel and QEMU: not touched by a kill */
+
+byte memory[PAGES];		/* the guest's file */
+bit protected[PAGES];		/* write-protection, present page or not */
+#define WRITER 0
+#define READER 1
+byte fault[2];			/* of a thread: 0 none, 1 not read yet, 2 read by a pager */
+bit fault_wp[2];
+byte fault_page[2];
+byte event;			/* REMOVE: 0 none, 1 not read yet, 2 read */
+byte event_page;
+bit changing;			/* COPY and ZEROPAGE say EAGAIN */
+bit registered = 1, closed;
+/* The pipes, parked in QEMU.  Until it is punched, a page in a pipe is the guest's own page */
+#define PIPE 2
+byte pipe_n[EVICTORS];
+byte pipe_bytes[EVICTORS * PIPE];
+byte pipe_page[EVICTORS * PIPE];	/* 1 + the page, 0: its own bytes */
+/* System calls of dead threads that have not ended */
+byte late_punch[PAGES];
+byte late_write[PAGES];			/* 1 + bytes */
+
+/* ---- Durable files */
+
+typedef page_entry {
+	unsigned state : 3;
+	unsigned slot : 3;
+	unsigned generation : 2;
+	bit discarded
+};
+page_entry map[PAGES];
+unsigned phase : 2;
+byte slot[SLOTS];		/* bytes */
+bit ring[PAGES];		/* the event ring: REMOVEs that were read */
+bit noted[PAGES];		/* a discard has covered this page: a hole in RESIDENT is zeros */
+bit record[EVICTORS];		/* the run record; 1: it counts */
+byte record_n[EVICTORS];
+byte record_page[EVICTORS * PIPE];
+byte record_generation[EVICTORS * PIPE];
+byte staging[EVICTORS * PIPE];
+bit gone;			/* detached, files removed */
+
+/* ---- The pager: lost by a kill */
+
+#define DEAD 0
+#define SERVING 1
+#define RESTARTING 2
+byte alive = SERVING;
+byte threads;			/* at work; the dead one's count until they are gone */
+byte evicting;			/* of these, evict threads */
+bit gate;
+bit used[SLOTS];
+bit batch[PAGES], batch_wp[PAGES];	/* faults that were read */
+bit parked[PAGES];			/* faults on a hole that should not be there */
+byte punching[PAGES], splicing[PAGES];	/* system calls under way; splicing: 1 + bytes */
+
+/* ---- What is left to try */
+
+byte writes = WRITES, reads = READS, discards = DISCARDS;
+byte evictions = EVICTIONS, prefetches = PREFETCHES, demotions = DEMOTIONS;
+byte detaches = DETACHES, kills;
+
+/* Scratch for d_steps */
+hidden byte x, y, z;
+
+/* ======================== Kernel ======================== */
+
+/* UFFDIO_WAKE */
+inline wake(p)
+{
+	for (x : 0 .. 1) {
+		if
+		:: fault[x] && fault_page[x] == p ->
+			fault[x] = 0;
+			fault_wp[x] = 0;
+			fault_page[x] = 0
+		:: else
+		fi
+	}
+	x = 0
+}
+
+/* The page leaves the file.  Pipes that have it keep it, and it is nobody else's now */
+inline punch(p)
+{
+	for (x : 0 .. EVICTORS * PIPE - 1) {
+		if
+		:: pipe_page[x] == p + 1 ->
+			pipe_bytes[x] = (memory[p] == HOLE -> ZEROS : memory[p]);
+			pipe_page[x] = 0
+		:: else
+		fi
+	}
+	memory[p] = HOLE;
+	x = 0
+}
+
+/* memfd to pipe.  A hole gives zeros */
+inline splice_out(me, p)
+{
+	if
+	:: memory[p] == HOLE -> pipe_bytes[me * PIPE + pipe_n[me]] = ZEROS
+	:: else -> pipe_page[me * PIPE + pipe_n[me]] = p + 1
+	fi;
+	pipe_n[me]++
+}
+
+/* The first page in the pipe, taken out of it */
+inline read_pipe(me, bytes)
+{
+	bytes = (pipe_page[me * PIPE] -> memory[pipe_page[me * PIPE] - 1] : pipe_bytes[me * PIPE]);
+	pipe_bytes[me * PIPE] = pipe_bytes[me * PIPE + 1];
+	pipe_page[me * PIPE] = pipe_page[me * PIPE + 1];
+	pipe_bytes[me * PIPE + 1] = 0;
+	pipe_page[me * PIPE + 1] = 0;
+	pipe_n[me]--
+}
+
+inline empty_pipe(me)
+{
+	for (x : 0 .. PIPE - 1) {
+		pipe_bytes[me * PIPE + x] = 0;
+		pipe_page[me * PIPE + x] = 0
+	}
+	pipe_n[me] = 0;
+	x = 0
+}
+
+/* ======================== Guest ======================== */
+
+/* A thread that found no page, or a protected one, waits; what it saw may be old by now */
+inline wait_for_fault(t, p, is_write)
+{
+	d_step {
+		if
+		:: !registered && memory[p] == HOLE -> memory[p] = ZEROS
+		:: !registered && memory[p] != HOLE -> protected[p] = 0
+		:: registered ->
+			fault[t] = 1;
+			fault_wp[t] = (is_write && memory[p] != HOLE && protected[p]);
+			fault_page[t] = p
+		fi
+	}
+	(fault[t] == 0)
+}
+
+#define CAN_READ(p) (memory[p] != HOLE)
+#define CAN_WRITE(p) (memory[p] != HOLE && !protected[p])
+
+proctype guest_writer()
+{
+	byte p;
+
+	do
+	:: atomic {
+		writes > 0 && discard[0] != 1 ->
+		/* The guest does not use a page that it is giving away */
+		writing = 1;
+		p = 0;
+#if PAGES > 1
+		if :: p = 0 :: p = 1 fi
+#endif
+	   };
+	   do
+	   :: atomic {
+		CAN_WRITE(p) ->
+		last[p]++;
+		memory[p] = VERSION(p, last[p]);
+		discard[p] = 0;
+		writing = 0;
+		writes--;
+		break
+	      }
+	   :: !CAN_WRITE(p) -> wait_for_fault(WRITER, p, 1)
+	   od
+	:: atomic { writes == 0 -> break }
+	od
+}
+
+/* What the guest may see */
+inline check(p)
+{
+	y = memory[p];
+	assert(y == ZEROS || (y & 1) == p);			/* another page's bytes */
+	assert(y != GARBAGE);					/* a free slot's */
+	if
+	:: discard[p] == 0 && last[p] == 0 -> assert(y == ZEROS)
+	:: discard[p] == 0 && last[p] != 0 ->
+		assert(y != ZEROS);				/* no zeros for data */
+		assert(y == VERSION(p, last[p]))		/* no read older than the last write */
+	:: discard[p] == 1 -> assert(y <= VERSION(p, last[p]))
+	:: discard[p] == 2 -> assert(y == ZEROS || y == VERSION(p, last[p]))
+	fi;
+	y = 0
+}
+
+proctype guest_reader()
+{
+	byte p;
+
+	do
+	:: atomic {
+		reads > 0 ->
+		p = 0;
+#if PAGES > 1
+		if :: p = 0 :: p = 1 fi
+#endif
+	   };
+	   do
+	   :: atomic { CAN_READ(p) -> d_step { check(p) }; reads--; break }
+	   :: !CAN_READ(p) -> wait_for_fault(READER, p, 0)
+	   od
+	:: atomic { reads == 0 -> break }
+	od
+}
+
+/* QEMU gives a page back: balloon, free page reporting */
+bit between;	/* it has punched, and the event is not out yet */
+
+proctype guest_discard()
+{
+	do
+	:: atomic {
+		discards > 0 && !writing ->
+		discards--;
+		discard[0] = 1;
+#if PUNCH_FIRST
+		d_step { punch(0) };
+		between = 1
+#endif
+	   };
+	   if
+	   :: atomic {
+		registered && !closed ->
+		changing = 1;
+		event = 1;
+		between = 0
+	      };
+	      atomic { event == 2 || closed -> event = 0; changing = 0 }
+	   :: atomic { !registered || closed -> between = 0 }
+	   fi;
+	   atomic {
+		true;
+#if !PUNCH_FIRST
+		d_step { punch(0) };
+#endif
+		discard[0] = 2
+	   };
+	   if
+	   :: atomic { MUTANT(NOTEAGE) && noted[0] -> noted[0] = 0 }
+	   :: !MUTANT(NOTEAGE)
+	   fi
+	:: atomic { discards == 0 -> break }
+	od
+}
+
+/* ======================== Slots ======================== */
+
+/* The lowest free one.  Its bytes are another guest's, until they are written */
+inline slot_take(which)
+{
+	d_step {
+		which = 0;
+		do
+		:: which < SLOTS && used[which] -> which++
+		:: else -> break
+		od;
+		assert(which < SLOTS);	/* else the model is too small */
+		used[which] = 1;
+		slot[which] = GARBAGE;
+		for (x : 0 .. PAGES - 1) {
+			/* no slot with two owners */
+			assert(map[x].state == PAGE_ZERO || map[x].slot != which)
+		}
+		x = 0
+	}
+}
+
+inline slot_free(which)
+{
+	if
+	:: which != NO_SLOT ->
+		assert(used[which]);
+		used[which] = 0;
+		slot[which] = GARBAGE
+	:: else
+	fi
+}
+
+inline set_resident(p, which)
+{
+	map[p].state = PAGE_RESIDENT;
+	map[p].slot = which;
+	map[p].discarded = 0
+}
+
+inline set_zero(p)
+{
+	map[p].state = PAGE_ZERO;
+	map[p].slot = NO_SLOT;
+	map[p].discarded = 0
+}
+
+/* What ends the loop of a step over the pages of a run */
+#define NEXT(i, n) i++; if :: i == (n) -> i = 0; break :: else fi
+
+/* ======================== evict.c ======================== */
+
+#define AT(i) (me * PIPE + (i))
+#define CLAIMABLE(p) (map[p].state == PAGE_RESIDENT || \
+		      (MUTANT(LOADEVIC) && map[p].state == PAGE_LOADING))
+
+inline evict_write_record()
+{
+	d_step {
+		for (x : 0 .. n - 1) {
+			record_page[AT(x)] = list[x];
+			record_generation[AT(x)] = map[list[x]].generation;
+			staging[AT(x)] = GARBAGE	/* the last run's */
+		}
+		x = 0;
+		record_n[me] = n;
+		record[me] = 1
+	}
+}
+
+inline evict_end()
+{
+	i = 0; n = 0; s = 0; bytes = 0;
+	list[0] = 0; list[1] = 0;
+	threads--;
+	evicting--
+}
+
+proctype evict_run(byte me)
+{
+	byte i, n, s, bytes;
+	byte list[PIPE];
+
+end:	do
+	:: atomic {
+		alive == SERVING && evictions > 0 && phase == MAP_PAGING && !gone &&
+		(CLAIMABLE(0) || CLAIMABLE(PAGES - 1)) ->
+		evictions--;
+		threads++;
+		evicting++
+	   };
+	   {
+		/* evict_claim: what can't be claimed is left out.  Slots are reserved before */
+		do
+		:: atomic {
+			CLAIMABLE(i) ->
+			assert(pipe_n[me] == 0 || MUTANT(NODRAIN));
+			map[i].state = PAGE_LEAVING;
+			list[n] = i;
+			n++;
+			NEXT(i, PAGES)
+		   }
+		:: atomic { PAGES > 1 || !CLAIMABLE(i) -> NEXT(i, PAGES) }
+		od;
+		if
+		:: atomic { n == 0 -> evict_end(); goto end }
+		:: atomic {
+			n > 0 ->
+			if :: MUTANT(RECFIRST) -> evict_write_record() :: !MUTANT(RECFIRST) fi
+		   }
+		fi;
+#if PINS
+		/* evict_protect: and a pin that does not go away gives the run up */
+		do
+		:: atomic { protected[list[i]] = 1; NEXT(i, n) }
+		od;
+		do
+		:: break
+		:: atomic { map[list[i]].state == PAGE_LEAVING -> protected[list[i]] = 0 };
+		   map[list[i]].state = PAGE_RESIDENT;
+		   atomic {
+			wake(list[i]);
+			i++;
+			if :: i == n -> evict_end(); goto end :: else fi
+		   }
+		od;
+#endif
+		/* evict_splice */
+		do
+		:: atomic { pipe_n[me] < PIPE -> splice_out(me, list[i]); i++; if :: i == n -> break :: else fi }
+#if SHORT
+		:: break
+#endif
+		od;
+#if SHORT
+		/* evict_short: the rest stays */
+		do
+		:: atomic { n == i && n > 0 -> i = 0; break }
+		:: atomic { n == i && n == 0 -> evict_end(); goto end }
+		:: atomic {
+			n > i ->
+			protected[list[n - 1]] = 0;
+			map[list[n - 1]].state = PAGE_RESIDENT
+		   };
+		   atomic {
+			n--;
+			d_step { wake(list[n]) };
+			list[n] = 0
+		   }
+		od;
+#else
+		i = 0;
+#endif
+		/* evict_record: what is in the pipe, in this order.  Before the first punch */
+		if
+		:: atomic { !MUTANT(RECFIRST) -> evict_write_record() }
+		:: MUTANT(RECFIRST)
+		fi;
+
+		/* evict_punch */
+		do
+		:: punching[list[i]] = 1;
+		   atomic { d_step { punch(list[i]) }; punching[list[i]] = 0; NEXT(i, n) }
+		od;
+
+		/* evict_stage: read() takes a page out of the pipe when its bytes are in the file */
+		do
+		:: atomic { read_pipe(me, staging[AT(i)]); NEXT(i, n) }
+		od;
+
+evict_store:
+		/* A slot that still has these bytes is used again */
+		atomic {
+			bytes = staging[AT(i)];
+			s = map[list[i]].slot;
+			if
+			:: s != NO_SLOT && slot[s] == bytes
+			:: else -> slot_take(s)
+			fi
+		};
+		if
+		:: slot[s] == bytes || MUTANT(PUBFIRST)
+		:: slot[s] != bytes && !MUTANT(PUBFIRST) -> slot[s] = bytes
+		fi;
+
+		/* evict_publish */
+		atomic {
+			gate == 0 || MUTANT(NOGATE) ->
+			d_step {
+				if
+				:: map[list[i]].state == PAGE_LEAVING ->
+					y = map[list[i]].slot;
+					map[list[i]].state = PAGE_EVICTED;
+					map[list[i]].slot = s;
+					map[list[i]].generation = (map[list[i]].generation + 1) % 4;
+					map[list[i]].discarded = 0;
+					if :: y != s -> slot_free(y) :: else fi
+				:: else -> slot_free(s)
+				fi;
+				y = 0
+			};
+			if
+			:: MUTANT(PUBFIRST) -> goto evict_store_late
+			:: !MUTANT(PUBFIRST)
+			fi;
+			i++;
+			if
+			:: i < n -> goto evict_store
+			:: i == n -> i = 0; goto evict_clear
+			fi
+		};
+		false;
+evict_store_late:
+		atomic {
+			slot[s] = bytes;
+			i++;
+			if
+			:: i < n -> goto evict_store
+			:: i == n -> i = 0
+			fi
+		};
+
+evict_clear:
+		atomic {
+			record[me] = 0;
+			for (i : 0 .. n - 1) {
+				/* nothing reads these now */
+				record_page[AT(i)] = 0;
+				record_generation[AT(i)] = 0;
+				staging[AT(i)] = 0
+			}
+			record_n[me] = 0;
+			i = 0
+		};
+
+		/* evict_wake */
+		do
+		:: atomic {
+			if
+			:: !MUTANT(NOWAKE) -> d_step { wake(list[i]) }
+			:: MUTANT(NOWAKE)
+			fi;
+			i++;
+			if
+			:: i == n -> evict_end(); goto end
+			:: else
+			fi
+		   }
+		od
+	   } unless { alive != SERVING };
+	   atomic { evict_end() }
+	od
+}
+
+/* ======================== faults.c, discards.c ======================== */
+
+/* Read what there is, under the gate: a discard that was read is applied before it is let go */
+inline faults_read()
+{
+	d_step {
+		gate == 0 ->
+		gate = 1;
+		for (x : 0 .. 1) {
+			if
+			:: fault[x] == 1 && fault_wp[x] ->
+				fault[x] = 2;
+				batch_wp[fault_page[x]] = 1
+			:: fault[x] == 1 && !fault_wp[x] ->
+				fault[x] = 2;
+				batch[fault_page[x]] = 1
+			:: else
+			fi
+		}
+		x = 0;
+		if
+		:: event == 1 -> event = 2; ring[0] = 1
+		:: else
+		fi;
+		if
+		:: MUTANT(LATE) || !ring[0] -> gate = 0
+		:: else
+		fi
+	}
+}
+
+/* Discards cover page 0 in this model */
+inline discards_apply()
+{
+	if
+	:: ring[0] ->
+		/* discards_note */
+		noted[0] = 1;
+		/* discards_page: old bytes of a discarded page do no harm, lost new ones do */
+		if
+		:: MUTANT(RESZERO) && map[0].state == PAGE_RESIDENT ->
+			/* a plain store, for an entry that was read before */
+			d_step { slot_free(map[0].slot); set_zero(0) }
+		:: d_step {
+			!(MUTANT(RESZERO) && map[0].state == PAGE_RESIDENT) ->
+			if
+			:: map[0].state == PAGE_EVICTED ||
+			   (MUTANT(CANCEL) && map[0].state == PAGE_LEAVING) ->
+				y = map[0].slot;
+				set_zero(0);
+				slot_free(y);
+				y = 0
+			:: map[0].state == PAGE_LOADING && !MUTANT(NODBIT) ->
+				map[0].discarded = 1
+			:: else
+			fi
+		   }
+		fi;
+		/* discards_unpark: who waited for an explanation has it now; discards_done */
+		atomic {
+			if
+			:: parked[0] && !MUTANT(NOUNPARK) -> parked[0] = 0; batch[0] = 1
+			:: else
+			fi;
+			ring[0] = 0;
+			gate = 0
+		}
+	:: !ring[0]
+	fi
+}
+
+/* UFFDIO_COPY and ZEROPAGE wake whom they serve.  EAGAIN: there are events, read them first */
+inline faults_copy(p, bytes)
+{
+	do
+	:: atomic {
+		!changing && memory[p] == HOLE && registered ->
+		memory[p] = bytes;
+		protected[p] = 0;
+		d_step { wake(p) };
+		break
+	   }
+	:: atomic { memory[p] != HOLE || !registered -> d_step { wake(p) }; break }
+	:: changing && memory[p] == HOLE && event == 1 ->
+		faults_read();
+		discards_apply()
+	od
+}
+
+/* LOADING to RESIDENT; the slot stays, to be compared with, or is free now */
+inline loading_done(p, which)
+{
+	if
+	:: !MUTANT(FREEEARLY) -> set_resident(p, which)
+	:: which != NO_SLOT ->
+		set_resident(p, NO_SLOT);
+		if
+		:: MUTANT(FREEEARLY)
+		:: !MUTANT(FREEEARLY) -> slot_free(which)
+		fi
+	fi
+}
+
+inline fetch(which, bytes)
+{
+	bytes = slot[which];
+	if
+	:: MUTANT(FREEEARLY) -> slot_free(which)
+	:: !MUTANT(FREEEARLY)
+	fi
+}
+
+inline faults_end()
+{
+	p = 0; s = 0; bytes = 0; state = 0;
+	threads--
+}
+
+proctype faults_serve()
+{
+	byte p, s, bytes, state;
+
+end:	do
+	:: atomic {
+		alive == SERVING && !gone && registered &&
+		(fault[0] == 1 || fault[1] == 1 || event == 1) ->
+		threads++
+	   };
+	   {
+		faults_read();
+		discards_apply();
+		do
+		:: atomic {
+			batch[0] || batch_wp[0] || batch[PAGES - 1] || batch_wp[PAGES - 1] ->
+			p = (batch[0] || batch_wp[0] -> 0 : PAGES - 1);
+			/* faults_protected: nobody's protection is old */
+			d_step {
+				if
+				:: batch_wp[p] ->
+					batch_wp[p] = 0;
+					if
+					:: map[p].state != PAGE_LEAVING && !MUTANT(WPSTAY) && !MUTANT(NOUNWP) ->
+						protected[p] = 0;
+						wake(p)
+					:: else
+					fi
+				:: else
+				fi
+			};
+			/* faults_claim */
+			state = PAGE_LEAVING;	/* nothing to do */
+			if
+			:: batch[p] ->
+				batch[p] = 0;
+				state = map[p].state;
+				s = NO_SLOT;
+				if
+				:: state == PAGE_EVICTED ->
+					s = map[p].slot;
+					map[p].state = PAGE_LOADING
+				:: state == PAGE_RESIDENT && !MUTANT(RESWAKE) && !MUTANT(NOCLAIM) ->
+					/* Claimed without a slot: it has nothing to load */
+					slot_free(map[p].slot);
+					map[p].state = PAGE_LOADING;
+					map[p].slot = NO_SLOT
+				:: else
+				fi
+			:: else
+			fi
+		   };
+		   if
+		   :: state == PAGE_ZERO ->
+			/* faults_zero */
+			faults_copy(p, ZEROS);
+			atomic {
+				if
+				:: map[p].state == PAGE_ZERO -> set_resident(p, NO_SLOT)
+				:: else
+				fi
+			}
+		   :: state == PAGE_EVICTED ->
+			/* faults_fetch */
+			atomic { fetch(s, bytes) };
+			faults_copy(p, bytes);
+			atomic { loading_done(p, s) }
+		   :: state == PAGE_RESIDENT ->
+			/* faults_resident: a hole that a discard made, or a late waiter */
+			if
+			:: memory[p] == HOLE && noted[p] && !MUTANT(RESWAKE) ->
+				faults_copy(p, ZEROS);
+				atomic {
+					if
+					:: !MUTANT(NOCLAIM) -> set_resident(p, NO_SLOT)
+					:: MUTANT(NOCLAIM)
+					fi
+				}
+			:: atomic {
+				memory[p] == HOLE && !noted[p] && !MUTANT(RESWAKE) ->
+				if
+				:: !MUTANT(NOCLAIM) -> set_resident(p, NO_SLOT)
+				:: MUTANT(NOCLAIM)
+				fi;
+				parked[p] = 1
+			   }
+			:: memory[p] != HOLE || MUTANT(RESWAKE) ->
+				if
+				:: !MUTANT(RESWAKE) && !MUTANT(NOCLAIM) ->
+					atomic { set_resident(p, NO_SLOT) }
+				:: MUTANT(RESWAKE) || MUTANT(NOCLAIM)
+				fi;
+				d_step { wake(p) }
+			fi
+		   :: state == PAGE_LEAVING || state == PAGE_LOADING
+			/* whose claim it is wakes */
+		   fi
+		:: atomic {
+			!(batch[0] || batch_wp[0] || batch[PAGES - 1] || batch_wp[PAGES - 1]) ->
+			faults_end();
+			goto end
+		   }
+		od
+	   } unless { alive != SERVING };
+	   atomic { faults_end() }
+	od
+}
+
+/* ======================== prefetch.c ======================== */
+
+#if PREFETCHES
+inline prefetch_end()
+{
+	s = 0; bytes = 0;
+	threads--
+}
+
+proctype prefetch_pages()
+{
+	byte s, bytes;
+
+end:	do
+	:: atomic {
+		/* prefetch_claim */
+		alive == SERVING && !gone && phase == MAP_PAGING && prefetches > 0 &&
+		map[0].state == PAGE_EVICTED ->
+		prefetches--;
+		threads++;
+		s = map[0].slot;
+		map[0].state = PAGE_LOADING
+	   };
+	   {
+		/* prefetch_fetch */
+		atomic { fetch(s, bytes) };
+		if
+		:: /* prefetch_splice */
+		   splicing[0] = 1 + bytes;
+		   if
+		   :: atomic {
+			!MUTANT(PWSHORT) ->
+			memory[0] = bytes;
+			splicing[0] = 0
+		      }
+		   :: MUTANT(PWSHORT) ->
+			memory[0] = ZEROS;
+			atomic { memory[0] = bytes; splicing[0] = 0 }
+		   fi
+#if SHORT
+		:: /* prefetch_copy: the source was not there, and nothing was written */
+		   if
+		   :: atomic {
+			!changing && memory[0] == HOLE && registered ->
+			memory[0] = bytes;
+			protected[0] = 0;
+			d_step { wake(0) }
+		      }
+		   :: atomic {
+			/* prefetch_give_back: events are read by faults_serve() alone */
+			changing ->
+			if
+			:: map[0].discarded -> set_zero(0); slot_free(s)
+			:: else -> map[0].state = PAGE_EVICTED
+			fi
+		      };
+		      atomic { d_step { wake(0) }; prefetch_end(); goto end }
+		   fi
+#endif
+		fi;
+		/* prefetch_publish */
+		atomic { loading_done(0, s) };
+		/* prefetch_wake */
+		atomic { d_step { wake(0) }; prefetch_end(); goto end }
+	   } unless { alive != SERVING };
+	   atomic { prefetch_end() }
+	od
+}
+#endif
+
+/* ======================== demotion, in tiers ======================== */
+
+#if DEMOTIONS
+inline demote_end()
+{
+	from = 0; to = 0; bytes = 0; generation = 0;
+	threads--
+}
+
+proctype demote_page()
+{
+	byte from, to, bytes, generation;
+
+end:	do
+	:: atomic {
+		/* demote_read */
+		alive == SERVING && !gone && demotions > 0 && map[0].state == PAGE_EVICTED ->
+		demotions--;
+		threads++;
+		from = map[0].slot;
+		generation = map[0].generation
+	   };
+	   {
+		/* demote_copy */
+		atomic { slot_take(to); bytes = slot[from] };
+		/* demote_wait: for the device */
+		if
+		:: !MUTANT(NOIOWAIT) -> slot[to] = bytes
+		:: MUTANT(NOIOWAIT)
+		fi;
+		/* demote_publish */
+		atomic {
+			if
+			:: map[0].state == PAGE_EVICTED && map[0].slot == from &&
+			   (map[0].generation == generation || MUTANT(ABA)) ->
+				map[0].slot = to;
+				map[0].generation = (map[0].generation + 1) % 4;
+				slot_free(from)
+			:: else -> slot_free(to); to = NO_SLOT
+			fi;
+			if
+			:: !MUTANT(NOIOWAIT) || to == NO_SLOT -> demote_end(); goto end
+			:: MUTANT(NOIOWAIT) && to != NO_SLOT
+			fi
+		};
+		slot[to] = bytes
+	   } unless { alive != SERVING };
+	   atomic { demote_end() }
+	od
+}
+#endif
+
+/* ======================== detach.c ======================== */
+
+inline wake_all()
+{
+	wake(0);
+	if :: PAGES > 1 -> wake(PAGES - 1) :: else fi
+}
+
+#if DETACHES
+#define UNSETTLED(p) (map[p].state == PAGE_EVICTED || map[p].state == PAGE_LOADING || \
+		      map[p].state == PAGE_LEAVING)
+#define PUZZLING(p) (map[p].state == PAGE_RESIDENT && memory[p] == HOLE && !noted[p])
+
+inline detach_end()
+{
+	p = 0; s = 0; bytes = 0;
+	threads--
+}
+
+proctype detach_guest()
+{
+	byte p, s, bytes;
+
+end:	do
+	:: atomic {
+		alive == SERVING && !gone && detaches > 0 && phase == MAP_PAGING ->
+		threads++;
+		phase = MAP_DETACHING
+	   };
+	   {
+		/* detach_idle: a thread that has seen MAP_PAGING has no record yet, perhaps */
+		(evicting == 0 || MUTANT(NOIDLE));
+		if
+		:: atomic { MUTANT(UNREGFIRST) -> registered = 0; d_step { wake_all() } }
+		:: !MUTANT(UNREGFIRST)
+		fi;
+		/* detach_load: what others have claimed ends first */
+		do
+		:: atomic {
+			map[p].state == PAGE_EVICTED ->
+			s = map[p].slot;
+			map[p].state = PAGE_LOADING
+		   };
+		   atomic { fetch(s, bytes) };
+		   atomic {
+			!changing || memory[p] != HOLE ->
+			if
+			:: memory[p] == HOLE ->
+				memory[p] = bytes;
+				protected[p] = 0;
+				d_step { wake(p) }
+			:: else
+			fi
+		   };
+		   atomic { loading_done(p, s) };
+		   atomic { d_step { wake(p) }; NEXT(p, PAGES) }
+		:: atomic { !UNSETTLED(p) -> NEXT(p, PAGES) }
+		od;
+		/* detach_check, under the gate; no event is left.  faults_claim may have a page */
+		atomic {
+			gate == 0 && !changing && !PUZZLING(0) && !PUZZLING(PAGES - 1) &&
+			!UNSETTLED(0) && !UNSETTLED(PAGES - 1) ->
+			gate = 1
+		};
+		/* detach_unprotect */
+		d_step { for (x : 0 .. PAGES - 1) { protected[x] = 0 } x = 0 };
+		if
+		:: !MUTANT(NOPHASE) -> phase = MAP_UNREGISTERING
+		:: MUTANT(NOPHASE)
+		fi;
+		/* detach_unregister */
+		atomic { registered = 0; gate = 0; d_step { wake_all() } };
+		closed = 1;
+		/* detach_remove: of the files */
+		atomic { gone = 1; detaches--; detach_end(); goto end }
+	   } unless { alive != SERVING };
+	   atomic { detach_end() }
+	od
+}
+#endif
+
+/* ======================== Death ======================== */
+
+proctype kill_pager()
+{
+end:	do
+	:: d_step {
+		alive != DEAD && kills > 0 && !gone ->
+		kills--;
+		alive = DEAD;
+		gate = 0;
+		for (x : 0 .. PAGES - 1) {
+			batch[x] = 0;
+			batch_wp[x] = 0;
+			parked[x] = 0;
+			/* System calls that have begun go on */
+			late_punch[x] = late_punch[x] + punching[x];
+			punching[x] = 0;
+			if
+			:: splicing[x] -> late_write[x] = splicing[x]; splicing[x] = 0
+			:: else
+			fi;
+			if
+			:: MUTANT(EVPRIV) -> ring[x] = 0
+			:: MUTANT(NOTEVOL) -> noted[x] = 0
+			:: MUTANT(NOLEAV) ->
+				if
+				:: map[x].state == PAGE_LEAVING -> map[x].state = PAGE_RESIDENT
+				:: else
+				fi
+			:: else
+			fi
+		}
+		for (y : 0 .. EVICTORS - 1) {
+			if
+			:: MUTANT(PRIVPIPE) -> empty_pipe(y)
+			:: MUTANT(CONSUME) ->
+				for (x : 0 .. PIPE - 1) { staging[y * PIPE + x] = GARBAGE }
+			:: else
+			fi
+		}
+		x = 0;
+		y = 0
+	   }
+	od
+}
+
+/* Threads of a killed process are gone when their system calls have ended */
+proctype dying_threads()
+{
+end:	do
+	:: d_step { late_punch[0] -> punch(0); late_punch[0] = 0 }
+	:: d_step { late_write[0] -> memory[0] = late_write[0] - 1; late_write[0] = 0 }
+#if PAGES > 1
+	:: d_step { late_punch[1] -> punch(1); late_punch[1] = 0 }
+#endif
+	od
+}
+
+#define DYING (late_punch[0] || late_write[0] || late_punch[PAGES - 1])
+
+/* ======================== restart.c ======================== */
+
+/* Slots that no entry has are free: nothing else remembers them */
+inline restart_slots()
+{
+	d_step {
+		for (x : 0 .. SLOTS - 1) { used[x] = 0 }
+		for (x : 0 .. PAGES - 1) {
+			if
+			:: map[x].state != PAGE_ZERO && map[x].slot != NO_SLOT ->
+				assert(!used[map[x].slot]);	/* no slot with two owners */
+				used[map[x].slot] = 1
+			:: else
+			fi
+		}
+		for (x : 0 .. SLOTS - 1) {
+			if :: !used[x] -> slot[x] = GARBAGE :: else fi
+		}
+		x = 0
+	}
+}
+
+inline restart_drop(p)
+{
+	y = map[p].slot;
+	set_zero(p);
+	slot_free(y);
+	y = 0
+}
+
+inline restart_ring_early(p)
+{
+	d_step {
+		if
+		:: ring[p] ->
+			noted[p] = 1;
+			if :: map[p].state == PAGE_EVICTED -> restart_drop(p) :: else fi;
+			ring[p] = 0
+		:: else
+		fi
+	}
+}
+
+/* Which record has page p, and where in that */
+inline restart_find(p)
+{
+	d_step {
+		me = EVICTORS;
+		for (x : 0 .. EVICTORS - 1) {
+			for (z : 0 .. PIPE - 1) {
+				if
+				:: record[x] && z < record_n[x] && record_page[x * PIPE + z] == p &&
+				   (MUTANT(NOGENREC) ||
+				    record_generation[x * PIPE + z] == map[p].generation) ->
+					me = x;
+					i = z
+				:: else
+				fi
+			}
+		}
+		x = 0;
+		z = 0
+	}
+}
+
+inline restart_end()
+{
+	d_step {
+		p = 0; s = 0; me = 0; i = 0; bytes = 0;
+		for (x : 0 .. PAGES - 1) { present[x] = 0 }
+		x = 0
+	}
+}
+
+proctype restart_resolve()
+{
+	byte p, s, me, i, bytes;
+	bit present[PAGES];
+
+end:	do
+	:: atomic { alive == DEAD && !gone -> alive = RESTARTING };
+	   {
+		/* page_map_open(): the lock is free when the last thread is gone */
+		atomic {
+			threads == 0 && (!DYING || MUTANT(NOFLOCK)) ->
+			if
+			:: phase == MAP_UNREGISTERING -> goto restart_unregister
+			:: phase != MAP_UNREGISTERING -> phase = MAP_PAGING
+			fi;
+			restart_slots();
+			if
+			:: MUTANT(EVFIRST) -> restart_ring_early(0)
+			:: !MUTANT(EVFIRST)
+			fi
+		};
+		/* restart_seek: SEEK_DATA, SEEK_HOLE */
+		do
+		:: atomic { present[p] = (memory[p] != HOLE); NEXT(p, PAGES) }
+		od;
+		/* restart_events: QEMU has had the time to say what it has punched */
+		atomic {
+#if PUNCH_FIRST
+			!between || MUTANT(NOGRACE);
+#endif
+			if
+			:: event == 1 && !MUTANT(NOEVENTS) -> event = 2; ring[0] = 1
+			:: event != 1 || MUTANT(NOEVENTS)
+			fi
+		};
+restart_page:
+		do
+		:: atomic {
+			present[p] || map[p].state != PAGE_LEAVING ->
+			noted[p] = noted[p] || ring[p];
+			if
+			:: present[p] ->
+				set_resident(p, (map[p].state == PAGE_ZERO -> NO_SLOT : map[p].slot))
+			:: else ->
+				if
+				:: (map[p].state == PAGE_EVICTED && ring[p]) ||
+				   (map[p].state == PAGE_LOADING && (map[p].discarded || ring[p])) ->
+					restart_drop(p)
+				:: else ->
+					if
+					:: map[p].state == PAGE_LOADING && map[p].slot == NO_SLOT ->
+						set_resident(p, NO_SLOT)
+					:: map[p].state == PAGE_LOADING && map[p].slot != NO_SLOT ->
+						map[p].state = PAGE_EVICTED
+					:: else
+					fi
+				fi
+			fi;
+			NEXT(p, PAGES)
+		   }
+		:: atomic {
+			/* restart_leaving */
+			!present[p] && map[p].state == PAGE_LEAVING ->
+			noted[p] = noted[p] || ring[p];
+			restart_find(p);
+			if
+			:: me == EVICTORS ->
+				/* Not punched by us: QEMU has discarded it */
+				set_resident(p, map[p].slot);
+				me = 0;
+				p++;
+				if
+				:: p < PAGES -> goto restart_page
+				:: p == PAGES -> p = 0; goto restart_drain
+				fi
+			:: else -> goto restart_leaving
+			fi
+		   };
+		   false;
+restart_leaving:
+		   /* restart_stage */
+		   do
+		   :: atomic {
+			i >= record_n[me] - pipe_n[me] ->
+			d_step { read_pipe(me, staging[me * PIPE + record_n[me] - pipe_n[me]]) }
+		      }
+		   :: atomic {
+			i < record_n[me] - pipe_n[me] ->
+			bytes = staging[me * PIPE + i];
+			slot_take(s);
+			break
+		      }
+		   od;
+		   slot[s] = bytes;
+		   atomic {
+			d_step {
+				y = map[p].slot;
+				map[p].state = PAGE_EVICTED;
+				map[p].slot = s;
+				map[p].generation = (map[p].generation + 1) % 4;
+				map[p].discarded = 0;
+				slot_free(y);
+				y = 0
+			};
+			me = 0; i = 0; s = 0; bytes = 0;
+			NEXT(p, PAGES)
+		   }
+		od;
+restart_drain:
+		do
+		:: atomic {
+			if
+			:: !MUTANT(NODRAIN) -> empty_pipe(me)
+			:: MUTANT(NODRAIN)
+			fi;
+			NEXT(me, EVICTORS)
+		   }
+		od;
+		do
+		:: atomic { record[me] = 0; NEXT(me, EVICTORS) }
+		od;
+		/* restart_ring_clear */
+		atomic { ring[0] = 0; restart_slots() };
+		/* restart_unprotect */
+		if
+		:: d_step {
+			!MUTANT(NOUNWP) && !MUTANT(UNWPLATE) ->
+			for (x : 0 .. PAGES - 1) { protected[x] = 0 }
+			x = 0
+		   }
+		:: MUTANT(NOUNWP) || MUTANT(UNWPLATE)
+		fi;
+		/* restart_wake */
+		atomic {
+			if
+			:: !MUTANT(RSNOWAKE) -> d_step { wake_all() }
+			:: MUTANT(RSNOWAKE)
+			fi;
+			restart_end();
+			alive = SERVING;
+			goto end
+		};
+		false;
+restart_unregister:
+		atomic { registered = 0; d_step { wake_all() } };
+		closed = 1;
+		atomic { gone = 1; restart_end(); goto end }
+	   } unless { alive == DEAD };
+	   restart_end()
+	od
+}
+
+init
+{
+	d_step {
+		for (x : 0 .. PAGES - 1) {
+			map[x].slot = NO_SLOT;
+#if FRESH
+			memory[x] = HOLE;
+			map[x].state = PAGE_ZERO;
+#elif COLD
+			last[x] = 1;
+			memory[x] = HOLE;
+			map[x].state = PAGE_EVICTED;
+			map[x].slot = x;
+			used[x] = 1;
+			slot[x] = VERSION(x, 1);
+#else
+			last[x] = 1;
+			memory[x] = VERSION(x, 1);
+			map[x].state = PAGE_RESIDENT;
+#endif
+		}
+		for (x : 0 .. SLOTS - 1) {
+			if :: !used[x] -> slot[x] = GARBAGE :: else fi
+		}
+		x = 0
+	};
+	/* A guest that stands is found where nothing more is to come */
+	atomic {
+		if
+		:: kills = 0
+#if KILLS > 0
+		:: kills = KILLS
+#endif
+		fi;
+		run guest_writer();
+		run guest_reader();
+#if DISCARDS
+		run guest_discard();
+#endif
+#if EVICTIONS
+		run evict_run(0);
+#if EVICTORS > 1
+		run evict_run(1);
+#endif
+#endif
+		run faults_serve();
+#if PREFETCHES
+		run prefetch_pages();
+#endif
+#if DEMOTIONS
+		run demote_page();
+#endif
+#if DETACHES
+		run detach_guest();
+#endif
+#if KILLS > 0
+		run kill_pager();
+		run dying_threads();
+		run restart_resolve();
+#endif
+	}
+}
