@@ -189,6 +189,12 @@ model:
 model-long:
 	$(Q)BUILD=$(abspath $(BUILD)) tests/pager/model/run --long
 
+# What has threads of its own, for FLAVOUR=tsan
+thread_tests = $(addprefix $(BUILD)/tests/unit/,test_guest_pager test_page_map test_tiers)
+.PHONY: check-tsan
+check-tsan: $(thread_tests)
+	$(Q)tests/run-unit $^
+
 # No root and no other host are needed for this one measurement
 .PHONY: bench-ledgers
 bench-ledgers: $(BUILD)/tests/bench/ledgers

@@ -45,7 +45,8 @@ static void keep_fault(struct guest_pager *pager, const struct uffd_msg *message
 
 static void clear_ring(struct uffd_msg *ring, ssize_t n)
 {
-	atomic_thread_fence(memory_order_seq_cst);
+	/* Only a kill comes between: the order of our own stores is enough */
+	atomic_signal_fence(memory_order_seq_cst);
 	memset(ring, 0, (size_t)n * sizeof(*ring));
 	STEP("ring_cleared");
 }

@@ -1,0 +1,913 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * One guest's pager with a real userfaultfd: this process is pager and guest at once.
+ *
+ * Guest memory is a memfd that is mapped here; threads of the test are vCPUs, the pager's threads
+ * run beside them, so that a sanitizer for threads sees all of it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "pager/engine.h"
+#include "unit/unit.h"
+
+#ifndef UFFD_USER_MODE_ONLY
+#define UFFD_USER_MODE_ONLY 1
+#endif
+
+enum { PAGES = 1024, WORDS = PAGE_BYTES / 8 };
+
+struct guest {
+	int directory, memory, uffd, pipe[2][2];
+	uint64_t (*page)[WORDS];
+	struct guest_pager *pager;
+	struct guest_pager_options options;
+	struct tier_budget budget;
+	struct tier_spec tier[2];
+	pthread_mutex_t lock;
+	char alarm[512]; /* the last one; "" if it is over */
+	unsigned int alarms;
+};
+
+static void on_alarm(void *arg, const char *sentence)
+{
+	struct guest *guest = arg;
+
+	pthread_mutex_lock(&guest->lock);
+	snprintf(guest->alarm, sizeof(guest->alarm), "%s", sentence);
+	guest->alarms += *sentence != '\0';
+	pthread_mutex_unlock(&guest->lock);
+}
+
+static bool alarm_has(struct guest *guest, const char *words)
+{
+	bool has;
+
+	pthread_mutex_lock(&guest->lock);
+	has = *words ? strstr(guest->alarm, words) != NULL : *guest->alarm == '\0';
+	pthread_mutex_unlock(&guest->lock);
+	return has;
+}
+
+/* Wait until something is so, a few seconds at most */
+#define SOON(condition)                                                                            \
+	({                                                                                         \
+		uint64_t soon_end = clock_ms() + 20000;                                            \
+		while (!(condition) && clock_left_ms(soon_end))                                    \
+			clock_sleep_ms(2);                                                         \
+		(condition);                                                                       \
+	})
+
+static int open_uffd(void)
+{
+	int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC), fd;
+
+	if (device >= 0) {
+		fd = ioctl(device, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
+		close(device);
+		return fd;
+	}
+	return (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+}
+
+/* What a page holds: its number and a version in each word, so that it compresses */
+static void write_page(struct guest *guest, uint64_t page, uint64_t version)
+{
+	size_t i;
+
+	for (i = 0; i < WORDS; i++)
+		guest->page[page][i] = page << 32 | version;
+}
+
+static bool page_is(struct guest *guest, uint64_t page, uint64_t version)
+{
+	size_t i;
+
+	for (i = 0; i < WORDS; i++)
+		if (guest->page[page][i] != (page << 32 | version))
+			return false;
+	return true;
+}
+
+static bool page_is_zero(struct guest *guest, uint64_t page)
+{
+	size_t i;
+
+	for (i = 0; i < WORDS; i++)
+		if (guest->page[page][i])
+			return false;
+	return true;
+}
+
+static struct adopted adopted_of(const struct guest *guest)
+{
+	struct adopted adopted = { .pidfd = pidfd_of(getpid()), .pipe = { -1, -1, -1, -1 } };
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+	unsigned int i;
+
+	CU_ASSERT_FATAL(file && fgets(adopted.identity.boot_id, 40, file));
+	fclose(file);
+	adopted.identity.boot_id[strcspn(adopted.identity.boot_id, "\n")] = '\0';
+	adopted.uffd = fcntl(guest->uffd, F_DUPFD_CLOEXEC, 0);
+	adopted.identity.pid = getpid();
+	adopted.identity.n_pipes = 2;
+	for (i = 0; i < 2; i++)
+		adopted.pipe[i] = fcntl(guest->pipe[i][0], F_DUPFD_CLOEXEC, 0);
+	return adopted;
+}
+
+static struct ram ram_of(const struct guest *guest)
+{
+	struct ram ram = { .n = 1, .pages = PAGES };
+	struct stat st;
+
+	CU_ASSERT_FATAL(fstat(guest->memory, &st) == 0);
+	ram.object[0] = (struct ram_object){
+		.fd = fcntl(guest->memory, F_DUPFD_CLOEXEC, 0),
+		.dev = st.st_dev,
+		.ino = st.st_ino,
+		.address = (uintptr_t)guest->page,
+		.pages = PAGES,
+	};
+	return ram;
+}
+
+static void make_memory(struct guest *guest)
+{
+	guest->memory = memfd_create("guest", MFD_CLOEXEC);
+	CU_ASSERT_FATAL(guest->memory >= 0);
+	CU_ASSERT_FATAL(ftruncate(guest->memory, PAGES * PAGE_BYTES) == 0);
+	guest->page = mmap(NULL, PAGES * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+			   guest->memory, 0);
+	CU_ASSERT_FATAL(guest->page != MAP_FAILED);
+}
+
+static void guest_make(struct guest *guest, uint64_t limit)
+{
+	static int number;
+	char path[300];
+	int i;
+
+	memset(guest, 0, sizeof(*guest));
+	pthread_mutex_init(&guest->lock, NULL);
+	snprintf(path, sizeof(path), "%s/guest%d", unit_tmpdir(), number++);
+	CU_ASSERT_FATAL(mkdir(path, 0700) == 0);
+	guest->directory = open(path, O_DIRECTORY | O_CLOEXEC);
+	guest->uffd = open_uffd();
+	CU_ASSERT_FATAL(guest->uffd >= 0);
+	for (i = 0; i < 2; i++)
+		CU_ASSERT_FATAL(pipe2(guest->pipe[i], O_CLOEXEC | O_NONBLOCK) == 0);
+	make_memory(guest);
+	guest->tier[0] = (struct tier_spec){ TIER_SAME_FILLED, NULL };
+	guest->tier[1] = (struct tier_spec){ TIER_RAM, &guest->budget };
+	guest->options = (struct guest_pager_options){
+		.name = "guest",
+		.directory = guest->directory,
+		.limit = limit,
+		.tiers = guest->tier,
+		.n_tiers = 2,
+		.pins = PINS_NONE,
+		.alarm = on_alarm,
+		.alarm_arg = guest,
+	};
+}
+
+static void guest_begin(struct guest *guest)
+{
+	struct adopted adopted = adopted_of(guest);
+	struct ram ram = ram_of(guest);
+	struct err err = { "" };
+	int rc = guest_pager_start(&guest->pager, &adopted, &ram, &guest->options, &err);
+
+	UNIT_CHECK(rc == 0, "%s", err.text);
+	CU_ASSERT_FATAL(rc == 0);
+}
+
+static int guest_resume(struct guest *guest, struct err *err)
+{
+	struct adopted adopted = adopted_of(guest);
+	struct ram ram = ram_of(guest);
+	struct page_map *map;
+	int rc = page_map_open(&map, guest->directory, 1000, err);
+
+	UNIT_CHECK(rc == 0, "%s", err->text);
+	CU_ASSERT_FATAL(rc == 0);
+	rc = guest_pager_resume(&guest->pager, map, &adopted, &ram, &guest->options, err);
+	if (rc < 0) {
+		page_map_close(map);
+		adopted_close(&adopted);
+		ram_close(&ram);
+		guest->pager = NULL;
+	}
+	return rc;
+}
+
+static void guest_close(struct guest *guest)
+{
+	int i;
+
+	if (guest->pager)
+		guest_pager_stop(guest->pager);
+	/* Who still waits goes on with the last descriptor */
+	munmap(guest->page, PAGES * PAGE_BYTES);
+	close(guest->uffd);
+	close(guest->memory);
+	close(guest->directory);
+	for (i = 0; i < 2; i++) {
+		close(guest->pipe[i][0]);
+		close(guest->pipe[i][1]);
+	}
+	pthread_mutex_destroy(&guest->lock);
+}
+
+static struct page_fields fields_of(const struct guest *guest, uint64_t page)
+{
+	return page_entry_fields(page_map_get(guest->pager->map, page));
+}
+
+static uint64_t count_state(const struct guest *guest, enum page_state state)
+{
+	uint64_t page, n = 0;
+
+	for (page = 0; page < PAGES; page++)
+		n += fields_of(guest, page).state == state;
+	return n;
+}
+
+static void fill(struct guest *guest, uint64_t version)
+{
+	uint64_t page;
+
+	for (page = 0; page < PAGES; page++)
+		write_page(guest, page, version);
+}
+
+static uint64_t count_wrong(struct guest *guest, uint64_t version)
+{
+	uint64_t page, wrong = 0;
+
+	for (page = 0; page < PAGES; page++)
+		wrong += !page_is(guest, page, version);
+	return wrong;
+}
+
+/* A fault in a thread of its own, which may wait */
+struct reader {
+	struct guest *guest;
+	uint64_t page, version;
+	pthread_t thread;
+	_Atomic bool done, right;
+};
+
+static void *read_it(void *arg)
+{
+	struct reader *reader = arg;
+
+	reader->right = reader->version ? page_is(reader->guest, reader->page, reader->version) :
+					  page_is_zero(reader->guest, reader->page);
+	reader->done = true;
+	return NULL;
+}
+
+static void reader_start(struct reader *reader, struct guest *guest, uint64_t page,
+			 uint64_t version)
+{
+	*reader = (struct reader){ .guest = guest, .page = page, .version = version };
+	CU_ASSERT_FATAL(pthread_create(&reader->thread, NULL, read_it, reader) == 0);
+}
+
+static bool reader_was_right(struct reader *reader)
+{
+	if (!SOON(reader->done))
+		return false;
+	pthread_join(reader->thread, NULL);
+	return reader->right;
+}
+
+static uint64_t some_evicted(struct guest *guest)
+{
+	uint64_t page;
+
+	for (page = 0; page < PAGES; page++)
+		if (fields_of(guest, page).state == PAGE_EVICTED)
+			return page;
+	CU_FAIL_FATAL("no page is out");
+	return 0;
+}
+
+#define GUEST(name, limit) UNIT_FIXTURE(struct guest, name, guest_close, guest_make(&name, limit))
+
+/* ---- ---- */
+
+static void test_limit(void)
+{
+	struct pager_statistics s;
+
+	GUEST(guest, 200);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT(SOON(count_state(&guest, PAGE_RESIDENT) <= 200));
+	CU_ASSERT(count_wrong(&guest, 1) == 0);
+	CU_ASSERT(SOON(count_state(&guest, PAGE_RESIDENT) <= 200));
+	guest_pager_set_limit(guest.pager, 50);
+	CU_ASSERT(SOON(count_state(&guest, PAGE_RESIDENT) <= 50));
+	fill(&guest, 2);
+	CU_ASSERT(count_wrong(&guest, 2) == 0);
+	guest_pager_statistics(guest.pager, &s);
+	CU_ASSERT(s.pages == PAGES && s.limit == 50 && s.refaults > 0 && s.evictions > PAGES);
+	CU_ASSERT(s.fault_p50_ns > 0 && s.fault_p99_ns >= s.fault_p50_ns);
+	CU_ASSERT(guest.alarms == 0);
+}
+
+struct vcpu {
+	struct guest *guest;
+	uint64_t first, n, seed, version[PAGES];
+	uint64_t wrong, turns;
+	bool discards;
+};
+
+static uint64_t draw(uint64_t *seed)
+{
+	*seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+	return *seed >> 33;
+}
+
+/* Its own pages, checked against versions that only it knows.  A discarded one is zeros or old */
+static void *vcpu_run(void *arg)
+{
+	struct vcpu *vcpu = arg;
+	uint64_t turn;
+
+	for (turn = 0; turn < vcpu->turns; turn++) {
+		uint64_t at = draw(&vcpu->seed) % vcpu->n, page = vcpu->first + at;
+		uint64_t chance = draw(&vcpu->seed) % 100;
+
+		if (vcpu->version[at] && !page_is(vcpu->guest, page, vcpu->version[at]))
+			vcpu->wrong++;
+		if (chance < 30) {
+			vcpu->version[at] = turn + 1;
+			write_page(vcpu->guest, page, turn + 1);
+		} else if (chance < 32 && vcpu->discards) {
+			madvise(vcpu->guest->page[page], PAGE_BYTES, MADV_REMOVE);
+			vcpu->version[at] = 0;
+		}
+	}
+	return NULL;
+}
+
+/* Two vCPUs with discards, an evicting thread, the fault thread, and a limit that is changed */
+static void test_threads(void)
+{
+	enum { VCPUS = 3, TURNS = 3000 };
+	static struct vcpu vcpu[VCPUS];
+	pthread_t thread[VCPUS];
+	struct err err = { "" };
+	unsigned int i;
+	int rc;
+
+	GUEST(guest, 200);
+	guest_begin(&guest);
+	for (i = 0; i < VCPUS; i++) {
+		vcpu[i] = (struct vcpu){
+			.guest = &guest,
+			.first = i * (PAGES / VCPUS),
+			.n = PAGES / VCPUS,
+			.seed = i + 1,
+			.turns = TURNS,
+			.discards = i > 0,
+		};
+		CU_ASSERT_FATAL(pthread_create(&thread[i], NULL, vcpu_run, &vcpu[i]) == 0);
+	}
+	for (i = 0; i < 20; i++) {
+		guest_pager_set_limit(guest.pager, 100 + i % 3 * 200);
+		clock_sleep_ms(5);
+	}
+	/* And while they run on, everything back */
+	rc = guest_pager_detach(guest.pager, 60000, &err);
+	UNIT_CHECK(rc == 0, "%s", err.text);
+	for (i = 0; i < VCPUS; i++) {
+		pthread_join(thread[i], NULL);
+		UNIT_CHECK(vcpu[i].wrong == 0, "vCPU %u: %lu wrong", i, vcpu[i].wrong);
+	}
+	CU_ASSERT(guest.alarms == 0);
+}
+
+static void test_fence(void)
+{
+	struct reader reader;
+
+	GUEST(guest, 100);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 100));
+	guest_pager_fence(guest.pager, true);
+	clock_sleep_ms(50);
+	reader_start(&reader, &guest, some_evicted(&guest), 1);
+	clock_sleep_ms(200);
+	CU_ASSERT(!reader.done);
+	guest_pager_fence(guest.pager, false);
+	CU_ASSERT(reader_was_right(&reader));
+}
+
+/* ---- discards ---- */
+
+static void test_discard(void)
+{
+	uint64_t page;
+
+	GUEST(guest, 100);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 100));
+	page = some_evicted(&guest);
+	madvise(guest.page[page], PAGE_BYTES, MADV_REMOVE);
+	CU_ASSERT(SOON(fields_of(&guest, page).state == PAGE_ZERO));
+	CU_ASSERT(page_is_zero(&guest, page));
+	write_page(&guest, page, 2);
+	/* Used again, discarded as a resident page, and used again */
+	CU_ASSERT(SOON(fields_of(&guest, page).state != PAGE_ZERO));
+	madvise(guest.page[page], PAGE_BYTES, MADV_REMOVE);
+	CU_ASSERT(page_is_zero(&guest, page));
+	write_page(&guest, page, 3);
+	CU_ASSERT(page_is(&guest, page, 3));
+	CU_ASSERT(guest.alarms == 0);
+}
+
+/* A page that should be there and isn't, without a discard: the guest waits, and never sees zeros
+ */
+static void test_missing(void)
+{
+	struct reader reader;
+	uint64_t page = 7, content[WORDS];
+	size_t i;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT_FATAL(fields_of(&guest, page).state == PAGE_RESIDENT);
+	fallocate(guest.memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 7 * PAGE_BYTES,
+		  PAGE_BYTES);
+	reader_start(&reader, &guest, page, 1);
+	CU_ASSERT(SOON(alarm_has(&guest, "missing")));
+	CU_ASSERT(!reader.done);
+	/* Nor is a page of zeros made of it by an eviction */
+	guest_pager_set_limit(guest.pager, 100);
+	CU_ASSERT(SOON(count_state(&guest, PAGE_EVICTED) > PAGES - 150));
+	CU_ASSERT(fields_of(&guest, page).state == PAGE_RESIDENT);
+	CU_ASSERT(!reader.done);
+	for (i = 0; i < WORDS; i++)
+		content[i] = page << 32 | 1;
+	CU_ASSERT(pwrite(guest.memory, content, PAGE_BYTES, 7 * PAGE_BYTES) == PAGE_BYTES);
+	CU_ASSERT(reader_was_right(&reader));
+	CU_ASSERT(SOON(alarm_has(&guest, "")));
+}
+
+/* ---- what fails ---- */
+
+static void test_full(void)
+{
+	uint64_t page;
+
+	GUEST(guest, 100);
+	/* Pages that no compression makes smaller */
+	for (page = 0; page < PAGES; page++) {
+		uint64_t seed = page;
+		size_t i;
+
+		for (i = 0; i < WORDS; i++)
+			guest.page[page][i] = draw(&seed) << 32 ^ draw(&seed);
+	}
+	guest.budget.limit = 200 * PAGE_BYTES;
+	guest_begin(&guest);
+	CU_ASSERT(SOON(alarm_has(&guest, "full")));
+	/* What is out is right, and what found no room is in memory */
+	CU_ASSERT(count_state(&guest, PAGE_RESIDENT) > PAGES / 2);
+	for (page = 0; page < PAGES; page++) {
+		uint64_t seed = page;
+
+		UNIT_CHECK(guest.page[page][0] == (draw(&seed) << 32 ^ draw(&seed)), "page %lu",
+			   page);
+	}
+}
+
+static void test_damaged_slot(void)
+{
+	struct reader reader;
+	char bytes[1 << 20], zeros[1 << 20] = { 0 };
+	uint64_t page;
+	ssize_t n;
+	int slots;
+
+	GUEST(guest, 100);
+	guest.options.no_prefetch = true;
+	for (page = 0; page < PAGES; page++) {
+		write_page(&guest, page, 1);
+		guest.page[page][5] = page << 32 | 1;
+	}
+	for (page = 0; page < PAGES; page++)
+		guest.page[page][page % WORDS] ^= 0; /* touched, not changed */
+	/* Same-filled pages need no slot: these have two values */
+	for (page = 0; page < PAGES; page++)
+		guest.page[page][WORDS - 1] = ~guest.page[page][0];
+	guest_begin(&guest);
+	CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 100));
+	page = some_evicted(&guest);
+	slots = openat(guest.directory, "slots", O_RDWR | O_CLOEXEC);
+	CU_ASSERT_FATAL(slots >= 0);
+	n = pread(slots, bytes, sizeof(bytes), 0);
+	CU_ASSERT_FATAL(n > 0);
+	/* Behind the slab's head, which is read once */
+	CU_ASSERT(pwrite(slots, zeros + 64, (size_t)n - 64, 64) == n - 64);
+	*(volatile uint64_t *)&reader.version = 0;
+	reader_start(&reader, &guest, page, 0);
+	CU_ASSERT(SOON(alarm_has(&guest, "waits")));
+	CU_ASSERT(!reader.done);
+	CU_ASSERT(pwrite(slots, bytes, (size_t)n, 0) == n);
+	CU_ASSERT(SOON(reader.done));
+	pthread_join(reader.thread, NULL);
+	CU_ASSERT(guest.page[page][0] == (page << 32 | 1));
+	CU_ASSERT(SOON(alarm_has(&guest, "")));
+	close(slots);
+}
+
+static _Atomic off_t poisoned = -1;
+
+/* The kernel ends a splice in front of a page with a memory error */
+static ssize_t short_splice(int in, off_t *offset, int pipe, size_t bytes)
+{
+	off_t bad = poisoned;
+
+	if (bad >= 0 && *offset == bad) {
+		errno = EIO;
+		return -1;
+	}
+	if (bad > *offset && bad < *offset + (off_t)bytes)
+		bytes = (size_t)(bad - *offset);
+	return splice(in, offset, pipe, NULL, bytes, SPLICE_F_NONBLOCK);
+}
+
+/* Run by run, without threads: each step's failure */
+static struct evictor *quiet(struct guest *guest)
+{
+	guest_begin(guest);
+	guest->pager->stop_evicting = true;
+	return &guest->pager->evictor[1];
+}
+
+static void test_short_splice(void)
+{
+	const uint64_t pages[] = { 10, 11, 12, 13, 20, 21 };
+	struct evictor *evictor;
+	int rc;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	evictor = quiet(&guest);
+	guest.pager->calls.splice = short_splice;
+	poisoned = 12 * PAGE_BYTES;
+	rc = evict_run(guest.pager, evictor, pages, 6);
+	UNIT_CHECK(rc == 5, "%d", rc);
+	CU_ASSERT(fields_of(&guest, 12).state == PAGE_RESIDENT && fields_of(&guest, 12).bad);
+	CU_ASSERT(fields_of(&guest, 11).state == PAGE_EVICTED);
+	CU_ASSERT(fields_of(&guest, 13).state == PAGE_EVICTED);
+	CU_ASSERT(fields_of(&guest, 21).state == PAGE_EVICTED);
+	/* It is not tried again, and was never punched */
+	poisoned = -1;
+	CU_ASSERT(evict_run(guest.pager, evictor, &pages[2], 1) == 0);
+	CU_ASSERT(count_wrong(&guest, 1) == 0);
+}
+
+static ssize_t odd_splice(int in, off_t *offset, int pipe, size_t bytes)
+{
+	if (bytes > 100)
+		bytes = 3 * PAGE_BYTES + 100;
+	return splice(in, offset, pipe, NULL, bytes, SPLICE_F_NONBLOCK);
+}
+
+static int no_punch(int fd, off_t offset, off_t bytes)
+{
+	(void)fd;
+	(void)offset;
+	(void)bytes;
+	return -EIO;
+}
+
+static void test_steps_fail(void)
+{
+	const uint64_t pages[] = { 10, 11, 12, 13, 20, 21 };
+	struct evictor *evictor;
+	struct pager_calls real;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	evictor = quiet(&guest);
+	real = guest.pager->calls;
+	guest.pager->calls.punch = no_punch;
+	CU_ASSERT(evict_run(guest.pager, evictor, pages, 6) <= 0);
+	CU_ASSERT(count_state(&guest, PAGE_RESIDENT) == PAGES && !evictor->broken);
+	guest.pager->calls = real;
+	guest.pager->calls.splice = odd_splice;
+	evict_run(guest.pager, evictor, pages, 6);
+	CU_ASSERT(!evictor->broken && count_state(&guest, PAGE_LEAVING) == 0);
+	guest.pager->calls = real;
+	CU_ASSERT(evict_run(guest.pager, evictor, pages, 6) > 0);
+	CU_ASSERT(count_wrong(&guest, 1) == 0);
+}
+
+/* A pipe that holds something is no place for another run: its pages would get that content */
+static void test_dirty_pipe(void)
+{
+	const uint64_t pages[] = { 30, 31 };
+	struct evictor *evictor;
+	char bytes[PAGE_BYTES] = { 1 };
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	evictor = quiet(&guest);
+	CU_ASSERT(write(evictor->pipe_write, bytes, sizeof(bytes)) == PAGE_BYTES);
+	CU_ASSERT(evict_run(guest.pager, evictor, pages, 2) < 0);
+	CU_ASSERT(count_state(&guest, PAGE_RESIDENT) == PAGES);
+	CU_ASSERT(alarm_has(&guest, "eviction stopped"));
+}
+
+static ssize_t short_fill(int fd, off_t offset, int pipe, size_t bytes)
+{
+	(void)bytes;
+	/* One page, then never again in this call */
+	if (offset % (4 * PAGE_BYTES)) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return splice(pipe, NULL, fd, &offset, PAGE_BYTES, 0);
+}
+
+static void test_short_fill(void)
+{
+	const uint64_t pages[] = { 40, 41, 42, 43, 44, 45, 46, 47 };
+	struct evictor *evictor;
+	struct mover mover;
+	struct err err;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	evictor = quiet(&guest);
+	CU_ASSERT(evict_run(guest.pager, evictor, pages, 8) == 8);
+	CU_ASSERT_FATAL(mover_open(&mover, false, &err) == 0);
+	guest.pager->calls.fill = short_fill;
+	CU_ASSERT(prefetch_pages(guest.pager, &mover, 40, 8, false) == 8);
+	CU_ASSERT(count_state(&guest, PAGE_RESIDENT) == PAGES);
+	mover_close(&mover);
+	CU_ASSERT(count_wrong(&guest, 1) == 0);
+}
+
+/* A clean page's slot is its slot again; a changed page gets a new one */
+static void test_clean(void)
+{
+	const uint64_t pages[] = { 50, 51 };
+	struct evictor *evictor;
+	struct page_fields before[2], after[2];
+	uint64_t stores;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	guest.page[50][1] = 5;
+	guest.page[51][1] = 5;
+	evictor = quiet(&guest);
+	guest.options.no_prefetch = true;
+	CU_ASSERT(evict_run(guest.pager, evictor, pages, 2) == 2);
+	before[0] = fields_of(&guest, 50);
+	before[1] = fields_of(&guest, 51);
+	CU_ASSERT(guest.page[50][1] == 5 && guest.page[51][1] == 5);
+	CU_ASSERT(SOON(count_state(&guest, PAGE_RESIDENT) == PAGES));
+	guest.page[51][2] = 6;
+	stores = guest.pager->statistics.stores;
+	CU_ASSERT(evict_run(guest.pager, evictor, pages, 2) == 2);
+	after[0] = fields_of(&guest, 50);
+	after[1] = fields_of(&guest, 51);
+	CU_ASSERT(guest.pager->statistics.stores == stores + 1);
+	CU_ASSERT(after[0].slot == before[0].slot && after[0].tier == before[0].tier);
+	CU_ASSERT(after[0].generation == before[0].generation + 1);
+	CU_ASSERT(guest.page[51][2] == 6 && guest.page[50][1] == 5);
+}
+
+/* ---- the next pager ---- */
+
+static void test_stop_and_resume(void)
+{
+	struct err err = { "" };
+	struct reader reader;
+	uint64_t page;
+
+	GUEST(guest, 200);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 200));
+	page = some_evicted(&guest);
+	guest_pager_stop(guest.pager);
+	guest.pager = NULL;
+	reader_start(&reader, &guest, page, 1);
+	clock_sleep_ms(50);
+	CU_ASSERT(!reader.done);
+	UNIT_CHECK(guest_resume(&guest, &err) == 0, "%s", err.text);
+	CU_ASSERT_FATAL(guest.pager != NULL);
+	CU_ASSERT(reader_was_right(&reader));
+	CU_ASSERT(count_wrong(&guest, 1) == 0);
+}
+
+/* What a killed pager may leave, planted, and what the next one makes of it */
+static void plant(struct guest *guest, uint64_t page, struct page_fields fields)
+{
+	entry_settle(guest->pager, page, fields);
+}
+
+static void test_planted(void)
+{
+	const uint64_t pages[] = { 60, 61, 62, 63 };
+	struct page_fields fields;
+	struct err err = { "" };
+	struct evictor *evictor;
+	struct run_record *run;
+	unsigned char old[PAGE_BYTES];
+	size_t i;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	evictor = quiet(&guest);
+	run = evictor->run;
+	CU_ASSERT(evict_run(guest.pager, evictor, pages, 4) == 4);
+	/* 60: being loaded when it died; 61: and discarded; 62: EVICTED, its discard only read */
+	fields = fields_of(&guest, 60);
+	fields.state = PAGE_LOADING;
+	plant(&guest, 60, fields);
+	fields = fields_of(&guest, 61);
+	fields.state = PAGE_LOADING;
+	fields.discarded = true;
+	plant(&guest, 61, fields);
+	journal_ring(guest.pager->journal)[5] = (struct uffd_msg){
+		.event = UFFD_EVENT_REMOVE,
+		.arg.remove = { .start = (uintptr_t)guest.page[62],
+				.end = (uintptr_t)guest.page[63] },
+	};
+	/* 63: back and gone again with another run than this one, whose record it is in */
+	fields = fields_of(&guest, 63);
+	run->n = 2;
+	run->page[0] = 63;
+	run->generation[0] = fields.generation - 1;
+	memset(evictor->staging, 0xee, PAGE_BYTES);
+	/* 64: in the staging, its old slot is stale; 65: in the pipe */
+	for (i = 0; i < PAGE_BYTES; i++)
+		old[i] = 0xdd;
+	run->page[1] = 64;
+	fields = fields_of(&guest, 64);
+	fields.state = PAGE_LEAVING;
+	run->generation[1] = fields.generation;
+	CU_ASSERT(tiers_store(guest.pager->tiers, old, &(struct page_place){ 0, 0 }) == 0);
+	plant(&guest, 64, fields);
+	memcpy(evictor->staging + PAGE_BYTES, guest.page[64], PAGE_BYTES);
+	run->n = 3;
+	run->page[2] = 65;
+	fields = fields_of(&guest, 65);
+	fields.state = PAGE_LEAVING;
+	run->generation[2] = fields.generation;
+	plant(&guest, 65, fields);
+	CU_ASSERT(write(evictor->pipe_write, guest.page[65], PAGE_BYTES) == PAGE_BYTES);
+	fallocate(guest.memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 64 * PAGE_BYTES,
+		  2 * PAGE_BYTES);
+	run->phase = RUN_SPLICED;
+	/* 66: claimed, and nothing done */
+	fields = fields_of(&guest, 66);
+	fields.state = PAGE_LEAVING;
+	plant(&guest, 66, fields);
+	guest_pager_stop(guest.pager);
+	guest.pager = NULL;
+	UNIT_CHECK(guest_resume(&guest, &err) == 0, "%s", err.text);
+	CU_ASSERT_FATAL(guest.pager != NULL);
+	CU_ASSERT(page_is_zero(&guest, 61) && page_is_zero(&guest, 62));
+	write_page(&guest, 61, 1);
+	write_page(&guest, 62, 1);
+	CU_ASSERT(count_wrong(&guest, 1) == 0);
+	CU_ASSERT(guest.pager->evictor[1].run->phase == RUN_EMPTY);
+	CU_ASSERT(journal_ring(guest.pager->journal)[5].event == 0);
+	CU_ASSERT(guest.alarms == 0);
+}
+
+/* Two pages in one slot: nobody may guess whose it is */
+static void test_two_owners(void)
+{
+	const uint64_t pages[] = { 70, 71 };
+	struct err err = { "" };
+	struct evictor *evictor;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	guest.page[70][1] = 5;
+	guest.page[71][1] = 5;
+	evictor = quiet(&guest);
+	CU_ASSERT(evict_run(guest.pager, evictor, pages, 2) == 2);
+	plant(&guest, 71, fields_of(&guest, 70));
+	guest_pager_stop(guest.pager);
+	guest.pager = NULL;
+	CU_ASSERT(guest_resume(&guest, &err) == -EUCLEAN);
+	UNIT_CHECK(strstr(err.text, "two pages") != NULL, "%s", err.text);
+}
+
+static void test_other_process(void)
+{
+	struct err err = { "" };
+	struct adopted adopted;
+	struct page_map *map;
+	struct ram ram;
+
+	GUEST(guest, 200);
+	guest_begin(&guest);
+	guest_pager_stop(guest.pager);
+	guest.pager = NULL;
+	CU_ASSERT_FATAL(page_map_open(&map, guest.directory, 0, &err) == 0);
+	adopted = adopted_of(&guest);
+	ram = ram_of(&guest);
+	adopted.identity.pid++;
+	CU_ASSERT(guest_pager_resume(&guest.pager, map, &adopted, &ram, &guest.options, &err) ==
+		  -ESTALE);
+	adopted.identity.pid--;
+	ram.object[0].ino++;
+	CU_ASSERT(guest_pager_resume(&guest.pager, map, &adopted, &ram, &guest.options, &err) ==
+		  -ESTALE);
+	page_map_close(map);
+	adopted_close(&adopted);
+	ram_close(&ram);
+}
+
+/* ---- detach ---- */
+
+static int no_room(void *arg, uint64_t bytes, struct err *err)
+{
+	*(uint64_t *)arg = bytes;
+	return err_set(err, ENOMEM, "no room");
+}
+
+static void test_detach(void)
+{
+	struct err err = { "" };
+	uint64_t asked = 0;
+
+	GUEST(guest, 100);
+	guest.options.room = no_room;
+	guest.options.room_arg = &asked;
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 100));
+	CU_ASSERT(guest_pager_detach(guest.pager, 10000, &err) == -ENOMEM);
+	CU_ASSERT(asked >= (PAGES - 110) * (uint64_t)PAGE_BYTES);
+	/* Paging goes on */
+	CU_ASSERT(page_map_phase(guest.pager->map) == MAP_PAGING);
+	CU_ASSERT(count_wrong(&guest, 1) == 0);
+	guest.pager->options.room = NULL;
+	CU_ASSERT(guest_pager_detach(guest.pager, 10000, &err) == 0);
+	CU_ASSERT(page_map_phase(guest.pager->map) == MAP_UNREGISTERING);
+	CU_ASSERT(count_wrong(&guest, 1) == 0);
+	/* The kernel serves holes again */
+	madvise(guest.page[1], PAGE_BYTES, MADV_REMOVE);
+	CU_ASSERT(page_is_zero(&guest, 1));
+	/* Killed here, the next one does it once more */
+	guest_pager_stop(guest.pager);
+	guest.pager = NULL;
+	CU_ASSERT(guest_resume(&guest, &err) == -ECANCELED);
+}
+
+static CU_TestInfo tests[] = {
+	{ "the limit is kept, and no page is wrong", test_limit },
+	{ "vCPUs, discards, limits and a release at once", test_threads },
+	{ "a fence holds faults back", test_fence },
+	{ "discards", test_discard },
+	{ "a missing page is waited for", test_missing },
+	{ "full tiers", test_full },
+	{ "a slot that can't be read is waited for", test_damaged_slot },
+	{ "a splice that ends at a bad page", test_short_splice },
+	{ "splice and punch that fail", test_steps_fail },
+	{ "a pipe that is not empty", test_dirty_pipe },
+	{ "a prefetch that is cut short", test_short_fill },
+	{ "clean pages keep their slots", test_clean },
+	{ "stopped, and gone on with", test_stop_and_resume },
+	{ "what a killed pager left", test_planted },
+	{ "a slot with two owners", test_two_owners },
+	{ "another process", test_other_process },
+	{ "a guest is let go", test_detach },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_guest_pager", tests);
+}
