@@ -208,7 +208,7 @@ $(BUILD)/tests/bench/ledgers: $(BUILD)/tests/bench/ledgers.o $(unit_lib) $(ctl_l
 # ---- the pager's verifier: a process in the place of QEMU, and a guest's /init ----
 
 verifier_obj = $(patsubst %,$(BUILD)/tests/pager/%.o,verifier pages access)
-pager_tests = $(patsubst %,$(BUILD)/tests/pager/%,victim guest adopt_victim adopt_many ask_pagerd)
+pager_tests = $(patsubst %,$(BUILD)/tests/pager/%,victim guest guest_clock adopt_victim adopt_many ask_pagerd)
 
 $(BUILD)/tests/pager/victim: $(BUILD)/tests/pager/victim.o $(verifier_obj)
 	$(call say,LD,$@)
@@ -217,6 +217,10 @@ $(BUILD)/tests/pager/victim: $(BUILD)/tests/pager/victim.o $(verifier_obj)
 $(BUILD)/tests/pager/guest: $(BUILD)/tests/pager/guest.o $(verifier_obj)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) -static -o $@ $^ -pthread -lm
+
+$(BUILD)/tests/pager/guest_clock: $(BUILD)/tests/pager/guest_clock.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) -static -o $@ $^ -pthread
 
 # Sleepers, and what adopts them; and a client of the daemon
 $(BUILD)/tests/pager/a%: $(BUILD)/tests/pager/a%.o $(pager_lib) $(core_lib)
@@ -269,6 +273,7 @@ demo test storm bench pager-long: override export BUILD := $(abspath $(BUILD))
 
 pager-long: all pager-tests
 	$(Q)tests/pager/run --long
+	$(Q)ADOPTIONS=1000 ADOPT_KILLS=4 tests/live/run pager-adoption
 
 # Each error at each system call: hours
 faults-long: all
@@ -381,7 +386,9 @@ install: all
 	install -d $(helperdir) $(unitdir) $(tmpfilesdir) $(DESTDIR)$(DOCDIR)
 	install -m 755 packaging/setup packaging/link-hook $(helperdir)/
 	install -m 644 packaging/tmpfiles.d/libvirt-membacking.conf $(tmpfilesdir)/
+	install -m 755 $(BUILD)/pagerd/virt-membacking-adopt $(helperdir)/
 	install -m 644 packaging/apparmor/libvirtd $(DESTDIR)$(DOCDIR)/apparmor-libvirtd
+	install -m 644 packaging/apparmor/qemu $(DESTDIR)$(DOCDIR)/apparmor-qemu
 	install -m 644 $(units) $(unitdir)/
 	sed -i 's,^ExecStart=/usr/bin/,ExecStart=$(BINDIR)/,' $(units:packaging/systemd/%=$(unitdir)/%)
 ifeq ($(HOOK_LINK),no)

@@ -9,7 +9,8 @@
 adopt=$build/pagerd/virt-membacking-adopt
 many=$build/tests/pager/adopt_many
 adopt_times=${long:+1000}
-kill_times=${long:+100}
+# Four kinds of them: a hundred times at each call
+kill_times=${long:+25}
 
 # sleepers KIND...
 sleepers() {
