@@ -19,6 +19,9 @@ enum {
 	WINDOW_MIN = 8,
 	/* Pages that a stream may find in RAM behind its window, and pass by without a fault */
 	GAP_MAX = 8,
+	/* A stream that had none of so many faults is over.  In a small guest random faults would
+	 * go on with it by chance */
+	STREAM_FAULTS = 512,
 	BLOCK = 16, /* 64 KiB */
 	MIGRATION_WINDOW = 31,
 	ON_PERCENT = 72,
@@ -27,6 +30,9 @@ enum {
 	PROBE = 32,
 	PROBE_POOR = 128,
 	PROBE_BAD = 512,
+	/* Results take as long as a page stays: with so many pages waiting for theirs, probes
+	 * are half as frequent, with twice so many a quarter */
+	UNJUDGED = 64,
 	/* Results count half when so many newer ones are there */
 	REMEMBERED = 256,
 	/* Fewer say nothing */
@@ -49,6 +55,7 @@ struct read_ahead {
 	uint64_t start[STARTS]; /* the page after each; 0: none */
 	bool neighbours;
 	uint32_t unprobed; /* faults since the last probe */
+	uint64_t unjudged; /* pages of probes, without results */
 	uint64_t loaded, used;
 };
 
@@ -87,7 +94,8 @@ static struct stream *find_stream(struct read_ahead *ra, uint64_t page)
 	for (i = 0; i < STREAMS; i++) {
 		struct stream *s = &ra->stream[i];
 
-		if (s->next && page >= s->next && page - s->next < GAP_MAX)
+		if (s->next && page >= s->next && page - s->next < GAP_MAX &&
+		    ra->faults - s->used < STREAM_FAULTS)
 			return s;
 	}
 	return NULL;
@@ -140,21 +148,28 @@ static uint64_t percent_used(const struct read_ahead *ra)
 /* Faults from one probe to the next: fewer where they may pay soon */
 static uint32_t probe_interval(const struct read_ahead *ra)
 {
-	if (ra->loaded < ENOUGH || percent_used(ra) >= OFF_PERCENT)
+	if (ra->loaded < ENOUGH)
 		return PROBE;
 	return percent_used(ra) < BAD_PERCENT ? PROBE_BAD : PROBE_POOR;
 }
 
 static bool probe(struct read_ahead *ra)
 {
-	if (++ra->unprobed < probe_interval(ra))
+	uint32_t interval = probe_interval(ra);
+	uint64_t n;
+
+	for (n = ra->unjudged; n >= UNJUDGED && interval < PROBE_BAD; n -= UNJUDGED)
+		interval *= 2;
+	if (++ra->unprobed < interval)
 		return false;
 	ra->unprobed = 0;
+	ra->unjudged += BLOCK - 1;
 	return true;
 }
 
 void read_ahead_result(struct read_ahead *ra, uint64_t loaded, uint64_t used)
 {
+	ra->unjudged -= loaded < ra->unjudged ? loaded : ra->unjudged;
 	ra->loaded += loaded;
 	ra->used += used < loaded ? used : loaded;
 	while (ra->loaded > REMEMBERED) {

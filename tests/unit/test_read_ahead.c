@@ -76,6 +76,24 @@ static void test_interleaved(void)
 		}
 }
 
+/* One that nothing was heard of for long is over */
+static void test_stream_ends(void)
+{
+	unsigned int others;
+
+	for (others = 511; others <= 512; others++) {
+		READ_AHEAD(ra, 1 << 20);
+		uint64_t page = 1000;
+		unsigned int i;
+
+		read_ahead_fault(ra, 10, false);
+		read_ahead_fault(ra, 11, false);
+		for (i = 0; i < others - 1; i++)
+			read_ahead_fault(ra, page += 100, false);
+		CU_ASSERT_EQUAL(read_ahead_fault(ra, 20, false).stream, others == 511);
+	}
+}
+
 static void test_migration(void)
 {
 	READ_AHEAD(ra, 1000);
@@ -115,7 +133,7 @@ static void test_neighbours(void)
 	read_ahead_result(ra, 20, 20); /* too few to say anything */
 	CU_ASSERT_EQUAL(until_probe(ra, &page), 32);
 	read_ahead_result(ra, 20, 9); /* 72.5 % of 40; more than 72 of them are needed */
-	CU_ASSERT_EQUAL(until_probe(ra, &page), 32);
+	CU_ASSERT_EQUAL(until_probe(ra, &page), 128);
 	read_ahead_result(ra, 20, 15); /* 73 % */
 	for (i = 0; i < 5; i++)
 		CU_ASSERT_EQUAL(until_probe(ra, &page), 1);
@@ -136,6 +154,22 @@ static void test_neighbours(void)
 	read_ahead_result(ra, 5, 50);
 }
 
+/* Where no results come, probes become rare, and don't end */
+static void test_unjudged(void)
+{
+	READ_AHEAD(ra, 1 << 20);
+	uint64_t page = 0;
+	unsigned int i, expected, loaded = 0;
+
+	for (i = 0; i < 40; i++) {
+		expected = 32U << (loaded / 64 < 4 ? loaded / 64 : 4);
+		UNIT_CHECK(until_probe(ra, &page) == expected, "probe %u", i);
+		loaded += 15;
+	}
+	read_ahead_result(ra, 1000, 620);
+	CU_ASSERT_EQUAL(until_probe(ra, &page), 128);
+}
+
 static void test_end(void)
 {
 	READ_AHEAD(ra, 20);
@@ -149,8 +183,10 @@ static void test_end(void)
 static CU_TestInfo tests[] = {
 	{ "a stream's windows", test_stream },
 	{ "eight streams at once", test_interleaved },
+	{ "a stream is over", test_stream_ends },
 	{ "the migration's thread", test_migration },
 	{ "neighbourhoods switch on and off", test_neighbours },
+	{ "probes that nobody judges", test_unjudged },
 	{ "the guest's last pages", test_end },
 	CU_TEST_INFO_NULL,
 };
