@@ -172,7 +172,7 @@ static bool check_node(const struct check_host *host, uint64_t page_kib, int nod
 	}
 	finding_add(findings, FINDING_WARN,
 		    "guests that start with the host want %" PRIu64 " page%s of %s%s, and at most "
-		    "%" PRIu64 " could be had now, %s: some of them would be refused",
+		    "%" PRIu64 " can be provided now, %s: some of them would be refused",
 		    need, need == 1 ? "" : "s", text_from_kib(page_kib, text), where, have,
 		    config_hugepages(host->config)->manage ?
 			    "with all that can be made free" :

@@ -63,19 +63,28 @@ static void *append(void *array, size_t *n, size_t size)
 	return memset(elements + (*n)++ * size, 0, size);
 }
 
+/* Likewise, for an element that owns a copy of @text: @copy */
+static void *append_with(void *array, size_t *n, size_t size, const char *text, char **copy)
+{
+	void *element = NULL;
+
+	*copy = strdup(text);
+	if (*copy)
+		element = append(array, n, size);
+	if (!element)
+		free(*copy);
+	return element;
+}
+
 static int add_problem(struct config *config, bool fatal, const char *section, size_t guest,
 		       const char *text)
 {
-	char *copy = strdup(text);
-	struct problem *p;
+	char *copy;
+	struct problem *p =
+		append_with(&config->problems, &config->n_problems, sizeof(*p), text, &copy);
 
-	if (!copy)
+	if (!p)
 		return -ENOMEM;
-	p = append(&config->problems, &config->n_problems, sizeof(*p));
-	if (!p) {
-		free(copy);
-		return -ENOMEM;
-	}
 	p->text = copy;
 	p->section = section;
 	p->guest = guest;
@@ -149,16 +158,11 @@ static int unknown_section(struct reading *r, unsigned int line, const char *nam
 static int keep_setting(struct settings *settings, const struct config_key *key, uint64_t page_kib,
 			const char *value)
 {
-	char *copy = strdup(value);
-	struct setting *s;
+	char *copy;
+	struct setting *s = append_with(&settings->all, &settings->n, sizeof(*s), value, &copy);
 
-	if (!copy)
+	if (!s)
 		return -ENOMEM;
-	s = append(&settings->all, &settings->n, sizeof(*s));
-	if (!s) {
-		free(copy);
-		return -ENOMEM;
-	}
 	s->key = key;
 	s->page_kib = page_kib;
 	s->value = copy;

@@ -110,7 +110,7 @@ static int tell(const struct ctl *ctl, const struct reconcile_report *report, st
 
 static int run(struct ctl *ctl, struct err *err)
 {
-	const struct reconcile_options options = { .sweep = true, .limit_ms = LIMIT_MS };
+	const struct reconcile_options options = { .leftovers = true, .limit_ms = LIMIT_MS };
 	struct progress_wait wait;
 	struct session session;
 	int rc = ctl_need_root(ctl, "reconcile, which changes the host", err);

@@ -15,10 +15,10 @@
 #include "config/config.h"
 #include "config/qemu_conf.h"
 #include "kernel/kfs.h"
+#include "lifecycle/leftovers.h"
 #include "lifecycle/read_store.h"
 #include "lifecycle/reconcile.h"
 #include "lifecycle/session.h"
-#include "lifecycle/sweep.h"
 #include "memory/hugepages.h"
 #include "memory/hugetlbfs.h"
 #include "memory/mount.h"
@@ -181,7 +181,7 @@ int daemon_reconcile(struct session *session, struct err *err)
 	int rc = reconcile_begin(session, 0, NULL, NULL, err);
 
 	if (rc == 0)
-		sweep_stores(session);
+		leftovers_remove(session);
 	session_unlock(session);
 	return rc == -EAGAIN ? 0 : rc;
 }

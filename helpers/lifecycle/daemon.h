@@ -21,7 +21,7 @@ struct session;
 void daemon_prepare_host(const struct kfs *kfs);
 
 /**
- * daemon_reconcile() - One round of giving back, and of sweeping the stores
+ * daemon_reconcile() - One round of giving back, and of removing leftovers from the stores
  * @session:	Opened for change, with the configuration and its stores
  *
  * Only if the lock is free: each of libvirt's daemons calls at its start, and the operation

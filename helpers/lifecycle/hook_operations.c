@@ -24,12 +24,12 @@
 #include "lifecycle/daemon_conf.h"
 #include "lifecycle/guest_policy.h"
 #include "lifecycle/ledger.h"
+#include "lifecycle/leftovers.h"
 #include "lifecycle/qemu_files.h"
 #include "lifecycle/qemu_memory.h"
 #include "lifecycle/reconcile.h"
 #include "lifecycle/session.h"
 #include "lifecycle/state.h"
-#include "lifecycle/sweep.h"
 #include "lifecycle/view.h"
 #include "lifecycle/view_stores.h"
 #include "lifecycle/view_survey.h"
@@ -286,7 +286,7 @@ static int try_once(struct session *session, const struct guest *guest,
 	if (rc == 0)
 		rc = carry_out(session, guest, &plan, reserved, &debt, deadline, err);
 	if (rc == 0 && uncovers)
-		sweep_stores(session);
+		leftovers_remove(session);
 	if (rc == 0)
 		log_info("prepared in %llu ms", (unsigned long long)(clock_ms() - begin));
 	return rc;

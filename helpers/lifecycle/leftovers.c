@@ -2,7 +2,7 @@
 /*
  * Memory directories in stores that no ledger and no QEMU knows of.
  */
-#include "lifecycle/sweep.h"
+#include "lifecycle/leftovers.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -23,14 +23,14 @@
 #include "steps/steps.h"
 
 /* All who start a guest meanwhile wait.  What QEMU's user can make there has no end */
-#define SWEEP_MS 1000
+#define REMOVE_MS 1000
 
 /**
- * struct sweep - One sweep of all stores
+ * struct removal - Removing them, in all stores
  * @files:	One look at who has files open, for all directories
  * @left:	Directories that were not looked at in time
  */
-struct sweep {
+struct removal {
 	struct session *session;
 	uint64_t deadline;
 	struct open_files files;
@@ -51,22 +51,11 @@ static int open_base(const struct session *session, const struct store_view *sto
 	return store_open_base(session->kfs, store->config.path, "libvirt/qemu", false, err);
 }
 
-static bool may_sweep(const struct store_view *store)
+static bool may_have_leftovers(const struct store_view *store)
 {
 	if (!store->state.present || mount_is_shared_type(store->state.mount.fstype))
 		return false;
 	return !store->configured || store->state.mountpoint;
-}
-
-static bool in_step(const struct step_store *step, const char *directory)
-{
-	char names[GUEST_DIRECTORIES][GUEST_DIRECTORY_SIZE];
-	size_t n = store_directories(step, names), i;
-
-	for (i = 0; i < n; i++)
-		if (!strcmp(names[i], directory))
-			return true;
-	return false;
 }
 
 /* A guest whose ledger names its directory has no other one.  Of one without, started
@@ -81,7 +70,7 @@ static bool is_of_ledger(const struct ledger *ledger, const char *directory)
 
 		if (!files)
 			continue;
-		if (in_step(files, directory))
+		if (store_has_directory(files, directory))
 			return true;
 		known = true;
 	}
@@ -103,16 +92,16 @@ static bool is_of_living(const struct session *session, char **running, size_t n
 	return false;
 }
 
-static void sweep_one(struct sweep *sweep, const struct store_view *store, int base,
-		      const char *name)
+static void remove_one(struct removal *removal, const struct store_view *store, int base,
+		       const char *name)
 {
-	struct session *session = sweep->session;
+	struct session *session = removal->session;
 	const char *path = store->config.path;
 	char text[TEXT_KIB_SIZE];
 	uint64_t kib;
 	struct err err;
-	int rc = store_sweep_guest(session->kfs, &sweep->files, sweep->deadline, base, name, &kib,
-				   &err);
+	int rc = store_remove_guest_within(session->kfs, &removal->files, removal->deadline, base,
+					   name, &kib, &err);
 
 	if (rc > 0)
 		log_info("removed %s from %s: %s of memory of no living guest", name, path,
@@ -132,29 +121,29 @@ static void free_names(char **names, size_t n)
 	free(names);
 }
 
-/* Begins anywhere: the next sweep comes to what this one did not, whatever is in its way */
-static void sweep_names(struct sweep *sweep, const struct store_view *store, int base, char **names,
-			size_t n)
+/* Begins anywhere: the next time comes to what this one did not, whatever is in its way */
+static void remove_all(struct removal *removal, const struct store_view *store, int base,
+		       char **names, size_t n)
 {
-	/* Knuth's multiplicative hash: sweeps follow each other at nearly equal intervals */
+	/* Knuth's multiplicative hash: calls follow each other at nearly equal intervals */
 	size_t first = n ? (clock_ms() * UINT64_C(2654435761) >> 16) % n : 0, i;
 
 	for (i = 0; i < n; i++) {
 		const char *name = names[(first + i) % n];
 
-		if (is_of_living(sweep->session, sweep->running, sweep->n_running, name))
+		if (is_of_living(removal->session, removal->running, removal->n_running, name))
 			continue;
-		if (clock_left_ms(sweep->deadline))
-			sweep_one(sweep, store, base, name);
+		if (clock_left_ms(removal->deadline))
+			remove_one(removal, store, base, name);
 		else
-			sweep->left++;
+			removal->left++;
 	}
 }
 
-static void sweep_store(struct sweep *sweep, const struct store_view *store)
+static void remove_in_store(struct removal *removal, const struct store_view *store)
 {
 	struct err err;
-	cleanup_close int base = open_base(sweep->session, store, &err);
+	cleanup_close int base = open_base(removal->session, store, &err);
 	char **names;
 	size_t n;
 	int rc;
@@ -164,38 +153,38 @@ static void sweep_store(struct sweep *sweep, const struct store_view *store)
 			log_warning("%s", err.text);
 		return;
 	}
-	rc = store_guests(base, sweep->deadline, &names, &n, &err);
+	rc = store_guests(base, removal->deadline, &names, &n, &err);
 	if (rc < 0) {
 		log_warning("%s", err.text);
 		return;
 	}
-	sweep_names(sweep, store, base, names, n);
+	remove_all(removal, store, base, names, n);
 	/* How many there are is not known */
 	if (rc > 0)
-		sweep->left++;
+		removal->left++;
 	free_names(names, n);
 }
 
-void sweep_stores(struct session *session)
+void leftovers_remove(struct session *session)
 {
-	struct sweep sweep = { .session = session, .deadline = clock_ms() + SWEEP_MS };
+	struct removal removal = { .session = session, .deadline = clock_ms() + REMOVE_MS };
 	struct err err;
 	size_t i;
 
 	/* Without the list of running guests, remove nothing */
-	if (liveness_running(session->kfs, &sweep.running, &sweep.n_running, &err) < 0) {
+	if (liveness_running(session->kfs, &removal.running, &removal.n_running, &err) < 0) {
 		log_warning("the stores are not swept: %s", err.text);
-		free_names(sweep.running, sweep.n_running);
+		free_names(removal.running, removal.n_running);
 		return;
 	}
 	for (i = 0; i < session->host.n_stores; i++)
-		if (may_sweep(&session->host.stores[i]))
-			sweep_store(&sweep, &session->host.stores[i]);
-	if (sweep.left)
-		log_warning("%zu directories of no living guest are left for the next sweep: this "
+		if (may_have_leftovers(&session->host.stores[i]))
+			remove_in_store(&removal, &session->host.stores[i]);
+	if (removal.left)
+		log_warning("%zu directories of no living guest are left for the next time: this "
 			    "one took %d ms, for which others wait",
-			    sweep.left, SWEEP_MS);
-	session->report.left.directories = sweep.left;
-	open_files_free(&sweep.files);
-	free_names(sweep.running, sweep.n_running);
+			    removal.left, REMOVE_MS);
+	session->report.left.directories = removal.left;
+	open_files_free(&removal.files);
+	free_names(removal.running, removal.n_running);
 }

@@ -62,17 +62,6 @@ static bool cut(char *path, struct qemu_file *file)
 	return true;
 }
 
-static bool is_of_guest(const struct step_store *step, const char *directory)
-{
-	char names[GUEST_DIRECTORIES][GUEST_DIRECTORY_SIZE];
-	size_t n = store_directories(step, names), i;
-
-	for (i = 0; i < n; i++)
-		if (!strcmp(names[i], directory))
-			return true;
-	return false;
-}
-
 /* What the kernel appends to the name of a file that was removed */
 static bool is_removed(const char *path)
 {
@@ -91,7 +80,8 @@ static int take_line(char *line, const struct step_store *step, struct qemu_file
 	const char *below;
 	size_t i;
 
-	if (!path || is_removed(path) || !cut(path, &file) || !is_of_guest(step, file.directory) ||
+	if (!path || is_removed(path) || !cut(path, &file) ||
+	    !store_has_directory(step, file.directory) ||
 	    !store_place_split(file.place, dir, &below) || store_place_planned(step, file.place))
 		return 0;
 	for (i = 0; i < files->n; i++)

@@ -14,10 +14,10 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "lifecycle/leftovers.h"
 #include "lifecycle/session.h"
 #include "lifecycle/shared.h"
 #include "lifecycle/step_run.h"
-#include "lifecycle/sweep.h"
 
 /* Others wait for the lock while a round lasts.  A guest that was begun is finished */
 #define ROUND_MS 1000
@@ -342,14 +342,14 @@ static int check_only(const struct session *session, const struct reconcile_opti
 }
 
 /* The stores are read after what was unmounted just now */
-static int sweep(struct session *session, struct err *err)
+static int remove_leftovers(struct session *session, struct err *err)
 {
 	int rc;
 
 	session->stores = true;
 	rc = session_read_stores(session, err);
 	if (rc == 0)
-		sweep_stores(session);
+		leftovers_remove(session);
 	return rc;
 }
 
@@ -361,8 +361,8 @@ static int work(struct session *session, const struct reconcile_options *options
 	struct err why;
 
 	rc = give_back_all(session, first, &result, may < 0 ? &why : err);
-	if (rc >= 0 && options->sweep)
-		rc = sweep(session, err);
+	if (rc >= 0 && options->leftovers)
+		rc = remove_leftovers(session, err);
 	if (may < 0)
 		return may;
 	return rc < 0 ? rc : result;

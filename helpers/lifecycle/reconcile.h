@@ -40,13 +40,13 @@ static inline bool reconcile_waits(int rc)
  * @only:	One guest's ledger, as it was read: a later one of the same guest is left alone.
  *		NULL: all that are not alive
  * @force:	@only even if it is alive.  A reservation by hand needs no force
- * @sweep:	And directories of no living guest in @session's stores
+ * @leftovers:	And directories of no living guest in @session's stores
  * @limit_ms:	For all rounds together; 0: one round, and further ones only for what is in use
  */
 struct reconcile_options {
 	const struct ledger *only;
 	bool force;
-	bool sweep;
+	bool leftovers;
 	uint64_t limit_ms;
 };
 

@@ -451,8 +451,8 @@ static int remove_name(int basefd, const char *name, int flags, struct err *err)
 	return 1;
 }
 
-int store_sweep_guest(const struct kfs *kfs, struct open_files *files, uint64_t deadline,
-		      int basefd, const char *name, uint64_t *removed_kib, struct err *err)
+int store_remove_guest_within(const struct kfs *kfs, struct open_files *files, uint64_t deadline,
+			      int basefd, const char *name, uint64_t *removed_kib, struct err *err)
 {
 	struct removal removal = {
 		.kfs = kfs,
@@ -487,8 +487,8 @@ int store_remove_guest(const struct kfs *kfs, int basefd, const char *name, uint
 {
 	/* QEMU's user decides how many files there are: one look has to do for all of them */
 	struct open_files files = { 0 };
-	int rc = store_sweep_guest(kfs, &files, clock_ms() + LOOK_MS, basefd, name, removed_kib,
-				   err);
+	int rc = store_remove_guest_within(kfs, &files, clock_ms() + LOOK_MS, basefd, name,
+					   removed_kib, err);
 
 	open_files_free(&files);
 	return rc;

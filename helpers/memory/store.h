@@ -123,14 +123,14 @@ int store_remove_guest(const struct kfs *kfs, int basefd, const char *name, uint
 		       struct err *err);
 
 /**
- * store_sweep_guest() - store_remove_guest() for one of many
+ * store_remove_guest_within() - store_remove_guest() for one of many
  * @files:	One look at open files for all of them
  * @deadline:	clock_ms(), for taking it, and for all that is done in the directory
  * Return: also -ETIMEDOUT: not known in time who has a file open, and all stay; or not all
  * files were removed in time
  */
-int store_sweep_guest(const struct kfs *kfs, struct open_files *files, uint64_t deadline,
-		      int basefd, const char *name, uint64_t *removed_kib, struct err *err);
+int store_remove_guest_within(const struct kfs *kfs, struct open_files *files, uint64_t deadline,
+			      int basefd, const char *name, uint64_t *removed_kib, struct err *err);
 
 /**
  * store_guests() - Names in BASE that look like guests' directories: ID-SHORTNAME

@@ -648,7 +648,7 @@ static void say_too_large(struct adviser *a, enum advise_backing backing)
 {
 	char size[TEXT_KIB_SIZE], ram[TEXT_KIB_SIZE], beside[PROMISED_SIZE];
 
-	decide(a, backing, ADVISE_NO, "it may come to use %s, and %s can be had%s",
+	decide(a, backing, ADVISE_NO, "it may come to use %s, and %s is available%s",
 	       text_from_kib(a->advice.size_kib, size), text_from_kib(a->ram_kib, ram),
 	       say_promised(a, beside));
 }
@@ -966,11 +966,11 @@ static enum advise_backing choose_plain(struct adviser *a)
 		return ADVISE_THP;
 	}
 	if (is_possible(a, ADVISE_KSM)) {
-		reason(a, "large pages can't be had for it: of plain memory equal pages can be "
-			  "merged at least");
+		reason(a, "the host can't provide large pages for it, but equal pages of plain "
+			  "memory can be merged");
 		return ADVISE_KSM;
 	}
-	reason(a, "memory holds it, but large pages can't be had for it%s",
+	reason(a, "memory holds it, but the host can't provide large pages for it%s",
 	       guest_unshared(a->in->guest) ? "" : ": it may stay as it is");
 	return ADVISE_BACKINGS;
 }
@@ -998,7 +998,8 @@ static enum advise_backing choose_pages(struct adviser *a)
 	enum advise_backing found;
 
 	if (large && is_possible(a, ADVISE_DYNAMIC)) {
-		reason(a, "%s is large enough for huge pages to be felt, and they can be had",
+		reason(a,
+		       "%s is large enough to gain from huge pages, and the host can provide them",
 		       text_from_kib(a->advice.size_kib, kib));
 		return ADVISE_DYNAMIC;
 	}
@@ -1031,7 +1032,7 @@ static enum advise_backing choose_kept(struct adviser *a)
 {
 	bool idle = a->advice.options[ADVISE_STATIC].shape == ADVISE_KEPT;
 
-	reason(a, "its definition asks for huge pages, and they can be had");
+	reason(a, "its definition asks for huge pages, and the host can provide them");
 	return idle ? ADVISE_STATIC : ADVISE_DYNAMIC;
 }
 

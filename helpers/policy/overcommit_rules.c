@@ -302,7 +302,7 @@ static uint64_t pooled(const struct host_view *host)
 	return kib;
 }
 
-/* What could be had now without swapping any program's memory */
+/* What is available now without swapping any program's memory */
 static uint64_t available(const struct host_view *host)
 {
 	uint64_t kib = host->numa.arc_kib;

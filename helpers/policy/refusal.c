@@ -37,7 +37,7 @@ static void on_note(enum guest_note kind, const char *text, void *data)
 		snprintf(first, GUEST_NOTE_SIZE, "%s", text);
 }
 
-static enum refusal check_definition(struct question *q)
+static enum refusal find_refused_definition(struct question *q)
 {
 	char text[GUEST_NOTE_SIZE] = "";
 
@@ -287,7 +287,7 @@ static enum refusal check_backend(struct question *q, const struct guest_memory 
 /* What may be mended by the time that libvirt starts gives way to what may not */
 static enum refusal find(struct question *q)
 {
-	enum refusal found = check_definition(q);
+	enum refusal found = find_refused_definition(q);
 	size_t n = q->guest->n_memory, i, yet = n;
 
 	for (i = 0; !found && i < n; i++) {

@@ -398,7 +398,7 @@ static int refuse_ram(const struct store_view *store, const char *guest, uint64_
 	return err_set(
 		err, ENOSPC,
 		"guest '%s' needs %s of file-backed memory; %s lies in the host's memory, which lacks "
-		"%s for it: %s could be had, %s of which living guests may still come to use%s; "
+		"%s for it: %s is available, %s of which living guests may still come to use%s; "
 		"shut a guest down, or add swap",
 		guest, text_from_kib(size_kib, size), name,
 		text_from_kib(size_kib - u64_sub_floor(ram_kib, promised_kib), missing),
@@ -467,6 +467,17 @@ size_t store_directories(const struct step_store *step,
 
 	snprintf(guest.name, sizeof(guest.name), "%s", step->guest);
 	return guest_directories(&guest, names);
+}
+
+bool store_has_directory(const struct step_store *step, const char *directory)
+{
+	char names[GUEST_DIRECTORIES][GUEST_DIRECTORY_SIZE];
+	size_t n = store_directories(step, names), i;
+
+	for (i = 0; i < n; i++)
+		if (!strcmp(names[i], directory))
+			return true;
+	return false;
 }
 
 bool store_directory_of(const char *directory, const char *name)

@@ -107,6 +107,9 @@ void store_step_fill(const struct guest *guest, const struct store_view *store,
 size_t store_directories(const struct step_store *step,
 			 char names[GUEST_DIRECTORIES][GUEST_DIRECTORY_SIZE]);
 
+/* Is @directory one of these? */
+bool store_has_directory(const struct step_store *step, const char *directory);
+
 /**
  * store_directory_of() - May @directory ("ID-SHORTNAME") be one of a guest called @name?
  *

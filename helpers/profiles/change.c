@@ -29,18 +29,13 @@ void change_free(struct change *change)
 	record_free(&change->record);
 }
 
-static int out_of_memory(struct err *err)
-{
-	return err_nomem(err);
-}
-
 /* NULL stays NULL */
-static int copy(char **to, const char *from, struct err *err)
+static int copy_text(char **to, const char *from, struct err *err)
 {
 	char *text = from ? strdup(from) : NULL;
 
 	if (from && !text)
-		return out_of_memory(err);
+		return err_nomem(err);
 	free(*to);
 	*to = text;
 	return 0;
@@ -62,7 +57,7 @@ __attribute__((format(printf, 3, 4))) static int note(struct change *change, str
 	n = vasprintf(&text, fmt, args);
 	va_end(args);
 	if (n < 0 || change->n_notes == CHANGES_MAX)
-		return out_of_memory(err);
+		return err_nomem(err);
 	change->notes[change->n_notes++] = text;
 	return 0;
 }
@@ -136,8 +131,8 @@ static int begin_entry(const struct part *part, struct file_change *f, struct ch
 		return err_set(err, E2BIG, "too many files");
 	e = *entry = &record->entries[record->n++];
 	e->kind = part->kind;
-	if (copy(&e->path, part->path, err) < 0 || copy(&e->before, f->old, err) < 0 ||
-	    copy(&e->key, part->key, err) < 0)
+	if (copy_text(&e->path, part->path, err) < 0 || copy_text(&e->before, f->old, err) < 0 ||
+	    copy_text(&e->key, part->key, err) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -157,11 +152,11 @@ static int keep(const struct part *part, struct file_change *f, struct change *c
 	int rc = begin_entry(part, f, change, &e, err);
 
 	if (rc == 0 && !edited(e, f->old))
-		rc = copy(&e->after, f->new, err);
+		rc = copy_text(&e->after, f->new, err);
 	if (rc == 0)
-		rc = copy(&e->text, part->text, err);
+		rc = copy_text(&e->text, part->text, err);
 	if (rc == 0)
-		rc = copy(&e->value, part->value, err);
+		rc = copy_text(&e->value, part->value, err);
 	change->changed = true;
 	return rc;
 }
@@ -175,15 +170,15 @@ static int is_there(const struct part *part, struct record_entry *entry, const c
 	int rc = 0;
 
 	if (entry && after && !same(entry->after, after)) {
-		rc = copy(&entry->after, after, err);
+		rc = copy_text(&entry->after, after, err);
 		change->changed = true;
 	}
 	if (rc == 0 && entry && part->kind == PART_LINES && !same(entry->text, part->text)) {
-		rc = copy(&entry->text, part->text, err);
+		rc = copy_text(&entry->text, part->text, err);
 		change->changed = true;
 	}
 	if (rc == 0 && entry && !same(entry->value, part->value)) {
-		rc = copy(&entry->value, part->value, err);
+		rc = copy_text(&entry->value, part->value, err);
 		change->changed = true;
 	}
 	drop_file(change);
@@ -210,7 +205,7 @@ static int apply_file(const struct part *part, struct record_entry *entry, struc
 			       "keep it and leave this profile",
 			       part->path);
 	f->new = strdup(part->text);
-	return f->new ? keep(part, f, change, err) : out_of_memory(err);
+	return f->new ? keep(part, f, change, err) : err_nomem(err);
 }
 
 /* @lines put behind @text, or in the place of @ours in it */
@@ -242,7 +237,7 @@ static int apply_lines(const struct part *part, struct record_entry *entry, stru
 			    part->path);
 	}
 	f->new = with_lines(old, entry ? entry->text : NULL, part->text);
-	return f->new ? keep(part, f, change, err) : out_of_memory(err);
+	return f->new ? keep(part, f, change, err) : err_nomem(err);
 }
 
 static int set_key(const struct part *part, const char *value, struct file_change *f,
@@ -258,7 +253,7 @@ static int set_key(const struct part *part, const char *value, struct file_chang
 	if (rc < 0 || e)
 		return rc;
 	e = record_find(&change->record, part->path);
-	return copy(&e->old_value, value, err);
+	return copy_text(&e->old_value, value, err);
 }
 
 static int apply_key(const struct part *part, struct record_entry *entry, struct file_change *f,
@@ -327,7 +322,7 @@ static int restore(const struct record_entry *e, struct file_change *f, struct c
 		drop_file(change);
 		return 0;
 	}
-	return copy(&f->new, e->before, err);
+	return copy_text(&f->new, e->before, err);
 }
 
 static int take_out_lines(const struct record_entry *e, struct file_change *f,
@@ -341,7 +336,7 @@ static int take_out_lines(const struct record_entry *e, struct file_change *f,
 			    e->path);
 	}
 	f->new = with_lines(f->old, e->text, "");
-	return f->new ? 0 : out_of_memory(err);
+	return f->new ? 0 : err_nomem(err);
 }
 
 static int take_back_key(const struct record_entry *e, struct file_change *f, struct change *change,

@@ -24,11 +24,6 @@ DEFINE_CLEANUP(augeas, augeas *, aug_close)
 
 #define cleanup_augeas cleanup_with(cleanup_augeas_)
 
-static int out_of_memory(struct err *err)
-{
-	return err_nomem(err);
-}
-
 /* What augeas knows of its last failure */
 static const char *detail(augeas *aug, const char *what)
 {
@@ -108,11 +103,11 @@ static int load(augeas **aug, const char *text, struct err *err)
 	unsetenv("AUGEAS_LENS_LIB");
 	*aug = aug_init("/", NULL, AUG_NO_LOAD | AUG_NO_MODL_AUTOLOAD | AUG_NO_ERR_CLOSE);
 	if (!*aug || aug_error(*aug) == AUG_ENOMEM)
-		return out_of_memory(err);
+		return err_nomem(err);
 	if (aug_error(*aug) != AUG_NOERROR)
 		return no_lens(*aug, err);
 	if (aug_set(*aug, IN, text) < 0)
-		return out_of_memory(err);
+		return err_nomem(err);
 	if (aug_text_store(*aug, LENS, IN, TREE) == 0)
 		return 0;
 	return aug_error(*aug) != AUG_NOERROR ? no_lens(*aug, err) : unreadable(*aug, text, err);
@@ -136,7 +131,7 @@ static int open_text(augeas **aug, const char *text, struct err *err)
 {
 	cleanup_free char *lines = whole_lines(text);
 
-	return lines ? load(aug, lines, err) : out_of_memory(err);
+	return lines ? load(aug, lines, err) : err_nomem(err);
 }
 
 int qemu_conf_get(const char *text, const char *key, char **value, struct err *err)
@@ -153,7 +148,7 @@ int qemu_conf_get(const char *text, const char *key, char **value, struct err *e
 	if (aug_get(aug, path, &found) <= 0 || !found)
 		return 0;
 	*value = strdup(found);
-	return *value ? 0 : out_of_memory(err);
+	return *value ? 0 : err_nomem(err);
 }
 
 /* Makes room for @key behind what libvirt's own file says about it */
@@ -191,10 +186,10 @@ int qemu_conf_set(const char *text, const char *key, const char *value, char **r
 	if (rc < 0)
 		return rc;
 	if (change(aug, key, value) < 0)
-		return out_of_memory(err);
+		return err_nomem(err);
 	if (aug_text_retrieve(aug, LENS, IN, TREE, OUT) < 0 || aug_get(aug, OUT, &out) <= 0 || !out)
 		return err_set(err, EINVAL, "libvirt's lens for augeas can't write %s = \"%s\"",
 			       key, value ? value : "");
 	*result = strdup(out);
-	return *result ? 0 : out_of_memory(err);
+	return *result ? 0 : err_nomem(err);
 }

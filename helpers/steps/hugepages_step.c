@@ -308,7 +308,7 @@ static int fail_short(const struct step_ctx *ctx, const struct step_hugepages *h
 	return err_set(
 		err, ENOSPC,
 		"guest '%s' needs %llu huge page%s of %s (%llu MiB) on node%s %s, but only %llu "
-		"could be had (%llu missing), %s, with %llu MiB still free there: the memory is "
+		"could be allocated (%llu missing), %s, with %llu MiB still free there: the memory is "
 		"fragmented or in use; %s",
 		ctx->guest_name, (unsigned long long)hp->pages, hp->pages == 1 ? "" : "s",
 		text_from_kib(hp->page_kib, kib), (unsigned long long)mib(hp, hp->pages),

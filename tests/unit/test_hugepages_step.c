@@ -471,7 +471,7 @@ static void test_too_few(void)
 	share_is(&b.room.shares[0], 70, 60);
 	UNIT_CHECK(strstr(err.text, "guest 'g' needs 100 huge pages of 2 MiB (200 MiB) on node 0"),
 		   "%s", err.text);
-	UNIT_CHECK(strstr(err.text, "only 70 could be had (30 missing)"), "%s", err.text);
+	UNIT_CHECK(strstr(err.text, "only 70 could be allocated (30 missing)"), "%s", err.text);
 	UNIT_CHECK(!strstr(err.text, "guest 'g': guest"), "%s", err.text);
 	UNIT_CHECK(undo(&b, UNDO_ROLLBACK, &err) == 0, "%s", err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 10, 10, 0);

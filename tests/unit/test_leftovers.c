@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Sweeping: what is left of guests that nobody remembers, and what must stay.
+ * What is left in stores of guests that no ledger knows, and what must stay.
  */
-#include "lifecycle/sweep.h"
+#include "lifecycle/leftovers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -72,8 +72,8 @@ static void put_memory(const struct scene *s, const char *directory)
 	fake_put(&s->fk, name, "memory");
 }
 
-/* Gives back, and sweeps */
-static bool sweep(struct scene *s)
+/* Gives back, and removes leftovers */
+static bool clean_up(struct scene *s)
 {
 	int rc;
 
@@ -84,7 +84,7 @@ static bool sweep(struct scene *s)
 	s->session.stores = true;
 	rc = reconcile_begin(&s->session, clock_ms() + 1000, NULL, NULL, &s->err);
 	if (rc == 0)
-		sweep_stores(&s->session);
+		leftovers_remove(&s->session);
 	session_unlock(&s->session);
 	return UNIT_CHECK(rc == 0, "%s", s->err.text);
 }
@@ -117,9 +117,9 @@ static void put_ledger(struct scene *s, const char *uuid, const char *name, enum
 }
 
 /* The only directory that was looked at; NULL: there was not just one */
-static const struct reconciled_directory *swept(const struct scene *s)
+static const struct reconciled_directory *removed(const struct scene *s)
 {
-	return UNIT_CHECK(s->session.report.n_directories == 1, "%zu were swept",
+	return UNIT_CHECK(s->session.report.n_directories == 1, "%zu were removed",
 			  s->session.report.n_directories) ?
 		       &s->session.report.directories[0] :
 		       NULL;
@@ -131,7 +131,7 @@ static void test_dead(void)
 	SCENE(s, "ext4", STORE("ram", "/srv/ram"));
 
 	put_memory(&s, BASE "1-dead");
-	if (sweep(&s) && (entry = swept(&s))) {
+	if (clean_up(&s) && (entry = removed(&s))) {
 		UNIT_CHECK_STR(entry->store, "/srv/ram", "store");
 		UNIT_CHECK_STR(entry->directory, "1-dead", "directory");
 		UNIT_CHECK_STR(entry->why, "", "why");
@@ -140,7 +140,7 @@ static void test_dead(void)
 	}
 	CU_ASSERT_FALSE(is_there(&s, BASE "1-dead"));
 	CU_ASSERT_TRUE(is_there(&s, BASE));
-	if (sweep(&s))
+	if (clean_up(&s))
 		CU_ASSERT_EQUAL(s.session.report.n_directories, 0);
 }
 
@@ -159,7 +159,7 @@ static void test_by_ledger(void)
 	/* An earlier start's: whose directory is known has just that one */
 	put_memory(&s, BASE "1-running");
 	put_memory(&s, BASE "7-adopted");
-	if (sweep(&s)) {
+	if (clean_up(&s)) {
 		CU_ASSERT_TRUE(is_there(&s, BASE "1-starting/pc.ram"));
 		CU_ASSERT_TRUE(is_there(&s, BASE "2-running/pc.ram"));
 		CU_ASSERT_FALSE(is_there(&s, BASE "1-running"));
@@ -171,7 +171,7 @@ static void test_by_ledger(void)
 	qemu = fake_qemu(&s.fk, "adopted");
 	put_memory(&s, BASE "7-adopted");
 	put_memory(&s, BASE "8-adopted");
-	if (sweep(&s)) {
+	if (clean_up(&s)) {
 		CU_ASSERT_TRUE(is_there(&s, BASE "7-adopted/pc.ram"));
 		CU_ASSERT_TRUE(is_there(&s, BASE "8-adopted/pc.ram"));
 		CU_ASSERT_FALSE(is_there(&s, BASE "2-running"));
@@ -194,7 +194,7 @@ static void test_by_qemu(void)
 	put_memory(&s, BASE "1-driver");
 	fake_put(&s.fk, "run/libvirt/qemu/ended.pid", "1\n");
 	put_memory(&s, BASE "1-ended");
-	if (sweep(&s)) {
+	if (clean_up(&s)) {
 		CU_ASSERT_TRUE(is_there(&s, BASE "1-stranger/pc.ram"));
 		CU_ASSERT_TRUE(is_there(&s, BASE "99-stranger/pc.ram"));
 		CU_ASSERT_TRUE(is_there(&s, BASE "1-driver.pid/pc.ram"));
@@ -205,7 +205,7 @@ static void test_by_qemu(void)
 	}
 	fake_end(&s.fk, other);
 	fake_end(&s.fk, qemu);
-	if (sweep(&s))
+	if (clean_up(&s))
 		CU_ASSERT_FALSE(is_there(&s, BASE "1-stranger"));
 }
 
@@ -220,14 +220,14 @@ static void test_long_names(void)
 	put_memory(&s, BASE "1-" KANJI KANJI KANJI KANJI KANJI KANJI "\xe5\xae\xa2\xe6\x88\xb7");
 	put_memory(&s, BASE "2-" KANJI KANJI "\xe5\xae");
 	put_memory(&s, BASE "3-" KANJI);
-	if (sweep(&s)) {
+	if (clean_up(&s)) {
 		CU_ASSERT_TRUE(is_there(&s, BASE "2-" KANJI KANJI "\xe5\xae"));
 		CU_ASSERT_TRUE(is_there(&s, BASE "1-" KANJI KANJI KANJI KANJI KANJI KANJI
 						 "\xe5\xae\xa2\xe6\x88\xb7"));
 		CU_ASSERT_FALSE(is_there(&s, BASE "3-" KANJI));
 	}
 	fake_end(&s.fk, qemu);
-	if (sweep(&s))
+	if (clean_up(&s))
 		CU_ASSERT_EQUAL(s.session.report.n_directories, 2);
 	CU_ASSERT_FALSE(is_there(&s, BASE "2-" KANJI KANJI "\xe5\xae"));
 }
@@ -243,14 +243,14 @@ static void test_leaving(void)
 	put_memory(&s, BASE "1-leaving");
 	snprintf(path, sizeof(path), "%s/" BASE "1-leaving/pc.ram", s.fk.root);
 	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (sweep(&s)) {
+	if (clean_up(&s)) {
 		CU_ASSERT_TRUE(is_there(&s, BASE "1-leaving/pc.ram"));
 		CU_ASSERT_EQUAL(s.session.report.n_directories, 0);
 		CU_ASSERT_EQUAL(s.session.report.n_guests, 1);
 		CU_ASSERT_FALSE(s.session.report.guests[0].complete);
 	}
 	close(fd);
-	if (sweep(&s)) {
+	if (clean_up(&s)) {
 		CU_ASSERT_FALSE(is_there(&s, BASE "1-leaving"));
 		CU_ASSERT_EQUAL(s.session.report.n_directories, 0);
 	}
@@ -265,7 +265,7 @@ static void test_foreign_version(void)
 		 "{\"version\": 99, \"name\": \"foreign\"}");
 	put_memory(&s, BASE "5-foreign");
 	put_memory(&s, BASE "5-foreigner");
-	if (sweep(&s)) {
+	if (clean_up(&s)) {
 		CU_ASSERT_TRUE(is_there(&s, BASE "5-foreign/pc.ram"));
 		CU_ASSERT_FALSE(is_there(&s, BASE "5-foreigner"));
 	}
@@ -281,18 +281,18 @@ static void test_in_use(void)
 	put_memory(&s, BASE "1-copied");
 	snprintf(path, sizeof(path), "%s/" BASE "1-copied/pc.ram", s.fk.root);
 	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (sweep(&s) && (entry = swept(&s))) {
+	if (clean_up(&s) && (entry = removed(&s))) {
 		CU_ASSERT_FALSE(entry->removed);
 		UNIT_CHECK(strstr(entry->why, "1-copied/pc.ram is in use"), "%s", entry->why);
 		CU_ASSERT_EQUAL(entry->kib, 0);
 	}
 	CU_ASSERT_TRUE(is_there(&s, BASE "1-copied/pc.ram"));
 	/* Told once, however often it is tried */
-	sweep_stores(&s.session);
+	leftovers_remove(&s.session);
 	CU_ASSERT_EQUAL(s.session.report.n_directories, 1);
 	close(fd);
-	sweep_stores(&s.session);
-	if ((entry = swept(&s))) {
+	leftovers_remove(&s.session);
+	if ((entry = removed(&s))) {
 		CU_ASSERT_TRUE(entry->removed);
 		UNIT_CHECK_STR(entry->why, "", "why");
 	}
@@ -320,7 +320,7 @@ static void test_strange_names(void)
 	put_memory(&s, "srv/ram/1-outside");
 	put_memory(&s, "srv/ram/libvirt/1-outside");
 	put_memory(&s, BASE "2-deep/3-deep");
-	if (sweep(&s)) {
+	if (clean_up(&s)) {
 		for (i = 0; i < ROWS(names); i++) {
 			snprintf(name, sizeof(name), BASE "%s", names[i]);
 			UNIT_CHECK(is_there(&s, name), "%s", names[i]);
@@ -341,7 +341,7 @@ static void test_links(void)
 	CU_ASSERT_EQUAL_FATAL(symlinkat("/home", s.fk.kfs.rootfd, BASE "1-link"), 0);
 	CU_ASSERT_EQUAL_FATAL(mkdirat(s.fk.kfs.rootfd, BASE "2-dir", 0755), 0);
 	CU_ASSERT_EQUAL_FATAL(symlinkat("/home/pc.ram", s.fk.kfs.rootfd, BASE "2-dir/pc.ram"), 0);
-	if (sweep(&s)) {
+	if (clean_up(&s)) {
 		CU_ASSERT_FALSE(is_there(&s, BASE "1-link"));
 		CU_ASSERT_FALSE(is_there(&s, BASE "2-dir"));
 	}
@@ -352,7 +352,7 @@ static void test_which_stores(void)
 {
 	static const struct {
 		const char *fstype, *config;
-		bool swept;
+		bool removed;
 	} rows[] = {
 		{ "tmpfs", STORE("ram", "/srv/ram"), true },
 		{ "xfs", STORE("ram", "/srv/ram"), true },
@@ -374,8 +374,8 @@ static void test_which_stores(void)
 		SCENE(s, rows[i].fstype, rows[i].config);
 
 		put_memory(&s, BASE "1-dead");
-		if (sweep(&s))
-			UNIT_CHECK(is_there(&s, BASE "1-dead") != rows[i].swept, "row %zu", i);
+		if (clean_up(&s))
+			UNIT_CHECK(is_there(&s, BASE "1-dead") != rows[i].removed, "row %zu", i);
 	}
 }
 
@@ -385,11 +385,11 @@ static void test_implicit(void)
 	SCENE(s, "ext4", "");
 
 	fake_put(&s.fk, QEMU_CONF, "");
-	if (sweep(&s))
+	if (clean_up(&s))
 		CU_ASSERT_EQUAL(s.session.report.n_directories, 0);
 	put_memory(&s, "var/lib/libvirt/qemu/ram/4-dead");
 	put_memory(&s, "var/lib/libvirt/qemu/4-domain");
-	if (sweep(&s)) {
+	if (clean_up(&s)) {
 		CU_ASSERT_FALSE(is_there(&s, "var/lib/libvirt/qemu/ram/4-dead"));
 		CU_ASSERT_TRUE(is_there(&s, "var/lib/libvirt/qemu/4-domain"));
 		CU_ASSERT_EQUAL(s.session.report.n_directories, 1);
@@ -403,7 +403,7 @@ static void test_unreadable_qemu_conf(void)
 
 	fake_put(&s.fk, QEMU_CONF, "memory_backing_dir = srv\n");
 	put_memory(&s, "var/lib/libvirt/qemu/ram/4-dead");
-	sweep(&s);
+	clean_up(&s);
 	CU_ASSERT_FALSE(is_there(&s, "var/lib/libvirt/qemu/ram/4-dead"));
 }
 
@@ -415,13 +415,13 @@ static void test_not_in_use(void)
 	fake_put(&s.fk, QEMU_CONF, "memory_backing_dir = \"/srv/new\"\n");
 	put_memory(&s, BASE "1-dead");
 	put_memory(&s, "srv/new/libvirt/qemu/1-other");
-	if (sweep(&s)) {
+	if (clean_up(&s)) {
 		CU_ASSERT_FALSE(is_there(&s, BASE "1-dead"));
 		CU_ASSERT_TRUE(is_there(&s, "srv/new/libvirt/qemu/1-other"));
 	}
 }
 
-/* Who can't see who runs must not sweep */
+/* Without the list of running guests, remove nothing */
 static void test_blind(void)
 {
 	SCENE(s, "ext4", STORE("ram", "/srv/ram"));
@@ -431,11 +431,11 @@ static void test_blind(void)
 		renameat(s.fk.kfs.rootfd, "run/libvirt/qemu", s.fk.kfs.rootfd, "run/libvirt/away"),
 		0);
 	CU_ASSERT_EQUAL_FATAL(symlinkat("away", s.fk.kfs.rootfd, "run/libvirt/qemu"), 0);
-	if (sweep(&s))
+	if (clean_up(&s))
 		CU_ASSERT_TRUE(is_there(&s, BASE "1-dead/pc.ram"));
 	/* No libvirt ever ran here */
 	unlinkat(s.fk.kfs.rootfd, "run/libvirt/qemu", 0);
-	if (sweep(&s))
+	if (clean_up(&s))
 		CU_ASSERT_FALSE(is_there(&s, BASE "1-dead"));
 }
 
@@ -469,7 +469,7 @@ static void test_planted_link(void)
 				fchmodat(root, above ? "var/lib/libvirt" : "var/lib/libvirt/qemu",
 					 0777, 0),
 				0);
-		sweep(&s);
+		clean_up(&s);
 		UNIT_CHECK(s.session.report.n_directories == 0, "row %zu", i);
 		UNIT_CHECK(is_there(&s, "etc/sysctl.d/99-sysctl.conf"), "row %zu", i);
 		UNIT_CHECK(is_there(&s, "etc/sysctl.d/11-dir/pc.ram"), "row %zu", i);
@@ -483,7 +483,7 @@ static void test_hard_links(void)
 {
 	enum { DIRECTORIES = 2000, PROCESSES = 500, LOOKS = 20 };
 	struct open_files_user user;
-	uint64_t begin, one_by_one, swept_ms;
+	uint64_t begin, one_by_one, removed_ms;
 	char name[128];
 	size_t i;
 	pid_t holder;
@@ -511,17 +511,17 @@ static void test_hard_links(void)
 		CU_ASSERT_EQUAL(open_files_find(&s.fk.kfs, 1, 1, &user), 0);
 	one_by_one = (clock_ms() - begin) * DIRECTORIES / LOOKS;
 	begin = clock_ms();
-	sweep(&s);
-	swept_ms = clock_ms() - begin;
-	/* As many as a slow machine looks at in the time of one sweep, the others later */
+	clean_up(&s);
+	removed_ms = clock_ms() - begin;
+	/* As many as a slow machine looks at in the time of one call, the others later */
 	CU_ASSERT_FATAL(s.session.report.n_directories > 0 &&
 			!s.session.report.directories[0].removed);
-	swept_ms = swept_ms * DIRECTORIES / s.session.report.n_directories;
-	UNIT_CHECK(swept_ms < one_by_one / 3, "%llu ms, one by one %llu",
-		   (unsigned long long)swept_ms, (unsigned long long)one_by_one);
+	removed_ms = removed_ms * DIRECTORIES / s.session.report.n_directories;
+	UNIT_CHECK(removed_ms < one_by_one / 3, "%llu ms, one by one %llu",
+		   (unsigned long long)removed_ms, (unsigned long long)one_by_one);
 	holder_end(holder);
 	for (i = 0; i < 100 && is_there(&s, BASE "2000-g"); i++)
-		sweep(&s);
+		clean_up(&s);
 	CU_ASSERT_FALSE(is_there(&s, BASE "2000-g"));
 }
 
@@ -547,5 +547,5 @@ static CU_TestInfo tests[] = {
 
 int main(int argc, char **argv)
 {
-	return unit_main(argc, argv, "test_sweep", tests);
+	return unit_main(argc, argv, "test_leftovers", tests);
 }

@@ -333,7 +333,7 @@ static void test_too_few(void)
 	HOST(h);
 
 	fake_set_obtainable(&h.fk, 0, 60);
-	FAILS(&h, for_start(&h, A_DEFINED(200)), ENOSPC, "only 60 could be had");
+	FAILS(&h, for_start(&h, A_DEFINED(200)), ENOSPC, "only 60 could be allocated");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	fake_set_obtainable(&h.fk, 0, 100);
@@ -341,7 +341,8 @@ static void test_too_few(void)
 	FAILS(&h, for_start(&h, A_DEFINED(300)), ENOSPC, "guest 'a' needs 150 huge pages");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	fake_set_obtainable(&h.fk, 0, 20);
-	FAILS(&h, for_start(&h, A_DEFINED(300)), ENOSPC, "only 120 could be had (30 missing)");
+	FAILS(&h, for_start(&h, A_DEFINED(300)), ENOSPC,
+	      "only 120 could be allocated (30 missing)");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	check_ledger(&h, UUID_A, "\"pages\": 100");
 	OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
@@ -546,7 +547,7 @@ static void test_plug_too_few(void)
 	qemu = start_qemu(&h, "a", 100);
 	OK(&h, run(&h, hook_started, "a", A_STARTED(200)));
 	fake_set_obtainable(&h.fk, 0, 30);
-	FAILS(&h, for_plug(&h, "a", UUID_A, 80), ENOSPC, "only 30 could be had");
+	FAILS(&h, for_plug(&h, "a", UUID_A, 80), ENOSPC, "only 30 could be allocated");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 0, 0);
 	check_ledger(&h, UUID_A, "\"phase\": \"running\"");
 	end_qemu(&h, qemu, 100);

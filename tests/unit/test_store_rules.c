@@ -663,7 +663,7 @@ static void test_admit_ram(void)
 		{ "all of memory", 8 * GIB, 9 * GIB, 0, 0, 0, 0, 8 * GIB, NULL },
 		{ "1 KiB more", 8 * GIB, 9 * GIB, 0, 0, 0, 0, 8 * GIB + 1,
 		  "store 'ram' (/srv/ram) lies in the host's memory, which lacks 1 KiB for it: 8 GiB "
-		  "could be had, 0 KiB of which living guests may still come to use; shut a guest "
+		  "is available, 0 KiB of which living guests may still come to use; shut a guest "
 		  "down, or add swap" },
 		{ "the store's size comes first", 8 * GIB, 7 * GIB, 0, 0, 0, 0, 8 * GIB,
 		  "store 'ram' (/srv/ram) lacks 1 GiB" },
@@ -673,7 +673,7 @@ static void test_admit_ram(void)
 		/* Two stores share the same memory */
 		{ "promised in another", 8 * GIB, 9 * GIB, 0, 3 * GIB, 0, 0, 5 * GIB, NULL },
 		{ "promised in another and asked", 8 * GIB, 9 * GIB, 0, 3 * GIB, 0, 0, 5 * GIB + 1,
-		  "lacks 1 KiB for it: 8 GiB could be had, 3 GiB of which living guests may" },
+		  "lacks 1 KiB for it: 8 GiB is available, 3 GiB of which living guests may" },
 		{ "in both", 8 * GIB, 9 * GIB, 2 * GIB, 3 * GIB, 0, 0, 3 * GIB + 1, "lacks 1 KiB" },
 		{ "promised on a disk", 8 * GIB, 9 * GIB, 0, 0, 50 * GIB, 0, 8 * GIB, NULL },
 		/* What is to be removed first gives its memory back */
@@ -681,9 +681,9 @@ static void test_admit_ram(void)
 		{ "stale files and 1 KiB", 3 * GIB, 4 * GIB, 0, 0, 0, 5 * GIB, 8 * GIB + 1,
 		  "lacks 1 KiB" },
 		{ "no memory at all", 0, 9 * GIB, 0, 0, 0, 0, 1,
-		  "lacks 1 KiB for it: 0 KiB could" },
+		  "lacks 1 KiB for it: 0 KiB is" },
 		{ "more promised than there is", 1 * GIB, 100 * GIB, 0, 99 * GIB, 0, 0, 1,
-		  "lacks 1 KiB for it: 1 GiB could be had, 99 GiB of which" },
+		  "lacks 1 KiB for it: 1 GiB is available, 99 GiB of which" },
 		{ "absurd promises", UINT64_MAX, UINT64_MAX, UINT64_MAX / 2, UINT64_MAX, 0, 0, 1,
 		  "lacks 1 KiB" },
 		{ "absurd size", UINT64_MAX, UINT64_MAX, 0, 0, 0, UINT64_MAX, UINT64_MAX, NULL },

@@ -102,7 +102,7 @@ case_a_hopeless_guest_does_not_hold_up_others() {
 	check_equal "the normal one starts beside it" "$?" 0
 	wait "$hopeless"
 	check_match "the hopeless one is refused" "$(cat "$vm_state/hopeless.out")" \
-		"only [0-9]+ could be had"
+		"only [0-9]+ could be allocated"
 	guest_down normal
 	kill_holders
 	check_pool "the static pool is complete" 2048 32
