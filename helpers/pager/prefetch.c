@@ -200,16 +200,12 @@ static void free_slot(struct guest_pager *pager, struct page_fields fields)
 /* It is in the guest's memory */
 static void loaded(struct guest_pager *pager, uint64_t page, struct page_fields fields)
 {
-	page_entry entry = page_map_get(pager->map, page);
 	struct page_fields next = fields;
 
 	STEP("load_copied");
 	next.state = PAGE_RESIDENT;
 	next.has_slot = fields.has_slot && !pager->options.drop_clean_slots;
-	do {
-		/* The discard's hole may come yet */
-		next.discarded = page_entry_fields(entry).discarded;
-	} while (!page_map_swap(pager->map, page, &entry, page_entry_make(next)));
+	entry_settle(pager, page, next);
 	STEP("load_settled");
 	if (!next.has_slot)
 		free_slot(pager, fields);
@@ -333,6 +329,9 @@ size_t prefetch_pages(struct guest_pager *pager, struct mover *mover, uint64_t f
 	size_t done = 0, total = 0;
 	struct piece piece;
 
+	/* Near the end of memory there are fewer behind it */
+	if (n > pager->ram.pages - first)
+		n = pager->ram.pages - first;
 	while (done < n) {
 		size_t want = n - done;
 
