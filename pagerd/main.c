@@ -39,6 +39,7 @@
 #include "pager/guest_pager.h"
 #include "pager/notify.h"
 #include "pager/pager_guests.h"
+#include "pager/process_fd.h"
 #include "pager/server.h"
 
 #define PROGRAM "virt-membacking-pagerd"
@@ -64,6 +65,8 @@
 
 struct options {
 	bool background;
+	bool restart;
+	bool stop;
 	bool to_stderr;
 	const char *state_dir;
 	const char *adopt_program;
@@ -95,6 +98,9 @@ static const char usage[] =
 	"Options:\n"
 	"  --background          return when it is ready; without systemd\n"
 	"  --foreground          stay (default)\n"
+	"  --restart             --background in the place of the one that runs so;\n"
+	"                        if none does, nothing\n"
+	"  --stop                end the one that runs so; paged guests stand then\n"
 	"  --stderr              log there, not to syslog\n"
 	"  --idle SECONDS        end after so long without guests and clients; 0: never\n"
 	"                        (default: 30 if systemd made the socket, else 0)\n"
@@ -103,11 +109,22 @@ static const char usage[] =
 	"  --version             print the version\n"
 	"  --help                print this\n";
 
-enum { OPT_BACKGROUND = 256, OPT_FOREGROUND, OPT_STDERR, OPT_IDLE, OPT_STATE, OPT_ADOPT };
+enum {
+	OPT_BACKGROUND = 256,
+	OPT_FOREGROUND,
+	OPT_STDERR,
+	OPT_IDLE,
+	OPT_STATE,
+	OPT_ADOPT,
+	OPT_RESTART,
+	OPT_STOP
+};
 
 static const struct option long_options[] = {
 	{ "background", no_argument, NULL, OPT_BACKGROUND },
 	{ "foreground", no_argument, NULL, OPT_FOREGROUND },
+	{ "restart", no_argument, NULL, OPT_RESTART },
+	{ "stop", no_argument, NULL, OPT_STOP },
 	{ "stderr", no_argument, NULL, OPT_STDERR },
 	{ "idle", required_argument, NULL, OPT_IDLE },
 	{ "state-dir", required_argument, NULL, OPT_STATE },
@@ -143,6 +160,10 @@ static int parse(struct options *options, int argc, char **argv)
 			options->background = true;
 		else if (key == OPT_FOREGROUND)
 			options->background = false;
+		else if (key == OPT_RESTART)
+			options->background = options->restart = true;
+		else if (key == OPT_STOP)
+			options->stop = true;
 		else if (key == OPT_STDERR)
 			options->to_stderr = true;
 		else if (key == OPT_STATE)
@@ -353,6 +374,57 @@ static int start(struct daemon *daemon, struct err *err)
 	return rc;
 }
 
+/* ---- the one that runs ---- */
+
+static bool is_pager(const struct kfs *kfs, pid_t pid)
+{
+	char path[KFS_PATH_SIZE], name[32];
+
+	/* The kernel keeps 15 characters */
+	snprintf(path, sizeof(path), "proc/%d/comm", (int)pid);
+	return kfs_read(kfs, path, name, sizeof(name), NULL) == 0 &&
+	       !strncmp(PROGRAM, name, strlen(name)) && strlen(name) > 1;
+}
+
+static int end_process(const struct kfs *kfs, pid_t pid, struct err *err)
+{
+	cleanup_close int pidfd = -1;
+	struct pollfd p = { .events = POLLIN };
+	uint64_t start_time;
+	int rc = process_start_time(kfs, pid, &start_time, err);
+
+	if (rc == 0)
+		rc = pidfd = process_open(kfs, pid, start_time, err);
+	if (rc == -ESRCH)
+		return 0;
+	if (rc < 0)
+		return rc;
+	if (kill(pid, SIGTERM) < 0)
+		return err_sys(err, errno, "cannot end process %d", (int)pid);
+	p.fd = pidfd;
+	if (poll(&p, 1, PREDECESSOR_MS) == 1)
+		return 0;
+	return err_set(err, ETIMEDOUT, "process %d does not end", (int)pid);
+}
+
+/* Return: 0; 1: none runs; -errno */
+static int end_the_other(struct daemon *daemon, struct err *err)
+{
+	pid_t pid = 0;
+	int rc = pager_process(daemon->state_dir, PREDECESSOR_MS, &pid, err);
+
+	if (rc == -ENOENT || rc == -ECONNREFUSED)
+		return 1;
+	if (rc < 0)
+		return rc;
+	if (!is_pager(&daemon->kfs, pid))
+		return err_set(
+			err, EPERM,
+			"systemd has started it: use \"systemctl kill --kill-who=main " PROGRAM
+			"\"");
+	return end_process(&daemon->kfs, pid, err);
+}
+
 /* ---- run and end ---- */
 
 /* Return: the signal, or 0 */
@@ -456,17 +528,28 @@ static int to_background(void)
 
 static int prepare(struct daemon *daemon, struct err *err)
 {
-	int rc = kfs_open(&daemon->kfs, "/", err);
+	if (chdir("/") < 0)
+		return err_sys(err, errno, "cannot change to /");
+	daemon->signals = set_up_signals(err);
+	if (daemon->signals < 0)
+		return daemon->signals;
+	set_up_process(&daemon->kfs);
+	return 0;
+}
+
+/* Return: -1: go on; else an exit status */
+static int deal_with_the_other(struct daemon *daemon)
+{
+	struct err err = { "" };
+	int rc = kfs_open(&daemon->kfs, "/", &err);
 
 	if (rc == 0)
-		rc = open_state_dir(daemon, err);
-	if (rc == 0 && chdir("/") < 0)
-		rc = err_sys(err, errno, "cannot change to /");
-	if (rc == 0)
-		rc = daemon->signals = set_up_signals(err);
-	if (rc >= 0)
-		set_up_process(&daemon->kfs);
-	return rc < 0 ? rc : 0;
+		rc = open_state_dir(daemon, &err);
+	if (rc == 0 && (daemon->options.restart || daemon->options.stop))
+		rc = end_the_other(daemon, &err);
+	if (rc < 0)
+		return fail(&err);
+	return rc == 1 || daemon->options.stop ? EXIT_SUCCESS : -1;
 }
 
 int main(int argc, char **argv)
@@ -484,6 +567,9 @@ int main(int argc, char **argv)
 	}
 	log_open(daemon.options.to_stderr ? LOG_TARGET_STDERR : LOG_TARGET_SYSLOG, PROGRAM, NULL,
 		 NULL);
+	status = deal_with_the_other(&daemon);
+	if (status >= 0)
+		return status;
 	/* First: locks of memory are not inherited, and neither are threads */
 	if (daemon.options.background) {
 		ready_fd = to_background();

@@ -187,6 +187,20 @@ int pager_hello(int state_dir, int64_t deadline_ms, struct err *err)
 	return ask(state_dir, (struct pager_request){ .action = PAGER_HELLO }, deadline_ms, err);
 }
 
+int pager_process(int state_dir, int64_t deadline_ms, pid_t *pid, struct err *err)
+{
+	cleanup_close int fd = open_connection(state_dir, until(deadline_ms), err);
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (fd < 0)
+		return fd;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return err_sys(err, errno, "cannot find out who listens at " SOCKET_NAME);
+	*pid = peer.pid;
+	return 0;
+}
+
 int pager_adopt(int state_dir, const char *uuid, const char *name, pid_t pid, uint64_t limit_kib,
 		int64_t deadline_ms, struct err *err)
 {

@@ -27,6 +27,13 @@
 int pager_hello(int state_dir, int64_t deadline_ms, struct err *err);
 
 /**
+ * pager_process() - The process that listens: the pager, or systemd for one
+ *
+ * Return: 0; -ENOENT, -ECONNREFUSED: none; -errno
+ */
+int pager_process(int state_dir, int64_t deadline_ms, pid_t *pid, struct err *err);
+
+/**
  * pager_adopt() - Have a running guest paged
  * @limit_kib:	Resident
  *

@@ -31,6 +31,9 @@
 /* Whatever limit we were started with: taking a guest over has buffers of many pages */
 #define THREAD_STACK ((size_t)4 * 1024 * 1024)
 
+/* From a thread's end to the client's reading of the reply, on a busy host */
+#define REPLY_MS 250
+
 /* Nobody waits for what the daemon begins by itself */
 #define OWN_DEADLINE_MS 60000
 
@@ -306,9 +309,12 @@ void pager_guests_tick(void *arg)
 
 /* ---- requests ---- */
 
+/* Some time before the client's: it is to hear why, and not only that it was too long */
 static uint64_t deadline_of(const struct pager_request *request)
 {
-	return clock_ms() + request->deadline_ms;
+	uint64_t margin = u64_min(request->deadline_ms / 4, REPLY_MS);
+
+	return clock_ms() + request->deadline_ms - margin;
 }
 
 /* Paged already: the process must be the same */

@@ -158,7 +158,11 @@ static void *sleep_always(void *arg)
 {
 	static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 	static pthread_cond_t never = PTHREAD_COND_INITIALIZER;
+	sigset_t all;
 
+	/* As in QEMU */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	pthread_mutex_lock(&mutex);
 	for (;;)
 		pthread_cond_wait(&never, &mutex);

@@ -1,0 +1,182 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154,SC2034 # variables of tests/pager/run and stage, and for them
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The daemon as it is installed, with its socket, its tmpfs and virt-membacking-adopt: guests are
+# adopted while they work, the daemon is killed and replaced under load, and released they have
+# nothing of it.  In a mount namespace of its own, so that the host has none of its mounts.
+
+pagerd=$build/pagerd/virt-membacking-pagerd
+uuid_a=aaaaaaaa-cdaf-9455-926a-d65c16db1809
+uuid_b=bbbbbbbb-cdaf-9455-926a-d65c16db1809
+kills=${long:+50}
+
+daemon_place() {
+	state=$work/state
+	mkdir -p "$state"
+	unshare -m --propagation private sleep infinity &
+	namespace=$!
+	victim_pids[namespace]=$namespace
+	until [ "$(readlink "/proc/$namespace/ns/mnt")" != "$(readlink /proc/self/ns/mnt)" ]; do
+		sleep 0.01
+	done
+}
+
+# inside COMMAND...: where the daemon's mounts are
+inside() {
+	nsenter -m -t "$namespace" -- "$@"
+}
+
+# daemon_starts OPTION...
+daemon_starts() {
+	nsenter -m -t "$namespace" -- "$pagerd" --stderr --state-dir "$state" \
+		--adopt-program "$build/pagerd/virt-membacking-adopt" "$@" 2>>"$work/daemon.err" &
+	daemon_pid=$!
+	victim_pids[daemon]=$daemon_pid
+}
+
+asks() {
+	"$build/tests/pager/ask_pagerd" "$state" "$@"
+}
+
+daemon_answers() {
+	local until=$((SECONDS + 20))
+	until [ "$(asks hello)" = ok ]; do
+		[ "$SECONDS" -le "$until" ] || return 1
+		sleep 0.02
+	done
+}
+
+daemon_killed() {
+	kill "-$1" "$daemon_pid"
+	wait "$daemon_pid" 2>/dev/null
+	daemon_status=$?
+	unset 'victim_pids[daemon]'
+}
+
+# status_of UUID KEY
+status_of() {
+	asks status | jq -r ".guests[] | select(.uuid == \"$1\") | .$2"
+}
+
+# becomes UUID KEY VALUE: within 20 seconds
+becomes() {
+	local until=$((SECONDS + 20))
+	until [ "$(status_of "$1" "$2")" = "$3" ]; do
+		[ "$SECONDS" -le "$until" ] || return 1
+		sleep 0.02
+	done
+}
+
+# shrinks UUID KIB: so much is resident at most, within 20 seconds
+shrinks() {
+	local until=$((SECONDS + 20))
+	until [ "$(status_of "$1" resident_kib)" -le "$2" ]; do
+		[ "$SECONDS" -le "$until" ] || return 1
+		sleep 0.05
+	done
+}
+
+# What of the pager is open in a process
+left_in() {
+	find "/proc/$1/fd" -lname '*userfaultfd*' -printf '%l\n'
+}
+
+tmpfs_is_mounted() {
+	inside mountpoint -q "$state/pager" && echo yes || echo no
+}
+
+daemon_place
+check_equal "without a daemon a client says how one is started" "$(asks hello)" \
+	"no pager runs: start it by \"systemctl enable --now virt-membacking-pagerd.socket\", or without systemd by \"virt-membacking-pagerd --background\""
+daemon_starts
+daemon_answers
+check_match "a second daemon says that one runs" \
+	"$(inside "$pagerd" --stderr --state-dir "$state" 2>&1)" "it runs already"
+check_equal "the socket is root's alone" "$(stat -c %a "$state/pagerd.sock")" 600
+
+victim one ram=64 threads=2
+a=$victim_pid
+ask one start
+check_equal "a working process is adopted" "$(asks adopt $uuid_a "$a" 32768)" ok
+check_equal "its files are root's alone" "$(inside stat -c %a "$state/pager" "$state/pager/$uuid_a")" \
+	$'700\n700'
+check_equal "and not swapped" "$(inside findmnt -n -o FSTYPE "$state/pager")" tmpfs
+shrinks $uuid_a 33000
+check_equal "it shrinks to its limit" $? 0
+check_equal "adopted again: the limit is set" "$(asks adopt $uuid_a "$a" 24576)" ok
+shrinks $uuid_a 25000
+check_equal "to that one" $? 0
+check_match "another process under its UUID is refused" "$(asks adopt $uuid_a $$ 4096)" "has not ended"
+
+victim two ram=32 objects=2
+b=$victim_pid
+check_equal "a second one beside it" "$(asks adopt $uuid_b "$b" 16384)" ok
+ask two start
+
+for ((n = 0; n < ${kills:-5}; n++)); do
+	sleep "0.$((RANDOM % 5))$((RANDOM % 10))"
+	daemon_killed KILL
+	daemon_starts
+	daemon_answers
+	becomes $uuid_a state paging && becomes $uuid_b state paging || break
+done
+check_equal "killed under load, the next daemon goes on with both, each time" "$n" "${kills:-5}"
+check_equal "no alarm is left" "$(status_of $uuid_a alarm) $(status_of $uuid_b alarm)" "null null"
+
+daemon_killed TERM
+check_equal "told to end while guests are paged: the status says that they wait" "$daemon_status" 75
+daemon_starts
+daemon_answers
+becomes $uuid_a state paging
+check_equal "and the next one has the name and limit that were written down" \
+	"$(status_of $uuid_a name) $(status_of $uuid_a limit_kib)" "victim 24576"
+
+# The daemon's files, of a version that this one can't read
+daemon_killed KILL
+cp "$state/pager/$uuid_a/map" "$work/map" 2>/dev/null || inside cp "$state/pager/$uuid_a/map" "$work/map"
+inside dd if=/dev/zero of="$state/pager/$uuid_a/map" bs=8 count=1 conv=notrunc status=none
+daemon_starts
+daemon_answers
+becomes $uuid_a state waiting
+check_match "files that can't be read are kept, and the guest waits with a reason" \
+	"$(status_of $uuid_a alarm)" "^the guest stands: "
+check_equal "which does not concern the other one" "$(becomes $uuid_b state paging && echo ok)" ok
+inside dd if="$work/map" of="$state/pager/$uuid_a/map" bs=8 count=1 conv=notrunc status=none
+check_equal "and goes on when they can" "$(becomes $uuid_a state paging && echo ok)" ok
+
+check_equal "released" "$(asks release $uuid_a)" ok
+check_equal "nothing of it is left in the process" "$(left_in "$a")" ""
+check_equal "nor in the tmpfs" "$(inside ls "$state/pager")" $uuid_b
+victim_ends one "no byte was wrong in the released one"
+check_match "forgotten only when it has ended" "$(ASK_SECONDS=1 asks forget $uuid_b)" "has not ended"
+kill -KILL "$b"
+wait "$b" 2>/dev/null
+check_equal "forgotten then" "$(asks forget $uuid_b)" ok
+victim_gone two
+check_equal "with the last guest the tmpfs is gone" "$(tmpfs_is_mounted)" no
+
+victim three ram=16
+check_equal "another one" "$(asks adopt $uuid_a "$victim_pid" 8192)" ok
+daemon_killed KILL
+kill -KILL "$victim_pid"
+wait "$victim_pid" 2>/dev/null
+victim_gone three
+daemon_starts --idle 1
+daemon_answers
+wait "$daemon_pid"
+check_equal "a guest that ended while no daemon ran is cleaned away, and an idle daemon ends" $? 0
+unset 'victim_pids[daemon]'
+check_equal "without a tmpfs" "$(tmpfs_is_mounted)" no
+
+inside "$pagerd" --background --stderr --state-dir "$state"
+check_equal "in the background: it answers when the program returns" "$(asks hello)" ok
+inside "$pagerd" --restart --state-dir "$state"
+check_equal "replaced" "$? $(asks hello)" "0 ok"
+inside "$pagerd" --stop --state-dir "$state"
+check_match "and ended" "$? $(asks hello)" "^0 no pager runs"
+inside "$pagerd" --restart --state-dir "$state"
+check_match "without one there is nothing to replace" "$? $(asks hello)" "^0 no pager runs"
+kill "$namespace"
+wait "$namespace" 2>/dev/null
+unset 'victim_pids[namespace]'
