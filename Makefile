@@ -208,22 +208,11 @@ $(BUILD)/tests/bench/ledgers: $(BUILD)/tests/bench/ledgers.o $(unit_lib) $(ctl_l
 # ---- the pager's verifier: a process in the place of QEMU, and a guest's /init ----
 
 verifier_obj = $(patsubst %,$(BUILD)/tests/pager/%.o,verifier pages access)
-pager_tests = $(patsubst %,$(BUILD)/tests/pager/%,victim guest guest_clock attach bystander adopt_victim adopt_many \
-	ask_pagerd)
+pager_tests = $(patsubst %,$(BUILD)/tests/pager/%,victim guest guest_clock adopt_victim adopt_many ask_pagerd)
 
 $(BUILD)/tests/pager/victim: $(BUILD)/tests/pager/victim.o $(verifier_obj)
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ -pthread -lm
-# A pager whose system calls can fail, or be its last
-struck = ioctl read splice vmsplice pwrite fallocate lseek ftruncate poll
-$(BUILD)/tests/pager/attach: $(BUILD)/tests/pager/attach.o $(BUILD)/tests/pager/strike.o \
-		$(pager_lib) $(core_lib)
-	$(call say,LD,$@)
-	$(Q)$(LINK) $(struck:%=-Wl,--wrap=%) -Wl,--as-needed -o $@ $(filter %.o,$^) $(pager_lib) \
-		$(core_lib) $(pagerd_libs)
-$(BUILD)/tests/pager/bystander: $(BUILD)/tests/pager/bystander.o
-	$(call say,LD,$@)
-	$(Q)$(LINK) -o $@ $^
 # There is no library in its initramfs
 $(BUILD)/tests/pager/guest: $(BUILD)/tests/pager/guest.o $(verifier_obj)
 	$(call say,LD,$@)
@@ -380,6 +369,7 @@ install: all
 	install -m 755 $(BUILD)/hooks/qemu $(sbindir)/libvirt-membacking-qemu-hook
 	install -m 755 $(BUILD)/hooks/daemon $(sbindir)/libvirt-membacking-daemon-hook
 	install -m 755 $(BUILD)/helpers/virt-membacking $(bindir)/virt-membacking
+	install -m 755 $(BUILD)/pagerd/virt-membacking-pagerd $(sbindir)/
 	for page in $(manuals); do \
 		install -d $(DESTDIR)$(MANDIR)/man$${page##*.} && \
 		install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/ || exit 1; \
@@ -401,7 +391,8 @@ install: all
 	install -m 644 packaging/apparmor/libvirtd $(DESTDIR)$(DOCDIR)/apparmor-libvirtd
 	install -m 644 packaging/apparmor/qemu $(DESTDIR)$(DOCDIR)/apparmor-qemu
 	install -m 644 $(units) $(unitdir)/
-	sed -i 's,^ExecStart=/usr/bin/,ExecStart=$(BINDIR)/,' $(units:packaging/systemd/%=$(unitdir)/%)
+	sed -i 's,^ExecStart=/usr/bin/,ExecStart=$(BINDIR)/,; s,^ExecStart=/usr/sbin/,ExecStart=$(SBINDIR)/,' \
+		$(units:packaging/systemd/%=$(unitdir)/%)
 ifeq ($(HOOK_LINK),no)
 else ifeq ($(HOOK_DIRECT),yes)
 	packaging/link-hook $(SBINDIR)/libvirt-membacking-qemu-hook $(hookdir)/qemu
@@ -418,7 +409,8 @@ uninstall:
 	packaging/link-hook --remove $(SBINDIR)/libvirt-membacking-daemon-hook \
 		$(hookdir)/daemon $(hookdir)/daemon.d/50-membacking
 	rm -f $(sbindir)/libvirt-membacking-qemu-hook $(sbindir)/libvirt-membacking-daemon-hook \
-		$(bindir)/virt-membacking $(DESTDIR)$(COMPLETIONDIR)/virt-membacking \
+		$(sbindir)/virt-membacking-pagerd $(bindir)/virt-membacking \
+		$(DESTDIR)$(COMPLETIONDIR)/virt-membacking \
 		$(units:packaging/systemd/%=$(unitdir)/%) $(tmpfilesdir)/libvirt-membacking.conf
 	for page in $(notdir $(manuals)); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done
 	rm -rf $(helperdir) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(DATADIR)

@@ -10,7 +10,9 @@ units_verify() {
 	local dir=$work/units output
 	rm -rf "$dir" && mkdir -p "$dir/usr/bin" "$dir/usr/lib/systemd/system"
 	cp "$top"/packaging/systemd/* "$top"/conf-snippets/*/*.mount "$dir/usr/lib/systemd/system/"
-	sed -i "s,/usr/bin/virt-membacking,$vm_build/helpers/virt-membacking,; /^Documentation=/d" \
+	sed -i "s,/usr/bin/virt-membacking,$vm_build/helpers/virt-membacking,
+		s,/usr/sbin/virt-membacking-pagerd,$vm_build/pagerd/virt-membacking-pagerd,
+		/^Documentation=/d" \
 		"$dir"/usr/lib/systemd/system/*
 	output=$(systemd-analyze verify "$dir"/usr/lib/systemd/system/* 2>&1)
 	[ -z "$output" ] || { echo "$output"; return 1; }
@@ -75,6 +77,7 @@ check_equal "each line of a unit's sandbox has its reason" "$(unit_unexplained)"
 if command -v systemd-analyze >/dev/null; then
 	check "systemd-analyze verify is content with the units" units_verify
 	check_equal "what the static service is open to" "$(unit_exposure libvirt-membacking-static.service)" 1
+	check_equal "what the pager is open to" "$(unit_exposure virt-membacking-pagerd.service)" 4
 	check_equal "what the reconcile service is open to" "$(unit_exposure libvirt-membacking-reconcile.service)" 4
 else
 	skip "no systemd-analyze here: the units are not verified"
