@@ -182,7 +182,7 @@ case_overcommit_enable_yes() {
 	mv "$FAKE_LIBVIRT/defined" "$FAKE_LIBVIRT/web.xml"
 	with_libvirt overcommit enable web --resident 600M --yes >out 2>err
 	is "another limit" "$(tail -n 1 $conf/overcommit-web.conf)" "overcommit.resident = 600M"
-	is "needs no other definition" "$(ls "$FAKE_LIBVIRT" | tr '\n' ' ')" "web.xml "
+	is "needs no other definition" "$(find "$FAKE_LIBVIRT" -type f -printf "%f ")" "web.xml "
 	with_libvirt overcommit disable web >out 2>err
 	is "it is disabled" "$? $(ls $conf)" "0 overcommit.conf"
 	touch "$FAKE_LIBVIRT/refuse"
@@ -232,15 +232,11 @@ case_overcommit_running() {
 	golden overcommit-adopt-off --root host overcommit adopt web --resident 256M
 }
 
-# pager_findings ARGUMENT...
-pager_findings() {
-	"$program" --root host check "$@" --json |
-		jq -r '.findings[] | select(.check == "pager") | "\(.level) \(.message) [\(.remedy)]"'
-}
-
-# findings NAME: golden
+# findings NAME: golden, of those about the pager
 findings() {
-	pager_findings >findings
+	"$program" --root host check --json |
+		jq -r '.findings[] | select(.check == "pager") | "\(.level) \(.message) [\(.remedy)]"' \
+			>findings
 	golden_file "$1" findings
 }
 
