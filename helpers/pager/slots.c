@@ -32,7 +32,9 @@ enum {
 	INDEX_BITS = 9, /* of a slot in its slab */
 	CHUNK_SLABS = 1024,
 	CHUNKS_MAX = 16384, /* 1 TiB, of all 64 TiB that a slot's number could say */
+	/* Empty slabs that are kept, and one more for so many slabs */
 	EMPTY_KEPT = 8,
+	KEPT_OF = 64,
 	NO_CLASS = 255,
 };
 
@@ -312,7 +314,7 @@ static void give_slab_back(struct slots *slots, uint32_t number)
 	bool keep;
 
 	pthread_mutex_lock(&slots->slabs_lock);
-	keep = slots->empty.n < EMPTY_KEPT;
+	keep = slots->empty.n < EMPTY_KEPT + slots->bytes / SLAB_BYTES / KEPT_OF;
 	if (keep)
 		list_add(slots, &slots->empty, number);
 	pthread_mutex_unlock(&slots->slabs_lock);
@@ -379,22 +381,32 @@ static bool drop_bit(struct slots *slots, unsigned int size_class, uint64_t slot
 	return true;
 }
 
+static int get_of_class(struct slots *slots, unsigned int size_class, bool may_add, uint64_t *slot)
+{
+	struct size_class *of = &slots->size_class[size_class];
+	int rc = 0;
+
+	pthread_mutex_lock(&of->lock);
+	if (!of->free.first)
+		rc = may_add ? add_to_class(slots, size_class) : -ENOSPC;
+	if (!rc)
+		*slot = take_bit(slots, size_class, of->free.first - 1);
+	pthread_mutex_unlock(&of->lock);
+	return rc;
+}
+
 int slots_get(struct slots *slots, size_t bytes, uint64_t *slot)
 {
 	unsigned int size_class;
-	struct size_class *of;
-	int rc = 0;
+	int rc;
 
 	if (!bytes || bytes > SLOT_BYTES_MAX)
 		return -EINVAL;
 	size_class = slots->class_of[(bytes + 15) / 16];
-	of = &slots->size_class[size_class];
-	pthread_mutex_lock(&of->lock);
-	if (!of->free.first)
-		rc = add_to_class(slots, size_class);
-	if (!rc)
-		*slot = take_bit(slots, size_class, of->free.first - 1);
-	pthread_mutex_unlock(&of->lock);
+	rc = get_of_class(slots, size_class, true, slot);
+	/* Too large a slot is better than none: what is stored may be of other sizes than before */
+	while (rc == -ENOSPC && ++size_class < CLASSES)
+		rc = get_of_class(slots, size_class, false, slot);
 	return rc;
 }
 

@@ -265,6 +265,29 @@ static void test_full(void)
 	CU_ASSERT(comes_back(&bed, more, &p));
 }
 
+/* What is stored changes its size: free slots of larger pages are used where no others are */
+static void test_other_sizes(void)
+{
+	BED(bed, 4 * SLAB);
+	struct page_place place[61], more;
+	size_t i, n = 0;
+	page p;
+
+	CU_ASSERT_EQUAL_FATAL(store_until_full(&bed, place, ROWS(place)), 60);
+	for (i = 0; i < 60; i += 4)
+		tiers_free(bed.tiers, place[i]);
+	for (i = 0; i < 20; i++) {
+		fill(&p, i + 1000, 30);
+		if (!tiers_store(bed.tiers, &p, &more))
+			n += comes_back(&bed, more, &p);
+	}
+	CU_ASSERT_EQUAL(n, 15);
+	for (i = 0; i < 60; i++) {
+		fill(&p, i, 64);
+		UNIT_CHECK(i % 4 == 0 || comes_back(&bed, place[i], &p), "page %zu", i);
+	}
+}
+
 /* Two guests share one size: neither gets what the other has */
 static void test_shared_budget(void)
 {
@@ -573,11 +596,37 @@ static void test_hash(void)
 	}
 }
 
+/* The first step of the first sum, that of words 0, 8, 16... */
+static uint64_t first_sum(uint64_t word)
+{
+	uint64_t sum = (1 ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return sum ^ sum >> 32;
+}
+
+/* Two pages with one hash, as a guest could make them, are two pages */
+static void test_same_hash(void)
+{
+	BED(bed, 0);
+	struct page_place place;
+	page p, q;
+
+	fill(&p, 4, 30);
+	q = p;
+	q.word[0] ^= 0xff00;
+	q.word[8] ^= first_sum(p.word[0]) ^ first_sum(q.word[0]);
+	CU_ASSERT_EQUAL(page_hash(&p), page_hash(&q));
+	place = store(&bed, &p);
+	CU_ASSERT(tiers_holds(bed.tiers, place, &p));
+	CU_ASSERT(!tiers_holds(bed.tiers, place, &q));
+}
+
 static CU_TestInfo tests[] = {
 	{ "same-filled pages take no room", test_same },
 	{ "pages of all sizes come back", test_sizes },
 	{ "free slabs go back to the host", test_gives_back },
 	{ "a full tier says so, and goes on", test_full },
+	{ "pages of another size in a full tier", test_other_sizes },
 	{ "guests share a size", test_shared_budget },
 	{ "a full tmpfs is no signal", test_full_tmpfs },
 	{ "damage is an error, never another page", test_damage },
@@ -586,6 +635,7 @@ static CU_TestInfo tests[] = {
 	{ "a pinned slot waits for its last reader", test_pins },
 	{ "threads", test_threads },
 	{ "the hash sees each bit", test_hash },
+	{ "one hash, two pages", test_same_hash },
 	CU_TEST_INFO_NULL,
 };
 
