@@ -208,11 +208,22 @@ $(BUILD)/tests/bench/ledgers: $(BUILD)/tests/bench/ledgers.o $(unit_lib) $(ctl_l
 # ---- the pager's verifier: a process in the place of QEMU, and a guest's /init ----
 
 verifier_obj = $(patsubst %,$(BUILD)/tests/pager/%.o,verifier pages access)
-pager_tests = $(patsubst %,$(BUILD)/tests/pager/%,victim guest guest_clock adopt_victim adopt_many ask_pagerd)
+pager_tests = $(patsubst %,$(BUILD)/tests/pager/%,victim guest guest_clock attach bystander adopt_victim adopt_many \
+	ask_pagerd)
 
 $(BUILD)/tests/pager/victim: $(BUILD)/tests/pager/victim.o $(verifier_obj)
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^ -pthread -lm
+# A pager whose system calls can fail, or be its last
+struck = ioctl read splice vmsplice pwrite fallocate lseek ftruncate poll
+$(BUILD)/tests/pager/attach: $(BUILD)/tests/pager/attach.o $(BUILD)/tests/pager/strike.o \
+		$(pager_lib) $(core_lib)
+	$(call say,LD,$@)
+	$(Q)$(LINK) $(struck:%=-Wl,--wrap=%) -Wl,--as-needed -o $@ $(filter %.o,$^) $(pager_lib) \
+		$(core_lib) $(pagerd_libs)
+$(BUILD)/tests/pager/bystander: $(BUILD)/tests/pager/bystander.o
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^
 # There is no library in its initramfs
 $(BUILD)/tests/pager/guest: $(BUILD)/tests/pager/guest.o $(verifier_obj)
 	$(call say,LD,$@)

@@ -109,6 +109,8 @@ bool all_present(struct guest_pager *pager, struct err *err)
 
 		if (bit_get(present, page) || fields.state == PAGE_ZERO)
 			continue;
+		if (fields.state == PAGE_RESIDENT && fields.discarded)
+			continue;
 		if (fields.state != PAGE_RESIDENT || fields.bad ||
 		    !journal_discarded_lately(pager->journal, page)) {
 			err_set(err, EIO, "a page that should be in memory is missing there");

@@ -3,8 +3,13 @@
  * Discards: the balloon, free page reporting, a guest's reset.
  *
  * QEMU's discard goes on as soon as its message is read, so what is read is applied with the gate
- * held.  Only content in slots is dropped.  A page that is resident or on its way out is left
- * alone: it may have been written again since.  Its old bytes may stay; new ones must not be lost.
+ * held.  Only content in slots is dropped.  A page that is resident or on its way out stays what it
+ * is: it may have been written again since.  Its old bytes may stay; new ones must not be lost.
+ *
+ * QEMU makes its hole after its message was read, at any time, and the guest may come back to it
+ * days later: "discarded" in the entry of a resident page says that a hole there is zeros.  It
+ * stays until the page is out.  What was ZERO or LEAVING when the message came learns of it when
+ * it becomes resident, from the time that the journal keeps for its region.
  */
 #include <linux/userfaultfd.h>
 
@@ -40,12 +45,13 @@ static bool discard_entry(struct page_fields *fields)
 		};
 		return true;
 	case PAGE_LOADING:
-		if (fields->discarded)
+	case PAGE_RESIDENT:
+		if (fields->discarded && !fields->bad)
 			return false;
 		fields->discarded = true;
+		fields->bad = false;
 		return true;
 	case PAGE_ZERO:
-	case PAGE_RESIDENT:
 	case PAGE_LEAVING:
 	case PAGE_STAGED:
 		break;
@@ -70,6 +76,21 @@ static void discard_page(struct guest_pager *pager, uint64_t page)
 			   (struct page_place){ .tier = before.tier, .slot = before.slot });
 	if (before.state == PAGE_RESIDENT)
 		policy_left(pager, page, true);
+}
+
+void discards_remember(struct guest_pager *pager, uint64_t page)
+{
+	page_entry entry = page_map_get(pager->map, page);
+	struct page_fields fields;
+
+	if (!journal_discarded_lately(pager->journal, page))
+		return;
+	do {
+		fields = page_entry_fields(entry);
+		if (fields.state != PAGE_RESIDENT || fields.discarded)
+			return;
+		fields.discarded = true;
+	} while (!page_map_swap(pager->map, page, &entry, page_entry_make(fields)));
 }
 
 void discards_apply(struct guest_pager *pager, const struct uffd_msg *messages, size_t count)

@@ -237,6 +237,8 @@ int64_t pages_cached(struct guest_pager *pager, uint64_t page, size_t n);
 
 /* Apply the discards among messages.  The gate is held */
 void discards_apply(struct guest_pager *pager, const struct uffd_msg *messages, size_t n);
+/* A page that has just become resident: was it discarded while it was not? */
+void discards_remember(struct guest_pager *pager, uint64_t page);
 /* Pages of a message's range.  False: none of the guest's */
 bool discard_range(const struct ram *ram, const struct uffd_msg *message, uint64_t *first,
 		   uint64_t *n);

@@ -90,6 +90,7 @@ static void give_back(struct guest_pager *pager, struct evictor *evictor, size_t
 	fields.generation++;
 	fields.bad |= bad;
 	entry_settle(pager, evictor->page[i], fields);
+	discards_remember(pager, evictor->page[i]);
 	if (pager->options.pins == PINS_WAIT)
 		uffd_write_protect(&pager->uffd, address_of(pager, evictor, i), PAGE_BYTES, false);
 	pager_wake_page(pager, evictor->page[i]);
@@ -149,7 +150,6 @@ static bool claim_one(struct guest_pager *pager, struct evictor *evictor, size_t
 		if (fields.state != PAGE_RESIDENT || fields.bad)
 			return false;
 		fields.state = PAGE_LEAVING;
-		fields.discarded = false;
 		wanted = page_entry_make(fields);
 	} while (!page_map_swap(pager->map, evictor->page[i], &entry, wanted));
 	evictor->entry[i] = wanted;
@@ -197,7 +197,7 @@ static void hole_found(struct guest_pager *pager, struct evictor *evictor, size_
 	};
 	struct page_fields before = page_entry_fields(evictor->entry[i]);
 
-	if (!journal_discarded_lately(pager->journal, evictor->page[i])) {
+	if (!before.discarded && !journal_discarded_lately(pager->journal, evictor->page[i])) {
 		give_back(pager, evictor, i, false);
 	} else {
 		entry_settle(pager, evictor->page[i], zero);
@@ -493,6 +493,7 @@ static bool lost(struct guest_pager *pager, struct evictor *evictor, size_t i)
 		return false;
 	fields.state = PAGE_RESIDENT;
 	fields.bad = true;
+	fields.discarded = false;
 	entry_settle(pager, evictor->page[i], fields);
 	pager_alarm(pager, "memory error of the host in a page on its way out: the guest was told");
 	return true;

@@ -224,6 +224,7 @@ static int serve_zero(struct guest_pager *pager, uint64_t page)
 	STEP("zero_given");
 	fields.state = PAGE_RESIDENT;
 	entry_settle(pager, page, fields);
+	discards_remember(pager, page);
 	pager->statistics.zero_faults++;
 	policy_faulted(pager, page);
 	return 0;
@@ -297,9 +298,9 @@ static bool claim_look(struct guest_pager *pager, uint64_t page, struct page_fie
 }
 
 /*
- * A fault on a page that should be there.  It is: another thread was faster.  It is not, and pages
- * near it were discarded lately: the discard's punch came after the page was used again, zeros are
- * right.  Else never zeros: the discard's message may come yet, or content is lost.
+ * A fault on a page that should be there.  It is: another thread was faster.  It is not, and the
+ * page was discarded since it became resident, or pages near it lately: zeros are right.  Else
+ * never zeros: the discard's message may come yet, or content is lost.
  */
 static int serve_resident(struct guest_pager *pager, uint64_t page)
 {
@@ -313,7 +314,8 @@ static int serve_resident(struct guest_pager *pager, uint64_t page)
 	STEP("look_claimed");
 	if (page_present(pager, page))
 		rc = pager_wake_page(pager, page);
-	else if (!fields.bad && journal_discarded_lately(pager->journal, page))
+	else if (fields.discarded ||
+		 (!fields.bad && journal_discarded_lately(pager->journal, page)))
 		rc = give_zeros(pager, page);
 	else
 		rc = -ENODATA;

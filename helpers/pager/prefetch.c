@@ -200,12 +200,16 @@ static void free_slot(struct guest_pager *pager, struct page_fields fields)
 /* It is in the guest's memory */
 static void loaded(struct guest_pager *pager, uint64_t page, struct page_fields fields)
 {
+	page_entry entry = page_map_get(pager->map, page);
 	struct page_fields next = fields;
 
 	STEP("load_copied");
 	next.state = PAGE_RESIDENT;
 	next.has_slot = fields.has_slot && !pager->options.drop_clean_slots;
-	entry_settle(pager, page, next);
+	do {
+		/* The discard's hole may come yet */
+		next.discarded = page_entry_fields(entry).discarded;
+	} while (!page_map_swap(pager->map, page, &entry, page_entry_make(next)));
 	STEP("load_settled");
 	if (!next.has_slot)
 		free_slot(pager, fields);

@@ -70,7 +70,9 @@ static bool is_backend(const struct mapping *m)
 	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		if (!strncmp(m->path, others[i], strlen(others[i])))
 			return false;
-	return m->shared && m->writable && strncmp(m->path, "/dev/", 5) != 0;
+	if (!strncmp(m->path, "/dev/", 5) && strncmp(m->path, "/dev/shm/", 9) != 0)
+		return false;
+	return m->shared && m->writable;
 }
 
 static struct ram_object *find_file(struct ram *ram, const struct mapping *m)

@@ -184,7 +184,6 @@ static struct restart_seen seen_of(struct guest_pager *pager, const struct resta
 static int change_page(struct guest_pager *pager, uint64_t page, struct page_fields fields,
 		       enum restart_action action, struct err *err)
 {
-	fields.discarded = false;
 	switch (action) {
 	case RESTART_KEEP:
 	case RESTART_STORE:
@@ -195,6 +194,7 @@ static int change_page(struct guest_pager *pager, uint64_t page, struct page_fie
 		break;
 	case RESTART_EVICTED:
 		fields.state = PAGE_EVICTED;
+		fields.discarded = false;
 		break;
 	case RESTART_ZERO:
 		fields = (struct page_fields){
@@ -222,6 +222,8 @@ static int resolve_all(struct guest_pager *pager, const struct restart *restart,
 		rc = change_page(pager, page, fields, restart_resolve(seen), err);
 		if (rc < 0)
 			return rc;
+		if (seen.ring)
+			discards_remember(pager, page);
 	}
 	return 0;
 }

@@ -35,9 +35,11 @@ enum restart_action restart_resolve(struct restart_seen seen)
 		if (seen.held)
 			return RESTART_STORE;
 		/* Never spliced: as a resident page that is not there */
-		return seen.ring || seen.explained ? RESTART_ZERO : RESTART_MISSING;
+		return seen.ring || seen.discarded || seen.explained ? RESTART_ZERO :
+								       RESTART_MISSING;
 	case PAGE_RESIDENT:
-		return seen.ring || seen.explained ? RESTART_ZERO : RESTART_MISSING;
+		return seen.ring || seen.discarded || seen.explained ? RESTART_ZERO :
+								       RESTART_MISSING;
 	}
 	return RESTART_BROKEN;
 }

@@ -57,11 +57,35 @@ static enum page_kind kind_of(const struct page_rules *rules, uint64_t number, u
 	}
 }
 
+/* Both kinds of words that need no storage, and others */
+static uint64_t one_word(uint64_t key)
+{
+	uint64_t half = key >> 32;
+
+	switch (key % 4) {
+	case 0:
+		return key >> 30;
+	case 1:
+		return key;
+	default:
+		return half << 32 | half;
+	}
+}
+
 uint64_t page_stamp(const struct page_rules *rules, uint64_t number, uint32_t version)
 {
-	if (version == base_of(rules, version) && kind_of(rules, number, version) == PAGE_OF_ZEROS)
+	uint64_t key = key_of(rules, number, version);
+
+	if (version != base_of(rules, version))
+		return key;
+	switch (kind_of(rules, number, version)) {
+	case PAGE_OF_ZEROS:
 		return 0;
-	return key_of(rules, number, version);
+	case PAGE_OF_ONE_WORD:
+		return one_word(key);
+	default:
+		return key;
+	}
 }
 
 /* Half of each 128 bytes is the same everywhere: that is the half which lz4 saves */
@@ -74,7 +98,7 @@ static void fill(uint64_t *words, enum page_kind kind, uint64_t key)
 		if (kind == PAGE_OF_ZEROS)
 			words[i] = 0;
 		else if (kind == PAGE_OF_ONE_WORD)
-			words[i] = key;
+			words[i] = one_word(key);
 		else if (kind == PAGE_COMPRESSIBLE && (i & 8))
 			words[i] = 0x6c6962766972746d;
 		else

@@ -74,6 +74,7 @@ static void test_kinds(void)
 	} rows[] = {
 		{ "1000-2000 rw-s 00000000 00:31 7 /run/backing/libvirt/qemu/3-web1/ram-node0\n", 0,
 		  "" },
+		{ "1000-2000 rw-s 00000000 00:19 7 /dev/shm/libvirt/qemu/3-web1/pc.ram\n", 0, "" },
 		{ "1000-2000 rw-s 00000000 00:31 7 /run/my backing/pc.ram (deleted)\n", 0, "" },
 		{ "1000-2000 rw-p 00000000 00:00 0 \n", -ENOENT, "memfd" },
 		{ "", -ENOENT, "memfd" },

@@ -24,8 +24,10 @@ static const struct {
 	{ PAGE_RESIDENT, "P", RESTART_KEEP },
 	{ PAGE_RESIDENT, "-Pe", RESTART_ZERO },
 	{ PAGE_RESIDENT, "-P-er", RESTART_ZERO },
+	/* However long ago it was discarded */
+	{ PAGE_RESIDENT, "-P-e-rD", RESTART_ZERO },
 	/* Never zeros for what nothing explains */
-	{ PAGE_RESIDENT, "-P-e-r", RESTART_MISSING },
+	{ PAGE_RESIDENT, "-P-e-r-D", RESTART_MISSING },
 
 	/* Claimed, not punched; put back; the guest's file has the newest */
 	{ PAGE_LEAVING, "P", RESTART_RESIDENT },
@@ -33,7 +35,8 @@ static const struct {
 	{ PAGE_LEAVING, "-Ph", RESTART_STORE },
 	{ PAGE_LEAVING, "-P-he", RESTART_ZERO },
 	{ PAGE_LEAVING, "-P-h-er", RESTART_ZERO },
-	{ PAGE_LEAVING, "-P-h-e-r", RESTART_MISSING },
+	{ PAGE_LEAVING, "-P-h-e-rD", RESTART_ZERO },
+	{ PAGE_LEAVING, "-P-h-e-r-D", RESTART_MISSING },
 
 	/* COPY or the prefetch was done, the entry not changed */
 	{ PAGE_LOADING, "P", RESTART_RESIDENT },

@@ -1,0 +1,55 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # variables of tests/pager/stage
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Three quarters, half and a quarter of the memory resident, in each tier; the limit changed while
+# the guest runs; everything back into RAM.
+
+# stays_below NAME PAGES TITLE
+stays_below() {
+	pager_ask "$1" status
+	check_true "$3: ${figure[resident]} pages are resident" \
+		"${figure[resident]} <= $2 && ${figure[evictions]} > 0"
+}
+
+# page_at PERCENT TIERS OPTION...
+page_at() {
+	local limit=$((16384 * $1 / 100)) title="$1 % resident, tiers $2"
+	victim paged give=2 discards=yes reader=yes untouched=1000 objects=2 "${memory[@]}"
+	pager paged limit="$limit" tiers="$2" "${@:3}"
+	check_equal "$title: it is paged" "$pager_said" paging
+	ask paged start
+	sleep "${long:+1}0.7"
+	stays_below paged "$limit" "$title"
+	victim_ends paged "$title: each byte is right"
+	pager_kill paged
+}
+
+memory=()
+for percent in 75 50 25; do
+	page_at $percent same,ram
+done
+page_at 50 ram
+page_at 50 ram threads=2
+# Files on a tmpfs instead of memfds
+memory=(directory="$work")
+page_at 35 same,ram
+memory=()
+page_at 35 same,ram prefetch=no slots=drop
+page_at 35 ram pins=wait
+
+victim paged give=2 discards=yes reader=yes
+pager paged limit=12000
+ask paged start
+for limit in 3000 9000 1000 16000 500 4000; do
+	pager_ask paged "limit $limit"
+	sleep 0.2
+done
+sleep 0.5
+stays_below paged 4000 "the limit was changed six times"
+pager_ask paged detach
+check_match "everything is let go" "$line" "^detach: done"
+pager_wait paged
+check_equal "no files are left" "$(ls "$work/paged.d")" ""
+moves paged
+victim_ends paged "afterwards each byte is right"

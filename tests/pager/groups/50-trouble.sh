@@ -1,0 +1,88 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # variables of tests/pager/stage
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Balloons, full and broken tiers, files of a newer version, guests that die or come again.
+
+# stands NAME: none of its threads comes on
+stands() {
+	local before
+	ask "$1" figures
+	before=${figure[checks]}
+	sleep 0.5
+	ask "$1" figures
+	[ "${figure[checks]}" = "$before" ]
+}
+
+victim balloon give=2 reader=yes
+pager balloon limit=6000
+ask balloon start
+for pages in 8000 0 12000 3000 9000 0; do
+	ask balloon "balloon $pages"
+	sleep 0.2
+done
+pager_ask balloon status
+check_true "the balloon's discards arrive" "${figure[discards]} > 0"
+victim_ends balloon "a balloon up and down: each byte is right"
+pager_kill balloon
+
+victim full give=2 kinds=one threads=2
+pager full limit=6000 tiers=same,ram:4096
+ask full start
+until stands full; do
+	[ $SECONDS -lt 60 ] || break
+done
+pager_ask full status
+check_true "the tier is full: who needs a page waits" "${figure[waiting]} > 0"
+check_match "and it is said for what" "$(pager_alarms full)" "full"
+pager_ask full "limit 16384"
+problem=
+moves full
+check_equal "with room it goes on" "$problem" ""
+pager_ask full status
+check_equal "nobody waits" "${figure[waiting]}" 0
+victim_ends full "a full tier: each byte is right"
+pager_kill full
+
+victim garbled give=2 kinds=one
+pager garbled limit=6000 tiers=ram
+ask garbled start
+sleep 0.5
+for file in "$work"/garbled.d/*; do
+	case $file in
+	*/map | */journal) continue ;;
+	esac
+	head -c "$(stat -c %s "$file")" /dev/urandom | dd of="$file" conv=notrunc status=none
+done
+sleep 1.5
+ask garbled figures
+check_equal "slots with anything in them: no wrong byte" "${figure[wrong]}" 0
+pager_ask garbled status
+check_true "who needs such a page waits" "${figure[waiting]} > 0"
+check_match "and it is said for what" "$(pager_alarms garbled)" "^alarm: ."
+kill -KILL "${victim_pids[garbled]}"
+sleep 0.3
+pager_ask garbled status
+check_equal "a guest that is killed is known to be gone" "${figure[gone]}" 1
+pager_ask garbled stop
+wait "${victim_pids[garbled]}" 2>/dev/null
+victim_gone garbled
+pager_wait garbled
+
+victim again give=2
+pager again limit=6000
+ask again start
+sleep 0.3
+pager_kill again
+cp -r "$work/again.d" "$work/old"
+victim_pid=${victim_pids[again]}
+kill -KILL "$victim_pid"
+wait "$victim_pid" 2>/dev/null
+victim_gone again
+victim again give=2
+cp "$work"/old/* "$work/again.d"
+pager again limit=6000
+check_match "the map of a guest that is gone is not used for the next one" "$pager_said" "^failed (3|116)"
+pager_wait again
+rm -rf "$work/old" "$work/again.d"/*
+victim_ends again "the next guest is left alone"
