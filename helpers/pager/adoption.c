@@ -420,22 +420,28 @@ static int close_noted(const struct kfs *kfs, const struct map_identity *identit
 	return process_gone(pidfd) ? -ESRCH : n;
 }
 
+int adoption_withdraw_rest(const struct map_identity *identity,
+			   const struct adoption_options *options, struct err *err)
+{
+	struct kfs kfs;
+	int rc = kfs_open(&kfs, "/", err);
+
+	if (rc < 0)
+		return rc;
+	rc = close_noted(&kfs, identity, options, err);
+	kfs_close(&kfs);
+	return rc == -ESRCH ? 0 : rc;
+}
+
 int adoption_clean_up(const struct adoption_options *options, struct err *err)
 {
 	struct map_identity identity;
-	struct kfs kfs;
 	int rc = adoption_note_read(options->directory, &identity, err);
 
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;
-	rc = kfs_open(&kfs, "/", err);
-	if (rc < 0)
-		return rc;
-	rc = close_noted(&kfs, &identity, options, err);
-	kfs_close(&kfs);
-	if (rc < 0 && rc != -ESRCH)
-		return rc;
-	return adoption_settled(options, err);
+	rc = adoption_withdraw_rest(&identity, options, err);
+	return rc < 0 ? rc : adoption_settled(options, err);
 }
 
 static int take_pipe(struct adopted *adopted, size_t i, struct err *err)

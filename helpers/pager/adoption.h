@@ -80,6 +80,10 @@ int adopted_find(struct adopted *adopted, const struct map_identity *identity, s
 /* Close userfaultfd and pipes in QEMU.  They must not be registered any more */
 int adoption_withdraw(struct adopted *adopted, const struct adoption_options *options,
 		      struct err *err);
+/* The rest of a withdrawal that was cut short, where adopted_find() says -ESTALE.  0 also if there
+ * is none, or QEMU is gone */
+int adoption_withdraw_rest(const struct map_identity *identity,
+			   const struct adoption_options *options, struct err *err);
 /* Close our own copies alone */
 void adopted_close(struct adopted *adopted);
 

@@ -142,7 +142,7 @@ static bool take_left(int pidfd, int number, const struct map_identity *identity
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return false;
 	if (!is_our_pipe(&st, identity) && !is_device(&st) && !is_fresh_userfaultfd(fd) &&
-	    !is_new_pair(fd, &st, before))
+	    !(number == identity->uffd && fd_is_userfaultfd(fd)) && !is_new_pair(fd, &st, before))
 		return false;
 	*left = (struct adopt_fd){ number, st.st_dev, st.st_ino };
 	return true;

@@ -35,7 +35,7 @@ void adoption_sockets_free(struct adoption_sockets *sockets);
 
 /**
  * adoption_left() - Descriptors of ours in a QEMU that we don't page
- * @identity:	Process and pipes
+ * @identity:	Process and pipes; the userfaultfd's number, if it is known
  * @before:	Sockets from before the adoption.  NULL: they are not known, and sockets stay
  * @fds:	Room for ADOPT_CLOSE_MAX
  *

@@ -154,6 +154,7 @@ static struct adoption_options adoption_until(const struct paged_guest *guest, u
 		.program = guest->host->adopt_program,
 		.n_pipes = PIPES,
 		.deadline_ms = (int64_t)clock_left_ms(deadline),
+		.directory = guest->directory > 0 ? guest->directory : 0,
 	};
 }
 
@@ -283,8 +284,10 @@ static int adopt_and_start(struct paged_guest *guest, struct ram *ram, uint64_t 
 	if (rc < 0) {
 		withdraw(guest, &adopted, err);
 		adopted_close(&adopted);
+		return rc;
 	}
-	return rc;
+	adoption_settled(&options, NULL);
+	return 0;
 }
 
 static int open_and_adopt(struct paged_guest *guest, uint64_t deadline, struct err *err)
@@ -348,6 +351,19 @@ static int recognize(struct paged_guest *guest, struct err *err)
 	return 0;
 }
 
+/* What is still open in a QEMU that is not paged.  @identity NULL: after an adoption that had no
+ * map yet */
+static void close_in_qemu(struct paged_guest *guest, const struct map_identity *identity)
+{
+	const struct adoption_options options = adoption_until(guest, clock_ms() + WITHDRAW_MS);
+	struct err err;
+	int rc = identity ? adoption_withdraw_rest(identity, &options, &err) :
+			    adoption_clean_up(&options, &err);
+
+	if (rc < 0)
+		log_warning("descriptors of ours stay open in its QEMU: %s", err.text);
+}
+
 /* The descriptors in QEMU may be missing only while nothing is in our files alone */
 static int find_in_qemu(struct page_map *map, struct adopted *adopted, struct err *err)
 {
@@ -387,6 +403,8 @@ static int resume_map(struct paged_guest *guest, struct page_map *map, struct er
 	if (strcmp(page_map_identity(map)->uuid, guest->uuid) != 0)
 		return err_set(err, EUCLEAN, "its page map is of another guest");
 	rc = find_in_qemu(map, &adopted, err);
+	if (rc == -ESRCH && !process_gone(guest->pidfd))
+		close_in_qemu(guest, page_map_identity(map));
 	if (rc < 0)
 		return rc;
 	rc = resume(guest, map, &adopted, err);
@@ -413,8 +431,10 @@ static int take_over(struct paged_guest *guest, uint64_t deadline, struct err *e
 		return rc;
 	rc = page_map_open(&map, guest->directory, (int64_t)wait, err);
 	/* Adoption had not come that far */
-	if (rc == -ENOENT)
+	if (rc == -ENOENT) {
+		close_in_qemu(guest, NULL);
 		return -ESRCH;
+	}
 	if (rc < 0)
 		return rc;
 	rc = resume_map(guest, map, err);

@@ -6,6 +6,7 @@
  *	adopt_many PROGRAM PID times N			and how long a thread stood
  *	adopt_many PROGRAM PID killed N			at each call, N times
  *	adopt_many PROGRAM PID noted			by a daemon that dies: nothing is left
+ *	adopt_many PROGRAM PID rest			by one that dies as it lets go
  *	adopt_many PROGRAM PID traced			by a debugger: refused
  *	adopt_many PROGRAM PID once			adopted, and not let go
  *
@@ -141,6 +142,27 @@ static void adopt_times(const struct adoption_options *options, pid_t pid, size_
 		       i, (double)stood[0] / 1000, (double)stood[i / 2] / 1000,
 		       (double)stood[i * 99 / 100] / 1000, (double)stood[i - 1] / 1000);
 	free(stood);
+}
+
+/* A daemon that died while it withdrew: nothing is closed yet, which is as good as a part */
+static void adopt_rest(const struct adoption_options *options, pid_t pid)
+{
+	size_t before = count_fds(pid);
+	struct adopted adopted;
+	struct err err = { "" };
+
+	if (adopt(&adopted, pid, options, &err) < 0) {
+		fail("adopt", err.text);
+		return;
+	}
+	check_adopted(&adopted);
+	adopted_close(&adopted);
+	if (adoption_withdraw_rest(&adopted.identity, options, &err) < 0)
+		fail("adoption_withdraw_rest", err.text);
+	if (count_fds(pid) != before)
+		fail("descriptors", "some are left");
+	if (adoption_withdraw_rest(&adopted.identity, options, &err) < 0)
+		fail("adoption_withdraw_rest of nothing", err.text);
 }
 
 /* A daemon that died before it had a page map */
@@ -332,6 +354,8 @@ int main(int argc, char **argv)
 		adopt_times(&options, pid, (size_t)atol(argv[4]));
 	else if (!strcmp(argv[3], "noted"))
 		adopt_noted(options, pid);
+	else if (!strcmp(argv[3], "rest"))
+		adopt_rest(&options, pid);
 	else if (!strcmp(argv[3], "traced"))
 		adopt_traced(&options, pid);
 	else if (!strcmp(argv[3], "killed") && argc == 5)

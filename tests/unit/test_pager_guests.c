@@ -43,6 +43,7 @@ static struct {
 	_Atomic int phase;
 	_Atomic unsigned int adopt_ms;
 	_Atomic int adopted, withdrawn, started, stopped, detached, resumed;
+	_Atomic int settled, cleaned, rest;
 	_Atomic uint64_t limit;
 	void (*alarm)(void *arg, const char *sentence);
 	void *alarm_arg;
@@ -94,6 +95,32 @@ int adoption_withdraw(struct adopted *adopted, const struct adoption_options *op
 	(void)options;
 	(void)err;
 	engine.withdrawn++;
+	return 0;
+}
+
+int adoption_settled(const struct adoption_options *options, struct err *err)
+{
+	(void)err;
+	CU_ASSERT(options->directory > 0);
+	engine.settled++;
+	return 0;
+}
+
+int adoption_clean_up(const struct adoption_options *options, struct err *err)
+{
+	(void)err;
+	CU_ASSERT(options->directory > 0);
+	engine.cleaned++;
+	return 0;
+}
+
+int adoption_withdraw_rest(const struct map_identity *identity,
+			   const struct adoption_options *options, struct err *err)
+{
+	(void)options;
+	(void)err;
+	CU_ASSERT_PTR_NOT_NULL(identity);
+	engine.rest++;
 	return 0;
 }
 
@@ -554,12 +581,14 @@ static int check_halfway(const char *dir)
 	engine.find = -ESTALE;
 	engine.phase = MAP_UNREGISTERING;
 	EXPECT_IN(h, next_daemon(&h) && ticks_until(&h, is_empty) && !is_mounted(&h));
+	EXPECT_IN(h, engine.rest == 1 && !engine.cleaned);
 	engine.find = 0;
 	engine.phase = MAP_PAGING;
 	/* A record without a map */
 	EXPECT_IN(h, adopt_a(&h, pid) == 0);
 	EXPECT_IN(h, unlinkat(h.state, PAGER_DIRECTORY "/" UUID_A "/map", 0) == 0);
 	EXPECT_IN(h, next_daemon(&h) && ticks_until(&h, is_empty) && !is_mounted(&h));
+	EXPECT_IN(h, engine.cleaned == 1 && engine.settled == 3);
 	/* And a directory without a record */
 	EXPECT_IN(h, adopt_a(&h, pid) == 0);
 	EXPECT_IN(h, unlinkat(h.state, PAGER_DIRECTORY "/" UUID_A "/guest", 0) == 0);

@@ -46,6 +46,8 @@ check_match "a debugger is there already: refused" \
 	"$("$many" "$adopt" "$sleepers_pid" traced)" "^refused: ptrace of process "
 check_equal "a daemon that died while it adopted leaves nothing in the process" \
 	"$("$many" "$adopt" "$sleepers_pid" noted)" ""
+check_equal "nor one that died while it let go" \
+	"$("$many" "$adopt" "$sleepers_pid" rest)" ""
 sleepers_end
 
 # Under the name of the program that it kills.  A sleep with a timeout may be interrupted then
