@@ -128,7 +128,7 @@ page_entry map[PAGES];
 unsigned phase : 2;
 byte slot[SLOTS];		/* bytes */
 bit ring[PAGES];		/* the event ring: REMOVEs that were read */
-bit noted[PAGES];		/* a discard has covered this page: a hole in RESIDENT is zeros */
+bit noted[PAGES];		/* a discard covered this page's region within the last minute */
 bit record[EVICTORS];		/* the run record; 1: it counts */
 byte record_n[EVICTORS];
 byte record_page[EVICTORS * PIPE];
@@ -342,10 +342,15 @@ proctype guest_discard()
 #endif
 		discard[0] = 2
 	   };
+#if PUNCH_FIRST
+	   /* A minute later the time of the discard says nothing any more */
 	   if
-	   :: atomic { MUTANT(NOTEAGE) && noted[0] -> noted[0] = 0 }
-	   :: !MUTANT(NOTEAGE)
+	   :: noted[0] = 0
+	   :: true
 	   fi
+#else
+	   skip
+#endif
 	:: atomic { discards == 0 -> break }
 	od
 }
@@ -386,9 +391,11 @@ inline slot_free(which)
 inline set_resident(p, which)
 {
 	map[p].state = PAGE_RESIDENT;
-	map[p].slot = which;
-	map[p].discarded = 0
+	map[p].slot = which
 }
+
+/* A hole in this page, which should be in the file, is a discard's */
+#define EXPLAINED(p) (noted[p] || map[p].discarded)
 
 inline set_zero(p)
 {
@@ -656,7 +663,10 @@ inline discards_apply()
 				set_zero(0);
 				slot_free(y);
 				y = 0
-			:: map[0].state == PAGE_LOADING && !MUTANT(NODBIT) ->
+			:: (map[0].state == PAGE_LOADING && !MUTANT(NODBIT)) ||
+			   ((map[0].state == PAGE_RESIDENT || map[0].state == PAGE_LEAVING) &&
+			    !MUTANT(NOBIT)) ->
+				/* Until it is published again, a hole here is zeros */
 				map[0].discarded = 1
 			:: else
 			fi
@@ -765,10 +775,8 @@ end:	do
 					s = map[p].slot;
 					map[p].state = PAGE_LOADING
 				:: state == PAGE_RESIDENT && !MUTANT(RESWAKE) && !MUTANT(NOCLAIM) ->
-					/* Claimed without a slot: it has nothing to load */
-					slot_free(map[p].slot);
-					map[p].state = PAGE_LOADING;
-					map[p].slot = NO_SLOT
+					/* Claimed, without a record of a run */
+					map[p].state = PAGE_LEAVING
 				:: else
 				fi
 			:: else
@@ -792,18 +800,18 @@ end:	do
 		   :: state == PAGE_RESIDENT ->
 			/* faults_resident: a hole that a discard made, or a late waiter */
 			if
-			:: memory[p] == HOLE && noted[p] && !MUTANT(RESWAKE) ->
+			:: memory[p] == HOLE && EXPLAINED(p) && !MUTANT(RESWAKE) ->
 				faults_copy(p, ZEROS);
 				atomic {
 					if
-					:: !MUTANT(NOCLAIM) -> set_resident(p, NO_SLOT)
+					:: !MUTANT(NOCLAIM) -> map[p].state = PAGE_RESIDENT
 					:: MUTANT(NOCLAIM)
 					fi
 				}
 			:: atomic {
-				memory[p] == HOLE && !noted[p] && !MUTANT(RESWAKE) ->
+				memory[p] == HOLE && !EXPLAINED(p) && !MUTANT(RESWAKE) ->
 				if
-				:: !MUTANT(NOCLAIM) -> set_resident(p, NO_SLOT)
+				:: !MUTANT(NOCLAIM) -> map[p].state = PAGE_RESIDENT
 				:: MUTANT(NOCLAIM)
 				fi;
 				parked[p] = 1
@@ -811,7 +819,7 @@ end:	do
 			:: memory[p] != HOLE || MUTANT(RESWAKE) ->
 				if
 				:: !MUTANT(RESWAKE) && !MUTANT(NOCLAIM) ->
-					atomic { set_resident(p, NO_SLOT) }
+					map[p].state = PAGE_RESIDENT
 				:: MUTANT(RESWAKE) || MUTANT(NOCLAIM)
 				fi;
 				d_step { wake(p) }
@@ -963,7 +971,7 @@ inline wake_all()
 #if DETACHES
 #define UNSETTLED(p) (map[p].state == PAGE_EVICTED || map[p].state == PAGE_LOADING || \
 		      map[p].state == PAGE_LEAVING)
-#define PUZZLING(p) (map[p].state == PAGE_RESIDENT && memory[p] == HOLE && !noted[p])
+#define PUZZLING(p) (map[p].state == PAGE_RESIDENT && memory[p] == HOLE && !EXPLAINED(p))
 
 inline detach_end()
 {
@@ -1209,20 +1217,18 @@ restart_page:
 			noted[p] = noted[p] || ring[p];
 			if
 			:: present[p] ->
-				set_resident(p, (map[p].state == PAGE_ZERO -> NO_SLOT : map[p].slot))
+				set_resident(p, (map[p].state == PAGE_ZERO -> NO_SLOT : map[p].slot));
+				/* Its punch may come yet */
+				map[p].discarded = (map[p].discarded || (ring[p] && !MUTANT(NOBIT)))
 			:: else ->
 				if
 				:: (map[p].state == PAGE_EVICTED && ring[p]) ||
-				   (map[p].state == PAGE_LOADING && (map[p].discarded || ring[p])) ->
+				   (map[p].state == PAGE_LOADING && (map[p].discarded || ring[p])) ||
+				   (map[p].state == PAGE_RESIDENT && EXPLAINED(p)) ->
 					restart_drop(p)
-				:: else ->
-					if
-					:: map[p].state == PAGE_LOADING && map[p].slot == NO_SLOT ->
-						set_resident(p, NO_SLOT)
-					:: map[p].state == PAGE_LOADING && map[p].slot != NO_SLOT ->
-						map[p].state = PAGE_EVICTED
-					:: else
-					fi
+				:: map[p].state == PAGE_LOADING && !map[p].discarded && !ring[p] ->
+					map[p].state = PAGE_EVICTED
+				:: else
 				fi
 			fi;
 			NEXT(p, PAGES)
@@ -1235,7 +1241,10 @@ restart_page:
 			if
 			:: me == EVICTORS ->
 				/* Not punched by us: QEMU has discarded it */
-				set_resident(p, map[p].slot);
+				if
+				:: EXPLAINED(p) -> restart_drop(p)
+				:: else -> set_resident(p, map[p].slot)
+				fi;
 				me = 0;
 				p++;
 				if
