@@ -72,7 +72,7 @@ static void check_tiers(const struct view *v)
 	uint64_t keep = config_amount_of(&overcommit->keep_free, memory);
 	char text[3][TEXT_KIB_SIZE];
 
-	overcommit_rules_tiers(&overcommit->tiers, memory, &in_ram);
+	overcommit_rules_tiers(overcommit, memory, &in_ram);
 	if (u64_add_sat(in_ram, keep) < memory)
 		return;
 	finding_add(v->findings, FINDING_FAIL,

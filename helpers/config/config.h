@@ -133,6 +133,8 @@ enum config_encrypt { ENCRYPT_NO };
 /**
  * struct config_overcommit - Guests under the pager
  * @tiers:	Where pages are that are not resident.  Sizes are shared by all guests
+ * @compressed:	What a page in a tier in memory is counted with when a guest is admitted; a
+ *		percentage of its size
  * @headroom:	Counted for each guest beside its resident limit, for QEMU itself and for pages
  *		on their way; a percentage is one of the guest's memory
  * @floor:	Least resident limit that a guest may have; a percentage is one of its memory
@@ -143,6 +145,7 @@ enum config_encrypt { ENCRYPT_NO };
 struct config_overcommit {
 	bool enable;
 	struct config_tiers tiers;
+	struct config_amount compressed;
 	struct config_amount headroom;
 	struct config_amount floor;
 	struct config_amount keep_free;

@@ -177,6 +177,17 @@ static int set_size(const struct config_key *key, uint64_t page_kib, const char 
 	return set_amount(key, page_kib, text, values);
 }
 
+/* A part of something that can't vanish */
+static int set_share(const struct config_key *key, uint64_t page_kib, const char *text,
+		     struct config_values *values)
+{
+	struct config_amount amount = { 0 };
+
+	if (config_amount_parse(text, &amount) < 0 || amount.percent < 10)
+		return -EINVAL;
+	return set_amount(key, page_kib, text, values);
+}
+
 static int set_tiers(const struct config_key *key, uint64_t page_kib, const char *text,
 		     struct config_values *values)
 {
@@ -399,6 +410,8 @@ static const struct config_key keys[] = {
 	{ KEY("overcommit", "tiers", "same-filled, ram:25%", set_tiers), AT(overcommit.tiers),
 	  .expected = "same-filled and ram:SIZE or ram:PERCENT, separated by commas",
 	  .unsupported = "this version has no tiers in files yet" },
+	{ KEY("overcommit", "compressed", "100%", set_share), AT(overcommit.compressed),
+	  .expected = "a percentage from 10% to 100%" },
 	{ KEY("overcommit", "headroom", "5%", set_amount), AT(overcommit.headroom),
 	  .expected = "a size such as 256M, or a percentage" },
 	{ KEY("overcommit", "floor", "25%", set_amount), AT(overcommit.floor),

@@ -246,9 +246,10 @@ int overcommit_rules_fill(const struct guest *guest, const struct config_overcom
 	return 1;
 }
 
-uint64_t overcommit_rules_tiers(const struct config_tiers *tiers, uint64_t host_kib,
+uint64_t overcommit_rules_tiers(const struct config_overcommit *overcommit, uint64_t host_kib,
 				uint64_t *in_ram_kib)
 {
+	const struct config_tiers *tiers = &overcommit->tiers;
 	uint64_t kib = 0;
 	size_t i;
 
@@ -256,9 +257,11 @@ uint64_t overcommit_rules_tiers(const struct config_tiers *tiers, uint64_t host_
 	for (i = 0; i < tiers->n; i++) {
 		uint64_t size = config_tier_kib(&tiers->tier[i], host_kib);
 
-		kib = u64_add_sat(kib, size);
-		if (tiers->tier[i].kind == CONFIG_TIER_RAM)
+		if (tiers->tier[i].kind == CONFIG_TIER_RAM) {
 			*in_ram_kib = u64_add_sat(*in_ram_kib, size);
+			size = u64_mul_sat(size, 100) / overcommit->compressed.percent;
+		}
+		kib = u64_add_sat(kib, size);
 	}
 	return kib;
 }
@@ -284,12 +287,13 @@ static int admit_to_tiers(const struct step_overcommit *step, const struct host_
 
 	if (!missing)
 		return 0;
-	return err_set(err, ENOSPC,
-		       "guest '%s': %s of its memory may have to be in tiers; they have %s, of "
-		       "which %s are promised to other guests: %s are missing; enlarge tiers in "
-		       "[overcommit], or the guest's overcommit.resident",
-		       guest, gib(step->tiers_kib, text[0]), gib(tiers_kib, text[1]),
-		       gib(others, text[2]), gib(missing, text[3]));
+	return err_set(
+		err, ENOSPC,
+		"guest '%s': %s of its memory may have to be in tiers; they have room for %s, "
+		"of which %s are promised to other guests: %s are missing; enlarge tiers "
+		"in [overcommit], or the guest's overcommit.resident",
+		guest, gib(step->tiers_kib, text[0]), gib(tiers_kib, text[1]), gib(others, text[2]),
+		gib(missing, text[3]));
 }
 
 static uint64_t pooled(const struct host_view *host)
@@ -367,7 +371,7 @@ int overcommit_rules_admit(const struct step_overcommit *step, uint64_t taken_ki
 	uint64_t memory = overcommit_rules_memory(host), in_ram, tiers, keep;
 	int rc;
 
-	tiers = overcommit_rules_tiers(&overcommit->tiers, memory, &in_ram);
+	tiers = overcommit_rules_tiers(overcommit, memory, &in_ram);
 	keep = config_amount_of(&overcommit->keep_free, memory);
 	rc = admit_to_tiers(step, host, tiers, guest, err);
 	if (rc == 0)

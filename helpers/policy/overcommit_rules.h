@@ -5,8 +5,9 @@
  * DOC: what is counted
  *
  * A guest of @size_kib with a limit of @resident_kib may need @tiers_kib, the difference, in
- * tiers, all of it in the worst case, and nothing compressed.  Where tiers are full a guest's
- * processor waits, so that the sum of all guests' must fit into the tiers' sizes.  In the host's
+ * tiers, all of it in the worst case, and compressed no further than the configuration counts on.
+ * Where tiers are full nothing more is taken out of guests, and they grow beyond their limits, so
+ * that the sum of all guests' must fit into the tiers' sizes.  In the host's
  * memory there is the sum of limits and headrooms, and the tiers that lie there: that must fit into
  * what the host has, less its pools of huge pages and less keep_free; and what is not taken yet
  * of limits and headrooms must be available now, since other programs have memory too.
@@ -59,8 +60,13 @@ int overcommit_rules_host(const struct guest *guest, const struct host_view *hos
 int overcommit_rules_fill(const struct guest *guest, const struct config_overcommit *overcommit,
 			  struct step_overcommit *step, struct err *err);
 
-/* What tiers may take together, and of that what lies in the host's memory.  In KiB */
-uint64_t overcommit_rules_tiers(const struct config_tiers *tiers, uint64_t host_kib,
+/**
+ * overcommit_rules_tiers() - Memory of guests that tiers are good for, in KiB
+ * @in_ram_kib:	What they may take of the host's memory for it
+ *
+ * As far as the configuration counts on compression.
+ */
+uint64_t overcommit_rules_tiers(const struct config_overcommit *overcommit, uint64_t host_kib,
 				uint64_t *in_ram_kib);
 
 /* The host's memory, in KiB */

@@ -1360,11 +1360,14 @@ static void test_overcommit(void)
 	cleanup_config struct config *files = parse("[overcommit]\ntiers = file:/srv/swap:64G\n");
 	cleanup_config struct config *zero = parse("[guest]\nmatch=*\novercommit.resident = 0\n");
 	cleanup_config struct config *none = parse("[guest]\nmatch=*\novercommit.resident =\n");
+	cleanup_config struct config *small = parse("[overcommit]\ncompressed = 5%\n");
+	cleanup_config struct config *size = parse("[overcommit]\ncompressed = 1G\n");
 	struct config_overcommit oc = policy_for(defaults, &vm1).overcommit;
 	struct err err;
 
 	CU_ASSERT(!oc.enable && oc.tiers.n == 2 && oc.tiers.tier[1].size.percent == 25);
 	CU_ASSERT(oc.headroom.percent == 5 && oc.floor.percent == 25);
+	CU_ASSERT_EQUAL(oc.compressed.percent, 100);
 	CU_ASSERT(oc.keep_free.percent == 5 && !oc.resident.kib && !oc.resident.percent);
 	oc = policy_for(config, &vm1).overcommit;
 	CU_ASSERT(oc.enable && oc.tiers.n == 1 && oc.tiers.tier[0].size.kib == 2 * KIB_PER_GIB);
@@ -1391,6 +1394,8 @@ static void test_overcommit(void)
 	CU_ASSERT_EQUAL(config_overcommit(files)->tiers.n, 2);
 	CU_ASSERT_EQUAL(config_check_section(zero, &vm1, "overcommit", &err), -EINVAL);
 	CU_ASSERT_EQUAL(config_check_section(none, &vm1, "overcommit", &err), 0);
+	CU_ASSERT_EQUAL(config_check_section(small, &vm1, "overcommit", &err), -EINVAL);
+	CU_ASSERT_EQUAL(config_check_section(size, &vm1, "overcommit", &err), -EINVAL);
 }
 
 static CU_TestInfo tests[] = {

@@ -245,6 +245,7 @@ static void test_admission(void)
 	/* 64 GiB: 16 GiB of tiers, 3.2 GiB are kept free */
 	static const char big[] = KVM(GIB(24) PAGED);
 	DECIDE(first, CONF(HALF), big);
+	DECIDE(packed, CONF("compressed = 50%\n" HALF), big);
 	DECIDE(tiers, CONF(HALF), big);
 	DECIDE(memory, CONF(HALF), big);
 	DECIDE(now, CONF(HALF), big);
@@ -264,9 +265,15 @@ static void test_admission(void)
 	expect(&tiers, -ENOSPC, "0.1 GiB are missing", "one KiB too much");
 	view->tiers_kib = 10 * KIB_PER_GIB;
 	expect(&tiers, -ENOSPC,
-	       "they have 16.0 GiB, of which 10.0 GiB are promised to other guests: 6.0 GiB are "
+	       "they have room for 16.0 GiB, of which 10.0 GiB are promised to other guests: 6.0 GiB are "
 	       "missing",
 	       "tiers");
+
+	packed.host.overcommit.tiers_kib = 20 * KIB_PER_GIB;
+	expect(&packed, 0, "", "counting on compression");
+	plan_free(&packed.plan);
+	packed.host.overcommit.tiers_kib++;
+	expect(&packed, -ENOSPC, "room for 32.0 GiB", "no further");
 
 	/* 12 + 1.2 beside 64 - 16 - 3.2 */
 	view = &memory.host.overcommit;
@@ -299,7 +306,7 @@ static void test_sizes(void)
 		"<memory model='virtio-mem'><target><size unit='GiB'>2</size><node>0</node>"
 		"<block unit='MiB'>2</block><requested unit='MiB'>256</requested></target>"
 		"</memory>"));
-	struct config_tiers none = { 0 };
+	struct config_overcommit none = { .compressed.percent = 100 };
 	uint64_t in_ram = 77;
 	DECIDE(d, CONF("[guest]\nmatch = *\novercommit.resident = 1025\n"), many);
 
