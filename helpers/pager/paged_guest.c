@@ -44,6 +44,17 @@ static void set_pager(struct paged_guest *guest, struct guest_pager *pager)
 	pthread_mutex_unlock(&guest->pager_lock);
 }
 
+static void note_ram(struct paged_guest *guest, const struct ram *ram)
+{
+	size_t i;
+
+	pthread_mutex_lock(&guest->pager_lock);
+	guest->ram = *ram;
+	for (i = 0; i < ram->n; i++)
+		guest->ram.object[i].fd = -1;
+	pthread_mutex_unlock(&guest->pager_lock);
+}
+
 static void set_record(struct paged_guest *guest, const struct guest_record *record)
 {
 	pthread_mutex_lock(&guest->pager_lock);
@@ -85,21 +96,23 @@ void paged_guest_free(struct paged_guest *guest)
 
 /* ---- alarms ---- */
 
+/* Two at a time are rare: the engine's own says for what the guest waits */
 void paged_guest_alarm(struct paged_guest *guest, char *sentence)
 {
 	pthread_mutex_lock(&guest->alarm_lock);
-	memcpy(sentence, guest->alarm, PAGER_SENTENCE_SIZE);
+	memcpy(sentence, *guest->alarm ? guest->alarm : guest->mapped, PAGER_SENTENCE_SIZE);
 	pthread_mutex_unlock(&guest->alarm_lock);
 }
 
-void paged_guest_set_alarm(struct paged_guest *guest, const char *sentence)
+/* @place: guest->alarm or guest->mapped */
+static void set_sentence(struct paged_guest *guest, char *place, const char *sentence)
 {
 	bool is_new;
 
 	pthread_mutex_lock(&guest->alarm_lock);
-	is_new = strncmp(guest->alarm, sentence, sizeof(guest->alarm) - 1) != 0;
-	memset(guest->alarm, 0, sizeof(guest->alarm));
-	strncpy(guest->alarm, sentence, sizeof(guest->alarm) - 1);
+	is_new = strncmp(place, sentence, PAGER_SENTENCE_SIZE - 1) != 0;
+	memset(place, 0, PAGER_SENTENCE_SIZE);
+	strncpy(place, sentence, PAGER_SENTENCE_SIZE - 1);
 	pthread_mutex_unlock(&guest->alarm_lock);
 	if (!is_new)
 		return;
@@ -109,6 +122,16 @@ void paged_guest_set_alarm(struct paged_guest *guest, const char *sentence)
 		log_error("%s", sentence);
 	else
 		log_info("what was wrong is over");
+}
+
+void paged_guest_set_alarm(struct paged_guest *guest, const char *sentence)
+{
+	set_sentence(guest, guest->alarm, sentence);
+}
+
+void paged_guest_set_mapped(struct paged_guest *guest, const char *sentence)
+{
+	set_sentence(guest, guest->mapped, sentence);
 }
 
 static void on_alarm(void *arg, const char *sentence)
@@ -297,6 +320,7 @@ static int open_and_adopt(struct paged_guest *guest, uint64_t deadline, struct e
 
 	if (rc < 0)
 		return rc;
+	note_ram(guest, &ram);
 	rc = adopt_and_start(guest, &ram, deadline, err);
 	if (rc < 0)
 		ram_close(&ram);
@@ -387,6 +411,7 @@ static int resume(struct paged_guest *guest, struct page_map *map, struct adopte
 
 	if (rc < 0)
 		return rc;
+	note_ram(guest, &ram);
 	rc = guest_pager_resume(&pager, map, adopted, &ram, &options, err);
 	if (rc == 0)
 		set_pager(guest, pager);
@@ -514,6 +539,16 @@ struct guest_record paged_guest_record(struct paged_guest *guest)
 	record = guest->record;
 	pthread_mutex_unlock(&guest->pager_lock);
 	return record;
+}
+
+struct ram paged_guest_ram(struct paged_guest *guest)
+{
+	struct ram ram;
+
+	pthread_mutex_lock(&guest->pager_lock);
+	ram = guest->ram;
+	pthread_mutex_unlock(&guest->pager_lock);
+	return ram;
 }
 
 bool paged_guest_gone(struct paged_guest *guest)

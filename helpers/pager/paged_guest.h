@@ -42,8 +42,10 @@ struct pager_host {
  * @directory:	Of its files; -1: none yet
  * @pidfd:	Of its QEMU; -1: not known
  * @pager:	NULL: it is not paged (yet).  Protected by @pager_lock
+ * @ram:	Where its memory is, without descriptors.  Protected by @pager_lock
  * @alarm:	What a person must see; "": nothing.  Protected by @alarm_lock, which is taken by
  *		any thread of the guest's and never held while something else is waited for
+ * @mapped:	The same, of another process that maps the guest's memory
  */
 struct paged_guest {
 	struct pager_host *host;
@@ -52,8 +54,10 @@ struct paged_guest {
 	int directory;
 	int pidfd;
 	struct guest_pager *pager;
+	struct ram ram;
 	pthread_mutex_t pager_lock;
 	char alarm[PAGER_SENTENCE_SIZE];
+	char mapped[PAGER_SENTENCE_SIZE];
 	pthread_mutex_t alarm_lock;
 };
 
@@ -103,5 +107,8 @@ int paged_guest_set_limit(struct paged_guest *guest, uint64_t limit_kib, struct 
 /* A copy, into PAGER_SENTENCE_SIZE bytes */
 void paged_guest_alarm(struct paged_guest *guest, char *sentence);
 void paged_guest_set_alarm(struct paged_guest *guest, const char *sentence);
+void paged_guest_set_mapped(struct paged_guest *guest, const char *sentence);
+/* Where its memory is, without descriptors */
+struct ram paged_guest_ram(struct paged_guest *guest);
 
 #endif

@@ -46,22 +46,32 @@ static bool is_mounted(int state_dir, int fd, struct stat *st)
 	       st->st_dev != parent.st_dev && fs.f_type == TMPFS_MAGIC;
 }
 
-int pager_directory_find(struct pager_directory *d, struct err *err)
+static int check_root(int state_dir, int fd, struct err *err)
 {
-	cleanup_close int fd = openat(d->state_dir, PAGER_DIRECTORY, OPEN_DIR);
 	struct stat st;
 
-	if (fd < 0)
-		return err_sys(err, errno, "cannot open " NAME);
-	if (!is_mounted(d->state_dir, fd, &st))
+	if (!is_mounted(state_dir, fd, &st))
 		return err_set(err, ENOENT, NAME " is not mounted");
 	if (!is_ours(&st))
 		return err_set(err, EPERM, NAME " is another user's: unmount it");
 	if ((st.st_mode & 077) && fchmod(fd, 0700) < 0)
 		return err_sys(err, errno, "cannot close " NAME " to others");
+	return 0;
+}
+
+int pager_directory_find(struct pager_directory *d, struct err *err)
+{
+	int fd = openat(d->state_dir, PAGER_DIRECTORY, OPEN_DIR), rc;
+
+	if (fd < 0)
+		return err_sys(err, errno, "cannot open " NAME);
+	rc = check_root(d->state_dir, fd, err);
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
 	pager_directory_close(d);
 	d->fd = fd;
-	fd = -1;
 	return 0;
 }
 
@@ -179,20 +189,18 @@ int pager_directory_leave(struct pager_directory *d, struct err *err)
 
 int pager_directory_open(const struct pager_directory *d, const char *uuid, struct err *err)
 {
-	cleanup_close int fd = -1;
 	struct stat st;
-	int result;
+	int fd;
 
 	if (!text_is_uuid(uuid) || d->fd < 0)
 		return err_set(err, ENOENT, NAME " has no directory of the guest %s", uuid);
 	fd = openat(d->fd, uuid, OPEN_DIR);
 	if (fd < 0)
 		return err_sys(err, errno, "cannot open " NAME "/%s", uuid);
-	if (fstat(fd, &st) < 0 || !is_ours(&st))
-		return err_set(err, EPERM, NAME "/%s is another user's", uuid);
-	result = fd;
-	fd = -1;
-	return result;
+	if (fstat(fd, &st) == 0 && is_ours(&st))
+		return fd;
+	close(fd);
+	return err_set(err, EPERM, NAME "/%s is another user's", uuid);
 }
 
 int pager_directory_add(const struct pager_directory *d, const char *uuid, struct err *err)

@@ -19,6 +19,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "pager/adopt_refusal.h"
 #include "pager/guests_status.h"
 #include "pager/paged_guest.h"
 
@@ -30,6 +31,10 @@
 
 /* Whatever limit we were started with: taking a guest over has buffers of many pages */
 #define THREAD_STACK ((size_t)4 * 1024 * 1024)
+
+/* How often one guest's memory is looked for in the maps of all processes: tens of milliseconds
+ * each time */
+#define LOOK_MS 5000
 
 /* From a thread's end to the client's reading of the reply, on a busy host */
 #define REPLY_MS 250
@@ -59,6 +64,8 @@ struct place {
  * @first:	By UUID, rising
  * @epoll:	Of the QEMUs' pidfds, each once
  * @threads:	That the table has begun by itself
+ * @looking:	One of them looks who else maps the memory of guest @looked_at
+ * @look_again: clock_ms(): when the next one is due
  */
 struct pager_guests {
 	struct pager_host host;
@@ -69,6 +76,9 @@ struct pager_guests {
 	int epoll;
 	unsigned int threads;
 	bool stopping;
+	bool looking;
+	uint64_t look_again;
+	char looked_at[PAGER_UUID_SIZE];
 };
 
 /* ---- the table ---- */
@@ -258,26 +268,33 @@ static void *end_thread(void *arg)
 	return NULL;
 }
 
-/* With the lock.  Nobody has @place: the thread will.  One that can't be started now is started by
- * the next tick */
-static void begin(struct place *place, void *(*work)(void *), enum guest_state state)
+static int start_thread(void *(*work)(void *), void *arg)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
+	int rc = pthread_attr_init(&attr);
 
-	if (pthread_attr_init(&attr))
-		return;
+	if (rc)
+		return rc;
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, THREAD_STACK);
+	rc = pthread_create(&thread, &attr, work, arg);
+	pthread_attr_destroy(&attr);
+	return rc;
+}
+
+/* With the lock.  Nobody has @place: the thread will.  One that can't be started now is started by
+ * a later tick */
+static void begin(struct place *place, void *(*work)(void *), enum guest_state state)
+{
 	place->busy = true;
 	place->state = state;
 	place->guests->threads++;
-	if (pthread_create(&thread, &attr, work, place)) {
+	if (start_thread(work, place)) {
 		place->busy = false;
 		place->again = clock_ms() + TRY_AGAIN_MS;
 		place->guests->threads--;
 	}
-	pthread_attr_destroy(&attr);
 }
 
 static void look_after(struct place *place)
@@ -286,10 +303,101 @@ static void look_after(struct place *place)
 		return;
 	if (place->state == STATE_WAITING && !clock_left_ms(place->again))
 		begin(place, take_over_thread, STATE_WAITING);
-	else if (place->state == STATE_PAGING && paged_guest_gone(place->guest))
+	else if (place->state == STATE_ENDING ||
+		 (place->state == STATE_PAGING && paged_guest_gone(place->guest)))
 		begin(place, end_thread, STATE_ENDING);
-	else if (place->state == STATE_ENDING)
-		begin(place, end_thread, STATE_ENDING);
+}
+
+/* ---- other processes that map a guest's memory ---- */
+
+/* Whose memory is looked for in which process's name */
+struct look {
+	struct pager_guests *guests;
+	char uuid[PAGER_UUID_SIZE];
+	uint64_t pid;
+	struct ram ram;
+};
+
+/* The same guest may have ended meanwhile, or begun anew */
+static void report(const struct look *look, const char *sentence)
+{
+	struct pager_guests *guests = look->guests;
+	struct place *place;
+
+	pthread_mutex_lock(&guests->lock);
+	place = find(guests, look->uuid);
+	if (place && place->state == STATE_PAGING &&
+	    paged_guest_record(place->guest).pid == look->pid)
+		paged_guest_set_mapped(place->guest, sentence);
+	pthread_mutex_unlock(&guests->lock);
+}
+
+static void *look_thread(void *arg)
+{
+	struct look *look = arg;
+	struct pager_guests *guests = look->guests;
+	char sentence[PAGER_SENTENCE_SIZE] = "";
+	pid_t other = 0;
+	int rc;
+
+	pthread_setname_np(pthread_self(), "pager-look");
+	rc = ram_other_mapper(guests->host.kfs, (pid_t)look->pid, &look->ram, &other, NULL);
+	if (rc == 1)
+		snprintf(sentence, sizeof(sentence),
+			 "process %d maps the guest's memory, and reads zeros where pages are out: "
+			 "release the guest, or end that process",
+			 (int)other);
+	if (rc >= 0)
+		report(look, sentence);
+	free(look);
+	pthread_mutex_lock(&guests->lock);
+	guests->looking = false;
+	guests->threads--;
+	pthread_cond_broadcast(&guests->changed);
+	pthread_mutex_unlock(&guests->lock);
+	return NULL;
+}
+
+/* The one after the last, and after all of them the first again */
+static const struct place *next_to_look(struct pager_guests *guests)
+{
+	const struct place *place, *first = NULL;
+
+	for (place = guests->first; place; place = place->next) {
+		if (place->state != STATE_PAGING || place->busy)
+			continue;
+		if (strcmp(place->guest->uuid, guests->looked_at) > 0)
+			return place;
+		if (!first)
+			first = place;
+	}
+	return first;
+}
+
+/* With the lock.  One guest at a time: the maps of all processes are read */
+static void look_for_mappers(struct pager_guests *guests)
+{
+	const struct place *place = next_to_look(guests);
+	struct look *look;
+
+	if (!place || guests->looking || clock_left_ms(guests->look_again))
+		return;
+	guests->look_again = clock_ms() + LOOK_MS;
+	look = malloc(sizeof(*look));
+	if (!look)
+		return;
+	look->guests = guests;
+	memcpy(look->uuid, place->guest->uuid, sizeof(look->uuid));
+	memcpy(guests->looked_at, look->uuid, sizeof(look->uuid));
+	look->pid = paged_guest_record(place->guest).pid;
+	look->ram = paged_guest_ram(place->guest);
+	guests->looking = true;
+	guests->threads++;
+	if (start_thread(look_thread, look)) {
+		guests->looking = false;
+		guests->threads--;
+		free(look);
+	}
 }
 
 void pager_guests_tick(void *arg)
@@ -304,6 +412,8 @@ void pager_guests_tick(void *arg)
 	pthread_mutex_lock(&guests->lock);
 	for (place = guests->first; place && !guests->stopping; place = place->next)
 		look_after(place);
+	if (!guests->stopping)
+		look_for_mappers(guests);
 	pthread_mutex_unlock(&guests->lock);
 }
 

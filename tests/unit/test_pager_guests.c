@@ -45,6 +45,7 @@ static struct {
 	_Atomic int adopted, withdrawn, started, stopped, detached, resumed;
 	_Atomic int settled, cleaned, rest;
 	_Atomic uint64_t limit;
+	_Atomic int mapper;
 	void (*alarm)(void *arg, const char *sentence);
 	void *alarm_arg;
 } engine;
@@ -68,6 +69,17 @@ int adopt_refusal(const struct kfs *kfs, pid_t pid, const struct ram *ram, struc
 	(void)pid;
 	(void)ram;
 	return failing(engine.refusal, "refusal", err);
+}
+
+int ram_other_mapper(const struct kfs *kfs, pid_t pid, const struct ram *ram, pid_t *other,
+		     struct err *err)
+{
+	(void)kfs;
+	(void)pid;
+	(void)err;
+	CU_ASSERT(ram->n == 1 && ram->object[0].fd == -1);
+	*other = engine.mapper;
+	return engine.mapper != 0;
 }
 
 int adopt(struct adopted *adopted, pid_t pid, const struct adoption_options *options,
@@ -132,7 +144,7 @@ void adopted_close(struct adopted *adopted)
 int ram_open(struct ram *ram, pid_t pid, struct err *err)
 {
 	(void)pid;
-	*ram = (struct ram){ 0 };
+	*ram = (struct ram){ .n = 1, .object = { { .fd = 7 } } };
 	return failing(engine.ram, "ram", err);
 }
 
@@ -707,6 +719,38 @@ static void test_alarm(void)
 	own_disk_child(check_alarm, "alarms");
 }
 
+static bool is_mapped(struct host *h)
+{
+	char buf[2048];
+
+	return strstr(seen(h, "alarm", buf), "process 4711 maps the guest's memory") != NULL;
+}
+
+/* Another process maps the memory of a guest that runs */
+static int check_mapper(const char *dir)
+{
+	pid_t pid = victim();
+	char buf[2048];
+	struct host h;
+
+	EXPECT_IN(h, open_host(&h, dir));
+	EXPECT_IN(h, adopt_a(&h, pid) == 0);
+	engine.mapper = 4711;
+	EXPECT_IN(h, ticks_until(&h, is_mapped));
+	/* What the guest waits for is said before it */
+	engine.alarm(engine.alarm_arg, "a tier is full");
+	EXPECT_IN(h, !strcmp(seen(&h, "alarm", buf), "\"a tier is full\""));
+	engine.alarm(engine.alarm_arg, "");
+	EXPECT_IN(h, is_mapped(&h));
+	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms() + 5000));
+	return 0;
+}
+
+static void test_mapper(void)
+{
+	own_disk_child(check_mapper, "another process that maps a guest's memory");
+}
+
 /* More guests than one message takes */
 static int check_many(const char *dir)
 {
@@ -757,6 +801,7 @@ static CU_TestInfo tests[] = {
 	{ "killed half-way", test_halfway },
 	{ "several requests for one guest", test_busy },
 	{ "alarms", test_alarm },
+	{ "another process", test_mapper },
 	{ "many guests", test_many },
 	CU_TEST_INFO_NULL,
 };
