@@ -84,6 +84,7 @@ struct evictor {
 	bool broken;
 	struct mover mover;
 	/* Of the run that is being made; what must outlive us is in @run */
+	uint64_t leaving_seen; /* before its first page was claimed */
 	size_t n;
 	uint64_t page[RUN_PAGES_MAX];
 	page_entry entry[RUN_PAGES_MAX];
@@ -152,6 +153,7 @@ struct guest_pager {
 	_Atomic uint64_t forced; /* resident pages when no tier took any more; 0: they take */
 	_Atomic uint64_t sweep;	 /* where to go on looking for clean slots */
 	_Atomic bool evict_asleep;
+	_Atomic uint64_t leaving_seen; /* faults on pages that were LEAVING */
 
 	pthread_mutex_t alarm_lock;
 	char alarm[512];

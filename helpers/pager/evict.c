@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -130,6 +131,7 @@ static int evict_begin(struct guest_pager *pager, struct evictor *evictor, const
 	evictor->n = n < evictor->max ? n : evictor->max;
 	memcpy(evictor->page, pages, evictor->n * sizeof(pages[0]));
 	memset(evictor->entry, 0, sizeof(evictor->entry));
+	evictor->leaving_seen = atomic_load(&pager->leaving_seen);
 	if (evictor->broken)
 		return -EIO;
 	if (in_pipe(evictor) != 0 || atomic_load(&evictor->run->phase) != RUN_EMPTY)
@@ -535,11 +537,13 @@ static void evict_clear(struct evictor *evictor)
 	STEP("evict_clear");
 }
 
-/* 9: faults on these pages while they were LEAVING left the waking to us */
+/* 9: faults on these pages while they were LEAVING left the waking to us.  Rarely there is one */
 static void evict_wake(struct guest_pager *pager, struct evictor *evictor)
 {
 	size_t i, end;
 
+	if (atomic_load(&pager->leaving_seen) == evictor->leaving_seen)
+		return;
 	for (i = 0; i < evictor->n; i = end) {
 		end = piece_end(pager, evictor, i);
 		if (uffd_wake(&pager->uffd, address_of(pager, evictor, i),
@@ -594,28 +598,46 @@ int evict_run(struct guest_pager *pager, struct evictor *evictor, const uint64_t
 
 /* ---- which pages, and when ---- */
 
-/* Of pages that were brought in ahead of a fault, the page table says which were used */
+static void judge_one(struct guest_pager *pager, uint64_t page, uint64_t entry)
+{
+	bool used = entry >> 63;
+
+	if (!bit_get(pager->ahead, page))
+		return;
+	bit_set(pager->ahead, page, false);
+	hot_prefetch_used(pager->hot, page, used);
+	pager->statistics.judged++;
+	if (used) {
+		pager->statistics.judged_used++;
+		pager->statistics.prefetch_used++;
+	}
+}
+
+/* Of pages that were brought in ahead of a fault, the page table says which were used.  Neighbours
+ * are read together */
 static void judge_prefetched(struct guest_pager *pager, const uint64_t *pages, size_t n)
 {
-	size_t i;
+	uint64_t entry[RUN_PAGES_MAX];
+	size_t i, end, k;
 
-	for (i = 0; i < n; i++) {
-		uint64_t entry = 0, at = ram_address(&pager->ram, pages[i]) / PAGE_BYTES * 8;
-		bool used;
+	for (i = 0; i < n; i = end) {
+		const struct ram_object *object = ram_object_of(&pager->ram, pages[i]);
+		off_t at =
+			(off_t)(ram_address(&pager->ram, pages[i]) / PAGE_BYTES * sizeof(entry[0]));
+		ssize_t bytes;
 
-		if (!bit_get(pager->ahead, pages[i]))
+		for (end = i + 1; end < n && pages[end] == pages[end - 1] + 1 &&
+				  pages[end] < object->first + object->pages;)
+			end++;
+		for (k = i; k < end && !bit_get(pager->ahead, pages[k]);)
+			k++;
+		if (k == end || pager->pagemap < 0)
 			continue;
-		bit_set(pager->ahead, pages[i], false);
-		if (pager->pagemap < 0 ||
-		    pread(pager->pagemap, &entry, sizeof(entry), (off_t)at) != sizeof(entry))
+		bytes = (ssize_t)((end - i) * sizeof(entry[0]));
+		if (pread(pager->pagemap, entry, (size_t)bytes, at) != bytes)
 			continue;
-		used = entry >> 63;
-		hot_prefetch_used(pager->hot, pages[i], used);
-		pager->statistics.judged++;
-		if (used) {
-			pager->statistics.judged_used++;
-			pager->statistics.prefetch_used++;
-		}
+		for (k = i; k < end; k++)
+			judge_one(pager, pages[k], entry[k - i]);
 	}
 }
 
@@ -655,11 +677,11 @@ int evict_some(struct guest_pager *pager, struct evictor *evictor, size_t max)
 	max = max < evictor->max ? max : evictor->max;
 	pthread_mutex_lock(&pager->policy);
 	n = hot_victims(pager->hot, pages, max);
+	sort(pages, n);
 	judge_prefetched(pager, pages, n);
 	pthread_mutex_unlock(&pager->policy);
 	if (n == 0)
 		return 0;
-	sort(pages, n);
 	rc = evict_run(pager, evictor, pages, n);
 	if (rc < (int)n)
 		report_stayed(pager, pages, n);
@@ -722,6 +744,36 @@ static void housekeeping(struct guest_pager *pager)
 	}
 }
 
+/* Pages that are resident and not counted: their discard made no hole after all */
+static void recount(struct guest_pager *pager)
+{
+	uint64_t page;
+	bool counted;
+
+	for (page = 0; page < pager->ram.pages && !pager_stopping(pager); page++) {
+		if (page_entry_fields(page_map_get(pager->map, page)).state != PAGE_RESIDENT)
+			continue;
+		pthread_mutex_lock(&pager->policy);
+		counted = bit_get(pager->counted, page);
+		pthread_mutex_unlock(&pager->policy);
+		if (!counted && page_present(pager, page))
+			policy_faulted(pager, page);
+	}
+}
+
+/* What the files have beyond what is counted, by a part of the limit */
+static bool miscounted(struct guest_pager *pager)
+{
+	uint64_t blocks = 0;
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < pager->ram.n; i++)
+		if (fstat(pager->ram.object[i].fd, &st) == 0)
+			blocks += (uint64_t)st.st_blocks;
+	return blocks / (PAGE_BYTES / 512) > policy_resident(pager) + pager->limit / 32 + 256;
+}
+
 static void evict_sleep(struct guest_pager *pager, int ms)
 {
 	struct pollfd fds[] = {
@@ -741,7 +793,7 @@ void *evict_thread(void *evictor_arg)
 	struct evictor *evictor = evictor_arg;
 	struct guest_pager *pager = evictor->pager;
 	bool first = evictor->number == (pager->n_evictors > 1 ? 1 : 0);
-	uint64_t looked = 0;
+	uint64_t looked = 0, turns = 0;
 
 	log_context(pager->name, "evict");
 	while (!pager_stopping(pager)) {
@@ -749,6 +801,8 @@ void *evict_thread(void *evictor_arg)
 
 		if (first && clock_ms() - looked >= 1000) {
 			housekeeping(pager);
+			if (++turns % 16 == 0 && miscounted(pager))
+				recount(pager);
 			looked = clock_ms();
 		}
 		if (policy_resident(pager) > low_mark(pager)) {

@@ -320,24 +320,37 @@ static int serve_resident(struct guest_pager *pager, uint64_t page)
 	else
 		rc = -ENODATA;
 	entry_settle(pager, page, fields);
+	discards_remember(pager, page);
 	if (rc == 0)
 		policy_faulted(pager, page);
 	return rc;
 }
 
+static enum page_state state_of(const struct guest_pager *pager, uint64_t page)
+{
+	return page_entry_fields(page_map_get(pager->map, page)).state;
+}
+
+/*
+ * A fault on a page on its way out: who evicts it wakes, if he hears of it.  We count, and look
+ * again; he publishes, and looks at the count.  One of the two sees the other.
+ */
+static int leave_to_evictor(struct guest_pager *pager, uint64_t page)
+{
+	atomic_fetch_add(&pager->leaving_seen, 1);
+	return state_of(pager, page) == PAGE_LEAVING ? 0 : -EAGAIN;
+}
+
 static int serve_write_protected(struct guest_pager *pager, uint64_t page)
 {
-	struct page_fields fields = page_entry_fields(page_map_get(pager->map, page));
-
-	/* On its way out: who evicts it wakes */
-	if (fields.state == PAGE_LEAVING)
-		return 0;
+	if (state_of(pager, page) == PAGE_LEAVING)
+		return leave_to_evictor(pager, page);
 	return uffd_write_protect(&pager->uffd, ram_address(&pager->ram, page), PAGE_BYTES, false);
 }
 
 static int serve_missing(struct guest_pager *pager, const struct fault *fault)
 {
-	switch (page_entry_fields(page_map_get(pager->map, fault->page)).state) {
+	switch (state_of(pager, fault->page)) {
 	case PAGE_ZERO:
 		return serve_zero(pager, fault->page);
 	case PAGE_EVICTED:
@@ -345,6 +358,7 @@ static int serve_missing(struct guest_pager *pager, const struct fault *fault)
 	case PAGE_RESIDENT:
 		return serve_resident(pager, fault->page);
 	case PAGE_LEAVING:
+		return leave_to_evictor(pager, fault->page);
 	case PAGE_LOADING:
 		/* Its owner wakes after its last change of the entry */
 		return 0;
@@ -401,7 +415,7 @@ static void wait_for_it(struct guest_pager *pager, const struct fault *fault, in
 
 static void serve_one(struct guest_pager *pager, const struct fault *fault)
 {
-	bool loads = page_entry_fields(page_map_get(pager->map, fault->page)).state == PAGE_EVICTED;
+	bool loads = state_of(pager, fault->page) == PAGE_EVICTED;
 	int rc;
 
 	do {
