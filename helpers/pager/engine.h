@@ -150,8 +150,9 @@ struct guest_pager {
 	_Atomic bool huge_folios; /* eviction is off: memory may be in large folios */
 	_Atomic bool page_lost;	  /* and for good: one was */
 	_Atomic uint64_t limit;
-	_Atomic uint64_t forced; /* resident pages when no tier took any more; 0: they take */
-	_Atomic uint64_t sweep;	 /* where to go on looking for clean slots */
+	_Atomic uint64_t failed_ms; /* when an eviction failed last */
+	_Atomic uint64_t forced;    /* resident pages when no tier took any more; 0: they take */
+	_Atomic uint64_t sweep;	    /* where to go on looking for clean slots */
 	_Atomic bool evict_asleep;
 	_Atomic uint64_t leaving_seen; /* faults on pages that were LEAVING */
 

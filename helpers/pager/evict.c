@@ -25,7 +25,7 @@
 #include "pager/engine.h"
 #include "pager/shmem_thp.h"
 
-enum { PINS_DEADLINE_MS = 50, CLEAN_SLOTS_AT_ONCE = 256 };
+enum { PINS_DEADLINE_MS = 50, CLEAN_SLOTS_AT_ONCE = 256, FAILED_PAUSE_MS = 15 };
 
 static int in_pipe(const struct evictor *evictor)
 {
@@ -689,6 +689,8 @@ int evict_some(struct guest_pager *pager, struct evictor *evictor, size_t max)
 		pager->forced = 0;
 	else if (rc < 0 && !pager->forced)
 		pager->forced = policy_resident(pager);
+	if (rc < 0)
+		pager->failed_ms = clock_ms();
 	if (rc == -ENOSPC)
 		pager_alarm(pager, "eviction stopped: all tiers are full");
 	else if (rc < 0 && !evictor->broken)
@@ -714,6 +716,9 @@ bool evict_for(struct guest_pager *pager, size_t pages)
 
 	if (policy_resident(pager) + pages > low_mark(pager) + 8 && pager->evict_asleep)
 		pager_wake(pager->wake_evict);
+	/* Trying again costs as much as an eviction, and searches the whole map for a slot */
+	if (pager->forced && clock_ms() - pager->failed_ms < FAILED_PAUSE_MS)
+		rc = 0;
 	while (policy_resident(pager) + pages > pager->limit && rc > 0) {
 		pthread_mutex_lock(&evictor->lock);
 		rc = evict_some(pager, evictor, RUN_PAGES_MAX);
