@@ -445,6 +445,44 @@ static void test_discard(void)
 	CU_ASSERT(guest.alarms == 0);
 }
 
+/* What a message makes of an entry: only content in slots goes */
+static void test_discard_entries(void)
+{
+	static const struct {
+		enum page_state before, after;
+		bool discarded;
+	} rows[] = {
+		{ PAGE_ZERO, PAGE_ZERO, false },	{ PAGE_EVICTED, PAGE_ZERO, false },
+		{ PAGE_RESIDENT, PAGE_RESIDENT, true }, { PAGE_LOADING, PAGE_LOADING, true },
+		{ PAGE_LEAVING, PAGE_LEAVING, false },
+	};
+	struct page_fields fields;
+	size_t i;
+
+	GUEST(guest, 2 * PAGES);
+	guest_begin(&guest);
+	for (i = 0; i < ROWS(rows); i++) {
+		uint64_t page = 600 * (i % 2) + i;
+		struct uffd_msg message = {
+			.event = UFFD_EVENT_REMOVE,
+			.arg.remove = { .start = (uintptr_t)guest.page[page],
+					.end = (uintptr_t)guest.page[page + 1] },
+		};
+
+		entry_settle(guest.pager, page,
+			     (struct page_fields){ .state = rows[i].before, .generation = 9 });
+		pthread_mutex_lock(&guest.pager->gate);
+		discards_apply(guest.pager, &message, 1);
+		pthread_mutex_unlock(&guest.pager->gate);
+		fields = fields_of(&guest, page);
+		UNIT_CHECK(fields.state == rows[i].after && fields.discarded == rows[i].discarded &&
+				   fields.generation == 9,
+			   "row %zu: %d, %d", i, (int)fields.state, fields.discarded);
+		CU_ASSERT(journal_discarded_lately(guest.pager->journal, page));
+		entry_settle(guest.pager, page, (struct page_fields){ .state = PAGE_ZERO });
+	}
+}
+
 /* A page that should be there and isn't, without a discard: the guest waits, and never sees zeros
  */
 static void test_missing(void)
@@ -715,10 +753,12 @@ static void test_stop_and_resume(void)
 	guest_begin(&guest);
 	CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 200));
 	page = some_evicted(&guest);
-	guest_pager_stop(guest.pager);
-	guest.pager = NULL;
+	/* A fault that the first one has read, and does not answer */
+	guest_pager_fence(guest.pager, true);
 	reader_start(&reader, &guest, page, 1);
 	clock_sleep_ms(50);
+	guest_pager_stop(guest.pager);
+	guest.pager = NULL;
 	CU_ASSERT(!reader.done);
 	UNIT_CHECK(guest_resume(&guest, &err) == 0, "%s", err.text);
 	CU_ASSERT_FATAL(guest.pager != NULL);
@@ -737,7 +777,7 @@ static void test_planted(void)
 	const uint64_t pages[] = { 60, 61, 62, 63 };
 	struct page_fields fields;
 	struct err err = { "" };
-	struct evictor *evictor;
+	struct evictor *evictor, *other;
 	struct run_record *run;
 	unsigned char old[PAGE_BYTES];
 	size_t i;
@@ -786,6 +826,24 @@ static void test_planted(void)
 	fallocate(guest.memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 64 * PAGE_BYTES,
 		  2 * PAGE_BYTES);
 	run->phase = RUN_SPLICED;
+	/* 67: on its way out with this run, and in the record of an earlier one, which was
+	 * published and not cleared, and whose content of it is old */
+	other = &guest.pager->evictor[0];
+	fields = fields_of(&guest, 67);
+	other->run->n = 1;
+	other->run->page[0] = 67;
+	other->run->generation[0] = fields.generation;
+	other->run->phase = RUN_SPLICED;
+	memset(other->staging, 0xcc, PAGE_BYTES);
+	fields.state = PAGE_LEAVING;
+	fields.generation++;
+	run->n = 4;
+	run->page[3] = 67;
+	run->generation[3] = fields.generation;
+	plant(&guest, 67, fields);
+	CU_ASSERT(write(evictor->pipe_write, guest.page[67], PAGE_BYTES) == PAGE_BYTES);
+	fallocate(guest.memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 67 * PAGE_BYTES,
+		  PAGE_BYTES);
 	/* 66: claimed, and nothing done */
 	fields = fields_of(&guest, 66);
 	fields.state = PAGE_LEAVING;
@@ -891,6 +949,7 @@ static CU_TestInfo tests[] = {
 	{ "vCPUs, discards, limits and a release at once", test_threads },
 	{ "a fence holds faults back", test_fence },
 	{ "discards", test_discard },
+	{ "what a discard makes of an entry", test_discard_entries },
 	{ "a missing page is waited for", test_missing },
 	{ "full tiers", test_full },
 	{ "a slot that can't be read is waited for", test_damaged_slot },
