@@ -65,12 +65,6 @@ static int in_child(int (*work)(void *arg), struct job *job, uint64_t deadline, 
 	return rc;
 }
 
-static void set_environment(void)
-{
-	clearenv();
-	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-}
-
 static bool given(const char *text)
 {
 	return text && *text;
@@ -270,7 +264,7 @@ static int make_work(void *arg)
 	fd = open_target(spec->target, &path, what, &job->err);
 	if (fd < 0)
 		return fd;
-	set_environment();
+	child_set_environment();
 	context = libmount.mnt_new_context();
 	if (!context || set_target(context, &path, fd))
 		return err_set(&job->err, ENOMEM, "out of memory");
@@ -314,7 +308,7 @@ static int remove_work(void *arg)
 	char what[MOUNT_PATH_SIZE + 32];
 	int rc = -ENOMEM;
 
-	set_environment();
+	child_set_environment();
 	snprintf(what, sizeof(what), "cannot unmount %s", job->spec->target);
 	if (!job->trusted)
 		return remove_below_others(job->spec->target, what, &job->err);
@@ -391,7 +385,7 @@ static int label_work(void *arg)
 	const struct job *job = arg;
 	cleanup_free char *device = NULL;
 
-	set_environment();
+	child_set_environment();
 	device = libmount.mnt_resolve_spec(job->spec->source, NULL);
 	return device && same_file(device, job->spec->target) ? 0 : -ENODEV;
 }

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -65,6 +66,12 @@ static int reap(pid_t pid)
 	if (WIFEXITED(status))
 		return -WEXITSTATUS(status);
 	return -EINTR;
+}
+
+void child_set_environment(void)
+{
+	clearenv();
+	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
 }
 
 void child_stop(pid_t pid)

@@ -36,6 +36,9 @@ int child_wait(pid_t pid, uint64_t deadline);
  */
 int child_call(int (*work)(void *arg), void *arg, size_t size, uint64_t deadline);
 
+/* In the child, before it runs programs: PATH of the system's own, and nothing else */
+void child_set_environment(void);
+
 /* Kill and reap */
 void child_stop(pid_t pid);
 

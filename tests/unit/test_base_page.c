@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The page size of the host, as its files tell it.
+ */
 #include "memory/base_page.h"
 
 #include <stdio.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Work in a child: its result, its deadline, and its end with its parent.
+ */
 #include "process/child.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Deadlines, and the alarm that ends a call that waits.
+ */
 #include "base/clock.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Sentences: cut, put together, and free of control characters.
+ */
 #include "base/err.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What the kernel's command line and its CMA say of 1 GiB pages.
+ */
 #include "memory/gigantic.h"
 
 #include <stdio.h>

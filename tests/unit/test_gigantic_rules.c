@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Which ways to 1 GiB pages there are, for every kind of host.
+ */
 #include "policy/gigantic_rules.h"
 
 #include <stdio.h>

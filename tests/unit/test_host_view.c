@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What is idle, may be lent and may go, computed from the numbers of a pool.
+ */
 #include "policy/host_view.h"
 
 #include "unit/unit.h"

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Reading and writing pools.
+ */
 #include "memory/hugepages.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Mounts of hugetlbfs: size, options, and which one libvirt takes.
+ */
 #include "memory/hugetlbfs.h"
 
 #include <errno.h>

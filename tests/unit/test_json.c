@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Reading JSON that may be damaged, and writing it.
+ */
 #include "base/json.h"
 
 #include <errno.h>

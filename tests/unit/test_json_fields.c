@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Tables of fields: there and back, and everything that must be refused.
+ */
 #include "base/json_fields.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The door to /sys and /proc: whole values, short ones, errors.
+ */
 #include "kernel/kfs.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Reading KSM's files.
+ */
 #include "memory/ksm.h"
 
 #include <errno.h>

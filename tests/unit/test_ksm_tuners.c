@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Other programs that set KSM: found by their processes, units and profiles.
+ */
 #include "check/ksm_tuners.h"
 
 #include <stdio.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Ledgers as files: written whole, read strictly, marked and removed.
+ */
 #include "lifecycle/ledger.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A running guest's definition as libvirt's daemon wrote it down.
+ */
 #include "lifecycle/live_guest.h"
 
 #include <errno.h>

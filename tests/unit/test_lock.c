@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Locks: who waits, how long, and what a link in their place is good for.
+ */
 #include "base/lock.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Mount tables and mounting, in a mount namespace of our own.
+ */
 #include "memory/mount.h"
 
 #include <errno.h>

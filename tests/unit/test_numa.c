@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Nodes: their memory, their processors, and sets of them.
+ */
 #include "memory/numa.h"
 
 #include <errno.h>

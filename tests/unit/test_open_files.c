@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Which processes have files of a file system open.
+ */
 #include "memory/open_files.h"
 
 #include <errno.h>

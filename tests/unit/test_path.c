@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Paths of the administrator's: links that count, and links that do not.
+ */
 #include "memory/path.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What a QEMU has of huge pages, read from its numa_maps and smaps.
+ */
 #include "lifecycle/qemu_memory.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What a parent may have left of signals, masks, timers and limits.
+ */
 #include "process/signals.h"
 
 #include <errno.h>

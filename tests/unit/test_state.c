@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The state directory: made, refused where others can write, and locked.
+ */
 #include "lifecycle/state.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Stores: read, opened, and emptied without a step outside.
+ */
 #include "memory/store.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Planned steps take over what earlier ones hold.
+ */
 #include "steps/take_over.h"
 
 #include <stdlib.h>

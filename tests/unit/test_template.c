@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Templates of profiles, filled in.
+ */
 #include <stdlib.h>
 
 #include "profiles/template.h"

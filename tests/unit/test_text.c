@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Numbers, sizes and durations from text, and back.
+ */
 #include "base/text.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Reading the settings of transparent huge pages.
+ */
 #include "memory/thp.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Which settings of transparent huge pages a guest needs, and what is in their way.
+ */
 #include "policy/thp_rules.h"
 
 #include <stdio.h>

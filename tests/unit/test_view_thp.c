@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * THP in the host view.
+ */
 #include "lifecycle/view_thp.h"
 
 #include <string.h>
