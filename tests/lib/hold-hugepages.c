@@ -7,7 +7,7 @@
  * Maps MAPPED pages, which reserves them in the kernel, and touches the first
  * TOUCHED of them.  Prints "holding" and waits.  SIGUSR1: touches the rest, and
  * prints "complete" if every page that it has ever written still says so.  A
- * page that somebody took away would mean SIGBUS.
+ * page that was taken away would mean SIGBUS.
  */
 #include <linux/mman.h>
 #include <signal.h>

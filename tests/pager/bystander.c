@@ -5,7 +5,7 @@
  *	bystander pin		registers a buffer with io_uring: a page of the host is pinned for
  *good bystander map PID	maps the shared memory of a process, and so reads its holes as zeros
  *
- * Says "ready", and ends with its stdin or with whoever started it.
+ * Says "ready", and ends with its stdin or with whichever program started it.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -31,6 +31,7 @@
 #define PAGES(size, unit)                                                                          \
 	"<memoryBacking><hugepages><page size='" #size "' unit='" unit                             \
 	"'/></hugepages></memoryBacking>"
+#define IN_FILES      "<memoryBacking><source type='file'/></memoryBacking>"
 #define ON_NODE(node) "<numatune><memory mode='strict' nodeset='" #node "'/></numatune>"
 
 struct fake_host {
@@ -69,6 +70,15 @@ bool says(const struct fake_host *h, const char *words);
 
 /* What libvirt's daemon does when it starts, but for mounting */
 int fake_host_reconcile(const struct kfs *kfs, struct err *err);
+
+/* ---- guests ---- */
+
+/* A QEMU that has touched @pages pages of 2 MiB on a node, and its end */
+pid_t fake_host_qemu(const struct fake_host *h, const char *guest, int node, uint64_t pages);
+void fake_host_end_qemu(const struct fake_host *h, pid_t pid, int node, uint64_t pages);
+
+/* The XML of a guest in files that takes 60 % of what there is in /srv/ram; to be freed */
+char *large_guest(const struct fake_host *h, int id, const char *name, const char *uuid);
 
 /* ---- ledgers ---- */
 

@@ -74,7 +74,7 @@ int own_disk_attach(const char *image, int flags, char device[32])
 	int loop = -1, tries;
 
 	config.info.lo_flags = (__u32)(LO_FLAGS_AUTOCLEAR | flags);
-	/* Somebody else may take the free one first */
+	/* Another program may take the free one first */
 	for (tries = 0; control >= 0 && file >= 0 && loop < 0 && tries < 20; tries++) {
 		int n = ioctl(control, LOOP_CTL_GET_FREE);
 

@@ -35,7 +35,7 @@ bool own_root_enter(struct fake_kernel *fk)
 	/* Libraries are loaded while there are any */
 	if (mount_find(&fk->kfs, "/", &info, NULL) == -ELIBACC)
 		return false;
-	/* "/" is to be seen in the table: it must be a mount point */
+	/* "/" has to be in the table: it must be a mount point */
 	if (mount(fk->root, fk->root, NULL, MS_BIND, NULL) < 0 || !own_root_proc(fk) ||
 	    chroot(fk->root) < 0 || chdir("/") < 0 || kfs_open(&kfs, "/", NULL) < 0)
 		return false;

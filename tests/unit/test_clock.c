@@ -77,7 +77,7 @@ static void test_alarm(void)
 	alarm_stop();
 }
 
-/* Whoever started us may have blocked the signal */
+/* The program that started us may have blocked the signal */
 static void test_alarm_blocked(void)
 {
 	sigset_t set;

@@ -21,7 +21,7 @@
 #define QEMU  "etc/libvirt/qemu.conf"
 #define KEY   "memory_backing_dir"
 
-/* qemu.conf before anything, as somebody left it: not all of it is UTF-8 */
+/* qemu.conf before anything, as an administrator left it: not all of it is UTF-8 */
 #define BEFORE "# h\xf6her\n\nuser =  \"a\"\n#" KEY " = \"/x\"\ngroup = \"b\""
 
 static const char *root;
@@ -171,7 +171,7 @@ static void test_edited_beside(void)
 	put(QEMU, "# new\n" KEY " = \"/m\"\nuser = \"a\"\n");
 	r = apply(NULL, "line\n", "/m");
 	CU_ASSERT(!r.changes && !r.notes);
-	/* Another number, in files that somebody edits */
+	/* Another number, in files that an administrator edits */
 	r = apply(NULL, "line 2\n", "/n");
 	CU_ASSERT(r.changes == 2 && !r.notes);
 	check_file(LINES, "mine\nline 2\nmore\n", "applied again");
@@ -267,7 +267,7 @@ static void test_refused(void)
 	CU_ASSERT_FALSE(record_exists(rootfd, "p"));
 }
 
-/* The lens can't read what somebody wrote since: it is still known what is ours */
+/* The lens can't read what an administrator wrote since: it is still known what is ours */
 static void test_unreadable_since(void)
 {
 	struct result r;
@@ -320,7 +320,7 @@ static void test_written_halfway(void)
 	begin();
 	apply(NULL, "line\n", "/m");
 	CU_ASSERT_EQUAL(change_apply(rootfd, "p", &parts, change, &err), 0);
-	/* Somebody is quicker */
+	/* Another program is quicker */
 	put(QEMU, KEY " = \"/theirs\"\n");
 	CU_ASSERT_EQUAL(change_write(rootfd, "p", change, &err), -EBUSY);
 	UNIT_CHECK(strstr(err.text, "/" QEMU) != NULL, "%s", err.text);

@@ -72,29 +72,6 @@ static void edit_ledger(const struct fake_host *h, const char *uuid, const char 
 	fake_put(&h->fk, name, out);
 }
 
-/* A QEMU that has touched @pages pages of 2 MiB on a node */
-static pid_t start_qemu(const struct fake_host *h, const char *guest, int node, uint64_t pages)
-{
-	pid_t pid = fake_qemu(&h->fk, guest);
-	char text[512];
-
-	snprintf(
-		text, sizeof(text),
-		"7f0000000000 bind:%d file=/dev/hugepages/libvirt/qemu/1-%s/ram huge dirty=%" PRIu64
-		" N%d=%" PRIu64 " kernelpagesize_kB=2048\n",
-		node, guest, pages, node, pages);
-	fake_put_process(&h->fk, pid, "numa_maps", text);
-	fake_put_process(&h->fk, pid, "smaps", "");
-	fake_use(&h->fk, node, PAGE_2M, pages);
-	return pid;
-}
-
-static void end_qemu(const struct fake_host *h, pid_t pid, int node, uint64_t pages)
-{
-	fake_unuse(&h->fk, node, PAGE_2M, pages);
-	fake_end(&h->fk, pid);
-}
-
 /* ---- one guest ---- */
 
 static void test_life(void)
@@ -106,10 +83,10 @@ static void test_life(void)
 	OK(&h, hook_prepare, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 110, 100, 0);
 	check_phase(&h, UUID_A, "prepared");
-	qemu = start_qemu(&h, "a", 0, 100);
+	qemu = fake_host_qemu(&h, "a", 0, 100);
 	OK(&h, hook_started, "a", A_XML);
 	check_phase(&h, UUID_A, "running");
-	end_qemu(&h, qemu, 0, 100);
+	fake_host_end_qemu(&h, qemu, 0, 100);
 	OK(&h, hook_stopped, "a", A_XML);
 	check_phase(&h, UUID_A, "leaving");
 	OK(&h, hook_release, "a", A_XML);
@@ -198,12 +175,12 @@ static void test_running_already(void)
 	HOST(h);
 
 	OK(&h, hook_prepare, "a", A_XML);
-	qemu = start_qemu(&h, "a", 0, 100);
+	qemu = fake_host_qemu(&h, "a", 0, 100);
 	OK(&h, hook_started, "a", A_XML);
 	OK(&h, hook_prepare, "a", A_XML_AGAIN);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 0, 0);
 	check_phase(&h, UUID_A, "running");
-	end_qemu(&h, qemu, 0, 100);
+	fake_host_end_qemu(&h, qemu, 0, 100);
 	OK(&h, hook_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 }
@@ -402,7 +379,7 @@ static void test_unwritable_run(void)
 		CU_ASSERT_EQUAL(h.fk.writes, 0);
 		fake_host_close(&h);
 	}
-	/* a directory where the ledger is to be written */
+	/* a directory where the ledger will be written */
 	open_host(&h);
 	fake_put(&h.fk, GUESTS UUID_A ".new/x", "in the way");
 	UNIT_CHECK(run(&h, hook_prepare, "a", A_XML) < 0, "no ledger can be written");
@@ -425,12 +402,12 @@ static void test_claims(void)
 	OK(&h, hook_release, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	/* a has touched 60 of its 100 */
-	qemu = start_qemu(&h, "a", 0, 60);
+	qemu = fake_host_qemu(&h, "a", 0, 60);
 	OK(&h, hook_started, "a", A_XML);
 	OK(&h, hook_prepare, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 140, 0);
 	/* and ends before b has touched any */
-	end_qemu(&h, qemu, 0, 60);
+	fake_host_end_qemu(&h, qemu, 0, 60);
 	OK(&h, hook_stopped, "a", A_XML);
 	OK(&h, hook_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
@@ -447,7 +424,7 @@ static void test_claims_reserved(void)
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
 	OK(&h, hook_prepare, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
-	qemu = start_qemu(&h, "a", 0, 10);
+	qemu = fake_host_qemu(&h, "a", 0, 10);
 	fake_set_reserved(&h.fk, PAGE_2M, 90);
 	fake_put_process(&h.fk, qemu, "smaps",
 			 "7f0000000000-7f000c800000 rw-s 00000000 00:2f 1 /dev/hugepages/x\n"
@@ -499,14 +476,14 @@ static void test_qemu_died(void)
 	HOST(h);
 
 	OK(&h, hook_prepare, "a", A_XML);
-	qemu = start_qemu(&h, "a", 0, 100);
+	qemu = fake_host_qemu(&h, "a", 0, 100);
 	OK(&h, hook_started, "a", A_XML);
 	/* libvirt's daemon is replaced: the guest lives on */
 	fake_end(&h.fk, h.driver);
 	h.driver = 0;
 	CU_ASSERT_EQUAL(fake_host_reconcile(&h.fk.kfs, &h.err), 0);
 	CU_ASSERT_TRUE(has_ledger(&h, UUID_A));
-	end_qemu(&h, qemu, 0, 100);
+	fake_host_end_qemu(&h, qemu, 0, 100);
 	CU_ASSERT_EQUAL(fake_host_reconcile(&h.fk.kfs, &h.err), 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
@@ -571,7 +548,7 @@ static void test_late_end(void)
 	HOST(h);
 
 	OK(&h, hook_prepare, "a", A_XML);
-	qemu = start_qemu(&h, "a", 0, 40);
+	qemu = fake_host_qemu(&h, "a", 0, 40);
 	OK(&h, hook_started, "a", A_XML);
 	OK(&h, hook_stopped, "a", A_XML);
 	check_phase(&h, UUID_A, "running");
@@ -583,7 +560,7 @@ static void test_late_end(void)
 	OK(&h, hook_prepare, "b", B_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 200, 160, 0);
 	OK(&h, hook_release, "b", B_XML);
-	end_qemu(&h, qemu, 0, 40);
+	fake_host_end_qemu(&h, qemu, 0, 40);
 	OK(&h, hook_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
@@ -773,7 +750,7 @@ static void test_reconnect(void)
 	HOST(h);
 
 	OK(&h, hook_prepare, "a", A_XML);
-	qemu = start_qemu(&h, "a", 0, 100);
+	qemu = fake_host_qemu(&h, "a", 0, 100);
 	OK(&h, hook_reconnect, "a", A_XML);
 	check_phase(&h, UUID_A, "running");
 	/* a guest that nobody prepared: an empty ledger */
@@ -782,7 +759,7 @@ static void test_reconnect(void)
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 0, 0);
 	OK(&h, hook_release, "b", B_XML);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_B));
-	end_qemu(&h, qemu, 0, 100);
+	fake_host_end_qemu(&h, qemu, 0, 100);
 	OK(&h, hook_release, "a", A_XML);
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT(run(&h, hook_reconnect, "a", "<domain") < 0);
@@ -790,7 +767,7 @@ static void test_reconnect(void)
 
 /* ---- locks ---- */
 
-/* Somebody holds the lock for long */
+/* Another program holds the lock for long */
 static void test_lock_deadline(void)
 {
 	struct state state = STATE_CLOSED;

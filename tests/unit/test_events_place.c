@@ -25,7 +25,6 @@
 #define OLD		"old/libvirt/qemu/"
 #define LIES_IN		"\"lies_in\": \"/old/libvirt/qemu\""
 
-#define IN_FILES	"<memoryBacking><source type='file'/></memoryBacking>"
 #define A_XML		XML(1, "a", UUID_A, 64, IN_FILES)
 #define B_XML		XML(2, "b", UUID_B, 64, IN_FILES)
 
@@ -46,6 +45,8 @@ static void open_host(struct fake_host *h)
 	fake_put(&h->fk, "srv/note", "");
 	mkdirat(h->fk.kfs.rootfd, "srv/ram", 0755);
 }
+
+#define HOST(name) UNIT_FIXTURE(struct fake_host, name, fake_host_close, open_host(&(name)))
 
 static unsigned long long put_memory(const struct fake_host *h, const char *name)
 {
@@ -98,10 +99,9 @@ static void end(struct fake_host *h, pid_t qemu)
 
 static void test_life(void)
 {
-	struct fake_host h;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	put_memory(&h, OLD "2-b/pc.ram");
 	put_memory(&h, "old/1-a/pc.ram");
 	qemu = start_elsewhere(&h, A_XML);
@@ -114,22 +114,19 @@ static void test_life(void)
 	CU_ASSERT_FALSE(fake_exists(&h.fk, OLD "1-a"));
 	CU_ASSERT_TRUE(fake_exists(&h.fk, OLD "2-b/pc.ram"));
 	CU_ASSERT_TRUE(fake_exists(&h.fk, "old/1-a/pc.ram"));
-	fake_host_close(&h);
 }
 
 static void test_where_it_should_be(void)
 {
-	struct fake_host h;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, hook_prepare, "a", A_XML);
 	qemu = start_qemu(&h, "a", PLANNED "1-a/pc.ram", NULL);
 	OK(&h, hook_started, "a", A_XML);
 	CU_ASSERT_FALSE(ledger_says(&h, UUID_A, "lies_in"));
 	end(&h, qemu);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, PLANNED "1-a"));
-	fake_host_close(&h);
 }
 
 /* Nothing can be read of the QEMU, or what can is hostile: the guest runs on */
@@ -142,13 +139,12 @@ static void test_nothing_is_known(void)
 		"7f00-7f80 rw-s 00000000 08:01 5 /srv/note/libvirt/qemu/1-a/pc.ram\n",
 	};
 	char name[64];
-	struct fake_host h;
 	size_t i;
 
 	for (i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
 		pid_t qemu;
+		HOST(h);
 
-		open_host(&h);
 		OK(&h, hook_prepare, "a", A_XML);
 		qemu = fake_qemu(&h.fk, "a");
 		/* The first has none */
@@ -160,17 +156,15 @@ static void test_nothing_is_known(void)
 		CU_ASSERT_FALSE(ledger_says(&h, UUID_A, "lies_in"));
 		end(&h, qemu);
 		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
-		fake_host_close(&h);
 	}
 }
 
 static void test_in_use_at_release(void)
 {
-	struct fake_host h;
 	pid_t qemu;
 	int fd;
+	HOST(h);
 
-	open_host(&h);
 	qemu = start_elsewhere(&h, A_XML);
 	fd = openat(h.fk.kfs.rootfd, OLD "1-a/pc.ram", O_RDWR | O_CLOEXEC);
 	end(&h, qemu);
@@ -187,16 +181,14 @@ static void test_in_use_at_release(void)
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, OLD "1-a"));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, PLANNED "5-a"));
-	fake_host_close(&h);
 }
 
 /* Another user has put a link where the guest's directory was */
 static void test_link_at_release(void)
 {
-	struct fake_host h;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	put_memory(&h, "etc/secret/pc.ram");
 	qemu = start_elsewhere(&h, A_XML);
 	CU_ASSERT_EQUAL(unlinkat(h.fk.kfs.rootfd, OLD "1-a/pc.ram", 0), 0);
@@ -205,22 +197,19 @@ static void test_link_at_release(void)
 	end(&h, qemu);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_TRUE(fake_exists(&h.fk, "etc/secret/pc.ram"));
-	fake_host_close(&h);
 }
 
 static void test_other_boot(void)
 {
-	struct fake_host h;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	qemu = start_elsewhere(&h, A_XML);
 	fake_end(&h.fk, qemu);
 	fake_put(&h.fk, "proc/sys/kernel/random/boot_id", "11111111-2222-3333-4444-555555555555\n");
 	CU_ASSERT_EQUAL(fake_host_reconcile(&h.fk.kfs, &h.err), 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, OLD "1-a"));
-	fake_host_close(&h);
 }
 
 /* ---- libvirt's daemon is restarted ---- */
@@ -228,11 +217,10 @@ static void test_other_boot(void)
 /* Then a dimm is plugged in, whose file lies where it was planned */
 static void test_daemon_restarted(void)
 {
-	struct fake_host h;
 	char name[64], maps[512];
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	qemu = start_elsewhere(&h, A_XML);
 	snprintf(maps, sizeof(maps),
 		 "7f00-7f80 rw-s 00000000 08:01 %llu /" PLANNED "1-a/dimm0\n"
@@ -250,23 +238,20 @@ static void test_daemon_restarted(void)
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, OLD "1-a"));
 	CU_ASSERT_FALSE(fake_exists(&h.fk, PLANNED "1-a"));
-	fake_host_close(&h);
 }
 
 /* "started" was an earlier version's, or was killed */
 static void test_found_at_reconnect(void)
 {
-	struct fake_host h;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	OK(&h, hook_prepare, "a", A_XML);
 	qemu = start_qemu(&h, "a", OLD "1-a/pc.ram", NULL);
 	OK(&h, hook_reconnect, "a", A_XML);
 	CU_ASSERT_TRUE(ledger_says(&h, UUID_A, LIES_IN));
 	end(&h, qemu);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, OLD "1-a"));
-	fake_host_close(&h);
 }
 
 /* Started without us, whatever is configured by now */
@@ -280,13 +265,12 @@ static void test_adopted(void)
 		{ "", "memory_backing_dir = ram\n" },
 		{ "[store]\npath = /srv/disk\n", "memory_backing_dir = \"/srv/ram\"\n" },
 	};
-	struct fake_host h;
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		pid_t qemu;
+		HOST(h);
 
-		open_host(&h);
 		fake_put(&h.fk, CONF, rows[i].conf);
 		fake_put(&h.fk, QEMU_CONF, rows[i].qemu_conf);
 		qemu = start_qemu(&h, "a", OLD "1-a/pc.ram", NULL);
@@ -295,37 +279,18 @@ static void test_adopted(void)
 		end(&h, qemu);
 		CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 		UNIT_CHECK(!fake_exists(&h.fk, OLD "1-a"), "row %zu", i);
-		fake_host_close(&h);
 	}
 }
 
 /* ---- promises ---- */
 
-/* A guest that takes 60 % of what there is; to be freed */
-static char *large_guest(const struct fake_host *h, int id, const char *name, const char *uuid)
-{
-	struct store_state state;
-	struct err err;
-	uint64_t room;
-	char *xml;
-
-	CU_ASSERT_EQUAL_FATAL(store_read(&h->fk.kfs, "/srv/ram", &state, &err), 0);
-	room = u64_sub_floor(state.available_kib, state.capacity_kib / 100 * 5);
-	CU_ASSERT_FATAL(asprintf(&xml,
-				 "<domain id='%d'><name>%s</name><uuid>%s</uuid>"
-				 "<memory unit='KiB'>%" PRIu64 "</memory>" IN_FILES "</domain>",
-				 id, name, uuid, room / 10 * 6 / 1024 * 1024) > 0);
-	return xml;
-}
-
 /* @mounts: is there room for a second guest in /srv/ram, and in /old, once the first runs
  * in /old? */
 static void check_room(const char *mounts, int in_ram, int in_old)
 {
-	struct fake_host h;
 	char *a, *b;
+	HOST(h);
 
-	open_host(&h);
 	fake_put(&h.fk, "old/note", "");
 	fake_put(&h.fk, "proc/self/mountinfo", mounts);
 	a = large_guest(&h, 1, "a", UUID_A);
@@ -341,7 +306,6 @@ static void check_room(const char *mounts, int in_ram, int in_old)
 		says(&h, "(promised to a ");
 	free(a);
 	free(b);
-	fake_host_close(&h);
 }
 
 static void test_promises(void)
@@ -385,14 +349,13 @@ static void test_hostile_ledger(void)
 		"[]",
 		"null",
 	};
-	struct fake_host h;
 	size_t i;
 
 	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		char text[256];
 		pid_t qemu;
+		HOST(h);
 
-		open_host(&h);
 		put_memory(&h, "etc/1-a/pc.ram");
 		put_memory(&h, "1-a/pc.ram");
 		put_memory(&h, "etc/libvirt/qemu/1-a/pc.ram");
@@ -409,17 +372,15 @@ static void test_hostile_ledger(void)
 				   fake_exists(&h.fk, "etc/libvirt/qemu/1-a/pc.ram") &&
 				   fake_exists(&h.fk, OLD "1-a/pc.ram"),
 			   "%s", places[i]);
-		fake_host_close(&h);
 	}
 }
 
 /* Of the right form: then there are the rules for what may be removed */
 static void test_strange_ledger(void)
 {
-	struct fake_host h;
 	pid_t qemu;
+	HOST(h);
 
-	open_host(&h);
 	fake_put(&h.fk, "etc/libvirt/qemu/a.xml", "<domain/>");
 	fake_put(&h.fk, "etc/libvirt/qemu/1-a/a.xml", "<domain/>");
 	qemu = start_elsewhere(&h, A_XML);
@@ -428,7 +389,6 @@ static void test_strange_ledger(void)
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	CU_ASSERT_TRUE(fake_exists(&h.fk, "etc/libvirt/qemu/a.xml"));
 	CU_ASSERT_TRUE(fake_exists(&h.fk, "etc/libvirt/qemu/1-a/a.xml"));
-	fake_host_close(&h);
 }
 
 static CU_TestInfo tests[] = {

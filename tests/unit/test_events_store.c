@@ -28,10 +28,9 @@
 #define QEMU_CONF "etc/libvirt/qemu.conf"
 #define BASE	  "srv/ram/libvirt/qemu/"
 /* The shared setting of what is mounted on /srv/ram */
-#define SHARED	 STATE "shared/store-a8df45b9a934f204"
-#define BOOT_ID	 "proc/sys/kernel/random/boot_id"
+#define SHARED	STATE "shared/store-a8df45b9a934f204"
+#define BOOT_ID "proc/sys/kernel/random/boot_id"
 
-#define IN_FILES "<memoryBacking><source type='file'/></memoryBacking>"
 /* Cell 0 in huge pages, cell 1 in files */
 #define MIXED                                                                                      \
 	"<memoryBacking><hugepages><page size='2' unit='M' nodeset='0'/></hugepages>"              \
@@ -172,23 +171,6 @@ static void test_refusals(void)
 	}
 }
 
-/* A guest that takes 60 % of what there is; to be freed */
-static char *large_guest(const struct fake_host *h, int id, const char *name, const char *uuid)
-{
-	struct store_state state;
-	struct err err;
-	uint64_t room;
-	char *xml;
-
-	CU_ASSERT_EQUAL_FATAL(store_read(&h->fk.kfs, "/srv/ram", &state, &err), 0);
-	room = u64_sub_floor(state.available_kib, state.capacity_kib / 100 * 5);
-	CU_ASSERT_FATAL(asprintf(&xml,
-				 "<domain id='%d'><name>%s</name><uuid>%s</uuid>"
-				 "<memory unit='KiB'>%" PRIu64 "</memory>" IN_FILES "</domain>",
-				 id, name, uuid, room / 10 * 6 / 1024 * 1024) > 0);
-	return xml;
-}
-
 static void test_promises(void)
 {
 	char *a, *b;
@@ -278,7 +260,7 @@ static void test_other_boot(void)
 	put_memory(&h, "1-a");
 	fake_put(&h.fk, BOOT_ID, "11111111-2222-3333-4444-555555555555\n");
 	fd = open_memory(&h, "1-a");
-	/* Somebody saves what he can of it */
+	/* An administrator saves what he can of it */
 	CU_ASSERT_EQUAL(fake_host_reconcile(&h.fk.kfs, &h.err), 0);
 	CU_ASSERT_TRUE(has_ledger(&h, UUID_A));
 	CU_ASSERT_TRUE(fake_exists(&h.fk, BASE "1-a/pc.ram"));

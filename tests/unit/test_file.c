@@ -149,7 +149,7 @@ static void test_trusted(void)
 	}
 }
 
-/* A file of somebody else's: made by giving one away, which takes root, or by
+/* A file of another user's: made by giving one away, which takes root, or by
  * looking at one of root's that is nobody's to change */
 static void test_other_owner(void)
 {
@@ -227,7 +227,7 @@ static void test_stream(void)
 	}
 }
 
-/* Somebody set O_NONBLOCK on our standard input: the reader waits all the same */
+/* Our standard input has O_NONBLOCK set: the reader waits all the same */
 static void test_stream_nonblocking(void)
 {
 	cleanup_free char *text = NULL;

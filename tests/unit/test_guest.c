@@ -221,7 +221,7 @@ static const struct {
 	{ GUEST("<memory>1&#48;48576</memory>"), "ram: 1048576 anonymous\n" },
 	/* The first one counts, as in libvirt */
 	{ GUEST(GIB(1) "<memory unit='GiB'>2</memory>"), "ram: 1048576 anonymous\n" },
-	/* An element of somebody else's namespace is not libvirt's */
+	/* An element of another namespace is not libvirt's */
 	{ GUEST("<x:memory xmlns:x='urn:x'>5</x:memory>" GIB(1)), "ram: 1048576 anonymous\n" },
 	/* Prefixes that nobody declared do not stop libvirt */
 	{ GUEST("<metadata><q:a/></metadata>" GIB(1)), "ram: 1048576 anonymous\n" },
@@ -708,7 +708,7 @@ static const struct {
 	{ "<network/>", "<network>, not <domain>" },
 	{ "<domains>" GUEST(GIB(1)) "</domains>", "<domains>, not <domain>" },
 	{ "<!-- just a comment -->", "line 1" },
-	/* Entities and document types, whoever declares them */
+	/* Entities and document types, wherever declared */
 	{ BILLION_LAUGHS "<domain>&g;" WHO GIB(1) "</domain>", "document type definition" },
 	{ "<!DOCTYPE domain SYSTEM 'file:///etc/passwd'>" GUEST(GIB(1)),
 	  "document type definition" },

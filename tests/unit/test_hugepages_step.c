@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * The hugepages step on pools with the kernel's manners: whose pages are whose,
- * whatever the kernel gives, whoever else writes, and wherever we are killed.
+ * whatever the kernel gives and other programs write, and wherever we are killed.
  */
 #include "steps/hugepages_step.h"
 
@@ -39,6 +39,7 @@ struct others {
  * @on_save:	What others do between the ledger's write and the kernel's
  */
 struct bench {
+	struct err err;
 	struct fake_kernel fk;
 	struct host_view host;
 	struct step_ctx ctx;
@@ -217,15 +218,14 @@ static void admin_after_write(struct fake_kernel *fk)
 
 static void test_grow_and_give_back(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	want(&b, 1, 0, 700);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	share_is(&b.room.shares[0], 700, 700);
 	fake_pool_is(&b.fk, 1, PAGE_2M, 700, 700, 0);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 0, 0, 0);
-	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%s", b.err.text);
 	share_is(&b.room.shares[0], 0, 0);
 	fake_pool_is(&b.fk, 1, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_EQUAL(fake_free_kib(&b.fk, 1), 3 * KIB_PER_GIB);
@@ -233,32 +233,30 @@ static void test_grow_and_give_back(void)
 
 static void test_idle_needs_no_write(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
 	want(&b, 0, 60, 0);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	share_is(&b.room.shares[0], 60, 0);
 	CU_ASSERT_EQUAL(b.fk.writes, 0);
 	CU_ASSERT_EQUAL(b.saves, 1);
-	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%s", b.err.text);
 	CU_ASSERT_EQUAL(b.fk.writes, 0);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 100, 100, 0);
 }
 
 static void test_idle_and_growth(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 80, 0 });
 	want(&b, 0, 80, 20);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	share_is(&b.room.shares[0], 100, 20);
 	CU_ASSERT_EQUAL(b.room.shares[0].foreign, 100);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 120, 100, 0);
-	UNIT_CHECK(undo(&b, UNDO_ROLLBACK, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_ROLLBACK, &b.err) == 0, "%s", b.err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 100, 80, 0);
 }
 
@@ -266,13 +264,12 @@ static void test_idle_and_growth(void)
  * be another guest's by now */
 static void test_idle_taken_meanwhile(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
 	b.others.claimed[0] = 70;
 	want(&b, 0, 60, 0);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	UNIT_CHECK(b.room.shares[0].have == 60, "have %" PRIu64, b.room.shares[0].have);
 	UNIT_CHECK(
 		b.room.shares[0].own == 30,
@@ -291,7 +288,6 @@ static void test_idle_limit(void)
 		{ 60, 40, 0, 0, 0 },	{ 60, 0, 70, 25, 55 }, { 60, 70, 0, 25, 55 },
 		{ 30, 40, 20, 25, 15 },
 	};
-	struct err err = { "" };
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
@@ -304,7 +300,7 @@ static void test_idle_limit(void)
 		share = want(&b, 0, rows[i].idle, 0);
 		share->have = rows[i].by_hand;
 		b.step.hugepages.pages += rows[i].by_hand;
-		UNIT_CHECK(apply(&b, &err) == 0, "%zu: %s", i, err.text);
+		UNIT_CHECK(apply(&b, &b.err) == 0, "%zu: %s", i, b.err.text);
 		UNIT_CHECK(share->own == rows[i].own, "%zu: own %" PRIu64, i, share->own);
 		CU_ASSERT_EQUAL(share->have, rows[i].idle + rows[i].by_hand);
 	}
@@ -351,7 +347,6 @@ static uint64_t asked_mib(const struct bench *b, unsigned int n)
  * freed beyond need is another program's cache */
 static void test_bites(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	b.fk.kfs.write = write_and_reclaim;
@@ -360,7 +355,7 @@ static void test_bites(void)
 	fake_set_meminfo(&b.fk, 0, "Active(file)", 8 * KIB_PER_GIB);
 	b.step.hugepages.reclaim = true;
 	want(&b, 0, 0, 1000);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	/* 35 % of 2000 MiB and 128 MiB beside, of which 64 are free */
 	CU_ASSERT_EQUAL(asked_mib(&b, 0), 764);
 	/* 32 pages came: 70 % of 1936 MiB and 128 MiB */
@@ -373,17 +368,16 @@ static void test_bites(void)
 /* Fewer than asked on one node: the others serve the rest */
 static void test_fewer_than_asked(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	fake_set_obtainable(&b.fk, 0, 60);
 	want(&b, 0, 0, 100);
 	want(&b, 1, 0, 0);
 	b.step.hugepages.bind = GUEST_BIND_ANY;
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	share_is(&b.room.shares[0], 60, 60);
 	share_is(&b.room.shares[1], 40, 40);
-	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%s", b.err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 0, 0, 0);
 	fake_pool_is(&b.fk, 1, PAGE_2M, 0, 0, 0);
 }
@@ -392,7 +386,6 @@ static void test_fewer_than_asked(void)
  * here node 2 could give all at once */
 static void test_last_comes_last(void)
 {
-	struct err err = { "" };
 	json_t *json;
 	BENCH(b);
 
@@ -401,7 +394,7 @@ static void test_last_comes_last(void)
 	want(&b, 1, 0, 0)->last = true;
 	b.step.hugepages.bind = GUEST_BIND_ANY;
 	b.ctx.deadline = clock_ms() + 2000;
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	share_is(&b.room.shares[0], 60, 60);
 	share_is(&b.room.shares[1], 40, 40);
 	/* The time that making room takes leaves some for it */
@@ -410,13 +403,12 @@ static void test_last_comes_last(void)
 	CU_ASSERT_TRUE(json_is_true(
 		json_object_get(json_array_get(json_object_get(json, "shares"), 1), "last")));
 	json_decref(json);
-	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%s", b.err.text);
 }
 
 /* What the plan wanted elsewhere comes from another node with processors first */
 static void test_last_after_near(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	want(&b, 0, 0, 0)->last = true;
@@ -426,10 +418,10 @@ static void test_last_after_near(void)
 	b.step.hugepages.shares[1].want_grow = 0;
 	b.others.claimed[1] = 70;
 	b.step.hugepages.bind = GUEST_BIND_ANY;
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	share_is(&b.room.shares[0], 0, 0);
 	share_is(&b.room.shares[1], 100, 70);
-	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%s", b.err.text);
 }
 
 /* min_size= of libvirt's hugetlbfs reserves all of the pool, for those who map through it */
@@ -438,7 +430,6 @@ static void test_idle_of_the_mount(void)
 	bool mounted;
 
 	for (mounted = false;; mounted = true) {
-		struct err err = { "" };
 		struct bench b;
 
 		open_bench(&b);
@@ -448,7 +439,7 @@ static void test_idle_of_the_mount(void)
 		fake_put(&b.fk, "sys/kernel/mm/hugepages/hugepages-2048kB/resv_hugepages", "100\n");
 		want(&b, 0, 60, 0);
 		b.step.hugepages.mounted = mounted;
-		UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+		UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 		share_is(&b.room.shares[0], 60, mounted ? 0 : 60);
 		close_bench(&b);
 		if (mounted)
@@ -458,7 +449,6 @@ static void test_idle_of_the_mount(void)
 
 static void test_too_few(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 10, 10, 0 });
@@ -467,13 +457,14 @@ static void test_too_few(void)
 	want(&b, 0, 10, 90);
 	b.step.hugepages.bind = GUEST_BIND_STRICT;
 	nodeset_add(&b.step.hugepages.nodes, 0);
-	CU_ASSERT_EQUAL(apply(&b, &err), -ENOSPC);
+	CU_ASSERT_EQUAL(apply(&b, &b.err), -ENOSPC);
 	share_is(&b.room.shares[0], 70, 60);
-	UNIT_CHECK(strstr(err.text, "guest 'g' needs 100 huge pages of 2 MiB (200 MiB) on node 0"),
-		   "%s", err.text);
-	UNIT_CHECK(strstr(err.text, "only 70 could be allocated (30 missing)"), "%s", err.text);
-	UNIT_CHECK(!strstr(err.text, "guest 'g': guest"), "%s", err.text);
-	UNIT_CHECK(undo(&b, UNDO_ROLLBACK, &err) == 0, "%s", err.text);
+	UNIT_CHECK(
+		strstr(b.err.text, "guest 'g' needs 100 huge pages of 2 MiB (200 MiB) on node 0"),
+		"%s", b.err.text);
+	UNIT_CHECK(strstr(b.err.text, "only 70 could be allocated (30 missing)"), "%s", b.err.text);
+	UNIT_CHECK(!strstr(b.err.text, "guest 'g': guest"), "%s", b.err.text);
+	UNIT_CHECK(undo(&b, UNDO_ROLLBACK, &b.err) == 0, "%s", b.err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 10, 10, 0);
 	fake_pool_is(&b.fk, 1, PAGE_2M, 0, 0, 0);
 }
@@ -481,17 +472,16 @@ static void test_too_few(void)
 /* Surplus pages are promoted first: they are ours to take back, but no gain */
 static void test_surplus_promoted(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 50, 0, 30 });
 	want(&b, 0, 0, 100);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	share_is(&b.room.shares[0], 100, 130);
 	CU_ASSERT_EQUAL(b.room.shares[0].foreign, 20);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 150, 100, 0);
 	/* 50 are in use: 100 idle ones go, and 30 become surplus again */
-	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%s", b.err.text);
 	share_is(&b.room.shares[0], 0, 0);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 50, 0, 30);
 }
@@ -500,19 +490,18 @@ static void test_surplus_promoted(void)
  * or until the pages that were promoted are */
 static void test_surplus_promoted_beside_idle(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 50, 0, 30 });
 	want(&b, 0, 0, 100);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	b.others.claimed[0] = 5;
-	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &err), -EAGAIN);
+	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &b.err), -EAGAIN);
 	share_is(&b.room.shares[0], 0, 35);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 55, 5, 0);
 	b.others.claimed[0] = 0;
 	fake_unuse(&b.fk, 0, PAGE_2M, 50);
-	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%s", b.err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 20, 20, 0);
 }
 
@@ -521,82 +510,74 @@ static void test_surplus_promoted_beside_idle(void)
 static void test_surplus_promoted_late(void)
 {
 	char text[4096];
-	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 50, 0, 30 });
 	want(&b, 0, 0, 100);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	b.others.late[0] = 10;
-	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &err), -EAGAIN);
+	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &b.err), -EAGAIN);
 	share_is(&b.room.shares[0], 0, 10);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 50, 0, 20);
 	fake_get(&b.fk, LEDGER, text, sizeof(text));
 	UNIT_CHECK(strstr(text, "\"own\": 10"), "%s", text);
 	UNIT_CHECK(!strstr(text, "chunk"), "%s", text);
 	b.others.late[0] = 0;
-	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%s", b.err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 50, 0, 30);
-	close_bench(&b);
 }
 
 /* A part of ours is in use late, another was taken by others: that may come back as long as
  * the ledger waits */
 static void test_missing_beside_late(void)
 {
-	struct err err = { "" };
-	struct bench b;
+	BENCH(b);
 
-	open_bench(&b);
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 20, 20, 0 });
 	want(&b, 0, 0, 100);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	fake_use(&b.fk, 0, PAGE_2M, 10);
 	fake_write_pool(&b.fk, 0, PAGE_2M, 115);
 	b.others.late[0] = 10;
-	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &err), -EAGAIN);
+	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &b.err), -EAGAIN);
 	share_is(&b.room.shares[0], 0, 15);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 30, 20, 0);
 	fake_write_pool(&b.fk, 0, PAGE_2M, 35);
 	fake_unuse(&b.fk, 0, PAGE_2M, 10);
 	b.others.late[0] = 0;
-	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%s", b.err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 20, 20, 0);
-	close_bench(&b);
 }
 
 /* What others took just now may be their own: the next round says so */
 static void test_missing_just_now(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 20, 20, 0 });
 	want(&b, 0, 0, 100);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	b.leaving = true;
 	look(&b);
 	fake_write_pool(&b.fk, 0, PAGE_2M, 115);
-	CU_ASSERT_EQUAL(hugepages_step_ops.undo(&b.ctx, &b.step, UNDO_RELEASE, &err), -EAGAIN);
+	CU_ASSERT_EQUAL(hugepages_step_ops.undo(&b.ctx, &b.step, UNDO_RELEASE, &b.err), -EAGAIN);
 	share_is(&b.room.shares[0], 0, 5);
-	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%s", b.err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 20, 20, 0);
 }
 
 /* What others add while we give back is theirs, where ours are missing too */
 static void test_added_beside_missing(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 20, 20, 0 });
 	want(&b, 0, 0, 100);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	fake_write_pool(&b.fk, 0, PAGE_2M, 80);
 	b.fk.after_write = admin_after_write;
 	after_write_pages = 7;
-	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%s", b.err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 27, 27, 0);
 	CU_ASSERT_EQUAL(host_view_pool(&b.host, PAGE_2M, 0)->foreign, 27);
 }
@@ -604,12 +585,11 @@ static void test_added_beside_missing(void)
 /* More surplus than one chunk asks for: no page comes of the first writes */
 static void test_much_surplus(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 700, 0, 700 });
 	want(&b, 0, 0, 100);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	share_is(&b.room.shares[0], 100, 800);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 800, 100, 0);
 }
@@ -618,23 +598,22 @@ static void test_much_surplus(void)
  * no write can make the pool smaller than that */
 static void test_old_kernel(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	b.fk.adds_surplus = true;
 	fake_put(&b.fk, "proc/sys/kernel/osrelease", "6.1.0\n");
 	fake_set_pool(&b.fk, 1, PAGE_2M, (struct fake_pool){ 40, 0, 40 });
 	want(&b, 0, 0, 100);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	share_is(&b.room.shares[0], 100, 100);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 100, 100, 0);
 	fake_pool_is(&b.fk, 1, PAGE_2M, 40, 0, 40);
-	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &err), -EAGAIN);
+	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &b.err), -EAGAIN);
 	share_is(&b.room.shares[0], 0, 40);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 40, 40, 0);
 	/* The program with the surplus pages ends */
 	fake_unuse(&b.fk, 1, PAGE_2M, 40);
-	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%s", b.err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 0, 0, 0);
 	fake_pool_is(&b.fk, 1, PAGE_2M, 0, 0, 0);
 }
@@ -654,7 +633,6 @@ static void test_old_kernel_boundary(void)
 		{ "10.1.0\n", false, 100 },   { "strange\n", false, 100 },
 	};
 	struct step_share *share;
-	struct err err = { "" };
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
@@ -666,8 +644,9 @@ static void test_old_kernel_boundary(void)
 		share = want(&b, 0, 0, 100);
 		look(&b);
 		after_write_pages = rows[i].adds ? 0 : 40;
-		CU_ASSERT_EQUAL(pool_grow(&b.ctx, &b.step.hugepages, share, 100, UINT64_MAX, &err),
-				(int64_t)rows[i].own);
+		CU_ASSERT_EQUAL(
+			pool_grow(&b.ctx, &b.step.hugepages, share, 100, UINT64_MAX, &b.err),
+			(int64_t)rows[i].own);
 		UNIT_CHECK(share->own == rows[i].own, "%s: own %" PRIu64, rows[i].release,
 			   share->own);
 	}
@@ -676,16 +655,15 @@ static void test_old_kernel_boundary(void)
 /* The same release number, but a distribution that has backported the fix */
 static void test_old_kernel_fixed(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	fake_put(&b.fk, "proc/sys/kernel/osrelease", "5.14.0-427.el9\n");
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 60, 60, 0 });
 	fake_set_pool(&b.fk, 1, PAGE_2M, (struct fake_pool){ 40, 0, 40 });
 	want(&b, 0, 0, 100);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	share_is(&b.room.shares[0], 100, 100);
-	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%s", b.err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 60, 60, 0);
 }
 
@@ -694,7 +672,6 @@ static void test_old_kernel_fixed(void)
 static void test_old_kernel_large_surplus(void)
 {
 	static const uint64_t surplus[] = { 1, 99, 100, 101, 1000 };
-	struct err err = { "" };
 	size_t i;
 
 	for (i = 0; i < ROWS(surplus); i++) {
@@ -703,10 +680,10 @@ static void test_old_kernel_large_surplus(void)
 		fake_put(&b.fk, "proc/sys/kernel/osrelease", "5.10.0-30-amd64\n");
 		fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 1100, 1100, 0 });
 		want(&b, 0, 0, 100);
-		UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+		UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 		fake_set_pool(&b.fk, 1, PAGE_2M, (struct fake_pool){ surplus[i], 0, surplus[i] });
-		UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "surplus %" PRIu64 ": %s", surplus[i],
-			   err.text);
+		UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "surplus %" PRIu64 ": %s",
+			   surplus[i], b.err.text);
 		fake_pool_is(&b.fk, 0, PAGE_2M, 1100, 1100, 0);
 		fake_pool_is(&b.fk, 1, PAGE_2M, surplus[i], 0, surplus[i]);
 	}
@@ -716,32 +693,30 @@ static void test_old_kernel_large_surplus(void)
  * ours until it takes them: called surplus, they would stay for ever */
 static void test_surplus_keeps_idle(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	fake_set_pool(&b.fk, 1, PAGE_2M, (struct fake_pool){ 40, 0, 40 });
 	want(&b, 0, 0, 100);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
-	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &err), -EAGAIN);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
+	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &b.err), -EAGAIN);
 	share_is(&b.room.shares[0], 0, 40);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 40, 40, 0);
 	/* its user ends */
 	fake_set_pool(&b.fk, 1, PAGE_2M, (struct fake_pool){ 0, 0, 0 });
-	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%s", b.err.text);
 	share_is(&b.room.shares[0], 0, 0);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 0, 0, 0);
 }
 
 static void test_keep(void)
 {
-	struct err err = { "" };
 	struct bench b;
 
 	open_bench(&b);
 	b.step.hugepages.keep = true;
 	want(&b, 0, 0, 100);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
-	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%s", b.err.text);
 	share_is(&b.room.shares[0], 0, 0);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 100, 100, 0);
 	close_bench(&b);
@@ -750,47 +725,45 @@ static void test_keep(void)
 	open_bench(&b);
 	b.step.hugepages.keep = true;
 	want(&b, 0, 0, 100);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
-	UNIT_CHECK(undo(&b, UNDO_ROLLBACK, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
+	UNIT_CHECK(undo(&b, UNDO_ROLLBACK, &b.err) == 0, "%s", b.err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 0, 0, 0);
 	close_bench(&b);
 }
 
 static void test_in_use(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	want(&b, 0, 0, 100);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	fake_use(&b.fk, 0, PAGE_2M, 30);
-	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &err), -EAGAIN);
+	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &b.err), -EAGAIN);
 	share_is(&b.room.shares[0], 0, 30);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 30, 0, 0);
-	UNIT_CHECK(strstr(err.text, "30 page(s) of 2048 KiB on node 0 are still in use"), "%s",
-		   err.text);
+	UNIT_CHECK(strstr(b.err.text, "30 page(s) of 2048 KiB on node 0 are still in use"), "%s",
+		   b.err.text);
 	fake_unuse(&b.fk, 0, PAGE_2M, 30);
-	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%s", b.err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 0, 0, 0);
 }
 
 /* Idle is not enough: what is reserved or another guest's is left */
 static void test_others_idle(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 50, 50, 0 });
 	want(&b, 0, 0, 100);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	fake_set_reserved(&b.fk, PAGE_2M, 20);
 	b.others.claimed[0] = 60;
-	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &err), -EAGAIN);
+	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &b.err), -EAGAIN);
 	share_is(&b.room.shares[0], 0, 30);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 80, 80, 0);
 	b.others.claimed[0] = 0;
 	fake_set_reserved(&b.fk, PAGE_2M, 0);
-	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%s", b.err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 50, 50, 0);
 }
 
@@ -820,7 +793,6 @@ static void test_writer_while_growing(void)
 		void (*writer)(struct bench *b);
 		uint64_t left;
 	} rows[] = { { admin_adds_50, 150 }, { admin_takes_50, 50 } };
-	struct err err = { "" };
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
@@ -828,32 +800,30 @@ static void test_writer_while_growing(void)
 		fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
 		want(&b, 0, 0, 80);
 		b.on_save = rows[i].writer;
-		UNIT_CHECK(apply(&b, &err) == 0, "%zu: %s", i, err.text);
+		UNIT_CHECK(apply(&b, &b.err) == 0, "%zu: %s", i, b.err.text);
 		UNIT_CHECK(b.room.shares[0].have == 80 && b.room.shares[0].own == 80,
 			   "%zu: have %" PRIu64 ", own %" PRIu64, i, b.room.shares[0].have,
 			   b.room.shares[0].own);
-		UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%zu: %s", i, err.text);
+		UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%zu: %s", i, b.err.text);
 		fake_pool_is(&b.fk, 0, PAGE_2M, rows[i].left, rows[i].left, 0);
 	}
 }
 
 static void test_writer_while_giving_back(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
 	want(&b, 0, 0, 80);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	b.on_save = admin_adds_50;
-	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%s", b.err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 150, 150, 0);
 }
 
 static void test_added_before_the_reading(void)
 {
 	static const int64_t pages[] = { 1, 50, 500 };
-	struct err err = { "" };
 	size_t i;
 
 	for (i = 0; i < ROWS(pages); i++) {
@@ -862,11 +832,11 @@ static void test_added_before_the_reading(void)
 		fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
 		want(&b, 0, 0, 80);
 		after_write_pages = pages[i];
-		UNIT_CHECK(apply(&b, &err) == 0, "%zu: %s", i, err.text);
+		UNIT_CHECK(apply(&b, &b.err) == 0, "%zu: %s", i, b.err.text);
 		share_is(&b.room.shares[0], 80, 80);
 		/* and while we give back */
 		after_write_pages = pages[i];
-		UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%zu: %s", i, err.text);
+		UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%zu: %s", i, b.err.text);
 		share_is(&b.room.shares[0], 0, 0);
 		fake_pool_is(&b.fk, 0, PAGE_2M, 100 + 2 * (uint64_t)pages[i],
 			     100 + 2 * (uint64_t)pages[i], 0);
@@ -876,17 +846,16 @@ static void test_added_before_the_reading(void)
 /* Taken while we give back in part: no more of ours is gone than we gave */
 static void test_taken_before_the_reading(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	b.fk.after_write = admin_after_write;
 	fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
 	want(&b, 0, 0, 80);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	b.leaving = true;
 	look(&b);
 	after_write_pages = -20;
-	CU_ASSERT_EQUAL(pool_shrink(&b.ctx, &b.step.hugepages, &b.room.shares[0], 30, &err), 30);
+	CU_ASSERT_EQUAL(pool_shrink(&b.ctx, &b.step.hugepages, &b.room.shares[0], 30, &b.err), 30);
 	share_is(&b.room.shares[0], 80, 50);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 130, 130, 0);
 }
@@ -896,21 +865,20 @@ static void admin_adds_1(struct bench *b)
 	set_pool_by_hand(b, 0, fake_pool(&b->fk, 0, PAGE_2M).nr + 1);
 }
 
-/* Somebody who never stops: given up with a word, and nothing of theirs is taken */
+/* A writer that never stops: given up with a word, and nothing of its own is taken */
 static void test_writer_that_never_stops(void)
 {
-	struct err err = { "" };
 	struct fake_pool pool;
 	BENCH(b);
 
 	want(&b, 0, 0, 80);
 	b.on_save = admin_adds_1;
-	CU_ASSERT_EQUAL(apply(&b, &err), -EBUSY);
-	UNIT_CHECK(strstr(err.text, "keeps changing the pool"), "%s", err.text);
+	CU_ASSERT_EQUAL(apply(&b, &b.err), -EBUSY);
+	UNIT_CHECK(strstr(b.err.text, "keeps changing the pool"), "%s", b.err.text);
 	share_is(&b.room.shares[0], 0, 0);
 	b.on_save = NULL;
 	pool = fake_pool(&b.fk, 0, PAGE_2M);
-	UNIT_CHECK(undo(&b, UNDO_ROLLBACK, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_ROLLBACK, &b.err) == 0, "%s", b.err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, pool.nr, pool.free, 0);
 }
 
@@ -926,16 +894,15 @@ static void test_loss_is_ours(void)
 		{ 40, 40 },   /* some of their own as well */
 		{ 250, 170 }, /* more: all of ours go back */
 	};
-	struct err err = { "" };
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
 		BENCH(b);
 		fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 100, 100, 0 });
 		want(&b, 0, 0, 80);
-		UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+		UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 		set_pool_by_hand(&b, 0, rows[i].set_to);
-		UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%zu: %s", i, err.text);
+		UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%zu: %s", i, b.err.text);
 		fake_pool_is(&b.fk, 0, PAGE_2M, rows[i].left, rows[i].left, 0);
 	}
 }
@@ -944,37 +911,35 @@ static void test_loss_is_ours(void)
 
 static void test_write_refused(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	b.fk.write_error = EINVAL;
 	want(&b, 0, 0, 80);
-	CU_ASSERT_EQUAL(apply(&b, &err), -EINVAL);
-	UNIT_CHECK(strstr(err.text,
+	CU_ASSERT_EQUAL(apply(&b, &b.err), -EINVAL);
+	UNIT_CHECK(strstr(b.err.text,
 			  "guest 'g': cannot write '80' to /sys/devices/system/node/node0/"
 			  "hugepages/hugepages-2048kB/nr_hugepages: Invalid argument"),
-		   "%s", err.text);
+		   "%s", b.err.text);
 	share_is(&b.room.shares[0], 0, 0);
-	CU_ASSERT_EQUAL(undo(&b, UNDO_ROLLBACK, &err), 0);
+	CU_ASSERT_EQUAL(undo(&b, UNDO_ROLLBACK, &b.err), 0);
 }
 
 /* On one node the kernel refuses, on the other pages are in use: the refusal is told, in
  * the return and in words, whichever comes first */
 static void test_gravest_error(void)
 {
-	struct err err = { "" };
 	int used;
 
 	for (used = 0; used < 2; used++) {
 		BENCH(b);
 		want(&b, 0, 0, 80);
 		want(&b, 1, 0, 80);
-		UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+		UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 		fake_use(&b.fk, used, PAGE_2M, 80);
 		b.fk.write_error = EIO;
-		CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &err), -EIO);
-		UNIT_CHECK(strstr(err.text, "Input/output error"), "%s", err.text);
-		UNIT_CHECK(!strstr(err.text, "later"), "%s", err.text);
+		CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &b.err), -EIO);
+		UNIT_CHECK(strstr(b.err.text, "Input/output error"), "%s", b.err.text);
+		UNIT_CHECK(!strstr(b.err.text, "later"), "%s", b.err.text);
 	}
 }
 
@@ -982,7 +947,6 @@ static void test_gravest_error(void)
  * after it everything is given back */
 static void test_ledger_unwritable(void)
 {
-	struct err err = { "" };
 	unsigned int n, writes = 0;
 	struct bench b;
 
@@ -991,14 +955,14 @@ static void test_ledger_unwritable(void)
 		fake_set_pool(&b.fk, 0, PAGE_2M, (struct fake_pool){ 20, 20, 0 });
 		want(&b, 0, 20, 600);
 		b.save_fails = n;
-		if (apply(&b, &err) == 0) {
+		if (apply(&b, &b.err) == 0) {
 			close_bench(&b);
 			break;
 		}
-		UNIT_CHECK(strstr(err.text, "the ledger cannot be written"), "%s", err.text);
+		UNIT_CHECK(strstr(b.err.text, "the ledger cannot be written"), "%s", b.err.text);
 		if (n == 2)
 			writes = b.fk.writes;
-		UNIT_CHECK(undo(&b, UNDO_ROLLBACK, &err) == 0, "%u: %s", n, err.text);
+		UNIT_CHECK(undo(&b, UNDO_ROLLBACK, &b.err) == 0, "%u: %s", n, b.err.text);
 		fake_pool_is(&b.fk, 0, PAGE_2M, 20, 20, 0);
 		close_bench(&b);
 	}
@@ -1009,9 +973,9 @@ static void test_ledger_unwritable(void)
 	/* Giving back goes on without a ledger */
 	open_bench(&b);
 	want(&b, 0, 0, 80);
-	UNIT_CHECK(apply(&b, &err) == 0, "%s", err.text);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	b.save_fails = b.saves + 1;
-	UNIT_CHECK(undo(&b, UNDO_RELEASE, &err) == 0, "%s", err.text);
+	UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%s", b.err.text);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 0, 0, 0);
 	close_bench(&b);
 }
@@ -1019,42 +983,40 @@ static void test_ledger_unwritable(void)
 /* The host lost the node, or the pool */
 static void test_pool_gone(void)
 {
-	struct err err = { "" };
 	struct bench b;
 
 	open_bench(&b);
 	want(&b, 3, 0, 80);
 	b.room.shares[0].own = 80;
-	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &err), 0);
+	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &b.err), 0);
 	share_is(&b.room.shares[0], 0, 0);
 	close_bench(&b);
 
 	open_bench(&b);
 	want(&b, 3, 0, 80);
-	CU_ASSERT_EQUAL(apply(&b, &err), -ENODEV);
-	UNIT_CHECK(strstr(err.text, "node 3 has no pool of 2048 KiB pages"), "%s", err.text);
+	CU_ASSERT_EQUAL(apply(&b, &b.err), -ENODEV);
+	UNIT_CHECK(strstr(b.err.text, "node 3 has no pool of 2048 KiB pages"), "%s", b.err.text);
 	close_bench(&b);
 }
 
 /* The lock is given to others in between, and the view read anew */
 static void test_deadline(void)
 {
-	struct err err = { "" };
 	BENCH(b);
 
 	want(&b, 0, 0, 80);
 	b.step.hugepages.compact = b.step.hugepages.reclaim = true;
 	b.ctx.deadline = clock_ms();
-	CU_ASSERT_EQUAL(apply(&b, &err), -ENOSPC);
-	UNIT_CHECK(strstr(err.text, "before the deadline"), "%s", err.text);
-	UNIT_CHECK(strstr(err.text, "more time (deadline)"), "%s", err.text);
+	CU_ASSERT_EQUAL(apply(&b, &b.err), -ENOSPC);
+	UNIT_CHECK(strstr(b.err.text, "before the deadline"), "%s", b.err.text);
+	UNIT_CHECK(strstr(b.err.text, "more time (deadline)"), "%s", b.err.text);
 	CU_ASSERT_EQUAL(b.fk.writes, 0);
 	/* Where there was time, more of it is no way out */
 	fake_set_obtainable(&b.fk, 0, 0);
 	b.ctx.deadline = clock_ms() + 60000;
-	CU_ASSERT_EQUAL(apply(&b, &err), -ENOSPC);
-	UNIT_CHECK(strstr(err.text, "trying further brought no more"), "%s", err.text);
-	UNIT_CHECK(!strstr(err.text, "deadline"), "%s", err.text);
+	CU_ASSERT_EQUAL(apply(&b, &b.err), -ENOSPC);
+	UNIT_CHECK(strstr(b.err.text, "trying further brought no more"), "%s", b.err.text);
+	UNIT_CHECK(!strstr(b.err.text, "deadline"), "%s", b.err.text);
 }
 
 /* ---- killed ---- */
@@ -1217,11 +1179,12 @@ static void test_confirm(void)
 	} rows[] = {
 		{ GROW, 100, 0, 0, 0 },				      /* not written yet */
 		{ GROW, 130, 0, 30, 30 },			      /* fewer came */
-		{ GROW, 150, 0, 50, 50 },   { GROW, 170, 0, 50, 50 }, /* and somebody added 20 */
-		{ GROW, 90, 0, 0, 0 },				      /* and somebody took 10 */
-		{ GROW, 120, 7, 27, 20 },			      /* a later chunk */
+		{ GROW, 150, 0, 50, 50 },   { GROW, 170, 0, 50, 50 }, /* and another program added
+									 20 */
+		{ GROW, 90, 0, 0, 0 },	  /* and another program took 10 */
+		{ GROW, 120, 7, 27, 20 }, /* a later chunk */
 		{ SHRINK, 100, 50, 50, 0 }, { SHRINK, 70, 50, 20, 0 },	{ SHRINK, 50, 50, 0, 0 },
-		{ SHRINK, 20, 50, 0, 0 }, /* and somebody took 30 more */
+		{ SHRINK, 20, 50, 0, 0 }, /* and another program took 30 more */
 		{ SHRINK, 20, 60, 10, 0 },  { SHRINK, 120, 50, 50, 0 },
 	};
 	size_t i;
@@ -1245,7 +1208,7 @@ static void test_confirm(void)
 
 /* ---- two guests ---- */
 
-/* Both grow one pool; whoever ends first takes only its own */
+/* Both grow one pool; the one that ends first takes only its own */
 static void test_two_guests(void)
 {
 	struct step_share *share;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * KSM and THP on a whole host, through libvirt's operations: whatever happens, the
- * settings come back as they were, unless somebody else has changed them.
+ * settings come back as they were, unless another program has changed them.
  */
 #include "steps/ksm_step.h"
 
@@ -241,7 +241,7 @@ static void test_always(void)
 	is(&h, "run=0 advisor_mode=none pages_to_scan=100");
 }
 
-/* Not one write: whoever switched it on chose the rates too */
+/* Not one write: who switched it on chose the rates too */
 static void test_runs_already(void)
 {
 	char *before, ledger[4096];
@@ -279,7 +279,7 @@ static void test_profile_changes(void)
 	check_as_before(&h, before, "from profile to profile");
 }
 
-/* ---- somebody else ---- */
+/* ---- another program ---- */
 
 static void test_others(void)
 {
@@ -467,7 +467,7 @@ static void test_nodes(void)
 	HOST(h, NEW);
 
 	before = snapshot(&h);
-	/* left over from somebody, and KSM stopped: fits */
+	/* left over from another program, and KSM stopped: fits */
 	put_conf(&h, "[ksm]\nmerge_across_nodes = no\n");
 	merge(&h, 100);
 	OK(&h, hook_prepare, "a", A_XML);
@@ -515,7 +515,7 @@ static void test_nodes_later(void)
 	check_as_before(&h, before, "merge_across_nodes");
 }
 
-/* Somebody else has KSM run by then, and what that merges is not ours to take apart */
+/* Another program has KSM run by then, and what that merges is not ours to take apart */
 static void test_nodes_of_others(void)
 {
 	struct state state = STATE_CLOSED;

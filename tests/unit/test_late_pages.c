@@ -73,7 +73,7 @@ static void test_processes(void)
 	}
 }
 
-/* Several that share the memory count once, whoever has the most of it mapped */
+/* Several that share the memory count once, whichever process has the most of it mapped */
 static void test_shared(void)
 {
 	FAKE_KERNEL(fk, "one-node");

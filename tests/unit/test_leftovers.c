@@ -298,7 +298,7 @@ static void test_in_use(void)
 	}
 }
 
-/* What libvirt never makes is somebody's, or nobody's business */
+/* What libvirt never makes is not ours to remove */
 static void test_strange_names(void)
 {
 	static const char *const names[] = {

@@ -135,7 +135,7 @@ static void test_two_drivers(void)
 	fake_end(&fk, second);
 }
 
-/* Run by hand: whoever runs us */
+/* Run by hand: whichever program runs us */
 static void test_no_driver(void)
 {
 	struct process driver;

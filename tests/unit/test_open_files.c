@@ -134,7 +134,7 @@ static void test_other_names(void)
 	holder_end(pid);
 }
 
-/* The lease is gone, and whoever opened the file meanwhile did not end us */
+/* The lease is gone, and the program that opened the file meanwhile did not end us */
 static void test_lease_is_given_back(void)
 {
 	struct sigaction before, after;

@@ -117,27 +117,6 @@ static bool check_ledger(const struct fake_host *h, const char *uuid, const char
 	return UNIT_CHECK(strstr(text, words), "no '%s' in: %s", words, text);
 }
 
-static pid_t start_qemu(const struct fake_host *h, const char *guest, uint64_t pages)
-{
-	pid_t pid = fake_qemu(&h->fk, guest);
-	char text[512];
-
-	snprintf(text, sizeof(text),
-		 "7f0000000000 bind:0 file=/dev/hugepages/libvirt/qemu/1-%s/ram huge dirty=%" PRIu64
-		 " N0=%" PRIu64 " kernelpagesize_kB=2048\n",
-		 guest, pages, pages);
-	fake_put_process(&h->fk, pid, "numa_maps", text);
-	fake_put_process(&h->fk, pid, "smaps", "");
-	fake_use(&h->fk, 0, PAGE_2M, pages);
-	return pid;
-}
-
-static void end_qemu(const struct fake_host *h, pid_t pid, uint64_t pages)
-{
-	fake_unuse(&h->fk, 0, PAGE_2M, pages);
-	fake_end(&h->fk, pid);
-}
-
 /* ---- ahead of a start ---- */
 
 static void test_life(void)
@@ -149,7 +128,7 @@ static void test_life(void)
 	OK(&h, for_start(&h, A_DEFINED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 110, 100, 0);
 	check_ledger(&h, UUID_A, "\"phase\": \"reserved\"");
-	/* held, whoever else starts */
+	/* held, whichever guest starts */
 	OK(&h, run(&h, hook_prepare, "b", B_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 210, 200, 0);
 	/* adopted: no write to the pool */
@@ -161,9 +140,9 @@ static void test_life(void)
 	/* of the same start, once more */
 	OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 210, 200, 0);
-	qemu = start_qemu(&h, "a", 100);
+	qemu = fake_host_qemu(&h, "a", 0, 100);
 	OK(&h, run(&h, hook_started, "a", A_STARTED(200)));
-	end_qemu(&h, qemu, 100);
+	fake_host_end_qemu(&h, qemu, 0, 100);
 	OK(&h, run(&h, hook_stopped, "a", A_STARTED(200)));
 	OK(&h, run(&h, hook_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 110, 100, 0);
@@ -197,7 +176,7 @@ static void test_start_fails(void)
 }
 
 /* What the guest is by the time it starts, after 100 pages of 2 MiB on node 0 were
- * reserved beside 20 idle ones of somebody else */
+ * reserved beside 20 idle ones of another program */
 static void test_changed(void)
 {
 	static const struct {
@@ -361,17 +340,17 @@ static void test_refused(void)
 	FAILS(&h, for_plug(&h, "a", UUID_A, 100), ESRCH, "does not run");
 	OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
 	FAILS(&h, for_start(&h, A_DEFINED(200)), EBUSY, "is being started");
-	qemu = start_qemu(&h, "a", 100);
+	qemu = fake_host_qemu(&h, "a", 0, 100);
 	FAILS(&h, for_plug(&h, "a", UUID_A, 100), EBUSY, "is being started");
 	OK(&h, run(&h, hook_started, "a", A_STARTED(200)));
 	FAILS(&h, for_start(&h, A_DEFINED(200)), EBUSY, "is running");
-	end_qemu(&h, qemu, 100);
+	fake_host_end_qemu(&h, qemu, 0, 100);
 	OK(&h, run(&h, hook_stopped, "a", A_STARTED(200)));
-	qemu = start_qemu(&h, "a", 100);
+	qemu = fake_host_qemu(&h, "a", 0, 100);
 	FAILS(&h, for_plug(&h, "a", UUID_A, 100), EBUSY, "on its way out");
 	fake_put(&h.fk, CONF, "[hugepages]\nmanage = no\n");
 	FAILS(&h, for_start(&h, A_DEFINED(200)), EINVAL, "manage = no");
-	end_qemu(&h, qemu, 100);
+	fake_host_end_qemu(&h, qemu, 0, 100);
 }
 
 /* What an earlier start could not give back is neither lost nor in the way */
@@ -506,7 +485,7 @@ static void test_plug(void)
 	HOST(h);
 
 	OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
-	qemu = start_qemu(&h, "a", 100);
+	qemu = fake_host_qemu(&h, "a", 0, 100);
 	OK(&h, run(&h, hook_started, "a", A_STARTED(200)));
 	OK(&h, for_plug(&h, "a", UUID_A, 80));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 140, 40, 0);
@@ -516,7 +495,7 @@ static void test_plug(void)
 	fake_pool_is(&h.fk, 0, PAGE_2M, 160, 60, 0);
 	OK(&h, for_plug(&h, "a", UUID_A, 20));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 170, 70, 0);
-	end_qemu(&h, qemu, 100);
+	fake_host_end_qemu(&h, qemu, 0, 100);
 	OK(&h, run(&h, hook_stopped, "a", A_STARTED(200)));
 	OK(&h, run(&h, hook_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 20, 20, 0);
@@ -528,11 +507,11 @@ static void test_plug_without_ledger(void)
 	pid_t qemu;
 	HOST(h);
 
-	qemu = start_qemu(&h, "a", 0);
+	qemu = fake_host_qemu(&h, "a", 0, 0);
 	OK(&h, for_plug(&h, "a", UUID_A, 80));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 40, 40, 0);
 	check_ledger(&h, UUID_A, "\"phase\": \"running\"");
-	end_qemu(&h, qemu, 0);
+	fake_host_end_qemu(&h, qemu, 0, 0);
 	OK(&h, fake_host_reconcile(&h.fk.kfs, &h.err));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
@@ -544,13 +523,13 @@ static void test_plug_too_few(void)
 	HOST(h);
 
 	OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
-	qemu = start_qemu(&h, "a", 100);
+	qemu = fake_host_qemu(&h, "a", 0, 100);
 	OK(&h, run(&h, hook_started, "a", A_STARTED(200)));
 	fake_set_obtainable(&h.fk, 0, 30);
 	FAILS(&h, for_plug(&h, "a", UUID_A, 80), ENOSPC, "only 30 could be allocated");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 0, 0);
 	check_ledger(&h, UUID_A, "\"phase\": \"running\"");
-	end_qemu(&h, qemu, 100);
+	fake_host_end_qemu(&h, qemu, 0, 100);
 	OK(&h, run(&h, hook_release, "a", A_STARTED(200)));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 }
@@ -568,14 +547,14 @@ static void test_plug_killed(void)
 	for (i = 0; i < 2; i++) {
 		HOST(h);
 		OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
-		qemu = start_qemu(&h, "a", 100);
+		qemu = fake_host_qemu(&h, "a", 0, 100);
 		OK(&h, run(&h, hook_started, "a", A_STARTED(200)));
 		*(i % 2 ? &h.fk.after_write : &h.fk.before_write) = die;
 		CU_ASSERT_EQUAL(in_child(&h, plug_work), 0);
 		h.fk.after_write = h.fk.before_write = NULL;
 		/* once more, beside what came of the first */
 		OK(&h, for_plug(&h, "a", UUID_A, 80));
-		end_qemu(&h, qemu, 100);
+		fake_host_end_qemu(&h, qemu, 0, 100);
 		OK(&h, run(&h, hook_stopped, "a", A_STARTED(200)));
 		OK(&h, run(&h, hook_release, "a", A_STARTED(200)));
 		fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
@@ -588,7 +567,7 @@ static void guest_ends(struct fake_kernel *fk)
 {
 	struct fake_host other = { .fk = *fk };
 
-	end_qemu(&other, ends, 100);
+	fake_host_end_qemu(&other, ends, 0, 100);
 	fk->after_write = NULL;
 	other.fk.after_write = NULL;
 	OK(&other, run(&other, hook_stopped, "a", A_STARTED(200)));
@@ -600,7 +579,7 @@ static void test_plug_guest_ends(void)
 	HOST(h);
 
 	OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
-	ends = start_qemu(&h, "a", 100);
+	ends = fake_host_qemu(&h, "a", 0, 100);
 	OK(&h, run(&h, hook_started, "a", A_STARTED(200)));
 	h.fk.after_write = guest_ends;
 	FAILS(&h, for_plug(&h, "a", UUID_A, 80), ECANCELED, "ended meanwhile");

@@ -174,7 +174,7 @@ static int work_foreign(const char *dir)
 	return 0;
 }
 
-/* What was mounted then is gone; what is mounted now is somebody else's */
+/* What was mounted then is gone; what is mounted now is another program's */
 static int work_other_boot(const char *dir)
 {
 	struct bench b;

@@ -457,7 +457,7 @@ static void test_outstanding(void)
 	CU_ASSERT_EQUAL(store_promised(store), 0);
 	promise(&s, store, "a", 10 * GIB, 4 * GIB);
 	promise(&s, store, "b", 10 * GIB, 0);
-	/* Holes filled, and somebody else's file in its directory: never negative */
+	/* Holes filled, and another program's file in its directory: never negative */
 	promise(&s, store, "c", 10 * GIB, 11 * GIB);
 	CU_ASSERT_EQUAL(store_outstanding(store, NULL), 16 * GIB);
 	CU_ASSERT_EQUAL(store_outstanding(store, "a"), 10 * GIB);
@@ -676,7 +676,7 @@ static void test_admit_ram(void)
 		  "lacks 1 KiB for it: 8 GiB is available, 3 GiB of which living guests may" },
 		{ "in both", 8 * GIB, 9 * GIB, 2 * GIB, 3 * GIB, 0, 0, 3 * GIB + 1, "lacks 1 KiB" },
 		{ "promised on a disk", 8 * GIB, 9 * GIB, 0, 0, 50 * GIB, 0, 8 * GIB, NULL },
-		/* What is to be removed first gives its memory back */
+		/* What will be removed first gives its memory back */
 		{ "stale files in memory", 3 * GIB, 4 * GIB, 0, 0, 0, 5 * GIB, 8 * GIB, NULL },
 		{ "stale files and 1 KiB", 3 * GIB, 4 * GIB, 0, 0, 0, 5 * GIB, 8 * GIB + 1,
 		  "lacks 1 KiB" },

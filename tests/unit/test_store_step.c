@@ -529,7 +529,7 @@ static int work_stale(const char *dir)
 	EXPECT(plan(&b, &err) && apply(&b, &err) == 0);
 	EXPECT(!there(&b, "libvirt/qemu/3-g"));
 	EXPECT(there(&b, "libvirt/qemu/4-g/pc.ram") && there(&b, "libvirt/qemu/3-gg/pc.ram"));
-	/* Somebody lives in it */
+	/* A guest lives in it */
 	EXPECT(put_memory(&b, "3-g"));
 	pid = hold(&b, "libvirt/qemu/3-g/pc.ram");
 	EXPECT(pid > 0 && plan(&b, &err));
@@ -637,7 +637,7 @@ static int work_not_right(const char *dir)
 	EXPECT(chmod(b.path, 0750) == 0);
 	EXPECT(plan(&b, &err) && apply(&b, &err) == -EACCES && !there(&b, "libvirt"));
 	EXPECT(chmod(b.path, 0755) == 0);
-	/* Whoever may write there leads us elsewhere */
+	/* A user who may write there leads us elsewhere */
 	snprintf(link, sizeof(link), "%s/libvirt", b.path);
 	EXPECT(symlink(dir, link) == 0);
 	EXPECT(plan(&b, &err) && apply(&b, &err) == -ELOOP && says(&err, "symbolic link"));

@@ -171,7 +171,7 @@ static void test_obstacle(void)
 	}
 }
 
-/* Nobody wants THP to be managed: what "enabled" says is somebody's choice */
+/* THP is not managed: what "enabled" says is an administrator's choice */
 static void test_not_managed(void)
 {
 	static const struct {

@@ -365,7 +365,7 @@ static void test_covered(void)
 	pool_is(&s, 0, 0, 90, 0);
 	CU_ASSERT_EQUAL(size->reserved, 95);
 	CU_ASSERT_EQUAL(size->covered, 90);
-	/* 190 free, 90 the guest's, 5 reserved by somebody else */
+	/* 190 free, 90 the guest's, 5 reserved by another program */
 	CU_ASSERT_EQUAL(host_view_idle(size, host_view_pool(&s.host, PAGE_2M, 0)), 95);
 	fake_end(&s.fk, pid);
 }

@@ -205,7 +205,7 @@ static void test_missing(void)
 	}
 }
 
-/* The path is a file.  Whoever is to start in it is told; all others are not held up */
+/* The path is a file.  A guest that starts in it is told so; others are not held up */
 static void test_no_directory(void)
 {
 	const struct guest guest = { .name = "g", .id = 1 };

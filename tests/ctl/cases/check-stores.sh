@@ -165,7 +165,7 @@ case_check_stores() {
 	no_qemu
 }
 
-# A guest was started before libvirt's daemon read where memory is to be by now
+# A guest was started before libvirt's daemon read where memory has to be by now
 case_files_elsewhere() {
 	local ram=host/var/lib/libvirt/qemu/ram
 	no_qemu

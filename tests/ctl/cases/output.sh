@@ -36,7 +36,7 @@ file_has() {
 	return 1
 }
 
-# While somebody else has the host's lock
+# While another program has the host's lock
 case_waiting() {
 	local fd script
 	busy_host

@@ -80,7 +80,7 @@ case_status_memory() {
 	is "80 columns are enough for guests' memory" \
 		"$("$program" --root host status | awk '/^GUEST +RES/,/^[a-z-]*:/' | awk 'length > 80')" ""
 	rm -r host/etc
-	# What nobody has written down is seen by whoever may
+	# What no program has written down is seen by a user who may look
 	rm "host/run/libvirt/qemu/build.xml" "host/run/libvirt/qemu/old.xml"
 	sed -i 's/ "no_ksm": "[a-z]*",//' "host/run/libvirt-membacking/guests/${uuid[database]}"
 	live_xml database "<hugepages/>"

@@ -43,7 +43,7 @@ case_completion() {
 	done < <("$here/completion" "$program" 2>&1)
 }
 
-# as_user COMMAND...: without root, whoever runs this
+# as_user COMMAND...: without root, whichever user runs this
 as_user() {
 	if [ "$(id -u)" = 0 ]; then
 		setpriv --reuid 65534 --regid 65534 --clear-groups "$@"

@@ -26,7 +26,7 @@ run_hook() {
 	read -r -d '' err <"$work/err"
 }
 
-# each_run TITLE OPTIONS...: prepare on a /run of each kind, which is to be refused on
+# each_run TITLE OPTIONS...: prepare on a /run of each kind, which must be refused on
 # some and to work on others
 each_run() {
 	local title=$1 options refused=0 places=0 wrong=()

@@ -10,7 +10,7 @@
 long_pages=600
 huge_pages_max=4000
 
-# hook_processes: how many there are, whoever started them; hook_pids
+# hook_processes: how many there are, whichever program started them; hook_pids
 hook_processes() {
 	local exe
 	hook_pids=()
@@ -86,7 +86,8 @@ killed_while_it_grows() {
 		"${wrong[@]}"
 }
 
-# Somebody settles the guest in a pause of its growth, since its libvirt is gone
+# Another operation gives back what the guest holds in a pause of its growth, since its libvirt
+# is gone
 driver_dies_and_somebody_settles() {
 	slowly delay_enter=700000
 	wait_for growing || problem="the hook did not begin"

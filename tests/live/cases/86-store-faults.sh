@@ -390,7 +390,7 @@ case_a_sweep_stays_away_from_other_hosts() {
 	store_umount
 }
 
-# Nobody at the other end answers: whoever needs that store is told, the others go on.  By
+# The other end does not answer: a guest that needs that store is told so, others go on.  By
 # hand, since libvirt itself would wait for it
 case_a_store_that_does_not_answer() {
 	local server

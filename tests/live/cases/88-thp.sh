@@ -29,7 +29,7 @@ thp_set() {
 	done
 }
 
-# The host's words are ours for the case: nothing is to be had
+# The host's words are ours for the case: nothing is available
 thp_begin() {
 	thp_host=$(thp_words)
 	thp_set never never never

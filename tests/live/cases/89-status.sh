@@ -84,7 +84,7 @@ case_status_says_why_nothing_can_be_merged() {
 	check_empty
 }
 
-# At the start, before it, and whenever somebody asks
+# At the start, before it, and at any other time
 case_a_memfd_without_transparent_huge_pages() {
 	local words="its memfd gets no transparent huge pages: shmem_enabled is 'never'"
 	[ -w "$thp_dir/shmem_enabled" ] || return 0

@@ -115,7 +115,7 @@ case_a_size_that_the_kernel_does_not_have() {
 	check_empty
 }
 
-# As many as there will never be.  Told before somebody finds out at the next boot
+# As many as there will never be.  Told before the next boot shows it
 case_guests_that_start_with_the_host() {
 	local giants
 	giants=$(membacking fragmentation --json | jq '[.nodes[].total_kib] | add / 1048576 | floor + 8')

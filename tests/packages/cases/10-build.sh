@@ -48,7 +48,7 @@ build_next_rpm() {
 	CPPFLAGS=-DLEDGER_VERSION=2 "$next/source/packaging/build-rpm" "$next/rpm" --without check
 }
 
-# What a checkout elsewhere, by somebody with another umask, gives
+# What a checkout elsewhere, by a user with another umask, gives
 build_again() (
 	umask 027
 	mkdir -p "$work/another place" && cp -a "$deb"/*.orig.tar.gz "$work/another place/" &&

@@ -26,7 +26,7 @@ unit_unexplained() {
 		{ before = $0 }' "$top"/packaging/systemd/*.service
 }
 
-# Whoever adds a line without a thought makes it worse
+# A line added without a thought makes it worse
 unit_exposure() {
 	systemd-analyze security --offline=true "$top/packaging/systemd/$1" 2>&1 |
 		sed -n 's/.*exposure level for [^ ]*: \([0-9]*\)\..*/\1/p'

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # The kernel's manners and other people's hands: surplus pages, a pool that
-# somebody shrinks, memory in small pieces.
+# another program shrinks, memory in small pieces.
 
 # overcommit PAGES: DPDK without a pool: the kernel makes surplus pages for it, and
 # makes them where the program runs when it reserves them

@@ -234,7 +234,7 @@ case_ksm_nodes_wait_for_memory() {
 	unmerge_waits 'merge_across_nodes = no'
 }
 
-# Somebody takes KSM into his own hands while the unmerge waits
+# An administrator sets KSM while the unmerge waits
 case_ksm_waiting_unmerge_is_dropped() {
 	unmerge_begins 'on_last_guest = unmerge' || return
 	echo 1 >$ksm_dir/run
