@@ -101,12 +101,12 @@ static int refused(enum adopt_stage stage, long result, const char *why, struct 
 	return err_sys(err, errnum, "%s in QEMU%s", adopt_stage_name(stage), why);
 }
 
-static struct adopt_fd identify(int pidfd, int number)
+static struct adopt_fd identify(const struct adopting *a, int number)
 {
 	struct adopt_fd fd = { .number = number };
 	struct stat st;
 
-	if (process_fd_stat(pidfd, number, &st, NULL) == 0) {
+	if (process_fd_stat(&a->kfs, a->request->pid, a->pidfd, number, &st, NULL) == 0) {
 		fd.dev = st.st_dev;
 		fd.ino = st.st_ino;
 	}
@@ -151,7 +151,7 @@ static int call_socketpair(struct adopting *a, struct err *err)
 	rc = inject_get(&a->inject, offsetof(struct calls_buffer, sockets), numbers,
 			sizeof(numbers), err);
 	for (i = 0; rc == 0 && i < 2; i++) {
-		a->sockets[i] = identify(a->pidfd, numbers[i]);
+		a->sockets[i] = identify(a, numbers[i]);
 		note_open(a, &a->sockets[i]);
 	}
 	return rc;
@@ -365,7 +365,7 @@ static int close_asked(struct adopting *a, struct err *err)
 
 	for (i = 0; i < a->request->n_close; i++) {
 		const struct adopt_fd *asked = &a->request->close[i];
-		struct adopt_fd found = identify(a->pidfd, asked->number);
+		struct adopt_fd found = identify(a, asked->number);
 
 		if (found.ino && found.ino == asked->ino && found.dev == asked->dev)
 			fds[n++] = found;

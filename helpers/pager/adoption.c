@@ -349,7 +349,7 @@ static int run_adoption(struct adopted *adopted, const struct kfs *kfs,
 {
 	struct adoption_sockets before;
 	struct outcome outcome = { 0 };
-	int rc = adoption_sockets_read(&before, kfs, adopted->pidfd, adopted->identity.pid, err);
+	int rc = adoption_sockets_read(&before, kfs, adopted->identity.pid, err);
 
 	if (rc < 0)
 		return rc;

@@ -66,24 +66,14 @@ int adoption_note_remove(int directory, struct err *err)
 
 /* ---- descriptors ---- */
 
-static bool is_our_pipe(const struct stat *st, const struct map_identity *identity)
+static bool is_our_pipe(uint64_t ino, const struct map_identity *identity)
 {
 	uint32_t i;
 
-	if (!S_ISFIFO(st->st_mode))
-		return false;
 	for (i = 0; i < identity->n_pipes; i++)
-		if (identity->pipe_ino[i] == st->st_ino)
+		if (identity->pipe_ino[i] == ino)
 			return true;
 	return false;
-}
-
-static bool is_device(const struct stat *st)
-{
-	struct stat device;
-
-	return S_ISCHR(st->st_mode) && stat("/dev/userfaultfd", &device) == 0 &&
-	       device.st_rdev == st->st_rdev;
 }
 
 /* "API: aa:FEATURES:IOCTLS"; there are none before UFFDIO_API */
@@ -93,8 +83,6 @@ static bool is_fresh_userfaultfd(int fd)
 	unsigned int features = 1;
 	FILE *f;
 
-	if (!fd_is_userfaultfd(fd))
-		return false;
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	f = fopen(path, "re");
 	if (!f)
@@ -106,7 +94,7 @@ static bool is_fresh_userfaultfd(int fd)
 	return features == 0;
 }
 
-static bool was_there(const struct adoption_sockets *before, ino_t ino)
+static bool was_there(const struct adoption_sockets *before, uint64_t ino)
 {
 	size_t i;
 
@@ -117,14 +105,12 @@ static bool was_there(const struct adoption_sockets *before, ino_t ino)
 }
 
 /* One of a pair that was made by a call of ours */
-static bool is_new_pair(int fd, const struct stat *st, const struct adoption_sockets *before)
+static bool is_pair(int fd)
 {
 	struct sockaddr_un own, other;
 	socklen_t own_size = sizeof(own), other_size = sizeof(other), size = sizeof(int);
 	int type = 0;
 
-	if (!before || !S_ISSOCK(st->st_mode) || was_there(before, st->st_ino))
-		return false;
 	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_DGRAM &&
 	       getsockname(fd, (struct sockaddr *)&own, &own_size) == 0 &&
 	       own.sun_family == AF_UNIX && own_size == sizeof(own.sun_family) &&
@@ -132,17 +118,53 @@ static bool is_new_pair(int fd, const struct stat *st, const struct adoption_soc
 	       other_size == sizeof(other.sun_family);
 }
 
-/* Ours, and what it is told by */
-static bool take_left(int pidfd, int number, const struct map_identity *identity,
-		      const struct adoption_sockets *before, struct adopt_fd *left)
+/* What is looked for, and in whom */
+struct search {
+	const struct kfs *kfs;
+	int pidfd;
+	const struct map_identity *identity;
+	const struct adoption_sockets *before;
+};
+
+/* By what is seen without touching it; what may be ours is looked at then */
+static bool may_be_ours(const struct search *search, int number, enum fd_kind *kind)
 {
-	cleanup_close int fd = process_fd_take(pidfd, number, NULL);
+	uint64_t ino = 0;
+
+	*kind = process_fd_kind(search->kfs, search->identity->pid, number, &ino);
+	switch (*kind) {
+	case FD_PIPE:
+		return is_our_pipe(ino, search->identity);
+	case FD_SOCKET:
+		return search->before && !was_there(search->before, ino);
+	case FD_USERFAULTFD:
+	case FD_USERFAULTFD_DEVICE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool is_ours(const struct search *search, int number, enum fd_kind kind, int fd)
+{
+	if (kind == FD_SOCKET)
+		return is_pair(fd);
+	if (kind == FD_USERFAULTFD)
+		return number == search->identity->uffd || is_fresh_userfaultfd(fd);
+	return true;
+}
+
+/* Ours, and what it is told by */
+static bool take_left(const struct search *search, int number, struct adopt_fd *left)
+{
+	cleanup_close int fd = -1;
+	enum fd_kind kind;
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (!may_be_ours(search, number, &kind))
 		return false;
-	if (!is_our_pipe(&st, identity) && !is_device(&st) && !is_fresh_userfaultfd(fd) &&
-	    !(number == identity->uffd && fd_is_userfaultfd(fd)) && !is_new_pair(fd, &st, before))
+	fd = process_fd_take(search->pidfd, number, NULL);
+	if (fd < 0 || !is_ours(search, number, kind, fd) || fstat(fd, &st) < 0)
 		return false;
 	*left = (struct adopt_fd){ number, st.st_dev, st.st_ino };
 	return true;
@@ -156,12 +178,12 @@ static int list_numbers(const struct kfs *kfs, pid_t pid, uint64_t **numbers, st
 	return kfs_list_numbers(kfs, path, "", "", numbers, err);
 }
 
-int adoption_sockets_read(struct adoption_sockets *sockets, const struct kfs *kfs, int pidfd,
-			  pid_t pid, struct err *err)
+int adoption_sockets_read(struct adoption_sockets *sockets, const struct kfs *kfs, pid_t pid,
+			  struct err *err)
 {
 	cleanup_free uint64_t *numbers = NULL;
 	int n = list_numbers(kfs, pid, &numbers, err), i;
-	struct stat st;
+	uint64_t ino;
 
 	*sockets = (struct adoption_sockets){ 0 };
 	if (n < 0)
@@ -170,8 +192,8 @@ int adoption_sockets_read(struct adoption_sockets *sockets, const struct kfs *kf
 	if (!sockets->ino)
 		return err_nomem(err);
 	for (i = 0; i < n; i++)
-		if (process_fd_stat(pidfd, (int)numbers[i], &st, NULL) == 0 && S_ISSOCK(st.st_mode))
-			sockets->ino[sockets->n++] = st.st_ino;
+		if (process_fd_kind(kfs, pid, (int)numbers[i], &ino) == FD_SOCKET)
+			sockets->ino[sockets->n++] = ino;
 	return 0;
 }
 
@@ -184,12 +206,13 @@ void adoption_sockets_free(struct adoption_sockets *sockets)
 int adoption_left(const struct kfs *kfs, int pidfd, const struct map_identity *identity,
 		  const struct adoption_sockets *before, struct adopt_fd *fds, struct err *err)
 {
+	const struct search search = { kfs, pidfd, identity, before };
 	cleanup_free uint64_t *numbers = NULL;
 	int n = list_numbers(kfs, identity->pid, &numbers, err), i, found = 0;
 
 	if (n < 0)
 		return n;
 	for (i = 0; i < n && found < ADOPT_CLOSE_MAX; i++)
-		found += take_left(pidfd, (int)numbers[i], identity, before, &fds[found]);
+		found += take_left(&search, (int)numbers[i], &fds[found]);
 	return found;
 }

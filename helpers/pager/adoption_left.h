@@ -29,8 +29,8 @@ struct adoption_sockets {
 };
 
 /* Return: 0 and a list to be freed, or -errno */
-int adoption_sockets_read(struct adoption_sockets *sockets, const struct kfs *kfs, int pidfd,
-			  pid_t pid, struct err *err);
+int adoption_sockets_read(struct adoption_sockets *sockets, const struct kfs *kfs, pid_t pid,
+			  struct err *err);
 void adoption_sockets_free(struct adoption_sockets *sockets);
 
 /**

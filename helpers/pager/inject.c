@@ -203,6 +203,7 @@ static void own_registers(struct user_regs_struct *own, const struct user_regs_s
 	own->regs[8] = (unsigned long)number;
 }
 #else
+/* cppcheck-suppress preprocessorErrorDirective */
 #error "inject: registers of this processor are not known here"
 #endif
 

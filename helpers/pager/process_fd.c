@@ -72,10 +72,41 @@ int process_fd_take(int pidfd, int number, struct err *err)
 	return fd;
 }
 
-int process_fd_stat(int pidfd, int number, struct stat *st, struct err *err)
+enum fd_kind process_fd_kind(const struct kfs *kfs, pid_t pid, int number, uint64_t *ino)
 {
-	cleanup_close int fd = process_fd_take(pidfd, number, err);
+	static const char device[] = "/dev/userfaultfd";
+	char path[KFS_PATH_SIZE], target[256];
+	uint64_t found = 0;
+	ssize_t n;
 
+	snprintf(path, sizeof(path), "proc/%d/fd/%d", (int)pid, number);
+	n = readlinkat(kfs->rootfd, path, target, sizeof(target) - 1);
+	if (n < 0)
+		return FD_OTHER;
+	target[n] = '\0';
+	if (!ino)
+		ino = &found;
+	if (sscanf(target, "socket:[%" SCNu64, ino) == 1)
+		return FD_SOCKET;
+	if (sscanf(target, "pipe:[%" SCNu64, ino) == 1)
+		return FD_PIPE;
+	if (!strcmp(target, "anon_inode:[userfaultfd]"))
+		return FD_USERFAULTFD;
+	/* With another root it may be shown with something in front */
+	if (n >= (ssize_t)strlen(device) && !strcmp(target + n - strlen(device), device))
+		return FD_USERFAULTFD_DEVICE;
+	return FD_OTHER;
+}
+
+int process_fd_stat(const struct kfs *kfs, pid_t pid, int pidfd, int number, struct stat *st,
+		    struct err *err)
+{
+	cleanup_close int fd = -1;
+
+	if (process_fd_kind(kfs, pid, number, NULL) == FD_OTHER)
+		return err_set(err, EBADF, "descriptor %d of process %d is none of ours", number,
+			       (int)pid);
+	fd = process_fd_take(pidfd, number, err);
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, st) < 0)

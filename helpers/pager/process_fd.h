@@ -29,8 +29,21 @@ bool process_gone(int pidfd);
 /* A copy of its descriptor @number, closed on exec.  -EBADF: it has none of that number */
 int process_fd_take(int pidfd, int number, struct err *err);
 
-/* The same, with what it is */
-int process_fd_stat(int pidfd, int number, struct stat *st, struct err *err);
+/* What a number stands for, as /proc/PID/fd says */
+enum fd_kind { FD_OTHER, FD_SOCKET, FD_PIPE, FD_USERFAULTFD, FD_USERFAULTFD_DEVICE };
+
+/**
+ * process_fd_kind() - Look at a descriptor of another process without touching it
+ * @ino:	Of a socket or a pipe; may be NULL
+ *
+ * A file may lie on a server that is gone: it can't be asked what it is, nor closed, without
+ * waiting for that server.
+ */
+enum fd_kind process_fd_kind(const struct kfs *kfs, pid_t pid, int number, uint64_t *ino);
+
+/* Of a descriptor whose kind is one of the above.  -EBADF: it is of another one, or closed */
+int process_fd_stat(const struct kfs *kfs, pid_t pid, int pidfd, int number, struct stat *st,
+		    struct err *err);
 
 /* Is this descriptor of ours a userfaultfd? */
 bool fd_is_userfaultfd(int fd);
