@@ -216,6 +216,30 @@ static void test_second_guest(void)
 	OK(&h, hook_prepare, "b", B_XML);
 }
 
+/* What a guest has not taken yet of its limit is not there for the next one */
+static void test_outstanding(void)
+{
+	pid_t qemu;
+	HOST(h, NULL);
+
+	fake_host_close(&h);
+	memset(&pager, 0, sizeof(pager));
+	fake_host_open(&h, "two-nodes-6.12",
+		       "[overcommit]\nenable = yes\ntiers = ram:1G\nkeep_free = 5G\n"
+		       "[guest]\nmatch = a, b\novercommit.resident = 50%\n");
+	fake_empty_nodes(&h.fk);
+	fake_set_meminfo(&h.fk, 1, "MemFree", 2 * KIB_PER_GIB);
+	fake_put(&h.fk, "dev/userfaultfd", "");
+	OK(&h, hook_prepare, "a", A_XML);
+	CU_ASSERT_EQUAL(run(&h, hook_prepare, "b", B_XML), -ENOSPC);
+	says(&h, "beside 0.6 GiB that other guests under the pager may still take");
+	qemu = fake_qemu(&h.fk, "a");
+	OK(&h, hook_started, "a", A_XML);
+	fake_put_process(&h.fk, qemu, "status", "Name:\tqemu\nVmRSS:\t  614400 kB\n");
+	OK(&h, hook_prepare, "b", B_XML);
+	fake_end(&h.fk, qemu);
+}
+
 /* ---- what the pager leaves: in children that may mount its tmpfs ---- */
 
 static void leave_files(const struct fake_host *h)
@@ -387,6 +411,7 @@ static CU_TestInfo tests[] = {
 	{ "no pager runs", test_no_pager },
 	{ "a guest that can't be adopted runs on", test_not_adopted },
 	{ "a second guest", test_second_guest },
+	{ "what is not taken yet", test_outstanding },
 	{ "a dry run", test_plan },
 	{ "records of guests that run", test_adoption_of_records },
 	/* The last one: its child makes hosts that we don't count */
