@@ -219,7 +219,7 @@ static int make_policy(struct guest_pager *pager, struct err *err)
 	uint64_t pages = pager->ram.pages;
 
 	pager->hot = hot_new(pages, pager->limit, pager->options.hot);
-	pager->read_ahead = read_ahead_new(pages);
+	pager->read_ahead = read_ahead_new(pages, pager->limit);
 	pager->counted = calloc(1, bit_bytes(pages));
 	pager->ahead = calloc(1, bit_bytes(pages));
 	pager->folios = calloc(pages / REGION_PAGES + 1, 1);
@@ -566,6 +566,7 @@ void guest_pager_set_limit(struct guest_pager *pager, uint64_t pages)
 	pager->limit = pages ? pages : 1;
 	pthread_mutex_lock(&pager->policy);
 	hot_set_limit(pager->hot, pager->limit);
+	read_ahead_set_limit(pager->read_ahead, pager->limit);
 	pthread_mutex_unlock(&pager->policy);
 	pager_wake(pager->wake_evict);
 }

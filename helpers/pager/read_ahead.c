@@ -4,10 +4,10 @@
  *
  * DOC: the cost of a wrong guess
  * A page that is loaded for nothing costs its decompression, its compression when it goes, and
- * another page's place; one that is loaded in time saves a fault, two changes of context.  That
- * breaks even somewhat above one half.  Uniform accesses at 50 % resident use 50 to 63 % of their
- * neighbours by chance, so the thresholds lie above that, and probes are rarer while the share is
- * such: one each 32nd fault would add a third to what is loaded.
+ * another page's place; one that is loaded in time saves a fault, two changes of context.  How many
+ * neighbours are used by chance depends on how much is resident: 28 % of them at a quarter, 63 % at
+ * a half, 95 % at three quarters, where accesses are uniform.  Only what goes beyond that is a
+ * gain, so the thresholds do: 72 and 60 % at a half.
  */
 #include "pager/read_ahead.h"
 
@@ -24,11 +24,12 @@ enum {
 	STREAM_FAULTS = 512,
 	BLOCK = 16, /* 64 KiB */
 	MIGRATION_WINDOW = 31,
-	ON_PERCENT = 72,
-	OFF_PERCENT = 60,
+	/* Below this a neighbour that is used does not pay for those that are not */
+	ON_PERCENT_MIN = 50,
+	/* Not to switch on and off by chance */
+	OFF_BELOW_ON = 12,
 	BAD_PERCENT = 25,
-	PROBE = 32,
-	PROBE_POOR = 128,
+	PROBE = 128,
 	PROBE_BAD = 512,
 	/* Results take as long as a page stays: with so many pages waiting for theirs, probes
 	 * are half as frequent, with twice so many a quarter */
@@ -54,17 +55,45 @@ struct read_ahead {
 	struct stream stream[STREAMS];
 	uint64_t start[STARTS]; /* the page after each; 0: none */
 	bool neighbours;
+	_Atomic uint32_t on_percent;
 	uint32_t unprobed; /* faults since the last probe */
 	uint64_t unjudged; /* pages of probes, without results */
 	uint64_t loaded, used;
 };
 
-struct read_ahead *read_ahead_new(uint64_t pages)
+/*
+ * Uniform accesses with a share s resident miss 1 - s of the time, so that a page stays for
+ * s / (1 - s) accesses a page of the guest: it is used with 1 - exp(-s / (1 - s)).  A quarter of
+ * the way from there to all.
+ */
+static uint32_t on_percent(double resident, double all)
+{
+	double stays = resident < all ? resident / (all - resident) : 100, unused = 1;
+	uint32_t percent;
+	int i;
+
+	for (i = 0; i < 16; i++)
+		unused /= 1 + stays / 16;
+	percent = (uint32_t)(100 - 75 * unused);
+	return percent > ON_PERCENT_MIN ? percent : ON_PERCENT_MIN;
+}
+
+void read_ahead_set_limit(struct read_ahead *ra, uint64_t limit)
+{
+	ra->on_percent = on_percent((double)limit, (double)ra->pages);
+}
+
+struct read_ahead *read_ahead_new(uint64_t pages, uint64_t limit)
 {
 	struct read_ahead *ra = calloc(1, sizeof(*ra));
 
-	if (ra)
-		ra->pages = pages;
+	if (!ra)
+		return NULL;
+	ra->pages = pages;
+	read_ahead_set_limit(ra, limit);
+	/* Its results come when as many pages were loaded as are resident: soon, for each fault
+	 * loads sixteen.  Probes alone would take sixteen times as long to find out */
+	ra->neighbours = true;
 	return ra;
 }
 
@@ -145,17 +174,9 @@ static uint64_t percent_used(const struct read_ahead *ra)
 	return ra->loaded ? ra->used * 100 / ra->loaded : 0;
 }
 
-/* Faults from one probe to the next: fewer where they may pay soon */
-static uint32_t probe_interval(const struct read_ahead *ra)
-{
-	if (ra->loaded < ENOUGH)
-		return PROBE;
-	return percent_used(ra) < BAD_PERCENT ? PROBE_BAD : PROBE_POOR;
-}
-
 static bool probe(struct read_ahead *ra)
 {
-	uint32_t interval = probe_interval(ra);
+	uint32_t interval = percent_used(ra) < BAD_PERCENT ? PROBE_BAD : PROBE;
 	uint64_t n;
 
 	for (n = ra->unjudged; n >= UNJUDGED && interval < PROBE_BAD; n -= UNJUDGED)
@@ -178,9 +199,9 @@ void read_ahead_result(struct read_ahead *ra, uint64_t loaded, uint64_t used)
 	}
 	if (ra->loaded < ENOUGH)
 		return;
-	if (percent_used(ra) > ON_PERCENT)
+	if (percent_used(ra) > ra->on_percent)
 		ra->neighbours = true;
-	else if (percent_used(ra) < OFF_PERCENT)
+	else if (percent_used(ra) < ra->on_percent - OFF_BELOW_ON)
 		ra->neighbours = false;
 }
 

@@ -3,8 +3,8 @@
  * What to bring in ahead of faults.  Pure: no clock, no system call.
  *
  * Streams: a fault on the page after the last loaded window goes on with a window twice as large,
- * 8 to 64 pages.  Neighbourhoods: a fault loads the rest of its 64 KiB while at least 60 to 72 %
- * of what was so loaded turns out to be used; a probe now and then notices a change.
+ * 8 to 64 pages.  Neighbourhoods: a fault loads the rest of its 64 KiB while more of what was so
+ * loaded turns out to be used than chance explains; a probe now and then notices a change.
  *
  * One thread calls at a time.
  */
@@ -19,9 +19,14 @@ enum { READ_AHEAD_MAX = 64 };
 
 struct read_ahead;
 
-/* Return: NULL without memory.  @pages: of the guest.  It takes less than a page, however many */
-struct read_ahead *read_ahead_new(uint64_t pages);
+/*
+ * Return: NULL without memory.  @pages: of the guest; @limit:
+ * resident ones.  It takes less than a page, however many
+ */
+struct read_ahead *read_ahead_new(uint64_t pages, uint64_t limit);
 void read_ahead_free(struct read_ahead *ra);
+/* Any thread */
+void read_ahead_set_limit(struct read_ahead *ra, uint64_t limit);
 
 /**
  * struct read_ahead_range - Pages worth loading beside the one that faulted

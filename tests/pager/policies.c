@@ -318,7 +318,7 @@ static void replay_pager(const struct replay *replay, bool read_ahead, struct re
 
 	pager.hot = hot_new(replay->pages, replay->limit,
 			    (struct hot_options){ .horizon = replay->horizon });
-	pager.ra = read_ahead ? read_ahead_new(replay->pages) : NULL;
+	pager.ra = read_ahead ? read_ahead_new(replay->pages, replay->limit) : NULL;
 	for (i = 0; i < replay->n; i++) {
 		uint32_t page = replay->access[i];
 

@@ -11,8 +11,18 @@ static void close_read_ahead(struct read_ahead **ra)
 	read_ahead_free(*ra);
 }
 
+/* Neighbourhoods are off: one half of them was used, where chance explains 63 % */
+static struct read_ahead *open_read_ahead(uint64_t pages)
+{
+	struct read_ahead *ra = read_ahead_new(pages, pages / 2);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(ra);
+	read_ahead_result(ra, 60, 30);
+	return ra;
+}
+
 #define READ_AHEAD(name, pages)                                                                    \
-	UNIT_FIXTURE(struct read_ahead *, name, close_read_ahead, name = read_ahead_new(pages))
+	UNIT_FIXTURE(struct read_ahead *, name, close_read_ahead, name = open_read_ahead(pages))
 
 static bool is(struct read_ahead_range got, uint64_t first, uint64_t n, bool stream)
 {
@@ -29,7 +39,6 @@ static void check_rows(const struct row *rows, size_t n, uint64_t pages)
 	READ_AHEAD(ra, pages);
 	size_t i;
 
-	CU_ASSERT_PTR_NOT_NULL_FATAL(ra);
 	for (i = 0; i < n; i++) {
 		struct read_ahead_range got = read_ahead_fault(ra, rows[i].fault, false);
 
@@ -128,18 +137,16 @@ static void test_neighbours(void)
 	uint64_t page = 0;
 	unsigned int i;
 
-	CU_ASSERT_EQUAL(until_probe(ra, &page), 32);
-	CU_ASSERT_EQUAL(until_probe(ra, &page), 32);
-	read_ahead_result(ra, 20, 20); /* too few to say anything */
-	CU_ASSERT_EQUAL(until_probe(ra, &page), 32);
-	read_ahead_result(ra, 20, 9); /* 72.5 % of 40; more than 72 of them are needed */
 	CU_ASSERT_EQUAL(until_probe(ra, &page), 128);
-	read_ahead_result(ra, 20, 15); /* 73 % */
+	CU_ASSERT_EQUAL(until_probe(ra, &page), 128);
+	read_ahead_result(ra, 60, 55); /* 70 % of 120 */
+	CU_ASSERT_EQUAL(until_probe(ra, &page), 128);
+	read_ahead_result(ra, 30, 24); /* 72 % of 150 */
 	for (i = 0; i < 5; i++)
 		CU_ASSERT_EQUAL(until_probe(ra, &page), 1);
-	read_ahead_result(ra, 40, 18); /* 62 %: still on */
+	read_ahead_result(ra, 50, 15); /* 62 % of 200: still on */
 	CU_ASSERT_EQUAL(until_probe(ra, &page), 1);
-	read_ahead_result(ra, 60, 20); /* 51 % */
+	read_ahead_result(ra, 20, 2); /* 57 % of 220 */
 	CU_ASSERT_EQUAL(until_probe(ra, &page), 128);
 	for (i = 0; i < 20; i++)
 		read_ahead_result(ra, 15, 0);
@@ -154,6 +161,51 @@ static void test_neighbours(void)
 	read_ahead_result(ra, 5, 50);
 }
 
+/* They begin switched on, so that it is known soon; a few results say nothing */
+static void test_beginning(void)
+{
+	UNIT_FIXTURE(struct read_ahead *, ra, close_read_ahead, ra = read_ahead_new(1 << 20, 1));
+	uint64_t page = 0;
+
+	CU_ASSERT_EQUAL(until_probe(ra, &page), 1);
+	read_ahead_result(ra, 29, 0);
+	CU_ASSERT_EQUAL(until_probe(ra, &page), 1);
+	read_ahead_result(ra, 1, 0);
+	CU_ASSERT_EQUAL(until_probe(ra, &page), 512);
+}
+
+/* So many percent of many were used.  Return: neighbourhoods are on */
+static bool on_after(struct read_ahead *ra, unsigned int percent)
+{
+	uint64_t page = 7;
+
+	read_ahead_result(ra, 1000000, UINT64_C(10000) * (percent < 100 ? percent : 100));
+	return until_probe(ra, &page) == 1;
+}
+
+/* How many are used by chance depends on how much is resident */
+static void test_thresholds(void)
+{
+	static const struct {
+		unsigned int resident, on; /* percent */
+	} rows[] = {
+		{ 10, 50 }, { 25, 50 }, { 50, 71 }, { 60, 82 }, { 75, 95 }, { 90, 99 }, { 100, 99 },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		READ_AHEAD(ra, 1 << 20);
+		unsigned int on = rows[i].on;
+
+		read_ahead_set_limit(ra, (UINT64_C(1) << 20) * rows[i].resident / 100);
+		UNIT_CHECK(!on_after(ra, on - 14), "%u %% resident", rows[i].resident);
+		UNIT_CHECK(!on_after(ra, on - 1), "%u %% resident", rows[i].resident);
+		UNIT_CHECK(on_after(ra, on + 2), "%u %% resident", rows[i].resident);
+		UNIT_CHECK(on_after(ra, on - 10), "%u %% resident", rows[i].resident);
+		UNIT_CHECK(!on_after(ra, on - 14), "%u %% resident", rows[i].resident);
+	}
+}
+
 /* Where no results come, probes become rare, and don't end */
 static void test_unjudged(void)
 {
@@ -162,7 +214,7 @@ static void test_unjudged(void)
 	unsigned int i, expected, loaded = 0;
 
 	for (i = 0; i < 40; i++) {
-		expected = 32U << (loaded / 64 < 4 ? loaded / 64 : 4);
+		expected = 128U << (loaded / 64 < 2 ? loaded / 64 : 2);
 		UNIT_CHECK(until_probe(ra, &page) == expected, "probe %u", i);
 		loaded += 15;
 	}
@@ -186,6 +238,8 @@ static CU_TestInfo tests[] = {
 	{ "a stream is over", test_stream_ends },
 	{ "the migration's thread", test_migration },
 	{ "neighbourhoods switch on and off", test_neighbours },
+	{ "neighbourhoods at the beginning", test_beginning },
+	{ "thresholds by how much is resident", test_thresholds },
 	{ "probes that nobody judges", test_unjudged },
 	{ "the guest's last pages", test_end },
 	CU_TEST_INFO_NULL,
