@@ -459,7 +459,7 @@ static int check_life(const char *dir)
 	EXPECT_IN(h, is_empty(&h) && !is_mounted(&h));
 	EXPECT_IN(h, ask(&h, PAGER_RELEASE, UUID_A, 0, 1000) == 0);
 	EXPECT_IN(h, ask(&h, PAGER_FORGET, UUID_A, 0, 1000) == 0);
-	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms()));
+	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms() + 5000));
 	return 0;
 }
 
@@ -492,7 +492,7 @@ static int check_failures(const char *dir)
 	engine.start = 0;
 	kill_victim(pid);
 	EXPECT_IN(h, adopt_a(&h, pid) == -ESRCH && is_empty(&h) && !is_mounted(&h));
-	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms()));
+	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms() + 5000));
 	return 0;
 }
 
@@ -524,7 +524,7 @@ static int check_end(const char *dir)
 	EXPECT_IN(h, engine.stopped == 3 && !engine.withdrawn && !engine.detached);
 	/* What was seen is not seen again and again */
 	EXPECT_IN(h, poll(&p, 1, 0) == 0);
-	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms()));
+	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms() + 5000));
 	return 0;
 }
 
@@ -568,7 +568,7 @@ static int check_restart(const char *dir)
 	EXPECT_IN(h, next_daemon(&h) && ticks_until(&h, waits));
 	kill_victim(pid);
 	EXPECT_IN(h, ticks_until(&h, is_empty) && !is_mounted(&h));
-	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms()));
+	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms() + 5000));
 	return 0;
 }
 
@@ -610,7 +610,7 @@ static int check_halfway(const char *dir)
 	kill_victim(pid);
 	EXPECT_IN(h, next_daemon(&h) && ticks_until(&h, is_empty) && !is_mounted(&h));
 	EXPECT_IN(h, engine.resumed == 0);
-	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms()));
+	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms() + 5000));
 	return 0;
 }
 
@@ -710,7 +710,7 @@ static int check_alarm(const char *dir)
 	}
 	pthread_join(thread, NULL);
 	EXPECT_IN(h, !strcmp(seen(&h, "alarm", buf), "\"a tier is full\""));
-	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms()));
+	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms() + 5000));
 	return 0;
 }
 
@@ -784,7 +784,7 @@ static int check_many(const char *dir)
 	EXPECT_IN(h, n == MANY && messages > 1);
 	kill_victim(pid);
 	EXPECT_IN(h, ticks_until(&h, is_empty) && !is_mounted(&h));
-	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms()));
+	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms() + 5000));
 	return 0;
 }
 

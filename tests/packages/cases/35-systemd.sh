@@ -101,6 +101,69 @@ reconciled() {
 		"$(unit libvirt-membacking-reconcile ConditionResult)" no
 }
 
+pager() {
+	unit virt-membacking-pagerd.service "$1"
+}
+
+pager_runs() {
+	in_ns systemctl --quiet is-active virt-membacking-pagerd.service
+}
+
+# is_another PID: one that is ready
+is_another() {
+	pager_runs && [ "$(pager MainPID)" != "$1" ]
+}
+
+# What the pager does with this guest
+paging_state() {
+	in_ns virt-membacking overcommit status --json 2>/dev/null |
+		jq -r ".guests[] | select(.name == \"$1\") | .state" 2>/dev/null
+}
+
+is_paging() {
+	[ "$(paging_state "$1")" = paging ]
+}
+
+no_tmpfs() {
+	! in_ns mountpoint -q /run/libvirt-membacking/pager
+}
+
+# The units' sandbox leaves the pager what it needs, and guests outlive each pager
+paged() {
+	local output former
+	check_equal "the pager's socket is there, and no pager" \
+		"$(unit virt-membacking-pagerd.socket ActiveState) $(pager ActiveState)" "active inactive"
+	output=$(in_ns virt-membacking overcommit status 2>&1)
+	check "a question starts one" wait_for pager_runs
+	check_match "stopping it by hand is refused" \
+		"$(in_ns systemctl stop virt-membacking-pagerd.service 2>&1)" "refused"
+	if [ ! -c "$(ns_path /dev/userfaultfd)" ]; then
+		skip "there is no /dev/userfaultfd here: no guest is paged"
+		return
+	fi
+	output=$(guest paged 64 "backing=<source type='memfd'/><access mode='shared'/>") ||
+		not_ok "a guest starts" "$output"
+	output=$(in_ns virt-membacking overcommit adopt paged --resident 32M 2>&1) ||
+		not_ok "it is adopted" "$output"
+	check "and paged" wait_for is_paging paged
+	former=$(pager MainPID)
+	in_ns systemctl kill --kill-who=main virt-membacking-pagerd.service
+	check "told to end there is another one at once" wait_for is_another "$former"
+	check "which goes on with the guest" wait_for is_paging paged
+	former=$(pager MainPID)
+	output=$(apt install --reinstall --no-install-recommends /run/test/first.deb)
+	check "so does that of another version of the package" wait_for is_another "$former"
+	check "with the guest" wait_for is_paging paged
+	output=$(apt purge libvirt-membacking)
+	check_match "removal is refused" "$output" "not removed"
+	output=$(in_ns virt-membacking overcommit release paged 2>&1) ||
+		not_ok "it is released" "$output"
+	check "nothing is left of it" no_tmpfs
+	virsh destroy paged >/dev/null
+	check_equal "and the pager was denied nothing" "$(in_ns journalctl --quiet --no-pager --boot \
+		--unit virt-membacking-pagerd --grep 'denied|not permitted|read-only|ENOSYS|[Ff]unction not')" ""
+}
+
 # libvirt buries those that died without it when it starts, beside all else
 is_gone() {
 	! virsh dominfo "$1" >/dev/null 2>&1
@@ -136,6 +199,7 @@ elif system_open systemd; then
 	configured
 	if system_reboot systemd; then
 		booted
+		paged
 		reconciled
 		removed
 	else
