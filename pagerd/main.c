@@ -234,7 +234,9 @@ static void set_up_process(const struct kfs *kfs)
 
 /* ---- configuration ---- */
 
-static int with_tiers(struct daemon *daemon,
+/* A daemon that begins takes the defaults in place of what can't be understood: guests wait.  One
+ * that runs keeps what it has */
+static int with_tiers(struct daemon *daemon, bool runs,
 		      int (*use)(struct daemon *daemon, const struct config_tiers *tiers,
 				 struct err *err),
 		      struct err *err)
@@ -245,7 +247,8 @@ static int with_tiers(struct daemon *daemon,
 	if (rc < 0)
 		return rc;
 	rc = config_check_section(config, NULL, "overcommit", err);
-	/* Guests wait: the defaults are better than no daemon */
+	if (rc < 0 && runs)
+		return rc;
 	if (rc < 0)
 		log_error("%s", err->text);
 	return use(daemon, &config_overcommit(config)->tiers, err);
@@ -279,7 +282,7 @@ static void reread(struct daemon *daemon)
 {
 	struct err err;
 
-	if (with_tiers(daemon, change_tiers, &err) < 0)
+	if (with_tiers(daemon, true, change_tiers, &err) < 0)
 		log_error("the configuration was not read again: %s", err.text);
 }
 
@@ -363,7 +366,7 @@ static int start(struct daemon *daemon, struct err *err)
 	if (rc == 0)
 		rc = take_socket(daemon, err);
 	if (rc == 0)
-		rc = with_tiers(daemon, make_guests, err);
+		rc = with_tiers(daemon, false, make_guests, err);
 	if (rc == 0)
 		rc = make_server(daemon, err);
 	/* Last: from here on guests are touched */

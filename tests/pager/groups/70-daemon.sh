@@ -20,6 +20,28 @@ daemon_place() {
 	until [ "$(readlink "/proc/$namespace/ns/mnt")" != "$(readlink /proc/self/ns/mnt)" ]; do
 		sleep 0.01
 	done
+	mkdir "$work/etc"
+	tiers_are "same-filled, ram:200M"
+	inside mount --bind "$work/etc" /etc/libvirt
+}
+
+# tiers_are TEXT: in the configuration
+tiers_are() {
+	printf '[overcommit]\ntiers = %s\n' "$1" >"$work/etc/membacking.conf"
+}
+
+# What the daemon has them at, in KiB
+tier_limits() {
+	asks status | jq -r '[.tiers[] | .limit_kib] | join(" ")'
+}
+
+# limits_become TEXT: within 20 seconds
+limits_become() {
+	local until=$((SECONDS + 20))
+	until [ "$(tier_limits)" = "$1" ]; do
+		[ "$SECONDS" -le "$until" ] || return 1
+		sleep 0.02
+	done
 }
 
 # inside COMMAND...: where the daemon's mounts are
@@ -94,6 +116,18 @@ daemon_answers
 check_match "a second daemon says that one runs" \
 	"$(inside "$pagerd" --stderr --state-dir "$state" 2>&1)" "it runs already"
 check_equal "the socket is root's alone" "$(stat -c %a "$state/pagerd.sock")" 600
+
+check_equal "tiers have the sizes of the configuration" "$(tier_limits)" "0 204800"
+tiers_are "same-filled, ram:100M"
+kill -HUP "$daemon_pid"
+limits_become "0 102400"
+check_equal "and others after SIGHUP" $? 0
+tiers_are "ram:much"
+kill -HUP "$daemon_pid"
+until grep -q "was not read again" "$work/daemon.err"; do sleep 0.02; done
+check_equal "one that can't be understood changes nothing" "$(tier_limits)" "0 102400"
+tiers_are "same-filled, ram:200M"
+kill -HUP "$daemon_pid"
 
 victim one ram=64 threads=2
 a=$victim_pid
