@@ -71,6 +71,7 @@ struct mover {
 /**
  * struct evictor - One run at a time, through one parked pipe
  * @max:	Pages that the pipe takes, RUN_PAGES_MAX at most
+ * @patient:	It may wait for pins
  * @broken:	A run could not be finished: its pages wait there for the next daemon
  */
 struct evictor {
@@ -81,7 +82,7 @@ struct evictor {
 	size_t max;
 	struct run_record *run;
 	unsigned char *staging;
-	bool broken;
+	bool broken, patient;
 	struct mover mover;
 	/* Of the run that is being made; what must outlive us is in @run */
 	uint64_t leaving_seen; /* before its first page was claimed */
@@ -207,6 +208,9 @@ int evict_run(struct guest_pager *pager, struct evictor *evictor, const uint64_t
 int evict_some(struct guest_pager *pager, struct evictor *evictor, size_t max);
 /* For a thread that is about to load so many pages: keep the limit.  False: it can't be kept */
 bool evict_for(struct guest_pager *pager, size_t pages);
+/* After a fault, in the thread that serves them: some pages, if the next fault might have to wait
+ */
+void evict_behind(struct guest_pager *pager);
 /* One thread for each evictor but the fault thread's, the first; where there is one alone, both use
  * it */
 void *evict_thread(void *evictor_arg);

@@ -26,6 +26,7 @@
 #include "pager/shmem_thp.h"
 
 enum { PINS_DEADLINE_MS = 50, CLEAN_SLOTS_AT_ONCE = 256, FAILED_PAUSE_MS = 15 };
+enum { BEHIND_PAGES = 96, BEHIND_AT_ONCE = 32 };
 
 static int in_pipe(const struct evictor *evictor)
 {
@@ -170,7 +171,7 @@ static bool unpinned(struct guest_pager *pager, struct evictor *evictor)
 			return false;
 	}
 	STEP("evict_protected");
-	return pins_wait(PINS_DEADLINE_MS);
+	return pins_wait(evictor->patient ? PINS_DEADLINE_MS : 0);
 }
 
 /* 2: RESIDENT to LEAVING, before anything is done to a page */
@@ -707,6 +708,22 @@ static uint64_t low_mark(const struct guest_pager *pager)
 	return limit - (slack < 1024 ? slack : 1024);
 }
 
+/* Room for what a fault brings: made after a fault, while its vCPU runs on */
+void evict_behind(struct guest_pager *pager)
+{
+	uint64_t limit = pager->limit, room = limit / 8 < BEHIND_PAGES ? limit / 8 : BEHIND_PAGES;
+	struct evictor *evictor = &pager->evictor[0];
+
+	if (policy_resident(pager) + room <= limit || pager->forced)
+		return;
+	/* With one pipe for all another thread may be at it */
+	if (pthread_mutex_trylock(&evictor->lock) != 0)
+		return;
+	evictor->patient = false;
+	evict_some(pager, evictor, BEHIND_AT_ONCE);
+	pthread_mutex_unlock(&evictor->lock);
+}
+
 /* The evicting threads keep some pages free; the thread that serves faults takes a hand at the
  * limit.  More than that it may exceed the limit only by what lets a slot be exchanged */
 bool evict_for(struct guest_pager *pager, size_t pages)
@@ -721,6 +738,8 @@ bool evict_for(struct guest_pager *pager, size_t pages)
 		rc = 0;
 	while (policy_resident(pager) + pages > pager->limit && rc > 0) {
 		pthread_mutex_lock(&evictor->lock);
+		/* A vCPU waits for this thread */
+		evictor->patient = false;
 		rc = evict_some(pager, evictor, RUN_PAGES_MAX);
 		pthread_mutex_unlock(&evictor->lock);
 	}
@@ -812,6 +831,7 @@ void *evict_thread(void *evictor_arg)
 		}
 		if (policy_resident(pager) > low_mark(pager)) {
 			pthread_mutex_lock(&evictor->lock);
+			evictor->patient = true;
 			rc = evict_some(pager, evictor, RUN_PAGES_MAX);
 			pthread_mutex_unlock(&evictor->lock);
 		}

@@ -528,6 +528,7 @@ void *faults_thread(void *pager_arg)
 		}
 		follow(pager);
 		faults_serve(pager);
+		evict_behind(pager);
 		if (pager_now_ns() - retried > (uint64_t)RETRY_MS * 1000000) {
 			retried = pager_now_ns();
 			retry_waiting(pager);
