@@ -729,6 +729,7 @@ void evict_behind(struct guest_pager *pager)
 bool evict_for(struct guest_pager *pager, size_t pages)
 {
 	struct evictor *evictor = &pager->evictor[0];
+	size_t out = 0;
 	int rc = 1;
 
 	if (policy_resident(pager) + pages > low_mark(pager) + 8 && pager->evict_asleep)
@@ -736,14 +737,17 @@ bool evict_for(struct guest_pager *pager, size_t pages)
 	/* Trying again costs as much as an eviction, and searches the whole map for a slot */
 	if (pager->forced && clock_ms() - pager->failed_ms < FAILED_PAUSE_MS)
 		rc = 0;
-	while (policy_resident(pager) + pages > pager->limit && rc > 0) {
+	/* Far above the limit, as after an adoption, the rest is for the thread that evicts: the
+	 * guest must not stand until then */
+	while (policy_resident(pager) + pages > pager->limit && rc > 0 && out < pages) {
 		pthread_mutex_lock(&evictor->lock);
 		/* A vCPU waits for this thread */
 		evictor->patient = false;
 		rc = evict_some(pager, evictor, RUN_PAGES_MAX);
 		pthread_mutex_unlock(&evictor->lock);
+		out += rc > 0 ? (size_t)rc : 0;
 	}
-	return policy_resident(pager) + pages <= pager->limit;
+	return out >= pages || policy_resident(pager) + pages <= pager->limit;
 }
 
 /* Settings that would make eviction lose pages may be changed while the guest runs */

@@ -218,14 +218,13 @@ static int lock_memory(void *memory)
 	return -errno;
 }
 
+/* The file has it already */
 static int map_chunk(struct slots *slots, uint32_t index)
 {
 	struct chunk *chunk;
 	size_t i;
 	int rc = 0;
 
-	if (ftruncate(slots->fd, (off_t)(index + 1) * (off_t)CHUNK_BYTES))
-		return -errno;
 	chunk = calloc(1, sizeof(*chunk));
 	if (!chunk)
 		return -ENOMEM;
@@ -247,6 +246,14 @@ static int map_chunk(struct slots *slots, uint32_t index)
 	return 0;
 }
 
+/* The last one: at the end of the file */
+static int add_chunk(struct slots *slots, uint32_t index)
+{
+	if (ftruncate(slots->fd, (off_t)(index + 1) * (off_t)CHUNK_BYTES))
+		return -errno;
+	return map_chunk(slots, index);
+}
+
 /* Under @slabs_lock */
 static int add_slab(struct slots *slots, uint32_t *number)
 {
@@ -256,7 +263,7 @@ static int add_slab(struct slots *slots, uint32_t *number)
 	if (index >= CHUNKS_MAX)
 		return -ENOSPC;
 	if (!chunk_of(slots, slots->n_slabs)) {
-		rc = map_chunk(slots, index);
+		rc = add_chunk(slots, index);
 		if (rc)
 			return rc;
 	}
