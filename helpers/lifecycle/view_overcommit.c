@@ -2,6 +2,8 @@
 /* Reading the host: what the pager needs of it, and what its guests have. */
 #include "lifecycle/view_overcommit.h"
 
+#include <stdio.h>
+
 #include "base/text.h"
 #include "kernel/kfs.h"
 #include "lifecycle/ledger.h"
@@ -20,7 +22,9 @@ void view_overcommit(const struct kfs *kfs, struct host_view *host)
 
 	view->device = kfs_exists(kfs, UFFD_DEVICE);
 	view->nested = kvm_is_nested(kfs);
-	thp_shmem_huge(kfs, view->shmem_huge);
+	/* What can't be told is no "never" */
+	if (thp_shmem_huge(kfs, view->shmem_huge, NULL) < 0)
+		snprintf(view->shmem_huge, sizeof(view->shmem_huge), "shmem_enabled can't be read");
 }
 
 void view_overcommit_guest(const struct kfs *kfs, const struct ledger *ledger,

@@ -5,7 +5,6 @@
 #include "memory/thp.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,44 +34,55 @@ int thp_read(const struct kfs *kfs, struct thp *thp, struct err *err)
 	return rc;
 }
 
-static bool allows_huge(const char *word)
+/* @file: In THP_DIR.  Return: 0 and @word, empty on a kernel without such a file; -errno */
+static int read_word(const struct kfs *kfs, const char *file, char word[THP_WORD_SIZE],
+		     struct err *err)
 {
-	return *word && strcmp(word, "never") != 0 && strcmp(word, "deny") != 0;
+	char path[KFS_PATH_SIZE];
+
+	word[0] = '\0';
+	snprintf(path, sizeof(path), THP_DIR "/%s", file);
+	return none_is_fine(sysfs_choice_read(kfs, path, word, THP_WORD_SIZE, err));
 }
 
-/* hugepages-NkB/shmem_enabled.  The largest size follows the general setting */
-static bool size_allows(const struct kfs *kfs, uint64_t kib, char setting[THP_SETTING_SIZE])
+static void note_huge(const char *file, const char *word, char setting[THP_SETTING_SIZE])
 {
-	char path[128], word[THP_WORD_SIZE];
-
-	snprintf(path, sizeof(path), THP_DIR "/hugepages-%llukB/shmem_enabled",
-		 (unsigned long long)kib);
-	if (sysfs_choice_read(kfs, path, word, sizeof(word), NULL) < 0 ||
-	    !strcmp(word, "inherit") || !allows_huge(word))
-		return false;
-	snprintf(setting, THP_SETTING_SIZE, "shmem_enabled of pages of %llu KiB is '%s'",
-		 (unsigned long long)kib, word);
-	return true;
+	if (*word && strcmp(word, "never") != 0 && strcmp(word, "deny") != 0)
+		snprintf(setting, THP_SETTING_SIZE, "%s is '%s'", file, word);
 }
 
-void thp_shmem_huge(const struct kfs *kfs, char setting[THP_SETTING_SIZE])
+/* "inherit" is what the file for all sizes says */
+static int look_at_size(const struct kfs *kfs, uint64_t kib, char setting[THP_SETTING_SIZE],
+			struct err *err)
+{
+	char file[48], word[THP_WORD_SIZE];
+	int rc;
+
+	snprintf(file, sizeof(file), "hugepages-%llukB/shmem_enabled", (unsigned long long)kib);
+	rc = read_word(kfs, file, word, err);
+	if (rc == 0 && strcmp(word, "inherit") != 0)
+		note_huge(file, word, setting);
+	return rc;
+}
+
+int thp_shmem_huge(const struct kfs *kfs, char setting[THP_SETTING_SIZE], struct err *err)
 {
 	cleanup_free uint64_t *sizes = NULL;
-	char word[THP_WORD_SIZE] = "";
-	int n, i;
+	char word[THP_WORD_SIZE];
+	int rc = read_word(kfs, "shmem_enabled", word, err), n, i;
 
 	setting[0] = '\0';
-	if (sysfs_choice_read(kfs, THP_DIR "/shmem_enabled", word, sizeof(word), NULL) == 0 &&
-	    allows_huge(word)) {
-		snprintf(setting, THP_SETTING_SIZE, "shmem_enabled is '%s'", word);
-		return;
-	}
-	/* "deny" rules them all out */
-	if (!strcmp(word, "deny"))
-		return;
-	n = kfs_list_numbers(kfs, THP_DIR, "hugepages-", "kB", &sizes, NULL);
-	for (i = 0; i < n && !size_allows(kfs, sizes[i], setting); i++)
-		;
+	if (rc == 0)
+		note_huge("shmem_enabled", word, setting);
+	/* "deny" is above all the others */
+	if (rc < 0 || *setting || !strcmp(word, "deny"))
+		return rc;
+	n = kfs_list_numbers(kfs, THP_DIR, "hugepages-", "kB", &sizes, err);
+	if (n < 0)
+		return none_is_fine(n);
+	for (i = 0; rc == 0 && i < n && !*setting; i++)
+		rc = look_at_size(kfs, sizes[i], setting, err);
+	return rc;
 }
 
 int thp_process(const struct kfs *kfs, pid_t pid, struct thp_process *process, struct err *err)

@@ -31,12 +31,14 @@ int thp_read(const struct kfs *kfs, struct thp *thp, struct err *err);
 
 /**
  * thp_shmem_huge() - Can memfds get transparent huge pages on this host?
- * @setting:	Result: "shmem_enabled is 'advise'"; empty: no
+ * @setting:	Result: "shmem_enabled is 'advise'", of a file in THP_DIR; empty: no
  *
  * "shmem_enabled", and from 6.11 on that of each size, which counts unless it says "inherit".
+ * QEMU asks for huge pages on its memory, so "advise" means as much as "always".
  * Any thread may call.
+ * Return: 0; -errno: it can't be told
  */
-void thp_shmem_huge(const struct kfs *kfs, char setting[THP_SETTING_SIZE]);
+int thp_shmem_huge(const struct kfs *kfs, char setting[THP_SETTING_SIZE], struct err *err);
 
 /**
  * struct thp_process - How much of a process lies in transparent huge pages, in KiB

@@ -5,57 +5,16 @@
 #include "pager/shmem_thp.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
 #include "memory/sysfs_choice.h"
+#include "memory/thp.h"
 
-#define DIR	  "sys/kernel/mm/transparent_hugepage"
 #define WORD_SIZE 32
-
-static int refuse(const char *path, const char *word, struct err *err)
-{
-	return err_set(err, ENOTSUP,
-		       "/%s is '%s', and a part of a huge page can't be paged: write 'never' to it",
-		       path, word);
-}
-
-/* Return: 0 and @word, "" on a kernel without such a file; -errno */
-static int read_word(const struct kfs *kfs, const char *path, char word[WORD_SIZE], struct err *err)
-{
-	int rc = sysfs_choice_read(kfs, path, word, WORD_SIZE, err);
-
-	if (rc != -ENOENT)
-		return rc;
-	word[0] = '\0';
-	return 0;
-}
-
-/* "inherit" is what the file for all sizes says */
-static int check_sizes(const struct kfs *kfs, struct err *err)
-{
-	cleanup_free uint64_t *sizes = NULL;
-	char path[KFS_PATH_SIZE], word[WORD_SIZE];
-	int n = kfs_list_numbers(kfs, DIR, "hugepages-", "kB", &sizes, err), i, rc;
-
-	if (n < 0)
-		return n == -ENOENT ? 0 : n;
-	for (i = 0; i < n; i++) {
-		snprintf(path, sizeof(path), DIR "/hugepages-%" PRIu64 "kB/shmem_enabled",
-			 sizes[i]);
-		rc = read_word(kfs, path, word, err);
-		if (rc < 0)
-			return rc;
-		if (word[0] && strcmp(word, "never") != 0 && strcmp(word, "inherit") != 0)
-			return refuse(path, word, err);
-	}
-	return 0;
-}
 
 /* "36 35 0:31 / /run/backing rw - tmpfs tmpfs rw,size=1048576k,huge=advise" */
 static bool read_huge(const char *line, dev_t *dev, char word[WORD_SIZE])
@@ -111,15 +70,19 @@ static int check_mounts(const struct kfs *kfs, pid_t pid, const struct ram *ram,
 
 int shmem_thp_refusal(const struct kfs *kfs, pid_t pid, const struct ram *ram, struct err *err)
 {
-	static const char path[] = DIR "/shmem_enabled";
-	char word[WORD_SIZE];
-	int rc = read_word(kfs, path, word, err);
+	char setting[THP_SETTING_SIZE], word[WORD_SIZE];
+	int rc = thp_shmem_huge(kfs, setting, err);
 
-	/* "deny" is above all the others */
-	if (rc < 0 || !strcmp(word, "deny"))
+	if (rc < 0)
 		return rc;
-	if (word[0] && strcmp(word, "never") != 0)
-		return refuse(path, word, err);
-	rc = check_sizes(kfs, err);
-	return rc < 0 ? rc : check_mounts(kfs, pid, ram, err);
+	if (*setting)
+		return err_set(err, ENOTSUP,
+			       "/" THP_DIR "/%s, and a part of a huge page can't be paged: write "
+			       "'never' to it",
+			       setting);
+	/* "deny" is above mount options too */
+	if (sysfs_choice_read(kfs, THP_DIR "/shmem_enabled", word, sizeof(word), NULL) == 0 &&
+	    !strcmp(word, "deny"))
+		return 0;
+	return check_mounts(kfs, pid, ram, err);
 }

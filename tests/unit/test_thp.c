@@ -99,7 +99,7 @@ static void test_shmem_huge(void)
 		{ "always within_size advise [never] deny force\n",
 		  "always [inherit] within_size advise never\n",
 		  "always inherit [within_size] advise never\n",
-		  "shmem_enabled of pages of 64 KiB is 'within_size'" },
+		  "hugepages-64kB/shmem_enabled is 'within_size'" },
 		{ "always within_size advise never [deny] force\n",
 		  "[always] inherit within_size advise never\n", NULL, "" },
 	};
@@ -118,13 +118,30 @@ static void test_shmem_huge(void)
 		if (rows[i].size_64k)
 			unit_write(dir, THP "hugepages-64kB/shmem_enabled", rows[i].size_64k);
 		CU_ASSERT_EQUAL_FATAL(kfs_open(&kfs, dir, NULL), 0);
-		thp_shmem_huge(&kfs, setting);
+		CU_ASSERT_EQUAL(thp_shmem_huge(&kfs, setting, NULL), 0);
 		UNIT_CHECK_STR(setting, rows[i].says, "row %zu", i);
 		kfs_close(&kfs);
 	}
 }
 
+/* No answer is not "never" */
+static void test_shmem_unknown(void)
+{
+	const char *dir = unit_tmpdir();
+	char setting[THP_SETTING_SIZE];
+	struct kfs kfs;
+
+	unit_write(dir, THP "shmem_enabled", "perhaps\n");
+	CU_ASSERT_EQUAL_FATAL(kfs_open(&kfs, dir, NULL), 0);
+	CU_ASSERT_EQUAL(thp_shmem_huge(&kfs, setting, NULL), -EINVAL);
+	unit_write(dir, THP "shmem_enabled", "[never]\n");
+	unit_write(dir, THP "hugepages-64kB/shmem_enabled", "perhaps\n");
+	CU_ASSERT_EQUAL(thp_shmem_huge(&kfs, setting, NULL), -EINVAL);
+	kfs_close(&kfs);
+}
+
 static CU_TestInfo tests[] = {
+	{ "huge pages for memfds that can't be told", test_shmem_unknown },
 	{ "huge pages for memfds", test_shmem_huge },
 	{ "the word in brackets", test_read },
 	{ "what a process has", test_process },
