@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -37,6 +38,9 @@
 
 /* Its own deadlines are shorter */
 #define DEADLINE_MS 20000
+
+/* Of what a signal has ended */
+#define TRIES 3
 
 /* For descriptors that are left, after an end that should not have been */
 #define LOOKS	2
@@ -174,12 +178,11 @@ static int cut_short(const struct outcome *outcome, pid_t pid, struct err *err)
 		adopt_stage_name(last->stage), last->tid, (int)pid);
 }
 
-static int begin_arguments(struct arguments *args, pid_t pid, uint64_t start_time)
+static void begin_arguments(struct arguments *args, pid_t pid, uint64_t start_time)
 {
 	args->n = 1;
 	add(args, "--pid", "%d", (int)pid);
 	add(args, "--start-time", "%" PRIu64, start_time);
-	return 0;
 }
 
 static void add_close(struct arguments *args, const struct adopt_fd *fd)
@@ -189,27 +192,43 @@ static void add_close(struct arguments *args, const struct adopt_fd *fd)
 		    fd->ino);
 }
 
+/* What it came to, as an error of ours */
+static int judge(const struct outcome *outcome, pid_t pid, struct err *err)
+{
+	if (!outcome->heard || outcome->last.stage != ADOPT_ENDED)
+		return cut_short(outcome, pid, err);
+	if (outcome->last.rc < 0)
+		return err_set(err, -outcome->last.rc, "%s", outcome->last.sentence);
+	return 0;
+}
+
+/* A signal to the whole process, as one that stops it, may come just while a thread is held */
+static bool was_interrupted(const struct outcome *outcome, int rc)
+{
+	return rc == -EINTR && outcome->heard && outcome->last.stage == ADOPT_ENDED;
+}
+
 /* Close these in QEMU */
 static int close_there(pid_t pid, uint64_t start_time, const struct adopt_fd *fds, size_t n,
 		       const struct adoption_options *options, struct err *err)
 {
-	struct arguments args = { 0 };
-	struct outcome outcome = { 0 };
+	struct outcome outcome;
+	int rc, tries = TRIES;
 	int unused[1];
 	size_t i;
-	int rc;
 
-	begin_arguments(&args, pid, start_time);
-	for (i = 0; i < n && i < ADOPT_CLOSE_MAX; i++)
-		add_close(&args, &fds[i]);
-	rc = run_program(options, &args, unused, 0, &outcome, err);
-	if (rc < 0)
-		return rc;
-	if (!outcome.heard || outcome.last.stage != ADOPT_ENDED)
-		return cut_short(&outcome, pid, err);
-	if (outcome.last.rc < 0)
-		return err_set(err, -outcome.last.rc, "%s", outcome.last.sentence);
-	return 0;
+	do {
+		struct arguments args = { 0 };
+
+		outcome = (struct outcome){ 0 };
+		begin_arguments(&args, pid, start_time);
+		for (i = 0; i < n && i < ADOPT_CLOSE_MAX; i++)
+			add_close(&args, &fds[i]);
+		rc = run_program(options, &args, unused, 0, &outcome, err);
+		if (rc == 0)
+			rc = judge(&outcome, pid, err);
+	} while (was_interrupted(&outcome, rc) && --tries);
+	return rc;
 }
 
 /* ---- adoption ---- */
@@ -323,13 +342,7 @@ static int call_adopt(struct adopted *adopted, const struct adoption_options *op
 		add(&args, "--pipe", "%d", fds[i]);
 	}
 	rc = run_program(options, &args, fds, identity->n_pipes, outcome, err);
-	if (rc < 0)
-		return rc;
-	if (!outcome->heard || outcome->last.stage != ADOPT_ENDED)
-		return cut_short(outcome, identity->pid, err);
-	if (outcome->last.rc < 0)
-		return err_set(err, -outcome->last.rc, "%s", outcome->last.sentence);
-	return 0;
+	return rc < 0 ? rc : judge(outcome, identity->pid, err);
 }
 
 static int take_result(struct adopted *adopted, const struct adopt_report *report, struct err *err)
@@ -344,8 +357,9 @@ static int take_result(struct adopted *adopted, const struct adopt_report *repor
 	return take_uffd(adopted, err);
 }
 
+/* @again: a signal came */
 static int run_adoption(struct adopted *adopted, const struct kfs *kfs,
-			const struct adoption_options *options, struct err *err)
+			const struct adoption_options *options, bool *again, struct err *err)
 {
 	struct adoption_sockets before;
 	struct outcome outcome = { 0 };
@@ -359,6 +373,19 @@ static int run_adoption(struct adopted *adopted, const struct kfs *kfs,
 	if (rc < 0 && outcome.heard)
 		close_left(adopted, kfs, &before, options, err);
 	adoption_sockets_free(&before);
+	*again = was_interrupted(&outcome, rc);
+	return rc;
+}
+
+static int try_adoption(struct adopted *adopted, const struct kfs *kfs,
+			const struct adoption_options *options, struct err *err)
+{
+	int rc, tries = TRIES;
+	bool again = false;
+
+	do
+		rc = run_adoption(adopted, kfs, options, &again, err);
+	while (again && --tries);
 	return rc;
 }
 
@@ -389,7 +416,7 @@ int adopt(struct adopted *adopted, pid_t pid, const struct adoption_options *opt
 		return rc;
 	rc = prepare(adopted, &kfs, pid, options, &own);
 	if (rc == 0)
-		rc = run_adoption(adopted, &kfs, options, &own);
+		rc = try_adoption(adopted, &kfs, options, &own);
 	kfs_close(&kfs);
 	if (rc == 0)
 		return 0;

@@ -135,12 +135,12 @@ static void next_call(struct inject *inject, long number, const unsigned long ar
 	set_args(&inject->now, args);
 }
 
-static void own_registers(struct user_regs_struct *own, const struct user_regs_struct *entry,
-			  const struct user_regs_struct *before, long number)
+/* As they were, the kernel restarts the call itself: also later, if the process is stopped first */
+static void own_registers(struct inject *inject, const struct user_regs_struct *before, long number)
 {
-	(void)before;
-	*own = *entry;
-	go_through(own, entry->rip - sizeof(instruction), number);
+	inject->last = *before;
+	inject->own = inject->now;
+	go_through(&inject->own, inject->now.rip - sizeof(instruction), number);
 }
 #elif defined(__aarch64__)
 #define OWN_ARCH AUDIT_ARCH_AARCH64
@@ -194,13 +194,13 @@ static bool will_repeat(struct inject *inject, const struct user_regs_struct *re
 }
 
 /* x7 says entry or exit at stops of system calls; its own value is only seen before */
-static void own_registers(struct user_regs_struct *own, const struct user_regs_struct *entry,
-			  const struct user_regs_struct *before, long number)
+static void own_registers(struct inject *inject, const struct user_regs_struct *before, long number)
 {
-	*own = *entry;
-	own->pc -= sizeof(instruction);
-	own->regs[7] = before->regs[7];
-	own->regs[8] = (unsigned long)number;
+	inject->own = inject->now;
+	inject->own.pc -= sizeof(instruction);
+	inject->own.regs[7] = before->regs[7];
+	inject->own.regs[8] = (unsigned long)number;
+	inject->last = inject->own;
 }
 #else
 /* cppcheck-suppress preprocessorErrorDirective */
@@ -411,7 +411,7 @@ static int note_own(struct inject *inject, const struct user_regs_struct *before
 	rc = read_registers(inject, &inject->now);
 	if (rc < 0)
 		return err_sys(err, -rc, "registers of thread %d", (int)inject->tid);
-	own_registers(&inject->own, &inject->now, before, (long)info->entry.nr);
+	own_registers(inject, before, (long)info->entry.nr);
 	rc = read_memory(inject, regs_pc(&inject->own), found, sizeof(found));
 	if (rc < 0 || memcmp(found, instruction, sizeof(found)) != 0)
 		return err_set(err, EAGAIN, "thread %d has no usual system call instruction",
@@ -584,7 +584,7 @@ int inject_call(struct inject *inject, long number, const unsigned long args[6],
 /* The registers first: until they are its own, the frame must be there */
 static int put_back(struct inject *inject, struct err *err)
 {
-	int rc = write_registers(inject, &inject->own);
+	int rc = write_registers(inject, &inject->last);
 
 	if (rc < 0)
 		return err_sys(err, -rc, "registers of thread %d", (int)inject->tid);

@@ -17,7 +17,7 @@
  *	entry			the number is compared
  *	...
  *	exit of the last one	PTRACE_INTERRUPT, so that no user instruction runs any more
- *	PTRACE_EVENT_STOP	the noted registers, one instruction back: its own call again
+ *	PTRACE_EVENT_STOP	the registers from the beginning: its own call again
  *
  * A call that the kernel restarts (restart_syscall: a sleep with a timeout) goes on with its
  * time as it was, because none of our calls leaves a restart of its own.
@@ -53,6 +53,7 @@ enum inject_stop {
  * struct inject - A thread that is held
  * @pid, @tid:	The process, its thread
  * @own:	Registers with which it makes its own call once more
+ * @last:	The same, for the stop at the end
  * @buffer:	Address of INJECT_BUFFER_BYTES there, and of a frame behind them
  * @saved:	What was in both
  * @call, @call_sp: Instruction and stack pointer of our calls
@@ -65,7 +66,7 @@ enum inject_stop {
 struct inject {
 	pid_t pid, tid;
 	enum inject_stop stop;
-	struct user_regs_struct own, now;
+	struct user_regs_struct own, last, now;
 	uint64_t buffer;
 	uint64_t call, call_sp;
 	struct inject_gadgets gadgets;

@@ -50,6 +50,31 @@ check_equal "nor one that died while it let go" \
 	"$("$many" "$adopt" "$sleepers_pid" rest)" ""
 sleepers_end
 
+# all_are STATE: every thread of the sleepers is in it
+all_are() {
+	! grep -h '^State:' "/proc/$sleepers_pid/task"/*/status | grep -qv "^State:.$1"
+}
+
+sleepers futex sleep ppoll
+kill -STOP "$sleepers_pid"
+stopped=$("$many" "$adopt" "$sleepers_pid" times 20)
+check_match "a process that is stopped is adopted" "$stopped" "^20 adoptions"
+check_true "and stays stopped" "$(all_are T && echo 1 || echo 0)"
+kill -CONT "$sleepers_pid"
+for ((i = 0; i < 400; i++)); do
+	kill -STOP "$sleepers_pid"
+	kill -CONT "$sleepers_pid"
+	sleep 0.01
+done &
+stopper=$!
+stopped=$("$many" "$adopt" "$sleepers_pid" times 20)
+check_match "and one that is stopped and continued meanwhile" "$stopped" "^20 adoptions"
+kill "$stopper"
+wait "$stopper" 2>/dev/null
+kill -CONT "$sleepers_pid"
+sleepers_end
+check_match "and nothing is wrong" "$figures" "^rounds [1-9][0-9]* wrong 0 interrupted 0$"
+
 # Under the name of the program that it kills.  A sleep with a timeout may be interrupted then
 cp "$many" "$work/adopt"
 ln -s "$adopt" "$work/adopt.program"
