@@ -201,6 +201,33 @@ static void check_masked(const struct check_host *host, const struct other *othe
 	}
 }
 
+/* What needs no look at the host */
+static void check_plain(const struct other *other, struct findings *findings)
+{
+	if (other->kind == OTHER_DROP)
+		finding_add(findings, FINDING_HINT,
+			    "%s throws away the whole host's page cache (drop_caches): guests and "
+			    "programs read it from disk again; take it out, a guest's start makes "
+			    "room by itself",
+			    other->where);
+	else if (other->kind == OTHER_CMDLINE)
+		finding_add(findings, FINDING_PASS,
+			    "%s reserves huge pages at boot (%s%s): they may stay, guests use "
+			    "those first",
+			    other->where, other->key, other->value);
+	else if (other->kind == OTHER_FSTAB)
+		finding_add(findings, FINDING_PASS,
+			    "%s mounts hugetlbfs at %s: it may stay, and is not needed if it is "
+			    "only for libvirt",
+			    other->where, other->value);
+	else
+		finding_add(findings, FINDING_HINT,
+			    "%s mounts memory_backing_dir at boot: say noauto there and keep a "
+			    "[store] with its path, which mounts and checks it before a guest "
+			    "starts",
+			    other->where);
+}
+
 static void check_other(const struct check_host *host, const struct other *other,
 			struct findings *findings)
 {
@@ -213,13 +240,6 @@ static void check_other(const struct check_host *host, const struct other *other
 	case OTHER_HOOK_DROP:
 		check_drop(other, findings);
 		break;
-	case OTHER_DROP:
-		finding_add(findings, FINDING_HINT,
-			    "%s throws away the whole host's page cache (drop_caches): guests and "
-			    "programs read it from disk again; take it out, a guest's start makes "
-			    "room by itself",
-			    other->where);
-		break;
 	case OTHER_SYSCTL:
 		check_sysctl(host, other, findings);
 		break;
@@ -229,24 +249,11 @@ static void check_other(const struct check_host *host, const struct other *other
 	case OTHER_SPDK:
 		check_spdk(other, findings);
 		break;
+	case OTHER_DROP:
 	case OTHER_CMDLINE:
-		finding_add(findings, FINDING_PASS,
-			    "%s reserves huge pages at boot (%s%s): they may stay, guests use "
-			    "those first",
-			    other->where, other->key, other->value);
-		break;
 	case OTHER_FSTAB:
-		finding_add(findings, FINDING_PASS,
-			    "%s mounts hugetlbfs at %s: it may stay, and is not needed if it is "
-			    "only for libvirt",
-			    other->where, other->value);
-		break;
 	case OTHER_FSTAB_STORE:
-		finding_add(findings, FINDING_HINT,
-			    "%s mounts memory_backing_dir at boot: say noauto there and keep a "
-			    "[store] with its path, which mounts and checks it before a guest "
-			    "starts",
-			    other->where);
+		check_plain(other, findings);
 		break;
 	case OTHER_VDSM:
 		check_vdsm(host, other, findings);
