@@ -51,7 +51,7 @@ struct hot *hot_new(uint64_t pages, uint64_t limit, struct hot_options options)
 		return NULL;
 	}
 	hot->pages = pages;
-	hot->horizon = options.horizon > 0 ? options.horizon : 0.4;
+	hot->horizon = options.horizon > 0 ? options.horizon : 0.5;
 	hot->first = hot->last = NOWHERE;
 	hot->word = calloc(pages + 1, sizeof(*hot->word));
 	hot->state = calloc(pages + 1, sizeof(*hot->state));
@@ -72,9 +72,18 @@ void hot_free(struct hot *hot)
 	free(hot);
 }
 
+/*
+ * Where all pages are alike, one comes back after as many evictions as pages are out.  Soon is a
+ * share of that.  Some of a guest's pages are never used, so it isn't more than three limits; and
+ * not less than one: of the few that are out from a large guest those of a scan come back at once.
+ */
 void hot_set_limit(struct hot *hot, uint64_t limit)
 {
-	hot->near = (uint64_t)((double)limit * hot->horizon);
+	uint64_t out = hot->pages > limit ? hot->pages - limit : 0;
+
+	if (out > 3 * limit)
+		out = 3 * limit;
+	hot->near = (uint64_t)((double)(out > limit ? out : limit) * hot->horizon);
 }
 
 uint64_t hot_bytes(const struct hot *hot)

@@ -3,8 +3,8 @@
  * Which pages stay in RAM: a clock whose pages have lives.  Pure: no clock, no system call.
  *
  * Refaults are the only thing seen.  A page that comes back soon after its eviction (within
- * horizon x limit evictions) earns 1, 3, 7, 15 rounds that the clock's hand passes it by; one
- * that comes back late loses them.  The clock's order is that of arrival, not of addresses: a
+ * horizon x the pages that are out) earns 1, 3, 7, 15 rounds that the clock's hand passes it by;
+ * one that comes back late loses them.  The clock's order is that of arrival, not of addresses: a
  * hand that ran just ahead of a reader would take each page before it is read.
  *
  * One thread calls at a time.
@@ -21,7 +21,7 @@ enum { HOT_VICTIMS_MAX = 64 };
 struct hot;
 
 struct hot_options {
-	double horizon; /* 0: the default, 0.4 */
+	double horizon; /* 0: the default, 0.5 */
 };
 
 /* Return: NULL without memory.  @pages: of the guest, below 2^32 - 1; @limit: resident ones */

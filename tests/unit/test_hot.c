@@ -70,7 +70,9 @@ static void test_lives(void)
 {
 	static const unsigned int rounds[] = { 0, 1, 3, 7, 15, 15 };
 	enum { LIMIT = 100 };
-	HOT(hot, 100000, LIMIT);
+	/* 40 evictions are soon: three limits count as out */
+	UNIT_FIXTURE(struct hot *, hot, close_hot,
+		     hot = hot_new(100000, LIMIT, (struct hot_options){ 0.4 / 3 }));
 	uint64_t fresh = 1;
 	size_t i;
 
@@ -82,7 +84,7 @@ static void test_lives(void)
 		unsigned int stayed = rounds_of(hot, 0, LIMIT, &fresh), j;
 
 		UNIT_CHECK(stayed == rounds[i] || stayed + 1 == rounds[i], "%zu: %u", i, stayed);
-		/* 38 evictions later: within 0.4 of the limit */
+		/* 38 evictions later */
 		for (j = 0; j < 37; j++) {
 			one_victim(hot);
 			hot_faulted(hot, fresh++);
@@ -102,19 +104,36 @@ static void test_lives(void)
 
 static void test_limit(void)
 {
-	HOT(hot, 1000, 10);
-	uint64_t page;
+	static const struct {
+		uint64_t pages, limit, near;
+	} rows[] = {
+		{ 1000, 10, 15 },
+		{ 1000, 400, 300 },
+		{ 1000, 800, 400 },
+		{ 1000, 2000, 1000 },
+	};
+	size_t i;
 
-	/* Near is a share of the limit as it is now */
-	fault_range(hot, 0, 10);
-	page = one_victim(hot);
-	CU_ASSERT_EQUAL(page, 0);
-	while (hot_resident(hot))
-		one_victim(hot);
-	hot_set_limit(hot, 100);
-	hot_faulted(hot, 0);
-	fault_range(hot, 100, 3);
-	CU_ASSERT_EQUAL(one_victim(hot), 100);
+	for (i = 0; i < ROWS(rows); i++) {
+		HOT(hot, 1000, 1);
+		uint64_t n;
+
+		hot_set_limit(hot, rows[i].limit);
+		hot_faulted(hot, 0);
+		hot_faulted(hot, 1);
+		CU_ASSERT_EQUAL(one_victim(hot), 0);
+		CU_ASSERT_EQUAL(one_victim(hot), 1);
+		/* Page 1 went near, page 0 one eviction too long ago */
+		for (n = 0; n < rows[i].near; n++) {
+			hot_faulted(hot, 2 + n % 900);
+			one_victim(hot);
+		}
+		hot_faulted(hot, 0);
+		hot_faulted(hot, 1);
+		UNIT_CHECK(one_victim(hot) == 0, "row %zu", i);
+		hot_faulted(hot, 999);
+		UNIT_CHECK(one_victim(hot) == 999, "row %zu", i);
+	}
 }
 
 static void test_discards(void)
@@ -264,7 +283,7 @@ static void test_random(void)
 static CU_TestInfo tests[] = {
 	{ "the first to come go first", test_order },
 	{ "lives are earned, and lost", test_lives },
-	{ "soon is a share of the limit", test_limit },
+	{ "soon is a share of what is out", test_limit },
 	{ "discarded pages leave no trace", test_discards },
 	{ "kept pages stay, strange ones don't count", test_kept },
 	{ "prefetched for nothing", test_prefetched },
