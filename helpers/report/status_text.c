@@ -383,6 +383,23 @@ static void print_store_problems(const struct status_report *report)
 		print_problem(report->store_missing.text);
 }
 
+/* What guests under the pager wait for, and why they are not paged */
+static void print_alarms(const struct status_report *report)
+{
+	char text[OVERCOMMIT_WHY_SIZE + GUEST_NAME_SIZE + 32];
+	size_t i;
+
+	for (i = 0; i < report->n_ledgers; i++) {
+		const struct report_guest *guest = &report->guests[i];
+
+		if (!guest->overcommit.why || guest->alive != REPORT_YES)
+			continue;
+		snprintf(text, sizeof(text), "guest '%s'%s: %s", guest->name,
+			 guest->overcommit.paged ? "" : " is not paged", guest->overcommit.why);
+		print_problem(text);
+	}
+}
+
 /* Guests whose files are in another directory than planned */
 static void print_places(const struct status_report *report)
 {
@@ -460,6 +477,7 @@ int status_print(const struct status_report *report, struct err *err)
 	}
 	print_store_problems(report);
 	print_places(report);
+	print_alarms(report);
 	for (i = 0; i < report->n_ledgers; i++)
 		print_remedy(&report->guests[i]);
 	for (i = 0; i < report->n_damaged; i++)

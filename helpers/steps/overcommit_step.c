@@ -46,13 +46,10 @@ static void describe(const struct step *step, char *buf, size_t size)
 {
 	const struct step_overcommit *oc = &step->overcommit;
 	char kib[3][TEXT_KIB_SIZE];
-	int used = snprintf(
-		buf, size, "page the guest: %s of its %s stay resident, up to %s are in tiers",
-		text_from_kib(oc->resident_kib, kib[0]), text_from_kib(oc->size_kib, kib[1]),
-		text_from_kib(oc->tiers_kib, kib[2]));
 
-	if (*oc->failure && used > 0 && (size_t)used < size)
-		snprintf(buf + used, size - (size_t)used, "; it is not paged: %s", oc->failure);
+	snprintf(buf, size, "page the guest: %s of its %s stay resident, up to %s are in tiers",
+		 text_from_kib(oc->resident_kib, kib[0]), text_from_kib(oc->size_kib, kib[1]),
+		 text_from_kib(oc->tiers_kib, kib[2]));
 }
 
 /* ---- before the start, and when it runs ---- */

@@ -95,11 +95,14 @@ case_overcommit_status() {
 	golden_file overcommit-metrics of_pager
 	pager_says '"tier ram is full, and 3 faults wait for room in it"'
 	golden overcommit-status-alarm --root host overcommit status
+	is "status says so too" "$("$program" --root host status | grep -c "guest 'web': tier ram is full")" 1
 	no_qemu
 	qemu web
 	golden overcommit-status-no-daemon --root host overcommit status
 	ledger web running "$(paged web 512 512 ', "failure": "a debugger traces its QEMU"')"
 	golden overcommit-status-failure --root host overcommit status
+	is "and status" "$("$program" --root host status |
+		grep -c "guest 'web' is not paged: a debugger traces its QEMU")" 1
 }
 
 # golden_file NAME FILE
@@ -132,6 +135,38 @@ case_overcommit_plan() {
 	golden overcommit-plan-old-kernel --root host plan --xml web.xml
 	config <<<$'[overcommit]\nenable = yes\ntiers = ram:1G, file:/srv/swap:64G\n'
 	golden overcommit-plan-tier-in-file --root host plan --xml web.xml
+}
+
+# Files on a tmpfs are as good as memfds; what the guest says of itself counts where that is allowed
+case_overcommit_plan_files() {
+	local shared="<access mode='shared'/>"
+	store_host
+	mkdir -p host/dev
+	touch host/dev/userfaultfd
+	node_memory 0 25165824 16777216
+	pager
+	printf '[overcommit]\nenable = yes\n[store]\npath = /srv/guests\nsource = tmpfs\nsize = 64M\n' | config
+	limit web 50%
+	file_xml web 32 "$shared" >web.xml
+	golden overcommit-plan-files --root host plan --xml web.xml
+	file_xml web 32 >web.xml
+	golden overcommit-plan-files-private --root host plan --xml web.xml
+	printf '[overcommit]\nenable = yes\n[store]\npath = /srv/guests\nsource = tmpfs\noptions = huge=advise\n' |
+		config
+	file_xml web 32 "$shared" >web.xml
+	golden overcommit-plan-files-huge --root host plan --xml web.xml
+	printf '[overcommit]\nenable = yes\n[store]\npath = /srv/guests\nsource = /dev/sda1\nfstype = ext4\n' |
+		config
+	golden overcommit-plan-files-disk --root host plan --xml web.xml
+	rm -r host/etc/libvirt/membacking.conf.d
+	config <<<$'[overcommit]\nenable = yes'
+	memfd_xml web 1024 "<metadata><m:membacking xmlns:m='urn:libvirt-membacking:1'><m:overcommit
+		resident='60%'/></m:membacking></metadata>" >web.xml
+	is "its own metadata" "$("$program" --root host plan --xml web.xml --json |
+		jq -c '[.steps[] | [.kind, .resident_kib]]')" '[["overcommit",629148]]'
+	config <<<$'[hook]\nallow_guest_metadata = no\n[overcommit]\nenable = yes'
+	is "where that is allowed" "$("$program" --root host plan --xml web.xml --json |
+		jq -c '.steps')" '[]'
 }
 
 case_overcommit_enable() {
