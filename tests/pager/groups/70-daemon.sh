@@ -211,6 +211,19 @@ inside "$pagerd" --stop --state-dir "$state"
 check_match "and ended" "$? $(asks hello)" "^0 no pager runs"
 inside "$pagerd" --restart --state-dir "$state"
 check_match "without one there is nothing to replace" "$? $(asks hello)" "^0 no pager runs"
+if command -v systemd-socket-activate >/dev/null; then
+	nsenter -m -t "$namespace" -- systemd-socket-activate --seqpacket \
+		--listen="$state/pagerd.sock" "$pagerd" --stderr --state-dir "$state" --idle 1 \
+		2>>"$work/daemon.err" &
+	daemon_pid=$!
+	victim_pids[daemon]=$daemon_pid
+	until [ -S "$state/pagerd.sock" ]; do sleep 0.02; done
+	check_equal "started by a question to systemd's socket, it answers that one" "$(asks hello)" ok
+	wait "$daemon_pid"
+	check_equal "and ends when it is idle" $? 0
+	unset 'victim_pids[daemon]'
+	check_equal "the socket is systemd's, and stays" "$([ -S "$state/pagerd.sock" ] && echo yes)" yes
+fi
 kill "$namespace"
 wait "$namespace" 2>/dev/null
 unset 'victim_pids[namespace]'
