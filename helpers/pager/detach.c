@@ -13,6 +13,9 @@
 #include "base/clock.h"
 #include "pager/engine.h"
 
+/* How long a page may seem to be missing */
+enum { SEEMS_MISSING_MS = 100 };
+
 static uint64_t count_out(struct guest_pager *pager)
 {
 	uint64_t page, out = 0;
@@ -155,20 +158,35 @@ int unregister_all(struct guest_pager *pager, struct err *err)
 	return 0;
 }
 
-/* 4 to 6.  No discard may be read between the look and the phase */
-static int let_go(struct guest_pager *pager, struct err *err)
+/* 4 and 6.  No discard may be read between the look and the phase */
+static int release_if_whole(struct guest_pager *pager, struct err *err)
 {
-	int rc = unprotect_all(pager, err);
+	int rc = 0;
 
-	if (rc < 0)
-		return rc;
-	STEP("detach_unprotected");
 	pthread_mutex_lock(&pager->gate);
 	if (count_out(pager) || !all_present(pager, err))
 		rc = err_set(err, EIO, "a page that should be in memory is missing there");
 	else
 		page_map_set_phase(pager->map, MAP_UNREGISTERING);
 	pthread_mutex_unlock(&pager->gate);
+	return rc;
+}
+
+/*
+ * 4 to 6.  For a moment a page may seem to be missing that is not: the fault thread looks whether
+ * it is there, or QEMU has made its hole and tells of the discard after that.
+ */
+static int let_go(struct guest_pager *pager, struct err *err)
+{
+	uint64_t end = clock_ms() + SEEMS_MISSING_MS;
+	int rc = unprotect_all(pager, err);
+
+	if (rc < 0)
+		return rc;
+	STEP("detach_unprotected");
+	while ((rc = release_if_whole(pager, err)) < 0 && clock_left_ms(end) &&
+	       !pager_stopping(pager))
+		clock_sleep_ms(2);
 	if (rc < 0)
 		return rc;
 	STEP("detach_unregistering");

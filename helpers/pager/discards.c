@@ -59,7 +59,7 @@ static bool discard_entry(struct page_fields *fields)
 	return false;
 }
 
-static void discard_page(struct guest_pager *pager, uint64_t page)
+struct page_fields discard_in_map(struct guest_pager *pager, uint64_t page)
 {
 	page_entry entry = page_map_get(pager->map, page);
 	struct page_fields before, after;
@@ -71,6 +71,13 @@ static void discard_page(struct guest_pager *pager, uint64_t page)
 			break;
 	} while (!page_map_swap(pager->map, page, &entry, page_entry_make(after)));
 	STEP("discard_entry");
+	return before;
+}
+
+static void discard_page(struct guest_pager *pager, uint64_t page)
+{
+	struct page_fields before = discard_in_map(pager, page);
+
 	if (before.state == PAGE_EVICTED)
 		tiers_free(pager->tiers,
 			   (struct page_place){ .tier = before.tier, .slot = before.slot });

@@ -244,6 +244,8 @@ int64_t pages_cached(struct guest_pager *pager, uint64_t page, size_t n);
 
 /* Apply the discards among messages.  The gate is held */
 void discards_apply(struct guest_pager *pager, const struct uffd_msg *messages, size_t n);
+/* What a discard makes of a page's entry.  Return: what it was.  EVICTED: its slot is free now */
+struct page_fields discard_in_map(struct guest_pager *pager, uint64_t page);
 /* A page that has just become resident: was it discarded while it was not? */
 void discards_remember(struct guest_pager *pager, uint64_t page);
 /* Pages of a message's range.  False: none of the guest's */

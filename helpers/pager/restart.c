@@ -3,10 +3,11 @@
  * Going on after a pager that was killed.
  *
  * The dead one's threads are gone (the map's lock says so), the guest's vCPUs wait at their
- * faults, but discards go on: what was read of them may be punched at any time, also now.  From
- * the map's entry, the guest's file, the run records and the event ring follows where each page
- * is.  Whatever is changed here is changed by one store, and nothing that says where content is
- * is cleared before the entry says so: a second kill anywhere is the same restart once more.
+ * faults, but discards go on: what was read of them may be punched at any time, also now, and what
+ * was punched may not be told yet.  From the map's entry, the guest's file, the run records and the
+ * event ring follows where each page is.  Whatever is changed here is changed by one store, and
+ * nothing that says where content is is cleared before the entry says so: a second kill anywhere is
+ * the same restart once more.
  */
 #include <errno.h>
 #include <linux/userfaultfd.h>
@@ -83,21 +84,6 @@ static int restart_alloc(struct restart *restart, uint64_t pages, struct err *er
 	return 0;
 }
 
-/* Discards that were read, and possibly not applied.  Their punch may come later than we look */
-static void ring_read(struct guest_pager *pager, uint64_t *ring)
-{
-	const struct uffd_msg *messages = journal_ring(pager->journal);
-	uint64_t first, n;
-	size_t i;
-
-	for (i = 0; i < EVENT_RING_MAX; i++) {
-		if (!discard_range(&pager->ram, &messages[i], &first, &n))
-			continue;
-		journal_note_discard(pager->journal, first, n);
-		set_range(ring, first, n);
-	}
-}
-
 static int contradiction(struct err *err, const char *what)
 {
 	return err_set(err, EUCLEAN, "page map: %s", what);
@@ -165,6 +151,104 @@ static int runs_read(struct guest_pager *pager, uint64_t *held, struct err *err)
 	return 0;
 }
 
+/* ---- discards ---- */
+
+/* Of a hole that QEMU makes with fallocate() the message comes after it, by another call.  How long
+ * we give it for that; and how long a guest can keep us reading that never ends discarding */
+enum { PUNCHED_MS = 10, FLOOD_MS = 200 };
+
+/* Messages behind the last discard say nothing that must last */
+static size_t ring_end(const struct uffd_msg *ring)
+{
+	size_t n = EVENT_RING_MAX;
+
+	while (n && ring[n - 1].event != UFFD_EVENT_REMOVE)
+		n--;
+	return n;
+}
+
+/* Discards that were read, and possibly not applied.  Their punch may come later than we look */
+static void ring_read(struct guest_pager *pager, size_t from, uint64_t *bits)
+{
+	const struct uffd_msg *ring = journal_ring(pager->journal);
+	uint64_t first, n;
+	size_t i;
+
+	for (i = from; i < EVENT_RING_MAX; i++) {
+		if (!discard_range(&pager->ram, &ring[i], &first, &n))
+			continue;
+		journal_note_discard(pager->journal, first, n);
+		set_range(bits, first, n);
+	}
+}
+
+static void ring_clear(struct guest_pager *pager, size_t from)
+{
+	struct uffd_msg *ring = journal_ring(pager->journal);
+
+	/* Only a kill comes between: the order of our own stores is enough */
+	atomic_signal_fence(memory_order_seq_cst);
+	memset(&ring[from], 0, (EVENT_RING_MAX - from) * sizeof(*ring));
+	STEP("restart_ring_cleared");
+}
+
+/*
+ * Into the entries, where they outlive us as they do in the ring: a page that is LOADING has then
+ * been discarded, and what is a hole of it is zeros.  Slots have no owners yet: none is freed.
+ */
+static void ring_apply(struct guest_pager *pager)
+{
+	const struct uffd_msg *ring = journal_ring(pager->journal);
+	uint64_t first, n;
+	size_t i;
+
+	for (i = 0; i < EVENT_RING_MAX; i++) {
+		if (!discard_range(&pager->ram, &ring[i], &first, &n))
+			continue;
+		for (; n; n--, first++)
+			discard_in_map(pager, first);
+	}
+	STEP("restart_ring_applied");
+}
+
+/* Read more, behind what the ring holds.  False: there is no more */
+static bool ring_more(struct guest_pager *pager, uint64_t *bits)
+{
+	struct uffd_msg *ring = journal_ring(pager->journal);
+	size_t end = ring_end(ring);
+	ssize_t n;
+
+	if (end == EVENT_RING_MAX) {
+		ring_apply(pager);
+		end = 0;
+	}
+	ring_clear(pager, end);
+	pthread_mutex_lock(&pager->gate);
+	n = uffd_read(&pager->uffd, &ring[end], EVENT_RING_MAX - end);
+	pthread_mutex_unlock(&pager->gate);
+	if (n <= 0)
+		return false;
+	STEP("restart_events_read");
+	ring_read(pager, end, bits);
+	return true;
+}
+
+/*
+ * What the dead one had read of discards, and what it had not.  A page that was LOADING may have
+ * been loaded, written and punched since: only the message tells that its slot is older than the
+ * last write.  Faults among the messages come again when all are woken.
+ */
+static void restart_events(struct guest_pager *pager, uint64_t *bits)
+{
+	uint64_t flood;
+
+	ring_read(pager, 0, bits);
+	clock_sleep_ms(PUNCHED_MS);
+	flood = clock_ms() + FLOOD_MS;
+	while (ring_more(pager, bits) && clock_left_ms(flood))
+		;
+}
+
 /* ---- the map ---- */
 
 static struct restart_seen seen_of(struct guest_pager *pager, const struct restart *restart,
@@ -222,7 +306,8 @@ static int resolve_all(struct guest_pager *pager, const struct restart *restart,
 		rc = change_page(pager, page, fields, restart_resolve(seen), err);
 		if (rc < 0)
 			return rc;
-		if (seen.ring)
+		/* Those that were RESIDENT have it in their entry, but for what is in the ring */
+		if (seen.ring || seen.state != PAGE_RESIDENT)
 			discards_remember(pager, page);
 	}
 	return 0;
@@ -283,6 +368,7 @@ static int store_held(struct guest_pager *pager, struct evictor *evictor, size_t
 	STEP("restart_stored");
 	entry_settle(pager, page, fields);
 	STEP("restart_published");
+	discards_remember(pager, page);
 	if (before.has_slot)
 		tiers_free(pager->tiers, (struct page_place){ before.tier, before.slot });
 	return 0;
@@ -366,11 +452,12 @@ int restart_guest(struct guest_pager *pager, struct err *err)
 	cleanup_with(restart_free) struct restart restart = { NULL };
 	int rc = restart_alloc(&restart, pager->ram.pages, err);
 
-	if (rc == 0) /* before the ring: a punch may follow any message in it */
+	if (rc == 0) /* before the events: a punch may follow any of them */
 		rc = presence_read(&pager->ram, restart.present, err);
 	if (rc < 0)
 		return rc;
-	ring_read(pager, restart.ring);
+	STEP("restart_sought");
+	restart_events(pager, restart.ring);
 	rc = runs_read(pager, restart.held, err);
 	if (rc == 0)
 		rc = resolve_all(pager, &restart, err);
@@ -384,8 +471,7 @@ int restart_guest(struct guest_pager *pager, struct err *err)
 		rc = finish_runs(pager, err);
 	if (rc < 0)
 		return rc;
-	memset(journal_ring(pager->journal), 0, EVENT_RING_MAX * sizeof(struct uffd_msg));
-	STEP("restart_ring_cleared");
+	ring_clear(pager, 0);
 	count_resident(pager);
 	return let_go_on(pager, err);
 }

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -29,10 +30,23 @@
 
 enum { PAGES = 1024, WORDS = PAGE_BYTES / 8 };
 
+/* What a test does when the pager comes by a place (see engine.h) */
+static void (*_Atomic on_step)(const char *label);
+
+void pager_step(const char *label)
+{
+	void (*step)(const char *label) = on_step;
+
+	if (step)
+		step(label);
+}
+
 struct guest {
+	pid_t process;
 	int directory, memory, uffd, pipe[2][2];
 	uint64_t (*page)[WORDS];
 	struct guest_pager *pager;
+	struct page_map *map; /* while it is resumed */
 	struct guest_pager_options options;
 	struct tier_budget budget;
 	struct tier_spec tier[2];
@@ -113,7 +127,7 @@ static bool page_is_zero(struct guest *guest, uint64_t page)
 
 static struct adopted adopted_of(const struct guest *guest)
 {
-	struct adopted adopted = { .pidfd = pidfd_of(getpid()), .pipe = { -1, -1, -1, -1 } };
+	struct adopted adopted = { .pidfd = pidfd_of(guest->process), .pipe = { -1, -1, -1, -1 } };
 	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
 	unsigned int i;
 
@@ -121,7 +135,7 @@ static struct adopted adopted_of(const struct guest *guest)
 	fclose(file);
 	adopted.identity.boot_id[strcspn(adopted.identity.boot_id, "\n")] = '\0';
 	adopted.uffd = fcntl(guest->uffd, F_DUPFD_CLOEXEC, 0);
-	adopted.identity.pid = getpid();
+	adopted.identity.pid = guest->process;
 	adopted.identity.n_pipes = 2;
 	for (i = 0; i < 2; i++)
 		adopted.pipe[i] = fcntl(guest->pipe[i][0], F_DUPFD_CLOEXEC, 0);
@@ -161,6 +175,7 @@ static void guest_make(struct guest *guest, uint64_t limit)
 	int i;
 
 	memset(guest, 0, sizeof(*guest));
+	guest->process = getpid();
 	pthread_mutex_init(&guest->lock, NULL);
 	snprintf(path, sizeof(path), "%s/guest%d", unit_tmpdir(), number++);
 	CU_ASSERT_FATAL(mkdir(path, 0700) == 0);
@@ -204,6 +219,7 @@ static int guest_resume(struct guest *guest, struct err *err)
 
 	UNIT_CHECK(rc == 0, "%s", err->text);
 	CU_ASSERT_FATAL(rc == 0);
+	guest->map = map;
 	rc = guest_pager_resume(&guest->pager, map, &adopted, &ram, &guest->options, err);
 	if (rc < 0) {
 		page_map_close(map);
@@ -230,6 +246,13 @@ static void guest_close(struct guest *guest)
 		close(guest->pipe[i][1]);
 	}
 	pthread_mutex_destroy(&guest->lock);
+}
+
+/* As QEMU discards memory that is a file: its hole first, then the message */
+static void punch(struct guest *guest, uint64_t page)
+{
+	CU_ASSERT(fallocate(guest->memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			    (off_t)page * PAGE_BYTES, PAGE_BYTES) == 0);
 }
 
 static struct page_fields fields_of(const struct guest *guest, uint64_t page)
@@ -853,6 +876,8 @@ static void test_planted(void)
 	UNIT_CHECK(guest_resume(&guest, &err) == 0, "%s", err.text);
 	CU_ASSERT_FATAL(guest.pager != NULL);
 	CU_ASSERT(page_is_zero(&guest, 61) && page_is_zero(&guest, 62));
+	/* A discard near it was read while it was on its way out: its hole may come yet */
+	CU_ASSERT(fields_of(&guest, 66).state == PAGE_RESIDENT && fields_of(&guest, 66).discarded);
 	write_page(&guest, 61, 1);
 	write_page(&guest, 62, 1);
 	CU_ASSERT(count_wrong(&guest, 1) == 0);
@@ -907,6 +932,164 @@ static void test_other_process(void)
 	ram_close(&ram);
 }
 
+/* ---- discards that a killed pager had not read ---- */
+
+struct discarder {
+	struct guest *guest;
+	uint64_t page;
+	pthread_t thread;
+};
+
+static _Atomic unsigned int discarders;
+
+static void *tell_of_hole(void *arg)
+{
+	struct discarder *discarder = arg;
+
+	discarders++;
+	madvise(discarder->guest->page[discarder->page], PAGE_BYTES, MADV_DONTNEED);
+	return NULL;
+}
+
+static void discarder_start(struct discarder *discarder, struct guest *guest, uint64_t page)
+{
+	discarder->guest = guest;
+	discarder->page = page;
+	CU_ASSERT_FATAL(pthread_create(&discarder->thread, NULL, tell_of_hole, discarder) == 0);
+}
+
+/* Pages that were out and were being loaded when the pager was killed: written since, and holes */
+static void plant_holes(struct guest *guest, uint64_t first, uint64_t n)
+{
+	struct evictor *evictor = quiet(guest);
+	struct page_fields fields;
+	uint64_t page;
+
+	for (page = first; page < first + n; page++) {
+		CU_ASSERT(evict_run(guest->pager, evictor, &page, 1) == 1);
+		fields = fields_of(guest, page);
+		fields.state = PAGE_LOADING;
+		plant(guest, page, fields);
+		punch(guest, page);
+	}
+	guest_pager_stop(guest->pager);
+	guest->pager = NULL;
+}
+
+enum { HOLE = 100, HOLES = 150 };
+static struct guest *restarted;
+static struct discarder discarder[HOLES];
+static _Atomic uint64_t old_pages;
+
+/* Before any fault is answered: pages whose slots would be loaded, older than the last write */
+static void count_old_pages(const char *label)
+{
+	uint64_t page;
+
+	if (strcmp(label, "restart_unprotected") != 0)
+		return;
+	for (page = HOLE; page < HOLE + HOLES; page++)
+		old_pages += page_entry_fields(page_map_get(restarted->map, page)).state ==
+			     PAGE_EVICTED;
+}
+
+static void discard_late(const char *label)
+{
+	if (strcmp(label, "restart_sought") == 0) {
+		clock_sleep_ms(2);
+		discarder_start(discarder, restarted, HOLE);
+	}
+	count_old_pages(label);
+}
+
+/* QEMU made its hole before the restart looked, and tells of it after that.  On a busy machine the
+ * message may come too late for once */
+static void test_late_message(void)
+{
+	struct err err = { "" };
+	unsigned int i;
+
+	old_pages = 1;
+	for (i = 0; i < 5 && old_pages; i++) {
+		GUEST(guest, 2 * PAGES);
+		fill(&guest, 1);
+		plant_holes(&guest, HOLE, 1);
+		restarted = &guest;
+		old_pages = 0;
+		on_step = discard_late;
+		UNIT_CHECK(guest_resume(&guest, &err) == 0, "%s", err.text);
+		on_step = NULL;
+		CU_ASSERT_FATAL(guest.pager != NULL);
+		pthread_join(discarder[0].thread, NULL);
+		CU_ASSERT(page_is_zero(&guest, HOLE));
+	}
+	CU_ASSERT(old_pages == 0);
+}
+
+static const char *kill_label;
+static _Atomic unsigned int kill_count;
+
+static void kill_there(const char *label)
+{
+	if (strcmp(label, kill_label) == 0 && --kill_count == 0)
+		_exit(7);
+}
+
+/* A pager that is killed while it goes on after another one */
+static bool killed_at(struct guest *guest, const char *label, unsigned int count)
+{
+	struct err err;
+	int status;
+	pid_t child;
+
+	kill_label = label;
+	kill_count = count;
+	on_step = kill_there;
+	child = fork();
+	if (child == 0) {
+		guest_resume(guest, &err);
+		_exit(1);
+	}
+	on_step = NULL;
+	return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 7;
+}
+
+/* More discards wait than the ring takes, and pagers die while they read them */
+static void test_many_messages(void)
+{
+	struct err err = { "" };
+	unsigned int i;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	plant_holes(&guest, HOLE, HOLES);
+	discarders = 0;
+	for (i = 0; i < HOLES; i++)
+		discarder_start(&discarder[i], &guest, HOLE + i);
+	CU_ASSERT(SOON(discarders == HOLES));
+	clock_sleep_ms(50);
+	/* Read; applied, cleared, read; applied, cleared; and the rest */
+	CU_ASSERT(killed_at(&guest, "restart_events_read", 1));
+	CU_ASSERT(killed_at(&guest, "restart_ring_applied", 1));
+	CU_ASSERT(killed_at(&guest, "restart_events_read", 1));
+	CU_ASSERT(killed_at(&guest, "restart_ring_cleared", 1));
+	CU_ASSERT(killed_at(&guest, "restart_events_read", 1));
+	restarted = &guest;
+	old_pages = 0;
+	on_step = count_old_pages;
+	UNIT_CHECK(guest_resume(&guest, &err) == 0, "%s", err.text);
+	on_step = NULL;
+	CU_ASSERT_FATAL(guest.pager != NULL);
+	UNIT_CHECK(old_pages == 0, "%lu", old_pages);
+	for (i = 0; i < HOLES; i++) {
+		pthread_join(discarder[i].thread, NULL);
+		CU_ASSERT(page_is_zero(&guest, HOLE + i));
+		write_page(&guest, HOLE + i, 1);
+	}
+	CU_ASSERT(count_wrong(&guest, 1) == 0);
+	CU_ASSERT(guest.alarms == 0);
+}
+
 /* ---- detach ---- */
 
 static int no_room(void *arg, uint64_t bytes, struct err *err)
@@ -944,6 +1127,50 @@ static void test_detach(void)
 	CU_ASSERT(guest_resume(&guest, &err) == -ECANCELED);
 }
 
+/* While the pages are looked at: one is claimed; one is a hole, and its discard told later */
+static void *settle_late(void *arg)
+{
+	struct guest *guest = arg;
+
+	clock_sleep_ms(20);
+	plant(guest, HOLE, (struct page_fields){ .state = PAGE_RESIDENT });
+	madvise(guest->page[HOLE + 1], PAGE_BYTES, MADV_DONTNEED);
+	return NULL;
+}
+
+static void seem_missing(const char *label)
+{
+	if (strcmp(label, "detach_unprotected") != 0)
+		return;
+	plant(restarted, HOLE, (struct page_fields){ .state = PAGE_LEAVING });
+	punch(restarted, HOLE + 1);
+	CU_ASSERT(pthread_create(&discarder[0].thread, NULL, settle_late, restarted) == 0);
+}
+
+static void test_seems_missing(void)
+{
+	struct err err = { "" };
+	int rc;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	restarted = &guest;
+	/* One that is missing for good is an error, and paging goes on */
+	punch(&guest, HOLE + 2);
+	CU_ASSERT(guest_pager_detach(guest.pager, 10000, &err) == -EIO);
+	UNIT_CHECK(strstr(err.text, "missing") != NULL, "%s", err.text);
+	CU_ASSERT(page_map_phase(guest.pager->map) == MAP_PAGING);
+	madvise(guest.page[HOLE + 2], PAGE_BYTES, MADV_DONTNEED);
+	on_step = seem_missing;
+	rc = guest_pager_detach(guest.pager, 10000, &err);
+	on_step = NULL;
+	UNIT_CHECK(rc == 0, "%s", err.text);
+	pthread_join(discarder[0].thread, NULL);
+	CU_ASSERT(page_is_zero(&guest, HOLE + 1));
+	CU_ASSERT(page_is(&guest, HOLE, 1));
+}
+
 static CU_TestInfo tests[] = {
 	{ "the limit is kept, and no page is wrong", test_limit },
 	{ "vCPUs, discards, limits and a release at once", test_threads },
@@ -960,9 +1187,12 @@ static CU_TestInfo tests[] = {
 	{ "clean pages keep their slots", test_clean },
 	{ "stopped, and gone on with", test_stop_and_resume },
 	{ "what a killed pager left", test_planted },
+	{ "a discard of which a killed pager had no message yet", test_late_message },
+	{ "more discards than the ring takes, and kills meanwhile", test_many_messages },
 	{ "a slot with two owners", test_two_owners },
 	{ "another process", test_other_process },
 	{ "a guest is let go", test_detach },
+	{ "pages that seem to be missing when a guest is let go", test_seems_missing },
 	CU_TEST_INFO_NULL,
 };
 
