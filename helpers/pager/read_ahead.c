@@ -29,6 +29,7 @@ enum {
 	/* Not to switch on and off by chance */
 	OFF_BELOW_ON = 12,
 	BAD_PERCENT = 25,
+	TRIAL = 4096,
 	PROBE = 128,
 	PROBE_BAD = 512,
 	/* Results take as long as a page stays: with so many pages waiting for theirs, probes
@@ -55,6 +56,7 @@ struct read_ahead {
 	struct stream stream[STREAMS];
 	uint64_t start[STARTS]; /* the page after each; 0: none */
 	bool neighbours;
+	uint32_t trial; /* neighbourhoods that may yet be loaded before there are results */
 	_Atomic uint32_t on_percent;
 	uint32_t unprobed; /* faults since the last probe */
 	uint64_t unjudged; /* pages of probes, without results */
@@ -91,9 +93,10 @@ struct read_ahead *read_ahead_new(uint64_t pages, uint64_t limit)
 		return NULL;
 	ra->pages = pages;
 	read_ahead_set_limit(ra, limit);
-	/* Its results come when as many pages were loaded as are resident: soon, for each fault
-	 * loads sixteen.  Probes alone would take sixteen times as long to find out */
+	/* Results come when as many pages were loaded as are resident: soon, where each fault loads
+	 * sixteen.  In a large guest that would be too many for nothing */
 	ra->neighbours = true;
+	ra->trial = TRIAL;
 	return ra;
 }
 
@@ -174,6 +177,16 @@ static uint64_t percent_used(const struct read_ahead *ra)
 	return ra->loaded ? ra->used * 100 / ra->loaded : 0;
 }
 
+static bool are_on(struct read_ahead *ra)
+{
+	if (!ra->neighbours || ra->loaded >= ENOUGH)
+		return ra->neighbours;
+	if (!ra->trial)
+		return false;
+	ra->trial--;
+	return true;
+}
+
 static bool probe(struct read_ahead *ra)
 {
 	uint32_t interval = percent_used(ra) < BAD_PERCENT ? PROBE_BAD : PROBE;
@@ -217,7 +230,7 @@ struct read_ahead_range read_ahead_fault(struct read_ahead *ra, uint64_t page, b
 		s = new_stream(ra);
 	if (s)
 		return go_on(ra, s, page);
-	if (!ra->neighbours && !probe(ra)) {
+	if (!are_on(ra) && !probe(ra)) {
 		ra->start[ra->faults % STARTS] = page + 1;
 		return range(ra, page, 0, false);
 	}

@@ -174,6 +174,21 @@ static void test_beginning(void)
 	CU_ASSERT_EQUAL(until_probe(ra, &page), 512);
 }
 
+/* In a large guest results take long, and it does not load for nothing meanwhile */
+static void test_trial(void)
+{
+	UNIT_FIXTURE(struct read_ahead *, ra, close_read_ahead,
+		     ra = read_ahead_new(1 << 20, 1 << 19));
+	uint64_t page = 0;
+	unsigned int i;
+
+	for (i = 0; i < 4096; i++)
+		CU_ASSERT_EQUAL(until_probe(ra, &page), 1);
+	CU_ASSERT_EQUAL(until_probe(ra, &page), 512);
+	read_ahead_result(ra, 60, 60);
+	CU_ASSERT_EQUAL(until_probe(ra, &page), 1);
+}
+
 /* So many percent of many were used.  Return: neighbourhoods are on */
 static bool on_after(struct read_ahead *ra, unsigned int percent)
 {
@@ -239,6 +254,7 @@ static CU_TestInfo tests[] = {
 	{ "the migration's thread", test_migration },
 	{ "neighbourhoods switch on and off", test_neighbours },
 	{ "neighbourhoods at the beginning", test_beginning },
+	{ "the trial at the beginning ends", test_trial },
 	{ "thresholds by how much is resident", test_thresholds },
 	{ "probes that nobody judges", test_unjudged },
 	{ "the guest's last pages", test_end },
