@@ -151,9 +151,10 @@ struct guest_pager {
 	_Atomic bool huge_folios; /* eviction is off: memory may be in large folios */
 	_Atomic bool page_lost;	  /* and for good: one was */
 	_Atomic uint64_t limit;
-	_Atomic uint64_t failed_ms; /* when an eviction failed last */
-	_Atomic uint64_t forced;    /* resident pages when no tier took any more; 0: they take */
-	_Atomic uint64_t sweep;	    /* where to go on looking for clean slots */
+	_Atomic uint64_t went_ms, failed_ms; /* when an eviction went well, and failed, last */
+	_Atomic int failure;		     /* how */
+	_Atomic uint64_t forced; /* resident pages when no tier took any more; 0: they take */
+	_Atomic uint64_t sweep;	 /* where to go on looking for clean slots */
 	_Atomic bool evict_asleep;
 	_Atomic uint64_t leaving_seen; /* faults on pages that were LEAVING */
 
@@ -206,7 +207,9 @@ void mover_close(struct mover *mover);
 int evict_run(struct guest_pager *pager, struct evictor *evictor, const uint64_t *pages, size_t n);
 /* The next run of what is coldest.  Return: as evict_run(); 0: nothing to evict */
 int evict_some(struct guest_pager *pager, struct evictor *evictor, size_t max);
-/* For a thread that is about to load so many pages: keep the limit.  False: it can't be kept */
+/* One run at once, whatever the limit.  Return: as evict_some() */
+int evict_now(struct guest_pager *pager);
+/* For a thread that is about to load so many pages: make room.  False: nothing goes out */
 bool evict_for(struct guest_pager *pager, size_t pages);
 /* After a fault, in the thread that serves them: some pages, if the next fault might have to wait
  */

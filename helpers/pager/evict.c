@@ -26,7 +26,7 @@
 #include "pager/shmem_thp.h"
 
 enum { PINS_DEADLINE_MS = 50, CLEAN_SLOTS_AT_ONCE = 256, FAILED_PAUSE_MS = 15 };
-enum { BEHIND_PAGES = 96, BEHIND_AT_ONCE = 32 };
+enum { BEHIND_PAGES = 96, BEHIND_AT_ONCE = 32, PINNED_LONG_MS = 2000 };
 
 static int in_pipe(const struct evictor *evictor)
 {
@@ -174,8 +174,8 @@ static bool unpinned(struct guest_pager *pager, struct evictor *evictor)
 	return pins_wait(evictor->patient ? PINS_DEADLINE_MS : 0);
 }
 
-/* 2: RESIDENT to LEAVING, before anything is done to a page */
-static void evict_claim(struct guest_pager *pager, struct evictor *evictor)
+/* 2: RESIDENT to LEAVING, before anything is done to a page.  Return: 0; -EBUSY: pins */
+static int evict_claim(struct guest_pager *pager, struct evictor *evictor)
 {
 	size_t i = 0;
 
@@ -186,8 +186,10 @@ static void evict_claim(struct guest_pager *pager, struct evictor *evictor)
 			drop(evictor, i, 1);
 		STEP("evict_claim");
 	}
-	if (evictor->n && pager->options.pins == PINS_WAIT && !unpinned(pager, evictor))
-		give_back_all(pager, evictor);
+	if (!evictor->n || pager->options.pins == PINS_NONE || unpinned(pager, evictor))
+		return 0;
+	give_back_all(pager, evictor);
+	return -EBUSY;
 }
 
 /* A hole among pages that are LEAVING stays one.  It was discarded: zeros; or is to be: then its
@@ -575,11 +577,11 @@ int evict_run(struct guest_pager *pager, struct evictor *evictor, const uint64_t
 
 	if (rc < 0)
 		return rc;
-	evict_claim(pager, evictor);
+	rc = evict_claim(pager, evictor);
 	evict_splice(pager, evictor);
 	if (evictor->n == 0) {
 		evict_clear(evictor);
-		return 0;
+		return rc;
 	}
 	rc = evict_punch(pager, evictor);
 	if (rc == 0)
@@ -667,6 +669,35 @@ static void report_stayed(struct guest_pager *pager, const uint64_t *pages, size
 	pthread_mutex_unlock(&pager->policy);
 }
 
+static void say_failure(struct guest_pager *pager, const struct evictor *evictor, int rc)
+{
+	/* Pins come and go: it is only said when they have stayed */
+	if (rc == -EBUSY && clock_ms() - pager->went_ms < PINNED_LONG_MS)
+		return;
+	if (rc == -EBUSY)
+		pager_alarm(pager, "eviction stopped: a device or a program has pages of this host "
+				   "pinned");
+	else if (rc == -ENOSPC)
+		pager_alarm(pager, "eviction stopped: all tiers are full");
+	else if (!evictor->broken)
+		pager_alarm(pager, "eviction stopped: a tier fails: %s", err_text(-rc));
+}
+
+static void note_result(struct guest_pager *pager, const struct evictor *evictor, int rc)
+{
+	if (rc > 0) {
+		pager->went_ms = clock_ms();
+		if (atomic_exchange(&pager->forced, 0))
+			pager_alarm_over(pager);
+	} else if (rc < 0) {
+		if (!pager->forced)
+			pager->forced = policy_resident(pager);
+		pager->failed_ms = clock_ms();
+		pager->failure = rc;
+		say_failure(pager, evictor, rc);
+	}
+}
+
 int evict_some(struct guest_pager *pager, struct evictor *evictor, size_t max)
 {
 	uint64_t pages[RUN_PAGES_MAX];
@@ -686,16 +717,7 @@ int evict_some(struct guest_pager *pager, struct evictor *evictor, size_t max)
 	rc = evict_run(pager, evictor, pages, n);
 	if (rc < (int)n)
 		report_stayed(pager, pages, n);
-	if (rc > 0)
-		pager->forced = 0;
-	else if (rc < 0 && !pager->forced)
-		pager->forced = policy_resident(pager);
-	if (rc < 0)
-		pager->failed_ms = clock_ms();
-	if (rc == -ENOSPC)
-		pager_alarm(pager, "eviction stopped: all tiers are full");
-	else if (rc < 0 && !evictor->broken)
-		pager_alarm(pager, "eviction stopped: a tier fails: %s", err_text(-rc));
+	note_result(pager, evictor, rc);
 	return rc;
 }
 
@@ -724,11 +746,26 @@ void evict_behind(struct guest_pager *pager)
 	pthread_mutex_unlock(&evictor->lock);
 }
 
-/* The evicting threads keep some pages free; the thread that serves faults takes a hand at the
- * limit.  More than that it may exceed the limit only by what lets a slot be exchanged */
-bool evict_for(struct guest_pager *pager, size_t pages)
+/* For a thread that a vCPU waits for */
+int evict_now(struct guest_pager *pager)
 {
 	struct evictor *evictor = &pager->evictor[0];
+	int rc;
+
+	pthread_mutex_lock(&evictor->lock);
+	evictor->patient = false;
+	rc = evict_some(pager, evictor, RUN_PAGES_MAX);
+	pthread_mutex_unlock(&evictor->lock);
+	return rc;
+}
+
+/*
+ * The evicting threads keep some pages free; the thread that serves faults takes a hand at the
+ * limit.  Where a guest is far above it, as after its adoption, each fault takes out as
+ * many pages as it brings in, and no vCPU waits until all of that is done.
+ */
+bool evict_for(struct guest_pager *pager, size_t pages)
+{
 	size_t out = 0;
 	int rc = 1;
 
@@ -737,14 +774,8 @@ bool evict_for(struct guest_pager *pager, size_t pages)
 	/* Trying again costs as much as an eviction, and searches the whole map for a slot */
 	if (pager->forced && clock_ms() - pager->failed_ms < FAILED_PAUSE_MS)
 		rc = 0;
-	/* Far above the limit, as after an adoption, the rest is for the thread that evicts: the
-	 * guest must not stand until then */
-	while (policy_resident(pager) + pages > pager->limit && rc > 0 && out < pages) {
-		pthread_mutex_lock(&evictor->lock);
-		/* A vCPU waits for this thread */
-		evictor->patient = false;
-		rc = evict_some(pager, evictor, RUN_PAGES_MAX);
-		pthread_mutex_unlock(&evictor->lock);
+	while (rc > 0 && out < pages && policy_resident(pager) + pages > pager->limit) {
+		rc = evict_now(pager);
 		out += rc > 0 ? (size_t)rc : 0;
 	}
 	return out >= pages || policy_resident(pager) + pages <= pager->limit;

@@ -210,6 +210,12 @@ static int give_zeros(struct guest_pager *pager, uint64_t page)
 	return rc;
 }
 
+/* Why nothing goes out, so that nothing can come in */
+static int no_room(const struct guest_pager *pager)
+{
+	return pager->forced && pager->failure ? pager->failure : -ENOSPC;
+}
+
 static int serve_zero(struct guest_pager *pager, uint64_t page)
 {
 	struct page_fields fields = page_entry_fields(page_map_get(pager->map, page));
@@ -217,7 +223,7 @@ static int serve_zero(struct guest_pager *pager, uint64_t page)
 
 	/* It takes room for good: it has no slot to give for it */
 	if (!evict_for(pager, 1) && policy_resident(pager) > pager->limit + OVER_PAGES)
-		return -ENOSPC;
+		return no_room(pager);
 	rc = give_zeros(pager, page);
 	if (rc < 0)
 		return rc;
@@ -261,7 +267,7 @@ static int serve_evicted(struct guest_pager *pager, const struct fault *fault)
 		/* Loading frees a slot, into which another page can go: so many may be ahead of
 		 * that */
 		if (policy_resident(pager) > over_limit(pager) + EXCHANGE_PAGES)
-			return -ENOSPC;
+			return no_room(pager);
 		range.n = 0;
 		joined = false;
 	}
@@ -383,6 +389,9 @@ static const char *reason(int rc)
 	switch (rc) {
 	case -ENOSPC:
 		return "all tiers are full";
+	case -EBUSY:
+		return "nothing can be evicted while a device or a program has pages of this host "
+		       "pinned";
 	case -ENODATA:
 		return "a page that should be in memory is missing there";
 	case -ENOMEM:

@@ -73,7 +73,7 @@ static int copy_failed(struct guest_pager *pager, struct mover *mover, int rc, u
 		(*done)++;
 		return pager_wake_page(pager, page);
 	case -ENOMEM:
-		return evict_for(pager, RUN_PAGES_MAX) ? 0 : rc;
+		return evict_now(pager) > 0 ? 0 : rc;
 	case -ESRCH:
 		pager_gone(pager);
 		return rc;
