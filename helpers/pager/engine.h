@@ -344,7 +344,7 @@ static inline void bit_set(uint64_t *bits, uint64_t n, bool on)
 
 static inline size_t bit_bytes(uint64_t n)
 {
-	return (size_t)((n + 63) / 64 * 8);
+	return (size_t)((n / 64 + 1) * 8);
 }
 
 #endif

@@ -449,7 +449,7 @@ static int let_go_on(struct guest_pager *pager, struct err *err)
 
 int restart_guest(struct guest_pager *pager, struct err *err)
 {
-	cleanup_with(restart_free) struct restart restart = { NULL };
+	cleanup_with(restart_free) struct restart restart = { .present = NULL };
 	int rc = restart_alloc(&restart, pager->ram.pages, err);
 
 	if (rc == 0) /* before the events: a punch may follow any of them */

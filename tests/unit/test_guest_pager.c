@@ -81,7 +81,7 @@ static bool alarm_has(struct guest *guest, const char *words)
 		uint64_t soon_end = clock_ms() + 20000;                                            \
 		while (!(condition) && clock_left_ms(soon_end))                                    \
 			clock_sleep_ms(2);                                                         \
-		(condition);                                                                       \
+		(bool)(condition);                                                                 \
 	})
 
 static int open_uffd(void)
@@ -291,7 +291,7 @@ struct reader {
 	struct guest *guest;
 	uint64_t page, version;
 	pthread_t thread;
-	_Atomic bool done, right;
+	_Atomic int done, right;
 };
 
 static void *read_it(void *arg)
