@@ -308,7 +308,7 @@ storm:
 
 bench:
 	$(Q)packaging/install-deps bench
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory all pager-tests
 	$(Q)tests/bench/run
 
 # ---- checks of the source ----

@@ -28,7 +28,7 @@ pagerd_kill() {
 
 # paged FIELD: of the guest under the pager
 paged() {
-	membacking overcommit status --json | jq -r ".guests[0].$1"
+	membacking overcommit status --json | jq -r ".guests[0].overcommit.$1"
 }
 
 # The verifier's last line: "figure KEY"
@@ -98,14 +98,14 @@ case_a_guest_is_paged() {
 	membacking overcommit set paged --resident 96M >/dev/null
 
 	check "the guest is saved" virsh managedsave paged
-	check_equal "nothing of it is under the pager then" "$(paged name)" null
+	check_equal "nothing of it is under the pager then" "$(paged resident_kib)" null
 	guest_start paged
 	check_equal "it is restored" "$start_error" ""
 	comes_on "restored"
 	check "paged again" wait_for "the limit" resident_below $paged_limit_kib
 
 	check "it is let go" membacking overcommit release paged
-	check_equal "and is not under the pager" "$(paged name)" null
+	check_equal "and is not under the pager" "$(paged resident_kib)" null
 	comes_on "let go"
 	check "it is adopted while it runs" membacking overcommit adopt paged --resident 96M
 	check "and paged" wait_for "the limit" resident_below $paged_limit_kib
@@ -119,7 +119,7 @@ case_a_guest_is_paged() {
 }
 
 forgotten() {
-	[ "$(paged name)" = null ]
+	[ "$(paged resident_kib)" = null ]
 }
 
 pager_files() {
