@@ -21,6 +21,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -297,6 +298,7 @@ struct audit {
 	struct tiers *tiers;
 	uint64_t slots, twice, missing, invalid;
 	uint64_t of_state[8];
+	unsigned int messages;
 };
 
 static void audit_entry(struct audit *audit, struct page_fields entry)
@@ -315,6 +317,20 @@ static void audit_entry(struct audit *audit, struct page_fields entry)
 	audit->invalid += rc && rc != -EEXIST;
 }
 
+/* Messages that the dead pager had read and not acted upon */
+static unsigned int messages_left(int directory, uint64_t pages)
+{
+	struct journal *journal;
+	unsigned int i, n = 0;
+
+	if (journal_open(&journal, directory, pages, NULL) < 0)
+		return 0;
+	for (i = 0; i < EVENT_RING_MAX; i++)
+		n += journal_ring(journal)[i].event != 0;
+	journal_close(journal);
+	return n;
+}
+
 static int say_audit(struct audit *audit)
 {
 	struct tier_usage usage[TIERS_MAX];
@@ -329,14 +345,14 @@ static int say_audit(struct audit *audit)
 	for (i = 0; i < n; i++)
 		stored += usage[i].pages;
 	printf("audit slots=%llu stored=%llu twice=%llu missing=%llu invalid=%llu zero=%llu "
-	       "resident=%llu leaving=%llu loading=%llu evicted=%llu\n",
+	       "resident=%llu leaving=%llu loading=%llu evicted=%llu messages=%u\n",
 	       (unsigned long long)audit->slots, (unsigned long long)stored,
 	       (unsigned long long)audit->twice, (unsigned long long)audit->missing,
 	       (unsigned long long)audit->invalid, (unsigned long long)audit->of_state[PAGE_ZERO],
 	       (unsigned long long)audit->of_state[PAGE_RESIDENT],
 	       (unsigned long long)audit->of_state[PAGE_LEAVING],
 	       (unsigned long long)audit->of_state[PAGE_LOADING],
-	       (unsigned long long)audit->of_state[PAGE_EVICTED]);
+	       (unsigned long long)audit->of_state[PAGE_EVICTED], audit->messages);
 	return audit->twice || audit->missing || audit->invalid || stored != audit->slots;
 }
 
@@ -359,6 +375,7 @@ static int audit(const char *path)
 		return fail(rc, &err);
 	for (page = 0; page < page_map_pages(map); page++)
 		audit_entry(&audit, page_entry_fields(page_map_get(map, page)));
+	audit.messages = messages_left(directory, page_map_pages(map));
 	return say_audit(&audit);
 }
 

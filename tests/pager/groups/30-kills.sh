@@ -77,7 +77,7 @@ numbers() {
 		for ((i = 0; i < 10; i++)); do
 			echo $((1 + RANDOM % n))
 		done
-	elif is_turn; then
+	elif [ $((RANDOM % 2)) = 0 ]; then
 		echo 1
 	else
 		echo $((1 + RANDOM % n))
@@ -111,6 +111,7 @@ each_place() {
 	pager_kill killed
 	the_places killed
 	for name in "${names[@]}"; do
+		is_turn || continue
 		for n in $(numbers "$name"); do
 			kill_at killed "$name:$n"
 		done

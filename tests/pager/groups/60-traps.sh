@@ -61,6 +61,16 @@ check_true "not before" "! $(kill -0 "$first" 2>/dev/null && echo 1 || echo 0)"
 wait "$first" 2>/dev/null
 runs_right waits "two pagers of one guest: each byte is right"
 
+# What was read of the userfaultfd outlives the pager that read it
+victim read_by give=2 discards=yes
+pager read_by limit=6000 strike=die=step:faults_read:30
+ask read_by start
+pager_dies read_by 5
+said=$("$build/tests/pager/attach" audit "$work/read_by.d")
+check_match "messages that a killed pager had read are left for the next one" "$said" "messages=[1-9]"
+pager read_by limit=6000
+runs_right read_by "after them: each byte is right"
+
 # version_is NUMBER: the map of "newer" says
 version_is() {
 	# shellcheck disable=SC2059 # that is the byte
