@@ -781,6 +781,17 @@ bool evict_for(struct guest_pager *pager, size_t pages)
 	return out >= pages || policy_resident(pager) + pages <= pager->limit;
 }
 
+/* Asked behind the guest's memory, where nothing is registered: nothing comes of it, but the memory
+ * of a QEMU that is gone, or has executed another program, is gone there, too */
+static void look_for_memory(struct guest_pager *pager)
+{
+	const struct ram_object *last = &pager->ram.object[pager->ram.n - 1];
+
+	if (uffd_write_protect(&pager->uffd, last->address + last->pages * PAGE_BYTES, PAGE_BYTES,
+			       false) == -ESRCH)
+		pager_gone(pager);
+}
+
 /* Settings that would make eviction lose pages may be changed while the guest runs */
 static void housekeeping(struct guest_pager *pager)
 {
@@ -860,6 +871,7 @@ void *evict_thread(void *evictor_arg)
 
 		if (first && clock_ms() - looked >= 1000) {
 			housekeeping(pager);
+			look_for_memory(pager);
 			if (++turns % 16 == 0 && miscounted(pager))
 				recount(pager);
 			looked = clock_ms();

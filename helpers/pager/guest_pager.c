@@ -19,6 +19,8 @@
 #include "base/log.h"
 #include "pager/engine.h"
 
+enum { ENDS_WITHIN_MS = 5000 };
+
 uint64_t pager_now_ns(void)
 {
 	struct timespec now;
@@ -62,9 +64,18 @@ void pager_alarm_over(struct guest_pager *pager)
 	alarm_set(pager, "");
 }
 
+/* Its memory goes shortly before its process is seen to end.  One that lives on without it has
+ * executed another program, and finds zeros where its pages were out */
 void pager_gone(struct guest_pager *pager)
 {
-	pager->gone = true;
+	struct pollfd ended = { .fd = pager->adopted.pidfd, .events = POLLIN };
+
+	if (atomic_exchange(&pager->gone, true) || ended.fd < 0)
+		return;
+	if (poll(&ended, 1, ENDS_WITHIN_MS) == 0)
+		pager_alarm(pager,
+			    "QEMU has executed another program: pages that were out are lost "
+			    "to it");
 }
 
 bool pager_stopping(const struct guest_pager *pager)

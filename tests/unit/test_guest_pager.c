@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -1090,6 +1091,49 @@ static void test_many_messages(void)
 	CU_ASSERT(guest.alarms == 0);
 }
 
+/* A process that executes another program keeps its descriptors' numbers and loses its memory */
+static void test_exec(void)
+{
+	struct adopted adopted = { .pipe = { -1, -1, -1, -1 } };
+	struct pager_statistics s;
+	struct err err = { "" };
+	int tell[2], number, status;
+	struct ram ram;
+	pid_t pid;
+
+	GUEST(guest, 2 * PAGES);
+	CU_ASSERT_FATAL(pipe2(tell, O_CLOEXEC) == 0);
+	pid = fork();
+	if (pid == 0) {
+		char *const argv[] = { "sleep", "60", NULL };
+
+		number = open_uffd();
+		if (write(tell[1], &number, sizeof(number)) != sizeof(number))
+			unit_end_child(1);
+		clock_sleep_ms(500);
+		execv("/bin/sleep", argv);
+		unit_end_child(1);
+	}
+	CU_ASSERT_FATAL(read(tell[0], &number, sizeof(number)) == sizeof(number));
+	adopted = adopted_of(&guest);
+	close(adopted.pidfd);
+	close(adopted.uffd);
+	adopted.pidfd = pidfd_of(pid);
+	adopted.uffd = pidfd_take(adopted.pidfd, number);
+	adopted.identity.pid = pid;
+	ram = ram_of(&guest);
+	UNIT_CHECK(guest_pager_start(&guest.pager, &adopted, &ram, &guest.options, &err) == 0, "%s",
+		   err.text);
+	CU_ASSERT_FATAL(guest.pager != NULL);
+	CU_ASSERT(SOON(alarm_has(&guest, "another program")));
+	guest_pager_statistics(guest.pager, &s);
+	CU_ASSERT(s.gone);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	close(tell[0]);
+	close(tell[1]);
+}
+
 /* ---- detach ---- */
 
 static int no_room(void *arg, uint64_t bytes, struct err *err)
@@ -1191,6 +1235,7 @@ static CU_TestInfo tests[] = {
 	{ "more discards than the ring takes, and kills meanwhile", test_many_messages },
 	{ "a slot with two owners", test_two_owners },
 	{ "another process", test_other_process },
+	{ "a process that executes another program", test_exec },
 	{ "a guest is let go", test_detach },
 	{ "pages that seem to be missing when a guest is let go", test_seems_missing },
 	CU_TEST_INFO_NULL,
