@@ -88,6 +88,9 @@ static int load_all(struct guest_pager *pager, struct mover *mover, uint64_t dea
 			if (state == PAGE_EVICTED) {
 				prefetch_pages(pager, mover, page, READ_AHEAD_MAX, true);
 				rc = load_page(pager, mover, page);
+				/* Unplugged: no mapping to COPY into, but its file */
+				if (rc == -ENOENT && prefetch_pages(pager, mover, page, 1, false))
+					rc = 0;
 			}
 			rc = went_wrong(pager, rc, deadline, err);
 			if (rc < 0)
@@ -123,7 +126,8 @@ bool all_present(struct guest_pager *pager, struct err *err)
 	return true;
 }
 
-static int unprotect_all(struct guest_pager *pager, struct err *err)
+/* A guest that never ends discarding is in the way for good */
+static int unprotect_all(struct guest_pager *pager, uint64_t deadline, struct err *err)
 {
 	size_t i;
 	int rc;
@@ -132,9 +136,10 @@ static int unprotect_all(struct guest_pager *pager, struct err *err)
 		const struct ram_object *object = &pager->ram.object[i];
 
 		while ((rc = uffd_write_protect(&pager->uffd, object->address,
-						object->pages * PAGE_BYTES, false)) == -EAGAIN)
+						object->pages * PAGE_BYTES, false)) == -EAGAIN &&
+		       clock_left_ms(deadline) && !pager_stopping(pager))
 			poll(NULL, 0, 1);
-		if (rc < 0)
+		if (rc < 0 && rc != -ENOENT)
 			return err_sys(err, -rc, "userfaultfd: allowing writes");
 	}
 	return 0;
@@ -152,7 +157,8 @@ int unregister_all(struct guest_pager *pager, struct err *err)
 		STEP("detach_unregister");
 		if (rc == -ESRCH)
 			return err_set(err, ESRCH, "QEMU is gone");
-		if (rc < 0)
+		/* -EINVAL: unplugged, nothing is mapped there */
+		if (rc < 0 && rc != -EINVAL)
 			return err_sys(err, -rc, "userfaultfd: UFFDIO_UNREGISTER");
 	}
 	return 0;
@@ -176,10 +182,10 @@ static int release_if_whole(struct guest_pager *pager, struct err *err)
  * 4 to 6.  For a moment a page may seem to be missing that is not: the fault thread looks whether
  * it is there, or QEMU has made its hole and tells of the discard after that.
  */
-static int let_go(struct guest_pager *pager, struct err *err)
+static int let_go(struct guest_pager *pager, uint64_t deadline, struct err *err)
 {
+	int rc = unprotect_all(pager, deadline, err);
 	uint64_t end = clock_ms() + SEEMS_MISSING_MS;
-	int rc = unprotect_all(pager, err);
 
 	if (rc < 0)
 		return rc;
@@ -216,7 +222,7 @@ int detach_guest(struct guest_pager *pager, int64_t deadline_ms, struct err *err
 		rc = load_all(pager, &mover, deadline, err);
 	STEP("detach_loaded");
 	if (rc == 0)
-		rc = let_go(pager, err);
+		rc = let_go(pager, deadline, err);
 	mover_close(&mover);
 	if (rc < 0 && page_map_phase(pager->map) != MAP_UNREGISTERING)
 		go_on(pager);

@@ -500,25 +500,54 @@ int guest_pager_start(struct guest_pager **pager, struct adopted *adopted, struc
 	return 0;
 }
 
+static bool is_noted(const struct map_identity *noted, uint32_t i, const struct ram_object *object)
+{
+	return noted->object[i].dev == object->dev && noted->object[i].ino == object->ino &&
+	       noted->object[i].pages == object->pages;
+}
+
+/* Memory that was plugged in since is none of the map's: QEMU has it as it has other memory */
+static int keep_noted(const struct map_identity *noted, struct ram *ram, struct err *err)
+{
+	bool keep[RAM_OBJECTS_MAX] = { false };
+	struct ram kept = { .n = 0 };
+	uint32_t i;
+	size_t j;
+
+	for (i = 0; i < noted->n_objects; i++) {
+		for (j = 0; j < ram->n && !is_noted(noted, i, &ram->object[j]); j++)
+			;
+		if (j == ram->n)
+			return err_set(err, ESTALE, "page map: of other memory");
+		keep[j] = true;
+		kept.object[kept.n] = ram->object[j];
+		kept.object[kept.n++].first = kept.pages;
+		kept.pages += ram->object[j].pages;
+	}
+	for (j = 0; j < ram->n; j++)
+		if (!keep[j])
+			close(ram->object[j].fd);
+	*ram = kept;
+	return 0;
+}
+
 /* Only what this very process has mapped is what the map speaks of */
 static int check_identity(const struct page_map *map, const struct adopted *adopted,
-			  const struct ram *ram, struct err *err)
+			  struct ram *ram, struct err *err)
 {
 	const struct map_identity *noted = page_map_identity(map);
+	uint64_t pages = 0;
 	uint32_t i;
 
 	if (noted->pid != adopted->identity.pid ||
 	    noted->start_time != adopted->identity.start_time ||
 	    noted->n_pipes != adopted->identity.n_pipes)
 		return err_set(err, ESTALE, "page map: of another process");
-	if (noted->n_objects != ram->n || page_map_pages(map) != ram->pages)
+	for (i = 0; i < noted->n_objects && i < RAM_OBJECTS_MAX; i++)
+		pages += noted->object[i].pages;
+	if (i != noted->n_objects || pages != page_map_pages(map))
 		return err_set(err, ESTALE, "page map: of other memory");
-	for (i = 0; i < noted->n_objects; i++)
-		if (noted->object[i].dev != ram->object[i].dev ||
-		    noted->object[i].ino != ram->object[i].ino ||
-		    noted->object[i].pages != ram->object[i].pages)
-			return err_set(err, ESTALE, "page map: of other memory");
-	return 0;
+	return keep_noted(noted, ram, err);
 }
 
 static int go_on(struct guest_pager *pager, struct err *err)

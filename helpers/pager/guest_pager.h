@@ -69,7 +69,8 @@ int guest_pager_start(struct guest_pager **pager, struct adopted *adopted, struc
 /**
  * guest_pager_resume() - Go on after a daemon that died; @adopted comes from adopted_find()
  *
- * @map, @adopted and @ram are taken over where it succeeds.
+ * @map, @adopted and @ram are taken over where it succeeds.  Memory in @ram that the map does not
+ * have, plugged in since, is left out and closed.
  *
  * Return: 0; -ECANCELED: the guest was being released, and every page is in RAM and no longer
  * registered: the caller goes on with adoption_withdraw() and removes the files; -ESRCH: QEMU is

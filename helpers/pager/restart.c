@@ -439,7 +439,7 @@ static int let_go_on(struct guest_pager *pager, struct err *err)
 		} while (rc == -EAGAIN);
 		if (rc == -ESRCH)
 			return err_set(err, ESRCH, "QEMU is gone");
-		if (rc < 0)
+		if (rc < 0 && rc != -ENOENT)
 			return err_sys(err, -rc, "userfaultfd: allowing writes");
 	}
 	STEP("restart_unprotected");

@@ -1215,6 +1215,59 @@ static void test_seems_missing(void)
 	CU_ASSERT(page_is(&guest, HOLE, 1));
 }
 
+/* A dimm that was plugged in after the adoption, and in front of what is paged */
+static void test_plugged(void)
+{
+	struct err err = { "" };
+	struct adopted adopted;
+	struct page_map *map;
+	struct ram ram;
+	int more = memfd_create("dimm", MFD_CLOEXEC);
+	struct stat before, after;
+
+	CU_ASSERT_FATAL(fstat(more, &before) == 0);
+	GUEST(guest, 100);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 100));
+	guest_pager_stop(guest.pager);
+	guest.pager = NULL;
+	CU_ASSERT_FATAL(page_map_open(&map, guest.directory, 0, &err) == 0);
+	adopted = adopted_of(&guest);
+	ram = ram_of(&guest);
+	ram.object[1] = ram.object[0];
+	ram.object[1].first = 512;
+	ram.object[0] = (struct ram_object){ .fd = more, .ino = 1, .address = 4096, .pages = 512 };
+	ram.n = 2;
+	ram.pages += 512;
+	UNIT_CHECK(guest_pager_resume(&guest.pager, map, &adopted, &ram, &guest.options, &err) == 0,
+		   "%s", err.text);
+	CU_ASSERT_FATAL(guest.pager != NULL);
+	/* Closed; the number may be another file's by now */
+	CU_ASSERT(fstat(more, &after) < 0 || after.st_ino != before.st_ino);
+	CU_ASSERT(count_wrong(&guest, 1) == 0);
+}
+
+/* Unmapped: what is out goes back into its file, and nothing is left that would be paged */
+static void test_unplugged(void)
+{
+	struct err err = { "" };
+	int rc;
+
+	GUEST(guest, 100);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 100));
+	munmap(guest.page, PAGES * PAGE_BYTES);
+	rc = guest_pager_detach(guest.pager, 10000, &err);
+	UNIT_CHECK(rc == 0, "%s", err.text);
+	guest.page =
+		mmap(NULL, PAGES * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, guest.memory, 0);
+	CU_ASSERT_FATAL(guest.page != MAP_FAILED);
+	CU_ASSERT(count_wrong(&guest, 1) == 0);
+	CU_ASSERT(guest.alarms == 0);
+}
+
 static CU_TestInfo tests[] = {
 	{ "the limit is kept, and no page is wrong", test_limit },
 	{ "vCPUs, discards, limits and a release at once", test_threads },
@@ -1238,6 +1291,8 @@ static CU_TestInfo tests[] = {
 	{ "a process that executes another program", test_exec },
 	{ "a guest is let go", test_detach },
 	{ "pages that seem to be missing when a guest is let go", test_seems_missing },
+	{ "memory that is plugged in is not the map's", test_plugged },
+	{ "memory that was unplugged is let go", test_unplugged },
 	CU_TEST_INFO_NULL,
 };
 
