@@ -7,17 +7,13 @@
  *
  * Says "ready", and ends with its stdin or with whichever program started it.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/io_uring.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -43,34 +39,6 @@ static int pin(void)
 	return 0;
 }
 
-/* The first shared and writable mapping of a file */
-static int map_memory(const char *pid)
-{
-	char path[4400], line[4096], range[64], permissions[8];
-	FILE *maps;
-	struct stat st;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%s/maps", pid);
-	maps = fopen(path, "re");
-	while (maps && fgets(line, sizeof(line), maps)) {
-		if (sscanf(line, "%63s %7s", range, permissions) != 2 ||
-		    strcmp(permissions, "rw-s") != 0)
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/map_files/%s", pid, range);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0 || fstat(fd, &st) < 0)
-			return die(path);
-		if (mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) ==
-		    MAP_FAILED)
-			return die("mmap");
-		fclose(maps);
-		return 0;
-	}
-	errno = ENOENT;
-	return die("shared memory");
-}
-
 int main(int argc, char **argv)
 {
 	char byte;
@@ -79,8 +47,6 @@ int main(int argc, char **argv)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (argc == 2 && !strcmp(argv[1], "pin"))
 		rc = pin();
-	else if (argc == 3 && !strcmp(argv[1], "map"))
-		rc = map_memory(argv[2]);
 	if (rc)
 		return rc;
 	puts("ready");

@@ -87,5 +87,14 @@ cp "$work"/old/* "$work/again.d"
 pager again limit=6000
 check_match "the map of a guest that is gone is not used for the next one" "$pager_said" "^failed (3|116)"
 pager_wait again
+# The same process number, as it comes round
+pid=${victim_pids[again]}
+# shellcheck disable=SC2059 # the bytes of the number in the map's header
+printf "$(printf '\\x%02x\\x%02x\\x%02x\\x%02x' $((pid & 255)) $((pid >> 8 & 255)) \
+	$((pid >> 16 & 255)) $((pid >> 24 & 255)))" |
+	dd of="$work/again.d/map" bs=1 seek=104 conv=notrunc status=none
+pager again limit=6000
+check_match "nor if the next one has its process number" "$pager_said" "^failed (3|116)"
+pager_wait again
 rm -rf "$work/old" "$work/again.d"/*
 victim_ends again "the next guest is left alone"
