@@ -161,20 +161,20 @@ case_status_huge_page_users() {
 	echo 'HugetlbPages:	   24576 kB' >"host/proc/${holders[-1]}/status"
 	echo hold-lock >"host/proc/${holders[-1]}/comm"
 	# A program that has mapped pages and not touched them yet, and one with none
-	program_runs 900 dpdk
-	echo '7f00-7f10 rw-s 00000000 00:0f 5 /anon_hugepage (deleted)' >host/proc/900/maps
-	: >host/proc/900/numa_maps
+	program_runs 2 dpdk
+	echo '7f00-7f10 rw-s 00000000 00:0f 5 /anon_hugepage (deleted)' >host/proc/2/maps
+	: >host/proc/2/numa_maps
 	printf '%s\n' '7f0000000000-7f0000800000 rw-p 00000000 00:0f 5 /anon_hugepage (deleted)' \
 		'Size:               8192 kB' 'KernelPageSize:     2048 kB' \
-		'Private_Hugetlb:       0 kB' 'VmFlags: rd wr mr mw me ac sd ht' >host/proc/900/smaps
-	program_runs 901 other
-	echo '7f00-7f10 rw-s 00000000 00:0f 5 /dev/hugepages-of-mine/x' >host/proc/901/maps
+		'Private_Hugetlb:       0 kB' 'VmFlags: rd wr mr mw me ac sd ht' >host/proc/2/smaps
+	program_runs 3 other
+	echo '7f00-7f10 rw-s 00000000 00:0f 5 /dev/hugepages-of-mine/x' >host/proc/3/maps
 	# Left by a guest that died; a link is none, and leads nowhere
 	head -c 4M /dev/zero >$files/ram-node0 && sync $files/ram-node0
 	ln -s /etc/passwd $files/link
 	mkfifo $files/fifo
 	is "processes" "$(users_text | sed -n '1,/^$/p' | tr -s ' ' | tr '\n' '|')" \
-		"$(printf '%s|' " PID PROGRAM GUEST PAGE NODE PAGES" " 900 dpdk - 2 MiB - 0 = 0 KiB, and 4 = 8 MiB reserved" \
+		"$(printf '%s|' " PID PROGRAM GUEST PAGE NODE PAGES" " 2 dpdk - 2 MiB - 0 = 0 KiB, and 4 = 8 MiB reserved" \
 			" PID hold web 2 MiB 0 8 = 16 MiB" " PID hold web 2 MiB 1 4 = 8 MiB" "")"
 	is "files" "$(users_text | sed '1,/^$/d' | tr -s ' ' | tr '\n' '|')" \
 		"FILE THAT NO PROCESS HAS OPEN SIZE PAGE PAGES|/dev/hugepages/libvirt/qemu/1-web/ram-node0 4 MiB 2 MiB 2 = 4 MiB|"
