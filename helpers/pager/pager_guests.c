@@ -5,6 +5,7 @@
 #include "pager/pager_guests.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,9 @@
 
 /* Whatever limit we were started with: taking a guest over has buffers of many pages */
 #define THREAD_STACK ((size_t)4 * 1024 * 1024)
+
+/* A process that ends has no memory any more a moment before */
+#define ENDS_MS 2000
 
 /* How often one guest's memory is looked for in the maps of all processes: tens of milliseconds
  * each time */
@@ -246,11 +250,25 @@ static void *take_over_thread(void *arg)
 	return NULL;
 }
 
+static bool ends_soon(int pidfd)
+{
+	struct pollfd end = { .fd = pidfd, .events = POLLIN };
+
+	return pidfd < 0 || poll(&end, 1, ENDS_MS) != 0;
+}
+
 static void end_guest(struct place *place)
 {
-	log_context(place->guest->record.name, "end");
-	paged_guest_end(place->guest);
-	log_info("QEMU has ended; what was kept of its memory is given back");
+	struct paged_guest *guest = place->guest;
+
+	log_context(guest->record.name, "end");
+	if (ends_soon(guest->pidfd))
+		log_info("QEMU has ended; what was kept of its memory is given back");
+	else
+		log_error("process %llu runs on without the memory that was paged: it executes "
+			  "another program, and what was out of that memory is lost",
+			  (unsigned long long)guest->record.pid);
+	paged_guest_end(guest);
 	take_out(place);
 }
 

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -23,6 +24,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "pager/adopt_refusal.h"
 #include "pager/adoption.h"
 #include "pager/guest_pager.h"
@@ -46,6 +48,7 @@ static struct {
 	_Atomic int settled, cleaned, rest;
 	_Atomic uint64_t limit;
 	_Atomic int mapper;
+	_Atomic bool gone;
 	void (*alarm)(void *arg, const char *sentence);
 	void *alarm_arg;
 } engine;
@@ -222,6 +225,7 @@ void guest_pager_statistics(struct guest_pager *pager, struct pager_statistics *
 					  .limit = engine.limit,
 					  .faults = 7,
 					  .fault_p50_ns = 8500,
+					  .gone = engine.gone,
 					  .n_tiers = 1,
 					  .tier = {
 						  { .name = "ram", .pages = 3, .bytes = 4096 } } };
@@ -533,6 +537,34 @@ static void test_end(void)
 	own_disk_child(check_end, "the end of a guest");
 }
 
+/* QEMU executes another program: its memory is gone, and the process isn't */
+static int check_executes(const char *dir)
+{
+	int log = memfd_create("log", MFD_CLOEXEC), standard = dup(STDERR_FILENO);
+	pid_t pid = victim();
+	char text[1024] = "";
+	struct host h;
+
+	EXPECT_IN(h, open_host(&h, dir));
+	EXPECT_IN(h, adopt_a(&h, pid) == 0);
+	log_open(LOG_TARGET_STDERR, "pagerd", NULL, NULL);
+	dup2(log, STDERR_FILENO);
+	engine.gone = true;
+	ticks_until(&h, is_empty);
+	dup2(standard, STDERR_FILENO);
+	log_open(LOG_TARGET_NONE, "pagerd", NULL, NULL);
+	EXPECT_IN(h, is_empty(&h) && engine.stopped == 1);
+	EXPECT_IN(h, pread(log, text, sizeof(text) - 1, 0) > 0 && strstr(text, "runs on without"));
+	kill_victim(pid);
+	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms() + 5000));
+	return 0;
+}
+
+static void test_executes(void)
+{
+	own_disk_child(check_executes, "a process that executes another program");
+}
+
 static int check_restart(const char *dir)
 {
 	pid_t pid = victim();
@@ -797,6 +829,7 @@ static CU_TestInfo tests[] = {
 	{ "adopted, set, released", test_life },
 	{ "adoptions that fail", test_failures },
 	{ "QEMU ends", test_end },
+	{ "a QEMU that executes another program", test_executes },
 	{ "an earlier daemon's guests", test_restart },
 	{ "killed half-way", test_halfway },
 	{ "several requests for one guest", test_busy },
