@@ -688,6 +688,33 @@ static void test_steps_fail(void)
 	CU_ASSERT(count_wrong(&guest, 1) == 0);
 }
 
+static struct guest *punched;
+static struct reader late;
+
+/* The guest comes for a page that has just left its file */
+static int punch_and_read(int fd, off_t offset, off_t bytes)
+{
+	int rc = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes);
+
+	reader_start(&late, punched, (uint64_t)offset / PAGE_BYTES, 1);
+	CU_ASSERT(SOON(punched->pager->leaving_seen > 0));
+	return rc;
+}
+
+static void test_wakes(void)
+{
+	const uint64_t pages[] = { 80 };
+	struct evictor *evictor;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	evictor = quiet(&guest);
+	punched = &guest;
+	guest.pager->calls.punch = punch_and_read;
+	CU_ASSERT(evict_run(guest.pager, evictor, pages, 1) == 1);
+	CU_ASSERT(reader_was_right(&late));
+}
+
 /* A pipe that holds something is no place for another run: its pages would get that content */
 static void test_dirty_pipe(void)
 {
@@ -1279,6 +1306,7 @@ static CU_TestInfo tests[] = {
 	{ "a slot that can't be read is waited for", test_damaged_slot },
 	{ "a splice that ends at a bad page", test_short_splice },
 	{ "splice and punch that fail", test_steps_fail },
+	{ "a fault on a page on its way out", test_wakes },
 	{ "a pipe that is not empty", test_dirty_pipe },
 	{ "a prefetch that is cut short", test_short_fill },
 	{ "clean pages keep their slots", test_clean },
