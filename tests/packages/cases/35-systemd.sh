@@ -133,19 +133,19 @@ paged() {
 	local output former
 	check_equal "the pager's socket is there, and no pager" \
 		"$(unit virt-membacking-pagerd.socket ActiveState) $(pager ActiveState)" "active inactive"
-	output=$(in_ns virt-membacking overcommit status 2>&1)
-	check "a question starts one" wait_for pager_runs
-	check_match "stopping it by hand is refused" \
-		"$(in_ns systemctl stop virt-membacking-pagerd.service 2>&1)" "refused"
 	if [ ! -c "$(ns_path /dev/userfaultfd)" ]; then
 		skip "there is no /dev/userfaultfd here: no guest is paged"
 		return
 	fi
+	printf '[overcommit]\nenable = yes\n' >"$(ns_path /etc/libvirt/membacking.conf.d/pager.conf)"
 	output=$(guest paged 64 "backing=<source type='memfd'/><access mode='shared'/>") ||
 		not_ok "a guest starts" "$output"
 	output=$(in_ns virt-membacking overcommit adopt paged --resident 32M 2>&1) ||
 		not_ok "it is adopted" "$output"
-	check "and paged" wait_for is_paging paged
+	check "which starts the pager" wait_for pager_runs
+	check "and has the guest paged" wait_for is_paging paged
+	check_match "stopping the pager by hand is refused" \
+		"$(in_ns systemctl stop virt-membacking-pagerd.service 2>&1)" "refused"
 	former=$(pager MainPID)
 	in_ns systemctl kill --kill-who=main virt-membacking-pagerd.service
 	check "told to end there is another one at once" wait_for is_another "$former"
