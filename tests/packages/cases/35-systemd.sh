@@ -117,7 +117,7 @@ is_another() {
 # What the pager does with this guest
 paging_state() {
 	in_ns virt-membacking overcommit status --json 2>/dev/null |
-		jq -r ".guests[] | select(.name == \"$1\") | .state" 2>/dev/null
+		jq -r ".guests[] | select(.name == \"$1\") | .overcommit.state" 2>/dev/null
 }
 
 is_paging() {
