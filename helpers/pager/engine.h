@@ -146,6 +146,7 @@ struct guest_pager {
 	pthread_t fault_thread, evict_thread[PAGER_PIPES_MAX];
 	unsigned int n_evict_threads;
 	bool fault_thread_runs;
+	bool processors_are_virtual;
 	int wake_fault, wake_evict; /* eventfds */
 	_Atomic bool stop, stop_evicting, fenced, gone, lost_faults;
 	_Atomic bool huge_folios; /* eviction is off: memory may be in large folios */
@@ -219,6 +220,13 @@ void evict_behind(struct guest_pager *pager);
 void *evict_thread(void *evictor_arg);
 /* Give back slots of resident pages.  Return: how many */
 size_t drop_clean_slots(struct guest_pager *pager, size_t max);
+
+/* ---- stay_awake.c ---- */
+
+/* Is this host a virtual machine? */
+bool processors_are_virtual(void);
+/* Wait without sleeping while faults follow one another.  False: sleep; true: there is work */
+bool stay_awake(struct guest_pager *pager, bool (*has_work)(struct guest_pager *pager));
 
 /* ---- pins.c, huge_folio.c ---- */
 

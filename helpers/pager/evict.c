@@ -858,6 +858,11 @@ static void evict_sleep(struct guest_pager *pager, int ms)
 	pager_slept(pager->wake_evict);
 }
 
+static bool above_low_mark(struct guest_pager *pager)
+{
+	return policy_resident(pager) > low_mark(pager);
+}
+
 void *evict_thread(void *evictor_arg)
 {
 	struct evictor *evictor = evictor_arg;
@@ -876,13 +881,13 @@ void *evict_thread(void *evictor_arg)
 				recount(pager);
 			looked = clock_ms();
 		}
-		if (policy_resident(pager) > low_mark(pager)) {
+		if (above_low_mark(pager)) {
 			pthread_mutex_lock(&evictor->lock);
 			evictor->patient = true;
 			rc = evict_some(pager, evictor, RUN_PAGES_MAX);
 			pthread_mutex_unlock(&evictor->lock);
 		}
-		if (rc <= 0)
+		if (rc < 0 || (rc == 0 && !stay_awake(pager, above_low_mark)))
 			evict_sleep(pager, rc < 0 ? 100 : 1000);
 	}
 	return NULL;

@@ -295,6 +295,7 @@ static struct guest_pager *new_pager(const struct adopted *adopted, const struct
 	pager->pagemap = pager->kpageflags = pager->wake_fault = pager->wake_evict = -1;
 	pager->mover.pipe[0] = pager->mover.pipe[1] = -1;
 	pager->follows = -1;
+	pager->processors_are_virtual = processors_are_virtual();
 	pager->went_ms = clock_ms();
 	uffd_init(&pager->uffd, adopted->uffd);
 	pthread_mutex_init(&pager->gate, NULL);
