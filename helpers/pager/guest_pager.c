@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -507,27 +508,83 @@ static bool is_noted(const struct map_identity *noted, uint32_t i, const struct 
 	       noted->object[i].pages == object->pages;
 }
 
-/* Memory that was plugged in since is none of the map's: QEMU has it as it has other memory */
+/* Memory that was unplugged: what is out stays in its slots, and goes into this file in the end */
+static int stand_in(const struct map_identity *noted, uint32_t i, uint64_t first,
+		    struct ram_object *object, struct err *err)
+{
+	uint64_t pages = noted->object[i].pages;
+	int fd = memfd_create("unplugged", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, errno, "a file in place of unplugged memory");
+	if (ftruncate(fd, (off_t)(pages * PAGE_BYTES)) < 0) {
+		int rc = err_sys(err, errno, "a file in place of unplugged memory");
+
+		close(fd);
+		return rc;
+	}
+	*object = (struct ram_object){
+		.fd = fd,
+		.dev = noted->object[i].dev,
+		.ino = noted->object[i].ino,
+		.address = RAM_NOWHERE + first * PAGE_BYTES,
+		.pages = pages,
+		.stands_in = true,
+	};
+	return 0;
+}
+
+static void close_unkept(const struct ram *ram, const bool *keep)
+{
+	size_t j;
+
+	for (j = 0; j < ram->n; j++)
+		if (!keep[j])
+			close(ram->object[j].fd);
+}
+
+static void close_stand_ins(const struct ram *kept)
+{
+	size_t i;
+
+	for (i = 0; i < kept->n; i++)
+		if (kept->object[i].stands_in)
+			close(kept->object[i].fd);
+}
+
+/*
+ * Memory that was plugged in since is none of the map's: QEMU has it as it has other memory.  Where
+ * none of the map's is left, it is another guest's map.
+ */
 static int keep_noted(const struct map_identity *noted, struct ram *ram, struct err *err)
 {
 	bool keep[RAM_OBJECTS_MAX] = { false };
 	struct ram kept = { .n = 0 };
-	uint32_t i;
-	size_t j;
+	size_t i, j, found = 0;
+	int rc = 0;
 
-	for (i = 0; i < noted->n_objects; i++) {
-		for (j = 0; j < ram->n && !is_noted(noted, i, &ram->object[j]); j++)
+	for (i = 0; i < noted->n_objects && rc == 0; i++) {
+		for (j = 0; j < ram->n && !is_noted(noted, (uint32_t)i, &ram->object[j]); j++)
 			;
-		if (j == ram->n)
-			return err_set(err, ESTALE, "page map: of other memory");
-		keep[j] = true;
-		kept.object[kept.n] = ram->object[j];
-		kept.object[kept.n++].first = kept.pages;
-		kept.pages += ram->object[j].pages;
+		if (j < ram->n) {
+			kept.object[kept.n] = ram->object[j];
+			keep[j] = true;
+			found++;
+		} else {
+			rc = stand_in(noted, (uint32_t)i, kept.pages, &kept.object[kept.n], err);
+		}
+		if (rc < 0)
+			break;
+		kept.object[kept.n].first = kept.pages;
+		kept.pages += kept.object[kept.n++].pages;
 	}
-	for (j = 0; j < ram->n; j++)
-		if (!keep[j])
-			close(ram->object[j].fd);
+	if (rc == 0 && !found)
+		rc = err_set(err, ESTALE, "page map: of other memory");
+	if (rc < 0) {
+		close_stand_ins(&kept);
+		return rc;
+	}
+	close_unkept(ram, keep);
 	*ram = kept;
 	return 0;
 }

@@ -27,6 +27,7 @@ enum { PAGE_BYTES = 4096, RAM_OBJECTS_MAX = 64 };
  * @address:	Where its first page is mapped in QEMU
  * @first:	Number of its first page among the guest's pages
  * @pages:	Its length, in pages of PAGE_BYTES
+ * @stands_in:	It was unplugged: a file of ours in its place, at an address where QEMU has nothing
  */
 struct ram_object {
 	int fd;
@@ -35,6 +36,7 @@ struct ram_object {
 	uint64_t address;
 	uint64_t first;
 	uint64_t pages;
+	bool stands_in;
 };
 
 struct ram {
@@ -66,6 +68,9 @@ int ram_read(struct ram *ram, const struct kfs *kfs, pid_t pid, struct err *err)
  */
 int ram_open(struct ram *ram, pid_t pid, struct err *err);
 void ram_close(struct ram *ram);
+
+/* Where QEMU has nothing: programs' mappings begin at the upper end of 47 bits, or low down */
+#define RAM_NOWHERE (UINT64_C(1) << 46)
 
 /* The object that has this page.  @page is below ram->pages */
 const struct ram_object *ram_object_of(const struct ram *ram, uint64_t page);

@@ -294,6 +294,15 @@ static int change_page(struct guest_pager *pager, uint64_t page, struct page_fie
 	return 0;
 }
 
+/* What was resident in unplugged memory went with it: no hole there has to be explained */
+static enum restart_action action_of(const struct guest_pager *pager, uint64_t page,
+				     struct restart_seen seen)
+{
+	bool gone = ram_object_of(&pager->ram, page)->stands_in && seen.state == PAGE_RESIDENT;
+
+	return gone ? RESTART_ZERO : restart_resolve(seen);
+}
+
 static int resolve_all(struct guest_pager *pager, const struct restart *restart, struct err *err)
 {
 	uint64_t page;
@@ -303,7 +312,7 @@ static int resolve_all(struct guest_pager *pager, const struct restart *restart,
 		struct page_fields fields = page_entry_fields(page_map_get(pager->map, page));
 		struct restart_seen seen = seen_of(pager, restart, page, fields);
 
-		rc = change_page(pager, page, fields, restart_resolve(seen), err);
+		rc = change_page(pager, page, fields, action_of(pager, page, seen), err);
 		if (rc < 0)
 			return rc;
 		/* Those that were RESIDENT have it in their entry, but for what is in the ring */

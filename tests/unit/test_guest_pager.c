@@ -1295,6 +1295,52 @@ static void test_unplugged(void)
 	CU_ASSERT(guest.alarms == 0);
 }
 
+/* Unplugged while no pager ran, or since: the rest of the guest goes on, and can be let go */
+static void test_unplugged_meanwhile(void)
+{
+	struct err err = { "" };
+	struct adopted adopted;
+	struct page_map *map;
+	struct ram ram;
+	int rest = memfd_create("rest", MFD_CLOEXEC), rc;
+	struct map_identity *noted;
+
+	GUEST(guest, 100);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 100));
+	guest_pager_stop(guest.pager);
+	guest.pager = NULL;
+	CU_ASSERT_FATAL(page_map_open(&map, guest.directory, 0, &err) == 0);
+	/* The map's one memory is not among QEMU's any more; without any of it, it is another
+	 * guest's */
+	noted = (struct map_identity *)(uintptr_t)page_map_identity(map);
+	adopted = adopted_of(&guest);
+	ram = ram_of(&guest);
+	ram.object[0] = (struct ram_object){ .fd = rest, .ino = 1, .address = 4096, .pages = 512 };
+	ram.pages = 512;
+	CU_ASSERT(guest_pager_resume(&guest.pager, map, &adopted, &ram, &guest.options, &err) ==
+		  -ESTALE);
+	/* Half of it is: as if there had been two dimms */
+	noted->object[1] = noted->object[0];
+	noted->object[0].pages = noted->object[1].pages = PAGES / 2;
+	noted->object[1].ino++;
+	noted->n_objects = 2;
+	ram = ram_of(&guest);
+	ram.object[0].pages = ram.pages = PAGES / 2;
+	munmap((char *)guest.page + PAGES / 2 * PAGE_BYTES, PAGES / 2 * PAGE_BYTES);
+	rc = guest_pager_resume(&guest.pager, map, &adopted, &ram, &guest.options, &err);
+	UNIT_CHECK(rc == 0, "%s", err.text);
+	CU_ASSERT_FATAL(guest.pager != NULL);
+	rc = guest_pager_detach(guest.pager, 10000, &err);
+	UNIT_CHECK(rc == 0, "%s", err.text);
+	guest.page = mremap(guest.page, PAGES / 2 * PAGE_BYTES, PAGES * PAGE_BYTES, MREMAP_MAYMOVE);
+	CU_ASSERT_FATAL(guest.page != MAP_FAILED);
+	CU_ASSERT(page_is(&guest, 0, 1));
+	CU_ASSERT(page_is(&guest, PAGES / 2 - 1, 1));
+	CU_ASSERT(guest.alarms == 0);
+}
+
 static CU_TestInfo tests[] = {
 	{ "the limit is kept, and no page is wrong", test_limit },
 	{ "vCPUs, discards, limits and a release at once", test_threads },
@@ -1321,6 +1367,7 @@ static CU_TestInfo tests[] = {
 	{ "pages that seem to be missing when a guest is let go", test_seems_missing },
 	{ "memory that is plugged in is not the map's", test_plugged },
 	{ "memory that was unplugged is let go", test_unplugged },
+	{ "memory that is unplugged is not missed by the next pager", test_unplugged_meanwhile },
 	CU_TEST_INFO_NULL,
 };
 
