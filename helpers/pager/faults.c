@@ -427,10 +427,14 @@ static void serve_one(struct guest_pager *pager, const struct fault *fault)
 	bool loads = state_of(pager, fault->page) == PAGE_EVICTED;
 	int rc;
 
-	do {
+	for (;;) {
 		rc = fault->write_protected ? serve_write_protected(pager, fault->page) :
 					      serve_missing(pager, fault);
-	} while (rc == -EAGAIN && !pager_stopping(pager));
+		if (rc != -EAGAIN || pager_stopping(pager))
+			break;
+		/* While a discard's message waits the kernel refuses, and only this thread reads */
+		faults_read(pager);
+	}
 	if (rc < 0)
 		wait_for_it(pager, fault, rc);
 	else if (loads)

@@ -41,7 +41,10 @@ memory=(directory="$work")
 page_at 35 same,ram
 memory=()
 page_at 35 same,ram prefetch=no slots=drop
-page_at 35 ram pins=wait
+# Faults on protected pages, while discards are under way
+for percent in 50 35 20; do
+	page_at $percent ram pins=wait
+done
 
 victim paged give=2 discards=yes reader=yes
 pager paged limit=12000
