@@ -79,7 +79,7 @@ for name in "${names[@]}"; do
 	[ "$line" = "detach: done" ] || wrong+=("$name: $line")
 	pager_wait begun
 	victim_stops begun
-	[ "${figure[wrong]}" = 0 ] || wrong+=("$name: ${figure[wrong]} wrong bytes")
+	[ "${figure[wrong]:-}" = 0 ] || wrong+=("$name: ${problem:-${figure[wrong]:-} wrong bytes}")
 done
 all_right "killed at each place of the beginning"
 
