@@ -223,9 +223,9 @@ static void set_up_process(const struct kfs *kfs)
 	raise_limit(RLIMIT_FSIZE, RLIM_INFINITY);
 	raise_limit(RLIMIT_MEMLOCK, RLIM_INFINITY);
 	raise_limit(RLIMIT_NOFILE, LEAST_FILES);
-	/* In a container nobody may */
+	/* In a container nobody may, and a unit of systemd's has done it, or was not allowed to */
 	if (kfs_write(kfs, "proc/self/oom_score_adj", OOM_SCORE, &err) < 0)
-		log_info("%s", err.text);
+		log_debug("%s", err.text);
 	/* A fault that waits for the pager's own pages would wait for swap.  What is never
 	 * touched takes nothing */
 	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
