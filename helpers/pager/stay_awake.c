@@ -13,33 +13,27 @@
 #include <cpuid.h>
 #endif
 
+#include <sched.h>
+
 #include "pager/engine.h"
 
-enum { STAY_US = 100, TURNS = 64 };
+enum { STAY_US = 100 };
 
-/* Said by CPUID on x86; elsewhere nothing says so, and the thread sleeps */
+/* Said by CPUID on x86; elsewhere nothing says so, and the thread sleeps.  With one processor for
+ * all of us there is none to keep awake */
 bool processors_are_virtual(void)
 {
 #if defined(__x86_64__)
 	unsigned int a, b, c = 0, d;
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set) < 2)
+		return false;
 
 	return __get_cpuid(1, &a, &b, &c, &d) && (c >> 31 & 1);
 #else
 	return false;
 #endif
-}
-
-static void pause_a_little(void)
-{
-	int i;
-
-	for (i = 0; i < TURNS; i++) {
-#if defined(__x86_64__)
-		__builtin_ia32_pause();
-#elif defined(__aarch64__)
-		__asm__ volatile("yield");
-#endif
-	}
 }
 
 bool stay_awake(struct guest_pager *pager, bool (*has_work)(struct guest_pager *pager))
@@ -49,7 +43,8 @@ bool stay_awake(struct guest_pager *pager, bool (*has_work)(struct guest_pager *
 	if (!pager->processors_are_virtual)
 		return false;
 	while (now - last < STAY_US * 1000 && !pager_stopping(pager)) {
-		pause_a_little();
+		/* Where another thread wants this processor it is not idle */
+		sched_yield();
 		if (has_work(pager))
 			return true;
 		now = pager_now_ns();
