@@ -223,7 +223,7 @@ static void set_up_process(const struct kfs *kfs)
 	raise_limit(RLIMIT_FSIZE, RLIM_INFINITY);
 	raise_limit(RLIMIT_MEMLOCK, RLIM_INFINITY);
 	raise_limit(RLIMIT_NOFILE, LEAST_FILES);
-	/* In a container nobody may, and a unit of systemd's has done it, or was not allowed to */
+	/* A container may not lower it; under systemd the unit did, or was not allowed to either */
 	if (kfs_write(kfs, "proc/self/oom_score_adj", OOM_SCORE, &err) < 0)
 		log_debug("%s", err.text);
 	/* A fault that waits for the pager's own pages would wait for swap.  What is never
@@ -481,7 +481,7 @@ static int fail(const struct err *err)
 	return EXIT_FAILURE;
 }
 
-/* @ready_fd: Closed with one byte when it is ready; -1: nobody waits */
+/* @ready_fd: Closed with one byte when it is ready; -1: no process waits */
 static int serve(struct daemon *daemon, int ready_fd)
 {
 	struct err err;

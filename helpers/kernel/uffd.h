@@ -45,7 +45,7 @@ int uffd_unregister(const struct uffd *uffd, uint64_t address, uint64_t bytes);
  * uffd_copy() - Fill holes and wake who waits for them
  * @copied:	Bytes that are in place, also on failure
  *
- * Return: 0; -EAGAIN: an event must be read first; -EEXIST: a page is there, and nobody was woken
+ * Return: 0; -EAGAIN: an event must be read first; -EEXIST: a page is there, no thread woken
  * for it; -ENOENT: nothing of the guest's is mapped there; -ENOMEM: no page, or no room below the
  * limit of the process's cgroup; -ESRCH: the process is gone
  */

@@ -77,7 +77,7 @@ static void note_open(struct adopting *a, const struct adopt_fd *fd)
 		a->report.open[a->report.n_open++] = *fd;
 }
 
-/* Where nobody listens any more the work is brought to its end all the same */
+/* The program ends its work also after the daemon that reads its reports is gone */
 static void report(struct adopting *a, enum adopt_stage stage)
 {
 	a->report.stage = stage;

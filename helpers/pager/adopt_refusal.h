@@ -3,7 +3,7 @@
  * What of a running QEMU, or of the host under it, forbids to page it.
  *
  * The guest's definition is judged before its start (policy/).  Here is what the process itself
- * shows, whoever started it: devices may have been plugged in since.
+ * shows, not its definition: devices may have been plugged in since.
  */
 #ifndef MEMBACKING_PAGER_ADOPT_REFUSAL_H
 #define MEMBACKING_PAGER_ADOPT_REFUSAL_H

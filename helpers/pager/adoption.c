@@ -244,7 +244,7 @@ static int read_identity(struct map_identity *identity, const struct kfs *kfs, p
 	return rc < 0 ? rc : process_start_time(kfs, pid, &identity->start_time, err);
 }
 
-/* The writing ends are not needed: whoever evicts opens the pipe once more for writing */
+/* The writing ends are not needed: the evicting thread opens the pipe for writing again */
 static int make_pipe(int *reading, uint64_t *ino, struct err *err)
 {
 	struct stat st;

@@ -118,7 +118,7 @@ static bool is_pair(int fd)
 	       other_size == sizeof(other.sun_family);
 }
 
-/* What is looked for, and in whom */
+/* The descriptors to find, and the process to find them in */
 struct search {
 	const struct kfs *kfs;
 	int pidfd;

@@ -39,8 +39,10 @@ void adoption_sockets_free(struct adoption_sockets *sockets);
  * @before:	Sockets from before the adoption.  NULL: they are not known, and sockets stay
  * @fds:	Room for ADOPT_CLOSE_MAX
  *
- * Our pipes by their inodes; /dev/userfaultfd, which QEMU does not open; userfaultfds that nobody
- * has begun to use; new datagram sockets without a name whose other end has none either.
+ * Our pipes by their inodes; /dev/userfaultfd, which QEMU does not open; userfaultfds on
+ * which UFFDIO_API was not called; new datagram sockets without a name whose other end has none
+ * either.
+ *
  * Return: how many, or -errno
  */
 int adoption_left(const struct kfs *kfs, int pidfd, const struct map_identity *identity,

@@ -273,7 +273,8 @@ int load_page(struct guest_pager *pager, struct mover *mover, uint64_t page);
 /* COPY pages that this thread has as LOADING or LEAVING.  @copied: pages in place */
 int copy_pages(struct guest_pager *pager, struct mover *mover, uint64_t page, const void *from,
 	       size_t n, size_t *copied);
-/* Write pages that this thread has as LOADING or LEAVING into the guest's file; wakes nobody.
+/* Write pages that this thread has as LOADING or LEAVING into the guest's file.  No wake.
+ *
  * Return: how many pages, from the first on */
 size_t fill_pages(struct guest_pager *pager, struct mover *mover, uint64_t page, const void *from,
 		  size_t n);

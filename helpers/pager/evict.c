@@ -192,8 +192,8 @@ static int evict_claim(struct guest_pager *pager, struct evictor *evictor)
 	return -EBUSY;
 }
 
-/* A hole among pages that are LEAVING stays one.  It was discarded: zeros; or is to be: then its
- * fault will tell */
+/* A claimed page turns out to be a hole.  If a discard made it, it reads as zeros.  If that
+ * discard's message is still to come, the next fault on the page decides */
 static void hole_found(struct guest_pager *pager, struct evictor *evictor, size_t i)
 {
 	struct page_fields zero = {

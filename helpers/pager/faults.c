@@ -4,7 +4,7 @@
  *
  * Messages are read with the gate held, straight into the event ring of the journal: reading a
  * discard lets QEMU go on with it, and a pager that is killed then must not have forgotten it.
- * Faults need no such care.  One that nobody answered is delivered again after a WAKE.
+ * Faults need no such care.  The kernel delivers an unanswered one again after a WAKE.
  */
 #include <errno.h>
 #include <linux/userfaultfd.h>

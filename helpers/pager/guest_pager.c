@@ -97,7 +97,7 @@ void pager_slept(int eventfd)
 	uint64_t count;
 
 	if (read(eventfd, &count, sizeof(count)) < 0)
-		return; /* nobody woke it */
+		return; /* no thread woke it */
 }
 
 /* ---- entries and policy ---- */
@@ -677,7 +677,7 @@ int guest_pager_detach(struct guest_pager *pager, int64_t deadline_ms, struct er
 	if (rc < 0)
 		return rc;
 	threads_end(pager);
-	/* A discard that was read by nobody would stand: QEMU goes on with it */
+	/* QEMU waits in a discard until its message is read: read what is left */
 	while (faults_read(pager) > 0)
 		pager->n_faults = 0;
 	return 0;

@@ -419,7 +419,7 @@ static int note_own(struct inject *inject, const struct user_regs_struct *before
 	return 0;
 }
 
-/* Where our calls are made, and where they return to if nobody stops them there any more */
+/* Where our calls are made, and where they return to if the tracer is dead */
 static void place_calls(struct inject *inject)
 {
 	inject->call = regs_pc(&inject->own);

@@ -350,7 +350,7 @@ int paged_guest_adopt(struct paged_guest *guest, const struct pager_request *req
 
 /* ---- after another daemon ---- */
 
-/* Whose directory is it?  -ESRCH: of nobody who is there */
+/* Whose directory is it?  -ESRCH: of a guest that is gone */
 static int recognize(struct paged_guest *guest, struct err *err)
 {
 	const struct kfs *kfs = guest->host->kfs;

@@ -43,7 +43,7 @@
 /* From a thread's end to the client's reading of the reply, on a busy host */
 #define REPLY_MS 250
 
-/* Nobody waits for what the daemon begins by itself */
+/* No client waits for what the daemon begins by itself */
 #define OWN_DEADLINE_MS 60000
 
 /**
@@ -209,7 +209,7 @@ static void watch(struct place *place)
 
 /* ---- taking over ---- */
 
-/* The caller has the guest, and nobody has it afterwards.  Return: 0, -ESRCH: it is none any
+/* The caller has the guest, and no thread has it afterwards.  Return: 0, -ESRCH: it is none any
  * more, -errno: it waits */
 static int take_over(struct place *place, uint64_t deadline, struct err *err)
 {
@@ -301,8 +301,8 @@ static int start_thread(void *(*work)(void *), void *arg)
 	return rc;
 }
 
-/* With the lock.  Nobody has @place: the thread will.  One that can't be started now is started by
- * a later tick */
+/* With the lock.  No thread has @place yet.  One that can't be started now is started
+ * by a later tick */
 static void begin(struct place *place, void *(*work)(void *), enum guest_state state)
 {
 	place->busy = true;

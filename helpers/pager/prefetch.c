@@ -4,7 +4,7 @@
  *
  * DOC: two ways into the guest's memory
  *
- * COPY maps the page and wakes.  For pages that nobody asked for yet, one write into the guest's
+ * COPY maps the page and wakes.  For pages that no fault asked for yet, one write into the guest's
  * file is cheaper, and its page tables then tell which of them were used.  That write comes from
  * a pipe, whose pages the kernel has in hand: a write from our own memory that has to fault there
  * ends short, with zeros published.  A write, unlike COPY, replaces a page that is there: only the
@@ -148,7 +148,7 @@ static size_t fill_once(struct guest_pager *pager, struct mover *mover, int fd, 
 		done += (size_t)n;
 	}
 	empty_pipe(mover);
-	/* Half a page must not stay; it is ours, and nobody has seen it who could not see a hole */
+	/* Half a page must not stay; this thread claimed the page, and no other was told of it */
 	if (done % PAGE_BYTES) {
 		done -= done % PAGE_BYTES;
 		pager->calls.punch(fd, offset + (off_t)done, PAGE_BYTES);

@@ -29,7 +29,7 @@
 /* Whatever limit we were started with: releasing a guest has buffers of many pages */
 #define WORKER_STACK ((size_t)4 * 1024 * 1024)
 
-/* How long nobody is answered when there is no descriptor for another client */
+/* How long the server accepts no client after it ran out of descriptors */
 #define FULL_MS 10
 
 /**

@@ -75,7 +75,7 @@ int tiers_ready(struct tiers *tiers, struct err *err);
 
 /**
  * tiers_store() - Put a page's content into the first tier that takes it
- * @page:	PAGE_BYTES that nobody changes meanwhile
+ * @page:	PAGE_BYTES that no thread changes meanwhile
  *
  * The slot is whole before this returns: an entry that is published afterwards outlives a kill.
  *

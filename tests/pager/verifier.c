@@ -131,7 +131,7 @@ static void is_wrong(struct verifier *v, struct counts *counts, uint64_t page, u
 		ended(word), word & DISCARDED ? ", discarded" : "", bytes, text);
 }
 
-/* Nobody wrote it meanwhile: each byte must be right */
+/* No thread wrote it meanwhile: each byte must be right */
 static void check_still(struct verifier *v, struct counts *counts, uint64_t page, uint64_t word,
 			const uint64_t *words)
 {

@@ -914,7 +914,7 @@ static void test_planted(void)
 	CU_ASSERT(guest.alarms == 0);
 }
 
-/* Two pages in one slot: nobody may guess whose it is */
+/* Two pages in one slot: the pager must not guess whose it is */
 static void test_two_owners(void)
 {
 	const uint64_t pages[] = { 70, 71 };

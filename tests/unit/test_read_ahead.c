@@ -256,7 +256,7 @@ static CU_TestInfo tests[] = {
 	{ "neighbourhoods at the beginning", test_beginning },
 	{ "the trial at the beginning ends", test_trial },
 	{ "thresholds by how much is resident", test_thresholds },
-	{ "probes that nobody judges", test_unjudged },
+	{ "probes without a result", test_unjudged },
 	{ "the guest's last pages", test_end },
 	CU_TEST_INFO_NULL,
 };

@@ -33,7 +33,7 @@ kill_at() {
 	after_kill "$1" "$2"
 }
 
-# No byte is wrong and nobody stands: also said of what came before
+# No byte is wrong and no thread stands: also said of what came before
 after_kills() {
 	local title=$2
 	pager "$1" "${kill_options[@]}"

@@ -176,7 +176,7 @@ inline wake(p)
 	x = 0
 }
 
-/* The page leaves the file.  Pipes that have it keep it, and it is nobody else's now */
+/* The page leaves the file.  Pipes that have it keep it, and nothing else has it */
 inline punch(p)
 {
 	for (x : 0 .. EVICTORS * PIPE - 1) {
@@ -749,7 +749,7 @@ end:	do
 		:: atomic {
 			batch[0] || batch_wp[0] || batch[PAGES - 1] || batch_wp[PAGES - 1] ->
 			p = (batch[0] || batch_wp[0] -> 0 : PAGES - 1);
-			/* faults_protected: nobody's protection is old */
+			/* faults_protected: no thread answers for this protection */
 			d_step {
 				if
 				:: batch_wp[p] ->
