@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "pager/adopt_refusal.h"
+#include "pager/detached_thread.h"
 #include "pager/guests_status.h"
 #include "pager/paged_guest.h"
 
@@ -286,21 +287,6 @@ static void *end_thread(void *arg)
 	return NULL;
 }
 
-static int start_thread(void *(*work)(void *), void *arg)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	int rc = pthread_attr_init(&attr);
-
-	if (rc)
-		return rc;
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, THREAD_STACK);
-	rc = pthread_create(&thread, &attr, work, arg);
-	pthread_attr_destroy(&attr);
-	return rc;
-}
-
 /* With the lock.  No thread has @place yet.  One that can't be started now is started
  * by a later tick */
 static void begin(struct place *place, void *(*work)(void *), enum guest_state state)
@@ -308,7 +294,7 @@ static void begin(struct place *place, void *(*work)(void *), enum guest_state s
 	place->busy = true;
 	place->state = state;
 	place->guests->threads++;
-	if (start_thread(work, place)) {
+	if (detached_thread(work, place, THREAD_STACK)) {
 		place->busy = false;
 		place->again = clock_ms() + TRY_AGAIN_MS;
 		place->guests->threads--;
@@ -411,7 +397,7 @@ static void look_for_mappers(struct pager_guests *guests)
 	look->ram = paged_guest_ram(place->guest);
 	guests->looking = true;
 	guests->threads++;
-	if (start_thread(look_thread, look)) {
+	if (detached_thread(look_thread, look, THREAD_STACK)) {
 		guests->looking = false;
 		guests->threads--;
 		free(look);

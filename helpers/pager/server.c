@@ -3,6 +3,7 @@
  * The loop of the pager's daemon: who connects, what each asks, and the threads that answer.
  */
 #include "pager/server.h"
+#include "pager/detached_thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -256,21 +257,6 @@ static void *work(void *arg)
 	return NULL;
 }
 
-static int start_thread(struct connection *c)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	int rc = pthread_attr_init(&attr);
-
-	if (rc)
-		return rc;
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, WORKER_STACK);
-	rc = pthread_create(&thread, &attr, work, c);
-	pthread_attr_destroy(&attr);
-	return rc;
-}
-
 static void start_work(struct connection *c)
 {
 	struct pager_server *server = c->server;
@@ -285,7 +271,7 @@ static void start_work(struct connection *c)
 		return;
 	}
 	c->busy = true;
-	if (start_thread(c) == 0)
+	if (detached_thread(work, c, WORKER_STACK) == 0)
 		return;
 	c->busy = false;
 	pthread_mutex_lock(&server->lock);
