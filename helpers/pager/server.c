@@ -3,7 +3,6 @@
  * The loop of the pager's daemon: who connects, what each asks, and the threads that answer.
  */
 #include "pager/server.h"
-#include "pager/detached_thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +23,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "pager/detached_thread.h"
 
 #define SOCKET_NAME "/" STATE_DIR "/" PAGER_SOCKET
 
