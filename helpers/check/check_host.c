@@ -214,7 +214,7 @@ static void read_fragmentation(const struct kfs *kfs, const struct host_view *vi
 	if (asks)
 		host->has_fragmentation = fragmentation_read(kfs, &host->fragmentation, NULL) == 0;
 	if (host->has_fragmentation && exact)
-		page_scan_read(kfs, view, &host->fragmentation, PAGE_SCAN_PATIENCE_MS);
+		page_scan_read(kfs, view, &host->fragmentation, NULL, PAGE_SCAN_PATIENCE_MS);
 }
 
 /* ---- guests ---- */

@@ -148,7 +148,7 @@ static int read_kernel(const struct ctl *ctl, struct inquiry *q, struct err *err
 	if (rc < 0)
 		return rc;
 	/* Without it the advice is made of bounds, as for others than root */
-	page_scan_read(&ctl->kfs, &q->session.host, &q->fragmentation, PAGE_SCAN_PATIENCE_MS);
+	page_scan_read(&ctl->kfs, &q->session.host, &q->fragmentation, NULL, PAGE_SCAN_PATIENCE_MS);
 	rc = ksm_read(&ctl->kfs, &q->in.ksm, err);
 	q->in.has_ksm = rc == 0;
 	if (rc < 0 && rc != -ENOENT)

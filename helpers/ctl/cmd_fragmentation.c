@@ -4,19 +4,25 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "ctl/ctl.h"
+#include "ctl/output_file.h"
 #include "lifecycle/view.h"
 #include "memory/fragmentation.h"
+#include "memory/memory_map.h"
 #include "policy/host_view.h"
+#include "report/map_picture.h"
 #include "report/page_scan.h"
 #include "terminal/table.h"
 #include "terminal/term.h"
+#include "terminal/watch.h"
 
 /* Cells of a bar: with the page size in front of it 80 columns hold it */
 #define BAR_CELLS 68
@@ -41,12 +47,21 @@ static const struct {
 /**
  * struct picture - All that is drawn
  * @closed:	Root could look at every page, and we may not
+ * @map:	Of each page, where a map is wanted
+ * @only:	The node that is wanted; -1: all
  */
 struct picture {
 	struct host_view host;
 	struct fragmentation fragmentation;
+	struct memory_map map;
 	bool closed;
+	int only;
 };
+
+static bool is_wanted(const struct picture *p, const struct numa_node *node)
+{
+	return p->only < 0 || node->id == (unsigned int)p->only;
+}
 
 /**
  * struct spoilt - A node's ranges of one size, with the number of those that a page spoils
@@ -154,7 +169,7 @@ static json_t *zone_to_json(const struct picture *p, const struct fragmentation_
 static json_t *node_to_json(const struct picture *p, const struct numa_node *node)
 {
 	const struct fragmentation *f = &p->fragmentation;
-	json_t *sizes = json_array(), *zones = json_array();
+	json_t *sizes = json_array(), *zones = json_array(), *object;
 	size_t i;
 
 	for (i = 0; i < p->host.n_sizes; i++)
@@ -162,8 +177,11 @@ static json_t *node_to_json(const struct picture *p, const struct numa_node *nod
 	for (i = 0; i < f->n_zones; i++)
 		if (f->zones[i].node == node->id && f->zones[i].managed)
 			json_add(&zones, zone_to_json(p, &f->zones[i]));
-	return json_pack("{s:i, s:I, s:o, s:o}", "id", (int)node->id, "total_kib",
-			 json_number(node->total_kib), "sizes", sizes, "zones", zones);
+	object = json_pack("{s:i, s:I, s:o, s:o}", "id", (int)node->id, "total_kib",
+			   json_number(node->total_kib), "sizes", sizes, "zones", zones);
+	if (object && p->map.page_kib)
+		json_object_set_new(object, "map", map_to_json(&p->map, node->id));
+	return object;
 }
 
 static json_t *to_json(const struct picture *p)
@@ -172,7 +190,8 @@ static json_t *to_json(const struct picture *p)
 	size_t i;
 
 	for (i = 0; i < p->host.numa.n_nodes; i++)
-		json_add(&nodes, node_to_json(p, &p->host.numa.nodes[i]));
+		if (is_wanted(p, &p->host.numa.nodes[i]))
+			json_add(&nodes, node_to_json(p, &p->host.numa.nodes[i]));
 	return json_pack("{s:b, s:b, s:o}", "migrate_types", p->fragmentation.types, "every_page",
 			 p->fragmentation.exact, "nodes", nodes);
 }
@@ -333,13 +352,19 @@ static int print_node(const struct picture *p, const struct numa_node *node, str
 	const struct fragmentation *f = &p->fragmentation;
 	char text[TEXT_KIB_SIZE];
 	size_t i, j;
-	int rc;
+	int rc = 0;
 
 	printf("Node %u, %s\n\n", node->id, text_from_kib(node->total_kib, text));
-	for (i = 0; i < p->host.n_sizes; i++)
-		print_bar(p, node, p->host.sizes[i].page_kib);
-	putchar('\n');
-	rc = print_legend(p, node, err);
+	if (p->map.page_kib) {
+		map_print(&p->map, node->id, term_width());
+		putchar('\n');
+		map_print_legend();
+	} else {
+		for (i = 0; i < p->host.n_sizes; i++)
+			print_bar(p, node, p->host.sizes[i].page_kib);
+		putchar('\n');
+		rc = print_legend(p, node, err);
+	}
 	for (i = 0; i < p->host.n_sizes; i++)
 		print_spoilt(p, node, p->host.sizes[i].page_kib);
 	for (i = 0; i < f->n_zones; i++)
@@ -357,12 +382,15 @@ static bool has_gigantic(const struct picture *p)
 
 static int print(const struct picture *p, struct err *err)
 {
+	const char *lead = "";
 	size_t i;
 	int rc = 0;
 
 	for (i = 0; rc == 0 && i < p->host.numa.n_nodes; i++) {
-		if (i)
-			putchar('\n');
+		if (!is_wanted(p, &p->host.numa.nodes[i]))
+			continue;
+		fputs(lead, stdout);
+		lead = "\n";
 		rc = print_node(p, &p->host.numa.nodes[i], err);
 	}
 	if (has_gigantic(p) && !p->fragmentation.exact)
@@ -377,37 +405,132 @@ static int print(const struct picture *p, struct err *err)
 
 /* ---- the command ---- */
 
-static int run(struct ctl *ctl, struct err *err)
+/* A map is of every page or of none */
+static int read_pages(const struct ctl *ctl, struct picture *p, struct err *err)
 {
-	struct picture p = { 0 };
-	int rc = view_read(&ctl->kfs, &p.host, err);
+	struct memory_map *map = ctl->map || ctl->svg ? &p->map : NULL;
+	int rc = page_scan_read(&ctl->kfs, &p->host, &p->fragmentation, map, 0);
+
+	p->closed = rc == -EACCES || rc == -EPERM;
+	if (!map)
+		return 0;
+	if (p->closed)
+		return err_set(err, EPERM,
+			       "only root may read /proc/kpageflags, which has the map");
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot read /proc/kpageflags, which has the map");
+	return memory_map_finish(map, &p->fragmentation, err);
+}
+
+static int read_picture(const struct ctl *ctl, struct picture *p, struct err *err)
+{
+	int rc = view_read(&ctl->kfs, &p->host, err);
 
 	if (rc < 0)
 		return rc;
-	if (!p.host.n_sizes)
-		rc = err_set(err, ENODEV, "this kernel has no huge pages");
-	if (rc == 0)
-		rc = fragmentation_read(&ctl->kfs, &p.fragmentation, err);
-	if (rc == 0) {
-		int exact = page_scan_read(&ctl->kfs, &p.host, &p.fragmentation, 0);
+	if (!p->host.n_sizes)
+		return err_set(err, ENODEV, "this kernel has no huge pages");
+	if (p->only >= 0 && !numa_find(&p->host.numa, (unsigned int)p->only))
+		return err_set(err, ENODEV, "this host has no node %d", p->only);
+	rc = fragmentation_read(&ctl->kfs, &p->fragmentation, err);
+	return rc < 0 ? rc : read_pages(ctl, p, err);
+}
 
-		p.closed = exact == -EACCES || exact == -EPERM;
-	}
-	if (rc == 0)
+static int draw(const struct picture *p, const char *file, struct err *err)
+{
+	cleanup_free char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return err_nomem(err);
+	map_draw(&p->map, p->only, f);
+	if (fclose(f) != 0)
+		return err_nomem(err);
+	return output_file(file, text, len, err);
+}
+
+/**
+ * struct request - What is wanted, again and again with --watch
+ * @only:	A node; -1: all
+ */
+struct request {
+	const struct ctl *ctl;
+	int only;
+};
+
+static int report(const void *arg, struct err *err)
+{
+	const struct request *request = arg;
+	const struct ctl *ctl = request->ctl;
+	struct picture p = { .only = request->only };
+	int rc = read_picture(ctl, &p, err);
+
+	if (rc == 0 && ctl->svg)
+		rc = draw(&p, ctl->svg, err);
+	else if (rc == 0)
 		rc = ctl->json ? ctl_print_json(to_json(&p), err) : print(&p, err);
+	memory_map_free(&p.map);
 	fragmentation_free(&p.fragmentation);
 	view_free(&p.host);
 	return rc;
 }
 
+static int wrong_use(const struct ctl *ctl, struct err *err)
+{
+	if (ctl->svg && ctl->watch)
+		return err_set(err, EINVAL, "--svg and --watch exclude each other");
+	if (ctl->svg && ctl->json)
+		return err_set(err, EINVAL, "--svg and --json exclude each other");
+	return 0;
+}
+
+/* Of "--map 0" and "--watch 5" the argument is the map's where both are given */
+static int read_request(struct ctl *ctl, struct request *request, uint64_t *pause, struct err *err)
+{
+	const char *node = (ctl->map || ctl->svg) && ctl->n_args ? ctl->args[0] : NULL;
+	const char *seconds = !node && ctl->n_args ? ctl->args[0] : ctl->watch;
+	uint64_t number;
+
+	*request = (struct request){ .ctl = ctl, .only = -1 };
+	if (wrong_use(ctl, err) < 0)
+		return CTL_USAGE;
+	if (node) {
+		if (text_to_u64(node, &number) < 0 || number > INT_MAX) {
+			err_set(err, EINVAL, "--map '%.64s': expected a node's number", node);
+			return CTL_USAGE;
+		}
+		request->only = (int)number;
+	}
+	if (seconds && ctl->watch && watch_pause(*seconds ? seconds : NULL, pause, err) < 0)
+		return CTL_USAGE;
+	return 0;
+}
+
+static int run(struct ctl *ctl, struct err *err)
+{
+	struct request request;
+	uint64_t pause;
+	int rc = read_request(ctl, &request, &pause, err);
+
+	if (rc)
+		return rc;
+	return ctl->watch ? watch(pause, ctl->json, report, &request, err) : report(&request, err);
+}
+
 const struct command cmd_fragmentation = {
 	.name = "fragmentation",
-	.usage = "fragmentation",
+	.usage = "fragmentation [--watch [SECONDS]]\n"
+		 "fragmentation --map [NODE] [--watch[=SECONDS]]\n"
+		 "fragmentation --svg FILE [NODE]",
 	.summary = "show what could become huge pages now, later, and never",
 	.help = "Shows for each node and size what share of memory could become huge pages now,\n"
 		"after compaction, after reclaim of the page cache, and never, as far as the\n"
 		"kernel tells. Changes nothing. Root sees more: where the pages are that can't be\n"
-		"moved. It reads the flags of each page: some seconds on a large host.",
-	.options = CTL_JSON | CTL_ROOT,
+		"moved. It reads the flags of each page: some seconds on a large host.\n\n"
+		"With --map, as root: a map of memory, with what is in the way of each page of\n"
+		"1 GiB. With --watch one sees compaction at work.",
+	.options = CTL_JSON | CTL_ROOT | CTL_MAP | CTL_SVG | CTL_WATCH,
+	.max_args = 1,
 	.run = run,
 };

@@ -37,6 +37,8 @@ enum ctl_option {
 	CTL_APPLIED = 1 << 12,
 	CTL_USERS = 1 << 17,
 	CTL_RESIDENT = 1 << 18,
+	CTL_MAP = 1 << 19,
+	CTL_SVG = 1 << 20,
 };
 
 /**
@@ -44,7 +46,7 @@ enum ctl_option {
  * @kfs:	Open on @root
  * @root:	--root; NULL: this host
  * @xml:	--xml; NULL if not given
- * @size, @page_size, @node, @output, @resident: Their values; NULL if not given
+ * @size, @page_size, @node, @output, @resident, @svg: Their values; NULL if not given
  * @watch:	Likewise; "" for --watch without a value
  * @args:	What follows the command's name and action, without options
  */
@@ -57,6 +59,7 @@ struct ctl {
 	const char *node;
 	const char *output;
 	const char *resident;
+	const char *svg;
 	const char *watch;
 	bool json;
 	bool force;
@@ -66,6 +69,7 @@ struct ctl {
 	bool reload;
 	bool applied;
 	bool users;
+	bool map;
 	size_t n_args;
 	char **args;
 };

@@ -89,6 +89,8 @@ static const struct option_row {
 	  "show it again every SECONDS (2) seconds" },
 	{ CTL_USERS, "--huge-page-users", NULL, VALUE(users),
 	  "which processes and left files have huge pages" },
+	{ CTL_MAP, "--map", NULL, VALUE(map), "a row for each GiB, a sign for each 16 MiB" },
+	{ CTL_SVG, "--svg", "FILE", VALUE(svg), "draw the map into FILE" },
 	{ CTL_APPLIED, "--applied", NULL, VALUE(applied), "only profiles that are applied" },
 	{ ANY_HELP, "--help", NULL, NOWHERE, "explain the usage" },
 	{ ANY_VERSION, "--version", NULL, NOWHERE, "print the version" },
@@ -314,12 +316,13 @@ static int find_action(struct call *call, struct err *err)
 	return CTL_USAGE;
 }
 
-/* "--watch 5": its value may be left out, so that it may be an argument too */
+/* "--watch 5", "--map 0": the value may be left out, so that it may be an argument too */
 static size_t max_args(const struct call *call)
 {
 	bool watches = call->action->options & CTL_WATCH;
 
-	return watches && !(call->given & CTL_WATCH) ? 0 : call->action->max_args;
+	return watches && !(call->given & (CTL_WATCH | CTL_MAP | CTL_SVG)) ? 0 :
+									     call->action->max_args;
 }
 
 static int find_fault(const struct call *call, struct err *err)

@@ -37,29 +37,35 @@
 	 FLAG(KPF_ZERO_PAGE))
 #define MOVABLE_FLAGS (FLAG(KPF_LRU) | FLAG(KPF_ANON) | FLAG(KPF_THP))
 
-/* What is in a range, as bits */
-enum kind { FREE = 1, MOVABLE = 2, UNMARKED = 4, HUGE = 8, FIXED = 16, ABSENT = 32 };
-
-static enum kind kind_of(uint64_t flags)
+enum page_kind page_kind(uint64_t flags)
 {
 	if (!flags)
-		return UNMARKED;
+		return PAGE_UNMARKED;
 	if (flags & FLAG(KPF_NOPAGE))
-		return ABSENT;
+		return PAGE_ABSENT;
 	if (flags & FIXED_FLAGS)
-		return FIXED;
+		return PAGE_FIXED;
 	if (flags & FLAG(KPF_BUDDY))
-		return FREE;
+		return PAGE_FREE;
 	if (flags & FLAG(KPF_HUGE))
-		return HUGE;
-	return flags & MOVABLE_FLAGS ? MOVABLE : FIXED;
+		return PAGE_HUGE;
+	return flags & MOVABLE_FLAGS ? PAGE_MOVABLE : PAGE_FIXED;
+}
+
+enum page_owner page_owner(uint64_t flags)
+{
+	if (flags & FLAG(KPF_SLAB))
+		return OWNER_SLAB;
+	if (flags & FLAG(KPF_PGTABLE))
+		return OWNER_TABLES;
+	return flags & FLAG(KPF_RESERVED) ? OWNER_RESERVED : OWNER_OTHER;
 }
 
 /* ---- ranges ---- */
 
 /**
  * struct range - An aligned range of one size, as far as it was looked at.  In base pages
- * @kinds:	Bits of enum kind
+ * @kinds:	Bits of enum page_kind
  * @seen, @fixed: All, and those that can't be moved
  * @managed:	Without what the kernel never gave to the page allocator, which MemTotal
  *		does not count either
@@ -87,18 +93,18 @@ static void end_range(struct walk *w, size_t size)
 {
 	struct fragmentation_ranges *count = &w->zone->ranges[size];
 	struct range *range = &w->range[size];
-	bool whole = range->seen == w->pages[size] && !(range->kinds & ABSENT);
+	bool whole = range->seen == w->pages[size] && !(range->kinds & PAGE_ABSENT);
 
 	count->whole += whole;
-	if (!whole || range->kinds & FIXED)
+	if (!whole || range->kinds & PAGE_FIXED)
 		count->fixed_pages += range->managed;
-	if (whole && range->kinds & FIXED)
+	if (whole && range->kinds & PAGE_FIXED)
 		count->least = count->least ? u64_min(count->least, range->fixed) : range->fixed;
-	else if (whole && range->kinds & HUGE)
+	else if (whole && range->kinds & PAGE_HUGE)
 		count->huge++;
 	else if (whole)
 		count->movable++;
-	if (whole && !(range->kinds & (FIXED | HUGE)) && range->kinds & UNMARKED)
+	if (whole && !(range->kinds & (PAGE_FIXED | PAGE_HUGE)) && range->kinds & PAGE_UNMARKED)
 		count->unsure++;
 	*range = (struct range){ 0 };
 }
@@ -139,12 +145,12 @@ static void take_part(struct walk *w, uint64_t pfn, const uint64_t *flags, size_
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		enum kind kind = kind_of(flags[i]);
+		enum page_kind kind = page_kind(flags[i]);
 
 		part.kinds |= kind;
-		part.fixed += kind == FIXED;
-		part.managed += kind != ABSENT && !(flags[i] & FLAG(KPF_RESERVED));
-		w->zone->unmarked += kind == UNMARKED;
+		part.fixed += kind == PAGE_FIXED;
+		part.managed += kind != PAGE_ABSENT && !(flags[i] & FLAG(KPF_RESERVED));
+		w->zone->unmarked += kind == PAGE_UNMARKED;
 	}
 	add_part(w, pfn, &part);
 }
@@ -199,6 +205,8 @@ static int read_span(struct reader *r, struct walk *w, uint64_t first, uint64_t 
 		if (ferror(r->file))
 			return err_sys(err, errno, "cannot read /" FLAGS_FILE);
 		take_chunk(w, first, r->flags, n);
+		if (r->watch->chunk)
+			r->watch->chunk(r->watch->chunk_data, w->zone, first, r->flags, n);
 		r->done += want;
 		first += want;
 		if (n < want)

@@ -28,18 +28,41 @@
 
 struct err;
 struct fragmentation;
+struct fragmentation_zone;
 struct kfs;
+
+/* What a page is used for, as bits */
+enum page_kind {
+	PAGE_FREE = 1,
+	PAGE_MOVABLE = 2,
+	PAGE_UNMARKED = 4,
+	PAGE_HUGE = 8,
+	PAGE_FIXED = 16,
+	PAGE_ABSENT = 32
+};
+
+/* Of a page that can't be moved: what has it */
+enum page_owner { OWNER_SLAB, OWNER_TABLES, OWNER_RESERVED, OWNER_OTHER, PAGE_OWNERS };
+
+/* Of flags as in /proc/kpageflags.  Pure */
+enum page_kind page_kind(uint64_t flags);
+enum page_owner page_owner(uint64_t flags);
 
 /**
  * struct page_flags_watch - Who waits for it
  * @deadline:	clock_ms() when to give up; 0: never
  * @progress:	Called every now and then with what is looked at and what there is in
  *		all, in KiB.  NULL: not
+ * @chunk:	Called with the flags of @n pages from @pfn on, all of them in @zone.  NULL: not
+ * @data, @chunk_data: Theirs
  */
 struct page_flags_watch {
 	uint64_t deadline;
 	void (*progress)(void *data, uint64_t done_kib, uint64_t all_kib);
+	void (*chunk)(void *data, const struct fragmentation_zone *zone, uint64_t pfn,
+		      const uint64_t *flags, size_t n);
 	void *data;
+	void *chunk_data;
 };
 
 /**

@@ -27,6 +27,9 @@ const char *term_colour(enum term_colour colour);
 /* Does the locale have characters beyond ASCII?  After setlocale() */
 bool term_is_utf8(void);
 
+/* Columns of stdout's terminal; 80 where it has none, or does not say */
+unsigned int term_width(void);
+
 #define TERM_BAR_MAX  60
 #define TERM_BAR_SIZE (3 * TERM_BAR_MAX + 7)
 
