@@ -225,11 +225,11 @@ $(BUILD)/tests/pager/bystander: $(BUILD)/tests/pager/bystander.o
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^
 # There is no library in its initramfs
-$(BUILD)/tests/pager/guest: $(BUILD)/tests/pager/guest.o $(verifier_obj)
+$(BUILD)/tests/pager/guest: $(BUILD)/tests/pager/guest.o $(BUILD)/tests/pager/guest_console.o $(verifier_obj)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) -static -o $@ $^ -pthread -lm
 
-$(BUILD)/tests/pager/guest_clock: $(BUILD)/tests/pager/guest_clock.o
+$(BUILD)/tests/pager/guest_clock: $(BUILD)/tests/pager/guest_clock.o $(BUILD)/tests/pager/guest_console.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) -static -o $@ $^ -pthread
 

@@ -465,7 +465,19 @@ static int adopt_new(struct place *place, const struct pager_request *request, u
 }
 
 /* The guest of an earlier start that has ended makes room, and one of an earlier daemon's that
- * waits is taken over first */
+ * waits is taken over.  0: the place has to be had once more */
+static int settle(struct place *place, uint64_t deadline, struct err *err)
+{
+	int rc;
+
+	if (place->state != STATE_WAITING) {
+		end_guest(place);
+		return 0;
+	}
+	rc = take_over(place, deadline, err);
+	return rc == -ESRCH ? 0 : rc;
+}
+
 static int adopt_guest(struct pager_guests *guests, const struct pager_request *request,
 		       struct err *err)
 {
@@ -482,12 +494,8 @@ static int adopt_guest(struct pager_guests *guests, const struct pager_request *
 			return adopt_new(place, request, deadline, err);
 		if (place->state == STATE_PAGING && !paged_guest_gone(place->guest))
 			return adopt_again(place, request, err);
-		if (place->state != STATE_WAITING) {
-			end_guest(place);
-			continue;
-		}
-		rc = take_over(place, deadline, err);
-		if (rc < 0 && rc != -ESRCH)
+		rc = settle(place, deadline, err);
+		if (rc < 0)
 			return rc;
 	}
 }
@@ -519,12 +527,8 @@ static int release_guest(struct pager_guests *guests, const struct pager_request
 		log_context(place->guest->record.name, "release");
 		if (place->state == STATE_PAGING)
 			return release_paged(place, deadline, err);
-		if (place->state != STATE_WAITING) {
-			end_guest(place);
-			continue;
-		}
-		rc = take_over(place, deadline, err);
-		if (rc < 0 && rc != -ESRCH)
+		rc = settle(place, deadline, err);
+		if (rc < 0)
 			return rc;
 	}
 }

@@ -13,11 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "pager/guest_console.h"
 #include "pager/verifier.h"
 
 static void die(const char *what)
@@ -26,22 +25,6 @@ static void die(const char *what)
 	fflush(stdout);
 	for (;;)
 		pause();
-}
-
-static void open_console(void)
-{
-	int fd;
-
-	mkdir("/proc", 0755);
-	mkdir("/dev", 0755);
-	mount("proc", "/proc", "proc", 0, NULL);
-	mount("dev", "/dev", "devtmpfs", 0, NULL);
-	fd = open("/dev/console", O_RDWR);
-	if (fd < 0)
-		return;
-	dup2(fd, 0);
-	dup2(fd, 1);
-	dup2(fd, 2);
 }
 
 static void load_modules(void)
@@ -111,7 +94,7 @@ int main(void)
 	};
 	struct verifier *verifier;
 
-	open_console();
+	guest_console();
 	load_modules();
 	read_command_line(&options);
 	options.memory = mmap(NULL, options.pages * PAGE_SIZE_BYTES, PROT_READ | PROT_WRITE,

@@ -6,17 +6,16 @@
  * Each second there is a line "GUEST clock N most=US over10ms=N over1s=N reads=N" on the console:
  * the N-th, the longest gap in it, and how many were longer than that.
  */
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "pager/guest_console.h"
 
 /* Of all vCPUs, since the last line */
 static _Atomic uint64_t most_ns, over_10ms, over_1s, reads;
@@ -57,29 +56,13 @@ static void *watch(void *arg)
 	return NULL;
 }
 
-static void open_console(void)
-{
-	int fd;
-
-	mkdir("/proc", 0755);
-	mkdir("/dev", 0755);
-	mount("proc", "/proc", "proc", 0, NULL);
-	mount("dev", "/dev", "devtmpfs", 0, NULL);
-	fd = open("/dev/console", O_RDWR);
-	if (fd < 0)
-		return;
-	dup2(fd, 0);
-	dup2(fd, 1);
-	dup2(fd, 2);
-}
-
 int main(void)
 {
 	struct timespec second = { 1, 0 };
 	pthread_t thread;
 	long cpus, n;
 
-	open_console();
+	guest_console();
 	cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	for (n = 0; n < cpus; n++)
 		if (pthread_create(&thread, NULL, watch, (void *)(uintptr_t)n) != 0)
