@@ -470,6 +470,10 @@ int restart_guest(struct guest_pager *pager, struct err *err)
 	rc = runs_read(pager, restart.held, err);
 	if (rc == 0)
 		rc = resolve_all(pager, &restart, err);
+	/* Before pages are EVICTED whose content may be newer than a discard in the ring: the next
+	 * restart, if this one is killed, must not apply it to them */
+	if (rc == 0)
+		ring_clear(pager, 0);
 	if (rc == 0)
 		rc = claim_slots(pager, true, err);
 	if (rc == 0)
@@ -480,7 +484,6 @@ int restart_guest(struct guest_pager *pager, struct err *err)
 		rc = finish_runs(pager, err);
 	if (rc < 0)
 		return rc;
-	ring_clear(pager, 0);
 	count_resident(pager);
 	return let_go_on(pager, err);
 }

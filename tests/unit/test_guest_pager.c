@@ -1118,6 +1118,39 @@ static void test_many_messages(void)
 	CU_ASSERT(guest.alarms == 0);
 }
 
+/* A page that was used again after its discard, and was on its way out when the pager was killed
+ * that had read the discard.  Its successor is killed, too, when the page is in a slot */
+static void test_newer_than_ring(void)
+{
+	struct page_fields fields;
+	struct err err = { "" };
+	struct evictor *evictor;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	evictor = quiet(&guest);
+	fields = fields_of(&guest, HOLE);
+	fields.state = PAGE_LEAVING;
+	plant(&guest, HOLE, fields);
+	memcpy(evictor->staging, guest.page[HOLE], PAGE_BYTES);
+	evictor->run->n = 1;
+	evictor->run->page[0] = HOLE;
+	evictor->run->generation[0] = fields.generation;
+	evictor->run->phase = RUN_SPLICED;
+	journal_ring(guest.pager->journal)[0] = (struct uffd_msg){
+		.event = UFFD_EVENT_REMOVE,
+		.arg.remove = { .start = (uintptr_t)guest.page[HOLE],
+				.end = (uintptr_t)guest.page[HOLE + 1] },
+	};
+	punch(&guest, HOLE);
+	guest_pager_stop(guest.pager);
+	guest.pager = NULL;
+	CU_ASSERT(killed_at(&guest, "restart_published", 1));
+	UNIT_CHECK(guest_resume(&guest, &err) == 0, "%s", err.text);
+	CU_ASSERT_FATAL(guest.pager != NULL);
+	CU_ASSERT(count_wrong(&guest, 1) == 0);
+}
+
 /* A process that executes another program keeps its descriptors' numbers and loses its memory */
 static void test_exec(void)
 {
@@ -1360,6 +1393,7 @@ static CU_TestInfo tests[] = {
 	{ "what a killed pager left", test_planted },
 	{ "a discard of which a killed pager had no message yet", test_late_message },
 	{ "more discards than the ring takes, and kills meanwhile", test_many_messages },
+	{ "content that is newer than a discard in the ring", test_newer_than_ring },
 	{ "a slot with two owners", test_two_owners },
 	{ "another process", test_other_process },
 	{ "a process that executes another program", test_exec },

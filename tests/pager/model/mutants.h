@@ -8,7 +8,8 @@
 	of(NOWAKE) of(RSNOWAKE) of(LOADEVIC) of(NOFLOCK) of(ABA) of(CANCEL) of(RESZERO) of(LATE)   \
 	of(NODBIT) of(EVFIRST) of(EVPRIV) of(NODRAIN) of(NOUNWP) of(WPSTAY) of(UNREGFIRST)         \
 	of(NOPHASE) of(NOIOWAIT) of(NOUNPARK) of(NOTEVOL) of(NOGENREC) of(NOGRACE) of(NOEVENTS)    \
-	of(NOGATE) of(RECFIRST) of(NOCLAIM) of(NOIDLE) of(UNWPLATE) of(NOBIT)
+	of(NOGATE) of(RECFIRST) of(NOCLAIM) of(NOIDLE) of(UNWPLATE) of(NOBIT)    \
+	of(RINGLATE)
 
 #define MUTANT_ENUM(name) name,
 #define MUTANT_TEXT(name) #name,

@@ -10,6 +10,7 @@
  *	PAGES EVICTORS SLOTS	how many there are
  *	WRITES READS DISCARDS	by the guest, at any time
  *	EVICTIONS PREFETCHES DEMOTIONS DETACHES KILLS	by and of the pager, at any time
+ *	AGAIN			1: later kills only in a restart
  *	PUNCH_FIRST		1: QEMU punches, then tells us of it, as it does with a memfd
  *	SHORT			splices may move less than asked
  *	PINS			evictions write-protect first, and may give up
@@ -48,6 +49,9 @@
 #endif
 #ifndef KILLS
 #define KILLS 0
+#endif
+#ifndef AGAIN
+#define AGAIN 0
 #endif
 #ifndef PUNCH_FIRST
 #define PUNCH_FIRST 0
@@ -358,7 +362,7 @@ proctype guest_discard()
 /* ======================== Slots ======================== */
 
 /* The lowest free one.  Its bytes are another guest's, until they are written */
-inline slot_take(which)
+inline tiers_store(which)
 {
 	d_step {
 		which = 0;
@@ -377,7 +381,7 @@ inline slot_take(which)
 	}
 }
 
-inline slot_free(which)
+inline tiers_free(which)
 {
 	if
 	:: which != NO_SLOT ->
@@ -388,7 +392,7 @@ inline slot_free(which)
 	fi
 }
 
-inline set_resident(p, which)
+inline entry_resident(p, which)
 {
 	map[p].state = PAGE_RESIDENT;
 	map[p].slot = which
@@ -397,7 +401,7 @@ inline set_resident(p, which)
 /* A hole in this page, which should be in the file, is a discard's */
 #define EXPLAINED(p) (noted[p] || map[p].discarded)
 
-inline set_zero(p)
+inline entry_zero(p)
 {
 	map[p].state = PAGE_ZERO;
 	map[p].slot = NO_SLOT;
@@ -413,7 +417,7 @@ inline set_zero(p)
 #define CLAIMABLE(p) (map[p].state == PAGE_RESIDENT || \
 		      (MUTANT(LOADEVIC) && map[p].state == PAGE_LOADING))
 
-inline evict_write_record()
+inline list_write()
 {
 	d_step {
 		for (x : 0 .. n - 1) {
@@ -465,11 +469,11 @@ end:	do
 		:: atomic { n == 0 -> evict_end(); goto end }
 		:: atomic {
 			n > 0 ->
-			if :: MUTANT(RECFIRST) -> evict_write_record() :: !MUTANT(RECFIRST) fi
+			if :: MUTANT(RECFIRST) -> list_write() :: !MUTANT(RECFIRST) fi
 		   }
 		fi;
 #if PINS
-		/* evict_protect: and a pin that does not go away gives the run up */
+		/* unpinned: and a pin that does not go away gives the run up */
 		do
 		:: atomic { protected[list[i]] = 1; NEXT(i, n) }
 		od;
@@ -492,7 +496,7 @@ end:	do
 #endif
 		od;
 #if SHORT
-		/* evict_short: the rest stays */
+		/* give_back: what was not spliced stays */
 		do
 		:: atomic { n == i && n > 0 -> i = 0; break }
 		:: atomic { n == i && n == 0 -> evict_end(); goto end }
@@ -510,9 +514,9 @@ end:	do
 #else
 		i = 0;
 #endif
-		/* evict_record: what is in the pipe, in this order.  Before the first punch */
+		/* list_write: what is in the pipe, in this order.  Before the first punch */
 		if
-		:: atomic { !MUTANT(RECFIRST) -> evict_write_record() }
+		:: atomic { !MUTANT(RECFIRST) -> list_write() }
 		:: MUTANT(RECFIRST)
 		fi;
 
@@ -534,7 +538,7 @@ evict_store:
 			s = map[list[i]].slot;
 			if
 			:: s != NO_SLOT && slot[s] == bytes
-			:: else -> slot_take(s)
+			:: else -> tiers_store(s)
 			fi
 		};
 		if
@@ -553,8 +557,8 @@ evict_store:
 					map[list[i]].slot = s;
 					map[list[i]].generation = (map[list[i]].generation + 1) % 4;
 					map[list[i]].discarded = 0;
-					if :: y != s -> slot_free(y) :: else fi
-				:: else -> slot_free(s)
+					if :: y != s -> tiers_free(y) :: else fi
+				:: else -> tiers_free(s)
 				fi;
 				y = 0
 			};
@@ -647,21 +651,21 @@ inline discards_apply()
 {
 	if
 	:: ring[0] ->
-		/* discards_note */
+		/* journal_note_discard */
 		noted[0] = 1;
-		/* discards_page: old bytes of a discarded page do no harm, lost new ones do */
+		/* discard_page: old bytes of a discarded page do no harm, lost new ones do */
 		if
 		:: MUTANT(RESZERO) && map[0].state == PAGE_RESIDENT ->
 			/* a plain store, for an entry that was read before */
-			d_step { slot_free(map[0].slot); set_zero(0) }
+			d_step { tiers_free(map[0].slot); entry_zero(0) }
 		:: d_step {
 			!(MUTANT(RESZERO) && map[0].state == PAGE_RESIDENT) ->
 			if
 			:: map[0].state == PAGE_EVICTED ||
 			   (MUTANT(CANCEL) && map[0].state == PAGE_LEAVING) ->
 				y = map[0].slot;
-				set_zero(0);
-				slot_free(y);
+				entry_zero(0);
+				tiers_free(y);
 				y = 0
 			:: (map[0].state == PAGE_LOADING && !MUTANT(NODBIT)) ||
 			   ((map[0].state == PAGE_RESIDENT || map[0].state == PAGE_LEAVING) &&
@@ -672,7 +676,7 @@ inline discards_apply()
 			fi
 		   }
 		fi;
-		/* discards_unpark: who waited for an explanation has it now; discards_done */
+		/* retry_waiting: who waited for an explanation has it now; clear_ring */
 		atomic {
 			if
 			:: parked[0] && !MUTANT(NOUNPARK) -> parked[0] = 0; batch[0] = 1
@@ -686,7 +690,7 @@ inline discards_apply()
 }
 
 /* UFFDIO_COPY and ZEROPAGE wake whom they serve.  EAGAIN: there are events, read them first */
-inline faults_copy(p, bytes)
+inline copy_pages(p, bytes)
 {
 	do
 	:: atomic {
@@ -704,24 +708,24 @@ inline faults_copy(p, bytes)
 }
 
 /* LOADING to RESIDENT; the slot stays, to be compared with, or is free now */
-inline loading_done(p, which)
+inline loaded(p, which)
 {
 	if
-	:: !MUTANT(FREEEARLY) -> set_resident(p, which)
+	:: !MUTANT(FREEEARLY) -> entry_resident(p, which)
 	:: which != NO_SLOT ->
-		set_resident(p, NO_SLOT);
+		entry_resident(p, NO_SLOT);
 		if
 		:: MUTANT(FREEEARLY)
-		:: !MUTANT(FREEEARLY) -> slot_free(which)
+		:: !MUTANT(FREEEARLY) -> tiers_free(which)
 		fi
 	fi
 }
 
-inline fetch(which, bytes)
+inline load_content(which, bytes)
 {
 	bytes = slot[which];
 	if
-	:: MUTANT(FREEEARLY) -> slot_free(which)
+	:: MUTANT(FREEEARLY) -> tiers_free(which)
 	:: !MUTANT(FREEEARLY)
 	fi
 }
@@ -749,7 +753,7 @@ end:	do
 		:: atomic {
 			batch[0] || batch_wp[0] || batch[PAGES - 1] || batch_wp[PAGES - 1] ->
 			p = (batch[0] || batch_wp[0] -> 0 : PAGES - 1);
-			/* faults_protected: no thread answers for this protection */
+			/* serve_write_protected: no thread answers for this protection */
 			d_step {
 				if
 				:: batch_wp[p] ->
@@ -763,7 +767,7 @@ end:	do
 				:: else
 				fi
 			};
-			/* faults_claim */
+			/* serve_missing, and claim() or claim_look() */
 			state = PAGE_LEAVING;	/* nothing to do */
 			if
 			:: batch[p] ->
@@ -784,24 +788,24 @@ end:	do
 		   };
 		   if
 		   :: state == PAGE_ZERO ->
-			/* faults_zero */
-			faults_copy(p, ZEROS);
+			/* serve_zero */
+			copy_pages(p, ZEROS);
 			atomic {
 				if
-				:: map[p].state == PAGE_ZERO -> set_resident(p, NO_SLOT)
+				:: map[p].state == PAGE_ZERO -> entry_resident(p, NO_SLOT)
 				:: else
 				fi
 			}
 		   :: state == PAGE_EVICTED ->
-			/* faults_fetch */
-			atomic { fetch(s, bytes) };
-			faults_copy(p, bytes);
-			atomic { loading_done(p, s) }
+			/* serve_evicted, load_page */
+			atomic { load_content(s, bytes) };
+			copy_pages(p, bytes);
+			atomic { loaded(p, s) }
 		   :: state == PAGE_RESIDENT ->
-			/* faults_resident: a hole that a discard made, or a late waiter */
+			/* serve_resident: a hole that a discard made, or a late waiter */
 			if
 			:: memory[p] == HOLE && EXPLAINED(p) && !MUTANT(RESWAKE) ->
-				faults_copy(p, ZEROS);
+				copy_pages(p, ZEROS);
 				atomic {
 					if
 					:: !MUTANT(NOCLAIM) -> map[p].state = PAGE_RESIDENT
@@ -853,7 +857,7 @@ proctype prefetch_pages()
 
 end:	do
 	:: atomic {
-		/* prefetch_claim */
+		/* claim */
 		alive == SERVING && !gone && phase == MAP_PAGING && prefetches > 0 &&
 		map[0].state == PAGE_EVICTED ->
 		prefetches--;
@@ -862,10 +866,10 @@ end:	do
 		map[0].state = PAGE_LOADING
 	   };
 	   {
-		/* prefetch_fetch */
-		atomic { fetch(s, bytes) };
+		/* piece_fetch */
+		atomic { load_content(s, bytes) };
 		if
-		:: /* prefetch_splice */
+		:: /* fill_pages */
 		   splicing[0] = 1 + bytes;
 		   if
 		   :: atomic {
@@ -878,7 +882,7 @@ end:	do
 			atomic { memory[0] = bytes; splicing[0] = 0 }
 		   fi
 #if SHORT
-		:: /* prefetch_copy: the source was not there, and nothing was written */
+		:: /* copy_pages: the source was not there, and nothing was written */
 		   if
 		   :: atomic {
 			!changing && memory[0] == HOLE && registered ->
@@ -887,10 +891,10 @@ end:	do
 			d_step { wake(0) }
 		      }
 		   :: atomic {
-			/* prefetch_give_back: events are read by faults_serve() alone */
+			/* abandon: events are read by faults_serve() alone */
 			changing ->
 			if
-			:: map[0].discarded -> set_zero(0); slot_free(s)
+			:: map[0].discarded -> entry_zero(0); tiers_free(s)
 			:: else -> map[0].state = PAGE_EVICTED
 			fi
 		      };
@@ -898,9 +902,9 @@ end:	do
 		   fi
 #endif
 		fi;
-		/* prefetch_publish */
-		atomic { loading_done(0, s) };
-		/* prefetch_wake */
+		/* loaded, in piece_put */
+		atomic { loaded(0, s) };
+		/* uffd_wake */
 		atomic { d_step { wake(0) }; prefetch_end(); goto end }
 	   } unless { alive != SERVING };
 	   atomic { prefetch_end() }
@@ -923,7 +927,7 @@ proctype demote_page()
 
 end:	do
 	:: atomic {
-		/* demote_read */
+		/* claimed by its generation; tiers_pin */
 		alive == SERVING && !gone && demotions > 0 && map[0].state == PAGE_EVICTED ->
 		demotions--;
 		threads++;
@@ -931,22 +935,22 @@ end:	do
 		generation = map[0].generation
 	   };
 	   {
-		/* demote_copy */
-		atomic { slot_take(to); bytes = slot[from] };
-		/* demote_wait: for the device */
+		/* tiers_load */
+		atomic { tiers_store(to); bytes = slot[from] };
+		/* wait for the device */
 		if
 		:: !MUTANT(NOIOWAIT) -> slot[to] = bytes
 		:: MUTANT(NOIOWAIT)
 		fi;
-		/* demote_publish */
+		/* page_map_swap, tiers_free */
 		atomic {
 			if
 			:: map[0].state == PAGE_EVICTED && map[0].slot == from &&
 			   (map[0].generation == generation || MUTANT(ABA)) ->
 				map[0].slot = to;
 				map[0].generation = (map[0].generation + 1) % 4;
-				slot_free(from)
-			:: else -> slot_free(to); to = NO_SLOT
+				tiers_free(from)
+			:: else -> tiers_free(to); to = NO_SLOT
 			fi;
 			if
 			:: !MUTANT(NOIOWAIT) || to == NO_SLOT -> demote_end(); goto end
@@ -962,7 +966,7 @@ end:	do
 
 /* ======================== detach.c ======================== */
 
-inline wake_all()
+inline pager_wake_all()
 {
 	wake(0);
 	if :: PAGES > 1 -> wake(PAGES - 1) :: else fi
@@ -990,20 +994,20 @@ end:	do
 		phase = MAP_DETACHING
 	   };
 	   {
-		/* detach_idle: a thread that has seen MAP_PAGING has no record yet, perhaps */
+		/* stop_eviction: a thread that has seen MAP_PAGING has no record yet, perhaps */
 		(evicting == 0 || MUTANT(NOIDLE));
 		if
-		:: atomic { MUTANT(UNREGFIRST) -> registered = 0; d_step { wake_all() } }
+		:: atomic { MUTANT(UNREGFIRST) -> registered = 0; d_step { pager_wake_all() } }
 		:: !MUTANT(UNREGFIRST)
 		fi;
-		/* detach_load: what others have claimed ends first */
+		/* load_all: what others have claimed ends first */
 		do
 		:: atomic {
 			map[p].state == PAGE_EVICTED ->
 			s = map[p].slot;
 			map[p].state = PAGE_LOADING
 		   };
-		   atomic { fetch(s, bytes) };
+		   atomic { load_content(s, bytes) };
 		   atomic {
 			!changing || memory[p] != HOLE ->
 			if
@@ -1014,26 +1018,26 @@ end:	do
 			:: else
 			fi
 		   };
-		   atomic { loading_done(p, s) };
+		   atomic { loaded(p, s) };
 		   atomic { d_step { wake(p) }; NEXT(p, PAGES) }
 		:: atomic { !UNSETTLED(p) -> NEXT(p, PAGES) }
 		od;
-		/* detach_check, under the gate; no event is left.  faults_claim may have a page */
+		/* release_if_whole, under the gate; no event is left.  faults_claim may have a page */
 		atomic {
 			gate == 0 && !changing && !PUZZLING(0) && !PUZZLING(PAGES - 1) &&
 			!UNSETTLED(0) && !UNSETTLED(PAGES - 1) ->
 			gate = 1
 		};
-		/* detach_unprotect */
+		/* unprotect_all */
 		d_step { for (x : 0 .. PAGES - 1) { protected[x] = 0 } x = 0 };
 		if
 		:: !MUTANT(NOPHASE) -> phase = MAP_UNREGISTERING
 		:: MUTANT(NOPHASE)
 		fi;
-		/* detach_unregister */
-		atomic { registered = 0; gate = 0; d_step { wake_all() } };
+		/* unregister_all */
+		atomic { registered = 0; gate = 0; d_step { pager_wake_all() } };
 		closed = 1;
-		/* detach_remove: of the files */
+		/* paged_guest_end */
 		atomic { gone = 1; detaches--; detach_end(); goto end }
 	   } unless { alive != SERVING };
 	   atomic { detach_end() }
@@ -1047,7 +1051,7 @@ proctype kill_pager()
 {
 end:	do
 	:: d_step {
-		alive != DEAD && kills > 0 && !gone ->
+		alive != DEAD && kills > 0 && !gone && (!AGAIN || kills == KILLS || alive == RESTARTING) ->
 		kills--;
 		alive = DEAD;
 		gate = 0;
@@ -1104,7 +1108,7 @@ end:	do
 /* ======================== restart.c ======================== */
 
 /* Slots that no entry has are free: nothing else remembers them */
-inline restart_slots()
+inline claim_slots()
 {
 	d_step {
 		for (x : 0 .. SLOTS - 1) { used[x] = 0 }
@@ -1126,12 +1130,12 @@ inline restart_slots()
 inline restart_drop(p)
 {
 	y = map[p].slot;
-	set_zero(p);
-	slot_free(y);
+	entry_zero(p);
+	tiers_free(y);
 	y = 0
 }
 
-inline restart_ring_early(p)
+inline ring_apply_early(p)
 {
 	d_step {
 		if
@@ -1145,7 +1149,7 @@ inline restart_ring_early(p)
 }
 
 /* Which record has page p, and where in that */
-inline restart_find(p)
+inline holds(p)
 {
 	d_step {
 		me = EVICTORS;
@@ -1175,7 +1179,7 @@ inline restart_end()
 	}
 }
 
-proctype restart_resolve()
+proctype restart_guest()
 {
 	byte p, s, me, i, bytes;
 	bit present[PAGES];
@@ -1187,16 +1191,16 @@ end:	do
 		atomic {
 			threads == 0 && (!DYING || MUTANT(NOFLOCK)) ->
 			if
-			:: phase == MAP_UNREGISTERING -> goto restart_unregister
+			:: phase == MAP_UNREGISTERING -> goto go_on_unregister
 			:: phase != MAP_UNREGISTERING -> phase = MAP_PAGING
 			fi;
-			restart_slots();
+			claim_slots();
 			if
-			:: MUTANT(EVFIRST) -> restart_ring_early(0)
+			:: MUTANT(EVFIRST) -> ring_apply_early(0)
 			:: !MUTANT(EVFIRST)
 			fi
 		};
-		/* restart_seek: SEEK_DATA, SEEK_HOLE */
+		/* presence_read: SEEK_DATA, SEEK_HOLE */
 		do
 		:: atomic { present[p] = (memory[p] != HOLE); NEXT(p, PAGES) }
 		od;
@@ -1210,14 +1214,14 @@ end:	do
 			:: event != 1 || MUTANT(NOEVENTS)
 			fi
 		};
-restart_page:
+		/* resolve_all */
 		do
 		:: atomic {
 			present[p] || map[p].state != PAGE_LEAVING ->
 			noted[p] = noted[p] || ring[p];
 			if
 			:: present[p] ->
-				set_resident(p, (map[p].state == PAGE_ZERO -> NO_SLOT : map[p].slot));
+				entry_resident(p, (map[p].state == PAGE_ZERO -> NO_SLOT : map[p].slot));
 				/* Its punch may come yet */
 				map[p].discarded = (map[p].discarded || (ring[p] && !MUTANT(NOBIT)))
 			:: else ->
@@ -1234,29 +1238,43 @@ restart_page:
 			NEXT(p, PAGES)
 		   }
 		:: atomic {
-			/* restart_leaving */
+			/* A page in a run's record: store_held() */
 			!present[p] && map[p].state == PAGE_LEAVING ->
 			noted[p] = noted[p] || ring[p];
-			restart_find(p);
+			holds(p);
 			if
 			:: me == EVICTORS ->
 				/* Not punched by us: QEMU has discarded it */
 				if
 				:: EXPLAINED(p) -> restart_drop(p)
-				:: else -> set_resident(p, map[p].slot)
-				fi;
-				me = 0;
-				p++;
-				if
-				:: p < PAGES -> goto restart_page
-				:: p == PAGES -> p = 0; goto restart_drain
+				:: else -> entry_resident(p, map[p].slot)
 				fi
-			:: else -> goto restart_leaving
+			:: else
+			fi;
+			me = 0;
+			i = 0;
+			NEXT(p, PAGES)
+		   }
+		od;
+		/* ring_clear: what is stored below may be newer than a discard in the ring */
+		atomic {
+			if
+			:: !MUTANT(RINGLATE) -> ring[0] = 0
+			:: MUTANT(RINGLATE)
 			fi
-		   };
-		   false;
-restart_leaving:
-		   /* restart_stage */
+		};
+		/* finish_runs */
+		do
+		:: atomic {
+			map[p].state != PAGE_LEAVING ->
+			p++;
+			if
+			:: p < PAGES
+			:: p == PAGES -> p = 0; break
+			fi
+		   }
+		:: atomic { map[p].state == PAGE_LEAVING -> holds(p) };
+		   /* pipe_into_staging */
 		   do
 		   :: atomic {
 			i >= record_n[me] - pipe_n[me] ->
@@ -1265,10 +1283,11 @@ restart_leaving:
 		   :: atomic {
 			i < record_n[me] - pipe_n[me] ->
 			bytes = staging[me * PIPE + i];
-			slot_take(s);
+			tiers_store(s);
 			break
 		      }
 		   od;
+		   /* store_held */
 		   slot[s] = bytes;
 		   atomic {
 			d_step {
@@ -1277,14 +1296,13 @@ restart_leaving:
 				map[p].slot = s;
 				map[p].generation = (map[p].generation + 1) % 4;
 				map[p].discarded = 0;
-				slot_free(y);
+				tiers_free(y);
 				y = 0
 			};
-			me = 0; i = 0; s = 0; bytes = 0;
-			NEXT(p, PAGES)
+			me = 0; i = 0; s = 0; bytes = 0
 		   }
 		od;
-restart_drain:
+		/* drain */
 		do
 		:: atomic {
 			if
@@ -1297,9 +1315,8 @@ restart_drain:
 		do
 		:: atomic { record[me] = 0; NEXT(me, EVICTORS) }
 		od;
-		/* restart_ring_clear */
-		atomic { ring[0] = 0; restart_slots() };
-		/* restart_unprotect */
+		atomic { ring[0] = 0; claim_slots() };
+		/* let_go_on: writes are allowed */
 		if
 		:: d_step {
 			!MUTANT(NOUNWP) && !MUTANT(UNWPLATE) ->
@@ -1308,10 +1325,10 @@ restart_drain:
 		   }
 		:: MUTANT(NOUNWP) || MUTANT(UNWPLATE)
 		fi;
-		/* restart_wake */
+		/* let_go_on: all are woken */
 		atomic {
 			if
-			:: !MUTANT(RSNOWAKE) -> d_step { wake_all() }
+			:: !MUTANT(RSNOWAKE) -> d_step { pager_wake_all() }
 			:: MUTANT(RSNOWAKE)
 			fi;
 			restart_end();
@@ -1319,8 +1336,8 @@ restart_drain:
 			goto end
 		};
 		false;
-restart_unregister:
-		atomic { registered = 0; d_step { wake_all() } };
+go_on_unregister:
+		atomic { registered = 0; d_step { pager_wake_all() } };
 		closed = 1;
 		atomic { gone = 1; restart_end(); goto end }
 	   } unless { alive == DEAD };
@@ -1386,7 +1403,7 @@ init
 #if KILLS > 0
 		run kill_pager();
 		run dying_threads();
-		run restart_resolve();
+		run restart_guest();
 #endif
 	}
 }
