@@ -7,20 +7,50 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "check/hook_links.h"
 #include "ctl/ctl.h"
 #include "ctl/output_file.h"
+#include "lifecycle/counters.h"
+#include "memory/fragmentation.h"
+#include "report/host_metrics.h"
+#include "report/page_scan.h"
 #include "report/status_metrics.h"
 #include "report/status_report.h"
 
-static int report(const struct status_report *status, const char *output, struct err *err)
+/* What the kernel does not say is left out */
+static void put_potential(const struct ctl *ctl, const struct status_report *status, FILE *f)
 {
+	const struct host_view *host = &status->session.host;
+	struct fragmentation fragmentation = { 0 };
+
+	if (fragmentation_read(&ctl->kfs, &fragmentation, NULL) == 0) {
+		page_scan_read(&ctl->kfs, host, &fragmentation, NULL, PAGE_SCAN_PATIENCE_MS);
+		host_metrics_potential(f, host, &fragmentation);
+	}
+	fragmentation_free(&fragmentation);
+}
+
+static void put_all(const struct ctl *ctl, const struct status_report *status, FILE *f)
+{
+	struct counters counters;
+
+	host_metrics_program(f, hook_would_run(&ctl->kfs, ctl->root));
+	counters_read(&ctl->kfs, &counters);
+	host_metrics_counters(f, &counters);
+	status_metrics(status, f);
+	put_potential(ctl, status, f);
+}
+
+static int report(const struct ctl *ctl, const struct status_report *status, struct err *err)
+{
+	const char *output = ctl->output;
 	cleanup_free char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
 
 	if (!f)
 		return err_nomem(err);
-	status_metrics(status, f);
+	put_all(ctl, status, f);
 	if (fclose(f) != 0)
 		return err_nomem(err);
 	if (output)
@@ -35,7 +65,7 @@ static int run(struct ctl *ctl, struct err *err)
 	int rc = status_report_read(&ctl->kfs, ctl->root, &status, err);
 
 	if (rc == 0)
-		rc = report(&status, ctl->output, err);
+		rc = report(ctl, &status, err);
 	status_report_close(&status);
 	return rc;
 }
@@ -43,9 +73,10 @@ static int run(struct ctl *ctl, struct err *err)
 const struct command cmd_metrics = {
 	.name = "metrics",
 	.usage = "metrics [--output FILE]",
-	.summary = "show what status shows in Prometheus' format",
-	.help = "Writes what status shows in Prometheus' text format, for the textfile collector\n"
-		"of node_exporter. With --output, FILE is replaced as a whole; its name must end\n"
+	.summary = "write what status shows, and counters, in Prometheus' format",
+	.help = "Writes what status shows, what the hooks counted since the boot, and what could\n"
+		"become huge pages, in Prometheus' text format, for the textfile collector of\n"
+		"node_exporter. With --output, FILE is replaced as a whole; its name must end\n"
 		"in .prom for the collector to read it. Changes nothing else.",
 	.options = CTL_ROOT | CTL_OUTPUT,
 	.run = run,

@@ -16,6 +16,7 @@
 #include "ctl/ctl.h"
 #include "ctl/guest_arg.h"
 #include "guest/guest.h"
+#include "lifecycle/counters.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/reserve.h"
 #include "lifecycle/session.h"
@@ -205,6 +206,7 @@ static int reserve(const struct ctl *ctl, struct guest_memory *memory, struct er
 	struct shown shown = { 0 };
 	struct ledger *ledger = NULL;
 	struct plan plan = { 0 };
+	struct counters counters = { 0 };
 	int rc = session_open(&session, &ctl->kfs, SESSION_CREATE, err);
 
 	if (rc == 0)
@@ -212,6 +214,7 @@ static int reserve(const struct ctl *ctl, struct guest_memory *memory, struct er
 	progress_begin(&shown.progress, "reserving");
 	session.progress = show_progress;
 	session.progress_arg = &shown;
+	session.tally = &counters.steps;
 	if (rc == 0)
 		rc = ctl->size ? plug(ctl, &session, memory, &ledger, &plan, err) :
 				 for_start(ctl, &session, &ledger, &plan, err);
@@ -226,6 +229,7 @@ static int reserve(const struct ctl *ctl, struct guest_memory *memory, struct er
 	ledger_free(ledger);
 	plan_free(&plan);
 	session_close(&session);
+	counters_add(&ctl->kfs, &counters, false);
 	return rc;
 }
 

@@ -21,6 +21,7 @@
 #include "kernel/kfs.h"
 #include "lifecycle/adoption.h"
 #include "lifecycle/apply.h"
+#include "lifecycle/counters.h"
 #include "lifecycle/daemon_conf.h"
 #include "lifecycle/guest_policy.h"
 #include "lifecycle/ledger.h"
@@ -340,13 +341,14 @@ static bool can_do_without(const struct decided *decided)
 }
 
 static int prepare(const struct event *event, const struct guest *guest, struct decided *decided,
-		   struct err *err)
+		   struct counters *counters, struct err *err)
 {
 	cleanup_with(cleanup_session) struct session session = { 0 };
 	int rc = session_open(&session, event->kfs, SESSION_CREATE, err);
 
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", guest->name);
+	session.tally = &counters->steps;
 	/* What it left behind itself has to be given back */
 	session.lock_deadline_ms = decided->policy.hook.lock_deadline_ms;
 	if (can_do_without(decided) && !state_has(&session.state, guest->uuid))
@@ -368,10 +370,55 @@ static int prepare(const struct event *event, const struct guest *guest, struct 
 	return decide_and_do(&session, guest, decided, err);
 }
 
+/* A start that needs nothing is not counted: nothing is written for it */
+static int prepare_guest(const struct event *event, const struct guest *guest,
+			 struct counters *counters, bool *needed, struct err *err)
+{
+	cleanup_with(decided_free) struct decided decided = { 0 };
+	int rc;
+
+	*needed = guest_policy_asks(event->kfs, guest);
+	if (!*needed)
+		return prepare_nothing(event, guest);
+	rc = guest_policy_decide(event->kfs, guest, true, &decided, err);
+	if (rc < 0)
+		return err_prefix(err, rc, "guest '%s'", guest->name);
+	*needed = plan_needs_any(&decided.needs);
+	if (!*needed)
+		return prepare_nothing(event, guest);
+	rc = prepare(event, guest, &decided, counters, err);
+	if (rc < 0 && can_do_without(&decided)) {
+		log_warning("nothing was done for KSM and transparent huge pages: %s", err->text);
+		return 0;
+	}
+	return rc;
+}
+
+static int prepare_parsed(const struct event *event, const struct guest *guest, struct err *err)
+{
+	struct counters counters = { 0 };
+	uint64_t begin = clock_ms();
+	bool needed;
+	int rc = prepare_guest(event, guest, &counters, &needed, err);
+
+	if (needed)
+		counters_note_start(&counters, rc, clock_ms() - begin);
+	counters_add(event->kfs, &counters, true);
+	return rc;
+}
+
+/* For what can't be read no directory is made */
+static void count_unread(const struct event *event, int rc)
+{
+	struct counters counters = { 0 };
+
+	counters_note_start(&counters, rc, 0);
+	counters_add(event->kfs, &counters, false);
+}
+
 int hook_prepare(const struct event *event, struct err *err)
 {
 	cleanup_guest struct guest *guest = NULL;
-	cleanup_with(decided_free) struct decided decided = { 0 };
 	int rc;
 
 	if (!event->xml)
@@ -380,21 +427,10 @@ int hook_prepare(const struct event *event, struct err *err)
 	rc = guest_parse(event->xml, event->xml_len, &guest, err);
 	if (rc == 0)
 		rc = guest_files_find(event->kfs, guest, err);
-	if (rc < 0)
-		return err_prefix(err, rc, "guest '%s'", event->guest_name);
-	if (!guest_policy_asks(event->kfs, guest))
-		return prepare_nothing(event, guest);
-	rc = guest_policy_decide(event->kfs, guest, true, &decided, err);
-	if (rc < 0)
-		return err_prefix(err, rc, "guest '%s'", guest->name);
-	if (!plan_needs_any(&decided.needs))
-		return prepare_nothing(event, guest);
-	rc = prepare(event, guest, &decided, err);
-	if (rc < 0 && can_do_without(&decided)) {
-		log_warning("nothing was done for KSM and transparent huge pages: %s", err->text);
-		return 0;
-	}
-	return rc;
+	if (rc == 0)
+		return prepare_parsed(event, guest, err);
+	count_unread(event, rc);
+	return err_prefix(err, rc, "guest '%s'", event->guest_name);
 }
 
 /* ---- the others ---- */

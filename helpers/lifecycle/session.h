@@ -28,6 +28,7 @@
 
 struct guest;
 struct kfs;
+struct step_tally;
 
 /* For operations that read no configuration */
 #define SESSION_LOCK_MS 120000
@@ -44,6 +45,7 @@ enum session_kind {
  * @stores:	Set by the caller: look at the stores of @config too
  * @guest:	Set by the caller: the guest that will be started, for its store.  Or NULL
  * @progress:	Set by the caller: called after each change of a ledger that is being prepared
+ * @tally:	Set by the caller: what steps do is counted there.  Or NULL
  * @boot_id:	Of this boot
  * @ledgers:	Of this boot
  * @former:	Ledgers of earlier boots: nothing in them but files in stores is there any more
@@ -60,6 +62,7 @@ struct session {
 	const struct guest *guest;
 	void (*progress)(struct session *session, const struct ledger *ledger);
 	void *progress_arg;
+	struct step_tally *tally;
 	char boot_id[LEDGER_BOOT_ID_SIZE];
 	struct ledgers ledgers;
 	struct ledgers former;

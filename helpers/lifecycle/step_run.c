@@ -78,6 +78,7 @@ void step_run_begin(struct step_run *run, struct session *session, struct ledger
 			.guest_name = ledger->name,
 			.guest_uuid = ledger->uuid,
 			.deadline = deadline,
+			.tally = session->tally,
 			.save = save,
 			.save_shared = save_shared,
 			.load_shared = load_shared,

@@ -61,3 +61,11 @@ void prometheus_sample(FILE *f, const char *name, const struct prom_label *label
 	put_name(f, name, labels);
 	fprintf(f, "%" PRId64 "\n", value);
 }
+
+void prometheus_summary(FILE *f, const char *name, const char *help, uint64_t sum_ms, uint64_t n)
+{
+	fprintf(f,
+		"# HELP " PREFIX "%s %s\n# TYPE " PREFIX "%s summary\n" PREFIX "%s_sum %" PRIu64
+		".%03u\n" PREFIX "%s_count %" PRIu64 "\n",
+		name, help, name, name, sum_ms / 1000, (unsigned int)(sum_ms % 1000), name, n);
+}

@@ -19,9 +19,12 @@ struct prom_label {
  * @name:	Without our prefix.  Units are base units, and in the name
  * @help:	One sentence without line breaks and backslashes
  *
- * Everything here is a gauge: nothing that is told counts upwards only.
+ * Names that end in "_total" are counters', all others gauges'.
  */
 void prometheus_family(FILE *f, const char *name, const char *help);
+
+/* As a sum and a number of what is measured: NAME_sum and NAME_count */
+void prometheus_summary(FILE *f, const char *name, const char *help, uint64_t sum_ms, uint64_t n);
 
 /* A sample of the metric @name.  Values of labels go through text_disarm(), and are escaped */
 void prometheus_sample(FILE *f, const char *name, const struct prom_label *labels, int64_t value);

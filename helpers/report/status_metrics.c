@@ -17,13 +17,14 @@
 #include "report/status_report.h"
 
 /* What is measured: the report itself, or each element of a list in it */
-enum subject { HOST, NODE, POOL, RESERVATION, STORE, KSM, LEDGER, PHASE, GUEST, PAGED, TIER };
+enum subject { HOST, NODE, POOL, RESERVATION, STORE, KSM, LEDGER, GUEST, PAGED, TIER };
 
 /* How a member of it becomes a number */
 enum unit {
 	NUMBER,
 	COUNT,
 	FLAG,
+	MOUNTED,
 	NO_FLAG,
 	TEXT,
 	KIB,
@@ -66,7 +67,6 @@ static struct items items_of(const struct status_report *report, enum subject su
 	case KSM:
 		return ITEMS(&report->ksm, report->ksm.present);
 	case LEDGER:
-	case PHASE:
 		/* They come first */
 		return ITEMS(report->guests, report->n_ledgers);
 	case GUEST:
@@ -118,12 +118,10 @@ static void label(const void *item, enum subject subject, struct labels *labels)
 	}
 	if (subject == TIER)
 		*next++ = (struct prom_label){ "tier", ((const struct report_tier *)item)->name };
-	if (subject == GUEST || subject == LEDGER || subject == PHASE || subject == PAGED) {
+	if (subject == GUEST || subject == LEDGER || subject == PAGED) {
 		*next++ = (struct prom_label){ "guest", guest->name };
 		*next++ = (struct prom_label){ "uuid", guest->uuid };
 	}
-	if (subject == PHASE)
-		*next = (struct prom_label){ "phase", guest->phase };
 }
 
 /* ---- numbers ---- */
@@ -151,6 +149,10 @@ static bool value_of(const void *item, const struct metric *metric, int64_t *val
 	case NO_FLAG:
 		*value = *(const bool *)member == (metric->unit == FLAG);
 		return true;
+	case MOUNTED:
+		/* A store that no guest uses is mounted when the first one starts */
+		*value = *(const bool *)member;
+		return *value || ((const struct report_store *)item)->in_use;
 	case TEXT:
 		*value = *(const char *const *)member != NULL;
 		return true;
@@ -206,8 +208,8 @@ static const struct metric of_host[] = {
 	{ OF_STORE(available_kib), KIB, "store_available_bytes", "Free in a store for guests." },
 	{ OF_STORE(promised_kib), KIB, "store_promised_bytes",
 	  "What the guests in a store can come to use." },
-	{ OF_STORE(mounted), FLAG, "store_mounted",
-	  "Whether the store is mounted (1) or not (0)." },
+	{ OF_STORE(mounted), MOUNTED, "store_mounted",
+	  "Whether a store that guests use is mounted (1) or not (0)." },
 	{ OF_STORE(problem), TEXT, "store_problem",
 	  "Whether guests could not use the store as it is (1)." },
 	{ OF_KSM(run), NUMBER, "ksm_run", "KSM: 0 stopped, 1 running, 2 taking apart." },
@@ -216,7 +218,7 @@ static const struct metric of_host[] = {
 };
 
 static const struct metric of_guests[] = {
-	{ OF_GUEST(gone), PHASE, NO_FLAG, "guest_alive",
+	{ OF_GUEST(gone), LEDGER, NO_FLAG, "guest_alive",
 	  "A guest that holds something: alive (1) or gone (0)." },
 	{ OF_GUEST(held), LEDGER, KIB_IF_KNOWN, "guest_hugepages_bytes",
 	  "Huge pages that a guest holds." },
@@ -230,10 +232,10 @@ static const struct metric of_guests[] = {
 	  "Of that, anonymous in transparent huge pages." },
 	{ OF_GUEST(shmem), GUEST, KIB_IF_KNOWN, "guest_shmem_pmdmapped_bytes",
 	  "Of that, shared memory mapped as huge pages." },
-	{ OF_HOST(n_ledgers), COUNT, "ledgers", "Guests that hold something." },
-	{ OF_HOST(n_waiting), COUNT, "ledgers_waiting",
+	{ OF_HOST(n_ledgers), COUNT, "records", "Guests that hold something." },
+	{ OF_HOST(n_waiting), COUNT, "records_left",
 	  "Guests that are gone and still hold something." },
-	{ OF_HOST(n_damaged), COUNT, "ledgers_damaged", "Records of guests that cannot be read." },
+	{ OF_HOST(n_damaged), COUNT, "records_damaged", "Records of guests that cannot be read." },
 };
 
 #define OF_PAGED(member) offsetof(struct report_guest, overcommit.member), PAGED
@@ -273,9 +275,12 @@ static const struct metric of_pager[] = {
 	  "What they may take; 0: there is no limit." },
 };
 
-/* Guests that are not under the pager have no such numbers, and no zeros */
+/* Guests that are not under the pager have no such numbers, and no zeros.  A store that is
+ * not configured, and where no guest has memory, is not missed */
 static bool has_subject(const void *item, enum subject subject)
 {
+	if (subject == STORE)
+		return ((const struct report_store *)item)->shown;
 	return subject != PAGED || ((const struct report_guest *)item)->overcommit.present;
 }
 

@@ -120,6 +120,8 @@ static pid_t start_compaction(const struct job *job)
 {
 	const struct room *r = job->room;
 
+	if (r->ctx->tally)
+		r->ctx->tally->compactions++;
 	return compaction_start(r->ctx->kfs, &r->ctx->host->numa, r->share->node);
 }
 

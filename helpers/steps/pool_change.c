@@ -214,6 +214,8 @@ static int64_t grow_once(struct change *c, uint64_t pages, uint64_t until, struc
 	c->view->own += own;
 	c->view->claimed += gained;
 	c->view->lives_on += gained;
+	if (gained)
+		step_tally_grown(c->ctx->tally, c->hp->page_kib, gained);
 	rc = c->ctx->save(c->ctx, err);
 	if (rc < 0)
 		return rc;

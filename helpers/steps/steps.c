@@ -445,3 +445,20 @@ void step_list_free(struct step_list *list)
 	list->steps = NULL;
 	list->n = 0;
 }
+
+/* ---- counting ---- */
+
+void step_tally_grown(struct step_tally *tally, uint64_t page_kib, uint64_t pages)
+{
+	size_t i;
+
+	for (i = 0; tally && page_kib && i < STEP_TALLY_SIZES; i++) {
+		struct step_grown *grown = &tally->grown[i];
+
+		if (grown->page_kib && grown->page_kib != page_kib)
+			continue;
+		grown->page_kib = page_kib;
+		grown->pages = u64_add_sat(grown->pages, pages);
+		return;
+	}
+}

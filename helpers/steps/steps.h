@@ -94,6 +94,28 @@ struct step_pages {
 	uint64_t own;
 };
 
+/* Sizes of huge pages that are counted; arm64 has four */
+#define STEP_TALLY_SIZES 8
+
+/* Pages of one size.  No more of them follow one with 0 for a size */
+struct step_grown {
+	uint64_t page_kib;
+	uint64_t pages;
+};
+
+/**
+ * struct step_tally - What steps have done, for those who count it
+ * @grown:	Pages that pools gained
+ * @compactions: How often memory was compacted
+ */
+struct step_tally {
+	struct step_grown grown[STEP_TALLY_SIZES];
+	uint64_t compactions;
+};
+
+/* Count pages.  Nothing happens with NULL, or a size of 0 */
+void step_tally_grown(struct step_tally *tally, uint64_t page_kib, uint64_t pages);
+
 /**
  * struct step_ctx - What applying and undoing needs from its caller
  * @host:	As of the beginning of the round.  Steps re-read a pool before
@@ -101,6 +123,7 @@ struct step_pages {
  * @guest_name:	For sentences
  * @guest_uuid:	Empty for steps of no guest's ledger
  * @deadline:	clock_ms() when to give up
+ * @tally:	What is counted goes there; NULL: nowhere
  * @save:	Write the ledger: the kernel must never be ahead of it
  * @save_shared: Write down a shared setting, likewise
  * @load_shared: What is written down of it.  Return: 0; -ENOENT; or -errno when that
@@ -118,6 +141,7 @@ struct step_ctx {
 	const char *guest_name;
 	const char *guest_uuid;
 	uint64_t deadline;
+	struct step_tally *tally;
 	int (*save)(struct step_ctx *ctx, struct err *err);
 	int (*save_shared)(struct step_ctx *ctx, const struct shared_setting *setting,
 			   struct err *err);

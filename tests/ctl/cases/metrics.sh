@@ -36,9 +36,28 @@ case_metrics() {
 	is "metrics: the directory itself is no hindrance" \
 		"$("$program" --root host metrics --output "$PWD/open/real/x.prom" 2>&1; ls open/real)" x.prom
 	golden metrics-no-directory --root host metrics --output nowhere/metrics.prom
-	# Without a [store], before libvirt has made its directory
+	# Nothing is red on a host that has no store, or one that no guest uses
+	is "a store that no guest uses is not said to be missing" \
+		"$("$program" --root host metrics | grep -c 'store_mounted{')" 0
 	host one-node
-	is "a store is mounted for metrics where it is for status" \
-		"$("$program" --root host metrics | sed -n 's/.*store_mounted{.* //p')" \
-		"$("$program" --root host status --json | jq '.stores[] | if .mounted then 1 else 0 end')"
+	is "nor is one that is not configured" \
+		"$("$program" --root host metrics | grep -c '_store_')" 0
+}
+
+# What the hooks wrote down is shown, and what is not theirs shows no wrong number
+case_metrics_counters() {
+	host one-node
+	mkdir -p host/run/libvirt-membacking/guests
+	cat >host/run/libvirt-membacking/counters <<-'END'
+	{"version": 1, "started": 12, "refused_no_room": 2, "refused_other": 1, "prepares": 15,
+	 "prepare_ms": 4056, "compactions": 3,
+	 "grown": [{"page_kib": 2048, "pages": 512}, {"page_kib": 1048576, "pages": 4},
+	 {"page_kib": 64, "pages": 1}]}
+	END
+	golden metrics-counters --root host metrics
+	is "promtool has nothing to say of counters" \
+		"$("$program" --root host metrics | promtool check metrics 2>&1; echo "${PIPESTATUS[1]}")" 0
+	echo '{' >host/run/libvirt-membacking/counters
+	is "a damaged file counts as none" \
+		"$("$program" --root host metrics 2>/dev/null | grep -c 'starts_total.* 0$')" 2
 }
