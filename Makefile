@@ -336,7 +336,7 @@ layer-check: $(programs)
 	$(Q)tests/check-layers $(BUILD)
 
 # A decision makes no system call
-pure-check: $(filter $(BUILD)/helpers/policy/%,$(core_obj)) $(patsubst %,$(BUILD)/helpers/pager/%.o,hot read_ahead)
+pure-check: $(filter $(BUILD)/helpers/policy/%,$(core_obj)) $(patsubst %,$(BUILD)/helpers/pager/%.o,hot read_ahead alarm_log)
 	$(Q)tests/check-pure $^
 
 # What a program of several threads may link

@@ -30,14 +30,40 @@ static bool policy_of(const struct check_host *host, const struct libvirt_guest 
 
 /* ---- what is wrong with the host ---- */
 
+/* Guests that run, and have been adopted.  @first: a name, or NULL */
+static size_t count_paged(const struct check_host *host, const char **first)
+{
+	size_t n = 0, i;
+
+	for (i = 0; i < host->ledgers->n; i++) {
+		const struct ledger *ledger = host->ledgers->list[i];
+		const struct step_overcommit *step = step_list_paging(&ledger->list);
+
+		if (!ledger->alive || !step || !step->paged)
+			continue;
+		*first = *first ? *first : ledger->name;
+		n++;
+	}
+	return n;
+}
+
 static void check_daemon_answers(const struct view *v)
 {
 	const struct overcommit_answer *answer = &v->host->pager.answer;
+	const char *first = NULL;
+	size_t n;
 
 	if (answer->answered)
 		return;
-	finding_add(v->findings, v->wanted ? FINDING_FAIL : FINDING_WARN,
-		    "guests that shall be paged can't start: %s", answer->why.text);
+	n = count_paged(v->host, &first);
+	if (n)
+		finding_add(v->findings, FINDING_FAIL,
+			    "%zu paged guest(s), such as '%s', stand at each page that is out, and "
+			    "no other that shall be paged can start: %s",
+			    n, first, answer->why.text);
+	else
+		finding_add(v->findings, v->wanted ? FINDING_FAIL : FINDING_WARN,
+			    "guests that shall be paged can't start: %s", answer->why.text);
 	finding_remedy(v->findings, "systemctl enable --now " SOCKET_UNIT);
 }
 

@@ -23,9 +23,9 @@ static void check_guest(const struct check_host *host, const struct libvirt_gues
 	char obstacle[OBSTACLE_SIZE];
 	struct guest_policy policy;
 
-	/* The pager takes small pages only: for its guests there is nothing in the way */
+	/* The pager takes small pages only.  Huge ones for this guest would keep others from it */
 	if (config_for_guest(host->config, guest->guest, &policy, NULL) == 0 &&
-	    overcommit_rules_wanted(&policy.overcommit))
+	    overcommit_rules_small_pages(&policy))
 		return;
 	if (thp_rules_store_obstacle(guest->guest, host->view, store, thp, obstacle,
 				     sizeof(obstacle)))

@@ -139,14 +139,18 @@ static int disable(struct ctl *ctl, struct err *err)
 
 /* ---- a guest that runs ---- */
 
+/* @how: overcommit_put or overcommit_change */
 static int put(const struct ctl *ctl, const struct guest *guest,
-	       const struct config_amount *resident, struct err *err)
+	       const struct config_amount *resident,
+	       int (*how)(struct session *session, const struct guest *guest,
+			  const struct config_amount *resident, struct err *err),
+	       struct err *err)
 {
 	struct session session;
 	int rc = session_open_with_stores(&session, &ctl->kfs, SESSION_CREATE, err);
 
 	if (rc == 0)
-		rc = overcommit_put(&session, guest, resident, err);
+		rc = how(&session, guest, resident, err);
 	session_close(&session);
 	return rc;
 }
@@ -185,7 +189,7 @@ static int adopt(struct ctl *ctl, struct err *err)
 		}
 	}
 	if (rc == 0)
-		rc = put(ctl, guest, &resident, err);
+		rc = put(ctl, guest, &resident, overcommit_put, err);
 	if (rc == 0)
 		wrap_printf("Guest '%s' is paged.", guest->name);
 	guest_free(guest);
@@ -221,7 +225,7 @@ static int set(struct ctl *ctl, struct err *err)
 	if (rc == 0)
 		rc = find_running(ctl, &guest, err);
 	if (rc == 0)
-		rc = put(ctl, guest, &resident, err);
+		rc = put(ctl, guest, &resident, overcommit_change, err);
 	if (rc == 0)
 		rc = set_file(ctl, guest, &resident, &written, err);
 	if (rc == 0)

@@ -104,7 +104,7 @@ int overcommit_conf_switch(int rootfd, struct conf_file *file, struct err *err)
 	return set_new(file, strdup(MARK " enable\n[overcommit]\nenable = yes\n"), err);
 }
 
-static bool is_same(const struct conf_file *file)
+bool conf_file_is_same(const struct conf_file *file)
 {
 	if (!file->old || !file->new)
 		return file->old == file->new;
@@ -114,7 +114,8 @@ static bool is_same(const struct conf_file *file)
 int conf_file_print(const struct conf_file *file, struct err *err)
 {
 	cleanup_free char *text = NULL;
-	int rc = is_same(file) ? 0 : difference(file->path, file->old, file->new, &text, err);
+	int rc = conf_file_is_same(file) ? 0 :
+					   difference(file->path, file->old, file->new, &text, err);
 
 	if (rc == 0 && text)
 		wrap_print_text(text);
@@ -123,8 +124,9 @@ int conf_file_print(const struct conf_file *file, struct err *err)
 
 int conf_file_write(int rootfd, const struct conf_file *file, struct err *err)
 {
-	return is_same(file) ? 0 :
-			       place_replace(rootfd, file->path, file->old, file->new, NULL, err);
+	return conf_file_is_same(file) ?
+		       0 :
+		       place_replace(rootfd, file->path, file->old, file->new, NULL, err);
 }
 
 void conf_file_free(struct conf_file *file)

@@ -43,6 +43,9 @@ int overcommit_conf_limit(struct conf_file *file, const struct guest *guest,
 /* The file that switches [overcommit] on.  @new is set; not changed if @old says so already */
 int overcommit_conf_switch(int rootfd, struct conf_file *file, struct err *err);
 
+/* Does nothing change? */
+bool conf_file_is_same(const struct conf_file *file);
+
 /* As "diff -u" on stdout; nothing where nothing changes */
 int conf_file_print(const struct conf_file *file, struct err *err);
 

@@ -188,6 +188,10 @@ static int show(const struct enabling *e, struct err *err)
 	}
 	if (*e->variant.removed && e->changed)
 		wrap_printf("It says no more: %s.", e->variant.removed);
+	if (conf_file_is_same(&e->limit) && conf_file_is_same(&e->on)) {
+		printf("The configuration stays as it is.\n\n");
+		return 0;
+	}
 	printf("What changes in the configuration:\n\n");
 	rc = conf_file_print(&e->limit, err);
 	if (rc == 0)

@@ -36,6 +36,7 @@
  * @pid:	Its QEMU
  * @step:	As it shall be
  * @before:	As it was: nothing promised if it was not under the pager
+ * @only_change: It must be
  * @token:	Of the ledger
  */
 struct job {
@@ -45,6 +46,7 @@ struct job {
 	pid_t pid;
 	struct step_overcommit step;
 	struct step_overcommit before;
+	bool only_change;
 	char token[LEDGER_TOKEN_SIZE];
 };
 
@@ -201,6 +203,11 @@ static int promise(struct job *job, struct err *err)
 
 	if (rc == 0)
 		rc = find_ledger(job, &ledger, err);
+	if (rc == 0 && job->only_change && !step_list_paging(&ledger->list))
+		rc = err_set(err, ENOENT,
+			     "guest '%s' is not under the pager: virt-membacking overcommit adopt "
+			     "puts it there",
+			     job->guest->name);
 	if (rc == 0)
 		rc = admit(job, ledger, err);
 	if (rc == 0)
@@ -261,6 +268,7 @@ static int ask_pager(struct job *job, struct err *err)
 		.uuid = job->guest->uuid,
 		.name = job->guest->name,
 		.pid = job->pid,
+		.quiet = true,
 	};
 	struct ledger *ledger = ledgers_find_uuid(&job->session->ledgers, job->guest->uuid);
 	const struct step_overcommit *there;
@@ -269,30 +277,45 @@ static int ask_pager(struct job *job, struct err *err)
 	step_list_started(&guest, &ledger->list);
 	there = step_list_paging(&ledger->list);
 	if (!there->paged)
-		return err_set(err, EIO, "guest '%s' is not paged: %s", job->guest->name,
+		return err_set(err, EIO, "guest '%s' %s: %s", job->guest->name,
+			       job->before.paged ? "keeps the limit that it has" : "is not paged",
 			       there->failure);
 	if (ledger_save_found(&job->session->state, ledger, &why) < 0)
 		log_warning("%s", why.text);
 	return 0;
 }
 
+static int put(struct job *job, const struct config_amount *resident, struct err *err)
+{
+	struct err why;
+	int rc = decide(job, resident, err);
+
+	if (rc == 0)
+		rc = step_ops(STEP_OVERCOMMIT)->ask(job->session->state.dirfd, err);
+	if (rc == 0)
+		rc = promise(job, err);
+	if (rc < 0)
+		return rc;
+	rc = ask_pager(job, err);
+	if (rc < 0 && put_back(job, &why) < 0)
+		log_warning("%s", why.text);
+	return rc;
+}
+
 int overcommit_put(struct session *session, const struct guest *guest,
 		   const struct config_amount *resident, struct err *err)
 {
 	struct job job = { .session = session, .guest = guest };
-	struct err why;
-	int rc = decide(&job, resident, err);
 
-	if (rc == 0)
-		rc = step_ops(STEP_OVERCOMMIT)->ask(session->state.dirfd, err);
-	if (rc == 0)
-		rc = promise(&job, err);
-	if (rc < 0)
-		return rc;
-	rc = ask_pager(&job, err);
-	if (rc < 0 && put_back(&job, &why) < 0)
-		log_warning("%s", why.text);
-	return rc;
+	return put(&job, resident, err);
+}
+
+int overcommit_change(struct session *session, const struct guest *guest,
+		      const struct config_amount *resident, struct err *err)
+{
+	struct job job = { .session = session, .guest = guest, .only_change = true };
+
+	return put(&job, resident, err);
 }
 
 /* Only a guest that was never paged can be taken out without its pager */

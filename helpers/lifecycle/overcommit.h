@@ -28,6 +28,10 @@ struct session;
 int overcommit_put(struct session *session, const struct guest *guest,
 		   const struct config_amount *resident, struct err *err);
 
+/* Another limit for a guest that is under the pager.  Return: as above; -ENOENT: it isn't */
+int overcommit_change(struct session *session, const struct guest *guest,
+		      const struct config_amount *resident, struct err *err);
+
 /**
  * overcommit_take() - All of its memory back into RAM, and no step of this kind in its record
  * @session:	As above

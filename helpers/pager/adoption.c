@@ -146,7 +146,7 @@ static int run_program(const struct adoption_options *options, struct arguments 
 	rc = spawn(program, args, fds, n + 1, &pid);
 	close(sockets[1]);
 	if (rc < 0)
-		return err_sys(err, -rc, "start %s", program);
+		return err_sys(err, -rc, "cannot start %s, which adopts guests", program);
 	rc = hear(ours, deadline, outcome);
 	if (rc < 0)
 		return err_sys(err, -rc, "%s (process %d) does not end", program, (int)pid);

@@ -170,6 +170,11 @@ struct guest_pager {
 	} statistics;
 };
 
+/* For a person: what there is too little of, and what helps */
+#define TIERS_FULL                                                                                 \
+	"all tiers are full: enlarge them in [overcommit] and reload virt-membacking-pagerd, or "  \
+	"release a guest"
+
 /* ---- guest_pager.c ---- */
 
 uint64_t pager_now_ns(void);

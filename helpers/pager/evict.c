@@ -678,7 +678,7 @@ static void say_failure(struct guest_pager *pager, const struct evictor *evictor
 		pager_alarm(pager, "eviction stopped: a device or a program has pages of this host "
 				   "pinned");
 	else if (rc == -ENOSPC)
-		pager_alarm(pager, "eviction stopped: all tiers are full");
+		pager_alarm(pager, "eviction stopped: " TIERS_FULL);
 	else if (!evictor->broken)
 		pager_alarm(pager, "eviction stopped: a tier fails: %s", err_text(-rc));
 }

@@ -388,7 +388,7 @@ static const char *reason(int rc)
 {
 	switch (rc) {
 	case -ENOSPC:
-		return "all tiers are full";
+		return TIERS_FULL;
 	case -EBUSY:
 		return "nothing can be evicted while a device or a program has pages of this host "
 		       "pinned";

@@ -43,10 +43,11 @@ static void alarm_set(struct guest_pager *pager, const char *sentence)
 	pthread_mutex_unlock(&pager->alarm_lock);
 	if (!new)
 		return;
-	if (*sentence)
-		log_error("%s", sentence);
+	/* Who hears alarms logs them, too */
 	if (pager->options.alarm)
 		pager->options.alarm(pager->options.alarm_arg, sentence);
+	else if (*sentence)
+		log_error("%s", sentence);
 }
 
 void pager_alarm(struct guest_pager *pager, const char *fmt, ...)

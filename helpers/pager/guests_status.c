@@ -62,6 +62,12 @@ static const struct {
 	{ "waiting", offsetof(struct pager_statistics, waiting) },
 };
 
+/* Reports have whole numbers of them */
+static json_int_t microseconds(uint64_t ns)
+{
+	return json_number((ns + 500) / 1000);
+}
+
 static void put_statistics(json_t *guest, const struct pager_statistics *s)
 {
 	size_t i;
@@ -77,8 +83,8 @@ static void put_statistics(json_t *guest, const struct pager_statistics *s)
 	json_object_set_new(guest, "size_kib", json_integer(json_number(s->pages * KIB_PER_PAGE)));
 	json_object_set_new(guest, "own_kib", json_integer(json_number(s->own_bytes / 1024)));
 	json_object_set_new(guest, "fault_us",
-			    json_pack("{s:f, s:f}", "p50", (double)s->fault_p50_ns / 1000.0, "p99",
-				      (double)s->fault_p99_ns / 1000.0));
+			    json_pack("{s:I, s:I}", "p50", microseconds(s->fault_p50_ns), "p99",
+				      microseconds(s->fault_p99_ns)));
 	json_object_set_new(guest, "tiers", tiers_of(s));
 }
 

@@ -107,14 +107,15 @@ void paged_guest_alarm(struct paged_guest *guest, char *sentence)
 /* @place: guest->alarm or guest->mapped */
 static void set_sentence(struct paged_guest *guest, char *place, const char *sentence)
 {
-	bool is_new;
+	enum alarm_logged logged = ALARM_DROPPED;
 
 	pthread_mutex_lock(&guest->alarm_lock);
-	is_new = strncmp(place, sentence, PAGER_SENTENCE_SIZE - 1) != 0;
+	if (strncmp(place, sentence, PAGER_SENTENCE_SIZE - 1) != 0)
+		logged = alarm_log_next(&guest->alarm_log, clock_ms());
 	memset(place, 0, PAGER_SENTENCE_SIZE);
 	strncpy(place, sentence, PAGER_SENTENCE_SIZE - 1);
 	pthread_mutex_unlock(&guest->alarm_lock);
-	if (!is_new)
+	if (logged == ALARM_DROPPED)
 		return;
 	/* The name doesn't change while the guest has threads */
 	log_context(guest->record.name, "page");
@@ -122,6 +123,9 @@ static void set_sentence(struct paged_guest *guest, char *place, const char *sen
 		log_error("%s", sentence);
 	else
 		log_info("what was wrong is over");
+	if (logged == ALARM_LAST)
+		log_info("what comes and goes is not logged again for a minute: see "
+			 "virt-membacking overcommit status");
 }
 
 void paged_guest_set_alarm(struct paged_guest *guest, const char *sentence)

@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "kernel/kfs.h"
+#include "pager/alarm_log.h"
 #include "pager/guest_pager.h"
 #include "pager/guest_record.h"
 #include "pager/pager_directory.h"
@@ -58,6 +59,7 @@ struct paged_guest {
 	pthread_mutex_t pager_lock;
 	char alarm[PAGER_SENTENCE_SIZE];
 	char mapped[PAGER_SENTENCE_SIZE];
+	struct alarm_log alarm_log;
 	pthread_mutex_t alarm_lock;
 };
 

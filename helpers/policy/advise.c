@@ -688,9 +688,12 @@ static void advise_thp(struct adviser *a)
 		       "the guest's memory is shared, and this kernel gives shared memory none");
 	else if (is_off(word))
 		decide(a, ADVISE_THP, ADVISE_LATER,
-		       "%stransparent_hugepage/%s is %s: have it set to %s by [thp] of /%s",
+		       "%stransparent_hugepage/%s is %s: have it set to %s by [thp] of /%s%s",
 		       a->shared ? "the guest's memory is shared, and " : "", setting, word,
-		       a->shared ? "advise" : "madvise", CONFIG_FILE);
+		       a->shared ? "advise" : "madvise", CONFIG_FILE,
+		       a->shared && a->in->policy->overcommit.enable ?
+			       "; no guest can be paged then" :
+			       "");
 	else
 		decide(a, ADVISE_THP, ADVISE_YES,
 		       "QEMU asks for them (%s is %s)%s; how many it gets shows while it runs",

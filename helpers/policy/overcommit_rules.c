@@ -24,6 +24,12 @@ bool overcommit_rules_wanted(const struct config_overcommit *overcommit)
 	return overcommit->enable && (overcommit->resident.kib || overcommit->resident.percent);
 }
 
+bool overcommit_rules_small_pages(const struct guest_policy *policy)
+{
+	return overcommit_rules_wanted(&policy->overcommit) ||
+	       (policy->overcommit.enable && !policy->thp.manage);
+}
+
 uint64_t overcommit_rules_size(const struct guest *guest)
 {
 	uint64_t kib = 0;

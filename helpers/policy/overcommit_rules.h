@@ -29,6 +29,10 @@ struct guest;
 /* Does the configuration want the guest to be paged? */
 bool overcommit_rules_wanted(const struct config_overcommit *overcommit);
 
+/* Shall shared memory lie in small pages?  Where guests are paged, and [thp] does not say otherwise
+ */
+bool overcommit_rules_small_pages(const struct guest_policy *policy);
+
 /* What the pager would page of it, in KiB: all of its memory, with what virtio-mem may come to */
 uint64_t overcommit_rules_size(const struct guest *guest);
 

@@ -36,7 +36,7 @@ static int make(struct planning *p, struct err *err)
 	const struct step_store *store = p->has_store ? &p->store : NULL;
 	char why[PLAN_NOTE_SIZE];
 
-	if (!overcommit_rules_wanted(&p->policy->overcommit) &&
+	if (!overcommit_rules_small_pages(p->policy) &&
 	    thp_rules_obstacle(p->guest, p->host, store, thp->manage ? thp : NULL, why,
 			       sizeof(why)))
 		plan_note(p->plan, "%s", why);

@@ -4,6 +4,7 @@
  */
 #include "report/overcommit_report.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -152,6 +153,17 @@ static void take_answer(const json_t *from, struct report_overcommit *guest)
 		read_numbers(from, guest);
 }
 
+/* No daemon serves what was adopted.  Each of its processors runs until it needs such a page */
+static void say_waiting(struct report_overcommit *guest, const char *why)
+{
+	struct err err;
+
+	snprintf(guest->state_text, sizeof(guest->state_text), "waiting");
+	guest->state = guest->state_text;
+	err_set(&err, EIO, "it stands at each page that is out until the pager is back: %s", why);
+	say(guest, err.text);
+}
+
 void overcommit_of(const struct overcommit_answer *answer, const struct ledger *ledger,
 		   struct report_overcommit *guest)
 {
@@ -169,6 +181,8 @@ void overcommit_of(const struct overcommit_answer *answer, const struct ledger *
 		take_answer(from, guest);
 	else if (*step->failure)
 		say(guest, step->failure);
+	else if (!answer->answered && step->paged)
+		say_waiting(guest, answer->why.text);
 	else if (!answer->answered)
 		say(guest, answer->why.text);
 	else if (ledger->alive && ledger->phase == LEDGER_RUNNING)

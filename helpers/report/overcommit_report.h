@@ -43,7 +43,7 @@ struct report_fault_us {
  * struct report_overcommit - One guest under the pager
  * @present:	It is
  * @paged:	The daemon has adopted it and answers
- * @state:	The daemon's word: "paging"; NULL: unknown
+ * @state:	The daemon's word: "paging"; "waiting" also where there is no daemon; NULL: unknown
  * @limit_kib, @size_kib: As its record says
  * @why:	What is wrong: why it is not paged, or what it waits for.  NULL: nothing
  */

@@ -157,12 +157,14 @@ struct step_ctx {
  * struct step_guest - A guest that has started, or ended, for steps that ask other programs
  * @state_dir:	The state directory
  * @pid:	Of its QEMU
+ * @quiet:	The caller says what went wrong: it is noted in the step, and not logged
  */
 struct step_guest {
 	int state_dir;
 	const char *uuid;
 	const char *name;
 	pid_t pid;
+	bool quiet;
 };
 
 /**

@@ -445,7 +445,7 @@ static int check_life(const char *dir)
 	EXPECT_IN(h, !strcmp(seen(&h, "state", buf), "\"paging\""));
 	EXPECT_IN(h, !strcmp(seen(&h, "name", buf), "\"web\""));
 	EXPECT_IN(h, !strcmp(seen(&h, "resident_kib", buf), "2000"));
-	EXPECT_IN(h, !strcmp(seen(&h, "fault_us", buf), "{\"p50\":8.5,\"p99\":0.0}"));
+	EXPECT_IN(h, !strcmp(seen(&h, "fault_us", buf), "{\"p50\":9,\"p99\":0}"));
 	EXPECT_IN(h, !strcmp(seen(&h, "alarm", buf), "null"));
 	/* Again: another limit */
 	EXPECT_IN(h, adopt_a(&h, pid) == 0 && engine.adopted == 1);

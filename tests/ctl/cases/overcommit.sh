@@ -99,6 +99,9 @@ case_overcommit_status() {
 	no_qemu
 	qemu web
 	golden overcommit-status-no-daemon --root host overcommit status
+	is "its state as JSON" "$("$program" --root host overcommit status --json |
+		jq -c '.guests[0].overcommit | [.paged, .state]')" '[false,"waiting"]'
+	findings overcommit-check-paged-no-daemon
 	ledger web running "$(paged web 512 512 ', "failure": "a debugger traces its QEMU"')"
 	golden overcommit-status-failure --root host overcommit status
 	is "and status" "$("$program" --root host status |
@@ -207,6 +210,7 @@ case_overcommit_enable_yes() {
 		"$tests/guests/plain.xml" >"$FAKE_LIBVIRT/web.xml"
 	with_libvirt overcommit enable web --resident 50% --yes >out 2>err
 	is "it is enabled" "$? $(cat err)" "0 "
+	is "both change" "$(grep -c "What changes" out)" 2
 	is "its memory is a memfd" "$(grep -c "<source type=.memfd" "$FAKE_LIBVIRT/defined")" 1
 	is "and shared" "$(grep -c "<access mode=.shared" "$FAKE_LIBVIRT/defined")" 1
 	is "its limit is written" "$(tail -n +2 $conf/overcommit-web.conf)" \
@@ -215,6 +219,9 @@ case_overcommit_enable_yes() {
 	is "the program understands what it wrote" "$("$program" plan --xml "$FAKE_LIBVIRT/defined" 2>&1 |
 		grep -c -e "page the guest" -e "can't be paged on this host" -e missing)" 1
 	mv "$FAKE_LIBVIRT/defined" "$FAKE_LIBVIRT/web.xml"
+	with_libvirt overcommit enable web --resident 50% --yes >out 2>err
+	is "once more nothing changes" "$(grep -c -e "definition stays as it is" \
+		-e "configuration stays as it is" -e "What changes" out)" 2
 	with_libvirt overcommit enable web --resident 600M --yes >out 2>err
 	is "another limit" "$(tail -n 1 $conf/overcommit-web.conf)" "overcommit.resident = 600M"
 	is "needs no other definition" "$(find "$FAKE_LIBVIRT" -type f -printf "%f ")" "web.xml "
@@ -232,6 +239,8 @@ case_overcommit_running() {
 	pager
 	qemu web
 	live_xml web "<source type='memfd'/><access mode='shared'/>"
+	golden overcommit-set-unpaged --root host overcommit set web --resident 256M
+	is "the pager was not asked to adopt it" "$(asked)" ""
 	golden overcommit-adopt --root host overcommit adopt web --resident 256M
 	is "the pager was asked" "$(asked)" "adopt 262144;"
 	is "it is written down" "$(jq -c '.steps[0] | [.kind, .resident_kib, .paged]' \
@@ -304,6 +313,11 @@ case_overcommit_check() {
 	findings overcommit-check-paged
 	is "nothing of huge pages" "$("$program" --root host check --json |
 		jq -r '.findings[] | select(.check == "thp") | .message' | grep -c web)" 0
+	rm host/etc/libvirt/membacking.conf.d/limit-web.conf
+	is "nor of a guest that is not paged, as they would keep others from it" "$("$program" \
+		--root host check --json |
+		jq -r '.findings[] | select(.check == "thp") | .message' | grep -c web)" 0
+	limit web 50%
 	pager_says '"tier ram is full, and 3 faults wait for room in it"'
 	findings overcommit-check-alarm
 	echo '{"version": 1, "errno": 0, "tiers": [], "guests": []}' >"$state_dir/pager.status"

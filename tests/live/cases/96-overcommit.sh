@@ -78,6 +78,8 @@ case_a_guest_is_paged() {
 	check "the pager keeps its limit" wait_for "the limit" resident_below $paged_limit_kib
 	check_equal "libvirt sees no taint" "$(virsh dominfo paged | grep -c -i taint)" 0
 	check_true_live "pages are out" "$(paged evictions)" -gt 1000
+	check_match "how long faults take is known" "$(paged fault_us.p50) $(paged fault_us.p99)" \
+		'^[1-9][0-9]* [1-9][0-9]*$'
 	comes_on "paged"
 
 	pagerd_kill KILL
