@@ -372,6 +372,7 @@ helperdir = $(DESTDIR)$(LIBEXECDIR)/libvirt-membacking
 unitdir = $(DESTDIR)$(UNITDIR)
 tmpfilesdir = $(DESTDIR)$(TMPFILESDIR)
 units = $(sort $(wildcard packaging/systemd/*))
+ansible_dirs = ansible $(patsubst contrib/%/,%,$(sort $(wildcard contrib/ansible/roles/*/*/)))
 
 .PHONY: install uninstall
 install: all
@@ -388,6 +389,11 @@ install: all
 	for profile in $(profiles); do \
 		install -d $(DESTDIR)$(DATADIR)/$$profile && \
 		install -m 644 conf-snippets/$$profile/* $(DESTDIR)$(DATADIR)/$$profile/ || exit 1; \
+	done
+	for dir in prometheus grafana icinga $(ansible_dirs); do \
+		install -d $(DESTDIR)$(DOCDIR)/examples/$$dir && \
+		install -m 644 $$(find contrib/$$dir -maxdepth 1 -type f) \
+			$(DESTDIR)$(DOCDIR)/examples/$$dir/ || exit 1; \
 	done
 	install -d $(DESTDIR)$(COMPLETIONDIR)
 	install -m 644 packaging/completions/virt-membacking $(DESTDIR)$(COMPLETIONDIR)/
