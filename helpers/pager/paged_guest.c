@@ -415,13 +415,15 @@ static int resume(struct paged_guest *guest, struct page_map *map, struct adopte
 
 	if (rc < 0)
 		return rc;
-	note_ram(guest, &ram);
 	rc = guest_pager_resume(&pager, map, adopted, &ram, &options, err);
-	if (rc == 0)
-		set_pager(guest, pager);
-	else
+	if (rc < 0) {
 		ram_close(&ram);
-	return rc;
+		return rc;
+	}
+	/* Without what was plugged in since */
+	note_ram(guest, &ram);
+	set_pager(guest, pager);
+	return 0;
 }
 
 static int resume_map(struct paged_guest *guest, struct page_map *map, struct err *err)

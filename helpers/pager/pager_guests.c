@@ -312,7 +312,7 @@ static void look_after(struct place *place)
 		begin(place, end_thread, STATE_ENDING);
 }
 
-/* ---- other processes that map a guest's memory ---- */
+/* ---- other processes that map a guest's memory, and memory that was plugged in ---- */
 
 /* Whose memory is looked for in which process's name */
 struct look {
@@ -341,6 +341,8 @@ static void *look_thread(void *arg)
 	struct look *look = arg;
 	struct pager_guests *guests = look->guests;
 	char sentence[PAGER_SENTENCE_SIZE] = "";
+	char size[TEXT_KIB_SIZE];
+	uint64_t more = 0;
 	pid_t other = 0;
 	int rc;
 
@@ -351,6 +353,13 @@ static void *look_thread(void *arg)
 			 "process %d maps the guest's memory, and reads zeros where pages are out: "
 			 "release the guest, or end that process",
 			 (int)other);
+	else if (rc == 0)
+		more = ram_plugged_in(&look->ram, guests->host.kfs, (pid_t)look->pid);
+	if (more)
+		snprintf(sentence, sizeof(sentence),
+			 "%s of memory were plugged in later, and are not paged: release the guest "
+			 "and adopt it again",
+			 text_from_kib(more * (PAGE_BYTES / 1024), size));
 	if (rc >= 0)
 		report(look, sentence);
 	free(look);

@@ -190,6 +190,30 @@ int ram_read(struct ram *ram, const struct kfs *kfs, pid_t pid, struct err *err)
 	return 0;
 }
 
+static bool has_file(const struct ram *ram, const struct ram_object *object)
+{
+	size_t i;
+
+	for (i = 0; i < ram->n; i++)
+		if (ram->object[i].dev == object->dev && ram->object[i].ino == object->ino)
+			return true;
+	return false;
+}
+
+uint64_t ram_plugged_in(const struct ram *ram, const struct kfs *kfs, pid_t pid)
+{
+	uint64_t pages = 0;
+	struct ram now;
+	size_t i;
+
+	if (ram_read(&now, kfs, pid, NULL) < 0)
+		return 0;
+	for (i = 0; i < now.n; i++)
+		if (!has_file(ram, &now.object[i]))
+			pages += now.object[i].pages;
+	return pages;
+}
+
 /* ---- files ---- */
 
 static int check_kind(int fd, const char *path, struct err *err)

@@ -56,6 +56,10 @@ struct ram {
  */
 int ram_read(struct ram *ram, const struct kfs *kfs, pid_t pid, struct err *err);
 
+/* Pages that the process has mapped and @ram has not: memory that was plugged in since.  0 also
+ * where that can't be known now */
+uint64_t ram_plugged_in(const struct ram *ram, const struct kfs *kfs, pid_t pid);
+
 /**
  * ram_open() - Find and open the memory files of a running QEMU
  * @pid:	Its process

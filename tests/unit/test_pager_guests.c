@@ -48,6 +48,7 @@ static struct {
 	_Atomic int settled, cleaned, rest;
 	_Atomic uint64_t limit;
 	_Atomic int mapper;
+	_Atomic uint64_t plugged_in;
 	_Atomic bool gone;
 	void (*alarm)(void *arg, const char *sentence);
 	void *alarm_arg;
@@ -72,6 +73,14 @@ int adopt_refusal(const struct kfs *kfs, pid_t pid, const struct ram *ram, struc
 	(void)pid;
 	(void)ram;
 	return failing(engine.refusal, "refusal", err);
+}
+
+uint64_t ram_plugged_in(const struct ram *ram, const struct kfs *kfs, pid_t pid)
+{
+	(void)ram;
+	(void)kfs;
+	(void)pid;
+	return engine.plugged_in;
 }
 
 int ram_other_mapper(const struct kfs *kfs, pid_t pid, const struct ram *ram, pid_t *other,
@@ -783,6 +792,32 @@ static void test_mapper(void)
 	own_disk_child(check_mapper, "another process that maps a guest's memory");
 }
 
+static bool says_plugged_in(struct host *h)
+{
+	char buf[2048];
+
+	return strstr(seen(h, "alarm", buf), "128 MiB of memory were plugged in later") != NULL;
+}
+
+/* What isn't paged of a guest that is */
+static int check_plugged_in(const char *dir)
+{
+	pid_t pid = victim();
+	struct host h;
+
+	EXPECT_IN(h, open_host(&h, dir));
+	EXPECT_IN(h, adopt_a(&h, pid) == 0);
+	engine.plugged_in = 32768;
+	EXPECT_IN(h, ticks_until(&h, says_plugged_in));
+	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms() + 5000));
+	return 0;
+}
+
+static void test_plugged_in(void)
+{
+	own_disk_child(check_plugged_in, "memory that was plugged in");
+}
+
 /* More guests than one message takes */
 static int check_many(const char *dir)
 {
@@ -835,6 +870,7 @@ static CU_TestInfo tests[] = {
 	{ "several requests for one guest", test_busy },
 	{ "alarms", test_alarm },
 	{ "another process", test_mapper },
+	{ "memory that was plugged in is said not to be paged", test_plugged_in },
 	{ "many guests", test_many },
 	CU_TEST_INFO_NULL,
 };

@@ -65,6 +65,23 @@ static void test_nodes(void)
 	CU_ASSERT_FALSE(ram_page_at(&ram, 0x1000, &page));
 }
 
+/* Node 1 came later */
+static void test_plugged_in(void)
+{
+	const char *dir = unit_tmpdir();
+	struct ram ram;
+	struct kfs kfs;
+
+	unit_write(dir, "proc/4711/maps", two_nodes);
+	CU_ASSERT_EQUAL_FATAL(kfs_open(&kfs, dir, NULL), 0);
+	CU_ASSERT_EQUAL_FATAL(ram_read(&ram, &kfs, PID, NULL), 0);
+	CU_ASSERT_EQUAL(ram_plugged_in(&ram, &kfs, PID), 0);
+	ram.n = 1;
+	CU_ASSERT_EQUAL(ram_plugged_in(&ram, &kfs, PID), 65536);
+	CU_ASSERT_EQUAL(ram_plugged_in(&ram, &kfs, PID + 1), 0);
+	kfs_close(&kfs);
+}
+
 static void test_kinds(void)
 {
 	static const struct {
@@ -183,6 +200,7 @@ static void test_gone(void)
 
 static CU_TestInfo tests[] = {
 	{ "the memory files of two nodes, by address", test_nodes },
+	{ "memory that came later", test_plugged_in },
 	{ "what is a memory file, and what can't be paged", test_kinds },
 	{ "as many files as there is room for", test_many },
 	{ "files are opened, and must be mapped whole", test_open },
