@@ -15,11 +15,10 @@ struct judging {
 	struct findings *findings;
 };
 
-static void add(const struct judging *j, enum finding_level level, const char *text)
+static void add(const struct judging *j, enum finding_level level, const char *id, const char *text)
 {
-	finding_add(j->findings, level, "guest '%s': %s", j->guest->name, text);
-	finding_remedy(j->findings, "virsh edit %s",
-		       text_shell_name(j->guest->name, j->guest->uuid));
+	finding_add(j->findings, level, id, "guest '%s': %s", j->guest->name, text);
+	finding_edit(j->findings, j->guest->name, j->guest->uuid);
 }
 
 static void on_note(enum guest_note kind, const char *text, void *data)
@@ -28,18 +27,20 @@ static void on_note(enum guest_note kind, const char *text, void *data)
 
 	switch (kind) {
 	case GUEST_NOTE_REFUSED:
-		add(j, FINDING_FAIL, text);
+		add(j, FINDING_FAIL, "refused", text);
 		break;
 	case GUEST_NOTE_UNSHARED:
-		add(j, FINDING_WARN, text);
+		add(j, FINDING_WARN, "unshared", text);
 		break;
 	case GUEST_NOTE_PRIVATE:
 		if (guest_asks_for_hugepages(j->guest))
-			add(j, FINDING_WARN, text);
+			add(j, FINDING_WARN, "private", text);
 		break;
 	case GUEST_NOTE_EXTRA:
 	case GUEST_NOTE_DOUBT:
-		finding_add(j->findings, FINDING_HINT, "guest '%s': %s", j->guest->name, text);
+		finding_add(j->findings, FINDING_HINT, "note", "guest '%s': %s", j->guest->name,
+			    text);
+		finding_guest(j->findings, j->guest->name);
 		break;
 	/* It is so on purpose */
 	case GUEST_NOTE_LATER:
@@ -55,10 +56,10 @@ static void on_problem(const struct config_problem *problem, void *data)
 	bool refuses = problem->fatal && problem->section &&
 		       plan_needs_section(&j->needs, problem->section);
 
-	finding_add(j->findings, refuses ? FINDING_FAIL : FINDING_WARN, "%s%s", problem->text,
+	finding_add(j->findings, refuses ? FINDING_FAIL : FINDING_WARN,
+		    refuses ? "bad-metadata" : "unused-metadata", "%s%s", problem->text,
 		    refuses ? ": the guest won't start" : "");
-	finding_remedy(j->findings, "virsh edit %s",
-		       text_shell_name(j->guest->name, j->guest->uuid));
+	finding_edit(j->findings, j->guest->name, j->guest->uuid);
 }
 
 static void check_metadata(const struct check_host *host, struct judging *j)
@@ -82,7 +83,8 @@ void check_definition(const struct check_host *host, const struct guest *guest,
 	check_metadata(host, &j);
 	if (refusal_find(guest, host->view, true, NULL, &err) != REFUSAL_KVM)
 		return;
-	finding_add(findings, FINDING_FAIL, "%s", err.text);
+	finding_add(findings, FINDING_FAIL, "kvm-huge-pages", "%s", err.text);
+	finding_guest(findings, guest->name);
 	finding_remedy(findings, "echo 'options kvm hpage=1' >/etc/modprobe.d/kvm-hpage.conf && "
 				 "modprobe -r kvm && modprobe kvm");
 }

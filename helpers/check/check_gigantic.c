@@ -42,31 +42,63 @@ static bool in_pools(const struct host_view *view)
 	return false;
 }
 
+/* No way that is open is news on a host whose guests want no such pages; one that the administrator
+ * chose and that failed is */
+static bool is_news(const struct gigantic_way *way, const char *guest)
+{
+	return guest || way->state == GIGANTIC_FAILED;
+}
+
+static void check_ways(const struct gigantic_way ways[GIGANTIC_WAYS], const char *guest,
+		       struct findings *findings)
+{
+	static const char *const ids[] = {
+		[GIGANTIC_AT_BOOT] = "at-boot",
+		[GIGANTIC_KEEP] = "keep",
+		[GIGANTIC_CMA] = "cma",
+	};
+	size_t i;
+
+	for (i = 0; i < GIGANTIC_WAYS; i++)
+		if (is_news(&ways[i], guest))
+			finding_add(findings,
+				    ways[i].state == GIGANTIC_FAILED ? FINDING_WARN : FINDING_PASS,
+				    ids[i], "1 GiB pages (%s): %s", ways[i].name, ways[i].text);
+}
+
+static bool is_done(const struct gigantic_way ways[GIGANTIC_WAYS])
+{
+	size_t i;
+
+	for (i = 0; i < GIGANTIC_WAYS; i++)
+		if (ways[i].state == GIGANTIC_DONE)
+			return true;
+	return false;
+}
+
 void check_gigantic(const struct check_host *host, struct findings *findings)
 {
 	const struct config_hugepages *config = config_hugepages(host->config);
 	bool keep = config_on_release(config, GIGANTIC_KIB) == ON_RELEASE_KEEP;
 	const char *guest = who_wants(host);
 	struct gigantic_way ways[GIGANTIC_WAYS];
-	bool done = in_pools(host->view);
-	size_t i;
 
 	if (!gigantic_rules_ways(&host->gigantic, keep, ways)) {
-		finding_add(findings, guest ? FINDING_FAIL : FINDING_PASS,
-			    "this kernel or this processor has no pages of 1 GiB%s%s%s",
-			    guest ? ", and guest '" : "", guest ? guest : "",
-			    guest ? "' asks for some" : "");
+		if (!guest)
+			return;
+		finding_add(findings, FINDING_FAIL, "no-such-pages",
+			    "this kernel or this processor has no pages of 1 GiB, and guest '%s' "
+			    "asks for some",
+			    guest);
+		finding_guest(findings, guest);
 		return;
 	}
-	for (i = 0; i < GIGANTIC_WAYS; i++) {
-		finding_add(findings,
-			    ways[i].state == GIGANTIC_FAILED ? FINDING_WARN : FINDING_PASS,
-			    "pages of 1 GiB (%s): %s", ways[i].name, ways[i].text);
-		done |= ways[i].state == GIGANTIC_DONE;
-	}
-	if (guest && !done)
-		finding_add(findings, FINDING_HINT,
-			    "guest '%s' asks for pages of 1 GiB, which are rarely available on a "
-			    "host that has been up for a while: use one of these ways",
-			    guest);
+	check_ways(ways, guest, findings);
+	if (!guest || in_pools(host->view) || is_done(ways))
+		return;
+	finding_add(findings, FINDING_HINT, "rarely-available",
+		    "guest '%s' asks for pages of 1 GiB, which are rarely available on a host that "
+		    "has been up for a while: use one of these ways",
+		    guest);
+	finding_guest(findings, guest);
 }

@@ -28,12 +28,12 @@ static void check_discard(const struct guest *guest, const struct store_view *st
 {
 	if (strcmp(store->state.mount.fstype, "xfs") != 0 || !discards_files(guest))
 		return;
-	finding_add(findings, FINDING_HINT,
+	finding_add(findings, FINDING_HINT, "discard-on-xfs",
 		    "guest '%s' has <discard/> for memory in an xfs store: xfs writes all of that "
 		    "memory to the device when the guest ends, which without <discard/> it does "
 		    "not",
 		    guest->name);
-	finding_remedy(findings, "virsh edit %s", text_shell_name(guest->name, guest->uuid));
+	finding_edit(findings, guest->name, guest->uuid);
 }
 
 /* Even alone it would be refused, whatever the others use */
@@ -46,14 +46,14 @@ static void check_store_size(const struct guest *guest, const struct store_view 
 
 	if (guest_file_kib(guest) <= most)
 		return;
-	finding_add(findings, FINDING_FAIL,
+	finding_add(findings, FINDING_FAIL, "larger-than-store",
 		    "guest '%s' has %s of file-backed memory, and %s holds %s at most, of which %s "
 		    "are kept free: it can't start",
 		    guest->name, text_from_kib(guest_file_kib(guest), wanted),
 		    store_text_label(store, label, sizeof(label)),
 		    text_from_kib(store_capacity(store), capacity),
 		    text_from_kib(store_capacity(store) - most, keep));
-	finding_remedy(findings, "virsh edit %s", text_shell_name(guest->name, guest->uuid));
+	finding_edit(findings, guest->name, guest->uuid);
 }
 
 static const struct store_view *choose(const struct check_host *host, const struct guest *guest,
@@ -70,8 +70,9 @@ static const struct store_view *choose(const struct check_host *host, const stru
 	rc = store_choose(host->view, policy.store, &store, &problem);
 	if (rc == 0)
 		return store;
-	finding_add(findings, FINDING_FAIL, "guest '%s': %s", guest->name, problem.text);
-	finding_remedy(findings, "virsh edit %s", text_shell_name(guest->name, guest->uuid));
+	finding_add(findings, FINDING_FAIL, "other-store", "guest '%s': %s", guest->name,
+		    problem.text);
+	finding_edit(findings, guest->name, guest->uuid);
 	return NULL;
 }
 
@@ -81,9 +82,10 @@ static void check_guest(const struct check_host *host, const struct libvirt_gues
 	const struct store_view *store;
 
 	if (!guest->guest) {
-		finding_add(findings, FINDING_WARN, "guest '%s': its definition can't be read: %s",
-			    guest->name, guest->why.text);
-		finding_remedy(findings, "virsh edit %s", text_shell_name(guest->name, "GUEST"));
+		finding_add(findings, FINDING_WARN, "unreadable",
+			    "guest '%s': its definition can't be read: %s", guest->name,
+			    guest->why.text);
+		finding_edit(findings, guest->name, "GUEST");
 		return;
 	}
 	check_definition(host, guest->guest, findings);
@@ -119,18 +121,18 @@ void check_guests(const struct check_host *host, struct findings *findings)
 
 	for (i = 0; i < host->n_names; i++)
 		if (!is_known(host, host->names[i])) {
-			finding_add(findings, FINDING_FAIL, "no such guest: %.256s",
-				    host->names[i]);
+			finding_add(findings, FINDING_FAIL, "no-such-guest",
+				    "no such guest: %.256s", host->names[i]);
 			finding_remedy(findings, "virsh list --all");
 		}
 	if (!host->libvirt.reached) {
 		/* Of a captured host it is no more than a file that is missing */
 		if (host->captured)
-			finding_add(findings, FINDING_HINT,
+			finding_add(findings, FINDING_HINT, "not-checked",
 				    "guests' definitions were not checked: %s",
 				    host->libvirt.why.text);
 		else
-			finding_add(findings, FINDING_FAIL,
+			finding_add(findings, FINDING_FAIL, "libvirt-unreachable",
 				    "libvirt can't be asked, so no guest starts, and guests' "
 				    "definitions were not checked: %s",
 				    host->libvirt.why.text);
@@ -145,6 +147,6 @@ void check_guests(const struct check_host *host, struct findings *findings)
 		looked++;
 	}
 	if (findings->n == before)
-		finding_add(findings, FINDING_PASS, "definitions of %zu guest%s: no problems",
-			    looked, looked == 1 ? "" : "s");
+		finding_add(findings, FINDING_PASS, "definitions", "%zu guest definition%s fine",
+			    looked, looked == 1 ? " is" : "s are");
 }

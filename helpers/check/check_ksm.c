@@ -17,20 +17,26 @@ static bool is_managed(const struct config_ksm *ksm)
 /* What each of them does to KSM, and what follows */
 static const struct {
 	enum finding_level level;
+	const char *id;
 	const char *what;
 } kinds[] = {
-	[KSM_TUNER_KSMTUNED] = { FINDING_WARN, "switches KSM on and off and sets its rates, as "
-					       "guests' starts and ends do: they undo each "
-					       "other's work" },
-	[KSM_TUNER_MOMD] = { FINDING_WARN, "switches KSM on and off and sets its rates, as "
-					   "guests' starts and ends do: they undo each other's "
-					   "work" },
-	[KSM_TUNER_UKSMD] = { FINDING_HINT, "has the memory of every program merged, so that "
-					    "guests' memory has to wait for its turn" },
-	[KSM_TUNER_TUNED] = { FINDING_WARN, "switches KSM off, and the next guest's start "
-					    "switches it on again" },
-	[KSM_TUNER_SERVICE] = { FINDING_HINT, "has switched KSM on for good: it stays on with "
-					      "the host's rates, whatever guests run" },
+	[KSM_TUNER_KSMTUNED] = { FINDING_WARN, "ksmtuned",
+				 "switches KSM on and off and sets its rates, as "
+				 "guests' starts and ends do: they undo each "
+				 "other's work" },
+	[KSM_TUNER_MOMD] = { FINDING_WARN, "momd",
+			     "switches KSM on and off and sets its rates, as "
+			     "guests' starts and ends do: they undo each other's "
+			     "work" },
+	[KSM_TUNER_UKSMD] = { FINDING_HINT, "uksmd",
+			      "has the memory of every program merged, so that "
+			      "guests' memory has to wait for its turn" },
+	[KSM_TUNER_TUNED] = { FINDING_WARN, "tuned",
+			      "switches KSM off, and the next guest's start "
+			      "switches it on again" },
+	[KSM_TUNER_SERVICE] = { FINDING_HINT, "ksm-service",
+				"has switched KSM on for good: it stays on with "
+				"the host's rates, whatever guests run" },
 };
 
 _Static_assert(ARRAY_SIZE(kinds) == KSM_TUNERS, "a row for each");
@@ -58,11 +64,12 @@ static void warn(enum ksm_tuner tuner, const struct ksm_tuner_found *found,
 	else
 		snprintf(who, sizeof(who), "%s", ksm_tuner_name(tuner));
 	if (kinds[tuner].level == FINDING_WARN)
-		finding_add(findings, FINDING_WARN,
+		finding_add(findings, FINDING_WARN, kinds[tuner].id,
 			    "%s %s; stop it, or say manage = no in [ksm] of /%s", who,
 			    kinds[tuner].what, CONFIG_FILE);
 	else
-		finding_add(findings, kinds[tuner].level, "%s %s", who, kinds[tuner].what);
+		finding_add(findings, kinds[tuner].level, kinds[tuner].id, "%s %s", who,
+			    kinds[tuner].what);
 	remedy(tuner, found, findings);
 }
 
@@ -101,26 +108,25 @@ static void check_apart(const struct check_host *host, struct findings *findings
 		    !only_looks_apart(host, guest->guest))
 			continue;
 		finding_add(
-			findings, FINDING_HINT,
+			findings, FINDING_HINT, "merges-anyway",
 			"guest '%s' has ksm = no: KSM is not switched on for it, but merges its "
 			"pages while it runs for others; if they have to stay apart, put "
 			"<nosharepages/> into its <memoryBacking>",
 			guest->name);
-		finding_remedy(findings, "virsh edit %s",
-			       text_shell_name(guest->name, guest->guest->uuid));
+		finding_edit(findings, guest->name, guest->guest->uuid);
 	}
 }
 
 static void pass(const struct check_host *host, struct findings *findings)
 {
 	if (!is_managed(config_ksm(host->config)))
-		finding_add(findings, FINDING_PASS, "KSM is left to others by [ksm] of /%s",
-			    CONFIG_FILE);
+		finding_add(findings, FINDING_PASS, "not-managed",
+			    "KSM is left to others by [ksm] of /%s", CONFIG_FILE);
 	else if (host->ksm.run == KSM_RUN_MERGE && !host->ksm.ours)
-		finding_add(findings, FINDING_PASS,
+		finding_add(findings, FINDING_PASS, "on-by-others",
 			    "another program has switched KSM on: it stays as it is");
 	else
-		finding_add(findings, FINDING_PASS, "no other program sets KSM");
+		finding_add(findings, FINDING_PASS, "no-others", "no other program manages KSM");
 }
 
 void check_ksm(const struct check_host *host, struct findings *findings)
@@ -128,13 +134,13 @@ void check_ksm(const struct check_host *host, struct findings *findings)
 	size_t before = findings->n;
 
 	if (!host->view->has_ksm) {
-		finding_add(findings, FINDING_PASS, "not in this kernel");
+		finding_add(findings, FINDING_PASS, "not-in-kernel", "not in this kernel");
 		return;
 	}
 	check_tuners(host, findings);
 	check_apart(host, findings);
 	if (host->ksm.left) {
-		finding_add(findings, FINDING_WARN,
+		finding_add(findings, FINDING_WARN, "not-restored",
 			    "no guest needs KSM any more, and its settings are not back yet: what "
 			    "is merged can't be taken apart before there is memory for it, or "
 			    "that is being done at this moment");

@@ -103,7 +103,9 @@ static bool check_refusals(const struct check_host *host, uint64_t page_kib,
 		if (kib != page_kib || (found != REFUSAL_MOUNT && found != REFUSAL_LIMIT) ||
 		    (found == REFUSAL_MOUNT && missing))
 			continue;
-		finding_add(findings, FINDING_FAIL, "%s", err.text);
+		finding_add(findings, FINDING_FAIL,
+			    found == REFUSAL_LIMIT ? "too-small" : "not-mounted", "%s", err.text);
+		finding_guest(findings, host->libvirt.guests[i].name);
 		if (found == REFUSAL_LIMIT)
 			finding_remedy(findings,
 				       "grep -s hugetlbfs /etc/fstab /etc/systemd/system/*.mount");
@@ -128,10 +130,11 @@ static void check_size(const struct check_host *host, size_t index, struct findi
 	    mount->known || !host->driver.runs || !*mount->where)
 		return;
 	/* No failure for certain: another one may have been there when it looked */
-	finding_add(findings, FINDING_WARN,
+	finding_add(findings, FINDING_WARN, "mounted-too-late",
 		    "guest '%s' wants pages of %s, and %s was mounted after libvirt had been "
 		    "started, which looks for mounts only then: it will refuse to start the guest",
 		    user->name, text_from_kib(page_kib, text), mount->where);
+	finding_guest(findings, user->name);
 	finding_remedy(findings, "systemctl restart %s", check_daemon(host));
 }
 
@@ -152,17 +155,17 @@ static void check_conf(const struct check_host *host, struct findings *findings)
 	const struct qemu_conf *conf = &host->view->qemu_conf;
 
 	if (conf->hugetlbfs_blank && conf->n_hugetlbfs)
-		finding_add(findings, FINDING_FAIL,
+		finding_add(findings, FINDING_FAIL, "blank-beside-others",
 			    "hugetlbfs_mount in /" QEMU_CONF_FILE
 			    " names \"\" beside directories: libvirt's QEMU driver does not start "
 			    "with it");
 	else if (conf->hugetlbfs_blank && (!host->driver.runs || is_wanted(host)))
-		finding_add(findings, FINDING_FAIL,
+		finding_add(findings, FINDING_FAIL, "blank",
 			    "hugetlbfs_mount = \"\" in /" QEMU_CONF_FILE
 			    " switches huge pages off, and some versions of libvirt do not start "
 			    "with it");
 	else if (conf->hugetlbfs_off && !conf->hugetlbfs_blank && is_wanted(host))
-		finding_add(findings, FINDING_FAIL,
+		finding_add(findings, FINDING_FAIL, "switched-off",
 			    "hugetlbfs_mount in /" QEMU_CONF_FILE
 			    " is an empty list: libvirt has no huge pages for guests, and refuses "
 			    "those that ask for them");
@@ -182,10 +185,9 @@ static void check_possible(const struct check_host *host, struct findings *findi
 
 		if (find_refusal(host, i, NULL, &err) != REFUSAL_SIZE)
 			continue;
-		finding_add(findings, FINDING_FAIL, "%s", err.text);
-		finding_remedy(findings, "virsh edit %s",
-			       text_shell_name(host->libvirt.guests[i].name,
-					       host->libvirt.guests[i].guest->uuid));
+		finding_add(findings, FINDING_FAIL, "no-such-size", "%s", err.text);
+		finding_edit(findings, host->libvirt.guests[i].name,
+			     host->libvirt.guests[i].guest->uuid);
 		return;
 	}
 }
@@ -200,7 +202,7 @@ static void check_named(const struct check_host *host, struct findings *findings
 		if (!host->no_hugetlbfs[i])
 			continue;
 		finding_add(
-			findings, FINDING_FAIL,
+			findings, FINDING_FAIL, "not-hugetlbfs",
 			"hugetlbfs_mount in /" QEMU_CONF_FILE
 			" names %s, which is no hugetlbfs: libvirt's QEMU driver does not start "
 			"with it",
@@ -220,7 +222,7 @@ void check_mounts(const struct check_host *host, struct findings *findings)
 	for (i = 0; i < host->view->n_sizes && !host->view->qemu_conf.hugetlbfs_off; i++)
 		check_size(host, i, findings);
 	if (findings->n == before && is_wanted(host))
-		finding_add(findings, FINDING_PASS,
+		finding_add(findings, FINDING_PASS, "mounted",
 			    "hugetlbfs is there for every size of huge pages that guests want%s",
 			    host->driver.runs ? "" : ", or will be when libvirt starts");
 }

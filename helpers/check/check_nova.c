@@ -32,7 +32,7 @@ static void check_usable(const struct nova_conf *nova, const struct store_view *
 
 	if (mib <= usable + slack)
 		return;
-	finding_add(findings, FINDING_HINT,
+	finding_add(findings, FINDING_HINT, "more-than-usable",
 		    "%s: file_backed_memory = %" PRIu64 ", of which guests can have %" PRIu64
 		    " MiB: the last of those that Nova sends here are refused unless the rest is "
 		    "freed (keep_free = 0 in membacking.conf, tune2fs -m 0 for ext4)",
@@ -48,12 +48,12 @@ static void check_number(const struct nova_conf *nova, const struct store_view *
 
 	check_usable(nova, store, slack, findings);
 	if (mib > capacity)
-		finding_add(findings, FINDING_FAIL,
+		finding_add(findings, FINDING_FAIL, "more-than-store",
 			    "%s: file_backed_memory = %" PRIu64 " is more than the %" PRIu64
 			    " MiB that %s has: Nova sends guests here that have no room",
 			    where, mib, capacity, store->config.path);
 	else if (mib + slack < capacity)
-		finding_add(findings, FINDING_WARN,
+		finding_add(findings, FINDING_WARN, "less-than-store",
 			    "%s: file_backed_memory = %" PRIu64 ", and %s has %" PRIu64
 			    " MiB: Nova leaves the rest empty",
 			    where, mib, store->config.path, capacity);
@@ -73,15 +73,15 @@ static void check_store(const struct check_host *host, struct findings *findings
 		return;
 	if (store->configured && store_wants_mount(store)) {
 		finding_add(
-			findings, FINDING_HINT,
+			findings, FINDING_HINT, "store-not-mounted",
 			"%s: file_backed_memory can't be compared with store '%s' while that is "
 			"not mounted",
 			where, store->config.name);
 		return;
 	}
 	if (nova_store_check(store, &problem) < 0) {
-		finding_add(findings, FINDING_FAIL, "%s: file_backed_memory is set, and %s", where,
-			    problem.text);
+		finding_add(findings, FINDING_FAIL, "no-store",
+			    "%s: file_backed_memory is set, and %s", where, problem.text);
 		finding_remedy(findings, "virt-membacking conf apply file-backed");
 	} else {
 		check_number(&host->nova, store, findings);
@@ -99,12 +99,12 @@ static void check_ratio(const struct nova_conf *nova, struct findings *findings)
 	if (rc == 0 && thousandths == 1000)
 		return;
 	if (rc == -ENOENT)
-		finding_add(findings, FINDING_WARN,
+		finding_add(findings, FINDING_WARN, "ratio-unset",
 			    "%s: file_backed_memory is set and ram_allocation_ratio is not: "
 			    "nova-compute refuses to start unless that is 1.0",
 			    nova->file_backed_memory.where);
 	else
-		finding_add(findings, FINDING_WARN,
+		finding_add(findings, FINDING_WARN, "ratio",
 			    "%s: ram_allocation_ratio = %s beside file_backed_memory: nova-compute "
 			    "refuses to start unless it is 1.0, since a store can't hold more than "
 			    "its size",
@@ -122,13 +122,13 @@ static void check_reserved(const struct nova_conf *nova, struct findings *findin
 	if (!mib)
 		return;
 	if (mib >= nova_conf_file_backed_mib(nova))
-		finding_add(findings, FINDING_FAIL,
+		finding_add(findings, FINDING_FAIL, "reserved-more",
 			    "%s: reserved_host_memory_mb is %" PRIu64
 			    "%s and file_backed_memory no "
 			    "more than that: nova-compute refuses to start",
 			    where, mib, unsaid);
 	else
-		finding_add(findings, FINDING_WARN,
+		finding_add(findings, FINDING_WARN, "reserved",
 			    "%s: reserved_host_memory_mb is %" PRIu64
 			    "%s beside file_backed_memory: "
 			    "Nova takes it off the store and not off the host's memory, where the "
@@ -143,7 +143,7 @@ static void check_virt_type(const struct nova_conf *nova, struct findings *findi
 
 	if (!*type->text || !strcmp(type->text, "kvm") || !strcmp(type->text, "qemu"))
 		return;
-	finding_add(findings, FINDING_FAIL,
+	finding_add(findings, FINDING_FAIL, "virt-type",
 		    "%s: virt_type = %s beside file_backed_memory: nova-compute refuses to start "
 		    "unless it is kvm or qemu",
 		    type->where, type->text);
@@ -168,17 +168,17 @@ static void check_hugepages(const struct check_host *host, struct findings *find
 	}
 	if (n) {
 		finding_add(
-			findings, FINDING_WARN,
-			"%s: file_backed_memory is set, and %zu defined guest(s) have huge pages "
+			findings, FINDING_WARN, "guests-with-huge-pages",
+			"%s: file_backed_memory is set, and %zu defined guest%s huge pages "
 			"('%s'): Nova counts no memory beside the store, and starts no guest with "
 			"huge pages here; keep the two kinds on different hosts",
-			nova->file_backed_memory.where, n, first->name);
+			nova->file_backed_memory.where, n, n == 1 ? " has" : "s have", first->name);
 		finding_remedy(findings, "virsh edit %s",
 			       text_shell_name(first->name, first->guest->uuid));
 	}
 	if (!*nova->reserved_huge_pages.where)
 		return;
-	finding_add(findings, FINDING_WARN,
+	finding_add(findings, FINDING_WARN, "reserved-huge-pages",
 		    "%s: reserved_huge_pages is of no use beside file_backed_memory: Nova starts "
 		    "no guest with huge pages on this host",
 		    nova->reserved_huge_pages.where);
@@ -213,7 +213,7 @@ static void check_pages_of_others(const struct check_host *host, struct findings
 	parse_reserved(reserved->text, &kib, &count);
 	if (!kib || !count || config_keep_free(config_hugepages(host->config), kib))
 		return;
-	finding_add(findings, FINDING_HINT,
+	finding_add(findings, FINDING_HINT, "keep-free",
 		    "%s: Nova leaves huge pages to other programs by reserved_huge_pages, and a "
 		    "guest's start may use them unless [hugepages] of /" CONFIG_FILE
 		    " keeps them: keep_free_%" PRIu64 "%c = %" PRIu64,
@@ -231,7 +231,7 @@ void check_nova(const struct check_host *host, struct findings *findings)
 		return;
 	if (*nova->file_backed_memory.where &&
 	    text_to_u64(nova->file_backed_memory.text, &mib) < 0) {
-		finding_add(findings, FINDING_FAIL,
+		finding_add(findings, FINDING_FAIL, "bad-value",
 			    "%s: file_backed_memory = %s: expected a number of MiB",
 			    nova->file_backed_memory.where, nova->file_backed_memory.text);
 		finding_remedy(findings, SHOW_PROFILE);
@@ -240,7 +240,8 @@ void check_nova(const struct check_host *host, struct findings *findings)
 	if (!mib) {
 		check_pages_of_others(host, findings);
 		if (findings->n == before)
-			finding_add(findings, FINDING_PASS, "Nova uses no file-backed memory");
+			finding_add(findings, FINDING_PASS, "unused",
+				    "Nova uses no file-backed memory");
 		return;
 	}
 	check_store(host, findings);
@@ -249,7 +250,7 @@ void check_nova(const struct check_host *host, struct findings *findings)
 	check_virt_type(nova, findings);
 	check_hugepages(host, findings);
 	if (findings->n == before)
-		finding_add(findings, FINDING_PASS,
+		finding_add(findings, FINDING_PASS, "as-store",
 			    "%s: file_backed_memory = %" PRIu64 " is what the store has",
 			    nova->file_backed_memory.where, mib);
 }

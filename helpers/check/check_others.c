@@ -47,18 +47,18 @@ static void check_hook(const struct check_host *host, const struct other *other,
 					     "";
 
 	if (!config_hugepages(host->config)->manage)
-		finding_add(findings, FINDING_HINT,
+		finding_add(findings, FINDING_HINT, "hook-left",
 			    "%s sets huge pages (%s) in a hook: [hugepages] manage = no leaves "
 			    "them to it%s",
 			    other->where, other->key, asleep);
 	else if (other->zero)
-		finding_add(findings, FINDING_WARN,
+		finding_add(findings, FINDING_WARN, "hook-zero",
 			    "%s writes 0 to a pool: that takes idle pages which other guests are "
 			    "promised, and those of an administrator; take it out, the hooks of "
 			    "libvirt-membacking give back what each guest had%s",
 			    other->where, asleep);
 	else
-		finding_add(findings, FINDING_WARN,
+		finding_add(findings, FINDING_WARN, "hook-pages",
 			    "%s sets huge pages (%s) in a hook, as guests' starts and ends do by "
 			    "themselves: the two undo each other's work; take it out, and keep "
 			    "libvirt-membacking's%s",
@@ -67,7 +67,7 @@ static void check_hook(const struct check_host *host, const struct other *other,
 
 static void check_drop(const struct other *other, struct findings *findings)
 {
-	finding_add(findings, FINDING_WARN,
+	finding_add(findings, FINDING_WARN, "hook-drop-caches",
 		    "%s throws away the whole host's page cache (drop_caches) at a guest's start "
 		    "or end: take it out; a guest that can't do without says hugepages.drop_caches "
 		    "= auto",
@@ -80,12 +80,12 @@ static void check_sysctl(const struct check_host *host, const struct other *othe
 	char is[SAYS_SIZE];
 
 	if (other->zero)
-		finding_add(findings, FINDING_WARN,
+		finding_add(findings, FINDING_WARN, "sysctl-zero",
 			    "%s sets %s = 0: each \"sysctl --system\" takes all idle pages, also "
 			    "those which guests that are about to start are promised; take it out",
 			    other->where, other->key);
 	else
-		finding_add(findings, FINDING_HINT,
+		finding_add(findings, FINDING_HINT, "sysctl-pages",
 			    "%s sets %s%s: each \"sysctl --system\" sets the whole pool back to "
 			    "that, under guests that have more; take it out if it is for guests, "
 			    "which get their pages without it, else keep it by \"virt-membacking "
@@ -100,12 +100,12 @@ static void check_boot(const struct check_host *host, const struct other *other,
 	char is[SAYS_SIZE];
 
 	if (other->zero)
-		finding_add(findings, FINDING_WARN,
+		finding_add(findings, FINDING_WARN, "boot-zero",
 			    "%s writes 0 to a pool (%s): run again beside guests, it takes idle "
 			    "pages which they are promised; take it out",
 			    other->where, other->key);
 	else
-		finding_add(findings, FINDING_HINT,
+		finding_add(findings, FINDING_HINT, "boot-pages",
 			    "%s sets huge pages (%s%s): take it out if they are for guests, which "
 			    "get their pages without it, else keep it by \"virt-membacking conf "
 			    "apply static-hugepages\"",
@@ -114,7 +114,7 @@ static void check_boot(const struct check_host *host, const struct other *other,
 
 static void check_spdk(const struct other *other, struct findings *findings)
 {
-	finding_add(findings, FINDING_HINT,
+	finding_add(findings, FINDING_HINT, "spdk",
 		    "%s reserves huge pages for SPDK or DPDK (%s): keep it, have it run before "
 		    "guests start, and say keep_free_2M (or of its page size) in [hugepages] of "
 		    "/%s, so that guests leave them alone",
@@ -125,13 +125,13 @@ static void check_vdsm(const struct check_host *host, const struct other *other,
 		       struct findings *findings)
 {
 	if (!config_hugepages(host->config)->manage) {
-		finding_add(findings, FINDING_PASS,
+		finding_add(findings, FINDING_PASS, "vdsm-alone",
 			    "%s has VDSM make guests' huge pages, and [hugepages] manage = no "
 			    "leaves them to it",
 			    other->where);
 		return;
 	}
-	finding_add(findings, FINDING_WARN,
+	finding_add(findings, FINDING_WARN, "vdsm-too",
 		    "%s has VDSM make each guest's huge pages (use_dynamic_hugepages = true), and "
 		    "libvirt-membacking makes them too: two do the same, and a guest costs twice "
 		    "its pages; say false there and keep libvirt-membacking's, or manage = no in "
@@ -143,17 +143,17 @@ static void check_ksm_file(const struct check_host *host, const struct other *ot
 			   struct findings *findings)
 {
 	if (!manages_ksm(host))
-		finding_add(findings, FINDING_PASS,
+		finding_add(findings, FINDING_PASS, "ksm-left",
 			    "%s sets KSM (%s): it is the administrator's, and left alone",
 			    other->where, other->key);
 	else if (other->off)
-		finding_add(findings, FINDING_WARN,
+		finding_add(findings, FINDING_WARN, "ksm-off",
 			    "%s says that KSM is off, and [ksm] manage = yes switches it on for "
 			    "guests all the same; keep one: manage = no in [ksm] of /%s, or take "
 			    "that line out",
 			    other->where, CONFIG_FILE);
 	else
-		finding_add(findings, FINDING_HINT,
+		finding_add(findings, FINDING_HINT, "ksm-too",
 			    "%s sets KSM (%s) beside [ksm] manage = yes: where it runs already it "
 			    "stays as it is, whatever [ksm] says; keep one: manage = no in [ksm] "
 			    "of /%s, or take that line out",
@@ -166,11 +166,11 @@ static void check_thp_file(const struct check_host *host, const struct other *ot
 	char is[SAYS_SIZE];
 
 	if (!config_thp(host->config)->manage)
-		finding_add(findings, FINDING_PASS,
+		finding_add(findings, FINDING_PASS, "thp-left",
 			    "%s sets THP (%s%s): it is the administrator's, and left alone",
 			    other->where, other->key, amount(host, other, is));
 	else
-		finding_add(findings, FINDING_HINT,
+		finding_add(findings, FINDING_HINT, "thp-too",
 			    "%s sets THP (%s%s) beside [thp] manage = yes, which sets it anew "
 			    "while guests run, and puts it back after them; keep one: manage = no "
 			    "in [thp] of /%s, or take that line out",
@@ -181,23 +181,23 @@ static void check_masked(const struct check_host *host, const struct other *othe
 			 struct findings *findings)
 {
 	if (other->off && manages_ksm(host)) {
-		finding_add(findings, FINDING_WARN,
+		finding_add(findings, FINDING_WARN, "masked-ksm",
 			    "%s is masked, as if KSM were to stay off, and [ksm] manage = yes "
 			    "switches it on for guests all the same; keep one: manage = no in "
 			    "[ksm] of /%s, or unmask it",
 			    other->where, CONFIG_FILE);
 		finding_remedy(findings, "systemctl unmask %s", other->key);
 	} else if (other->off) {
-		finding_add(findings, FINDING_PASS,
+		finding_add(findings, FINDING_PASS, "masked-ksm-left",
 			    "%s is masked: KSM is the administrator's, and left alone",
 			    other->where);
 	} else if (!strncmp(other->key, "libvirt-membacking", 18)) {
-		finding_add(findings, FINDING_HINT,
+		finding_add(findings, FINDING_HINT, "masked-ours",
 			    "%s is masked: what it would do, nothing else does", other->where);
 		finding_remedy(findings, "systemctl unmask %s", other->key);
 	} else {
-		finding_add(findings, FINDING_PASS, "%s is masked: the daemon hook makes the mount",
-			    other->where);
+		finding_add(findings, FINDING_PASS, "masked-mount",
+			    "%s is masked: the daemon hook makes the mount", other->where);
 	}
 }
 
@@ -205,23 +205,23 @@ static void check_masked(const struct check_host *host, const struct other *othe
 static void check_plain(const struct other *other, struct findings *findings)
 {
 	if (other->kind == OTHER_DROP)
-		finding_add(findings, FINDING_HINT,
+		finding_add(findings, FINDING_HINT, "drop-caches",
 			    "%s throws away the whole host's page cache (drop_caches): guests and "
 			    "programs read it from disk again; take it out, a guest's start makes "
 			    "room by itself",
 			    other->where);
 	else if (other->kind == OTHER_CMDLINE)
-		finding_add(findings, FINDING_PASS,
+		finding_add(findings, FINDING_PASS, "command-line",
 			    "%s reserves huge pages at boot (%s%s): they may stay, guests use "
 			    "those first",
 			    other->where, other->key, other->value);
 	else if (other->kind == OTHER_FSTAB)
-		finding_add(findings, FINDING_PASS,
+		finding_add(findings, FINDING_PASS, "fstab-hugetlbfs",
 			    "%s mounts hugetlbfs at %s: it may stay, and is not needed if it is "
 			    "only for libvirt",
 			    other->where, other->value);
 	else
-		finding_add(findings, FINDING_HINT,
+		finding_add(findings, FINDING_HINT, "fstab-store",
 			    "%s mounts memory_backing_dir at boot: say noauto there and keep a "
 			    "[store] with its path, which mounts and checks it before a guest "
 			    "starts",
@@ -282,11 +282,12 @@ void check_others(const struct check_host *host, struct findings *findings)
 	for (i = 0; i < others->n; i++)
 		check_other(host, &others->list[i], findings);
 	if (others->left_out)
-		finding_add(findings, FINDING_HINT,
-			    "%zu file(s) or line(s) of other programs were not read: they are too "
-			    "many, or too large",
-			    others->left_out);
+		finding_add(
+			findings, FINDING_HINT, "not-read",
+			"of other programs' files %zu or their lines were not read: they are too "
+			"many, or too large",
+			others->left_out);
 	if (!others->n && !others->left_out)
-		finding_add(findings, FINDING_PASS,
+		finding_add(findings, FINDING_PASS, "none",
 			    "no other program's file sets huge pages, KSM or THP");
 }

@@ -57,12 +57,13 @@ static void check_daemon_answers(const struct view *v)
 		return;
 	n = count_paged(v->host, &first);
 	if (n)
-		finding_add(v->findings, FINDING_FAIL,
-			    "%zu paged guest(s), such as '%s', stand at each page that is out, and "
-			    "no other that shall be paged can start: %s",
-			    n, first, answer->why.text);
+		finding_add(v->findings, FINDING_FAIL, "guests-stand",
+			    "%zu paged guest%s ('%s'%s) stand%s at each page that is out, and no "
+			    "other that shall be paged can start: %s",
+			    n, n == 1 ? "" : "s", first, n > 1 ? " and others" : "",
+			    n == 1 ? "s" : "", answer->why.text);
 	else
-		finding_add(v->findings, v->wanted ? FINDING_FAIL : FINDING_WARN,
+		finding_add(v->findings, v->wanted ? FINDING_FAIL : FINDING_WARN, "no-answer",
 			    "guests that shall be paged can't start: %s", answer->why.text);
 	finding_remedy(v->findings, "systemctl enable --now " SOCKET_UNIT);
 }
@@ -73,16 +74,16 @@ static void check_kernel(const struct view *v)
 	const struct overcommit_view *view = &v->host->view->overcommit;
 
 	if (!view->device)
-		finding_add(v->findings, level,
+		finding_add(v->findings, level, "no-userfaultfd",
 			    "this kernel has no /dev/userfaultfd (mainline has it from 6.1): no "
 			    "guest can be paged");
 	if (v->host->pager.no_ptrace) {
-		finding_add(v->findings, level,
+		finding_add(v->findings, level, "no-ptrace",
 			    "kernel.yama.ptrace_scope is 3: no running QEMU can be adopted until "
 			    "the host is booted with another value");
 	}
 	if (*view->shmem_huge) {
-		finding_add(v->findings, level,
+		finding_add(v->findings, level, "shmem-thp",
 			    "of transparent huge pages, %s: guests with memfds can't be paged, set "
 			    "it to never or deny",
 			    view->shmem_huge);
@@ -101,7 +102,7 @@ static void check_tiers(const struct view *v)
 	overcommit_rules_tiers(overcommit, memory, &in_ram);
 	if (u64_add_sat(in_ram, keep) < memory)
 		return;
-	finding_add(v->findings, FINDING_FAIL,
+	finding_add(v->findings, FINDING_FAIL, "tiers-too-large",
 		    "tiers in memory (%s) and keep_free (%s) of [overcommit] leave guests nothing "
 		    "of this host's %s: make them smaller",
 		    text_from_kib(in_ram, text[0]), text_from_kib(keep, text[1]),
@@ -122,9 +123,10 @@ static void check_unpaged(const struct view *v, size_t i)
 
 	if (!v->host->runs[i] || (ledger && step_list_paging(&ledger->list)))
 		return;
-	finding_add(v->findings, FINDING_WARN,
+	finding_add(v->findings, FINDING_WARN, "not-paged",
 		    "guest '%s' runs and is not paged: it was started before it was configured so",
 		    known->name);
+	finding_guest(v->findings, known->name);
 	finding_remedy(v->findings, "virt-membacking overcommit adopt %s",
 		       text_shell_name(known->name, known->guest->uuid));
 }
@@ -139,14 +141,15 @@ static void check_definition_of(const struct view *v, const struct libvirt_guest
 
 	if (rc == 0)
 		rc = overcommit_rules_fill(known->guest, &policy->overcommit, &step, &err);
-	if (rc == 0)
-		finding_add(v->findings, FINDING_HINT,
+	if (rc == 0) {
+		finding_add(v->findings, FINDING_HINT, "all-resident",
 			    "guest '%s' is not paged: its overcommit.resident is all of its memory",
 			    known->name);
+		finding_guest(v->findings, known->name);
+	}
 	if (rc < 0) {
-		finding_add(v->findings, FINDING_FAIL, "%s", err.text);
-		finding_remedy(v->findings, "virsh edit %s",
-			       text_shell_name(known->name, known->guest->uuid));
+		finding_add(v->findings, FINDING_FAIL, "cannot-page", "%s", err.text);
+		finding_edit(v->findings, known->name, known->guest->uuid);
 	}
 }
 
@@ -154,12 +157,11 @@ static void check_nested(const struct view *v, const struct libvirt_guest *known
 {
 	if (known->guest->nesting != GUEST_NESTING_AS_HOST || !v->host->view->overcommit.nested)
 		return;
-	finding_add(v->findings, FINDING_FAIL,
+	finding_add(v->findings, FINDING_FAIL, "nested",
 		    "guest '%s' can't be paged: its processor is like the host's, with vmx or svm: "
 		    "put <feature policy='disable' name='vmx'/> (or svm) into its <cpu>",
 		    known->name);
-	finding_remedy(v->findings, "virsh edit %s",
-		       text_shell_name(known->name, known->guest->uuid));
+	finding_edit(v->findings, known->name, known->guest->uuid);
 }
 
 static void check_wanted(const struct view *v)
@@ -196,10 +198,11 @@ static void check_off(const struct view *v)
 		n++;
 	}
 	if (n)
-		finding_add(v->findings, FINDING_HINT,
-			    "%zu guest(s), such as '%s', have an overcommit.resident and are not "
-			    "paged: [overcommit] says enable = no",
-			    n, first);
+		finding_add(
+			v->findings, FINDING_HINT, "off",
+			"%zu guest%s ('%s'%s) with overcommit.resident: not paged, for [overcommit] "
+			"says enable = no",
+			n, n == 1 ? "" : "s", first, n > 1 ? " and others" : "");
 }
 
 /* What records and the daemon say of those that run.  Return: how many there are */
@@ -218,8 +221,9 @@ static size_t check_alarms(const struct view *v)
 		/* That no daemon answers is said already */
 		if (!guest.why || !v->host->pager.answer.answered)
 			continue;
-		finding_add(v->findings, FINDING_WARN, "guest '%s'%s: %s", ledger->name,
+		finding_add(v->findings, FINDING_WARN, "alarm", "guest '%s'%s: %s", ledger->name,
 			    guest.paged ? "" : " is not paged", guest.why);
+		finding_guest(v->findings, ledger->name);
 		if (!guest.paged)
 			finding_remedy(v->findings, "virt-membacking overcommit adopt %s",
 				       text_shell_name(ledger->name, ledger->uuid));
@@ -255,6 +259,6 @@ void check_pager(const struct check_host *host, struct findings *findings)
 	check_wanted(&v);
 	paged = check_alarms(&v);
 	if (findings->n == before)
-		finding_add(findings, FINDING_PASS, "the pager answers, and has %zu guest(s)",
-			    paged);
+		finding_add(findings, FINDING_PASS, "fine",
+			    "the pager answers, and has %zu guest%s", paged, paged == 1 ? "" : "s");
 }

@@ -142,7 +142,7 @@ static void say_swap(uint64_t page_kib, uint64_t need, const char *where, uint64
 {
 	char text[TEXT_KIB_SIZE], kib[TEXT_KIB_SIZE];
 
-	finding_add(findings, FINDING_WARN,
+	finding_add(findings, FINDING_WARN, "by-swapping",
 		    "guests that start with the host want %" PRIu64 " page%s of %s%s, for which "
 		    "now %s of programs' memory would have to be swapped out",
 		    need, need == 1 ? "" : "s", text_from_kib(page_kib, text), where,
@@ -170,7 +170,7 @@ static bool check_node(const struct check_host *host, uint64_t page_kib, int nod
 		say_swap(page_kib, need, where, need - sum.idle - sum.make, findings);
 		return false;
 	}
-	finding_add(findings, FINDING_WARN,
+	finding_add(findings, FINDING_WARN, "autostart",
 		    "guests that start with the host want %" PRIu64 " page%s of %s%s, and at most "
 		    "%" PRIu64 " can be provided now, %s: some of them would be refused",
 		    need, need == 1 ? "" : "s", text_from_kib(page_kib, text), where, have,
@@ -230,11 +230,12 @@ static void check_now(const struct check_host *host, const struct guest *guest, 
 	int rc = try_start(host, guest, &err);
 
 	if (rc == -ENODEV) {
-		finding_add(findings, FINDING_FAIL, "%s", err.text);
-		finding_remedy(findings, "virsh edit %s",
-			       text_shell_name(guest->name, guest->uuid));
+		finding_add(findings, FINDING_FAIL, "refused", "%s", err.text);
+		finding_edit(findings, guest->name, guest->uuid);
 	} else if (*err.text && !said && (rc == 0 || rc == -ENOSPC) && !is_too_large(host, guest)) {
-		finding_add(findings, FINDING_WARN, "as things are it can't start: %s", err.text);
+		finding_add(findings, FINDING_WARN, "cannot-start",
+			    "as things are it can't start: %s", err.text);
+		finding_guest(findings, guest->name);
 		finding_remedy(findings, "virt-membacking advise %s",
 			       text_shell_name(guest->name, guest->uuid));
 	}
@@ -254,9 +255,8 @@ static void check_start(const struct check_host *host, size_t index, bool said,
 		return;
 	found = refusal_find(guest, host->view, config_hugepages(host->config)->manage, NULL, &err);
 	if (found == REFUSAL_NODE) {
-		finding_add(findings, FINDING_FAIL, "%s", err.text);
-		finding_remedy(findings, "virsh edit %s",
-			       text_shell_name(guest->name, guest->uuid));
+		finding_add(findings, FINDING_FAIL, "no-node", "%s", err.text);
+		finding_edit(findings, guest->name, guest->uuid);
 	} else if (found == REFUSAL_NONE || found == REFUSAL_MOUNT_YET) {
 		check_now(host, guest, said && waits(host, index), findings);
 	}
@@ -283,7 +283,7 @@ void check_room(const struct check_host *host, struct findings *findings)
 	for (i = 0; host->has_fragmentation && i < host->view->n_sizes; i++)
 		pages = u64_add_sat(pages, wanted(host, host->view->sizes[i].page_kib, ANY_NODE));
 	if (findings->n == before && pages)
-		finding_add(findings, FINDING_PASS,
+		finding_add(findings, FINDING_PASS, "enough",
 			    "there is room for the huge pages of all guests that start with the "
 			    "host");
 }

@@ -16,7 +16,7 @@ static void check_profile(const struct security *security, struct findings *find
 {
 	if (!*security->profile || !security->enforced || security->runs_hooks)
 		return;
-	finding_add(findings, FINDING_FAIL,
+	finding_add(findings, FINDING_FAIL, "apparmor-hooks",
 		    "AppArmor's profile of %s has no rule by which the hooks run unconfined: they "
 		    "may not change what they are for, or are not called at all",
 		    security->profile);
@@ -36,7 +36,7 @@ static void check_directory(const struct check_host *host, struct findings *find
 	    !security_helper_refuses(dir))
 		return;
 	finding_add(
-		findings, FINDING_FAIL,
+		findings, FINDING_FAIL, "apparmor-directory",
 		"libvirt's virt-aa-helper refuses to let guests have files below %s: no guest "
 		"with file-backed memory can start; memory_backing_dir has to lead elsewhere, or "
 		"to libvirt's own place for it",
@@ -53,7 +53,7 @@ static void check_domain(const struct security *security, struct findings *findi
 {
 	if (!security->selinux || security->hooks_unconfined || security->labelled)
 		return;
-	finding_add(findings, FINDING_FAIL,
+	finding_add(findings, FINDING_FAIL, "selinux-domain",
 		    "SELinux runs the hooks in libvirt's domain, which may neither size pools nor "
 		    "mount stores");
 	if (security->module)
@@ -84,13 +84,13 @@ static void check_label(const struct check_host *host, struct findings *findings
 	if (!store)
 		return;
 	if (security->boolean) {
-		finding_add(findings, FINDING_FAIL,
+		finding_add(findings, FINDING_FAIL, "selinux-boolean",
 			    "SELinux lets no guest have its memory on %s, as %s is, while %s is "
 			    "off",
 			    store->state.mount.fstype, store->config.path, security->boolean);
 		finding_remedy(findings, "setsebool -P %s on", security->boolean);
 	} else if (is_closed_type(security->store_type)) {
-		finding_add(findings, FINDING_FAIL,
+		finding_add(findings, FINDING_FAIL, "selinux-label",
 			    "SELinux's type of %s is %s, which guests may not pass",
 			    store->config.path, security->store_type);
 		if (text_is_shell_word(store->config.path))
@@ -106,16 +106,18 @@ static void check_label(const struct check_host *host, struct findings *findings
 static void pass(const struct security *security, struct findings *findings)
 {
 	if (security->selinux)
-		finding_add(findings, FINDING_PASS, "SELinux lets the hooks do their work: %s",
+		finding_add(findings, FINDING_PASS, "selinux",
+			    "SELinux lets the hooks do their work: %s",
 			    security->labelled ? "they have a domain of their own" :
 						 "virt_hooks_unconfined is on");
 	if (security->apparmor && !*security->profile)
-		finding_add(findings, FINDING_PASS,
+		finding_add(findings, FINDING_PASS, "apparmor-unused",
 			    "AppArmor is there, and has no profile of libvirt's daemon loaded");
 	else if (security->apparmor)
-		finding_add(
-			findings, FINDING_PASS, "AppArmor's profile of %s %s", security->profile,
-			security->runs_hooks ? "lets the hooks run unconfined" : "only complains");
+		finding_add(findings, FINDING_PASS, "apparmor", "AppArmor's profile of %s %s",
+			    security->profile,
+			    security->runs_hooks ? "lets the hooks run unconfined" :
+						   "only complains");
 }
 
 void check_security(const struct check_host *host, struct findings *findings)

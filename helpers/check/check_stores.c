@@ -22,16 +22,18 @@ static void pass(const struct store_view *store, struct findings *findings)
 
 	store_text_label(store, label, sizeof(label));
 	if (store_is_waiting(store))
-		finding_add(findings, FINDING_PASS, "%s will be mounted for the first guest",
-			    label);
+		finding_add(findings, FINDING_PASS, "waits",
+			    "%s will be mounted for the first guest", label);
 	else if (!state->present)
-		finding_add(findings, FINDING_PASS, "file-backed memory would be in %s", label);
+		finding_add(findings, FINDING_PASS, "would-be", "file-backed memory would be in %s",
+			    label);
 	else if (store->configured)
-		finding_add(findings, FINDING_PASS, "%s is %s with %s, %s of them available", label,
-			    state->mount.fstype, text_from_kib(state->capacity_kib, size),
+		finding_add(findings, FINDING_PASS, "ready",
+			    "%s is %s with %s, %s of them available", label, state->mount.fstype,
+			    text_from_kib(state->capacity_kib, size),
 			    text_from_kib(state->available_kib, available));
 	else
-		finding_add(findings, FINDING_PASS,
+		finding_add(findings, FINDING_PASS, "default",
 			    "no [store] is configured; file-backed memory lies in %s, on %s", label,
 			    state->mount.fstype);
 }
@@ -53,6 +55,22 @@ static void remedy(const struct store_view *store, int rc, struct findings *find
 		finding_remedy(findings, "chmod o+x %s", path);
 }
 
+static const char *problem_id(int rc)
+{
+	switch (rc) {
+	case -ENOENT:
+		return "not-there";
+	case -EROFS:
+		return "read-only";
+	case -EACCES:
+		return "not-accessible";
+	case -EINVAL:
+		return "something-else";
+	default:
+		return "unusable";
+	}
+}
+
 static void check_state(const struct store_view *store, const struct check_store *more,
 			struct findings *findings)
 {
@@ -61,10 +79,10 @@ static void check_state(const struct store_view *store, const struct check_store
 	int rc = store_problem(store, &problem);
 
 	if (rc < 0) {
-		finding_add(findings, FINDING_FAIL, "%s", problem.text);
+		finding_add(findings, FINDING_FAIL, problem_id(rc), "%s", problem.text);
 		remedy(store, rc, findings);
 	} else if (store_is_waiting(store) && *more->missing) {
-		finding_add(findings, FINDING_FAIL, "%s can't be mounted: %s",
+		finding_add(findings, FINDING_FAIL, "device-missing", "%s can't be mounted: %s",
 			    store_text_label(store, label, sizeof(label)), more->missing);
 		finding_remedy(findings, "lsblk --fs");
 	} else {
@@ -73,7 +91,7 @@ static void check_state(const struct store_view *store, const struct check_store
 	if (!*more->impassable)
 		return;
 	finding_add(
-		findings, FINDING_WARN,
+		findings, FINDING_WARN, "impassable",
 		"%s can't be entered by QEMU's user; the next guest that starts with "
 		"file-backed memory makes it so, and memory plugged into one that runs needs it "
 		"before",
@@ -101,7 +119,7 @@ static void check_autostart(const struct check_host *host, const struct store_vi
 	    u64_add_sat(kib, store_keep_free(store)) <= store->state.capacity_kib)
 		return;
 	finding_add(
-		findings, FINDING_WARN,
+		findings, FINDING_WARN, "autostart",
 		"guests that start with the host want %s of file-backed memory, and %s has %s, of "
 		"which %s are kept free: some of them will be refused",
 		text_from_kib(kib, wanted), store_text_label(store, label, sizeof(label)),
@@ -122,7 +140,7 @@ static void check_root(const struct check_host *host, const struct store_view *s
 	for (i = 0; i < host->libvirt.n; i++) {
 		if (!check_guest_has_files(&host->libvirt.guests[i]))
 			continue;
-		finding_add(findings, FINDING_HINT,
+		finding_add(findings, FINDING_HINT, "root-filesystem",
 			    "guests with file-backed memory ('%s') could fill the host's root file "
 			    "system; a [store] in /%s gives their memory a file system of its own",
 			    host->libvirt.guests[i].name, CONFIG_FILE);
@@ -138,7 +156,7 @@ static void check_unused(const struct check_host *host, struct findings *finding
 
 	for (i = 0; i < view->n_stores; i++)
 		if (!view->stores[i].in_use)
-			finding_add(findings, FINDING_HINT,
+			finding_add(findings, FINDING_HINT, "unused",
 				    "%s is not in use: libvirt puts file-backed memory in %s",
 				    store_text_label(&view->stores[i], label, sizeof(label)),
 				    qemu_conf_memory_dir(&view->qemu_conf));
@@ -150,9 +168,9 @@ static void check_driver(const struct check_host *host, struct findings *finding
 	struct err problem;
 
 	if (store_check_daemon(host->view, &problem) < 0)
-		finding_add(findings, FINDING_FAIL, "%s", problem.text);
+		finding_add(findings, FINDING_FAIL, "daemon-elsewhere", "%s", problem.text);
 	else if (store_doubts_daemon(host->view, doubt, sizeof(doubt)))
-		finding_add(findings, FINDING_WARN, "%s", doubt);
+		finding_add(findings, FINDING_WARN, "daemon-doubtful", "%s", doubt);
 	else
 		return;
 	finding_remedy(findings, "systemctl restart %s", check_daemon(host));
@@ -166,7 +184,7 @@ static void no_store(const struct check_host *host, const struct err *problem,
 	unsigned int line = view->qemu_conf.memory_backing_line;
 	char where[64];
 
-	finding_add(findings, FINDING_FAIL, "%s", problem->text);
+	finding_add(findings, FINDING_FAIL, "no-match", "%s", problem->text);
 	snprintf(where, sizeof(where), "/" QEMU_CONF_FILE ":%u", line);
 	if (line && view->qemu_conf.memory_backing_unreadable)
 		finding_remedy_line(findings, where);
@@ -186,7 +204,7 @@ void check_stores(const struct check_host *host, struct findings *findings)
 	size_t i;
 
 	if (!host->view->stores_read) {
-		finding_add(findings, FINDING_FAIL, "%s", host->stores_why);
+		finding_add(findings, FINDING_FAIL, "unreadable", "%s", host->stores_why);
 		return;
 	}
 	if (store_choose(host->view, "", &used, &problem) < 0)

@@ -27,10 +27,12 @@ static void check_guest(const struct check_host *host, const struct libvirt_gues
 	if (config_for_guest(host->config, guest->guest, &policy, NULL) == 0 &&
 	    overcommit_rules_small_pages(&policy))
 		return;
-	if (thp_rules_store_obstacle(guest->guest, host->view, store, thp, obstacle,
-				     sizeof(obstacle)))
-		finding_add(findings, thp->manage ? FINDING_WARN : FINDING_HINT, "guest '%s': %s",
-			    guest->name, obstacle);
+	if (!thp_rules_store_obstacle(guest->guest, host->view, store, thp, obstacle,
+				      sizeof(obstacle)))
+		return;
+	finding_add(findings, thp->manage ? FINDING_WARN : FINDING_HINT, "obstacle",
+		    "guest '%s': %s", guest->name, obstacle);
+	finding_guest(findings, guest->name);
 }
 
 /* Small pages are all that it has: neither huge pages nor a memfd or a file */
@@ -64,12 +66,11 @@ static void check_plain(const struct check_host *host, struct findings *findings
 	}
 	if (!n)
 		return;
-	finding_add(
-		findings, FINDING_HINT,
-		"enabled is 'never': %zu guest(s), such as '%s', that ask for no huge pages have "
-		"no transparent ones either; that costs them page tables and time: madvise "
-		"there is enough, or for guests only [thp] manage = yes with enabled = madvise",
-		n, first);
+	finding_add(findings, FINDING_HINT, "never",
+		    "enabled is 'never': guests that ask for no huge pages ('%s'%s) have no "
+		    "transparent ones either; that costs them page tables and time: madvise "
+		    "there is enough, or for guests only [thp] manage = yes with enabled = madvise",
+		    first, n > 1 ? " and others" : "");
 	finding_remedy(findings, "virt-membacking conf apply thp");
 }
 
@@ -78,7 +79,7 @@ void check_thp(const struct check_host *host, struct findings *findings)
 	size_t before = findings->n, i;
 
 	if (!host->view->thp.present) {
-		finding_add(findings, FINDING_PASS, "not in this kernel");
+		finding_add(findings, FINDING_PASS, "not-in-kernel", "not in this kernel");
 		return;
 	}
 	for (i = 0; i < host->libvirt.n; i++) {
@@ -89,7 +90,7 @@ void check_thp(const struct check_host *host, struct findings *findings)
 	}
 	check_plain(host, findings);
 	if (findings->n == before && host->libvirt.reached)
-		finding_add(findings, FINDING_PASS,
+		finding_add(findings, FINDING_PASS, "fine",
 			    "nothing keeps guests with a memfd or in a tmpfs from transparent huge "
 			    "pages");
 }

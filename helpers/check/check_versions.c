@@ -14,12 +14,14 @@
 /* What guests of this host ask for, and since when there is such a thing */
 static const struct {
 	const char *what;
+	const char *id;
 	unsigned long libvirt;
 	unsigned long qemu;
 	enum finding_level level; /* without it */
 } features[] = {
-	{ "file-backed memory", VERSION_NUMBER(4, 0), VERSION_NUMBER(2, 6), FINDING_FAIL },
-	{ "<discard/>", VERSION_NUMBER(4, 4), VERSION_NUMBER(2, 10), FINDING_WARN },
+	{ "file-backed memory", "no-file-backed", VERSION_NUMBER(4, 0), VERSION_NUMBER(2, 6),
+	  FINDING_FAIL },
+	{ "<discard/>", "no-discard", VERSION_NUMBER(4, 4), VERSION_NUMBER(2, 10), FINDING_WARN },
 };
 
 enum { FILE_BACKED, DISCARD, FEATURES };
@@ -44,7 +46,7 @@ static void complain(const char *program, unsigned long found, unsigned long nee
 	char is[VERSION_SIZE], since[VERSION_SIZE];
 
 	if (too_old(found, needed))
-		finding_add(findings, features[feature].level,
+		finding_add(findings, features[feature].level, features[feature].id,
 			    "%s %s is too old for %s, which it has since %s", program,
 			    version(found, is), features[feature].what, version(needed, since));
 }
@@ -84,6 +86,7 @@ void check_versions(const struct check_host *host, struct findings *findings)
 		complain("QEMU", libvirt->qemu, features[i].qemu, i, findings);
 	}
 	if (findings->n == before && libvirt->libvirt && libvirt->qemu)
-		finding_add(findings, FINDING_PASS, "libvirt %s and QEMU %s have all that is used",
+		finding_add(findings, FINDING_PASS, "enough",
+			    "libvirt %s and QEMU %s support everything the guests use",
 			    version(libvirt->libvirt, text[0]), version(libvirt->qemu, text[1]));
 }

@@ -17,12 +17,14 @@
 static const struct {
 	const char *word;
 	const char *json;
+	const char *one; /* in the line that counts them */
+	const char *many;
 	enum term_colour colour;
 } levels[] = {
-	[FINDING_PASS] = { "PASS", "pass", TERM_GREEN },
-	[FINDING_HINT] = { "HINT", "hint", TERM_CYAN },
-	[FINDING_WARN] = { "WARN", "warn", TERM_YELLOW },
-	[FINDING_FAIL] = { "FAIL", "fail", TERM_RED },
+	[FINDING_PASS] = { "PASS", "pass", "fine", "fine", TERM_GREEN },
+	[FINDING_HINT] = { "HINT", "hint", "hint", "hints", TERM_CYAN },
+	[FINDING_WARN] = { "WARN", "warn", "warning", "warnings", TERM_YELLOW },
+	[FINDING_FAIL] = { "FAIL", "fail", "failure", "failures", TERM_RED },
 };
 
 _Static_assert(ARRAY_SIZE(levels) == FINDING_LEVELS, "a word for each level");
@@ -54,7 +56,35 @@ static char *format(struct findings *findings, const char *fmt, va_list ap)
 	return NULL;
 }
 
-void finding_add(struct findings *findings, enum finding_level level, const char *fmt, ...)
+#define PLACE_SIZE 512
+
+/* "/PATH:", "/PATH:LINE".  Return: false for what is no place; @line is 0 without one */
+static bool read_place(const char *where, char path[PLACE_SIZE], unsigned int *line)
+{
+	size_t len = strcspn(where, ": ");
+
+	if (*where != '/' || where[len] != ':' || len >= PLACE_SIZE)
+		return false;
+	memcpy(path, where, len);
+	path[len] = '\0';
+	*line = 0;
+	if (where[len + 1] >= '0' && where[len + 1] <= '9')
+		sscanf(where + len + 1, "%9u", line);
+	return true;
+}
+
+static void find_place(struct findings *findings, struct finding *finding)
+{
+	char path[PLACE_SIZE];
+
+	if (!finding->message || !read_place(finding->message, path, &finding->line))
+		return;
+	finding->file = strdup(path);
+	findings->failed |= !finding->file;
+}
+
+void finding_add(struct findings *findings, enum finding_level level, const char *what,
+		 const char *fmt, ...)
 {
 	struct finding *finding = append(findings);
 	va_list ap;
@@ -62,9 +92,11 @@ void finding_add(struct findings *findings, enum finding_level level, const char
 	if (!finding)
 		return;
 	finding->level = level;
+	snprintf(finding->id, sizeof(finding->id), "%s.%s", findings->check, what);
 	va_start(ap, fmt);
 	finding->message = format(findings, fmt, ap);
 	va_end(ap);
+	find_place(findings, finding);
 }
 
 void finding_remedy(struct findings *findings, const char *fmt, ...)
@@ -78,24 +110,36 @@ void finding_remedy(struct findings *findings, const char *fmt, ...)
 	va_end(ap);
 }
 
+void finding_guest(struct findings *findings, const char *name)
+{
+	if (findings->failed || !findings->n)
+		return;
+	snprintf(findings->list[findings->n - 1].guest, FINDING_GUEST_SIZE, "%s", name);
+	text_mend(findings->list[findings->n - 1].guest);
+}
+
+void finding_edit(struct findings *findings, const char *name, const char *uuid)
+{
+	finding_guest(findings, name);
+	finding_remedy(findings, "virsh edit %s", text_shell_name(name, uuid));
+}
+
 void finding_remedy_line(struct findings *findings, const char *where)
 {
-	char path[512];
+	char path[PLACE_SIZE];
 	unsigned int line;
 
-	if (*where == '/' && sscanf(where, "%511[^:]:%u", path, &line) == 2 &&
-	    text_is_shell_word(path))
+	if (read_place(where, path, &line) && line && text_is_shell_word(path))
 		finding_remedy(findings, "sed -i '%us/^/# /' %s", line, path);
 }
 
-bool findings_bad(const struct findings *findings)
+size_t findings_count(const struct findings *findings, enum finding_level level)
 {
-	size_t i;
+	size_t n = 0, i;
 
 	for (i = 0; i < findings->n; i++)
-		if (findings->list[i].level >= FINDING_WARN)
-			return true;
-	return false;
+		n += findings->list[i].level == level;
+	return n;
 }
 
 void findings_free(struct findings *findings)
@@ -103,6 +147,7 @@ void findings_free(struct findings *findings)
 	size_t i;
 
 	for (i = 0; i < findings->n; i++) {
+		free(findings->list[i].file);
 		free(findings->list[i].message);
 		free(findings->list[i].remedy);
 	}
@@ -127,20 +172,95 @@ static json_t *words(const char *text)
 	return string;
 }
 
+static json_t *words_or_null(const char *text)
+{
+	return text && *text ? words(text) : json_null();
+}
+
+/* What a shell does more than to take words apart: the line is left to it as a whole */
+static bool needs_shell(const char *line)
+{
+	char quote = 0;
+
+	for (; *line; line++) {
+		if (quote == '\'' && *line != quote)
+			continue;
+		if (*line == quote)
+			quote = 0;
+		else if (*line == '\'' || (*line == '"' && !quote))
+			quote = *line;
+		else if (strchr(quote ? "$`\\" : "$`\\&|;<>()*?[]{}~#", *line))
+			return true;
+	}
+	return false;
+}
+
+/* The next word of @rest, quotes taken off.  Return: it, to be freed; NULL at the end */
+static char *next_word(const char **rest)
+{
+	const char *from = *rest + strspn(*rest, " ");
+	char *word = *from ? calloc(1, strlen(from) + 1) : NULL, *to = word, quote = 0;
+
+	for (; word && *from && (quote || *from != ' '); from++) {
+		if (*from == quote)
+			quote = 0;
+		else if (!quote && strchr("'\"", *from))
+			quote = *from;
+		else
+			*to++ = *from;
+	}
+	*rest = from;
+	return word;
+}
+
+/* As a program can execute it without a shell of its own */
+static json_t *to_argv(const char *line)
+{
+	json_t *argv;
+	char *word;
+
+	if (!line)
+		return json_null();
+	if (needs_shell(line))
+		return json_pack("[s, s, o]", "sh", "-c", words(line));
+	argv = json_array();
+	while ((word = next_word(&line))) {
+		json_add(&argv, words(word));
+		free(word);
+	}
+	return argv;
+}
+
+static json_t *finding_to_json(const struct finding *finding)
+{
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "level",
+			 levels[finding->level].json, "check", finding->check, "id", finding->id,
+			 "guest", words_or_null(finding->guest), "file",
+			 words_or_null(finding->file), "line",
+			 finding->line ? json_integer(finding->line) : json_null(), "message",
+			 words(finding->message), "remedy", words_or_null(finding->remedy), "argv",
+			 to_argv(finding->remedy));
+}
+
+static json_t *counts_to_json(const struct findings *findings)
+{
+	json_t *counts = json_object();
+	enum finding_level i;
+
+	for (i = 0; i < FINDING_LEVELS; i++)
+		json_object_set_new(counts, levels[i].json,
+				    json_integer((json_int_t)findings_count(findings, i)));
+	return counts;
+}
+
 json_t *findings_to_json(const struct findings *findings)
 {
 	json_t *array = json_array();
 	size_t i;
 
-	for (i = 0; i < findings->n; i++) {
-		const struct finding *finding = &findings->list[i];
-
-		json_add(&array, json_pack("{s:s, s:s, s:o, s:o}", "level",
-					   levels[finding->level].json, "check", finding->check,
-					   "message", words(finding->message), "remedy",
-					   finding->remedy ? words(finding->remedy) : json_null()));
-	}
-	return json_pack("{s:o}", "findings", array);
+	for (i = 0; i < findings->n; i++)
+		json_add(&array, finding_to_json(&findings->list[i]));
+	return json_pack("{s:o, s:o}", "findings", array, "counts", counts_to_json(findings));
 }
 
 /* ---- text ---- */
@@ -153,21 +273,49 @@ static const struct table_column columns[] = {
 	[MESSAGE] = { "", TABLE_WORDS },
 };
 
-int findings_print(const struct findings *findings, struct err *err)
+static void add_row(struct table *table, const struct finding *finding)
 {
+	struct libscols_line *row = table_row(table, NULL);
+
+	table_cell(table, row, LEVEL, "%s", levels[finding->level].word);
+	table_colour(table, row, LEVEL, levels[finding->level].colour);
+	table_cell(table, row, CHECK, "%s", finding->check);
+	table_words(table, row, finding->message, finding->remedy);
+}
+
+/* "2 failures, 1 warning, 10 fine" */
+static void print_counts(const struct findings *findings)
+{
+	const char *between = "";
+	enum finding_level i;
+
+	for (i = FINDING_LEVELS; i-- > 0;) {
+		size_t n = findings_count(findings, i);
+
+		if (!n)
+			continue;
+		printf("%s%s%zu %s%s", between, term_colour(levels[i].colour), n,
+		       n == 1 ? levels[i].one : levels[i].many, term_colour(TERM_PLAIN));
+		between = ", ";
+	}
+	putchar('\n');
+}
+
+int findings_print(const struct findings *findings, bool all, struct err *err)
+{
+	enum finding_level level = all ? FINDING_PASS : FINDING_HINT;
 	struct table table;
 	size_t i;
+	int rc;
 
 	table_begin(&table, columns, COLUMNS);
 	table_headless(&table);
-	for (i = 0; i < findings->n; i++) {
-		const struct finding *finding = &findings->list[i];
-		struct libscols_line *row = table_row(&table, NULL);
-
-		table_cell(&table, row, LEVEL, "%s", levels[finding->level].word);
-		table_colour(&table, row, LEVEL, levels[finding->level].colour);
-		table_cell(&table, row, CHECK, "%s", finding->check);
-		table_words(&table, row, finding->message, finding->remedy);
-	}
-	return table_end(&table, err);
+	for (; level < FINDING_LEVELS; level++)
+		for (i = 0; i < findings->n; i++)
+			if (findings->list[i].level == level)
+				add_row(&table, &findings->list[i]);
+	rc = table_end(&table, err);
+	if (rc == 0)
+		print_counts(findings);
+	return rc;
 }

@@ -20,12 +20,19 @@ static const struct check {
 	{ "hook", check_hooks },       { "security", check_security },
 	{ "config", check_config },    { "hugetlbfs", check_mounts },
 	{ "room", check_room },	       { "store", check_stores },
-	{ "ledger", check_ledgers },   { "guest", check_guests },
+	{ "record", check_ledgers },   { "guest", check_guests },
 	{ "ksm", check_ksm },	       { "others", check_others },
 	{ "thp", check_thp },	       { "1G", check_gigantic },
 	{ "pager", check_pager },      { "nova", check_nova },
 	{ "version", check_versions },
 };
+
+static int status_of(const struct ctl *ctl, const struct findings *findings)
+{
+	if (findings_count(findings, FINDING_FAIL))
+		return CTL_FINDINGS;
+	return ctl->strict && findings_count(findings, FINDING_WARN) ? CTL_FINDINGS : CTL_FINE;
+}
 
 static int report(const struct ctl *ctl, const struct findings *findings, struct err *err)
 {
@@ -36,10 +43,8 @@ static int report(const struct ctl *ctl, const struct findings *findings, struct
 	if (ctl->json)
 		rc = ctl_print_json(findings_to_json(findings), err);
 	else
-		rc = findings_print(findings, err);
-	if (rc < 0)
-		return rc;
-	return findings_bad(findings) ? CTL_FINDINGS : CTL_FINE;
+		rc = findings_print(findings, ctl->all, err);
+	return rc < 0 ? rc : status_of(ctl, findings);
 }
 
 static int judge(const struct ctl *ctl, const struct check_host *host, struct err *err)
@@ -59,13 +64,13 @@ static int judge(const struct ctl *ctl, const struct check_host *host, struct er
 	return rc;
 }
 
-static int run(struct ctl *ctl, struct err *err)
+static int look(struct ctl *ctl, struct err *err)
 {
 	struct check_host host;
 	const struct check_scope scope = { ctl->root, ctl->n_args, ctl->args };
 	struct session session;
 	struct err why;
-	int rc = ctl_need_root(ctl, "see all that is checked", err);
+	int rc = ctl_need_root(ctl, "check this host: try sudo", err);
 
 	if (rc < 0)
 		return rc;
@@ -88,9 +93,17 @@ static int run(struct ctl *ctl, struct err *err)
 	return rc;
 }
 
+/* A monitor has to tell "nothing is wrong" and "nothing could be seen" apart */
+static int run(struct ctl *ctl, struct err *err)
+{
+	int rc = look(ctl, err);
+
+	return rc < 0 ? ctl_blind(ctl, err) : rc;
+}
+
 const struct command cmd_check = {
 	.name = "check",
-	.usage = "check [GUEST...]",
+	.usage = "check [--all] [--strict] [GUEST...]",
 	.summary = "look for what is wrong, and say what would help",
 	.help = "Checks the hooks, AppArmor and SELinux, the configuration, hugetlbfs, room for\n"
 		"guests with autostart, the store in use, what guests hold, guests'\n"
@@ -98,13 +111,14 @@ const struct command cmd_check = {
 		"or THP and which of them to keep, what keeps transparent huge pages\n"
 		"away, the ways to pages of 1 GiB, guests under the pager, OpenStack Nova's\n"
 		"settings, and the versions of libvirt and QEMU.\n"
-		"With GUEST, by name or UUID, checks only those guests. Changes nothing.\n\n"
-		"PASS  fine\n"
+		"With GUEST, by id, name or UUID, checks only those guests. Changes nothing.\n\n"
+		"PASS  fine; only shown with --all\n"
 		"HINT  fine, and could be better\n"
 		"WARN  does not do what it seems to do, or needs an administrator\n"
 		"FAIL  keeps guests from starting, or is a mistake\n\n"
-		"Exit status 1 if there is any WARN or FAIL, 3 if libvirt could not be asked.",
-	.options = CTL_JSON | CTL_ROOT,
+		"The worst comes last. Exit status 1 if there is any FAIL, with --strict also if\n"
+		"there is any WARN; 3 if the host or libvirt could not be looked at.",
+	.options = CTL_JSON | CTL_ROOT | CTL_ALL | CTL_STRICT,
 	.max_args = SIZE_MAX,
 	.run = run,
 };

@@ -39,6 +39,8 @@ enum ctl_option {
 	CTL_RESIDENT = 1 << 18,
 	CTL_MAP = 1 << 19,
 	CTL_SVG = 1 << 20,
+	CTL_ALL = 1 << 21,
+	CTL_STRICT = 1 << 22,
 };
 
 /**
@@ -70,6 +72,8 @@ struct ctl {
 	bool applied;
 	bool users;
 	bool map;
+	bool all;
+	bool strict;
 	size_t n_args;
 	char **args;
 };
@@ -125,6 +129,9 @@ extern const struct command cmd_reserve_static;
 /* Commands that change the host: -EPERM if we are not root.  A captured host is
  * a directory like any other */
 int ctl_need_root(const struct ctl *ctl, const char *what, struct err *err);
+
+/* Say why nothing could be looked at, as a failure is said.  Return: CTL_BLIND */
+int ctl_blind(const struct ctl *ctl, const struct err *err);
 
 /* Print @root, which may be NULL when memory ran out, and free it */
 int ctl_print_json(json_t *root, struct err *err);

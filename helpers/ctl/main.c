@@ -3,7 +3,7 @@
  * virt-membacking [OPTION]... COMMAND [ARGUMENT]...
  *
  * Reports go to stdout, errors to stderr.  Exit status: 0 fine, 1 failed or
- * findings, 2 wrong usage.
+ * findings, 2 wrong usage, 3 "check" could not look.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -91,6 +91,8 @@ static const struct option_row {
 	  "which processes and left files have huge pages" },
 	{ CTL_MAP, "--map", NULL, VALUE(map), "a row for each GiB, a sign for each 16 MiB" },
 	{ CTL_SVG, "--svg", "FILE", VALUE(svg), "draw the map into FILE" },
+	{ CTL_ALL, "--all", NULL, VALUE(all), "also what is fine" },
+	{ CTL_STRICT, "--strict", NULL, VALUE(strict), "warnings are failures" },
 	{ CTL_APPLIED, "--applied", NULL, VALUE(applied), "only profiles that are applied" },
 	{ ANY_HELP, "--help", NULL, NOWHERE, "explain the usage" },
 	{ ANY_VERSION, "--version", NULL, NOWHERE, "print the version" },
@@ -162,7 +164,7 @@ static void print_help(void)
 	printf("\nOptions:\n");
 	print_options(CTL_JSON | CTL_ROOT);
 	printf("\n\"" PROGRAM " COMMAND --help\" says more of a command.\n"
-	       "Exit status: 0 fine, 1 failed or findings, 2 wrong usage.\n");
+	       "Exit status: 0 fine, 1 failed or findings, 2 wrong usage, 3 check could not look.\n");
 }
 
 static void print_command_help(const struct command *command)
@@ -373,6 +375,14 @@ int ctl_print_json(json_t *root, struct err *err)
 		return err_set(err, ENOMEM, "the report could not be written as JSON");
 	putchar('\n');
 	return 0;
+}
+
+int ctl_blind(const struct ctl *ctl, const struct err *err)
+{
+	fprintf(stderr, PROGRAM ": %s\n", err->text);
+	if (ctl->json)
+		ctl_print_json(json_pack("{s:s}", "error", err->text), NULL);
+	return CTL_BLIND;
 }
 
 static int run_command(struct call *call, struct err *err)

@@ -35,7 +35,7 @@ static void at_boot(const struct gigantic *gigantic, struct gigantic_way *way)
 
 static void keep_got(bool keep, struct gigantic_way *way)
 {
-	way->name = "keep what was got";
+	way->name = "keep after first use";
 	say(way, keep ? GIGANTIC_DONE : GIGANTIC_POSSIBLE,
 	    "%s on_release_1G = keep in [hugepages] of /%s",
 	    keep ? "done:" : "possible:", CONFIG_FILE);

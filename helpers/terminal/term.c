@@ -42,16 +42,18 @@ const char *term_colour(enum term_colour colour)
 	return term_colours() ? codes[colour] : "";
 }
 
+unsigned int term_width(void)
+{
+	struct winsize size = { 0 };
+
+	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || !size.ws_col)
+		return 80;
+	return size.ws_col < 40 ? 40 : size.ws_col > 200 ? 200 : size.ws_col;
+}
+
 bool term_is_utf8(void)
 {
 	return !strcmp(nl_langinfo(CODESET), "UTF-8");
-}
-
-unsigned int term_width(void)
-{
-	struct winsize size;
-
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
 }
 
 /* Parts of a column: 8 with block elements, 1 without */

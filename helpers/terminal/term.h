@@ -24,11 +24,15 @@ bool term_colours(void);
 /* The escape sequence that begins @colour, "" where there are none.  TERM_PLAIN ends */
 const char *term_colour(enum term_colour colour);
 
+/**
+ * term_width() - Columns of the terminal that is stdout
+ *
+ * 80 where it is none or says nothing, so that files look the same everywhere; between 40 and 200.
+ */
+unsigned int term_width(void);
+
 /* Does the locale have characters beyond ASCII?  After setlocale() */
 bool term_is_utf8(void);
-
-/* Columns of stdout's terminal; 80 where it has none, or does not say */
-unsigned int term_width(void);
 
 #define TERM_BAR_MAX  60
 #define TERM_BAR_SIZE (3 * TERM_BAR_MAX + 7)

@@ -12,9 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-
-/* A terminal need not go on in the same line after its last column */
-#define COLUMNS 79
+#include "terminal/term.h"
 
 /* Columns that the @len bytes at @text take on a terminal */
 static size_t width(const char *text, size_t len)
@@ -44,6 +42,8 @@ size_t wrap_width(const char *text)
 /* @indent: what there is in the line already; further lines begin with @margin blanks */
 static void wrap_to(FILE *f, const char *given, size_t indent, size_t margin)
 {
+	/* A terminal need not go on in the same line after its last column */
+	size_t columns_max = term_width() - 1;
 	cleanup_free char *copy = strdup(given);
 	const char *text = copy;
 	size_t column = indent;
@@ -54,7 +54,7 @@ static void wrap_to(FILE *f, const char *given, size_t indent, size_t margin)
 	while (*text) {
 		size_t len = strcspn(text, " "), columns = width(text, len);
 
-		if (column > indent && column + 1 + columns > COLUMNS) {
+		if (column > indent && column + 1 + columns > columns_max) {
 			fprintf(f, "\n%*s", (int)margin, "");
 			column = indent;
 		} else if (column > indent) {

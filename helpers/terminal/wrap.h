@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Sentences on a screen of 80 columns.
+ * Sentences, broken at the width of the terminal; in 80 columns elsewhere.
  */
 #ifndef MEMBACKING_TERMINAL_WRAP_H
 #define MEMBACKING_TERMINAL_WRAP_H

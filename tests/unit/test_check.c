@@ -179,7 +179,7 @@ static void test_discard(void)
 	strcpy(store.state.mount.fstype, "xfs");
 	UNIT_CHECK_STR(levels(check_guests, &host, &findings), "hint", "on xfs it writes");
 	UNIT_CHECK(strstr(findings.list[0].message, "'two words'"), "%s", findings.list[0].message);
-	UNIT_CHECK(!findings_bad(&findings), "a hint is no finding");
+	UNIT_CHECK(!findings_count(&findings, FINDING_WARN), "a hint is no warning");
 	UNIT_CHECK_STR(findings.list[0].remedy, "virsh edit 6f1c0a5e-0000-4000-8000-000000000001",
 		       "a name with a blank");
 	findings_free(&findings);
@@ -295,16 +295,16 @@ static void test_definitions(void)
 		const char *levels;
 		const char *words;
 	} rows[] = {
-		{ "", false, "pass", "no problems" },
-		{ HUGE, false, "pass", "no problems" },
+		{ "", false, "pass", "definition is fine" },
+		{ HUGE, false, "pass", "definition is fine" },
 		{ HUGE, true, "fail", "kvm was loaded with hpage=0" },
-		{ "", true, "pass", "no problems" },
+		{ "", true, "pass", "definition is fine" },
 		{ HUGE "<devices><interface type='vhostuser'/></devices>", false, "warn",
 		  "have to map it (<interface type='vhostuser'>)" },
 		{ "<devices><filesystem><driver type='virtiofs'/></filesystem></devices>", false,
 		  "warn", "(<filesystem> with <driver type='virtiofs'/>)" },
 		{ HUGE "<launchSecurity type='tdx'/>", false, "warn", "guest_memfd" },
-		{ "<launchSecurity type='tdx'/>", false, "pass", "no problems" },
+		{ "<launchSecurity type='tdx'/>", false, "pass", "definition is fine" },
 		{ HUGE "<launchSecurity type='s390-pv'/>", false, "fail", "QEMU refuses" },
 		{ "<memoryBacking><hugepages/><source type='anonymous'/></memoryBacking>", false,
 		  "fail", "libvirt refuses" },
@@ -320,7 +320,8 @@ static void test_definitions(void)
 		{ HUGE METADATA("<m:hugepages compcat='never'/>"), false, "warn",
 		  "metadata of guest web: unknown key 'hugepages.compcat'" },
 		{ HUGE METADATA("<m:ksm>never</m:ksm>"), false, "warn", "ksm = 'never'" },
-		{ HUGE METADATA("<m:hugepages compact='never'/>"), false, "pass", "no problems" },
+		{ HUGE METADATA("<m:hugepages compact='never'/>"), false, "pass",
+		  "definition is fine" },
 	};
 	size_t i;
 
@@ -621,7 +622,7 @@ static void test_lines_in_commands(void)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct findings findings = { .check = "test" };
 
-		finding_add(&findings, FINDING_FAIL, "x");
+		finding_add(&findings, FINDING_FAIL, "x", "x");
 		finding_remedy_line(&findings, rows[i].where);
 		UNIT_CHECK_STR(findings.list[0].remedy, rows[i].remedy, "row %zu", i);
 		findings_free(&findings);
@@ -869,7 +870,7 @@ static void test_gigantic(void)
 		uint64_t pages;
 		const char *levels;
 	} rows[] = {
-		{ { .present = true }, "", "", 0, "pass pass pass" },
+		{ { .present = true }, "", "", 0, "" },
 		{ { .present = true }, "", GIGANTIC, 0, "pass pass pass hint" },
 		{ { .present = true }, "", GIGANTIC, 4, "pass pass pass" },
 		{ { .present = true, .at_boot = "4" }, "", GIGANTIC, 0, "pass pass pass" },
@@ -888,7 +889,8 @@ static void test_gigantic(void)
 		  GIGANTIC,
 		  0,
 		  "pass pass warn hint" },
-		{ { .present = false }, "", "", 0, "pass" },
+		{ { .present = false }, "", "", 0, "" },
+		{ { .present = true, .cma = true, .hugetlb_cma = "4G" }, "", "", 0, "warn" },
 		{ { .present = false }, "", GIGANTIC, 0, "fail" },
 	};
 	struct findings findings;

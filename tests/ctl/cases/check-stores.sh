@@ -34,23 +34,23 @@ case_check_hugetlbfs() {
 	guest_xml web 64
 	define web <web.xml
 	no_hugetlbfs
-	golden check-hugetlbfs-libvirt-stopped --root host check
+	golden check-hugetlbfs-libvirt-stopped --root host check --all
 	libvirtd
-	golden check-hugetlbfs-none --root host check
+	golden check-hugetlbfs-none --root host check --all
 	config <<<$'[hugepages]\nmanage = no'
-	golden check-hugetlbfs-none-by-hand --root host check
+	golden check-hugetlbfs-none-by-hand --root host check --all
 	rm host/etc/libvirt/membacking.conf
 	hugetlbfs_at /dev/hugepages1G pagesize=1024M
-	golden check-hugetlbfs-other-size --root host check
+	golden check-hugetlbfs-other-size --root host check --all
 	hugetlbfs_at /dev/hugepages pagesize=2M
-	golden check-hugetlbfs-too-late --root host check
+	golden check-hugetlbfs-too-late --root host check --all
 	mkdir -p host/dev/hugepages/libvirt/qemu
-	golden check-hugetlbfs --root host check
+	golden check-hugetlbfs --root host check --all
 	qemu_conf <<<'hugetlbfs_mount = ""'
 	daemon_conf ""
-	golden check-hugetlbfs-off --root host check
+	golden check-hugetlbfs-off --root host check --all
 	qemu_conf <<<'hugetlbfs_mount = [ ]'
-	golden check-hugetlbfs-empty-list --root host check
+	golden check-hugetlbfs-empty-list --root host check --all
 	is "plan has the reason" \
 		"$("$program" --root host plan web 2>&1 | grep -c 'hugetlbfs_mount in /etc/libvirt/qemu.conf names no')" 1
 	lines='hugetlbfs_mount = ["/srv/a", # one
@@ -65,7 +65,7 @@ user = "qemu"'
 		"$(grep -v '^#' host/etc/libvirt/qemu.conf)" 'user = "qemu"'
 	rm host/etc/libvirt/qemu.conf
 	sed 's,2. unit=.MiB,64'"' unit='KiB"',' web.xml | define web
-	golden check-hugetlbfs-no-such-size --root host check
+	golden check-hugetlbfs-no-such-size --root host check --all
 	no_qemu
 }
 
@@ -80,20 +80,20 @@ apparmor() {
 case_check_apparmor() {
 	checked_host one-node
 	apparmor "virt-aa-helper (enforce)"
-	golden check-apparmor-no-profile --root host check
+	golden check-apparmor-no-profile --root host check --all
 	apparmor "libvirtd (enforce)" "libvirtd//qemu_bridge_helper (enforce)"
 	printf 'profile libvirtd /usr/sbin/libvirtd {\n  /usr/sbin/* PUx,\n  /etc/libvirt/hooks/** rmix,\n}\n' \
 		>host/etc/apparmor.d/usr.sbin.libvirtd
-	golden check-apparmor --root host check
+	golden check-apparmor --root host check --all
 	sed -i '/PUx/d' host/etc/apparmor.d/usr.sbin.libvirtd
-	golden check-apparmor-narrowed --root host check
+	golden check-apparmor-narrowed --root host check --all
 	cp "$tests/../packaging/apparmor/libvirtd" host/etc/apparmor.d/local/usr.sbin.libvirtd
-	golden check-apparmor-with-ours --root host check
+	golden check-apparmor-with-ours --root host check --all
 	rm host/etc/apparmor.d/local/usr.sbin.libvirtd
 	apparmor "libvirtd (complain)"
-	golden check-apparmor-complains --root host check
+	golden check-apparmor-complains --root host check --all
 	qemu_conf <<<'memory_backing_dir = "/usr/share/guests"'
-	golden check-apparmor-helper --root host check
+	golden check-apparmor-helper --root host check --all
 }
 
 selinux() {
@@ -105,14 +105,14 @@ selinux() {
 case_check_selinux() {
 	checked_host one-node
 	selinux 0 "0 0"
-	golden check-selinux-permissive --root host check
+	golden check-selinux-permissive --root host check --all
 	selinux 1 "0 0"
-	golden check-selinux-confined --root host check
+	golden check-selinux-confined --root host check --all
 	mkdir -p host/usr/share/selinux/packages
 	touch host/usr/share/selinux/packages/libvirt_membacking.pp
-	golden check-selinux-module --root host check
+	golden check-selinux-module --root host check --all
 	selinux 1 "1 1"
-	golden check-selinux --root host check
+	golden check-selinux --root host check --all
 	# A store on NFS
 	store_host
 	selinux 1 "1 1"
@@ -129,36 +129,36 @@ case_check_selinux() {
 
 case_check_stores() {
 	store_host
-	golden check-store-waits --root host check
+	golden check-store-waits --root host check --all
 	rmdir host/srv/guests
-	golden check-store-no-directory --root host check
+	golden check-store-no-directory --root host check --all
 	mkdir host/srv/guests
 	config <<<$'[store]\npath = /srv/guests\nsource = /dev/none'
-	golden check-store-no-device --root host check
+	golden check-store-no-device --root host check --all
 	config <<<$'[store]\npath = /srv/guests\nmount = never'
-	golden check-store-never --root host check
+	golden check-store-never --root host check --all
 	config <<<$'[store]\npath = /srv/guests\n[store]\nname = spare\npath = /srv/spare'
-	golden check-store-spare --root host check
+	golden check-store-spare --root host check --all
 	qemu_conf <<<$'# ours\nmemory_backing_dir = "/elsewhere"'
-	golden check-store-mismatch --root host check
+	golden check-store-mismatch --root host check --all
 	qemu_conf <<<'memory_backing_dir = 7'
-	golden check-store-unreadable-conf --root host check
+	golden check-store-unreadable-conf --root host check --all
 	store_host
 	rm -r host/srv
 	ln -s srv host/srv
-	golden check-store-unreadable --root host check
+	golden check-store-unreadable --root host check --all
 	store_host
 	libvirtd
 	file_xml old 16 >old.xml
 	echo "btime $(($(date +%s) + 1000))" >host/proc/stat
-	golden check-qemu-conf-older --root host check
+	golden check-qemu-conf-older --root host check --all
 	echo "btime 1000000000" >host/proc/stat
-	golden check-qemu-conf-newer --root host check
+	golden check-qemu-conf-newer --root host check --all
 	golden plan-qemu-conf-newer --root host plan --xml old.xml
 	daemon_conf /srv/guests
-	golden check-qemu-conf-touched --root host check
+	golden check-qemu-conf-touched --root host check --all
 	daemon_conf /srv/before
-	golden check-qemu-conf-not-read --root host check
+	golden check-qemu-conf-not-read --root host check --all
 	golden plan-qemu-conf-not-read --root host plan --xml old.xml
 	daemon_conf ""
 	golden plan-qemu-conf-set --root host plan --xml old.xml
@@ -182,7 +182,7 @@ case_files_elsewhere() {
 	libvirtd
 	daemon_conf ""
 	golden status-files-elsewhere --root host status
-	golden check-files-elsewhere --root host check
+	golden check-files-elsewhere --root host check --all
 	is "it is in no store that could run full" "$("$program" --root host status --json |
 		jq -c '.stores[] | [.name, .promised_kib, .guests[].name]')" '["ram",8192,"build"]'
 	is "the step says where it is" "$("$program" --root host status --json |
@@ -193,7 +193,7 @@ case_files_elsewhere() {
 	# The daemon was restarted since
 	daemon_conf /srv/guests
 	golden status-files-elsewhere-restarted --root host status
-	golden check-files-elsewhere-restarted --root host check
+	golden check-files-elsewhere-restarted --root host check --all
 	# Where it is, is a store of ours
 	no_store
 	config <<<$'[store]\npath = /srv/guests\nfstype = tmpfs\n[store]\nname = old\npath = /var/lib/libvirt/qemu/ram'
@@ -220,24 +220,24 @@ case_files_elsewhere() {
 case_check_mounted_stores() {
 	store_host
 	store_fs || return
-	golden check-store --root host check
+	golden check-store --root host check --all
 	mkdir -p "$store/libvirt/qemu"
 	chmod 700 "$store/libvirt"
-	golden check-store-impassable --root host check
+	golden check-store-impassable --root host check --all
 	chmod 755 "$store/libvirt"
 	chmod 700 "$store/libvirt/qemu"
-	golden check-store-impassable-below --root host check
+	golden check-store-impassable-below --root host check --all
 	chmod 755 "$store/libvirt/qemu"
 	file_xml web 40 | define web
 	file_xml old 30 | define old
-	golden check-autostart-none --root host check
+	golden check-autostart-none --root host check --all
 	autostart web
-	golden check-autostart-one --root host check
+	golden check-autostart-one --root host check --all
 	autostart old
-	golden check-autostart --root host check
+	golden check-autostart --root host check --all
 	sed -i 's/ - tmpfs tmpfs rw$/ - tmpfs tmpfs ro/' host/proc/self/mountinfo
-	golden check-store-readonly --root host check
+	golden check-store-readonly --root host check --all
 	chmod 750 "$store"
 	sed -i 's/ - tmpfs tmpfs ro$/ - tmpfs tmpfs rw/' host/proc/self/mountinfo
-	golden check-store-closed --root host check
+	golden check-store-closed --root host check --all
 }

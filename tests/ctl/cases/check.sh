@@ -15,17 +15,18 @@ colours_of() {
 
 case_check() {
 	checked_host one-node
-	golden check --root host check
+	golden check --root host check --all
+	golden check-attention --root host check
 	golden check-json --root host check --json
 	config <<<$'[hugepages]\ncompact = perhaps\nkepe_free = 1'
 	chmod 666 host/etc/libvirt/membacking.conf
-	golden check-config-writable --root host check
+	golden check-config-writable --root host check --all
 	chmod 644 host/etc/libvirt/membacking.conf
-	golden check-config --root host check
+	golden check-config --root host check --all
 	golden check-config-json --root host check --json
 	# Without its header a section's keys would be the one's before it
 	config <<<$'[hugepages]\n[hugepage]\nmanage = no\n[pager]\n[guest]\n[store\n[thp]\nenabled'
-	golden check-config-sections --root host check
+	golden check-config-sections --root host check --all
 	config <<<$'[hugepages]\ncompact = perhaps\nkepe_free = 1'
 	is "80 columns are enough" "$("$program" --root host check | awk 'length > 80')" ""
 	is "no colours in a file" "$("$program" --root host check | grep -c $'\033')" 0
@@ -44,14 +45,15 @@ case_check() {
 
 case_check_ledgers() {
 	busy_host
-	golden check-ledgers --root host check
+	golden check-ledgers --root host check --all
+	golden check-strict --root host check --strict
 	ledger build leaving "$(step 2048 16 "$(share 0 0 16 16 16 8)")"
 	ledger old running
 	sed -i 's/"version": 1/"version": 99/' "host/run/libvirt-membacking/guests/${uuid[old]}"
 	echo '{ not JSON' >"host/run/libvirt-membacking/guests/${uuid[damaged]}"
-	golden check-ledgers-more --root host check
-	golden check-guest --root host check web "${uuid[damaged]}"
-	golden check-guest-unknown --root host check nobody web
+	golden check-ledgers-more --root host check --all
+	golden check-guest --root host check --all web "${uuid[damaged]}"
+	golden check-guest-unknown --root host check --all nobody web
 	no_qemu
 }
 
@@ -59,7 +61,7 @@ case_check_ledgers() {
 case_check_hooks() {
 	no_qemu
 	host one-node
-	golden check-hook-no-program --root host check
+	golden check-hook-no-program --root host check --all
 	mkdir -p host/usr/bin host/var/lib/dpkg/info
 	touch host/usr/bin/apt-get
 	is "what dpkg does not know is installed by hand" \
@@ -69,21 +71,21 @@ case_check_hooks() {
 		"$("$program" --root host check | grep -c -e '-> apt-get install --reinstall')" 2
 	rm -r host/usr/bin/apt-get host/var/lib/dpkg
 	touch host/usr/bin/dnf
-	golden check-hook-reinstall --root host check
+	golden check-hook-reinstall --root host check --all
 	hook_programs
-	golden check-hook-not-enabled --root host check
+	golden check-hook-not-enabled --root host check --all
 	"$program" --root host hook enable >/dev/null
 	chmod 644 host/usr/sbin/libvirt-membacking-qemu-hook
-	golden check-hook-not-executable --root host check
+	golden check-hook-not-executable --root host check --all
 	chmod 755 host/usr/sbin/libvirt-membacking-qemu-hook
 	ln -sf /usr/bin/true host/etc/libvirt/hooks/daemon.d/50-membacking
-	golden check-hook-foreign --root host check
+	golden check-hook-foreign --root host check --all
 	checked_host one-node
 	qemu driver
 	libvirt_started 3600
-	golden check-hook-unseen --root host check
+	golden check-hook-unseen --root host check --all
 	libvirt_started -60
-	golden check-hook-seen --root host check
+	golden check-hook-seen --root host check --all
 	no_qemu
 }
 
@@ -92,11 +94,11 @@ case_check_guests() {
 	checked_host one-node
 	file_xml web 40 "<discard/>" | define web
 	echo "<domain><name>half" | define build
-	golden check-guests --root host check
-	golden check-guests-one --root host check web
+	golden check-guests --root host check --all
+	golden check-guests-one --root host check --all web
 	store_host
 	file_xml web 40 "<discard/>" | sed "s,</domain>,<metadata>$spare</metadata>&," | define web
-	golden check-guests-store --root host check
+	golden check-guests-store --root host check --all
 }
 
 # A list that ends with an error is none
@@ -122,22 +124,22 @@ case_check_room() {
 	# 2 of 1 GiB lie idle on node 0, one of them is promised to a guest that is started
 	giant_xml old 1
 	define old <old.xml
-	golden check-room-no-autostart --root host check
+	golden check-room-no-autostart --root host check --all
 	autostart old
-	golden check-room --root host check
+	golden check-room --root host check --all
 	giant_xml old 30
 	define old <old.xml
-	golden check-room-short --root host check
-	golden check-room-of-another --root host check web
+	golden check-room-short --root host check --all
+	golden check-room-of-another --root host check --all web
 	giant_xml old 4 1
 	define old <old.xml
-	golden check-room-short-on-node --root host check
+	golden check-room-short-on-node --root host check --all
 	guest_xml old 16000
 	define old <old.xml
 	config <<<$'[hugepages]\nmanage = no'
-	golden check-room-not-managed --root host check
+	golden check-room-not-managed --root host check --all
 	qemu old
-	golden check-room-running --root host check
+	golden check-room-running --root host check --all
 	no_qemu
 }
 
@@ -151,9 +153,9 @@ case_check_room_settled() {
 	pool 0 1048576 0 0 0
 	giant_xml old 2 0
 	define old <old.xml
-	golden check-room-taken --root host check old
+	golden check-room-taken --root host check --all old
 	ledger build running "$(step 2048 1600 "$(share 0 0 1600 1600 1600 100)")"
-	golden check-room-settled --root host check old
+	golden check-room-settled --root host check --all old
 	is "plan says the same" "$("$program" --root host plan old | grep -c 'node 0: use 0 idle, add 2')" 1
 	# What it left itself is no reason not to look
 	ledger old running "$(step 2048 1 "$(share 1 0 1 1 1 0)")"
@@ -177,9 +179,9 @@ case_check_others() {
 	echo 'none /dev/hugepages1G hugetlbfs pagesize=1G 0 0' >host/etc/fstab
 	echo 'hugepagesz=1G hugepages=16 transparent_hugepage=never' >host/proc/cmdline
 	ln -s /dev/null host/etc/systemd/system/ksmtuned.service
-	golden check-others --root host check
+	golden check-others --root host check --all
 	config <<<$'[ksm]\nmanage = yes\n[thp]\nmanage = yes\nenabled = always'
-	golden check-others-managed --root host check
+	golden check-others-managed --root host check --all
 	golden check-others-json --root host check --json
 }
 
@@ -191,11 +193,11 @@ case_check_ksm() {
 	mkdir -p $units
 	touch $units/ksmtuned.service $units/ksm.service
 	config <<<$'[ksm]\nmanage = yes'
-	golden check-ksm --root host check
+	golden check-ksm --root host check --all
 	is "it is a finding" "$("$program" --root host check >/dev/null; echo $?)" 1
 	golden check-ksm-json --root host check --json
 	rm host/etc/libvirt/membacking.conf
-	golden check-ksm-not-managed --root host check
+	golden check-ksm-not-managed --root host check --all
 	rm -r host/proc/801 host/etc
 	mkdir -p host/run/systemd/units host/etc/tuned host/usr/lib/tuned/guests
 	touch "host/run/systemd/units/invocation:ksm.service"
@@ -205,12 +207,12 @@ case_check_ksm() {
 	echo guests >host/etc/tuned/active_profile
 	echo disable_ksm >host/usr/lib/tuned/guests/script.sh
 	config <<<$'[ksm]\nmanage = yes'
-	golden check-ksm-others --root host check
+	golden check-ksm-others --root host check --all
 	rm -r host/proc/80? host/run/systemd
 	echo 1 >host/sys/kernel/mm/ksm/run
-	golden check-ksm-on --root host check
+	golden check-ksm-on --root host check --all
 	ksm_left
-	golden check-ksm-left --root host check
+	golden check-ksm-left --root host check --all
 }
 
 # How its guests' memory can lie in transparent huge pages, and in pages of 1 GiB
@@ -218,43 +220,43 @@ case_check_pages() {
 	host one-node
 	define memfd <"$tests/guests/memfd.xml"
 	define giant <"$tests/guests/hugepages-1g.xml"
-	golden check-pages --root host check
+	golden check-pages --root host check --all
 	config <<<$'[thp]\nmanage = yes\n[hugepages]\non_release_1G = keep'
-	golden check-pages-managed --root host check
+	golden check-pages-managed --root host check --all
 	echo "always within_size [advise] never deny force" \
 		>host/sys/kernel/mm/transparent_hugepage/shmem_enabled
 	sed -i '$a CmaTotal:       4194304 kB\nCmaFree:        4194304 kB' host/proc/meminfo
 	echo "quiet hugetlb_cma=4G hugepagesz=1G hugepages=2" >host/proc/cmdline
-	golden check-pages-fine --root host check
+	golden check-pages-fine --root host check --all
 	rm -r host/sys/kernel/mm/hugepages/hugepages-1048576kB
-	golden check-pages-none --root host check
+	golden check-pages-none --root host check --all
 }
 
 case_check_nova() {
 	checked_host one-node
 	nova_conf <<<$'[DEFAULT]\nram_allocation_ratio = 1.5'
-	golden check-nova-unused --root host check
+	golden check-nova-unused --root host check --all
 	nova_conf <<<$'[libvirt]\nfile_backed_memory = much'
-	golden check-nova-no-number --root host check
+	golden check-nova-no-number --root host check --all
 	nova_conf <<<$'[libvirt]\nfile_backed_memory = viel\xe4'
 	golden check-nova-no-utf8-json --root host check --json
 	nova_conf <<<$'[libvirt]\nfile_backed_memory = 1024'
 	mkdir -p host/var/lib/libvirt/qemu/ram
-	golden check-nova-root --root host check
+	golden check-nova-root --root host check --all
 	store_host
 	nova_conf <<<$'[libvirt]\nfile_backed_memory = 61'
-	golden check-nova-not-mounted --root host check
+	golden check-nova-not-mounted --root host check --all
 	store_fs || return
 	"$program" --root host conf show nova-file-backed | nova_conf
-	golden check-nova --root host check
+	golden check-nova --root host check --all
 	nova_conf <<<$'[DEFAULT]\nram_allocation_ratio = 1.5\nreserved_host_memory_mb = 512
 reserved_huge_pages = node:0,size:2048,count:64\n[libvirt]\nfile_backed_memory = 80\nvirt_type = lxc'
 	guest_xml old 64
 	define old <old.xml
-	golden check-nova-wrong --root host check
+	golden check-nova-wrong --root host check --all
 	golden check-nova-wrong-json --root host check --json
 	nova_conf <<<$'[DEFAULT]\nreserved_host_memory_mb = 8\n[libvirt]\nfile_backed_memory = 64'
-	golden check-nova-more --root host check
+	golden check-nova-more --root host check --all
 	nova_conf <<<$'[libvirt]\nfile_backed_memory = 32'
-	golden check-nova-less --root host check
+	golden check-nova-less --root host check --all
 }

@@ -167,7 +167,7 @@ case_conf_store() {
 	qemu_conf <<<'memory_backing_dir = "/srv/guests"'
 	store_fs || return
 	golden conf-apply-nova --root host conf apply nova-file-backed
-	golden check-nova-applied --root host check
+	golden check-nova-applied --root host check --all
 	is "what the host has at the moment is no change" \
 		"$(in_files web 2 && conf apply nova-file-backed) $?" "Nothing to change. 0"
 	conf remove nova-file-backed >/dev/null

@@ -130,7 +130,7 @@ case_definitions() {
 	mkdir -p host/sys/module/kvm/parameters
 	echo 0 >host/sys/module/kvm/parameters/hpage
 	golden plan-hpage-off --root host plan --xml vhostuser.xml
-	golden check-definitions --root host check
+	golden check-definitions --root host check --all
 	rm -r host/sys/module
 	for name in snp vhostuser past-libvirt; do
 		golden "advise-$name" --root host advise --xml "$name.xml"
@@ -171,7 +171,7 @@ case_metadata() {
 	}
 	guest_with "<m:hugepages compact='perhaps' frobnicate='yes'/><m:hook deadline='1s'/>"
 	golden plan-metadata --root host plan --xml web.xml
-	golden check-metadata --root host check web
+	golden check-metadata --root host check --all web
 	guest_with "<m:hugepages compact='never'/>"
 	is "what is right is no finding" \
 		"$("$program" --root host check web | grep -c metadata)" 0

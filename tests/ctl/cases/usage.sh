@@ -56,7 +56,7 @@ case_without_root() {
 	is "reconcile" "$(as_user "$program" reconcile 2>&1) $?" \
 		"virt-membacking: only root may reconcile, which changes the host 1"
 	is "check" "$(as_user "$program" check 2>&1) $?" \
-		"virt-membacking: only root may see all that is checked 1"
+		"virt-membacking: only root may check this host: try sudo 3"
 	is "release" "$(as_user "$program" release web 2>&1) $?" \
 		"virt-membacking: only root may release a guest, which changes the host 1"
 	is "reserve" "$(as_user "$program" reserve web 2>&1) $?" \

@@ -225,7 +225,7 @@ case_files_in_the_old_directory() {
 	check_match "status says so" "$(membacking status | tr -s '\n ' ' ')" \
 		"hold 16 MiB for files in $store_base .*restart libvirtd, then the guest"
 	check_match "check warns" "$(membacking check | tr -s '\n ' ' ')" \
-		"WARN ledger guest 'lost': its memory files are in $store_base"
+		"WARN record guest 'lost': its memory files are in $store_base"
 	# Its directory is another one for libvirt, too, when the guest ends
 	restart_daemon
 	check_equal "the restart changes nothing" "$(guest_steps lost '.[0].lies_in')" "$lies_in"

@@ -32,7 +32,7 @@ case_nothing_is_wrong() {
 	check_equal "no hook finding" "$(found hook)" ""
 	check_equal "no hugetlbfs finding" "$(found hugetlbfs)" ""
 	check_equal "no security finding" "$(found security)" ""
-	check_equal "no ledger finding" "$(found ledger)" ""
+	check_equal "no record finding" "$(found record)" ""
 	guest_down fine
 	check_empty
 }
