@@ -11,9 +11,14 @@
  * stays until the page is out.  What was ZERO or LEAVING when the message came learns of it when
  * it becomes resident, from the time that the journal keeps for its region.
  */
+#include <errno.h>
 #include <linux/userfaultfd.h>
 
+#include "base/clock.h"
 #include "pager/engine.h"
+
+/* For a thread of QEMU's that has to get a processor; a QEMU that is frozen gets none */
+enum { FINISH_MS = 5000 };
 
 bool discard_range(const struct ram *ram, const struct uffd_msg *message, uint64_t *first,
 		   uint64_t *n)
@@ -112,5 +117,23 @@ void discards_apply(struct guest_pager *pager, const struct uffd_msg *messages, 
 		for (i = 0; i < n; i++)
 			discard_page(pager, first + i);
 		pager->statistics.discards += n;
+	}
+}
+
+/*
+ * QEMU waits in a discard until its message is read.  A thread that found its memory registered may
+ * queue its message after that memory was unregistered; but the kernel counts it before, and
+ * refuses changes until it has been woken.  So none is left when the kernel no longer refuses.
+ */
+void discards_finish(struct guest_pager *pager)
+{
+	uint64_t deadline = clock_ms() + FINISH_MS;
+
+	for (;;) {
+		while (faults_read(pager) > 0)
+			pager->n_faults = 0;
+		if (pager_ask_kernel(pager) != -EAGAIN || !clock_left_ms(deadline))
+			return;
+		clock_sleep_ms(1);
 	}
 }

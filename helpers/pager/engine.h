@@ -198,6 +198,11 @@ uint64_t policy_resident(struct guest_pager *pager);
 /* Replace an entry that only this thread may change but for its "discarded" */
 void entry_settle(struct guest_pager *pager, uint64_t page, struct page_fields fields);
 int pager_wake_page(struct guest_pager *pager, uint64_t page);
+/* Ask for a change behind the guest's memory, where nothing is registered and nothing comes of it.
+ *
+ * Return: -ESRCH: QEMU's memory is gone; -EAGAIN: a thread of QEMU's is in a discard, and has not
+ * been told yet to go on; else another -errno */
+int pager_ask_kernel(struct guest_pager *pager);
 
 int mover_open(struct mover *mover, bool serves, struct err *err);
 void mover_close(struct mover *mover);
@@ -262,6 +267,8 @@ int64_t pages_cached(struct guest_pager *pager, uint64_t page, size_t n);
 void discards_apply(struct guest_pager *pager, const struct uffd_msg *messages, size_t n);
 /* What a discard makes of a page's entry.  Return: what it was.  EVICTED: its slot is free now */
 struct page_fields discard_in_map(struct guest_pager *pager, uint64_t page);
+/* After unregistering: let go on who tells of a discard.  No other thread reads messages */
+void discards_finish(struct guest_pager *pager);
 /* A page that has just become resident: was it discarded while it was not? */
 void discards_remember(struct guest_pager *pager, uint64_t page);
 /* Pages of a message's range.  False: none of the guest's */

@@ -781,14 +781,10 @@ bool evict_for(struct guest_pager *pager, size_t pages)
 	return out >= pages || policy_resident(pager) + pages <= pager->limit;
 }
 
-/* Asked behind the guest's memory, where nothing is registered: nothing comes of it, but the memory
- * of a QEMU that is gone, or has executed another program, is gone there, too */
+/* The memory of a QEMU that is gone, or has executed another program, is gone */
 static void look_for_memory(struct guest_pager *pager)
 {
-	const struct ram_object *last = &pager->ram.object[pager->ram.n - 1];
-
-	if (uffd_write_protect(&pager->uffd, last->address + last->pages * PAGE_BYTES, PAGE_BYTES,
-			       false) == -ESRCH)
+	if (pager_ask_kernel(pager) == -ESRCH)
 		pager_gone(pager);
 }
 

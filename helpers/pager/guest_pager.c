@@ -117,6 +117,14 @@ int pager_wake_page(struct guest_pager *pager, uint64_t page)
 	return uffd_wake(&pager->uffd, ram_address(&pager->ram, page), PAGE_BYTES);
 }
 
+int pager_ask_kernel(struct guest_pager *pager)
+{
+	const struct ram_object *last = &pager->ram.object[pager->ram.n - 1];
+
+	return uffd_write_protect(&pager->uffd, last->address + last->pages * PAGE_BYTES,
+				  PAGE_BYTES, false);
+}
+
 void policy_faulted(struct guest_pager *pager, uint64_t page)
 {
 	pthread_mutex_lock(&pager->policy);
@@ -491,8 +499,10 @@ int guest_pager_start(struct guest_pager **pager, struct adopted *adopted, struc
 		rc = open_files(new, options, true, err);
 	if (rc == 0) {
 		rc = begin(new, err);
-		if (rc < 0)
+		if (rc < 0) {
 			unregister_all(new, NULL);
+			discards_finish(new);
+		}
 	}
 	if (rc < 0) {
 		page_map_close(new->map);
@@ -618,9 +628,10 @@ static int go_on(struct guest_pager *pager, struct err *err)
 		return begin(pager, err);
 	case MAP_UNREGISTERING:
 		rc = unregister_all(pager, err);
-		if (rc == 0)
-			rc = err_set(err, ECANCELED, "the guest was being released");
-		return rc;
+		if (rc < 0)
+			return rc;
+		discards_finish(pager);
+		return err_set(err, ECANCELED, "the guest was being released");
 	case MAP_DETACHING:
 	case MAP_PAGING:
 		break;
@@ -678,9 +689,7 @@ int guest_pager_detach(struct guest_pager *pager, int64_t deadline_ms, struct er
 	if (rc < 0)
 		return rc;
 	threads_end(pager);
-	/* QEMU waits in a discard until its message is read: read what is left */
-	while (faults_read(pager) > 0)
-		pager->n_faults = 0;
+	discards_finish(pager);
 	return 0;
 }
 

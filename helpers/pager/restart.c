@@ -431,9 +431,14 @@ static void count_resident(struct guest_pager *pager)
 	}
 }
 
-/* What was protected when it died, and who waits for what it had read */
+/*
+ * What was protected when it died, and who waits for what it had read.  The kernel refuses while a
+ * discard is under way, and a guest can discard without an end.  What stays protected then is let
+ * on by its own first fault: serve_write_protected().
+ */
 static int let_go_on(struct guest_pager *pager, struct err *err)
 {
+	uint64_t flood = clock_ms() + FLOOD_MS;
 	size_t i;
 	int rc;
 
@@ -445,10 +450,10 @@ static int let_go_on(struct guest_pager *pager, struct err *err)
 			rc = uffd_write_protect(&pager->uffd, object->address, bytes, false);
 			if (rc == -EAGAIN && faults_read(pager) <= 0)
 				clock_sleep_ms(1);
-		} while (rc == -EAGAIN);
+		} while (rc == -EAGAIN && clock_left_ms(flood));
 		if (rc == -ESRCH)
 			return err_set(err, ESRCH, "QEMU is gone");
-		if (rc < 0 && rc != -ENOENT)
+		if (rc < 0 && rc != -ENOENT && rc != -EAGAIN)
 			return err_sys(err, -rc, "userfaultfd: allowing writes");
 	}
 	STEP("restart_unprotected");

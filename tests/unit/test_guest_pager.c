@@ -1151,6 +1151,40 @@ static void test_newer_than_ring(void)
 	CU_ASSERT(count_wrong(&guest, 1) == 0);
 }
 
+static int always_discarding(const struct uffd *uffd, unsigned long request, void *argument)
+{
+	return request == UFFDIO_WRITEPROTECT ? -EAGAIN : uffd_ioctl(uffd, request, argument);
+}
+
+/* As it is before they begin */
+static void end_threads(struct guest_pager *pager)
+{
+	pager->stop = true;
+	pager_wake(pager->wake_fault);
+	for (; pager->n_evict_threads; pager->n_evict_threads--) {
+		pager_wake(pager->wake_evict);
+		pthread_join(pager->evict_thread[pager->n_evict_threads - 1], NULL);
+	}
+	pthread_join(pager->fault_thread, NULL);
+	pager->fault_thread_runs = false;
+	pager->stop = false;
+}
+
+/* What is protected then stays so until it is written to */
+static void test_endless_discards(void)
+{
+	struct err err = { "" };
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	quiet(&guest);
+	end_threads(guest.pager);
+	guest.pager->uffd.ioctl = always_discarding;
+	UNIT_CHECK(restart_guest(guest.pager, &err) == 0, "%s", err.text);
+	guest.pager->uffd.ioctl = uffd_ioctl;
+	CU_ASSERT(count_wrong(&guest, 1) == 0);
+}
+
 /* A process that executes another program keeps its descriptors' numbers and loses its memory */
 static void test_exec(void)
 {
@@ -1229,6 +1263,95 @@ static void test_detach(void)
 	guest_pager_stop(guest.pager);
 	guest.pager = NULL;
 	CU_ASSERT(guest_resume(&guest, &err) == -ECANCELED);
+}
+
+/*
+ * Discards that are told after the memory was unregistered.  Other memory that is registered with
+ * the same userfaultfd stands for it: its discards wait as those do.
+ */
+struct straggler {
+	struct guest *guest;
+	char *memory;
+	unsigned int after_ms;
+	_Atomic int on_its_way, is_told;
+	pthread_t thread;
+};
+
+static struct straggler straggler;
+
+static void *tell_late(void *arg)
+{
+	struct straggler *s = arg;
+
+	clock_sleep_ms(s->after_ms);
+	madvise(s->memory, PAGE_BYTES, MADV_DONTNEED);
+	s->is_told = true;
+	s->on_its_way = false;
+	return NULL;
+}
+
+static void straggler_start(struct guest *guest, unsigned int after_ms)
+{
+	struct uffd uffd;
+
+	straggler = (struct straggler){ .guest = guest, .after_ms = after_ms, .on_its_way = true };
+	straggler.memory =
+		mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CU_ASSERT_FATAL(straggler.memory != MAP_FAILED);
+	uffd_init(&uffd, guest->uffd);
+	CU_ASSERT(uffd_register(&uffd, (uintptr_t)straggler.memory, PAGE_BYTES) == 0);
+	CU_ASSERT_FATAL(pthread_create(&straggler.thread, NULL, tell_late, &straggler) == 0);
+}
+
+static bool straggler_goes_on(void)
+{
+	if (!SOON(straggler.is_told))
+		return false;
+	pthread_join(straggler.thread, NULL);
+	munmap(straggler.memory, PAGE_BYTES);
+	return true;
+}
+
+/* The kernel as it is while a thread is between its count and its message */
+static int refuse_changes(const struct uffd *uffd, unsigned long request, void *argument)
+{
+	int rc;
+
+	if (request == UFFDIO_WRITEPROTECT && straggler.on_its_way)
+		return -EAGAIN;
+	rc = uffd_ioctl(uffd, request, argument);
+	if (request == UFFDIO_UNREGISTER)
+		straggler_start(straggler.guest, 100);
+	return rc;
+}
+
+static void tell_when_unregistered(const char *label)
+{
+	if (strcmp(label, "detach_unregister") == 0) {
+		straggler_start(straggler.guest, 0);
+		clock_sleep_ms(20);
+	}
+}
+
+static void test_discard_of_released(void)
+{
+	struct err err = { "" };
+
+	GUEST(guest, 100);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	straggler = (struct straggler){ .guest = &guest };
+	guest.pager->uffd.ioctl = refuse_changes;
+	UNIT_CHECK(guest_pager_detach(guest.pager, 10000, &err) == 0, "%s", err.text);
+	CU_ASSERT(straggler_goes_on());
+	/* The pager that lets it go was killed: so does the next one */
+	guest_pager_stop(guest.pager);
+	guest.pager = NULL;
+	straggler.guest = &guest;
+	on_step = tell_when_unregistered;
+	CU_ASSERT(guest_resume(&guest, &err) == -ECANCELED);
+	on_step = NULL;
+	CU_ASSERT(straggler_goes_on());
 }
 
 /* While the pages are looked at: one is claimed; one is a hole, and its discard told later */
@@ -1394,10 +1517,12 @@ static CU_TestInfo tests[] = {
 	{ "a discard of which a killed pager had no message yet", test_late_message },
 	{ "more discards than the ring takes, and kills meanwhile", test_many_messages },
 	{ "content that is newer than a discard in the ring", test_newer_than_ring },
+	{ "a guest that never ends discarding is gone on with", test_endless_discards },
 	{ "a slot with two owners", test_two_owners },
 	{ "another process", test_other_process },
 	{ "a process that executes another program", test_exec },
 	{ "a guest is let go", test_detach },
+	{ "a discard that is told when its guest was let go", test_discard_of_released },
 	{ "pages that seem to be missing when a guest is let go", test_seems_missing },
 	{ "memory that is plugged in is not the map's", test_plugged },
 	{ "memory that was unplugged is let go", test_unplugged },
