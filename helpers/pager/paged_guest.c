@@ -100,11 +100,11 @@ void paged_guest_free(struct paged_guest *guest)
 void paged_guest_alarm(struct paged_guest *guest, char *sentence)
 {
 	pthread_mutex_lock(&guest->alarm_lock);
-	memcpy(sentence, *guest->alarm ? guest->alarm : guest->mapped, PAGER_SENTENCE_SIZE);
+	memcpy(sentence, *guest->alarm ? guest->alarm : guest->danger, PAGER_SENTENCE_SIZE);
 	pthread_mutex_unlock(&guest->alarm_lock);
 }
 
-/* @place: guest->alarm or guest->mapped */
+/* @place: guest->alarm or guest->danger */
 static void set_sentence(struct paged_guest *guest, char *place, const char *sentence)
 {
 	enum alarm_logged logged = ALARM_DROPPED;
@@ -133,9 +133,9 @@ void paged_guest_set_alarm(struct paged_guest *guest, const char *sentence)
 	set_sentence(guest, guest->alarm, sentence);
 }
 
-void paged_guest_set_mapped(struct paged_guest *guest, const char *sentence)
+void paged_guest_set_danger(struct paged_guest *guest, const char *sentence)
 {
-	set_sentence(guest, guest->mapped, sentence);
+	set_sentence(guest, guest->danger, sentence);
 }
 
 static void on_alarm(void *arg, const char *sentence)
@@ -555,6 +555,18 @@ struct ram paged_guest_ram(struct paged_guest *guest)
 	ram = guest->ram;
 	pthread_mutex_unlock(&guest->pager_lock);
 	return ram;
+}
+
+bool paged_guest_identity(struct paged_guest *guest, struct map_identity *identity)
+{
+	bool paged;
+
+	pthread_mutex_lock(&guest->pager_lock);
+	paged = guest->pager != NULL;
+	if (paged)
+		*identity = guest_pager_adopted(guest->pager)->identity;
+	pthread_mutex_unlock(&guest->pager_lock);
+	return paged;
 }
 
 bool paged_guest_gone(struct paged_guest *guest)

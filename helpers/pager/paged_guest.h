@@ -46,7 +46,8 @@ struct pager_host {
  * @ram:	Where its memory is, without descriptors.  Protected by @pager_lock
  * @alarm:	What a person must see; "": nothing.  Protected by @alarm_lock, which is taken by
  *		any thread of the guest's and never held while something else is waited for
- * @mapped:	The same, of another process that maps the guest's memory
+ * @danger:	The same, of what would lose pages: another process that maps the guest's memory,
+ *		a userfaultfd that QEMU has closed
  */
 struct paged_guest {
 	struct pager_host *host;
@@ -58,7 +59,7 @@ struct paged_guest {
 	struct ram ram;
 	pthread_mutex_t pager_lock;
 	char alarm[PAGER_SENTENCE_SIZE];
-	char mapped[PAGER_SENTENCE_SIZE];
+	char danger[PAGER_SENTENCE_SIZE];
 	struct alarm_log alarm_log;
 	pthread_mutex_t alarm_lock;
 };
@@ -109,8 +110,10 @@ int paged_guest_set_limit(struct paged_guest *guest, uint64_t limit_kib, struct 
 /* A copy, into PAGER_SENTENCE_SIZE bytes */
 void paged_guest_alarm(struct paged_guest *guest, char *sentence);
 void paged_guest_set_alarm(struct paged_guest *guest, const char *sentence);
-void paged_guest_set_mapped(struct paged_guest *guest, const char *sentence);
+void paged_guest_set_danger(struct paged_guest *guest, const char *sentence);
 /* Where its memory is, without descriptors */
 struct ram paged_guest_ram(struct paged_guest *guest);
+/* What was left in its QEMU.  False: it is not paged now */
+bool paged_guest_identity(struct paged_guest *guest, struct map_identity *identity);
 
 #endif

@@ -312,15 +312,25 @@ static void look_after(struct place *place)
 		begin(place, end_thread, STATE_ENDING);
 }
 
-/* ---- other processes that map a guest's memory, and memory that was plugged in ---- */
+/* ---- what would lose pages of a guest, and what no message tells ---- */
 
-/* Whose memory is looked for in which process's name */
+/* Whose memory and userfaultfd are looked for */
 struct look {
 	struct pager_guests *guests;
 	char uuid[PAGER_UUID_SIZE];
 	uint64_t pid;
 	struct ram ram;
+	struct map_identity identity;
 };
+
+static bool is_same(struct paged_guest *guest, const struct look *look)
+{
+	struct map_identity identity;
+
+	return paged_guest_identity(guest, &identity) && identity.pid == look->identity.pid &&
+	       identity.uffd == look->identity.uffd &&
+	       identity.pipe_ino[0] == look->identity.pipe_ino[0];
+}
 
 /* The same guest may have ended meanwhile, or begun anew */
 static void report(const struct look *look, const char *sentence)
@@ -330,10 +340,61 @@ static void report(const struct look *look, const char *sentence)
 
 	pthread_mutex_lock(&guests->lock);
 	place = find(guests, look->uuid);
-	if (place && place->state == STATE_PAGING &&
-	    paged_guest_record(place->guest).pid == look->pid)
-		paged_guest_set_mapped(place->guest, sentence);
+	if (place && place->state == STATE_PAGING && is_same(place->guest, look))
+		paged_guest_set_danger(place->guest, sentence);
 	pthread_mutex_unlock(&guests->lock);
+}
+
+/* 1: @sentence says by which process */
+static int look_for_mapper(const struct look *look, char *sentence)
+{
+	pid_t other = 0;
+	int rc = ram_other_mapper(look->guests->host.kfs, (pid_t)look->pid, &look->ram, &other,
+				  NULL);
+
+	if (rc == 1)
+		snprintf(sentence, PAGER_SENTENCE_SIZE,
+			 "process %d maps the guest's memory, and reads zeros where pages are out: "
+			 "release the guest, or end that process",
+			 (int)other);
+	return rc;
+}
+
+/*
+ * Is what the next daemon needs still open in QEMU?  Asked as that one will: our own copies go on
+ * working when QEMU has closed its descriptors, and with the last copy holes would read as zeros.
+ */
+static void look_for_descriptors(const struct look *look, char *sentence)
+{
+	struct adopted copies;
+	struct err err;
+
+	switch (adopted_find(&copies, &look->identity, &err)) {
+	case 0:
+		adopted_close(&copies);
+		break;
+	case -ESTALE:
+		snprintf(sentence, PAGER_SENTENCE_SIZE,
+			 "QEMU has closed what keeps its pages for the next pager, and loses those "
+			 "that are out when this one ends: release the guest (%.200s)",
+			 err.text);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Memory that was plugged in since the adoption */
+static void look_for_more_memory(const struct look *look, char *sentence)
+{
+	uint64_t more = ram_plugged_in(&look->ram, look->guests->host.kfs, (pid_t)look->pid);
+	char size[TEXT_KIB_SIZE];
+
+	if (more)
+		snprintf(sentence, PAGER_SENTENCE_SIZE,
+			 "%s of memory were plugged in later, and are not paged: release the guest "
+			 "and adopt it again",
+			 text_from_kib(more * (PAGE_BYTES / 1024), size));
 }
 
 static void *look_thread(void *arg)
@@ -341,25 +402,14 @@ static void *look_thread(void *arg)
 	struct look *look = arg;
 	struct pager_guests *guests = look->guests;
 	char sentence[PAGER_SENTENCE_SIZE] = "";
-	char size[TEXT_KIB_SIZE];
-	uint64_t more = 0;
-	pid_t other = 0;
 	int rc;
 
 	pthread_setname_np(pthread_self(), "pager-look");
-	rc = ram_other_mapper(guests->host.kfs, (pid_t)look->pid, &look->ram, &other, NULL);
-	if (rc == 1)
-		snprintf(sentence, sizeof(sentence),
-			 "process %d maps the guest's memory, and reads zeros where pages are out: "
-			 "release the guest, or end that process",
-			 (int)other);
-	else if (rc == 0)
-		more = ram_plugged_in(&look->ram, guests->host.kfs, (pid_t)look->pid);
-	if (more)
-		snprintf(sentence, sizeof(sentence),
-			 "%s of memory were plugged in later, and are not paged: release the guest "
-			 "and adopt it again",
-			 text_from_kib(more * (PAGE_BYTES / 1024), size));
+	rc = look_for_mapper(look, sentence);
+	if (rc == 0)
+		look_for_descriptors(look, sentence);
+	if (rc == 0 && !*sentence)
+		look_for_more_memory(look, sentence);
 	if (rc >= 0)
 		report(look, sentence);
 	free(look);
@@ -388,7 +438,7 @@ static const struct place *next_to_look(struct pager_guests *guests)
 }
 
 /* With the lock.  One guest at a time: the maps of all processes are read */
-static void look_for_mappers(struct pager_guests *guests)
+static void look_for_danger(struct pager_guests *guests)
 {
 	const struct place *place = next_to_look(guests);
 	struct look *look;
@@ -400,6 +450,10 @@ static void look_for_mappers(struct pager_guests *guests)
 	if (!look)
 		return;
 	look->guests = guests;
+	if (!paged_guest_identity(place->guest, &look->identity)) {
+		free(look);
+		return;
+	}
 	memcpy(look->uuid, place->guest->uuid, sizeof(look->uuid));
 	memcpy(guests->looked_at, look->uuid, sizeof(look->uuid));
 	look->pid = paged_guest_record(place->guest).pid;
@@ -426,7 +480,7 @@ void pager_guests_tick(void *arg)
 	for (place = guests->first; place && !guests->stopping; place = place->next)
 		look_after(place);
 	if (!guests->stopping)
-		look_for_mappers(guests);
+		look_for_danger(guests);
 	pthread_mutex_unlock(&guests->lock);
 }
 

@@ -11,8 +11,8 @@
  *
  * First line on stdout: "ready pid=N uffd=FD pipes=FD,...".  Then it takes commands, one a line:
  * "start", "figures", "balloon PAGES", "check", "spoil old|word|zeros PAGE" (make it wrong),
- * "stop" (threads end, each page is checked; exit status 0: no byte was wrong).  Each is answered
- * by a line of figures.  The victim ends with the process that started it.
+ * "close FD", "stop" (threads end, each page is checked; exit status 0: no byte was wrong).  Each
+ *is answered by a line of figures.  The victim ends with the process that started it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -199,6 +199,8 @@ static int run_commands(struct verifier *verifier)
 			verifier_check_all(verifier);
 		else if (!strncmp(line, "spoil ", 6))
 			spoil(verifier, line + 6);
+		else if (!strncmp(line, "close ", 6))
+			close(atoi(line + 6));
 		else if (!strcmp(line, "stop"))
 			break;
 		verifier_print(verifier, stdout, line);

@@ -389,7 +389,7 @@ static bool has_file(const struct host *h, const char *name)
 /* Until the table has nothing to do, five seconds at most */
 static bool ticks_until(struct host *h, bool (*done)(struct host *h))
 {
-	uint64_t deadline = clock_ms() + 5000;
+	uint64_t deadline = clock_ms() + 30000;
 
 	while (!done(h)) {
 		if (!clock_left_ms(deadline))
@@ -818,6 +818,42 @@ static void test_plugged_in(void)
 	own_disk_child(check_plugged_in, "memory that was plugged in");
 }
 
+static bool is_closed(struct host *h)
+{
+	char buf[2048];
+
+	return strstr(seen(h, "alarm", buf), "QEMU has closed") != NULL;
+}
+
+static bool is_quiet(struct host *h)
+{
+	char buf[2048];
+
+	return !strcmp(seen(h, "alarm", buf), "null");
+}
+
+/* QEMU closes the userfaultfd while it is paged: our copy works on, and the next daemon has none */
+static int check_closed(const char *dir)
+{
+	pid_t pid = victim();
+	struct host h;
+
+	EXPECT_IN(h, open_host(&h, dir));
+	EXPECT_IN(h, adopt_a(&h, pid) == 0);
+	engine.find = -ESTALE;
+	EXPECT_IN(h, ticks_until(&h, is_closed));
+	/* One that ended is no alarm */
+	engine.find = -ESRCH;
+	EXPECT_IN(h, ticks_until(&h, is_quiet));
+	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms() + 5000));
+	return 0;
+}
+
+static void test_closed(void)
+{
+	own_disk_child(check_closed, "a userfaultfd that QEMU closes");
+}
+
 /* More guests than one message takes */
 static int check_many(const char *dir)
 {
@@ -871,6 +907,7 @@ static CU_TestInfo tests[] = {
 	{ "alarms", test_alarm },
 	{ "another process", test_mapper },
 	{ "memory that was plugged in is said not to be paged", test_plugged_in },
+	{ "a userfaultfd that QEMU closes while it is paged", test_closed },
 	{ "many guests", test_many },
 	CU_TEST_INFO_NULL,
 };

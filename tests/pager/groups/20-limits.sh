@@ -7,12 +7,7 @@
 
 # comes_below NAME PAGES TITLE: a guest that is far above its limit is not held up until all is out
 comes_below() {
-	local until=$((SECONDS + 20))
-	pager_ask "$1" status
-	until [ "${figure[resident]}" -le "$2" ] || [ "$SECONDS" -ge "$until" ]; do
-		sleep 0.1
-		pager_ask "$1" status
-	done
+	soon status_is "$1" "figure[resident] <= $2 && figure[evictions] > 0"
 	check_true "$3: ${figure[resident]} pages are resident" \
 		"${figure[resident]} <= $2 && ${figure[evictions]} > 0"
 }

@@ -6,7 +6,8 @@
 
 victim large ram=320 give=2 kinds=one
 ask large start
-pager large limit=16000
+# Each run waits a moment, so that there is time to look
+pager large limit=16000 strike=delay=step:evict_begin:1+:5
 ask large figures
 before=${figure[checks]}
 for ((i = 0; i < 100; i++)); do
@@ -17,11 +18,7 @@ for ((i = 0; i < 100; i++)); do
 	sleep 0.02
 done
 check_true "the guest comes on with $resident pages resident" "$resident > 20000"
-for ((i = 0; i < 300; i++)); do
-	pager_ask large status
-	[ "${figure[resident]}" -gt 16000 ] || break
-	sleep 0.1
-done
+soon status_is large "figure[resident] <= 16000"
 check_true "in the end ${figure[resident]} pages are resident" "${figure[resident]} <= 16000"
 pager_ask large status
 check_true "slots take more than one piece" "${figure[ram_bytes]} > 70000000"

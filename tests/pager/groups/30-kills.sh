@@ -39,8 +39,8 @@ after_kills() {
 	pager "$1" "${kill_options[@]}"
 	[ "$pager_said" = resumed ] || wrong+=("the last successor: $pager_said")
 	moves "$1" || wrong+=("$problem")
-	pager_ask "$1" status || wrong+=("no status")
-	[ "${figure[waiting]}" = 0 ] || wrong+=("${figure[waiting]} faults wait: $(pager_alarms "$1")")
+	soon status_is "$1" "figure[waiting] == 0" ||
+		wrong+=("${figure[waiting]} faults wait: $(pager_alarms "$1")")
 	victim_ends "$1" "$title"
 	if [ ${#wrong[@]} -eq 0 ]; then
 		ok "$title: $places kills"

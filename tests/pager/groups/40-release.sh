@@ -86,11 +86,11 @@ all_right "killed at each place of the beginning"
 victim full "${small[@]}"
 ask full start
 pager full limit=1500 room=$((1 << 20))
-sleep 0.3
+soon status_is full "figure[resident] <= 1500"
 pager_ask full detach
 check_match "without room for all pages they stay where they are" "$line" "^detach: .*no room"
 moves full
-pager_ask full status
+soon status_is full "figure[resident] <= 1500"
 check_true "and paging goes on" "${figure[resident]} <= 1500"
 victim_ends full "without room for all pages each byte is right"
 pager_kill full

@@ -9,7 +9,7 @@ stands() {
 	local before
 	ask "$1" figures
 	before=${figure[checks]}
-	sleep 0.5
+	sleep 1
 	ask "$1" figures
 	[ "${figure[checks]}" = "$before" ]
 }
@@ -30,42 +30,43 @@ pager_kill balloon
 victim full give=2 kinds=one threads=2 untouched=3000
 pager full limit=6000 tiers=same,ram:4096
 ask full start
-until=$((SECONDS + 60))
+until=$((SECONDS + 120))
 while [ $SECONDS -lt $until ]; do
 	pager_ask full status
 	[ "${figure[waiting]}" = 0 ] || ! stands full || break
 done
 pager_ask full status
 check_true "the tier is full: who needs a page waits" "${figure[waiting]} > 0"
+soon alarm_says full "full"
 check_match "and it is said for what" "$(pager_alarms full)" "full"
 pager_ask full "limit 16384"
 problem=
 moves full
 check_equal "with room it goes on" "$problem" ""
-pager_ask full status
-check_equal "nobody waits" "${figure[waiting]}" 0
+soon status_is full "figure[waiting] == 0"
+check_equal "no thread waits" "${figure[waiting]}" 0
 victim_ends full "a full tier: each byte is right"
 pager_kill full
 
 victim garbled give=2 kinds=one
 pager garbled limit=6000 tiers=ram
 ask garbled start
-sleep 0.5
+soon status_is garbled "figure[resident] <= 6000"
 for file in "$work"/garbled.d/*; do
 	case $file in
 	*/map | */journal) continue ;;
 	esac
 	head -c "$(stat -c %s "$file")" /dev/urandom | dd of="$file" conv=notrunc status=none
 done
-sleep 1.5
+soon alarm_says garbled "waits for a page"
+soon status_is garbled "figure[waiting] > 0"
 ask garbled figures
 check_equal "slots with anything in them: no wrong byte" "${figure[wrong]}" 0
 pager_ask garbled status
 check_true "who needs such a page waits" "${figure[waiting]} > 0"
 check_match "and it is said for what" "$(pager_alarms garbled)" "^alarm: ."
 kill -KILL "${victim_pids[garbled]}"
-sleep 0.3
-pager_ask garbled status
+soon status_is garbled "figure[gone] == 1"
 check_equal "a guest that is killed is known to be gone" "${figure[gone]}" 1
 pager_ask garbled stop
 wait "${victim_pids[garbled]}" 2>/dev/null

@@ -65,7 +65,7 @@ runs_right waits "two pagers of one guest: each byte is right"
 victim read_by give=2 discards=yes
 pager read_by limit=6000 strike=die=step:faults_read:30
 ask read_by start
-pager_dies read_by 5
+pager_dies read_by 120
 said=$("$build/tests/pager/attach" audit "$work/read_by.d")
 check_match "messages that a killed pager had read are left for the next one" "$said" "messages=[1-9]"
 pager read_by limit=6000
@@ -121,8 +121,7 @@ victim_by=()
 pager huge limit=6000
 ask huge start
 if [ "$pager_said" = paging ]; then
-	sleep 0.7
-	pager_ask huge status
+	soon alarm_says huge "large folios|huge"
 	check_match "memory in large folios stays, and it is said" "$(pager_alarms huge)" "large folios|huge"
 else
 	check_match "memory in large folios is refused" "$pager_said" "^failed 95"

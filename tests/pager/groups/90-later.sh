@@ -19,8 +19,8 @@ for name in long_ago long_ago_killed; do
 	problem=
 	moves $name
 	check_equal "$name: discarded more than a minute ago, and used again" "$problem" ""
-	pager_ask $name status
-	check_equal "$name: nobody waits" "${figure[waiting]}" 0
+	soon status_is $name "figure[waiting] == 0"
+	check_equal "$name: no thread waits" "${figure[waiting]}" 0
 	victim_ends $name "$name: each byte is right"
 	pager_kill $name
 done
