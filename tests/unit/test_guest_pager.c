@@ -1340,6 +1340,7 @@ static void test_discard_of_released(void)
 	GUEST(guest, 100);
 	fill(&guest, 1);
 	guest_begin(&guest);
+	end_threads(guest.pager);
 	straggler = (struct straggler){ .guest = &guest };
 	guest.pager->uffd.ioctl = refuse_changes;
 	UNIT_CHECK(guest_pager_detach(guest.pager, 10000, &err) == 0, "%s", err.text);
