@@ -5,6 +5,7 @@
 #   make              build the hooks and the command into build/
 #   make check        unit tests; no root needed
 #   make coverage     lines that unit and ctl tests reach: at least COVERAGE_MIN=90 percent
+#   make musl         everything compiled against musl, and unit tests that its libraries go for
 #   make model        the pager's protocol, searched for a wrong byte: minutes; model-long: hours
 #   make simulate     what the pager's policy makes of rows of accesses; SIMULATE='--resident 25'
 #   make fuzz         the parsers with any bytes, for FUZZ_SECONDS=60 each; takes clang
@@ -92,6 +93,14 @@ LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(LINK_HARDENING)
 pkg = $(shell $(PKG_CONFIG) $(1))
 XML_CFLAGS = $(call pkg,--cflags libxml-2.0)
 
+# A compiler's error about a header tells nobody what to install
+libraries = libxml-2.0 jansson inih mount smartcols libvirt augeas liblz4
+.PHONY: check-libraries check-libraries-of-tests
+check-libraries:
+	$(Q)CC='$(CC)' PKG_CONFIG='$(PKG_CONFIG)' packaging/check-libraries build $(libraries)
+check-libraries-of-tests:
+	$(Q)CC='$(CC)' PKG_CONFIG='$(PKG_CONFIG)' packaging/check-libraries check $(libraries) cunit
+
 # ---- what is built of what ----
 
 rooms = base process kernel memory guest config policy steps lifecycle
@@ -108,9 +117,9 @@ ctl_lib = $(BUILD)/helpers/ctl.a
 pager_lib = $(BUILD)/helpers/pager.a
 
 # Hooks link no more than they need: each library costs every guest's start.  That is
-# why libmount is loaded when it is needed; dlopen() is in a library in older glibc
+# why libmount is loaded when it is needed, and by the command libaugeas; dlopen() is in a library in older glibc
 hook_libs = $(call pkg,--libs libxml-2.0 jansson) -linih -ldl
-ctl_libs = $(hook_libs) $(call pkg,--libs libvirt smartcols augeas)
+ctl_libs = $(hook_libs) $(call pkg,--libs libvirt smartcols)
 
 # systemd is told that the daemon is ready where its library is there at build time
 have_systemd = $(shell $(PKG_CONFIG) --exists libsystemd && echo yes)
@@ -150,7 +159,7 @@ $(pagerd_programs): $(pager_lib) $(core_lib)
 # They have the texts of these files in them
 $(filter $(BUILD)/helpers/profiles/%,$(ctl_obj)): $(wildcard conf-snippets/*/*)
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c | check-libraries
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(COMPILE) $(XML_CFLAGS) -MMD -MP -c -o $@ $<
@@ -171,6 +180,7 @@ unit_tests = $(unit_src:%.c=$(BUILD)/%)
 unit_lib = $(BUILD)/tests/unit/unit.a
 unit_lib_obj = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(unit_src),$(sort $(wildcard tests/unit/*.c))))
 
+$(BUILD)/tests/unit/%.o: | check-libraries-of-tests
 $(BUILD)/tests/unit/%.o: override CPPFLAGS += -DTESTS_DIR='"$(CURDIR)/tests"'
 $(unit_lib): $(unit_lib_obj)
 $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(unit_lib) $(ctl_lib) $(core_lib) $(pager_lib)
@@ -182,6 +192,10 @@ unit-tests: $(unit_tests)
 # The measurement is built, so that it goes on fitting what it measures
 check: unit-tests $(BUILD)/tests/bench/ledgers
 	$(Q)tests/run-unit $(unit_tests)
+
+.PHONY: musl
+musl:
+	$(Q)tests/musl $(BUILD)-musl
 
 .PHONY: model model-long
 model:
@@ -405,6 +419,7 @@ install: all
 	install -m 755 packaging/setup packaging/link-hook $(helperdir)/
 	install -m 644 packaging/tmpfiles.d/libvirt-membacking.conf $(tmpfilesdir)/
 	install -m 755 $(BUILD)/pagerd/virt-membacking-adopt $(helperdir)/
+	install -m 644 README.md CHANGELOG.md SECURITY.md $(DESTDIR)$(DOCDIR)/
 	install -m 644 packaging/apparmor/libvirtd $(DESTDIR)$(DOCDIR)/apparmor-libvirtd
 	install -m 644 packaging/apparmor/qemu $(DESTDIR)$(DOCDIR)/apparmor-qemu
 	install -m 644 $(units) $(unitdir)/

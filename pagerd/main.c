@@ -205,7 +205,7 @@ static int set_up_signals(struct err *err)
 	return fd < 0 ? err_sys(err, errno, "cannot receive signals") : fd;
 }
 
-static void raise_limit(__rlimit_resource_t resource, rlim_t wanted)
+static void raise_limit(int resource, rlim_t wanted)
 {
 	struct rlimit limit = { wanted, wanted };
 

@@ -28,7 +28,14 @@ const char *err_text(int errnum)
 {
 	static __thread char buf[128];
 
+#ifdef __GLIBC__
 	return strerror_r(errnum, buf, sizeof(buf));
+#else
+	/* POSIX' own, as in musl */
+	if (strerror_r(errnum, buf, sizeof(buf)) != 0)
+		snprintf(buf, sizeof(buf), "error %d", errnum);
+	return buf;
+#endif
 }
 
 int err_sys(struct err *err, int errnum, const char *fmt, ...)

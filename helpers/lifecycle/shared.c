@@ -227,10 +227,19 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+/* musl has no scandirat().  Return: as scandir() */
+static int list_records(int dir, struct dirent ***entries)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);
+	return scandir(path, entries, is_visible, by_name);
+}
+
 static int put_back_all(struct putting_back *s, struct err *err)
 {
 	struct dirent **entries = NULL;
-	int n = scandirat(s->dir, ".", &entries, is_visible, by_name), i, result = 0;
+	int n = list_records(s->dir, &entries), i, result = 0;
 
 	s->removed = false;
 	if (n < 0)
@@ -279,7 +288,7 @@ bool shared_waits(const struct state *state, const char *boot_id, const struct l
 	cleanup_close int dir =
 		openat(state->dirfd, SHARED_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	struct dirent **entries = NULL;
-	int n = dir < 0 ? 0 : scandirat(dir, ".", &entries, is_visible, by_name), i;
+	int n = dir < 0 ? 0 : list_records(dir, &entries), i;
 	bool waits = false;
 
 	for (i = 0; i < n; i++) {

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
@@ -18,6 +17,7 @@
 #include "kernel/kfs.h"
 #include "memory/libmount.h"
 #include "memory/path.h"
+#include "memory/statx.h"
 
 #define MOUNTINFO "proc/self/mountinfo"
 

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -22,6 +21,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "kernel/kfs.h"
+#include "memory/statx.h"
 
 /* Kernel headers have them since 5.17 */
 #ifndef CIFS_SUPER_MAGIC

@@ -4,7 +4,6 @@
  */
 #include "profiles/qemu_conf_edit.h"
 
-#include <augeas.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "profiles/libaugeas.h"
 
 #define LENS  "Libvirtd_qemu.lns"
 #define IN    "/membacking/in"
@@ -20,7 +20,11 @@
 #define OUT   "/membacking/out"
 #define ERROR "/augeas/text" TREE "/error"
 
-DEFINE_CLEANUP(augeas, augeas *, aug_close)
+static void cleanup_augeas_(augeas **aug)
+{
+	if (*aug)
+		libaugeas.aug_close(*aug);
+}
 
 #define cleanup_augeas cleanup_with(cleanup_augeas_)
 
@@ -31,19 +35,19 @@ static const char *detail(augeas *aug, const char *what)
 	const char *value = NULL;
 
 	snprintf(path, sizeof(path), ERROR "%s", what);
-	return aug_get(aug, path, &value) > 0 ? value : NULL;
+	return libaugeas.aug_get(aug, path, &value) > 0 ? value : NULL;
 }
 
 static int no_lens(augeas *aug, struct err *err)
 {
-	const char *why = aug_error_details(aug);
+	const char *why = libaugeas.aug_error_details(aug);
 
 	if (!why)
-		why = aug_error_minor_message(aug);
+		why = libaugeas.aug_error_minor_message(aug);
 	return err_set(err, ENOENT,
 		       "augeas can't load libvirt's lens " LENS
 		       " (%.200s); libvirtd_qemu.aug comes with libvirt's daemon",
-		       why ? why : aug_error_message(aug));
+		       why ? why : libaugeas.aug_error_message(aug));
 }
 
 /* Where @line, counted from 1, begins; its length goes to @len */
@@ -99,18 +103,23 @@ static int unreadable(augeas *aug, const char *text, struct err *err)
 /* @text as a tree at TREE */
 static int load(augeas **aug, const char *text, struct err *err)
 {
+	int rc = libaugeas_load(err);
+
+	if (rc < 0)
+		return rc;
 	/* Else it would say where lenses are loaded from */
 	unsetenv("AUGEAS_LENS_LIB");
-	*aug = aug_init("/", NULL, AUG_NO_LOAD | AUG_NO_MODL_AUTOLOAD | AUG_NO_ERR_CLOSE);
-	if (!*aug || aug_error(*aug) == AUG_ENOMEM)
+	*aug = libaugeas.aug_init("/", NULL, AUG_NO_LOAD | AUG_NO_MODL_AUTOLOAD | AUG_NO_ERR_CLOSE);
+	if (!*aug || libaugeas.aug_error(*aug) == AUG_ENOMEM)
 		return err_nomem(err);
-	if (aug_error(*aug) != AUG_NOERROR)
+	if (libaugeas.aug_error(*aug) != AUG_NOERROR)
 		return no_lens(*aug, err);
-	if (aug_set(*aug, IN, text) < 0)
+	if (libaugeas.aug_set(*aug, IN, text) < 0)
 		return err_nomem(err);
-	if (aug_text_store(*aug, LENS, IN, TREE) == 0)
+	if (libaugeas.aug_text_store(*aug, LENS, IN, TREE) == 0)
 		return 0;
-	return aug_error(*aug) != AUG_NOERROR ? no_lens(*aug, err) : unreadable(*aug, text, err);
+	return libaugeas.aug_error(*aug) != AUG_NOERROR ? no_lens(*aug, err) :
+							  unreadable(*aug, text, err);
 }
 
 /* The lens wants a line end after the last line too.  To be freed */
@@ -145,7 +154,7 @@ int qemu_conf_get(const char *text, const char *key, char **value, struct err *e
 		return rc;
 	snprintf(path, sizeof(path), TREE "/%s[last()]", key);
 	*value = NULL;
-	if (aug_get(aug, path, &found) <= 0 || !found)
+	if (libaugeas.aug_get(aug, path, &found) <= 0 || !found)
 		return 0;
 	*value = strdup(found);
 	return *value ? 0 : err_nomem(err);
@@ -157,8 +166,8 @@ static void make_place(augeas *aug, const char *key)
 	char path[256];
 
 	snprintf(path, sizeof(path), TREE "/#comment[. =~ regexp('%s *=.*')][last()]", key);
-	if (aug_match(aug, path, NULL) == 1)
-		aug_insert(aug, path, key, 0);
+	if (libaugeas.aug_match(aug, path, NULL) == 1)
+		libaugeas.aug_insert(aug, path, key, 0);
 }
 
 static int change(augeas *aug, const char *key, const char *value)
@@ -167,13 +176,13 @@ static int change(augeas *aug, const char *key, const char *value)
 
 	snprintf(path, sizeof(path), TREE "/%s", key);
 	if (!value)
-		return aug_rm(aug, path);
-	if (aug_match(aug, path, NULL) == 0)
+		return libaugeas.aug_rm(aug, path);
+	if (libaugeas.aug_match(aug, path, NULL) == 0)
 		make_place(aug, key);
-	if (aug_match(aug, path, NULL) == 0)
-		return aug_set(aug, path, value);
+	if (libaugeas.aug_match(aug, path, NULL) == 0)
+		return libaugeas.aug_set(aug, path, value);
 	/* All of them, where it is set twice */
-	return aug_setm(aug, path, NULL, value);
+	return libaugeas.aug_setm(aug, path, NULL, value);
 }
 
 int qemu_conf_set(const char *text, const char *key, const char *value, char **result,
@@ -187,7 +196,8 @@ int qemu_conf_set(const char *text, const char *key, const char *value, char **r
 		return rc;
 	if (change(aug, key, value) < 0)
 		return err_nomem(err);
-	if (aug_text_retrieve(aug, LENS, IN, TREE, OUT) < 0 || aug_get(aug, OUT, &out) <= 0 || !out)
+	if (libaugeas.aug_text_retrieve(aug, LENS, IN, TREE, OUT) < 0 ||
+	    libaugeas.aug_get(aug, OUT, &out) <= 0 || !out)
 		return err_set(err, EINVAL, "libvirt's lens for augeas can't write %s = \"%s\"",
 			       key, value ? value : "");
 	*result = strdup(out);
