@@ -87,7 +87,9 @@ HARDENING = -fPIE -DUNIT_COVERAGE
 endif
 override CPPFLAGS += -Ihelpers -Itests -D_GNU_SOURCE -DSTATE_DIR='"$(RUNSTATEDIR:/%=%)/libvirt-membacking"' -DSYSCONF_DIR='"$(SYSCONFDIR:/%=%)"' -DSBIN_DIR='"$(SBINDIR:/%=%)"' -DLIBEXEC_DIR='"$(LIBEXECDIR:/%=%)"'
 COMPILE = $(CC) -std=gnu11 $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDENING)
-LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(LINK_HARDENING)
+# Threads of musl have 128 KiB of stack without it; glibc does not read it
+STACK = -Wl,-z,stack-size=0x800000
+LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(LINK_HARDENING) $(STACK)
 
 # pkg-config is asked only when something is built
 pkg = $(shell $(PKG_CONFIG) $(1))

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <linux/loop.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
