@@ -60,7 +60,7 @@ struct pager_calls {
  * struct mover - A thread's means to bring pages back
  * @buffer:	READ_AHEAD_MAX pages, aligned
  * @pipe:	Private: from the buffer into the guest's file, without an access that could fault
- * @serves:	It is the fault thread, which alone reads events
+ * @serves:	It is the fault thread
  */
 struct mover {
 	unsigned char *buffer;
@@ -254,6 +254,10 @@ void *faults_thread(void *pager_arg);
 void faults_serve(struct guest_pager *pager);
 /* Read messages, apply discards, and keep the faults for faults_serve().  Fault thread only */
 int faults_read(struct guest_pager *pager);
+/* This thread alone reads messages: the fault thread, or the one that makes a restart */
+void events_are_read_here(bool yes);
+/* While a discard's message waits, the kernel does nothing for us: let it be read */
+void events_wait(struct guest_pager *pager);
 void pager_wake_all(struct guest_pager *pager);
 /* Is this page in the guest's file? */
 bool page_present(struct guest_pager *pager, uint64_t page);
@@ -283,13 +287,21 @@ bool discard_range(const struct ram *ram, const struct uffd_msg *message, uint64
  */
 int load_page(struct guest_pager *pager, struct mover *mover, uint64_t page);
 /* COPY pages that this thread has as LOADING or LEAVING.  @copied: pages in place */
-int copy_pages(struct guest_pager *pager, struct mover *mover, uint64_t page, const void *from,
-	       size_t n, size_t *copied);
+int copy_pages(struct guest_pager *pager, uint64_t page, const void *from, size_t n,
+	       size_t *copied);
 /* Write pages that this thread has as LOADING or LEAVING into the guest's file.  No wake.
  *
  * Return: how many pages, from the first on */
 size_t fill_pages(struct guest_pager *pager, struct mover *mover, uint64_t page, const void *from,
 		  size_t n);
+/**
+ * lose_page() - A page's content is lost to a memory error of the host
+ * @fields:	What this thread, which has it as LOADING or LEAVING, made of its entry
+ *
+ * The guest gets a memory error for this page.  Where the kernel can't give it one (before Linux
+ * 6.6), who asks for the page waits: never zeros.  An alarm says so
+ */
+void lose_page(struct guest_pager *pager, struct page_fields fields, uint64_t page);
 /* Load what is EVICTED of a range, by COPY if it is a stream.  Return: how many pages */
 size_t prefetch_pages(struct guest_pager *pager, struct mover *mover, uint64_t first, size_t n,
 		      bool stream);
@@ -299,6 +311,8 @@ size_t prefetch_pages(struct guest_pager *pager, struct mover *mover, uint64_t f
 /* Fetch a page's content, and survive a memory error in its slot.  Return: as tiers_load() */
 int load_content(struct guest_pager *pager, struct page_fields fields, void *to);
 bool slot_holds(struct guest_pager *pager, struct page_fields fields, const void *content);
+/* Return: as tiers_store(); -EHWPOISON: an error in the content.  One in a slot: another is taken
+ */
 int store_content(struct guest_pager *pager, const void *content, struct page_place *place);
 
 /* ---- restart_rules.c, restart.c ---- */
@@ -308,7 +322,7 @@ int store_content(struct guest_pager *pager, const void *content, struct page_pl
  * @present:	It is in the guest's file
  * @ring:	A discard of it was read, and possibly not applied
  * @held:	It is in a run, and its content is in the staging
- * @explained:	Pages near it were discarded lately
+ * @explained:	Pages near it were discarded lately, and it is not known to be lost
  */
 struct restart_seen {
 	enum page_state state;

@@ -340,6 +340,7 @@ static int evict_punch(struct guest_pager *pager, struct evictor *evictor)
 static int evict_stage(struct guest_pager *pager, struct evictor *evictor)
 {
 	size_t done = 0, bytes = evictor->n * PAGE_BYTES;
+	bool renewed = false;
 
 	while (done < bytes) {
 		ssize_t n = read(evictor->pipe_read, evictor->staging + done, bytes - done);
@@ -347,8 +348,15 @@ static int evict_stage(struct guest_pager *pager, struct evictor *evictor)
 		STEP("evict_stage");
 		if (n < 0 && errno == EINTR)
 			continue;
+		/* A memory error there: nothing has left the pipe for that page */
+		if (n < 0 && errno == EFAULT && !renewed &&
+		    journal_renew(pager->journal, evictor->staging + done) == 0) {
+			renewed = true;
+			continue;
+		}
 		if (n <= 0)
 			return run_broken(pager, evictor, "the pipe can't be read");
+		renewed = false;
 		done += (size_t)n;
 	}
 	return 0;
@@ -489,21 +497,6 @@ static void free_old_slots(struct guest_pager *pager, struct evictor *evictor)
 	}
 }
 
-/* Its memory in the staging broke.  The guest gets an error for this page where the kernel can */
-static bool lost(struct guest_pager *pager, struct evictor *evictor, size_t i)
-{
-	struct page_fields fields = page_entry_fields(evictor->entry[i]);
-
-	if (uffd_poison(&pager->uffd, address_of(pager, evictor, i), PAGE_BYTES) < 0)
-		return false;
-	fields.state = PAGE_RESIDENT;
-	fields.bad = true;
-	fields.discarded = false;
-	entry_settle(pager, evictor->page[i], fields);
-	pager_alarm(pager, "memory error of the host in a page on its way out: the guest was told");
-	return true;
-}
-
 /* What has no slot goes back: from the staging into the guest's file, whose hole it still is */
 static bool put_back(struct guest_pager *pager, struct evictor *evictor, size_t i)
 {
@@ -516,6 +509,17 @@ static bool put_back(struct guest_pager *pager, struct evictor *evictor, size_t 
 	return true;
 }
 
+/* Its memory in the staging broke.  Its old slot has older content */
+static void lose(struct guest_pager *pager, struct evictor *evictor, size_t i)
+{
+	struct page_fields fields = page_entry_fields(evictor->entry[i]);
+
+	lose_page(pager, fields, evictor->page[i]);
+	journal_renew(pager->journal, evictor->staging + i * PAGE_BYTES);
+	if (fields.has_slot)
+		tiers_free(pager->tiers, (struct page_place){ fields.tier, fields.slot });
+}
+
 static int evict_leftovers(struct guest_pager *pager, struct evictor *evictor)
 {
 	size_t i;
@@ -526,7 +530,7 @@ static int evict_leftovers(struct guest_pager *pager, struct evictor *evictor)
 		if (evictor->failed[i])
 			done = put_back(pager, evictor, i);
 		else if (evictor->next[i].state == PAGE_LEAVING)
-			done = lost(pager, evictor, i);
+			lose(pager, evictor, i);
 		if (!done)
 			return run_broken(pager, evictor, "a page can't be put back");
 	}

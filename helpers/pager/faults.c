@@ -76,6 +76,19 @@ int faults_read(struct guest_pager *pager)
 	return (int)n;
 }
 
+static _Thread_local bool reads_events;
+
+void events_are_read_here(bool yes)
+{
+	reads_events = yes;
+}
+
+void events_wait(struct guest_pager *pager)
+{
+	if (!reads_events || faults_read(pager) <= 0)
+		sched_yield();
+}
+
 /* ---- whose fault ---- */
 
 static enum fault_class class_of_name(const char *name)
@@ -326,7 +339,9 @@ static int serve_resident(struct guest_pager *pager, uint64_t page)
 	else
 		rc = -ENODATA;
 	entry_settle(pager, page, fields);
-	discards_remember(pager, page);
+	/* Of a lost page a hole is no zeros, whatever was discarded near it */
+	if (!fields.bad)
+		discards_remember(pager, page);
 	if (rc == 0)
 		policy_faulted(pager, page);
 	return rc;
@@ -530,6 +545,7 @@ void *faults_thread(void *pager_arg)
 	uint64_t retried = 0;
 
 	log_context(pager->name, "faults");
+	events_are_read_here(true);
 	while (!pager_stopping(pager)) {
 		/* One reading a turn: waiting tells at once if there is more */
 		if (wait_for_messages(pager))

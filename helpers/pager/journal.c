@@ -153,6 +153,20 @@ void *journal_staging(struct journal *journal, unsigned int evictor)
 	return journal->file->staging[evictor];
 }
 
+int journal_renew(struct journal *journal, void *page)
+{
+	off_t at = (char *)page - (char *)journal->file;
+
+	if (fallocate(journal->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, PAGE_BYTES) <
+		    0 ||
+	    fallocate(journal->fd, 0, at, PAGE_BYTES) < 0 ||
+	    mmap(page, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, journal->fd,
+		 at) == MAP_FAILED ||
+	    mlock(page, PAGE_BYTES) < 0)
+		return -errno;
+	return 0;
+}
+
 struct uffd_msg *journal_ring(struct journal *journal)
 {
 	return journal->file->ring;

@@ -53,6 +53,9 @@ uint64_t journal_bytes(const struct journal *journal);
 struct run_record *journal_run(struct journal *journal, unsigned int evictor);
 /* RUN_PAGES_MAX pages, aligned to a page */
 void *journal_staging(struct journal *journal, unsigned int evictor);
+/* Other memory for a page of a staging that has got a memory error of the host.  Return: 0 or
+ * -errno */
+int journal_renew(struct journal *journal, void *page);
 /* EVENT_RING_MAX messages */
 struct uffd_msg *journal_ring(struct journal *journal);
 

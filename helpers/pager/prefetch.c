@@ -12,7 +12,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -55,19 +54,11 @@ void mover_close(struct mover *mover)
 	}
 }
 
-/* An event has to be read before COPY works: by the fault thread, which may be this one */
-static void let_events_be_read(struct guest_pager *pager, const struct mover *mover)
-{
-	if (!mover->serves || faults_read(pager) <= 0)
-		sched_yield();
-}
-
-static int copy_failed(struct guest_pager *pager, struct mover *mover, int rc, uint64_t page,
-		       size_t *done)
+static int copy_failed(struct guest_pager *pager, int rc, uint64_t page, size_t *done)
 {
 	switch (rc) {
 	case -EAGAIN:
-		let_events_be_read(pager, mover);
+		events_wait(pager);
 		return pager_stopping(pager) ? -ECANCELED : 0;
 	case -EEXIST:
 		(*done)++;
@@ -82,8 +73,7 @@ static int copy_failed(struct guest_pager *pager, struct mover *mover, int rc, u
 	}
 }
 
-int copy_pages(struct guest_pager *pager, struct mover *mover, uint64_t page, const void *from,
-	       size_t n, size_t *copied)
+int copy_pages(struct guest_pager *pager, uint64_t page, const void *from, size_t n, size_t *copied)
 {
 	uint64_t address = ram_address(&pager->ram, page);
 	unsigned int short_of_memory = 0;
@@ -100,7 +90,7 @@ int copy_pages(struct guest_pager *pager, struct mover *mover, uint64_t page, co
 		if (rc == -ENOMEM && ++short_of_memory > 8)
 			break;
 		if (rc < 0)
-			rc = copy_failed(pager, mover, rc, page + done, &done);
+			rc = copy_failed(pager, rc, page + done, &done);
 	}
 	*copied = done;
 	return rc;
@@ -237,18 +227,35 @@ static void abandon(struct guest_pager *pager, const struct mover *mover, uint64
 		pager_wake_page(pager, page);
 }
 
-/* The content is lost.  Where the kernel can, the guest gets a memory error for this page */
-static int lose_page(struct guest_pager *pager, struct page_fields fields, uint64_t page)
+static bool poison(struct guest_pager *pager, uint64_t page)
 {
-	if (uffd_poison(&pager->uffd, ram_address(&pager->ram, page), PAGE_BYTES) < 0)
-		return -EHWPOISON;
+	int rc;
+
+	while ((rc = uffd_poison(&pager->uffd, ram_address(&pager->ram, page), PAGE_BYTES)) ==
+		       -EAGAIN &&
+	       !pager_stopping(pager))
+		events_wait(pager);
+	return rc == 0;
+}
+
+void lose_page(struct guest_pager *pager, struct page_fields fields, uint64_t page)
+{
+	bool told = poison(pager, page);
+	page_entry entry = page_map_get(pager->map, page);
+
+	STEP("page_poisoned");
 	fields.state = PAGE_RESIDENT;
-	fields.bad = true;
-	fields.has_slot = false; /* its slot is not free for others: the memory is broken */
-	entry_settle(pager, page, fields);
+	fields.has_slot = false; /* a broken one must not be another page's */
+	do {
+		struct page_fields now = page_entry_fields(entry);
+
+		/* Discarded while it was to be loaded: no content is missed */
+		fields.discarded = now.state == PAGE_LOADING && now.discarded;
+		fields.bad = !fields.discarded;
+	} while (!page_map_swap(pager->map, page, &entry, page_entry_make(fields)));
 	pager_wake_page(pager, page);
-	pager_alarm(pager, "memory error of the host in a page that was out: the guest was told");
-	return 0;
+	pager_alarm(pager, "memory error of the host in a page that was out: %s",
+		    told ? "the guest was told" : "the guest waits if it needs it");
 }
 
 int load_page(struct guest_pager *pager, struct mover *mover, uint64_t page)
@@ -260,11 +267,13 @@ int load_page(struct guest_pager *pager, struct mover *mover, uint64_t page)
 	if (!claim(pager, page, &fields))
 		return 1;
 	rc = load_content(pager, fields, mover->buffer);
-	if (rc == -EHWPOISON && lose_page(pager, fields, page) == 0)
+	if (rc == -EHWPOISON) {
+		lose_page(pager, fields, page);
 		return 0;
+	}
 	STEP("load_fetched");
 	if (rc == 0)
-		rc = copy_pages(pager, mover, page, mover->buffer, 1, &copied);
+		rc = copy_pages(pager, page, mover->buffer, 1, &copied);
 	if (copied == 1)
 		loaded(pager, page, fields);
 	else
@@ -311,7 +320,7 @@ static size_t piece_put(struct guest_pager *pager, struct mover *mover, struct p
 	filled = done > 0;
 	STEP("prefetch_filled");
 	if (done < piece->n) {
-		copy_pages(pager, mover, piece->first + done, mover->buffer + done * PAGE_BYTES,
+		copy_pages(pager, piece->first + done, mover->buffer + done * PAGE_BYTES,
 			   piece->n - done, &copied);
 		done += copied;
 	}

@@ -261,7 +261,7 @@ static struct restart_seen seen_of(struct guest_pager *pager, const struct resta
 		.present = bit_get(restart->present, page),
 		.ring = bit_get(restart->ring, page),
 		.held = bit_get(restart->held, page),
-		.explained = journal_discarded_lately(pager->journal, page),
+		.explained = !fields.bad && journal_discarded_lately(pager->journal, page),
 	};
 }
 
@@ -316,7 +316,7 @@ static int resolve_all(struct guest_pager *pager, const struct restart *restart,
 		if (rc < 0)
 			return rc;
 		/* Those that were RESIDENT have it in their entry, but for what is in the ring */
-		if (seen.ring || seen.state != PAGE_RESIDENT)
+		if (seen.ring || (seen.state != PAGE_RESIDENT && !fields.bad))
 			discards_remember(pager, page);
 	}
 	return 0;
@@ -335,7 +335,8 @@ static int claim_slots(struct guest_pager *pager, bool out, struct err *err)
 		if (!fields.has_slot || out != (fields.state == PAGE_EVICTED))
 			continue;
 		rc = tiers_claim(pager->tiers, place);
-		if (rc == 0)
+		/* Lost to a memory error of the host: its next fault tells the guest */
+		if (rc == 0 || (out && rc == -EHWPOISON))
 			continue;
 		if (out)
 			return contradiction(err, rc == -EEXIST ? "two pages have one slot" :
@@ -368,6 +369,9 @@ static int store_held(struct guest_pager *pager, struct evictor *evictor, size_t
 	if (rc == 0) {
 		fields.tier = place.tier;
 		fields.slot = place.slot;
+	} else if (rc == -EHWPOISON) {
+		lose_page(pager, before, page);
+		goto free_old;
 	} else if (fill_pages(pager, &evictor->mover, page, content, 1) == 1) {
 		fields = (struct page_fields){ .state = PAGE_RESIDENT,
 					       .generation = before.generation + 1 };
@@ -378,6 +382,7 @@ static int store_held(struct guest_pager *pager, struct evictor *evictor, size_t
 	entry_settle(pager, page, fields);
 	STEP("restart_published");
 	discards_remember(pager, page);
+free_old:
 	if (before.has_slot)
 		tiers_free(pager->tiers, (struct page_place){ before.tier, before.slot });
 	return 0;
@@ -448,8 +453,8 @@ static int let_go_on(struct guest_pager *pager, struct err *err)
 
 		do {
 			rc = uffd_write_protect(&pager->uffd, object->address, bytes, false);
-			if (rc == -EAGAIN && faults_read(pager) <= 0)
-				clock_sleep_ms(1);
+			if (rc == -EAGAIN)
+				events_wait(pager);
 		} while (rc == -EAGAIN && clock_left_ms(flood));
 		if (rc == -ESRCH)
 			return err_set(err, ESRCH, "QEMU is gone");
@@ -461,7 +466,7 @@ static int let_go_on(struct guest_pager *pager, struct err *err)
 	return 0;
 }
 
-int restart_guest(struct guest_pager *pager, struct err *err)
+static int go_on(struct guest_pager *pager, struct err *err)
 {
 	cleanup_with(restart_free) struct restart restart = { .present = NULL };
 	int rc = restart_alloc(&restart, pager->ram.pages, err);
@@ -491,4 +496,14 @@ int restart_guest(struct guest_pager *pager, struct err *err)
 		return rc;
 	count_resident(pager);
 	return let_go_on(pager, err);
+}
+
+int restart_guest(struct guest_pager *pager, struct err *err)
+{
+	int rc;
+
+	events_are_read_here(true);
+	rc = go_on(pager, err);
+	events_are_read_here(false);
+	return rc;
 }

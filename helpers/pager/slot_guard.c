@@ -1,72 +1,65 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Reading slots and staging although the host's memory there may have an uncorrectable error.
- *
- * Such an access is a SIGBUS.  The handler jumps out of the read, and one page of one guest is
- * lost instead of the pager, which would die of the same page again after each restart.
+ * Reading and writing slots although the host's memory there may have an uncorrectable error.
  */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdlib.h>
 
 #include "pager/engine.h"
+#include "pager/memory_error.h"
 
-static _Thread_local sigjmp_buf *guard;
+/* Slots that may be broken one after the other before a tier is said to fail */
+enum { STORE_TRIES = 8 };
 
 void guest_pager_sigbus(int signal, siginfo_t *info, void *context)
 {
-	(void)signal;
-	(void)info;
-	(void)context;
-	if (guard)
-		siglongjmp(*guard, 1);
-	abort();
+	memory_error_signal(signal, info, context);
 }
 
-/* The signals' mask stays: saving it would be a system call, and SA_NODEFER changes none */
 int load_content(struct guest_pager *pager, struct page_fields fields, void *to)
 {
 	const struct page_place place = { .tier = fields.tier, .slot = fields.slot };
-	sigjmp_buf here;
+	struct memory_guard guard;
 	int rc;
 
-	if (sigsetjmp(here, 0)) {
-		guard = NULL;
+	if (!MEMORY_GUARDED(&guard))
 		return -EHWPOISON;
-	}
-	guard = &here;
 	rc = tiers_load(pager->tiers, place, to);
-	guard = NULL;
+	memory_guard_pop(&guard);
 	return rc;
 }
 
 bool slot_holds(struct guest_pager *pager, struct page_fields fields, const void *content)
 {
 	const struct page_place place = { .tier = fields.tier, .slot = fields.slot };
-	sigjmp_buf here;
+	struct memory_guard guard;
 	bool holds;
 
-	if (sigsetjmp(here, 0)) {
-		guard = NULL;
+	if (!MEMORY_GUARDED(&guard))
 		return false;
-	}
-	guard = &here;
 	holds = tiers_holds(pager->tiers, place, content);
-	guard = NULL;
+	memory_guard_pop(&guard);
 	return holds;
+}
+
+/* Return: as tiers_store(); 1: the slot's memory is broken.  It stays taken, so that no other page
+ * comes to lie there */
+static int store_once(struct guest_pager *pager, const char *content, struct page_place *place)
+{
+	struct memory_guard guard;
+	int rc;
+
+	if (!MEMORY_GUARDED(&guard))
+		return guard.at >= content && guard.at < content + PAGE_BYTES ? -EHWPOISON : 1;
+	rc = tiers_store(pager->tiers, content, place);
+	memory_guard_pop(&guard);
+	return rc;
 }
 
 int store_content(struct guest_pager *pager, const void *content, struct page_place *place)
 {
-	sigjmp_buf here;
-	int rc;
+	int rc = 1, tries;
 
-	if (sigsetjmp(here, 0)) {
-		guard = NULL;
-		return -EHWPOISON;
-	}
-	guard = &here;
-	rc = tiers_store(pager->tiers, content, place);
-	guard = NULL;
-	return rc;
+	for (tries = 0; tries < STORE_TRIES && rc == 1; tries++)
+		rc = store_once(pager, content, place);
+	return rc == 1 ? -EIO : rc;
 }

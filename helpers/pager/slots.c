@@ -22,6 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "pager/memory_error.h"
+
 #ifndef MADV_POPULATE_WRITE /* Linux 5.14 */
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -67,12 +69,15 @@ _Static_assert(sizeof(struct slab_header) == HEADER_BYTES, "slots begin behind i
  * struct slab - What this process knows of one; under its class's lock
  * @taken:	A bit a slot
  * @size_class:	NO_CLASS: empty or absent.  Read without the lock by those who have a slot in it
+ * @broken:	After a restart: a memory error of the host hides its size.  Its slots can't be
+ * found
  * @next, @previous: Slabs of the class with a free slot, or empty, or absent ones; 1 + number
  */
 struct slab {
 	uint64_t taken[INDEX_MAX / 64];
 	uint16_t n_taken;
 	_Atomic uint8_t size_class;
+	bool broken;
 	uint32_t next, previous;
 };
 
@@ -316,6 +321,18 @@ out:
 	return rc;
 }
 
+/* In no list meanwhile: the punch takes longer than others should wait for */
+static void give_memory_back(struct slots *slots, uint32_t number)
+{
+	bool keep = punch(slots, number, 1) != 0;
+
+	pthread_mutex_lock(&slots->slabs_lock);
+	list_add(slots, keep ? &slots->empty : &slots->absent, number);
+	pthread_mutex_unlock(&slots->slabs_lock);
+	if (!keep)
+		budget_return(slots);
+}
+
 static void give_slab_back(struct slots *slots, uint32_t number)
 {
 	bool keep;
@@ -325,15 +342,8 @@ static void give_slab_back(struct slots *slots, uint32_t number)
 	if (keep)
 		list_add(slots, &slots->empty, number);
 	pthread_mutex_unlock(&slots->slabs_lock);
-	if (keep)
-		return;
-	/* In no list meanwhile: the punch takes longer than others should wait for */
-	keep = punch(slots, number, 1) != 0;
-	pthread_mutex_lock(&slots->slabs_lock);
-	list_add(slots, keep ? &slots->empty : &slots->absent, number);
-	pthread_mutex_unlock(&slots->slabs_lock);
 	if (!keep)
-		budget_return(slots);
+		give_memory_back(slots, number);
 }
 
 /* ---- taking and giving ---- */
@@ -362,7 +372,12 @@ static int add_to_class(struct slots *slots, unsigned int size_class)
 	if (rc)
 		return rc;
 	header.number = number;
-	memcpy(slab_memory(slots, number), &header, sizeof(header));
+	/* One that was kept may have got a memory error since.  Another page will be in its place
+	 */
+	if (!memory_copy(slab_memory(slots, number), &header, sizeof(header))) {
+		give_memory_back(slots, number);
+		return -EIO;
+	}
 	slab_of(slots, number)->size_class = (uint8_t)size_class;
 	list_add(slots, &slots->size_class[size_class].free, number);
 	return 0;
@@ -456,6 +471,14 @@ void *slots_at(const struct slots *slots, uint64_t slot, size_t *room)
 	       *room * (slot % INDEX_MAX);
 }
 
+bool slots_broken(const struct slots *slots, uint64_t slot)
+{
+	uint64_t number = slot >> INDEX_BITS;
+
+	return number < (uint64_t)CHUNKS_MAX * CHUNK_SLABS && chunk_of(slots, (uint32_t)number) &&
+	       slab_of(slots, (uint32_t)number)->broken;
+}
+
 uint64_t slots_bytes(const struct slots *slots)
 {
 	return slots->bytes;
@@ -468,8 +491,9 @@ static unsigned int class_in_header(const struct slots *slots, uint32_t number)
 	struct slab_header header;
 	unsigned int size_class;
 
-	memcpy(&header, slab_memory(slots, number), sizeof(header));
-	if (header.magic != SLAB_MAGIC || header.number != number)
+	slab_of(slots, number)->broken =
+		!memory_copy(&header, slab_memory(slots, number), sizeof(header));
+	if (slab_of(slots, number)->broken || header.magic != SLAB_MAGIC || header.number != number)
 		return NO_CLASS;
 	for (size_class = 0; size_class < CLASSES; size_class++)
 		if (slots_in[size_class] == header.n)
@@ -484,8 +508,10 @@ static int claim(struct slots *slots, uint64_t slot)
 	struct slab *slab = slab_of(slots, number);
 	unsigned int index = slot % INDEX_MAX, size_class = slab->size_class;
 
-	if (size_class == NO_CLASS)
+	if (size_class == NO_CLASS && !slab->broken)
 		size_class = class_in_header(slots, number);
+	if (slab->broken)
+		return -EHWPOISON;
 	if (size_class == NO_CLASS || index >= slots_in[size_class])
 		return -EINVAL;
 	if (slab->taken[index / 64] & UINT64_C(1) << index % 64)
@@ -519,7 +545,8 @@ static int punch_free(struct slots *slots)
 	for (first = 0; first < slots->n_slabs && !rc; first += n) {
 		n = 0;
 		while (first + n < slots->n_slabs &&
-		       slab_of(slots, first + n)->size_class == NO_CLASS)
+		       slab_of(slots, first + n)->size_class == NO_CLASS &&
+		       !slab_of(slots, first + n)->broken)
 			n++;
 		if (n)
 			rc = punch(slots, first, n);
@@ -540,6 +567,8 @@ int slots_ready(struct slots *slots, struct err *err)
 		const struct slab *slab = slab_of(slots, number);
 		unsigned int size_class = slab->size_class;
 
+		if (slab->broken)
+			continue;
 		if (size_class == NO_CLASS)
 			list_add(slots, &slots->absent, number);
 		else if (slab->n_taken < slots_in[size_class])

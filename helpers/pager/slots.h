@@ -29,7 +29,8 @@ struct slots;
 int slots_open(struct slots **slots, int directory, const char *name, struct tier_budget *budget,
 	       bool fresh, struct err *err);
 void slots_close(struct slots *slots);
-/* Return: 0; -EEXIST: claimed already; -EINVAL: no slot of a slab; -ENOMEM */
+/* Return: 0; -EEXIST: claimed already; -EINVAL: no slot of a slab; -EHWPOISON: a memory error of
+ * the host, the content is lost */
 int slots_claim(struct slots *slots, uint64_t slot);
 /* Slabs without a claimed slot go back to the host.  Return: 0 or -errno */
 int slots_ready(struct slots *slots, struct err *err);
@@ -54,6 +55,8 @@ bool slots_put(struct slots *slots, uint64_t slot);
  * given back
  */
 void *slots_at(const struct slots *slots, uint64_t slot, size_t *room);
+/* Was its slab lost to a memory error?  Then it has no place any more, and is no other's */
+bool slots_broken(const struct slots *slots, uint64_t slot);
 /* Bytes of all slabs, as counted in the budget */
 uint64_t slots_bytes(const struct slots *slots);
 

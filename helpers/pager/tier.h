@@ -68,7 +68,8 @@ int tiers_open(struct tiers **tiers, int directory, const struct tier_spec *spec
 	       bool fresh, struct err *err);
 /* The files stay, for the next daemon.  Who forgets the guest removes them with its directory */
 void tiers_close(struct tiers *tiers);
-/* Return: 0; -EEXIST: another page has this slot; -EINVAL: no such slot */
+/* Return: 0; -EEXIST: another page has this slot; -EINVAL: no such slot; -EHWPOISON: a memory error
+ * of the host took it */
 int tiers_claim(struct tiers *tiers, struct page_place place);
 /* Slots that were not claimed are free now.  Return: 0 or -errno */
 int tiers_ready(struct tiers *tiers, struct err *err);
@@ -88,8 +89,8 @@ int tiers_store(struct tiers *tiers, const void *page, struct page_place *place)
  * It and tiers_holds() hold no lock while they read a slot: a memory error there is a SIGBUS, and
  * the caller's handler jumps out of them.
  *
- * Return: 0; -EIO or another -errno: it can't be read now, or what lies there isn't what was
- * stored; @page is undefined.  Never zeros
+ * Return: 0; -EHWPOISON: lost to a memory error; -EIO or another -errno: it can't be read now, or
+ * what lies there isn't what was stored; @page is undefined.  Never zeros
  */
 int tiers_load(struct tiers *tiers, struct page_place place, void *page);
 /* Is this the content of the slot, byte by byte?  For a clean page no other slot is needed */

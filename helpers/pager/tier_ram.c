@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pager/memory_error.h"
 #include "pager/page_hash.h"
 #include "pager/slots.h"
 #include "pager/tier_ops.h"
@@ -97,19 +98,25 @@ static int ram_store(void *tier, const void *page, uint64_t *slot)
 	return 0;
 }
 
-/* The slot, its header read once: another thread may be writing to a slot that was given back */
-static const char *find(const struct ram_tier *ram, uint64_t slot, struct slot_header *header)
+/*
+ * The slot, its header read once: another thread may be writing to a slot that was given back.
+ * Return: 0; -EIO: it holds no page; -EHWPOISON: a memory error of the host
+ */
+static int find(const struct ram_tier *ram, uint64_t slot, struct slot_header *header,
+		const char **content)
 {
 	size_t room;
 	const char *at = slots_at(ram->slots, slot, &room);
 
 	if (!at)
-		return NULL;
-	memcpy(header, at, HEADER);
+		return slots_broken(ram->slots, slot) ? -EHWPOISON : -EIO;
+	if (!memory_copy(header, at, HEADER))
+		return -EHWPOISON;
 	if (!header->length || header->length > PAGE_BYTES ||
 	    HEADER + (size_t)header->length > room)
-		return NULL;
-	return at + HEADER;
+		return -EIO;
+	*content = at + HEADER;
+	return 0;
 }
 
 static bool unpack(const char *content, size_t length, void *page)
@@ -124,29 +131,31 @@ static bool unpack(const char *content, size_t length, void *page)
 static int ram_load(void *tier, uint64_t slot, void *page)
 {
 	struct slot_header header;
-	const char *content = find(tier, slot, &header);
+	const char *content;
+	int rc = find(tier, slot, &header, &content);
 
-	if (!content || !unpack(content, header.length, page) || page_hash(page) != header.hash)
-		return -EIO;
-	return 0;
+	if (rc < 0)
+		return rc;
+	return unpack(content, header.length, page) && page_hash(page) == header.hash ? 0 : -EIO;
 }
 
 static bool ram_holds(void *tier, uint64_t slot, const void *page)
 {
 	struct slot_header header;
-	const char *content = find(tier, slot, &header);
+	const char *content;
 	char stored[PAGE_BYTES];
 
 	/* The hash says no; only the bytes say yes */
-	return content && page_hash(page) == header.hash &&
+	return find(tier, slot, &header, &content) == 0 && page_hash(page) == header.hash &&
 	       unpack(content, header.length, stored) && !memcmp(stored, page, PAGE_BYTES);
 }
 
 static uint64_t length_of(const struct ram_tier *ram, uint64_t slot)
 {
 	struct slot_header header;
+	const char *content;
 
-	return find(ram, slot, &header) ? header.length : 0;
+	return find(ram, slot, &header, &content) == 0 ? header.length : 0;
 }
 
 static int ram_claim(void *tier, uint64_t slot)

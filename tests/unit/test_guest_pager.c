@@ -19,10 +19,12 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "pager/engine.h"
+#include "pager/memory_error.h"
 #include "unit/unit.h"
 
 #ifndef UFFD_USER_MODE_ONLY
@@ -1228,6 +1230,273 @@ static void test_exec(void)
 	close(tell[1]);
 }
 
+/* ---- memory errors of the host ---- */
+
+/* An access here is a SIGBUS from now on, as it is where the host's memory is broken */
+static void break_page(void *at)
+{
+	int empty = memfd_create("broken", MFD_CLOEXEC);
+
+	/* Not by mmap(), which a sanitizer takes for a write of ours */
+	CU_ASSERT_FATAL(syscall(SYS_mmap, at, PAGE_BYTES, PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_FIXED, empty, 0) == (long)at);
+	close(empty);
+}
+
+/* Where the pager has its slots mapped */
+static char *slots_memory(const struct guest *guest)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long address, inode, found = 0;
+	struct stat st;
+	char line[512];
+
+	CU_ASSERT_FATAL(fstatat(guest->directory, "slots", &st, 0) == 0);
+	while (fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%lx-%*x %*s %*s %*s %lu", &address, &inode) == 2 &&
+		    inode == st.st_ino && !found)
+			found = address;
+	fclose(maps);
+	CU_ASSERT_FATAL(found != 0);
+	return (char *)found;
+}
+
+/* Pages that no compression makes smaller: each has a slot of 4368 bytes */
+static void fill_with_noise(struct guest *guest)
+{
+	uint64_t page;
+	size_t i;
+
+	for (page = 0; page < PAGES; page++) {
+		uint64_t seed = page;
+
+		for (i = 0; i < WORDS; i++)
+			guest->page[page][i] = draw(&seed) << 32 ^ draw(&seed);
+	}
+}
+
+enum read_result { READ_RIGHT, READ_WRONG, READ_ERROR };
+
+static enum read_result read_noise(struct guest *guest, uint64_t page)
+{
+	uint64_t content[WORDS], seed = page;
+	size_t i;
+
+	if (!memory_copy(content, guest->page[page], PAGE_BYTES))
+		return READ_ERROR;
+	for (i = 0; i < WORDS; i++)
+		if (content[i] != (draw(&seed) << 32 ^ draw(&seed)))
+			return READ_WRONG;
+	return READ_RIGHT;
+}
+
+/* A sanitizer has all signals blocked in a handler, which is jumped out of */
+static void on_error(int signal, siginfo_t *info, void *context)
+{
+	pthread_sigmask(SIG_SETMASK, &((ucontext_t *)context)->uc_sigmask, NULL);
+	guest_pager_sigbus(signal, info, context);
+}
+
+static void catch_errors(void)
+{
+	struct sigaction bus = { .sa_sigaction = on_error, .sa_flags = SA_SIGINFO | SA_NODEFER };
+
+	sigaction(SIGBUS, &bus, NULL);
+}
+
+/* 300 to 307 are out, in slots one behind the other; the memory of 301 and 302 is broken */
+static struct evictor *two_lost(struct guest *guest)
+{
+	const uint64_t pages[] = { 300, 301, 302, 303, 304, 305, 306, 307 };
+	struct evictor *evictor;
+
+	catch_errors();
+	guest->options.no_prefetch = true;
+	fill_with_noise(guest);
+	evictor = quiet(guest);
+	CU_ASSERT(evict_run(guest->pager, evictor, pages, 8) == 8);
+	break_page(slots_memory(guest) + 2 * PAGE_BYTES);
+	return evictor;
+}
+
+/* The pager lives, the guest is told of these pages, and no other page is wrong */
+static void test_broken_slots(void)
+{
+	uint64_t page, wrong = 0, errors = 0, more[32];
+	struct evictor *evictor;
+
+	GUEST(guest, 2 * PAGES);
+	evictor = two_lost(&guest);
+	for (page = 0; page < PAGES; page++) {
+		enum read_result result = read_noise(&guest, page);
+
+		wrong += result == READ_WRONG;
+		errors += result == READ_ERROR;
+	}
+	UNIT_CHECK(wrong == 0 && errors == 2, "%lu, %lu", wrong, errors);
+	CU_ASSERT(read_noise(&guest, 301) == READ_ERROR && read_noise(&guest, 302) == READ_ERROR);
+	CU_ASSERT(fields_of(&guest, 301).bad && !fields_of(&guest, 303).bad);
+	CU_ASSERT(alarm_has(&guest, "memory error"));
+	/* Their slots are no other page's */
+	drop_clean_slots(guest.pager, PAGES);
+	for (page = 0; page < 32; page++)
+		more[page] = 400 + page;
+	CU_ASSERT(evict_run(guest.pager, evictor, more, 32) == 32);
+	for (page = 400; page < 432; page++)
+		CU_ASSERT(read_noise(&guest, page) == READ_RIGHT);
+}
+
+/* Slots that are broken when something is to be stored there, or given back */
+static void test_broken_free_slots(void)
+{
+	const uint64_t pages[] = { 500, 501, 502, 503, 504, 505 };
+	struct evictor *evictor;
+	uint64_t page;
+
+	GUEST(guest, 2 * PAGES);
+	evictor = two_lost(&guest);
+	for (page = 301; page < 303; page++)
+		madvise(guest.page[page], PAGE_BYTES, MADV_REMOVE);
+	CU_ASSERT(SOON(fields_of(&guest, 302).state == PAGE_ZERO));
+	CU_ASSERT(evict_run(guest.pager, evictor, pages, 6) == 6);
+	CU_ASSERT(page_is_zero(&guest, 301) && page_is_zero(&guest, 302));
+	for (page = 0; page < PAGES; page++)
+		if (page != 301 && page != 302)
+			CU_ASSERT(read_noise(&guest, page) == READ_RIGHT);
+	CU_ASSERT(guest.alarms == 0);
+}
+
+static unsigned char *staged;
+
+static void break_staging(const char *label)
+{
+	if (staged && strcmp(label, "evict_stage") == 0) {
+		break_page(staged + PAGE_BYTES);
+		staged = NULL;
+	}
+}
+
+/* The memory between pipe and slot: the page that was there is lost; later ones come to lie
+ * elsewhere */
+static void test_broken_staging(void)
+{
+	const uint64_t pages[] = { 300, 301, 302 }, later[] = { 310, 311, 312 },
+		       last[] = { 320, 321, 322 };
+	struct evictor *evictor;
+
+	GUEST(guest, 2 * PAGES);
+	catch_errors();
+	guest.options.no_prefetch = true;
+	fill_with_noise(&guest);
+	evictor = quiet(&guest);
+	staged = evictor->staging;
+	on_step = break_staging;
+	CU_ASSERT(evict_run(guest.pager, evictor, pages, 3) == 2);
+	on_step = NULL;
+	CU_ASSERT(read_noise(&guest, 300) == READ_RIGHT && read_noise(&guest, 302) == READ_RIGHT);
+	CU_ASSERT(read_noise(&guest, 301) == READ_ERROR);
+	CU_ASSERT(evict_run(guest.pager, evictor, later, 3) == 3);
+	/* Broken while nothing is there: nothing is lost */
+	break_page(evictor->staging + PAGE_BYTES);
+	CU_ASSERT(evict_run(guest.pager, evictor, last, 3) == 3);
+	CU_ASSERT(read_noise(&guest, 311) == READ_RIGHT && read_noise(&guest, 321) == READ_RIGHT);
+	CU_ASSERT(!evictor->broken);
+}
+
+static void break_slab(const char *label)
+{
+	if (strcmp(label, "restart_sought") == 0)
+		break_page(slots_memory(restarted));
+}
+
+/* The next pager can't tell what is in a slab whose first bytes are broken: its pages are lost, and
+ * nothing else */
+static void test_broken_slab(void)
+{
+	uint64_t page, pages[32], wrong = 0, errors = 0;
+	struct evictor *evictor;
+	struct err err = { "" };
+
+	GUEST(guest, 2 * PAGES);
+	catch_errors();
+	guest.options.no_prefetch = true;
+	fill_with_noise(&guest);
+	evictor = quiet(&guest);
+	for (page = 0; page < 32; page++)
+		pages[page] = 300 + page;
+	CU_ASSERT(evict_run(guest.pager, evictor, pages, 32) == 32);
+	guest_pager_stop(guest.pager);
+	restarted = &guest;
+	on_step = break_slab;
+	UNIT_CHECK(guest_resume(&guest, &err) == 0, "%s", err.text);
+	on_step = NULL;
+	CU_ASSERT_FATAL(guest.pager != NULL);
+	guest.pager->stop_evicting = true;
+	/* Nothing else comes to lie there */
+	for (page = 0; page < 32; page++)
+		pages[page] = 600 + page;
+	CU_ASSERT(evict_run(guest.pager, &guest.pager->evictor[1], pages, 32) == 32);
+	for (page = 0; page < PAGES; page++) {
+		enum read_result result = read_noise(&guest, page);
+
+		wrong += result == READ_WRONG;
+		errors += result == READ_ERROR;
+	}
+	UNIT_CHECK(wrong == 0 && errors == 15, "%lu, %lu", wrong, errors);
+}
+
+static int no_poison(const struct uffd *uffd, unsigned long request, void *argument)
+{
+	return _IOC_NR(request) == 8 ? -EINVAL : uffd_ioctl(uffd, request, argument);
+}
+
+/* Before Linux 6.6 a guest can't be told: who asks for the page waits, also after discards near it,
+ * also for the next pager */
+static void test_lost_silently(void)
+{
+	struct err err = { "" };
+	struct reader reader;
+
+	GUEST(guest, 2 * PAGES);
+	two_lost(&guest);
+	/* The threads that call it lock this, or are woken, before they do */
+	pthread_mutex_lock(&guest.pager->gate);
+	guest.pager->uffd.ioctl = no_poison;
+	pthread_mutex_unlock(&guest.pager->gate);
+	pager_wake(guest.pager->wake_evict);
+	madvise(guest.page[299], PAGE_BYTES, MADV_REMOVE);
+	reader_start(&reader, &guest, 301, 0);
+	CU_ASSERT(SOON(alarm_has(&guest, "waits")));
+	clock_sleep_ms(100);
+	CU_ASSERT(!reader.done && fields_of(&guest, 301).bad);
+	guest_pager_stop(guest.pager);
+	UNIT_CHECK(guest_resume(&guest, &err) == 0, "%s", err.text);
+	CU_ASSERT_FATAL(guest.pager != NULL);
+	CU_ASSERT(SOON(alarm_has(&guest, "waits")));
+	CU_ASSERT(!reader.done && fields_of(&guest, 301).state == PAGE_RESIDENT);
+	CU_ASSERT(guest_pager_detach(guest.pager, 1000, &err) == -EIO);
+	/* Until the guest does not need it any more */
+	madvise(guest.page[301], PAGE_BYTES, MADV_REMOVE);
+	CU_ASSERT(reader_was_right(&reader));
+}
+
+/* What the host found in passing is sent to any thread: it is nothing that this one did */
+static void test_error_in_passing(void)
+{
+	siginfo_t info = { .si_signo = SIGBUS, .si_code = BUS_MCEERR_AO };
+	struct memory_guard guard;
+	bool jumped = true;
+
+	catch_errors();
+	CU_ASSERT(syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGBUS, &info) == 0);
+	if (MEMORY_GUARDED(&guard)) {
+		CU_ASSERT(syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGBUS, &info) == 0);
+		memory_guard_pop(&guard);
+		jumped = false;
+	}
+	CU_ASSERT(!jumped);
+}
+
 /* ---- detach ---- */
 
 static int no_room(void *arg, uint64_t bytes, struct err *err)
@@ -1522,6 +1791,12 @@ static CU_TestInfo tests[] = {
 	{ "a slot with two owners", test_two_owners },
 	{ "another process", test_other_process },
 	{ "a process that executes another program", test_exec },
+	{ "memory errors in slots", test_broken_slots },
+	{ "memory errors in slots that are free", test_broken_free_slots },
+	{ "memory errors on the way into slots", test_broken_staging },
+	{ "a memory error in the beginning of a slab", test_broken_slab },
+	{ "a lost page of which the guest can't be told", test_lost_silently },
+	{ "a memory error that is found in passing", test_error_in_passing },
 	{ "a guest is let go", test_detach },
 	{ "a discard that is told when its guest was let go", test_discard_of_released },
 	{ "pages that seem to be missing when a guest is let go", test_seems_missing },
