@@ -11,21 +11,21 @@
 struct guest;
 struct host_view;
 
-#define UUID		    "c7a5fdbd-cdaf-9455-926a-d65c16db1809"
-#define WHO		    "<name>g</name><uuid>" UUID "</uuid>"
-#define GUEST(body)	    "<domain>" WHO body "</domain>"
-#define MIB(n)		    "<memory unit='MiB'>" #n "</memory>"
-#define GIB(n)		    "<memory unit='GiB'>" #n "</memory>"
-#define BACKING(elements)   "<memoryBacking>" elements "</memoryBacking>"
-#define HUGE_PAGES(n, unit) "<hugepages><page size='" #n "' unit='" #unit "'/></hugepages>"
-#define PAGES_2M	    BACKING(HUGE_PAGES(2, M))
-#define PAGES_1G	    BACKING(HUGE_PAGES(1, G))
-#define SHARED		    "<access mode='shared'/>"
-#define ON(mode, nodes)	    "<numatune><memory mode='" mode "' nodeset='" nodes "'/></numatune>"
-#define CELLS(cells)	    "<cpu><numa>" cells "</numa></cpu>"
-#define CELL(id, mib)	    "<cell id='" #id "' memory='" #mib "' unit='MiB'/>"
-#define DEVICES(devices)    "<devices>" devices "</devices>"
-#define VHOST		    DEVICES("<interface type='vhostuser'/>")
+#define UUID		  "c7a5fdbd-cdaf-9455-926a-d65c16db1809"
+#define WHO		  "<name>g</name><uuid>" UUID "</uuid>"
+#define GUEST(body)	  "<domain>" WHO body "</domain>"
+#define MIB(n)		  "<memory unit='MiB'>" #n "</memory>"
+#define GIB(n)		  "<memory unit='GiB'>" #n "</memory>"
+#define BACKING(elements) "<memoryBacking>" elements "</memoryBacking>"
+#define PAGES_OF(n, unit) "<hugepages><page size='" #n "' unit='" #unit "'/></hugepages>"
+#define PAGES_2M	  BACKING(PAGES_OF(2, M))
+#define PAGES_1G	  BACKING(PAGES_OF(1, G))
+#define SHARED		  "<access mode='shared'/>"
+#define ON(mode, nodes)	  "<numatune><memory mode='" mode "' nodeset='" nodes "'/></numatune>"
+#define CELLS(cells)	  "<cpu><numa>" cells "</numa></cpu>"
+#define CELL(id, mib)	  "<cell id='" #id "' memory='" #mib "' unit='MiB'/>"
+#define DEVICES(devices)  "<devices>" devices "</devices>"
+#define VHOST		  DEVICES("<interface type='vhostuser'/>")
 /* A device of the host's */
 #define VFIO                                                                                       \
 	DEVICES("<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0'"   \

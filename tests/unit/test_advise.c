@@ -73,9 +73,8 @@ static const struct row rows[] = {
 	  GUEST(GIB(8) VFIO) },
 	{ "cma-beside-promised", ONE, ROOM "promised=16G cma=10G", "", GUEST(GIB(8)) },
 	{ "huge-beside-promised", ONE, ROOM "promised=16G", "",
-	  GUEST(GIB(8) BACKING(HUGE_PAGES(2, M))) },
-	{ "huge-beside-less", ONE, ROOM "promised=13G", "",
-	  GUEST(GIB(8) BACKING(HUGE_PAGES(2, M))) },
+	  GUEST(GIB(8) BACKING(PAGES_OF(2, M))) },
+	{ "huge-beside-less", ONE, ROOM "promised=13G", "", GUEST(GIB(8) BACKING(PAGES_OF(2, M))) },
 	{ "odd-size", ONE, ROOM, "", GUEST(MIB(4097)) },
 
 	/* Not at boot either: all memory is in ZONE_MOVABLE.  Smaller ones are made there */
@@ -96,8 +95,8 @@ static const struct row rows[] = {
 	  GUEST(GIB(8)) },
 	{ "cma", ONE, ROOM "cma=10G", "", GUEST(GIB(8)) },
 	{ "cma-too-small", ONE, ROOM "cma=4G", "", GUEST(GIB(8)) },
-	{ "has-2m", ONE, ROOM, "", GUEST(GIB(8) BACKING(HUGE_PAGES(2, M) "<locked/>")) },
-	{ "has-1g", ONE, ROOM, "", GUEST(GIB(8) BACKING(HUGE_PAGES(1, G))) },
+	{ "has-2m", ONE, ROOM, "", GUEST(GIB(8) BACKING(PAGES_OF(2, M) "<locked/>")) },
+	{ "has-1g", ONE, ROOM, "", GUEST(GIB(8) BACKING(PAGES_OF(1, G))) },
 	{ "no-1g", ONE, ROOM "no_1G", "", GUEST(GIB(16)) },
 
 	/* -- VFIO -- */
@@ -119,7 +118,7 @@ static const struct row rows[] = {
 	  GUEST(GIB(8) BACKING(
 		  "<source type='memfd'/>" SHARED) "<launchSecurity type='sev-snp'/>") },
 	{ "tdx-huge", ONE, ROOM, "",
-	  GUEST(GIB(8) BACKING(HUGE_PAGES(2, M)) "<launchSecurity type='tdx'/>") },
+	  GUEST(GIB(8) BACKING(PAGES_OF(2, M)) "<launchSecurity type='tdx'/>") },
 	{ "tdx-too-large", ONE, TIGHT "store=xfs:100G", "",
 	  GUEST(GIB(16) "<launchSecurity type='tdx'/>") },
 	{ "s390-pv", ONE, ROOM, "",
@@ -131,9 +130,9 @@ static const struct row rows[] = {
 	/* -- back ends that map the memory -- */
 	{ "vhostuser", ONE, ROOM, "", GUEST(GIB(8) VHOST) },
 	{ "vhostuser-small", ONE, ROOM "shmem=advise", "", GUEST(GIB(1) VHOST) },
-	{ "vhostuser-huge-private", ONE, ROOM, "", GUEST(GIB(8) BACKING(HUGE_PAGES(2, M)) VHOST) },
+	{ "vhostuser-huge-private", ONE, ROOM, "", GUEST(GIB(8) BACKING(PAGES_OF(2, M)) VHOST) },
 	{ "vhostuser-huge-shared", ONE, ROOM, "",
-	  GUEST(GIB(8) BACKING(HUGE_PAGES(2, M) SHARED) VHOST) },
+	  GUEST(GIB(8) BACKING(PAGES_OF(2, M) SHARED) VHOST) },
 	{ "vhostuser-tight", ONE, TIGHT "ksm=1 ksm_saved=4G shmem=advise", KSM,
 	  GUEST(GIB(4) VHOST) },
 	{ "vhostuser-dust", ONE, DUST "shmem=-", "", GUEST(GIB(8) VHOST) },
@@ -143,7 +142,7 @@ static const struct row rows[] = {
 				       "</cpu>" VHOST) },
 
 	/* -- what an administrator wrote -- */
-	{ "small-huge", ONE, ROOM, "", GUEST(MIB(1024) BACKING(HUGE_PAGES(2, M))) },
+	{ "small-huge", ONE, ROOM, "", GUEST(MIB(1024) BACKING(PAGES_OF(2, M))) },
 	{ "huge-bare", ONE, ROOM "ksm=1 ksm_saved=4G", KSM,
 	  GUEST(MIB(512) BACKING("<hugepages/>")) },
 	{ "huge-mixed", ONE, ROOM "0:1G=2/2", "",
@@ -151,10 +150,10 @@ static const struct row rows[] = {
 		  "<hugepages><page size='1' unit='G' nodeset='0'/>"
 		  "<page size='2' unit='M' nodeset='1'/></hugepages>") "<cpu><numa><cell memory='2' unit='GiB'/><cell memory='2' unit='GiB'/>"
 								       "</numa></cpu>") },
-	{ "huge-dust", ONE, DUST, "", GUEST(GIB(8) BACKING(HUGE_PAGES(2, M))) },
+	{ "huge-dust", ONE, DUST, "", GUEST(GIB(8) BACKING(PAGES_OF(2, M))) },
 	{ "huge-and-anonymous", ONE, ROOM, "",
-	  GUEST(GIB(8) BACKING(HUGE_PAGES(2, M) "<source type='anonymous'/>"
-						"<allocation mode='ondemand'/>")) },
+	  GUEST(GIB(8) BACKING(PAGES_OF(2, M) "<source type='anonymous'/>"
+					      "<allocation mode='ondemand'/>")) },
 	{ "past-libvirt", ONE, ROOM, "",
 	  GUEST(GIB(8) "<commandline xmlns='http://libvirt.org/schemas/domain/qemu/1.0'>"
 		       "<arg value='-mem-path'/><arg value='/dev/hugepages'/></commandline>") },
@@ -162,7 +161,7 @@ static const struct row rows[] = {
 	/* -- memory is short -- */
 	{ "tight", ONE, TIGHT, "", GUEST(GIB(4)) },
 	{ "tight-nosharepages", ONE, TIGHT, "", GUEST(GIB(4) BACKING("<nosharepages/>")) },
-	{ "tight-huge", ONE, TIGHT, "", GUEST(GIB(4) BACKING(HUGE_PAGES(2, M) "<locked/>")) },
+	{ "tight-huge", ONE, TIGHT, "", GUEST(GIB(4) BACKING(PAGES_OF(2, M) "<locked/>")) },
 	{ "tight-shared", ONE, TIGHT "shmem=advise", "",
 	  GUEST(GIB(4) BACKING("<source type='memfd'/>" SHARED)) },
 	{ "tight-ksm-managed", ONE, TIGHT, KSM, GUEST(GIB(4)) },
@@ -184,7 +183,7 @@ static const struct row rows[] = {
 	{ "shared-advise", ONE, ROOM "shmem=advise", "",
 	  GUEST(GIB(1) BACKING("<source type='memfd'/>" SHARED)) },
 	{ "shared-huge-dust", ONE, DUST "shmem=advise", "",
-	  GUEST(GIB(8) BACKING(HUGE_PAGES(2, M) SHARED)) },
+	  GUEST(GIB(8) BACKING(PAGES_OF(2, M) SHARED)) },
 
 	/* -- nodes -- */
 	{ "two-nodes", TWO, ROOM2, "", GUEST(GIB(4)) },
