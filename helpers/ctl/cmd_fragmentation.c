@@ -469,7 +469,7 @@ static int report(const void *arg, struct err *err)
 	if (rc == 0 && ctl->svg)
 		rc = draw(&p, ctl->svg, err);
 	else if (rc == 0)
-		rc = ctl->json ? ctl_print_json(to_json(&p), err) : print(&p, err);
+		rc = ctl->json ? ctl_print_report(ctl, to_json(&p), err) : print(&p, err);
 	memory_map_free(&p.map);
 	fragmentation_free(&p.fragmentation);
 	view_free(&p.host);

@@ -5,12 +5,16 @@
  * Takes no lock and changes nothing, so that it works beside a start that takes
  * long, and without root.
  */
-#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/json.h"
+#include "base/text.h"
 #include "check/hook_links.h"
 #include "ctl/ctl.h"
+#include "report/guests_text.h"
 #include "report/hugepage_users.h"
 #include "report/status_json.h"
 #include "report/status_report.h"
@@ -45,6 +49,33 @@ static int report_users(const struct ctl *ctl, const struct status_report *statu
 	return rc;
 }
 
+/* "status web db": these guests in full, and no host */
+static int report_guests(const struct ctl *ctl, const struct status_report *status, struct err *err)
+{
+	json_t *array = json_array();
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && i < ctl->n_args; i++) {
+		const struct report_guest *guest;
+
+		rc = status_find_guest(status, ctl->args[i], &guest, err);
+		if (rc < 0)
+			break;
+		if (ctl->json) {
+			json_add(&array, status_guest_json(guest));
+			continue;
+		}
+		if (i)
+			putchar('\n');
+		guest_print_full(guest);
+	}
+	if (rc == 0 && ctl->json)
+		return ctl_print_report(ctl, json_pack("{s:o}", "guests", array), err);
+	json_decref(array);
+	return rc;
+}
+
 static int report(const void *arg, struct err *err)
 {
 	const struct ctl *ctl = arg;
@@ -55,50 +86,57 @@ static int report(const void *arg, struct err *err)
 	status.hook_enabled = hook < 0 ? REPORT_UNKNOWN : hook ? REPORT_YES : REPORT_NO;
 	if (rc == 0 && ctl->users)
 		rc = report_users(ctl, &status, err);
+	else if (rc == 0 && ctl->n_args)
+		rc = report_guests(ctl, &status, err);
 	else if (rc == 0)
-		rc = ctl->json ? ctl_print_json(status_json(&status), err) :
+		rc = ctl->json ? ctl_print_report(ctl, status_json(&status), err) :
 				 status_print(&status, err);
 	status_report_close(&status);
 	return rc;
 }
 
+/* "--watch 5" without "=": no guest is called like a time */
+static const char *take_pause(struct ctl *ctl)
+{
+	uint64_t ms;
+
+	if (*ctl->watch || !ctl->n_args || text_to_ms(ctl->args[0], &ms) < 0)
+		return *ctl->watch ? ctl->watch : NULL;
+	ctl->n_args--;
+	return *ctl->args++;
+}
+
 static int run(struct ctl *ctl, struct err *err)
 {
-	const char *text = ctl->n_args ? ctl->args[0] : ctl->watch;
 	uint64_t pause;
 
 	if (!ctl->watch)
 		return report(ctl, err);
-	/* "--watch 5" without "=" */
-	if (*ctl->watch && ctl->n_args) {
-		err_set(err, EINVAL, "status: unexpected argument '%.64s'", text);
-		return CTL_USAGE;
-	}
-	if (watch_pause(*text || ctl->n_args ? text : NULL, &pause, err) < 0)
+	if (watch_pause(take_pause(ctl), &pause, err) < 0)
 		return CTL_USAGE;
 	return watch(pause, ctl->json, report, ctl, err);
 }
 
 const struct command cmd_status = {
 	.name = "status",
-	.usage = "status [--watch [SECONDS]] [--huge-page-users]",
+	.usage = "status [GUEST...] [--watch[=SECONDS]]\nstatus --huge-page-users",
 	.summary = "show huge pages, stores, KSM, THP, and what guests hold",
 	.help = "Shows each node's memory and huge pages, the stores of file-backed memory, KSM\n"
-		"and THP, and what guests hold. Changes nothing.\n\n"
+		"and THP, and what guests hold. With GUEST, a name or UUID, shows all that is\n"
+		"known of these guests. Changes nothing.\n\n"
 		"RSVD      by the kernel for files and mappings; the kernel does not say on which\n"
 		"          node, so each node shows the whole number\n"
 		"CLAIMED   promised to a guest whose QEMU has not taken them yet\n"
 		"IDLE      free and not promised\n"
-		"OURS      added for a guest, and given back when it is gone\n"
-		"IN USE    of the pool's pages, or of the node's memory\n\n"
+		"OURS      added for a guest, and given back when it is gone\n\n"
 		"AVAILABLE free in a store for guests\n"
 		"PROMISED  what its guests use, or may come to use, altogether\n\n"
-		"RESIDENT  of a guest's memory, without static huge pages; of that\n"
-		"          AnonHugePages and ShmemPmdMapped are in transparent huge pages\n"
+		"RESIDENT  of a guest's memory, without static huge pages\n"
+		"THP       of that, in transparent huge pages\n"
 		"KSM       what KSM saves of it, or why it can't save any\n\n"
 		"With --huge-page-users instead: which processes have huge pages mapped, and files\n"
 		"in a hugetlbfs that no process has open, as programs that died leave them.",
 	.options = CTL_JSON | CTL_ROOT | CTL_WATCH | CTL_USERS,
-	.max_args = 1,
+	.max_args = SIZE_MAX,
 	.run = run,
 };

@@ -133,6 +133,9 @@ int ctl_need_root(const struct ctl *ctl, const char *what, struct err *err);
 /* Say why nothing could be looked at, as a failure is said.  Return: CTL_BLIND */
 int ctl_blind(const struct ctl *ctl, const struct err *err);
 
+/* Likewise, in one line with --watch, so that a program can read one object after the other */
+int ctl_print_report(const struct ctl *ctl, json_t *root, struct err *err);
+
 /* Print @root, which may be NULL when memory ran out, and free it */
 int ctl_print_json(json_t *root, struct err *err);
 

@@ -323,8 +323,10 @@ static size_t max_args(const struct call *call)
 {
 	bool watches = call->action->options & CTL_WATCH;
 
-	return watches && !(call->given & (CTL_WATCH | CTL_MAP | CTL_SVG)) ? 0 :
-									     call->action->max_args;
+	return watches && call->action->max_args == 1 &&
+			       !(call->given & (CTL_WATCH | CTL_MAP | CTL_SVG)) ?
+		       0 :
+		       call->action->max_args;
 }
 
 static int find_fault(const struct call *call, struct err *err)
@@ -366,15 +368,25 @@ int ctl_need_root(const struct ctl *ctl, const char *what, struct err *err)
 	return err_set(err, EPERM, "only root may %s", what);
 }
 
-int ctl_print_json(json_t *root, struct err *err)
+static int print_json(json_t *root, size_t how, struct err *err)
 {
-	int rc = root ? json_dumpf(root, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII) : -1;
+	int rc = root ? json_dumpf(root, stdout, how | JSON_ENSURE_ASCII) : -1;
 
 	json_decref(root);
 	if (rc < 0)
 		return err_set(err, ENOMEM, "the report could not be written as JSON");
 	putchar('\n');
 	return 0;
+}
+
+int ctl_print_json(json_t *root, struct err *err)
+{
+	return print_json(root, JSON_INDENT(2), err);
+}
+
+int ctl_print_report(const struct ctl *ctl, json_t *root, struct err *err)
+{
+	return print_json(root, ctl->watch ? JSON_COMPACT : JSON_INDENT(2), err);
 }
 
 int ctl_blind(const struct ctl *ctl, const struct err *err)

@@ -194,6 +194,11 @@ json_t *status_overcommit_json(const struct report_guest *guest)
 		       json_null();
 }
 
+json_t *status_guest_json(const struct report_guest *guest)
+{
+	return json_fields_write(guest_fields, guest);
+}
+
 json_t *status_json(const struct status_report *report)
 {
 	return json_fields_write(fields, report);

@@ -16,4 +16,7 @@ json_t *status_json(const struct status_report *report);
 /* A guest's "overcommit": null where it is not under the pager */
 json_t *status_overcommit_json(const struct report_guest *guest);
 
+/* One of guests[] */
+json_t *status_guest_json(const struct report_guest *guest);
+
 #endif

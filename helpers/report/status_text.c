@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * status for people, in 80 columns.
+ * status for people.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
 
 #include "base/array.h"
 #include "base/err.h"
 #include "base/text.h"
 #include "lifecycle/ledger.h"
 #include "policy/store_place.h"
+#include "report/guests_text.h"
 #include "report/status_report.h"
 #include "report/status_text.h"
-#include "report/step_text.h"
 #include "steps/steps.h"
 #include "terminal/table.h"
 #include "terminal/term.h"
@@ -20,13 +23,13 @@
 
 /* ---- nodes and pools ---- */
 
-enum { NODE, TOTAL, FREE, RSVD, CLAIMED, IDLE, OURS, IN_USE, NODE_COLUMNS };
+enum { NODE, TOTAL, FREE, RSVD, CLAIMED, IDLE, OURS, NODE_COLUMNS };
 
 static const struct table_column node_columns[] = {
 	[NODE] = { "NODE", TABLE_TREE },	[TOTAL] = { "TOTAL", TABLE_RIGHT },
 	[FREE] = { "FREE", TABLE_RIGHT },	[RSVD] = { "RSVD", TABLE_RIGHT },
 	[CLAIMED] = { "CLAIMED", TABLE_RIGHT }, [IDLE] = { "IDLE", TABLE_RIGHT },
-	[OURS] = { "OURS", TABLE_RIGHT },	[IN_USE] = { "IN USE", TABLE_PLAIN },
+	[OURS] = { "OURS", TABLE_RIGHT },
 };
 
 /* "64 = 128 MiB" */
@@ -42,19 +45,6 @@ static void pages_cell(struct table *table, struct libscols_line *row, size_t co
 		table_cell(table, row, column, "0");
 }
 
-/* Narrow: pools of a TiB fit into 80 columns beside it */
-#define BAR_WIDTH 6
-
-static void bar_cell(struct table *table, struct libscols_line *row, size_t column, uint64_t all,
-		     uint64_t free)
-{
-	char bar[TERM_BAR_SIZE];
-
-	if (all)
-		table_cell(table, row, column, "%s",
-			   term_bar(u64_sub_floor(all, free), all, BAR_WIDTH, bar));
-}
-
 static void add_pool(struct table *table, struct libscols_line *parent,
 		     const struct report_pool *pool)
 {
@@ -68,7 +58,6 @@ static void add_pool(struct table *table, struct libscols_line *parent,
 	table_cell(table, row, CLAIMED, "%" PRIu64, pool->claimed);
 	table_cell(table, row, IDLE, "%" PRIu64, pool->idle);
 	table_cell(table, row, OURS, "%" PRIu64, pool->own);
-	bar_cell(table, row, IN_USE, pool->total, pool->free);
 }
 
 static void add_node(struct table *table, const struct report_node *node)
@@ -80,7 +69,6 @@ static void add_node(struct table *table, const struct report_node *node)
 	table_cell(table, row, NODE, "node %u", node->id);
 	table_cell(table, row, TOTAL, "%s", text_from_kib(node->total_kib, kib));
 	table_cell(table, row, FREE, "%s", text_from_kib(node->free_kib, kib));
-	bar_cell(table, row, IN_USE, node->total_kib, node->free_kib);
 	for (i = 0; i < node->n_pools; i++)
 		add_pool(table, row, &node->pools[i]);
 }
@@ -94,6 +82,74 @@ static int print_nodes(const struct status_report *report, struct err *err)
 	for (i = 0; i < report->n_nodes; i++)
 		add_node(&table, &report->nodes[i]);
 	return table_end(&table, err);
+}
+
+/* Who has a node's memory */
+enum { BAR_GUESTS, BAR_IDLE, BAR_PROGRAMS, BAR_CACHE, BAR_FREE, BAR_PARTS };
+
+static const struct {
+	const char *name;
+	const char *utf8;
+	const char *ascii;
+} bar_parts[] = {
+	[BAR_GUESTS] = { "guests' huge pages", "\u2588", "#" },
+	[BAR_IDLE] = { "idle huge pages", "\u2593", "=" },
+	[BAR_PROGRAMS] = { "programs and kernel", "\u2592", "+" },
+	[BAR_CACHE] = { "cache", "\u2591", "-" },
+	[BAR_FREE] = { "free", "\u00b7", "." },
+};
+
+/* Pages that a guest is promised count as its own */
+static void share_node(const struct report_node *node, struct term_share shares[BAR_PARTS])
+{
+	uint64_t taken = 0;
+	size_t i;
+
+	for (i = 0; i < BAR_PARTS; i++)
+		shares[i] = (struct term_share){ 0, bar_parts[i].utf8, bar_parts[i].ascii };
+	for (i = 0; i < node->n_pools; i++) {
+		const struct report_pool *pool = &node->pools[i];
+		uint64_t idle = u64_mul_sat(u64_min(pool->idle, pool->total), pool->page_kib);
+		uint64_t all = u64_mul_sat(pool->total, pool->page_kib);
+
+		shares[BAR_IDLE].part += idle;
+		shares[BAR_GUESTS].part += all - idle;
+	}
+	taken = shares[BAR_IDLE].part + shares[BAR_GUESTS].part;
+	shares[BAR_FREE].part = node->free_kib;
+	shares[BAR_CACHE].part = u64_min(node->reclaimable_kib,
+					 u64_sub_floor(node->total_kib, taken + node->free_kib));
+	taken += node->free_kib + shares[BAR_CACHE].part;
+	shares[BAR_PROGRAMS].part = u64_sub_floor(node->total_kib, taken);
+}
+
+#define BAR_WIDTH 60
+
+static void print_bar(const struct report_node *node)
+{
+	struct term_share shares[BAR_PARTS];
+	char bar[TERM_BAR_SIZE], words[512] = "", kib[TEXT_KIB_SIZE];
+	size_t i, used = 0;
+
+	share_node(node, shares);
+	printf("node %-3u %s\n", node->id, term_shares(shares, BAR_PARTS, BAR_WIDTH, bar));
+	for (i = 0; i < BAR_PARTS && used < sizeof(words); i++)
+		if (shares[i].part)
+			used += (size_t)snprintf(words + used, sizeof(words) - used, "%s%s %s %s",
+						 used ? ", " : "", term_share_sign(&shares[i]),
+						 bar_parts[i].name,
+						 text_from_kib(shares[i].part, kib));
+	printf("%9s", "");
+	wrap_print(9, words);
+}
+
+static void print_bars(const struct status_report *report)
+{
+	size_t i;
+
+	putchar('\n');
+	for (i = 0; i < report->n_nodes; i++)
+		print_bar(&report->nodes[i]);
 }
 
 /* Rare, and then worth more than a column */
@@ -164,6 +220,9 @@ static int print_stores(const struct status_report *report, struct err *err)
 
 /* ---- settings of the whole host ---- */
 
+/* Less than that is nothing that a person could act on */
+#define COST_KIB 4096
+
 static void print_ksm(const struct report_ksm *ksm)
 {
 	static const char *const words[] = { "stopped", "running", "taking apart what it merged" };
@@ -177,7 +236,7 @@ static void print_ksm(const struct report_ksm *ksm)
 	printf("KSM: %s", ksm->run < ARRAY_SIZE(words) ? words[ksm->run] : "in an unknown state");
 	if (saved > 0)
 		printf(", saves %s", text_from_kib((uint64_t)saved, kib));
-	else if (saved < 0)
+	else if (saved <= -COST_KIB)
 		printf(", costs %s more than it saves", text_from_kib((uint64_t)-saved, kib));
 	putchar('\n');
 }
@@ -204,163 +263,6 @@ static void print_zfs(const struct status_report *report)
 	if (report->arc_kib)
 		printf("ZFS: could give back %s of its cache (ARC)\n",
 		       text_from_kib(report->arc_kib, kib));
-}
-
-/* ---- guests ---- */
-
-enum { GUEST, PHASE, HOLDS, GUEST_COLUMNS };
-
-static const struct table_column guest_columns[] = {
-	[GUEST] = { "GUEST", TABLE_PLAIN },
-	[PHASE] = { "PHASE", TABLE_PLAIN },
-	[HOLDS] = { "HOLDS", TABLE_LINES },
-};
-
-static void phase_cell(struct table *table, struct libscols_line *row,
-		       const struct report_guest *guest)
-{
-	bool gone = guest->alive == REPORT_NO && guest->ledger->phase != LEDGER_LEAVING;
-
-	table_cell(table, row, PHASE, "%s%s", guest->phase, gone ? ", gone" : "");
-	if (guest->alive != REPORT_YES)
-		table_colour(table, row, PHASE, TERM_YELLOW);
-}
-
-/* A row for each step, the first of them with the guest's name */
-static void add_guest(struct table *table, const struct report_guest *guest)
-{
-	struct libscols_line *row = table_row(table, NULL);
-	char text[4096];
-	size_t i;
-
-	table_cell(table, row, GUEST, "%s", guest->name);
-	phase_cell(table, row, guest);
-	if (!guest->steps.n)
-		table_cell(table, row, HOLDS,
-			   guest->alive == REPORT_UNKNOWN ? "unknown" : "nothing");
-	for (i = 0; i < guest->steps.n; i++) {
-		if (i)
-			row = table_row(table, NULL);
-		table_cell(table, row, HOLDS, "%s",
-			   step_text(&guest->steps.steps[i], text, sizeof(text)));
-	}
-}
-
-/* Those with a ledger come first */
-static int print_guests(const struct status_report *report, struct err *err)
-{
-	struct table table;
-	size_t i;
-
-	if (!report->n_ledgers) {
-		printf("No guest holds anything.\n");
-		return 0;
-	}
-	table_begin(&table, guest_columns, GUEST_COLUMNS);
-	for (i = 0; i < report->n_ledgers; i++)
-		add_guest(&table, &report->guests[i]);
-	return table_end(&table, err);
-}
-
-/* ---- what they have of the host's memory ---- */
-
-enum { NAME, RESIDENT, ANON, SHMEM, KSM, MEMORY_COLUMNS };
-
-static const struct table_column memory_columns[] = {
-	[NAME] = { "GUEST", TABLE_PLAIN },
-	[RESIDENT] = { "RESIDENT", TABLE_RIGHT },
-	[ANON] = { "AnonHugePages", TABLE_RIGHT },
-	[SHMEM] = { "ShmemPmdMapped", TABLE_RIGHT },
-	[KSM] = { "KSM", TABLE_PLAIN },
-};
-
-static void kib_cell(struct table *table, struct libscols_line *row, size_t column,
-		     const struct report_kib *number)
-{
-	char kib[TEXT_KIB_SIZE];
-
-	if (!number->known || !number->kib)
-		table_cell(table, row, column, number->known ? "0" : "-");
-	else
-		table_cell(table, row, column, "%s", text_from_kib((uint64_t)number->kib, kib));
-}
-
-static void ksm_cell(struct table *table, struct libscols_line *row,
-		     const struct report_guest *guest)
-{
-	int64_t saved = guest->saved.known ? guest->saved.kib : 0;
-	char kib[TEXT_KIB_SIZE];
-
-	if (saved > 0)
-		table_cell(table, row, KSM, "saves %s", text_from_kib((uint64_t)saved, kib));
-	else if (guest->gain != KSM_GAINS)
-		table_cell(table, row, KSM, "no: %s", guest->no_ksm);
-	else if (saved < 0)
-		table_cell(table, row, KSM, "costs %s", text_from_kib((uint64_t)-saved, kib));
-	else
-		table_cell(table, row, KSM, guest->saved.known ? "saves nothing" : "-");
-}
-
-/* Is anything known of the guest's memory? */
-static bool has_memory(const struct report_guest *guest)
-{
-	return guest->resident.known || guest->saved.known ||
-	       (!guest->gone && guest->gain != KSM_GAINS);
-}
-
-static size_t add_memory(struct table *table, const struct status_report *report)
-{
-	size_t shown = 0, i;
-
-	for (i = 0; i < report->n_guests; i++) {
-		const struct report_guest *guest = &report->guests[i];
-		struct libscols_line *row;
-
-		if (!has_memory(guest))
-			continue;
-		row = table_row(table, NULL);
-		table_cell(table, row, NAME, "%s", guest->name);
-		kib_cell(table, row, RESIDENT, &guest->resident);
-		kib_cell(table, row, ANON, &guest->anon);
-		kib_cell(table, row, SHMEM, &guest->shmem);
-		ksm_cell(table, row, guest);
-		shown++;
-	}
-	return shown;
-}
-
-/* Each reason once, however many guests have it */
-static void explain_words(const struct status_report *report)
-{
-	bool seen[KSM_GAIN_KINDS] = { false };
-	const char *gap = "\n";
-	unsigned int gain;
-	size_t i;
-
-	for (i = 0; i < report->n_guests; i++)
-		if (has_memory(&report->guests[i]))
-			seen[report->guests[i].gain] = true;
-	for (gain = KSM_GAINS + 1; gain < KSM_GAIN_KINDS; gain++) {
-		if (!seen[gain])
-			continue;
-		printf("%s%s: %s\n", gap, ksm_rules_word((enum ksm_gain)gain),
-		       ksm_rules_why((enum ksm_gain)gain));
-		gap = "";
-	}
-}
-
-static int print_memory(const struct status_report *report, struct err *err)
-{
-	struct table table;
-	int rc;
-
-	table_begin(&table, memory_columns, MEMORY_COLUMNS);
-	if (!add_memory(&table, report))
-		return table_drop(&table, err);
-	putchar('\n');
-	rc = table_end(&table, err);
-	explain_words(report);
-	return rc;
 }
 
 /* ---- what the administrator should do ---- */
@@ -431,22 +333,53 @@ static void print_damaged(const struct report_damaged *damaged)
 	wrap_command(0, command);
 }
 
-static void print_remedy(const struct report_guest *guest)
+static void print_other_version(const struct report_guest *guest)
 {
 	struct err text;
 
-	if (guest->alive == REPORT_UNKNOWN) {
-		ledger_other_version(guest->ledger, &text);
-		print_problem(text.text);
-	} else if (guest->gone || guest->ledger->phase == LEDGER_LEAVING) {
-		putchar('\n');
-		wrap_printf(guest->ledger->phase == LEDGER_LEAVING ?
-				    "guest '%s' is on its way out, but some of what it held was "
-				    "still in use" :
-				    "guest '%s' is gone, but what it held is not given back yet",
-			    guest->name);
-		wrap_command(0, "virt-membacking reconcile");
+	if (guest->alive != REPORT_UNKNOWN)
+		return;
+	ledger_other_version(guest->ledger, &text);
+	print_problem(text.text);
+}
+
+/* One sentence for all of a kind.  Return: how many there are */
+static size_t print_leftovers(const struct status_report *report, bool leaving, const char *one,
+			      const char *many)
+{
+	const char *first = NULL;
+	size_t n = 0, i;
+
+	for (i = 0; i < report->n_ledgers; i++) {
+		const struct report_guest *guest = &report->guests[i];
+		bool leaves = guest->ledger->phase == LEDGER_LEAVING;
+
+		if (guest->alive == REPORT_UNKNOWN || leaves != leaving || !(guest->gone || leaves))
+			continue;
+		first = first ? first : guest->name;
+		n++;
 	}
+	if (n)
+		putchar('\n');
+	if (n == 1)
+		wrap_printf("guest '%s' %s", first, one);
+	else if (n)
+		wrap_printf("%zu guests ('%s' and others) %s", n, first, many);
+	return n;
+}
+
+static void print_remedies(const struct status_report *report)
+{
+	size_t n, i;
+
+	for (i = 0; i < report->n_ledgers; i++)
+		print_other_version(&report->guests[i]);
+	n = print_leftovers(report, true, "has stopped; some of what it held is still in use",
+			    "have stopped; some of what they held is still in use");
+	n += print_leftovers(report, false, "is gone, and what it held is not given back yet",
+			     "are gone, and what they held is not given back yet");
+	if (n)
+		wrap_command(0, "virt-membacking reconcile");
 }
 
 int status_print(const struct status_report *report, struct err *err)
@@ -454,6 +387,8 @@ int status_print(const struct status_report *report, struct err *err)
 	size_t i;
 	int rc = print_nodes(report, err);
 
+	if (rc == 0)
+		print_bars(report);
 	if (rc == 0)
 		print_kept(report);
 	if (rc == 0)
@@ -465,9 +400,7 @@ int status_print(const struct status_report *report, struct err *err)
 	print_thp(&report->thp);
 	print_zfs(report);
 	putchar('\n');
-	rc = print_guests(report, err);
-	if (rc == 0)
-		rc = print_memory(report, err);
+	rc = guests_print(report, err);
 	if (rc < 0)
 		return rc;
 	if (report->hook_enabled == REPORT_NO) {
@@ -478,9 +411,32 @@ int status_print(const struct status_report *report, struct err *err)
 	print_store_problems(report);
 	print_places(report);
 	print_alarms(report);
-	for (i = 0; i < report->n_ledgers; i++)
-		print_remedy(&report->guests[i]);
+	print_remedies(report);
 	for (i = 0; i < report->n_damaged; i++)
 		print_damaged(&report->damaged[i]);
 	return 0;
+}
+
+static bool is_called(const struct report_guest *guest, const char *name)
+{
+	return !strcmp(guest->name, name) || !strcasecmp(guest->uuid, name);
+}
+
+static const struct report_guest *find(const struct status_report *report, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < report->n_guests; i++)
+		if (is_called(&report->guests[i], name))
+			return &report->guests[i];
+	return NULL;
+}
+
+int status_find_guest(const struct status_report *report, const char *name,
+		      const struct report_guest **guest, struct err *err)
+{
+	*guest = find(report, name);
+	if (*guest)
+		return 0;
+	return err_set(err, ENOENT, "guest '%.256s' is not running and holds nothing", name);
 }

@@ -72,23 +72,44 @@ static void describe_share(const struct step_share *share, char *buf, size_t siz
 static void describe(const struct step *step, char *buf, size_t size)
 {
 	const struct step_hugepages *hp = &step->hugepages;
-	char kib[TEXT_KIB_SIZE];
+	char kib[TEXT_KIB_SIZE], all[TEXT_KIB_SIZE];
 	size_t used, i;
 
 	if (!hp->pages) {
 		describe_debt(hp, buf, size);
 		return;
 	}
-	used = (size_t)snprintf(buf, size, "%llu page%s of %s (%llu MiB)",
-				(unsigned long long)hp->pages, hp->pages == 1 ? "" : "s",
-				text_from_kib(hp->page_kib, kib),
-				(unsigned long long)mib(hp, hp->pages));
+	used = (size_t)snprintf(buf, size, "%llu page%s of %s (%s)", (unsigned long long)hp->pages,
+				hp->pages == 1 ? "" : "s", text_from_kib(hp->page_kib, kib),
+				text_from_kib(u64_mul_sat(hp->pages, hp->page_kib), all));
 	for (i = 0; i < hp->n_shares && used < size; i++) {
 		describe_share(&hp->shares[i], buf + used, size - used);
 		used += strlen(buf + used);
 	}
 	if (hp->keep && used < size)
 		snprintf(buf + used, size - used, "; kept after release");
+}
+
+/* Of a start that is under way it may be less than the guest needs */
+static void fact(const struct step *step, char *buf, size_t size)
+{
+	const struct step_hugepages *hp = &step->hugepages;
+	uint64_t have = 0, own = 0, pages;
+	char kib[TEXT_KIB_SIZE];
+	size_t i;
+
+	for (i = 0; i < hp->n_shares; i++) {
+		have += hp->shares[i].have;
+		own += hp->shares[i].own;
+	}
+	pages = hp->pages ? have : own;
+	if (have < hp->pages)
+		snprintf(buf, size, "%llu of %llu pages of %s", (unsigned long long)have,
+			 (unsigned long long)hp->pages, text_from_kib(hp->page_kib, kib));
+	else
+		snprintf(buf, size, "%llu page%s of %s%s", (unsigned long long)pages,
+			 pages == 1 ? "" : "s", text_from_kib(hp->page_kib, kib),
+			 hp->pages ? "" : ", still in use");
 }
 
 /* ---- apply ---- */
@@ -672,6 +693,7 @@ static bool complete(const struct step *step)
 const struct step_ops hugepages_step_ops = {
 	.name = "hugepages",
 	.describe = describe,
+	.fact = fact,
 	.apply = apply,
 	.undo = undo,
 	.confirm = confirm,

@@ -74,6 +74,19 @@ static void describe(const struct step *step, char *buf, size_t size)
 		 config_word_text("ksm", "profile", ksm->profile));
 }
 
+static void fact(const struct step *step, char *buf, size_t size)
+{
+	const struct step_ksm *ksm = &step->ksm;
+	char kib[TEXT_KIB_SIZE];
+
+	if (ksm->left_alone)
+		snprintf(buf, size, "KSM: left as it was");
+	else if (!ksm->size_kib)
+		snprintf(buf, size, "KSM: on");
+	else
+		snprintf(buf, size, "KSM: %s may merge", text_from_kib(ksm->size_kib, kib));
+}
+
 /* ---- the host ---- */
 
 /* A round that only restores has no view of the host */
@@ -469,6 +482,7 @@ static const struct json_field fields[] = {
 const struct step_ops ksm_step_ops = {
 	.name = "ksm",
 	.describe = describe,
+	.fact = fact,
 	.apply = apply,
 	.undo = undo,
 	.complete = complete,

@@ -52,6 +52,15 @@ static void describe(const struct step *step, char *buf, size_t size)
 		 text_from_kib(oc->tiers_kib, kib[2]));
 }
 
+static void fact(const struct step *step, char *buf, size_t size)
+{
+	const struct step_overcommit *oc = &step->overcommit;
+	char resident[TEXT_KIB_SIZE], all[TEXT_KIB_SIZE];
+
+	snprintf(buf, size, "paged: %s of %s in memory", text_from_kib(oc->resident_kib, resident),
+		 text_from_kib(oc->size_kib, all));
+}
+
 /* ---- before the start, and when it runs ---- */
 
 static int ask(int state_dir, struct err *err)
@@ -247,6 +256,7 @@ static const struct json_field fields[] = {
 const struct step_ops overcommit_step_ops = {
 	.name = "overcommit",
 	.describe = describe,
+	.fact = fact,
 	.ask = ask,
 	.apply = apply,
 	.started = started,

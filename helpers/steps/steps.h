@@ -170,7 +170,8 @@ struct step_guest {
 /**
  * struct step_ops - One kind of step
  * @name:	"kind" in JSON
- * @describe:	One line for people.  Present tense, no full stop
+ * @describe:	One line for people, of what a start would do.  Present tense, no full stop
+ * @fact:	What the guest has by it: "44 pages of 2 MiB"
  * @ask:	Ask another program whether it is there for such steps, before anything is planned.
  *		Without any lock, within seconds.  NULL: none is needed
  * @started:	The guest's QEMU runs: do what needs it, within seconds, and note in @step what
@@ -219,6 +220,7 @@ struct step_guest {
 struct step_ops {
 	const char *name;
 	void (*describe)(const struct step *step, char *buf, size_t size);
+	void (*fact)(const struct step *step, char *buf, size_t size);
 	int (*ask)(int state_dir, struct err *err);
 	bool (*started)(const struct step_guest *guest, struct step *step);
 	void (*ended)(const struct step_guest *guest);

@@ -61,6 +61,18 @@ static void describe(const struct step *step, char *buf, size_t size)
 		snprintf(buf + used, size - (size_t)used, ", after mounting %s", what_to_mount(st));
 }
 
+static void fact(const struct step *step, char *buf, size_t size)
+{
+	const struct step_store *st = &step->store;
+	char kib[TEXT_KIB_SIZE];
+
+	text_from_kib(st->size_kib, kib);
+	if (*st->store && !*st->lies_in)
+		snprintf(buf, size, "%s in store %s", kib, st->store);
+	else
+		snprintf(buf, size, "%s in %s", kib, *st->lies_in ? st->lies_in : st->path);
+}
+
 /* ---- apply ---- */
 
 /* By the path, since a [store] may get another one while guests hold the old.  A path is
@@ -469,6 +481,7 @@ static int check(struct step *step, struct err *err)
 const struct step_ops store_step_ops = {
 	.name = "store",
 	.describe = describe,
+	.fact = fact,
 	.apply = apply,
 	.undo = undo,
 	.complete = complete,

@@ -49,6 +49,13 @@ static void describe(const struct step *step, char *buf, size_t size)
 						 word_of(&thp->settings, i));
 }
 
+static void fact(const struct step *step, char *buf, size_t size)
+{
+	char kib[TEXT_KIB_SIZE];
+
+	snprintf(buf, size, "THP: set for %s", text_from_kib(step->thp.size_kib, kib));
+}
+
 /* A guest can do without: nothing that goes wrong here stops its start */
 static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 {
@@ -111,6 +118,7 @@ static int check(struct step *step, struct err *err)
 const struct step_ops thp_step_ops = {
 	.name = "thp",
 	.describe = describe,
+	.fact = fact,
 	.apply = apply,
 	.undo = undo,
 	.complete = complete,

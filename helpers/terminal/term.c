@@ -100,3 +100,35 @@ const char *term_bar(uint64_t part, uint64_t all, unsigned int width, char buf[T
 	memcpy(buf + 1 + width, "]", 2);
 	return buf;
 }
+
+const char *term_share_sign(const struct term_share *share)
+{
+	return term_is_utf8() ? share->utf8 : share->ascii;
+}
+
+static unsigned int column_of(uint64_t part, uint64_t all, unsigned int width)
+{
+	return (unsigned int)((double)part / (double)all * width + 0.5);
+}
+
+const char *term_shares(const struct term_share *shares, size_t n, unsigned int width,
+			char buf[TERM_BAR_SIZE])
+{
+	uint64_t all = 0, sum = 0;
+	unsigned int at = 0, end;
+	char *to = buf;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		all += shares[i].part;
+	*to = '\0';
+	for (i = 0; all && i < n; i++) {
+		sum += shares[i].part;
+		end = column_of(sum, all, width);
+		if (shares[i].part && end <= at)
+			end = at + 1;
+		for (; at < end && at < width; at++)
+			to = stpcpy(to, term_share_sign(&shares[i]));
+	}
+	return buf;
+}

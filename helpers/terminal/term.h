@@ -6,6 +6,7 @@
 #define MEMBACKING_TERMINAL_TERM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* TERM is "dumb", or there is none: no cursor that could be moved */
@@ -43,5 +44,22 @@ bool term_is_utf8(void);
  * Return: @buf.  Anything above 0 is seen, and only all of it fills the bar
  */
 const char *term_bar(uint64_t part, uint64_t all, unsigned int width, char buf[TERM_BAR_SIZE]);
+
+/* A part of a bar, and its sign; @utf8 where the locale has more than ASCII */
+struct term_share {
+	uint64_t part;
+	const char *utf8;
+	const char *ascii;
+};
+
+const char *term_share_sign(const struct term_share *share);
+
+/**
+ * term_shares() - One bar of several parts
+ * @width:	Columns, at most TERM_BAR_MAX
+ * Return: @buf.  A part above 0 has a column, as long as there are any
+ */
+const char *term_shares(const struct term_share *shares, size_t n, unsigned int width,
+			char buf[TERM_BAR_SIZE]);
 
 #endif

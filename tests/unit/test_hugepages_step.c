@@ -1263,7 +1263,7 @@ static void test_describe(void)
 	want(&b, 0, 12, 500);
 	want(&b, 1, 0, 0);
 	hugepages_step_ops.describe(&b.step, text, sizeof(text));
-	UNIT_CHECK_STR(text, "512 pages of 2 MiB (1024 MiB); node 0: use 12 idle, add 500", "text");
+	UNIT_CHECK_STR(text, "512 pages of 2 MiB (1 GiB); node 0: use 12 idle, add 500", "text");
 	b.step.hugepages.keep = true;
 	hugepages_step_ops.describe(&b.step, text, sizeof(text));
 	UNIT_CHECK(strstr(text, "; kept after release"), "%s", text);

@@ -23,7 +23,7 @@ case_colours() {
 	is "NO_COLOR is stronger" \
 		"$(NO_COLOR=1 CLICOLOR_FORCE=1 "$program" --root host status | grep -c $'\033')" 0
 	is "bars of blocks where the locale has them" \
-		"$(LC_ALL=C.UTF-8 "$program" --root host status | grep -c '▕')" 5
+		"$(LC_ALL=C.UTF-8 "$program" --root host status | grep -c '^node .*█')" 2
 }
 
 # file_has FILE WORDS: soon

@@ -39,6 +39,9 @@ case_status_guests() {
 	busy_host
 	golden status-guests --root host status
 	golden status-guests-json --root host status --json
+	golden status-guest --root host status database "${uuid[web]}"
+	golden status-guest-json --root host status web --json
+	golden status-no-guest --root host status web nobody
 	is "options before the command" "$("$program" --json --root host status | without_sizes)" \
 		"$("$program" status --root=host --json | without_sizes)"
 	is "a tree of lines where the terminal has them" \
@@ -78,13 +81,35 @@ case_status_memory() {
 	is "promtool has nothing to say" \
 		"$("$program" --root host metrics | promtool check metrics 2>&1; echo "${PIPESTATUS[1]}")" 0
 	is "80 columns are enough for guests' memory" \
-		"$("$program" --root host status | awk '/^GUEST +RES/,/^[a-z-]*:/' | awk 'length > 80')" ""
+		"$("$program" --root host status | awk '/^GUEST +/,/^[a-z-]*:/' | awk 'length > 80')" ""
 	rm -r host/etc
 	# What no program has written down is seen by a user who may look
 	rm "host/run/libvirt/qemu/build.xml" "host/run/libvirt/qemu/old.xml"
 	sed -i 's/ "no_ksm": "[a-z]*",//' "host/run/libvirt-membacking/guests/${uuid[database]}"
 	live_xml database "<hugepages/>"
 	golden status-memory-unknown --root host status
+	no_qemu
+}
+
+# Forty guests are forty lines, and what is wrong with twenty of them is one sentence
+case_status_forty_guests() {
+	local i
+	host one-node
+	pool 0 2048 640 0 0
+	for i in {1..40}; do
+		uuid[g$i]=$(printf '00000000-0000-4000-8000-%012d' "$i")
+		ledger g$i running "$(step 2048 16 "$(share 0 0 16 16 16 0)")"
+		[ $((i % 2)) = 0 ] || continue
+		qemu g$i
+	done
+	"$program" --root host status >out
+	is "forty lines" "$(grep -c '^g[0-9]' out)" 40
+	is "in the order of people" "$(grep -o '^g[0-9]*' out | sort -Vc 2>&1)" ""
+	is "what they have together" "$(grep -c '^40 guests .*1.2 GiB in huge pages' out)" 1
+	is "one sentence for twenty" "$(tr '\n' ' ' <out | grep -o "20 guests ('g1' and others) are gone" | wc -l)" 1
+	is "one remedy" "$(grep -c -e '-> virt-membacking reconcile' out)" 1
+	is "check says it once, too" "$("$program" --root host check --json |
+		jq '[.findings[] | select(.id == "record.gone")] | length')" 1
 	no_qemu
 }
 
@@ -98,7 +123,11 @@ case_status_watch() {
 	is "each with the time" "$(grep -c '^[0-9-]* [0-9:]*$' out)" "$(grep -c '^NODE' out)"
 	is "nothing for a terminal in it" "$(grep -c $'\033' out)" 0
 	golden watch-bad-time --root host status --watch=often
-	golden watch-bad-argument --root host status 5
+	golden watch-no-guest --root host status 5
+	is "each object is a line" "$(timeout 1 "$program" --root host status --watch=100ms --json |
+		head -n 2 | jq -c .nodes[0].id | tr '\n' ' ')" "0 0 "
+	is "and nothing but objects" "$(timeout 1 "$program" --root host status --watch=100ms --json |
+		grep -vc '^{.*}$')" 0
 	is "the time as an argument" \
 		"$(timeout 1 "$program" --root host status --watch 100ms --json | jq -s 'length > 2')" true
 	is "nobody reads any more" \

@@ -223,7 +223,7 @@ case_files_in_the_old_directory() {
 	check_match "it is logged" "$(vm_syslog_text)" \
 		"guest lost: .*its memory files are in $store_base, not in $outside: libvirtd was not restarted.*; restart libvirtd, then the guest"
 	check_match "status says so" "$(membacking status | tr -s '\n ' ' ')" \
-		"hold 16 MiB for files in $store_base .*restart libvirtd, then the guest"
+		"16 MiB in $store_base .*restart libvirtd, then the guest"
 	check_match "check warns" "$(membacking check | tr -s '\n ' ' ')" \
 		"WARN record guest 'lost': its memory files are in $store_base"
 	# Its directory is another one for libvirt, too, when the guest ends

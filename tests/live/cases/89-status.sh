@@ -51,7 +51,7 @@ case_status_shows_transparent_huge_pages() {
 	echo "# of the memfd $(kernel_kib memfd ShmemPmdMapped) KiB are mapped as huge pages"
 	check "and what is resident" wait_for "the same" agrees memfd Rss .resident_kib
 	check_match "the text shows them" "$(membacking status)" \
-		$'\nplain +[0-9.]+ [KMG]iB +[0-9.]+ [KMG]iB '
+		$'\nplain +running .* [0-9.]+ [KMG]iB +[0-9.]+ [KMG]iB '
 	check_match "metrics have them" "$(membacking metrics)" \
 		$'guest_anon_hugepages_bytes\{guest="plain",[^}]*\} [1-9][0-9]*\n'
 	guest_down plain
