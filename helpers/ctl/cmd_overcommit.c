@@ -261,9 +261,12 @@ static int release(struct ctl *ctl, struct err *err)
 enum { GUEST, STATE, RESIDENT, LIMIT, TIERS, FAULTS, TIMES, COLUMNS };
 
 static const struct table_column columns[] = {
-	[GUEST] = { "GUEST", TABLE_PLAIN },	  [STATE] = { "STATE", TABLE_PLAIN },
-	[RESIDENT] = { "RESIDENT", TABLE_RIGHT }, [LIMIT] = { "LIMIT", TABLE_RIGHT },
-	[TIERS] = { "IN TIERS", TABLE_LINES },	  [FAULTS] = { "FAULTS", TABLE_RIGHT },
+	[GUEST] = { "GUEST", TABLE_PLAIN },
+	[STATE] = { "STATE", TABLE_PLAIN },
+	[RESIDENT] = { "RESIDENT", TABLE_RIGHT | TABLE_LINES },
+	[LIMIT] = { "LIMIT", TABLE_RIGHT },
+	[TIERS] = { "IN TIERS", TABLE_LINES },
+	[FAULTS] = { "FAULTS", TABLE_RIGHT },
 	[TIMES] = { "P50/P99 US", TABLE_RIGHT },
 };
 
@@ -273,6 +276,18 @@ static void kib_cell(struct table *table, struct libscols_line *row, size_t colu
 	char text[TEXT_KIB_SIZE];
 
 	table_cell(table, row, column, "%s", known ? text_from_kib(kib, text) : "-");
+}
+
+static void resident_cell(struct table *table, struct libscols_line *row,
+			  const struct report_overcommit *oc)
+{
+	char text[TEXT_KIB_SIZE];
+
+	if (!oc->idle_percent.known)
+		kib_cell(table, row, RESIDENT, oc->resident_kib.known, oc->resident_kib.n);
+	else
+		table_cell(table, row, RESIDENT, "%s\n%" PRIu64 "%% idle",
+			   text_from_kib(oc->resident_kib.n, text), oc->idle_percent.n);
 }
 
 static void tiers_cell(struct table *table, struct libscols_line *row,
@@ -299,7 +314,7 @@ static void add_guest(struct table *table, const struct report_guest *guest)
 						"gone");
 	if (!oc->paged || oc->why)
 		table_colour(table, row, STATE, TERM_YELLOW);
-	kib_cell(table, row, RESIDENT, oc->resident_kib.known, oc->resident_kib.n);
+	resident_cell(table, row, oc);
 	kib_cell(table, row, LIMIT, true, oc->limit_kib);
 	tiers_cell(table, row, oc);
 	if (oc->faults.known)
@@ -423,8 +438,9 @@ const struct command cmd_overcommit = {
 		"gives it another limit, and \"release\" loads all of its memory again, if that\n"
 		"fits, and leaves nothing of the pager in it. \"disable\" takes back what \"enable\"\n"
 		"wrote into the configuration.\n\n"
-		"\"status\" shows what is resident, and where the rest is. P50/P99 US: half, and\n"
-		"99 of 100, of the faults that had to load a page took no more microseconds.",
+		"\"status\" shows what is resident, and where the rest is. Idle: so much of what is\n"
+		"resident was not used for half a minute. P50/P99 US: half, and 99 of 100, of\n"
+		"the faults that had to load a page took no more microseconds.",
 	.options = CTL_JSON | CTL_ROOT | CTL_YES | CTL_RESIDENT,
 	.actions = actions,
 };

@@ -47,7 +47,7 @@ extern void pager_step(const char *label) __attribute__((weak));
 			pager_step(label);                                                         \
 	} while (0)
 
-enum { FAULTS_MAX = 1024, WAITING_MAX = 1024, FAULT_BUCKETS = 32 };
+enum { FAULTS_MAX = 1024, WAITING_MAX = 1024, FAULT_BUCKETS = 32, IDLE_PAGES_MAX = 256 };
 
 /* System calls that tests replace */
 struct pager_calls {
@@ -110,6 +110,18 @@ struct thread_classes {
 	} slot[64];
 };
 
+/**
+ * struct idle_sample - Of one thread at a time, but for @percent
+ * @page:	Resident, and not mapped in QEMU when they were chosen
+ * @percent:	Of the last sample that told; -1: none yet
+ */
+struct idle_sample {
+	size_t n;
+	uint64_t page[IDLE_PAGES_MAX];
+	uint64_t random;
+	_Atomic int percent;
+};
+
 struct guest_pager {
 	struct guest_pager_options options;
 	char name[256];
@@ -161,6 +173,8 @@ struct guest_pager {
 
 	pthread_mutex_t alarm_lock;
 	char alarm[512];
+
+	struct idle_sample idle;
 
 	struct {
 		_Atomic uint64_t faults, zero_faults, evictions, refaults, prefetched,
@@ -230,6 +244,18 @@ void evict_behind(struct guest_pager *pager);
 void *evict_thread(void *evictor_arg);
 /* Give back slots of resident pages.  Return: how many */
 size_t drop_clean_slots(struct guest_pager *pager, size_t max);
+
+/* ---- idle.c ---- */
+
+/**
+ * idle_sample() - Judge the pages of the call before, and choose @n others
+ *
+ * Only while the kernel may not swap the guest's memory.  Each page that it chose and the guest
+ * uses costs a fault of the kernel's, a microsecond.
+ *
+ * Return: 0; -ENOTSUP, -ENOSYS, -EPERM: not on this kernel, or not allowed; -ESRCH: QEMU is gone
+ */
+int idle_sample(struct guest_pager *pager, size_t n);
 
 /* ---- stay_awake.c ---- */
 

@@ -303,6 +303,8 @@ static struct guest_pager *new_pager(const struct adopted *adopted, const struct
 	pager->n_evictors = adopted->identity.n_pipes;
 	pager->calls = (struct pager_calls){ real_splice, real_fill, real_punch };
 	pager->pagemap = pager->kpageflags = pager->wake_fault = pager->wake_evict = -1;
+	pager->idle.percent = -1;
+	pager->idle.random = pager_now_ns();
 	pager->mover.pipe[0] = pager->mover.pipe[1] = -1;
 	pager->follows = -1;
 	pager->processors_are_virtual = processors_are_virtual();
@@ -761,6 +763,7 @@ void guest_pager_statistics(struct guest_pager *pager, struct pager_statistics *
 		.discards = pager->statistics.discards,
 		.waiting = pager->statistics.waiting,
 		.stores = pager->statistics.stores,
+		.idle_percent = pager->idle.percent,
 		.fault_p50_ns = quantile(pager, 50),
 		.fault_p99_ns = quantile(pager, 99),
 		.own_bytes = own_bytes(pager),

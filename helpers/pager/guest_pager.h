@@ -92,6 +92,11 @@ void guest_pager_set_limit(struct guest_pager *pager, uint64_t pages);
 int guest_pager_detach(struct guest_pager *pager, int64_t deadline_ms, struct err *err);
 /* End the threads and leave all as it is; then free.  QEMU may be gone, too */
 void guest_pager_stop(struct guest_pager *pager);
+/* Find out how much of what is resident is idle; see idle_sample().  One thread at a time, which
+ * also stops it */
+void guest_pager_sample_idle(struct guest_pager *pager);
+/* What was found is too old */
+void guest_pager_forget_idle(struct guest_pager *pager);
 struct adopted *guest_pager_adopted(struct guest_pager *pager);
 
 /* A fence: no fault is answered until it is lifted.  For an incoming migration */
@@ -106,6 +111,8 @@ void guest_pager_sigbus(int signal, siginfo_t *info, void *context);
 
 /**
  * struct pager_statistics - Of one guest, since its adoption or the restart
+ * @idle_percent: Of the resident pages, not used between two calls of guest_pager_sample_idle(), by
+ *		a sample; -1: not known
  * @fault_p50_ns, @fault_p99_ns: from reading the fault to the guest's waking, of those that had
  *		to be loaded
  */
@@ -117,6 +124,7 @@ struct pager_statistics {
 	uint64_t waiting; /* faults that can't be answered now: an alarm says why */
 	uint64_t stores;  /* pages whose content was written to a slot: the others were clean */
 	uint64_t fault_p50_ns, fault_p99_ns;
+	int idle_percent;
 	uint64_t own_bytes; /* map, journal and policy */
 	bool gone;	    /* QEMU's process ended */
 	size_t n_tiers;

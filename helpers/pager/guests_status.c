@@ -82,6 +82,8 @@ static void put_statistics(json_t *guest, const struct pager_statistics *s)
 			    json_integer(json_number(s->resident * KIB_PER_PAGE)));
 	json_object_set_new(guest, "size_kib", json_integer(json_number(s->pages * KIB_PER_PAGE)));
 	json_object_set_new(guest, "own_kib", json_integer(json_number(s->own_bytes / 1024)));
+	if (s->idle_percent >= 0)
+		json_object_set_new(guest, "idle_percent", json_integer(s->idle_percent));
 	json_object_set_new(guest, "fault_us",
 			    json_pack("{s:I, s:I}", "p50", microseconds(s->fault_p50_ns), "p99",
 				      microseconds(s->fault_p99_ns)));

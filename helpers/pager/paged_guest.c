@@ -569,6 +569,15 @@ bool paged_guest_identity(struct paged_guest *guest, struct map_identity *identi
 	return paged;
 }
 
+/* Where the kernel may swap, pages of the sample would go to the swap */
+void paged_guest_sample_idle(struct paged_guest *guest)
+{
+	if (pager_cgroup_may_swap(guest->host->kfs, (pid_t)guest->record.pid))
+		guest_pager_forget_idle(guest->pager);
+	else
+		guest_pager_sample_idle(guest->pager);
+}
+
 bool paged_guest_gone(struct paged_guest *guest)
 {
 	struct pager_statistics statistics;

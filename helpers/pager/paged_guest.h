@@ -102,6 +102,8 @@ void paged_guest_leave(struct paged_guest *guest);
 /* A copy of what is known of it, from any thread */
 struct guest_record paged_guest_record(struct paged_guest *guest);
 /* Has its QEMU ended? */
+/* Learn how much of it is idle.  For the thread that has the guest */
+void paged_guest_sample_idle(struct paged_guest *guest);
 bool paged_guest_gone(struct paged_guest *guest);
 /* Return: false: it is not paged now */
 bool paged_guest_statistics(struct paged_guest *guest, struct pager_statistics *statistics);

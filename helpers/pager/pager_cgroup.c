@@ -5,8 +5,8 @@
 #include "pager/pager_cgroup.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -231,4 +231,24 @@ int pager_cgroup_room(const struct kfs *kfs, pid_t pid, uint64_t *bytes, struct 
 	if (rc == 0)
 		*bytes = least;
 	return rc;
+}
+
+static bool has_swap(const struct kfs *kfs)
+{
+	static const char key[] = "\nSwapTotal:";
+	char text[8192];
+	const char *line;
+
+	if (kfs_read(kfs, "proc/meminfo", text, sizeof(text), NULL) < 0)
+		return true;
+	line = strstr(text, key);
+	return !line || strtoull(line + strlen(key), NULL, 10) != 0;
+}
+
+bool pager_cgroup_may_swap(const struct kfs *kfs, pid_t pid)
+{
+	char path[CGROUP_PATH_SIZE], value[VALUE_SIZE];
+
+	return has_swap(kfs) &&
+	       (find_own(kfs, pid, path, value, NULL) < 0 || strcmp(value, "0") != 0);
 }

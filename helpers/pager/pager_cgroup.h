@@ -9,6 +9,7 @@
 #ifndef MEMBACKING_PAGER_PAGER_CGROUP_H
 #define MEMBACKING_PAGER_PAGER_CGROUP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -45,5 +46,9 @@ int pager_cgroup_end(const struct kfs *kfs, int directory, struct err *err);
  * Return: 0; -ENOTSUP: no cgroups of version 2; -ESRCH; -errno
  */
 int pager_cgroup_room(const struct kfs *kfs, pid_t pid, uint64_t *bytes, struct err *err);
+
+/* May the kernel swap memory of this process?  Not where there is no swap, and not while
+ * pager_cgroup_begin() has forbidden it */
+bool pager_cgroup_may_swap(const struct kfs *kfs, pid_t pid);
 
 #endif

@@ -41,6 +41,9 @@
  * each time */
 #define LOOK_MS 5000
 
+/* How long a page is not used that is idle */
+#define IDLE_MS 30000
+
 /* From a thread's end to the client's reading of the reply, on a busy host */
 #define REPLY_MS 250
 
@@ -52,6 +55,7 @@
  * @state:	What is done with it, for status
  * @busy:	A thread has it
  * @again:	clock_ms(): when the next try to take it over is due
+ * @idle_due:	When its idle pages are looked for next; 0: not known yet
  */
 struct place {
 	struct place *next;
@@ -60,6 +64,7 @@ struct place {
 	enum guest_state state;
 	bool busy;
 	uint64_t again;
+	uint64_t idle_due;
 };
 
 /**
@@ -74,7 +79,7 @@ struct place {
  */
 struct pager_guests {
 	struct pager_host host;
-	uint64_t host_kib;
+	uint64_t host_kib, idle_ms;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct place *first;
@@ -287,6 +292,32 @@ static void *end_thread(void *arg)
 	return NULL;
 }
 
+static void *idle_thread(void *arg)
+{
+	struct place *place = arg;
+	struct pager_guests *guests = place->guests;
+
+	pthread_setname_np(pthread_self(), "pager-idle");
+	paged_guest_sample_idle(place->guest);
+	let_go(place, STATE_PAGING);
+	pthread_mutex_lock(&guests->lock);
+	guests->threads--;
+	pthread_cond_broadcast(&guests->changed);
+	pthread_mutex_unlock(&guests->lock);
+	return NULL;
+}
+
+/* The first time is a while after its adoption, when other things are to be done */
+static bool idle_is_due(struct place *place)
+{
+	bool first = !place->idle_due;
+
+	if (!first && clock_left_ms(place->idle_due))
+		return false;
+	place->idle_due = clock_ms() + place->guests->idle_ms;
+	return !first;
+}
+
 /* With the lock.  No thread has @place yet.  One that can't be started now is started
  * by a later tick */
 static void begin(struct place *place, void *(*work)(void *), enum guest_state state)
@@ -310,6 +341,8 @@ static void look_after(struct place *place)
 	else if (place->state == STATE_ENDING ||
 		 (place->state == STATE_PAGING && paged_guest_gone(place->guest)))
 		begin(place, end_thread, STATE_ENDING);
+	else if (place->state == STATE_PAGING && idle_is_due(place))
+		begin(place, idle_thread, STATE_PAGING);
 }
 
 /* ---- what would lose pages of a guest, and what no message tells ---- */
@@ -713,6 +746,7 @@ int pager_guests_new(struct pager_guests **guests, const struct pager_guests_opt
 	new->host.kfs = options->kfs;
 	new->host.directory = PAGER_DIRECTORY_CLOSED(options->state_dir);
 	new->host.adopt_program = options->adopt_program;
+	new->idle_ms = options->idle_ms ? options->idle_ms : IDLE_MS;
 	new->host_kib = options->host_kib;
 	init_locks(new);
 	pager_guests_set_tiers(new, options->tiers);

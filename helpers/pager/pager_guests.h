@@ -27,6 +27,7 @@ struct pager_guests;
  * @state_dir:	/run/libvirt-membacking, as an open descriptor; the caller's
  * @host_kib:	The host's memory
  * @adopt_program: NULL: where virt-membacking-adopt is installed
+ * @idle_ms:	A page that was not used for so long is idle; 0: half a minute
  */
 struct pager_guests_options {
 	const struct kfs *kfs;
@@ -34,6 +35,7 @@ struct pager_guests_options {
 	uint64_t host_kib;
 	const char *adopt_program;
 	const struct config_tiers *tiers;
+	uint64_t idle_ms;
 };
 
 int pager_guests_new(struct pager_guests **guests, const struct pager_guests_options *options,

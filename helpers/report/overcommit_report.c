@@ -106,9 +106,9 @@ static const struct count_row {
 	{                                                                                          \
 #member, offsetof(struct report_overcommit, member)                                \
 	}
-	COUNT(resident_kib), COUNT(own_kib),	   COUNT(faults),
-	COUNT(evictions),    COUNT(refaults),	   COUNT(discards),
-	COUNT(prefetched),   COUNT(prefetch_used), COUNT(waiting),
+	COUNT(resident_kib), COUNT(own_kib),	  COUNT(faults),     COUNT(evictions),
+	COUNT(refaults),     COUNT(discards),	  COUNT(prefetched), COUNT(prefetch_used),
+	COUNT(waiting),	     COUNT(idle_percent),
 #undef COUNT
 };
 

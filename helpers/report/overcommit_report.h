@@ -45,6 +45,7 @@ struct report_fault_us {
  * @paged:	The daemon has adopted it and answers
  * @state:	The daemon's word: "paging"; "waiting" also where there is no daemon; NULL: unknown
  * @limit_kib, @size_kib: As its record says
+ * @idle_percent: Of what is resident, not used for half a minute, by a sample
  * @why:	What is wrong: why it is not paged, or what it waits for.  NULL: nothing
  */
 struct report_overcommit {
@@ -65,6 +66,7 @@ struct report_overcommit {
 	struct report_count prefetched;
 	struct report_count prefetch_used;
 	struct report_count waiting;
+	struct report_count idle_percent;
 	const char *why;
 	struct report_tier tier_list[OVERCOMMIT_TIERS_MAX]; /* what @tiers, @state, @why point at */
 	char state_text[OVERCOMMIT_WORD_SIZE];

@@ -143,6 +143,7 @@ static const struct json_field overcommit_fields[] = {
 	COUNT(prefetched),
 	COUNT(prefetch_used),
 	COUNT(waiting),
+	COUNT(idle_percent),
 	COUNT(own_kib),
 	JSON_FIELD(struct report_overcommit, why),
 	JSON_END,

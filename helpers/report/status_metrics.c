@@ -265,6 +265,8 @@ static const struct metric of_pager[] = {
 	  "Of these, pages that were used." },
 	{ OF_PAGED(waiting), NUMBER_IF_KNOWN, "guest_pager_waiting",
 	  "Faults that can't be answered now." },
+	{ OF_PAGED(idle_percent), NUMBER_IF_KNOWN, "guest_pager_idle_percent",
+	  "Of what is resident, not used for half a minute." },
 	{ OF_PAGED(fault_us.p50), NUMBER_IF_KNOWN, "guest_pager_fault_p50_microseconds",
 	  "Half of all faults that had to load a page took no longer." },
 	{ OF_PAGED(fault_us.p99), NUMBER_IF_KNOWN, "guest_pager_fault_p99_microseconds",

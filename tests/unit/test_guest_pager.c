@@ -357,6 +357,84 @@ static void test_limit(void)
 	CU_ASSERT(guest.alarms == 0);
 }
 
+static int idle_percent(struct guest *guest)
+{
+	struct pager_statistics s;
+
+	guest_pager_statistics(guest->pager, &s);
+	return s.idle_percent;
+}
+
+static bool may_unmap(struct guest *guest)
+{
+	int rc = idle_sample(guest->pager, 64);
+
+	/* Kernels before 6.13 want CAP_SYS_NICE for a process's own memory, too */
+	UNIT_CHECK(rc == 0 || ((rc == -EPERM || rc == -ENOSYS) && geteuid() != 0), "%d", rc);
+	return rc == 0;
+}
+
+/* What is used between two samples is not idle, and the guest has no fault of ours by it */
+static void test_idle(void)
+{
+	struct pager_statistics before, after;
+	uint64_t page;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT(SOON(count_state(&guest, PAGE_RESIDENT) == PAGES));
+	guest.pager->idle.random = 1;
+	CU_ASSERT(idle_percent(&guest) == -1);
+	guest_pager_statistics(guest.pager, &before);
+	if (!may_unmap(&guest)) {
+		CU_ASSERT(idle_percent(&guest) == -1);
+		return;
+	}
+	CU_ASSERT(guest.pager->idle.n > 32 && idle_percent(&guest) == -1);
+	CU_ASSERT(idle_sample(guest.pager, IDLE_PAGES_MAX + 1) == 0);
+	CU_ASSERT(idle_percent(&guest) == 100);
+	CU_ASSERT(guest.pager->idle.n > IDLE_PAGES_MAX / 2);
+	for (page = 0; page < PAGES; page += 2)
+		CU_ASSERT(page_is(&guest, page, 1));
+	CU_ASSERT(idle_sample(guest.pager, IDLE_PAGES_MAX) == 0);
+	UNIT_CHECK(idle_percent(&guest) > 30 && idle_percent(&guest) < 70, "%d",
+		   idle_percent(&guest));
+	CU_ASSERT(count_wrong(&guest, 1) == 0);
+	CU_ASSERT(idle_sample(guest.pager, IDLE_PAGES_MAX) == 0);
+	CU_ASSERT(idle_percent(&guest) == 0);
+	guest_pager_statistics(guest.pager, &after);
+	CU_ASSERT(after.faults == before.faults && after.resident == PAGES);
+	/* Pages that are out by then are no part of it: what is known stays */
+	guest_pager_set_limit(guest.pager, 4);
+	CU_ASSERT(SOON(count_state(&guest, PAGE_RESIDENT) <= 4));
+	CU_ASSERT(idle_sample(guest.pager, IDLE_PAGES_MAX) == 0);
+	CU_ASSERT(guest.pager->idle.n <= 4 && idle_percent(&guest) == 0);
+	guest_pager_forget_idle(guest.pager);
+	CU_ASSERT(idle_percent(&guest) == -1);
+	CU_ASSERT(count_wrong(&guest, 1) == 0);
+}
+
+/* Of pages that are read ahead the page table tells whether they were used */
+static void test_idle_leaves_neighbours(void)
+{
+	uint64_t page;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT(SOON(count_state(&guest, PAGE_RESIDENT) == PAGES));
+	pthread_mutex_lock(&guest.pager->policy);
+	for (page = 16; page < PAGES; page++)
+		bit_set(guest.pager->ahead, page, true);
+	pthread_mutex_unlock(&guest.pager->policy);
+	if (!may_unmap(&guest))
+		return;
+	CU_ASSERT(guest.pager->idle.n <= 16);
+	for (page = 0; page < guest.pager->idle.n; page++)
+		CU_ASSERT(guest.pager->idle.page[page] < 16);
+}
+
 struct vcpu {
 	struct guest *guest;
 	uint64_t first, n, seed, version[PAGES];
@@ -1769,6 +1847,8 @@ static void test_unplugged_meanwhile(void)
 
 static CU_TestInfo tests[] = {
 	{ "the limit is kept, and no page is wrong", test_limit },
+	{ "how much is idle", test_idle },
+	{ "pages read ahead are no part of a sample", test_idle_leaves_neighbours },
 	{ "vCPUs, discards, limits and a release at once", test_threads },
 	{ "a fence holds faults back", test_fence },
 	{ "discards", test_discard },

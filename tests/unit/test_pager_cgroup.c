@@ -166,12 +166,28 @@ static void test_room(void)
 	CU_ASSERT_EQUAL(pager_cgroup_room(&stage.kfs, 1, &bytes, &err), -ESRCH);
 }
 
+static void test_may_swap(void)
+{
+	STAGE(stage, SCOPE "/libvirt/emulator");
+
+	/* Unknown, then some, with and without leave */
+	CU_ASSERT(pager_cgroup_may_swap(&stage.kfs, PID));
+	unit_write(stage.dir, "proc/meminfo", "MemTotal: 100 kB\nSwapTotal:  5 kB\n");
+	CU_ASSERT(pager_cgroup_may_swap(&stage.kfs, PID));
+	unit_write(stage.dir, SWAP, "0\n");
+	CU_ASSERT(!pager_cgroup_may_swap(&stage.kfs, PID));
+	CU_ASSERT(pager_cgroup_may_swap(&stage.kfs, PID + 1));
+	unit_write(stage.dir, "proc/meminfo", "MemTotal: 100 kB\nSwapTotal:  0 kB\n");
+	CU_ASSERT(!pager_cgroup_may_swap(&stage.kfs, PID + 1));
+}
+
 static CU_TestInfo tests[] = {
 	{ "no swap, and what it was", test_there_and_back },
 	{ "an administrator's later value stays", test_changed_since },
 	{ "the cgroup ended with its guest", test_gone },
 	{ "only a guest's own cgroup is changed", test_whose },
 	{ "room is what the tightest cgroup leaves", test_room },
+	{ "may the kernel swap?", test_may_swap },
 	CU_TEST_INFO_NULL,
 };
 

@@ -47,7 +47,7 @@ static struct {
 	_Atomic int adopted, withdrawn, started, stopped, detached, resumed;
 	_Atomic int settled, cleaned, rest;
 	_Atomic uint64_t limit;
-	_Atomic int mapper;
+	_Atomic int mapper, sampled, forgotten;
 	_Atomic uint64_t plugged_in;
 	_Atomic bool gone;
 	void (*alarm)(void *arg, const char *sentence);
@@ -61,6 +61,9 @@ struct guest_pager {
 struct page_map {
 	struct map_identity identity;
 };
+
+/* Half a minute, but in one test, which has a process of its own */
+static uint64_t idle_ms;
 
 static int failing(int rc, const char *what, struct err *err)
 {
@@ -201,6 +204,18 @@ int guest_pager_resume(struct guest_pager **pager, struct page_map *map, struct 
 	return make_pager(pager, adopted, options);
 }
 
+void guest_pager_sample_idle(struct guest_pager *pager)
+{
+	(void)pager;
+	engine.sampled++;
+}
+
+void guest_pager_forget_idle(struct guest_pager *pager)
+{
+	(void)pager;
+	engine.forgotten++;
+}
+
 void guest_pager_set_limit(struct guest_pager *pager, uint64_t pages)
 {
 	(void)pager;
@@ -229,15 +244,17 @@ struct adopted *guest_pager_adopted(struct guest_pager *pager)
 void guest_pager_statistics(struct guest_pager *pager, struct pager_statistics *out)
 {
 	(void)pager;
-	*out = (struct pager_statistics){ .pages = 1000,
-					  .resident = 500,
-					  .limit = engine.limit,
-					  .faults = 7,
-					  .fault_p50_ns = 8500,
-					  .gone = engine.gone,
-					  .n_tiers = 1,
-					  .tier = {
-						  { .name = "ram", .pages = 3, .bytes = 4096 } } };
+	*out = (struct pager_statistics){
+		.pages = 1000,
+		.resident = 500,
+		.limit = engine.limit,
+		.faults = 7,
+		.idle_percent = engine.sampled + engine.forgotten > 1 ? 40 : -1,
+		.fault_p50_ns = 8500,
+		.gone = engine.gone,
+		.n_tiers = 1,
+		.tier = { { .name = "ram", .pages = 3, .bytes = 4096 } }
+	};
 }
 
 int page_map_open(struct page_map **map, int directory, int64_t deadline_ms, struct err *err)
@@ -309,6 +326,7 @@ static bool open_table(struct host *h)
 		.state_dir = h->state,
 		.host_kib = 1 << 20,
 		.tiers = &h->tiers,
+		.idle_ms = idle_ms,
 	};
 
 	return pager_guests_new(&h->guests, &options, &h->err) == 0;
@@ -854,6 +872,38 @@ static void test_closed(void)
 	own_disk_child(check_closed, "a userfaultfd that QEMU closes");
 }
 
+static bool says_idle(struct host *h)
+{
+	char buf[2048];
+
+	return !strcmp(seen(h, "idle_percent", buf), "40");
+}
+
+/* Each guest's idle pages are looked for now and then, and requests come through meanwhile.  Not
+ * where the kernel might swap them, as on this host it may or may not */
+static int check_idle(const char *dir)
+{
+	pid_t pid = victim();
+	char buf[2048];
+	struct host h;
+
+	idle_ms = 1;
+	EXPECT_IN(h, open_host(&h, dir));
+	EXPECT_IN(h, adopt_a(&h, pid) == 0);
+	EXPECT_IN(h, !strcmp(seen(&h, "idle_percent", buf), "nothing"));
+	EXPECT_IN(h, ticks_until(&h, says_idle));
+	EXPECT_IN(h, !engine.sampled != !engine.forgotten);
+	EXPECT_IN(h, ask(&h, PAGER_SET, UUID_A, pid, 5000) == 0);
+	EXPECT_IN(h, ask(&h, PAGER_RELEASE, UUID_A, pid, 5000) == 0);
+	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms() + 5000));
+	return 0;
+}
+
+static void test_idle(void)
+{
+	own_disk_child(check_idle, "idle pages");
+}
+
 /* More guests than one message takes */
 static int check_many(const char *dir)
 {
@@ -908,6 +958,7 @@ static CU_TestInfo tests[] = {
 	{ "another process", test_mapper },
 	{ "memory that was plugged in is said not to be paged", test_plugged_in },
 	{ "a userfaultfd that QEMU closes while it is paged", test_closed },
+	{ "idle pages", test_idle },
 	{ "many guests", test_many },
 	CU_TEST_INFO_NULL,
 };

@@ -68,7 +68,7 @@ pager_says() {
 		"tiers": [{"name": "same-filled", "kib": 100000, "content_kib": 0},
 		{"name": "ram", "kib": 424288, "content_kib": 262144}], "faults": 12345,
 		"fault_us": {"p50": 7, "p99": 56}, "evictions": 23456, "refaults": 345, "discards": 6,
-		"prefetched": 1000, "prefetch_used": 750, "waiting": 0, "alarm": ${1-null}}]}
+		"prefetched": 1000, "prefetch_used": 750, "waiting": 0, "idle_percent": 40, "alarm": ${1-null}}]}
 	EOT
 }
 
