@@ -3,7 +3,7 @@
  * virt-membacking check: everything is read first, then judged subject by subject.
  *
  * A subject is one file check_NAME.c with one function, and one row in the table in
- * cmd_check.c.  Those functions look at nothing but struct check_host.
+ * check_all.c.  Those functions look at nothing but struct check_host.
  */
 #ifndef MEMBACKING_CHECK_CHECK_H
 #define MEMBACKING_CHECK_CHECK_H

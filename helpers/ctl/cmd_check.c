@@ -5,27 +5,11 @@
 #include <errno.h>
 #include <stdint.h>
 
-#include "base/array.h"
 #include "base/err.h"
+#include "check/check_all.h"
 #include "check/check_host.h"
 #include "ctl/ctl.h"
-#include "lifecycle/next_start.h"
-#include "policy/supply.h"
 #include "terminal/term.h"
-
-static const struct check {
-	const char *name;
-	void (*run)(const struct check_host *host, struct findings *findings);
-} checks[] = {
-	{ "hook", check_hooks },       { "security", check_security },
-	{ "config", check_config },    { "hugetlbfs", check_mounts },
-	{ "room", check_room },	       { "store", check_stores },
-	{ "record", check_ledgers },   { "guest", check_guests },
-	{ "ksm", check_ksm },	       { "others", check_others },
-	{ "thp", check_thp },	       { "1G", check_gigantic },
-	{ "pager", check_pager },      { "nova", check_nova },
-	{ "version", check_versions },
-};
 
 static int status_of(const struct ctl *ctl, const struct findings *findings)
 {
@@ -47,50 +31,19 @@ static int report(const struct ctl *ctl, const struct findings *findings, struct
 	return rc < 0 ? rc : status_of(ctl, findings);
 }
 
-static int judge(const struct ctl *ctl, const struct check_host *host, struct err *err)
-{
-	struct findings findings = { 0 };
-	size_t i;
-	int rc;
-
-	for (i = 0; i < ARRAY_SIZE(checks); i++) {
-		findings.check = checks[i].name;
-		checks[i].run(host, &findings);
-	}
-	rc = report(ctl, &findings, err);
-	if (rc >= 0 && !host->captured && !host->libvirt.reached)
-		rc = CTL_BLIND;
-	findings_free(&findings);
-	return rc;
-}
-
 static int look(struct ctl *ctl, struct err *err)
 {
-	struct check_host host;
 	const struct check_scope scope = { ctl->root, ctl->n_args, ctl->args };
-	struct session session;
-	struct err why;
+	struct findings findings = { 0 };
+	bool blind = false;
 	int rc = ctl_need_root(ctl, "check this host: try sudo", err);
 
-	if (rc < 0)
-		return rc;
-	rc = session_open_with_stores(&session, &ctl->kfs, SESSION_READ, err);
 	if (rc == 0)
-		rc = session_read_most(&session, &why, err);
+		rc = check_all(&ctl->kfs, &scope, &findings, &blind, err);
 	if (rc == 0)
-		rc = check_host_read(&scope, &session, &host, err);
-	if (rc == 0) {
-		host.stores_why = why.text;
-		/* As plan and a start see it */
-		next_start_give_back(&session.ledgers, &session.host,
-				     host.has_fragmentation ? &host.fragmentation : NULL);
-		if (host.has_fragmentation)
-			supply_survey(&session.host, &host.fragmentation);
-		rc = judge(ctl, &host, err);
-		check_host_free(&host);
-	}
-	session_close(&session);
-	return rc;
+		rc = report(ctl, &findings, err);
+	findings_free(&findings);
+	return rc >= 0 && blind ? CTL_BLIND : rc;
 }
 
 /* A monitor has to tell "nothing is wrong" and "nothing could be seen" apart */

@@ -5,8 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "check/check_all.h"
+#include "check/check_host.h"
+#include "check/findings.h"
 #include "check/hook_links.h"
 #include "ctl/ctl.h"
 #include "ctl/output_file.h"
@@ -30,6 +34,25 @@ static void put_potential(const struct ctl *ctl, const struct status_report *sta
 	fragmentation_free(&fragmentation);
 }
 
+/* Without root some of it can't be looked at */
+static void put_findings(const struct ctl *ctl, FILE *f)
+{
+	static const char *const levels[] = { "hint", "warn", "fail" };
+	const struct check_scope scope = { ctl->root, 0, NULL };
+	struct findings findings = { 0 };
+	bool blind;
+
+	if (ctl_need_root(ctl, "check", NULL) == 0 &&
+	    check_all(&ctl->kfs, &scope, &findings, &blind, NULL) == 0 && !findings.failed) {
+		const size_t counts[] = { findings_count(&findings, FINDING_HINT),
+					  findings_count(&findings, FINDING_WARN),
+					  findings_count(&findings, FINDING_FAIL) };
+
+		host_metrics_findings(f, levels, counts, ARRAY_SIZE(levels));
+	}
+	findings_free(&findings);
+}
+
 static void put_all(const struct ctl *ctl, const struct status_report *status, FILE *f)
 {
 	struct counters counters;
@@ -39,6 +62,7 @@ static void put_all(const struct ctl *ctl, const struct status_report *status, F
 	host_metrics_counters(f, &counters);
 	status_metrics(status, f);
 	put_potential(ctl, status, f);
+	put_findings(ctl, f);
 }
 
 static int report(const struct ctl *ctl, const struct status_report *status, struct err *err)

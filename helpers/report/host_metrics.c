@@ -96,6 +96,15 @@ void host_metrics_counters(FILE *f, const struct counters *counters)
 	prometheus_sample(f, "compactions_total", NULL, count(counters->steps.compactions));
 }
 
+void host_metrics_findings(FILE *f, const char *const *levels, const size_t *counts, size_t n)
+{
+	size_t i;
+
+	prometheus_family(f, "check_findings", "What virt-membacking check finds.");
+	for (i = 0; i < n; i++)
+		put_labelled(f, "check_findings", "level", levels[i], counts[i]);
+}
+
 /* ---- what could become huge pages ---- */
 
 static void put_potential(FILE *f, const struct host_view *host,

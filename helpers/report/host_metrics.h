@@ -5,7 +5,7 @@
 #ifndef MEMBACKING_REPORT_HOST_METRICS_H
 #define MEMBACKING_REPORT_HOST_METRICS_H
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 
 struct counters;
@@ -16,6 +16,9 @@ struct host_view;
 void host_metrics_program(FILE *f, int hook_enabled);
 
 void host_metrics_counters(FILE *f, const struct counters *counters);
+
+/* How many findings of check there are of each of @n levels */
+void host_metrics_findings(FILE *f, const char *const *levels, const size_t *counts, size_t n);
 
 /* hugepage_potential_bytes: the early warning that a guest can't be started again */
 void host_metrics_potential(FILE *f, const struct host_view *host,
