@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "memory/fragmentation.h"
+#include "policy/room_rules.h"
 #include "steps/make_room.h"
 #include "steps/pool_change.h"
 
@@ -204,15 +205,25 @@ static int grow_plainly(struct step_ctx *ctx, struct step_hugepages *hp, enum wh
 	return 0;
 }
 
-/* Node after node, and all over again while that brings pages */
+/* One node alone has given what can be had, and going on would cost others their cache.
+ * Gigantic pages are tried once each time */
+static bool is_exhausted(const struct step_hugepages *hp, uint64_t before)
+{
+	if (hp->n_shares == 1 && hp->page_kib < KIB_PER_GIB)
+		return true;
+	return room_is_poor(before, before - missing(hp));
+}
+
+/* Node after node, and all over again while that brings enough pages */
 static int grow_with_room(struct step_ctx *ctx, struct step_hugepages *hp, enum whose whose,
 			  struct err *err)
 {
-	bool progress = true;
+	bool exhausted = false;
 	size_t i;
 
-	while (missing(hp) && progress && clock_left_ms(ctx->deadline)) {
-		progress = false;
+	while (missing(hp) && !exhausted && clock_left_ms(ctx->deadline)) {
+		uint64_t before = missing(hp);
+
 		for (i = 0; i < hp->n_shares && missing(hp); i++) {
 			int64_t n;
 
@@ -222,8 +233,8 @@ static int grow_with_room(struct step_ctx *ctx, struct step_hugepages *hp, enum 
 
 			if (n < 0)
 				return (int)n;
-			progress = progress || n > 0;
 		}
+		exhausted = is_exhausted(hp, before);
 	}
 	return 0;
 }

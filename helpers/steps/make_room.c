@@ -11,10 +11,11 @@
  *    free memory.  The writes that follow reclaim the rest themselves, and what
  *    was freed beyond that was in use.
  * 2. Write until 67 writes in a row bring nothing, with the CPUs' own lists of free
- *    pages emptied before each: no huge page is made of what lies there.
+ *    pages emptied in between: no huge page is made of what lies there.
  * 3. Again from 1, measured anew, while that brings pages.  If not, compact the
  *    node, after reclaim because compaction needs free memory to move into; and
- *    if not even then, free twice as much the next time, and again.
+ *    if not even then, free more the next time, as long as what was lost is in
+ *    proportion to what it brought (policy/room_rules.h).
  * 4. Where it is allowed, everybody's cache is dropped.
  *
  * Pages of 1 GiB are another world: one unmovable page in a GiB decides, and
@@ -31,20 +32,9 @@
 #include "memory/compaction.h"
 #include "memory/numa.h"
 #include "memory/reclaim.h"
+#include "policy/room_rules.h"
 #include "process/child.h"
 #include "steps/pool_change.h"
-
-/* Free memory the kernel wants beside the pages themselves */
-#define MARGIN_KIB (128 * KIB_PER_MIB)
-
-/* Page cache that stays, and a deficit that isn't worth asking for */
-#define CACHE_FLOOR_KIB	  (256 * KIB_PER_MIB)
-#define DEFICIT_FLOOR_KIB (16 * KIB_PER_MIB)
-
-/* Of the missing pages.  The kernel frees half a page or more for each that it makes,
- * however much is free: 70 % ended with 1 GiB freed for nothing, 20 % took a fifth
- * longer */
-#define FIRST_BITE_PERCENT 35
 
 /* At once.  After a larger write more is left free than before: the kernel reclaims in
  * the background as long as the write lasts, and the next one could have used that */
@@ -53,12 +43,18 @@
 /* COMPACT_MAX_DEFER_SHIFT skips at most 63 attempts */
 #define WRITES_AGAINST_BACKOFF 67
 
+/* Emptying the CPUs' lists waits for each CPU, which takes longer than most writes when
+ * these are busy: a third of the time, where it was done before every one.  So it is done
+ * before the second write in a row that brings nothing, and then before every so many */
+#define WRITES_PER_DRAIN 32
+
 struct room {
 	struct step_ctx *ctx;
 	const struct step_hugepages *hp;
 	struct step_share *share;
 	uint64_t wanted;
 	uint64_t gained;
+	uint64_t cache_kib;   /* of the node, before anything was freed */
 	uint64_t round_began; /* clock_ms() */
 };
 
@@ -146,19 +142,35 @@ static bool may_reclaim(const struct room *r)
 	       reclaim_way(r->ctx->kfs, &r->ctx->host->numa, r->share->node) != RECLAIM_NONE;
 }
 
-/* Page cache to free so that the missing pages fit */
-static uint64_t deficit(const struct room *r, uint64_t percent)
+/* Return: false: the node can't be read */
+static bool read_memory(const struct room *r, uint64_t *free_kib, uint64_t *cache_kib)
 {
-	uint64_t pages_kib = u64_mul_sat(missing(r), r->hp->page_kib) / 100;
-	uint64_t need = u64_add_sat(u64_mul_sat(pages_kib, percent), MARGIN_KIB);
 	struct numa_node node;
 
-	reclaim_drain_percpu_lists(r->ctx->kfs);
 	if (numa_read_node(r->ctx->kfs, &r->ctx->host->numa, r->share->node, &node, NULL) < 0)
+		return false;
+	*free_kib = node.free_kib;
+	*cache_kib = node.file_kib + numa_arc(&node, 0);
+	return true;
+}
+
+/* Page cache to free so that the missing pages fit */
+static uint64_t deficit(const struct room *r, unsigned int percent)
+{
+	uint64_t free_kib, cache_kib;
+
+	reclaim_drain_percpu_lists(r->ctx->kfs);
+	if (!read_memory(r, &free_kib, &cache_kib))
 		return 0;
-	need = u64_min(u64_sub_floor(need, node.free_kib),
-		       u64_sub_floor(node.file_kib + numa_arc(&node, 0), CACHE_FLOOR_KIB));
-	return need < DEFICIT_FLOOR_KIB ? 0 : need;
+	return room_bite_kib(u64_mul_sat(missing(r), r->hp->page_kib), percent, free_kib,
+			     cache_kib);
+}
+
+static uint64_t lost(const struct room *r)
+{
+	uint64_t free_kib, cache_kib;
+
+	return read_memory(r, &free_kib, &cache_kib) ? u64_sub_floor(r->cache_kib, cache_kib) : 0;
 }
 
 static bool time_left(const struct room *r)
@@ -176,14 +188,15 @@ static int grow_stubbornly(struct room *r, struct err *err)
 	while (rc == 0 && time_left(r) && idle < WRITES_AGAINST_BACKOFF) {
 		uint64_t before = r->gained;
 
-		reclaim_drain_percpu_lists(r->ctx->kfs);
+		if (idle % WRITES_PER_DRAIN == 1)
+			reclaim_drain_percpu_lists(r->ctx->kfs);
 		rc = grow(r, err);
 		idle = r->gained > before ? 0 : idle + 1;
 	}
 	return rc;
 }
 
-static int reclaim_and_grow(struct room *r, uint64_t percent, struct err *err)
+static int reclaim_and_grow(struct room *r, unsigned int percent, struct err *err)
 {
 	uint64_t kib = may_reclaim(r) ? deficit(r, percent) : 0;
 	int rc = kib ? do_job(r, start_reclaim, kib, err) : 0;
@@ -213,25 +226,31 @@ static int drop_caches_and_grow(struct room *r, struct err *err)
 	return rc < 0 ? rc : grow_stubbornly(r, err);
 }
 
-/* A round that brings less than this share of what is missing was a poor one; the
- * next one frees twice as much per page, up to eight times */
-#define POOR_ROUND	  20
-#define LAST_BITE_PERCENT 800
+static int play_round(struct room *r, struct room_round *round, struct err *err)
+{
+	uint64_t before = r->gained;
+	int rc;
+
+	round->missing = missing(r);
+	rc = reclaim_and_grow(r, round->percent, err);
+	if (rc == 0 && room_is_poor(round->missing, r->gained - before))
+		rc = compact_and_grow(r, err);
+	round->gained = r->gained - before;
+	round->gained_all = r->gained;
+	round->lost_kib = lost(r);
+	return rc;
+}
 
 static int grow_huge(struct room *r, struct err *err)
 {
-	uint64_t percent = FIRST_BITE_PERCENT;
-	int rc = 0;
+	struct room_round round = { .page_kib = r->hp->page_kib, .percent = ROOM_FIRST_PERCENT };
 
-	while (time_left(r) && percent <= LAST_BITE_PERCENT) {
-		uint64_t before = missing(r), enough = u64_max(1, before / POOR_ROUND);
+	while (time_left(r) && round.percent) {
+		int rc = play_round(r, &round, err);
 
-		rc = reclaim_and_grow(r, percent, err);
-		if (rc == 0 && before - missing(r) < enough)
-			rc = compact_and_grow(r, err);
 		if (rc < 0)
 			return rc;
-		percent = before - missing(r) < enough ? percent * 2 : FIRST_BITE_PERCENT;
+		round.percent = room_next_percent(&round);
 	}
 	return drop_caches_and_grow(r, err);
 }
@@ -254,14 +273,14 @@ static int grow_gigantic(struct room *r, struct err *err)
 bool make_room_is_short(const struct step_ctx *ctx, const struct step_hugepages *hp,
 			const struct step_share *share, uint64_t pages)
 {
-	uint64_t need = u64_add_sat(u64_mul_sat(pages, hp->page_kib), MARGIN_KIB);
 	struct numa_node node;
 
 	if (!hp->reclaim || !pages ||
 	    reclaim_way(ctx->kfs, &ctx->host->numa, share->node) == RECLAIM_NONE ||
 	    numa_read_node(ctx->kfs, &ctx->host->numa, share->node, &node, NULL) < 0)
 		return false;
-	return node.free_kib < need && node.file_kib + numa_arc(&node, 0) > CACHE_FLOOR_KIB;
+	return room_is_short(u64_mul_sat(pages, hp->page_kib), node.free_kib,
+			     node.file_kib + numa_arc(&node, 0));
 }
 
 int64_t make_room_grow(struct step_ctx *ctx, const struct step_hugepages *hp,
@@ -274,7 +293,10 @@ int64_t make_room_grow(struct step_ctx *ctx, const struct step_hugepages *hp,
 		.wanted = pages,
 		.round_began = clock_ms(),
 	};
-	int rc = hp->page_kib >= KIB_PER_GIB ? grow_gigantic(&r, err) : grow_huge(&r, err);
+	uint64_t free_kib;
+	int rc;
 
+	read_memory(&r, &free_kib, &r.cache_kib);
+	rc = hp->page_kib >= KIB_PER_GIB ? grow_gigantic(&r, err) : grow_huge(&r, err);
 	return rc < 0 ? rc : (int64_t)r.gained;
 }

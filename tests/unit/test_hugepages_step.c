@@ -365,6 +365,58 @@ static void test_bites(void)
 	CU_ASSERT_EQUAL(asked_mib(&b, 3), 0);
 }
 
+/* Frees what it is asked for */
+static int write_and_free_cache(const struct kfs *kfs, const char *path, const char *text)
+{
+	struct fake_kernel *fk = kfs->data;
+	unsigned long long kib = 0;
+	uint64_t n = 0, lost = 0;
+
+	if (strcmp(path, RECLAIM) != 0)
+		return fake_write(kfs, path, text);
+	sscanf(text, "%lluK", &kib);
+	kfs_read_u64(kfs, "fake/reclaims", &n, NULL);
+	kfs_read_u64(kfs, "fake/lost", &lost, NULL);
+	lost += kib;
+	fake_put_u64(fk, "fake/reclaims", n + 1);
+	fake_put_u64(fk, "fake/lost", lost);
+	fake_set_meminfo(fk, 0, "MemFree", fake_free_kib(fk, 0) + kib);
+	fake_set_meminfo(fk, 0, "Active(file)", 8 * KIB_PER_GIB - lost);
+	return 0;
+}
+
+/* A node full of cache, of which only so many pages can be made.  Return: bites taken */
+static uint64_t bites_in_vain(uint64_t free_mib, uint64_t obtainable, uint64_t *lost_mib)
+{
+	uint64_t bites = 0, lost = 0;
+	BENCH(b);
+
+	b.fk.kfs.write = write_and_free_cache;
+	fake_put(&b.fk, RECLAIM, "");
+	fake_set_meminfo(&b.fk, 0, "MemFree", free_mib * KIB_PER_MIB);
+	fake_set_meminfo(&b.fk, 0, "Active(file)", 8 * KIB_PER_GIB);
+	fake_set_obtainable(&b.fk, 0, obtainable);
+	b.step.hugepages.reclaim = true;
+	want(&b, 0, 0, 1000);
+	CU_ASSERT_EQUAL(apply(&b, &b.err), -ENOSPC);
+	UNIT_CHECK(strstr(b.err.text, "trying further brought no more"), "%s", b.err.text);
+	kfs_read_u64(&b.fk.kfs, "fake/reclaims", &bites, NULL);
+	kfs_read_u64(&b.fk.kfs, "fake/lost", &lost, NULL);
+	*lost_mib = lost / KIB_PER_MIB;
+	return bites;
+}
+
+/* What can't be had costs others one bite of their cache, and not one after the other; more
+ * only as long as it is in proportion to the pages that came */
+static void test_refusal_is_cheap(void)
+{
+	uint64_t lost = 0, bites = bites_in_vain(64, 10, &lost);
+
+	UNIT_CHECK(bites == 1 && lost == 764, "%" PRIu64 " bites, %" PRIu64 " MiB", bites, lost);
+	bites = bites_in_vain(500, 600, &lost);
+	UNIT_CHECK(bites == 4 && lost == 1388, "%" PRIu64 " bites, %" PRIu64 " MiB", bites, lost);
+}
+
 /* Fewer than asked on one node: the others serve the rest */
 static void test_fewer_than_asked(void)
 {
@@ -1281,6 +1333,7 @@ static CU_TestInfo tests[] = {
 	{ "idle pages that were taken meanwhile", test_idle_taken_meanwhile },
 	{ "the limit of idle pages", test_idle_limit },
 	{ "bites of the page cache", test_bites },
+	{ "what can't be had costs one bite", test_refusal_is_cheap },
 	{ "fewer pages than asked", test_fewer_than_asked },
 	{ "too few pages", test_too_few },
 	{ "surplus pages are promoted", test_surplus_promoted },
