@@ -224,24 +224,24 @@ static int write_all(int fd, const char *buf, size_t len)
 
 /* Never what lies there: a FIFO would hold us, a link or a second name would have us write
  * elsewhere.  A leftover of a killed process goes; one that comes back was put there */
-static int create(int dirfd, const char *name)
+static int create(int dirfd, const char *name, mode_t mode)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	int fd = openat(dirfd, name, flags, 0644);
+	int fd = openat(dirfd, name, flags, mode);
 
 	if (fd < 0 && errno == EEXIST) {
 		if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
 			return -errno;
-		fd = openat(dirfd, name, flags, 0644);
+		fd = openat(dirfd, name, flags, mode);
 	}
 	return fd < 0 ? -errno : fd;
 }
 
 /* Creates @name with the content.  close() counts: it can be the one to say
  * that there was no room */
-static int write_new(int dirfd, const char *name, const char *buf, size_t len)
+static int write_new(int dirfd, const char *name, mode_t mode, const char *buf, size_t len)
 {
-	int fd = create(dirfd, name), rc;
+	int fd = create(dirfd, name, mode), rc;
 
 	if (fd < 0)
 		return fd;
@@ -251,10 +251,10 @@ static int write_new(int dirfd, const char *name, const char *buf, size_t len)
 	return rc;
 }
 
-static int write_and_rename(int dirfd, const char *name, const char *new, const char *buf,
-			    size_t len, struct err *err)
+static int write_and_rename(int dirfd, const char *name, const char *new, mode_t mode,
+			    const char *buf, size_t len, struct err *err)
 {
-	int rc = write_new(dirfd, new, buf, len);
+	int rc = write_new(dirfd, new, mode, buf, len);
 
 	if (!rc && renameat(dirfd, new, dirfd, name) < 0)
 		rc = -errno;
@@ -276,7 +276,16 @@ int file_replace_at(int dirfd, const char *name, const char *buf, size_t len, st
 	char new[PATH_MAX];
 	int rc = new_name(new, name, err);
 
-	return rc < 0 ? rc : write_and_rename(dirfd, name, new, buf, len, err);
+	return rc < 0 ? rc : write_and_rename(dirfd, name, new, 0644, buf, len, err);
+}
+
+int file_replace_private_at(int dirfd, const char *name, const char *buf, size_t len,
+			    struct err *err)
+{
+	char new[PATH_MAX];
+	int rc = new_name(new, name, err);
+
+	return rc < 0 ? rc : write_and_rename(dirfd, name, new, 0600, buf, len, err);
 }
 
 int file_publish_at(int dirfd, const char *name, const char *buf, size_t len, struct err *err)
@@ -288,7 +297,7 @@ int file_publish_at(int dirfd, const char *name, const char *buf, size_t len, st
 	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) < 0)
 		number = (unsigned long long)getpid();
 	snprintf(new, sizeof(new), ".%.200s.%016llx.new", name, number);
-	return write_and_rename(dirfd, name, new, buf, len, err);
+	return write_and_rename(dirfd, name, new, 0644, buf, len, err);
 }
 
 /* Copies the next component of *@path to @name and steps over it.

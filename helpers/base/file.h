@@ -54,6 +54,10 @@ int file_read_stream(int fd, size_t max, char **buf, size_t *len, struct err *er
  */
 int file_replace_at(int dirfd, const char *name, const char *buf, size_t len, struct err *err);
 
+/* Likewise, and only its owner may read it (0600) */
+int file_replace_private_at(int dirfd, const char *name, const char *buf, size_t len,
+			    struct err *err);
+
 /**
  * file_publish_at() - file_replace_at() in a directory that others may write to
  *

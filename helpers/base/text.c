@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -147,6 +148,15 @@ const char *text_from_kib(uint64_t kib, char buf[TEXT_KIB_SIZE])
 			 (unsigned long long)(rest * 10 / 1024), units[unit]);
 	else
 		snprintf(buf, TEXT_KIB_SIZE, "%llu %s", (unsigned long long)whole, units[unit]);
+	return buf;
+}
+
+const char *text_from_pages(uint64_t pages, uint64_t page_kib, char buf[TEXT_PAGES_SIZE])
+{
+	char kib[TEXT_KIB_SIZE];
+
+	snprintf(buf, TEXT_PAGES_SIZE, "%" PRIu64 " page%s of %s", pages, pages == 1 ? "" : "s",
+		 text_from_kib(page_kib, kib));
 	return buf;
 }
 

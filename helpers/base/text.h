@@ -55,6 +55,11 @@ int text_to_bool(const char *text, bool *value);
  */
 const char *text_from_kib(uint64_t kib, char buf[TEXT_KIB_SIZE]);
 
+#define TEXT_PAGES_SIZE 64
+
+/* "1 page of 1 GiB", "44 pages of 2 MiB".  Return: @buf */
+const char *text_from_pages(uint64_t pages, uint64_t page_kib, char buf[TEXT_PAGES_SIZE]);
+
 /* Is this a UUID in libvirt's form: 36 characters, lower or upper case hex and
  * four dashes?  Nothing that passes can be a path. */
 bool text_is_uuid(const char *text);

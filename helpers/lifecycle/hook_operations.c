@@ -29,6 +29,7 @@
 #include "lifecycle/qemu_files.h"
 #include "lifecycle/qemu_memory.h"
 #include "lifecycle/reconcile.h"
+#include "lifecycle/refusals.h"
 #include "lifecycle/session.h"
 #include "lifecycle/state.h"
 #include "lifecycle/view.h"
@@ -404,6 +405,10 @@ static int prepare_parsed(const struct event *event, const struct guest *guest, 
 	if (needed)
 		counters_note_start(&counters, rc, clock_ms() - begin);
 	counters_add(event->kfs, &counters, true);
+	if (rc < 0)
+		refusals_note(event->kfs, guest->uuid, guest->name, err->text);
+	else
+		refusals_forget(event->kfs, guest->uuid);
 	return rc;
 }
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "lifecycle/reconcile.h"
 #include "lifecycle/session.h"
 #include "steps/pool_change.h"
@@ -82,6 +83,7 @@ static int free_locked(struct session *session, uint64_t page_kib, uint64_t page
 		struct pool_view *pool =
 			host_view_pool(&session->host, entry->page_kib, entry->node);
 		struct kept_pool *result = &kept->pools[kept->n];
+		char text[TEXT_PAGES_SIZE];
 
 		if (!pool || !entry->account.kept || (page_kib && entry->page_kib != page_kib))
 			continue;
@@ -93,9 +95,9 @@ static int free_locked(struct session *session, uint64_t page_kib, uint64_t page
 			       result, err);
 		pages = pages == UINT64_MAX ? pages : pages - result->freed;
 		if (result->freed)
-			log_info("%llu kept page(s) of %llu KiB on node %u are given back",
-				 (unsigned long long)result->freed,
-				 (unsigned long long)result->page_kib, result->node);
+			log_info("kept until now and given back: %s on node %u",
+				 text_from_pages(result->freed, result->page_kib, text),
+				 result->node);
 	}
 	return rc;
 }

@@ -537,8 +537,9 @@ static const char *last_remedy(const struct planner *p, const struct step_hugepa
 static int refuse(const struct planner *p, const struct step_hugepages *hp, uint64_t short_by,
 		  struct err *err)
 {
-	char nodes[NODESET_TEXT_SIZE], kib[TEXT_KIB_SIZE], held[96] = "", swap[64] = "",
-							   others[320];
+	char nodes[NODESET_TEXT_SIZE], held[96] = "", swap[64] = "", others[320];
+	char kib[TEXT_KIB_SIZE], all[TEXT_KIB_SIZE], had[TEXT_KIB_SIZE], free_text[TEXT_KIB_SIZE],
+		reclaimable[TEXT_KIB_SIZE];
 	struct room room;
 
 	sum_up(p, hp, &room);
@@ -546,22 +547,21 @@ static int refuse(const struct planner *p, const struct step_hugepages *hp, uint
 		snprintf(held, sizeof(held), " (%llu more %s promised to others or kept free)",
 			 (unsigned long long)room.held_back, room.held_back == 1 ? "is" : "are");
 	if (room.swappable_kib)
-		snprintf(swap, sizeof(swap), ", %llu MiB that could be swapped out",
-			 (unsigned long long)(room.swappable_kib / KIB_PER_MIB));
+		snprintf(swap, sizeof(swap), ", %s that could be swapped out",
+			 text_from_kib(room.swappable_kib, had));
+	text_from_kib(u64_mul_sat(u64_sub_floor(hp->pages, short_by), hp->page_kib), had);
 	return err_set(
 		err, ENOSPC,
-		"guest '%s' needs %llu huge page%s of %s (%llu MiB) on node%s %s, which is %llu more "
-		"than there can be: %llu free page%s may be used%s, and %llu could be made there from "
-		"%llu MiB free and %llu MiB reclaimable memory%s%s; stop another guest or program, "
-		"make this guest smaller%s",
-		p->guest->name, (unsigned long long)hp->pages, plural(hp->pages),
-		text_from_kib(hp->page_kib, kib),
-		(unsigned long long)(u64_mul_sat(hp->pages, hp->page_kib) / KIB_PER_MIB),
-		plural(nodeset_count(&room.nodes)), nodeset_format(&room.nodes, nodes),
-		(unsigned long long)short_by, (unsigned long long)room.idle, plural(room.idle),
-		held, (unsigned long long)room.grow,
-		(unsigned long long)(room.free_kib / KIB_PER_MIB),
-		(unsigned long long)(room.reclaimable_kib / KIB_PER_MIB), swap,
+		"not enough memory for huge pages: guest '%s' needs %s (%llu page%s of %s) on node%s "
+		"%s, where %s can be had: %llu page%s%s, and %llu could be made from %s free "
+		"and %s reclaimable memory%s%s; stop another guest or program, make this guest "
+		"smaller%s",
+		p->guest->name, text_from_kib(u64_mul_sat(hp->pages, hp->page_kib), all),
+		(unsigned long long)hp->pages, plural(hp->pages), text_from_kib(hp->page_kib, kib),
+		plural(nodeset_count(&room.nodes)), nodeset_format(&room.nodes, nodes), had,
+		(unsigned long long)room.idle, room.idle == 1 ? " is idle" : "s are idle", held,
+		(unsigned long long)room.grow, text_from_kib(room.free_kib, free_text),
+		text_from_kib(room.reclaimable_kib, reclaimable), swap,
 		unable(p, hp, others, sizeof(others)), last_remedy(p, hp));
 }
 

@@ -375,7 +375,7 @@ static int refuse(const struct store_view *store, const char *guest, uint64_t si
 	say_promises(store, guest, promises, sizeof(promises));
 	return err_set(
 		err, ENOSPC,
-		"guest '%s' needs %s of file-backed memory, and %s lacks %s for it: of its %s, %s are "
+		"not enough memory for files: guest '%s' needs %s of file-backed memory, and %s lacks %s for it: of its %s, %s are "
 		"available, %s of which living guests may still come to use%s, and %s are kept "
 		"free; shut a guest down, remove files from the store, or enlarge it",
 		guest, text_from_kib(size_kib, size), name,
@@ -397,7 +397,7 @@ static int refuse_ram(const struct store_view *store, const char *guest, uint64_
 	say_promises(store, guest, promises, sizeof(promises));
 	return err_set(
 		err, ENOSPC,
-		"guest '%s' needs %s of file-backed memory; %s lies in the host's memory, which lacks "
+		"not enough memory for files: guest '%s' needs %s of file-backed memory; %s lies in the host's memory, which lacks "
 		"%s for it: %s is available, %s of which living guests may still come to use%s; "
 		"shut a guest down, or add swap",
 		guest, text_from_kib(size_kib, size), name,

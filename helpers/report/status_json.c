@@ -4,6 +4,7 @@
  */
 #include "report/status_json.h"
 
+#include "base/json.h"
 #include "base/json_fields.h"
 #include "base/text.h"
 #include "policy/host_view.h"
@@ -177,6 +178,24 @@ static const struct json_field damaged_fields[] = {
 	JSON_END,
 };
 
+static const struct json_field refusal_fields[] = {
+	JSON_FIELD(struct refusal_note, uuid),
+	JSON_FIELD(struct refusal_note, name),
+	JSON_FIELD(struct refusal_note, time),
+	JSON_FIELD(struct refusal_note, text),
+	JSON_END,
+};
+
+static json_t *refusals_json(const struct refusals *refusals)
+{
+	json_t *array = json_array();
+	size_t i;
+
+	for (i = 0; i < refusals->n; i++)
+		json_add(&array, json_fields_write(refusal_fields, &refusals->list[i]));
+	return array;
+}
+
 static const struct json_field fields[] = {
 	JSON_LIST(struct status_report, nodes, "nodes", n_nodes, node_fields, 0),
 	JSON_LIST(struct status_report, stores, "stores", n_stores, store_fields, 0),
@@ -202,5 +221,9 @@ json_t *status_guest_json(const struct report_guest *guest)
 
 json_t *status_json(const struct status_report *report)
 {
-	return json_fields_write(fields, report);
+	json_t *root = json_fields_write(fields, report);
+
+	if (root)
+		json_object_set_new(root, "refusals", refusals_json(&report->refusals));
+	return root;
 }

@@ -231,6 +231,7 @@ int status_report_read(const struct kfs *kfs, bool captured, struct status_repor
 		rc = read_all(report, err);
 	if (rc < 0)
 		return rc;
+	refusals_read(kfs, &report->refusals);
 	report->arc_kib = session->host.numa.arc_kib;
 	if (add_nodes(report, &session->host) < 0 || add_stores(report, &session->host) < 0 ||
 	    add_ledgers(report, &session->ledgers) < 0)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "lifecycle/refusals.h"
 #include "lifecycle/session.h"
 #include "memory/ksm.h"
 #include "memory/thp.h"
@@ -161,6 +162,7 @@ struct report_damaged {
  * @store_missing: Why guests can't have the configured stores; empty: they can
  * @pager:	What the pager's daemon said, if a guest is under it
  * @guests:	Those with a ledger, in the ledgers' order, then others that run, by name
+ * @refusals: Starts that were refused; root alone may read them
  * @n_waiting:	Ledgers of guests that are gone
  */
 struct status_report {
@@ -184,6 +186,7 @@ struct status_report {
 	struct report_guest *guests;
 	size_t n_ledgers;
 	size_t n_waiting;
+	struct refusals refusals;
 	size_t n_damaged;
 	struct report_damaged *damaged;
 };

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "base/array.h"
 #include "base/err.h"
@@ -323,6 +324,19 @@ static void print_places(const struct status_report *report)
 	}
 }
 
+/* "web was refused at 2026-11-29 03:12: ..." */
+static void print_refusal(const struct refusal_note *note)
+{
+	time_t at = (time_t)note->time;
+	char when[32] = "?";
+	struct tm tm;
+
+	if (localtime_r(&at, &tm))
+		strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
+	putchar('\n');
+	wrap_printf("'%s' was refused at %s: %s", note->name, when, note->text);
+}
+
 static void print_damaged(const struct report_damaged *damaged)
 {
 	char command[128];
@@ -411,6 +425,8 @@ int status_print(const struct status_report *report, struct err *err)
 	print_store_problems(report);
 	print_places(report);
 	print_alarms(report);
+	for (i = 0; i < report->refusals.n; i++)
+		print_refusal(&report->refusals.list[i]);
 	print_remedies(report);
 	for (i = 0; i < report->n_damaged; i++)
 		print_damaged(&report->damaged[i]);

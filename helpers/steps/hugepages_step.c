@@ -27,24 +27,19 @@ static const char *const bind_names[] = {
 	[GUEST_BIND_INTERLEAVE] = "interleave",
 };
 
-static uint64_t mib(const struct step_hugepages *hp, uint64_t pages)
-{
-	return u64_mul_sat(pages, hp->page_kib) / KIB_PER_MIB;
-}
-
 /* ---- for people ---- */
 
 /* What an undo could not give back yet */
 static void describe_debt(const struct step_hugepages *hp, char *buf, size_t size)
 {
-	char kib[TEXT_KIB_SIZE];
+	char pages[TEXT_PAGES_SIZE];
 	uint64_t own = 0;
 	size_t i;
 
 	for (i = 0; i < hp->n_shares; i++)
 		own += hp->shares[i].own;
-	snprintf(buf, size, "%llu page%s of %s still in use, to be given back",
-		 (unsigned long long)own, own == 1 ? "" : "s", text_from_kib(hp->page_kib, kib));
+	snprintf(buf, size, "%s still in use, to be given back",
+		 text_from_pages(own, hp->page_kib, pages));
 }
 
 /* Nothing for one that is only there in case the others fail */
@@ -323,7 +318,8 @@ static const char *advice(const struct step_hugepages *hp, bool in_time)
 
 static int fail_short(const struct step_ctx *ctx, const struct step_hugepages *hp, struct err *err)
 {
-	char nodes[NODESET_TEXT_SIZE], kib[TEXT_KIB_SIZE];
+	char nodes[NODESET_TEXT_SIZE], kib[TEXT_KIB_SIZE], all[TEXT_KIB_SIZE],
+		free_text[TEXT_KIB_SIZE];
 	struct nodeset set = { 0 };
 	uint64_t have = u64_min(hp->pages, secured(hp));
 	const bool in_time = clock_left_ms(ctx->deadline);
@@ -339,15 +335,16 @@ static int fail_short(const struct step_ctx *ctx, const struct step_hugepages *h
 	}
 	return err_set(
 		err, ENOSPC,
-		"guest '%s' needs %llu huge page%s of %s (%llu MiB) on node%s %s, but only %llu "
-		"could be allocated (%llu missing), %s, with %llu MiB still free there: the memory is "
-		"fragmented or in use; %s",
-		ctx->guest_name, (unsigned long long)hp->pages, hp->pages == 1 ? "" : "s",
-		text_from_kib(hp->page_kib, kib), (unsigned long long)mib(hp, hp->pages),
-		hp->n_shares == 1 ? "" : "s", nodeset_format(&set, nodes), (unsigned long long)have,
+		"not enough memory for huge pages: guest '%s' needs %s (%llu page%s of %s) on node%s "
+		"%s, but only %llu could be allocated (%llu missing), %s, with %s still free there: "
+		"the memory is fragmented or in use; %s",
+		ctx->guest_name, text_from_kib(u64_mul_sat(hp->pages, hp->page_kib), all),
+		(unsigned long long)hp->pages, hp->pages == 1 ? "" : "s",
+		text_from_kib(hp->page_kib, kib), hp->n_shares == 1 ? "" : "s",
+		nodeset_format(&set, nodes), (unsigned long long)have,
 		(unsigned long long)missing(hp),
 		in_time ? "and trying further brought no more" : "before the deadline",
-		(unsigned long long)(free_kib / KIB_PER_MIB), advice(hp, in_time));
+		text_from_kib(free_kib, free_text), advice(hp, in_time));
 }
 
 static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
@@ -379,14 +376,15 @@ static void write_off(const struct host_view *host, struct pool_view *pool,
 {
 	uint64_t living = u64_sub_floor(pool->own, u64_max(pool->debt, share->own));
 	uint64_t n = share->own;
+	char pages[TEXT_PAGES_SIZE];
 
 	if (!n || living || pool->late || host->unread)
 		return;
 	if (u64_min(pool->missing, host_view_missing(pool)) < n)
 		return;
-	log_warning("another program or an administrator took %llu page(s) of %llu KiB that were "
-		    "ours from node %u: they are not given back",
-		    (unsigned long long)n, (unsigned long long)page_kib, share->node);
+	log_warning("another program or an administrator took %s that were ours from node %u: they "
+		    "are not given back",
+		    text_from_pages(n, page_kib, pages), share->node);
 	share->own -= n;
 	share->promoted = u64_min(share->promoted, share->own);
 	pool->own -= n;
@@ -399,17 +397,15 @@ static int tell_debt(const struct pool_view *pool, const struct step_share *shar
 		     uint64_t page_kib, struct err *err)
 {
 	uint64_t missing = host_view_missing(pool);
+	char pages[TEXT_PAGES_SIZE];
 
 	if (missing >= share->own)
 		return err_set(err, EAGAIN,
-			       "%llu page(s) of %llu KiB on node %u were taken by another program "
-			       "or an administrator, and are given back if they return",
-			       (unsigned long long)share->own, (unsigned long long)page_kib,
-			       share->node);
-	return err_set(err, EAGAIN,
-		       "%llu page(s) of %llu KiB on node %u are still in use and will be "
-		       "given back later",
-		       (unsigned long long)share->own, (unsigned long long)page_kib, share->node);
+			       "%s on node %u: taken by another program or an administrator, to be "
+			       "given back if they return",
+			       text_from_pages(share->own, page_kib, pages), share->node);
+	return err_set(err, EAGAIN, "%s on node %u: still in use, to be given back later",
+		       text_from_pages(share->own, page_kib, pages), share->node);
 }
 
 static void keep_pages(struct pool_view *pool, const struct step_share *share)

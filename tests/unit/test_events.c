@@ -195,7 +195,7 @@ static void test_release_waits(void)
 	fake_use(&h.fk, 0, PAGE_2M, 30);
 	OK(&h, hook_stopped, "a", A_XML);
 	OK(&h, hook_release, "a", A_XML);
-	says(&h, "30 page(s) of 2048 KiB on node 0 are still in use");
+	says(&h, "30 pages of 2 MiB on node 0: still in use");
 	CU_ASSERT(clock_ms() - begin >= 1000);
 	check_phase(&h, UUID_A, "leaving");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 30, 0, 0);
@@ -288,7 +288,8 @@ static void test_refusals(void)
 		const char *words;
 	} rows[] = {
 		{ XML(1, "a", UUID_A, 5000, PAGES(2, "M") ON_NODE(0)), -ENOSPC,
-		  "guest 'a' needs 2500 huge pages of 2 MiB (5000 MiB) on node 0, which is 452" },
+		  "not enough memory for huge pages: guest 'a' needs 4.8 GiB (2500 pages of 2 MiB) on node "
+		  "0, where 4 GiB can be had: " },
 		{ XML(1, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(7)), -ENODEV,
 		  "guest 'a' (ram) is bound to NUMA node 7" },
 		{ XML(1, "a", UUID_A, 200, PAGES(16, "M")), -ENODEV,
@@ -317,7 +318,8 @@ static void test_kernel_gives_too_few(void)
 	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 7, 0, 0 });
 	fake_set_obtainable(&h.fk, 0, 60);
 	CU_ASSERT_EQUAL(run(&h, hook_prepare, "a", A_XML), -ENOSPC);
-	says(&h, "guest 'a' needs 100 huge pages of 2 MiB (200 MiB) on node 0, but only 60");
+	says(&h,
+	     "not enough memory for huge pages: guest 'a' needs 200 MiB (100 pages of 2 MiB) on node 0, but only 60");
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	fake_pool_is(&h.fk, 0, PAGE_2M, 7, 0, 0);
 }

@@ -511,9 +511,8 @@ static void test_too_few(void)
 	nodeset_add(&b.step.hugepages.nodes, 0);
 	CU_ASSERT_EQUAL(apply(&b, &b.err), -ENOSPC);
 	share_is(&b.room.shares[0], 70, 60);
-	UNIT_CHECK(
-		strstr(b.err.text, "guest 'g' needs 100 huge pages of 2 MiB (200 MiB) on node 0"),
-		"%s", b.err.text);
+	UNIT_CHECK(strstr(b.err.text, "guest 'g' needs 200 MiB (100 pages of 2 MiB) on node 0"),
+		   "%s", b.err.text);
 	UNIT_CHECK(strstr(b.err.text, "only 70 could be allocated (30 missing)"), "%s", b.err.text);
 	UNIT_CHECK(!strstr(b.err.text, "guest 'g': guest"), "%s", b.err.text);
 	UNIT_CHECK(undo(&b, UNDO_ROLLBACK, &b.err) == 0, "%s", b.err.text);
@@ -793,7 +792,7 @@ static void test_in_use(void)
 	CU_ASSERT_EQUAL(undo(&b, UNDO_RELEASE, &b.err), -EAGAIN);
 	share_is(&b.room.shares[0], 0, 30);
 	fake_pool_is(&b.fk, 0, PAGE_2M, 30, 0, 0);
-	UNIT_CHECK(strstr(b.err.text, "30 page(s) of 2048 KiB on node 0 are still in use"), "%s",
+	UNIT_CHECK(strstr(b.err.text, "30 pages of 2 MiB on node 0: still in use"), "%s",
 		   b.err.text);
 	fake_unuse(&b.fk, 0, PAGE_2M, 30);
 	UNIT_CHECK(undo(&b, UNDO_RELEASE, &b.err) == 0, "%s", b.err.text);

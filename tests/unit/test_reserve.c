@@ -317,7 +317,7 @@ static void test_too_few(void)
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	fake_set_obtainable(&h.fk, 0, 100);
 	OK(&h, for_start(&h, A_DEFINED(200)));
-	FAILS(&h, for_start(&h, A_DEFINED(300)), ENOSPC, "guest 'a' needs 150 huge pages");
+	FAILS(&h, for_start(&h, A_DEFINED(300)), ENOSPC, "guest 'a' needs 300 MiB (150 pages");
 	fake_pool_is(&h.fk, 0, PAGE_2M, 100, 100, 0);
 	fake_set_obtainable(&h.fk, 0, 20);
 	FAILS(&h, for_start(&h, A_DEFINED(300)), ENOSPC,
@@ -335,7 +335,7 @@ static void test_refused(void)
 
 	FAILS(&h, for_start(&h, DOMAIN("", "a", UUID_A, 200, "")), EINVAL,
 	      "asks for no huge pages");
-	FAILS(&h, for_start(&h, A_DEFINED(90000)), ENOSPC, "more than there can be");
+	FAILS(&h, for_start(&h, A_DEFINED(90000)), ENOSPC, "where 4 GiB can be had");
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	FAILS(&h, for_plug(&h, "a", UUID_A, 100), ESRCH, "does not run");
 	OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));

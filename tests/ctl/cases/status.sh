@@ -113,6 +113,22 @@ case_status_forty_guests() {
 	no_qemu
 }
 
+# Kept until the guest starts, by a hook
+case_status_refusals() {
+	busy_host
+	jq -n --arg uuid "${uuid[old]}" '[{$uuid, name: "old", time: 1795921920,
+		text: "not enough memory for huge pages: guest '"'old'"' needs 64 GiB"}]' \
+		>host/run/libvirt-membacking/refusals
+	is "status has the time and the sentence" "$(TZ=UTC "$program" --root host status | tr '\n' ' ' |
+		grep -o "'old' was refused at 2026-11-29 03:12: not enough memory for huge pages: [^;]*64 GiB")" \
+		"'old' was refused at 2026-11-29 03:12: not enough memory for huge pages: guest 'old' needs 64 GiB"
+	is "JSON, too" "$("$program" --root host status --json | jq -c '.refusals[0] | [.name, .time]')" \
+		'["old",1795921920]'
+	echo '[{"uuid": 1}, {' >host/run/libvirt-membacking/refusals
+	is "what is damaged is none" "$("$program" --root host status --json | jq -c .refusals)" "[]"
+	no_qemu
+}
+
 case_status_watch() {
 	host one-node
 	"$program" --root host status --watch=100ms >out 2>err &
