@@ -13,6 +13,7 @@
 #   sudo make test    install what is needed, then all the tests
 #   sudo make storm   guests of all kinds at random, for STORM_SECONDS=600
 #   sudo make pager-long  the pager killed everywhere, for half an hour
+#   sudo make pictures  README.md's, drawn anew from real runs
 #   sudo make bench   the measurements of tests/bench/RESULTS.md
 #   make bench-ledgers    of these, many guests and nodes; no root needed
 #   make install      DESTDIR=, PREFIX=, SYSCONFDIR=, RUNSTATEDIR=, HOOK_DIRECT=yes,
@@ -295,7 +296,7 @@ fuzz: $(fuzz_tests)
 
 # ---- everything, on a real host ----
 
-.PHONY: demo test storm bench faults-long pager-long
+.PHONY: demo test storm bench pictures faults-long pager-long
 demo test storm bench pager-long: override export BUILD := $(abspath $(BUILD))
 
 pager-long: all pager-tests
@@ -321,6 +322,9 @@ storm:
 	$(Q)packaging/install-deps demo
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/storm/run
+
+pictures: all
+	$(Q)tests/pictures/run $(BUILD)
 
 bench:
 	$(Q)packaging/install-deps bench

@@ -101,7 +101,7 @@ case_readme_a_desktop() {
 	check_equal "it has its pages" "$(pool 2048 total)" 32
 	guest_down desktop
 	check_empty "they are ours again"
-	readme_end hugepages
+	readme_end
 }
 
 case_readme_twenty_servers() {
