@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "config/config.h"
 #include "guest/guest.h"
 #include "kernel/kfs.h"
 #include "lifecycle/guest_policy.h"
@@ -146,9 +147,14 @@ static void note_obstacles(const struct kfs *kfs, const struct guest *guest,
 			   const struct plan_needs *needs, struct plan *plan)
 {
 	struct host_view host = { 0 };
+	struct config *config = NULL;
+	struct guest_policy policy;
+	bool known = config_load(kfs->rootfd, &config, NULL) == 0 &&
+		     config_for_guest(config, guest, &policy, NULL) == 0;
 
 	view_thp(kfs, &host);
-	plan_note_obstacles(guest, &host, needs, plan);
+	plan_note_obstacles(guest, known ? &policy : NULL, &host, needs, plan);
+	config_free(config);
 }
 
 /* Nothing of ours is needed for the start, and yet it would fail.  A guest that runs got by.

@@ -7,6 +7,13 @@
  * one that comes back late loses them.  The clock's order is that of arrival, not of addresses: a
  * hand that ran just ahead of a reader would take each page before it is read.
  *
+ * It sees no use of a page that is there, so where most of them are, or where others become
+ * popular, LRU misses less: of Zipf's law with three quarters resident 4.3 in 100 accesses,
+ * this 4.7.  A second look makes up for that ("look" of make simulate: 4.3): pages whose lives have
+ * run out are unmapped first, and go only if they are not used within a quarter of a round.  It
+ * unmaps a page more for each eviction and each one that is used, which takes longer than the
+ * misses that it saves, unless most are resident.
+ *
  * One thread calls at a time.
  */
 #ifndef MEMBACKING_PAGER_HOT_H

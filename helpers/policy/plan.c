@@ -136,15 +136,16 @@ const char *plan_doubt(const struct plan *plan)
 	return plan->doubt ? plan->notes[plan->doubt - 1] : "";
 }
 
-void plan_note_obstacles(const struct guest *guest, const struct host_view *host,
-			 const struct plan_needs *needs, struct plan *plan)
+void plan_note_obstacles(const struct guest *guest, const struct guest_policy *policy,
+			 const struct host_view *host, const struct plan_needs *needs,
+			 struct plan *plan)
 {
 	char why[PLAN_NOTE_SIZE];
 	size_t i;
 
 	for (i = 0; i < STEP_KINDS && !any_is(needs, is_small); i++)
 		if (!needs->kinds[kinds[i]->kind].wanted && kinds[i]->obstacle &&
-		    kinds[i]->obstacle(guest, host, why, sizeof(why)))
+		    kinds[i]->obstacle(guest, policy, host, why, sizeof(why)))
 			plan_note(plan, "%s", why);
 }
 

@@ -79,8 +79,9 @@ bool plan_needs_section(const struct plan_needs *needs, const char *section);
 int plan_refuse(const struct guest *guest, const struct plan_needs *needs, struct err *err);
 
 /* What stands in the guest's way in subjects that the configuration doesn't manage, as notes */
-void plan_note_obstacles(const struct guest *guest, const struct host_view *host,
-			 const struct plan_needs *needs, struct plan *plan);
+void plan_note_obstacles(const struct guest *guest, const struct guest_policy *policy,
+			 const struct host_view *host, const struct plan_needs *needs,
+			 struct plan *plan);
 
 /**
  * plan_make() - Decide the steps

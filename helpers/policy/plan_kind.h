@@ -61,8 +61,8 @@ struct plan_kind {
 	int (*make)(struct planning *planning, struct err *err);
 	int (*adopt)(struct planning *planning, struct err *err);
 	int (*refuse)(const struct guest *guest, struct err *err);
-	bool (*obstacle)(const struct guest *guest, const struct host_view *host, char *buf,
-			 size_t size);
+	bool (*obstacle)(const struct guest *guest, const struct guest_policy *policy,
+			 const struct host_view *host, char *buf, size_t size);
 	void (*free)(struct step *step);
 };
 

@@ -43,10 +43,11 @@ static int make(struct planning *p, struct err *err)
 	return add(p, err);
 }
 
-static bool obstacle(const struct guest *guest, const struct host_view *host, char *buf,
-		     size_t size)
+static bool obstacle(const struct guest *guest, const struct guest_policy *policy,
+		     const struct host_view *host, char *buf, size_t size)
 {
-	return thp_rules_obstacle(guest, host, NULL, NULL, buf, size);
+	return !(policy && overcommit_rules_small_pages(policy)) &&
+	       thp_rules_obstacle(guest, host, NULL, NULL, buf, size);
 }
 
 const struct plan_kind plan_thp = {

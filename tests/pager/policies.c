@@ -15,8 +15,9 @@
 #include "pager/read_ahead.h"
 
 const char *const policy_names[POLICIES] = {
-	[POLICY_FIFO] = "FIFO",	      [POLICY_LRU] = "LRU",	[POLICY_TWO_LISTS] = "two lists",
-	[POLICY_OPTIMUM] = "optimum", [POLICY_LIVES] = "lives", [POLICY_PAGER] = "pager",
+	[POLICY_FIFO] = "FIFO",	      [POLICY_LRU] = "LRU",   [POLICY_TWO_LISTS] = "two lists",
+	[POLICY_OPTIMUM] = "optimum", [POLICY_LOOK] = "look", [POLICY_LIVES] = "lives",
+	[POLICY_PAGER] = "pager",
 };
 
 const char *const stream_names[STREAMS] = {
@@ -245,6 +246,99 @@ static void optimum(const struct replay *replay, struct replayed *out)
 	out->loads = out->misses;
 }
 
+/* ---- lives, and a second look ---- */
+
+enum { LOOK_LEVELS = 4, PASSED_MAX = 256 };
+
+/**
+ * struct look - INACTIVE: pages in the order of their arrival.  ACTIVE: unmapped, on trial
+ * @used:	While it was unmapped
+ * @left:	Time of the last eviction, in evictions; 0: never
+ * @near:	So many evictions later is soon
+ */
+struct look {
+	struct lists lists;
+	uint8_t *level, *lives, *used;
+	uint64_t *left;
+	uint64_t evictions, near, trial;
+};
+
+static void look_arrive(struct look *look, uint32_t page, bool soon)
+{
+	unsigned int level = soon ? look->level[page] + 1U : 0;
+
+	level = level < LOOK_LEVELS ? level : LOOK_LEVELS;
+	look->level[page] = (uint8_t)level;
+	look->lives[page] = (uint8_t)((1U << level) - 1);
+	look->used[page] = 0;
+	lists_add(&look->lists, page, INACTIVE);
+}
+
+/* The hand goes on until enough pages are on trial */
+static void look_unmap(struct look *look)
+{
+	unsigned int passed = 0;
+
+	while (look->lists.n[ACTIVE] <= look->trial && look->lists.n[INACTIVE]) {
+		uint32_t page = lists_oldest(&look->lists, INACTIVE);
+		bool stays = look->lives[page] && passed++ < PASSED_MAX;
+
+		lists_remove(&look->lists, page);
+		look->lives[page] -= stays;
+		lists_add(&look->lists, page, stays ? INACTIVE : ACTIVE);
+	}
+}
+
+static void look_evict(struct look *look)
+{
+	unsigned int passed = 0;
+	uint32_t page;
+
+	for (;;) {
+		look_unmap(look);
+		page = lists_oldest(&look->lists, ACTIVE);
+		lists_remove(&look->lists, page);
+		if (!look->used[page] || passed++ >= PASSED_MAX)
+			break;
+		look_arrive(look, page, true);
+	}
+	look->left[page] = ++look->evictions;
+}
+
+static void look_again(const struct replay *replay, struct replayed *out)
+{
+	uint64_t away = replay->pages - replay->limit;
+	struct look look = { .trial = replay->limit / 4 };
+	size_t i;
+
+	away = away > 3 * replay->limit ? 3 * replay->limit : away;
+	look.near = (away > replay->limit ? away : replay->limit) / 2;
+	lists_open(&look.lists, replay->pages);
+	look.level = room(replay->pages, 1);
+	look.lives = room(replay->pages, 1);
+	look.used = room(replay->pages, 1);
+	look.left = room(replay->pages, sizeof(*look.left));
+	for (i = 0; i < replay->n; i++) {
+		uint32_t page = replay->access[i];
+
+		if (look.lists.list[page]) {
+			look.used[page] |= look.lists.list[page] == ACTIVE;
+			continue;
+		}
+		out->misses += i >= replay->warm;
+		look_arrive(&look, page,
+			    look.left[page] && look.evictions - look.left[page] <= look.near);
+		if (look.lists.n[INACTIVE] + look.lists.n[ACTIVE] > replay->limit)
+			look_evict(&look);
+	}
+	lists_close(&look.lists);
+	free(look.level);
+	free(look.lives);
+	free(look.used);
+	free(look.left);
+	out->loads = out->misses;
+}
+
 /* ---- the pager ---- */
 
 enum { OUT, MAPPED, NEIGHBOUR, NEIGHBOUR_USED };
@@ -348,8 +442,9 @@ static void whole_pager(const struct replay *replay, struct replayed *out)
 }
 
 static void (*const policies[POLICIES])(const struct replay *, struct replayed *) = {
-	[POLICY_FIFO] = fifo,	    [POLICY_LRU] = lru,	    [POLICY_TWO_LISTS] = two_lists,
-	[POLICY_OPTIMUM] = optimum, [POLICY_LIVES] = lives, [POLICY_PAGER] = whole_pager,
+	[POLICY_FIFO] = fifo,	      [POLICY_LRU] = lru,	  [POLICY_TWO_LISTS] = two_lists,
+	[POLICY_OPTIMUM] = optimum,   [POLICY_LOOK] = look_again, [POLICY_LIVES] = lives,
+	[POLICY_PAGER] = whole_pager,
 };
 
 struct replayed policy_replay(enum policy policy, const struct replay *replay)

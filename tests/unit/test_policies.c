@@ -56,16 +56,16 @@ static void check_row(const struct row *row)
 static void test_numbers(void)
 {
 	static const struct row rows[] = {
-		/* stream, percent, FIFO, LRU, two lists, optimum, lives, pager; loads */
-		{ STREAM_UNIFORM, 50, { 4996, 5002, 4995, 4493, 5003, 5011 }, 5235 },
-		{ STREAM_SEQUENTIAL, 50, { 10000, 10000, 8566, 4997, 10000, 157 }, 9999 },
-		{ STREAM_ZIPF, 25, { 2456, 2070, 2196, 1444, 1877, 1888 }, 2008 },
-		{ STREAM_ZIPF, 50, { 1322, 1049, 1122, 694, 997, 1005 }, 1049 },
-		{ STREAM_ZIPF, 75, { 582, 427, 454, 252, 472, 474 }, 483 },
-		{ STREAM_PHASE, 50, { 1372, 1305, 1353, 3967, 1599, 117 }, 1616 },
-		{ STREAM_MIXED, 50, { 4794, 4839, 4802, 3378, 4552, 1734 }, 4772 },
-		{ STREAM_ZIPF_SCAN, 50, { 3085, 2938, 3012, 1777, 2813, 983 }, 2688 },
-		{ STREAM_ZIPF_MOVES, 50, { 1333, 1073, 1141, 864, 1163, 1165 }, 1216 },
+		/* stream, percent, FIFO, LRU, two lists, optimum, look, lives, pager; loads */
+		{ STREAM_UNIFORM, 50, { 4996, 5002, 4995, 4493, 5002, 5003, 5011 }, 5235 },
+		{ STREAM_SEQUENTIAL, 50, { 10000, 10000, 8566, 4997, 10000, 10000, 157 }, 9999 },
+		{ STREAM_ZIPF, 25, { 2456, 2070, 2196, 1444, 1866, 1877, 1888 }, 2008 },
+		{ STREAM_ZIPF, 50, { 1322, 1049, 1122, 694, 971, 997, 1005 }, 1049 },
+		{ STREAM_ZIPF, 75, { 582, 427, 454, 252, 426, 472, 474 }, 483 },
+		{ STREAM_PHASE, 50, { 1372, 1305, 1353, 3967, 1372, 1599, 117 }, 1616 },
+		{ STREAM_MIXED, 50, { 4794, 4839, 4802, 3378, 4496, 4552, 1734 }, 4772 },
+		{ STREAM_ZIPF_SCAN, 50, { 3085, 2938, 3012, 1777, 2699, 2813, 983 }, 2688 },
+		{ STREAM_ZIPF_MOVES, 50, { 1333, 1073, 1141, 864, 1050, 1163, 1165 }, 1216 },
 	};
 	size_t i;
 

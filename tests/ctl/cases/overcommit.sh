@@ -131,6 +131,13 @@ case_overcommit_plan() {
 	golden overcommit-plan-too-large --root host plan --xml web.xml
 	memfd_xml web 1024 "<devices><filesystem><driver type='virtiofs'/></filesystem></devices>" >web.xml
 	golden overcommit-plan-virtiofs --root host plan --xml web.xml
+	memfd_xml build 1024 >build.xml
+	is "of a guest that is not paged: no advice that would keep others from it" "$("$program" \
+		--root host plan --xml build.xml | grep -c shmem_enabled)" 0
+	config </dev/null
+	is "where no guest is paged it is told" "$("$program" --root host plan --xml build.xml |
+		grep -c "gets no transparent huge pages")" 1
+	config <<<$'[overcommit]\nenable = yes\n'
 	no_qemu
 	memfd_xml web 1024 >web.xml
 	golden overcommit-plan-no-daemon --root host plan --xml web.xml
