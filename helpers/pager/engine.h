@@ -186,8 +186,8 @@ struct guest_pager {
 
 /* For a person: what there is too little of, and what helps */
 #define TIERS_FULL                                                                                 \
-	"all tiers are full: enlarge them in [overcommit] and reload virt-membacking-pagerd, or "  \
-	"release a guest"
+	"all tiers are full: enlarge them in [overcommit] and reload virt-membacking-pagerd, "     \
+	"raise the guest's limit, or release a guest"
 
 /* ---- guest_pager.c ---- */
 

@@ -6,8 +6,8 @@
  *
  * A guest of @size_kib with a limit of @resident_kib may need @tiers_kib, the difference, in
  * tiers, all of it in the worst case, and compressed no further than the configuration counts on.
- * Where tiers are full nothing more is taken out of guests, and they grow beyond their limits, so
- * that the sum of all guests' must fit into the tiers' sizes.  In the host's
+ * Where tiers are full nothing more is taken out of guests, and a guest that needs more than its
+ * limit stands, so that the sum of all guests' must fit into the tiers' sizes.  In the host's
  * memory there is the sum of limits and headrooms, and the tiers that lie there: that must fit into
  * what the host has, less its pools of huge pages and less keep_free; and what is not taken yet
  * of limits and headrooms must be available now, since other programs have memory too.
