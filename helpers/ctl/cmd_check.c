@@ -64,7 +64,7 @@ const struct command cmd_check = {
 		"or THP and which of them to keep, what keeps transparent huge pages\n"
 		"away, the ways to pages of 1 GiB, guests under the pager, OpenStack Nova's\n"
 		"settings, and the versions of libvirt and QEMU.\n"
-		"With GUEST, by id, name or UUID, checks only those guests. Changes nothing.\n\n"
+		"With GUEST, by name or UUID, checks only those guests. Changes nothing.\n\n"
 		"PASS  fine; only shown with --all\n"
 		"HINT  fine, and could be better\n"
 		"WARN  does not do what it seems to do, or needs an administrator\n"

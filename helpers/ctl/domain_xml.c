@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,8 +40,12 @@ int domain_xml_from_file(const char *file, char **xml, size_t *len, struct err *
 static virDomainPtr find_domain(virConnectPtr conn, const char *guest)
 {
 	virDomainPtr domain = NULL;
+	uint64_t id;
 
-	if (text_is_uuid(guest))
+	/* In the order of virsh */
+	if (text_to_u64(guest, &id) == 0 && id <= INT_MAX)
+		domain = virDomainLookupByID(conn, (int)id);
+	if (!domain && text_is_uuid(guest))
 		domain = virDomainLookupByUUIDString(conn, guest);
 	/* A UUID is a legal name as well */
 	return domain ? domain : virDomainLookupByName(conn, guest);

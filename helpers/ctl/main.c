@@ -51,7 +51,9 @@ static const struct command *const commands[] = {
 /* Options that all commands have */
 #define ANY_HELP    (1u << 30)
 #define ANY_VERSION (1u << 31)
-#define ANY	    (ANY_HELP | ANY_VERSION)
+#define ANY_QUIET   (1u << 28)
+#define ANY_VERBOSE (1u << 29)
+#define ANY	    (ANY_HELP | ANY_VERSION | ANY_QUIET | ANY_VERBOSE)
 
 /* An option, and where struct ctl has its value: a text, or true */
 #define VALUE(member) offsetof(struct ctl, member)
@@ -94,8 +96,10 @@ static const struct option_row {
 	{ CTL_ALL, "--all", NULL, VALUE(all), "also what is fine" },
 	{ CTL_STRICT, "--strict", NULL, VALUE(strict), "warnings are failures" },
 	{ CTL_APPLIED, "--applied", NULL, VALUE(applied), "only profiles that are applied" },
-	{ ANY_HELP, "--help", NULL, NOWHERE, "explain the usage" },
-	{ ANY_VERSION, "--version", NULL, NOWHERE, "print the version" },
+	{ ANY_QUIET, "--quiet", NULL, NOWHERE, "no warnings, errors only" },
+	{ ANY_VERBOSE, "--verbose", NULL, NOWHERE, "also say what is done on the way" },
+	{ ANY_HELP, "--help", NULL, NOWHERE, "show this help" },
+	{ ANY_VERSION, "--version", NULL, NOWHERE, "show the version" },
 };
 
 #define N_OPTIONS ARRAY_SIZE(options)
@@ -163,7 +167,7 @@ static void print_help(void)
 			printf("  %-13s  %s\n", commands[i]->name, commands[i]->summary);
 	printf("\nOptions:\n");
 	print_options(CTL_JSON | CTL_ROOT);
-	printf("\n\"" PROGRAM " COMMAND --help\" says more of a command.\n"
+	printf("\n\"" PROGRAM " help COMMAND\" says more of a command.\n"
 	       "Exit status: 0 fine, 1 failed or findings, 2 wrong usage, 3 check could not look.\n");
 }
 
@@ -221,12 +225,23 @@ static void take_option(struct call *call, const struct option_row *option)
 
 static const struct option_row *find_option(int key)
 {
-	size_t i;
+	static const struct {
+		int letter;
+		unsigned int bit;
+	} letters[] = {
+		{ 'q', ANY_QUIET },
+		{ 'v', ANY_VERBOSE },
+		{ 'V', ANY_VERSION },
+		{ 'h', ANY_HELP },
+	};
+	size_t letter = 0, i = 0;
 
 	if (key >= LONG_OPTION)
 		return &options[key - LONG_OPTION];
-	for (i = 0; options[i].bit != (key == 'h' ? ANY_HELP : ANY_VERSION); i++)
-		;
+	while (letters[letter].letter != key)
+		letter++;
+	while (options[i].bit != letters[letter].bit)
+		i++;
 	return &options[i];
 }
 
@@ -245,7 +260,7 @@ static int read_call(int argc, char **argv, struct call *call, struct err *err)
 		longs[i].val = LONG_OPTION + (int)i;
 	}
 	opterr = 0;
-	while ((key = getopt_long(argc, argv, ":hV", longs, NULL)) != -1) {
+	while ((key = getopt_long(argc, argv, ":hVqv", longs, NULL)) != -1) {
 		if (key == '?' || key == ':')
 			return wrong_option(argv, key, err);
 		take_option(call, find_option(key));
@@ -411,9 +426,29 @@ static int run_command(struct call *call, struct err *err)
 	return rc;
 }
 
+/* "help", "help COMMAND" */
+static void take_help(struct call *call)
+{
+	if (!call->ctl.n_args || strcmp(call->ctl.args[0], "help") != 0)
+		return;
+	take_argument(&call->ctl);
+	call->given |= ANY_HELP;
+}
+
+static void choose_log_level(unsigned int given)
+{
+	if (given & ANY_VERBOSE)
+		log_set_level(LOG_LEVEL_DEBUG);
+	else if (given & ANY_QUIET)
+		log_set_level(LOG_LEVEL_ERROR);
+}
+
 static int run(struct call *call, struct err *err)
 {
 	int rc;
+
+	take_help(call);
+	choose_log_level(call->given);
 
 	if (call->given & ANY_VERSION) {
 		puts(PROGRAM " " VERSION);

@@ -347,6 +347,24 @@ static int fail_short(const struct step_ctx *ctx, const struct step_hugepages *h
 		text_from_kib(free_kib, free_text), advice(hp, in_time));
 }
 
+/* For an audit: who took what, where */
+static void log_shares(const struct step_hugepages *hp)
+{
+	char pages[TEXT_PAGES_SIZE];
+	size_t i;
+
+	for (i = 0; i < hp->n_shares; i++) {
+		const struct step_share *share = &hp->shares[i];
+		uint64_t added = u64_min(share->own, share->have);
+
+		if (share->have)
+			log_info("has %s on node %u: %llu were idle, %llu added",
+				 text_from_pages(share->have, hp->page_kib, pages), share->node,
+				 (unsigned long long)(share->have - added),
+				 (unsigned long long)added);
+	}
+}
+
 static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 {
 	struct step_hugepages *hp = &step->hugepages;
@@ -362,7 +380,10 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 		return rc;
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", ctx->guest_name);
-	return missing(hp) ? fail_short(ctx, hp, err) : 0;
+	if (missing(hp))
+		return fail_short(ctx, hp, err);
+	log_shares(hp);
+	return 0;
 }
 
 /* ---- undo ---- */
@@ -423,6 +444,8 @@ static int undo_share(struct step_ctx *ctx, struct step_hugepages *hp, struct st
 {
 	struct pool_view *pool = host_view_pool(ctx->host, hp->page_kib, share->node);
 	int64_t n;
+	char pages[TEXT_PAGES_SIZE];
+	uint64_t before;
 	int rc;
 
 	share->have = 0;
@@ -443,9 +466,13 @@ static int undo_share(struct step_ctx *ctx, struct step_hugepages *hp, struct st
 				 err);
 	if (rc < 0)
 		return rc;
+	before = share->own;
 	n = pool_shrink(ctx, hp, share, share->own, err);
 	if (n >= 0)
 		n = pool_unpromote(ctx, hp, share, err);
+	if (before > share->own)
+		log_info("gave back %s on node %u",
+			 text_from_pages(before - share->own, hp->page_kib, pages), share->node);
 	if (n < 0)
 		return (int)n;
 	write_off(ctx->host, pool, share, hp->page_kib);

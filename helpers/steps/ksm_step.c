@@ -272,8 +272,10 @@ static int switch_on(struct step_ctx *ctx, const struct step_ksm *ksm, struct er
 	first = n ? n - 1 : 0;
 	apply_values(ctx, values, first);
 	rc = setting_apply(ctx, &file, MERGE, end_word(ksm->end), err);
-	if (rc == 0 && owner != SETTING_OTHERS && strcmp(found, MERGE) != 0)
+	if (rc == 0 && owner != SETTING_OTHERS && strcmp(found, MERGE) != 0) {
+		log_info("KSM is switched on");
 		rouse(ctx, passes);
+	}
 	if (rc == 0)
 		apply_values(ctx, values + first, n - first);
 	return rc;

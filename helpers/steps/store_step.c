@@ -211,6 +211,7 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 {
 	struct step_store *st = &step->store;
 	struct store_view *view = store_at(ctx->host, st->path);
+	char text[CONFIG_PATH_SIZE + TEXT_KIB_SIZE];
 	int rc = 0;
 
 	/* What an earlier start could not give back yet is in this start's ledger too */
@@ -226,6 +227,8 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 		rc = make_ready(ctx, st, view, err);
 	if (rc < 0)
 		return rc;
+	fact(step, text, sizeof(text));
+	log_info("is promised %s", text);
 	st->ready = true;
 	return ctx->save(ctx, err);
 }

@@ -143,6 +143,23 @@ virDomainPtr virDomainLookupByName(virConnectPtr conn, const char *name)
 	return NULL;
 }
 
+/* Of those that run the first has id 1 */
+virDomainPtr virDomainLookupByID(virConnectPtr conn, int id)
+{
+	virDomainPtr *domains = NULL, found = NULL;
+	int n = virConnectListAllDomains(conn, &domains, 0), i;
+
+	for (i = 0; i < n; i++)
+		if (i + 1 == id)
+			found = domains[i];
+		else
+			free(domains[i]);
+	free(domains);
+	if (!found)
+		fail(VIR_ERR_NO_DOMAIN, "Domain not found");
+	return found;
+}
+
 virDomainPtr virDomainLookupByUUIDString(virConnectPtr conn, const char *uuid)
 {
 	virDomainPtr *domains = NULL, found = NULL;

@@ -821,6 +821,19 @@ static size_t count_words(const char *text, const char *words)
 	return n;
 }
 
+/* Who took what, where */
+static void test_pages_are_logged(void)
+{
+	FAKE_HOST(h, "two-nodes-6.1", NULL);
+	char text[4096];
+
+	fake_set_pool(&h.fk, 0, PAGE_2M, (struct fake_pool){ 7, 7, 0 });
+	prepare_logged(&h, XML(1, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(0)), text, sizeof(text));
+	UNIT_CHECK(strstr(text, "has 100 pages of 2 MiB on node 0: 7 were idle, 93 added"), "%s",
+		   text);
+	UNIT_CHECK(strstr(text, "prepared in "), "%s", text);
+}
+
 /* A definition can have any number of noteworthy things */
 static void test_notes_are_bounded(void)
 {
@@ -900,6 +913,7 @@ static CU_TestInfo tests[] = {
 	{ "reconnect", test_reconnect },
 	{ "the lock is held", test_lock_deadline },
 	/* Logs from here on */
+	{ "pages are logged, with their numbers", test_pages_are_logged },
 	{ "notes are logged, and no more than some", test_notes_are_bounded },
 	CU_TEST_INFO_NULL,
 };

@@ -26,6 +26,8 @@ case_named_guests() {
 	is "a guest by its name" "$(with_libvirt plan old --json | jq -r .guest.uuid)" "${uuid[old]}"
 	is "a guest by its UUID" "$(with_libvirt plan "${uuid[old]}" --json | jq -r .guest.uuid)" \
 		"${uuid[old]}"
+	is "a guest by its id" "$(with_libvirt plan 1 --json | jq -r '.guest.uuid | length')" 36
+	is "an id that no guest has" "$(with_libvirt plan 99 2>&1 | grep -c "no such guest: 99")" 1
 	is "a guest that is not there" "$(with_libvirt plan nobody 2>&1 | grep -c "nobody.*virsh list --all")" 1
 	touch "$FAKE_LIBVIRT/web.lost"
 	is "libvirt's error is not lost" "$(with_libvirt plan web 2>&1)" \

@@ -13,6 +13,13 @@ case_usage() {
 			"$("$program" $command --help)"
 	done
 	golden version --version
+	is "help is a command, too" "$("$program" help)" "$("$program" --help)"
+	is "and takes another" "$("$program" help check)" "$("$program" check --help)"
+	golden help-far help banana
+	host one-node
+	is "-v does no harm" "$("$program" -v --root host status 2>/dev/null)" \
+		"$("$program" --root host status)"
+	is "-q is quiet" "$(as_user "$program" -q status 2>&1 >/dev/null | grep -c warning)" 0
 	golden no-command
 	golden no-command-json --json
 	golden near-command stauts
@@ -22,7 +29,7 @@ case_usage() {
 	golden wrong-command-help banana --help
 	golden unknown-option status --frobnicate
 	golden near-option status --wathc=3
-	golden unknown-letter status -q
+	golden unknown-letter status -x
 	golden option-without-value status --root
 	golden option-with-value status --json=yes
 	golden option-of-another status --force
