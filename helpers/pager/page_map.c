@@ -270,7 +270,8 @@ uint64_t page_map_bytes(const struct page_map *map)
 
 page_entry page_map_get(const struct page_map *map, uint64_t page)
 {
-	return atomic_load_explicit(&map->entry[page], memory_order_acquire);
+	/* Who counts first and looks then (leave_to_evictor) must not look first */
+	return atomic_load(&map->entry[page]);
 }
 
 bool page_map_swap(struct page_map *map, uint64_t page, page_entry *expected, page_entry wanted)

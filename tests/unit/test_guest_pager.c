@@ -1032,6 +1032,11 @@ static void test_other_process(void)
 	CU_ASSERT(guest_pager_resume(&guest.pager, map, &adopted, &ram, &guest.options, &err) ==
 		  -ESTALE);
 	adopted.identity.pid--;
+	/* The number has come round */
+	adopted.identity.start_time++;
+	CU_ASSERT(guest_pager_resume(&guest.pager, map, &adopted, &ram, &guest.options, &err) ==
+		  -ESTALE);
+	adopted.identity.start_time--;
 	ram.object[0].ino++;
 	CU_ASSERT(guest_pager_resume(&guest.pager, map, &adopted, &ram, &guest.options, &err) ==
 		  -ESTALE);
@@ -1575,6 +1580,180 @@ static void test_error_in_passing(void)
 	CU_ASSERT(!jumped);
 }
 
+/* ---- the order of steps ---- */
+
+static struct guest *watched;
+static uint64_t watched_page;
+static _Atomic unsigned int steps_seen, steps_wrong;
+
+static void watch(struct guest *guest, uint64_t page, void (*step)(const char *label))
+{
+	watched = guest;
+	watched_page = page;
+	steps_seen = steps_wrong = 0;
+	on_step = step;
+}
+
+/* In the thread that has just read: the messages are where a successor finds them, and no run is
+ * published until they are applied */
+static void while_reading(const char *label)
+{
+	const struct uffd_msg *ring = journal_ring(watched->pager->journal);
+	bool read = strcmp(label, "faults_read") == 0;
+
+	if (steps_seen == 2 && strcmp(label, "ring_cleared") == 0) {
+		steps_wrong += ring[0].event != 0;
+		steps_seen++;
+	}
+	if ((!read && strcmp(label, "discards_applied") != 0) || ring[0].event != UFFD_EVENT_REMOVE)
+		return;
+	steps_seen++;
+	if (pthread_mutex_trylock(&watched->pager->gate) == 0) {
+		pthread_mutex_unlock(&watched->pager->gate);
+		steps_wrong++;
+	}
+	steps_wrong += fields_of(watched, watched_page).state != (read ? PAGE_EVICTED : PAGE_ZERO);
+}
+
+static void test_reading(void)
+{
+	const uint64_t pages[] = { 90 };
+	struct evictor *evictor;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	evictor = quiet(&guest);
+	CU_ASSERT(evict_run(guest.pager, evictor, pages, 1) == 1);
+	watch(&guest, 90, while_reading);
+	madvise(guest.page[90], PAGE_BYTES, MADV_REMOVE);
+	CU_ASSERT(SOON(steps_seen >= 3));
+	on_step = NULL;
+	UNIT_CHECK(steps_seen == 3 && steps_wrong == 0, "%u, %u", steps_seen, steps_wrong);
+}
+
+static void *evict_watched(void *arg)
+{
+	struct guest *guest = arg;
+
+	evict_run(guest->pager, &guest->pager->evictor[1], &watched_page, 1);
+	return NULL;
+}
+
+static void while_storing(const char *label)
+{
+	steps_seen += strcmp(label, "evict_store") == 0;
+}
+
+/* While messages are read and not applied yet, no page that they are about becomes EVICTED */
+static void test_publishing_waits(void)
+{
+	pthread_t thread;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	quiet(&guest);
+	watch(&guest, 91, while_storing);
+	pthread_mutex_lock(&guest.pager->gate);
+	CU_ASSERT_FATAL(pthread_create(&thread, NULL, evict_watched, &guest) == 0);
+	CU_ASSERT(SOON(steps_seen == 1));
+	clock_sleep_ms(50);
+	CU_ASSERT(fields_of(&guest, 91).state == PAGE_LEAVING);
+	pthread_mutex_unlock(&guest.pager->gate);
+	pthread_join(thread, NULL);
+	on_step = NULL;
+	CU_ASSERT(fields_of(&guest, 91).state == PAGE_EVICTED);
+	CU_ASSERT(page_is(&guest, 91, 1));
+}
+
+/* What a kill there would leave: an entry that names a slot names its content, and until it names
+ * the new one, the old one is no other page's */
+static void while_moving(const char *label)
+{
+	struct page_fields fields = fields_of(watched, watched_page);
+	struct tier_usage usage[TIERS_MAX];
+	uint64_t slots;
+
+	tiers_usage(watched->pager->tiers, usage, TIERS_MAX);
+	slots = usage[TIER_RAM].pages;
+	if (strcmp(label, "evict_store") == 0)
+		steps_wrong += fields.state != PAGE_LEAVING || slots != 2;
+	else if (strcmp(label, "evict_publish") == 0)
+		steps_wrong +=
+			fields.state != PAGE_EVICTED || slots != 2 ||
+			!slot_holds(watched->pager, fields, watched->pager->evictor[1].staging);
+	else if (strcmp(label, "load_fetched") == 0 || strcmp(label, "load_copied") == 0)
+		steps_wrong += fields.state != PAGE_LOADING || slots != 1;
+	else
+		return;
+	steps_seen++;
+}
+
+static void test_slots_outlive_entries(void)
+{
+	const uint64_t pages[] = { 92 };
+	struct tier_usage usage[TIERS_MAX];
+	struct evictor *evictor;
+
+	GUEST(guest, 2 * PAGES);
+	guest.options.no_prefetch = true;
+	fill_with_noise(&guest);
+	evictor = quiet(&guest);
+	CU_ASSERT(evict_run(guest.pager, evictor, pages, 1) == 1);
+	watch(&guest, 92, while_moving);
+	CU_ASSERT(read_noise(&guest, 92) == READ_RIGHT);
+	CU_ASSERT(SOON(fields_of(&guest, 92).state == PAGE_RESIDENT && steps_seen >= 2));
+	guest.page[92][0]++;
+	CU_ASSERT(evict_run(guest.pager, evictor, pages, 1) == 1);
+	on_step = NULL;
+	UNIT_CHECK(steps_seen == 4 && steps_wrong == 0, "%u, %u", steps_seen, steps_wrong);
+	tiers_usage(guest.pager->tiers, usage, TIERS_MAX);
+	CU_ASSERT(usage[TIER_RAM].pages == 1);
+}
+
+static void *write_it(void *arg)
+{
+	struct reader *reader = arg;
+
+	write_page(reader->guest, reader->page, 2);
+	reader->done = true;
+	return NULL;
+}
+
+/* A write to a page that no thread takes out goes on, although it was protected */
+static void test_protected(void)
+{
+	struct reader writer = { .page = 93 };
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	quiet(&guest);
+	writer.guest = &guest;
+	CU_ASSERT(uffd_write_protect(&guest.pager->uffd, (uintptr_t)guest.page[93], PAGE_BYTES,
+				     true) == 0);
+	CU_ASSERT_FATAL(pthread_create(&writer.thread, NULL, write_it, &writer) == 0);
+	CU_ASSERT_FATAL(SOON(writer.done));
+	pthread_join(writer.thread, NULL);
+	CU_ASSERT(page_is(&guest, 93, 2));
+}
+
+static int nothing_registered(const struct uffd *uffd, unsigned long request, void *argument)
+{
+	return request == UFFDIO_UNREGISTER ? -EINVAL : uffd_ioctl(uffd, request, argument);
+}
+
+/* Memory that was unplugged: nothing is there to be let go */
+static void test_nothing_registered(void)
+{
+	static struct guest_pager other;
+	struct err err = { "" };
+
+	GUEST(guest, 2 * PAGES);
+	guest_begin(&guest);
+	other.ram = guest.pager->ram;
+	other.uffd = (struct uffd){ .fd = guest.uffd, .ioctl = nothing_registered };
+	CU_ASSERT(unregister_all(&other, &err) == 0);
+}
+
 /* ---- detach ---- */
 
 static int no_room(void *arg, uint64_t bytes, struct err *err)
@@ -1877,6 +2056,11 @@ static CU_TestInfo tests[] = {
 	{ "a memory error in the beginning of a slab", test_broken_slab },
 	{ "a lost page of which the guest can't be told", test_lost_silently },
 	{ "a memory error that is found in passing", test_error_in_passing },
+	{ "messages while they are read", test_reading },
+	{ "publishing waits for discards", test_publishing_waits },
+	{ "slots outlive the entries that name them", test_slots_outlive_entries },
+	{ "a write to a protected page", test_protected },
+	{ "nothing is registered any more", test_nothing_registered },
 	{ "a guest is let go", test_detach },
 	{ "a discard that is told when its guest was let go", test_discard_of_released },
 	{ "pages that seem to be missing when a guest is let go", test_seems_missing },
