@@ -153,8 +153,16 @@ static int runs_read(struct guest_pager *pager, uint64_t *held, struct err *err)
 
 /* ---- discards ---- */
 
-/* Of a hole that QEMU makes with fallocate() the message comes after it, by another call.  How long
- * we give it for that; and how long a guest can keep us reading that never ends discarding */
+/*
+ * A hole of MADV_REMOVE comes after its message: where we have seen one, its message is in the ring
+ * or can be read.  Of a hole that QEMU makes with fallocate() the message comes after it, by
+ * another call, and we wait a moment for that.  Nothing depends on it: until the message comes,
+ * such a page that was LOADING is out in the slot it was loaded from, and the message makes it
+ * ZERO before QEMU tells its guest that the page is discarded.  Only a thread that reads the page
+ * while it is being discarded can see old bytes of it then, as discards may leave them.
+ *
+ * FLOOD_MS: how long a guest can keep us reading that never ends discarding.
+ */
 enum { PUNCHED_MS = 10, FLOOD_MS = 200 };
 
 /* Messages behind the last discard say nothing that must last */
