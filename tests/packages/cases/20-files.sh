@@ -79,6 +79,8 @@ if command -v systemd-analyze >/dev/null; then
 	check_equal "what the static service is open to" "$(unit_exposure libvirt-membacking-static.service)" 1
 	check_equal "what the pager is open to" "$(unit_exposure virt-membacking-pagerd.service)" 4
 	check_equal "what the reconcile service is open to" "$(unit_exposure libvirt-membacking-reconcile.service)" 4
+	check_equal "what a guest's reserve service is open to" \
+		"$(unit_exposure libvirt-membacking-reserve@.service)" 4
 else
 	skip "no systemd-analyze here: the units are not verified"
 fi

@@ -47,12 +47,19 @@ configured() {
 	# The machine's memory goes through no boot
 	virsh destroy huge >/dev/null
 	check_equal "no pages are left" "$(pool 2048 total)" 0
+	guest_xml at-boot 16 "backing=$(page_backing 2048)" >"$vm_state/share/at-boot.xml"
+	output=$(virsh define /run/test/at-boot.xml 2>&1) || not_ok "a guest is defined" "$output"
+	check "its pages are wanted at each boot" \
+		in_ns systemctl --quiet enable libvirt-membacking-reserve@at-boot.service
 }
 
 booted() {
 	local static
 	ran_well static
-	check_equal "the pages of membacking-static.conf are reserved" "$(pool 2048 total)" 5
+	ran_well reserve@at-boot
+	check_equal "the pages of membacking-static.conf are reserved, and what a guest lacks beside them" \
+		"$(pool 2048 total)" 8
+	check_equal "which are known for its own" "$(phase at-boot)" reserved
 	static=$(unit libvirt-membacking-static ActiveEnterTimestampMonotonic)
 	check "before libvirt started" test "$static" -lt "$(unit libvirtd ExecMainStartTimestampMonotonic)"
 	check "and before the other services" \
@@ -64,6 +71,17 @@ booted() {
 	else
 		skip "this machine has no 1 GiB pages: their mount unit has nothing to mount"
 	fi
+}
+
+reserved_at_boot() {
+	local output
+	check "a guest's pages were reserved before libvirt started" test \
+		"$(unit libvirt-membacking-reserve@at-boot ActiveEnterTimestampMonotonic)" \
+		-lt "$(unit libvirtd ExecMainStartTimestampMonotonic)"
+	output=$(virsh start at-boot 2>&1) || not_ok "the guest starts" "$output"
+	check_equal "and has taken them over" "$(phase at-boot) $(pool 2048 total)" "running 8"
+	virsh destroy at-boot >/dev/null
+	check_equal "with its end they are the host's" "$(pool 2048 total)" 5
 }
 
 # What its profile made of qemu.conf
@@ -199,6 +217,7 @@ elif system_open systemd; then
 	configured
 	if system_reboot systemd; then
 		booted
+		reserved_at_boot
 		paged
 		reconciled
 		removed
