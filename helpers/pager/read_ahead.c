@@ -35,8 +35,9 @@ enum {
 	/* Results take as long as a page stays: with so many pages waiting for theirs, probes
 	 * are half as frequent, with twice so many a quarter */
 	UNJUDGED = 64,
-	/* Results count half when so many newer ones are there */
-	REMEMBERED = 256,
+	/* Results count half when so many newer ones are there.  With fewer, chance alone switches
+	 * neighbourhoods on where accesses are uniform, and what is loaded then lasts */
+	REMEMBERED = 1024,
 	/* Fewer say nothing */
 	ENOUGH = 2 * (BLOCK - 1),
 };

@@ -151,7 +151,7 @@ static void test_neighbours(void)
 	for (i = 0; i < 20; i++)
 		read_ahead_result(ra, 15, 0);
 	CU_ASSERT_EQUAL(until_probe(ra, &page), 512);
-	for (i = 0; i < 40; i++)
+	for (i = 0; i < 100; i++)
 		read_ahead_result(ra, 15, 15);
 	CU_ASSERT_EQUAL(until_probe(ra, &page), 1);
 	/* A stream is found among neighbourhoods: it begins where one of them ends */
@@ -159,6 +159,27 @@ static void test_neighbours(void)
 	CU_ASSERT(is(read_ahead_fault(ra, page + 16, false), page + 17, 8, true));
 	CU_ASSERT(is(read_ahead_fault(ra, page + 25, false), page + 26, 16, true));
 	read_ahead_result(ra, 5, 50);
+}
+
+/* Where accesses are uniform 63 of 100 neighbours are used, and what chance adds changes nothing */
+static void test_chance(void)
+{
+	READ_AHEAD(ra, 1 << 20);
+	uint64_t random = 1, page = 0;
+	unsigned int i, k, used;
+
+	/* Those of the beginning come at once */
+	read_ahead_result(ra, 1000, 630);
+	for (i = 0; i < 20000; i++) {
+		for (k = used = 0; k < 15; k++) {
+			random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+			used += (random >> 33) % 100 < 63;
+		}
+		read_ahead_result(ra, 15, used);
+		if (i % 100 == 0 && until_probe(ra, &page) == 1)
+			break;
+	}
+	UNIT_CHECK(i == 20000, "on by chance at result %u", i);
 }
 
 /* They begin switched on, so that it is known soon; a few results say nothing */
@@ -253,6 +274,7 @@ static CU_TestInfo tests[] = {
 	{ "a stream is over", test_stream_ends },
 	{ "the migration's thread", test_migration },
 	{ "neighbourhoods switch on and off", test_neighbours },
+	{ "neighbourhoods and chance", test_chance },
 	{ "neighbourhoods at the beginning", test_beginning },
 	{ "the trial at the beginning ends", test_trial },
 	{ "thresholds by how much is resident", test_thresholds },
