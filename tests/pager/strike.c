@@ -166,6 +166,8 @@ void pager_step(const char *label)
 	const char *none;
 	unsigned int i;
 
+	if (!atomic_load(&begun))
+		return;
 	for (i = 0; i < PLACES_MAX; i++) {
 		none = NULL;
 		if (!names[i].label &&
