@@ -215,7 +215,7 @@ int detach_guest(struct guest_pager *pager, int64_t deadline_ms, struct err *err
 
 	if (rc < 0)
 		return rc;
-	rc = mover_open(&mover, false, err);
+	rc = mover_open(&mover, MOVER_LOADS, err);
 	if (rc == 0)
 		rc = stop_eviction(pager, err);
 	if (rc == 0)

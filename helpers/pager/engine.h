@@ -56,9 +56,13 @@ struct pager_calls {
 	int (*punch)(int fd, off_t offset, off_t bytes);
 };
 
+/* Whose a mover is: the fault thread's, an evictor's, which has each page's content in its staging,
+ * or another thread's */
+enum mover_of { MOVER_SERVES, MOVER_EVICTS, MOVER_LOADS };
+
 /**
  * struct mover - A thread's means to bring pages back
- * @buffer:	READ_AHEAD_MAX pages, aligned
+ * @buffer:	READ_AHEAD_MAX pages, aligned; an evictor has none
  * @pipe:	Private: from the buffer into the guest's file, without an access that could fault
  * @serves:	It is the fault thread
  */
@@ -137,8 +141,9 @@ struct guest_pager {
 
 	pthread_mutex_t policy;
 	struct hot *hot;
-	uint64_t *counted; /* a bit a page: hot counts it as resident */
-	uint64_t *ahead;   /* prefetched, and not known yet whether it is used */
+	_Atomic uint64_t resident; /* hot's, when it was unlocked last */
+	uint64_t *counted;	   /* a bit a page: hot counts it as resident */
+	uint64_t *ahead;	   /* prefetched, and not known yet whether it is used */
 
 	struct evictor evictor[PAGER_PIPES_MAX];
 	unsigned int n_evictors;
@@ -159,6 +164,7 @@ struct guest_pager {
 	unsigned int n_evict_threads;
 	bool fault_thread_runs;
 	bool processors_are_virtual;
+	unsigned int processors;    /* that our threads may use */
 	int wake_fault, wake_evict; /* eventfds */
 	_Atomic bool stop, stop_evicting, fenced, gone, lost_faults;
 	_Atomic bool huge_folios; /* eviction is off: memory may be in large folios */
@@ -202,12 +208,15 @@ bool pager_stopping(const struct guest_pager *pager);
 void pager_wake(int eventfd);
 void pager_slept(int eventfd);
 
+/* Around hot, and the bitmaps beside it */
+void policy_lock(struct guest_pager *pager);
+void policy_unlock(struct guest_pager *pager);
 /* What hot is told, so that it counts each page once */
 void policy_faulted(struct guest_pager *pager, uint64_t page);
 /* @judge: its page table will tell whether it was used */
 void policy_prefetched(struct guest_pager *pager, uint64_t first, size_t n, bool judge);
 void policy_left(struct guest_pager *pager, uint64_t page, bool discarded);
-uint64_t policy_resident(struct guest_pager *pager);
+uint64_t policy_resident(const struct guest_pager *pager);
 
 /* Replace an entry that only this thread may change but for its "discarded" */
 void entry_settle(struct guest_pager *pager, uint64_t page, struct page_fields fields);
@@ -218,7 +227,7 @@ int pager_wake_page(struct guest_pager *pager, uint64_t page);
  * been told yet to go on; else another -errno */
 int pager_ask_kernel(struct guest_pager *pager);
 
-int mover_open(struct mover *mover, bool serves, struct err *err);
+int mover_open(struct mover *mover, enum mover_of of, struct err *err);
 void mover_close(struct mover *mover);
 
 /* ---- evict.c ---- */
@@ -259,6 +268,8 @@ int idle_sample(struct guest_pager *pager, size_t n);
 
 /* ---- stay_awake.c ---- */
 
+/* How many processors this process may use */
+unsigned int processors_of_ours(void);
 /* Is this host a virtual machine? */
 bool processors_are_virtual(void);
 /* Wait without sleeping while faults follow one another.  False: sleep; true: there is work */

@@ -26,7 +26,7 @@
 #include "pager/shmem_thp.h"
 
 enum { PINS_DEADLINE_MS = 50, CLEAN_SLOTS_AT_ONCE = 256, FAILED_PAUSE_MS = 15 };
-enum { BEHIND_PAGES = 96, BEHIND_AT_ONCE = 32, PINNED_LONG_MS = 2000 };
+enum { BEHIND_PAGES = 96, BEHIND_AT_ONCE = 16, SLACK_MAX = 512, PINNED_LONG_MS = 2000 };
 
 static int in_pipe(const struct evictor *evictor)
 {
@@ -605,60 +605,78 @@ int evict_run(struct guest_pager *pager, struct evictor *evictor, const uint64_t
 
 /* ---- which pages, and when ---- */
 
-static void judge_one(struct guest_pager *pager, uint64_t page, uint64_t entry)
-{
-	bool used = entry >> 63;
+/* What the page table says of a page that was brought in ahead of a fault */
+enum judgement { NOT_AHEAD, AHEAD, AHEAD_UNUSED, AHEAD_USED };
 
-	if (!bit_get(pager->ahead, page))
+/* Of neighbours, if one was brought in ahead */
+static void judge_piece(struct guest_pager *pager, uint64_t first, enum judgement *judged, size_t n)
+{
+	off_t at = (off_t)(ram_address(&pager->ram, first) / PAGE_BYTES * sizeof(uint64_t));
+	uint64_t entry[RUN_PAGES_MAX];
+	size_t k;
+
+	for (k = 0; k < n && judged[k] == NOT_AHEAD;)
+		k++;
+	if (k == n || pager->pagemap < 0 ||
+	    pread(pager->pagemap, entry, n * sizeof(entry[0]), at) !=
+		    (ssize_t)(n * sizeof(entry[0])))
+		return;
+	for (k = 0; k < n; k++)
+		if (judged[k] == AHEAD)
+			judged[k] = entry[k] >> 63 ? AHEAD_USED : AHEAD_UNUSED;
+}
+
+static void judge_done(struct guest_pager *pager, uint64_t page, enum judgement judged)
+{
+	bool used = judged == AHEAD_USED;
+
+	if (judged < AHEAD_UNUSED || !bit_get(pager->ahead, page))
 		return;
 	bit_set(pager->ahead, page, false);
 	hot_prefetch_used(pager->hot, page, used);
 	pager->statistics.judged++;
-	if (used) {
-		pager->statistics.judged_used++;
-		pager->statistics.prefetch_used++;
-	}
+	pager->statistics.judged_used += used;
+	pager->statistics.prefetch_used += used;
 }
 
 /* Of pages that were brought in ahead of a fault, the page table says which were used.  Neighbours
- * are read together */
-static void judge_prefetched(struct guest_pager *pager, const uint64_t *pages, size_t n)
+ * are read together; without the lock, since a read takes as long as a fault */
+static void judge_prefetched(struct guest_pager *pager, const uint64_t *pages,
+			     enum judgement *judged, size_t n)
 {
-	uint64_t entry[RUN_PAGES_MAX];
-	size_t i, end, k;
+	size_t i, end;
 
 	for (i = 0; i < n; i = end) {
 		const struct ram_object *object = ram_object_of(&pager->ram, pages[i]);
-		off_t at =
-			(off_t)(ram_address(&pager->ram, pages[i]) / PAGE_BYTES * sizeof(entry[0]));
-		ssize_t bytes;
 
 		for (end = i + 1; end < n && pages[end] == pages[end - 1] + 1 &&
 				  pages[end] < object->first + object->pages;)
 			end++;
-		for (k = i; k < end && !bit_get(pager->ahead, pages[k]);)
-			k++;
-		if (k == end || pager->pagemap < 0)
-			continue;
-		bytes = (ssize_t)((end - i) * sizeof(entry[0]));
-		if (pread(pager->pagemap, entry, (size_t)bytes, at) != bytes)
-			continue;
-		for (k = i; k < end; k++)
-			judge_one(pager, pages[k], entry[k - i]);
+		judge_piece(pager, pages[i], judged + i, end - i);
 	}
+	policy_lock(pager);
+	for (i = 0; i < n; i++)
+		judge_done(pager, pages[i], judged[i]);
+	policy_unlock(pager);
 }
 
-static void sort(uint64_t *pages, size_t n)
+/* What is coldest, in the order of addresses */
+static size_t choose(struct guest_pager *pager, uint64_t *pages, size_t max)
 {
-	size_t i, j;
+	enum judgement judged[RUN_PAGES_MAX];
+	bool ahead = false;
+	size_t n, i;
 
-	for (i = 1; i < n; i++) {
-		uint64_t page = pages[i];
-
-		for (j = i; j > 0 && pages[j - 1] > page; j--)
-			pages[j] = pages[j - 1];
-		pages[j] = page;
+	policy_lock(pager);
+	n = hot_victims(pager->hot, pages, max);
+	for (i = 0; i < n; i++) {
+		judged[i] = bit_get(pager->ahead, pages[i]) ? AHEAD : NOT_AHEAD;
+		ahead |= judged[i] == AHEAD;
 	}
+	policy_unlock(pager);
+	if (ahead)
+		judge_prefetched(pager, pages, judged, n);
+	return n;
 }
 
 /* Those that stayed are hot's again; those that are no page any more it forgets */
@@ -666,11 +684,11 @@ static void report_stayed(struct guest_pager *pager, const uint64_t *pages, size
 {
 	size_t i;
 
-	pthread_mutex_lock(&pager->policy);
+	policy_lock(pager);
 	for (i = 0; i < n; i++)
 		if (bit_get(pager->counted, pages[i]))
 			hot_kept(pager->hot, pages[i]);
-	pthread_mutex_unlock(&pager->policy);
+	policy_unlock(pager);
 }
 
 static void say_failure(struct guest_pager *pager, const struct evictor *evictor, int rc)
@@ -711,11 +729,7 @@ int evict_some(struct guest_pager *pager, struct evictor *evictor, size_t max)
 	if (pager->huge_folios || pager->page_lost || pager->stop_evicting || evictor->broken)
 		return -EBUSY;
 	max = max < evictor->max ? max : evictor->max;
-	pthread_mutex_lock(&pager->policy);
-	n = hot_victims(pager->hot, pages, max);
-	sort(pages, n);
-	judge_prefetched(pager, pages, n);
-	pthread_mutex_unlock(&pager->policy);
+	n = choose(pager, pages, max);
 	if (n == 0)
 		return 0;
 	rc = evict_run(pager, evictor, pages, n);
@@ -725,13 +739,21 @@ int evict_some(struct guest_pager *pager, struct evictor *evictor, size_t max)
 	return rc;
 }
 
+/*
+ * Where the evicting thread stops.  What is free above it is memory that the guest can't use.  With
+ * one processor for all of us that thread would only take turns with the one that serves faults,
+ * and be in its way with a lock: there it works if that one does not come after.  Unless it has to
+ * wait for pins, which a vCPU should not.
+ */
 static uint64_t low_mark(const struct guest_pager *pager)
 {
 	uint64_t limit = pager->limit, slack = limit / 64;
 
+	if (pager->processors == 1 && pager->options.pins == PINS_NONE)
+		return limit;
 	if (slack < 16)
 		slack = limit < 64 ? limit / 4 : 16;
-	return limit - (slack < 1024 ? slack : 1024);
+	return limit - (slack < SLACK_MAX ? slack : SLACK_MAX);
 }
 
 /* Room for what a fault brings: made after a fault, while its vCPU runs on */
@@ -823,9 +845,9 @@ static void recount(struct guest_pager *pager)
 	for (page = 0; page < pager->ram.pages && !pager_stopping(pager); page++) {
 		if (page_entry_fields(page_map_get(pager->map, page)).state != PAGE_RESIDENT)
 			continue;
-		pthread_mutex_lock(&pager->policy);
+		policy_lock(pager);
 		counted = bit_get(pager->counted, page);
-		pthread_mutex_unlock(&pager->policy);
+		policy_unlock(pager);
 		if (!counted && page_present(pager, page))
 			policy_faulted(pager, page);
 	}

@@ -125,32 +125,43 @@ int pager_ask_kernel(struct guest_pager *pager)
 				  PAGE_BYTES, false);
 }
 
-void policy_faulted(struct guest_pager *pager, uint64_t page)
+void policy_lock(struct guest_pager *pager)
 {
 	pthread_mutex_lock(&pager->policy);
+}
+
+void policy_unlock(struct guest_pager *pager)
+{
+	pager->resident = hot_resident(pager->hot);
+	pthread_mutex_unlock(&pager->policy);
+}
+
+void policy_faulted(struct guest_pager *pager, uint64_t page)
+{
+	policy_lock(pager);
 	bit_set(pager->counted, page, true);
 	bit_set(pager->ahead, page, false);
 	hot_faulted(pager->hot, page);
-	pthread_mutex_unlock(&pager->policy);
+	policy_unlock(pager);
 }
 
 void policy_prefetched(struct guest_pager *pager, uint64_t first, size_t n, bool judge)
 {
 	size_t i;
 
-	pthread_mutex_lock(&pager->policy);
+	policy_lock(pager);
 	for (i = 0; i < n; i++) {
 		bit_set(pager->counted, first + i, true);
 		bit_set(pager->ahead, first + i, judge);
 		hot_prefetched(pager->hot, first + i);
 	}
-	pthread_mutex_unlock(&pager->policy);
+	policy_unlock(pager);
 	pager->statistics.prefetched += n;
 }
 
 void policy_left(struct guest_pager *pager, uint64_t page, bool discarded)
 {
-	pthread_mutex_lock(&pager->policy);
+	policy_lock(pager);
 	if (bit_get(pager->counted, page)) {
 		bit_set(pager->counted, page, false);
 		bit_set(pager->ahead, page, false);
@@ -159,17 +170,12 @@ void policy_left(struct guest_pager *pager, uint64_t page, bool discarded)
 		else
 			hot_evicted(pager->hot, page);
 	}
-	pthread_mutex_unlock(&pager->policy);
+	policy_unlock(pager);
 }
 
-uint64_t policy_resident(struct guest_pager *pager)
+uint64_t policy_resident(const struct guest_pager *pager)
 {
-	uint64_t resident;
-
-	pthread_mutex_lock(&pager->policy);
-	resident = hot_resident(pager->hot);
-	pthread_mutex_unlock(&pager->policy);
-	return resident;
+	return pager->resident;
 }
 
 /* ---- put together ---- */
@@ -223,7 +229,7 @@ static int evictor_open(struct guest_pager *pager, unsigned int number, struct e
 	evictor->max = (size_t)size / PAGE_BYTES;
 	if (evictor->max > RUN_PAGES_MAX)
 		evictor->max = RUN_PAGES_MAX;
-	return mover_open(&evictor->mover, false, err);
+	return mover_open(&evictor->mover, MOVER_EVICTS, err);
 }
 
 static void open_tables(struct guest_pager *pager)
@@ -252,7 +258,7 @@ static int make_policy(struct guest_pager *pager, struct err *err)
 static int make_threads_means(struct guest_pager *pager, struct err *err)
 {
 	unsigned int e;
-	int rc = mover_open(&pager->mover, true, err);
+	int rc = mover_open(&pager->mover, MOVER_SERVES, err);
 
 	pager->wake_fault = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pager->wake_evict = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -308,6 +314,7 @@ static struct guest_pager *new_pager(const struct adopted *adopted, const struct
 	pager->mover.pipe[0] = pager->mover.pipe[1] = -1;
 	pager->follows = -1;
 	pager->processors_are_virtual = processors_are_virtual();
+	pager->processors = processors_of_ours();
 	pager->went_ms = clock_ms();
 	uffd_init(&pager->uffd, adopted->uffd);
 	pthread_mutex_init(&pager->gate, NULL);
@@ -677,10 +684,10 @@ int guest_pager_resume(struct guest_pager **pager, struct page_map *map, struct 
 void guest_pager_set_limit(struct guest_pager *pager, uint64_t pages)
 {
 	pager->limit = pages ? pages : 1;
-	pthread_mutex_lock(&pager->policy);
+	policy_lock(pager);
 	hot_set_limit(pager->hot, pager->limit);
 	read_ahead_set_limit(pager->read_ahead, pager->limit);
-	pthread_mutex_unlock(&pager->policy);
+	policy_unlock(pager);
 	pager_wake(pager->wake_evict);
 }
 
@@ -744,8 +751,8 @@ static uint64_t own_bytes(struct guest_pager *pager)
 	uint64_t pages = pager->ram.pages;
 
 	return page_map_bytes(pager->map) + journal_bytes(pager->journal) + hot_bytes(pager->hot) +
-	       2 * bit_bytes(pages) + pages / REGION_PAGES +
-	       (uint64_t)(pager->n_evictors + 1) * READ_AHEAD_MAX * PAGE_BYTES + sizeof(*pager);
+	       2 * bit_bytes(pages) + pages / REGION_PAGES + (uint64_t)READ_AHEAD_MAX * PAGE_BYTES +
+	       sizeof(*pager);
 }
 
 void guest_pager_statistics(struct guest_pager *pager, struct pager_statistics *out)

@@ -91,9 +91,9 @@ static void choose(struct guest_pager *pager, size_t n)
 		uint64_t page = draw(sample) % pager->ram.pages;
 		bool ahead;
 
-		pthread_mutex_lock(&pager->policy);
+		policy_lock(pager);
 		ahead = bit_get(pager->ahead, page);
-		pthread_mutex_unlock(&pager->policy);
+		policy_unlock(pager);
 		if (!ahead && is_resident(pager, page) && !has(sample, page))
 			sample->page[sample->n++] = page;
 	}

@@ -22,17 +22,27 @@
 /* A stream's pages go in groups of so many: the first is there while the others are fetched */
 enum { COPY_PAGES = 16 };
 
-int mover_open(struct mover *mover, bool serves, struct err *err)
+static int open_buffer(struct mover *mover, struct err *err)
 {
 	void *at = mmap(NULL, (size_t)READ_AHEAD_MAX * PAGE_BYTES, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
-	*mover = (struct mover){ .serves = serves, .pipe = { -1, -1 } };
 	if (at == MAP_FAILED)
 		return err_nomem(err);
 	mover->buffer = at;
 	if (mlock(at, (size_t)READ_AHEAD_MAX * PAGE_BYTES) < 0)
 		return err_sys(err, errno, "locking a buffer in memory");
+	return 0;
+}
+
+int mover_open(struct mover *mover, enum mover_of of, struct err *err)
+{
+	int rc;
+
+	*mover = (struct mover){ .serves = of == MOVER_SERVES, .pipe = { -1, -1 } };
+	rc = of == MOVER_EVICTS ? 0 : open_buffer(mover, err);
+	if (rc < 0)
+		return rc;
 	if (pipe2(mover->pipe, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_sys(err, errno, "pipe");
 	/* Where it may not be larger, more turns are made */

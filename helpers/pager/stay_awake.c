@@ -19,16 +19,20 @@
 
 enum { STAY_US = 100 };
 
-/* Said by CPUID on x86; elsewhere nothing says so, and the thread sleeps.  With one processor for
- * all of us there is none to keep awake */
+unsigned int processors_of_ours(void)
+{
+	cpu_set_t set;
+
+	/* It fails where there are more than 1024 */
+	return sched_getaffinity(0, sizeof(set), &set) < 0 ? CPU_SETSIZE :
+							     (unsigned int)CPU_COUNT(&set);
+}
+
+/* Said by CPUID on x86; elsewhere nothing says so, and the thread sleeps */
 bool processors_are_virtual(void)
 {
 #if defined(__x86_64__)
 	unsigned int a, b, c = 0, d;
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set) < 2)
-		return false;
 
 	return __get_cpuid(1, &a, &b, &c, &d) && (c >> 31 & 1);
 #else
@@ -40,7 +44,8 @@ bool stay_awake(struct guest_pager *pager, bool (*has_work)(struct guest_pager *
 {
 	uint64_t faults = pager->statistics.faults, last = pager_now_ns(), now = last;
 
-	if (!pager->processors_are_virtual)
+	/* With one processor for all of us there is none to keep awake */
+	if (!pager->processors_are_virtual || pager->processors < 2)
 		return false;
 	while (now - last < STAY_US * 1000 && !pager_stopping(pager)) {
 		/* Where another thread wants this processor it is not idle */

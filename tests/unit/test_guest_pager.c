@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -435,6 +436,35 @@ static void test_idle_leaves_neighbours(void)
 		CU_ASSERT(guest.pager->idle.page[page] < 16);
 }
 
+/* Where the evicting thread stops: beside a fault thread with a processor of its own it makes some
+ * room ahead, else that thread does it itself */
+static uint64_t stays_resident(const cpu_set_t *set)
+{
+	GUEST(guest, PAGES - 320);
+	CU_ASSERT_FATAL(sched_setaffinity(0, sizeof(*set), set) == 0);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT(SOON(policy_resident(guest.pager) <= PAGES - 320));
+	SOON(policy_resident(guest.pager) <= PAGES - 320 - 16 || guest.pager->evict_asleep);
+	return policy_resident(guest.pager);
+}
+
+static void test_one_processor(void)
+{
+	cpu_set_t all, one;
+	size_t cpu = 0;
+
+	CU_ASSERT_FATAL(sched_getaffinity(0, sizeof(all), &all) == 0);
+	while (!CPU_ISSET(cpu, &all))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	CU_ASSERT_EQUAL(stays_resident(&one), PAGES - 320);
+	if (CPU_COUNT(&all) > 1)
+		CU_ASSERT(stays_resident(&all) <= PAGES - 320 - 16);
+	CU_ASSERT(sched_setaffinity(0, sizeof(all), &all) == 0);
+}
+
 struct vcpu {
 	struct guest *guest;
 	uint64_t first, n, seed, version[PAGES];
@@ -705,6 +735,8 @@ static struct evictor *quiet(struct guest *guest)
 {
 	guest_begin(guest);
 	guest->pager->stop_evicting = true;
+	/* What the test replaces that thread has read by now */
+	CU_ASSERT(SOON(guest->pager->evict_asleep));
 	return &guest->pager->evictor[1];
 }
 
@@ -833,7 +865,7 @@ static void test_short_fill(void)
 	fill(&guest, 1);
 	evictor = quiet(&guest);
 	CU_ASSERT(evict_run(guest.pager, evictor, pages, 8) == 8);
-	CU_ASSERT_FATAL(mover_open(&mover, false, &err) == 0);
+	CU_ASSERT_FATAL(mover_open(&mover, MOVER_LOADS, &err) == 0);
 	guest.pager->calls.fill = short_fill;
 	CU_ASSERT(prefetch_pages(guest.pager, &mover, 40, 8, false) == 8);
 	CU_ASSERT(count_state(&guest, PAGE_RESIDENT) == PAGES);
@@ -2028,6 +2060,7 @@ static CU_TestInfo tests[] = {
 	{ "the limit is kept, and no page is wrong", test_limit },
 	{ "how much is idle", test_idle },
 	{ "pages read ahead are no part of a sample", test_idle_leaves_neighbours },
+	{ "one processor for all threads", test_one_processor },
 	{ "vCPUs, discards, limits and a release at once", test_threads },
 	{ "a fence holds faults back", test_fence },
 	{ "discards", test_discard },
