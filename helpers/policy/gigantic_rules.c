@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Which way to pages of 1 GiB is open on this host.
+ * Which way to pages of 1 GiB is open on this host, and how many can be made now.
  */
 #include "policy/gigantic_rules.h"
 
@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "config/config.h"
+#include "memory/gigantic_ranges.h"
 
 __attribute__((format(printf, 3, 4))) static void say(struct gigantic_way *way,
 						      enum gigantic_state state, const char *fmt,
@@ -71,4 +72,88 @@ bool gigantic_rules_ways(const struct gigantic *gigantic, bool keep,
 	keep_got(keep, &ways[GIGANTIC_KEEP]);
 	cma(gigantic, &ways[GIGANTIC_CMA]);
 	return true;
+}
+
+/* ---- what can be made now ---- */
+
+/* Free memory that the kernel wants while it moves pages */
+#define MARGIN_KIB (128 * KIB_PER_MIB)
+
+/* No page in it that always stays */
+static bool can_be_whole(const struct gigantic_ranges *all, const struct gigantic_range *range,
+			 unsigned int node)
+{
+	return range->node == node && range->seen == all->pages && !range->fixed && !range->huge;
+}
+
+/* The next one in the kernel's order: the highest zone first, and there from below.
+ * @after: NULL: the first */
+static const struct gigantic_range *next_sure(const struct gigantic_ranges *all, unsigned int node,
+					      const struct gigantic_range *after)
+{
+	const struct gigantic_range *best = NULL;
+	size_t i;
+
+	for (i = 0; i < all->n; i++) {
+		const struct gigantic_range *range = &all->ranges[i];
+
+		if (range->slab || !can_be_whole(all, range, node))
+			continue;
+		if (after && (range->zone > after->zone ||
+			      (range->zone == after->zone && range->index <= after->index)))
+			continue;
+		if (!best || range->zone > best->zone)
+			best = range;
+	}
+	return best;
+}
+
+static bool has_less_slab(const struct gigantic_range *a, const struct gigantic_range *b)
+{
+	return a->slab != b->slab ? a->slab < b->slab : a < b;
+}
+
+/* The next one with the fewest slab pages */
+static const struct gigantic_range *next_hope(const struct gigantic_ranges *all, unsigned int node,
+					      const struct gigantic_range *after)
+{
+	const struct gigantic_range *best = NULL;
+	size_t i;
+
+	for (i = 0; i < all->n; i++) {
+		const struct gigantic_range *range = &all->ranges[i];
+
+		if (!range->slab || !can_be_whole(all, range, node) ||
+		    (after && !has_less_slab(after, range)))
+			continue;
+		if (!best || has_less_slab(range, best))
+			best = range;
+	}
+	return best;
+}
+
+struct gigantic_need gigantic_rules_need(const struct gigantic_ranges *ranges, unsigned int node,
+					 uint64_t pages, uint64_t slab_kib, uint64_t free_kib)
+{
+	uint64_t free_inside = 0, slab_left = ranges->page_kib ? slab_kib / ranges->page_kib : 0;
+	struct gigantic_need need = { 0 };
+	const struct gigantic_range *range;
+
+	for (range = next_sure(ranges, node, NULL); range; range = next_sure(ranges, node, range)) {
+		if (need.sure++ >= pages)
+			continue;
+		need.in_way += range->moved;
+		free_inside += range->free;
+	}
+	need.reclaim_kib = u64_sub_floor(need.in_way * ranges->page_kib + MARGIN_KIB,
+					 u64_sub_floor(free_kib, free_inside * ranges->page_kib));
+	if (!need.in_way)
+		need.reclaim_kib = 0;
+	for (range = next_hope(ranges, node, NULL); range && range->slab <= slab_left;
+	     range = next_hope(ranges, node, range)) {
+		slab_left -= range->slab;
+		if (need.sure + need.hope++ < pages)
+			need.in_way += range->slab;
+	}
+	return need;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Which honest ways to pages of 1 GiB this host has, for check and advise.  Pure.
+ * Which honest ways to pages of 1 GiB this host has, for check and advise; and what is done
+ * to get some now.  Pure.
  */
 #ifndef MEMBACKING_POLICY_GIGANTIC_RULES_H
 #define MEMBACKING_POLICY_GIGANTIC_RULES_H
@@ -9,6 +10,8 @@
 #include <stddef.h>
 
 #include "memory/gigantic.h"
+
+struct gigantic_ranges;
 
 enum gigantic_way_kind {
 	GIGANTIC_AT_BOOT, /* reserved by the kernel's command line */
@@ -44,5 +47,31 @@ struct gigantic_way {
  */
 bool gigantic_rules_ways(const struct gigantic *gigantic, bool keep,
 			 struct gigantic_way ways[GIGANTIC_WAYS]);
+
+/**
+ * struct gigantic_need - What it takes to get pages on a node
+ * @sure:	Ranges in which every page is free, or can be moved or dropped
+ * @hope:	More of them can become so if the kernel gives up slab pages, at most: as many as
+ *		fit into what it calls reclaimable, the ranges with the fewest first
+ * @in_way:	Base pages in the ranges in question that neither are free nor can be dropped
+ * @reclaim_kib: Page cache to free, so that there is room to move them to
+ *
+ * Pages that are pinned for a device look movable: @sure + @hope is an upper bound, and a true
+ * one as long as nothing else gives up memory.
+ */
+struct gigantic_need {
+	uint64_t sure;
+	uint64_t hope;
+	uint64_t in_way;
+	uint64_t reclaim_kib;
+};
+
+/**
+ * gigantic_rules_need() - For @pages more pages on @node
+ * @slab_kib:	What the kernel calls reclaimable there, without page cache
+ * @free_kib:	Free memory there
+ */
+struct gigantic_need gigantic_rules_need(const struct gigantic_ranges *ranges, unsigned int node,
+					 uint64_t pages, uint64_t slab_kib, uint64_t free_kib);
 
 #endif

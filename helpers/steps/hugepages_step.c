@@ -316,12 +316,23 @@ static const char *advice(const struct step_hugepages *hp, bool in_time)
 			 "time (deadline in membacking.conf)";
 }
 
-static int fail_short(const struct step_ctx *ctx, const struct step_hugepages *hp, struct err *err)
+/* Why it ended */
+static const char *ending(bool tried, bool in_time)
+{
+	if (!tried)
+		return "and nothing was tried or freed, because every other one has memory in it that "
+		       "can't be moved";
+	return in_time ? "and trying further brought no more" : "before the deadline";
+}
+
+/* @bound: None was tried, because only so many more can be made at most; NULL: they were */
+static int fail_short(const struct step_ctx *ctx, const struct step_hugepages *hp,
+		      const uint64_t *bound, struct err *err)
 {
 	char nodes[NODESET_TEXT_SIZE], kib[TEXT_KIB_SIZE], all[TEXT_KIB_SIZE],
 		free_text[TEXT_KIB_SIZE];
 	struct nodeset set = { 0 };
-	uint64_t have = u64_min(hp->pages, secured(hp));
+	uint64_t have = u64_min(hp->pages, u64_add_sat(secured(hp), bound ? *bound : 0));
 	const bool in_time = clock_left_ms(ctx->deadline);
 	uint64_t free_kib = 0;
 	struct numa_node node;
@@ -342,8 +353,7 @@ static int fail_short(const struct step_ctx *ctx, const struct step_hugepages *h
 		(unsigned long long)hp->pages, hp->pages == 1 ? "" : "s",
 		text_from_kib(hp->page_kib, kib), hp->n_shares == 1 ? "" : "s",
 		nodeset_format(&set, nodes), (unsigned long long)have,
-		(unsigned long long)missing(hp),
-		in_time ? "and trying further brought no more" : "before the deadline",
+		(unsigned long long)(hp->pages - have), ending(!bound, in_time),
 		text_from_kib(free_kib, free_text), advice(hp, in_time));
 }
 
@@ -369,7 +379,10 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 {
 	struct step_hugepages *hp = &step->hugepages;
 	int rc = take_idle(ctx, hp, err);
+	uint64_t bound = rc == 0 && missing(hp) ? make_room_bound(ctx, hp) : UINT64_MAX;
 
+	if (rc == 0 && missing(hp) > bound)
+		return fail_short(ctx, hp, &bound, err);
 	if (rc == 0)
 		rc = grow_plainly(ctx, hp, AS_PLANNED, err);
 	if (rc == 0)
@@ -381,7 +394,7 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", ctx->guest_name);
 	if (missing(hp))
-		return fail_short(ctx, hp, err);
+		return fail_short(ctx, hp, NULL, err);
 	log_shares(hp);
 	return 0;
 }

@@ -18,8 +18,14 @@
  *    proportion to what it brought (policy/room_rules.h).
  * 4. Where it is allowed, everybody's cache is dropped.
  *
- * Pages of 1 GiB are another world: one unmovable page in a GiB decides, and
- * nothing beyond freeing the deficit was seen to help.
+ * Pages of 1 GiB are another world: one unmovable page in a GiB decides.  The flags of all
+ * pages say in which GiBs there is none, and what has to be moved out of these
+ * (memory/gigantic_ranges.h).  Only for that, memory is freed.  Where there are too few, what
+ * holds some others up may be slab pages that the kernel can give up: page cache is reclaimed
+ * then a page's worth at a time, as long as they become fewer.
+ *
+ * Taking the memory blocks of a range offline, and online again, empties it as well, but by the
+ * same means: a slab page is in its way, too.  And the kernel still chooses the lowest range.
  */
 #include "steps/make_room.h"
 
@@ -30,8 +36,10 @@
 #include "base/text.h"
 #include "kernel/kfs.h"
 #include "memory/compaction.h"
+#include "memory/gigantic_ranges.h"
 #include "memory/numa.h"
 #include "memory/reclaim.h"
+#include "policy/gigantic_rules.h"
 #include "policy/room_rules.h"
 #include "process/child.h"
 #include "steps/pool_change.h"
@@ -255,19 +263,115 @@ static int grow_huge(struct room *r, struct err *err)
 	return drop_caches_and_grow(r, err);
 }
 
-static int grow_gigantic(struct room *r, struct err *err)
+/* ---- gigantic pages ---- */
+
+/* 15 ms for each GiB: more than 100 GiB */
+#define LOOK_MS 2000
+
+/* Pages in the way have to become fewer by this share, or it was in vain */
+#define WORTH_IT 16
+
+/* What it takes to get @pages there.  Return: false where that can't be seen */
+static bool look(const struct step_ctx *ctx, const struct step_hugepages *hp,
+		 const struct step_share *share, uint64_t pages, struct gigantic_need *need)
+{
+	uint64_t deadline = u64_min(ctx->deadline, clock_ms() + LOOK_MS);
+	struct gigantic_ranges ranges;
+	struct numa_node node;
+	bool seen = numa_read_node(ctx->kfs, &ctx->host->numa, share->node, &node, NULL) == 0 &&
+		    gigantic_ranges_read(ctx->kfs, hp->page_kib, deadline, &ranges, NULL) == 0;
+
+	if (!seen)
+		return false;
+	*need = gigantic_rules_need(&ranges, share->node, pages,
+				    u64_sub_floor(node.reclaimable_kib, node.file_kib),
+				    node.free_kib);
+	gigantic_ranges_free(&ranges);
+	return true;
+}
+
+static int grow_gigantic_unseen(struct room *r, struct err *err)
 {
 	uint64_t kib = may_reclaim(r) ? deficit(r, 100) : 0;
 	int rc = kib ? do_job(r, start_reclaim, kib, err) : 0;
 
-	if (rc == 0)
-		rc = grow(r, err);
+	return rc < 0 ? rc : grow(r, err);
+}
+
+/* Clean cache in a range that can become whole is dropped by the kernel as it makes the page.
+ * What is freed before is room for the rest; or a page's worth, so that slab pages go with it */
+static int free_and_grow(struct room *r, const struct gigantic_need *need, uint64_t *left_kib,
+			 struct err *err)
+{
+	uint64_t kib = u64_min(need->sure ? need->reclaim_kib : r->hp->page_kib, *left_kib);
+	uint64_t before;
+	int rc = 0;
+
+	if (kib && may_reclaim(r)) {
+		*left_kib -= kib;
+		rc = do_job(r, start_reclaim, kib, err);
+	}
+	do {
+		before = r->gained;
+		if (rc == 0)
+			rc = grow(r, err);
+	} while (rc == 0 && time_left(r) && r->gained > before);
+	return rc;
+}
+
+/* As long as that brings pages, or the pages in the way become fewer.  No more is freed than
+ * what is missing */
+static int grow_gigantic_seen(struct room *r, struct err *err)
+{
+	uint64_t left_kib = u64_mul_sat(missing(r), r->hp->page_kib), in_way = UINT64_MAX;
+	struct gigantic_need need;
+	int rc = 0;
+
+	while (rc == 0 && time_left(r) && look(r->ctx, r->hp, r->share, missing(r), &need)) {
+		uint64_t before = r->gained;
+
+		if (!need.sure && (!need.hope || !left_kib))
+			break;
+		if (in_way != UINT64_MAX && need.in_way + u64_max(1, in_way / WORTH_IT) > in_way)
+			break;
+		rc = free_and_grow(r, &need, &left_kib, err);
+		in_way = r->gained > before ? UINT64_MAX : need.in_way;
+	}
+	return rc;
+}
+
+static int grow_gigantic(struct room *r, struct err *err)
+{
+	struct gigantic_need need;
+	int rc;
+
+	if (look(r->ctx, r->hp, r->share, missing(r), &need))
+		rc = grow_gigantic_seen(r, err);
+	else
+		rc = grow_gigantic_unseen(r, err);
 	if (rc == 0 && r->hp->drop_caches && time_left(r)) {
 		rc = do_job(r, start_drop, 0, err);
 		if (rc == 0)
 			rc = grow(r, err);
 	}
 	return rc;
+}
+
+uint64_t make_room_bound(const struct step_ctx *ctx, const struct step_hugepages *hp)
+{
+	uint64_t pages = 0;
+	size_t i;
+
+	if (hp->page_kib < KIB_PER_GIB)
+		return UINT64_MAX;
+	for (i = 0; i < hp->n_shares; i++) {
+		struct gigantic_need need;
+
+		if (!look(ctx, hp, &hp->shares[i], 0, &need))
+			return UINT64_MAX;
+		pages = u64_add_sat(pages, need.sure + need.hope);
+	}
+	return pages;
 }
 
 bool make_room_is_short(const struct step_ctx *ctx, const struct step_hugepages *hp,

@@ -20,6 +20,14 @@ bool make_room_is_short(const struct step_ctx *ctx, const struct step_hugepages 
 			const struct step_share *share, uint64_t pages);
 
 /**
+ * make_room_bound() - How many pages can be made on the nodes of @hp at most, whatever is freed
+ *
+ * Of gigantic pages, by the flags of all pages of memory; 15 ms for each GiB.
+ * Return: pages; UINT64_MAX where that can't be told
+ */
+uint64_t make_room_bound(const struct step_ctx *ctx, const struct step_hugepages *hp);
+
+/**
  * make_room_grow() - Grow @share's pool by @pages, making room as measurements support
  *
  * Reclaim, compaction and, where the step allows it, drop_caches run in children

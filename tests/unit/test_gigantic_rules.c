@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "memory/gigantic_ranges.h"
 #include "unit/unit.h"
 
 #define GIB GIGANTIC_KIB
@@ -77,7 +78,69 @@ static void test_no_such_pages(void)
 	CU_ASSERT_FALSE(gigantic_rules_ways(&kernel, true, ways));
 }
 
+/* ---- what can be made now ---- */
+
+/* A range of 1000 base pages of 4 KiB stands for a gigantic one.  Zone 2 is above zone 1 */
+#define RANGE(zone, index, ...)                                                                    \
+	{                                                                                          \
+		.node = 0, zone, index, .seen = 1000, __VA_ARGS__                                  \
+	}
+
+static struct gigantic_range golden[] = {
+	{ .node = 0, .zone = 1, .index = 0, .seen = 900 },
+	RANGE(1, 1, .moved = 500),
+	RANGE(2, 4, .fixed = 1),
+	RANGE(2, 5, .moved = 30, .free = 200),
+	RANGE(2, 6, .slab = 7),
+	RANGE(2, 7, .moved = 10),
+	RANGE(2, 8, .huge = 512),
+	RANGE(2, 9, .slab = 3),
+	RANGE(2, 10, .slab = 7),
+	{ .node = 1, .zone = 3, .index = 11, .seen = 1000 },
+};
+
+static void test_need(void)
+{
+	static const struct {
+		unsigned int node;
+		uint64_t pages;
+		uint64_t slab_kib;
+		uint64_t free_mib;
+		struct gigantic_need need;
+	} rows[] = {
+		/* Nothing has to be moved */
+		{ 1, 5, 0, 0, { .sure = 1 } },
+		{ 2, 5, 0, 0, { 0 } },
+		/* The lowest of the highest zone first, and then the zone below */
+		{ 0, 1, 0, 129, { 3, 0, 30, 0 } },
+		{ 0, 1, 0, 100, { 3, 0, 30, 28 * 1024 + 30 * 4 + 200 * 4 } },
+		{ 0, 2, 0, 1024, { 3, 0, 40, 0 } },
+		{ 0, 3, 0, 1024, { 3, 0, 540, 0 } },
+		{ 0, 0, 0, 0, { 3, 0, 0, 0 } },
+		/* Slab: 3 pages, 3 + 7, 3 + 7 + 7; not quite */
+		{ 0, 4, 3 * 4, 1024, { 3, 1, 543, 0 } },
+		{ 0, 4, 16 * 4, 1024, { 3, 2, 543, 0 } },
+		{ 0, 9, 17 * 4, 1024, { 3, 3, 557, 0 } },
+		{ 0, 9, 2 * 4, 1024, { 3, 0, 540, 0 } },
+	};
+	const struct gigantic_ranges ranges = {
+		.page_kib = 4, .pages = 1000, .n = ROWS(golden), .ranges = golden
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		struct gigantic_need need = gigantic_rules_need(&ranges, rows[i].node,
+								rows[i].pages, rows[i].slab_kib,
+								rows[i].free_mib * 1024);
+
+		UNIT_CHECK(memcmp(&need, &rows[i].need, sizeof(need)) == 0,
+			   "row %zu: sure %d hope %d in way %d reclaim %d KiB", i, (int)need.sure,
+			   (int)need.hope, (int)need.in_way, (int)need.reclaim_kib);
+	}
+}
+
 static CU_TestInfo tests[] = {
+	{ "what it takes to get pages now", test_need },
 	{ "which ways there are", test_ways },
 	{ "a processor without such pages", test_no_such_pages },
 	CU_TEST_INFO_NULL,

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/kernel-page-flags.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -415,6 +416,162 @@ static void test_refusal_is_cheap(void)
 	UNIT_CHECK(bites == 1 && lost == 764, "%" PRIu64 " bites, %" PRIu64 " MiB", bites, lost);
 	bites = bites_in_vain(500, 600, &lost);
 	UNIT_CHECK(bites == 4 && lost == 1388, "%" PRIu64 " bites, %" PRIu64 " MiB", bites, lost);
+}
+
+/* ---- gigantic pages ---- */
+
+#define NODE1_RECLAIM "sys/devices/system/node/node1/reclaim"
+
+/* In the header for programs since 5.1 */
+#define PGTABLE	  (UINT64_C(1) << 26)
+#define SLAB	  (UINT64_C(1) << KPF_SLAB)
+#define GIB_PAGES UINT64_C(262144)
+
+/* Node 1 has three whole GiBs, from 6 GiB on.  All pages are free but so many in each, of
+ * which the flags are given */
+#define IN_WAY 40U
+
+/* Writes those from page @first on */
+static void put_flags(const struct fake_kernel *fk, const uint64_t flags[3], unsigned int first,
+		      unsigned int n)
+{
+	char path[256];
+	FILE *file;
+	size_t i;
+
+	snprintf(path, sizeof(path), "%s/proc/kpageflags", fk->root);
+	file = fopen(path, "r+");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	CU_ASSERT_EQUAL(ftruncate(fileno(file), (off_t)(9 * GIB_PAGES * sizeof(*flags))), 0);
+	for (i = 0; i < 3 * (size_t)n; i++) {
+		uint64_t pfn = (6 + i / n) * GIB_PAGES + 5000 + first + i % n;
+
+		fseeko(file, (off_t)(pfn * sizeof(*flags)), SEEK_SET);
+		CU_ASSERT_EQUAL(fwrite(&flags[i / n], sizeof(*flags), 1, file), 1);
+	}
+	fclose(file);
+}
+
+/* Each time a quarter of what is in the way comes free.  Runs in a child */
+static int count_reclaim(const struct kfs *kfs, const char *path, const char *text)
+{
+	static const uint64_t none[3];
+	struct fake_kernel *fk = kfs->data;
+	uint64_t n = 0;
+
+	if (strcmp(path, NODE1_RECLAIM) != 0)
+		return fake_write(kfs, path, text);
+	kfs_read_u64(kfs, "fake/reclaims", &n, NULL);
+	fake_put(fk, "fake/reclaimed", text);
+	fake_put_u64(fk, "fake/reclaims", n + 1);
+	put_flags(fk, none, IN_WAY / 4 * (unsigned int)(n % 4), IN_WAY / 4);
+	return 0;
+}
+
+static uint64_t reclaims(const struct bench *b)
+{
+	uint64_t n = 0;
+
+	kfs_read_u64(&b->fk.kfs, "fake/reclaims", &n, NULL);
+	return n;
+}
+
+static void open_gigantic(struct bench *b, const uint64_t flags[3], uint64_t slab_kib)
+{
+	b->fk.kfs.write = count_reclaim;
+	fake_put(&b->fk, NODE1_RECLAIM, "");
+	fake_put(&b->fk, "proc/kpageflags", "");
+	put_flags(&b->fk, flags, 0, IN_WAY);
+	fake_set_meminfo(&b->fk, 1, "Active(file)", 8 * KIB_PER_GIB);
+	fake_set_meminfo(&b->fk, 1, "SReclaimable", slab_kib);
+	b->step.hugepages.page_kib = PAGE_1G;
+	b->step.hugepages.reclaim = b->step.hugepages.compact = true;
+}
+
+/* As many as can become whole are served.  More are refused, with nothing freed for them */
+static void test_gigantic_bound(void)
+{
+	static const struct {
+		uint64_t flags[3];
+		uint64_t slab_kib;
+		uint64_t pages;
+		const char *words; /* NULL: served */
+	} rows[] = {
+		{ { 0, 0, 0 }, 0, 3, NULL },
+		{ { PGTABLE, 0, PGTABLE }, 0, 1, NULL },
+		{ { PGTABLE, 0, PGTABLE }, 0, 2, "only 1 could be allocated" },
+		{ { PGTABLE, PGTABLE, PGTABLE },
+		  0,
+		  1,
+		  "only 0 could be allocated (1 missing), and nothing was tried" },
+		/* The kernel gives up the slab pages of one GiB at most, or of two */
+		{ { SLAB, SLAB, PGTABLE }, 79 * 4, 2, "only 1 could be allocated" },
+		{ { SLAB, SLAB, PGTABLE }, 80 * 4, 3, "only 2 could be allocated" },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		BENCH(b);
+		int rc;
+
+		open_gigantic(&b, rows[i].flags, rows[i].slab_kib);
+		want(&b, 1, 0, rows[i].pages);
+		rc = apply(&b, &b.err);
+		UNIT_CHECK(rc == (rows[i].words ? -ENOSPC : 0), "row %zu: %s", i, b.err.text);
+		if (!rows[i].words)
+			continue;
+		UNIT_CHECK(strstr(b.err.text, rows[i].words), "row %zu: %s", i, b.err.text);
+		UNIT_CHECK(!b.fk.writes && !reclaims(&b), "row %zu", i);
+	}
+}
+
+/* The kernel makes none of a GiB that looks empty: what is free already is not freed again,
+ * and it ends */
+static void test_gigantic_in_vain(void)
+{
+	static const uint64_t flags[3] = { 0, 0, 0 };
+	BENCH(b);
+
+	open_gigantic(&b, flags, 0);
+	fake_set_obtainable(&b.fk, 1, 1);
+	want(&b, 1, 0, 3);
+	CU_ASSERT_EQUAL(apply(&b, &b.err), -ENOSPC);
+	UNIT_CHECK(strstr(b.err.text, "trying further brought no more"), "%s", b.err.text);
+	share_is(&b.room.shares[0], 1, 1);
+	CU_ASSERT_EQUAL(reclaims(&b), 0);
+	CU_ASSERT(b.fk.writes < 20);
+}
+
+/* Slab pages are in the way: cache is freed by the page, and no more than what is missing */
+static void test_gigantic_slab(void)
+{
+	static const uint64_t flags[3] = { SLAB, SLAB, SLAB };
+	char text[64];
+	BENCH(b);
+
+	open_gigantic(&b, flags, 4096);
+	fake_set_obtainable(&b.fk, 1, 0);
+	want(&b, 1, 0, 2);
+	CU_ASSERT_EQUAL(apply(&b, &b.err), -ENOSPC);
+	fake_get(&b.fk, "fake/reclaimed", text, sizeof(text));
+	UNIT_CHECK(strncmp(text, "1048576K", 8) == 0, "%s", text);
+	CU_ASSERT_EQUAL(reclaims(&b), 2);
+}
+
+/* Room is made for the pages that have to be moved, and not for the whole GiB */
+static void test_gigantic_moved(void)
+{
+	static const uint64_t anon = (UINT64_C(1) << KPF_ANON) | (UINT64_C(1) << KPF_LRU);
+	static const uint64_t flags[3] = { anon, PGTABLE, PGTABLE };
+	char text[64];
+	BENCH(b);
+
+	open_gigantic(&b, flags, 0);
+	fake_set_meminfo(&b.fk, 1, "MemFree", KIB_PER_GIB + 100 * KIB_PER_MIB);
+	want(&b, 1, 0, 1);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
+	fake_get(&b.fk, "fake/reclaimed", text, sizeof(text));
+	UNIT_CHECK(strncmp(text, "28672K", 6) == 0, "%s", text);
 }
 
 /* Fewer than asked on one node: the others serve the rest */
@@ -1333,6 +1490,10 @@ static CU_TestInfo tests[] = {
 	{ "the limit of idle pages", test_idle_limit },
 	{ "bites of the page cache", test_bites },
 	{ "what can't be had costs one bite", test_refusal_is_cheap },
+	{ "more gigantic pages than can be", test_gigantic_bound },
+	{ "gigantic pages that only look possible", test_gigantic_in_vain },
+	{ "slab pages where gigantic ones could be", test_gigantic_slab },
+	{ "what has to be moved out of a gigantic page", test_gigantic_moved },
 	{ "fewer pages than asked", test_fewer_than_asked },
 	{ "too few pages", test_too_few },
 	{ "surplus pages are promoted", test_surplus_promoted },
