@@ -159,8 +159,8 @@ case_a_start_that_was_killed_half_way() {
 	guest_xml halfway 64 "backing=$(page_backing 2048)" >"$vm_state/hook.xml"
 	hook_call halfway prepare begin <"$vm_state/hook.xml"
 	check_equal "it is prepared" "$hook_status $(pools)" "0 2048:32/32 1048576:0/0"
-	check_match "check names it" "$(found ledger)" "^warn: guest 'halfway' is prepared and has no QEMU"
-	help_out ledger >/dev/null
-	check_equal "what it says helps" "$(found ledger)" ""
+	check_match "check names it" "$(found record)" "^warn: guest 'halfway' is prepared and has no QEMU"
+	help_out record >/dev/null
+	check_equal "what it says helps" "$(found record)" ""
 	check_empty
 }
