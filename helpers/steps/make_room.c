@@ -11,7 +11,7 @@
  *    free memory.  The writes that follow reclaim the rest themselves, and what
  *    was freed beyond that was in use.
  * 2. Write until 67 writes in a row bring nothing, with the CPUs' own lists of free
- *    pages emptied in between: no huge page is made of what lies there.
+ *    pages emptied before each: no huge page is made of what lies there.
  * 3. Again from 1, measured anew, while that brings pages.  If not, compact the
  *    node, after reclaim because compaction needs free memory to move into; and
  *    if not even then, free more the next time, as long as what was lost is in
@@ -50,11 +50,6 @@
 
 /* COMPACT_MAX_DEFER_SHIFT skips at most 63 attempts */
 #define WRITES_AGAINST_BACKOFF 67
-
-/* Emptying the CPUs' lists waits for each CPU, which takes longer than most writes when
- * these are busy: a third of the time, where it was done before every one.  So it is done
- * before the second write in a row that brings nothing, and then before every so many */
-#define WRITES_PER_DRAIN 32
 
 struct room {
 	struct step_ctx *ctx;
@@ -196,8 +191,7 @@ static int grow_stubbornly(struct room *r, struct err *err)
 	while (rc == 0 && time_left(r) && idle < WRITES_AGAINST_BACKOFF) {
 		uint64_t before = r->gained;
 
-		if (idle % WRITES_PER_DRAIN == 1)
-			reclaim_drain_percpu_lists(r->ctx->kfs);
+		reclaim_drain_percpu_lists(r->ctx->kfs);
 		rc = grow(r, err);
 		idle = r->gained > before ? 0 : idle + 1;
 	}
