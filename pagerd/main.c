@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
@@ -30,6 +29,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/version.h"
@@ -205,7 +205,7 @@ static int set_up_signals(struct err *err)
 	return fd < 0 ? err_sys(err, errno, "cannot receive signals") : fd;
 }
 
-static void raise_limit(int resource, rlim_t wanted)
+static void raise_limit(limit_resource resource, rlim_t wanted)
 {
 	struct rlimit limit = { wanted, wanted };
 

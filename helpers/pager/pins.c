@@ -50,16 +50,17 @@ static bool nothing_pinned(const struct kfs *kfs)
 bool pins_wait(uint64_t deadline_ms)
 {
 	uint64_t end = clock_ms() + deadline_ms;
-	bool free = false;
+	bool free = false, again = false;
 	struct kfs kfs;
 
 	if (kfs_open(&kfs, "/", NULL) < 0)
 		return false;
-	/* Where none was taken since the last look, its sums do; if not, those of this one */
-	free = nothing_pinned(&kfs) || nothing_pinned(&kfs);
-	while (!free && clock_left_ms(end)) {
-		clock_sleep_ms(1);
-		free = nothing_pinned(&kfs);
+	/* Where none was taken since the last look, its sums do; if not, those of this one: the
+	 * second look comes at once */
+	while (!(free = nothing_pinned(&kfs)) && (!again || clock_left_ms(end))) {
+		if (again)
+			clock_sleep_ms(1);
+		again = true;
 	}
 	kfs_close(&kfs);
 	return free;

@@ -6,9 +6,9 @@
 
 #include <signal.h>
 #include <stddef.h>
-#include <sys/resource.h>
-#include <sys/time.h>
 #include <unistd.h>
+
+#include "base/limits.h"
 
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -50,7 +50,7 @@ static void set_real_time(void (*handler)(int))
 
 static void stop_timers(void)
 {
-	static const int timers[] = { ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF };
+	static const which_timer timers[] = { ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF };
 	const struct itimerval never = { 0 };
 	size_t i;
 
@@ -67,7 +67,7 @@ static void unblock_all(void)
 }
 
 /* Only with CAP_SYS_RESOURCE may the hard limit be exceeded */
-static void lift(int resource, rlim_t least)
+static void lift(limit_resource resource, rlim_t least)
 {
 	struct rlimit old, new;
 

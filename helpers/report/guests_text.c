@@ -171,20 +171,15 @@ static void explain_words(const struct status_report *report)
 	}
 }
 
-int guests_print(const struct status_report *report, struct err *err)
+static int print_all(const struct status_report *report, struct err *err)
 {
-	cleanup_free const struct report_guest **sorted =
-		calloc(report->n_guests + 1, sizeof(*sorted));
+	cleanup_free const struct report_guest **sorted = calloc(report->n_guests, sizeof(*sorted));
 	struct table table;
 	size_t i;
 	int rc;
 
 	if (!sorted)
 		return err_nomem(err);
-	if (!report->n_guests) {
-		printf("No guest holds anything.\n");
-		return 0;
-	}
 	for (i = 0; i < report->n_guests; i++)
 		sorted[i] = &report->guests[i];
 	qsort(sorted, report->n_guests, sizeof(*sorted), by_name);
@@ -197,6 +192,14 @@ int guests_print(const struct status_report *report, struct err *err)
 	if (rc == 0)
 		explain_words(report);
 	return rc;
+}
+
+int guests_print(const struct status_report *report, struct err *err)
+{
+	if (report->n_guests)
+		return print_all(report, err);
+	printf("No guest holds anything.\n");
+	return 0;
 }
 
 /* ---- one of them ---- */

@@ -57,7 +57,7 @@ static void put_starts(FILE *f, const struct counters *counters)
 	put_labelled(f, "starts_total", "result", "refused", refused);
 	prometheus_family(f, "refusals_total", "Starts that the hook refused.");
 	for (i = 0; i < REFUSED_REASONS; i++)
-		put_labelled(f, "refusals_total", "reason", counters_reason(i),
+		put_labelled(f, "refusals_total", "reason", counters_reason((enum refused)i),
 			     counters->refused[i]);
 }
 

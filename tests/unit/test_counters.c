@@ -30,9 +30,9 @@ static void test_starts(void)
 
 		counters_note_start(&counters, rows[i].rc, 7);
 		for (j = 0; j < REFUSED_REASONS; j++)
-			UNIT_CHECK(counters.refused[j] ==
-					   !strcmp(counters_reason(j), rows[i].reason),
-				   "row %zu, %s", i, counters_reason(j));
+			UNIT_CHECK(counters.refused[j] == !strcmp(counters_reason((enum refused)j),
+								  rows[i].reason),
+				   "row %zu, %s", i, counters_reason((enum refused)j));
 		CU_ASSERT_EQUAL(counters.started, 0);
 		counters_note_start(&counters, 0, 5);
 		CU_ASSERT_EQUAL(counters.started, 1);
