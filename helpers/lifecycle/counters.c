@@ -184,6 +184,8 @@ static int add_to_file(const struct state *state, const struct counters *more, s
 
 	if (lock < 0)
 		return lock;
+	if (!state_has_room(state))
+		return err_set(err, ENOSPC, "/run is nearly full");
 	read_file(state, &sum);
 	add(&sum, more);
 	return write_file(state, &sum, err);
@@ -198,6 +200,7 @@ void counters_add(const struct kfs *kfs, const struct counters *more, bool make)
 	if (is_empty(more))
 		return;
 	rc = state_open(kfs->rootfd, make, &state, &err);
+	state.files_wait_ms = STATE_COUNT_WAIT_MS;
 	if (rc == 0)
 		rc = add_to_file(&state, more, &err);
 	if (rc < 0 && (make || rc != -ENOENT))

@@ -101,6 +101,8 @@ static int change(const struct state *state, const char *uuid, const struct refu
 	if (lock < 0)
 		return lock;
 	read_file(state, refusals);
+	if (note && !state_has_room(state))
+		return err_set(err, ENOSPC, "/run is nearly full");
 	if (note)
 		append(refusals, note);
 	else if (!drop(refusals, uuid))
@@ -115,6 +117,7 @@ static void change_file(const struct kfs *kfs, const char *uuid, const struct re
 	struct err err;
 	int rc = refusals ? state_open(kfs->rootfd, false, &state, &err) : err_nomem(&err);
 
+	state.files_wait_ms = STATE_COUNT_WAIT_MS;
 	if (rc == 0)
 		rc = change(&state, uuid, note, refusals, &err);
 	if (rc < 0 && rc != -ENOENT)

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -18,6 +19,9 @@
 /* A holder has one small file to read and to write.  A hundred of them are done in a second,
  * and libvirt's call of the hook is not held up for long by one that was stopped */
 #define FILES_WAIT_MS 10000
+
+/* What some ledgers take */
+enum { ROOM_BYTES = 64 * 1024, ROOM_FILES = 16 };
 
 int state_open(int rootfd, bool create, struct state *state, struct err *err)
 {
@@ -102,6 +106,17 @@ int state_lock(struct state *state, uint64_t deadline, struct err *err)
 void state_unlock(struct state *state)
 {
 	lock_release(&state->lockfd);
+}
+
+bool state_has_room(const struct state *state)
+{
+	struct statvfs fs;
+
+	/* Nothing of a file system without limits is counted */
+	if (fstatvfs(state->dirfd, &fs) < 0)
+		return false;
+	return (!fs.f_blocks || fs.f_bavail >= ROOM_BYTES / fs.f_bsize) &&
+	       (!fs.f_files || fs.f_favail >= ROOM_FILES);
 }
 
 int state_lock_files(const struct state *state, struct err *err)

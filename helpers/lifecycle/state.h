@@ -25,6 +25,9 @@ struct state {
 	uint64_t files_wait_ms;
 };
 
+/* No start waits longer to be counted */
+enum { STATE_COUNT_WAIT_MS = 200 };
+
 #define STATE_CLOSED ((struct state){ .dirfd = -1, .guestsfd = -1, .lockfd = -1 })
 
 /**
@@ -48,6 +51,9 @@ bool state_has(const struct state *state, const char *uuid);
  */
 int state_lock(struct state *state, uint64_t deadline, struct err *err);
 void state_unlock(struct state *state);
+
+/* Is there room in /run for more than ledgers?  What is only counted must not take their last */
+bool state_has_room(const struct state *state);
 
 /**
  * state_lock_files() - Keep a ledger as it is between reading and writing it
