@@ -14,6 +14,9 @@
 
 #define FLAG(name) (UINT64_C(1) << (name))
 
+/* In /proc/kpageflags, and in none of the kernel's headers for programs */
+#define KPF_PRIVATE 36
+
 /* What clean page cache has, and what it has not.  Programs' memory in files of a tmpfs is
  * swapbacked */
 #define CACHE FLAG(KPF_LRU)
@@ -21,10 +24,13 @@
 	(FLAG(KPF_ANON) | FLAG(KPF_SWAPBACKED) | FLAG(KPF_DIRTY) | FLAG(KPF_WRITEBACK) |           \
 	 FLAG(KPF_UNEVICTABLE))
 
-/* A page that a processor has yet to put on the LRU lists, or has taken off to move it */
+/* A page that a processor has yet to put on the LRU lists or has taken off to move it, that is
+ * being read from disk, or that another part of the kernel knows how to move.  In doubt a page
+ * counts as one that can be moved */
 #define HAS_CONTENT                                                                                \
-	(FLAG(KPF_UPTODATE) | FLAG(KPF_REFERENCED) | FLAG(KPF_ACTIVE) | FLAG(KPF_DIRTY) |          \
-	 FLAG(KPF_WRITEBACK) | FLAG(KPF_SWAPBACKED) | FLAG(KPF_MMAP))
+	(FLAG(KPF_LOCKED) | FLAG(KPF_PRIVATE) | FLAG(KPF_UPTODATE) | FLAG(KPF_REFERENCED) |        \
+	 FLAG(KPF_ACTIVE) | FLAG(KPF_DIRTY) | FLAG(KPF_WRITEBACK) | FLAG(KPF_SWAPBACKED) |         \
+	 FLAG(KPF_MMAP))
 
 static void add_fixed(struct gigantic_range *range, uint64_t flags)
 {

@@ -317,15 +317,15 @@ static const char *advice(const struct step_hugepages *hp, bool in_time)
 }
 
 /* Why it ended */
-static const char *ending(bool tried, bool in_time)
+static const char *ending(bool made_room, bool in_time)
 {
-	if (!tried)
-		return "and nothing was tried or freed, because every other one has memory in it that "
+	if (!made_room)
+		return "and nothing was freed for more, because every other one has memory in it that "
 		       "can't be moved";
 	return in_time ? "and trying further brought no more" : "before the deadline";
 }
 
-/* @bound: None was tried, because only so many more can be made at most; NULL: they were */
+/* @bound: No room was made, because only so many more can be made at most; NULL: it was */
 static int fail_short(const struct step_ctx *ctx, const struct step_hugepages *hp,
 		      const uint64_t *bound, struct err *err)
 {
@@ -379,12 +379,13 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 {
 	struct step_hugepages *hp = &step->hugepages;
 	int rc = take_idle(ctx, hp, err);
-	uint64_t bound = rc == 0 && missing(hp) ? make_room_bound(ctx, hp) : UINT64_MAX;
+	uint64_t bound;
 
-	if (rc == 0 && missing(hp) > bound)
-		return fail_short(ctx, hp, &bound, err);
 	if (rc == 0)
 		rc = grow_plainly(ctx, hp, AS_PLANNED, err);
+	bound = rc == 0 && missing(hp) ? make_room_bound(ctx, hp) : UINT64_MAX;
+	if (rc == 0 && missing(hp) > bound)
+		return fail_short(ctx, hp, &bound, err);
 	if (rc == 0)
 		rc = grow_beyond_plan(ctx, hp, err);
 	if (rc == 0)

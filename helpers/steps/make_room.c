@@ -259,29 +259,67 @@ static int grow_huge(struct room *r, struct err *err)
 
 /* ---- gigantic pages ---- */
 
-/* 15 ms for each GiB: more than 100 GiB */
-#define LOOK_MS 2000
+/* 15 to 30 ms for each GiB of the host's memory.  On a larger one it is not begun */
+#define LOOK_MS	 2000
+#define LOOK_GIB (LOOK_MS / 15)
 
 /* Pages in the way have to become fewer by this share, or it was in vain */
 #define WORTH_IT 16
 
-/* What it takes to get @pages there.  Return: false where that can't be seen */
+/* Newer kernels move huge pages out of a range, too */
+#define MOVES_HUGE_PAGES "proc/sys/vm/movable_gigantic_pages"
+
+/* Would a look tell what can be made?  ZFS gives back pages of its cache that look fixed */
+static bool can_be_seen(const struct step_ctx *ctx)
+{
+	const struct numa *numa = &ctx->host->numa;
+	uint64_t kib = 0;
+	size_t i;
+
+	for (i = 0; i < numa->n_nodes; i++)
+		kib = u64_add_sat(kib, numa->nodes[i].total_kib);
+	return kib / KIB_PER_GIB <= LOOK_GIB && !numa->arc_kib &&
+	       !kfs_exists(ctx->kfs, MOVES_HUGE_PAGES);
+}
+
+/* Return: false where it can't be seen; else free @ranges */
 static bool look(const struct step_ctx *ctx, const struct step_hugepages *hp,
-		 const struct step_share *share, uint64_t pages, struct gigantic_need *need)
+		 struct gigantic_ranges *ranges)
 {
 	uint64_t deadline = u64_min(ctx->deadline, clock_ms() + LOOK_MS);
-	struct gigantic_ranges ranges;
-	struct numa_node node;
-	bool seen = numa_read_node(ctx->kfs, &ctx->host->numa, share->node, &node, NULL) == 0 &&
-		    gigantic_ranges_read(ctx->kfs, hp->page_kib, deadline, &ranges, NULL) == 0;
 
-	if (!seen)
+	if (!can_be_seen(ctx))
 		return false;
-	*need = gigantic_rules_need(&ranges, share->node, pages,
-				    u64_sub_floor(node.reclaimable_kib, node.file_kib),
-				    node.free_kib);
-	gigantic_ranges_free(&ranges);
+	if (gigantic_ranges_read(ctx->kfs, hp->page_kib, deadline, ranges, NULL) == 0)
+		return true;
+	gigantic_ranges_free(ranges);
+	return false;
+}
+
+/* What it takes to get @pages there.  Return: false: the node can't be read */
+static bool need_on(const struct step_ctx *ctx, const struct gigantic_ranges *ranges,
+		    unsigned int node, uint64_t pages, struct gigantic_need *need)
+{
+	struct numa_node now;
+
+	if (numa_read_node(ctx->kfs, &ctx->host->numa, node, &now, NULL) < 0)
+		return false;
+	*need = gigantic_rules_need(ranges, node, pages,
+				    u64_sub_floor(now.reclaimable_kib, now.file_kib), now.free_kib);
 	return true;
+}
+
+/* Of the missing pages */
+static bool look_again(const struct room *r, struct gigantic_need *need)
+{
+	struct gigantic_ranges ranges;
+	bool seen;
+
+	if (!look(r->ctx, r->hp, &ranges))
+		return false;
+	seen = need_on(r->ctx, &ranges, r->share->node, missing(r), need);
+	gigantic_ranges_free(&ranges);
+	return seen;
 }
 
 static int grow_gigantic_unseen(struct room *r, struct err *err)
@@ -293,15 +331,14 @@ static int grow_gigantic_unseen(struct room *r, struct err *err)
 }
 
 /* Clean cache in a range that can become whole is dropped by the kernel as it makes the page.
- * What is freed before is room for the rest; or a page's worth, so that slab pages go with it */
-static int free_and_grow(struct room *r, const struct gigantic_need *need, uint64_t *left_kib,
-			 struct err *err)
+ * What is freed before is room for the rest */
+static int free_and_grow(struct room *r, uint64_t kib, uint64_t *left_kib, struct err *err)
 {
-	uint64_t kib = u64_min(need->sure ? need->reclaim_kib : r->hp->page_kib, *left_kib);
 	uint64_t before;
 	int rc = 0;
 
-	if (kib && may_reclaim(r)) {
+	kib = u64_min(kib, *left_kib);
+	if (kib) {
 		*left_kib -= kib;
 		rc = do_job(r, start_reclaim, kib, err);
 	}
@@ -313,23 +350,28 @@ static int free_and_grow(struct room *r, const struct gigantic_need *need, uint6
 	return rc;
 }
 
-/* As long as that brings pages, or the pages in the way become fewer.  No more is freed than
+/* As long as that brings pages, or the pages in the way become fewer.  Else, and where none is
+ * sure, a page's worth is freed at a time, so that slab pages go with it.  No more is freed than
  * what is missing */
-static int grow_gigantic_seen(struct room *r, struct err *err)
+static int grow_gigantic_seen(struct room *r, struct gigantic_need need, struct err *err)
 {
-	uint64_t left_kib = u64_mul_sat(missing(r), r->hp->page_kib), in_way = UINT64_MAX;
-	struct gigantic_need need;
+	uint64_t left_kib = may_reclaim(r) ? u64_mul_sat(missing(r), r->hp->page_kib) : 0;
+	uint64_t in_way = UINT64_MAX;
+	bool seen = true;
 	int rc = 0;
 
-	while (rc == 0 && time_left(r) && look(r->ctx, r->hp, r->share, missing(r), &need)) {
+	while (rc == 0 && time_left(r) && seen) {
 		uint64_t before = r->gained;
+		bool in_vain = in_way != UINT64_MAX &&
+			       need.in_way + u64_max(1, in_way / WORTH_IT) > in_way;
+		bool hopes = need.hope && left_kib;
 
-		if (!need.sure && (!need.hope || !left_kib))
+		if ((!need.sure || in_vain) && !hopes)
 			break;
-		if (in_way != UINT64_MAX && need.in_way + u64_max(1, in_way / WORTH_IT) > in_way)
-			break;
-		rc = free_and_grow(r, &need, &left_kib, err);
+		rc = free_and_grow(r, need.sure && !in_vain ? need.reclaim_kib : r->hp->page_kib,
+				   &left_kib, err);
 		in_way = r->gained > before ? UINT64_MAX : need.in_way;
+		seen = look_again(r, &need);
 	}
 	return rc;
 }
@@ -339,8 +381,8 @@ static int grow_gigantic(struct room *r, struct err *err)
 	struct gigantic_need need;
 	int rc;
 
-	if (look(r->ctx, r->hp, r->share, missing(r), &need))
-		rc = grow_gigantic_seen(r, err);
+	if (look_again(r, &need))
+		rc = grow_gigantic_seen(r, need, err);
 	else
 		rc = grow_gigantic_unseen(r, err);
 	if (rc == 0 && r->hp->drop_caches && time_left(r)) {
@@ -353,19 +395,22 @@ static int grow_gigantic(struct room *r, struct err *err)
 
 uint64_t make_room_bound(const struct step_ctx *ctx, const struct step_hugepages *hp)
 {
+	struct gigantic_ranges ranges;
+	bool seen = true;
 	uint64_t pages = 0;
 	size_t i;
 
-	if (hp->page_kib < KIB_PER_GIB)
+	if (hp->page_kib < KIB_PER_GIB || !look(ctx, hp, &ranges))
 		return UINT64_MAX;
-	for (i = 0; i < hp->n_shares; i++) {
+	for (i = 0; i < hp->n_shares && seen; i++) {
 		struct gigantic_need need;
 
-		if (!look(ctx, hp, &hp->shares[i], 0, &need))
-			return UINT64_MAX;
-		pages = u64_add_sat(pages, need.sure + need.hope);
+		seen = need_on(ctx, &ranges, hp->shares[i].node, 0, &need);
+		if (seen)
+			pages = u64_add_sat(pages, need.sure + need.hope);
 	}
-	return pages;
+	gigantic_ranges_free(&ranges);
+	return seen ? pages : UINT64_MAX;
 }
 
 bool make_room_is_short(const struct step_ctx *ctx, const struct step_hugepages *hp,

@@ -503,7 +503,7 @@ static void test_gigantic_bound(void)
 		{ { PGTABLE, PGTABLE, PGTABLE },
 		  0,
 		  1,
-		  "only 0 could be allocated (1 missing), and nothing was tried" },
+		  "only 0 could be allocated (1 missing), and nothing was freed for more" },
 		/* The kernel gives up the slab pages of one GiB at most, or of two */
 		{ { SLAB, SLAB, PGTABLE }, 79 * 4, 2, "only 1 could be allocated" },
 		{ { SLAB, SLAB, PGTABLE }, 80 * 4, 3, "only 2 could be allocated" },
@@ -515,6 +515,9 @@ static void test_gigantic_bound(void)
 		int rc;
 
 		open_gigantic(&b, rows[i].flags, rows[i].slab_kib);
+		/* Too little to write at once */
+		fake_set_meminfo(&b.fk, 1, "MemFree",
+				 rows[i].pages * KIB_PER_GIB + 100 * KIB_PER_MIB);
 		want(&b, 1, 0, rows[i].pages);
 		rc = apply(&b, &b.err);
 		UNIT_CHECK(rc == (rows[i].words ? -ENOSPC : 0), "row %zu: %s", i, b.err.text);
@@ -522,6 +525,29 @@ static void test_gigantic_bound(void)
 			continue;
 		UNIT_CHECK(strstr(b.err.text, rows[i].words), "row %zu: %s", i, b.err.text);
 		UNIT_CHECK(!b.fk.writes && !reclaims(&b), "row %zu", i);
+	}
+}
+
+/* Where a look can't tell what the kernel can empty, it is tried */
+static void test_gigantic_unseen(void)
+{
+	static const uint64_t flags[3] = { PGTABLE, PGTABLE, PGTABLE };
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		BENCH(b);
+
+		open_gigantic(&b, flags, 0);
+		fake_set_meminfo(&b.fk, 1, "MemFree", KIB_PER_GIB + 100 * KIB_PER_MIB);
+		if (i == 0)
+			fake_put(&b.fk, "proc/sys/vm/movable_gigantic_pages", "0\n");
+		else if (i == 1)
+			fake_put(&b.fk, "proc/spl/kstat/zfs/arcstats",
+				 "size 4 4294967296\nc_min 4 1048576\n");
+		else
+			fake_set_meminfo(&b.fk, 0, "MemTotal", 134 * KIB_PER_GIB);
+		want(&b, 1, 0, 1);
+		UNIT_CHECK(apply(&b, &b.err) == 0, "row %zu: %s", i, b.err.text);
 	}
 }
 
@@ -1491,6 +1517,7 @@ static CU_TestInfo tests[] = {
 	{ "bites of the page cache", test_bites },
 	{ "what can't be had costs one bite", test_refusal_is_cheap },
 	{ "more gigantic pages than can be", test_gigantic_bound },
+	{ "gigantic pages where a look can't tell", test_gigantic_unseen },
 	{ "gigantic pages that only look possible", test_gigantic_in_vain },
 	{ "slab pages where gigantic ones could be", test_gigantic_slab },
 	{ "what has to be moved out of a gigantic page", test_gigantic_moved },
