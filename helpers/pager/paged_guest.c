@@ -104,14 +104,16 @@ void paged_guest_alarm(struct paged_guest *guest, char *sentence)
 	pthread_mutex_unlock(&guest->alarm_lock);
 }
 
-/* @place: guest->alarm or guest->danger */
-static void set_sentence(struct paged_guest *guest, char *place, const char *sentence)
+/* @place: guest->alarm or guest->danger.  Each has its own @log: one that comes and goes does not
+ * keep the other's line out */
+static void set_sentence(struct paged_guest *guest, char *place, struct alarm_log *log,
+			 const char *sentence)
 {
 	enum alarm_logged logged = ALARM_DROPPED;
 
 	pthread_mutex_lock(&guest->alarm_lock);
 	if (strncmp(place, sentence, PAGER_SENTENCE_SIZE - 1) != 0)
-		logged = alarm_log_next(&guest->alarm_log, clock_ms());
+		logged = alarm_log_next(log, clock_ms());
 	memset(place, 0, PAGER_SENTENCE_SIZE);
 	strncpy(place, sentence, PAGER_SENTENCE_SIZE - 1);
 	pthread_mutex_unlock(&guest->alarm_lock);
@@ -130,12 +132,12 @@ static void set_sentence(struct paged_guest *guest, char *place, const char *sen
 
 void paged_guest_set_alarm(struct paged_guest *guest, const char *sentence)
 {
-	set_sentence(guest, guest->alarm, sentence);
+	set_sentence(guest, guest->alarm, &guest->alarm_log, sentence);
 }
 
 void paged_guest_set_danger(struct paged_guest *guest, const char *sentence)
 {
-	set_sentence(guest, guest->danger, sentence);
+	set_sentence(guest, guest->danger, &guest->danger_log, sentence);
 }
 
 static void on_alarm(void *arg, const char *sentence)

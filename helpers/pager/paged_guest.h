@@ -60,7 +60,7 @@ struct paged_guest {
 	pthread_mutex_t pager_lock;
 	char alarm[PAGER_SENTENCE_SIZE];
 	char danger[PAGER_SENTENCE_SIZE];
-	struct alarm_log alarm_log;
+	struct alarm_log alarm_log, danger_log;
 	pthread_mutex_t alarm_lock;
 };
 
@@ -101,9 +101,9 @@ void paged_guest_leave(struct paged_guest *guest);
 
 /* A copy of what is known of it, from any thread */
 struct guest_record paged_guest_record(struct paged_guest *guest);
-/* Has its QEMU ended? */
 /* Learn how much of it is idle.  For the thread that has the guest */
 void paged_guest_sample_idle(struct paged_guest *guest);
+/* Has its QEMU ended? */
 bool paged_guest_gone(struct paged_guest *guest);
 /* Return: false: it is not paged now */
 bool paged_guest_statistics(struct paged_guest *guest, struct pager_statistics *statistics);

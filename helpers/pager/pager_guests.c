@@ -653,11 +653,16 @@ static int forget_guest(struct pager_guests *guests, const struct pager_request 
 static int set_limit(struct pager_guests *guests, const struct pager_request *request,
 		     struct err *err)
 {
+	uint64_t deadline = deadline_of(request);
 	struct place *place;
 	int rc;
 
 	pthread_mutex_lock(&guests->lock);
-	place = find(guests, request->uuid);
+	/* A thread that looks at a paged guest has it for some milliseconds */
+	do
+		place = find(guests, request->uuid);
+	while (place && place->busy && place->state == STATE_PAGING &&
+	       wait_changed(guests, deadline));
 	if (!place)
 		rc = err_set(err, ENOENT, "the guest isn't paged");
 	else if (place->busy || place->state != STATE_PAGING)

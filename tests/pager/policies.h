@@ -38,7 +38,7 @@ struct replayed {
  * @POLICY_TWO_LISTS:	Active and inactive, as the kernel without MGLRU has them
  * @POLICY_OPTIMUM:	The pages that this row has most often stay for ever
  * @POLICY_LOOK:	As hot.h, and a page whose lives have run out is only unmapped at first: if
- *it is used within a quarter of a round it has come back soon, else it goes
+ *		it is used within a quarter of a round it has come back soon, else it goes
  * @POLICY_LIVES:	hot.h
  * @POLICY_PAGER:	hot.h and read_ahead.h, as the pager uses them
  */

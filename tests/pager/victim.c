@@ -12,7 +12,7 @@
  * First line on stdout: "ready pid=N uffd=FD pipes=FD,...".  Then it takes commands, one a line:
  * "start", "figures", "balloon PAGES", "check", "spoil old|word|zeros PAGE" (make it wrong),
  * "close FD", "stop" (threads end, each page is checked; exit status 0: no byte was wrong).  Each
- *is answered by a line of figures.  The victim ends with the process that started it.
+ * is answered by a line of figures.  The victim ends with the process that started it.
  */
 #include <errno.h>
 #include <fcntl.h>

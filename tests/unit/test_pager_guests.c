@@ -303,12 +303,14 @@ struct host {
 /* A process that lives until it is killed, or we are gone */
 static pid_t victim(void)
 {
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
+		/* One that had ended by then sends none */
+		while (getppid() == parent)
 			pause();
+		_exit(0);
 	}
 	return pid;
 }
