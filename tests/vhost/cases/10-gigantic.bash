@@ -46,7 +46,7 @@ case_gigantic_in_pieces() {
 	local before
 	before=$(state)
 	holds "two pages on node 0 are not to be had" not prepare gigantic-two-on-0
-	says "the sentence says what, how much and where" "$(complaint)" "2 " "1 GiB" "2048 MiB" "node 0"
+	says "the sentence says what, how much and where" "$(complaint)" "2 " "1 GiB" "2 GiB" "node 0"
 	is_clean "what came is given back" "$before"
 	released gigantic-two-on-0
 	is_clean "nothing more is given back" "$before"

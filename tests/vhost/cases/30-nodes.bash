@@ -69,12 +69,12 @@ case_too_large() {
 	local before
 	before=$(state)
 	holds "2000 pages on node 1 are refused" not prepare large-strict-1
-	says "the sentence" "$(complaint)" "large-strict-1" "2000" "2 MiB" "4000 MiB" "node 1"
+	says "the sentence" "$(complaint)" "large-strict-1" "2000" "2 MiB" "3.9 GiB" "node 1"
 	is "one line" "$(wc -l </tmp/hook.stderr)" 1
 	is_clean "nothing has changed" "$before"
 	released large-strict-1
 	holds "4500 pages anywhere are refused" not prepare large-unbound
-	says "the sentence" "$(complaint)" "large-unbound" "4500" "9000 MiB"
+	says "the sentence" "$(complaint)" "large-unbound" "4500" "8.7 GiB"
 	released large-unbound
 	holds "a node that does not exist is refused" not prepare node-7
 	says "the sentence" "$(complaint)" "node-7" "node" "7"
