@@ -96,7 +96,7 @@ LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(LINK_HARDENING) $(STACK)
 pkg = $(shell $(PKG_CONFIG) $(1))
 XML_CFLAGS = $(call pkg,--cflags libxml-2.0)
 
-# A compiler's error about a header tells nobody what to install
+# A compiler's error about a header does not say what to install
 libraries = libxml-2.0 jansson inih mount smartcols libvirt augeas liblz4
 .PHONY: check-libraries check-libraries-of-tests
 check-libraries:

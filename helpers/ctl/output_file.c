@@ -16,7 +16,7 @@
 #include "base/file.h"
 #include "memory/path.h"
 
-/* Root may be told to write below another user's directory: no link of his is followed */
+/* Root may be told to write below another user's directory: no link of that user is followed */
 static int open_directory(const char *path)
 {
 	cleanup_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);

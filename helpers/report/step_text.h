@@ -10,10 +10,10 @@
 struct step;
 struct step_list;
 
-/* What the step says of itself, with each part on a line of its own.  Return: @buf */
 /* "44 pages of 2 MiB, KSM: 512 MiB may merge": all that a guest has by its steps, in one line */
 const char *steps_fact(const struct step_list *list, char *buf, size_t size);
 
+/* What the step says of itself, with each part on a line of its own.  Return: @buf */
 const char *step_text(const struct step *step, char *buf, size_t size);
 
 #endif
