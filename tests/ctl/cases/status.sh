@@ -98,9 +98,9 @@ case_status_forty_guests() {
 	pool 0 2048 640 0 0
 	for i in {1..40}; do
 		uuid[g$i]=$(printf '00000000-0000-4000-8000-%012d' "$i")
-		ledger g$i running "$(step 2048 16 "$(share 0 0 16 16 16 0)")"
+		ledger "g$i" running "$(step 2048 16 "$(share 0 0 16 16 16 0)")"
 		[ $((i % 2)) = 0 ] || continue
-		qemu g$i
+		qemu "g$i"
 	done
 	"$program" --root host status >out
 	is "forty lines" "$(grep -c '^g[0-9]' out)" 40
