@@ -13,14 +13,18 @@
 #define CACHE_FLOOR_KIB	  (256 * KIB_PER_MIB)
 #define DEFICIT_FLOOR_KIB (16 * KIB_PER_MIB)
 
-/* After a poor round twice as much is freed, up to what the pages need */
-#define LAST_PERCENT 110
+/* After a poor round twice as much is freed.  Compaction needs free memory to move pages into,
+ * and the more the fewer blocks are left */
+#define LAST_PERCENT 800
 
 /* A round that brings less than this share of what is missing was a poor one */
 #define POOR_ROUND 20
 
-/* Cache lost for the pages got, and what other programs may have lost meanwhile */
-#define LOSS_PERCENT 110
+/* As soon as more than all the pages need is free, cache may be lost in this proportion to the
+ * pages got, and what other programs may have lost meanwhile.  Where half of the blocks are pinned,
+ * three times as much is lost before the last page comes */
+#define ALL_PERCENT  100
+#define LOSS_PERCENT 400
 #define NOISE_KIB    (64 * KIB_PER_MIB)
 
 bool room_is_poor(uint64_t missing, uint64_t gained)
@@ -41,7 +45,9 @@ unsigned int room_next_percent(const struct room_round *round)
 		return 0;
 	if (!room_is_poor(round->missing, round->gained))
 		return ROOM_FIRST_PERCENT;
-	if (round->percent >= LAST_PERCENT || round->lost_kib > u64_add_sat(worth, NOISE_KIB))
+	if (round->percent >= LAST_PERCENT)
+		return 0;
+	if (round->percent > ALL_PERCENT && round->lost_kib > u64_add_sat(worth, NOISE_KIB))
 		return 0;
 	return round->percent * 2 < LAST_PERCENT ? round->percent * 2 : LAST_PERCENT;
 }

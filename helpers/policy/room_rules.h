@@ -5,9 +5,10 @@
  * DOC: what is freed is another program's cache
  *
  * The pages themselves take as much memory as they have, and what was freed beyond that is
- * lost for nothing.  So no more is ever kept free than the missing pages need, and a tenth;
- * and when a round brings little although more was lost than the pages got so far, more of
- * the same is no help: what lies in the way can't be freed or moved.
+ * lost for nothing.  So little is freed at first.  When a round brings little although the missing
+ * pages would fit into what is free, and much more was lost than the pages got so far, more of the
+ * same is no help: what lies in the way can't be freed or moved.  Before that it may be, and a
+ * start that is refused for want of a second bite costs more than cache.
  */
 #ifndef MEMBACKING_POLICY_ROOM_RULES_H
 #define MEMBACKING_POLICY_ROOM_RULES_H

@@ -74,16 +74,19 @@ static void test_next(void)
 		{ { PAGE, 35, 1000, 50, 50, 8 * GIB }, 35 },
 		{ { PAGE, 70, 1000, 600, 600, 0 }, 35 },
 		{ { PAGE, 110, 1000, 600, 600, 0 }, 35 },
-		/* None, at no cost: more memory may help, up to what the pages need */
+		/* None, at no cost: more memory may help, up to eight times what the pages need */
 		{ { PAGE, 35, 1000, 49, 49, 0 }, 70 },
-		{ { PAGE, 70, 1000, 0, 0, 0 }, 110 },
-		{ { PAGE, 110, 1000, 49, 49, 0 }, 0 },
-		/* None, and more was lost than the pages got so far, and a tenth */
-		{ { PAGE, 35, 1000, 0, 0, 64 * MIB }, 70 },
-		{ { PAGE, 35, 1000, 0, 0, 65 * MIB }, 0 },
-		{ { PAGE, 35, 1000, 0, 1000, 2263 * MIB }, 70 },
-		{ { PAGE, 35, 1000, 0, 1000, 2265 * MIB }, 0 },
-		{ { PAGE, 70, 1000, 49, 1000, 4 * GIB }, 0 },
+		{ { PAGE, 70, 1000, 0, 0, 0 }, 140 },
+		{ { PAGE, 560, 1000, 49, 49, 0 }, 800 },
+		{ { PAGE, 800, 1000, 49, 49, 0 }, 0 },
+		/* None, whatever it cost, before all would fit */
+		{ { PAGE, 35, 1000, 0, 0, 8 * GIB }, 70 },
+		{ { PAGE, 70, 1000, 0, 0, 8 * GIB }, 140 },
+		/* None, and four times the pages got so far was lost */
+		{ { PAGE, 140, 1000, 0, 0, 64 * MIB }, 280 },
+		{ { PAGE, 140, 1000, 0, 0, 65 * MIB }, 0 },
+		{ { PAGE, 140, 1000, 0, 1000, 8063 * MIB }, 280 },
+		{ { PAGE, 140, 1000, 0, 1000, 8065 * MIB }, 0 },
 	};
 	size_t i;
 
