@@ -58,7 +58,7 @@ static char *format(struct findings *findings, const char *fmt, va_list ap)
 
 #define PLACE_SIZE 512
 
-/* "/PATH:", "/PATH:LINE".  Return: false for what is no place; @line is 0 without one */
+/* "/PATH:", "/PATH:LINE".  Return: false: @where names no file; @line is 0 without a line */
 static bool read_place(const char *where, char path[PLACE_SIZE], unsigned int *line)
 {
 	size_t len = strcspn(where, ": ");

@@ -307,7 +307,7 @@ static void *idle_thread(void *arg)
 	return NULL;
 }
 
-/* The first time is a while after its adoption, when other things are to be done */
+/* The first look comes a while after the adoption, which has other work for the thread */
 static bool idle_is_due(struct place *place)
 {
 	bool first = !place->idle_due;
@@ -560,8 +560,8 @@ static int adopt_new(struct place *place, const struct pager_request *request, u
 	return 0;
 }
 
-/* The guest of an earlier start that has ended makes room, and one of an earlier daemon's that
- * waits is taken over.  0: the place has to be had once more */
+/* Ends the guest of an earlier start, and takes over one that waits since an earlier daemon.
+ * Return: 0: acquire() the place once more; -errno */
 static int settle(struct place *place, uint64_t deadline, struct err *err)
 {
 	int rc;

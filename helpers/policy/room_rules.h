@@ -26,7 +26,7 @@
  * @missing:	Pages that were missing before it,
  * @gained:	and those that it brought
  * @gained_all:	Pages that all rounds brought
- * @lost_kib:	Page cache that the node lost in all rounds, whoever freed it
+ * @lost_kib:	Page cache that the node lost in all rounds, also to other programs
  */
 struct room_round {
 	uint64_t page_kib;
@@ -46,7 +46,7 @@ unsigned int room_next_percent(const struct room_round *round);
 /**
  * room_bite_kib() - Page cache to free
  * @missing_kib: Size of the missing pages
- * @percent:	Of it is to be free, and some memory that the kernel wants beside
+ * @percent:	This part of them should fit into free memory, beside what the kernel needs
  * @free_kib:	The node's free memory
  * @cache_kib:	Its page cache, of which some stays
  *

@@ -200,7 +200,7 @@ static int grow_plainly(struct step_ctx *ctx, struct step_hugepages *hp, enum wh
 	return 0;
 }
 
-/* One node alone has given what can be had, and going on would cost others their cache.
+/* One node alone has given all it can, and going on would cost other programs their cache.
  * Gigantic pages are tried once each time */
 static bool is_exhausted(const struct step_hugepages *hp, uint64_t before)
 {

@@ -100,7 +100,7 @@ static void test_file(void)
 	struct counters more = { .started = 2, .steps = { .grown = { { 64, 3 }, { 2048, 4 } } } };
 	struct counters counters;
 
-	/* Nothing is made for nothing, nor where none is to be made */
+	/* No file without counts, nor where the caller forbids to make one */
 	counters_add(&h.fk.kfs, &(struct counters){ 0 }, true);
 	counters_add(&h.fk.kfs, &more, false);
 	CU_ASSERT_FALSE(fake_exists(&h.fk, "run/libvirt-membacking"));

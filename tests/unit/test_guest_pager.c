@@ -1461,7 +1461,7 @@ static void test_broken_slots(void)
 		CU_ASSERT(read_noise(&guest, page) == READ_RIGHT);
 }
 
-/* Slots that are broken when something is to be stored there, or given back */
+/* Slots that are broken when the pager stores a page in them, or frees them */
 static void test_broken_free_slots(void)
 {
 	const uint64_t pages[] = { 500, 501, 502, 503, 504, 505 };
