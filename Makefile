@@ -410,6 +410,8 @@ install: all
 		install -d $(DESTDIR)$(DATADIR)/$$profile && \
 		install -m 644 conf-snippets/$$profile/* $(DESTDIR)$(DATADIR)/$$profile/ || exit 1; \
 	done
+	install -d $(DESTDIR)$(DATADIR)/schema
+	install -m 644 packaging/schema/*.json $(DESTDIR)$(DATADIR)/schema/
 	for dir in prometheus grafana icinga $(ansible_dirs); do \
 		install -d $(DESTDIR)$(DOCDIR)/examples/$$dir && \
 		install -m 644 $$(find contrib/$$dir -maxdepth 1 -type f) \

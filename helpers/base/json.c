@@ -72,3 +72,20 @@ void json_add(json_t **array, json_t *value)
 	json_decref(*array);
 	*array = NULL;
 }
+
+void json_null_for_empty(json_t *value)
+{
+	void *iter;
+	size_t i;
+
+	for (i = 0; i < json_array_size(value); i++)
+		json_null_for_empty(json_array_get(value, i));
+	for (iter = json_object_iter(value); iter; iter = json_object_iter_next(value, iter)) {
+		json_t *member = json_object_iter_value(iter);
+
+		if (json_is_string(member) && !json_string_length(member))
+			json_object_iter_set_new(value, iter, json_null());
+		else
+			json_null_for_empty(member);
+	}
+}

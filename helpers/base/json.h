@@ -42,4 +42,8 @@ static inline json_int_t json_number(uint64_t value)
  * json_pack()'s "o" refuses */
 void json_add(json_t **array, json_t *value);
 
+/* Make null of each member that is "", in @value and in what it has inside.  An empty word in a
+ * list stays: it may be an argument of a command */
+void json_null_for_empty(json_t *value);
+
 #endif

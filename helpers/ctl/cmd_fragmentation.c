@@ -485,11 +485,9 @@ static int wrong_use(const struct ctl *ctl, struct err *err)
 	return 0;
 }
 
-/* Of "--map 0" and "--watch 5" the argument is the map's where both are given */
 static int read_request(struct ctl *ctl, struct request *request, uint64_t *pause, struct err *err)
 {
-	const char *node = (ctl->map || ctl->svg) && ctl->n_args ? ctl->args[0] : NULL;
-	const char *seconds = !node && ctl->n_args ? ctl->args[0] : ctl->watch;
+	const char *node = ctl->n_args ? ctl->args[0] : NULL;
 	uint64_t number;
 
 	*request = (struct request){ .ctl = ctl, .only = -1 };
@@ -502,7 +500,7 @@ static int read_request(struct ctl *ctl, struct request *request, uint64_t *paus
 		}
 		request->only = (int)number;
 	}
-	if (seconds && ctl->watch && watch_pause(*seconds ? seconds : NULL, pause, err) < 0)
+	if (ctl->watch && watch_pause(ctl->watch, pause, err) < 0)
 		return CTL_USAGE;
 	return 0;
 }
@@ -521,7 +519,7 @@ static int run(struct ctl *ctl, struct err *err)
 const struct command cmd_fragmentation = {
 	.name = "fragmentation",
 	.usage = "fragmentation [--watch [SECONDS]]\n"
-		 "fragmentation --map [NODE] [--watch[=SECONDS]]\n"
+		 "fragmentation --map [NODE] [--watch [SECONDS]]\n"
 		 "fragmentation --svg FILE [NODE]",
 	.summary = "show what could become huge pages now, later, and never",
 	.help = "Shows for each node and size what share of memory could become huge pages now,\n"

@@ -5,13 +5,14 @@
  * Takes no lock and changes nothing, so that it works beside a start that takes
  * long, and without root.
  */
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/json.h"
-#include "base/text.h"
 #include "check/hook_links.h"
 #include "ctl/ctl.h"
 #include "report/guests_text.h"
@@ -40,7 +41,7 @@ static int report_users(const struct ctl *ctl, const struct status_report *statu
 	if (rc == 0 && ctl->json) {
 		root = status_json(status);
 		json_object_set_new(root, "huge_page_users", hugepage_users_to_json(&users));
-		rc = ctl_print_json(root, err);
+		rc = ctl_print_report(ctl, root, err);
 	} else if (rc == 0) {
 		rc = hugepage_users_print(&users, err);
 	}
@@ -49,31 +50,72 @@ static int report_users(const struct ctl *ctl, const struct status_report *statu
 	return rc;
 }
 
+static bool is_called(const char *word, const char *name, const char *uuid)
+{
+	return !strcmp(name, word) || !strcasecmp(uuid, word);
+}
+
+static const struct report_guest *find_guest(const struct status_report *status, const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < status->n_guests; i++)
+		if (is_called(word, status->guests[i].name, status->guests[i].uuid))
+			return &status->guests[i];
+	return NULL;
+}
+
+static const struct refusal_note *find_refusal(const struct status_report *status, const char *word)
+{
+	const struct refusals *refusals = &status->refusals;
+	size_t i;
+
+	for (i = 0; i < refusals->n; i++)
+		if (is_called(word, refusals->list[i].name, refusals->list[i].uuid))
+			return &refusals->list[i];
+	return NULL;
+}
+
+static void print_guest(const struct report_guest *guest, const struct refusal_note *refusal)
+{
+	if (guest)
+		guest_print_full(guest);
+	if (refusal)
+		status_print_refusal(refusal);
+}
+
 /* "status web db": these guests in full, and no host */
 static int report_guests(const struct ctl *ctl, const struct status_report *status, struct err *err)
 {
-	json_t *array = json_array();
+	json_t *guests = json_array(), *refusals = json_array();
 	size_t i;
-	int rc = 0;
 
-	for (i = 0; rc == 0 && i < ctl->n_args; i++) {
-		const struct report_guest *guest;
+	for (i = 0; i < ctl->n_args; i++) {
+		const struct report_guest *guest = find_guest(status, ctl->args[i]);
+		const struct refusal_note *refusal = find_refusal(status, ctl->args[i]);
 
-		rc = status_find_guest(status, ctl->args[i], &guest, err);
-		if (rc < 0)
-			break;
-		if (ctl->json) {
-			json_add(&array, status_guest_json(guest));
-			continue;
+		if (!guest && !refusal) {
+			json_decref(guests);
+			json_decref(refusals);
+			return err_set(err, ENOENT,
+				       "guest '%.256s' is not running and holds nothing",
+				       ctl->args[i]);
 		}
-		if (i)
+		if (ctl->json && guest)
+			json_add(&guests, status_guest_json(guest));
+		if (ctl->json && refusal)
+			json_add(&refusals, status_refusal_json(refusal));
+		if (i && !ctl->json)
 			putchar('\n');
-		guest_print_full(guest);
+		if (!ctl->json)
+			print_guest(guest, refusal);
 	}
-	if (rc == 0 && ctl->json)
-		return ctl_print_report(ctl, json_pack("{s:o}", "guests", array), err);
-	json_decref(array);
-	return rc;
+	if (ctl->json)
+		return ctl_print_report(
+			ctl, json_pack("{s:o, s:o}", "guests", guests, "refusals", refusals), err);
+	json_decref(guests);
+	json_decref(refusals);
+	return 0;
 }
 
 static int report(const void *arg, struct err *err)
@@ -95,31 +137,25 @@ static int report(const void *arg, struct err *err)
 	return rc;
 }
 
-/* "--watch 5" without "=": no guest is called like a time */
-static const char *take_pause(struct ctl *ctl)
-{
-	uint64_t ms;
-
-	if (*ctl->watch || !ctl->n_args || text_to_ms(ctl->args[0], &ms) < 0)
-		return *ctl->watch ? ctl->watch : NULL;
-	ctl->n_args--;
-	return *ctl->args++;
-}
-
 static int run(struct ctl *ctl, struct err *err)
 {
 	uint64_t pause;
 
+	if (ctl->users && ctl->n_args) {
+		err_set(err, EINVAL, "status --huge-page-users: unexpected argument '%.64s'",
+			ctl->args[0]);
+		return CTL_USAGE;
+	}
 	if (!ctl->watch)
 		return report(ctl, err);
-	if (watch_pause(take_pause(ctl), &pause, err) < 0)
+	if (watch_pause(ctl->watch, &pause, err) < 0)
 		return CTL_USAGE;
 	return watch(pause, ctl->json, report, ctl, err);
 }
 
 const struct command cmd_status = {
 	.name = "status",
-	.usage = "status [GUEST...] [--watch[=SECONDS]]\nstatus --huge-page-users",
+	.usage = "status [GUEST...] [--watch [SECONDS]]\nstatus --huge-page-users",
 	.summary = "show huge pages, stores, KSM, THP, and what guests hold",
 	.help = "Shows each node's memory and huge pages, the stores of file-backed memory, KSM\n"
 		"and THP, and what guests hold. With GUEST, a name or UUID, shows all that is\n"

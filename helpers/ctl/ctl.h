@@ -136,7 +136,8 @@ int ctl_blind(const struct ctl *ctl, const struct err *err);
 /* Likewise, in one line with --watch, so that a program can read one object after the other */
 int ctl_print_report(const struct ctl *ctl, json_t *root, struct err *err);
 
-/* Print @root, which may be NULL when memory ran out, and free it */
+/* Print @root, which may be NULL when memory ran out, and free it.  "format" is put in front,
+ * and what is "" is printed as null */
 int ctl_print_json(json_t *root, struct err *err);
 
 #endif

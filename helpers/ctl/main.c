@@ -18,8 +18,10 @@
 #include "base/array.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/suggest.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "ctl/ctl.h"
 #include "process/signals.h"
@@ -126,13 +128,10 @@ static bool is_optional(const struct option_row *o)
 	return o->arg && *o->arg == '[';
 }
 
-/* "--root DIR", "--watch[=SECONDS]" */
+/* "--root DIR", "--watch [SECONDS]" */
 static void option_text(const struct option_row *o, char *buf, size_t size)
 {
-	if (is_optional(o))
-		snprintf(buf, size, "%s[=%s", o->name, o->arg + 1);
-	else
-		snprintf(buf, size, "%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+	snprintf(buf, size, "%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
 }
 
 static void print_options(unsigned int bits)
@@ -212,13 +211,25 @@ static int wrong_option(char **argv, int found, struct err *err)
 	return CTL_USAGE;
 }
 
-static void take_option(struct call *call, const struct option_row *option)
+/* "--watch 5" without "=": the next word, if it is a time */
+static const char *take_value(char **argv, const struct option_row *option)
+{
+	uint64_t ms;
+
+	if (optarg)
+		return optarg;
+	if (is_optional(option) && argv[optind] && text_to_ms(argv[optind], &ms) == 0)
+		return argv[optind++];
+	return "";
+}
+
+static void take_option(struct call *call, char **argv, const struct option_row *option)
 {
 	char *value = (char *)&call->ctl + option->value;
 
 	call->given |= option->bit;
 	if (option->arg)
-		*(const char **)value = optarg ? optarg : "";
+		*(const char **)value = take_value(argv, option);
 	else if (option->value != NOWHERE)
 		*(bool *)value = true;
 }
@@ -263,7 +274,7 @@ static int read_call(int argc, char **argv, struct call *call, struct err *err)
 	while ((key = getopt_long(argc, argv, ":hVqv", longs, NULL)) != -1) {
 		if (key == '?' || key == ':')
 			return wrong_option(argv, key, err);
-		take_option(call, find_option(key));
+		take_option(call, argv, find_option(key));
 	}
 	call->ctl.args = argv + optind;
 	call->ctl.n_args = (size_t)(argc - optind);
@@ -333,15 +344,12 @@ static int find_action(struct call *call, struct err *err)
 	return CTL_USAGE;
 }
 
-/* "--watch 5", "--map 0": the value may be left out, so that it may be an argument too */
+/* "--map 0": a node belongs to the map */
 static size_t max_args(const struct call *call)
 {
-	bool watches = call->action->options & CTL_WATCH;
+	bool takes_node = call->action->options & CTL_MAP;
 
-	return watches && call->action->max_args == 1 &&
-			       !(call->given & (CTL_WATCH | CTL_MAP | CTL_SVG)) ?
-		       0 :
-		       call->action->max_args;
+	return takes_node && !(call->given & (CTL_MAP | CTL_SVG)) ? 0 : call->action->max_args;
 }
 
 static int find_fault(const struct call *call, struct err *err)
@@ -383,11 +391,28 @@ int ctl_need_root(const struct ctl *ctl, const char *what, struct err *err)
 	return err_set(err, EPERM, "only root may %s", what);
 }
 
+/* Goes up when what a program reads would break; keys that are added break nothing */
+#define JSON_FORMAT 1
+
+/* Takes @root over */
+static json_t *as_report(json_t *root)
+{
+	json_t *report = json_pack("{s:i}", "format", JSON_FORMAT);
+
+	if (!root || json_object_update(report, root) < 0) {
+		json_decref(report);
+		report = NULL;
+	}
+	json_decref(root);
+	json_null_for_empty(report);
+	return report;
+}
+
 static int print_json(json_t *root, size_t how, struct err *err)
 {
-	int rc = root ? json_dumpf(root, stdout, how | JSON_ENSURE_ASCII) : -1;
+	cleanup_json json_t *report = as_report(root);
+	int rc = report ? json_dumpf(report, stdout, how | JSON_ENSURE_ASCII) : -1;
 
-	json_decref(root);
 	if (rc < 0)
 		return err_set(err, ENOMEM, "the report could not be written as JSON");
 	putchar('\n');

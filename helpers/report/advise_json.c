@@ -24,10 +24,9 @@ static const struct json_field size_fields[] = {
 	JSON_END,
 };
 
-/* NULL where there is none: then json_pack() leaves the key out */
 static json_t *page_kib(const struct advise_option *option)
 {
-	return option->page_kib ? json_integer(json_number(option->page_kib)) : NULL;
+	return option->page_kib ? json_integer(json_number(option->page_kib)) : json_null();
 }
 
 static json_t *options_to_json(const struct advice *advice)
@@ -38,7 +37,7 @@ static json_t *options_to_json(const struct advice *advice)
 	for (backing = 0; backing < ADVISE_BACKINGS; backing++) {
 		const struct advise_option *option = &advice->options[backing];
 
-		json_add(&array, json_pack("{s:s, s:s, s:s, s:o*}", "backing",
+		json_add(&array, json_pack("{s:s, s:s, s:s, s:o}", "backing",
 					   advise_name((enum advise_backing)backing), "possible",
 					   verdicts[option->verdict], "why", option->why,
 					   "page_kib", page_kib(option)));
@@ -68,9 +67,10 @@ static json_t *recommendation_to_json(const struct advise_report *report)
 	for (i = 0; i < advice->n_reasons; i++)
 		json_add(&reasons, json_string(advice->reasons[i]));
 	if (!variant)
-		return json_pack("{s:s, s:o}", "backing", advise_name(advice->chosen), "reasons",
-				 reasons);
-	return json_pack("{s:s, s:o, s:o*, s:b, s:s, s:s}", "backing", advise_name(advice->chosen),
+		return json_pack("{s:s, s:o, s:n, s:b, s:n, s:n}", "backing",
+				 advise_name(advice->chosen), "reasons", reasons, "page_kib",
+				 "changes", false, "removes", "xml");
+	return json_pack("{s:s, s:o, s:o, s:b, s:s, s:s}", "backing", advise_name(advice->chosen),
 			 "reasons", reasons, "page_kib", page_kib(&advice->options[advice->chosen]),
 			 "changes", variant->changed, "removes", variant->removed, "xml",
 			 variant->block);

@@ -186,13 +186,18 @@ static const struct json_field refusal_fields[] = {
 	JSON_END,
 };
 
+json_t *status_refusal_json(const struct refusal_note *note)
+{
+	return json_fields_write(refusal_fields, note);
+}
+
 static json_t *refusals_json(const struct refusals *refusals)
 {
 	json_t *array = json_array();
 	size_t i;
 
 	for (i = 0; i < refusals->n; i++)
-		json_add(&array, json_fields_write(refusal_fields, &refusals->list[i]));
+		json_add(&array, status_refusal_json(&refusals->list[i]));
 	return array;
 }
 

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+struct refusal_note;
 struct report_guest;
 struct status_report;
 
@@ -18,5 +19,8 @@ json_t *status_overcommit_json(const struct report_guest *guest);
 
 /* One of guests[] */
 json_t *status_guest_json(const struct report_guest *guest);
+
+/* One of refusals[] */
+json_t *status_refusal_json(const struct refusal_note *note);
 
 #endif

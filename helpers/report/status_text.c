@@ -325,7 +325,7 @@ static void print_places(const struct status_report *report)
 }
 
 /* "web was refused at 2026-11-29 03:12: ..." */
-static void print_refusal(const struct refusal_note *note)
+void status_print_refusal(const struct refusal_note *note)
 {
 	time_t at = (time_t)note->time;
 	char when[32] = "?";
@@ -333,7 +333,6 @@ static void print_refusal(const struct refusal_note *note)
 
 	if (localtime_r(&at, &tm))
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
-	putchar('\n');
 	wrap_printf("'%s' was refused at %s: %s", note->name, when, note->text);
 }
 
@@ -425,34 +424,12 @@ int status_print(const struct status_report *report, struct err *err)
 	print_store_problems(report);
 	print_places(report);
 	print_alarms(report);
-	for (i = 0; i < report->refusals.n; i++)
-		print_refusal(&report->refusals.list[i]);
+	for (i = 0; i < report->refusals.n; i++) {
+		putchar('\n');
+		status_print_refusal(&report->refusals.list[i]);
+	}
 	print_remedies(report);
 	for (i = 0; i < report->n_damaged; i++)
 		print_damaged(&report->damaged[i]);
 	return 0;
-}
-
-static bool is_called(const struct report_guest *guest, const char *name)
-{
-	return !strcmp(guest->name, name) || !strcasecmp(guest->uuid, name);
-}
-
-static const struct report_guest *find(const struct status_report *report, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < report->n_guests; i++)
-		if (is_called(&report->guests[i], name))
-			return &report->guests[i];
-	return NULL;
-}
-
-int status_find_guest(const struct status_report *report, const char *name,
-		      const struct report_guest **guest, struct err *err)
-{
-	*guest = find(report, name);
-	if (*guest)
-		return 0;
-	return err_set(err, ENOENT, "guest '%.256s' is not running and holds nothing", name);
 }

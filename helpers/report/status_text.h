@@ -6,14 +6,14 @@
 #define MEMBACKING_REPORT_STATUS_TEXT_H
 
 struct err;
-struct report_guest;
 struct status_report;
 
 /* Write it to stdout */
 int status_print(const struct status_report *report, struct err *err);
 
-/* By name or UUID.  -ENOENT with a sentence */
-int status_find_guest(const struct status_report *report, const char *name,
-		      const struct report_guest **guest, struct err *err);
+struct refusal_note;
+
+/* One of its refusals, as status_print() has it */
+void status_print_refusal(const struct refusal_note *note);
 
 #endif

@@ -450,6 +450,20 @@ static bool complete(const struct step *step)
 	return step->store.ready;
 }
 
+/* -1, which is no id, is null; older programs wrote it as it is, and read either */
+static json_t *id_write(const struct json_field *field, const void *member)
+{
+	return *(const int64_t *)member < 0 ? json_null() : json_type_i64.write(field, member);
+}
+
+static int id_read(const struct json_field *field, const json_t *object, void *member,
+		   struct err *err)
+{
+	return json_type_i64.read(field, object, member, err);
+}
+
+static const struct json_type id_type = { id_write, id_read };
+
 static const struct json_field fields[] = {
 	JSON_FIELD(struct step_store, store),
 	JSON_FIELD(struct step_store, path),
@@ -457,7 +471,7 @@ static const struct json_field fields[] = {
 	JSON_FIELD(struct step_store, below),
 	JSON_IF_SET(struct step_store, lies_in),
 	JSON_FIELD(struct step_store, guest),
-	JSON_FIELD(struct step_store, id),
+	{ JSON_MEMBER(struct step_store, id, "id", &id_type) },
 	JSON_FIELD(struct step_store, size_kib),
 	JSON_OPTIONAL(struct step_store, mount),
 	JSON_OPTIONAL(struct step_store, unmount),

@@ -23,9 +23,11 @@ static char buffer[1 << 18];
 int watch_pause(const char *text, uint64_t *ms, struct err *err)
 {
 	*ms = PAUSE_MS;
-	if (!text || (text_to_ms(text, ms) == 0 && *ms >= LEAST_PAUSE_MS))
+	if (!*text || (text_to_ms(text, ms) == 0 && *ms >= LEAST_PAUSE_MS))
 		return 0;
-	return err_set(err, EINVAL, "--watch '%.64s': expected a time such as 5 or 500ms", text);
+	return err_set(err, EINVAL,
+		       "--watch '%.64s': expected a time of at least %d ms, such as 5 or 500ms",
+		       text, LEAST_PAUSE_MS);
 }
 
 static void print_time(const char *format)

@@ -10,7 +10,7 @@
 
 struct err;
 
-/* @text: --watch's value, or NULL.  Return: 0 with @ms; -EINVAL with a sentence */
+/* @text: --watch's value; "" without one.  Return: 0 with @ms; -EINVAL with a sentence */
 int watch_pause(const char *text, uint64_t *ms, struct err *err);
 
 /**

@@ -107,12 +107,26 @@ static void test_add(void)
 	CU_ASSERT_PTR_NULL(array);
 }
 
+/* Members only, at every depth */
+static void test_null_for_empty(void)
+{
+	cleanup_json json_t *json = load("{\"a\": \"\", \"b\": {\"c\": \"\", \"d\": \"x\"},"
+					 " \"e\": [\"\", {\"f\": \"\"}], \"g\": 0}");
+	cleanup_json json_t *expected = load("{\"a\": null, \"b\": {\"c\": null, \"d\": \"x\"},"
+					     " \"e\": [\"\", {\"f\": null}], \"g\": 0}");
+
+	json_null_for_empty(json);
+	CU_ASSERT(json_equal(json, expected));
+	json_null_for_empty(NULL);
+}
+
 static CU_TestInfo tests[] = {
 	{ "numbers are whole and not negative", test_u64 },
 	{ "true or false", test_bool },
 	{ "texts", test_strings },
 	{ "numbers that are too large", test_number },
 	{ "a list is whole or none", test_add },
+	{ "null for an empty text", test_null_for_empty },
 	CU_TEST_INFO_NULL,
 };
 

@@ -61,14 +61,14 @@ case_advise_twice() {
 		# Its cells are on several nodes
 		host one-node
 		[ $name != cells ] || host two-nodes-6.12
-		"$program" --root host advise --xml "$tests/guests/$name.xml" --json >advice
+		as_json --root host advise --xml "$tests/guests/$name.xml" --json >advice
 		block=$(jq -r .recommendation.xml advice)
 		is "$name is changed by it" "$(jq .recommendation.changes advice)" \
 			"$(jq '.recommendation.xml != .guest.xml' advice)"
 		perl -0pe 's/\s*<memoryBacking>.*?<\/memoryBacking>//s; BEGIN { $b = shift }
 			s/(<memory[ >].*?<\/memory>)/$1\n$b/s' "$block" "$tests/guests/$name.xml" >again.xml
 		is "$name, pasted, needs no more" \
-			"$("$program" --root host advise --xml again.xml --json |
+			"$(as_json --root host advise --xml again.xml --json |
 				jq -c '[.recommendation.changes, .recommendation.backing]')" \
 			"[false,$(jq .recommendation.backing advice)]"
 	done

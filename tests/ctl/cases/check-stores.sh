@@ -119,11 +119,11 @@ case_check_selinux() {
 	echo -n "0 0" >host/sys/fs/selinux/booleans/virt_use_nfs
 	config <<<$'[store]\npath = /srv/guests\nfstype = nfs4\nsource = far:/guests'
 	echo "40 27 0:99 / /srv/guests rw,relatime - nfs4 far:/guests rw" >>host/proc/self/mountinfo
-	is "NFS is closed to guests" "$("$program" --root host check --json |
+	is "NFS is closed to guests" "$(as_json --root host check --json |
 		jq -r '.findings[] | select(.check == "security" and .level == "fail").remedy')" \
 		"setsebool -P virt_use_nfs on"
 	echo -n "1 1" >host/sys/fs/selinux/booleans/virt_use_nfs
-	is "and open" "$("$program" --root host check --json |
+	is "and open" "$(as_json --root host check --json |
 		jq -r '.findings[] | select(.check == "security").level')" pass
 }
 
@@ -183,9 +183,9 @@ case_files_elsewhere() {
 	daemon_conf ""
 	golden status-files-elsewhere --root host status
 	golden check-files-elsewhere --root host check --all
-	is "it is in no store that could run full" "$("$program" --root host status --json |
+	is "it is in no store that could run full" "$(as_json --root host status --json |
 		jq -c '.stores[] | [.name, .promised_kib, .guests[].name]')" '["ram",8192,"build"]'
-	is "the step says where it is" "$("$program" --root host status --json |
+	is "the step says where it is" "$(as_json --root host status --json |
 		jq -c '[.guests[] | [.name, .steps[].lies_in]]')" \
 		'[["web","/var/lib/libvirt/qemu/ram"],["build",null]]'
 	is "so do the metrics" "$("$program" --root host metrics |
@@ -203,7 +203,7 @@ case_files_elsewhere() {
 	sed -i '/ \/srv\/guests /d' host/proc/self/mountinfo
 	mkdir $ram/1-web
 	head -c 1M /dev/zero >$ram/1-web/pc.ram
-	is "it counts there" "$("$program" --root host status --json |
+	is "it counts there" "$(as_json --root host status --json |
 		jq -c '.stores[] | [.name, .promised_kib, .guests[].name]')" \
 		'["ram",8192,"build"]
 ["old",16384,"web"]'

@@ -80,7 +80,7 @@ case_conf_apply() {
 		is "$profile: the second time changes nothing" \
 			"$(conf apply "$profile") $?" "Nothing to change. 0"
 		is "$profile: the configuration is understood" \
-			"$("$program" --root host check --json | jq -c '.findings[] | select(.check == "config" and .level == "fail")')" ""
+			"$(as_json --root host check --json | jq -c '.findings[] | select(.check == "config" and .level == "fail")')" ""
 		golden "conf-remove-$profile" --root host conf remove "$profile"
 		is "$profile: all is as it was" "$(etc)" "$before"
 		is "$profile: removed twice" "$(conf remove "$profile") $?" "Nothing to change. 0"

@@ -50,7 +50,7 @@ case_hook_of_somebody_else() {
 
 # seen: what is said of the libvirt that runs
 seen() {
-	"$program" --root host hook status --json | jq -r '"\(.libvirt.seen) \(.libvirt.why)"'
+	as_json --root host hook status --json | jq -r '"\(.libvirt.seen) \(.libvirt.why)"'
 }
 
 case_hook_seen() {

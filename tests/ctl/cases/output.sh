@@ -72,7 +72,7 @@ case_names_that_command() {
 	sed -i "s/\"name\": \"build\"/\"name\": \"$name\"/" \
 		"host/run/libvirt-membacking/guests/${uuid[build]}"
 	is "JSON has the name itself" \
-		"$("$program" --root host status --json | jq -r --arg name "$name" \
+		"$(as_json --root host status --json | jq -r --arg name "$name" \
 			'[.guests[] | select(.name == $name)] | length')" 1
 	mkdir -p host/etc/libvirt/qemu
 	sed "s,<name>.*</name>,<name>$name</name>," "$tests/guests/hugepages-2m.xml" \

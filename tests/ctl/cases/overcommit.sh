@@ -88,8 +88,8 @@ case_overcommit_status() {
 	paged_guest
 	golden overcommit-status --root host overcommit status
 	golden overcommit-status-json --root host overcommit status --json
-	is "status has the same" "$("$program" --root host status --json | jq -c '.guests[0].overcommit')" \
-		"$("$program" --root host overcommit status --json | jq -c '.guests[0].overcommit')"
+	is "status has the same" "$(as_json --root host status --json | jq -c '.guests[0].overcommit')" \
+		"$(as_json --root host overcommit status --json | jq -c '.guests[0].overcommit')"
 	"$program" --root host metrics >all
 	grep -e pager -e paged -e resident_limit all >of_pager
 	golden_file overcommit-metrics of_pager
@@ -99,7 +99,7 @@ case_overcommit_status() {
 	no_qemu
 	qemu web
 	golden overcommit-status-no-daemon --root host overcommit status
-	is "its state as JSON" "$("$program" --root host overcommit status --json |
+	is "its state as JSON" "$(as_json --root host overcommit status --json |
 		jq -c '.guests[0].overcommit | [.paged, .state]')" '[false,"waiting"]'
 	findings overcommit-check-paged-no-daemon
 	ledger web running "$(paged web 512 512 ', "failure": "a debugger traces its QEMU"')"
@@ -172,10 +172,10 @@ case_overcommit_plan_files() {
 	config <<<$'[overcommit]\nenable = yes'
 	memfd_xml web 1024 "<metadata><m:membacking xmlns:m='urn:libvirt-membacking:1'><m:overcommit
 		resident='60%'/></m:membacking></metadata>" >web.xml
-	is "its own metadata" "$("$program" --root host plan --xml web.xml --json |
+	is "its own metadata" "$(as_json --root host plan --xml web.xml --json |
 		jq -c '[.steps[] | [.kind, .resident_kib]]')" '[["overcommit",629148]]'
 	config <<<$'[hook]\nallow_guest_metadata = no\n[overcommit]\nenable = yes'
-	is "where that is allowed" "$("$program" --root host plan --xml web.xml --json |
+	is "where that is allowed" "$(as_json --root host plan --xml web.xml --json |
 		jq -c '.steps')" '[]'
 }
 
@@ -285,7 +285,7 @@ case_overcommit_running() {
 
 # findings NAME: golden, of those about the pager
 findings() {
-	"$program" --root host check --json |
+	as_json --root host check --json |
 		jq -r '.findings[] | select(.check == "pager") | "\(.level) \(.message) [\(.remedy)]"' \
 			>findings
 	golden_file "$1" findings
@@ -318,7 +318,7 @@ case_overcommit_check() {
 	findings overcommit-check-unpaged
 	ledger web running "$(paged web 512 512 ', "paged": true')"
 	findings overcommit-check-paged
-	is "nothing of huge pages" "$("$program" --root host check --json |
+	is "nothing of huge pages" "$(as_json --root host check --json |
 		jq -r '.findings[] | select(.check == "thp") | .message' | grep -c web)" 0
 	rm host/etc/libvirt/membacking.conf.d/limit-web.conf
 	is "nor of a guest that is not paged, as they would keep others from it" "$("$program" \

@@ -112,7 +112,7 @@ case_plan_captured() {
 	golden plan-not-defined --root host plan nobody
 	# A name may look like another guest's UUID: that one is meant, as by virsh
 	sed "s/<name>vdpa/<name>$id/" "$tests/guests/vdpa.xml" | define $id
-	is "a UUID is a UUID first" "$("$program" --root host plan --json $id | jq -r .guest.name)" \
+	is "a UUID is a UUID first" "$(as_json --root host plan --json $id | jq -r .guest.name)" \
 		nvdimm
 }
 
@@ -141,8 +141,8 @@ case_definitions() {
 	golden plan-draft --root host plan --xml draft.xml
 	golden reserve-draft --root host reserve --xml draft.xml
 	is "the same UUID is made up each time" \
-		"$("$program" --root host plan --xml draft.xml --json | jq .guest.uuid)" \
-		"$("$program" --root host plan --xml draft.xml --json | jq .guest.uuid)"
+		"$(as_json --root host plan --xml draft.xml --json | jq .guest.uuid)" \
+		"$(as_json --root host plan --xml draft.xml --json | jq .guest.uuid)"
 }
 
 # A host with pages of 64 KiB, wherever it is looked at
@@ -157,7 +157,7 @@ case_large_base_pages() {
 	echo "<domain><name>arm</name><memory unit='GiB'>1</memory><memoryBacking><hugepages>" \
 		"<page size='64' unit='KiB'/></hugepages></memoryBacking></domain>" >arm.xml
 	golden plan-64k --root host plan --xml arm.xml
-	is "advise counts in them" "$("$program" --root host advise --xml arm.xml --json |
+	is "advise counts in them" "$(as_json --root host advise --xml arm.xml --json |
 		jq '.sizes[0].page_kib, .sizes[0].pages' | tr '\n' ' ')" "64 16384 "
 }
 
@@ -198,7 +198,7 @@ case_plan_made_free() {
 	golden plan-arc-short --root host plan --xml old.xml
 	golden advise-arc --root host advise --xml old.xml
 	is "each node's part, and no more than there is" \
-		"$("$program" --root host status --json | grep -c '"reclaimable_kib": 1048576,')" 2
+		"$(as_json --root host status --json | grep -c '"reclaimable_kib": 1048576,')" 2
 	rm -r host/proc/spl
 	node_memory 0 4194304 1048576
 	sed -i 's/\(Active(anon): *\) 0 /\1 2097152 /' host/sys/devices/system/node/node0/meminfo

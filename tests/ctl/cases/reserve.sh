@@ -39,7 +39,7 @@ case_reserve_for_a_running_guest() {
 	golden reserve-plug-starting --root host reserve database --size 16M --page-size 2M
 	golden reserve-plug-gone --root host reserve build --size 16M --page-size 2M
 	is "reconcile leaves them to the guest" \
-		"$("$program" --root host reconcile --json | jq -c '[.settled[].name]')" '[]'
+		"$(as_json --root host reconcile --json | jq -c '[.settled[].name]')" '[]'
 }
 
 case_reserve_usage() {

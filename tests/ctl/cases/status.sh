@@ -108,7 +108,7 @@ case_status_forty_guests() {
 	is "what they have together" "$(grep -c '^40 guests .*1.2 GiB in huge pages' out)" 1
 	is "one sentence for twenty" "$(tr '\n' ' ' <out | grep -o "20 guests ('g1' and others) are gone" | wc -l)" 1
 	is "one remedy" "$(grep -c -e '-> virt-membacking reconcile' out)" 1
-	is "check says it once, too" "$("$program" --root host check --json |
+	is "check says it once, too" "$(as_json --root host check --json |
 		jq '[.findings[] | select(.id == "record.gone")] | length')" 1
 	no_qemu
 }
@@ -122,10 +122,14 @@ case_status_refusals() {
 	is "status has the time and the sentence" "$(TZ=UTC "$program" --root host status | tr '\n' ' ' |
 		grep -o "'old' was refused at 2026-11-29 03:12: not enough memory for huge pages: [^;]*64 GiB")" \
 		"'old' was refused at 2026-11-29 03:12: not enough memory for huge pages: guest 'old' needs 64 GiB"
-	is "JSON, too" "$("$program" --root host status --json | jq -c '.refusals[0] | [.name, .time]')" \
+	is "JSON, too" "$(as_json --root host status --json | jq -c '.refusals[0] | [.name, .time]')" \
 		'["old",1795921920]'
+	golden status-guest-refused-json --root host status web old --json
+	is "a guest that holds nothing has its refusal" "$(TZ=UTC "$program" --root host status old |
+		tr '\n' ' ' | grep -o "^'old' was refused at 2026-11-29 03:12: not enough memory")" \
+		"'old' was refused at 2026-11-29 03:12: not enough memory"
 	echo '[{"uuid": 1}, {' >host/run/libvirt-membacking/refusals
-	is "what is damaged is none" "$("$program" --root host status --json | jq -c .refusals)" "[]"
+	is "what is damaged is none" "$(as_json --root host status --json | jq -c .refusals)" "[]"
 	no_qemu
 }
 
@@ -139,13 +143,21 @@ case_status_watch() {
 	is "each with the time" "$(grep -c '^[0-9-]* [0-9:]*$' out)" "$(grep -c '^NODE' out)"
 	is "nothing for a terminal in it" "$(grep -c $'\033' out)" 0
 	golden watch-bad-time --root host status --watch=often
+	golden watch-too-short --root host status --watch 50ms
 	golden watch-no-guest --root host status 5
+	golden users-of-a-guest --root host status --huge-page-users web
 	is "each object is a line" "$(timeout 1 "$program" --root host status --watch=100ms --json |
 		head -n 2 | jq -c .nodes[0].id | tr '\n' ' ')" "0 0 "
 	is "and nothing but objects" "$(timeout 1 "$program" --root host status --watch=100ms --json |
 		grep -vc '^{.*}$')" 0
 	is "the time as an argument" \
 		"$(timeout 1 "$program" --root host status --watch 100ms --json | jq -s 'length > 2')" true
+	is "a guest may be in front of it, and behind it" \
+		"$(timeout 1 "$program" --root host status web --watch 100ms 2>&1 | tail -n 1 &&
+			timeout 1 "$program" --root host status --watch 100ms web 2>&1 | tail -n 1)" \
+		"$(printf "virt-membacking: guest 'web' is not running and holds nothing\n%.0s" 1 2)"
+	is "a line each of huge-page users too" "$(timeout 20 "$program" --root host status --watch=100ms \
+		--huge-page-users --json | head -n 2 | jq -c .huge_page_users.complete | tr '\n' ' ')" "true true "
 	is "nobody reads any more" \
 		"$("$program" --root host status --watch 100ms | head -n 1 | grep -c :)" 1
 }
@@ -235,7 +247,7 @@ case_hook_is_off() {
 	guest_xml web 64
 	golden plan-hook-off --root host plan --xml web.xml
 	golden status-hook-off --root host status
-	is "to programs too" "$("$program" --root host status --json | grep hook_enabled)" \
+	is "to programs too" "$(as_json --root host status --json | grep hook_enabled)" \
 		'  "hook_enabled": false,'
 	is "reserve says so" "$("$program" --root host reserve --xml web.xml | tr '\n' ' ' |
 		grep -c "note: the qemu hook is not enabled")" 1
@@ -246,6 +258,6 @@ case_hook_is_off() {
 		is "$name: not where it is enabled" \
 			"$("$program" --root host $name | grep -c "hook is not enabled")" 0
 	done
-	is "enabled, to programs" "$("$program" --root host status --json | grep hook_enabled)" \
+	is "enabled, to programs" "$(as_json --root host status --json | grep hook_enabled)" \
 		'  "hook_enabled": true,'
 }
