@@ -63,11 +63,9 @@ struct check_ksm {
 /**
  * struct check_pager - Guests under the pager
  * @answer:	What its daemon says; asked if the configuration has it on, or a guest is under it
- * @no_ptrace:	No process can be traced on this host
  */
 struct check_pager {
 	struct overcommit_answer answer;
-	bool no_ptrace;
 };
 
 /**

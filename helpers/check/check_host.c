@@ -264,12 +264,7 @@ static void read_ksm(const struct session *session, struct check_ksm *ksm)
 
 static void read_pager(const struct session *session, struct check_pager *pager)
 {
-	uint64_t scope;
-
 	overcommit_ask(session, config_overcommit(session->config)->enable, &pager->answer);
-	pager->no_ptrace = kfs_read_u64(session->kfs, "proc/sys/kernel/yama/ptrace_scope", &scope,
-					NULL) == 0 &&
-			   scope >= 3;
 }
 
 int check_host_read(const struct check_scope *scope, const struct session *session,

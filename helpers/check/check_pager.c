@@ -75,13 +75,12 @@ static void check_kernel(const struct view *v)
 
 	if (!view->device)
 		finding_add(v->findings, level, "no-userfaultfd",
-			    "this kernel has no /dev/userfaultfd (mainline has it from 6.1): no "
-			    "guest can be paged");
-	if (v->host->pager.no_ptrace) {
+			    "this kernel has no /dev/userfaultfd, and no guest can be "
+			    "paged: " OVERCOMMIT_UFFD_MEND);
+	if (view->no_ptrace)
 		finding_add(v->findings, level, "no-ptrace",
-			    "kernel.yama.ptrace_scope is 3: no running QEMU can be adopted until "
-			    "the host is booted with another value");
-	}
+			    "kernel.yama.ptrace_scope is 3, so that no running QEMU can be "
+			    "adopted: " OVERCOMMIT_PTRACE_MEND);
 	if (*view->shmem_huge) {
 		finding_add(v->findings, level, "shmem-thp",
 			    "of transparent huge pages, %s: guests with memfds can't be paged, set "

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "kernel/kfs.h"
+#include "kernel/yama.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/liveness.h"
 #include "memory/kvm.h"
@@ -21,6 +22,7 @@ void view_overcommit(const struct kfs *kfs, struct host_view *host)
 	struct overcommit_view *view = &host->overcommit;
 
 	view->device = kfs_exists(kfs, UFFD_DEVICE);
+	view->no_ptrace = yama_forbids_tracing(kfs);
 	view->nested = kvm_is_nested(kfs);
 	/* What can't be told is no "never" */
 	if (thp_shmem_huge(kfs, view->shmem_huge, NULL) < 0)

@@ -19,10 +19,21 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "kernel/yama.h"
 #include "pager/shmem_thp.h"
+#include "policy/overcommit_rules.h"
 
 #define COMMAND_LINE_MAX (1U << 20)
 #define TEXT_MAX	 (32U << 20)
+#define NAME_SIZE	 64
+
+/* What is said of the same thing in several places */
+#define PASSED_THROUGH                                                                             \
+	", which reads and writes memory that must stay where it is: remove that device"
+#define NOT_ENCRYPTED " and can't be moved: only without <launchSecurity> can it be paged"
+#define IN_ADVANCE                                                                                 \
+	"its memory is allocated in advance: remove <allocation mode='immediate'/> from "          \
+	"<memoryBacking>"
 
 /* The process that is asked about */
 struct subject {
@@ -48,19 +59,12 @@ static int unreadable(const struct subject *s, const char *path, struct err *err
 
 static int check_kernel(const struct subject *s, struct err *err)
 {
-	uint64_t scope = 0;
-
 	if (!kfs_exists(s->kfs, "dev/userfaultfd"))
-		return err_set(
-			err, ENOENT,
-			"there is no /dev/userfaultfd: it takes a kernel of 6.1 or later with "
-			"CONFIG_USERFAULTFD");
-	if (kfs_read_u64(s->kfs, "proc/sys/kernel/yama/ptrace_scope", &scope, NULL) == 0 &&
-	    scope >= 3)
-		return err_set(
-			err, EPERM,
-			"kernel.yama.ptrace_scope is 3: no process may be traced until the host "
-			"is started again with another value");
+		return err_set(err, ENOENT, "there is no /dev/userfaultfd: " OVERCOMMIT_UFFD_MEND);
+	if (yama_forbids_tracing(s->kfs))
+		return err_set(err, EPERM,
+			       "kernel.yama.ptrace_scope is 3, so that no running QEMU can be "
+			       "adopted: " OVERCOMMIT_PTRACE_MEND);
 	return 0;
 }
 
@@ -81,6 +85,28 @@ static uint64_t status_number(const char *status, const char *key)
 	return value;
 }
 
+/* "?" of a process that ended meanwhile */
+static void read_name(const struct kfs *kfs, pid_t pid, char *name, size_t size)
+{
+	char path[KFS_PATH_SIZE];
+
+	snprintf(name, size, "?");
+	snprintf(path, sizeof(path), "proc/%d/comm", (int)pid);
+	if (kfs_read(kfs, path, name, size, NULL) < 0)
+		snprintf(name, size, "?");
+}
+
+static int refuse_traced(const struct subject *s, pid_t tracer, struct err *err)
+{
+	char name[NAME_SIZE];
+
+	read_name(s->kfs, tracer, name, sizeof(name));
+	return err_set(err, EBUSY,
+		       "process %d (%s) traces its QEMU, as debuggers do, and only one can: end "
+		       "that one, and adopt the guest then",
+		       (int)tracer, name);
+}
+
 static int check_status(const struct subject *s, struct err *err)
 {
 	char path[KFS_PATH_SIZE], status[8192];
@@ -93,13 +119,13 @@ static int check_status(const struct subject *s, struct err *err)
 		return rc;
 	value = status_number(status, "\nTracerPid:");
 	if (value)
-		return err_set(err, EBUSY,
-			       "process %" PRIu64 " traces its QEMU already (a debugger?)", value);
+		return refuse_traced(s, (pid_t)value, err);
 	value = status_number(status, "\nVmLck:");
 	if (value)
 		return err_set(err, ENOTSUP,
 			       "%" PRIu64 " KiB of its QEMU are locked in memory: devices that are "
-			       "passed through or <locked/> do that",
+			       "passed through do that, and <locked/> in <memoryBacking>: remove "
+			       "them",
 			       value);
 	return 0;
 }
@@ -115,7 +141,8 @@ static int check_64bit(const struct subject *s, struct err *err)
 		return unreadable(s, path, err);
 	if (read(fd, head, sizeof(head)) != (ssize_t)sizeof(head) ||
 	    memcmp(head, ELFMAG, SELFMAG) != 0 || head[EI_CLASS] != ELFCLASS64)
-		return err_set(err, ENOTSUP, "its QEMU is no 64-bit program");
+		return err_set(err, ENOTSUP,
+			       "its QEMU is no 64-bit program: only such a one can be adopted");
 	return 0;
 }
 
@@ -128,14 +155,12 @@ static const struct open_reason {
 	const char *reason;
 } open_reasons[] = {
 	{ "anon_inode:[userfaultfd]", EBUSY,
-	  "its QEMU has a userfaultfd already: a post-copy migration, or another pager" },
-	{ "/dev/vfio/", ENOTSUP,
-	  "a device is passed through (VFIO): it reads and writes memory that must stay where it is" },
-	{ "/dev/iommu", ENOTSUP,
-	  "a device is passed through (iommufd): it reads and writes memory that must stay where it is" },
-	{ "/dev/vhost-vdpa", ENOTSUP,
-	  "it has a vhost-vdpa device, which reads and writes memory that must stay where it is" },
-	{ "/dev/sev", ENOTSUP, "its memory is encrypted (SEV): it can't be moved" },
+	  "its QEMU has a userfaultfd already: wait for the end of its post-copy migration, or end "
+	  "the other pager" },
+	{ "/dev/vfio/", ENOTSUP, "a device is passed through (VFIO)" PASSED_THROUGH },
+	{ "/dev/iommu", ENOTSUP, "a device is passed through (iommufd)" PASSED_THROUGH },
+	{ "/dev/vhost-vdpa", ENOTSUP, "it has a vhost-vdpa device" PASSED_THROUGH },
+	{ "/dev/sev", ENOTSUP, "its memory is encrypted (SEV)" NOT_ENCRYPTED },
 };
 
 static int check_open_file(const char *target, struct err *err)
@@ -196,19 +221,16 @@ static const struct word_reason {
 	const char *reason;
 } word_reasons[] = {
 	{ "vhost-user",
-	  "another process reads and writes its memory (vhost-user, virtiofs): what it "
-	  "finds missing would be zeros to it" },
-	{ "vhost-vdpa", "it has a vhost-vdpa device, which reads and writes memory that must stay "
-			"where it is" },
-	{ "vfio-", "a device is passed through (VFIO): it reads and writes memory that must stay "
-		   "where it is" },
-	{ "sev-guest", "its memory is encrypted (SEV): it can't be moved" },
-	{ "sev-snp-guest", "its memory is encrypted (SEV-SNP): it can't be moved" },
-	{ "tdx-guest", "its memory is encrypted (TDX): it can't be moved" },
-	{ "\"prealloc\":true", "its memory is allocated in advance: that it is all there is what "
-			       "<allocation mode='immediate'/> asks for" },
-	{ "prealloc=on", "its memory is allocated in advance" },
-	{ "prealloc=yes", "its memory is allocated in advance" },
+	  "another process reads and writes its memory, and what it finds missing would be zeros to "
+	  "it: remove the device that it serves (vhost-user, virtiofs)" },
+	{ "vhost-vdpa", "it has a vhost-vdpa device" PASSED_THROUGH },
+	{ "vfio-", "a device is passed through (VFIO)" PASSED_THROUGH },
+	{ "sev-guest", "its memory is encrypted (SEV)" NOT_ENCRYPTED },
+	{ "sev-snp-guest", "its memory is encrypted (SEV-SNP)" NOT_ENCRYPTED },
+	{ "tdx-guest", "its memory is encrypted (TDX)" NOT_ENCRYPTED },
+	{ "\"prealloc\":true", IN_ADVANCE },
+	{ "prealloc=on", IN_ADVANCE },
+	{ "prealloc=yes", IN_ADVANCE },
 };
 
 static int check_words(const char *argument, struct err *err)
@@ -231,7 +253,7 @@ static int check_arguments(const char *text, size_t len, struct err *err)
 		if (devices)
 			rc = check_words(argument, err);
 		else if (!strcmp(argument, "-mem-prealloc"))
-			rc = err_set(err, ENOTSUP, "its memory is allocated in advance");
+			rc = err_set(err, ENOTSUP, IN_ADVANCE);
 		devices = describes_devices(argument);
 	}
 	return rc;
@@ -307,7 +329,10 @@ static int check_memory(const struct subject *s, struct err *err)
 	if (rc < 0)
 		return rc;
 	if (sums.page_kib > PAGE_BYTES / 1024)
-		return err_set(err, ENOTSUP, "its memory is of huge pages of %" PRIu64 " KiB",
+		return err_set(err, ENOTSUP,
+			       "its memory is of huge pages of %" PRIu64
+			       " KiB: remove <hugepages/> "
+			       "from <memoryBacking>",
 			       sums.page_kib);
 	if (sums.huge)
 		return err_set(err, ENOTSUP,
@@ -315,7 +340,9 @@ static int check_memory(const struct subject *s, struct err *err)
 			       "before these were switched off: stop and start the guest",
 			       sums.huge);
 	if (sums.locked)
-		return err_set(err, ENOTSUP, "%" PRIu64 " KiB of its memory are locked",
+		return err_set(err, ENOTSUP,
+			       "%" PRIu64 " KiB of its memory are locked: remove <locked/> from "
+			       "<memoryBacking>, or the device that is passed through",
 			       sums.locked);
 	return 0;
 }
@@ -373,18 +400,17 @@ int ram_other_mapper(const struct kfs *kfs, pid_t pid, const struct ram *ram, pi
 
 static int check_mappers(const struct subject *s, struct err *err)
 {
-	char path[KFS_PATH_SIZE], name[64] = "?";
+	char name[NAME_SIZE];
 	pid_t other = 0;
 	int rc = ram_other_mapper(s->kfs, s->pid, s->ram, &other, err);
 
 	if (rc <= 0)
 		return rc;
-	snprintf(path, sizeof(path), "proc/%d/comm", (int)other);
-	kfs_read(s->kfs, path, name, sizeof(name), NULL);
+	read_name(s->kfs, other, name, sizeof(name));
 	return err_set(
 		err, ENOTSUP,
-		"process %d (%s) maps its memory, too (vhost-user, virtiofs, ivshmem): what it "
-		"finds missing would be zeros to it",
+		"process %d (%s) maps its memory, too, and what it finds missing would be zeros to "
+		"it: remove the device that it serves (vhost-user, virtiofs, ivshmem)",
 		(int)other, name);
 }
 

@@ -186,6 +186,7 @@ struct daemon_view {
 /**
  * struct overcommit_view - The pager's side of the host
  * @device:	/dev/userfaultfd is there
+ * @no_ptrace:	No process may trace another, so that no QEMU can be adopted
  * @nested:	KVM offers vmx or svm to guests
  * @shmem_huge:	A setting of transparent huge pages by which shared memory may lie in such pages:
  *		"shmem_enabled is 'advise'"; empty: none
@@ -194,6 +195,7 @@ struct daemon_view {
  */
 struct overcommit_view {
 	bool device;
+	bool no_ptrace;
 	bool nested;
 	char shmem_huge[THP_SETTING_SIZE];
 	size_t guests;

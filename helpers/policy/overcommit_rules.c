@@ -16,7 +16,7 @@
 /* The pager's page */
 #define PAGER_PAGE_KIB 4
 
-#define NO_NESTING     "<feature policy='disable' name='vmx'/> (or svm) in <cpu>"
+#define NO_NESTING     "<feature policy='disable' name='vmx'/> (or svm) in <cpu> mends that"
 #define HUGE_BAD       "transparent huge pages can't be taken out page by page"
 
 bool overcommit_rules_wanted(const struct config_overcommit *overcommit)
@@ -56,11 +56,19 @@ static const char *sharing_word(const struct guest *guest)
 	return strstr(guest->sharing, "virtiofs") ? "virtiofs" : "vhost-user";
 }
 
+/* A device that QEMU or the kernel serves */
+static const char *instead_of_sharing(const struct guest *guest)
+{
+	return strstr(guest->sharing, "virtiofs")   ? "<driver type='path'/> (9p), or NFS" :
+	       strstr(guest->sharing, "<interface") ? "another type of <interface>" :
+						      "a device that QEMU serves itself";
+}
+
 /* What one part of its memory lacks; NULL: nothing */
 static const char *memory_refused(const struct guest_memory *memory)
 {
 	if (memory->hugepages)
-		return "lies in huge pages";
+		return "lies in huge pages: remove <hugepages/> from <memoryBacking>";
 	if (memory->source == GUEST_SOURCE_ANONYMOUS)
 		return "is anonymous: <source type='memfd'/> and <access mode='shared'/> in "
 		       "<memoryBacking> make it shared";
@@ -73,14 +81,17 @@ static int refuse_devices(const struct guest *guest, struct err *err)
 {
 	if (guest->vfio)
 		return err_set(err, EINVAL,
-			       "a device of the host's (VFIO) has all of its memory pinned");
+			       "a device of the host's (VFIO) has all of its memory pinned: "
+			       "remove that device from its definition");
 	if (guest->vdpa)
-		return err_set(err, EINVAL, "vhost-vdpa has all of its memory pinned");
+		return err_set(err, EINVAL,
+			       "vhost-vdpa has all of its memory pinned: remove that device from "
+			       "its definition");
 	if (*guest->sharing)
 		return err_set(err, EINVAL,
 			       "the back end of %s (%s) reads its memory by a mapping of its own, "
-			       "in which pages that are not resident are zeros",
-			       guest->sharing, sharing_word(guest));
+			       "in which pages that are not resident are zeros: replace it by %s",
+			       guest->sharing, sharing_word(guest), instead_of_sharing(guest));
 	return 0;
 }
 
@@ -89,11 +100,13 @@ static int refuse_memory(const struct guest *guest, struct err *err)
 	size_t i;
 
 	if (guest->locked)
-		return err_set(err, EINVAL, "its memory is <locked/>");
+		return err_set(err, EINVAL,
+			       "its memory is <locked/>: remove that from <memoryBacking>");
 	if (guest->immediate)
 		return err_set(
 			err, EINVAL,
-			"<allocation mode='immediate'/> takes all of its memory at the start");
+			"<allocation mode='immediate'/> takes all of its memory at the start: "
+			"remove that from <memoryBacking>");
 	if (!guest->n_memory)
 		return err_set(err, EINVAL, "its memory was not understood%s%s",
 			       *guest->doubt ? ": " : "", guest->doubt);
@@ -114,7 +127,9 @@ static int refuse_guest(const struct guest *guest, struct err *err)
 	if (rc < 0)
 		return rc;
 	if (guest->security != GUEST_OPEN)
-		return err_set(err, EINVAL, "the host can't read %s",
+		return err_set(err, EINVAL,
+			       "the host can't read %s: only without <launchSecurity> can it be "
+			       "paged",
 			       security_word(guest->security));
 	if (guest->nesting == GUEST_NESTING_YES)
 		return err_set(err, EINVAL,
@@ -181,7 +196,11 @@ static int refuse_kernel(const struct guest *guest, const struct host_view *host
 
 	if (!host->overcommit.device)
 		return err_set(err, ENODEV,
-			       "its kernel has no /dev/userfaultfd (mainline has it from 6.1)");
+			       "its kernel has no /dev/userfaultfd: " OVERCOMMIT_UFFD_MEND);
+	if (host->overcommit.no_ptrace)
+		return err_set(err, ENODEV,
+			       "kernel.yama.ptrace_scope is 3, so that no running QEMU can be "
+			       "adopted: " OVERCOMMIT_PTRACE_MEND);
 	if (page_kib && page_kib != PAGER_PAGE_KIB)
 		return err_set(err, ENODEV,
 			       "its kernel has pages of %llu KiB, and the pager takes those of 4",

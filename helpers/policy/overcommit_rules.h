@@ -26,6 +26,12 @@
 struct err;
 struct guest;
 
+/* How a host gets what the pager needs of it */
+#define OVERCOMMIT_UFFD_MEND                                                                       \
+	"it takes a kernel of 6.1 or later, or RHEL 9's, with CONFIG_USERFAULTFD"
+#define OVERCOMMIT_PTRACE_MEND                                                                     \
+	"set it to 2 or less where /etc/sysctl.d sets it, and boot the host again"
+
 /* Does the configuration want the guest to be paged? */
 bool overcommit_rules_wanted(const struct config_overcommit *overcommit);
 

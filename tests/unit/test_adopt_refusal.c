@@ -47,6 +47,7 @@ static const struct file {
 	{ "proc/12/maps", "1000-3000 rw-s 00000000 00:31 77 /run/backing/x\n"
 			  "5000-6000 rw-s 00000000 00:01 78 /memfd:x (deleted)\n" },
 	{ "proc/12/comm", "virtiofsd\n" },
+	{ "proc/99/comm", "gdb\n" },
 };
 
 static void write_file(const char *dir, const char *name, const char *text)
@@ -117,64 +118,84 @@ static void test_files(void)
 		int rc;
 		const char *says;
 	} rows[] = {
-		{ { "dev/userfaultfd", NULL }, -ENOENT, "6.1" },
+		{ { "dev/userfaultfd", NULL },
+		  -ENOENT,
+		  "there is no /dev/userfaultfd: it takes a kernel of 6.1 or later, or RHEL 9's, with CONFIG_USERFAULTFD" },
 		{ { "proc/sys/kernel/yama/ptrace_scope", "2\n" }, 0, "" },
-		{ { "proc/sys/kernel/yama/ptrace_scope", "3\n" }, -EPERM, "ptrace_scope" },
+		{ { "proc/sys/kernel/yama/ptrace_scope", "3\n" },
+		  -EPERM,
+		  "kernel.yama.ptrace_scope is 3, so that no running QEMU can be adopted: set it to 2 or less where /etc/sysctl.d sets it, and boot the host again" },
 		{ { "proc/4711/status", "Name:\tq\nTracerPid:\t99\n" },
 		  -EBUSY,
-		  "process 99 traces" },
+		  "process 99 (gdb) traces its QEMU, as debuggers do, and only one can: end that one, and adopt the guest then" },
 		{ { "proc/4711/status", "Name:\tq\nTracerPid:\t0\nVmLck:\t   8 kB\n" },
 		  -ENOTSUP,
-		  "8 KiB" },
-		{ { "proc/4711/status", NULL }, -ESRCH, "4711" },
-		{ { "proc/4711/exe", "\177ELF\001\001\001xxxxxxxxxx" }, -ENOTSUP, "64-bit" },
-		{ { "proc/4711/exe", "#!/bin/sh" }, -ENOTSUP, "64-bit" },
+		  "8 KiB of its QEMU are locked in memory: devices that are passed through do that, and <locked/> in <memoryBacking>: remove them" },
+		{ { "proc/4711/status", NULL }, -ESRCH, "process 4711 is gone" },
+		{ { "proc/4711/exe", "\177ELF\001\001\001xxxxxxxxxx" },
+		  -ENOTSUP,
+		  "its QEMU is no 64-bit program: only such a one can be adopted" },
+		{ { "proc/4711/exe", "#!/bin/sh" },
+		  -ENOTSUP,
+		  "its QEMU is no 64-bit program: only such a one can be adopted" },
 		{ { SHMEM, "always within_size [advise] never deny force\n" },
 		  -ENOTSUP,
-		  "shmem_enabled is 'advise'" },
+		  "/sys/kernel/mm/transparent_hugepage/shmem_enabled is 'advise', and a part of a huge page can't be paged: write 'never' to it" },
 		{ { SHMEM, "always [within_size] advise never deny force\n" },
 		  -ENOTSUP,
-		  "within_size" },
+		  "/sys/kernel/mm/transparent_hugepage/shmem_enabled is 'within_size', and a part of a huge page can't be paged: write 'never' to it" },
 		{ { SHMEM, "always within_size advise never [deny] force\n" }, 0, "" },
 		{ { SHMEM, NULL }, 0, "" },
 		{ { THP "hugepages-64kB/shmem_enabled",
 		    "always inherit within_size [advise] never\n" },
 		  -ENOTSUP,
-		  "hugepages-64kB/shmem_enabled is 'advise'" },
+		  "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/shmem_enabled is 'advise', and a part of a huge page can't be paged: write 'never' to it" },
 		{ { THP "hugepages-16kB/shmem_enabled",
 		    "[always] inherit within_size advise never\n" },
 		  -ENOTSUP,
-		  "16kB" },
-		{ { COMMAND, "qemu|-device|vhost-user-fs-pci,chardev=c0|" }, -ENOTSUP, "virtiofs" },
+		  "/sys/kernel/mm/transparent_hugepage/hugepages-16kB/shmem_enabled is 'always', and a part of a huge page can't be paged: write 'never' to it" },
+		{ { COMMAND, "qemu|-device|vhost-user-fs-pci,chardev=c0|" },
+		  -ENOTSUP,
+		  "another process reads and writes its memory, and what it finds missing would be zeros to it: remove the device that it serves (vhost-user, virtiofs)" },
 		{ { COMMAND, "qemu|-netdev|{\"type\":\"vhost-user\",\"id\":\"n0\"}|" },
 		  -ENOTSUP,
-		  "vhost-user" },
-		{ { COMMAND, "qemu|-netdev|vhost-vdpa,id=n0|" }, -ENOTSUP, "vdpa" },
+		  "another process reads and writes its memory, and what it finds missing would be zeros to it: remove the device that it serves (vhost-user, virtiofs)" },
+		{ { COMMAND, "qemu|-netdev|vhost-vdpa,id=n0|" },
+		  -ENOTSUP,
+		  "it has a vhost-vdpa device, which reads and writes memory that must stay where it is: remove that device" },
 		{ { COMMAND, "qemu|-device|{\"driver\":\"vfio-pci\",\"host\":\"0000:01:00.0\"}|" },
 		  -ENOTSUP,
-		  "VFIO" },
-		{ { COMMAND, "qemu|-object|sev-guest,id=s|" }, -ENOTSUP, "SEV" },
-		{ { COMMAND, "qemu|-object|{\"qom-type\":\"tdx-guest\"}|" }, -ENOTSUP, "TDX" },
+		  "a device is passed through (VFIO), which reads and writes memory that must stay where it is: remove that device" },
+		{ { COMMAND, "qemu|-object|sev-guest,id=s|" },
+		  -ENOTSUP,
+		  "its memory is encrypted (SEV) and can't be moved: only without <launchSecurity> can it be paged" },
+		{ { COMMAND, "qemu|-object|{\"qom-type\":\"tdx-guest\"}|" },
+		  -ENOTSUP,
+		  "its memory is encrypted (TDX) and can't be moved: only without <launchSecurity> can it be paged" },
 		{ { COMMAND, "qemu|-object|{\"share\":true,\"prealloc\":true}|" },
 		  -ENOTSUP,
-		  "in advance" },
-		{ { COMMAND, "qemu|-mem-prealloc|" }, -ENOTSUP, "in advance" },
-		{ { COMMAND, "qemu|--device|vfio-ap" }, -ENOTSUP, "VFIO" },
+		  "its memory is allocated in advance: remove <allocation mode='immediate'/> from <memoryBacking>" },
+		{ { COMMAND, "qemu|-mem-prealloc|" },
+		  -ENOTSUP,
+		  "its memory is allocated in advance: remove <allocation mode='immediate'/> from <memoryBacking>" },
+		{ { COMMAND, "qemu|--device|vfio-ap" },
+		  -ENOTSUP,
+		  "a device is passed through (VFIO), which reads and writes memory that must stay where it is: remove that device" },
 		{ { COMMAND, "" }, 0, "" },
 		{ { "proc/4711/smaps", "1000-3000 rw-s 0 00:01 77 /m\nKernelPageSize:  2048 kB\n" },
 		  -ENOTSUP,
-		  "2048 KiB" },
+		  "its memory is of huge pages of 2048 KiB: remove <hugepages/> from <memoryBacking>" },
 		{ { "proc/4711/smaps", "1000-2000 rw-s 0 00:01 77 /m\nLocked:  0 kB\n"
 				       "2000-3000 rw-s 0 00:01 77 /m\nLocked:  4 kB\n" },
 		  -ENOTSUP,
-		  "4 KiB" },
+		  "4 KiB of its memory are locked: remove <locked/> from <memoryBacking>, or the device that is passed through" },
 		{ { "proc/4711/smaps", "1000-3000 rw-s 0 00:01 77 /m\nShmemPmdMapped:  2048 kB\n" },
 		  -ENOTSUP,
-		  "transparent" },
-		{ { "proc/4711/smaps", NULL }, -ESRCH, "4711" },
+		  "2048 KiB of its memory lie in transparent huge pages, made before these were switched off: stop and start the guest" },
+		{ { "proc/4711/smaps", NULL }, -ESRCH, "process 4711 is gone" },
 		{ { "proc/12/maps", "1000-2000 rw-s 00001000 00:01 77 /memfd:m (deleted)\n" },
 		  -ENOTSUP,
-		  "process 12 (virtiofsd)" },
+		  "process 12 (virtiofsd) maps its memory, too, and what it finds missing would be zeros to it: remove the device that it serves (vhost-user, virtiofs, ivshmem)" },
 		{ { "proc/12/maps", NULL }, 0, "" },
 	};
 	size_t i;
@@ -192,7 +213,8 @@ static void test_files(void)
 			CU_ASSERT_EQUAL(unlink(path), 0);
 		rc = refusal(dir, MEMFD_DEV, &err);
 		UNIT_CHECK(rc == rows[i].rc, "row %zu gave %d: %s", i, rc, err.text);
-		UNIT_CHECK(strstr(err.text, rows[i].says), "row %zu: %s", i, err.text);
+		if (rc < 0)
+			UNIT_CHECK_STR(err.text, rows[i].says, "row %zu", i);
 	}
 }
 
@@ -203,12 +225,18 @@ static void test_open_files(void)
 		int rc;
 		const char *says;
 	} rows[] = {
-		{ "anon_inode:[userfaultfd]", -EBUSY, "post-copy" },
-		{ "/dev/vfio/vfio", -ENOTSUP, "VFIO" },
-		{ "/dev/vfio/12", -ENOTSUP, "VFIO" },
-		{ "/dev/iommu", -ENOTSUP, "iommufd" },
-		{ "/dev/vhost-vdpa-0", -ENOTSUP, "vdpa" },
-		{ "/dev/sev", -ENOTSUP, "SEV" },
+		{ "anon_inode:[userfaultfd]", -EBUSY,
+		  "its QEMU has a userfaultfd already: wait for the end of its post-copy migration, or end the other pager" },
+		{ "/dev/vfio/vfio", -ENOTSUP,
+		  "a device is passed through (VFIO), which reads and writes memory that must stay where it is: remove that device" },
+		{ "/dev/vfio/12", -ENOTSUP,
+		  "a device is passed through (VFIO), which reads and writes memory that must stay where it is: remove that device" },
+		{ "/dev/iommu", -ENOTSUP,
+		  "a device is passed through (iommufd), which reads and writes memory that must stay where it is: remove that device" },
+		{ "/dev/vhost-vdpa-0", -ENOTSUP,
+		  "it has a vhost-vdpa device, which reads and writes memory that must stay where it is: remove that device" },
+		{ "/dev/sev", -ENOTSUP,
+		  "its memory is encrypted (SEV) and can't be moved: only without <launchSecurity> can it be paged" },
 		{ "/dev/vhost-net", 0, "" },
 		{ "/dev/kvm", 0, "" },
 		{ "anon_inode:[eventfd]", 0, "" },
@@ -225,7 +253,8 @@ static void test_open_files(void)
 		CU_ASSERT_EQUAL_FATAL(symlink(rows[i].target, path), 0);
 		rc = refusal(dir, MEMFD_DEV, &err);
 		UNIT_CHECK(rc == rows[i].rc, "row %zu gave %d: %s", i, rc, err.text);
-		UNIT_CHECK(strstr(err.text, rows[i].says), "row %zu: %s", i, err.text);
+		if (rc < 0)
+			UNIT_CHECK_STR(err.text, rows[i].says, "row %zu", i);
 	}
 }
 

@@ -171,6 +171,7 @@ static void test_hosts(void)
 	static const char nested[] = KVM(GIB(4) PAGED CPU("mode='host-model'>"));
 	struct step_store store = { .path = "/srv/ram", .mount = true, .fstype = "tmpfs" };
 	DECIDE(old, CONF(HALF), xml);
+	DECIDE(untraced, CONF(HALF), xml);
 	DECIDE(huge, CONF(HALF), xml);
 	DECIDE(own, CONF(HALF "[thp]\nmanage = yes\nshmem_enabled = advise\n"), xml);
 	DECIDE(l2, CONF(HALF), nested);
@@ -180,6 +181,8 @@ static void test_hosts(void)
 
 	old.host.overcommit.device = false;
 	expect(&old, -ENODEV, "/dev/userfaultfd", "old kernel");
+	untraced.host.overcommit.no_ptrace = true;
+	expect(&untraced, -ENODEV, "kernel.yama.ptrace_scope is 3", "no process can be traced");
 	snprintf(huge.host.overcommit.shmem_huge, THP_SETTING_SIZE, "shmem_enabled is 'advise'");
 	expect(&huge, -ENODEV, "shmem_enabled is 'advise'", "huge");
 	own.host.thp.present = true;

@@ -204,6 +204,65 @@ case_overcommit_enable() {
 	golden overcommit-disable-none --root host overcommit disable build
 }
 
+# refused KIND BACKING [MORE]: what a person is told of such a guest before its start, at it, and
+# when it runs
+refused() {
+	local how status
+	no_qemu
+	pager
+	rm -f "$state_dir/guests/${uuid[web]}"
+	define web < <(echo "<domain type='kvm'><name>web</name><uuid>${uuid[web]}</uuid>" \
+		"<memory unit='MiB'>1024</memory><memoryBacking>$2</memoryBacking>${3-}</domain>")
+	qemu web
+	live_xml web "$2"
+	sed -i "s|<devices></devices>|${3-}|" host/run/libvirt/qemu/web.xml
+	for how in "overcommit enable --resident 50%" plan "overcommit adopt --resident 50%"; do
+		# shellcheck disable=SC2086 # words
+		"$program" --root host $how web >out 2>err
+		status=$?
+		printf '%s, %s: exit status %d\n' "$1" "${how%% --*}" $status
+		sed 's/^virt-membacking: /  /' err
+		sed -n '/^As things are/,$s/^/  /p' out
+	done >>refusals
+}
+
+# One after the other, each with its sentence, and with what mends it
+case_overcommit_refusals() {
+	local paged="<source type='memfd'/><access mode='shared'/>" yama=host/proc/sys/kernel/yama
+	local shmem=host/sys/kernel/mm/transparent_hugepage/shmem_enabled
+	pager_host
+	limit web 50%
+	refused "VFIO" "$paged" \
+		"<devices><hostdev mode='subsystem' type='pci'><driver name='vfio'/></hostdev></devices>"
+	refused "vhost-user" "$paged" "<devices><interface type='vhostuser'/></devices>"
+	refused "vhost-user disk" "$paged" "<devices><disk type='vhostuser'/></devices>"
+	refused "virtiofs" "$paged" \
+		"<devices><filesystem><driver type='virtiofs'/></filesystem></devices>"
+	refused "vhost-vdpa" "$paged" "<devices><interface type='vdpa'/></devices>"
+	refused "SEV" "$paged" "<launchSecurity type='sev'/>"
+	refused "SEV-SNP" "$paged" "<launchSecurity type='sev-snp'/>"
+	refused "TDX" "$paged" "<launchSecurity type='tdx'/>"
+	refused "nested guests" "$paged" "<cpu><feature policy='require' name='vmx'/></cpu>"
+	refused "huge pages" "<hugepages/><access mode='shared'/>"
+	refused "locked" "$paged<locked/>"
+	refused "private" "<source type='memfd'/>"
+	refused "anonymous" ""
+	refused "preallocation" "$paged<allocation mode='immediate'/>"
+	echo 'always within_size [advise] never deny force' >"$shmem"
+	refused "shmem THP" "$paged"
+	echo 'always within_size advise [never] deny force' >"$shmem"
+	mkdir -p "$yama"
+	echo 3 >"$yama/ptrace_scope"
+	refused "ptrace_scope" "$paged"
+	rm -r "$yama"
+	rm host/dev/userfaultfd
+	refused "no userfaultfd" "$paged"
+	golden_file overcommit-refusals refusals
+	is "the record of such a guest that runs has no step" \
+		"$(jq -c .steps "$state_dir/guests/${uuid[web]}")" "[]"
+	is "and the pager was asked for none of them" "$(asked)" ""
+}
+
 # With a libvirt whose guests can be changed, and a configuration of our own
 case_overcommit_enable_yes() {
 	local conf=/etc/libvirt/membacking.conf.d
