@@ -6,6 +6,7 @@
  * no longer seen and the map is worth nothing: a successor only unregisters once more.
  */
 #include <errno.h>
+#include <linux/mempolicy.h>
 #include <poll.h>
 #include <stdlib.h>
 
@@ -207,6 +208,9 @@ static void go_on(struct guest_pager *pager)
 	pager_wake(pager->wake_evict);
 }
 
+/* The thread is its caller's, which has other work for it */
+static const struct memory_policy any_node = { .mode = MPOL_DEFAULT };
+
 int detach_guest(struct guest_pager *pager, int64_t deadline_ms, struct err *err)
 {
 	uint64_t deadline = clock_ms() + (uint64_t)(deadline_ms > 0 ? deadline_ms : 0);
@@ -218,8 +222,11 @@ int detach_guest(struct guest_pager *pager, int64_t deadline_ms, struct err *err
 	rc = mover_open(&mover, MOVER_LOADS, err);
 	if (rc == 0)
 		rc = stop_eviction(pager, err);
-	if (rc == 0)
+	if (rc == 0) {
+		pager_follow_memory(pager);
 		rc = load_all(pager, &mover, deadline, err);
+		memory_policy_take(&any_node);
+	}
 	STEP("detach_loaded");
 	if (rc == 0)
 		rc = let_go(pager, deadline, err);

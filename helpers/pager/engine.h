@@ -36,6 +36,7 @@
 #include "kernel/uffd.h"
 #include "pager/guest_pager.h"
 #include "pager/journal.h"
+#include "pager/memory_policy.h"
 #include "pager/page_map.h"
 #include "pager/read_ahead.h"
 
@@ -147,7 +148,8 @@ struct guest_pager {
 
 	struct evictor evictor[PAGER_PIPES_MAX];
 	unsigned int n_evictors;
-	_Atomic uint8_t *folios; /* a region's pages: see huge_folio.c */
+	struct memory_policy memory; /* QEMU's: see pager_follow_memory() */
+	_Atomic uint8_t *folios;     /* a region's pages: see huge_folio.c */
 	int pagemap, kpageflags;
 
 	/* The fault thread's own */
@@ -204,6 +206,8 @@ void pager_alarm(struct guest_pager *pager, const char *fmt, ...)
 void pager_alarm_over(struct guest_pager *pager);
 /* QEMU is gone, as an ioctl said */
 void pager_gone(struct guest_pager *pager);
+/* From now on pages that the calling thread has made come from the nodes that QEMU's come from */
+void pager_follow_memory(const struct guest_pager *pager);
 bool pager_stopping(const struct guest_pager *pager);
 void pager_wake(int eventfd);
 void pager_slept(int eventfd);

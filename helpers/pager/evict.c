@@ -893,6 +893,7 @@ void *evict_thread(void *evictor_arg)
 	uint64_t looked = 0, turns = 0;
 
 	log_context(pager->name, "evict");
+	pager_follow_memory(pager);
 	while (!pager_stopping(pager)) {
 		int rc = 0;
 

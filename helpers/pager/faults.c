@@ -545,6 +545,7 @@ void *faults_thread(void *pager_arg)
 	uint64_t retried = 0;
 
 	log_context(pager->name, "faults");
+	pager_follow_memory(pager);
 	events_are_read_here(true);
 	while (!pager_stopping(pager)) {
 		/* One reading a turn: waiting tells at once if there is more */

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "kernel/kfs.h"
 #include "pager/engine.h"
 
 enum { ENDS_WITHIN_MS = 5000 };
@@ -361,6 +362,31 @@ static void free_own(struct guest_pager *pager)
 
 /* ---- threads ---- */
 
+/* Not worth to leave the guest unpaged */
+static void read_memory_policy(struct guest_pager *pager)
+{
+	struct err err;
+	struct kfs kfs;
+	int rc = kfs_open(&kfs, "/", &err);
+
+	if (rc == 0) {
+		rc = memory_policy_read(&kfs, (pid_t)pager->adopted.identity.pid, &pager->memory,
+					&err);
+		kfs_close(&kfs);
+	}
+	if (rc < 0)
+		log_warning("its pages may come back on another NUMA node: %s", err.text);
+}
+
+void pager_follow_memory(const struct guest_pager *pager)
+{
+	int rc = memory_policy_take(&pager->memory);
+
+	if (rc < 0)
+		log_warning("its pages may come back on another NUMA node: set_mempolicy: %s",
+			    err_text(-rc));
+}
+
 static int thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *arg,
 			struct err *err)
 {
@@ -392,8 +418,10 @@ static int threads_start(struct guest_pager *pager, struct err *err)
 {
 	unsigned int wanted = pager->options.evict_threads ? pager->options.evict_threads : 1;
 	unsigned int first = pager->n_evictors > 1 ? 1 : 0, i;
-	int rc = thread_start(&pager->fault_thread, "faults", faults_thread, pager, err);
+	int rc;
 
+	read_memory_policy(pager);
+	rc = thread_start(&pager->fault_thread, "faults", faults_thread, pager, err);
 	pager->fault_thread_runs = rc == 0;
 	for (i = 0; rc == 0 && i < wanted && first + i < pager->n_evictors; i++) {
 		rc = thread_start(&pager->evict_thread[i], "evict", evict_thread,

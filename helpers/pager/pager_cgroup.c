@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * A paged guest's memory cgroup: memory.swap.max and the limits above it.
+ *
+ * Limits are read of cgroups of version 1 as well.  These have no memory.swap.max: whether the
+ * kernel swaps such a guest is not for one guest to say there.
  */
 #include "pager/pager_cgroup.h"
 
@@ -21,15 +24,65 @@
 #define VALUE_SIZE	 32
 #define NOTE_MAX	 (CGROUP_PATH_SIZE + VALUE_SIZE + 2)
 
-/* "0::/machine.slice/machine-qemu\x2d1\x2dweb1.scope/libvirt/emulator" */
-static int read_path(const struct kfs *kfs, pid_t pid, char path[CGROUP_PATH_SIZE], struct err *err)
+/**
+ * struct hierarchy - Where memory is limited
+ * @root, @max, @current: names of files
+ * @controller: In the middle of a line of /proc/PID/cgroup; empty: version 2
+ */
+struct hierarchy {
+	const char *root, *max, *current;
+	const char *controller;
+};
+
+static const struct hierarchy version_2 = { ROOT, "memory.max", "memory.current", "" };
+static const struct hierarchy version_1 = { ROOT "/memory", "memory.limit_in_bytes",
+					    "memory.usage_in_bytes", "memory" };
+
+/* "cpu,memory" has the controller */
+static bool lists(const char *list, size_t len, const char *controller)
+{
+	size_t wanted = strlen(controller), n;
+
+	if (!wanted || !len)
+		return !wanted && !len;
+	for (; len; list += n, len -= n) {
+		n = 0;
+		while (n < len && list[n] != ',')
+			n++;
+		if (n == wanted && !strncmp(list, controller, n))
+			return true;
+		n += n < len;
+	}
+	return false;
+}
+
+/* "4:memory:/machine/qemu-1-web1.libvirt-qemu", "0::/..."; NULL: it is in none */
+static const char *line_of(const char *text, const struct hierarchy *h)
+{
+	const char *line, *list, *path;
+
+	for (line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		list = strchr(line, ':');
+		path = list ? strchr(list + 1, ':') : NULL;
+		if (!path)
+			return NULL;
+		if (lists(list + 1, (size_t)(path - list - 1), h->controller))
+			return path[1] == '/' ? path + 1 : NULL;
+	}
+	return NULL;
+}
+
+/* "/machine.slice/machine-qemu\x2d1\x2dweb1.scope/libvirt/emulator" */
+static int read_path(const struct kfs *kfs, const struct hierarchy *h, pid_t pid,
+		     char path[CGROUP_PATH_SIZE], struct err *err)
 {
 	char file[KFS_PATH_SIZE], text[8192];
 	const char *line;
 	size_t len;
 	int rc;
 
-	if (!kfs_exists(kfs, ROOT "/cgroup.controllers"))
+	if (h == &version_2 && !kfs_exists(kfs, ROOT "/cgroup.controllers"))
 		return err_set(err, ENOTSUP, "this host has no cgroups of version 2");
 	snprintf(file, sizeof(file), "proc/%d/cgroup", (int)pid);
 	rc = kfs_read(kfs, file, text, sizeof(text), err);
@@ -37,10 +90,10 @@ static int read_path(const struct kfs *kfs, pid_t pid, char path[CGROUP_PATH_SIZ
 		return err_set(err, ESRCH, "process %d is gone", (int)pid);
 	if (rc < 0)
 		return rc;
-	line = strncmp(text, "0::/", 4) == 0 ? text : strstr(text, "\n0::/");
+	line = line_of(text, h);
 	if (!line)
-		return err_set(err, ENOTSUP, "process %d has no cgroup of version 2", (int)pid);
-	line = strchr(line, '/');
+		return err_set(err, ENOTSUP, "process %d has no cgroup of version %d", (int)pid,
+			       h == &version_2 ? 2 : 1);
 	len = strcspn(line, "\n");
 	/* Of another cgroup namespace: "/../.." */
 	if (len >= CGROUP_PATH_SIZE - 64 || !strncmp(line, "/..", 3))
@@ -54,12 +107,12 @@ static int read_path(const struct kfs *kfs, pid_t pid, char path[CGROUP_PATH_SIZ
 	return 0;
 }
 
-static int read_value(const struct kfs *kfs, const char *group, const char *file,
-		      char value[VALUE_SIZE], struct err *err)
+static int read_value(const struct kfs *kfs, const struct hierarchy *h, const char *group,
+		      const char *file, char value[VALUE_SIZE], struct err *err)
 {
 	char path[CGROUP_PATH_SIZE + 64];
 
-	snprintf(path, sizeof(path), ROOT "%s/%s", group, file);
+	snprintf(path, sizeof(path), "%s%s/%s", h->root, group, file);
 	return kfs_read(kfs, path, value, VALUE_SIZE, err);
 }
 
@@ -109,7 +162,7 @@ static bool cut_to_own(char *path)
 static int find_own(const struct kfs *kfs, pid_t pid, char path[CGROUP_PATH_SIZE],
 		    char value[VALUE_SIZE], struct err *err)
 {
-	int rc = read_path(kfs, pid, path, err);
+	int rc = read_path(kfs, &version_2, pid, path, err);
 
 	if (rc < 0)
 		return rc;
@@ -119,7 +172,7 @@ static int find_own(const struct kfs *kfs, pid_t pid, char path[CGROUP_PATH_SIZE
 			"process %d has no cgroup of its own: the kernel may swap what the pager "
 			"keeps resident",
 			(int)pid);
-	rc = read_value(kfs, path, "memory.swap.max", value, err);
+	rc = read_value(kfs, &version_2, path, "memory.swap.max", value, err);
 	if (rc == -ENOENT)
 		return err_set(
 			err, ENOTSUP,
@@ -176,7 +229,7 @@ static int put_back(const struct kfs *kfs, int directory, struct err *err)
 
 	if (rc < 0)
 		return rc;
-	rc = read_value(kfs, path, "memory.swap.max", now, err);
+	rc = read_value(kfs, &version_2, path, "memory.swap.max", now, err);
 	/* Never over what an administrator has written since */
 	if (rc < 0 || strcmp(now, "0") != 0)
 		return rc;
@@ -197,16 +250,17 @@ int pager_cgroup_end(const struct kfs *kfs, int directory, struct err *err)
 
 /* Return: 0, and less @bytes if this group allows less; a group without the controller has no
  * limit */
-static int limit_by(const struct kfs *kfs, const char *group, uint64_t *bytes, struct err *err)
+static int limit_by(const struct kfs *kfs, const struct hierarchy *h, const char *group,
+		    uint64_t *bytes, struct err *err)
 {
 	char max[VALUE_SIZE], current[VALUE_SIZE];
 	uint64_t limit, used;
-	int rc = read_value(kfs, group, "memory.max", max, err);
+	int rc = read_value(kfs, h, group, h->max, max, err);
 
 	if (rc == -ENOENT || (rc == 0 && !strcmp(max, "max")))
 		return 0;
 	if (rc == 0)
-		rc = read_value(kfs, group, "memory.current", current, err);
+		rc = read_value(kfs, h, group, h->current, current, err);
 	if (rc < 0)
 		return rc;
 	if (text_to_u64(max, &limit) < 0 || text_to_u64(current, &used) < 0)
@@ -217,12 +271,15 @@ static int limit_by(const struct kfs *kfs, const char *group, uint64_t *bytes, s
 
 int pager_cgroup_room(const struct kfs *kfs, pid_t pid, uint64_t *bytes, struct err *err)
 {
+	/* A hybrid host may have the controller in either */
+	bool old = kfs_exists(kfs, ROOT "/memory/memory.limit_in_bytes");
+	const struct hierarchy *h = old ? &version_1 : &version_2;
 	char path[CGROUP_PATH_SIZE], *end;
 	uint64_t least = UINT64_MAX;
-	int rc = read_path(kfs, pid, path, err);
+	int rc = read_path(kfs, h, pid, path, err);
 
 	while (rc == 0 && path[0]) {
-		rc = limit_by(kfs, path, &least, err);
+		rc = limit_by(kfs, h, path, &least, err);
 		end = strrchr(path, '/');
 		if (!end)
 			break;

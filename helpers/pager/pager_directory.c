@@ -19,6 +19,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/lock.h"
 #include "base/text.h"
@@ -77,25 +78,31 @@ int pager_directory_find(struct pager_directory *d, struct err *err)
 
 /* @flags 0, or MS_REMOUNT for what is mounted there.  The name is a descriptor's, so that it
  * can't come to mean another directory */
-static int mount_at(int fd, unsigned long flags, uint64_t size, bool noswap)
+static int mount_at(int fd, unsigned long flags, uint64_t size, const char *more)
 {
 	char path[FD_PATH_SIZE], options[96];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	snprintf(options, sizeof(options), "mode=0700,size=%llu%s", (unsigned long long)size,
-		 noswap ? ",noswap" : "");
+	snprintf(options, sizeof(options), "mode=0700,size=%llu%s", (unsigned long long)size, more);
 	if (mount("virt-membacking-pager", path, "tmpfs", MOUNT_FLAGS | flags, options) < 0)
 		return -errno;
 	return 0;
 }
 
-/* An older kernel doesn't know noswap, and a newer one doesn't take it away from a mount */
+/* An older kernel doesn't know noswap, and a newer one doesn't take it away from a mount.  mpol: a
+ * thread that works for a guest on one node doesn't put the tiers there, where they were not
+ * admitted; a kernel without NUMA doesn't know it */
 static int mount_either(int fd, unsigned long flags, uint64_t size, bool *noswap)
 {
-	int rc = mount_at(fd, flags, size, true);
+	static const char *const more[] = { ",noswap,mpol=local", ",noswap", ",mpol=local", "" };
+	int rc = -EINVAL;
+	size_t i;
 
-	*noswap = rc == 0;
-	return rc == -EINVAL ? mount_at(fd, flags, size, false) : rc;
+	for (i = 0; rc == -EINVAL && i < ARRAY_SIZE(more); i++) {
+		rc = mount_at(fd, flags, size, more[i]);
+		*noswap = rc == 0 && strstr(more[i], "noswap") != NULL;
+	}
+	return rc;
 }
 
 static int mount_new(struct pager_directory *d, uint64_t size, struct err *err)

@@ -3,7 +3,7 @@
  * A process beside the pager that must not make it lose a page.
  *
  *	bystander pin		registers a buffer with io_uring: a page of the host is pinned for
- *good bystander map PID	maps the shared memory of a process, and so reads its holes as zeros
+ *good bystander trace PID	traces a process as a debugger does, and lets it run
  *
  * Says "ready", and ends with its stdin or with whichever program started it.
  */
@@ -11,9 +11,11 @@
 #include <linux/io_uring.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -39,6 +41,11 @@ static int pin(void)
 	return 0;
 }
 
+static int trace(const char *pid)
+{
+	return ptrace(PTRACE_SEIZE, (pid_t)atoi(pid), NULL, NULL) < 0 ? die("ptrace") : 0;
+}
+
 int main(int argc, char **argv)
 {
 	char byte;
@@ -47,6 +54,8 @@ int main(int argc, char **argv)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (argc == 2 && !strcmp(argv[1], "pin"))
 		rc = pin();
+	else if (argc == 3 && !strcmp(argv[1], "trace"))
+		rc = trace(argv[2]);
 	if (rc)
 		return rc;
 	puts("ready");

@@ -7,7 +7,8 @@
  * ram=MIB, objects=N (files that it is made of), directory=PATH (files there instead of memfds),
  * threads=N, pattern=NAME, writes=PERCENT, untouched=PAGES, discards=yes, reader=yes, seed=N,
  * check=whole|head, kinds=all|one, swap=yes (private memory instead, for the kernel's own
- * paging), give=PIPES (a userfaultfd and so many pipes, as an adoption would leave them).
+ * paging), bind=NODE (its threads' memory comes from there), give=PIPES (a userfaultfd and so many
+ *pipes, as an adoption would leave them).
  *
  * First line on stdout: "ready pid=N uffd=FD pipes=FD,...".  Then it takes commands, one a line:
  * "start", "figures", "balloon PAGES", "check", "spoil old|word|zeros PAGE" (make it wrong),
@@ -16,6 +17,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mempolicy.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
@@ -228,6 +230,15 @@ static enum pattern pattern_of(const char *name)
 	return PATTERN_MIXED;
 }
 
+/* As "numactl --membind": no memory of its own has a policy then */
+static void bind_to(uint64_t node)
+{
+	unsigned long nodes = 1UL << node;
+
+	if (syscall(SYS_set_mempolicy, MPOL_BIND, &nodes, 64 + 1) < 0)
+		die("set_mempolicy");
+}
+
 static bool set_number(struct victim *victim, const char *key, uint64_t value)
 {
 	struct verifier_options *v = &victim->verifier;
@@ -244,6 +255,8 @@ static bool set_number(struct victim *victim, const char *key, uint64_t value)
 		v->untouched = value;
 	else if (!strcmp(key, "seed"))
 		v->rules.seed = value;
+	else if (!strcmp(key, "bind"))
+		bind_to(value);
 	else if (!strcmp(key, "give"))
 		victim->pipes = value <= PIPES_MAX ? (unsigned int)value : 1;
 	else

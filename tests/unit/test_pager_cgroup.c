@@ -166,6 +166,42 @@ static void test_room(void)
 	CU_ASSERT_EQUAL(pager_cgroup_room(&stage.kfs, 1, &bytes, &err), -ESRCH);
 }
 
+/* As on RHEL 8; a hybrid host has a hierarchy of version 2 beside it, without the controller */
+static void test_room_version_1(void)
+{
+	static const char *const lines[] = {
+		"11:cpu,cpuacct:/x\n4:memory:/machine/qemu-1-web1.libvirt-qemu/emulator\n0::/y\n",
+		"5:hugetlb,memory:/machine/qemu-1-web1.libvirt-qemu/emulator\n",
+	};
+	static const char machine[] = CGROUP "memory/machine/";
+	const char *dir = unit_tmpdir();
+	uint64_t bytes = 1;
+	char path[256];
+	struct err err = { "" };
+	struct kfs kfs;
+	size_t i;
+
+	unit_write(dir, CGROUP "memory/memory.limit_in_bytes", "9223372036854771712\n");
+	snprintf(path, sizeof(path), "%smemory.limit_in_bytes", machine);
+	unit_write(dir, path, "9223372036854771712\n");
+	snprintf(path, sizeof(path), "%smemory.usage_in_bytes", machine);
+	unit_write(dir, path, "9000000\n");
+	snprintf(path, sizeof(path), "%sqemu-1-web1.libvirt-qemu/memory.limit_in_bytes", machine);
+	unit_write(dir, path, "8000000\n");
+	snprintf(path, sizeof(path), "%sqemu-1-web1.libvirt-qemu/memory.usage_in_bytes", machine);
+	unit_write(dir, path, "1000000\n");
+	CU_ASSERT_EQUAL_FATAL(kfs_open(&kfs, dir, NULL), 0);
+	for (i = 0; i < ROWS(lines); i++) {
+		unit_write(dir, "proc/4711/cgroup", lines[i]);
+		UNIT_CHECK(pager_cgroup_room(&kfs, PID, &bytes, &err) == 0, "%s", err.text);
+		CU_ASSERT_EQUAL(bytes, 7000000);
+	}
+	unit_write(dir, "proc/4711/cgroup", "4:cpu,memory_x:/machine\n0::/\n");
+	CU_ASSERT_EQUAL(pager_cgroup_room(&kfs, PID, &bytes, &err), -ENOTSUP);
+	UNIT_CHECK_STR(err.text, "process 4711 has no cgroup of version 1", "none");
+	kfs_close(&kfs);
+}
+
 static void test_may_swap(void)
 {
 	STAGE(stage, SCOPE "/libvirt/emulator");
@@ -187,6 +223,7 @@ static CU_TestInfo tests[] = {
 	{ "the cgroup ended with its guest", test_gone },
 	{ "only a guest's own cgroup is changed", test_whose },
 	{ "room is what the tightest cgroup leaves", test_room },
+	{ "below cgroups of version 1, too", test_room_version_1 },
 	{ "may the kernel swap?", test_may_swap },
 	CU_TEST_INFO_NULL,
 };
