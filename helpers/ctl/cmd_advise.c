@@ -8,6 +8,8 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/suggest.h"
+#include "base/text.h"
 #include "check/libvirt_host.h"
 #include "config/config.h"
 #include "ctl/ctl.h"
@@ -95,7 +97,7 @@ static int read_guest(const struct ctl *ctl, struct inquiry *q, struct err *err)
 static int make_variant(const struct ctl *ctl, struct inquiry *q, enum advise_shape shape,
 			struct err *err)
 {
-	const struct guest_backing want = advise_want(shape, q->guest, &q->session.host);
+	const struct guest_backing want = advise_want(shape, &q->in);
 	int rc;
 
 	if (want.kind == GUEST_BACKING_HUGEPAGES && !want.page_kib)
@@ -113,6 +115,43 @@ static int make_variants(const struct ctl *ctl, struct inquiry *q, struct err *e
 	for (shape = 0; rc == 0 && shape < ADVISE_SHAPES; shape++)
 		rc = make_variant(ctl, q, (enum advise_shape)shape, err);
 	return rc;
+}
+
+/* ---- the wish ---- */
+
+static int unknown_backing(const char *name, struct err *err)
+{
+	const char *names[ADVISE_BACKINGS];
+	int i;
+
+	for (i = 0; i < ADVISE_BACKINGS; i++)
+		names[i] = advise_name((enum advise_backing)i);
+	suggest_unknown("backing", name, names, ADVISE_BACKINGS, err);
+	return err_prefix(err, -EINVAL, "--backing");
+}
+
+static int read_page_size(const struct ctl *ctl, struct inquiry *q, struct err *err)
+{
+	struct advise_wish *wish = &q->in.wish;
+
+	if (!ctl->page_size)
+		return 0;
+	if (text_to_kib(ctl->page_size, &wish->page_kib) < 0 ||
+	    !host_view_size(&q->session.host, wish->page_kib))
+		return err_set(err, EINVAL, "--page-size: this kernel has no huge pages of '%.64s'",
+			       ctl->page_size);
+	return 0;
+}
+
+static int read_wish(const struct ctl *ctl, struct inquiry *q, struct err *err)
+{
+	struct advise_wish *wish = &q->in.wish;
+
+	if (!ctl->backing)
+		return 0;
+	wish->given = true;
+	wish->backing = advise_find(ctl->backing);
+	return read_page_size(ctl, q, err);
 }
 
 /* ---- the host ---- */
@@ -192,16 +231,16 @@ static int inquire(const struct ctl *ctl, struct inquiry *q, struct err *err)
 		rc = read_kernel(ctl, q, err);
 	if (rc == 0)
 		rc = end_guest(ctl, q, err);
-	if (rc == 0)
-		rc = make_variants(ctl, q, err);
-	if (rc < 0)
-		return rc;
 	q->in.guest = q->guest;
 	q->in.variants = q->variants;
 	q->in.host = &q->session.host;
 	q->in.fragmentation = &q->fragmentation;
 	q->in.policy = &q->policy;
-	return advise_make(&q->in, &q->advice, err);
+	if (rc == 0)
+		rc = read_wish(ctl, q, err);
+	if (rc == 0)
+		rc = make_variants(ctl, q, err);
+	return rc < 0 ? rc : advise_make(&q->in, &q->advice, err);
 }
 
 /* ---- --apply ---- */
@@ -223,13 +262,14 @@ static void say_applied(const struct ctl *ctl, const struct inquiry *q)
 static int apply(const struct ctl *ctl, const struct inquiry *q, const struct advise_report *report,
 		 struct err *err)
 {
-	const struct guest_variant *variant = advise_chosen(report);
+	const struct advise_option *taken = advise_taken(&q->in, &q->advice);
+	const struct guest_variant *variant = advise_variant(report, taken);
 	cleanup_free char *changes = NULL;
 	int rc;
 
-	if (!variant)
+	if (!taken || (q->in.wish.given && taken->verdict == ADVISE_NO))
 		return err_set(err, ENOSPC, "guest '%s' stays as it is: %s", q->guest->name,
-			       q->advice.reasons[0]);
+			       taken ? taken->why : q->advice.reasons[0]);
 	if (!variant->changed) {
 		if (!ctl->json)
 			printf("\nNothing to change.\n");
@@ -238,8 +278,11 @@ static int apply(const struct ctl *ctl, const struct inquiry *q, const struct ad
 	if (*variant->removed && !ctl->yes)
 		return err_set(err, EINVAL,
 			       "guest '%s' stays as it is: this would take out of its definition: "
-			       "%s; 'advise %s --apply --yes' does so",
-			       q->guest->name, variant->removed, q->guest->name);
+			       "%s; 'advise %s%s%s%s%s --apply --yes' does so",
+			       q->guest->name, variant->removed, q->guest->name,
+			       ctl->backing ? " --backing " : "", ctl->backing ? ctl->backing : "",
+			       ctl->page_size ? " --page-size " : "",
+			       ctl->page_size ? ctl->page_size : "");
 	if (!ctl->json) {
 		rc = difference(NULL, report->before, variant->block, &changes, err);
 		if (rc < 0)
@@ -270,12 +313,24 @@ static int report(const struct ctl *ctl, const struct inquiry *q, struct err *er
 		return applied;
 	if (ctl->json && ctl_print_json(advise_to_json(&report, applied > 0), err) < 0)
 		return -ENOMEM;
+	if (q->in.wish.given)
+		return q->advice.asked.verdict == ADVISE_NO ? CTL_FINDINGS : CTL_FINE;
 	return q->advice.chosen == ADVISE_BACKINGS ? CTL_FINDINGS : CTL_FINE;
+}
+
+static bool names_pages(const char *backing)
+{
+	return backing &&
+	       (advise_find(backing) == ADVISE_STATIC || advise_find(backing) == ADVISE_DYNAMIC);
 }
 
 static int check_call(const struct ctl *ctl, struct err *err)
 {
-	if (ctl->apply && ctl->xml)
+	if (ctl->backing && advise_find(ctl->backing) == ADVISE_BACKINGS)
+		unknown_backing(ctl->backing, err);
+	else if (ctl->page_size && !names_pages(ctl->backing))
+		err_set(err, EINVAL, "--page-size is for --backing static or dynamic");
+	else if (ctl->apply && ctl->xml)
 		err_set(err, EINVAL,
 			"--apply changes a guest that libvirt has defined: a file is "
 			"yours to change");
@@ -304,14 +359,17 @@ static int run(struct ctl *ctl, struct err *err)
 
 const struct command cmd_advise = {
 	.name = "advise",
-	.usage = "advise GUEST [--apply [--yes]]\nadvise --xml FILE",
+	.usage = "advise GUEST [--backing KIND [--page-size SIZE]] [--apply [--yes]]\n"
+		 "advise --xml FILE [--backing KIND ...]",
 	.summary = "compare ways to back a guest's memory, and recommend one",
 	.help = "Compares static, dynamic and transparent huge pages, file-backed memory, KSM\n"
 		"and the pager for a guest on this host as it is now, recommends one, and shows\n"
 		"the XML for it. --apply puts that into the guest's definition, and changes nothing\n"
 		"else there; it takes effect at the guest's next start. If that would remove\n"
-		"something from the definition, it says what, and needs --yes.",
-	.options = CTL_JSON | CTL_ROOT | CTL_XML | CTL_APPLY | CTL_YES,
+		"something from the definition, it says what, and needs --yes. --backing takes\n"
+		"another one than the recommended: static, dynamic, thp, file, ksm, overcommit.",
+	.options = CTL_JSON | CTL_ROOT | CTL_XML | CTL_APPLY | CTL_YES | CTL_BACKING |
+		   CTL_PAGE_SIZE,
 	.guest_or_xml = true,
 	.max_args = 1,
 	.run = run,

@@ -41,6 +41,7 @@ enum ctl_option {
 	CTL_SVG = 1 << 20,
 	CTL_ALL = 1 << 21,
 	CTL_STRICT = 1 << 22,
+	CTL_BACKING = 1 << 23,
 };
 
 /**
@@ -48,7 +49,7 @@ enum ctl_option {
  * @kfs:	Open on @root
  * @root:	--root; NULL: this host
  * @xml:	--xml; NULL if not given
- * @size, @page_size, @node, @output, @resident, @svg: Their values; NULL if not given
+ * @size, @page_size, @backing, @node, @output, @resident, @svg: Their values; NULL if not given
  * @watch:	Likewise; "" for --watch without a value
  * @args:	What follows the command's name and action, without options
  */
@@ -58,6 +59,7 @@ struct ctl {
 	const char *xml;
 	const char *size;
 	const char *page_size;
+	const char *backing;
 	const char *node;
 	const char *output;
 	const char *resident;

@@ -76,6 +76,7 @@ static const struct option_row {
 	  "even if the guest is alive or its record unreadable" },
 	{ CTL_APPLY, "--apply", NULL, VALUE(apply), "put it into the guest's definition" },
 	{ CTL_YES, "--yes", NULL, VALUE(yes), "make the changes, whatever they remove" },
+	{ CTL_BACKING, "--backing", "KIND", VALUE(backing), "this one, whatever is recommended" },
 	{ CTL_SIZE, "--size", "SIZE", VALUE(size),
 	  "how much memory you will plug into the running guest" },
 	{ CTL_PAGE_SIZE, "--page-size", "SIZE", VALUE(page_size),

@@ -61,6 +61,15 @@ const char *advise_name(enum advise_backing backing)
 	return names[backing];
 }
 
+enum advise_backing advise_find(const char *name)
+{
+	int i = 0;
+
+	while (i < ADVISE_BACKINGS && strcmp(advise_name((enum advise_backing)i), name) != 0)
+		i++;
+	return (enum advise_backing)i;
+}
+
 uint64_t advise_small_kib(const struct host_view *host)
 {
 	if (!host->n_sizes)
@@ -80,13 +89,15 @@ static bool is_shared(const struct guest *guest)
 	return *guest->sharing;
 }
 
-struct guest_backing advise_want(enum advise_shape shape, const struct guest *guest,
-				 const struct host_view *host)
+struct guest_backing advise_want(enum advise_shape shape, const struct advise_input *in)
 {
+	const struct guest *guest = in->guest;
+	const struct host_view *host = in->host;
 	static const enum guest_backing_kind kinds[ADVISE_SHAPES] = {
 		[ADVISE_PLAIN] = GUEST_BACKING_PLAIN,	  [ADVISE_SMALL] = GUEST_BACKING_HUGEPAGES,
 		[ADVISE_GIANT] = GUEST_BACKING_HUGEPAGES, [ADVISE_FILES] = GUEST_BACKING_FILE,
 		[ADVISE_KEPT] = GUEST_BACKING_KEEP,	  [ADVISE_SHARED] = GUEST_BACKING_PLAIN,
+		[ADVISE_ASKED] = GUEST_BACKING_HUGEPAGES,
 	};
 	struct guest_backing want = { .kind = kinds[shape],
 				      .default_kib = host->bare_page_kib,
@@ -102,6 +113,8 @@ struct guest_backing advise_want(enum advise_shape shape, const struct guest *gu
 		want.page_kib = advise_small_kib(host);
 	if (shape == ADVISE_GIANT && host_view_size(host, GIGANTIC_KIB))
 		want.page_kib = GIGANTIC_KIB;
+	if (shape == ADVISE_ASKED)
+		want.page_kib = in->wish.page_kib;
 	return want;
 }
 
@@ -246,6 +259,7 @@ static const struct advise_size *size_of(const struct adviser *a, uint64_t page_
  * @grow:	Pages to make, in all of @grow_kib
  * @now:	Of these, what can be made at once; @doubtful: what fragmentation leaves no room
  *		for
+ * @seen:	Of them, those for which a look at every page has found a place
  * @swapped_kib: Programs' memory that has to be swapped out for them
  * @managed:	The plan has steps for huge pages at all
  */
@@ -258,10 +272,29 @@ struct trial {
 	uint64_t grow;
 	uint64_t grow_kib;
 	uint64_t now;
+	uint64_t seen;
 	uint64_t doubtful;
 	uint64_t swapped_kib;
 	struct err err;
 };
+
+/* Pages of that size that have a place on @node, if every page was looked at.  Pages without a
+ * mark may be pinned for a device */
+static uint64_t seen_ranges(const struct fragmentation *f, unsigned int node, uint64_t page_kib)
+{
+	uint64_t seen = 0;
+	size_t i;
+
+	for (i = 0; i < f->n_zones; i++) {
+		const struct fragmentation_zone *zone = &f->zones[i];
+		const struct fragmentation_ranges *ranges = fragmentation_ranges(f, zone, page_kib);
+
+		if (zone->node == node && ranges && !fragmentation_is_movable(zone))
+			seen += u64_sub_floor(ranges->movable,
+					      fragmentation_unsure(zone) ? ranges->unsure : 0);
+	}
+	return seen;
+}
 
 static void sum_share(const struct adviser *a, const struct step_share *planned, uint64_t page_kib,
 		      struct trial *trial)
@@ -275,6 +308,8 @@ static void sum_share(const struct adviser *a, const struct step_share *planned,
 	trial->grow += planned->want_grow;
 	trial->grow_kib = u64_add_sat(trial->grow_kib, u64_mul_sat(planned->want_grow, page_kib));
 	trial->now += u64_min(planned->want_grow, share.now_kib / page_kib);
+	trial->seen += u64_min(planned->want_grow,
+			       seen_ranges(a->in->fragmentation, planned->node, page_kib));
 }
 
 static void sum_plan(const struct adviser *a, const struct plan *plan, struct trial *trial)
@@ -489,11 +524,11 @@ static bool refuse_promised(struct adviser *a, const struct trial *trial)
 
 static void say_growth(struct adviser *a, const struct trial *trial)
 {
-	char page[TEXT_KIB_SIZE], kib[TEXT_KIB_SIZE];
+	char page[TEXT_KIB_SIZE] = "the sizes it asks for", kib[TEXT_KIB_SIZE];
 
 	a->swapped_kib = trial->swapped_kib;
-
-	text_from_kib(trial->page_kib, page);
+	if (trial->page_kib)
+		text_from_kib(trial->page_kib, page);
 	if (trial->doubtful)
 		decide(a, ADVISE_DYNAMIC, ADVISE_NO,
 		       "memory is too fragmented: the guest needs %" PRIu64
@@ -526,34 +561,58 @@ static void say_growth(struct adviser *a, const struct trial *trial)
 		       trial->grow, page);
 }
 
-/* Pages of 1 GiB are made at a start only where an area was kept for them */
+static bool giant_allowed(const struct adviser *a, const struct trial *giant)
+{
+	return giant->rc == 0 && giant->managed && giant_fits(a) && !takes_promised(a, giant);
+}
+
+/* Pages of 1 GiB are surely made at a start where an area was kept for them */
 static bool cma_holds(const struct adviser *a, const struct trial *giant)
 {
 	const struct gigantic *gigantic = &a->in->gigantic;
 
-	return giant->rc == 0 && giant->managed && *gigantic->hugetlb_cma && giant_fits(a) &&
-	       giant->grow_kib <= gigantic->cma_free_kib && !takes_promised(a, giant);
+	return giant_allowed(a, giant) && *gigantic->hugetlb_cma &&
+	       giant->grow_kib <= gigantic->cma_free_kib;
+}
+
+/* Or where each has a place and free memory, and the guest gains most from them */
+static bool giant_seen(const struct adviser *a, const struct trial *giant)
+{
+	return giant_allowed(a, giant) && guest_is_pinned(a->in->guest) && giant->grow &&
+	       !giant->doubtful && giant->now >= giant->grow && giant->seen >= giant->grow;
+}
+
+static void say_dynamic(struct adviser *a, const struct trial *trial)
+{
+	if (!trial->page_kib && trial->rc < 0)
+		decide(a, ADVISE_DYNAMIC, ADVISE_NO, "this kernel has no huge pages for it");
+	else if (trial->rc < 0)
+		decide(a, ADVISE_DYNAMIC, ADVISE_NO, "%s", trial->err.text);
+	else if (!trial->managed)
+		decide(a, ADVISE_DYNAMIC, ADVISE_NO,
+		       "manage = no in [hugepages] of /%s: no pool is grown", CONFIG_FILE);
+	else
+		say_growth(a, trial);
 }
 
 static void advise_dynamic(struct adviser *a, const struct trial *small, const struct trial *giant)
 {
-	bool cma = cma_holds(a, giant);
+	bool cma = cma_holds(a, giant), seen = !cma && giant_seen(a, giant);
 
-	choose_shape(a, ADVISE_DYNAMIC, cma);
-	if (cma)
+	choose_shape(a, ADVISE_DYNAMIC, cma || seen);
+	if (seen)
+		decide(a, ADVISE_DYNAMIC, ADVISE_YES,
+		       "%" PRIu64 " pages of 1 GiB idle and %" PRIu64
+		       " to make: a look at every page has found a place for each, as long as no "
+		       "program takes it",
+		       giant->idle, giant->grow);
+	else if (cma)
 		decide(a, ADVISE_DYNAMIC, ADVISE_YES,
 		       "%" PRIu64 " pages of 1 GiB idle, %" PRIu64
 		       " out of the area of hugetlb_cma=%s",
 		       giant->idle, giant->grow, a->in->gigantic.hugetlb_cma);
-	else if (!small->page_kib)
-		decide(a, ADVISE_DYNAMIC, ADVISE_NO, "this kernel has no huge pages for it");
-	else if (small->rc < 0)
-		decide(a, ADVISE_DYNAMIC, ADVISE_NO, "%s", small->err.text);
-	else if (!small->managed)
-		decide(a, ADVISE_DYNAMIC, ADVISE_NO,
-		       "manage = no in [hugepages] of /%s: no pool is grown", CONFIG_FILE);
-	else if (small->doubtful || !refuse_promised(a, small))
-		say_growth(a, small);
+	else if (small->rc < 0 || small->doubtful || !refuse_promised(a, small))
+		say_dynamic(a, small);
 }
 
 /* The size of all of its huge pages; 0: there are several, or none */
@@ -576,20 +635,11 @@ static uint64_t kept_kib(const struct adviser *a)
 	return kib;
 }
 
-/* The pages that its definition asks for: is there reason to write anything else? */
-static void advise_kept(struct adviser *a, const struct trial *trial)
+/* Pages that the definition or the command line asks for, and that the host has or can make */
+static void say_wanted(struct adviser *a, enum advise_backing backing, const struct trial *trial)
 {
-	enum advise_backing backing = trial->grow ? ADVISE_DYNAMIC : ADVISE_STATIC;
-	struct advise_option *option = &a->advice.options[backing];
 	char page[TEXT_KIB_SIZE] = "the sizes it asks for";
 
-	if (trial->rc < 0)
-		a->kept_why = trial->err;
-	if (trial->rc < 0 || !trial->managed || trial->doubtful)
-		return;
-	a->kept = true;
-	option->shape = ADVISE_KEPT;
-	option->page_kib = trial->page_kib;
 	if (trial->page_kib)
 		text_from_kib(trial->page_kib, page);
 	if (trial->grow && trial->page_kib)
@@ -603,6 +653,22 @@ static void advise_kept(struct adviser *a, const struct trial *trial)
 		       trial->idle, page);
 	if (takes_promised(a, trial))
 		add_words(a, backing, "; running guests may still come to use part of that memory");
+}
+
+/* The pages that its definition asks for: is there reason to write anything else? */
+static void advise_kept(struct adviser *a, const struct trial *trial)
+{
+	enum advise_backing backing = trial->grow ? ADVISE_DYNAMIC : ADVISE_STATIC;
+	struct advise_option *option = &a->advice.options[backing];
+
+	if (trial->rc < 0)
+		a->kept_why = trial->err;
+	if (trial->rc < 0 || !trial->managed || trial->doubtful)
+		return;
+	a->kept = true;
+	option->shape = ADVISE_KEPT;
+	option->page_kib = trial->page_kib;
+	say_wanted(a, backing, trial);
 }
 
 static int advise_hugepages(struct adviser *a)
@@ -1214,6 +1280,67 @@ static void measure(struct adviser *a)
 			u64_add_sat(a->advice.size_kib, a->in->guest->memory[i].size_kib);
 }
 
+/* ---- what was asked for ---- */
+
+static void judge_asked(struct adviser *a, const struct trial *trial)
+{
+	enum advise_backing backing = a->in->wish.backing;
+
+	if (backing == ADVISE_STATIC && !is_idle(a, trial) && trial->page_kib)
+		say_boot(a, trial);
+	else if (backing == ADVISE_STATIC && trial->grow)
+		decide(a, backing, ADVISE_LATER,
+		       "reserve the pages that it asks for at boot, on the kernel's command line");
+	else if (trial->rc < 0)
+		decide(a, backing, ADVISE_NO, "%s", trial->err.text);
+	else if (!trial->managed || trial->doubtful)
+		say_dynamic(a, trial);
+	else
+		say_wanted(a, backing, trial);
+}
+
+/* Huge pages of a size that its definition or the command line names */
+static int ask_for_pages(struct adviser *a)
+{
+	const struct advise_wish *wish = &a->in->wish;
+	struct advise_option *option = &a->advice.options[wish->backing];
+	struct trial trial;
+
+	if (never_huge(a->in->guest) || a->in->host->kvm_refuses_hugepages)
+		return 0;
+	if (!wish->page_kib && !guest_asks_for_hugepages(a->in->guest))
+		return 0;
+	option->shape = wish->page_kib ? ADVISE_ASKED : ADVISE_KEPT;
+	option->page_kib = wish->page_kib ? wish->page_kib : kept_kib(a);
+	try_shape(a, option->shape, option->page_kib, &trial);
+	if (trial.rc == -ENOMEM)
+		return -ENOMEM;
+	judge_asked(a, &trial);
+	return 0;
+}
+
+/* Judged in a copy: the comparison stays what it is without a wish */
+static int judge_wish(struct adviser *a)
+{
+	enum advise_backing backing = a->in->wish.backing;
+	struct adviser copy = *a;
+	int rc = 0;
+
+	if (!a->in->wish.given)
+		return 0;
+	if (backing == ADVISE_STATIC || backing == ADVISE_DYNAMIC)
+		rc = ask_for_pages(&copy);
+	a->advice.asked = copy.advice.options[backing];
+	return rc;
+}
+
+const struct advise_option *advise_taken(const struct advise_input *in, const struct advice *advice)
+{
+	if (in->wish.given)
+		return &advice->asked;
+	return advice->chosen == ADVISE_BACKINGS ? NULL : &advice->options[advice->chosen];
+}
+
 int advise_make(const struct advise_input *in, struct advice *advice, struct err *err)
 {
 	struct adviser a = { .in = in, .unpaged = *in->policy };
@@ -1227,6 +1354,8 @@ int advise_make(const struct advise_input *in, struct advice *advice, struct err
 	advise_thp(&a);
 	advise_ksm(&a);
 	a.advice.chosen = choose(&a);
+	if (judge_wish(&a) < 0)
+		return err_nomem(err);
 	if (a.advice.chosen != ADVISE_BACKINGS)
 		explain(&a);
 	say_ksm(&a);

@@ -20,6 +20,11 @@
  * 5. A large guest (ADVISE_LARGE_KIB): huge pages, grown for it and given back.
  * 6. Transparent huge pages; or huge pages where there are none.
  *
+ * A guest whose memory is pinned gets pages of 1 GiB where a look at every page has found
+ * enough ranges without one that can't be moved, and memory to make them of.
+ *
+ * Another backing than the recommended one can be asked for: struct advise_wish.
+ *
  * Private memory of SEV-SNP and TDX comes from guest_memfd, whatever the XML says: nothing is
  * recommended for it.  Where a device's back end maps the guest's memory, every variant shares
  * it.
@@ -62,6 +67,7 @@ enum advise_shape {
 	ADVISE_GIANT, /* of 1 GiB */
 	ADVISE_FILES,
 	ADVISE_KEPT,   /* its own huge pages, as they are written */
+	ADVISE_ASKED,  /* huge pages of the size that was asked for */
 	ADVISE_SHARED, /* what the pager takes: shared memory in memfds, or as it is */
 	ADVISE_SHAPES
 };
@@ -83,6 +89,18 @@ enum advise_verdict {
 };
 
 /**
+ * struct advise_wish - A backing that was asked for, whatever is recommended
+ * @given:	One was
+ * @page_kib:	Of huge pages; 0: those that the guest's definition asks for, or else those that
+ *		advise would take
+ */
+struct advise_wish {
+	bool given;
+	enum advise_backing backing;
+	uint64_t page_kib;
+};
+
+/**
  * struct advise_input - All that is asked
  * @running:	The guest runs.  @ends: what it has counts as free in @host and @fragmentation,
  *		since its next start will find it so; else it counts as taken
@@ -98,6 +116,7 @@ struct advise_input {
 	const struct host_view *host;
 	const struct fragmentation *fragmentation;
 	const struct guest_policy *policy;
+	struct advise_wish wish;
 	bool has_ksm;
 	struct ksm ksm;
 	bool has_thp;
@@ -144,7 +163,8 @@ struct advise_option {
 
 /**
  * struct advice - The comparison
- * @chosen:	ADVISE_BACKINGS: none is possible
+ * @chosen:	What is recommended.  ADVISE_BACKINGS: none is possible
+ * @asked:	The backing of the wish, if there is one
  */
 struct advice {
 	uint64_t size_kib;
@@ -152,6 +172,7 @@ struct advice {
 	struct advise_size sizes[ADVISE_SIZES_MAX];
 	struct advise_option options[ADVISE_BACKINGS];
 	enum advise_backing chosen;
+	struct advise_option asked;
 	size_t n_reasons;
 	char reasons[ADVISE_REASONS_MAX][ADVISE_REASON_SIZE];
 };
@@ -165,9 +186,16 @@ const char *advise_name(enum advise_backing backing);
  */
 uint64_t advise_small_kib(const struct host_view *host);
 
+/* ADVISE_BACKINGS: there is no such backing */
+enum advise_backing advise_find(const char *name);
+
 /* How the variant of @shape is made, with page_kib for those of pages */
-struct guest_backing advise_want(enum advise_shape shape, const struct guest *guest,
-				 const struct host_view *host);
+struct guest_backing advise_want(enum advise_shape shape, const struct advise_input *in);
+
+/* What the guest is defined as: the backing that was asked for, or else the recommended one.
+ * NULL: none is possible */
+const struct advise_option *advise_taken(const struct advise_input *in,
+					 const struct advice *advice);
 
 /* Only -ENOMEM: what is impossible is part of the advice */
 int advise_make(const struct advise_input *in, struct advice *advice, struct err *err);

@@ -21,8 +21,9 @@ struct advise_report {
 	const char *before;
 };
 
-/* What the guest's <memoryBacking> becomes; NULL where nothing is recommended */
-const struct guest_variant *advise_chosen(const struct advise_report *report);
+/* What the guest's <memoryBacking> becomes with it, and with --apply.  NULL where @option is */
+const struct guest_variant *advise_variant(const struct advise_report *report,
+					   const struct advise_option *option);
 
 /* NULL when memory ran out.  @applied: the key of that name */
 json_t *advise_to_json(const struct advise_report *report, bool applied);

@@ -13,13 +13,10 @@
 #include "terminal/table.h"
 #include "terminal/wrap.h"
 
-const struct guest_variant *advise_chosen(const struct advise_report *report)
+const struct guest_variant *advise_variant(const struct advise_report *report,
+					   const struct advise_option *option)
 {
-	const struct advice *advice = report->advice;
-
-	if (advice->chosen == ADVISE_BACKINGS)
-		return NULL;
-	return &report->in->variants[advice->options[advice->chosen].shape];
+	return option ? &report->in->variants[option->shape] : NULL;
 }
 
 /* ---- sizes ---- */
@@ -83,22 +80,32 @@ static const char *const verdicts[] = {
 	[ADVISE_YES] = "yes",
 };
 
+static void add_option(struct table *table, const struct advice *advice, int backing)
+{
+	const struct advise_option *option = &advice->options[backing];
+	struct libscols_line *row = table_row(table, NULL);
+
+	table_cell(table, row, 0, "%s%s", backing == (int)advice->chosen ? "-> " : "   ",
+		   titles[backing]);
+	table_cell(table, row, 1, "%s", verdicts[option->verdict]);
+	table_words(table, row, option->why, NULL);
+}
+
+/* What is recommended first */
 static int print_options(const struct advice *advice, struct err *err)
 {
-	static const struct table_column columns[] = { { "BACKING", TABLE_PLAIN },
+	static const struct table_column columns[] = { { "   BACKING", TABLE_PLAIN },
 						       { "POSSIBLE", TABLE_PLAIN },
 						       { "WHY", TABLE_WORDS } };
 	struct table table;
 	int i;
 
 	table_begin(&table, columns, ARRAY_SIZE(columns));
-	for (i = 0; i < ADVISE_BACKINGS; i++) {
-		struct libscols_line *row = table_row(&table, NULL);
-
-		table_cell(&table, row, 0, "%s", titles[i]);
-		table_cell(&table, row, 1, "%s", verdicts[advice->options[i].verdict]);
-		table_words(&table, row, advice->options[i].why, NULL);
-	}
+	if (advice->chosen != ADVISE_BACKINGS)
+		add_option(&table, advice, (int)advice->chosen);
+	for (i = 0; i < ADVISE_BACKINGS; i++)
+		if (i != (int)advice->chosen)
+			add_option(&table, advice, i);
 	return table_end(&table, err);
 }
 
@@ -133,29 +140,62 @@ static int print_gigantic(const struct advise_input *in, struct err *err)
 
 /* ---- the recommendation ---- */
 
+static void print_backing(const char *heading, enum advise_backing backing,
+			  const struct advise_option *option)
+{
+	char kib[TEXT_KIB_SIZE];
+
+	printf("%s: %s%s%s\n", heading, titles[backing], option->page_kib ? " of " : "",
+	       option->page_kib ? text_from_kib(option->page_kib, kib) : "");
+}
+
+static void print_point(const char *text)
+{
+	printf("  - ");
+	wrap_print(4, text);
+}
+
 static void print_recommendation(const struct advise_report *report)
 {
 	const struct advice *advice = report->advice;
-	char kib[TEXT_KIB_SIZE];
 	size_t i;
 
-	if (advice->chosen == ADVISE_BACKINGS) {
+	if (advice->chosen == ADVISE_BACKINGS)
 		printf("Recommended: none of these\n");
-	} else {
-		uint64_t page_kib = advice->options[advice->chosen].page_kib;
+	else
+		print_backing("Recommended", advice->chosen, &advice->options[advice->chosen]);
+	for (i = 0; i < advice->n_reasons; i++)
+		print_point(advice->reasons[i]);
+}
 
-		printf("Recommended: %s%s%s\n", titles[advice->chosen], page_kib ? " of " : "",
-		       page_kib ? text_from_kib(page_kib, kib) : "");
-	}
-	for (i = 0; i < advice->n_reasons; i++) {
-		printf("  - ");
-		wrap_print(4, advice->reasons[i]);
-	}
+static void print_asked(const struct advise_report *report)
+{
+	const struct advise_option *asked = &report->advice->asked;
+	const struct guest_variant *variant = advise_variant(report, asked);
+	char line[ADVISE_WHY_SIZE + GUEST_REMOVED_SIZE];
+
+	if (!report->in->wish.given)
+		return;
+	putchar('\n');
+	print_backing("Asked for", report->in->wish.backing, asked);
+	snprintf(line, sizeof(line), "%s: %s",
+		 asked->verdict == ADVISE_YES ? "possible" :
+		 asked->verdict == ADVISE_NO  ? "not possible" :
+						verdicts[asked->verdict],
+		 asked->why);
+	print_point(line);
+	if (!variant->changed)
+		print_point("the guest's definition says so already");
+	if (!*variant->removed)
+		return;
+	snprintf(line, sizeof(line), "this takes out of its definition: %s", variant->removed);
+	print_point(line);
 }
 
 static void print_block(const struct advise_report *report)
 {
-	const struct guest_variant *variant = advise_chosen(report);
+	const struct guest_variant *variant =
+		advise_variant(report, advise_taken(report->in, report->advice));
 	const struct guest *guest = report->in->guest;
 	const char *edited;
 
@@ -183,17 +223,14 @@ int advise_print(const struct advise_report *report, struct err *err)
 	wrap_print_line("Guest '%s', %s", report->in->guest->name,
 			text_from_kib(report->advice->size_kib, kib));
 	putchar('\n');
-	rc = print_sizes(report->advice, err);
-	putchar('\n');
-	if (rc == 0)
-		rc = print_options(report->advice, err);
-	putchar('\n');
-	if (rc == 0)
-		rc = print_gigantic(report->in, err);
-	if (rc < 0)
-		return rc;
-	putchar('\n');
 	print_recommendation(report);
+	print_asked(report);
 	print_block(report);
-	return 0;
+	putchar('\n');
+	rc = print_options(report->advice, err);
+	putchar('\n');
+	if (rc == 0)
+		rc = print_sizes(report->advice, err);
+	putchar('\n');
+	return rc < 0 ? rc : print_gigantic(report->in, err);
 }

@@ -30,7 +30,8 @@
  *		NODE:free=SIZE NODE:cache=SIZE: what could be had;
  *		NODE:whole=SIZE NODE:loose=SIZE: how much of it lies in whole blocks and in
  *		small pieces; NODE:PAGE=TOTAL/FREE; ksm=RUN ksm_saved=SIZE thp=WORD
- *		shmem=WORD store=TYPE:SIZE cma=SIZE no_ksm no_thp no_hpage no_1G running ends
+ *		shmem=WORD store=TYPE:SIZE cma=SIZE ask=BACKING ask_pages=SIZE seen=RANGES
+ *		unsure=RANGES no_ksm no_thp no_hpage no_1G running ends
  */
 
 #define KSM "[ksm]\nmanage = yes\n"
@@ -111,6 +112,51 @@ static const struct row rows[] = {
 	  GUEST(GIB(8) BACKING("<source type='file'/>") VFIO) },
 
 	{ "vdpa", ONE, ROOM, "", GUEST(GIB(16) "<devices><disk type='vhostvdpa'/></devices>") },
+
+	/* Every page was looked at, and 18 ranges of 1 GiB can be emptied */
+	{ "vfio-seen", ONE, ROOM "seen=18", "", GUEST(GIB(12) VFIO) },
+	{ "vfio-seen-too-few", ONE, ROOM "seen=11", "", GUEST(GIB(12) VFIO) },
+	/* Of pages that no program says it has, some may be pinned for a device */
+	{ "vfio-seen-unsure", ONE, ROOM "seen=18 unsure=7", "", GUEST(GIB(12) VFIO) },
+	{ "vfio-seen-beside-promised", ONE, ROOM "seen=18 promised=16G", "", GUEST(GIB(12) VFIO) },
+	{ "vfio-seen-no-memory", ONE, TIGHT "seen=18", "", GUEST(GIB(12) VFIO) },
+	{ "vfio-seen-not-managed", ONE, ROOM "seen=18", "[hugepages]\nmanage = no\n",
+	  GUEST(GIB(12) VFIO) },
+	{ "seen-not-pinned", ONE, ROOM "seen=18", "", GUEST(GIB(12)) },
+
+	/* -- asked for -- */
+	{ "asked-dynamic", ONE, ROOM "ask=dynamic", "", GUEST(MIB(1024)) },
+	{ "asked-dynamic-1g", ONE, ROOM "ask=dynamic ask_pages=1G", "", GUEST(GIB(8)) },
+	{ "asked-dynamic-dust", ONE, DUST "ask=dynamic ask_pages=2M", "", GUEST(GIB(8)) },
+	{ "asked-dynamic-promised", ONE, ROOM "ask=dynamic ask_pages=2M promised=16G", "",
+	  GUEST(GIB(8)) },
+	{ "asked-dynamic-not-managed", ONE, ROOM "ask=dynamic ask_pages=2M",
+	  "[hugepages]\nmanage = no\n", GUEST(GIB(8)) },
+	{ "asked-static", ONE, ROOM "ask=static", "", GUEST(GIB(8)) },
+	{ "asked-static-idle", ONE, ROOM "0:2M=4096/4096 ask=static ask_pages=2M", "",
+	  GUEST(GIB(8)) },
+	{ "asked-static-1g", ONE, ROOM "0:2M=4096/4096 ask=static ask_pages=1G", "",
+	  GUEST(GIB(8)) },
+	/* Its own pages stay, unless others are asked for */
+	{ "asked-dynamic-has-1g", ONE, ROOM "ask=dynamic", "",
+	  GUEST(GIB(8) BACKING(PAGES_OF(1, G))) },
+	{ "asked-static-has-1g", ONE, ROOM "ask=static", "",
+	  GUEST(GIB(8) BACKING(PAGES_OF(1, G))) },
+	{ "asked-2m-has-1g", ONE, ROOM "ask=dynamic ask_pages=2M", "",
+	  GUEST(GIB(8) BACKING(PAGES_OF(1, G))) },
+	{ "asked-static-mixed", ONE, ROOM "ask=static", "",
+	  GUEST(GIB(4) BACKING(
+		  "<hugepages><page size='1' unit='G' nodeset='0'/>"
+		  "<page size='2' unit='M' nodeset='1'/></hugepages>") "<cpu><numa><cell memory='2' unit='GiB'/><cell memory='2' unit='GiB'/>"
+								       "</numa></cpu>") },
+	{ "asked-thp-has-huge", ONE, ROOM "ask=thp", "", GUEST(GIB(8) BACKING(PAGES_OF(2, M))) },
+	{ "asked-ksm", ONE, ROOM "ask=ksm", "", GUEST(GIB(8)) },
+	{ "asked-ksm-vfio", ONE, ROOM "ask=ksm", "", GUEST(GIB(8) VFIO) },
+	{ "asked-file", ONE, ROOM "store=xfs:100G ask=file", "", GUEST(GIB(8)) },
+	{ "asked-overcommit", TWO, ROOM2 "uffd=1 ask=overcommit", "", GUEST(MIB(1024)) },
+	{ "asked-dynamic-snp", ONE, ROOM "ask=dynamic ask_pages=2M", "",
+	  GUEST(GIB(8) "<launchSecurity type='sev-snp'/>") },
+	{ "asked-dynamic-too-large", ONE, TIGHT "ask=dynamic ask_pages=2M", "", GUEST(GIB(16)) },
 
 	/* -- encrypted -- */
 	{ "sev", ONE, ROOM, "", GUEST(GIB(8) "<launchSecurity type='sev'/>") },
@@ -318,6 +364,38 @@ static void set_store(struct question *q, const char *type, const char *size)
 	q->store.config.mount = MOUNT_NEVER;
 }
 
+/* As if every page of the first node had been looked at.  Nothing else is counted there */
+static struct fragmentation_ranges *look(struct question *q)
+{
+	struct fragmentation *f = &q->fragmentation;
+
+	f->exact = true;
+	f->n_sizes = 1;
+	f->sizes[0] = 1024 * 1024;
+	return &last_zone(q, 0)->ranges[0];
+}
+
+static bool set_wish(struct question *q, const char *key, const char *value)
+{
+	struct advise_wish *wish = &q->in.wish;
+
+	if (!strcmp(key, "ask")) {
+		wish->given = true;
+		wish->backing = advise_find(value);
+		return wish->backing != ADVISE_BACKINGS;
+	}
+	if (!strcmp(key, "ask_pages"))
+		wish->page_kib = row_kib(value);
+	else if (!strcmp(key, "seen"))
+		look(q)->movable = look(q)->whole = (uint64_t)atoi(value);
+	else if (!strcmp(key, "unsure")) {
+		look(q)->unsure = (uint64_t)atoi(value);
+		last_zone(q, 0)->unmarked = last_zone(q, 0)->per_cpu * 2 + 4096;
+	} else
+		return false;
+	return true;
+}
+
 static bool set_kernel(struct question *q, const char *key, const char *value)
 {
 	if (!strcmp(key, "ksm"))
@@ -365,7 +443,7 @@ static bool set_word(struct question *q, const char *word)
 	if (sscanf(word, "store=%31[a-z0-9]:%31s", key, value) == 2)
 		set_store(q, key, value);
 	else if (sscanf(word, "%31[a-z_]=%31s", key, value) == 2)
-		return set_kernel(q, key, value);
+		return set_wish(q, key, value) || set_kernel(q, key, value);
 	else if (!strcmp(word, "no_ksm"))
 		q->in.has_ksm = false;
 	else if (!strcmp(word, "no_thp"))
@@ -402,8 +480,7 @@ static void make_variants(const struct row *row, struct question *q)
 	int shape;
 
 	for (shape = 0; shape < ADVISE_SHAPES; shape++) {
-		const struct guest_backing want =
-			advise_want((enum advise_shape)shape, q->guest, &q->host);
+		const struct guest_backing want = advise_want((enum advise_shape)shape, &q->in);
 		struct err err = { "" };
 
 		if (want.kind == GUEST_BACKING_HUGEPAGES && !want.page_kib)
@@ -428,10 +505,10 @@ static void ask(const struct row *row, struct question *q)
 	CU_ASSERT_FATAL(
 		config_parse_buffer("conf", row->config, strlen(row->config), &config, &err) == 0);
 	CU_ASSERT_FATAL(config_for_guest(config, q->guest, &q->policy, &err) == 0);
-	make_variants(row, q);
 	q->in.guest = q->guest;
 	q->in.variants = q->variants;
 	q->in.host = &q->host;
+	make_variants(row, q);
 	q->in.fragmentation = &q->fragmentation;
 	q->in.policy = &q->policy;
 	supply_survey(&q->host, &q->fragmentation);
@@ -491,6 +568,15 @@ static json_t *advice_to_json(const struct question *q)
 				    option_to_json(&q->advice.options[i]));
 	for (i = 0; i < q->advice.n_reasons; i++)
 		json_array_append_new(reasons, json_string(q->advice.reasons[i]));
+	if (q->in.wish.given) {
+		const struct guest_variant *variant = &q->variants[q->advice.asked.shape];
+
+		json_object_set_new(root, "asked",
+				    json_pack("{s:o, s:s, s:s, s:b}", "option",
+					      option_to_json(&q->advice.asked), "xml",
+					      variant->block, "removes", variant->removed,
+					      "changes", variant->changed));
+	}
 	if (q->advice.chosen != ADVISE_BACKINGS)
 		json_object_set_new(
 			root, "xml",

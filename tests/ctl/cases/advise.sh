@@ -54,6 +54,32 @@ case_advise() {
 	golden advise-running-large --root host advise --xml build.xml
 }
 
+# Another backing than the recommended one
+case_advise_backing() {
+	local name
+	host one-node
+	cp "$tests"/guests/{plain,vfio,hugepages-1g,hugepages-2m}.xml .
+	golden advise-backing --root host advise --xml plain.xml --backing dynamic --page-size 1G
+	golden advise-backing-removes --root host advise --xml hugepages-2m.xml --backing thp
+	is "what removes pages says so" "$("$program" --root host advise --xml hugepages-2m.xml \
+		--backing thp --json | jq -r .asked.removes)" "<hugepages> with pages of 2 MiB"
+	is "its own pages stay" "$("$program" --root host advise --xml hugepages-1g.xml \
+		--backing dynamic --json | jq -c '[.asked.page_kib, .asked.changes]')" "[1048576,false]"
+	is "without a wish there is none" \
+		"$("$program" --root host advise --xml plain.xml --json | jq .asked)" null
+	"$program" --root host advise --xml vfio.xml --backing ksm >out
+	is "what is not possible is a finding" "$? $(grep -A1 '^Asked for' out | tail -n 1 | cut -c 1-20)" \
+		"1   - not possible: a "
+	for name in static dynamic thp file ksm overcommit; do
+		is "$name has its name" "$("$program" --root host advise --xml plain.xml \
+			--backing $name --json | jq -r .asked.backing)" $name
+	done
+	golden advise-backing-unknown advise web --backing dinamic
+	golden advise-page-size-alone advise web --page-size 2M
+	golden advise-page-size-of-thp advise web --backing thp --page-size 2M
+	golden advise-page-size-unknown --root host advise --xml plain.xml --backing static --page-size 3M
+}
+
 # The block that is shown is what libvirt would be given: advised again, it stays
 case_advise_twice() {
 	local name block

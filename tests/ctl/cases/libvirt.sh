@@ -58,6 +58,16 @@ case_advise_apply() {
 	mv "$FAKE_LIBVIRT/defined" "$FAKE_LIBVIRT/web.xml"
 	is "applied again, nothing changes" "$(with_libvirt advise web --apply | tail -n 1)" \
 		"Nothing to change."
+	rm "$FAKE_LIBVIRT/web.saved"
+	sed -e 's,<name>.*</name>,<name>web</name>,' "$tests/guests/hugepages-2m.xml" >"$FAKE_LIBVIRT/web.xml"
+	is "what it would remove stays" \
+		"$(with_libvirt advise web --backing thp --apply 2>&1 >/dev/null)" \
+		"virt-membacking: guest 'web' stays as it is: this would take out of its definition: <hugepages> with pages of 2 MiB; 'advise web --backing thp --apply --yes' does so"
+	is "nothing is defined then" "$(ls "$FAKE_LIBVIRT/defined" 2>&1 | grep -c "No such")" 1
+	with_libvirt advise web --backing thp --apply --yes >out 2>err
+	is "the backing that was asked for is defined" \
+		"$? $(cat err) $(grep -c "<hugepages" "$FAKE_LIBVIRT/defined")" "0  0"
+	mv "$FAKE_LIBVIRT/defined" "$FAKE_LIBVIRT/web.xml"
 	touch "$FAKE_LIBVIRT/down"
 	is "no libvirt, no change" "$(with_libvirt advise web --apply 2>&1 | tail -n 1)" \
 		"virt-membacking: libvirt doesn't let us change guest 'web': the socket is not there"

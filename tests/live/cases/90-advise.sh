@@ -77,6 +77,24 @@ case_huge_pages_that_were_asked_for_stay() {
 	check_empty
 }
 
+# Whatever is recommended
+case_the_backing_that_was_asked_for() {
+	guest_define chosen 128
+	check "pages of 2 MiB are applied" membacking advise chosen --backing dynamic \
+		--page-size 2M --apply
+	check_match "and defined" "$(backing_of chosen)" "<page size='2048' unit='KiB'/>"
+	guest_start chosen || not_ok "it starts" "$start_error"
+	guest_boots chosen
+	check_equal "QEMU has all of it in huge pages" "$(guest_huge_kib chosen)" 131072
+	guest_down chosen
+	check_match "plain memory would take them out" \
+		"$(membacking advise chosen --backing thp --apply 2>&1)" "backing thp --apply --yes"
+	check_match "they are still defined" "$(backing_of chosen)" "<page size='2048' unit='KiB'/>"
+	check "with --yes it goes" membacking advise chosen --backing thp --apply --yes
+	check_equal "no pages are defined" "$(backing_of chosen)" ""
+	check_empty
+}
+
 case_nothing_is_taken_out_without_a_yes() {
 	local before refused
 	idle_pool 96
