@@ -88,6 +88,7 @@ struct evictor {
 	struct run_record *run;
 	unsigned char *staging;
 	bool broken, patient;
+	bool takes; /* the last run left the guest's file, and what failed was in the tiers */
 	struct mover mover;
 	/* Of the run that is being made; what must outlive us is in @run */
 	uint64_t leaving_seen; /* before its first page was claimed */
@@ -96,6 +97,25 @@ struct evictor {
 	page_entry entry[RUN_PAGES_MAX];
 	struct page_fields next[RUN_PAGES_MAX]; /* what is published */
 	bool failed[RUN_PAGES_MAX];
+};
+
+/**
+ * enum pager_alarm - What can be wrong.  Each ends by itself; of those that stand the first is said
+ * @ALARM_GONE:		QEMU runs on without its memory
+ * @ALARM_BROKEN:	A run can't be finished.  Until the next daemon
+ * @ALARM_WAITS:	The guest waits for a page
+ * @ALARM_FOLIOS:	Memory may be in large folios
+ * @ALARM_EVICTION:	Nothing goes out
+ * @ALARM_LOST:		A page was lost to a memory error of the host.  Until the next daemon
+ */
+enum pager_alarm {
+	ALARM_GONE,
+	ALARM_BROKEN,
+	ALARM_WAITS,
+	ALARM_FOLIOS,
+	ALARM_EVICTION,
+	ALARM_LOST,
+	ALARMS,
 };
 
 enum fault_class { FAULT_VCPU, FAULT_MAIN, FAULT_MIGRATION, FAULT_OTHER, FAULT_CLASSES };
@@ -170,6 +190,7 @@ struct guest_pager {
 	int wake_fault, wake_evict; /* eventfds */
 	_Atomic bool stop, stop_evicting, fenced, gone, lost_faults;
 	_Atomic bool huge_folios; /* eviction is off: memory may be in large folios */
+	_Atomic bool folios_stay; /* some memory is, and is left out */
 	_Atomic bool page_lost;	  /* and for good: one was */
 	_Atomic uint64_t limit;
 	_Atomic uint64_t went_ms, failed_ms; /* when an eviction went well, and failed, last */
@@ -180,7 +201,8 @@ struct guest_pager {
 	_Atomic uint64_t leaving_seen; /* faults on pages that were LEAVING */
 
 	pthread_mutex_t alarm_lock;
-	char alarm[512];
+	char alarm[ALARMS][512];
+	enum pager_alarm alarm_said;
 
 	struct idle_sample idle;
 
@@ -200,10 +222,11 @@ struct guest_pager {
 /* ---- guest_pager.c ---- */
 
 uint64_t pager_now_ns(void);
-/* Tell a person, once for each new sentence.  NULL: it is over */
-void pager_alarm(struct guest_pager *pager, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-void pager_alarm_over(struct guest_pager *pager);
+/* Tell a person, once for each new sentence */
+void pager_alarm(struct guest_pager *pager, enum pager_alarm which, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Others may still stand: then one of them is said */
+void pager_alarm_over(struct guest_pager *pager, enum pager_alarm which);
 /* QEMU is gone, as an ioctl said */
 void pager_gone(struct guest_pager *pager);
 /* From now on pages that the calling thread has made come from the nodes that QEMU's come from */
@@ -335,6 +358,8 @@ int copy_pages(struct guest_pager *pager, uint64_t page, const void *from, size_
  * Return: how many pages, from the first on */
 size_t fill_pages(struct guest_pager *pager, struct mover *mover, uint64_t page, const void *from,
 		  size_t n);
+/* One of them, by the way that may be used.  Return: it is in place */
+bool put_page(struct guest_pager *pager, struct mover *mover, uint64_t page, const void *from);
 /**
  * lose_page() - A page's content is lost to a memory error of the host
  * @fields:	What this thread, which has it as LOADING or LEAVING, made of its entry

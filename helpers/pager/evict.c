@@ -78,7 +78,7 @@ static void phase_set(struct evictor *evictor, enum run_phase phase)
 static int run_broken(struct guest_pager *pager, struct evictor *evictor, const char *what)
 {
 	evictor->broken = true;
-	pager_alarm(pager, "eviction stopped: %s; %zu pages wait", what, evictor->n);
+	pager_alarm(pager, ALARM_BROKEN, "eviction stopped: %s; %zu pages wait", what, evictor->n);
 	return -EIO;
 }
 
@@ -180,10 +180,14 @@ static int evict_claim(struct guest_pager *pager, struct evictor *evictor)
 	size_t i = 0;
 
 	while (i < evictor->n) {
-		if (!huge_folio_in(pager, evictor->page[i]) && claim_one(pager, evictor, i))
-			i++;
-		else
+		if (huge_folio_in(pager, evictor->page[i])) {
+			pager->folios_stay = true;
 			drop(evictor, i, 1);
+		} else if (claim_one(pager, evictor, i)) {
+			i++;
+		} else {
+			drop(evictor, i, 1);
+		}
 		STEP("evict_claim");
 	}
 	if (!evictor->n || pager->options.pins == PINS_NONE || unpinned(pager, evictor))
@@ -262,11 +266,13 @@ static size_t splice_piece(struct guest_pager *pager, struct evictor *evictor, s
 /*
  * 3: the pages into the pipe, and the list as it is there.
  * A page that can't be read (a memory error) ends its piece; it stays, and is not tried again.
+ * Return: why others stay
  */
 static int evict_splice(struct guest_pager *pager, struct evictor *evictor)
 {
 	size_t i, end, got;
-	int rc;
+	int rc, worst = 0;
+	bool bad;
 
 	drop_holes(pager, evictor);
 	for (i = 0; i < evictor->n; i = end) {
@@ -275,10 +281,12 @@ static int evict_splice(struct guest_pager *pager, struct evictor *evictor)
 		STEP("evict_splice");
 		if (got == (end - i) * PAGE_BYTES)
 			continue;
+		bad = rc == -EIO || rc == -EHWPOISON;
+		worst = bad ? worst : rc;
 		if (got % PAGE_BYTES) /* half a page can't be taken out again alone */
 			break;
 		i += got / PAGE_BYTES;
-		give_back(pager, evictor, i, rc == -EIO || rc == -EHWPOISON);
+		give_back(pager, evictor, i, bad);
 		drop(evictor, i, 1);
 		end = i;
 	}
@@ -291,7 +299,7 @@ static int evict_splice(struct guest_pager *pager, struct evictor *evictor)
 	if (evictor->n)
 		phase_set(evictor, RUN_SPLICED);
 	STEP("evict_spliced");
-	return 0;
+	return worst;
 }
 
 static bool still_there(struct guest_pager *pager, uint64_t page, size_t n)
@@ -310,10 +318,13 @@ static bool still_there(struct guest_pager *pager, uint64_t page, size_t n)
  * 4: out of the guest's file: what was spliced, and no other page.
  * Data that is there afterwards was zeroed in place, in a large folio, and the pipe's page is that
  * page: it must have been impossible.
+ *
+ * Return: 0; -EIO: the run is broken; @worst: why some stay
  */
-static int evict_punch(struct guest_pager *pager, struct evictor *evictor)
+static int evict_punch(struct guest_pager *pager, struct evictor *evictor, int *worst)
 {
 	size_t i, end;
+	int rc;
 
 	memset(evictor->failed, 0, sizeof(evictor->failed));
 	for (i = 0; i < evictor->n; i = end) {
@@ -322,7 +333,9 @@ static int evict_punch(struct guest_pager *pager, struct evictor *evictor)
 
 		end = piece_end(pager, evictor, i);
 		bytes = (off_t)((end - i) * PAGE_BYTES);
-		if (pager->calls.punch(object->fd, from, bytes) < 0) {
+		rc = pager->calls.punch(object->fd, from, bytes);
+		if (rc < 0) {
+			*worst = rc;
 			memset(&evictor->failed[i], true, end - i);
 			continue;
 		}
@@ -501,8 +514,7 @@ static void free_old_slots(struct guest_pager *pager, struct evictor *evictor)
 static bool put_back(struct guest_pager *pager, struct evictor *evictor, size_t i)
 {
 	if (!page_present(pager, evictor->page[i]) &&
-	    fill_pages(pager, &evictor->mover, evictor->page[i], evictor->staging + i * PAGE_BYTES,
-		       1) != 1)
+	    !put_page(pager, &evictor->mover, evictor->page[i], evictor->staging + i * PAGE_BYTES))
 		return false;
 	STEP("evict_put_back");
 	give_back(pager, evictor, i, false);
@@ -577,17 +589,19 @@ static int count_out(struct guest_pager *pager, const struct evictor *evictor)
 
 int evict_run(struct guest_pager *pager, struct evictor *evictor, const uint64_t *pages, size_t n)
 {
-	int rc = evict_begin(pager, evictor, pages, n), stored, out;
+	int rc = evict_begin(pager, evictor, pages, n), taken, stored, out;
 
 	if (rc < 0)
 		return rc;
 	rc = evict_claim(pager, evictor);
-	evict_splice(pager, evictor);
+	taken = evict_splice(pager, evictor);
+	evictor->takes = taken == 0;
 	if (evictor->n == 0) {
 		evict_clear(evictor);
-		return rc;
+		return rc < 0 ? rc : taken;
 	}
-	rc = evict_punch(pager, evictor);
+	rc = evict_punch(pager, evictor, &taken);
+	evictor->takes = taken == 0;
 	if (rc == 0)
 		rc = evict_stage(pager, evictor);
 	if (rc < 0)
@@ -600,7 +614,9 @@ int evict_run(struct guest_pager *pager, struct evictor *evictor, const uint64_t
 		evict_clear(evictor);
 	evict_wake(pager, evictor);
 	out = count_out(pager, evictor);
-	return out ? out : rc < 0 ? rc : stored;
+	if (out || rc < 0)
+		return out ? out : rc;
+	return stored < 0 ? stored : taken;
 }
 
 /* ---- which pages, and when ---- */
@@ -697,12 +713,15 @@ static void say_failure(struct guest_pager *pager, const struct evictor *evictor
 	if (rc == -EBUSY && clock_ms() - pager->went_ms < PINNED_LONG_MS)
 		return;
 	if (rc == -EBUSY)
-		pager_alarm(pager, "eviction stopped: a device or a program has pages of this host "
-				   "pinned");
+		pager_alarm(pager, ALARM_EVICTION,
+			    "eviction stopped: a device or a program has pages of this host "
+			    "pinned");
 	else if (rc == -ENOSPC)
-		pager_alarm(pager, "eviction stopped: " TIERS_FULL);
+		pager_alarm(pager, ALARM_EVICTION, "eviction stopped: " TIERS_FULL);
 	else if (!evictor->broken)
-		pager_alarm(pager, "eviction stopped: a tier fails: %s", err_text(-rc));
+		pager_alarm(pager, ALARM_EVICTION, "eviction stopped: %s: %s",
+			    evictor->takes ? "a tier fails" : "pages can't be taken out of memory",
+			    err_text(-rc));
 }
 
 static void note_result(struct guest_pager *pager, const struct evictor *evictor, int rc)
@@ -710,7 +729,7 @@ static void note_result(struct guest_pager *pager, const struct evictor *evictor
 	if (rc > 0) {
 		pager->went_ms = clock_ms();
 		if (atomic_exchange(&pager->forced, 0))
-			pager_alarm_over(pager);
+			pager_alarm_over(pager, ALARM_EVICTION);
 	} else if (rc < 0) {
 		if (!pager->forced)
 			pager->forced = policy_resident(pager);
@@ -772,13 +791,20 @@ void evict_behind(struct guest_pager *pager)
 	pthread_mutex_unlock(&evictor->lock);
 }
 
-/* For a thread that a vCPU waits for */
+/*
+ * For a thread that a vCPU waits for.  With one pipe for all the evicting thread may have it, and
+ * itself wait until a discard's message is read, by this thread.
+ */
 int evict_now(struct guest_pager *pager)
 {
 	struct evictor *evictor = &pager->evictor[0];
 	int rc;
 
-	pthread_mutex_lock(&evictor->lock);
+	while (pthread_mutex_trylock(&evictor->lock) != 0) {
+		if (pager_stopping(pager))
+			return -ECANCELED;
+		events_wait(pager);
+	}
 	evictor->patient = false;
 	rc = evict_some(pager, evictor, RUN_PAGES_MAX);
 	pthread_mutex_unlock(&evictor->lock);
@@ -795,6 +821,9 @@ bool evict_for(struct guest_pager *pager, size_t pages)
 	size_t out = 0;
 	int rc = 1;
 
+	/* All of it comes in: the guest is let go */
+	if (pager->stop_evicting)
+		return true;
 	if (policy_resident(pager) + pages > low_mark(pager) + 8 && pager->evict_asleep)
 		pager_wake(pager->wake_evict);
 	/* Trying again costs as much as an eviction, and searches the whole map for a slot */
@@ -827,12 +856,12 @@ static void housekeeping(struct guest_pager *pager)
 	kfs_close(&kfs);
 	if (rc == -ENOTSUP && !pager->huge_folios) {
 		pager->huge_folios = true;
-		pager_alarm(pager, "eviction stopped: %.400s", err.text);
+		pager_alarm(pager, ALARM_FOLIOS, "eviction stopped: %.400s", err.text);
 	} else if (rc == 0 && pager->huge_folios) {
 		/* Large folios that were made meanwhile are still there */
 		huge_folio_forget(pager);
 		pager->huge_folios = false;
-		pager_alarm_over(pager);
+		pager_alarm_over(pager, ALARM_FOLIOS);
 	}
 }
 
@@ -885,6 +914,19 @@ static bool above_low_mark(struct guest_pager *pager)
 	return policy_resident(pager) > low_mark(pager);
 }
 
+/* Return: as evict_some(), but never 0 without any progress: what is left are pages that stay */
+static int evict_patiently(struct guest_pager *pager, struct evictor *evictor)
+{
+	uint64_t before = policy_resident(pager);
+	int rc;
+
+	pthread_mutex_lock(&evictor->lock);
+	evictor->patient = true;
+	rc = evict_some(pager, evictor, RUN_PAGES_MAX);
+	pthread_mutex_unlock(&evictor->lock);
+	return rc == 0 && policy_resident(pager) >= before ? -EAGAIN : rc;
+}
+
 void *evict_thread(void *evictor_arg)
 {
 	struct evictor *evictor = evictor_arg;
@@ -904,12 +946,8 @@ void *evict_thread(void *evictor_arg)
 				recount(pager);
 			looked = clock_ms();
 		}
-		if (above_low_mark(pager)) {
-			pthread_mutex_lock(&evictor->lock);
-			evictor->patient = true;
-			rc = evict_some(pager, evictor, RUN_PAGES_MAX);
-			pthread_mutex_unlock(&evictor->lock);
-		}
+		if (above_low_mark(pager))
+			rc = evict_patiently(pager, evictor);
 		if (rc < 0 || (rc == 0 && !stay_awake(pager, above_low_mark)))
 			evict_sleep(pager, rc < 0 ? 100 : 1000);
 	}

@@ -226,7 +226,13 @@ static int give_zeros(struct guest_pager *pager, uint64_t page)
 /* Why nothing goes out, so that nothing can come in */
 static int no_room(const struct guest_pager *pager)
 {
-	return pager->forced && pager->failure ? pager->failure : -ENOSPC;
+	if (pager->page_lost || pager->evictor[0].broken)
+		return -EUCLEAN;
+	if (pager->huge_folios)
+		return -EOPNOTSUPP;
+	if (pager->forced && pager->failure)
+		return pager->failure;
+	return pager->folios_stay ? -EOPNOTSUPP : -ENOSPC;
 }
 
 static int serve_zero(struct guest_pager *pager, uint64_t page)
@@ -254,12 +260,17 @@ static struct read_ahead_range what_ahead(struct guest_pager *pager, uint64_t pa
 {
 	uint64_t judged = atomic_exchange(&pager->statistics.judged, 0);
 	uint64_t used = atomic_exchange(&pager->statistics.judged_used, 0);
+	struct read_ahead_range range;
 
 	if (judged)
 		read_ahead_result(pager->read_ahead, judged, used);
 	if (pager->options.no_prefetch)
 		return (struct read_ahead_range){ .n = 0 };
-	return read_ahead_fault(pager->read_ahead, page, class == FAULT_MIGRATION);
+	range = read_ahead_fault(pager->read_ahead, page, class == FAULT_MIGRATION);
+	/* Which neighbours are used is only seen of those that were written into the file */
+	if (!range.stream && pager->options.copies_only)
+		range.n = 0;
+	return range;
 }
 
 /* What is resident beyond the limit because no tier takes it */
@@ -404,6 +415,11 @@ static const char *reason(int rc)
 	switch (rc) {
 	case -ENOSPC:
 		return TIERS_FULL;
+	case -EOPNOTSUPP:
+		return "nothing can be evicted: memory is in large folios, see "
+		       "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
+	case -EUCLEAN:
+		return "nothing can be evicted since an eviction could not be finished";
 	case -EBUSY:
 		return "nothing can be evicted while a device or a program has pages of this host "
 		       "pinned";
@@ -428,7 +444,7 @@ static void wait_for_it(struct guest_pager *pager, const struct fault *fault, in
 		return;
 	}
 	if (pager_now_ns() - fault->read_ns > (uint64_t)ALARM_AFTER_MS * 1000000)
-		pager_alarm(pager, "the guest waits for a page: %s", reason(rc));
+		pager_alarm(pager, ALARM_WAITS, "the guest waits for a page: %s", reason(rc));
 	if (pager->n_waiting == WAITING_MAX) {
 		pager->lost_faults = true;
 		return;
@@ -509,7 +525,7 @@ static void retry_waiting(struct guest_pager *pager)
 	}
 	pager->statistics.waiting = pager->n_waiting;
 	if (pager->n_waiting == 0)
-		pager_alarm_over(pager);
+		pager_alarm_over(pager, ALARM_WAITS);
 }
 
 void pager_wake_all(struct guest_pager *pager)

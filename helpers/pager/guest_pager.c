@@ -33,17 +33,9 @@ uint64_t pager_now_ns(void)
 
 /* ---- alarms ---- */
 
-static void alarm_set(struct guest_pager *pager, const char *sentence)
+/* With the lock, so that what is said last is what stands */
+static void alarm_say(struct guest_pager *pager, const char *sentence)
 {
-	bool new;
-
-	pthread_mutex_lock(&pager->alarm_lock);
-	new = strcmp(pager->alarm, sentence) != 0;
-	if (new)
-		snprintf(pager->alarm, sizeof(pager->alarm), "%s", sentence);
-	pthread_mutex_unlock(&pager->alarm_lock);
-	if (!new)
-		return;
 	/* Who hears alarms logs them, too */
 	if (pager->options.alarm)
 		pager->options.alarm(pager->options.alarm_arg, sentence);
@@ -51,20 +43,36 @@ static void alarm_set(struct guest_pager *pager, const char *sentence)
 		log_error("%s", sentence);
 }
 
-void pager_alarm(struct guest_pager *pager, const char *fmt, ...)
+static void alarm_set(struct guest_pager *pager, enum pager_alarm which, const char *sentence)
 {
-	char sentence[sizeof(pager->alarm)];
+	enum pager_alarm first = 0;
+	bool new;
+
+	pthread_mutex_lock(&pager->alarm_lock);
+	new = strcmp(pager->alarm[which], sentence) != 0;
+	snprintf(pager->alarm[which], sizeof(pager->alarm[which]), "%s", sentence);
+	while (first < ALARMS && !*pager->alarm[first])
+		first++;
+	if (first != pager->alarm_said || (new &&first == which))
+		alarm_say(pager, first < ALARMS ? pager->alarm[first] : "");
+	pager->alarm_said = first;
+	pthread_mutex_unlock(&pager->alarm_lock);
+}
+
+void pager_alarm(struct guest_pager *pager, enum pager_alarm which, const char *fmt, ...)
+{
+	char sentence[sizeof(pager->alarm[which])];
 	va_list args;
 
 	va_start(args, fmt);
 	vsnprintf(sentence, sizeof(sentence), fmt, args);
 	va_end(args);
-	alarm_set(pager, sentence);
+	alarm_set(pager, which, sentence);
 }
 
-void pager_alarm_over(struct guest_pager *pager)
+void pager_alarm_over(struct guest_pager *pager, enum pager_alarm which)
 {
-	alarm_set(pager, "");
+	alarm_set(pager, which, "");
 }
 
 /* Its memory goes shortly before its process is seen to end.  One that lives on without it has
@@ -76,7 +84,7 @@ void pager_gone(struct guest_pager *pager)
 	if (atomic_exchange(&pager->gone, true) || ended.fd < 0)
 		return;
 	if (poll(&ended, 1, ENDS_WITHIN_MS) == 0)
-		pager_alarm(pager,
+		pager_alarm(pager, ALARM_GONE,
 			    "QEMU has executed another program: pages that were out are lost "
 			    "to it");
 }
@@ -310,6 +318,7 @@ static struct guest_pager *new_pager(const struct adopted *adopted, const struct
 	pager->n_evictors = adopted->identity.n_pipes;
 	pager->calls = (struct pager_calls){ real_splice, real_fill, real_punch };
 	pager->pagemap = pager->kpageflags = pager->wake_fault = pager->wake_evict = -1;
+	pager->alarm_said = ALARMS;
 	pager->idle.percent = -1;
 	pager->idle.random = pager_now_ns();
 	pager->mover.pipe[0] = pager->mover.pipe[1] = -1;

@@ -41,6 +41,8 @@ enum pin_rule { PINS_WAIT, PINS_NONE };
  *		Return: 0, or -ENOMEM with the sentence.  NULL: don't ask
  * @drop_clean_slots: Don't keep a page's slot once it is loaded
  * @no_prefetch: Load only what the guest faults on
+ * @copies_only: This process's memory is limited: pages come back by COPY alone, which is charged
+ *		to QEMU.  What is written into the guest's file is charged to this process
  */
 struct guest_pager_options {
 	const char *name; /* of the guest, for log and alarms */
@@ -53,6 +55,7 @@ struct guest_pager_options {
 	enum pin_rule pins;
 	bool drop_clean_slots;
 	bool no_prefetch;
+	bool copies_only;
 	void (*alarm)(void *arg, const char *sentence);
 	void *alarm_arg;
 	int (*room)(void *arg, uint64_t bytes, struct err *err);

@@ -129,4 +129,5 @@ void huge_folio_forget(struct guest_pager *pager)
 
 	for (region = 0; region * REGION_PAGES < pager->ram.pages; region++)
 		pager->folios[region] = FOLIOS_UNKNOWN;
+	pager->folios_stay = false;
 }

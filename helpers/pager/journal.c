@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "pager/memory_error.h"
 #include "pager/page_map.h"
 
 #define JOURNAL_FILE	"journal"
@@ -41,15 +42,47 @@ struct journal {
 	struct journal_file *file;
 };
 
+static bool is_broken(const void *page)
+{
+	char byte;
+
+	return !memory_copy(&byte, page, 1);
+}
+
+static bool is_staging(const struct journal *journal, const char *at)
+{
+	const char *staging = (const char *)journal->file->staging;
+
+	return at >= staging && at < staging + sizeof(journal->file->staging);
+}
+
+/* A page of a staging that got a memory error of the host can't be locked.  Its content is lost,
+ * which is the business of who looks for it, and no reason to have none of the others */
+static int lock_each(struct journal *journal)
+{
+	char *at = (char *)journal->file, *end = at + journal->bytes;
+
+	for (; at < end; at += PAGE_BYTES) {
+		size_t bytes = (size_t)(end - at) < PAGE_BYTES ? (size_t)(end - at) : PAGE_BYTES;
+		int rc = mlock(at, bytes) < 0 ? -errno : 0;
+
+		if (rc < 0 && !(is_staging(journal, at) && is_broken(at)))
+			return rc;
+	}
+	return 0;
+}
+
 static int map_file(struct journal *journal, struct err *err)
 {
 	void *at = mmap(NULL, journal->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, journal->fd, 0);
+	int rc;
 
 	if (at == MAP_FAILED)
 		return err_sys(err, errno, "journal: mmap");
 	journal->file = at;
-	if (mlock(at, journal->bytes) < 0)
-		return err_sys(err, errno, "journal: locking %zu bytes in memory", journal->bytes);
+	rc = mlock(at, journal->bytes) < 0 ? lock_each(journal) : 0;
+	if (rc < 0)
+		return err_sys(err, -rc, "journal: locking %zu bytes in memory", journal->bytes);
 	return 0;
 }
 
@@ -165,6 +198,17 @@ int journal_renew(struct journal *journal, void *page)
 	    mlock(page, PAGE_BYTES) < 0)
 		return -errno;
 	return 0;
+}
+
+int journal_renew_staging(struct journal *journal, unsigned int evictor)
+{
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < RUN_PAGES_MAX && rc == 0; i++)
+		if (is_broken(journal->file->staging[evictor][i]))
+			rc = journal_renew(journal, journal->file->staging[evictor][i]);
+	return rc;
 }
 
 struct uffd_msg *journal_ring(struct journal *journal)

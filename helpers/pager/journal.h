@@ -45,7 +45,8 @@ struct journal;
 
 /* Make the file "journal" in a guest's directory; an old one is replaced.  Nothing in it is set */
 int journal_create(struct journal **journal, int directory, uint64_t pages, struct err *err);
-/* Return: 0; -ENOENT; -ESTALE: of another version, or another number of pages; -errno */
+/* Return: 0, also if pages of a staging have memory errors of the host; -ENOENT; -ESTALE: of
+ * another version, or another number of pages; -errno */
 int journal_open(struct journal **journal, int directory, uint64_t pages, struct err *err);
 void journal_close(struct journal *journal);
 uint64_t journal_bytes(const struct journal *journal);
@@ -56,6 +57,8 @@ void *journal_staging(struct journal *journal, unsigned int evictor);
 /* Other memory for a page of a staging that has got a memory error of the host.  Return: 0 or
  * -errno */
 int journal_renew(struct journal *journal, void *page);
+/* The same for each page of a staging that has got one, and whose content is not needed any more */
+int journal_renew_staging(struct journal *journal, unsigned int evictor);
 /* EVENT_RING_MAX messages */
 struct uffd_msg *journal_ring(struct journal *journal);
 

@@ -175,6 +175,16 @@ size_t fill_pages(struct guest_pager *pager, struct mover *mover, uint64_t page,
 	return done;
 }
 
+bool put_page(struct guest_pager *pager, struct mover *mover, uint64_t page, const void *from)
+{
+	size_t copied = 0;
+
+	if (!pager->options.copies_only)
+		return fill_pages(pager, mover, page, from, 1) == 1;
+	copy_pages(pager, page, from, 1, &copied);
+	return copied == 1;
+}
+
 static bool claim(struct guest_pager *pager, uint64_t page, struct page_fields *fields)
 {
 	page_entry entry = page_map_get(pager->map, page);
@@ -237,15 +247,26 @@ static void abandon(struct guest_pager *pager, const struct mover *mover, uint64
 		pager_wake_page(pager, page);
 }
 
+/* Only a page that this thread has, and that is a hole.  Return: the guest is told, now or before;
+ * a write-protection that outlived the page is in the way of that, and counts for nothing */
 static bool poison(struct guest_pager *pager, uint64_t page)
 {
+	uint64_t address = ram_address(&pager->ram, page);
+	bool unprotected = false;
 	int rc;
 
-	while ((rc = uffd_poison(&pager->uffd, ram_address(&pager->ram, page), PAGE_BYTES)) ==
-		       -EAGAIN &&
-	       !pager_stopping(pager))
+	for (;;) {
+		rc = uffd_poison(&pager->uffd, address, PAGE_BYTES);
+		if (rc == -EEXIST && !unprotected) {
+			rc = uffd_write_protect(&pager->uffd, address, PAGE_BYTES, false);
+			unprotected = rc == 0;
+			if (unprotected)
+				continue;
+		}
+		if (rc != -EAGAIN || pager_stopping(pager))
+			return rc == 0 || rc == -EEXIST;
 		events_wait(pager);
-	return rc == 0;
+	}
 }
 
 void lose_page(struct guest_pager *pager, struct page_fields fields, uint64_t page)
@@ -264,7 +285,7 @@ void lose_page(struct guest_pager *pager, struct page_fields fields, uint64_t pa
 		fields.bad = !fields.discarded;
 	} while (!page_map_swap(pager->map, page, &entry, page_entry_make(fields)));
 	pager_wake_page(pager, page);
-	pager_alarm(pager, "memory error of the host in a page that was out: %s",
+	pager_alarm(pager, ALARM_LOST, "memory error of the host in a page that was out: %s",
 		    told ? "the guest was told" : "the guest waits if it needs it");
 }
 

@@ -93,9 +93,10 @@ static int contradiction(struct err *err, const char *what)
  * What a run left in its pipe goes behind what is in its staging already.  The list's first pages
  * were read before it was killed, as many as are not in the pipe any more.
  */
-static int pipe_into_staging(struct evictor *evictor, struct err *err)
+static int pipe_into_staging(struct guest_pager *pager, struct evictor *evictor, struct err *err)
 {
 	size_t n = atomic_load(&evictor->run->n), done;
+	bool renewed = false;
 	int left = 0;
 
 	if (ioctl(evictor->pipe_read, FIONREAD, &left) < 0)
@@ -110,8 +111,15 @@ static int pipe_into_staging(struct evictor *evictor, struct err *err)
 		STEP("restart_stage");
 		if (got < 0 && errno == EINTR)
 			continue;
+		/* A memory error there: nothing has left the pipe for that page */
+		if (got < 0 && errno == EFAULT && !renewed &&
+		    journal_renew(pager->journal, evictor->staging + done) == 0) {
+			renewed = true;
+			continue;
+		}
 		if (got <= 0)
 			return err_sys(err, got < 0 ? errno : EIO, "parked pipe");
+		renewed = false;
 		done += (size_t)got;
 	}
 	return 0;
@@ -137,7 +145,7 @@ static int runs_read(struct guest_pager *pager, uint64_t *held, struct err *err)
 
 		if (atomic_load(&evictor->run->phase) != RUN_SPLICED)
 			continue;
-		rc = pipe_into_staging(evictor, err);
+		rc = pipe_into_staging(pager, evictor, err);
 		if (rc < 0)
 			return rc;
 		n = atomic_load(&evictor->run->n);
@@ -380,7 +388,7 @@ static int store_held(struct guest_pager *pager, struct evictor *evictor, size_t
 	} else if (rc == -EHWPOISON) {
 		lose_page(pager, before, page);
 		goto free_old;
-	} else if (fill_pages(pager, &evictor->mover, page, content, 1) == 1) {
+	} else if (put_page(pager, &evictor->mover, page, content)) {
 		fields = (struct page_fields){ .state = PAGE_RESIDENT,
 					       .generation = before.generation + 1 };
 	} else {
@@ -426,6 +434,9 @@ static int finish_runs(struct guest_pager *pager, struct err *err)
 		}
 		atomic_store_explicit(&evictor->run->phase, RUN_EMPTY, memory_order_release);
 		STEP("restart_run_empty");
+		rc = journal_renew_staging(pager->journal, e);
+		if (rc < 0)
+			return err_sys(err, -rc, "journal: other memory for what is broken");
 		drain(evictor);
 		STEP("restart_drained");
 	}

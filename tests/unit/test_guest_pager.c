@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <sched.h>
@@ -19,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -45,8 +47,19 @@ void pager_step(const char *label)
 		step(label);
 }
 
+/* What a test does when memory is to be locked */
+static void (*on_lock)(const char *at, size_t bytes);
+
+int mlock(const void *at, size_t bytes)
+{
+	if (on_lock)
+		on_lock(at, bytes);
+	return (int)syscall(SYS_mlock, at, bytes);
+}
+
 struct guest {
 	pid_t process;
+	unsigned int pipes;
 	int directory, memory, uffd, pipe[2][2];
 	uint64_t (*page)[WORDS];
 	struct guest_pager *pager;
@@ -140,8 +153,8 @@ static struct adopted adopted_of(const struct guest *guest)
 	adopted.identity.boot_id[strcspn(adopted.identity.boot_id, "\n")] = '\0';
 	adopted.uffd = fcntl(guest->uffd, F_DUPFD_CLOEXEC, 0);
 	adopted.identity.pid = guest->process;
-	adopted.identity.n_pipes = 2;
-	for (i = 0; i < 2; i++)
+	adopted.identity.n_pipes = guest->pipes;
+	for (i = 0; i < guest->pipes; i++)
 		adopted.pipe[i] = fcntl(guest->pipe[i][0], F_DUPFD_CLOEXEC, 0);
 	return adopted;
 }
@@ -180,6 +193,7 @@ static void guest_make(struct guest *guest, uint64_t limit)
 
 	memset(guest, 0, sizeof(*guest));
 	guest->process = getpid();
+	guest->pipes = 2;
 	pthread_mutex_init(&guest->lock, NULL);
 	snprintf(path, sizeof(path), "%s/guest%d", unit_tmpdir(), number++);
 	CU_ASSERT_FATAL(mkdir(path, 0700) == 0);
@@ -288,6 +302,41 @@ static uint64_t count_wrong(struct guest *guest, uint64_t version)
 	for (page = 0; page < PAGES; page++)
 		wrong += !page_is(guest, page, version);
 	return wrong;
+}
+
+static uint64_t draw(uint64_t *seed)
+{
+	*seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+	return *seed >> 33;
+}
+
+/* Pages that no compression makes smaller: each has a slot of 4368 bytes */
+static void fill_with_noise(struct guest *guest)
+{
+	uint64_t page;
+	size_t i;
+
+	for (page = 0; page < PAGES; page++) {
+		uint64_t seed = page;
+
+		for (i = 0; i < WORDS; i++)
+			guest->page[page][i] = draw(&seed) << 32 ^ draw(&seed);
+	}
+}
+
+enum read_result { READ_RIGHT, READ_WRONG, READ_ERROR };
+
+static enum read_result read_noise(struct guest *guest, uint64_t page)
+{
+	uint64_t content[WORDS], seed = page;
+	size_t i;
+
+	if (!memory_copy(content, guest->page[page], PAGE_BYTES))
+		return READ_ERROR;
+	for (i = 0; i < WORDS; i++)
+		if (content[i] != (draw(&seed) << 32 ^ draw(&seed)))
+			return READ_WRONG;
+	return READ_RIGHT;
 }
 
 /* A fault in a thread of its own, which may wait */
@@ -472,12 +521,6 @@ struct vcpu {
 	bool discards;
 };
 
-static uint64_t draw(uint64_t *seed)
-{
-	*seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407;
-	return *seed >> 33;
-}
-
 /* Its own pages, checked against versions that only it knows.  A discarded one is zeros or old */
 static void *vcpu_run(void *arg)
 {
@@ -634,9 +677,12 @@ static void test_missing(void)
 	reader_start(&reader, &guest, page, 1);
 	CU_ASSERT(SOON(alarm_has(&guest, "missing")));
 	CU_ASSERT(!reader.done);
-	/* Nor is a page of zeros made of it by an eviction */
+	/* Nor is a page of zeros made of it by an eviction; that evictions go well again, after one
+	 * that did not, is no news of this page */
+	guest.pager->forced = 1;
 	guest_pager_set_limit(guest.pager, 100);
 	CU_ASSERT(SOON(count_state(&guest, PAGE_EVICTED) > PAGES - 150));
+	CU_ASSERT(guest.pager->forced == 0 && alarm_has(&guest, "missing"));
 	CU_ASSERT(fields_of(&guest, page).state == PAGE_RESIDENT);
 	CU_ASSERT(!reader.done);
 	for (i = 0; i < WORDS; i++)
@@ -646,7 +692,54 @@ static void test_missing(void)
 	CU_ASSERT(SOON(alarm_has(&guest, "")));
 }
 
+/* Each alarm ends by itself, and those that still stand are said again */
+static void test_alarms(void)
+{
+	GUEST(guest, 2 * PAGES);
+	guest_begin(&guest);
+	pager_alarm(guest.pager, ALARM_LOST, "a page is lost");
+	CU_ASSERT(alarm_has(&guest, "lost"));
+	pager_alarm(guest.pager, ALARM_EVICTION, "nothing goes out");
+	pager_alarm(guest.pager, ALARM_FOLIOS, "large folios");
+	CU_ASSERT(alarm_has(&guest, "folios"));
+	pager_alarm_over(guest.pager, ALARM_EVICTION);
+	CU_ASSERT(alarm_has(&guest, "folios"));
+	pager_alarm_over(guest.pager, ALARM_FOLIOS);
+	CU_ASSERT(alarm_has(&guest, "lost"));
+	/* Once for each new sentence */
+	guest.alarms = 0;
+	pager_alarm(guest.pager, ALARM_LOST, "a page is lost");
+	CU_ASSERT(guest.alarms == 0);
+	pager_alarm(guest.pager, ALARM_LOST, "another page is lost");
+	CU_ASSERT(guest.alarms == 1 && alarm_has(&guest, "another"));
+	pager_alarm_over(guest.pager, ALARM_LOST);
+	CU_ASSERT(alarm_has(&guest, ""));
+}
+
 /* ---- what fails ---- */
+
+/* Why nothing goes out is said, and that the tiers are full is not the reason */
+static void test_large_folios(void)
+{
+	struct reader reader;
+
+	GUEST(guest, 200);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 200));
+	guest.pager->page_lost = true;
+	/* So many are beyond it that a fault must wait */
+	guest_pager_set_limit(guest.pager, 1);
+	reader_start(&reader, &guest, some_evicted(&guest), 1);
+	CU_ASSERT(SOON(alarm_has(&guest, "could not be finished")));
+	CU_ASSERT(!reader.done);
+	guest.pager->folios_stay = true;
+	guest.pager->page_lost = false;
+	guest.pager->huge_folios = true;
+	CU_ASSERT(SOON(alarm_has(&guest, "large folios")));
+	guest.pager->huge_folios = false;
+	CU_ASSERT(reader_was_right(&reader));
+}
 
 static void test_full(void)
 {
@@ -798,6 +891,173 @@ static void test_steps_fail(void)
 	guest.pager->calls = real;
 	CU_ASSERT(evict_run(guest.pager, evictor, pages, 6) > 0);
 	CU_ASSERT(count_wrong(&guest, 1) == 0);
+}
+
+static _Atomic unsigned int punches;
+
+static int count_punch(int fd, off_t offset, off_t bytes)
+{
+	punches++;
+	return no_punch(fd, offset, bytes);
+}
+
+/* Runs that come to nothing, one after the other, are no work for a whole processor */
+static void test_punches_fail(void)
+{
+	unsigned int before;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	quiet(&guest);
+	guest.pager->calls.punch = count_punch;
+	guest.pager->stop_evicting = false;
+	punches = 0;
+	guest_pager_set_limit(guest.pager, 100);
+	CU_ASSERT(SOON(alarm_has(&guest, "can't be taken out of memory")));
+	before = punches;
+	clock_sleep_ms(500);
+	/* Some pieces each tenth of a second */
+	UNIT_CHECK(punches - before < 10 * RUN_PAGES_MAX, "%u", punches - before);
+	CU_ASSERT(count_wrong(&guest, 1) == 0);
+}
+
+static _Atomic unsigned int looks;
+
+static void count_looks(const char *label)
+{
+	looks += strcmp(label, "evict_begin") == 0;
+}
+
+/* Nor are pages that must all stay */
+static void test_pages_stay(void)
+{
+	struct page_fields fields;
+	uint64_t page;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	quiet(&guest);
+	for (page = 0; page < PAGES; page++) {
+		fields = fields_of(&guest, page);
+		fields.bad = true;
+		entry_settle(guest.pager, page, fields);
+	}
+	looks = 0;
+	on_step = count_looks;
+	guest.pager->stop_evicting = false;
+	guest_pager_set_limit(guest.pager, 100);
+	clock_sleep_ms(500);
+	on_step = NULL;
+	UNIT_CHECK(looks > 0 && looks < 50, "%u", looks);
+	CU_ASSERT(count_wrong(&guest, 1) == 0);
+}
+
+static _Atomic unsigned int fills;
+
+static ssize_t count_fill(int fd, off_t offset, int pipe, size_t bytes)
+{
+	fills++;
+	return splice(pipe, NULL, fd, &offset, bytes, 0);
+}
+
+/* Where the pager's own memory is limited, the guest's must not be charged to it */
+static void test_copies_only(void)
+{
+	uint64_t page;
+
+	GUEST(guest, 200);
+	guest.options.copies_only = true;
+	guest.budget.limit = 300 * PAGE_BYTES;
+	fill_with_noise(&guest);
+	guest_begin(&guest);
+	pthread_mutex_lock(&guest.pager->gate);
+	guest.pager->calls.fill = count_fill;
+	pthread_mutex_unlock(&guest.pager->gate);
+	fills = 0;
+	/* What finds no slot goes back the same way */
+	CU_ASSERT(SOON(alarm_has(&guest, "full")));
+	guest.budget.limit = 0;
+	for (page = 0; page < 3 * PAGES; page++)
+		CU_ASSERT(read_noise(&guest, page % PAGES) == READ_RIGHT);
+	CU_ASSERT(fills == 0);
+}
+
+/* ---- a device that writes past the page tables ---- */
+
+/* What an io_uring has of this process: buffers that stay pinned */
+struct ring {
+	int fd;
+	struct io_uring_params params;
+	unsigned char *entries;
+	struct io_uring_sqe *sqes;
+};
+
+static bool ring_open(struct ring *ring, void *buffer)
+{
+	struct iovec part = { .iov_base = buffer, .iov_len = PAGE_BYTES };
+	size_t bytes;
+
+	memset(ring, 0, sizeof(*ring));
+	ring->fd = (int)syscall(SYS_io_uring_setup, 4, &ring->params);
+	if (ring->fd < 0)
+		return false;
+	bytes = ring->params.sq_off.array + ring->params.sq_entries * sizeof(uint32_t);
+	ring->entries = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+			     ring->fd, IORING_OFF_SQ_RING);
+	ring->sqes = mmap(NULL, ring->params.sq_entries * sizeof(*ring->sqes),
+			  PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring->fd,
+			  IORING_OFF_SQES);
+	CU_ASSERT_FATAL((void *)ring->entries != MAP_FAILED && (void *)ring->sqes != MAP_FAILED);
+	return syscall(SYS_io_uring_register, ring->fd, IORING_REGISTER_BUFFERS, &part, 1) == 0;
+}
+
+/* Into the pinned page, wherever it is by now */
+static void ring_read(struct ring *ring, int fd, void *buffer)
+{
+	uint32_t *tail = (void *)(ring->entries + ring->params.sq_off.tail);
+	uint32_t *array = (void *)(ring->entries + ring->params.sq_off.array);
+
+	ring->sqes[0] = (struct io_uring_sqe){
+		.opcode = IORING_OP_READ_FIXED,
+		.fd = fd,
+		.addr = (uintptr_t)buffer,
+		.len = PAGE_BYTES,
+	};
+	array[0] = 0;
+	__atomic_store_n(tail, 1, __ATOMIC_RELEASE);
+	CU_ASSERT(syscall(SYS_io_uring_enter, ring->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) ==
+		  1);
+}
+
+/* A page that a device has pinned does not go: what the device writes later would be lost */
+static void test_pinned(void)
+{
+	const uint64_t pages[] = { 94, 95, 96 };
+	uint64_t content[WORDS];
+	struct evictor *evictor;
+	struct ring ring;
+	int disk = memfd_create("disk", MFD_CLOEXEC), rc;
+	size_t i;
+
+	GUEST(guest, 2 * PAGES);
+	guest.options.pins = PINS_WAIT;
+	fill(&guest, 1);
+	evictor = quiet(&guest);
+	if (!ring_open(&ring, guest.page[95])) {
+		printf("skip - no io_uring here: no page can be pinned\n");
+		return;
+	}
+	rc = evict_run(guest.pager, evictor, pages, 3);
+	UNIT_CHECK(rc == -EBUSY, "%d", rc);
+	for (i = 0; i < WORDS; i++)
+		content[i] = UINT64_C(95) << 32 | 2;
+	CU_ASSERT(write(disk, content, PAGE_BYTES) == PAGE_BYTES);
+	ring_read(&ring, disk, guest.page[95]);
+	CU_ASSERT(page_is(&guest, 94, 1));
+	CU_ASSERT(page_is(&guest, 95, 2));
+	write_page(&guest, 96, 3);
+	close(ring.fd);
+	close(disk);
 }
 
 static struct guest *punched;
@@ -1376,35 +1636,6 @@ static char *slots_memory(const struct guest *guest)
 	return (char *)found;
 }
 
-/* Pages that no compression makes smaller: each has a slot of 4368 bytes */
-static void fill_with_noise(struct guest *guest)
-{
-	uint64_t page;
-	size_t i;
-
-	for (page = 0; page < PAGES; page++) {
-		uint64_t seed = page;
-
-		for (i = 0; i < WORDS; i++)
-			guest->page[page][i] = draw(&seed) << 32 ^ draw(&seed);
-	}
-}
-
-enum read_result { READ_RIGHT, READ_WRONG, READ_ERROR };
-
-static enum read_result read_noise(struct guest *guest, uint64_t page)
-{
-	uint64_t content[WORDS], seed = page;
-	size_t i;
-
-	if (!memory_copy(content, guest->page[page], PAGE_BYTES))
-		return READ_ERROR;
-	for (i = 0; i < WORDS; i++)
-		if (content[i] != (draw(&seed) << 32 ^ draw(&seed)))
-			return READ_WRONG;
-	return READ_RIGHT;
-}
-
 /* A sanitizer has all signals blocked in a handler, which is jumped out of */
 static void on_error(int signal, siginfo_t *info, void *context)
 {
@@ -1516,6 +1747,148 @@ static void test_broken_staging(void)
 	CU_ASSERT(evict_run(guest.pager, evictor, last, 3) == 3);
 	CU_ASSERT(read_noise(&guest, 311) == READ_RIGHT && read_noise(&guest, 321) == READ_RIGHT);
 	CU_ASSERT(!evictor->broken);
+}
+
+static size_t lock_offset;
+
+/* As the memory is when the next pager has it mapped: two pages of the staging are broken */
+static void break_when_locked(const char *at, size_t bytes)
+{
+	if (bytes < lock_offset + 2 * PAGE_BYTES)
+		return;
+	on_lock = NULL;
+	break_page((void *)(uintptr_t)(at + lock_offset));
+	break_page((void *)(uintptr_t)(at + lock_offset + PAGE_BYTES));
+}
+
+/* The same, and the pager dies before it has other memory there.  Of a run that it leaves, 300 and
+ * 301 are in the staging, and 302 in the pipe */
+static void test_broken_staging_left(void)
+{
+	const uint64_t more[] = { 310, 311, 312 };
+	struct evictor *evictor;
+	struct err err = { "" };
+	uint64_t page;
+	size_t i;
+
+	GUEST(guest, 2 * PAGES);
+	catch_errors();
+	guest.options.no_prefetch = true;
+	fill_with_noise(&guest);
+	evictor = quiet(&guest);
+	lock_offset = (size_t)((const char *)evictor->staging -
+			       (const char *)((uintptr_t)journal_ring(guest.pager->journal) &
+					      ~(uintptr_t)(PAGE_BYTES - 1))) +
+		      PAGE_BYTES;
+	for (i = 0; i < 3; i++) {
+		struct page_fields fields = fields_of(&guest, 300 + i);
+
+		fields.state = PAGE_LEAVING;
+		evictor->run->page[i] = 300 + i;
+		evictor->run->generation[i] = fields.generation;
+		if (i < 2)
+			memcpy(evictor->staging + i * PAGE_BYTES, guest.page[300 + i], PAGE_BYTES);
+		else
+			CU_ASSERT(write(evictor->pipe_write, guest.page[302], PAGE_BYTES) ==
+				  PAGE_BYTES);
+		plant(&guest, 300 + i, fields);
+		punch(&guest, 300 + i);
+	}
+	evictor->run->n = 3;
+	evictor->run->phase = RUN_SPLICED;
+	guest_pager_stop(guest.pager);
+	guest.pager = NULL;
+	on_lock = break_when_locked;
+	UNIT_CHECK(guest_resume(&guest, &err) == 0, "%s", err.text);
+	CU_ASSERT(on_lock == NULL);
+	CU_ASSERT_FATAL(guest.pager != NULL);
+	CU_ASSERT(alarm_has(&guest, "memory error"));
+	guest.pager->stop_evicting = true;
+	CU_ASSERT(read_noise(&guest, 301) == READ_ERROR);
+	for (page = 0; page < PAGES; page++)
+		if (page != 301)
+			CU_ASSERT(read_noise(&guest, page) == READ_RIGHT);
+	/* And none of its memory is broken any more */
+	evictor = &guest.pager->evictor[1];
+	for (i = 0; i < RUN_PAGES_MAX; i++)
+		CU_ASSERT(memory_copy(&page, evictor->staging + i * PAGE_BYTES, 8));
+	CU_ASSERT(evict_run(guest.pager, evictor, more, 3) == 3);
+	CU_ASSERT(read_noise(&guest, 311) == READ_RIGHT);
+}
+
+/* A write-protection that outlived its page is in the way of telling the guest.  One that was told
+ * before, by a pager that was killed then, is told */
+static void test_told(void)
+{
+	struct page_fields fields;
+
+	GUEST(guest, 2 * PAGES);
+	two_lost(&guest);
+	CU_ASSERT(uffd_write_protect(&guest.pager->uffd, (uintptr_t)guest.page[301], 2 * PAGE_BYTES,
+				     true) == 0);
+	CU_ASSERT(read_noise(&guest, 301) == READ_ERROR && read_noise(&guest, 302) == READ_ERROR);
+	CU_ASSERT(alarm_has(&guest, "the guest was told"));
+	pager_alarm_over(guest.pager, ALARM_LOST);
+	fields = fields_of(&guest, 301);
+	lose_page(guest.pager, fields, 301);
+	CU_ASSERT(alarm_has(&guest, "the guest was told"));
+}
+
+static struct {
+	struct guest *guest;
+	_Atomic bool done;
+} loser;
+
+static void *lose_one(void *arg)
+{
+	struct page_fields fields = { .state = PAGE_LEAVING };
+
+	entry_settle(loser.guest->pager, 0, fields);
+	punch(loser.guest, 0);
+	lose_page(loser.guest->pager, fields, 0);
+	loser.done = true;
+	return arg;
+}
+
+/*
+ * With one pipe the thread that serves faults waits for the one that evicts.  That one may have to
+ * tell the guest of a memory error, which the kernel refuses until a discard's message is read.
+ */
+static void test_one_pipe(void)
+{
+	struct discarder other = { .page = PAGES - 1 };
+	struct reader reader;
+	pthread_t thread;
+	uint64_t page;
+
+	GUEST(guest, 200);
+	catch_errors();
+	guest.pipes = 1;
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 200));
+	for (page = 0; page < 2; page++)
+		CU_ASSERT(page_is(&guest, page, 1));
+	pthread_mutex_lock(&guest.pager->evictor[0].lock);
+	guest_pager_set_limit(guest.pager, 50);
+	reader_start(&reader, &guest, some_evicted(&guest), 1);
+	clock_sleep_ms(100);
+	CU_ASSERT(!reader.done);
+	discarders = 0;
+	discarder_start(&other, &guest, PAGES - 1);
+	CU_ASSERT(SOON(discarders == 1));
+	clock_sleep_ms(20);
+	loser.guest = &guest;
+	loser.done = false;
+	CU_ASSERT_FATAL(pthread_create(&thread, NULL, lose_one, NULL) == 0);
+	CU_ASSERT(SOON(loser.done));
+	if (!loser.done)
+		guest.pager->stop = true;
+	pthread_join(thread, NULL);
+	pthread_mutex_unlock(&guest.pager->evictor[0].lock);
+	CU_ASSERT_FATAL(!guest.pager->stop);
+	pthread_join(other.thread, NULL);
+	CU_ASSERT(reader_was_right(&reader));
 }
 
 static void break_slab(const char *label)
@@ -2066,10 +2439,16 @@ static CU_TestInfo tests[] = {
 	{ "discards", test_discard },
 	{ "what a discard makes of an entry", test_discard_entries },
 	{ "a missing page is waited for", test_missing },
+	{ "alarms that stand beside one another", test_alarms },
 	{ "full tiers", test_full },
+	{ "large folios are not said to be full tiers", test_large_folios },
 	{ "a slot that can't be read is waited for", test_damaged_slot },
 	{ "a splice that ends at a bad page", test_short_splice },
 	{ "splice and punch that fail", test_steps_fail },
+	{ "punches that all fail", test_punches_fail },
+	{ "pages that all stay", test_pages_stay },
+	{ "pages that come back by COPY alone", test_copies_only },
+	{ "a page that a device has pinned", test_pinned },
 	{ "a fault on a page on its way out", test_wakes },
 	{ "a pipe that is not empty", test_dirty_pipe },
 	{ "a prefetch that is cut short", test_short_fill },
@@ -2086,6 +2465,9 @@ static CU_TestInfo tests[] = {
 	{ "memory errors in slots", test_broken_slots },
 	{ "memory errors in slots that are free", test_broken_free_slots },
 	{ "memory errors on the way into slots", test_broken_staging },
+	{ "memory errors on the way into slots that are left", test_broken_staging_left },
+	{ "a memory error of which the guest is told", test_told },
+	{ "one pipe, a memory error and a discard", test_one_pipe },
 	{ "a memory error in the beginning of a slab", test_broken_slab },
 	{ "a lost page of which the guest can't be told", test_lost_silently },
 	{ "a memory error that is found in passing", test_error_in_passing },
