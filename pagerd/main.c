@@ -5,9 +5,11 @@
  * DOC: how it ends
  *
  * What it needs lies in files and in the guests' QEMUs, in an order that is right at each moment.
- * So an end is never refused and never long: guests that are still paged stand until the next
- * daemon goes on, as after a SIGKILL, and the exit status tells systemd to start that one.  Without
- * guests and clients a daemon that systemd has started for its socket ends by itself.
+ * So an end is never long: guests that are still paged stand until the next daemon goes on, as
+ * after a SIGKILL, and the exit status tells systemd to start that one.  It is refused while a
+ * guest would lose pages by it, whose QEMU has closed what the next daemon would need, and which
+ * can't be released.  Without guests and clients a daemon that systemd has started for its socket
+ * ends by itself.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -56,6 +58,10 @@
 
 /* How long an end waits for threads that have a guest, and for replies */
 #define END_MS 3000
+
+/* How long a guest is loaded that must be released before.  Less than its own watchdog waits for
+ * it, and than one that ends another one waits */
+#define RELEASE_MS 10000
 
 /* A guest has a dozen descriptors */
 #define LEAST_FILES 16384
@@ -438,14 +444,25 @@ static int read_signal(const struct daemon *daemon)
 	return read(daemon->signals, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo : 0;
 }
 
+static bool may_end(struct daemon *daemon)
+{
+	struct err err = { "" };
+	int rc = pager_guests_may_end(daemon->guests, clock_ms() + RELEASE_MS, &err);
+
+	if (rc < 0)
+		log_error("does not end: %s", err.text);
+	return rc == 0;
+}
+
 static void run(struct daemon *daemon)
 {
 	uint64_t idle_ms = daemon->options.idle_ms;
-	int signal = 0;
 
 	if (idle_ms == IDLE_DEFAULT)
 		idle_ms = daemon->own_socket ? 0 : IDLE_MS;
-	while (signal != SIGTERM && signal != SIGINT) {
+	for (;;) {
+		int signal;
+
 		if (pager_server_run(daemon->server, daemon->signals, idle_ms) == SERVER_IDLE) {
 			log_info("ends: no guest needs it");
 			return;
@@ -453,6 +470,8 @@ static void run(struct daemon *daemon)
 		signal = read_signal(daemon);
 		if (signal == SIGHUP)
 			reread(daemon);
+		else if (signal && may_end(daemon))
+			return;
 	}
 }
 

@@ -478,7 +478,7 @@ static int take_pipe(struct adopted *adopted, size_t i, struct err *err)
 
 	adopted->pipe[i] = process_fd_take(adopted->pidfd, identity->pipe[i], err);
 	if (adopted->pipe[i] < 0)
-		return -ESTALE;
+		return adopted->pipe[i];
 	if (fstat(adopted->pipe[i], &st) == 0 && S_ISFIFO(st.st_mode) &&
 	    st.st_ino == identity->pipe_ino[i])
 		return 0;

@@ -168,6 +168,7 @@ static struct guest_pager_options options_of(struct paged_guest *guest,
 		.alarm_arg = guest,
 		.room = room,
 		.room_arg = guest,
+		.copies_only = pager_cgroup_is_limited(host->kfs, getpid()),
 	};
 
 	pthread_mutex_lock(&host->lock);

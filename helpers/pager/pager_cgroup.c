@@ -302,10 +302,51 @@ static bool has_swap(const struct kfs *kfs)
 	return !line || strtoull(line + strlen(key), NULL, 10) != 0;
 }
 
+/* A process's group, or one above it, has this value in that file */
+static bool any_group_has(const struct kfs *kfs, pid_t pid, bool (*has)(const char *value),
+			  const char *file)
+{
+	char path[CGROUP_PATH_SIZE], value[VALUE_SIZE], *end;
+
+	if (read_path(kfs, &version_2, pid, path, NULL) < 0)
+		return false;
+	for (; path[0]; *end = '\0') {
+		if (read_value(kfs, &version_2, path, file, value, NULL) == 0 && has(value))
+			return true;
+		end = strrchr(path, '/');
+		if (!end)
+			break;
+	}
+	return false;
+}
+
+static bool is_zero(const char *value)
+{
+	return !strcmp(value, "0");
+}
+
+static bool is_limit(const char *value)
+{
+	return strcmp(value, "max") != 0;
+}
+
+/* What the pager reads ahead is charged to the pager's own group until QEMU's page table has it */
 bool pager_cgroup_may_swap(const struct kfs *kfs, pid_t pid)
 {
 	char path[CGROUP_PATH_SIZE], value[VALUE_SIZE];
 
 	return has_swap(kfs) &&
-	       (find_own(kfs, pid, path, value, NULL) < 0 || strcmp(value, "0") != 0);
+	       (find_own(kfs, pid, path, value, NULL) < 0 || strcmp(value, "0") != 0 ||
+		!any_group_has(kfs, getpid(), is_zero, "memory.swap.max"));
+}
+
+/* What no host has.  Without a limit version 1 says 2^63, less a page */
+#define NO_LIMIT (UINT64_C(1) << 62)
+
+bool pager_cgroup_is_limited(const struct kfs *kfs, pid_t pid)
+{
+	uint64_t bytes;
+
+	return (pager_cgroup_room(kfs, pid, &bytes, NULL) == 0 && bytes < NO_LIMIT) ||
+	       any_group_has(kfs, pid, is_limit, "memory.high");
 }

@@ -47,8 +47,12 @@ int pager_cgroup_end(const struct kfs *kfs, int directory, struct err *err);
  */
 int pager_cgroup_room(const struct kfs *kfs, pid_t pid, uint64_t *bytes, struct err *err);
 
-/* May the kernel swap memory of this process?  Not where there is no swap, and not while
- * pager_cgroup_begin() has forbidden it */
+/* May the kernel swap memory of this guest?  Not where there is no swap, and not while
+ * pager_cgroup_begin() has forbidden it and no swap is allowed to the pager's own cgroup, which
+ * what is read ahead is charged to */
 bool pager_cgroup_may_swap(const struct kfs *kfs, pid_t pid);
+
+/* Is there a memory.max or memory.high for this process, in its cgroup or above it? */
+bool pager_cgroup_is_limited(const struct kfs *kfs, pid_t pid);
 
 #endif

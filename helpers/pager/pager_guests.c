@@ -396,25 +396,32 @@ static int look_for_mapper(const struct look *look, char *sentence)
 /*
  * Is what the next daemon needs still open in QEMU?  Asked as that one will: our own copies go on
  * working when QEMU has closed its descriptors, and with the last copy holes would read as zeros.
+ *
+ * Return: 0; -ESTALE: it isn't; another -errno: it can't be told
  */
-static void look_for_descriptors(const struct look *look, char *sentence)
+static int find_descriptors(const struct map_identity *identity, struct err *err)
 {
 	struct adopted copies;
-	struct err err;
+	int rc = adopted_find(&copies, identity, err);
 
-	switch (adopted_find(&copies, &look->identity, &err)) {
-	case 0:
+	if (rc == 0)
 		adopted_close(&copies);
-		break;
-	case -ESTALE:
+	return rc;
+}
+
+/* Return: 0; -errno: it can't be told */
+static int look_for_descriptors(const struct look *look, char *sentence)
+{
+	struct err err;
+	int rc = find_descriptors(&look->identity, &err);
+
+	if (rc == -ESTALE)
 		snprintf(sentence, PAGER_SENTENCE_SIZE,
-			 "QEMU has closed what keeps its pages for the next pager, and loses those "
-			 "that are out when this one ends: release the guest (%.200s)",
+			 "QEMU has closed what keeps its pages for the next pager, and this one "
+			 "can't end before the guest is released: release it (%.200s)",
 			 err.text);
-		break;
-	default:
-		break;
-	}
+	/* One that has ended is no danger */
+	return rc == -ESTALE || rc == -ESRCH ? 0 : rc;
 }
 
 /* Memory that was plugged in since the adoption */
@@ -440,9 +447,10 @@ static void *look_thread(void *arg)
 	pthread_setname_np(pthread_self(), "pager-look");
 	rc = look_for_mapper(look, sentence);
 	if (rc == 0)
-		look_for_descriptors(look, sentence);
+		rc = look_for_descriptors(look, sentence);
 	if (rc == 0 && !*sentence)
 		look_for_more_memory(look, sentence);
+	/* What can't be told now leaves standing what was told before */
 	if (rc >= 0)
 		report(look, sentence);
 	free(look);
@@ -839,6 +847,66 @@ static bool any_busy(const struct pager_guests *guests)
 		if (place->busy)
 			return true;
 	return guests->threads != 0;
+}
+
+/* The next paged guest behind this UUID, in its place.  False: there is none */
+static bool next_paged(struct pager_guests *guests, char uuid[PAGER_UUID_SIZE],
+		       struct map_identity *identity)
+{
+	const struct place *place;
+	bool found = false;
+
+	pthread_mutex_lock(&guests->lock);
+	for (place = guests->first; place && !found; place = place->next)
+		if (strcmp(place->guest->uuid, uuid) > 0 &&
+		    paged_guest_identity(place->guest, identity)) {
+			memcpy(uuid, place->guest->uuid, PAGER_UUID_SIZE);
+			found = true;
+		}
+	pthread_mutex_unlock(&guests->lock);
+	return found;
+}
+
+/* Other threads may have ended it meanwhile, or be about to */
+static int release_before_end(struct pager_guests *guests, const char *uuid, uint64_t deadline,
+			      struct err *err)
+{
+	struct place *place;
+	int rc = acquire(guests, uuid, STATE_NONE, deadline, &place, err);
+
+	if (rc < 0 || !place)
+		return rc;
+	log_context(place->guest->record.name, "release");
+	if (place->state == STATE_PAGING) {
+		rc = release_paged(place, deadline, err);
+		log_context(NULL, NULL);
+		return rc;
+	}
+	let_go(place, place->state);
+	log_context(NULL, NULL);
+	return 0;
+}
+
+int pager_guests_may_end(struct pager_guests *guests, uint64_t deadline, struct err *err)
+{
+	char uuid[PAGER_UUID_SIZE] = "";
+	struct map_identity identity;
+	int rc = 0;
+
+	while (rc == 0 && next_paged(guests, uuid, &identity)) {
+		if (find_descriptors(&identity, err) != -ESTALE)
+			continue;
+		log_warning("guest %s is released: its QEMU has closed what keeps its pages for "
+			    "the next pager (%s)",
+			    uuid, err->text);
+		rc = release_before_end(guests, uuid, deadline, err);
+	}
+	if (rc < 0)
+		err_prefix(err, rc,
+			   "guest %s would lose its pages that are out: its QEMU has closed what "
+			   "keeps them for the next pager, and it can't be released",
+			   uuid);
+	return rc;
 }
 
 bool pager_guests_stop(struct pager_guests *guests, uint64_t deadline)

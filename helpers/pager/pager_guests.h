@@ -62,6 +62,15 @@ int pager_guests_fd(const struct pager_guests *guests);
 unsigned int pager_guests_count(struct pager_guests *guests);
 
 /**
+ * pager_guests_may_end() - Would a guest lose pages if this process ended now?
+ *
+ * One whose QEMU has closed its userfaultfd or a pipe: no other daemon can go on with it, and with
+ * our copies its holes would read as zeros.  It is released here, until the @deadline (clock_ms()).
+ *
+ * Return: 0: none would; -errno: that guest can't be released, and this process must not end
+ */
+int pager_guests_may_end(struct pager_guests *guests, uint64_t deadline, struct err *err);
+/**
  * pager_guests_stop() - Leave all guests to the next daemon
  * @deadline:	clock_ms(), for the threads that have one
  *

@@ -202,6 +202,37 @@ static void test_room_version_1(void)
 	kfs_close(&kfs);
 }
 
+/* The pager's cgroup, which is this process's here, and the one above it */
+static void put_pager(const struct stage *stage, const char *above, const char *own)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "proc/%d/cgroup", (int)getpid());
+	unit_write(stage->dir, path, "0::/system.slice/pagerd.service\n");
+	unit_write(stage->dir, CGROUP "system.slice/memory.swap.max", above);
+	unit_write(stage->dir, CGROUP "system.slice/pagerd.service/memory.swap.max", own);
+}
+
+static void test_limited(void)
+{
+	STAGE(stage, SCOPE "/libvirt/emulator");
+
+	CU_ASSERT(pager_cgroup_is_limited(&stage.kfs, PID));
+	unit_write(stage.dir, CGROUP SCOPE "/memory.max", "max\n");
+	CU_ASSERT(!pager_cgroup_is_limited(&stage.kfs, PID));
+	unit_write(stage.dir, CGROUP "machine.slice/memory.high", "5000000\n");
+	CU_ASSERT(pager_cgroup_is_limited(&stage.kfs, PID));
+	CU_ASSERT(!pager_cgroup_is_limited(&stage.kfs, PID + 1));
+	/* Version 1 has a number for none */
+	unit_write(stage.dir, "proc/4711/cgroup", "4:memory:/x\n");
+	unit_write(stage.dir, CGROUP "memory/memory.limit_in_bytes", "9223372036854771712\n");
+	unit_write(stage.dir, CGROUP "memory/x/memory.usage_in_bytes", "9000000\n");
+	unit_write(stage.dir, CGROUP "memory/x/memory.limit_in_bytes", "9223372036854771712\n");
+	CU_ASSERT(!pager_cgroup_is_limited(&stage.kfs, PID));
+	unit_write(stage.dir, CGROUP "memory/x/memory.limit_in_bytes", "9223372036854\n");
+	CU_ASSERT(pager_cgroup_is_limited(&stage.kfs, PID));
+}
+
 static void test_may_swap(void)
 {
 	STAGE(stage, SCOPE "/libvirt/emulator");
@@ -211,6 +242,13 @@ static void test_may_swap(void)
 	unit_write(stage.dir, "proc/meminfo", "MemTotal: 100 kB\nSwapTotal:  5 kB\n");
 	CU_ASSERT(pager_cgroup_may_swap(&stage.kfs, PID));
 	unit_write(stage.dir, SWAP, "0\n");
+	/* Not the guest's; but the pager's own memory, of which some becomes the guest's */
+	CU_ASSERT(pager_cgroup_may_swap(&stage.kfs, PID));
+	put_pager(&stage, "max\n", "max\n");
+	CU_ASSERT(pager_cgroup_may_swap(&stage.kfs, PID));
+	put_pager(&stage, "max\n", "0\n");
+	CU_ASSERT(!pager_cgroup_may_swap(&stage.kfs, PID));
+	put_pager(&stage, "0\n", "max\n");
 	CU_ASSERT(!pager_cgroup_may_swap(&stage.kfs, PID));
 	CU_ASSERT(pager_cgroup_may_swap(&stage.kfs, PID + 1));
 	unit_write(stage.dir, "proc/meminfo", "MemTotal: 100 kB\nSwapTotal:  0 kB\n");
@@ -225,6 +263,7 @@ static CU_TestInfo tests[] = {
 	{ "room is what the tightest cgroup leaves", test_room },
 	{ "below cgroups of version 1, too", test_room_version_1 },
 	{ "may the kernel swap?", test_may_swap },
+	{ "is there a limit?", test_limited },
 	CU_TEST_INFO_NULL,
 };
 

@@ -47,7 +47,7 @@ static struct {
 	_Atomic int adopted, withdrawn, started, stopped, detached, resumed;
 	_Atomic int settled, cleaned, rest;
 	_Atomic uint64_t limit;
-	_Atomic int mapper, sampled, forgotten;
+	_Atomic int mapper, sampled, forgotten, looked;
 	_Atomic uint64_t plugged_in;
 	_Atomic bool gone;
 	void (*alarm)(void *arg, const char *sentence);
@@ -112,6 +112,7 @@ int adopt(struct adopted *adopted, pid_t pid, const struct adoption_options *opt
 int adopted_find(struct adopted *adopted, const struct map_identity *identity, struct err *err)
 {
 	*adopted = (struct adopted){ .identity = *identity };
+	engine.looked++;
 	return failing(engine.find, "find", err);
 }
 
@@ -845,6 +846,12 @@ static bool is_closed(struct host *h)
 	return strstr(seen(h, "alarm", buf), "QEMU has closed") != NULL;
 }
 
+static bool has_looked(struct host *h)
+{
+	(void)h;
+	return engine.looked > 0;
+}
+
 static bool is_quiet(struct host *h)
 {
 	char buf[2048];
@@ -867,6 +874,67 @@ static int check_closed(const char *dir)
 	EXPECT_IN(h, ticks_until(&h, is_quiet));
 	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms() + 5000));
 	return 0;
+}
+
+/* What would be lost with the last copy of a userfaultfd comes back before the daemon ends */
+static int check_may_end(const char *dir)
+{
+	pid_t pid = victim();
+	struct host h;
+
+	EXPECT_IN(h, open_host(&h, dir));
+	EXPECT_IN(h, pager_guests_may_end(h.guests, clock_ms() + 5000, &h.err) == 0);
+	EXPECT_IN(h, adopt_a(&h, pid) == 0);
+	EXPECT_IN(h, ask(&h, PAGER_ADOPT, UUID_B, victim(), 5000) == 0);
+	EXPECT_IN(h, pager_guests_may_end(h.guests, clock_ms() + 5000, &h.err) == 0);
+	/* What can't be told now is no reason */
+	engine.find = -EMFILE;
+	EXPECT_IN(h, pager_guests_may_end(h.guests, clock_ms() + 5000, &h.err) == 0);
+	EXPECT_IN(h, engine.detached == 0 && pager_guests_count(h.guests) == 2);
+	engine.find = -ESTALE;
+	engine.detach = -ENOMEM;
+	EXPECT_IN(h, pager_guests_may_end(h.guests, clock_ms() + 5000, &h.err) == -ENOMEM);
+	EXPECT_IN(h, strstr(h.err.text, "would lose its pages") != NULL);
+	EXPECT_IN(h, pager_guests_count(h.guests) == 2 && is_paging(&h));
+	engine.detach = 0;
+	EXPECT_IN(h, pager_guests_may_end(h.guests, clock_ms() + 5000, &h.err) == 0);
+	EXPECT_IN(h, engine.withdrawn == 2);
+	EXPECT_IN(h, pager_guests_count(h.guests) == 0);
+	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms() + 5000));
+	return 0;
+}
+
+static void test_may_end(void)
+{
+	own_disk_child(check_may_end, "an end that would lose pages");
+}
+
+/* A look that comes to nothing does not take away what an earlier one found */
+static int check_not_told(const char *dir)
+{
+	pid_t pid = victim();
+	unsigned int i;
+	struct host h;
+
+	EXPECT_IN(h, open_host(&h, dir));
+	EXPECT_IN(h, adopt_a(&h, pid) == 0);
+	engine.find = -ESTALE;
+	EXPECT_IN(h, ticks_until(&h, is_closed));
+	engine.find = -EMFILE;
+	engine.looked = 0;
+	EXPECT_IN(h, ticks_until(&h, has_looked));
+	for (i = 0; i < 20; i++) {
+		pager_guests_tick(h.guests);
+		clock_sleep_ms(5);
+	}
+	EXPECT_IN(h, is_closed(&h));
+	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms() + 5000));
+	return 0;
+}
+
+static void test_not_told(void)
+{
+	own_disk_child(check_not_told, "a look without descriptors of its own");
 }
 
 static void test_closed(void)
@@ -960,6 +1028,8 @@ static CU_TestInfo tests[] = {
 	{ "another process", test_mapper },
 	{ "memory that was plugged in is said not to be paged", test_plugged_in },
 	{ "a userfaultfd that QEMU closes while it is paged", test_closed },
+	{ "an end that would lose pages", test_may_end },
+	{ "what is found stands until it is known to be over", test_not_told },
 	{ "idle pages", test_idle },
 	{ "many guests", test_many },
 	CU_TEST_INFO_NULL,

@@ -193,6 +193,18 @@ check_equal "it closes its userfaultfd: the daemon says so, and pages it on" \
 check_equal "released" "$(asks release $uuid_a)" ok
 check_equal "nothing of it is left in the process" "$(left_in "$a")" ""
 check_equal "nor in the tmpfs" "$(inside ls "$state/pager")" $uuid_b
+
+# With the last copy of a userfaultfd every hole reads as zeros
+check_equal "adopted again" "$(asks adopt $uuid_a "$a" 24576)" ok
+shrinks $uuid_a 25000
+number=$(find "/proc/$a/fd" -lname '*userfaultfd*' -printf '%f\n')
+ask one "close $number"
+daemon_killed TERM
+check_equal "told to end after it closed its userfaultfd: it is released first" \
+	"$daemon_status $(inside ls "$state/pager")" "75 $uuid_b"
+daemon_starts
+daemon_answers
+becomes $uuid_b state paging
 victim_ends one "no byte was wrong in the released one"
 check_match "forgotten only when it has ended" "$(ASK_SECONDS=5 asks forget $uuid_b)" "has not ended"
 kill -KILL "$b"
