@@ -17,7 +17,7 @@
 #   sudo make bench   the measurements of tests/bench/RESULTS.md
 #   make bench-ledgers    of these, many guests and nodes; no root needed
 #   make install      DESTDIR=, PREFIX=, SYSCONFDIR=, RUNSTATEDIR=, HOOK_DIRECT=yes,
-#                     HOOK_LINK=no, UNITDIR=, TMPFILESDIR=
+#                     HOOK_LINK=no, UNITDIR=, TMPFILESDIR=, CATALOGDIR=
 #   make deb, rpm     packages, in build/deb and build/rpm
 #   make dist         the source archive, the same bytes wherever it is made
 #   make lint         format, clang-tidy, cppcheck, shellcheck, headers, layers, man pages
@@ -44,6 +44,7 @@ RUNSTATEDIR ?= /run
 LIBEXECDIR ?= $(PREFIX)/libexec
 DOCDIR ?= $(PREFIX)/share/doc/libvirt-membacking
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+CATALOGDIR ?= $(PREFIX)/lib/systemd/catalog
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 HOOKDIR = $(SYSCONFDIR)/libvirt/hooks
 
@@ -431,6 +432,8 @@ install: all
 	install -m 644 packaging/apparmor/libvirtd $(DESTDIR)$(DOCDIR)/apparmor-libvirtd
 	install -m 644 packaging/apparmor/qemu $(DESTDIR)$(DOCDIR)/apparmor-qemu
 	install -m 644 $(units) $(unitdir)/
+	install -d $(DESTDIR)$(CATALOGDIR)
+	install -m 644 packaging/catalog/libvirt-membacking.catalog $(DESTDIR)$(CATALOGDIR)/
 	sed -i 's,^ExecStart=/usr/bin/,ExecStart=$(BINDIR)/,; s,^ExecStart=/usr/sbin/,ExecStart=$(SBINDIR)/,' \
 		$(units:packaging/systemd/%=$(unitdir)/%)
 ifeq ($(HOOK_LINK),no)
@@ -451,7 +454,8 @@ uninstall:
 	rm -f $(sbindir)/libvirt-membacking-qemu-hook $(sbindir)/libvirt-membacking-daemon-hook \
 		$(sbindir)/virt-membacking-pagerd $(bindir)/virt-membacking \
 		$(DESTDIR)$(COMPLETIONDIR)/virt-membacking \
-		$(units:packaging/systemd/%=$(unitdir)/%) $(tmpfilesdir)/libvirt-membacking.conf
+		$(units:packaging/systemd/%=$(unitdir)/%) $(tmpfilesdir)/libvirt-membacking.conf \
+		$(DESTDIR)$(CATALOGDIR)/libvirt-membacking.catalog
 	for page in $(notdir $(manuals)); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done
 	rm -rf $(helperdir) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(DATADIR)
 

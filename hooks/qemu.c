@@ -97,7 +97,10 @@ int main(int argc, char **argv)
 		kfs_close(&kfs);
 	}
 	if (rc < 0) {
-		log_error("%s", err.text);
+		if (operation->failure == ABORTS_START)
+			log_event(LOG_EVENT_REFUSED, "%s", err.text);
+		else
+			log_error("%s", err.text);
 		fprintf(stderr, "libvirt-membacking: %s\n", err.text);
 	}
 	return exit_code(operation, rc);

@@ -42,6 +42,7 @@ enum ctl_option {
 	CTL_ALL = 1 << 21,
 	CTL_STRICT = 1 << 22,
 	CTL_BACKING = 1 << 23,
+	CTL_SINCE = 1 << 26,
 };
 
 /**
@@ -49,7 +50,8 @@ enum ctl_option {
  * @kfs:	Open on @root
  * @root:	--root; NULL: this host
  * @xml:	--xml; NULL if not given
- * @size, @page_size, @backing, @node, @output, @resident, @svg: Their values; NULL if not given
+ * @size, @page_size, @backing, @node, @output, @resident, @svg, @since: Their values; NULL
+ *		if not given
  * @watch:	Likewise; "" for --watch without a value
  * @args:	What follows the command's name and action, without options
  */
@@ -65,6 +67,7 @@ struct ctl {
 	const char *resident;
 	const char *svg;
 	const char *watch;
+	const char *since;
 	bool json;
 	bool force;
 	bool apply;
@@ -122,6 +125,7 @@ extern const struct command cmd_advise;
 extern const struct command cmd_fragmentation;
 extern const struct command cmd_reserve;
 extern const struct command cmd_hook;
+extern const struct command cmd_log;
 extern const struct command cmd_metrics;
 extern const struct command cmd_overcommit;
 extern const struct command cmd_adopt;

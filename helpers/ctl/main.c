@@ -40,6 +40,7 @@ static const struct command *const commands[] = {
 	&cmd_free,
 	&cmd_conf,
 	&cmd_hook,
+	&cmd_log,
 	&cmd_metrics,
 	&cmd_overcommit,
 	/* For the packages' scripts and units; hidden from users */
@@ -98,6 +99,7 @@ static const struct option_row {
 	{ CTL_SVG, "--svg", "FILE", VALUE(svg), "draw the map into FILE" },
 	{ CTL_ALL, "--all", NULL, VALUE(all), "also what is fine" },
 	{ CTL_STRICT, "--strict", NULL, VALUE(strict), "warnings are failures" },
+	{ CTL_SINCE, "--since", "TIME", VALUE(since), "from then on; else since the boot" },
 	{ CTL_APPLIED, "--applied", NULL, VALUE(applied), "only profiles that are applied" },
 	{ ANY_QUIET, "--quiet", NULL, NOWHERE, "no warnings, errors only" },
 	{ ANY_VERBOSE, "--verbose", NULL, NOWHERE, "also say what is done on the way" },

@@ -106,7 +106,8 @@ static int mount_store(const struct store_view *store, uint64_t deadline, struct
 	store_mount_options(&store->config, options, sizeof(options));
 	rc = mount_make(&spec, deadline, err);
 	if (rc == 0)
-		log_info("mounted store '%s' on %s", store->config.name, store->config.path);
+		log_event(LOG_EVENT_STORE_MOUNTED, "mounted store '%s' on %s", store->config.name,
+			  store->config.path);
 	return rc;
 }
 

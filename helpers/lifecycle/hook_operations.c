@@ -290,7 +290,8 @@ static int try_once(struct session *session, const struct guest *guest,
 	if (rc == 0 && uncovers)
 		leftovers_remove(session);
 	if (rc == 0)
-		log_info("prepared in %llu ms", (unsigned long long)(clock_ms() - begin));
+		log_event(LOG_EVENT_PREPARED, "prepared in %llu ms",
+			  (unsigned long long)(clock_ms() - begin));
 	return rc;
 }
 
@@ -431,6 +432,8 @@ int hook_prepare(const struct event *event, struct err *err)
 			       event->guest_name);
 	rc = guest_parse(event->xml, event->xml_len, &guest, err);
 	if (rc == 0)
+		log_uuid(guest->uuid);
+	if (rc == 0)
 		rc = guest_files_find(event->kfs, guest, err);
 	if (rc == 0)
 		return prepare_parsed(event, guest, err);
@@ -467,8 +470,10 @@ static int find_ledger(const struct event *event, const struct state *state, str
 	cleanup_guest struct guest *guest = NULL;
 	struct err why = { "libvirt gave no domain XML" };
 
-	if (event->xml && guest_parse(event->xml, event->xml_len, &guest, &why) == 0)
+	if (event->xml && guest_parse(event->xml, event->xml_len, &guest, &why) == 0) {
+		log_uuid(guest->uuid);
 		return ledger_read(state, guest->uuid, ledger, err);
+	}
 	log_warning("%s; looking for the guest by its name", why.text);
 	return find_by_name(state, event->guest_name, ledger, err);
 }
@@ -644,7 +649,8 @@ int hook_release(const struct event *event, struct err *err)
 	options.only = ledger;
 	rc = reconcile(&session, &options, err);
 	if (rc == 0)
-		log_info("released in %llu ms", (unsigned long long)(clock_ms() - begin));
+		log_event(LOG_EVENT_RELEASED, "released in %llu ms",
+			  (unsigned long long)(clock_ms() - begin));
 	/* The next operation gives back what is in use for a little longer */
 	if (rc == -EAGAIN)
 		log_info("%s", err->text);

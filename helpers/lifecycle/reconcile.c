@@ -119,22 +119,21 @@ static int drop_former(struct session *session, struct ledger *ledger, struct er
 	if (rc < 0)
 		log_warning("%s", err->text);
 	else
-		log_info("guest '%s' belonged to an earlier boot: its record is removed",
-			 ledger->name);
+		log_event(LOG_EVENT_GONE, "was of an earlier boot: its record is removed");
 	reconcile_report_guest(&session->report, ledger, rc == 0,
 			       rc < 0 ? err->text : "its record was of an earlier boot");
 	return rc;
 }
 
 /* Pages that are in use for a little longer are nothing to worry about */
-static void log_outcome(const struct ledger *ledger, int rc, const struct err *err)
+static void log_outcome(int rc, const struct err *err)
 {
 	if (rc == 0)
-		log_info("guest '%s' is gone: what it held is given back", ledger->name);
+		log_event(LOG_EVENT_GONE, "is gone: what it held is given back");
 	else if (rc == -EAGAIN)
-		log_info("guest '%s' is gone, but: %s", ledger->name, err->text);
+		log_info("is gone, but: %s", err->text);
 	else
-		log_warning("guest '%s' is gone, but: %s", ledger->name, err->text);
+		log_warning("is gone, but: %s", err->text);
 }
 
 static int drop_dead(struct session *session, struct ledger *ledger, struct err *err)
@@ -146,7 +145,7 @@ static int drop_dead(struct session *session, struct ledger *ledger, struct err 
 	if (rc == 0)
 		err->text[0] = '\0';
 	if (reconcile_report_guest(&session->report, ledger, rc == 0, err->text))
-		log_outcome(ledger, rc, err);
+		log_outcome(rc, err);
 	return rc;
 }
 
@@ -158,9 +157,12 @@ static bool is_former(const struct session *session, const struct ledger *ledger
 /* Return: as reconcile_ledger(); @ledger is freed when it is 0 */
 static int drop(struct session *session, struct ledger *ledger, struct err *err)
 {
+	/* Often it is another guest's start that does it */
+	struct log_subject caller = log_subject_set(ledger->name, ledger->uuid);
 	bool former = is_former(session, ledger);
 	int rc = former ? drop_former(session, ledger, err) : drop_dead(session, ledger, err);
 
+	log_subject_restore(&caller);
 	if (rc < 0)
 		return rc;
 	ledgers_take(former ? &session->former : &session->ledgers, ledger);

@@ -121,6 +121,7 @@ static void set_sentence(struct paged_guest *guest, char *place, struct alarm_lo
 		return;
 	/* The name doesn't change while the guest has threads */
 	log_context(guest->record.name, "page");
+	log_uuid(guest->uuid);
 	if (*sentence)
 		log_error("%s", sentence);
 	else

@@ -102,6 +102,12 @@ static struct place **find_link(struct pager_guests *guests, const char *uuid)
 	return link;
 }
 
+static void log_about(const struct paged_guest *guest, const char *operation)
+{
+	log_context(guest->record.name, operation);
+	log_uuid(guest->uuid);
+}
+
 static struct place *find(struct pager_guests *guests, const char *uuid)
 {
 	struct place *place = *find_link(guests, uuid);
@@ -221,10 +227,10 @@ static int take_over(struct place *place, uint64_t deadline, struct err *err)
 {
 	int rc;
 
-	log_context(place->guest->record.name, "take over");
+	log_about(place->guest, "take over");
 	rc = paged_guest_take_over(place->guest, deadline, err);
 	/* The record says its name */
-	log_context(place->guest->record.name, "take over");
+	log_about(place->guest, "take over");
 	if (rc == -ESRCH) {
 		log_info("what the pager before left of it is removed: %s", err->text);
 		take_out(place);
@@ -267,7 +273,7 @@ static void end_guest(struct place *place)
 {
 	struct paged_guest *guest = place->guest;
 
-	log_context(guest->record.name, "end");
+	log_about(guest, "end");
 	if (ends_soon(guest->pidfd))
 		log_info("QEMU has ended; what was kept of its memory is given back");
 	else
@@ -562,7 +568,8 @@ static int adopt_new(struct place *place, const struct pager_request *request, u
 		take_out(place);
 		return rc;
 	}
-	log_info("is paged now, with %s resident", text_from_kib(request->limit_kib, size));
+	log_event(LOG_EVENT_PAGED, "is paged now, with %s resident",
+		  text_from_kib(request->limit_kib, size));
 	watch(place);
 	let_go(place, STATE_PAGING);
 	return 0;
@@ -594,6 +601,7 @@ static int adopt_guest(struct pager_guests *guests, const struct pager_request *
 		if (rc < 0)
 			return rc;
 		log_context(request->name, "adopt");
+		log_uuid(request->uuid);
 		if (place->state == STATE_ADOPTING)
 			return adopt_new(place, request, deadline, err);
 		if (place->state == STATE_PAGING && !paged_guest_gone(place->guest))
@@ -628,7 +636,7 @@ static int release_guest(struct pager_guests *guests, const struct pager_request
 
 		if (rc < 0 || !place)
 			return rc;
-		log_context(place->guest->record.name, "release");
+		log_about(place->guest, "release");
 		if (place->state == STATE_PAGING)
 			return release_paged(place, deadline, err);
 		rc = settle(place, deadline, err);

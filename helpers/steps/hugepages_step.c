@@ -368,10 +368,11 @@ static void log_shares(const struct step_hugepages *hp)
 		uint64_t added = u64_min(share->own, share->have);
 
 		if (share->have)
-			log_info("has %s on node %u: %llu were idle, %llu added",
-				 text_from_pages(share->have, hp->page_kib, pages), share->node,
-				 (unsigned long long)(share->have - added),
-				 (unsigned long long)added);
+			log_event(LOG_EVENT_PAGES_ADDED,
+				  "has %s on node %u: %llu were idle, %llu added",
+				  text_from_pages(share->have, hp->page_kib, pages), share->node,
+				  (unsigned long long)(share->have - added),
+				  (unsigned long long)added);
 	}
 }
 
@@ -485,8 +486,8 @@ static int undo_share(struct step_ctx *ctx, struct step_hugepages *hp, struct st
 	if (n >= 0)
 		n = pool_unpromote(ctx, hp, share, err);
 	if (before > share->own)
-		log_info("gave back %s on node %u",
-			 text_from_pages(before - share->own, hp->page_kib, pages), share->node);
+		log_event(LOG_EVENT_PAGES_BACK, "gave back %s on node %u",
+			  text_from_pages(before - share->own, hp->page_kib, pages), share->node);
 	if (n < 0)
 		return (int)n;
 	write_off(ctx->host, pool, share, hp->page_kib);

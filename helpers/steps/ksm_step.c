@@ -273,7 +273,7 @@ static int switch_on(struct step_ctx *ctx, const struct step_ksm *ksm, struct er
 	apply_values(ctx, values, first);
 	rc = setting_apply(ctx, &file, MERGE, end_word(ksm->end), err);
 	if (rc == 0 && owner != SETTING_OTHERS && strcmp(found, MERGE) != 0) {
-		log_info("KSM is switched on");
+		log_event(LOG_EVENT_KSM_ON, "KSM is switched on");
 		rouse(ctx, passes);
 	}
 	if (rc == 0)
@@ -332,7 +332,8 @@ static int write_last(struct step_ctx *ctx, const struct shared_setting *run, co
 	int rc = strcmp(found, value) != 0 ? kfs_write(ctx->kfs, run->key, value, err) : 0;
 
 	if (rc == 0)
-		log_info("no guest needs KSM any more: /%s is '%s'", run->key, value);
+		log_event(LOG_EVENT_KSM_OFF, "no guest needs KSM any more: /%s is '%s'", run->key,
+			  value);
 	return rc;
 }
 

@@ -125,8 +125,8 @@ static int mount_missing(struct step_ctx *ctx, const struct step_store *st, stru
 		rc = ctx->read_store(ctx->kfs, view, err);
 	if (rc < 0)
 		return rc;
-	log_info("mounted %s (%s) on %s", view->state.mount.source, view->state.mount.fstype,
-		 st->path);
+	log_event(LOG_EVENT_STORE_MOUNTED, "mounted %s (%s) on %s", view->state.mount.source,
+		  view->state.mount.fstype, st->path);
 	if (st->unmount && view->state.mountpoint)
 		rc = write_down(ctx, st, before, view->state.mount.identity, err);
 	return rc;
@@ -406,7 +406,8 @@ static int restore(struct step_ctx *ctx, const struct shared_setting *setting, s
 		return rc;
 	rc = mount_remove(kfs, setting->key, ours, err);
 	if (rc == 0)
-		log_info("unmounted %s: no guest uses it any more", setting->key);
+		log_event(LOG_EVENT_STORE_UNMOUNTED, "unmounted %s: no guest uses it any more",
+			  setting->key);
 	return rc == -EBUSY ? -EAGAIN : rc;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Log lines on stderr, and on a /dev/log of our own.
+ * Log lines on stderr, and on a /dev/log and a journal's socket of our own.
  */
 #include "base/log.h"
 
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -183,7 +184,7 @@ static int try_syslog(void)
 {
 	int fd, i;
 
-	if (!own_mounts_tmpfs("/dev", "size=64k"))
+	if (!own_mounts_tmpfs("/run", "size=64k") || !own_mounts_tmpfs("/dev", "size=64k"))
 		return NO_OWN_MOUNTS;
 	fd = listen_here("/dev/log");
 	log_open(LOG_TARGET_SYSLOG, "prog", "vm1", "prepare");
@@ -208,19 +209,110 @@ static int try_syslog(void)
 	return 0;
 }
 
-static void test_syslog(void)
+/* Is a field of the next datagram on @fd this line? */
+static bool has_field(const char *datagram, const char *field)
+{
+	const char *at = strstr(datagram, field);
+
+	return at && (at == datagram || at[-1] == '\n') && at[strlen(field)] == '\n';
+}
+
+/* Runs in a child: fields of a line, none that a name could make up, and a journal that ends.
+ * Return: exit status */
+static int try_journal(void)
+{
+	char got[4096] = "";
+	int fd, syslog_fd;
+
+	if (!own_mounts_tmpfs("/run", "size=64k") || !own_mounts_tmpfs("/dev", "size=64k"))
+		return NO_OWN_MOUNTS;
+	if (mkdir("/run/systemd", 0755) < 0 || mkdir("/run/systemd/journal", 0755) < 0)
+		return 1;
+	fd = listen_here("/run/systemd/journal/socket");
+	syslog_fd = listen_here("/dev/log");
+	log_open(LOG_TARGET_SYSLOG, "prog", "vm1\nPRIORITY=0", "prepare");
+	log_uuid("11111111-1111-4111-8111-111111111111");
+	log_event(LOG_EVENT_PREPARED, "prepared\nin 2 ms");
+	if (fd < 0 || syslog_fd < 0 || recv(fd, got, sizeof(got) - 1, 0) <= 0)
+		return 2;
+	if (!has_field(got, "MEMBACKING_GUEST=vm1 PRIORITY=0") || !has_field(got, "PRIORITY=6") ||
+	    !has_field(got, "MEMBACKING_UUID=11111111-1111-4111-8111-111111111111") ||
+	    !has_field(got, "OPERATION=prepare") || !has_field(got, "SYSLOG_IDENTIFIER=prog") ||
+	    !has_field(got, "MESSAGE=guest vm1 PRIORITY=0: prepare: prepared in 2 ms") ||
+	    strncmp(strstr(got, "MESSAGE_ID=") ?: "", "MESSAGE_ID=", 11) != 0 ||
+	    has_field(got, "PRIORITY=0"))
+		return 3;
+	if (recv(syslog_fd, got, sizeof(got), 0) >= 0)
+		return 4;
+	/* Without the journal the same goes to syslog */
+	close(fd);
+	unlink("/run/systemd/journal/socket");
+	log_event(LOG_EVENT_REFUSED, "no");
+	return hears(syslog_fd, "<27>prog[", "]: error: guest vm1 PRIORITY=0: prepare: no") ? 0 : 5;
+}
+
+static void in_child(int (*try)(void))
 {
 	int status = -1;
 	pid_t child = fork();
 
 	CU_ASSERT_FATAL(child >= 0);
 	if (!child)
-		_exit(try_syslog());
+		_exit(try());
 	CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == NO_OWN_MOUNTS)
 		printf("skip - a /dev/log of our own: this user may make no mount namespace\n");
 	else
 		UNIT_CHECK(status == 0, "status %#x", (unsigned int)status);
+}
+
+static void test_syslog(void)
+{
+	in_child(try_syslog);
+}
+
+static void test_journal(void)
+{
+	in_child(try_journal);
+}
+
+/* Another guest's for a while */
+static void test_subject(void)
+{
+	struct log_subject former;
+
+	catch_stderr();
+	log_open(LOG_TARGET_STDERR, "prog", "vm1", "prepare");
+	former = log_subject_set("vm2", NULL);
+	log_info("is gone");
+	log_subject_restore(&former);
+	log_info("fine");
+	UNIT_CHECK_STR(release_stderr(),
+		       "prog: guest vm2: prepare: is gone\nprog: guest vm1: prepare: fine\n",
+		       "subjects");
+}
+
+/* Each has an id and a name of its own, and an explanation */
+static void test_events(void)
+{
+	char catalog[16384] = "", head[64];
+	FILE *f = fopen(TESTS_DIR "/../packaging/catalog/libvirt-membacking.catalog", "re");
+	int i, j;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	CU_ASSERT(fread(catalog, 1, sizeof(catalog) - 1, f) > 0);
+	fclose(f);
+	for (i = LOG_EVENT_NONE + 1; i < LOG_EVENTS; i++) {
+		const char *id = log_event_id((enum log_event)i);
+
+		UNIT_CHECK(strspn(id, "0123456789abcdef") == 32 && strlen(id) == 32, "%s", id);
+		snprintf(head, sizeof(head), "\n-- %s\nSubject: ", id);
+		UNIT_CHECK(strstr(catalog, head), "%s is not in the catalog",
+			   log_event_name((enum log_event)i));
+		for (j = LOG_EVENT_NONE + 1; j < i; j++)
+			UNIT_CHECK(strcmp(id, log_event_id((enum log_event)j)) != 0, "%s twice",
+				   id);
+	}
 }
 
 /* Return and sentence belong together, whatever the order */
@@ -262,6 +354,9 @@ static CU_TestInfo tests[] = {
 	{ "the guest once", test_guest_once },
 	{ "one line stays one line", test_hostile },
 	{ "syslog hears us, and can't hold us up", test_syslog },
+	{ "the journal gets fields", test_journal },
+	{ "another guest for a while", test_subject },
+	{ "events", test_events },
 	{ "logging leaves errno alone", test_errno_survives },
 	{ "the gravest of several failures", test_gravest },
 	CU_TEST_INFO_NULL,

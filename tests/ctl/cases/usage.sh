@@ -7,7 +7,7 @@
 case_usage() {
 	local command
 	golden help --help
-	for command in status check plan advise fragmentation reserve release reconcile free conf hook metrics overcommit; do
+	for command in status check plan advise fragmentation reserve release reconcile free conf hook log metrics overcommit; do
 		golden "help-$command" $command --help
 		is "$command: --help before it" "$("$program" --help $command)" \
 			"$("$program" $command --help)"

@@ -92,6 +92,12 @@ if command -v systemd-tmpfiles >/dev/null; then
 else
 	skip "no systemd-tmpfiles here: tmpfiles.d is not tried"
 fi
+mkdir -p "$work/catalog/usr/lib/systemd/catalog" "$work/catalog/var/lib/systemd/catalog"
+cp "$top/packaging/catalog/libvirt-membacking.catalog" "$work/catalog/usr/lib/systemd/catalog/"
+check "the journal's catalog is understood" journalctl --root="$work/catalog" --update-catalog
+check_equal "and has an explanation of each event" \
+	"$(journalctl --root="$work/catalog" --dump-catalog | grep -c '^Defined-By: libvirt-membacking')" \
+	"$(grep -c '^-- ' "$top/packaging/catalog/libvirt-membacking.catalog")"
 if command -v apparmor_parser >/dev/null && [ -e /etc/apparmor.d/usr.sbin.libvirtd ]; then
 	apparmor_dir
 	check "libvirt's AppArmor profile compiles with our addition" apparmor_compiles
