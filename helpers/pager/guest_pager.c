@@ -512,8 +512,10 @@ static int open_files(struct guest_pager *pager, const struct guest_pager_option
 		      bool fresh, struct err *err)
 {
 	int directory = options->directory;
-	int rc = fresh ? journal_create(&pager->journal, directory, pager->ram.pages, err) :
-			 journal_open(&pager->journal, directory, pager->ram.pages, err);
+	int rc = fresh ? journal_create(&pager->journal, directory, pager->ram.pages,
+					pager->n_evictors, err) :
+			 journal_open(&pager->journal, directory, pager->ram.pages,
+				      pager->n_evictors, err);
 
 	if (rc == 0)
 		rc = tiers_open(&pager->tiers, directory, options->tiers, options->n_tiers, fresh,

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -30,6 +31,7 @@ struct journal_file {
 	} header;
 	struct uffd_msg ring[EVENT_RING_MAX];
 	struct run_record run[PAGER_PIPES_MAX];
+	/* Of pipes that there are not it stays a hole */
 	_Alignas(PAGE_BYTES) unsigned char staging[PAGER_PIPES_MAX][RUN_PAGES_MAX][PAGE_BYTES];
 	/* Seconds since boot, and one; 0: never */
 	_Atomic uint32_t discarded[];
@@ -37,6 +39,7 @@ struct journal_file {
 
 struct journal {
 	int fd;
+	unsigned int pipes;
 	size_t bytes;
 	uint64_t pages;
 	struct journal_file *file;
@@ -58,9 +61,9 @@ static bool is_staging(const struct journal *journal, const char *at)
 
 /* A page of a staging that got a memory error of the host can't be locked.  Its content is lost,
  * which is the business of who looks for it, and no reason to have none of the others */
-static int lock_each(struct journal *journal)
+static int lock_each(struct journal *journal, char *at, size_t n)
 {
-	char *at = (char *)journal->file, *end = at + journal->bytes;
+	char *end = at + n;
 
 	for (; at < end; at += PAGE_BYTES) {
 		size_t bytes = (size_t)(end - at) < PAGE_BYTES ? (size_t)(end - at) : PAGE_BYTES;
@@ -72,6 +75,25 @@ static int lock_each(struct journal *journal)
 	return 0;
 }
 
+static int lock_range(struct journal *journal, size_t from, size_t n)
+{
+	char *at = (char *)journal->file + from;
+
+	return mlock(at, n) < 0 ? lock_each(journal, at, n) : 0;
+}
+
+/* Where the stagings of pipes end, and what follows all of them begins */
+static size_t staging_end(const struct journal *journal)
+{
+	return offsetof(struct journal_file, staging) +
+	       journal->pipes * sizeof(((struct journal_file *)NULL)->staging[0]);
+}
+
+static size_t rest_bytes(const struct journal *journal)
+{
+	return journal->bytes - sizeof(struct journal_file);
+}
+
 static int map_file(struct journal *journal, struct err *err)
 {
 	void *at = mmap(NULL, journal->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, journal->fd, 0);
@@ -80,9 +102,12 @@ static int map_file(struct journal *journal, struct err *err)
 	if (at == MAP_FAILED)
 		return err_sys(err, errno, "journal: mmap");
 	journal->file = at;
-	rc = mlock(at, journal->bytes) < 0 ? lock_each(journal) : 0;
+	rc = lock_range(journal, 0, staging_end(journal));
+	if (rc == 0)
+		rc = lock_range(journal, sizeof(struct journal_file), rest_bytes(journal));
 	if (rc < 0)
-		return err_sys(err, -rc, "journal: locking %zu bytes in memory", journal->bytes);
+		return err_sys(err, -rc, "journal: locking %lu bytes in memory",
+			       (unsigned long)journal_bytes(journal));
 	return 0;
 }
 
@@ -96,9 +121,13 @@ static int make_file(struct journal *journal, int directory, struct err *err)
 			     O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (journal->fd < 0)
 		return err_sys(err, errno, "journal");
-	rc = posix_fallocate(journal->fd, 0, (off_t)journal->bytes);
+	rc = posix_fallocate(journal->fd, 0, (off_t)staging_end(journal));
+	if (!rc)
+		rc = posix_fallocate(journal->fd, (off_t)sizeof(struct journal_file),
+				     (off_t)rest_bytes(journal));
 	if (rc)
-		return err_sys(err, rc, "journal: %zu bytes", journal->bytes);
+		return err_sys(err, rc, "journal: %lu bytes",
+			       (unsigned long)journal_bytes(journal));
 	rc = map_file(journal, err);
 	if (rc < 0)
 		return rc;
@@ -129,7 +158,7 @@ static int open_file(struct journal *journal, int directory, struct err *err)
 	return 0;
 }
 
-static int get_journal(struct journal **journal, int directory, uint64_t pages,
+static int get_journal(struct journal **journal, int directory, uint64_t pages, unsigned int pipes,
 		       int (*get)(struct journal *, int, struct err *), struct err *err)
 {
 	struct journal *new = calloc(1, sizeof(*new));
@@ -139,6 +168,7 @@ static int get_journal(struct journal **journal, int directory, uint64_t pages,
 		return err_nomem(err);
 	new->fd = -1;
 	new->pages = pages;
+	new->pipes = pipes;
 	new->bytes = sizeof(struct journal_file) +
 		     (pages + REGION_PAGES - 1) / REGION_PAGES * sizeof(uint32_t);
 	rc = get(new, directory, err);
@@ -150,14 +180,16 @@ static int get_journal(struct journal **journal, int directory, uint64_t pages,
 	return 0;
 }
 
-int journal_create(struct journal **journal, int directory, uint64_t pages, struct err *err)
+int journal_create(struct journal **journal, int directory, uint64_t pages, unsigned int pipes,
+		   struct err *err)
 {
-	return get_journal(journal, directory, pages, make_file, err);
+	return get_journal(journal, directory, pages, pipes, make_file, err);
 }
 
-int journal_open(struct journal **journal, int directory, uint64_t pages, struct err *err)
+int journal_open(struct journal **journal, int directory, uint64_t pages, unsigned int pipes,
+		 struct err *err)
 {
-	return get_journal(journal, directory, pages, open_file, err);
+	return get_journal(journal, directory, pages, pipes, open_file, err);
 }
 
 void journal_close(struct journal *journal)
@@ -173,7 +205,7 @@ void journal_close(struct journal *journal)
 
 uint64_t journal_bytes(const struct journal *journal)
 {
-	return journal->bytes;
+	return staging_end(journal) + rest_bytes(journal);
 }
 
 struct run_record *journal_run(struct journal *journal, unsigned int evictor)

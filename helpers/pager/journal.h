@@ -43,12 +43,16 @@ struct run_record {
 
 struct journal;
 
-/* Make the file "journal" in a guest's directory; an old one is replaced.  Nothing in it is set */
-int journal_create(struct journal **journal, int directory, uint64_t pages, struct err *err);
+/* Make the file "journal" in a guest's directory; an old one is replaced.  Nothing in it is set.
+ * @pipes: PAGER_PIPES_MAX at most; only so many have a staging */
+int journal_create(struct journal **journal, int directory, uint64_t pages, unsigned int pipes,
+		   struct err *err);
 /* Return: 0, also if pages of a staging have memory errors of the host; -ENOENT; -ESTALE: of
  * another version, or another number of pages; -errno */
-int journal_open(struct journal **journal, int directory, uint64_t pages, struct err *err);
+int journal_open(struct journal **journal, int directory, uint64_t pages, unsigned int pipes,
+		 struct err *err);
 void journal_close(struct journal *journal);
+/* Of memory that it takes */
 uint64_t journal_bytes(const struct journal *journal);
 
 struct run_record *journal_run(struct journal *journal, unsigned int evictor);

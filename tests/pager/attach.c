@@ -323,7 +323,7 @@ static unsigned int messages_left(int directory, uint64_t pages)
 	struct journal *journal;
 	unsigned int i, n = 0;
 
-	if (journal_open(&journal, directory, pages, NULL) < 0)
+	if (journal_open(&journal, directory, pages, 1, NULL) < 0)
 		return 0;
 	for (i = 0; i < EVENT_RING_MAX; i++)
 		n += journal_ring(journal)[i].event != 0;

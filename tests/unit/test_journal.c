@@ -6,6 +6,7 @@
 #include <linux/userfaultfd.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,7 +36,7 @@ static void test_outlives(void)
 	if (pid == 0) {
 		struct run_record *run;
 
-		CU_ASSERT_FATAL(journal_create(&journal, dir, PAGES, &err) == 0);
+		CU_ASSERT_FATAL(journal_create(&journal, dir, PAGES, 4, &err) == 0);
 		run = journal_run(journal, 1);
 		run->page[63] = 9;
 		run->generation[63] = 8;
@@ -46,7 +47,7 @@ static void test_outlives(void)
 		kill(getpid(), SIGKILL);
 	}
 	waitpid(pid, &status, 0);
-	CU_ASSERT_FATAL(journal_open(&journal, dir, PAGES, &err) == 0);
+	CU_ASSERT_FATAL(journal_open(&journal, dir, PAGES, 4, &err) == 0);
 	CU_ASSERT((uintptr_t)journal_staging(journal, 0) % PAGE_BYTES == 0);
 	CU_ASSERT(journal_run(journal, 1)->phase == RUN_SPLICED &&
 		  journal_run(journal, 1)->n == 64);
@@ -57,10 +58,10 @@ static void test_outlives(void)
 	CU_ASSERT(journal_ring(journal)[63].event == UFFD_EVENT_REMOVE);
 	journal_close(journal);
 	/* Another guest's */
-	CU_ASSERT(journal_open(&journal, dir, PAGES - 1, &err) == -ESTALE);
-	CU_ASSERT(journal_open(&journal, dir, PAGES + REGION_PAGES, &err) == -ESTALE);
+	CU_ASSERT(journal_open(&journal, dir, PAGES - 1, 4, &err) == -ESTALE);
+	CU_ASSERT(journal_open(&journal, dir, PAGES + REGION_PAGES, 4, &err) == -ESTALE);
 	/* A new guest's */
-	CU_ASSERT_FATAL(journal_create(&journal, dir, PAGES, &err) == 0);
+	CU_ASSERT_FATAL(journal_create(&journal, dir, PAGES, 4, &err) == 0);
 	CU_ASSERT(journal_run(journal, 1)->phase == RUN_EMPTY);
 	journal_close(journal);
 }
@@ -81,7 +82,7 @@ static void test_discards(void)
 		struct journal *journal;
 		struct err err;
 
-		CU_ASSERT_FATAL(journal_create(&journal, dir, PAGES, &err) == 0);
+		CU_ASSERT_FATAL(journal_create(&journal, dir, PAGES, 4, &err) == 0);
 		journal_note_discard(journal, rows[i].first, rows[i].n);
 		for (region = 0; region < 6; region++)
 			UNIT_CHECK(journal_discarded_lately(journal, region * REGION_PAGES) ==
@@ -91,9 +92,39 @@ static void test_discards(void)
 	}
 }
 
+/* What it says it takes is what the file has, and no staging of a pipe that there is not */
+static void test_bytes(void)
+{
+	unsigned int pipes;
+
+	for (pipes = 1; pipes <= PAGER_PIPES_MAX; pipes++) {
+		cleanup_close int dir = directory();
+		struct journal *journal;
+		struct err err;
+		struct stat st;
+
+		CU_ASSERT_FATAL(journal_create(&journal, dir, PAGES, pipes, &err) == 0);
+		CU_ASSERT_FATAL(fstatat(dir, "journal", &st, 0) == 0);
+		UNIT_CHECK((uint64_t)st.st_blocks * 512 >= journal_bytes(journal) &&
+				   (uint64_t)st.st_blocks * 512 <
+					   journal_bytes(journal) + 2 * PAGE_BYTES,
+			   "%u pipes: %lu bytes of %lu", pipes, (unsigned long)st.st_blocks * 512,
+			   (unsigned long)journal_bytes(journal));
+		UNIT_CHECK(journal_bytes(journal) / PAGE_BYTES <= pipes * RUN_PAGES_MAX + 4,
+			   "%u pipes: %lu bytes", pipes, (unsigned long)journal_bytes(journal));
+		/* The last of what follows the stagings is there */
+		journal_note_discard(journal, PAGES - 1, 1);
+		journal_close(journal);
+		CU_ASSERT_FATAL(journal_open(&journal, dir, PAGES, pipes, &err) == 0);
+		CU_ASSERT(journal_discarded_lately(journal, PAGES - 1));
+		journal_close(journal);
+	}
+}
+
 static CU_TestInfo tests[] = {
 	{ "run, staging and ring outlive a kill", test_outlives },
 	{ "discards are noted by region", test_discards },
+	{ "it takes what its pipes need", test_bytes },
 	CU_TEST_INFO_NULL,
 };
 
