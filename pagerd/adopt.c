@@ -2,7 +2,7 @@
 /*
  * virt-membacking-adopt: gives a running QEMU a userfaultfd, from outside, or closes it there.
  *
- *	virt-membacking-adopt --pid PID --start-time TICKS [--report FD]
+ *	virt-membacking-adopt --pid PID --start-time TICKS --report-file FD
  *		[--pipe FD]... | [--close NUMBER:DEV:INODE]...
  *
  * The pager's daemon starts it.  It holds a thread of QEMU for a moment, and if it were killed
@@ -68,6 +68,21 @@ static bool to_int(const char *text, int *value)
 	return true;
 }
 
+/* Zeros to begin with, as large as a report */
+static bool map_report(struct adopt_request *request, const char *text)
+{
+	void *memory;
+	int fd;
+
+	if (!to_int(text, &fd))
+		return false;
+	memory = mmap(NULL, sizeof(*request->report), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		return false;
+	request->report = memory;
+	return true;
+}
+
 static bool add_pipe(struct adopt_request *request, const char *text)
 {
 	return request->n_pipes < PAGER_PIPES_MAX &&
@@ -93,7 +108,7 @@ static bool read_option(struct adopt_request *request, int option, const char *t
 	case 's':
 		return text_to_u64(text, &request->start_time) == 0;
 	case 'r':
-		return to_int(text, &request->report);
+		return map_report(request, text);
 	case 'i':
 		return add_pipe(request, text);
 	case 'c':
@@ -108,7 +123,7 @@ static bool read_options(struct adopt_request *request, int argc, char **argv)
 	static const struct option options[] = {
 		{ "pid", required_argument, NULL, 'p' },
 		{ "start-time", required_argument, NULL, 's' },
-		{ "report", required_argument, NULL, 'r' },
+		{ "report-file", required_argument, NULL, 'r' },
 		{ "pipe", required_argument, NULL, 'i' },
 		{ "close", required_argument, NULL, 'c' },
 		{ NULL, 0, NULL, 0 },
@@ -118,12 +133,12 @@ static bool read_options(struct adopt_request *request, int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
 		if (!read_option(request, option, optarg))
 			return false;
-	return optind == argc && request->pid > 0 && request->start_time;
+	return optind == argc && request->pid > 0 && request->start_time && request->report;
 }
 
 int main(int argc, char **argv)
 {
-	struct adopt_request request = { .report = -1 };
+	struct adopt_request request = { 0 };
 
 	file_keep_stdio();
 	if (!read_options(&request, argc, argv)) {

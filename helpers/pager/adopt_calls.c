@@ -45,15 +45,22 @@ struct calls_buffer {
 _Static_assert(sizeof(struct calls_buffer) <= INJECT_BUFFER_BYTES,
 	       "a thread's buffer is too small");
 
+/**
+ * struct adopting
+ * @sockets, @device, @pipe: Numbers in QEMU
+ * @open, @n_open: Those that must be closed there if something fails
+ */
 struct adopting {
 	const struct adopt_request *request;
 	struct kfs kfs;
 	struct inject inject;
-	struct adopt_report report;
 	int pidfd;
+	int own_device;
+	int sockets[2];
 	int device;
-	struct adopt_fd sockets[2];
-	struct adopt_fd in_qemu[FDS_MAX]; /* device, pipes */
+	int pipe[PAGER_PIPES_MAX];
+	int open[ADOPT_CLOSE_MAX];
+	size_t n_open;
 };
 
 static const char *const stage_names[] = {
@@ -69,21 +76,16 @@ const char *adopt_stage_name(enum adopt_stage stage)
 
 /* ---- reports ---- */
 
-/* What is open in QEMU now and must not stay there: told before the next call, in case that
- * nothing more is */
-static void note_open(struct adopting *a, const struct adopt_fd *fd)
+static void note_open(struct adopting *a, int number)
 {
-	if (fd->number >= 0 && a->report.n_open < ADOPT_CLOSE_MAX)
-		a->report.open[a->report.n_open++] = *fd;
+	if (a->n_open < ADOPT_CLOSE_MAX)
+		a->open[a->n_open++] = number;
 }
 
-/* The program ends its work also after the daemon that reads its reports is gone */
+/* What is written before it is seen with it, also by a reader that outlives us */
 static void report(struct adopting *a, enum adopt_stage stage)
 {
-	a->report.stage = stage;
-	if (a->request->report >= 0)
-		send(a->request->report, &a->report, sizeof(a->report),
-		     MSG_NOSIGNAL | MSG_DONTWAIT);
+	__atomic_store_n(&a->request->report->stage, (uint32_t)stage, __ATOMIC_RELEASE);
 }
 
 /* A call that QEMU's process may not make */
@@ -101,30 +103,6 @@ static int refused(enum adopt_stage stage, long result, const char *why, struct 
 	return err_sys(err, errnum, "%s in QEMU%s", adopt_stage_name(stage), why);
 }
 
-static struct adopt_fd identify(const struct adopting *a, int number)
-{
-	struct adopt_fd fd = { .number = number };
-	struct stat st;
-
-	if (process_fd_stat(&a->kfs, a->request->pid, a->pidfd, number, &st, NULL) == 0) {
-		fd.dev = st.st_dev;
-		fd.ino = st.st_ino;
-	}
-	return fd;
-}
-
-static struct adopt_fd identify_own(int number, int own)
-{
-	struct adopt_fd fd = { .number = number };
-	struct stat st;
-
-	if (fstat(own, &st) == 0) {
-		fd.dev = st.st_dev;
-		fd.ino = st.st_ino;
-	}
-	return fd;
-}
-
 /* ---- the calls ---- */
 
 static uint64_t at(const struct adopting *a, size_t offset)
@@ -137,9 +115,7 @@ static uint64_t at(const struct adopting *a, size_t offset)
 static int call_socketpair(struct adopting *a, struct err *err)
 {
 	const unsigned long args[6] = { AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, AT(a, sockets) };
-	int numbers[2];
 	long result;
-	size_t i;
 	int rc;
 
 	report(a, ADOPT_SOCKETPAIR);
@@ -148,13 +124,13 @@ static int call_socketpair(struct adopting *a, struct err *err)
 		return rc;
 	if (result < 0)
 		return refused(ADOPT_SOCKETPAIR, result, "", err);
-	rc = inject_get(&a->inject, offsetof(struct calls_buffer, sockets), numbers,
-			sizeof(numbers), err);
-	for (i = 0; rc == 0 && i < 2; i++) {
-		a->sockets[i] = identify(a, numbers[i]);
-		note_open(a, &a->sockets[i]);
-	}
-	return rc;
+	rc = inject_get(&a->inject, offsetof(struct calls_buffer, sockets), a->sockets,
+			sizeof(a->sockets), err);
+	if (rc < 0)
+		return rc;
+	note_open(a, a->sockets[0]);
+	note_open(a, a->sockets[1]);
+	return 0;
 }
 
 static size_t fill_control(const struct adopting *a, unsigned char *control)
@@ -167,7 +143,7 @@ static size_t fill_control(const struct adopting *a, unsigned char *control)
 	};
 	int fds[FDS_MAX];
 
-	fds[0] = a->device;
+	fds[0] = a->own_device;
 	for (i = 1; i < n; i++)
 		fds[i] = a->request->pipe[i - 1];
 	memcpy(control, &head, sizeof(head));
@@ -179,7 +155,7 @@ static size_t fill_control(const struct adopting *a, unsigned char *control)
  * least, should it ever be taken for one */
 static int send_descriptors(struct adopting *a, struct err *err)
 {
-	cleanup_close int socket = process_fd_take(a->pidfd, a->sockets[0].number, err);
+	cleanup_close int socket = process_fd_take(a->pidfd, a->sockets[0], err);
 	_Alignas(struct cmsghdr) unsigned char control[CMSG_SPACE(sizeof(int) * FDS_MAX)] = { 0 };
 	struct msghdr message = { .msg_control = control };
 
@@ -210,12 +186,13 @@ static int read_descriptors(struct adopting *a, struct err *err)
 	if (n > wanted)
 		n = wanted;
 	memcpy(numbers, got.control + CMSG_LEN(0), n * sizeof(int));
-	for (i = 0; i < n; i++) {
-		a->in_qemu[i] = identify_own(numbers[i], i ? a->request->pipe[i - 1] : a->device);
-		note_open(a, &a->in_qemu[i]);
-	}
-	if (n == wanted)
+	for (i = 0; i < n; i++)
+		note_open(a, numbers[i]);
+	if (n == wanted) {
+		a->device = numbers[0];
+		memcpy(a->pipe, numbers + 1, (n - 1) * sizeof(int));
 		return 0;
+	}
 	return err_set(
 		err, EACCES,
 		"recvmsg in QEMU: it got %zu of %zu descriptors: SELinux keeps QEMU from using "
@@ -241,7 +218,7 @@ static int call_recvmsg(struct adopting *a, struct err *err)
 	if (rc < 0)
 		return rc;
 	report(a, ADOPT_RECVMSG);
-	args[0] = (unsigned long)a->sockets[1].number;
+	args[0] = (unsigned long)a->sockets[1];
 	args[1] = AT(a, message);
 	args[2] = MSG_CMSG_CLOEXEC | MSG_DONTWAIT;
 	rc = inject_call(&a->inject, __NR_recvmsg, args, &result, err);
@@ -252,12 +229,12 @@ static int call_recvmsg(struct adopting *a, struct err *err)
 	return read_descriptors(a, err);
 }
 
+/* Who takes a copy of it sees then whether it is a userfaultfd */
 static int call_ioctl(struct adopting *a, struct err *err)
 {
-	const unsigned long args[6] = { (unsigned long)a->in_qemu[0].number,
+	const unsigned long args[6] = { (unsigned long)a->device,
 					(unsigned long)USERFAULTFD_IOC_NEW,
 					O_CLOEXEC | O_NONBLOCK };
-	cleanup_close int copy = -1;
 	long result;
 	int rc;
 
@@ -267,20 +244,14 @@ static int call_ioctl(struct adopting *a, struct err *err)
 		return rc;
 	if (result < 0)
 		return refused(ADOPT_IOCTL, result, "", err);
-	copy = process_fd_take(a->pidfd, (int)result, err);
-	if (copy < 0)
-		return copy;
-	if (!fd_is_userfaultfd(copy))
-		return err_set(err, EPROTO, "ioctl in QEMU gave %ld, which is no userfaultfd",
-			       result);
-	a->report.uffd = identify_own((int)result, copy);
-	note_open(a, &a->report.uffd);
+	a->request->report->uffd = (int)result;
+	note_open(a, (int)result);
 	return 0;
 }
 
-static int compare_fds(const void *a, const void *b)
+static int compare_numbers(const void *a, const void *b)
 {
-	return ((const struct adopt_fd *)a)->number - ((const struct adopt_fd *)b)->number;
+	return *(const int *)a - *(const int *)b;
 }
 
 static int close_run(struct adopting *a, int first, int last, struct err *err)
@@ -301,18 +272,18 @@ static int close_run(struct adopting *a, int first, int last, struct err *err)
 }
 
 /* Neighbours in one call.  Numbers between them may be QEMU's */
-static int call_close(struct adopting *a, struct adopt_fd *fds, size_t n, struct err *err)
+static int call_close(struct adopting *a, int *fds, size_t n, struct err *err)
 {
 	size_t first, last;
 	int rc = 0;
 
 	report(a, ADOPT_CLOSE);
-	qsort(fds, n, sizeof(*fds), compare_fds);
+	qsort(fds, n, sizeof(*fds), compare_numbers);
 	for (first = 0; rc == 0 && first < n; first = last + 1) {
 		for (last = first; last + 1 < n; last++)
-			if (fds[last + 1].number != fds[last].number + 1)
+			if (fds[last + 1] != fds[last] + 1)
 				break;
-		rc = close_run(a, fds[first].number, fds[last].number, err);
+		rc = close_run(a, fds[first], fds[last], err);
 	}
 	return rc;
 }
@@ -322,19 +293,14 @@ static int call_close(struct adopting *a, struct adopt_fd *fds, size_t n, struct
 /* What was opened before something failed */
 static void take_back(struct adopting *a)
 {
-	struct adopt_fd fds[ADOPT_CLOSE_MAX];
-	size_t n = a->report.n_open;
 	struct err ignored;
 
-	memcpy(fds, a->report.open, n * sizeof(*fds));
-	if (a->inject.stop != INJECT_AT_EXIT || call_close(a, fds, n, &ignored) < 0)
-		return;
-	a->report.n_open = 0;
+	if (a->inject.stop == INJECT_AT_EXIT)
+		call_close(a, a->open, a->n_open, &ignored);
 }
 
 static int make_calls(struct adopting *a, struct err *err)
 {
-	struct adopt_fd needless[3];
 	int rc = call_socketpair(a, err);
 
 	if (rc == 0)
@@ -345,31 +311,28 @@ static int make_calls(struct adopting *a, struct err *err)
 		take_back(a);
 		return rc;
 	}
-	needless[0] = a->sockets[0];
-	needless[1] = a->sockets[1];
-	needless[2] = a->in_qemu[0];
-	rc = call_close(a, needless, ARRAY_SIZE(needless), err);
-	if (rc < 0)
-		return rc;
-	a->report.n_open = 0;
-	memcpy(a->report.pipe, a->in_qemu + 1, sizeof(a->report.pipe));
-	return 0;
+	memcpy(a->request->report->pipe, a->pipe, sizeof(a->pipe));
+	return call_close(a, (int[]){ a->sockets[0], a->sockets[1], a->device }, 3, err);
 }
 
-/* Those that are still what they were */
+/* Is it still the file that it was? */
+static bool is_same(const struct adopting *a, const struct adopt_fd *asked)
+{
+	struct stat st;
+
+	return process_fd_stat(&a->kfs, a->request->pid, a->pidfd, asked->number, &st, NULL) == 0 &&
+	       asked->ino && st.st_ino == asked->ino && st.st_dev == asked->dev;
+}
+
 static int close_asked(struct adopting *a, struct err *err)
 {
-	struct adopt_fd fds[ADOPT_CLOSE_MAX];
+	int fds[ADOPT_CLOSE_MAX];
 	size_t n = 0;
 	unsigned int i;
 
-	for (i = 0; i < a->request->n_close; i++) {
-		const struct adopt_fd *asked = &a->request->close[i];
-		struct adopt_fd found = identify(a, asked->number);
-
-		if (found.ino && found.ino == asked->ino && found.dev == asked->dev)
-			fds[n++] = found;
-	}
+	for (i = 0; i < a->request->n_close; i++)
+		if (is_same(a, &a->request->close[i]))
+			fds[n++] = a->request->close[i].number;
 	return n ? call_close(a, fds, n, err) : 0;
 }
 
@@ -381,15 +344,15 @@ static int hold_and_call(struct adopting *a, struct err *err)
 
 	if (rc < 0)
 		return rc;
-	a->report.tid = a->inject.tid;
-	a->report.lives = a->inject.frame_size != 0;
+	a->request->report->tid = a->inject.tid;
+	a->request->report->lives = a->inject.frame_size != 0;
 	/* The process could only be another one if ours had ended before the thread was held */
 	if (process_gone(a->pidfd))
 		rc = err_set(err, ESRCH, "process %d ended", (int)a->request->pid);
 	else
 		rc = a->request->n_close ? close_asked(a, err) : make_calls(a, err);
 	end = inject_end(&a->inject, &ended);
-	a->report.stood_ns = a->inject.stood_ns;
+	a->request->report->stood_ns = a->inject.stood_ns;
 	if (end < 0 && rc == 0) {
 		*err = ended;
 		rc = end;
@@ -401,8 +364,8 @@ static int open_device(struct adopting *a, struct err *err)
 {
 	if (a->request->n_close)
 		return 0;
-	a->device = open(DEVICE, O_RDWR | O_CLOEXEC);
-	if (a->device >= 0)
+	a->own_device = open(DEVICE, O_RDWR | O_CLOEXEC);
+	if (a->own_device >= 0)
 		return 0;
 	if (errno == ENOENT)
 		return err_set(err, ENOENT,
@@ -423,24 +386,21 @@ static int run(struct adopting *a, struct err *err)
 		rc = hold_and_call(a, err);
 	if (a->pidfd >= 0)
 		close(a->pidfd);
-	if (a->device >= 0)
-		close(a->device);
+	if (a->own_device >= 0)
+		close(a->own_device);
 	kfs_close(&a->kfs);
 	return rc;
 }
 
 int adopt_run(const struct adopt_request *request)
 {
-	struct adopting a = {
-		.request = request,
-		.report = { .version = ADOPT_VERSION, .uffd = { .number = -1 } },
-		.pidfd = -1,
-		.device = -1,
-	};
+	struct adopting a = { .request = request, .pidfd = -1, .own_device = -1 };
 	struct err err = { "" };
 
-	a.report.rc = run(&a, &err);
-	snprintf(a.report.sentence, sizeof(a.report.sentence), "%s", err.text);
+	request->report->version = ADOPT_VERSION;
+	request->report->uffd = -1;
+	request->report->rc = run(&a, &err);
+	snprintf(request->report->sentence, sizeof(request->report->sentence), "%s", err.text);
 	report(&a, ADOPT_ENDED);
-	return a.report.rc;
+	return request->report->rc;
 }

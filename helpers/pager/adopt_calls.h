@@ -19,7 +19,7 @@
 #include "base/err.h"
 #include "pager/page_map.h"
 
-enum { ADOPT_VERSION = 1, ADOPT_CLOSE_MAX = PAGER_PIPES_MAX + 8 };
+enum { ADOPT_VERSION = 2, ADOPT_CLOSE_MAX = PAGER_PIPES_MAX + 8 };
 
 /**
  * enum adopt_stage - How far it is, in the order of the calls
@@ -38,19 +38,20 @@ enum adopt_stage {
 /* "socketpair", ... */
 const char *adopt_stage_name(enum adopt_stage stage);
 
-/* A descriptor in QEMU.  @number is -1 for none; @ino 0: not looked at yet */
+/* A descriptor in QEMU, and the file that it must be */
 struct adopt_fd {
 	int32_t number;
 	uint64_t dev, ino;
 };
 
 /**
- * struct adopt_report - Sent before each call, and at the end
- * @stage:	What is done next, by thread @tid
+ * struct adopt_report - Memory that is shared with the program that adopts
+ * @stage:	What is done next, by thread @tid; written last
  * @rc:		Of the end: 0 or -errno, with a sentence
  * @lives:	The thread goes on with its own call whenever we are killed
- * @n_open:	Descriptors that are open in QEMU and that must be closed there if nothing
- *		further is heard
+ * @uffd, @pipe: Numbers in QEMU; -1 for none
+ *
+ * Memory and no messages: each of these would wake its reader while a thread of QEMU stands.
  */
 struct adopt_report {
 	uint32_t version;
@@ -59,22 +60,20 @@ struct adopt_report {
 	int32_t tid;
 	bool lives;
 	uint64_t stood_ns;
-	uint32_t n_open;
-	struct adopt_fd open[ADOPT_CLOSE_MAX];
-	struct adopt_fd uffd;
-	struct adopt_fd pipe[PAGER_PIPES_MAX];
+	int32_t uffd;
+	int32_t pipe[PAGER_PIPES_MAX];
 	char sentence[768];
 };
 
 /**
  * struct adopt_request
- * @report:	Socket for reports (SOCK_SEQPACKET); its other end may be gone
+ * @report:	Shared with who asks; zeros
  * @pid, @start_time: QEMU
  * @n_pipes, @pipe: For QEMU, ours
  * @n_close, @close: Not adoption: close these in QEMU
  */
 struct adopt_request {
-	int report;
+	struct adopt_report *report;
 	pid_t pid;
 	uint64_t start_time;
 	unsigned int n_pipes;

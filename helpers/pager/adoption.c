@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Adoption, the daemon's side: starts virt-membacking-adopt, hears its reports, takes copies.
+ * Adoption, the daemon's side: starts virt-membacking-adopt, reads its report, takes copies.
  */
 #include "pager/adoption.h"
 
@@ -15,8 +15,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -102,27 +103,45 @@ static int spawn(const char *program, struct arguments *args, const int *fds, si
 	return -rc;
 }
 
-/* Until it ends: its end of the socket closes then */
-static int hear(int socket, uint64_t deadline, struct outcome *outcome)
+/* Memory in which it says how far it is, also if it is killed */
+static int make_report_file(struct err *err)
 {
-	struct pollfd wait = { .fd = socket, .events = POLLIN };
-	struct adopt_report report;
+	int fd = memfd_create("virt-membacking-adopt", MFD_CLOEXEC);
 
-	for (;;) {
-		int left = (int)clock_left_ms(deadline);
-		ssize_t n;
+	if (fd < 0)
+		return err_sys(err, errno, "memfd_create");
+	if (ftruncate(fd, sizeof(struct adopt_report)) == 0)
+		return fd;
+	close(fd);
+	return err_sys(err, ENOMEM, "memory for a report");
+}
 
-		if (poll(&wait, 1, left) == 0)
-			return -ETIMEDOUT;
-		n = recv(socket, &report, sizeof(report), MSG_DONTWAIT);
-		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-			return 0;
-		if (n != (ssize_t)sizeof(report) || report.version != ADOPT_VERSION)
-			continue;
-		report.sentence[sizeof(report.sentence) - 1] = '\0';
-		outcome->last = report;
-		outcome->heard = true;
-	}
+static void read_report(int file, struct outcome *outcome)
+{
+	struct adopt_report *report = &outcome->last;
+
+	if (pread(file, report, sizeof(*report), 0) != (ssize_t)sizeof(*report))
+		return;
+	report->sentence[sizeof(report->sentence) - 1] = '\0';
+	outcome->heard = report->version == ADOPT_VERSION;
+}
+
+static int wait_end(pid_t pid, uint64_t deadline, int *status)
+{
+	cleanup_close int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd wait = { .fd = pidfd, .events = POLLIN };
+	int rc;
+
+	if (pidfd < 0)
+		return -errno;
+	do
+		rc = poll(&wait, 1, (int)clock_left_ms(deadline));
+	while (rc < 0 && errno == EINTR);
+	if (rc == 0)
+		return -ETIMEDOUT;
+	while (waitpid(pid, status, 0) < 0 && errno == EINTR)
+		;
+	return 0;
 }
 
 /* It is never killed: a thread of QEMU may be in its hands */
@@ -133,25 +152,22 @@ static int run_program(const struct adoption_options *options, struct arguments 
 	uint64_t deadline =
 		clock_ms() +
 		(options->deadline_ms > 0 ? (uint64_t)options->deadline_ms : DEADLINE_MS);
-	cleanup_close int ours = -1;
-	int sockets[2], rc;
+	cleanup_close int file = make_report_file(err);
 	pid_t pid = -1;
+	int rc;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
-		return err_sys(err, errno, "socketpair");
-	ours = sockets[0];
-	fds[n] = sockets[1];
+	if (file < 0)
+		return file;
+	fds[n] = file;
 	args->list[0] = (char *)(uintptr_t)program;
-	add(args, "--report", "%d", sockets[1]);
+	add(args, "--report-file", "%d", file);
 	rc = spawn(program, args, fds, n + 1, &pid);
-	close(sockets[1]);
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot start %s, which adopts guests", program);
-	rc = hear(ours, deadline, outcome);
+	rc = wait_end(pid, deadline, &outcome->status);
+	read_report(file, outcome);
 	if (rc < 0)
 		return err_sys(err, -rc, "%s (process %d) does not end", program, (int)pid);
-	while (waitpid(pid, &outcome->status, 0) < 0 && errno == EINTR)
-		;
 	return 0;
 }
 
@@ -351,9 +367,9 @@ static int take_result(struct adopted *adopted, const struct adopt_report *repor
 	size_t i;
 
 	adopted->stood_ns = report->stood_ns;
-	identity->uffd = report->uffd.number;
+	identity->uffd = report->uffd;
 	for (i = 0; i < identity->n_pipes; i++)
-		identity->pipe[i] = report->pipe[i].number;
+		identity->pipe[i] = report->pipe[i];
 	return take_uffd(adopted, err);
 }
 

@@ -316,6 +316,13 @@ static bool is_event_stop(int status)
 	return status >> 16 == PTRACE_EVENT_STOP;
 }
 
+/* With another signal than ours the whole process is being stopped */
+static void at_event(struct inject *inject, int status)
+{
+	inject->stop = INJECT_AT_EVENT;
+	inject->stopped = WSTOPSIG(status) != SIGTRAP;
+}
+
 /* A signal that came to a thread which blocks those that have handlers: one that it caused
  * itself.  Here, too, registers can be put back; it gets the signal then */
 static int signal_came(struct inject *inject, int status, struct err *err)
@@ -347,7 +354,7 @@ static int resume(struct inject *inject, bool to_syscall, struct stop_info *info
 			return syscall_stop(inject, info, err);
 		if (!is_event_stop(status))
 			return signal_came(inject, status, err);
-		inject->stop = INJECT_AT_EVENT;
+		at_event(inject, status);
 		if (!to_syscall)
 			return 0;
 	}
@@ -376,7 +383,7 @@ static int interrupt(struct inject *inject, struct err *err)
 		return resume(inject, false, NULL, err);
 	if (!is_event_stop(status))
 		return signal_came(inject, status, err);
-	inject->stop = INJECT_AT_EVENT;
+	at_event(inject, status);
 	return 0;
 }
 
@@ -581,10 +588,12 @@ int inject_call(struct inject *inject, long number, const unsigned long args[6],
 
 /* ---- end ---- */
 
-/* The registers first: until they are its own, the frame must be there */
+/* The registers first: until they are its own, the frame must be there.  After a call of ours it
+ * makes its own one anew; at an event's stop the kernel is about to have it repeated */
 static int put_back(struct inject *inject, struct err *err)
 {
-	int rc = write_registers(inject, &inject->last);
+	int rc = write_registers(inject,
+				 inject->stop == INJECT_AT_EXIT ? &inject->own : &inject->last);
 
 	if (rc < 0)
 		return err_sys(err, -rc, "registers of thread %d", (int)inject->tid);
@@ -597,12 +606,13 @@ static int put_back(struct inject *inject, struct err *err)
 
 int inject_end(struct inject *inject, struct err *err)
 {
+	bool in_place = inject->stop == INJECT_AT_EXIT && !inject->stopped;
 	int rc = 0;
 
 	if (inject->stop == INJECT_GONE)
 		return err_set(err, ESRCH, "process %d ended", (int)inject->pid);
 	/* At the entry of its own call, which is as it was, there is nothing to put right */
-	if (inject->changed || inject->stop == INJECT_RUNS) {
+	if ((inject->changed && !in_place) || inject->stop == INJECT_RUNS) {
 		rc = interrupt(inject, err);
 		/* A signal's stop will do as well */
 		if (rc == -EINTR)

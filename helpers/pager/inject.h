@@ -16,8 +16,15 @@
  *	exit			the result is read, the next call put in
  *	entry			the number is compared
  *	...
- *	exit of the last one	PTRACE_INTERRUPT, so that no user instruction runs any more
- *	PTRACE_EVENT_STOP	the registers from the beginning: its own call again
+ *	exit of the last one	the registers with which it makes its own call anew
+ *
+ * These are two stops a call and one more.  The entry can't be left out: a thread that is let run
+ * past it runs past the exit, too.  Where something goes wrong between, and in a process that is
+ * stopped, PTRACE_INTERRUPT brings the thread to an event's stop, and the registers from the
+ * beginning have the kernel repeat its own call: it stays within that call while it is stopped.
+ *
+ * Whatever can be known before is asked before the thread is held, and nothing is sent to anyone
+ * meanwhile: half of the time that a thread stands was our own.
  *
  * A call that the kernel restarts (restart_syscall: a sleep with a timeout) goes on with its
  * time as it was, because none of our calls leaves a restart of its own.
@@ -53,11 +60,12 @@ enum inject_stop {
  * struct inject - A thread that is held
  * @pid, @tid:	The process, its thread
  * @own:	Registers with which it makes its own call once more
- * @last:	The same, for the stop at the end
+ * @last:	The same, for a stop of an event
  * @buffer:	Address of INJECT_BUFFER_BYTES there, and of a frame behind them
  * @saved:	What was in both
  * @call, @call_sp: Instruction and stack pointer of our calls
  * @gadgets, @frame_size: 0: the thread goes wrong if we are killed (inject_frame.h)
+ * @stopped:	The process is stopped as a whole, as by SIGSTOP
  * @signal:	That came meanwhile and that the thread gets at the end, or 0
  * @changed:	A call of ours was put in: without inject_end() the thread goes wrong
  * @began_ns:	Monotonic clock when the thread was interrupted
@@ -73,7 +81,7 @@ struct inject {
 	size_t frame_size, saved_size;
 	unsigned char saved[INJECT_BUFFER_BYTES + INJECT_FRAME_MAX];
 	int signal;
-	bool changed;
+	bool changed, stopped;
 	uint64_t began_ns, stood_ns;
 };
 

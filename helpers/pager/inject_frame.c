@@ -117,6 +117,15 @@ static bool has_shadow_stack(const struct kfs *kfs, pid_t pid)
 	return features && strstr(features, "shstk");
 }
 
+static void ask_processor(struct inject_gadgets *gadgets)
+{
+	unsigned int i, bytes, offset, c, d;
+
+	for (i = 2; i < INJECT_FEATURES; i++)
+		if (i != XFEATURE_TILES && __get_cpuid_count(0xd, i, &bytes, &offset, &c, &d))
+			gadgets->state_end[i] = offset + bytes;
+}
+
 int inject_gadgets_find(struct inject_gadgets *gadgets, const struct kfs *kfs, pid_t pid)
 {
 	cleanup_fclose FILE *f = NULL;
@@ -138,29 +147,28 @@ int inject_gadgets_find(struct inject_gadgets *gadgets, const struct kfs *kfs, p
 			rc = search_mapping(gadgets, pid, start, end);
 	if (rc < 0)
 		return rc;
+	ask_processor(gadgets);
 	return gadgets->call && gadgets->back ? 0 : -ENOENT;
 }
 
 /* ---- the frame ---- */
 
-/* Where these features end in what the processor saves, without matrices */
-static size_t xstate_size(uint64_t features)
+/* Where these features end, without matrices */
+static size_t xstate_size(const struct inject_gadgets *gadgets, uint64_t features)
 {
 	size_t size = XSTATE_MIN;
-	unsigned int i, bytes, offset, c, d;
+	unsigned int i;
 
-	for (i = 2; i < 63; i++) {
-		if (!(features & UINT64_C(1) << i) || i == XFEATURE_TILES)
-			continue;
-		if (__get_cpuid_count(0xd, i, &bytes, &offset, &c, &d) && offset + bytes > size)
-			size = offset + bytes;
-	}
+	for (i = 2; i < INJECT_FEATURES; i++)
+		if (features & UINT64_C(1) << i && gadgets->state_end[i] > size)
+			size = gadgets->state_end[i];
 	return size;
 }
 
 /* Registers of floating point and vectors, and behind them what tells the kernel how many they
  * are.  Return: their size, or 0 */
-static size_t build_vectors(unsigned char *image, size_t room, pid_t tid)
+static size_t build_vectors(unsigned char *image, size_t room, pid_t tid,
+			    const struct inject_gadgets *gadgets)
 {
 	struct iovec iov = { image, room };
 	struct sw_bytes sw = { .magic1 = MAGIC1 };
@@ -172,7 +180,7 @@ static size_t build_vectors(unsigned char *image, size_t room, pid_t tid)
 	/* The kernel says here which there are */
 	memcpy(&sw.xfeatures, image + SW_RESERVED, sizeof(sw.xfeatures));
 	sw.xfeatures &= ~(UINT64_C(1) << XFEATURE_TILES);
-	size = xstate_size(sw.xfeatures);
+	size = xstate_size(gadgets, sw.xfeatures);
 	if (size > iov.iov_len || size + sizeof(magic2) > room)
 		return 0;
 	sw.xstate_size = (uint32_t)size;
@@ -223,7 +231,7 @@ size_t inject_frame_build(unsigned char *image, uint64_t address, pid_t tid,
 	size_t size;
 
 	memset(image, 0, INJECT_FRAME_MAX);
-	size = build_vectors(image + vectors, INJECT_FRAME_MAX - vectors, tid);
+	size = build_vectors(image + vectors, INJECT_FRAME_MAX - vectors, tid, gadgets);
 	if (!size || ptrace(GETSIGMASK, tid, sizeof(mask), &mask) < 0)
 		return 0;
 	frame.uc.uc_flags = UC_FLAGS;

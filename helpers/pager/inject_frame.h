@@ -31,9 +31,18 @@
 /* Registers, and vectors as large as processors have them without matrices */
 #define INJECT_FRAME_MAX 8192
 
-/* Addresses in a process */
+/* What the kernel may save of a processor: numbers of features */
+enum { INJECT_FEATURES = 63 };
+
+/**
+ * struct inject_gadgets
+ * @call, @back: Addresses in a process
+ * @state_end:	Where each feature ends in what the kernel saves.  Asked before a thread is held: in
+ *		a virtual machine each question to the processor is one to the host
+ */
 struct inject_gadgets {
 	uint64_t call, back;
+	uint32_t state_end[INJECT_FEATURES];
 };
 
 /**
