@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -46,6 +47,11 @@
 /* For descriptors that are left, after an end that should not have been */
 #define LOOKS	2
 #define LOOK_MS 20
+
+/* Between two looks whether an earlier program has ended */
+#define TURN_MS 2
+/* No guest's directory, no lock.  Not an errno */
+#define NO_TURN (-9999)
 
 /* Options with their values: one for each pipe or descriptor to close, three more */
 #define ARGS_MAX (2 * (ADOPT_CLOSE_MAX + 3) + 2)
@@ -144,24 +150,57 @@ static int wait_end(pid_t pid, uint64_t deadline, int *status)
 	return 0;
 }
 
+static uint64_t deadline_of(const struct adoption_options *options)
+{
+	return clock_ms() +
+	       (options->deadline_ms > 0 ? (uint64_t)options->deadline_ms : DEADLINE_MS);
+}
+
+/* One program at a time works in a guest's QEMU.  The lock is held by the program, too: it outlives
+ * a daemon that is killed, and the next one must not look what was left before it is done.
+ * Return: a descriptor, NO_TURN, or -errno */
+static int take_turn(const struct adoption_options *options, uint64_t deadline, struct err *err)
+{
+	int fd;
+
+	if (options->directory <= 0)
+		return NO_TURN;
+	fd = openat(options->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, errno, "open the directory of a paged guest");
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (!clock_left_ms(deadline)) {
+			close(fd);
+			return err_set(err, ETIMEDOUT,
+				       "a virt-membacking-adopt of an earlier daemon does not end");
+		}
+		clock_sleep_ms(TURN_MS);
+	}
+	return fd;
+}
+
 /* It is never killed: a thread of QEMU may be in its hands */
 static int run_program(const struct adoption_options *options, struct arguments *args, int *fds,
 		       size_t n, struct outcome *outcome, struct err *err)
 {
 	const char *program = options->program ? options->program : PROGRAM;
-	uint64_t deadline =
-		clock_ms() +
-		(options->deadline_ms > 0 ? (uint64_t)options->deadline_ms : DEADLINE_MS);
+	uint64_t deadline = deadline_of(options);
 	cleanup_close int file = make_report_file(err);
+	cleanup_close int turn = NO_TURN;
 	pid_t pid = -1;
 	int rc;
 
 	if (file < 0)
 		return file;
-	fds[n] = file;
+	turn = take_turn(options, deadline, err);
+	if (turn < 0 && turn != NO_TURN)
+		return turn;
+	fds[n++] = file;
+	if (turn >= 0)
+		fds[n++] = turn;
 	args->list[0] = (char *)(uintptr_t)program;
 	add(args, "--report-file", "%d", file);
-	rc = spawn(program, args, fds, n + 1, &pid);
+	rc = spawn(program, args, fds, n, &pid);
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot start %s, which adopts guests", program);
 	rc = wait_end(pid, deadline, &outcome->status);
@@ -230,7 +269,7 @@ static int close_there(pid_t pid, uint64_t start_time, const struct adopt_fd *fd
 {
 	struct outcome outcome;
 	int rc, tries = TRIES;
-	int unused[1];
+	int unused[2];
 	size_t i;
 
 	do {
@@ -347,7 +386,7 @@ static int call_adopt(struct adopted *adopted, const struct adoption_options *op
 		      struct outcome *outcome, struct err *err)
 {
 	const struct map_identity *identity = &adopted->identity;
-	int fds[PAGER_PIPES_MAX + 1];
+	int fds[PAGER_PIPES_MAX + 2];
 	struct arguments args = { 0 };
 	size_t i;
 	int rc;
@@ -448,6 +487,14 @@ int adoption_settled(const struct adoption_options *options, struct err *err)
 
 /* ---- what an earlier daemon left ---- */
 
+/* Its program may still be at work.  Ours come only one after the other */
+static int wait_turn(const struct adoption_options *options, struct err *err)
+{
+	cleanup_close int turn = take_turn(options, deadline_of(options), err);
+
+	return turn < 0 && turn != NO_TURN ? turn : 0;
+}
+
 static int close_noted(const struct kfs *kfs, const struct map_identity *identity,
 		       const struct adoption_options *options, struct err *err)
 {
@@ -457,7 +504,9 @@ static int close_noted(const struct kfs *kfs, const struct map_identity *identit
 
 	if (pidfd < 0)
 		return pidfd;
-	n = adoption_left(kfs, pidfd, identity, NULL, fds, err);
+	n = wait_turn(options, err);
+	if (n == 0)
+		n = adoption_left(kfs, pidfd, identity, NULL, fds, err);
 	if (n > 0)
 		n = close_there(identity->pid, identity->start_time, fds, (size_t)n, options, err);
 	return process_gone(pidfd) ? -ESRCH : n;

@@ -7,11 +7,13 @@
  *	adopt_many PROGRAM PID killed N			at each call, N times
  *	adopt_many PROGRAM PID noted			by a daemon that dies: nothing is left
  *	adopt_many PROGRAM PID rest			by one that dies as it lets go
+ *	adopt_many PROGRAM PID outlived			by one that dies before its program does
  *	adopt_many PROGRAM PID traced			by a debugger: refused
  *	adopt_many PROGRAM PID once			adopted, and not let go
  *
  * PROGRAM is virt-membacking-adopt, or for "killed" this program under the name that adoption
- * calls: then it traces the real one and kills it where PROGRAM.kill says.
+ * calls: then it traces the real one and kills it where PROGRAM.kill says.  The same for
+ *"outlived": then it puts it off if there is a PROGRAM.late.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -33,7 +35,9 @@
 
 /* How many calls it makes depends on how long the thread takes: the last ones are met if it goes
  * on until it has come to its end so many times one after the other */
-#define ENDS 20
+#define ENDS	20
+
+#define LATE_MS 300
 
 static int failures;
 
@@ -165,6 +169,16 @@ static void adopt_rest(const struct adoption_options *options, pid_t pid)
 		fail("adoption_withdraw_rest of nothing", err.text);
 }
 
+/* In place of a guest's */
+static int make_directory(char *path)
+{
+	int fd = mkdtemp(path) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (fd < 0)
+		exit(2);
+	return fd;
+}
+
 /* A daemon that died before it had a page map */
 static void adopt_noted(struct adoption_options options, pid_t pid)
 {
@@ -173,9 +187,7 @@ static void adopt_noted(struct adoption_options options, pid_t pid)
 	struct adopted adopted;
 	struct err err = { "" };
 
-	if (!mkdtemp(path))
-		exit(2);
-	options.directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	options.directory = make_directory(path);
 	if (adopt(&adopted, pid, &options, &err) < 0)
 		fail("adopt", err.text);
 	adopted_close(&adopted);
@@ -191,6 +203,46 @@ static void adopt_noted(struct adoption_options options, pid_t pid)
 		fail("note", "it is still there");
 	if (adoption_clean_up(&options, &err) < 0)
 		fail("adoption_clean_up without a note", err.text);
+	close(options.directory);
+	rmdir(path);
+}
+
+/* Until the program is where it would begin, and then no longer */
+static void be_killed_daemon(const struct adoption_options *options, pid_t pid, const char *late)
+{
+	struct adopted adopted;
+	struct err err = { "" };
+	pid_t daemon = fork();
+	int looks = 10000;
+
+	if (daemon == 0) {
+		adopt(&adopted, pid, options, &err);
+		_exit(1);
+	}
+	while (access(late, F_OK) == 0 && looks--)
+		usleep(1000);
+	kill(daemon, SIGKILL);
+	waitpid(daemon, NULL, 0);
+}
+
+/* The next daemon is there before the program of the last one has begun */
+static void adopt_outlived(struct adoption_options options, pid_t pid)
+{
+	char path[] = "/tmp/adopt-many.XXXXXX", late[4096];
+	size_t before = count_fds(pid);
+	struct err err = { "" };
+	int fd;
+
+	options.directory = make_directory(path);
+	snprintf(late, sizeof(late), "%s.late", options.program);
+	fd = open(late, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	close(fd);
+	be_killed_daemon(&options, pid, late);
+	if (adoption_clean_up(&options, &err) < 0)
+		fail("adoption_clean_up", err.text);
+	usleep(2 * LATE_MS * 1000);
+	if (count_fds(pid) != before)
+		fail("descriptors", "some are left");
 	close(options.directory);
 	rmdir(path);
 }
@@ -219,6 +271,15 @@ static void adopt_traced(const struct adoption_options *options, pid_t pid)
 }
 
 /* ---- killed ---- */
+
+static void be_late(const char *self)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s.late", self);
+	if (unlink(path) == 0)
+		usleep(LATE_MS * 1000);
+}
 
 /* Number of stops of system calls after which it is killed; 0: not at all */
 static long read_kill_at(const char *self)
@@ -262,6 +323,7 @@ static int wrap(char **argv)
 	pid_t child;
 
 	snprintf(program, sizeof(program), "%s.program", argv[0]);
+	be_late(argv[0]);
 	if (!kill_at) {
 		execv(program, argv);
 		return 2;
@@ -356,6 +418,8 @@ int main(int argc, char **argv)
 		adopt_noted(options, pid);
 	else if (!strcmp(argv[3], "rest"))
 		adopt_rest(&options, pid);
+	else if (!strcmp(argv[3], "outlived"))
+		adopt_outlived(options, pid);
 	else if (!strcmp(argv[3], "traced"))
 		adopt_traced(&options, pid);
 	else if (!strcmp(argv[3], "killed") && argc == 5)

@@ -8,6 +8,9 @@
 
 adopt=$build/pagerd/virt-membacking-adopt
 many=$build/tests/pager/adopt_many
+# Under the name of the program that it kills or puts off
+cp "$many" "$work/adopt"
+ln -s "$adopt" "$work/adopt.program"
 adopt_times=${long:+1000}
 # Four kinds of them: a hundred times at each call
 kill_times=${long:+25}
@@ -48,6 +51,8 @@ check_equal "a daemon that died while it adopted leaves nothing in the process" 
 	"$("$many" "$adopt" "$sleepers_pid" noted)" ""
 check_equal "nor one that died while it let go" \
 	"$("$many" "$adopt" "$sleepers_pid" rest)" ""
+check_equal "nor one whose program goes on while the next daemon is there" \
+	"$("$many" "$work/adopt" "$sleepers_pid" outlived)" ""
 sleepers_end
 
 # all_are STATE: every thread of the sleepers is in it
@@ -75,9 +80,7 @@ kill -CONT "$sleepers_pid"
 sleepers_end
 check_match "and nothing is wrong" "$figures" "^rounds [1-9][0-9]* wrong 0 interrupted 0$"
 
-# Under the name of the program that it kills.  A sleep with a timeout may be interrupted then
-cp "$many" "$work/adopt"
-ln -s "$adopt" "$work/adopt.program"
+# A sleep with a timeout may be interrupted then
 for kind in futex sleep ppoll registers; do
 	sleepers $kind
 	killed=$("$many" "$work/adopt" "$sleepers_pid" killed "${kill_times:-1}")
