@@ -227,7 +227,7 @@ $(BUILD)/tests/bench/ledgers: $(BUILD)/tests/bench/ledgers.o $(unit_lib) $(ctl_l
 
 verifier_obj = $(patsubst %,$(BUILD)/tests/pager/%.o,verifier pages access)
 pager_tests = $(patsubst %,$(BUILD)/tests/pager/%,victim guest guest_clock attach bystander adopt_victim adopt_many \
-	ask_pagerd)
+	ask_pagerd pageout pageout_facts)
 
 $(BUILD)/tests/pager/victim: $(BUILD)/tests/pager/victim.o $(verifier_obj)
 	$(call say,LD,$@)
@@ -251,8 +251,9 @@ $(BUILD)/tests/pager/guest_clock: $(BUILD)/tests/pager/guest_clock.o $(BUILD)/te
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) -static -o $@ $^ -pthread
 
-# Sleepers, and what adopts them; and a client of the daemon
-$(BUILD)/tests/pager/a%: $(BUILD)/tests/pager/a%.o $(pager_lib) $(core_lib)
+# Sleepers, and what adopts them; a client of the daemon; another way to page
+linked_alone = $(patsubst %,$(BUILD)/tests/pager/%,adopt_victim adopt_many ask_pagerd pageout pageout_facts)
+$(linked_alone): %: %.o $(pager_lib) $(core_lib)
 	$(call say,LD,$@)
 	$(Q)$(LINK) -Wl,--as-needed -o $@ $< $(pager_lib) $(core_lib) $(pagerd_libs)
 
