@@ -151,6 +151,20 @@ const char *text_from_kib(uint64_t kib, char buf[TEXT_KIB_SIZE])
 	return buf;
 }
 
+const char *text_from_kib_up(uint64_t kib, char buf[TEXT_KIB_SIZE])
+{
+	uint64_t unit = 1, part = 1, tenths;
+
+	while (kib / unit >= 1024 && unit < 1ull << 30) {
+		part = unit;
+		unit *= 1024;
+	}
+	tenths = u64_div_up(u64_mul_sat(kib, 10), unit);
+	/* text_from_kib() sees no less than the next smaller unit */
+	return text_from_kib(u64_mul_sat(u64_div_up(u64_mul_sat(tenths, unit / part), 10), part),
+			     buf);
+}
+
 const char *text_from_pages(uint64_t pages, uint64_t page_kib, char buf[TEXT_PAGES_SIZE])
 {
 	char kib[TEXT_KIB_SIZE];

@@ -55,6 +55,9 @@ int text_to_bool(const char *text, bool *value);
  */
 const char *text_from_kib(uint64_t kib, char buf[TEXT_KIB_SIZE]);
 
+/* The same, rounded up: what is missing is never said to be less */
+const char *text_from_kib_up(uint64_t kib, char buf[TEXT_KIB_SIZE]);
+
 #define TEXT_PAGES_SIZE 64
 
 /* "1 page of 1 GiB", "44 pages of 2 MiB".  Return: @buf */

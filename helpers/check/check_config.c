@@ -7,27 +7,23 @@
 #include "base/array.h"
 #include "check/check.h"
 
-/* By the words of its sentence */
-static const char *id_of(const struct config_problem *problem)
-{
-	static const struct {
-		const char *words;
-		const char *id;
-	} ids[] = {
-		{ ": unknown key", "unknown-key" },
-		{ ": unknown section", "unknown-section" },
-		{ ": expected ", "bad-value" },
-		{ "may write to it", "writable-by-others" },
-		{ ": belongs to user", "owned-by-another" },
-		{ "a link that leads nowhere", "dangling-link" },
-	};
-	size_t i;
+/* They stay as they are: programs know them */
+static const char *const ids[] = {
+	[CONFIG_UNKNOWN_KEY] = "unknown-key",
+	[CONFIG_UNKNOWN_SECTION] = "unknown-section",
+	[CONFIG_BAD_VALUE] = "bad-value",
+	[CONFIG_MISPLACED_KEY] = "misplaced-key",
+	[CONFIG_UNREADABLE_LINE] = "unreadable-line",
+	[CONFIG_NO_MATCH] = "no-match",
+	[CONFIG_TOO_MANY] = "too-many",
+	[CONFIG_SAME_PATH] = "same-path",
+	[CONFIG_WRITABLE] = "writable-by-others",
+	[CONFIG_FOREIGN] = "owned-by-another",
+	[CONFIG_DANGLING_LINK] = "dangling-link",
+	[CONFIG_UNREADABLE_FILE] = "unreadable-file",
+};
 
-	for (i = 0; i < ARRAY_SIZE(ids); i++)
-		if (strstr(problem->text, ids[i].words))
-			return ids[i].id;
-	return problem->fatal ? "unusable" : "ignored";
-}
+_Static_assert(ARRAY_SIZE(ids) == CONFIG_MISTAKES, "an id for each mistake");
 
 /* An unknown key has no effect, and the administrator expects one */
 static void on_problem(const struct config_problem *problem, void *data)
@@ -35,11 +31,11 @@ static void on_problem(const struct config_problem *problem, void *data)
 	const char *text = problem->text;
 	const size_t path = strcspn(text, ":");
 
-	finding_add(data, FINDING_FAIL, id_of(problem), "%s", text);
+	finding_add(data, FINDING_FAIL, ids[problem->mistake], "%s", text);
 	/* Of a file as a whole it is whose it is, or who may write to it */
-	if (strstr(text, "may write to it"))
+	if (problem->mistake == CONFIG_WRITABLE)
 		finding_remedy(data, "chmod go-w %.*s", (int)path, text);
-	else if (strstr(text, ": belongs to user"))
+	else if (problem->mistake == CONFIG_FOREIGN)
 		finding_remedy(data, "chown root %.*s", (int)path, text);
 	else if (problem->dispensable)
 		finding_remedy_line(data, text);

@@ -17,6 +17,7 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "config/qemu_conf.h"
 #include "guest/guest_files.h"
 #include "kernel/kfs.h"
@@ -267,6 +268,20 @@ static void read_pager(const struct session *session, struct check_pager *pager)
 	overcommit_ask(session, config_overcommit(session->config)->enable, &pager->answer);
 }
 
+/* Ids come first, as with virsh: they are names from here on */
+static void name_ids(struct check_host *host)
+{
+	uint64_t id;
+	size_t i, j;
+
+	for (i = 0; i < host->n_names; i++)
+		for (j = 0; text_to_u64(host->names[i], &id) == 0 && j < host->libvirt.n; j++)
+			if (id && host->libvirt.guests[j].id == id) {
+				host->names[i] = host->libvirt.guests[j].name;
+				break;
+			}
+}
+
 int check_host_read(const struct check_scope *scope, const struct session *session,
 		    struct check_host *host, struct err *err)
 {
@@ -299,6 +314,8 @@ int check_host_read(const struct check_scope *scope, const struct session *sessi
 	if (rc == 0)
 		rc = scope->captured ? libvirt_host_read(kfs, &host->libvirt, err) :
 				       libvirt_host_ask(&host->libvirt, err);
+	if (rc == 0)
+		name_ids(host);
 	for (i = 0; rc == 0 && i < host->libvirt.n; i++)
 		if (host->libvirt.guests[i].guest)
 			rc = guest_extras_find(kfs, host->libvirt.guests[i].guest, err);

@@ -29,6 +29,31 @@
 #define DEFINITIONS_DIR SYSCONF_DIR "/libvirt/qemu"
 #define SUFFIX		".xml"
 
+static const char *chosen_uri = LIBVIRT_URI;
+
+/* "qemu:///session", with or without a host in it and "?..." behind it */
+static bool is_session(const char *uri)
+{
+	const char *path = strstr(uri, "://");
+	size_t len;
+
+	path = path ? strchr(path + 3, '/') : NULL;
+	len = path ? strcspn(path, "?#") : 0;
+	return len == strlen("/session") && !strncmp(path, "/session", len);
+}
+
+int libvirt_host_choose(const char *uri, struct err *err)
+{
+	if (is_session(uri))
+		return err_set(
+			err, EINVAL,
+			"%.128s is a libvirt of a user's own, which calls no hooks: its guests "
+			"get ordinary memory only; use " LIBVIRT_URI,
+			uri);
+	chosen_uri = uri;
+	return 0;
+}
+
 /* libvirt prints every error to stderr otherwise, and so would we */
 static void silence(void *data, virErrorPtr error)
 {
@@ -39,13 +64,13 @@ static void silence(void *data, virErrorPtr error)
 struct _virConnect *libvirt_host_open(void)
 {
 	virSetErrorFunc(NULL, silence);
-	return virConnectOpenReadOnly(LIBVIRT_URI);
+	return virConnectOpenReadOnly(chosen_uri);
 }
 
 struct _virConnect *libvirt_host_open_for_changes(void)
 {
 	virSetErrorFunc(NULL, silence);
-	return virConnectOpen(LIBVIRT_URI);
+	return virConnectOpen(chosen_uri);
 }
 
 /* NULL: out of memory */
@@ -87,9 +112,12 @@ static int ask_guest(struct libvirt_host *host, virDomainPtr domain)
 	struct libvirt_guest *guest = add_guest(host, virDomainGetName(domain));
 	cleanup_free char *xml = NULL;
 	int autostart = 0;
+	unsigned int id;
 
 	if (!guest)
 		return -ENOMEM;
+	id = virDomainGetID(domain);
+	guest->id = id == (unsigned int)-1 ? 0 : id;
 	if (virDomainGetAutostart(domain, &autostart) == 0)
 		guest->autostart = autostart;
 	xml = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE);

@@ -17,6 +17,7 @@ struct kfs;
 /**
  * struct libvirt_guest - One guest as its next start will be
  * @guest:	NULL: its definition can't be understood, and @why says why
+ * @id:		libvirt's, of one that runs; 0: it does not
  * @autostart:	Started with the host
  * @file:	Of a captured host: the file of its definition
  */
@@ -24,6 +25,7 @@ struct libvirt_guest {
 	char name[GUEST_NAME_SIZE];
 	char file[256];
 	struct guest *guest;
+	unsigned int id;
 	bool autostart;
 	struct err why;
 };
@@ -45,13 +47,21 @@ struct libvirt_host {
 /* For progress_wait() */
 #define LIBVIRT_WAIT "waiting for libvirt"
 
+/**
+ * libvirt_host_choose() - Which libvirt the functions here ask: qemu:///system without this call
+ * @uri:	Must stay valid
+ *
+ * Return: 0; -EINVAL for a libvirt of a user's own, which calls no hooks
+ */
+int libvirt_host_choose(const char *uri, struct err *err);
+
 /* A connection that only reads, or NULL; virGetLastErrorMessage() says why */
 struct _virConnect *libvirt_host_open(void);
 
 /* One that also changes things, likewise */
 struct _virConnect *libvirt_host_open_for_changes(void);
 
-/* Ask qemu:///system.  -ENOMEM only */
+/* Ask for all guests.  -ENOMEM only */
 int libvirt_host_ask(struct libvirt_host *host, struct err *err);
 
 /* What is in the files of a captured host that libvirt keeps definitions in.  -ENOMEM only */

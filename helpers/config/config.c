@@ -89,7 +89,12 @@ static bool judge_setting(const struct guest *guest, const struct guest_setting 
 	uint64_t page_kib;
 	int rc = config_key_find_for_guest(s->key, &key, &page_kib);
 
-	*said = (struct config_problem){ .text = err->text };
+	*said = (struct config_problem){
+		.mistake = !rc		? CONFIG_BAD_VALUE :
+			   rc == -EPERM ? CONFIG_MISPLACED_KEY :
+					  CONFIG_UNKNOWN_KEY,
+		.text = err->text,
+	};
 	if (rc < 0) {
 		err_set(err, EINVAL, "metadata of guest %s: %s '%.100s', ignored", guest->name,
 			rc == -EPERM ? "only the host's administrator can set" : "unknown key",
@@ -213,6 +218,7 @@ void config_for_each_problem(const struct config *config,
 	for (i = 0; i < config->n_problems; i++) {
 		const struct problem *p = &config->problems[i];
 		const struct config_problem said = {
+			.mistake = p->mistake,
 			.text = p->text,
 			.fatal = p->fatal,
 			.section = p->section,

@@ -231,6 +231,23 @@ int config_for_guest(const struct config *config, const struct guest *guest,
 int config_check_section(const struct config *config, const struct guest *guest,
 			 const char *section, struct err *err);
 
+/* What kind of mistake something is; check has an id for each */
+enum config_mistake {
+	CONFIG_UNKNOWN_KEY,
+	CONFIG_UNKNOWN_SECTION,
+	CONFIG_BAD_VALUE,
+	CONFIG_MISPLACED_KEY, /* it is known, and has no effect where it stands */
+	CONFIG_UNREADABLE_LINE,
+	CONFIG_NO_MATCH, /* a [guest] section without one */
+	CONFIG_TOO_MANY,
+	CONFIG_SAME_PATH, /* of two stores */
+	CONFIG_WRITABLE,  /* by others than root */
+	CONFIG_FOREIGN,	  /* owned by another than root */
+	CONFIG_DANGLING_LINK,
+	CONFIG_UNREADABLE_FILE,
+	CONFIG_MISTAKES /* their number */
+};
+
 /**
  * struct config_problem - Something that was noticed
  * @text:	One sentence ("FILE:LINE: unknown key ...")
@@ -240,6 +257,7 @@ int config_check_section(const struct config *config, const struct guest *guest,
  *		header of a section, whose keys would become those of the section before
  */
 struct config_problem {
+	enum config_mistake mistake;
 	const char *text;
 	bool fatal;
 	const char *section;

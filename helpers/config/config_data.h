@@ -20,6 +20,7 @@
  * @dispensable: See struct config_problem
  */
 struct problem {
+	enum config_mistake mistake;
 	char *text;
 	const char *section;
 	size_t guest;

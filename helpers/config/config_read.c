@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -76,8 +77,8 @@ static void *append_with(void *array, size_t *n, size_t size, const char *text, 
 	return element;
 }
 
-static int add_problem(struct config *config, bool fatal, const char *section, size_t guest,
-		       const char *text)
+static int add_problem(struct config *config, enum config_mistake mistake, bool fatal,
+		       const char *section, size_t guest, const char *text)
 {
 	char *copy;
 	struct problem *p =
@@ -85,6 +86,7 @@ static int add_problem(struct config *config, bool fatal, const char *section, s
 
 	if (!p)
 		return -ENOMEM;
+	p->mistake = mistake;
 	p->text = copy;
 	p->section = section;
 	p->guest = guest;
@@ -100,11 +102,12 @@ static size_t current_guest(const struct reading *r)
 }
 
 /* Return: 0, -ENOMEM, or 1 when a file has so many that the rest is not read */
-static int report(struct reading *r, unsigned int line, bool fatal, const char *section,
-		  size_t guest, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+static int report(struct reading *r, unsigned int line, enum config_mistake mistake, bool fatal,
+		  const char *section, size_t guest, const char *fmt, ...)
+	__attribute__((format(printf, 7, 8)));
 
-static int report(struct reading *r, unsigned int line, bool fatal, const char *section,
-		  size_t guest, const char *fmt, ...)
+static int report(struct reading *r, unsigned int line, enum config_mistake mistake, bool fatal,
+		  const char *section, size_t guest, const char *fmt, ...)
 {
 	char words[1024];
 	struct err text;
@@ -115,12 +118,12 @@ static int report(struct reading *r, unsigned int line, bool fatal, const char *
 	vsnprintf(words, sizeof(words), fmt, ap);
 	va_end(ap);
 	err_set(&text, EINVAL, "%s:%u: %s", r->label, line, words);
-	rc = add_problem(r->config, fatal, section, guest, text.text);
+	rc = add_problem(r->config, mistake, fatal, section, guest, text.text);
 	if (rc || ++r->n_problems < PROBLEMS_PER_FILE)
 		return rc;
 	err_set(&text, EINVAL, "%s:%u: so many problems that the rest of the file is not read",
 		r->label, line);
-	rc = add_problem(r->config, true, NULL, HOST, text.text);
+	rc = add_problem(r->config, CONFIG_TOO_MANY, true, NULL, HOST, text.text);
 	return rc ? rc : 1;
 }
 
@@ -137,19 +140,19 @@ static int unknown_key(struct reading *r, unsigned int line, const char *name)
 	char near[CONFIG_KEY_SIZE];
 
 	if (!config_key_near(r->section, name, near))
-		return report(r, line, false, r->section, current_guest(r),
+		return report(r, line, CONFIG_UNKNOWN_KEY, false, r->section, current_guest(r),
 			      "unknown key '%.100s' in [%s], ignored", name, r->section);
-	return not_dispensable(r,
-			       report(r, line, false, r->section, current_guest(r),
-				      "unknown key '%.100s' in [%s], ignored: did you mean '%s'?",
-				      name, r->section, near));
+	return not_dispensable(
+		r, report(r, line, CONFIG_UNKNOWN_KEY, false, r->section, current_guest(r),
+			  "unknown key '%.100s' in [%s], ignored: did you mean '%s'?", name,
+			  r->section, near));
 }
 
 static int unknown_section(struct reading *r, unsigned int line, const char *name)
 {
 	const char *near = config_section_near(name);
 
-	return not_dispensable(r, report(r, line, false, NULL, HOST,
+	return not_dispensable(r, report(r, line, CONFIG_UNKNOWN_SECTION, false, NULL, HOST,
 					 "unknown section [%.100s], ignored%s%s%s", name,
 					 near ? ": did you mean [" : "", near ? near : "",
 					 near ? "]?" : ""));
@@ -203,7 +206,7 @@ static int host_pair(struct reading *r, unsigned int line, const char *name, con
 	if (!key)
 		return unknown_key(r, line, name);
 	if (key->guest_only)
-		return report(r, line, false, r->section, HOST,
+		return report(r, line, CONFIG_MISPLACED_KEY, false, r->section, HOST,
 			      "'%s' is for single guests: '%s.%s' in a [guest] section, ignored",
 			      name, r->section, name);
 	/* Of stores, @values holds nothing but the last one checked */
@@ -216,7 +219,7 @@ static int host_pair(struct reading *r, unsigned int line, const char *name, con
 		r->nameless = true;
 	snprintf(section, sizeof(section), "%s.", r->section);
 	config_key_refuse(&text, section, name, value, key, rc);
-	return report(r, line, true, r->section, HOST, "%s", text.text);
+	return report(r, line, CONFIG_BAD_VALUE, true, r->section, HOST, "%s", text.text);
 }
 
 /* Names, UUIDs or globs, separated by commas or blanks */
@@ -255,7 +258,7 @@ static int guest_pair(struct reading *r, unsigned int line, const char *name, co
 		return add_patterns(guest, value);
 	rc = config_key_find_for_guest(name, &key, &page_kib);
 	if (rc == -EPERM)
-		return report(r, line, false, NULL, current_guest(r),
+		return report(r, line, CONFIG_MISPLACED_KEY, false, NULL, current_guest(r),
 			      "'%.100s' is for the whole host and can't be set in [guest], ignored",
 			      name);
 	if (rc < 0)
@@ -266,7 +269,8 @@ static int guest_pair(struct reading *r, unsigned int line, const char *name, co
 	if (!rc)
 		return keep_setting(&guest->settings, key, page_kib, value);
 	config_key_refuse(&text, "", name, value, key, rc);
-	return report(r, line, true, config_key_section(key), current_guest(r), "%s", text.text);
+	return report(r, line, CONFIG_BAD_VALUE, true, config_key_section(key), current_guest(r),
+		      "%s", text.text);
 }
 
 static int on_pair(void *data, unsigned int line, const char *name, const char *value)
@@ -276,7 +280,7 @@ static int on_pair(void *data, unsigned int line, const char *name, const char *
 	if (r->skip)
 		return 0;
 	if (!r->section)
-		return report(r, line, false, NULL, HOST,
+		return report(r, line, CONFIG_MISPLACED_KEY, false, NULL, HOST,
 			      "key '%.100s' stands before the first [section], ignored", name);
 	if (!strcmp(r->section, "guest"))
 		return guest_pair(r, line, name, value);
@@ -289,7 +293,8 @@ static int on_unreadable(void *data, unsigned int line, const char *why)
 
 	if (r->skip)
 		return 0;
-	return report(r, line, true, current_guest(r) == HOST ? r->section : NULL, current_guest(r),
+	return report(r, line, CONFIG_UNREADABLE_LINE, true,
+		      current_guest(r) == HOST ? r->section : NULL, current_guest(r),
 		      "this line can't be read: %s", why);
 }
 
@@ -320,7 +325,7 @@ static int end_store(struct reading *r)
 		store = &config->stores[config->n_stores++];
 	} else {
 		return not_dispensable(
-			r, report(r, r->section_line, true, "store", HOST,
+			r, report(r, r->section_line, CONFIG_TOO_MANY, true, "store", HOST,
 				  "[store] '%s' is one too many: there is room for %d stores",
 				  values.store.name, CONFIG_STORES_MAX));
 	}
@@ -341,7 +346,7 @@ static int end_section(struct reading *r)
 	if (guest == HOST || r->config->guests[guest].n_patterns)
 		return rc;
 	return not_dispensable(
-		r, report(r, r->section_line, false, NULL, guest,
+		r, report(r, r->section_line, CONFIG_NO_MATCH, false, NULL, guest,
 			  "[guest] without 'match = NAME, UUID or glob' applies to no guest"));
 }
 
@@ -362,7 +367,7 @@ static int on_section(void *data, unsigned int line, const char *name)
 	r->skip = !r->section;
 	if (!name)
 		return not_dispensable(
-			r, report(r, line, true, NULL, HOST,
+			r, report(r, line, CONFIG_UNREADABLE_LINE, true, NULL, HOST,
 				  "it is unknown which section the lines from here on belong to"));
 	if (!r->section)
 		return unknown_section(r, line, name);
@@ -385,12 +390,13 @@ static int read_buffer(struct config *config, const char *label, const char *buf
 }
 
 /* A problem with a file or directory as a whole.  @dir is put in front */
-static int refuse(struct config *config, const char *dir, const char *text)
+static int refuse(struct config *config, enum config_mistake mistake, const char *dir,
+		  const char *text)
 {
 	struct err whole;
 
 	err_set(&whole, EINVAL, "%s%s", dir, text);
-	return add_problem(config, true, NULL, HOST, whole.text);
+	return add_problem(config, mistake, true, NULL, HOST, whole.text);
 }
 
 /* What can only be meant need not be said: mount(2) takes no tmpfs of an unknown type */
@@ -422,7 +428,7 @@ static int check_store_paths(struct config *config)
 		err_set(&text, EINVAL, "[store] '%s' and [store] '%s' %s%s: give each its own path",
 			config->stores[j].name, store->name,
 			*store->path ? "have the same path " : "have both no path", store->path);
-		return add_problem(config, true, "store", HOST, text.text);
+		return add_problem(config, CONFIG_SAME_PATH, true, "store", HOST, text.text);
 	}
 	return 0;
 }
@@ -432,6 +438,16 @@ static int finish_stores(struct config *config)
 {
 	complete_stores(config);
 	return check_store_paths(config);
+}
+
+/* @rc: of file_read_trusted_at() or file_check_trusted() */
+static enum config_mistake why_refused(int dirfd, const char *name, int rc)
+{
+	struct stat st;
+
+	if (rc != -EPERM || fstatat(dirfd, name, &st, 0) < 0)
+		return CONFIG_UNREADABLE_FILE;
+	return st.st_mode & (S_IWGRP | S_IWOTH) ? CONFIG_WRITABLE : CONFIG_FOREIGN;
 }
 
 /* @dir ends with a slash and is where @dirfd leads, for messages */
@@ -447,7 +463,7 @@ static int read_file(struct config *config, int dirfd, const char *dir, const ch
 	if (rc == -ENOENT || rc == -ENOMEM)
 		return rc;
 	if (rc < 0)
-		return refuse(config, dir, err.text);
+		return refuse(config, why_refused(dirfd, name, rc), dir, err.text);
 	if (asprintf(&label, "%s%s", dir, name) < 0) {
 		label = NULL;
 		return -ENOMEM;
@@ -463,7 +479,7 @@ static int read_dropin(struct config *config, int dirfd, const char *name)
 	if (rc != -ENOENT)
 		return rc;
 	err_set(&text, ENOENT, "/" CONFIG_DIR "/%s: a link that leads nowhere, ignored", name);
-	return add_problem(config, false, NULL, HOST, text.text);
+	return add_problem(config, CONFIG_DANGLING_LINK, false, NULL, HOST, text.text);
 }
 
 static int read_dropins(struct config *config, int dirfd)
@@ -474,16 +490,18 @@ static int read_dropins(struct config *config, int dirfd)
 	int rc;
 
 	/* A user who may write here could link or rename other files of root's */
-	if (file_check_trusted(dirfd, CONFIG_DIR, &err) < 0)
-		return refuse(config, "/", err.text);
+	rc = file_check_trusted(dirfd, CONFIG_DIR, &err);
+	if (rc < 0)
+		return refuse(config, why_refused(dirfd, ".", rc), "/", err.text);
 	rc = config_dropins_list(dirfd, &dropins);
 	if (rc == -ENOMEM)
 		return rc;
 	if (rc == -E2BIG)
-		return refuse(config, "/" CONFIG_DIR, ": more than 256 files, none is read");
+		return refuse(config, CONFIG_TOO_MANY, "/" CONFIG_DIR,
+			      ": more than 256 files, none is read");
 	if (rc < 0) {
 		err_sys(&err, -rc, ": cannot list");
-		return refuse(config, "/" CONFIG_DIR, err.text);
+		return refuse(config, CONFIG_UNREADABLE_FILE, "/" CONFIG_DIR, err.text);
 	}
 	for (i = 0; i < dropins.n; i++) {
 		rc = read_dropin(config, dirfd, dropins.name[i]);
@@ -502,7 +520,7 @@ static int read_dropin_dir(struct config *config, int rootfd)
 		return 0;
 	if (fd < 0) {
 		err_sys(&err, errno, ": cannot open");
-		return refuse(config, "/" CONFIG_DIR, err.text);
+		return refuse(config, CONFIG_UNREADABLE_FILE, "/" CONFIG_DIR, err.text);
 	}
 	return read_dropins(config, fd);
 }

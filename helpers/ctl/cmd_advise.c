@@ -368,7 +368,7 @@ const struct command cmd_advise = {
 		"else there; it takes effect at the guest's next start. If that would remove\n"
 		"something from the definition, it says what, and needs --yes. --backing takes\n"
 		"another one than the recommended: static, dynamic, thp, file, ksm, overcommit.",
-	.options = CTL_JSON | CTL_ROOT | CTL_XML | CTL_APPLY | CTL_YES | CTL_BACKING |
+	.options = CTL_JSON | CTL_ROOT | CTL_CONNECT | CTL_XML | CTL_APPLY | CTL_YES | CTL_BACKING |
 		   CTL_PAGE_SIZE,
 	.guest_or_xml = true,
 	.max_args = 1,

@@ -64,14 +64,14 @@ const struct command cmd_check = {
 		"or THP and which of them to keep, what keeps transparent huge pages\n"
 		"away, the ways to pages of 1 GiB, guests under the pager, OpenStack Nova's\n"
 		"settings, and the versions of libvirt and QEMU.\n"
-		"With GUEST, by name or UUID, checks only those guests. Changes nothing.\n\n"
+		"With GUEST, by id, name or UUID, checks only those guests. Changes nothing.\n\n"
 		"PASS  fine; only shown with --all\n"
 		"HINT  fine, and could be better\n"
 		"WARN  does not do what it seems to do, or needs an administrator\n"
 		"FAIL  keeps guests from starting, or is a mistake\n\n"
 		"The worst comes last. Exit status 1 if there is any FAIL, with --strict also if\n"
 		"there is any WARN; 3 if the host or libvirt could not be looked at.",
-	.options = CTL_JSON | CTL_ROOT | CTL_ALL | CTL_STRICT,
+	.options = CTL_JSON | CTL_ROOT | CTL_CONNECT | CTL_ALL | CTL_STRICT,
 	.max_args = SIZE_MAX,
 	.run = run,
 };

@@ -2,12 +2,15 @@
 /*
  * virt-membacking metrics: status for Prometheus, to stdout or into a file.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "check/check_all.h"
 #include "check/check_host.h"
 #include "check/findings.h"
@@ -16,6 +19,7 @@
 #include "ctl/output_file.h"
 #include "lifecycle/counters.h"
 #include "memory/fragmentation.h"
+#include "process/child.h"
 #include "report/host_metrics.h"
 #include "report/page_scan.h"
 #include "report/status_metrics.h"
@@ -34,23 +38,52 @@ static void put_potential(const struct ctl *ctl, const struct status_report *sta
 	fragmentation_free(&fragmentation);
 }
 
+/* ---- what check finds ---- */
+
+/* How long libvirt may take to answer.  A scrape must not wait for one that hangs */
+#define CHECK_MS 10000
+
+static const char *const levels[] = { "hint", "warn", "fail" };
+
+/* What the child gives back; its pointers are those of before the fork */
+struct counting {
+	const struct ctl *ctl;
+	size_t counts[ARRAY_SIZE(levels)];
+};
+
+static int count_findings(void *arg)
+{
+	struct counting *c = arg;
+	const struct check_scope scope = { c->ctl->root, 0, NULL };
+	struct findings findings = { 0 };
+	bool blind;
+	int rc = check_all(&c->ctl->kfs, &scope, &findings, &blind, NULL);
+
+	if (rc == 0 && findings.failed)
+		rc = -ENOMEM;
+	c->counts[0] = findings_count(&findings, FINDING_HINT);
+	c->counts[1] = findings_count(&findings, FINDING_WARN);
+	c->counts[2] = findings_count(&findings, FINDING_FAIL);
+	findings_free(&findings);
+	return rc;
+}
+
 /* Without root some of it can't be looked at */
 static void put_findings(const struct ctl *ctl, FILE *f)
 {
-	static const char *const levels[] = { "hint", "warn", "fail" };
-	const struct check_scope scope = { ctl->root, 0, NULL };
-	struct findings findings = { 0 };
-	bool blind;
+	struct counting c = { .ctl = ctl };
+	int rc;
 
-	if (ctl_need_root(ctl, "check", NULL) == 0 &&
-	    check_all(&ctl->kfs, &scope, &findings, &blind, NULL) == 0 && !findings.failed) {
-		const size_t counts[] = { findings_count(&findings, FINDING_HINT),
-					  findings_count(&findings, FINDING_WARN),
-					  findings_count(&findings, FINDING_FAIL) };
-
-		host_metrics_findings(f, levels, counts, ARRAY_SIZE(levels));
-	}
-	findings_free(&findings);
+	if (ctl_need_root(ctl, "check", NULL) < 0)
+		return;
+	rc = child_call(count_findings, &c, sizeof(c), clock_ms() + CHECK_MS);
+	if (rc == 0)
+		host_metrics_findings(f, levels, c.counts, ARRAY_SIZE(levels));
+	else if (rc == -ETIMEDOUT)
+		log_warning(
+			"check has not ended within %d seconds, most likely because libvirt does "
+			"not answer: check_findings is left out",
+			CHECK_MS / 1000);
 }
 
 static void put_all(const struct ctl *ctl, const struct status_report *status, FILE *f)

@@ -415,7 +415,10 @@ static int status(struct ctl *ctl, struct err *err)
 #define ON_GUEST .min_args = 1, .max_args = 1
 
 static const struct command actions[] = {
-	{ .name = "enable", ON_GUEST, .options = CTL_ROOT | CTL_YES | CTL_RESIDENT, .run = enable },
+	{ .name = "enable",
+	  ON_GUEST,
+	  .options = CTL_ROOT | CTL_CONNECT | CTL_YES | CTL_RESIDENT,
+	  .run = enable },
 	{ .name = "disable", ON_GUEST, .options = CTL_ROOT, .run = disable },
 	{ .name = "status", .options = CTL_JSON | CTL_ROOT, .run = status },
 	{ .name = "set", ON_GUEST, .options = CTL_ROOT | CTL_RESIDENT, .run = set },
@@ -441,6 +444,6 @@ const struct command cmd_overcommit = {
 		"\"status\" shows what is resident, and where the rest is. Idle: so much of what is\n"
 		"resident was not used for half a minute. P50/P99 US: half, and 99 of 100, of\n"
 		"the faults that had to load a page took no more microseconds.",
-	.options = CTL_JSON | CTL_ROOT | CTL_YES | CTL_RESIDENT,
+	.options = CTL_JSON | CTL_ROOT | CTL_CONNECT | CTL_YES | CTL_RESIDENT,
 	.actions = actions,
 };

@@ -101,10 +101,10 @@ const struct command cmd_plan = {
 	.name = "plan",
 	.usage = "plan GUEST\nplan --xml FILE",
 	.summary = "show what a guest's start would do, without doing it",
-	.help = "Shows what the hook would do now before a guest starts: GUEST, by name or UUID,\n"
+	.help = "Shows what the hook would do now before a guest starts: GUEST, by id, name or UUID,\n"
 		"as libvirt has it defined, or a file with its domain XML. Changes nothing. If\n"
 		"the start would be refused, fails with the same sentence.",
-	.options = CTL_JSON | CTL_ROOT | CTL_XML,
+	.options = CTL_JSON | CTL_ROOT | CTL_CONNECT | CTL_XML,
 	.guest_or_xml = true,
 	.max_args = 1,
 	.run = run,

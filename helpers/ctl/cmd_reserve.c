@@ -266,7 +266,8 @@ const struct command cmd_reserve = {
 		"(virsh attach-device). They go back when GUEST ends.\n\n"
 		"Has no deadline, whatever [hook] deadline says. If it is interrupted, or if there\n"
 		"are too few pages, GUEST holds what it held before.",
-	.options = CTL_JSON | CTL_ROOT | CTL_XML | CTL_SIZE | CTL_PAGE_SIZE | CTL_NODE,
+	.options = CTL_JSON | CTL_ROOT | CTL_CONNECT | CTL_XML | CTL_SIZE | CTL_PAGE_SIZE |
+		   CTL_NODE,
 	.guest_or_xml = true,
 	.max_args = 1,
 	.run = run,

@@ -43,6 +43,7 @@ enum ctl_option {
 	CTL_STRICT = 1 << 22,
 	CTL_BACKING = 1 << 23,
 	CTL_SINCE = 1 << 26,
+	CTL_CONNECT = 1 << 27,
 };
 
 /**
@@ -50,8 +51,8 @@ enum ctl_option {
  * @kfs:	Open on @root
  * @root:	--root; NULL: this host
  * @xml:	--xml; NULL if not given
- * @size, @page_size, @backing, @node, @output, @resident, @svg, @since: Their values; NULL
- *		if not given
+ * @size, @page_size, @backing, @node, @output, @resident, @svg, @since, @connect: Their values;
+ *		NULL if not given
  * @watch:	Likewise; "" for --watch without a value
  * @args:	What follows the command's name and action, without options
  */
@@ -68,6 +69,7 @@ struct ctl {
 	const char *svg;
 	const char *watch;
 	const char *since;
+	const char *connect;
 	bool json;
 	bool force;
 	bool apply;

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 #include "base/suggest.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "check/libvirt_host.h"
 #include "ctl/ctl.h"
 #include "process/signals.h"
 
@@ -101,6 +103,8 @@ static const struct option_row {
 	{ CTL_STRICT, "--strict", NULL, VALUE(strict), "warnings are failures" },
 	{ CTL_SINCE, "--since", "TIME", VALUE(since), "from then on; else since the boot" },
 	{ CTL_APPLIED, "--applied", NULL, VALUE(applied), "only profiles that are applied" },
+	{ CTL_CONNECT, "--connect", "URI", VALUE(connect),
+	  "ask this libvirt instead of qemu:///system" },
 	{ ANY_QUIET, "--quiet", NULL, NOWHERE, "no warnings, errors only" },
 	{ ANY_VERBOSE, "--verbose", NULL, NOWHERE, "also say what is done on the way" },
 	{ ANY_HELP, "--help", NULL, NOWHERE, "show this help" },
@@ -243,10 +247,8 @@ static const struct option_row *find_option(int key)
 		int letter;
 		unsigned int bit;
 	} letters[] = {
-		{ 'q', ANY_QUIET },
-		{ 'v', ANY_VERBOSE },
-		{ 'V', ANY_VERSION },
-		{ 'h', ANY_HELP },
+		{ 'c', CTL_CONNECT }, { 'q', ANY_QUIET }, { 'v', ANY_VERBOSE },
+		{ 'V', ANY_VERSION }, { 'h', ANY_HELP },
 	};
 	size_t letter = 0, i = 0;
 
@@ -274,7 +276,7 @@ static int read_call(int argc, char **argv, struct call *call, struct err *err)
 		longs[i].val = LONG_OPTION + (int)i;
 	}
 	opterr = 0;
-	while ((key = getopt_long(argc, argv, ":hVqv", longs, NULL)) != -1) {
+	while ((key = getopt_long(argc, argv, ":c:hVqv", longs, NULL)) != -1) {
 		if (key == '?' || key == ':')
 			return wrong_option(argv, key, err);
 		take_option(call, argv, find_option(key));
@@ -440,10 +442,24 @@ int ctl_blind(const struct ctl *ctl, const struct err *err)
 	return CTL_BLIND;
 }
 
+/* As virsh: the option, else the environment's.  Hooks look at neither */
+static int choose_libvirt(const struct call *call, struct err *err)
+{
+	const struct ctl *ctl = &call->ctl;
+	const char *uri = ctl->connect ? ctl->connect : getenv("LIBVIRT_DEFAULT_URI");
+	bool asks = call->action->options & CTL_CONNECT && !ctl->root && !ctl->xml;
+
+	if (!uri || !*uri || !asks || libvirt_host_choose(uri, err) == 0)
+		return CTL_FINE;
+	return CTL_USAGE;
+}
+
 static int run_command(struct call *call, struct err *err)
 {
 	int rc = check_call(call, err);
 
+	if (rc == CTL_FINE)
+		rc = choose_libvirt(call, err);
 	if (rc)
 		return rc;
 	rc = kfs_open(&call->ctl.kfs, call->ctl.root ? call->ctl.root : "/", err);

@@ -27,15 +27,15 @@
 static int mount_missing(const struct kfs *kfs, uint64_t page_kib, uint64_t default_kib,
 			 struct err *err)
 {
-	char where[HUGETLBFS_PATH_SIZE];
+	char where[HUGETLBFS_PATH_SIZE], kib[TEXT_KIB_SIZE];
 	int rc = hugetlbfs_find(kfs, page_kib, default_kib, err);
 
 	if (rc)
 		return rc < 0 ? rc : 0;
 	rc = hugetlbfs_mount(page_kib, default_kib, where, err);
 	if (rc == 0)
-		log_info("mounted hugetlbfs for pages of %llu KiB on %s",
-			 (unsigned long long)page_kib, where);
+		log_info("mounted hugetlbfs for pages of %s on %s", text_from_kib(page_kib, kib),
+			 where);
 	return rc;
 }
 

@@ -555,6 +555,7 @@ static int none_is_fine(int rc)
 static void log_placement(const struct kfs *kfs, const struct ledger *ledger)
 {
 	struct qemu_memory mapped = { 0 };
+	char text[TEXT_PAGES_SIZE];
 	pid_t pid = 0;
 	size_t i;
 
@@ -570,10 +571,9 @@ static void log_placement(const struct kfs *kfs, const struct ledger *ledger)
 
 		if (pages->pages > promised && step_list_has_size(&ledger->list, pages->page_kib))
 			log_warning(
-				"%llu pages of %llu KiB lie on node %u, where %llu were prepared "
-				"for this guest: the others may have been meant for another one",
-				(unsigned long long)pages->pages,
-				(unsigned long long)pages->page_kib, pages->node,
+				"%s lie on node %u, where %llu were prepared for this guest: the "
+				"others may have been meant for another one",
+				text_from_pages(pages->pages, pages->page_kib, text), pages->node,
 				(unsigned long long)promised);
 	}
 	qemu_memory_free(&mapped);

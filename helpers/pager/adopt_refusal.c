@@ -19,6 +19,7 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "kernel/yama.h"
 #include "pager/shmem_thp.h"
 #include "policy/overcommit_rules.h"
@@ -109,6 +110,7 @@ static int refuse_traced(const struct subject *s, pid_t tracer, struct err *err)
 
 static int check_status(const struct subject *s, struct err *err)
 {
+	char kib[TEXT_KIB_SIZE];
 	char path[KFS_PATH_SIZE], status[8192];
 	uint64_t value;
 	int rc = kfs_read(s->kfs, path_of(s, "status", path), status, sizeof(status), err);
@@ -123,10 +125,9 @@ static int check_status(const struct subject *s, struct err *err)
 	value = status_number(status, "\nVmLck:");
 	if (value)
 		return err_set(err, ENOTSUP,
-			       "%" PRIu64 " KiB of its QEMU are locked in memory: devices that are "
-			       "passed through do that, and <locked/> in <memoryBacking>: remove "
-			       "them",
-			       value);
+			       "%s of its QEMU are locked in memory: devices that are passed "
+			       "through do that, and <locked/> in <memoryBacking>: remove them",
+			       text_from_kib(value, kib));
 	return 0;
 }
 
@@ -324,26 +325,26 @@ static int read_sums(const struct subject *s, struct ram_sums *sums, struct err 
 static int check_memory(const struct subject *s, struct err *err)
 {
 	struct ram_sums sums = { 0 };
+	char kib[TEXT_KIB_SIZE];
 	int rc = read_sums(s, &sums, err);
 
 	if (rc < 0)
 		return rc;
 	if (sums.page_kib > PAGE_BYTES / 1024)
 		return err_set(err, ENOTSUP,
-			       "its memory is of huge pages of %" PRIu64
-			       " KiB: remove <hugepages/> "
-			       "from <memoryBacking>",
-			       sums.page_kib);
+			       "its memory is of huge pages of %s: remove <hugepages/> from "
+			       "<memoryBacking>",
+			       text_from_kib(sums.page_kib, kib));
 	if (sums.huge)
 		return err_set(err, ENOTSUP,
-			       "%" PRIu64 " KiB of its memory lie in transparent huge pages, made "
-			       "before these were switched off: stop and start the guest",
-			       sums.huge);
+			       "%s of its memory lie in transparent huge pages, made before these "
+			       "were switched off: stop and start the guest",
+			       text_from_kib(sums.huge, kib));
 	if (sums.locked)
 		return err_set(err, ENOTSUP,
-			       "%" PRIu64 " KiB of its memory are locked: remove <locked/> from "
+			       "%s of its memory are locked: remove <locked/> from "
 			       "<memoryBacking>, or the device that is passed through",
-			       sums.locked);
+			       text_from_kib(sums.locked, kib));
 	return 0;
 }
 

@@ -193,6 +193,7 @@ static int refuse_huge(const struct host_view *host, const struct step_store *st
 static int refuse_kernel(const struct guest *guest, const struct host_view *host, struct err *err)
 {
 	uint64_t page_kib = guest->reading.page_kib;
+	char kib[TEXT_KIB_SIZE];
 
 	if (!host->overcommit.device)
 		return err_set(err, ENODEV,
@@ -203,8 +204,8 @@ static int refuse_kernel(const struct guest *guest, const struct host_view *host
 			       "adopted: " OVERCOMMIT_PTRACE_MEND);
 	if (page_kib && page_kib != PAGER_PAGE_KIB)
 		return err_set(err, ENODEV,
-			       "its kernel has pages of %llu KiB, and the pager takes those of 4",
-			       (unsigned long long)page_kib);
+			       "its kernel has pages of %s, and the pager takes those of 4 KiB",
+			       text_from_kib(page_kib, kib));
 	if (guest->nesting == GUEST_NESTING_AS_HOST && host->overcommit.nested)
 		return err_set(err, ENODEV,
 			       "the guest's processor is like the host's, with vmx or svm, and "
@@ -228,18 +229,6 @@ int overcommit_rules_host(const struct guest *guest, const struct host_view *hos
 
 /* ---- sizes ---- */
 
-#define GIB_SIZE 32
-
-/* In tenths of GiB, rounded up: what is missing is never said to be less */
-static const char *gib(uint64_t kib, char buf[GIB_SIZE])
-{
-	uint64_t tenths = u64_div_up(u64_mul_sat(kib, 10), KIB_PER_GIB);
-
-	snprintf(buf, GIB_SIZE, "%llu.%llu GiB", (unsigned long long)(tenths / 10),
-		 (unsigned long long)(tenths % 10));
-	return buf;
-}
-
 static uint64_t whole_pages(uint64_t kib)
 {
 	return u64_mul_sat(u64_div_up(kib, PAGER_PAGE_KIB), PAGER_PAGE_KIB);
@@ -261,7 +250,7 @@ int overcommit_rules_fill(const struct guest *guest, const struct config_overcom
 			       "at least %s",
 			       guest->name, text_from_kib(resident, text[0]),
 			       config_amount_text(&overcommit->floor, said),
-			       text_from_kib(floor, text[1]));
+			       text_from_kib_up(floor, text[1]));
 	*step = (struct step_overcommit){
 		.size_kib = size,
 		.resident_kib = resident,
@@ -308,7 +297,7 @@ static int admit_to_tiers(const struct step_overcommit *step, const struct host_
 {
 	uint64_t others = host->overcommit.tiers_kib;
 	uint64_t missing = u64_sub_floor(u64_add_sat(step->tiers_kib, others), tiers_kib);
-	char text[4][GIB_SIZE];
+	char text[4][TEXT_KIB_SIZE];
 
 	if (!missing)
 		return 0;
@@ -317,8 +306,8 @@ static int admit_to_tiers(const struct step_overcommit *step, const struct host_
 		"guest '%s': %s of its memory may have to be in tiers; they have room for %s, "
 		"of which %s are promised to other guests: %s are missing; enlarge tiers "
 		"in [overcommit], or the guest's overcommit.resident",
-		guest, gib(step->tiers_kib, text[0]), gib(tiers_kib, text[1]), gib(others, text[2]),
-		gib(missing, text[3]));
+		guest, text_from_kib(step->tiers_kib, text[0]), text_from_kib(tiers_kib, text[1]),
+		text_from_kib(others, text[2]), text_from_kib_up(missing, text[3]));
 }
 
 static uint64_t pooled(const struct host_view *host)
@@ -355,7 +344,7 @@ static int admit_to_memory(const struct step_overcommit *step, const struct host
 	uint64_t promised = u64_add_sat(others->resident_kib, others->headroom_kib);
 	uint64_t set_aside = u64_add_sat(u64_add_sat(in_ram_kib, keep_kib), pooled(host));
 	uint64_t need = u64_add_sat(u64_add_sat(own, promised), set_aside);
-	char text[5][GIB_SIZE];
+	char text[5][TEXT_KIB_SIZE];
 
 	if (need <= memory)
 		return 0;
@@ -363,8 +352,9 @@ static int admit_to_memory(const struct step_overcommit *step, const struct host
 		       "guest '%s': %s resident with its headroom, beside %s of other guests "
 		       "under the pager and %s for tiers, pools of huge pages and keep_free, are "
 		       "more than this host's memory (%s): %s are missing",
-		       guest, gib(own, text[0]), gib(promised, text[1]), gib(set_aside, text[2]),
-		       gib(memory, text[3]), gib(need - memory, text[4]));
+		       guest, text_from_kib(own, text[0]), text_from_kib(promised, text[1]),
+		       text_from_kib(set_aside, text[2]), text_from_kib(memory, text[3]),
+		       text_from_kib_up(need - memory, text[4]));
 }
 
 static int admit_now(const struct step_overcommit *step, uint64_t taken_kib,
@@ -376,7 +366,7 @@ static int admit_now(const struct step_overcommit *step, uint64_t taken_kib,
 	uint64_t others = host->overcommit.outstanding_kib;
 	uint64_t need = u64_add_sat(u64_add_sat(own, others), keep_kib);
 	uint64_t have = available(host);
-	char text[5][GIB_SIZE];
+	char text[5][TEXT_KIB_SIZE];
 
 	/* A guest that runs and takes nothing more does no harm, however little is left */
 	if (!own || need <= have)
@@ -385,8 +375,9 @@ static int admit_now(const struct step_overcommit *step, uint64_t taken_kib,
 		       "guest '%s': %s resident with its headroom do not fit into the memory that "
 		       "is available now (%s), beside %s that other guests under the pager may "
 		       "still take and %s that stay free: %s are missing",
-		       guest, gib(own, text[0]), gib(have, text[1]), gib(others, text[2]),
-		       gib(keep_kib, text[3]), gib(need - have, text[4]));
+		       guest, text_from_kib(own, text[0]), text_from_kib(have, text[1]),
+		       text_from_kib(others, text[2]), text_from_kib(keep_kib, text[3]),
+		       text_from_kib_up(need - have, text[4]));
 }
 
 int overcommit_rules_admit(const struct step_overcommit *step, uint64_t taken_kib,

@@ -459,7 +459,7 @@ static int undo_share(struct step_ctx *ctx, struct step_hugepages *hp, struct st
 {
 	struct pool_view *pool = host_view_pool(ctx->host, hp->page_kib, share->node);
 	int64_t n;
-	char pages[TEXT_PAGES_SIZE];
+	char pages[TEXT_PAGES_SIZE], kib[TEXT_KIB_SIZE];
 	uint64_t before;
 	int rc;
 
@@ -472,9 +472,9 @@ static int undo_share(struct step_ctx *ctx, struct step_hugepages *hp, struct st
 	}
 	if (share->chunk.grow || share->chunk.shrink)
 		return err_set(err, EIO,
-			       "what became of a change of the pool of %llu KiB pages on node %u "
+			       "what became of a change of the pool of %s pages on node %u "
 			       "cannot be read",
-			       (unsigned long long)hp->page_kib, share->node);
+			       text_from_kib(hp->page_kib, kib), share->node);
 	if (!share->own)
 		return 0;
 	rc = hugepages_read_pool(ctx->kfs, &ctx->host->numa, share->node, hp->page_kib, &pool->pool,

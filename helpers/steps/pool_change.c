@@ -42,14 +42,16 @@ struct change {
 static int open_change(struct change *c, struct step_ctx *ctx, const struct step_hugepages *hp,
 		       struct step_share *share, struct err *err)
 {
+	char kib[TEXT_KIB_SIZE];
+
 	c->ctx = ctx;
 	c->hp = hp;
 	c->share = share;
 	c->size = host_view_size(ctx->host, hp->page_kib);
 	c->view = host_view_pool(ctx->host, hp->page_kib, share->node);
 	if (!c->size || !c->view)
-		return err_set(err, ENODEV, "node %u has no pool of %llu KiB pages", share->node,
-			       (unsigned long long)hp->page_kib);
+		return err_set(err, ENODEV, "node %u has no pool of %s pages", share->node,
+			       text_from_kib(hp->page_kib, kib));
 	return 0;
 }
 
@@ -106,6 +108,7 @@ static void note_foreign(struct change *c, const struct hugepages_pool *pool)
 static int announce(struct change *c, struct hugepages_pool *pool, uint64_t grow, uint64_t shrink,
 		    struct err *err)
 {
+	char kib[TEXT_KIB_SIZE];
 	struct hugepages_pool again;
 	int tries, rc;
 
@@ -137,9 +140,8 @@ static int announce(struct change *c, struct hugepages_pool *pool, uint64_t grow
 		*pool = again;
 	}
 	c->share->chunk = (struct step_chunk){ 0 };
-	return err_set(err, EBUSY,
-		       "another program keeps changing the pool of %llu KiB pages on node %u",
-		       (unsigned long long)c->hp->page_kib, c->share->node);
+	return err_set(err, EBUSY, "another program keeps changing the pool of %s pages on node %u",
+		       text_from_kib(c->hp->page_kib, kib), c->share->node);
 }
 
 static uint64_t time_for_write(uint64_t until)

@@ -1229,7 +1229,7 @@ static void test_pool_gone(void)
 	open_bench(&b);
 	want(&b, 3, 0, 80);
 	CU_ASSERT_EQUAL(apply(&b, &b.err), -ENODEV);
-	UNIT_CHECK(strstr(b.err.text, "node 3 has no pool of 2048 KiB pages"), "%s", b.err.text);
+	UNIT_CHECK(strstr(b.err.text, "node 3 has no pool of 2 MiB pages"), "%s", b.err.text);
 	close_bench(&b);
 }
 

@@ -265,10 +265,10 @@ static void test_admission(void)
 	expect(&tiers, 0, "", "as much as there is");
 	plan_free(&tiers.plan);
 	view->tiers_kib++;
-	expect(&tiers, -ENOSPC, "0.1 GiB are missing", "one KiB too much");
+	expect(&tiers, -ENOSPC, "1 KiB are missing", "one KiB too much");
 	view->tiers_kib = 10 * KIB_PER_GIB;
 	expect(&tiers, -ENOSPC,
-	       "they have room for 16.0 GiB, of which 10.0 GiB are promised to other guests: 6.0 GiB are "
+	       "they have room for 16 GiB, of which 10 GiB are promised to other guests: 6 GiB are "
 	       "missing",
 	       "tiers");
 
@@ -276,7 +276,7 @@ static void test_admission(void)
 	expect(&packed, 0, "", "counting on compression");
 	plan_free(&packed.plan);
 	packed.host.overcommit.tiers_kib++;
-	expect(&packed, -ENOSPC, "room for 32.0 GiB", "no further");
+	expect(&packed, -ENOSPC, "room for 32 GiB", "no further");
 
 	/* 12 + 1.2 beside 64 - 16 - 3.2 */
 	view = &memory.host.overcommit;
@@ -291,11 +291,11 @@ static void test_admission(void)
 	expect(&now, 0, "", "what is free now");
 	plan_free(&now.plan);
 	now.host.overcommit.outstanding_kib = KIB_PER_GIB;
-	expect(&now, -ENOSPC, "0.4 GiB are missing", "others have not taken theirs");
+	expect(&now, -ENOSPC, "MiB are missing", "others have not taken theirs");
 	now.host.numa.nodes[1].reclaimable_kib = KIB_PER_GIB;
 	expect(&now, 0, "", "cache gives way");
 
-	expect(&floor, -EINVAL, "at least 14.3 GiB", "floor");
+	expect(&floor, -EINVAL, "at least 14.4 GiB", "floor");
 
 	host_view_pool(&pools.host, 2048, 0)->pool.total = 16 * 512;
 	host_view_pool(&pools.host, 2048, 0)->pool.node = pools.host.numa.nodes[0].id;

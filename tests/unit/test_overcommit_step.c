@@ -210,7 +210,7 @@ static void test_second_guest(void)
 
 	OK(&h, hook_prepare, "a", A_XML);
 	CU_ASSERT_EQUAL(run(&h, hook_prepare, "b", B_XML), -ENOSPC);
-	says(&h, "0.3 GiB are missing");
+	says(&h, "256 MiB are missing");
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_B));
 	OK(&h, hook_release, "a", A_XML);
 	OK(&h, hook_prepare, "b", B_XML);
@@ -232,7 +232,7 @@ static void test_outstanding(void)
 	fake_put(&h.fk, "dev/userfaultfd", "");
 	OK(&h, hook_prepare, "a", A_XML);
 	CU_ASSERT_EQUAL(run(&h, hook_prepare, "b", B_XML), -ENOSPC);
-	says(&h, "beside 0.6 GiB that other guests under the pager may still take");
+	says(&h, "beside 563.1 MiB that other guests under the pager may still take");
 	qemu = fake_qemu(&h.fk, "a");
 	OK(&h, hook_started, "a", A_XML);
 	fake_put_process(&h.fk, qemu, "status", "Name:\tqemu\nVmRSS:\t  614400 kB\n");

@@ -140,6 +140,30 @@ static void test_bool(void)
 	}
 }
 
+/* To the next tenth */
+static void test_from_kib_up(void)
+{
+	static const struct {
+		uint64_t kib;
+		const char *text;
+	} rows[] = {
+		{ 0, "0 KiB" },
+		{ 1023, "1023 KiB" },
+		{ 1024, "1 MiB" },
+		{ 1025, "1.1 MiB" },
+		{ 1024 * 1024 - 1, "1 GiB" },
+		{ 1024 * 1024, "1 GiB" },
+		{ 1024 * 1024 + 1, "1.1 GiB" },
+		{ 1024 * 1024 * 3 / 2, "1.5 GiB" },
+		{ (3ull << 30) + 1, "3.1 TiB" },
+	};
+	char buf[TEXT_KIB_SIZE];
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		UNIT_CHECK_STR(text_from_kib_up(rows[i].kib, buf), rows[i].text, "row %zu", i);
+}
+
 static void test_from_kib(void)
 {
 	static const struct {
@@ -293,6 +317,7 @@ static CU_TestInfo tests[] = {
 	{ "durations, and absurd ones", test_ms },
 	{ "yes and no", test_bool },
 	{ "sizes for people", test_from_kib },
+	{ "what is missing, rounded up", test_from_kib_up },
 	{ "a UUID is no path", test_uuid },
 	{ "arithmetic stops at its ends", test_arithmetic },
 	CU_TEST_INFO_NULL,

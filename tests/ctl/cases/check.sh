@@ -260,3 +260,21 @@ reserved_huge_pages = node:0,size:2048,count:64\n[libvirt]\nfile_backed_memory =
 	nova_conf <<<$'[libvirt]\nfile_backed_memory = 32'
 	golden check-nova-less --root host check --all
 }
+
+# An id is a promise
+case_check_config_ids() {
+	checked_host one-node
+	{
+		printf '[hugepages]\ncompcat = auto\ncompact = perhaps\noverlong\n'
+		printf '[hugepagse]\nx = y\n[guest]\nksm = no\n[guest]\nmatch = web\nhook.deadline = 5s\n'
+		printf '[store]\nname = a\npath = /srv/guests\n[store]\nname = b\npath = /srv/guests\n'
+	} | config
+	mkdir -p host/etc/libvirt/membacking.conf.d
+	ln -s nowhere host/etc/libvirt/membacking.conf.d/10-link.conf
+	printf '[hook]\n' >host/etc/libvirt/membacking.conf.d/20-open.conf
+	chmod 666 host/etc/libvirt/membacking.conf.d/20-open.conf
+	mkdir host/etc/libvirt/membacking.conf.d/30-dir.conf
+	is "each mistake has its id" "$(as_json --root host check --json |
+		jq -r '.findings[] | select(.check == "config").id' | sort -u | tr '\n' ' ')" \
+		"config.bad-value config.dangling-link config.misplaced-key config.no-match config.same-path config.unknown-key config.unknown-section config.unreadable-file config.unreadable-line config.writable-by-others "
+}

@@ -37,6 +37,49 @@ case_named_guests() {
 		"virt-membacking: libvirt cannot be asked for guest 'web': the socket is not there; without it, give the guest's XML with --xml FILE"
 }
 
+# Guests of check, as virsh takes them
+case_check_guests_named() {
+	local guest
+	fake_libvirt
+	sed "s,<name>.*</name>,<name>web</name>," "$tests/guests/plain.xml" >"$FAKE_LIBVIRT/web.xml"
+	for guest in 1 web 99; do
+		with_libvirt check "$guest" --json >found
+		is "check $guest" "$(jq -r '.findings[] | select(.id == "guest.no-such-guest").message' found)" \
+			"$([ "$guest" != 99 ] || echo "no such guest: 99")"
+	done
+}
+
+# Which libvirt is asked
+case_which_libvirt() {
+	fake_libvirt
+	cp "$tests/guests/plain.xml" "$FAKE_LIBVIRT/plain.xml"
+	with_libvirt plan plain >out
+	is "the system's" "$(cat "$FAKE_LIBVIRT/uri")" qemu:///system
+	LIBVIRT_DEFAULT_URI=qemu:///embed?root=/x with_libvirt plan plain >out
+	is "the environment's" "$(cat "$FAKE_LIBVIRT/uri")" qemu:///embed?root=/x
+	LIBVIRT_DEFAULT_URI=qemu:///embed with_libvirt plan plain -c qemu+ssh://far/system >out
+	is "the option's" "$(cat "$FAKE_LIBVIRT/uri")" qemu+ssh://far/system
+	golden session-uri -c qemu:///session?socket=/run/x plan web
+	golden session-uri-far plan web --connect qemu+ssh://far/session
+	is "the environment's session" "$(LIBVIRT_DEFAULT_URI=qemu:///session "$program" plan web 2>&1 | head -n 1)" \
+		"$(sed -n 's/^stderr: //p' "$golden/session-uri" | sed 's/?[^ ]*//' | head -n 1)"
+	host one-node
+	LIBVIRT_DEFAULT_URI=qemu:///session "$program" --root host status >out
+	is "what asks no libvirt does not mind" $? 0
+	golden uri-of-another status -c qemu:///system
+}
+
+# A libvirt that hangs keeps no metrics from being written
+case_libvirt_hangs() {
+	fake_libvirt
+	touch "$FAKE_LIBVIRT/hangs"
+	with_libvirt metrics --output hung.prom 2>err
+	is "metrics are written" "$? $(cat err)" \
+		"0 virt-membacking: warning: check has not ended within 10 seconds, most likely because libvirt does not answer: check_findings is left out"
+	is "without findings" "$(grep -c check_findings hung.prom)" 0
+	is "with the rest" "$(grep -c "^libvirt_membacking_build_info" hung.prom)" 1
+}
+
 # Advice that goes into the definition: a vhost-user guest always needs shared memory
 case_advise_apply() {
 	fake_libvirt
