@@ -107,6 +107,7 @@ struct evictor {
  * @ALARM_FOLIOS:	Memory may be in large folios
  * @ALARM_EVICTION:	Nothing goes out
  * @ALARM_LOST:		A page was lost to a memory error of the host.  Until the next daemon
+ * @ALARM_CGROUP:	Less is resident than was set
  */
 enum pager_alarm {
 	ALARM_GONE,
@@ -115,6 +116,7 @@ enum pager_alarm {
 	ALARM_FOLIOS,
 	ALARM_EVICTION,
 	ALARM_LOST,
+	ALARM_CGROUP,
 	ALARMS,
 };
 
@@ -193,6 +195,9 @@ struct guest_pager {
 	_Atomic bool folios_stay; /* some memory is, and is left out */
 	_Atomic bool page_lost;	  /* and for good: one was */
 	_Atomic uint64_t limit;
+	_Atomic uint64_t
+		wanted; /* the limit that was set: more than the other one below cgroups' */
+	_Atomic uint64_t capped_of;	     /* that one, while ALARM_CGROUP stands */
 	_Atomic uint64_t went_ms, failed_ms; /* when an eviction went well, and failed, last */
 	_Atomic int failure;		     /* how */
 	_Atomic uint64_t forced; /* resident pages when no tier took any more; 0: they take */
@@ -229,6 +234,8 @@ void pager_alarm(struct guest_pager *pager, enum pager_alarm which, const char *
 void pager_alarm_over(struct guest_pager *pager, enum pager_alarm which);
 /* QEMU is gone, as an ioctl said */
 void pager_gone(struct guest_pager *pager);
+/* Less than was wanted is resident where the limits of the guest's cgroups leave less */
+void pager_stay_below_cgroup(struct guest_pager *pager);
 /* From now on pages that the calling thread has made come from the nodes that QEMU's come from */
 void pager_follow_memory(const struct guest_pager *pager);
 bool pager_stopping(const struct guest_pager *pager);

@@ -941,6 +941,7 @@ void *evict_thread(void *evictor_arg)
 
 		if (first && clock_ms() - looked >= 1000) {
 			housekeeping(pager);
+			pager_stay_below_cgroup(pager);
 			look_for_memory(pager);
 			if (++turns % 16 == 0 && miscounted(pager))
 				recount(pager);

@@ -18,10 +18,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "kernel/kfs.h"
 #include "pager/engine.h"
 
-enum { ENDS_WITHIN_MS = 5000 };
+enum { ENDS_WITHIN_MS = 5000, PAGES_ON_THEIR_WAY = 256 };
 
 uint64_t pager_now_ns(void)
 {
@@ -314,7 +315,7 @@ static struct guest_pager *new_pager(const struct adopted *adopted, const struct
 	pager->options.tiers = NULL; /* the caller's; used while it begins alone */
 	pager->adopted = *adopted;
 	pager->ram = *ram;
-	pager->limit = options->limit;
+	pager->limit = pager->wanted = options->limit;
 	pager->n_evictors = adopted->identity.n_pipes;
 	pager->calls = (struct pager_calls){ real_splice, real_fill, real_punch };
 	pager->pagemap = pager->kpageflags = pager->wake_fault = pager->wake_evict = -1;
@@ -367,6 +368,62 @@ static void free_own(struct guest_pager *pager)
 	pthread_mutex_destroy(&pager->policy);
 	pthread_mutex_destroy(&pager->alarm_lock);
 	free(pager);
+}
+
+/* ---- how much may be resident ---- */
+
+static void use_limit(struct guest_pager *pager, uint64_t pages)
+{
+	policy_lock(pager);
+	pager->limit = pages;
+	hot_set_limit(pager->hot, pages);
+	read_ahead_set_limit(pager->read_ahead, pages);
+	policy_unlock(pager);
+}
+
+static void say_capped(struct guest_pager *pager, uint64_t pages)
+{
+	char now[TEXT_KIB_SIZE], wanted[TEXT_KIB_SIZE];
+
+	pager_alarm(pager, ALARM_CGROUP,
+		    "the memory limits of its cgroups leave it %s resident of the %s that it was "
+		    "given: raise them, or give it less",
+		    text_from_kib(pages * (PAGE_BYTES / 1024), now),
+		    text_from_kib(pager->wanted * (PAGE_BYTES / 1024), wanted));
+}
+
+/* Page tables are charged there as well, and pages on their way in and out */
+static uint64_t below_cgroup(struct guest_pager *pager)
+{
+	uint64_t most = pager->options.most(pager->options.room_arg);
+
+	if (most == UINT64_MAX)
+		return most;
+	most = u64_sub_floor(most / PAGE_BYTES, PAGES_ON_THEIR_WAY);
+	most -= most / 50;
+	return most ? most : 1;
+}
+
+void pager_stay_below_cgroup(struct guest_pager *pager)
+{
+	uint64_t wanted = pager->wanted, limit = pager->limit, most;
+	bool capped, changed;
+
+	if (!pager->options.most)
+		return;
+	most = below_cgroup(pager);
+	capped = most < wanted;
+	most = u64_min(most, wanted);
+	/* Other memory of QEMU's comes and goes */
+	changed = most + most / 64 < limit || most > limit + limit / 64 ||
+		  (!capped && most != limit);
+	if (changed)
+		use_limit(pager, most);
+	if (!capped)
+		pager_alarm_over(pager, ALARM_CGROUP);
+	else if (changed || pager->capped_of != wanted)
+		say_capped(pager, most);
+	pager->capped_of = capped ? wanted : 0;
 }
 
 /* ---- threads ---- */
@@ -430,6 +487,7 @@ static int threads_start(struct guest_pager *pager, struct err *err)
 	int rc;
 
 	read_memory_policy(pager);
+	pager_stay_below_cgroup(pager);
 	rc = thread_start(&pager->fault_thread, "faults", faults_thread, pager, err);
 	pager->fault_thread_runs = rc == 0;
 	for (i = 0; rc == 0 && i < wanted && first + i < pager->n_evictors; i++) {
@@ -722,11 +780,11 @@ int guest_pager_resume(struct guest_pager **pager, struct page_map *map, struct 
 
 void guest_pager_set_limit(struct guest_pager *pager, uint64_t pages)
 {
-	pager->limit = pages ? pages : 1;
-	policy_lock(pager);
-	hot_set_limit(pager->hot, pager->limit);
-	read_ahead_set_limit(pager->read_ahead, pager->limit);
-	policy_unlock(pager);
+	pager->wanted = pages ? pages : 1;
+	/* Not above what the cgroups leave, until they are looked at */
+	if (pager->limit > pager->wanted || !pager->options.most)
+		use_limit(pager, pager->wanted);
+	pager_stay_below_cgroup(pager);
 	pager_wake(pager->wake_evict);
 }
 
@@ -799,7 +857,7 @@ void guest_pager_statistics(struct guest_pager *pager, struct pager_statistics *
 	*out = (struct pager_statistics){
 		.pages = pager->ram.pages,
 		.resident = policy_resident(pager),
-		.limit = pager->limit,
+		.limit = pager->wanted,
 		.faults = pager->statistics.faults,
 		.zero_faults = pager->statistics.zero_faults,
 		.evictions = pager->statistics.evictions,

@@ -39,6 +39,9 @@ enum pin_rule { PINS_WAIT, PINS_NONE };
  *		for the guest, and must not call back
  * @room:	Is there memory for so many bytes more below every limit of the guest's cgroups?
  *		Return: 0, or -ENOMEM with the sentence.  NULL: don't ask
+ * @most:	How many bytes may be resident below the limits of the guest's cgroups; UINT64_MAX:
+ *		there are none.  Asked once a second: at a limit the kernel would end QEMU, so less
+ *		than @limit is resident then.  NULL: don't ask
  * @drop_clean_slots: Don't keep a page's slot once it is loaded
  * @no_prefetch: Load only what the guest faults on
  * @copies_only: This process's memory is limited: pages come back by COPY alone, which is charged
@@ -59,6 +62,7 @@ struct guest_pager_options {
 	void (*alarm)(void *arg, const char *sentence);
 	void *alarm_arg;
 	int (*room)(void *arg, uint64_t bytes, struct err *err);
+	uint64_t (*most)(void *arg);
 	void *room_arg;
 };
 

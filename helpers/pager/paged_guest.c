@@ -155,6 +155,16 @@ static int room(void *arg, uint64_t bytes, struct err *err)
 	return guest_room(guest->host->kfs, (pid_t)guest->record.pid, bytes, err);
 }
 
+static uint64_t most(void *arg)
+{
+	const struct paged_guest *guest = arg;
+	uint64_t bytes;
+
+	return pager_cgroup_most(guest->host->kfs, (pid_t)guest->record.pid, &bytes, NULL) < 0 ?
+		       UINT64_MAX :
+		       bytes;
+}
+
 static struct guest_pager_options options_of(struct paged_guest *guest,
 					     struct tier_spec tiers[TIERS_MAX])
 {
@@ -168,6 +178,7 @@ static struct guest_pager_options options_of(struct paged_guest *guest,
 		.alarm = on_alarm,
 		.alarm_arg = guest,
 		.room = room,
+		.most = most,
 		.room_arg = guest,
 		.copies_only = pager_cgroup_is_limited(host->kfs, getpid()),
 	};

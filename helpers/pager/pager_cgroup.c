@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -27,16 +28,38 @@
 /**
  * struct hierarchy - Where memory is limited
  * @root, @max, @current: names of files
+ * @cache, @shared: keys in memory.stat, of the group with those below it
  * @controller: In the middle of a line of /proc/PID/cgroup; empty: version 2
  */
 struct hierarchy {
 	const char *root, *max, *current;
+	const char *cache[2];
+	const char *shared;
 	const char *controller;
 };
 
-static const struct hierarchy version_2 = { ROOT, "memory.max", "memory.current", "" };
-static const struct hierarchy version_1 = { ROOT "/memory", "memory.limit_in_bytes",
-					    "memory.usage_in_bytes", "memory" };
+static const struct hierarchy version_2 = {
+	.root = ROOT,
+	.max = "memory.max",
+	.current = "memory.current",
+	.cache = { "inactive_file", "active_file" },
+	.shared = "shmem",
+	.controller = "",
+};
+static const struct hierarchy version_1 = {
+	.root = ROOT "/memory",
+	.max = "memory.limit_in_bytes",
+	.current = "memory.usage_in_bytes",
+	.cache = { "total_inactive_file", "total_active_file" },
+	.shared = "total_shmem",
+	.controller = "memory",
+};
+
+/* @cache: of files: a disk's is charged to the guest and fills its cgroup, and the kernel drops it
+ * for other memory; @shared: memory */
+struct group_stat {
+	uint64_t cache, shared;
+};
 
 /* "cpu,memory" has the controller */
 static bool lists(const char *list, size_t len, const char *controller)
@@ -107,13 +130,19 @@ static int read_path(const struct kfs *kfs, const struct hierarchy *h, pid_t pid
 	return 0;
 }
 
-static int read_value(const struct kfs *kfs, const struct hierarchy *h, const char *group,
-		      const char *file, char value[VALUE_SIZE], struct err *err)
+static int read_file(const struct kfs *kfs, const struct hierarchy *h, const char *group,
+		     const char *file, char *text, size_t size, struct err *err)
 {
 	char path[CGROUP_PATH_SIZE + 64];
 
 	snprintf(path, sizeof(path), "%s%s/%s", h->root, group, file);
-	return kfs_read(kfs, path, value, VALUE_SIZE, err);
+	return kfs_read(kfs, path, text, size, err);
+}
+
+static int read_value(const struct kfs *kfs, const struct hierarchy *h, const char *group,
+		      const char *file, char value[VALUE_SIZE], struct err *err)
+{
+	return read_file(kfs, h, group, file, value, VALUE_SIZE, err);
 }
 
 static int write_value(const struct kfs *kfs, const char *group, const char *value, struct err *err)
@@ -248,12 +277,37 @@ int pager_cgroup_end(const struct kfs *kfs, int directory, struct err *err)
 	return rc;
 }
 
+/* Of memory.stat, in bytes; a group without the controller has none.  Return: it has */
+static bool read_stat(const struct kfs *kfs, const struct hierarchy *h, const char *group,
+		      struct group_stat *stat)
+{
+	char text[8192], *line, *rest = NULL;
+	uint64_t value;
+	size_t n;
+
+	*stat = (struct group_stat){ 0 };
+	if (read_file(kfs, h, group, "memory.stat", text, sizeof(text), NULL) < 0)
+		return false;
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		n = strcspn(line, " ");
+		if (!line[n] || text_to_u64(line + n + 1, &value) < 0)
+			continue;
+		line[n] = '\0';
+		if (!strcmp(line, h->cache[0]) || !strcmp(line, h->cache[1]))
+			stat->cache = u64_add_sat(stat->cache, value);
+		else if (!strcmp(line, h->shared))
+			stat->shared = value;
+	}
+	return true;
+}
+
 /* Return: 0, and less @bytes if this group allows less; a group without the controller has no
- * limit */
+ * limit.  @besides: is not counted as used */
 static int limit_by(const struct kfs *kfs, const struct hierarchy *h, const char *group,
-		    uint64_t *bytes, struct err *err)
+		    uint64_t besides, uint64_t *bytes, struct err *err)
 {
 	char max[VALUE_SIZE], current[VALUE_SIZE];
+	struct group_stat stat;
 	uint64_t limit, used;
 	int rc = read_value(kfs, h, group, h->max, max, err);
 
@@ -265,21 +319,29 @@ static int limit_by(const struct kfs *kfs, const struct hierarchy *h, const char
 		return rc;
 	if (text_to_u64(max, &limit) < 0 || text_to_u64(current, &used) < 0)
 		return err_set(err, EINVAL, "memory limits of cgroup %s: no numbers", group);
+	read_stat(kfs, h, group, &stat);
+	used = u64_sub_floor(used, u64_add_sat(stat.cache, besides));
 	*bytes = u64_min(*bytes, u64_sub_floor(limit, used));
 	return 0;
 }
 
-int pager_cgroup_room(const struct kfs *kfs, pid_t pid, uint64_t *bytes, struct err *err)
+/* @shared: shared memory of the process' own group does not count as used */
+static int least_room(const struct kfs *kfs, pid_t pid, bool shared, uint64_t *bytes,
+		      struct err *err)
 {
 	/* A hybrid host may have the controller in either */
 	bool old = kfs_exists(kfs, ROOT "/memory/memory.limit_in_bytes");
 	const struct hierarchy *h = old ? &version_1 : &version_2;
+	struct group_stat stat = { 0 };
 	char path[CGROUP_PATH_SIZE], *end;
 	uint64_t least = UINT64_MAX;
+	bool found = false;
 	int rc = read_path(kfs, h, pid, path, err);
 
 	while (rc == 0 && path[0]) {
-		rc = limit_by(kfs, h, path, &least, err);
+		if (shared && !found)
+			found = read_stat(kfs, h, path, &stat);
+		rc = limit_by(kfs, h, path, stat.shared, &least, err);
 		end = strrchr(path, '/');
 		if (!end)
 			break;
@@ -288,6 +350,16 @@ int pager_cgroup_room(const struct kfs *kfs, pid_t pid, uint64_t *bytes, struct 
 	if (rc == 0)
 		*bytes = least;
 	return rc;
+}
+
+int pager_cgroup_room(const struct kfs *kfs, pid_t pid, uint64_t *bytes, struct err *err)
+{
+	return least_room(kfs, pid, false, bytes, err);
+}
+
+int pager_cgroup_most(const struct kfs *kfs, pid_t pid, uint64_t *bytes, struct err *err)
+{
+	return least_room(kfs, pid, true, bytes, err);
 }
 
 static bool has_swap(const struct kfs *kfs)

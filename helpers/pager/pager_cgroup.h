@@ -40,12 +40,21 @@ int pager_cgroup_end(const struct kfs *kfs, int directory, struct err *err);
 
 /**
  * pager_cgroup_room() - How much more memory may be charged to a process
- * @bytes:	The least of memory.max - memory.current in its cgroup and all above it; UINT64_MAX
- *		without a limit
+ * @bytes:	The least of what is left below the limits of its cgroup and all above it, of
+ *version 1 or 2, with the cache of files that gives way; UINT64_MAX without a limit
  *
- * Return: 0; -ENOTSUP: no cgroups of version 2; -ESRCH; -errno
+ * Return: 0; -ENOTSUP: it is in no such cgroup that can be seen from here; -ESRCH; -errno
  */
 int pager_cgroup_room(const struct kfs *kfs, pid_t pid, uint64_t *bytes, struct err *err);
+
+/**
+ * pager_cgroup_most() - How much shared memory a process may have before it is at a limit
+ *
+ * What it has now is counted as if all of it were charged to its cgroup: what other processes
+ * loaded of it is charged to theirs, until it goes and comes back.
+ * @bytes, return: as pager_cgroup_room()
+ */
+int pager_cgroup_most(const struct kfs *kfs, pid_t pid, uint64_t *bytes, struct err *err);
 
 /* May the kernel swap memory of this guest?  Not where there is no swap, and not while
  * pager_cgroup_begin() has forbidden it and no swap is allowed to the pager's own cgroup, which

@@ -166,6 +166,31 @@ static void test_room(void)
 	CU_ASSERT_EQUAL(pager_cgroup_room(&stage.kfs, 1, &bytes, &err), -ESRCH);
 }
 
+/* A disk's cache gives way; the guest's own memory may stay as it is */
+static void test_cache_and_memory(void)
+{
+	uint64_t bytes = 1;
+	struct err err = { "" };
+	STAGE(stage, SCOPE "/libvirt/emulator");
+
+	unit_write(stage.dir, CGROUP SCOPE "/memory.stat",
+		   "anon 100\ninactive_file 20000\nactive_file 30000\nshmem 700000\n");
+	unit_write(stage.dir, CGROUP "machine.slice/memory.stat",
+		   "inactive_file 200000\nactive_file 1\nshmem 5000000\n");
+	CU_ASSERT_EQUAL(pager_cgroup_room(&stage.kfs, PID, &bytes, &err), 0);
+	CU_ASSERT_EQUAL(bytes, 4050000);
+	CU_ASSERT_EQUAL(pager_cgroup_most(&stage.kfs, PID, &bytes, &err), 0);
+	CU_ASSERT_EQUAL(bytes, 4750000);
+	/* Of other guests in the slice nothing is given away */
+	unit_write(stage.dir, CGROUP "machine.slice/memory.max", "7100000\n");
+	CU_ASSERT_EQUAL(pager_cgroup_most(&stage.kfs, PID, &bytes, &err), 0);
+	CU_ASSERT_EQUAL(bytes, 100000 + 200001 + 700000);
+	unit_write(stage.dir, CGROUP "machine.slice/memory.max", "max\n");
+	unit_write(stage.dir, CGROUP SCOPE "/memory.max", "max\n");
+	CU_ASSERT_EQUAL(pager_cgroup_most(&stage.kfs, PID, &bytes, &err), 0);
+	CU_ASSERT_EQUAL(bytes, UINT64_MAX);
+}
+
 /* As on RHEL 8; a hybrid host has a hierarchy of version 2 beside it, without the controller */
 static void test_room_version_1(void)
 {
@@ -190,11 +215,16 @@ static void test_room_version_1(void)
 	unit_write(dir, path, "8000000\n");
 	snprintf(path, sizeof(path), "%sqemu-1-web1.libvirt-qemu/memory.usage_in_bytes", machine);
 	unit_write(dir, path, "1000000\n");
+	snprintf(path, sizeof(path), "%sqemu-1-web1.libvirt-qemu/memory.stat", machine);
+	unit_write(dir, path,
+		   "shmem 5\ninactive_file 7\ntotal_shmem 400000\ntotal_active_file 9\n");
 	CU_ASSERT_EQUAL_FATAL(kfs_open(&kfs, dir, NULL), 0);
 	for (i = 0; i < ROWS(lines); i++) {
 		unit_write(dir, "proc/4711/cgroup", lines[i]);
 		UNIT_CHECK(pager_cgroup_room(&kfs, PID, &bytes, &err) == 0, "%s", err.text);
-		CU_ASSERT_EQUAL(bytes, 7000000);
+		CU_ASSERT_EQUAL(bytes, 7000009);
+		CU_ASSERT_EQUAL(pager_cgroup_most(&kfs, PID, &bytes, &err), 0);
+		CU_ASSERT_EQUAL(bytes, 7400009);
 	}
 	unit_write(dir, "proc/4711/cgroup", "4:cpu,memory_x:/machine\n0::/\n");
 	CU_ASSERT_EQUAL(pager_cgroup_room(&kfs, PID, &bytes, &err), -ENOTSUP);
@@ -261,6 +291,7 @@ static CU_TestInfo tests[] = {
 	{ "the cgroup ended with its guest", test_gone },
 	{ "only a guest's own cgroup is changed", test_whose },
 	{ "room is what the tightest cgroup leaves", test_room },
+	{ "with the cache, and what the guest has", test_cache_and_memory },
 	{ "below cgroups of version 1, too", test_room_version_1 },
 	{ "may the kernel swap?", test_may_swap },
 	{ "is there a limit?", test_limited },
