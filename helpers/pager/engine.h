@@ -36,6 +36,7 @@
 #include "kernel/uffd.h"
 #include "pager/guest_pager.h"
 #include "pager/journal.h"
+#include "pager/lone_vcpu.h"
 #include "pager/memory_policy.h"
 #include "pager/page_map.h"
 #include "pager/read_ahead.h"
@@ -149,6 +150,18 @@ struct idle_sample {
 	_Atomic int percent;
 };
 
+/**
+ * struct placement - Where the fault thread runs.  Its own
+ * @follows:	The processor that it is bound to
+ * @follow_in:	Faults until the next look where the vCPU is
+ * @bound:	That vCPU is bound to this processor
+ */
+struct placement {
+	int follows, follow_in;
+	bool bound;
+	struct lone_vcpu lone;
+};
+
 struct guest_pager {
 	struct guest_pager_options options;
 	char name[256];
@@ -182,7 +195,7 @@ struct guest_pager {
 	struct fault waiting[WAITING_MAX];
 	size_t n_waiting;
 	struct thread_classes classes;
-	int follows, follow_in; /* the processor it is bound to */
+	struct placement place;
 
 	pthread_t fault_thread, evict_thread[PAGER_PIPES_MAX];
 	unsigned int n_evict_threads;
@@ -203,6 +216,7 @@ struct guest_pager {
 	_Atomic uint64_t forced; /* resident pages when no tier took any more; 0: they take */
 	_Atomic uint64_t sweep;	 /* where to go on looking for clean slots */
 	_Atomic bool evict_asleep;
+	_Atomic bool alone; /* one vCPU faults, and the fault thread evicts: see lone_vcpu.h */
 	_Atomic uint64_t leaving_seen; /* faults on pages that were LEAVING */
 
 	pthread_mutex_t alarm_lock;
@@ -299,6 +313,14 @@ size_t drop_clean_slots(struct guest_pager *pager, size_t max);
  * Return: 0; -ENOTSUP, -ENOSYS, -EPERM: not on this kernel, or not allowed; -ESRCH: QEMU is gone
  */
 int idle_sample(struct guest_pager *pager, size_t n);
+
+/* ---- placement.c: for the fault thread ---- */
+
+void placement_begin(struct guest_pager *pager);
+/* Before faults are answered: go where the vCPU is */
+void placement_turn(struct guest_pager *pager);
+/* A thread's fault on a page that is out, and how many pages are read ahead of it */
+void placement_fault(struct guest_pager *pager, uint32_t tid, uint64_t ahead);
 
 /* ---- stay_awake.c ---- */
 

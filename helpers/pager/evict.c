@@ -26,7 +26,7 @@
 #include "pager/shmem_thp.h"
 
 enum { PINS_DEADLINE_MS = 50, CLEAN_SLOTS_AT_ONCE = 256, FAILED_PAUSE_MS = 15 };
-enum { BEHIND_PAGES = 96, BEHIND_AT_ONCE = 16, SLACK_MAX = 512, PINNED_LONG_MS = 2000 };
+enum { BEHIND_PAGES = 96, BEHIND_AT_ONCE = 8, SLACK_MAX = 512, PINNED_LONG_MS = 2000 };
 
 static int in_pipe(const struct evictor *evictor)
 {
@@ -760,15 +760,15 @@ int evict_some(struct guest_pager *pager, struct evictor *evictor, size_t max)
 
 /*
  * Where the evicting thread stops.  What is free above it is memory that the guest can't use.  With
- * one processor for all of us that thread would only take turns with the one that serves faults,
- * and be in its way with a lock: there it works if that one does not come after.  Unless it has to
- * wait for pins, which a vCPU should not.
+ * one processor for all of us, and where a vCPU is alone with its faults, that thread would only
+ * take turns with the one that serves faults, and be in its way with a lock: there it works if that
+ * one does not come after.  Unless it has to wait for pins, which a vCPU should not.
  */
 static uint64_t low_mark(const struct guest_pager *pager)
 {
 	uint64_t limit = pager->limit, slack = limit / 64;
 
-	if (pager->processors == 1 && pager->options.pins == PINS_NONE)
+	if ((pager->alone || pager->processors == 1) && pager->options.pins == PINS_NONE)
 		return limit;
 	if (slack < 16)
 		slack = limit < 64 ? limit / 4 : 16;

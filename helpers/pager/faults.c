@@ -24,8 +24,6 @@
 enum { RETRY_MS = 20, ALARM_AFTER_MS = 1000, AT_ONCE = 64 };
 /* Where nothing can be evicted: pages above the limit that are given all the same */
 enum { OVER_PAGES = 16, EXCHANGE_PAGES = 64 };
-/* Turns of the fault thread between two looks where the guest's vCPU runs */
-enum { FOLLOW_FAULTS = 256 };
 
 /* ---- reading ---- */
 
@@ -129,48 +127,6 @@ static enum fault_class classify_thread(struct guest_pager *pager, uint32_t tid)
 		pager->classes.slot[slot].class = ask_class(pager, tid);
 	}
 	return pager->classes.slot[slot].class;
-}
-
-/* ---- where the thread runs ---- */
-
-/* The processor that a thread ran on last: field 39 of its stat, 37th after its name */
-static int processor_of(const struct guest_pager *pager, uint32_t tid)
-{
-	char path[KFS_PATH_SIZE], text[1024], *at;
-	struct kfs kfs;
-	int field, rc;
-
-	if (kfs_open(&kfs, "/", NULL) < 0)
-		return -1;
-	snprintf(path, sizeof(path), "proc/%d/task/%u/stat", (int)pager->adopted.identity.pid, tid);
-	rc = kfs_read(&kfs, path, text, sizeof(text), NULL);
-	kfs_close(&kfs);
-	at = rc == 0 ? strrchr(text, ')') : NULL;
-	for (field = 0; at && field < 37; field++)
-		at = strchr(at + 1, ' ');
-	return at ? (int)strtol(at, NULL, 10) : -1;
-}
-
-/*
- * A vCPU that waits has left its processor idle: answered from there, a fault costs two switches
- * of context and no interrupt of another processor, half the time of one that is answered from
- * elsewhere.  Looked up now and then, since a look costs as much as a fault.
- */
-static void follow(struct guest_pager *pager)
-{
-	cpu_set_t set;
-	int cpu;
-
-	if (pager->n_faults == 0 || pager->follow_in-- > 0)
-		return;
-	pager->follow_in = FOLLOW_FAULTS;
-	cpu = processor_of(pager, pager->fault[0].tid);
-	if (cpu < 0 || cpu == pager->follows)
-		return;
-	CPU_ZERO(&set);
-	CPU_SET((size_t)cpu, &set);
-	if (pthread_setaffinity_np(pthread_self(), sizeof(set), &set) == 0)
-		pager->follows = cpu;
 }
 
 /* ---- one fault ---- */
@@ -287,6 +243,7 @@ static int serve_evicted(struct guest_pager *pager, const struct fault *fault)
 	int rc;
 
 	pager->statistics.by_class[class]++;
+	placement_fault(pager, fault->tid, range.n);
 	if (!evict_for(pager, 1 + range.n)) {
 		/* Loading frees a slot, into which another page can go: so many may be ahead of
 		 * that */
@@ -563,6 +520,7 @@ void *faults_thread(void *pager_arg)
 	log_context(pager->name, "faults");
 	pager_follow_memory(pager);
 	events_are_read_here(true);
+	placement_begin(pager);
 	while (!pager_stopping(pager)) {
 		/* One reading a turn: waiting tells at once if there is more */
 		if (wait_for_messages(pager))
@@ -572,7 +530,7 @@ void *faults_thread(void *pager_arg)
 			pager->lost_faults = true;
 			continue;
 		}
-		follow(pager);
+		placement_turn(pager);
 		faults_serve(pager);
 		evict_behind(pager);
 		if (pager_now_ns() - retried > (uint64_t)RETRY_MS * 1000000) {

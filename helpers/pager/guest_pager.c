@@ -323,7 +323,6 @@ static struct guest_pager *new_pager(const struct adopted *adopted, const struct
 	pager->idle.percent = -1;
 	pager->idle.random = pager_now_ns();
 	pager->mover.pipe[0] = pager->mover.pipe[1] = -1;
-	pager->follows = -1;
 	pager->processors_are_virtual = processors_are_virtual();
 	pager->processors = processors_of_ours();
 	pager->went_ms = clock_ms();

@@ -47,7 +47,7 @@ bool stay_awake(struct guest_pager *pager, bool (*has_work)(struct guest_pager *
 	/* With one processor for all of us there is none to keep awake */
 	if (!pager->processors_are_virtual || pager->processors < 2)
 		return false;
-	while (now - last < STAY_US * 1000 && !pager_stopping(pager)) {
+	while (now - last < STAY_US * 1000 && !pager_stopping(pager) && !pager->alone) {
 		/* Where another thread wants this processor it is not idle */
 		sched_yield();
 		if (has_work(pager))

@@ -2429,11 +2429,57 @@ static void test_unplugged_meanwhile(void)
 	CU_ASSERT(guest.alarms == 0);
 }
 
+/* Reads pages at random until it is said to be alone, or for a while.  Return: was it? */
+static bool becomes_alone(struct guest *guest, uint64_t *seed)
+{
+	unsigned int turns;
+
+	for (turns = 0; turns < 4000 && !guest->pager->alone; turns++)
+		CU_ASSERT_FATAL(page_is(guest, draw(seed) % PAGES, 1));
+	return guest->pager->alone;
+}
+
+/* The fault thread serves one thread of the guest's that is bound to a processor all by itself,
+ * until another one faults */
+static void test_one_vcpu(void)
+{
+	GUEST(guest, PAGES / 2);
+	cpu_set_t all, one;
+	struct reader reader;
+	uint64_t seed = 1;
+	unsigned int turns;
+	size_t cpu = 0;
+
+	fill(&guest, 1);
+	guest.options.no_prefetch = true;
+	guest_begin(&guest);
+	CU_ASSERT(SOON(policy_resident(guest.pager) <= PAGES / 2));
+	CU_ASSERT_FATAL(sched_getaffinity(0, sizeof(all), &all) == 0);
+	if (CPU_COUNT(&all) > 1)
+		CU_ASSERT(!becomes_alone(&guest, &seed));
+	while (!CPU_ISSET(cpu, &all))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	CU_ASSERT_FATAL(sched_setaffinity(0, sizeof(one), &one) == 0);
+	CU_ASSERT(becomes_alone(&guest, &seed));
+	for (turns = 0; turns < 1000; turns++)
+		CU_ASSERT_FATAL(page_is(&guest, draw(&seed) % PAGES, 1));
+	CU_ASSERT(guest.pager->alone);
+	CU_ASSERT(SOON(policy_resident(guest.pager) <= PAGES / 2));
+	reader_start(&reader, &guest, some_evicted(&guest), 1);
+	CU_ASSERT(reader_was_right(&reader));
+	CU_ASSERT(!guest.pager->alone);
+	CU_ASSERT(sched_setaffinity(0, sizeof(all), &all) == 0);
+	CU_ASSERT_EQUAL(guest.alarms, 0);
+}
+
 static CU_TestInfo tests[] = {
 	{ "the limit is kept, and no page is wrong", test_limit },
 	{ "how much is idle", test_idle },
 	{ "pages read ahead are no part of a sample", test_idle_leaves_neighbours },
 	{ "one processor for all threads", test_one_processor },
+	{ "one vCPU that faults, bound to a processor", test_one_vcpu },
 	{ "vCPUs, discards, limits and a release at once", test_threads },
 	{ "a fence holds faults back", test_fence },
 	{ "discards", test_discard },
