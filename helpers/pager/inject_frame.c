@@ -10,6 +10,7 @@
 #include <cpuid.h>
 #include <elf.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include "base/array.h"
 #include "base/cleanup.h"
@@ -95,14 +97,64 @@ static int search_mapping(struct inject_gadgets *gadgets, pid_t pid, uint64_t st
 }
 
 /* "7f..-7f.. r-xp ... /usr/lib/x86_64-linux-gnu/libc.so.6": of a library that can't go away */
-static bool is_libc(const char *line, uint64_t *start, uint64_t *end)
+static bool is_libc(const char *path)
 {
-	const char *name = strrchr(line, '/');
+	const char *name = strrchr(path, '/');
 
-	return name &&
-	       (!strncmp(name, "/libc.so", 8) || !strncmp(name, "/libc-", 6) ||
-		!strncmp(name, "/ld-musl", 8)) &&
-	       strstr(line, " r-xp ") && sscanf(line, "%" SCNx64 "-%" SCNx64 " ", start, end) == 2;
+	return !strncmp(name, "/libc.so", 8) || !strncmp(name, "/libc-", 6) ||
+	       !strncmp(name, "/ld-musl", 8);
+}
+
+static bool is_program(const char *path, const char *program)
+{
+	size_t n = strlen(program);
+
+	return n && !strncmp(path, program, n) && path[n] == '\n';
+}
+
+/* @program: NULL: in the C library.  Else in the program, where it is linked with that statically
+ */
+static int search_maps(struct inject_gadgets *gadgets, const struct kfs *kfs, pid_t pid,
+		       const char *program)
+{
+	cleanup_fclose FILE *f = NULL;
+	cleanup_free char *line = NULL;
+	char path[KFS_PATH_SIZE];
+	uint64_t start, end;
+	size_t room = 0;
+	int rc = 0;
+
+	snprintf(path, sizeof(path), "proc/%d/maps", (int)pid);
+	f = kfs_stream(kfs, path);
+	if (!f)
+		return -errno;
+	while (rc == 0 && getline(&line, &room, f) > 0) {
+		const char *file = strchr(line, '/');
+
+		if (file && (program ? is_program(file, program) : is_libc(file)) &&
+		    strstr(line, " r-xp ") &&
+		    sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &start, &end) == 2)
+			rc = search_mapping(gadgets, pid, start, end);
+	}
+	return rc;
+}
+
+static bool complete(const struct inject_gadgets *gadgets)
+{
+	return gadgets->call && gadgets->back;
+}
+
+static int search_program(struct inject_gadgets *gadgets, const struct kfs *kfs, pid_t pid)
+{
+	char path[KFS_PATH_SIZE], program[PATH_MAX];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "proc/%d/exe", (int)pid);
+	n = readlinkat(kfs->rootfd, path, program, sizeof(program) - 1);
+	if (n < 0)
+		return -errno;
+	program[n] = '\0';
+	return search_maps(gadgets, kfs, pid, program);
 }
 
 static bool has_shadow_stack(const struct kfs *kfs, pid_t pid)
@@ -128,27 +180,18 @@ static void ask_processor(struct inject_gadgets *gadgets)
 
 int inject_gadgets_find(struct inject_gadgets *gadgets, const struct kfs *kfs, pid_t pid)
 {
-	cleanup_fclose FILE *f = NULL;
-	cleanup_free char *line = NULL;
-	char path[KFS_PATH_SIZE];
-	uint64_t start, end;
-	size_t room = 0;
-	int rc = 0;
+	int rc;
 
 	*gadgets = (struct inject_gadgets){ 0 };
 	if (has_shadow_stack(kfs, pid))
 		return -ENOTSUP;
-	snprintf(path, sizeof(path), "proc/%d/maps", (int)pid);
-	f = kfs_stream(kfs, path);
-	if (!f)
-		return -errno;
-	while (rc == 0 && getline(&line, &room, f) > 0)
-		if (is_libc(line, &start, &end))
-			rc = search_mapping(gadgets, pid, start, end);
+	rc = search_maps(gadgets, kfs, pid, NULL);
+	if (rc == 0 && !complete(gadgets))
+		rc = search_program(gadgets, kfs, pid);
 	if (rc < 0)
 		return rc;
 	ask_processor(gadgets);
-	return gadgets->call && gadgets->back ? 0 : -ENOENT;
+	return complete(gadgets) ? 0 : -ENOENT;
 }
 
 /* ---- the frame ---- */

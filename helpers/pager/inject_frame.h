@@ -7,7 +7,7 @@
  * handler, with a frame on the stack as the kernel would have put it there, in which are the
  * thread's registers from before.  Nothing of that runs while the tracer lives.
  *
- *	call	syscall; ret			within the C library's text
+ *	call	syscall; ret			within the C library's text, or the program's
  *	back	mov $SYS_rt_sigreturn, %rax; syscall	the same
  *	frame	address of "back"; the registers; floating point, vectors
  *

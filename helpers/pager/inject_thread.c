@@ -17,10 +17,11 @@
 
 #define BIT(signal) (UINT64_C(1) << ((signal)-1))
 
-/* A thread's own mistakes, what can't be blocked, and the two that the C library keeps open */
+/* A thread's own mistakes, what can't be blocked, and those that the C library keeps open: glibc
+ * two, musl three.  What comes all the same ends the adoption, and it begins again */
 #define NEVER_BLOCKED                                                                              \
 	(BIT(SIGKILL) | BIT(SIGSTOP) | BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGILL) |    \
-	 BIT(SIGTRAP) | BIT(SIGSYS) | BIT(32) | BIT(33))
+	 BIT(SIGTRAP) | BIT(SIGSYS) | BIT(32) | BIT(33) | BIT(34))
 
 enum rank { RANK_IDLE, RANK_WAITS, RANK_UNFIT };
 
