@@ -50,10 +50,11 @@ static int find_place(const struct kfs *kfs, enum hook_kind kind, bool direct,
 	hook_link_path(kind, direct, path);
 	hook_link_program_path(kind, program);
 	if (!hook_link_is_executable(kfs, program))
-		return err_set(err, ENOENT,
-			       "/%s is no program: install libvirt-membacking before its hooks "
-			       "are enabled",
-			       program);
+		return err_set(
+			err, ENOENT,
+			"/%s is not there or not executable: install libvirt-membacking before its hooks "
+			"are enabled",
+			program);
 	rc = hook_link_look(kfs, path, program, &since, err);
 	if (rc == HOOK_FOUND_FOREIGN)
 		return err_set(err, EEXIST, "/%s exists and is not ours: it is left alone", path);

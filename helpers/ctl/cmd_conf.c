@@ -223,7 +223,7 @@ static int print_change(const struct change *change, struct err *err)
 		wrap_print_text(text);
 	}
 	for (i = 0; i < change->n_notes; i++)
-		wrap_printf("Left alone: %s.", change->notes[i]);
+		wrap_printf("Kept: %s.", change->notes[i]);
 	return 0;
 }
 
@@ -416,7 +416,7 @@ const struct command cmd_conf = {
 	.name = "conf",
 	.usage = "conf list [--applied]\nconf show PROFILE\nconf diff PROFILE\n"
 		 "conf apply PROFILE\nconf remove PROFILE",
-	.summary = "put settings into other programs' files, and take them back",
+	.summary = "apply and revert configuration profiles",
 	.help = "A profile is a set of settings of several programs, for one purpose. \"list\"\n"
 		"lists them, \"show\" prints one with this host's numbers in it, \"diff\" says what\n"
 		"\"apply\" would change. \"remove\" restores the files as they were. From a file that\n"

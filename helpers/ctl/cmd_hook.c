@@ -201,7 +201,7 @@ static int enable(struct ctl *ctl, struct err *err)
 	int rc = ctl_need_root(ctl, "enable hooks, which changes libvirt's directory", err);
 
 	if (ctl->root && ctl->reload)
-		return err_set(err, EINVAL, "a captured host has no libvirt to be reloaded");
+		return err_set(err, EINVAL, "--reload can't be combined with --root");
 	if (rc == 0)
 		rc = enable_all(&ctl->kfs, ctl->direct, err);
 	if (rc == 0 && ctl->reload)

@@ -86,7 +86,7 @@ static void print(const struct reconcile_report *report)
 	print_left(&report->left);
 	if (!report->n_guests && !report->n_directories && !*report->shared_left.text &&
 	    !report->left.directories)
-		printf("nothing to give back: no guest that is gone holds anything\n");
+		printf("nothing to give back: no leftovers of stopped guests\n");
 }
 
 static int tell(const struct ctl *ctl, const struct reconcile_report *report, struct err *err)

@@ -40,8 +40,7 @@ static int run(struct ctl *ctl, struct err *err)
 	if (rc == 0)
 		rc = release_guest(&session, ctl->args[0], ctl->force, &guest, err);
 	else if (rc == -ENOENT)
-		err_set(err, ENOENT, "guest '%.256s' holds nothing, as no guest does",
-			ctl->args[0]);
+		err_set(err, ENOENT, "guest '%.256s' holds nothing (no guest does)", ctl->args[0]);
 	progress_waited(&wait);
 	if (rc == 0)
 		rc = report(ctl, &guest, err);

@@ -265,7 +265,7 @@ const struct command cmd_reserve = {
 		"With --size: gets pages for a device to plug into GUEST, which must be running\n"
 		"(virsh attach-device). They go back when GUEST ends.\n\n"
 		"Has no deadline, whatever [hook] deadline says. If it is interrupted, or if there\n"
-		"are too few pages, GUEST holds what it held before.",
+		"are too few pages, nothing changes.",
 	.options = CTL_JSON | CTL_ROOT | CTL_CONNECT | CTL_XML | CTL_SIZE | CTL_PAGE_SIZE |
 		   CTL_NODE,
 	.guest_or_xml = true,

@@ -146,7 +146,7 @@ static int open_ledger(struct reservation *r, struct ledger *own, enum ledger_ph
 
 static int interrupted(const struct reservation *r, struct err *err)
 {
-	return err_set(err, EINTR, "interrupted: guest '%s' holds what it held before",
+	return err_set(err, EINTR, "interrupted: nothing has changed for guest '%s'",
 		       r->guest->name);
 }
 
@@ -335,7 +335,8 @@ static int own_for_plug(struct reservation *r, struct ledger **own, struct err *
 	if (*own && (*own)->phase == LEDGER_PREPARED)
 		return being_started(*own, err);
 	if (*own && (*own)->phase == LEDGER_LEAVING)
-		return err_set(err, EBUSY, "guest '%s' is on its way out", r->guest->name);
+		return err_set(err, EBUSY, "guest '%s' has stopped, and gives back its memory now",
+			       r->guest->name);
 	return 0;
 }
 

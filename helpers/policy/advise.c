@@ -714,7 +714,7 @@ static void say_too_large(struct adviser *a, enum advise_backing backing)
 {
 	char size[TEXT_KIB_SIZE], ram[TEXT_KIB_SIZE], beside[PROMISED_SIZE];
 
-	decide(a, backing, ADVISE_NO, "it may come to use %s, and %s is available%s",
+	decide(a, backing, ADVISE_NO, "it may need %s, and %s is available%s",
 	       text_from_kib(a->advice.size_kib, size), text_from_kib(a->ram_kib, ram),
 	       say_promised(a, beside));
 }
@@ -818,11 +818,11 @@ static void advise_ksm(struct adviser *a)
 		       "KSM is stopped, and stays so: allow it in [ksm] of /%s", CONFIG_FILE);
 	else if (a->in->ksm.saved_kib > 0)
 		decide(a, ADVISE_KSM, ADVISE_YES,
-		       "it saves %s here; nothing is merged of huge pages and of files",
+		       "it saves %s here; huge pages and files can't be merged",
 		       text_from_kib((uint64_t)a->in->ksm.saved_kib, kib));
 	else
 		decide(a, ADVISE_KSM, ADVISE_YES,
-		       "pays where guests are alike; nothing is merged of huge pages and of files");
+		       "pays where guests are alike; huge pages and files can't be merged");
 }
 
 /* ---- files ---- */
@@ -986,8 +986,7 @@ static enum advise_backing choose_for_short(struct adviser *a)
 
 	text_from_kib(a->advice.size_kib, size);
 	text_from_kib(a->ram_kib, ram);
-	reason(a, "it may come to use %s, and memory has %s for it%s", size, ram,
-	       say_promised(a, beside));
+	reason(a, "it may need %s, and %s is available%s", size, ram, say_promised(a, beside));
 	if (is_possible(a, ADVISE_FILE) && store_worth(a)) {
 		reason(a, "what doesn't fit into memory lies in the store");
 		return ADVISE_FILE;

@@ -553,7 +553,7 @@ static int refuse(const struct planner *p, const struct step_hugepages *hp, uint
 	return err_set(
 		err, ENOSPC,
 		"not enough memory for huge pages: guest '%s' needs %s (%llu page%s of %s) on node%s "
-		"%s, where %s can be had: %llu page%s%s, and %llu could be made from %s free "
+		"%s, where %s are available: %llu page%s%s, and %llu could be made from %s free "
 		"and %s reclaimable memory%s%s; stop another guest or program, make this guest "
 		"smaller%s",
 		p->guest->name, text_from_kib(u64_mul_sat(hp->pages, hp->page_kib), all),

@@ -55,7 +55,7 @@ const struct profile profiles[] = {
 	},
 	{
 		.name = "ksm",
-		.summary = "equal pages merged while guests run",
+		.summary = "merge identical pages (KSM) while guests run",
 		.file = "/" CONFIG_DIR "/20-ksm.conf",
 		.applied = "systemctl stop ksmtuned.service ksm.service\n",
 		.fill = profile_ksm_fill,

@@ -9,9 +9,9 @@
  *	defined		what was defined last; "refuse" beside it: nothing can be
  *	down		nobody can be asked
  *	hangs		nobody answers
- *	uri		which libvirt was asked for last
  *
- * It forgets its last error in virDomainFree() and virConnectClose(), as the real one does.
+ * $FAKE_LIBVIRT.uri gets which libvirt was asked for.  It forgets its last error in
+ * virDomainFree() and virConnectClose(), as the real one does.
  */
 #include <dirent.h>
 #include <libvirt/libvirt.h>
@@ -97,7 +97,7 @@ virConnectPtr virConnectOpen(const char *uri)
 	char path[PATH_MAX];
 	FILE *f;
 
-	path_of(path, "uri", "");
+	snprintf(path, sizeof(path), "%s.uri", getenv("FAKE_LIBVIRT"));
 	f = fopen(path, "we");
 	if (!f || fprintf(f, "%s\n", uri) < 0 || fclose(f) != 0)
 		abort();

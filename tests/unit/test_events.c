@@ -289,7 +289,7 @@ static void test_refusals(void)
 	} rows[] = {
 		{ XML(1, "a", UUID_A, 5000, PAGES(2, "M") ON_NODE(0)), -ENOSPC,
 		  "not enough memory for huge pages: guest 'a' needs 4.8 GiB (2500 pages of 2 MiB) on node "
-		  "0, where 4 GiB can be had: " },
+		  "0, where 4 GiB are available: " },
 		{ XML(1, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(7)), -ENODEV,
 		  "guest 'a' (ram) is bound to NUMA node 7" },
 		{ XML(1, "a", UUID_A, 200, PAGES(16, "M")), -ENODEV,

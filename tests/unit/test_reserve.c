@@ -335,7 +335,7 @@ static void test_refused(void)
 
 	FAILS(&h, for_start(&h, DOMAIN("", "a", UUID_A, 200, "")), EINVAL,
 	      "asks for no huge pages");
-	FAILS(&h, for_start(&h, A_DEFINED(90000)), ENOSPC, "where 4 GiB can be had");
+	FAILS(&h, for_start(&h, A_DEFINED(90000)), ENOSPC, "where 4 GiB are available");
 	CU_ASSERT_FALSE(has_ledger(&h, UUID_A));
 	FAILS(&h, for_plug(&h, "a", UUID_A, 100), ESRCH, "does not run");
 	OK(&h, run(&h, hook_prepare, "a", A_STARTED(200)));
@@ -347,7 +347,7 @@ static void test_refused(void)
 	fake_host_end_qemu(&h, qemu, 0, 100);
 	OK(&h, run(&h, hook_stopped, "a", A_STARTED(200)));
 	qemu = fake_host_qemu(&h, "a", 0, 100);
-	FAILS(&h, for_plug(&h, "a", UUID_A, 100), EBUSY, "on its way out");
+	FAILS(&h, for_plug(&h, "a", UUID_A, 100), EBUSY, "has stopped");
 	fake_put(&h.fk, CONF, "[hugepages]\nmanage = no\n");
 	FAILS(&h, for_start(&h, A_DEFINED(200)), EINVAL, "manage = no");
 	fake_host_end_qemu(&h, qemu, 0, 100);

@@ -54,11 +54,11 @@ case_which_libvirt() {
 	fake_libvirt
 	cp "$tests/guests/plain.xml" "$FAKE_LIBVIRT/plain.xml"
 	with_libvirt plan plain >out
-	is "the system's" "$(cat "$FAKE_LIBVIRT/uri")" qemu:///system
+	is "the system's" "$(cat "$FAKE_LIBVIRT.uri")" qemu:///system
 	LIBVIRT_DEFAULT_URI=qemu:///embed?root=/x with_libvirt plan plain >out
-	is "the environment's" "$(cat "$FAKE_LIBVIRT/uri")" qemu:///embed?root=/x
+	is "the environment's" "$(cat "$FAKE_LIBVIRT.uri")" qemu:///embed?root=/x
 	LIBVIRT_DEFAULT_URI=qemu:///embed with_libvirt plan plain -c qemu+ssh://far/system >out
-	is "the option's" "$(cat "$FAKE_LIBVIRT/uri")" qemu+ssh://far/system
+	is "the option's" "$(cat "$FAKE_LIBVIRT.uri")" qemu+ssh://far/system
 	golden session-uri -c qemu:///session?socket=/run/x plan web
 	golden session-uri-far plan web --connect qemu+ssh://far/session
 	is "the environment's session" "$(LIBVIRT_DEFAULT_URI=qemu:///session "$program" plan web 2>&1 | head -n 1)" \

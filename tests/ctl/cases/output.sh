@@ -61,7 +61,7 @@ case_waiting() {
 	exec {fd}>&-
 	wait "$script"
 	is "nothing without a terminal" "$(cat waiting)" \
-		"nothing to give back: no guest that is gone holds anything"
+		"nothing to give back: no leftovers of stopped guests"
 	no_qemu
 }
 
