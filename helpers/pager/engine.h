@@ -389,6 +389,9 @@ size_t fill_pages(struct guest_pager *pager, struct mover *mover, uint64_t page,
 		  size_t n);
 /* One of them, by the way that may be used.  Return: it is in place */
 bool put_page(struct guest_pager *pager, struct mover *mover, uint64_t page, const void *from);
+/* Give the guest a memory error for a hole that this thread has as LOADING or LEAVING.  Return: it
+ * is told, now or before */
+bool poison_page(struct guest_pager *pager, uint64_t page);
 /**
  * lose_page() - A page's content is lost to a memory error of the host
  * @fields:	What this thread, which has it as LOADING or LEAVING, made of its entry

@@ -287,7 +287,9 @@ static bool claim_look(struct guest_pager *pager, uint64_t page, struct page_fie
 /*
  * A fault on a page that should be there.  It is: another thread was faster.  It is not, and the
  * page was discarded since it became resident, or pages near it lately: zeros are right.  Else
- * never zeros: the discard's message may come yet, or content is lost.
+ * never zeros: the discard's message may come yet, or content is lost.  Of one whose content is
+ * known to be lost the guest was told, and a discard that was read before took that away: it is
+ * told again.
  */
 static int serve_resident(struct guest_pager *pager, uint64_t page)
 {
@@ -304,6 +306,8 @@ static int serve_resident(struct guest_pager *pager, uint64_t page)
 	else if (fields.discarded ||
 		 (!fields.bad && journal_discarded_lately(pager->journal, page)))
 		rc = give_zeros(pager, page);
+	else if (fields.bad && poison_page(pager, page))
+		rc = pager_wake_page(pager, page);
 	else
 		rc = -ENODATA;
 	entry_settle(pager, page, fields);

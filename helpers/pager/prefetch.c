@@ -247,9 +247,8 @@ static void abandon(struct guest_pager *pager, const struct mover *mover, uint64
 		pager_wake_page(pager, page);
 }
 
-/* Only a page that this thread has, and that is a hole.  Return: the guest is told, now or before;
- * a write-protection that outlived the page is in the way of that, and counts for nothing */
-static bool poison(struct guest_pager *pager, uint64_t page)
+/* A write-protection that outlived the page is in the way, and counts for nothing */
+bool poison_page(struct guest_pager *pager, uint64_t page)
 {
 	uint64_t address = ram_address(&pager->ram, page);
 	bool unprotected = false;
@@ -271,7 +270,7 @@ static bool poison(struct guest_pager *pager, uint64_t page)
 
 void lose_page(struct guest_pager *pager, struct page_fields fields, uint64_t page)
 {
-	bool told = poison(pager, page);
+	bool told = poison_page(pager, page);
 	page_entry entry = page_map_get(pager->map, page);
 
 	STEP("page_poisoned");

@@ -10,10 +10,12 @@
  * tiers=same,ram[:KIB] in this order; threads=N that evict; pins=wait; prefetch=no; slots=drop;
  * strike=PLAN (strike.h), as often as wanted; hold=yes: not before the command "arm".  wait=MS for
  * the map of another pager.  room=BYTES: no more may be loaded at once.
+ * demote=yes: a thread moves pages from slot to slot.
  *
  * First line on stdout: "paging", "resumed", "released" (the last one was about to), or
  * "failed ERRNO: SENTENCE".  Alarms come as "alarm: SENTENCE".  Commands on stdin, each answered by
- *one line that begins with its name: "limit PAGES", "status", "arm", "places", "detach", "stop".
+ *one line that begins with its name: "limit PAGES", "room KIB" (of the RAM tier),
+ *"demoted", "status", "arm", "places", "detach", "stop".
  *The end of stdin is an order to stop.
  *
  * "audit" reads what a killed pager left: each slot may be in one entry, and an entry that needs
@@ -43,6 +45,7 @@ struct job {
 	const char *adopt;
 	int64_t wait_ms;
 	bool hold;
+	bool demotes;
 	uint64_t room;
 	struct tier_budget budget;
 	struct tier_spec tier[2];
@@ -216,6 +219,94 @@ static int resume(struct job *job, struct guest_pager **pager, struct page_map *
 	return rc;
 }
 
+/* ---- demotion ---- */
+
+/*
+ * What a thread does that moves pages to a slower tier, by the rules of tier.h.  There is no slower
+ * one yet: pages go into another slot.
+ */
+struct demoter {
+	struct guest_pager *pager;
+	_Atomic bool ends;
+	_Atomic uint64_t moved, late;
+	pthread_t thread;
+};
+
+static struct demoter demoter;
+
+/* The slot is pinned.  Return: it has moved; else the new slot is free again */
+static bool demote_pinned(struct demoter *d, uint64_t page, page_entry entry)
+{
+	struct page_fields fields = page_entry_fields(entry), next = fields;
+	struct page_place from = { fields.tier, fields.slot }, to;
+	_Alignas(PAGE_BYTES) unsigned char content[PAGE_BYTES];
+
+	if (page_map_get(d->pager->map, page) != entry ||
+	    tiers_load(d->pager->tiers, from, content) < 0)
+		return false;
+	STEP("demote_loaded");
+	if (tiers_store(d->pager->tiers, content, &to) < 0)
+		return false;
+	STEP("demote_stored");
+	next.tier = to.tier;
+	next.slot = to.slot;
+	next.generation++;
+	if (page_map_swap(d->pager->map, page, &entry, page_entry_make(next)))
+		return true;
+	tiers_free(d->pager->tiers, to);
+	d->late++;
+	return false;
+}
+
+static void demote_page(struct demoter *d, uint64_t page)
+{
+	page_entry entry = page_map_get(d->pager->map, page);
+	struct page_fields fields = page_entry_fields(entry);
+	struct page_place from = { fields.tier, fields.slot };
+	bool moved;
+
+	if (fields.state != PAGE_EVICTED || fields.tier != TIER_RAM ||
+	    tiers_pin(d->pager->tiers, from) < 0)
+		return;
+	STEP("demote_pinned");
+	moved = demote_pinned(d, page, entry);
+	STEP("demote_moved");
+	tiers_unpin(d->pager->tiers, from);
+	if (moved)
+		tiers_free(d->pager->tiers, from);
+	STEP("demote_freed");
+	d->moved += moved;
+}
+
+static void *demote(void *arg)
+{
+	struct demoter *d = arg;
+	uint64_t page = 0;
+
+	while (!d->ends) {
+		demote_page(d, page);
+		page = (page + 1) % d->pager->ram.pages;
+		if (page % 64 == 0)
+			usleep(500);
+	}
+	return NULL;
+}
+
+static void demoter_start(struct guest_pager *pager)
+{
+	demoter.pager = pager;
+	if (pthread_create(&demoter.thread, NULL, demote, &demoter))
+		demoter.pager = NULL;
+}
+
+static void demoter_end(void)
+{
+	demoter.ends = true;
+	if (demoter.pager)
+		pthread_join(demoter.thread, NULL);
+	demoter.pager = NULL;
+}
+
 /* ---- commands ---- */
 
 static void say_status(struct guest_pager *pager)
@@ -263,15 +354,26 @@ static bool detach(const struct job *job, struct guest_pager *pager)
 	return true;
 }
 
-static int run_commands(const struct job *job, struct guest_pager *pager)
+static int run_commands(struct job *job, struct guest_pager *pager)
 {
 	char line[256];
+
+	if (job->demotes)
+		demoter_start(pager);
 
 	while (fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\n")] = '\0';
 		if (!strncmp(line, "limit ", 6)) {
 			guest_pager_set_limit(pager, strtoull(line + 6, NULL, 10));
 			say("limit", "");
+		} else if (!strncmp(line, "room ", 5)) {
+			job->budget.limit = strtoull(line + 5, NULL, 10) * 1024;
+			say("room", "");
+		} else if (!strcmp(line, "demoted")) {
+			snprintf(line, sizeof(line), "demoted moved=%llu late=%llu",
+				 (unsigned long long)demoter.moved,
+				 (unsigned long long)demoter.late);
+			say(line, "");
 		} else if (!strcmp(line, "status")) {
 			say_status(pager);
 		} else if (!strcmp(line, "arm")) {
@@ -287,6 +389,7 @@ static int run_commands(const struct job *job, struct guest_pager *pager)
 			break;
 		}
 	}
+	demoter_end();
 	guest_pager_stop(pager);
 	say("stop", "");
 	return 0;
@@ -442,6 +545,8 @@ static bool set_option(struct job *job, const char *key, char *value)
 		job->wait_ms = atoi(value);
 	else if (!strcmp(key, "hold"))
 		job->hold = !strcmp(value, "yes");
+	else if (!strcmp(key, "demote"))
+		job->demotes = !strcmp(value, "yes");
 	else if (!strcmp(key, "room"))
 		job->room = strtoull(value, NULL, 10);
 	else if (!strcmp(key, "strike"))

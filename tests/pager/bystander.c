@@ -2,12 +2,14 @@
 /*
  * A process beside the pager that must not make it lose a page.
  *
- *	bystander pin		registers a buffer with io_uring: a page of the host is pinned for
- *good bystander trace PID	traces a process as a debugger does, and lets it run
+ *	bystander pin		registers a buffer with io_uring: a page is pinned for good
+ *	bystander trace PID	traces a process as a debugger does, and lets it run
+ *	bystander map PID	maps the memory of a process, and so reads its holes as zeros
  *
  * Says "ready", and ends with its stdin or with whichever program started it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/io_uring.h>
 #include <signal.h>
 #include <stdio.h>
@@ -46,6 +48,32 @@ static int trace(const char *pid)
 	return ptrace(PTRACE_SEIZE, (pid_t)atoi(pid), NULL, NULL) < 0 ? die("ptrace") : 0;
 }
 
+/* As a vhost-user back end does, which is given the descriptor */
+static int map(const char *pid)
+{
+	unsigned long begin, end;
+	char path[128], line[512];
+	int fd, n = 0;
+	FILE *maps;
+
+	snprintf(path, sizeof(path), "/proc/%s/maps", pid);
+	maps = fopen(path, "re");
+	while (maps && fgets(line, sizeof(line), maps)) {
+		if (!strstr(line, "memory-backend") || sscanf(line, "%lx-%lx", &begin, &end) != 2)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/map_files/%lx-%lx", pid, begin, end);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0 || mmap(NULL, end - begin, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) ==
+				      MAP_FAILED)
+			return die("another process's memory");
+		close(fd);
+		n++;
+	}
+	if (maps)
+		fclose(maps);
+	return n ? 0 : die("another process's memory files");
+}
+
 int main(int argc, char **argv)
 {
 	char byte;
@@ -54,6 +82,8 @@ int main(int argc, char **argv)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (argc == 2 && !strcmp(argv[1], "pin"))
 		rc = pin();
+	else if (argc == 3 && !strcmp(argv[1], "map"))
+		rc = map(argv[2]);
 	else if (argc == 3 && !strcmp(argv[1], "trace"))
 		rc = trace(argv[2]);
 	if (rc)

@@ -41,6 +41,17 @@ for percent in 50 35 20; do
 	page_at $percent ram pins=wait
 done
 
+# Pages that move between slots, meanwhile
+victim paged give=2 discards=yes reader=yes
+pager paged limit=6000 tiers=ram demote=yes
+ask paged start
+sleep "${long:+1}0.7"
+pager_ask paged demoted
+check_true "pages move between slots: ${figure[moved]}, ${figure[late]} of them too late" \
+	"${figure[moved]} > 100"
+victim_ends paged "moved between slots: each byte is right"
+pager_kill paged
+
 victim paged give=2 discards=yes reader=yes
 pager paged limit=12000
 ask paged start

@@ -121,3 +121,4 @@ each_place() {
 
 each_place "killed at each place"
 each_place "killed at each place, waiting for pins, with two threads that evict" pins=wait threads=2
+each_place "killed at each place, while pages move between slots" tiers=ram demote=yes

@@ -39,6 +39,18 @@ pager_ask full status
 check_true "the tier is full: who needs a page waits" "${figure[waiting]} > 0"
 soon alarm_says full "full"
 check_match "and it is said for what" "$(pager_alarms full)" "full"
+# There and back: with room in the tier it goes on and is at its limit again, and at a higher limit
+for i in 1 2; do
+	pager_ask full "room 0"
+	problem=
+	moves full
+	check_equal "with room in the tier it goes on" "$problem" ""
+	soon status_is full "figure[waiting] == 0 && figure[resident] <= 6000"
+	check_true "no thread waits, and ${figure[resident]} pages are resident" \
+		"${figure[waiting]} == 0 && ${figure[resident]} <= 6000"
+	pager_ask full "room 4096"
+	sleep 0.3
+done
 pager_ask full "limit 16384"
 problem=
 moves full

@@ -34,6 +34,11 @@ kill -HUP "$daemon_pid"
 victim one ram=64 threads=2
 a=$victim_pid
 ask one start
+# Another mapping reads holes as zeros
+bystander map "$a"
+check_equal "another process maps its memory" $? 0
+check_match "it is not adopted then" "$(asks adopt $uuid_a "$a" 32768)" "${bystander_pids[-1]}"
+bystander_ends
 check_equal "a working process is adopted" "$(asks adopt $uuid_a "$a" 32768)" ok
 check_equal "its files are root's alone" "$(inside stat -c %a "$state/pager" "$state/pager/$uuid_a")" \
 	$'700\n700'
@@ -43,6 +48,12 @@ check_equal "it shrinks to its limit" $? 0
 check_equal "adopted again: the limit is set" "$(asks adopt $uuid_a "$a" 24576)" ok
 shrinks $uuid_a 25000
 check_equal "to that one" $? 0
+bystander map "$a"
+soon alarm_is $uuid_a "^process ${bystander_pids[-1]} maps"
+check_equal "another process maps its memory while it is paged: an alarm says so" $? 0
+bystander_ends
+becomes $uuid_a alarm null
+check_equal "until it is gone" $? 0
 check_match "another process under its UUID is refused" "$(asks adopt $uuid_a $$ 4096)" "has not ended"
 
 victim two ram=32 objects=2

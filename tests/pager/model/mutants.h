@@ -9,7 +9,8 @@
 	of(NODBIT) of(EVFIRST) of(EVPRIV) of(NODRAIN) of(NOUNWP) of(WPSTAY) of(UNREGFIRST)         \
 	of(NOPHASE) of(NOIOWAIT) of(NOUNPARK) of(NOTEVOL) of(NOGENREC) of(NOGRACE) of(NOEVENTS)    \
 	of(NOGATE) of(RECFIRST) of(NOCLAIM) of(NOIDLE) of(UNWPLATE) of(NOBIT)    \
-	of(RINGLATE)
+	of(RINGLATE) of(PUTLATE) of(NORETRY) of(LOSTRENEW) of(RSRENEW) \
+	of(NOFOLIO) of(MAPPED) of(NOTELL)
 
 #define MUTANT_ENUM(name) name,
 #define MUTANT_TEXT(name) #name,

@@ -16,6 +16,10 @@
  *	PINS			evictions write-protect first, and may give up
  *	FRESH			pages begin as holes that nothing has touched
  *	COLD			pages begin in a slot
+ *	FULLS			how many times the tiers are full for a while
+ *	POISONS			memory errors of the host, in a resident page or in a staging; with SHORT
+ *	LARGE			memory may be in large folios
+ *	MAPPER			another process maps the memory, and reads its holes
  */
 #ifndef PAGES
 #define PAGES 1
@@ -69,6 +73,19 @@
 #define COLD 0
 #endif
 
+#ifndef FULLS
+#define FULLS 0
+#endif
+#ifndef POISONS
+#define POISONS 0
+#endif
+#ifndef LARGE
+#define LARGE 0
+#endif
+#ifndef MAPPER
+#define MAPPER 0
+#endif
+
 /* A mutant is a protocol with one rule broken; which one is no part of the state */
 c_decl {
 #include "mutants.h"
@@ -88,6 +105,8 @@ c_decl {
 /* Bytes of a page: zeros, what page p held after its n-th write, a free slot's, or no page */
 #define ZEROS 0
 #define VERSION(p, n) (2 * (n) + (p))
+#define MARKED 12	/* a hole of which the guest was told that its content is lost */
+#define BROKEN 13	/* a memory error of the host: who reads it is told */
 #define GARBAGE 14
 #define HOLE 15
 #define NO_SLOT 7
@@ -126,7 +145,8 @@ typedef page_entry {
 	unsigned state : 3;
 	unsigned slot : 3;
 	unsigned generation : 2;
-	bit discarded
+	bit discarded;
+	bit bad
 };
 page_entry map[PAGES];
 unsigned phase : 2;
@@ -154,7 +174,13 @@ bit batch[PAGES], batch_wp[PAGES];	/* faults that were read */
 bit parked[PAGES];			/* faults on a hole that should not be there */
 byte punching[PAGES], splicing[PAGES];	/* system calls under way; splicing: 1 + bytes */
 
+bit waits[PAGES];			/* faults that wait for room in the tiers */
+
 /* ---- What is left to try */
+
+bit tier_full;
+bit large;				/* a large folio has page 0 */
+byte fulls = FULLS, poisons = POISONS;
 
 byte writes = WRITES, reads = READS, discards = DISCARDS;
 byte evictions = EVICTIONS, prefetches = PREFETCHES, demotions = DEMOTIONS;
@@ -181,7 +207,7 @@ inline wake(p)
 }
 
 /* The page leaves the file.  Pipes that have it keep it, and nothing else has it */
-inline punch(p)
+inline punch_small(p)
 {
 	for (x : 0 .. EVICTORS * PIPE - 1) {
 		if
@@ -193,6 +219,14 @@ inline punch(p)
 	}
 	memory[p] = HOLE;
 	x = 0
+}
+
+inline punch(p)
+{
+	if
+	:: large -> memory[p] = (memory[p] == HOLE -> HOLE : ZEROS)	/* in place, in the pipe, too */
+	:: else -> punch_small(p)
+	fi
 }
 
 /* memfd to pipe.  A hole gives zeros */
@@ -244,6 +278,7 @@ inline wait_for_fault(t, p, is_write)
 	(fault[t] == 0)
 }
 
+#define IS_TOLD(p) (memory[p] == BROKEN || memory[p] == MARKED)
 #define CAN_READ(p) (memory[p] != HOLE)
 #define CAN_WRITE(p) (memory[p] != HOLE && !protected[p])
 
@@ -264,9 +299,13 @@ proctype guest_writer()
 	   do
 	   :: atomic {
 		CAN_WRITE(p) ->
-		last[p]++;
-		memory[p] = VERSION(p, last[p]);
-		discard[p] = 0;
+		if
+		:: !IS_TOLD(p) ->
+			last[p]++;
+			memory[p] = VERSION(p, last[p]);
+			discard[p] = 0
+		:: IS_TOLD(p)
+		fi;
 		writing = 0;
 		writes--;
 		break
@@ -281,15 +320,16 @@ proctype guest_writer()
 inline check(p)
 {
 	y = memory[p];
-	assert(y == ZEROS || (y & 1) == p);			/* another page's bytes */
+	assert(IS_TOLD(p) || y == ZEROS || (y & 1) == p);	/* another page's bytes */
 	assert(y != GARBAGE);					/* a free slot's */
 	if
-	:: discard[p] == 0 && last[p] == 0 -> assert(y == ZEROS)
-	:: discard[p] == 0 && last[p] != 0 ->
+	:: IS_TOLD(p)
+	:: !IS_TOLD(p) && discard[p] == 0 && last[p] == 0 -> assert(y == ZEROS)
+	:: !IS_TOLD(p) && discard[p] == 0 && last[p] != 0 ->
 		assert(y != ZEROS);				/* no zeros for data */
 		assert(y == VERSION(p, last[p]))		/* no read older than the last write */
-	:: discard[p] == 1 -> assert(y <= VERSION(p, last[p]))
-	:: discard[p] == 2 -> assert(y == ZEROS || y == VERSION(p, last[p]))
+	:: !IS_TOLD(p) && discard[p] == 1 -> assert(y <= VERSION(p, last[p]))
+	:: !IS_TOLD(p) && discard[p] == 2 -> assert(y == ZEROS || y == VERSION(p, last[p]))
 	fi;
 	y = 0
 }
@@ -399,13 +439,14 @@ inline entry_resident(p, which)
 }
 
 /* A hole in this page, which should be in the file, is a discard's */
-#define EXPLAINED(p) (noted[p] || map[p].discarded)
+#define EXPLAINED(p) ((noted[p] && !map[p].bad) || map[p].discarded)
 
 inline entry_zero(p)
 {
 	map[p].state = PAGE_ZERO;
 	map[p].slot = NO_SLOT;
-	map[p].discarded = 0
+	map[p].discarded = 0;
+	map[p].bad = 0
 }
 
 /* What ends the loop of a step over the pages of a run */
@@ -414,8 +455,50 @@ inline entry_zero(p)
 /* ======================== evict.c ======================== */
 
 #define AT(i) (me * PIPE + (i))
-#define CLAIMABLE(p) (map[p].state == PAGE_RESIDENT || \
-		      (MUTANT(LOADEVIC) && map[p].state == PAGE_LOADING))
+#define CLAIMABLE(p) ((map[p].state == PAGE_RESIDENT && !map[p].bad && \
+		       (!large || MUTANT(NOFOLIO))) || (MUTANT(LOADEVIC) && map[p].state == PAGE_LOADING))
+
+/* UFFDIO_POISON, and what becomes of the entry.  The slot is older than what was lost */
+inline lose_page(p)
+{
+	if
+	:: atomic { !changing && memory[p] == HOLE -> memory[p] = MARKED }
+	:: memory[p] != HOLE
+	fi;
+	atomic {
+		d_step {
+			y = map[p].slot;
+			entry_resident(p, NO_SLOT);
+			map[p].discarded = 0;
+			map[p].bad = 1;
+			tiers_free(y);
+			y = 0
+		};
+		d_step { wake(p) }
+	}
+}
+
+/* What finds no slot goes back into the guest's file; its old slot has gone before */
+inline put_back(p)
+{
+	/* put_page */
+	if
+	:: !MUTANT(PUTLATE) ->
+		splicing[p] = 1 + bytes;
+		atomic { memory[p] = bytes; splicing[p] = 0 }
+	:: MUTANT(PUTLATE)
+	fi;
+	/* give_back */
+	atomic {
+		map[p].state = PAGE_RESIDENT;
+		map[p].generation = (map[p].generation + 1) % 4;
+		d_step { wake(p) }
+	};
+	if
+	:: MUTANT(PUTLATE) -> memory[p] = bytes
+	:: !MUTANT(PUTLATE)
+	fi
+}
 
 inline list_write()
 {
@@ -490,7 +573,7 @@ end:	do
 #endif
 		/* evict_splice */
 		do
-		:: atomic { pipe_n[me] < PIPE -> splice_out(me, list[i]); i++; if :: i == n -> break :: else fi }
+		:: atomic { pipe_n[me] < PIPE && memory[list[i]] != BROKEN -> splice_out(me, list[i]); i++; if :: i == n -> break :: else fi }
 #if SHORT
 		:: break
 #endif
@@ -503,6 +586,7 @@ end:	do
 		:: atomic {
 			n > i ->
 			protected[list[n - 1]] = 0;
+			map[list[n - 1]].bad = (memory[list[n - 1]] == BROKEN);
 			map[list[n - 1]].state = PAGE_RESIDENT
 		   };
 		   atomic {
@@ -537,7 +621,17 @@ evict_store:
 			bytes = staging[AT(i)];
 			s = map[list[i]].slot;
 			if
-			:: s != NO_SLOT && slot[s] == bytes
+#if POISONS
+			:: bytes == BROKEN && !MUTANT(LOSTRENEW) -> goto evict_leftovers
+			:: bytes == BROKEN && MUTANT(LOSTRENEW) -> bytes = ZEROS; tiers_store(s)
+#endif
+			:: bytes != BROKEN && s != NO_SLOT && slot[s] == bytes
+#if FULLS
+			:: bytes != BROKEN && tier_full && (s == NO_SLOT || slot[s] != bytes) ->
+				/* drop_own_slot */
+				d_step { map[list[i]].slot = NO_SLOT; tiers_free(s) };
+				goto evict_leftovers
+#endif
 			:: else -> tiers_store(s)
 			fi
 		};
@@ -573,6 +667,21 @@ evict_store:
 			fi
 		};
 		false;
+#if POISONS || FULLS
+evict_leftovers:
+		if
+		:: bytes == BROKEN -> lose_page(list[i])
+		:: else -> put_back(list[i])
+		fi;
+		atomic {
+			i++;
+			if
+			:: i < n -> goto evict_store
+			:: i == n -> i = 0; goto evict_clear
+			fi
+		};
+		false;
+#endif
 evict_store_late:
 		atomic {
 			slot[s] = bytes;
@@ -671,7 +780,8 @@ inline discards_apply()
 			   ((map[0].state == PAGE_RESIDENT || map[0].state == PAGE_LEAVING) &&
 			    !MUTANT(NOBIT)) ->
 				/* Until it is published again, a hole here is zeros */
-				map[0].discarded = 1
+				map[0].discarded = 1;
+				map[0].bad = 0
 			:: else
 			fi
 		   }
@@ -736,6 +846,9 @@ inline faults_end()
 	threads--
 }
 
+/* Who waits for room is tried again; only page 0 is served by a full tier in this model */
+#define CAN_RETRY (waits[0] && !tier_full && !MUTANT(NORETRY))
+
 proctype faults_serve()
 {
 	byte p, s, bytes, state;
@@ -743,7 +856,12 @@ proctype faults_serve()
 end:	do
 	:: atomic {
 		alive == SERVING && !gone && registered &&
-		(fault[0] == 1 || fault[1] == 1 || event == 1) ->
+		(fault[0] == 1 || fault[1] == 1 || event == 1 || CAN_RETRY) ->
+		/* retry_waiting */
+		if
+		:: CAN_RETRY -> waits[0] = 0; batch[0] = 1
+		:: !CAN_RETRY
+		fi;
 		threads++
 	   };
 	   {
@@ -775,6 +893,12 @@ end:	do
 				state = map[p].state;
 				s = NO_SLOT;
 				if
+#if FULLS
+				:: tier_full && p == 0 && (state == PAGE_EVICTED || state == PAGE_ZERO) ->
+					/* no_room */
+					waits[p] = 1;
+					state = PAGE_LEAVING
+#endif
 				:: state == PAGE_EVICTED ->
 					s = map[p].slot;
 					map[p].state = PAGE_LOADING
@@ -813,13 +937,26 @@ end:	do
 					fi
 				}
 			:: atomic {
-				memory[p] == HOLE && !EXPLAINED(p) && !MUTANT(RESWAKE) ->
+				memory[p] == HOLE && !EXPLAINED(p) && !MUTANT(RESWAKE) &&
+				(!map[p].bad || MUTANT(NOTELL)) ->
 				if
 				:: !MUTANT(NOCLAIM) -> map[p].state = PAGE_RESIDENT
 				:: MUTANT(NOCLAIM)
 				fi;
 				parked[p] = 1
 			   }
+#if POISONS
+			:: memory[p] == HOLE && !EXPLAINED(p) && map[p].bad && !MUTANT(NOTELL) ->
+				/* poison_page: it was told, and a discard has taken that away */
+				do
+				:: atomic { !changing && memory[p] == HOLE -> memory[p] = MARKED; break }
+				:: memory[p] != HOLE -> break
+				:: changing && memory[p] == HOLE && event == 1 ->
+					faults_read();
+					discards_apply()
+				od;
+				atomic { map[p].state = PAGE_RESIDENT; d_step { wake(p) } }
+#endif
 			:: memory[p] != HOLE || MUTANT(RESWAKE) ->
 				if
 				:: !MUTANT(RESWAKE) && !MUTANT(NOCLAIM) ->
@@ -1045,6 +1182,47 @@ end:	do
 }
 #endif
 
+/* ======================== The host ======================== */
+
+#if FULLS
+/* Tiers that are full have room again, some time */
+proctype full_tiers()
+{
+end:	do
+	:: atomic { fulls > 0 -> fulls--; tier_full = 1 };
+	   tier_full = 0
+	od
+}
+#endif
+
+#if POISONS
+#define IN_STAGING (record[0] && record_page[0] == 0 && staging[0] != GARBAGE && \
+		    map[0].state == PAGE_LEAVING && record_generation[0] == map[0].generation)
+
+proctype memory_error()
+{
+end:	do
+	:: d_step { poisons > 0 && IN_STAGING && pipe_n[0] < record_n[0] -> poisons--; staging[0] = BROKEN }
+	:: d_step {
+		poisons > 0 && memory[0] != HOLE && memory[0] != MARKED &&
+		pipe_page[0] != 1 && pipe_page[1] != 1 ->
+		poisons--;
+		memory[0] = BROKEN
+	   }
+	od
+}
+#endif
+
+#if MAPPER
+/* A back end of its own with the memory's file, which ram_other_mapper() looks for */
+proctype other_mapper()
+{
+end:	do
+	:: d_step { MUTANT(MAPPED) && memory[0] == HOLE && map[0].state != PAGE_ZERO -> memory[0] = ZEROS }
+	od
+}
+#endif
+
 /* ======================== Death ======================== */
 
 proctype kill_pager()
@@ -1059,6 +1237,7 @@ end:	do
 			batch[x] = 0;
 			batch_wp[x] = 0;
 			parked[x] = 0;
+			waits[x] = 0;
 			/* System calls that have begun go on */
 			late_punch[x] = late_punch[x] + punching[x];
 			punching[x] = 0;
@@ -1202,7 +1381,7 @@ end:	do
 		};
 		/* presence_read: SEEK_DATA, SEEK_HOLE */
 		do
-		:: atomic { present[p] = (memory[p] != HOLE); NEXT(p, PAGES) }
+		:: atomic { present[p] = (memory[p] != HOLE && memory[p] != MARKED); NEXT(p, PAGES) }
 		od;
 		/* restart_events: QEMU has had the time to say what it has punched */
 		atomic {
@@ -1283,24 +1462,42 @@ end:	do
 		   :: atomic {
 			i < record_n[me] - pipe_n[me] ->
 			bytes = staging[me * PIPE + i];
-			tiers_store(s);
+			if
+#if FULLS
+			:: tier_full && bytes != BROKEN -> s = NO_SLOT
+#endif
+#if POISONS
+			:: bytes == BROKEN && !MUTANT(RSRENEW)
+			:: bytes == BROKEN && MUTANT(RSRENEW) -> bytes = ZEROS; tiers_store(s)
+#endif
+			:: else -> tiers_store(s)
+			fi;
 			break
 		      }
 		   od;
 		   /* store_held */
-		   slot[s] = bytes;
-		   atomic {
-			d_step {
-				y = map[p].slot;
-				map[p].state = PAGE_EVICTED;
-				map[p].slot = s;
-				map[p].generation = (map[p].generation + 1) % 4;
-				map[p].discarded = 0;
-				tiers_free(y);
-				y = 0
-			};
-			me = 0; i = 0; s = 0; bytes = 0
-		   }
+		   if
+#if POISONS
+		   :: bytes == BROKEN -> lose_page(p)
+#endif
+#if FULLS
+		   :: s == NO_SLOT && bytes != BROKEN -> put_back(p)
+#endif
+		   :: else ->
+			slot[s] = bytes;
+			atomic {
+				d_step {
+					y = map[p].slot;
+					map[p].state = PAGE_EVICTED;
+					map[p].slot = s;
+					map[p].generation = (map[p].generation + 1) % 4;
+					map[p].discarded = 0;
+					tiers_free(y);
+					y = 0
+				}
+			}
+		   fi;
+		   atomic { me = 0; i = 0; s = 0; bytes = 0 }
 		od;
 		/* drain */
 		do
@@ -1391,6 +1588,22 @@ init
 #endif
 #endif
 		run faults_serve();
+#if FULLS
+		run full_tiers();
+#endif
+#if POISONS
+		run memory_error();
+#endif
+#if MAPPER
+		run other_mapper();
+#endif
+#if LARGE
+		/* Found by huge_folio_in() before a page is claimed */
+		if
+		:: large = 0
+		:: large = 1
+		fi;
+#endif
 #if PREFETCHES
 		run prefetch_pages();
 #endif
