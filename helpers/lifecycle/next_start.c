@@ -96,6 +96,8 @@ int next_start(struct session *session, const struct guest *guest, struct ledger
 	/* If it fails the guest has just ended */
 	if (pid)
 		next_start_end_qemu(session->kfs, pid, host, f);
+	if (f)
+		view_survey_most(session->kfs, guest, host);
 	next_start_give_back(&session->ledgers, host, f);
 	if (f)
 		supply_survey(host, f);

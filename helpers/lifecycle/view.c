@@ -138,6 +138,8 @@ void view_forget_ledgers(struct host_view *host)
 				.pool = size->pools[j].pool,
 				.ever = size->pools[j].ever,
 				.whole = size->pools[j].whole,
+				.seen = size->pools[j].seen,
+				.most = size->pools[j].most,
 			};
 	}
 }

@@ -8,8 +8,10 @@
 #include "guest/guest.h"
 #include "memory/fragmentation.h"
 #include "memory/page_flags.h"
+#include "memory/page_ranges.h"
 #include "policy/host_view.h"
 #include "policy/supply.h"
+#include "steps/make_room.h"
 
 /* 15 ms for each GiB: more than 100 GiB */
 #define PATIENCE_MS 2000
@@ -35,6 +37,44 @@ static void look_at_pages(const struct kfs *kfs, const struct host_view *host,
 	for (i = 0; i < n; i++)
 		sizes[i] = host->sizes[i].page_kib;
 	page_flags_read(kfs, f, sizes, n, &watch, NULL);
+}
+
+static bool wants_size(const struct guest *guest, const struct host_view *host, uint64_t page_kib)
+{
+	size_t i;
+
+	for (i = 0; i < guest->n_memory; i++)
+		if (guest->memory[i].hugepages &&
+		    host_view_page_kib(host, &guest->memory[i]) == page_kib)
+			return true;
+	return false;
+}
+
+static void find_most(const struct kfs *kfs, const struct numa *numa, struct size_view *size)
+{
+	struct nodeset nodes = { 0 };
+	struct page_ranges ranges;
+	size_t i;
+
+	for (i = 0; i < size->n_pools; i++)
+		nodeset_add(&nodes, size->pools[i].pool.node);
+	if (!make_room_look(kfs, numa, size->page_kib, &nodes, CLOCK_NEVER, &ranges))
+		return;
+	for (i = 0; i < size->n_pools; i++) {
+		size->pools[i].most = make_room_most(kfs, numa, size->page_kib,
+						     size->pools[i].pool.node, &ranges, NULL);
+		size->pools[i].seen = true;
+	}
+	page_ranges_free(&ranges);
+}
+
+void view_survey_most(const struct kfs *kfs, const struct guest *guest, struct host_view *host)
+{
+	size_t i;
+
+	for (i = 0; i < host->n_sizes; i++)
+		if (wants_size(guest, host, host->sizes[i].page_kib))
+			find_most(kfs, &host->numa, &host->sizes[i]);
 }
 
 bool view_survey_read(const struct kfs *kfs, const struct guest *guest,

@@ -21,7 +21,10 @@
 #define FLAGS_FILE "proc/kpageflags"
 
 /* Pages that are read at once: the flags of 256 MiB */
-#define CHUNK	   65536
+#define CHUNK 65536
+
+/* As many as the largest compound pages have, but those of 1 GiB */
+#define UNIT	   512
 
 #define FLAG(name) (UINT64_C(1) << (name))
 
@@ -189,21 +192,64 @@ static int go_on(const struct reader *r, struct err *err)
 	return 0;
 }
 
+/* Flags of @n pages from @pfn on.  Return: 0 or -errno; fewer where the file ends */
+static int read_flags(const struct reader *r, uint64_t pfn, uint64_t *flags, size_t *n)
+{
+	if (fseeko(r->file, (off_t)(pfn * sizeof(*flags)), SEEK_SET) < 0)
+		return -errno;
+	*n = fread(flags, sizeof(*flags), *n, r->file);
+	return ferror(r->file) ? -EIO : 0;
+}
+
+/* A tail in the middle of a unit: one compound page has all of it, since each lies at a multiple of
+ * its size.  So memory in huge pages, mostly that of guests, is looked at once for each */
+static int read_unit(const struct reader *r, uint64_t pfn, uint64_t *flags, size_t *n)
+{
+	uint64_t middle = 0;
+	size_t one = 1, i;
+	int rc;
+
+	if (*n < UNIT)
+		return read_flags(r, pfn, flags, n);
+	rc = read_flags(r, pfn + UNIT / 2, &middle, &one);
+	if (rc < 0 || !(middle & FLAG(KPF_COMPOUND_TAIL)))
+		return rc < 0 ? rc : read_flags(r, pfn, flags, n);
+	for (i = 0; i < UNIT; i++)
+		flags[i] = middle;
+	return 0;
+}
+
+static int read_chunk(const struct reader *r, uint64_t first, size_t *n)
+{
+	size_t want = *n, done = 0, part;
+	int rc = 0;
+
+	while (rc == 0 && done < want) {
+		size_t ask = u64_min(want - done, UNIT - (first + done) % UNIT);
+
+		part = ask;
+		rc = read_unit(r, first + done, r->flags + done, &part);
+		done += part;
+		if (part < ask)
+			break;
+	}
+	*n = done;
+	return rc;
+}
+
 /* Pages from @first up to @end, and not it */
 static int read_span(struct reader *r, struct walk *w, uint64_t first, uint64_t end,
 		     struct err *err)
 {
 	while (first < end) {
-		size_t want = u64_min(end - first, CHUNK - first % CHUNK), n;
+		size_t want = u64_min(end - first, CHUNK - first % CHUNK), n = want;
 		int rc = go_on(r, err);
 
 		if (rc < 0)
 			return rc;
-		if (fseeko(r->file, (off_t)(first * sizeof(*r->flags)), SEEK_SET) < 0)
-			return err_sys(err, errno, "cannot read /" FLAGS_FILE);
-		n = fread(r->flags, sizeof(*r->flags), want, r->file);
-		if (ferror(r->file))
-			return err_sys(err, errno, "cannot read /" FLAGS_FILE);
+		rc = read_chunk(r, first, &n);
+		if (rc < 0)
+			return err_sys(err, -rc, "cannot read /" FLAGS_FILE);
 		take_chunk(w, first, r->flags, n);
 		if (r->watch->chunk)
 			r->watch->chunk(r->watch->chunk_data, w->zone, first, r->flags, n);

@@ -36,7 +36,7 @@ pid_t reclaim_start(const struct kfs *kfs, const struct numa *numa, unsigned int
 /**
  * reclaim_drain_percpu_lists() - Give the CPUs' own lists of free pages back to the node
  *
- * MemFree leaves them out, and no huge page is made of what lies on them.  From 6.7
+ * MemFree leaves them out, so more would be freed than it takes.  From 6.7
  * on they grow to hundreds of MiB a CPU, and each vm/stat_refresh takes an eighth off
  * (decay_pcp_high() in the kernel's mm/page_alloc.c).  Older kernels keep a few MiB;
  * there this changes nothing.

@@ -9,7 +9,8 @@
 
 #include "base/text.h"
 #include "config/config.h"
-#include "memory/gigantic_ranges.h"
+#include "memory/numa.h"
+#include "memory/page_ranges.h"
 
 __attribute__((format(printf, 3, 4))) static void say(struct gigantic_way *way,
 						      enum gigantic_state state, const char *fmt,
@@ -80,7 +81,7 @@ bool gigantic_rules_ways(const struct gigantic *gigantic, bool keep,
 #define MARGIN_KIB (128 * KIB_PER_MIB)
 
 /* No page in it that always stays */
-static bool can_be_whole(const struct gigantic_ranges *all, const struct gigantic_range *range,
+static bool can_be_whole(const struct page_ranges *all, const struct page_range *range,
 			 unsigned int node)
 {
 	return range->node == node && range->seen == all->pages && !range->fixed && !range->huge;
@@ -88,14 +89,14 @@ static bool can_be_whole(const struct gigantic_ranges *all, const struct giganti
 
 /* The next one in the kernel's order: the highest zone first, and there from below.
  * @after: NULL: the first */
-static const struct gigantic_range *next_sure(const struct gigantic_ranges *all, unsigned int node,
-					      const struct gigantic_range *after)
+static const struct page_range *next_sure(const struct page_ranges *all, unsigned int node,
+					  const struct page_range *after)
 {
-	const struct gigantic_range *best = NULL;
+	const struct page_range *best = NULL;
 	size_t i;
 
 	for (i = 0; i < all->n; i++) {
-		const struct gigantic_range *range = &all->ranges[i];
+		const struct page_range *range = &all->ranges[i];
 
 		if (range->slab || !can_be_whole(all, range, node))
 			continue;
@@ -108,20 +109,20 @@ static const struct gigantic_range *next_sure(const struct gigantic_ranges *all,
 	return best;
 }
 
-static bool has_less_slab(const struct gigantic_range *a, const struct gigantic_range *b)
+static bool has_less_slab(const struct page_range *a, const struct page_range *b)
 {
 	return a->slab != b->slab ? a->slab < b->slab : a < b;
 }
 
 /* The next one with the fewest slab pages */
-static const struct gigantic_range *next_hope(const struct gigantic_ranges *all, unsigned int node,
-					      const struct gigantic_range *after)
+static const struct page_range *next_hope(const struct page_ranges *all, unsigned int node,
+					  const struct page_range *after)
 {
-	const struct gigantic_range *best = NULL;
+	const struct page_range *best = NULL;
 	size_t i;
 
 	for (i = 0; i < all->n; i++) {
-		const struct gigantic_range *range = &all->ranges[i];
+		const struct page_range *range = &all->ranges[i];
 
 		if (!range->slab || !can_be_whole(all, range, node) ||
 		    (after && !has_less_slab(after, range)))
@@ -132,25 +133,28 @@ static const struct gigantic_range *next_hope(const struct gigantic_ranges *all,
 	return best;
 }
 
-struct gigantic_need gigantic_rules_need(const struct gigantic_ranges *ranges, unsigned int node,
-					 uint64_t pages, uint64_t slab_kib, uint64_t free_kib)
+struct gigantic_need gigantic_rules_need(const struct page_ranges *ranges,
+					 const struct numa_node *node, uint64_t pages)
 {
+	uint64_t slab_kib = u64_sub_floor(node->reclaimable_kib, node->file_kib);
 	uint64_t free_inside = 0, slab_left = ranges->page_kib ? slab_kib / ranges->page_kib : 0;
 	struct gigantic_need need = { 0 };
-	const struct gigantic_range *range;
+	const struct page_range *range;
 
-	for (range = next_sure(ranges, node, NULL); range; range = next_sure(ranges, node, range)) {
+	for (range = next_sure(ranges, node->id, NULL); range;
+	     range = next_sure(ranges, node->id, range)) {
 		if (need.sure++ >= pages)
 			continue;
 		need.in_way += range->moved;
 		free_inside += range->free;
 	}
-	need.reclaim_kib = u64_sub_floor(need.in_way * ranges->page_kib + MARGIN_KIB,
-					 u64_sub_floor(free_kib, free_inside * ranges->page_kib));
+	need.reclaim_kib =
+		u64_sub_floor(need.in_way * ranges->page_kib + MARGIN_KIB,
+			      u64_sub_floor(node->free_kib, free_inside * ranges->page_kib));
 	if (!need.in_way)
 		need.reclaim_kib = 0;
-	for (range = next_hope(ranges, node, NULL); range && range->slab <= slab_left;
-	     range = next_hope(ranges, node, range)) {
+	for (range = next_hope(ranges, node->id, NULL); range && range->slab <= slab_left;
+	     range = next_hope(ranges, node->id, range)) {
 		slab_left -= range->slab;
 		if (need.sure + need.hope++ < pages)
 			need.in_way += range->slab;

@@ -11,7 +11,8 @@
 
 #include "memory/gigantic.h"
 
-struct gigantic_ranges;
+struct numa_node;
+struct page_ranges;
 
 enum gigantic_way_kind {
 	GIGANTIC_AT_BOOT, /* reserved by the kernel's command line */
@@ -67,11 +68,9 @@ struct gigantic_need {
 };
 
 /**
- * gigantic_rules_need() - For @pages more pages on @node
- * @slab_kib:	What the kernel calls reclaimable there, without page cache
- * @free_kib:	Free memory there
+ * gigantic_rules_need() - For @pages more pages on @node, which was read now
  */
-struct gigantic_need gigantic_rules_need(const struct gigantic_ranges *ranges, unsigned int node,
-					 uint64_t pages, uint64_t slab_kib, uint64_t free_kib);
+struct gigantic_need gigantic_rules_need(const struct page_ranges *ranges,
+					 const struct numa_node *node, uint64_t pages);
 
 #endif

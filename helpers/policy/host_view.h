@@ -37,6 +37,7 @@
  * @held:	Part of @claimed: reserved by hand for the guest that is planned for
  * @ever:	The most that fragmentation lets be made in addition, and @whole: of these,
  *		what lies free in large pieces.  Both only in a host that was surveyed
+ * @seen:	All pages were looked at, and @most can be made in addition at most
  */
 struct pool_view {
 	struct hugepages_pool pool;
@@ -53,6 +54,8 @@ struct pool_view {
 	uint64_t held;
 	uint64_t ever;
 	uint64_t whole;
+	bool seen;
+	uint64_t most;
 };
 
 /**

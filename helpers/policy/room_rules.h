@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Making room for huge pages: how much page cache is freed, and when it ends.  Pure.
+ * Making room for huge pages: how many there can be, how much page cache is freed, and when
+ * it ends.  Pure.
  *
  * DOC: what is freed is another program's cache
  *
@@ -16,13 +17,52 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The first bite, of the missing pages' size */
+struct numa_node;
+struct page_ranges;
+
+/**
+ * struct room_estimate - What the flags of all pages say of a node
+ * @pages:	Blocks that can become huge pages, at most
+ * @beside:	Percent of the free memory and page cache that lie in other blocks
+ */
+struct room_estimate {
+	uint64_t pages;
+	unsigned int beside;
+};
+
+/**
+ * room_rules_estimate() - Of blocks of the page's size on @node, which was read now
+ * @swap:	Programs' memory can be swapped
+ *
+ * A page that no file has any more, and a pipe or a device still holds, can't be moved.  By
+ * its flags it may as well be one that was only read.  But the kernel counts those that files
+ * have: only as many blocks as it counts more than can be told by flags are counted in.
+ */
+struct room_estimate room_rules_estimate(const struct page_ranges *ranges,
+					 const struct numa_node *node, bool swap);
+
+/* The first bite, of what it takes */
 #define ROOM_FIRST_PERCENT 35
+
+/* Where the flags say what it takes */
+#define ROOM_SEEN_PERCENT 85
+
+/**
+ * room_need_kib() - Memory that has to be free before compaction brings pages of that size
+ * @missing_kib: Size of the pages
+ * @beside:	As in struct room_estimate
+ * @all_kib:	Free memory and page cache
+ *
+ * What is free in blocks that can't become a page serves only as a place to move others' to,
+ * and compaction finds but a part of it: it moves from the lower blocks to the higher ones.
+ */
+uint64_t room_need_kib(uint64_t missing_kib, unsigned int beside, uint64_t all_kib);
 
 /**
  * struct room_round - What a round of freeing, compacting and growing came to
  * @page_kib:	Size of the huge pages
  * @percent:	Its bite, as room_bite_kib()
+ * @first:	What that is at first
  * @missing:	Pages that were missing before it,
  * @gained:	and those that it brought
  * @gained_all:	Pages that all rounds brought
@@ -31,6 +71,7 @@
 struct room_round {
 	uint64_t page_kib;
 	unsigned int percent;
+	unsigned int first;
 	uint64_t missing;
 	uint64_t gained;
 	uint64_t gained_all;
@@ -45,14 +86,14 @@ unsigned int room_next_percent(const struct room_round *round);
 
 /**
  * room_bite_kib() - Page cache to free
- * @missing_kib: Size of the missing pages
- * @percent:	This part of them should fit into free memory, beside what the kernel needs
+ * @need_kib:	What it takes: room_need_kib()
+ * @percent:	This part of it should be free, beside what the kernel needs
  * @free_kib:	The node's free memory
  * @cache_kib:	Its page cache, of which some stays
  *
  * Return: 0: none, or not worth it
  */
-uint64_t room_bite_kib(uint64_t missing_kib, unsigned int percent, uint64_t free_kib,
+uint64_t room_bite_kib(uint64_t need_kib, unsigned int percent, uint64_t free_kib,
 		       uint64_t cache_kib);
 
 /* Must page cache be freed before pages of @kib fit? */

@@ -173,6 +173,8 @@ static void survey_pool(const struct host_view *host, const struct fragmentation
 	if (!size->gigantic)
 		kib += node->percpu_kib + u64_sub_floor(node->reclaimable_kib, node->file_kib);
 	pool->ever = kib / size->page_kib;
+	if (pool->seen)
+		pool->ever = u64_min(pool->ever, u64_add_sat(pool->most, pool->given_back));
 	pool->whole = u64_min(whole_kib(f, node) / size->page_kib, pool->ever);
 }
 

@@ -4,23 +4,24 @@
  *
  * One write stops early because of the kernel's compaction back-off: after a
  * failed attempt up to 63 later ones are skipped.  Writing again, until that
- * many writes in a row bring nothing, lifts it, and is quicker than compacting
- * the whole node.  So:
+ * many writes in a row bring nothing, lifts it.  A write that fails also empties the CPUs'
+ * own lists of free pages, of which no huge page is made, and from 6.7 on they grow to hundreds
+ * of MiB a CPU.  So:
  *
- * 1. Page cache in the way: reclaim first, and less than what is missing beyond the
- *    free memory.  The writes that follow reclaim the rest themselves, and what
- *    was freed beyond that was in use.
- * 2. Write until 67 writes in a row bring nothing, with the CPUs' own lists of free
- *    pages emptied before each: no huge page is made of what lies there.
- * 3. Again from 1, measured anew, while that brings pages.  If not, compact the
- *    node, after reclaim because compaction needs free memory to move into; and
- *    if not even then, free more the next time, as long as what was lost is in
- *    proportion to what it brought (policy/room_rules.h).
- * 4. Where it is allowed, everybody's cache is dropped.
+ * 1. Look where pages lie that can't be moved: what can't be is refused, and it shows how
+ *    much has to be freed (policy/room_rules.h).
+ * 2. Free page cache, nearly all that it takes at once: while the kernel makes pages, kswapd
+ *    frees more than that brings, and the less is free the more often.
+ * 3. Write until 67 writes in a row bring nothing.  Each empties one block after the other, and
+ *    leaves those alone in which something stays.
+ * 4. Again from 2, measured anew, while that brings pages.  If not, compact the node.  That
+ *    packs all that can be moved into the highest blocks, and so spoils some.  If not even then,
+ *    free more the next time, as long as what was lost is in proportion to what it brought.
+ * 5. Where it is allowed, everybody's cache is dropped.
  *
  * Pages of 1 GiB are another world: one unmovable page in a GiB decides.  The flags of all
  * pages say in which GiBs there is none, and what has to be moved out of these
- * (memory/gigantic_ranges.h).  Only for that, memory is freed.  Where there are too few, what
+ * (memory/page_ranges.h).  Only for that, memory is freed.  Where there are too few, what
  * holds some others up may be slab pages that the kernel can give up: page cache is reclaimed
  * then a page's worth at a time, as long as they become fewer.
  *
@@ -36,8 +37,8 @@
 #include "base/text.h"
 #include "kernel/kfs.h"
 #include "memory/compaction.h"
-#include "memory/gigantic_ranges.h"
 #include "memory/numa.h"
+#include "memory/page_ranges.h"
 #include "memory/reclaim.h"
 #include "policy/gigantic_rules.h"
 #include "policy/room_rules.h"
@@ -137,6 +138,77 @@ static int do_job(struct room *r, pid_t (*start)(const struct job *job), uint64_
 	return let_go(r, run_job, &job, err);
 }
 
+/* ---- where pages lie ---- */
+
+/* 15 to 30 ms for each GiB of the host's memory.  On a larger one it is not begun */
+#define LOOK_MS	 2000
+#define LOOK_GIB (LOOK_MS / 15)
+
+/* Newer kernels move huge pages out of a range, too */
+#define MOVES_HUGE_PAGES "proc/sys/vm/movable_gigantic_pages"
+
+/* Would a look tell what can be made?  ZFS gives back pages of its cache that look fixed */
+static bool can_be_seen(const struct kfs *kfs, const struct numa *numa, bool gigantic)
+{
+	uint64_t kib = 0;
+	size_t i;
+
+	for (i = 0; i < numa->n_nodes; i++)
+		kib = u64_add_sat(kib, numa->nodes[i].total_kib);
+	return kib / KIB_PER_GIB <= LOOK_GIB && !numa->arc_kib &&
+	       !(gigantic && kfs_exists(kfs, MOVES_HUGE_PAGES));
+}
+
+bool make_room_look(const struct kfs *kfs, const struct numa *numa, uint64_t page_kib,
+		    const struct nodeset *nodes, uint64_t deadline, struct page_ranges *ranges)
+{
+	bool gigantic = page_kib >= KIB_PER_GIB;
+	const struct page_ranges_look what = {
+		.size_kib = page_kib,
+		.movable = !gigantic,
+		.nodes = *nodes,
+		.deadline = u64_min(deadline, clock_ms() + (gigantic ? LOOK_MS : LOOK_MS / 2)),
+	};
+
+	if (!can_be_seen(kfs, numa, gigantic))
+		return false;
+	if (page_ranges_read(kfs, &what, ranges, NULL) == 0)
+		return true;
+	page_ranges_free(ranges);
+	return false;
+}
+
+uint64_t make_room_most(const struct kfs *kfs, const struct numa *numa, uint64_t page_kib,
+			unsigned int node, const struct page_ranges *ranges, unsigned int *beside)
+{
+	struct room_estimate estimate;
+	struct gigantic_need need;
+	struct numa_node now;
+
+	if (numa_read_node(kfs, numa, node, &now, NULL) < 0)
+		return UINT64_MAX;
+	if (page_kib >= KIB_PER_GIB) {
+		need = gigantic_rules_need(ranges, &now, 0);
+		return need.sure + need.hope;
+	}
+	estimate = room_rules_estimate(ranges, &now, numa->swap_free_kib > 0);
+	if (beside && estimate.beside > *beside)
+		*beside = estimate.beside;
+	return estimate.pages;
+}
+
+static bool look(const struct step_ctx *ctx, const struct step_hugepages *hp,
+		 struct page_ranges *ranges)
+{
+	struct nodeset nodes = { 0 };
+	size_t i;
+
+	for (i = 0; i < hp->n_shares; i++)
+		nodeset_add(&nodes, hp->shares[i].node);
+	return make_room_look(ctx->kfs, &ctx->host->numa, hp->page_kib, &nodes, ctx->deadline,
+			      ranges);
+}
+
 /* ---- the recipe ---- */
 
 static bool may_reclaim(const struct room *r)
@@ -160,13 +232,14 @@ static bool read_memory(const struct room *r, uint64_t *free_kib, uint64_t *cach
 /* Page cache to free so that the missing pages fit */
 static uint64_t deficit(const struct room *r, unsigned int percent)
 {
-	uint64_t free_kib, cache_kib;
+	uint64_t free_kib, cache_kib, need_kib;
 
 	reclaim_drain_percpu_lists(r->ctx->kfs);
 	if (!read_memory(r, &free_kib, &cache_kib))
 		return 0;
-	return room_bite_kib(u64_mul_sat(missing(r), r->hp->page_kib), percent, free_kib,
-			     cache_kib);
+	need_kib = room_need_kib(u64_mul_sat(missing(r), r->hp->page_kib), r->ctx->beside,
+				 u64_add_sat(free_kib, cache_kib));
+	return room_bite_kib(need_kib, percent, free_kib, cache_kib);
 }
 
 static uint64_t lost(const struct room *r)
@@ -181,8 +254,7 @@ static bool time_left(const struct room *r)
 	return missing(r) && clock_left_ms(r->ctx->deadline);
 }
 
-/* Writes until neither the kernel's back-off nor a CPU's list can be the reason any
- * more */
+/* Writes until the kernel's back-off can't be the reason any more */
 static int grow_stubbornly(struct room *r, struct err *err)
 {
 	unsigned int idle = 0;
@@ -191,7 +263,6 @@ static int grow_stubbornly(struct room *r, struct err *err)
 	while (rc == 0 && time_left(r) && idle < WRITES_AGAINST_BACKOFF) {
 		uint64_t before = r->gained;
 
-		reclaim_drain_percpu_lists(r->ctx->kfs);
 		rc = grow(r, err);
 		idle = r->gained > before ? 0 : idle + 1;
 	}
@@ -245,7 +316,12 @@ static int play_round(struct room *r, struct room_round *round, struct err *err)
 
 static int grow_huge(struct room *r, struct err *err)
 {
-	struct room_round round = { .page_kib = r->hp->page_kib, .percent = ROOM_FIRST_PERCENT };
+	unsigned int first = r->ctx->beside ? ROOM_SEEN_PERCENT : ROOM_FIRST_PERCENT;
+	struct room_round round = {
+		.page_kib = r->hp->page_kib,
+		.percent = first,
+		.first = first,
+	};
 
 	while (time_left(r) && round.percent) {
 		int rc = play_round(r, &round, err);
@@ -259,67 +335,24 @@ static int grow_huge(struct room *r, struct err *err)
 
 /* ---- gigantic pages ---- */
 
-/* 15 to 30 ms for each GiB of the host's memory.  On a larger one it is not begun */
-#define LOOK_MS	 2000
-#define LOOK_GIB (LOOK_MS / 15)
-
 /* Pages in the way have to become fewer by this share, or it was in vain */
 #define WORTH_IT 16
 
-/* Newer kernels move huge pages out of a range, too */
-#define MOVES_HUGE_PAGES "proc/sys/vm/movable_gigantic_pages"
-
-/* Would a look tell what can be made?  ZFS gives back pages of its cache that look fixed */
-static bool can_be_seen(const struct step_ctx *ctx)
-{
-	const struct numa *numa = &ctx->host->numa;
-	uint64_t kib = 0;
-	size_t i;
-
-	for (i = 0; i < numa->n_nodes; i++)
-		kib = u64_add_sat(kib, numa->nodes[i].total_kib);
-	return kib / KIB_PER_GIB <= LOOK_GIB && !numa->arc_kib &&
-	       !kfs_exists(ctx->kfs, MOVES_HUGE_PAGES);
-}
-
-/* Return: false where it can't be seen; else free @ranges */
-static bool look(const struct step_ctx *ctx, const struct step_hugepages *hp,
-		 struct gigantic_ranges *ranges)
-{
-	uint64_t deadline = u64_min(ctx->deadline, clock_ms() + LOOK_MS);
-
-	if (!can_be_seen(ctx))
-		return false;
-	if (gigantic_ranges_read(ctx->kfs, hp->page_kib, deadline, ranges, NULL) == 0)
-		return true;
-	gigantic_ranges_free(ranges);
-	return false;
-}
-
-/* What it takes to get @pages there.  Return: false: the node can't be read */
-static bool need_on(const struct step_ctx *ctx, const struct gigantic_ranges *ranges,
-		    unsigned int node, uint64_t pages, struct gigantic_need *need)
-{
-	struct numa_node now;
-
-	if (numa_read_node(ctx->kfs, &ctx->host->numa, node, &now, NULL) < 0)
-		return false;
-	*need = gigantic_rules_need(ranges, node, pages,
-				    u64_sub_floor(now.reclaimable_kib, now.file_kib), now.free_kib);
-	return true;
-}
-
-/* Of the missing pages */
+/* What it takes to get the missing pages.  Return: false where that can't be seen */
 static bool look_again(const struct room *r, struct gigantic_need *need)
 {
-	struct gigantic_ranges ranges;
-	bool seen;
+	struct page_ranges ranges;
+	struct numa_node now;
 
 	if (!look(r->ctx, r->hp, &ranges))
 		return false;
-	seen = need_on(r->ctx, &ranges, r->share->node, missing(r), need);
-	gigantic_ranges_free(&ranges);
-	return seen;
+	if (numa_read_node(r->ctx->kfs, &r->ctx->host->numa, r->share->node, &now, NULL) < 0) {
+		page_ranges_free(&ranges);
+		return false;
+	}
+	*need = gigantic_rules_need(&ranges, &now, missing(r));
+	page_ranges_free(&ranges);
+	return true;
 }
 
 static int grow_gigantic_unseen(struct room *r, struct err *err)
@@ -393,24 +426,20 @@ static int grow_gigantic(struct room *r, struct err *err)
 	return rc;
 }
 
-uint64_t make_room_bound(const struct step_ctx *ctx, const struct step_hugepages *hp)
+uint64_t make_room_bound(struct step_ctx *ctx, const struct step_hugepages *hp)
 {
-	struct gigantic_ranges ranges;
-	bool seen = true;
-	uint64_t pages = 0;
+	struct page_ranges ranges;
+	uint64_t sum = 0;
 	size_t i;
 
-	if (hp->page_kib < KIB_PER_GIB || !look(ctx, hp, &ranges))
+	ctx->beside = 0;
+	if (!look(ctx, hp, &ranges))
 		return UINT64_MAX;
-	for (i = 0; i < hp->n_shares && seen; i++) {
-		struct gigantic_need need;
-
-		seen = need_on(ctx, &ranges, hp->shares[i].node, 0, &need);
-		if (seen)
-			pages = u64_add_sat(pages, need.sure + need.hope);
-	}
-	gigantic_ranges_free(&ranges);
-	return seen ? pages : UINT64_MAX;
+	for (i = 0; i < hp->n_shares; i++)
+		sum = u64_add_sat(sum, make_room_most(ctx->kfs, &ctx->host->numa, hp->page_kib,
+						      hp->shares[i].node, &ranges, &ctx->beside));
+	page_ranges_free(&ranges);
+	return sum;
 }
 
 bool make_room_is_short(const struct step_ctx *ctx, const struct step_hugepages *hp,

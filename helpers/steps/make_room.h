@@ -7,6 +7,8 @@
 
 #include "steps/steps.h"
 
+struct page_ranges;
+
 /* How long a growth keeps the host lock before others get their turn */
 #define ROOM_ROUND_MS 500
 
@@ -20,12 +22,29 @@ bool make_room_is_short(const struct step_ctx *ctx, const struct step_hugepages 
 			const struct step_share *share, uint64_t pages);
 
 /**
- * make_room_bound() - How many pages can be made on the nodes of @hp at most, whatever is freed
- *
- * Of gigantic pages, by the flags of all pages of memory; 15 ms for each GiB.
+ * make_room_look() - Look at the flags of all pages on some nodes
+ * @deadline:	clock_ms() when to give up; it is given up after a second in any case, and for
+ *		gigantic pages after two
+ * Return: false where that tells nothing; else free @ranges
+ */
+bool make_room_look(const struct kfs *kfs, const struct numa *numa, uint64_t page_kib,
+		    const struct nodeset *nodes, uint64_t deadline, struct page_ranges *ranges);
+
+/**
+ * make_room_most() - By that look, how many pages can be made on a node at most
+ * @beside:	Raised to what room_rules_estimate() says.  May be NULL
  * Return: pages; UINT64_MAX where that can't be told
  */
-uint64_t make_room_bound(const struct step_ctx *ctx, const struct step_hugepages *hp);
+uint64_t make_room_most(const struct kfs *kfs, const struct numa *numa, uint64_t page_kib,
+			unsigned int node, const struct page_ranges *ranges, unsigned int *beside);
+
+/**
+ * make_room_bound() - How many pages can be made on the nodes of @hp at most, whatever is freed
+ *
+ * By the flags of all pages of memory; 15 ms for each GiB.  Notes in @ctx what it takes.
+ * Return: pages; UINT64_MAX where that can't be told
+ */
+uint64_t make_room_bound(struct step_ctx *ctx, const struct step_hugepages *hp);
 
 /**
  * make_room_grow() - Grow @share's pool by @pages, making room as measurements support

@@ -124,6 +124,8 @@ void step_tally_grown(struct step_tally *tally, uint64_t page_kib, uint64_t page
  * @guest_uuid:	Empty for steps of no guest's ledger
  * @deadline:	clock_ms() when to give up
  * @tally:	What is counted goes there; NULL: nowhere
+ * @beside:	Percent of the memory that can be freed which lie where no huge page can be made;
+ *		0: not known
  * @save:	Write the ledger: the kernel must never be ahead of it
  * @save_shared: Write down a shared setting, likewise
  * @load_shared: What is written down of it.  Return: 0; -ENOENT; or -errno when that
@@ -142,6 +144,7 @@ struct step_ctx {
 	const char *guest_uuid;
 	uint64_t deadline;
 	struct step_tally *tally;
+	unsigned int beside;
 	int (*save)(struct step_ctx *ctx, struct err *err);
 	int (*save_shared)(struct step_ctx *ctx, const struct shared_setting *setting,
 			   struct err *err);

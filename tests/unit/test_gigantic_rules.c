@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "memory/gigantic_ranges.h"
+#include "memory/numa.h"
+#include "memory/page_ranges.h"
 #include "unit/unit.h"
 
 #define GIB GIGANTIC_KIB
@@ -86,7 +87,7 @@ static void test_no_such_pages(void)
 		.node = 0, zone, index, .seen = 1000, __VA_ARGS__                                  \
 	}
 
-static struct gigantic_range golden[] = {
+static struct page_range golden[] = {
 	{ .node = 0, .zone = 1, .index = 0, .seen = 900 },
 	RANGE(1, 1, .moved = 500),
 	RANGE(2, 4, .fixed = 1),
@@ -123,15 +124,16 @@ static void test_need(void)
 		{ 0, 9, 17 * 4, 1024, { 3, 3, 557, 0 } },
 		{ 0, 9, 2 * 4, 1024, { 3, 0, 540, 0 } },
 	};
-	const struct gigantic_ranges ranges = {
+	const struct page_ranges ranges = {
 		.page_kib = 4, .pages = 1000, .n = ROWS(golden), .ranges = golden
 	};
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
-		struct gigantic_need need = gigantic_rules_need(&ranges, rows[i].node,
-								rows[i].pages, rows[i].slab_kib,
-								rows[i].free_mib * 1024);
+		const struct numa_node node = { .id = rows[i].node,
+						.reclaimable_kib = rows[i].slab_kib,
+						.free_kib = rows[i].free_mib * 1024 };
+		struct gigantic_need need = gigantic_rules_need(&ranges, &node, rows[i].pages);
 
 		UNIT_CHECK(memcmp(&need, &rows[i].need, sizeof(need)) == 0,
 			   "row %zu: sure %d hope %d in way %d reclaim %d KiB", i, (int)need.sure,

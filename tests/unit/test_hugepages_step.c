@@ -418,6 +418,97 @@ static void test_refusal_is_cheap(void)
 	UNIT_CHECK(bites == 7 && lost == 5308, "%" PRIu64 " bites, %" PRIu64 " MiB", bites, lost);
 }
 
+/* ---- what the flags of all pages say ---- */
+
+/* Of node 0 all blocks but so many have one page with @flags, and no others have any */
+#define GOOD_BLOCKS 90U
+#define NODE0_END   2816U
+
+static void put_block_flags(const struct fake_kernel *fk, uint64_t flags)
+{
+	char path[256];
+	unsigned int i;
+	FILE *file;
+
+	fake_put(fk, "proc/kpageflags", "");
+	snprintf(path, sizeof(path), "%s/proc/kpageflags", fk->root);
+	file = fopen(path, "r+");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	for (i = 0; i < NODE0_END; i++) {
+		if (i >= NODE0_END - GOOD_BLOCKS)
+			continue;
+		fseeko(file, (off_t)((i * 512 + i * 37 % 512) * sizeof(flags)), SEEK_SET);
+		CU_ASSERT_EQUAL(fwrite(&flags, sizeof(flags), 1, file), 1);
+	}
+	CU_ASSERT_EQUAL(fflush(file), 0);
+	CU_ASSERT_EQUAL(ftruncate(fileno(file), (off_t)(NODE0_END * 512 * sizeof(flags))), 0);
+	fclose(file);
+}
+
+/* What can't be is refused with nothing freed for it, and what may be is tried */
+static void test_bound(void)
+{
+	static const uint64_t table = UINT64_C(1) << 26,
+			      loose = (UINT64_C(1) << KPF_LRU) | (UINT64_C(1) << KPF_SWAPBACKED);
+	static const struct {
+		uint64_t flags, pages, shmem_kib;
+		const char *words; /* NULL: tried */
+	} rows[] = {
+		{ table, 91, 0, "only 90 could be allocated (1 missing), and nothing was freed" },
+		{ table, 90, 0, NULL },
+		/* By the kernel's count files have one of these pages, and 64 may have come since
+		 */
+		{ loose, 156, 4, "only 155 could be allocated" },
+		{ loose, 155, 4, NULL },
+		/* Files may have all of them */
+		{ loose, 1000, 2726 * 4, NULL },
+		{ UINT64_C(1) << KPF_ANON, 1000, 0, NULL },
+		/* Slab is given up as far as the kernel says so */
+		{ UINT64_C(1) << KPF_SLAB, 100, 0, "only 90 could be allocated" },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		uint64_t bites = 0;
+		int rc;
+		BENCH(b);
+
+		b.fk.kfs.write = write_and_free_cache;
+		fake_put(&b.fk, RECLAIM, "");
+		put_block_flags(&b.fk, rows[i].flags);
+		fake_set_meminfo(&b.fk, 0, "MemFree", 64 * KIB_PER_MIB);
+		fake_set_meminfo(&b.fk, 0, "Active(file)", 8 * KIB_PER_GIB);
+		fake_set_meminfo(&b.fk, 0, "SReclaimable", 0);
+		fake_set_meminfo(&b.fk, 0, "Shmem", rows[i].shmem_kib);
+		b.step.hugepages.reclaim = true;
+		want(&b, 0, 0, rows[i].pages);
+		rc = apply(&b, &b.err);
+		kfs_read_u64(&b.fk.kfs, "fake/reclaims", &bites, NULL);
+		UNIT_CHECK(rc == (rows[i].words ? -ENOSPC : 0) && !bites == !!rows[i].words,
+			   "row %zu: %" PRIu64 " bites: %s", i, bites, b.err.text);
+		UNIT_CHECK(!rows[i].words || strstr(b.err.text, rows[i].words), "row %zu: %s", i,
+			   b.err.text);
+	}
+}
+
+/* Where nine of ten blocks can't become a page, nearly all cache has to go, and at once */
+static void test_seen_bites(void)
+{
+	BENCH(b);
+
+	b.fk.kfs.write = write_and_reclaim;
+	fake_put(&b.fk, RECLAIM, "");
+	put_block_flags(&b.fk, UINT64_C(1) << 26);
+	fake_set_meminfo(&b.fk, 0, "MemFree", 64 * KIB_PER_MIB);
+	fake_set_meminfo(&b.fk, 0, "Active(file)", 8 * KIB_PER_GIB);
+	b.step.hugepages.reclaim = true;
+	want(&b, 0, 0, 60);
+	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
+	/* 120 of 330 MiB that can become pages: 36 %, and with the other 96 % beside, 59 % of
+	 * 8256 MiB.  85 % of that, and 128 MiB beside, of which 64 are free */
+	UNIT_CHECK(asked_mib(&b, 0) == 4218, "%" PRIu64, asked_mib(&b, 0));
+}
+
 /* ---- gigantic pages ---- */
 
 #define NODE1_RECLAIM "sys/devices/system/node/node1/reclaim"
@@ -1515,6 +1606,8 @@ static CU_TestInfo tests[] = {
 	{ "idle pages that were taken meanwhile", test_idle_taken_meanwhile },
 	{ "the limit of idle pages", test_idle_limit },
 	{ "bites of the page cache", test_bites },
+	{ "more than the flags of all pages allow", test_bound },
+	{ "bites by the flags of all pages", test_seen_bites },
 	{ "what can't be had costs a few bites", test_refusal_is_cheap },
 	{ "more gigantic pages than can be", test_gigantic_bound },
 	{ "gigantic pages where a look can't tell", test_gigantic_unseen },

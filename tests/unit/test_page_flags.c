@@ -24,13 +24,16 @@
 #define LARGE	  (LARGE_KIB / 4)
 #define PAGES	  (5 * LARGE)
 
+/* What is read at once */
+#define UNIT 512
+
 /* Not in the header for programs */
 #define PGTABLE	 BIT(26)
 #define RESERVED BIT(32)
 
 static const uint64_t sizes[] = { SMALL_KIB, LARGE_KIB };
 
-static uint64_t flags[PAGES];
+static uint64_t flags[2 * UNIT];
 static struct fragmentation_zone zone;
 static struct fragmentation f;
 
@@ -287,6 +290,33 @@ static void test_unsure(void)
 	CU_ASSERT_FALSE(fragmentation_unsure(&zone));
 }
 
+/* One page of a compound page tells of all of it, if it lies in the middle and is no head.  So the
+ * slab page of the second unit is seen, and that of the first not even looked at */
+static void test_units(void)
+{
+	static const struct page_flags_watch nobody;
+	const struct fragmentation_ranges *large = &zone.ranges[1];
+	size_t i;
+
+	a_zone();
+	zone.start = 0;
+	zone.spanned = zone.managed = 2 * UNIT;
+	for (i = 0; i < 2 * UNIT; i++)
+		flags[i] = BIT(KPF_BUDDY);
+	flags[3] = flags[UNIT + 3] = BIT(KPF_SLAB);
+	flags[UNIT / 2] = BIT(KPF_HUGE) | BIT(KPF_COMPOUND_TAIL);
+	flags[UNIT + UNIT / 2] = BIT(KPF_HUGE) | BIT(KPF_COMPOUND_HEAD);
+	CU_ASSERT_EQUAL(read_root(write_flags(2 * UNIT), &nobody), 0);
+	UNIT_CHECK(large->whole == 32 && large->huge == 17 && large->movable == 14 &&
+			   large->least == 1,
+		   "%llu huge, %llu movable, least %llu", (unsigned long long)large->huge,
+		   (unsigned long long)large->movable, (unsigned long long)large->least);
+	/* The file ends within the second */
+	CU_ASSERT_EQUAL(read_root(write_flags(UNIT + 100), &nobody), 0);
+	UNIT_CHECK(large->huge == 16 && large->whole == 19, "%llu huge, %llu whole",
+		   (unsigned long long)large->huge, (unsigned long long)large->whole);
+}
+
 static CU_TestInfo tests[] = {
 	{ "what a page's flags mean", test_kinds },
 	{ "ranges of two sizes", test_counts },
@@ -295,6 +325,7 @@ static CU_TestInfo tests[] = {
 	{ "pages that the allocator does not have", test_share },
 	{ "pages that it has", test_share_of_small_pages },
 	{ "pages without a mark", test_unsure },
+	{ "compound pages", test_units },
 	CU_TEST_INFO_NULL,
 };
 

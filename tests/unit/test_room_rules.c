@@ -5,11 +5,106 @@
 #include "policy/room_rules.h"
 
 #include "base/text.h"
+#include "memory/numa.h"
+#include "memory/page_ranges.h"
 #include "unit/unit.h"
 
 #define PAGE UINT64_C(2048)
 #define MIB  KIB_PER_MIB
 #define GIB  KIB_PER_GIB
+
+/* Of 512 base pages.  What is not said of a block is clean cache */
+static struct page_range block(uint64_t fixed, uint64_t slab, uint64_t loose, uint64_t moved)
+{
+	return (struct page_range){ .seen = 512,
+				    .fixed = fixed,
+				    .slab = slab,
+				    .loose = loose,
+				    .moved = moved + loose,
+				    .shmem = moved + loose };
+}
+
+/* Of two good blocks, two with slab, and three with pages that may have lost their files */
+static void test_estimate(void)
+{
+	struct page_range blocks[] = {
+		block(0, 0, 0, 512),	    block(0, 0, 0, 0),	 block(0, 3, 0, 0),
+		block(0, 2, 0, 0),	    block(1, 0, 0, 0),	 block(0, 0, 1, 0),
+		block(0, 0, 9, 11),	    block(0, 1, 1, 0),	 block(0, 0, 0, 0),
+		{ .node = 1, .seen = 512 }, block(0, 0, 0, 512),
+	};
+	const struct page_ranges all = {
+		.page_kib = 4, .pages = 512, .n = ROWS(blocks), .ranges = blocks
+	};
+	/* Of 534 pages in files, 11 may be loose; 64 come and go */
+	static const struct {
+		uint64_t slab_kib, shmem_kib, pages;
+	} rows[] = {
+		{ 0, 4 * (534 - 11 - 64), 2 },
+		{ 0, 4 * (534 - 11 - 63), 3 },
+		{ 0, 4 * (534 - 11 - 62), 4 },
+		/* All of them have one */
+		{ 0, 4 * 534, 5 },
+		{ 4, 4 * 400, 2 },
+		{ 8, 4 * 400, 3 },
+		{ 16, 4 * 400, 3 },
+		{ 20, 4 * 400, 4 },
+		{ UINT64_MAX, UINT64_MAX / 8, 7 },
+		/* The kernel doesn't count */
+		{ 0, 0, 5 },
+	};
+	static const struct numa_node empty = { 0 }, other = { .id = 2 };
+	size_t i;
+
+	blocks[8].seen = 511;
+	blocks[10].shmem = 0;
+	blocks[10].thp = 511;
+	for (i = 0; i < ROWS(rows); i++) {
+		const struct numa_node node = { .reclaimable_kib = rows[i].slab_kib,
+						.shmem_kib = rows[i].shmem_kib };
+		struct room_estimate e = room_rules_estimate(&all, &node, false);
+
+		UNIT_CHECK(e.pages == rows[i].pages, "row %zu: %llu", i,
+			   (unsigned long long)e.pages);
+		/* 512 pages of cache are in good blocks, 3546 in others */
+		UNIT_CHECK(e.beside == 87, "row %zu: %u", i, e.beside);
+	}
+	CU_ASSERT_EQUAL(room_rules_estimate(&all, &empty, false).pages, 5);
+	CU_ASSERT_EQUAL(room_rules_estimate(&all, &empty, true).pages, 6);
+	CU_ASSERT_EQUAL(room_rules_estimate(&all, &other, false).beside, 0);
+}
+
+static void test_need(void)
+{
+	static const struct {
+		uint64_t missing_mib;
+		unsigned int beside;
+		uint64_t all_mib, need_mib;
+	} rows[] = {
+		/* What they take, where every block can become one */
+		{ 1000, 0, 10000, 1000 },
+		{ 20000, 0, 10000, 20000 },
+		/* 600 of 1000 where half of the blocks can't: half way to the root of it */
+		{ 3000, 50, 10000, 6870 },
+		{ 1250, 50, 10000, 3750 },
+		{ 4900, 50, 10000, 9840 },
+		{ 5000, 50, 10000, 10000 },
+		{ 9000, 50, 10000, 10000 },
+		{ 600, 90, 10000, 7560 },
+		{ 1, 100, 10000, 10000 },
+		{ 0, 50, 0, 0 },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		uint64_t need = room_need_kib(rows[i].missing_mib * MIB, rows[i].beside,
+					      rows[i].all_mib * MIB) /
+				MIB;
+
+		UNIT_CHECK(need == rows[i].need_mib, "row %zu: %llu MiB", i,
+			   (unsigned long long)need);
+	}
+}
 
 static void test_bite(void)
 {
@@ -68,25 +163,26 @@ static void test_next(void)
 		unsigned int next;
 	} rows[] = {
 		/* All there */
-		{ { PAGE, 35, 100, 100, 100, 0 }, 0 },
-		{ { PAGE, 35, 100, 120, 120, 0 }, 0 },
+		{ { PAGE, 35, 35, 100, 100, 100, 0 }, 0 },
+		{ { PAGE, 35, 35, 100, 120, 120, 0 }, 0 },
 		/* Progress: again, as little as at first, whatever it cost */
-		{ { PAGE, 35, 1000, 50, 50, 8 * GIB }, 35 },
-		{ { PAGE, 70, 1000, 600, 600, 0 }, 35 },
-		{ { PAGE, 110, 1000, 600, 600, 0 }, 35 },
+		{ { PAGE, 35, 35, 1000, 50, 50, 8 * GIB }, 35 },
+		{ { PAGE, 70, 35, 1000, 600, 600, 0 }, 35 },
+		{ { PAGE, 110, 35, 1000, 600, 600, 0 }, 35 },
+		{ { PAGE, 170, 85, 1000, 600, 600, 0 }, 85 },
 		/* None, at no cost: more memory may help, up to eight times what the pages need */
-		{ { PAGE, 35, 1000, 49, 49, 0 }, 70 },
-		{ { PAGE, 70, 1000, 0, 0, 0 }, 140 },
-		{ { PAGE, 560, 1000, 49, 49, 0 }, 800 },
-		{ { PAGE, 800, 1000, 49, 49, 0 }, 0 },
+		{ { PAGE, 35, 35, 1000, 49, 49, 0 }, 70 },
+		{ { PAGE, 70, 35, 1000, 0, 0, 0 }, 140 },
+		{ { PAGE, 560, 35, 1000, 49, 49, 0 }, 800 },
+		{ { PAGE, 800, 35, 1000, 49, 49, 0 }, 0 },
 		/* None, whatever it cost, before all would fit */
-		{ { PAGE, 35, 1000, 0, 0, 8 * GIB }, 70 },
-		{ { PAGE, 70, 1000, 0, 0, 8 * GIB }, 140 },
+		{ { PAGE, 35, 35, 1000, 0, 0, 8 * GIB }, 70 },
+		{ { PAGE, 70, 35, 1000, 0, 0, 8 * GIB }, 140 },
 		/* None, and four times the pages got so far was lost */
-		{ { PAGE, 140, 1000, 0, 0, 64 * MIB }, 280 },
-		{ { PAGE, 140, 1000, 0, 0, 65 * MIB }, 0 },
-		{ { PAGE, 140, 1000, 0, 1000, 8063 * MIB }, 280 },
-		{ { PAGE, 140, 1000, 0, 1000, 8065 * MIB }, 0 },
+		{ { PAGE, 140, 35, 1000, 0, 0, 64 * MIB }, 280 },
+		{ { PAGE, 140, 35, 1000, 0, 0, 65 * MIB }, 0 },
+		{ { PAGE, 140, 35, 1000, 0, 1000, 8063 * MIB }, 280 },
+		{ { PAGE, 140, 35, 1000, 0, 1000, 8065 * MIB }, 0 },
 	};
 	size_t i;
 
@@ -98,6 +194,8 @@ static void test_next(void)
 }
 
 static CU_TestInfo tests[] = {
+	{ "how many there can be", test_estimate },
+	{ "what they take", test_need },
 	{ "how much is freed", test_bite },
 	{ "whether anything has to be", test_short },
 	{ "what is too little", test_poor },

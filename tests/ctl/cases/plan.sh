@@ -212,3 +212,23 @@ case_plan_made_free() {
 	golden plan-zram-and-disk --root host plan --xml old.xml
 	golden advise-zram-and-disk --root host advise --xml old.xml
 }
+
+# Node 1 has a page table in each block of 2 MiB but so many: plan and advise say what a start
+# is refused for
+case_plan_fixed_pages() {
+	host two-nodes-6.1
+	truncate -s 18M host/proc/kpageflags
+	python3 - <<-'END'
+		import struct
+		with open("host/proc/kpageflags", "r+b") as f:
+		    for block in range(2816, 4608 - 90):
+		        f.seek((block * 512 + block % 512) * 8)
+		        f.write(struct.pack("<Q", 1 << 26))
+	END
+	guest_xml old 196 1
+	is "as many as there are blocks" \
+		"$("$program" --root host plan --xml old.xml | grep -c 'can be made now')" 0
+	guest_xml old 200 1
+	golden plan-fixed-pages --root host plan --xml old.xml
+	is "and advise" "$("$program" --root host advise --xml old.xml | grep -c 'make 90 at most')" 1
+}
