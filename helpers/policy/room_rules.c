@@ -140,7 +140,8 @@ uint64_t room_need_kib(uint64_t missing_kib, unsigned int beside, uint64_t all_k
 		return all_kib;
 	share = u64_mul_sat(missing_kib, 1000) / can_be;
 	share += beside * (square_root(share * 1000) - share) / 100;
-	return u64_mul_sat(all_kib, share) / 1000;
+	/* The kernel frees some more meanwhile, and the more the longer it takes */
+	return u64_mul_sat(all_kib, share * (7000 + 3 * share) / 10000) / 1000;
 }
 
 bool room_is_poor(uint64_t missing, uint64_t gained)

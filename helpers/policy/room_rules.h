@@ -45,7 +45,7 @@ struct room_estimate room_rules_estimate(const struct page_ranges *ranges,
 #define ROOM_FIRST_PERCENT 35
 
 /* Where the flags say what it takes */
-#define ROOM_SEEN_PERCENT 85
+#define ROOM_SEEN_PERCENT 100
 
 /**
  * room_need_kib() - Memory that has to be free before compaction brings pages of that size

@@ -10,6 +10,8 @@
  *
  * 1. Look where pages lie that can't be moved: what can't be is refused, and it shows how
  *    much has to be freed (policy/room_rules.h).
+ *    Where the missing pages would fit into what is free already, write and compact in turn as
+ *    long as that brings any.
  * 2. Free page cache, nearly all that it takes at once: while the kernel makes pages, kswapd
  *    frees more than that brings, and the less is free the more often.
  * 3. Write until 67 writes in a row bring nothing.  Each empties one block after the other, and
@@ -51,6 +53,9 @@
 
 /* COMPACT_MAX_DEFER_SHIFT skips at most 63 attempts */
 #define WRITES_AGAINST_BACKOFF 67
+
+/* Compacting again and again may go on for this long before cache is freed */
+#define PATIENCE_MS 2500
 
 struct room {
 	struct step_ctx *ctx;
@@ -314,6 +319,30 @@ static int play_round(struct room *r, struct room_round *round, struct err *err)
 	return rc;
 }
 
+/* Would the missing pages fit into what is free? */
+static bool would_fit(const struct room *r)
+{
+	uint64_t free_kib, cache_kib;
+
+	return read_memory(r, &free_kib, &cache_kib) &&
+	       !room_is_short(u64_mul_sat(missing(r), r->hp->page_kib), free_kib, cache_kib);
+}
+
+/* Where enough is free, in small pieces, compaction goes on bringing pages, a few at a time.  If
+ * the cache went first, programs' memory would be packed less densely, and into more blocks */
+static int grow_in_free(struct room *r, struct err *err)
+{
+	uint64_t until = clock_ms() + PATIENCE_MS, before = UINT64_MAX;
+	int rc = would_fit(r) ? grow_stubbornly(r, err) : 0;
+
+	while (rc == 0 && time_left(r) && clock_left_ms(until) && r->gained != before &&
+	       r->hp->compact && would_fit(r)) {
+		before = r->gained;
+		rc = compact_and_grow(r, err);
+	}
+	return rc;
+}
+
 static int grow_huge(struct room *r, struct err *err)
 {
 	unsigned int first = r->ctx->beside ? ROOM_SEEN_PERCENT : ROOM_FIRST_PERCENT;
@@ -323,14 +352,15 @@ static int grow_huge(struct room *r, struct err *err)
 		.first = first,
 	};
 
-	while (time_left(r) && round.percent) {
-		int rc = play_round(r, &round, err);
+	int rc = grow_in_free(r, err);
 
+	while (rc == 0 && time_left(r) && round.percent) {
+		rc = play_round(r, &round, err);
 		if (rc < 0)
-			return rc;
+			break;
 		round.percent = room_next_percent(&round);
 	}
-	return drop_caches_and_grow(r, err);
+	return rc < 0 ? rc : drop_caches_and_grow(r, err);
 }
 
 /* ---- gigantic pages ---- */
