@@ -98,6 +98,7 @@ struct check_mount {
  * @has_qemu:	One for each of @ledgers->list: its QEMU runs
  * @runs:	One for each of @libvirt.guests: its QEMU runs
  * @mounts:	One for each of @view->sizes
+ * @pools_read_only: The hooks can't change the pools: /sys is mounted read-only
  * @no_hugetlbfs: One for each directory that qemu.conf's hugetlbfs_mount names: it is no hugetlbfs
  * @has_fragmentation: @fragmentation could be read, and there is a guest that it matters for
  */
@@ -110,6 +111,7 @@ struct check_host {
 	const bool *has_qemu;
 	const bool *runs;
 	const struct check_mount *mounts;
+	bool pools_read_only;
 	bool no_hugetlbfs[QEMU_CONF_HUGETLBFS_MAX];
 	bool has_fragmentation;
 	struct fragmentation fragmentation;

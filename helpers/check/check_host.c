@@ -177,6 +177,10 @@ static int read_mounts(const struct kfs *kfs, const struct host_view *view, stru
 		mounts[i].known = hugetlbfs_known(kfs, view->sizes[i].page_kib,
 						  view->default_page_kib, mounts[i].where);
 	host->mounts = mounts;
+	host->pools_read_only =
+		!host->captured &&
+		faccessat(kfs->rootfd, "sys/kernel/mm/hugepages", W_OK, AT_EACCESS) < 0 &&
+		errno == EROFS;
 	for (i = 0; i < view->qemu_conf.n_hugetlbfs; i++)
 		host->no_hugetlbfs[i] = hugetlbfs_at(kfs, view->qemu_conf.hugetlbfs[i],
 						     view->default_page_kib, &fs) == 0;

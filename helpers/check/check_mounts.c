@@ -212,10 +212,23 @@ static void check_named(const struct check_host *host, struct findings *findings
 	}
 }
 
+/* What a container sees that is not privileged */
+static void check_writable(const struct check_host *host, struct findings *findings)
+{
+	if (!host->pools_read_only || !config_hugepages(host->config)->manage || !is_wanted(host))
+		return;
+	finding_add(findings, FINDING_FAIL, "read-only",
+		    "/sys is mounted read-only: no huge pages can be made for guests, and those "
+		    "that need more than are idle are refused; a container with libvirt has to be "
+		    "privileged");
+	finding_remedy(findings, "mount -o remount,rw,bind /sys");
+}
+
 void check_mounts(const struct check_host *host, struct findings *findings)
 {
 	size_t before = findings->n, i;
 
+	check_writable(host, findings);
 	check_possible(host, findings);
 	check_conf(host, findings);
 	check_named(host, findings);

@@ -266,6 +266,38 @@ static void test_no_such_pages(void)
 	}
 }
 
+static void test_read_only_pools(void)
+{
+	static const struct {
+		const char *backing;
+		bool read_only;
+		const char *levels;
+	} rows[] = {
+		{ "<hugepages/>", false, "pass" },
+		{ "<hugepages/>", true, "fail" },
+		{ "<nosharepages/>", true, "" },
+	};
+	struct size_view size = { .page_kib = 2048 };
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct check_mount mount = { .known = true };
+		struct check_host host = a_host();
+		struct findings findings;
+
+		view.default_page_kib = 2048;
+		view.sizes = &size;
+		view.n_sizes = 1;
+		host.mounts = &mount;
+		host.pools_read_only = rows[i].read_only;
+		define(&host, "web", rows[i].backing);
+		UNIT_CHECK_STR(levels(check_mounts, &host, &findings), rows[i].levels, "row %zu",
+			       i);
+		findings_free(&findings);
+		forget_guests(&host);
+	}
+}
+
 /* ---- definitions ---- */
 
 static void define_xml(struct check_host *host, const char *body)
@@ -948,6 +980,7 @@ static CU_TestInfo tests[] = {
 	{ "a guest larger than its store", test_store_too_small },
 	{ "definitions", test_definitions },
 	{ "pages that are not there", test_no_such_pages },
+	{ "pools that are read-only", test_read_only_pools },
 	{ "a hint about the root file system", test_root_file_system },
 	{ "Nova's number and the store's size", test_nova_number },
 	{ "Nova's ratio", test_nova_ratio },
