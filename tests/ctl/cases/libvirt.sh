@@ -55,8 +55,8 @@ case_which_libvirt() {
 	cp "$tests/guests/plain.xml" "$FAKE_LIBVIRT/plain.xml"
 	with_libvirt plan plain >out
 	is "the system's" "$(cat "$FAKE_LIBVIRT.uri")" qemu:///system
-	LIBVIRT_DEFAULT_URI=qemu:///embed?root=/x with_libvirt plan plain >out
-	is "the environment's" "$(cat "$FAKE_LIBVIRT.uri")" qemu:///embed?root=/x
+	LIBVIRT_DEFAULT_URI="qemu:///embed?root=/x" with_libvirt plan plain >out
+	is "the environment's" "$(cat "$FAKE_LIBVIRT.uri")" "qemu:///embed?root=/x"
 	LIBVIRT_DEFAULT_URI=qemu:///embed with_libvirt plan plain -c qemu+ssh://far/system >out
 	is "the option's" "$(cat "$FAKE_LIBVIRT.uri")" qemu+ssh://far/system
 	golden session-uri -c qemu:///session?socket=/run/x plan web
@@ -106,7 +106,7 @@ case_advise_apply() {
 	is "what it would remove stays" \
 		"$(with_libvirt advise web --backing thp --apply 2>&1 >/dev/null)" \
 		"virt-membacking: guest 'web' stays as it is: this would take out of its definition: <hugepages> with pages of 2 MiB; 'advise web --backing thp --apply --yes' does so"
-	is "nothing is defined then" "$(ls "$FAKE_LIBVIRT/defined" 2>&1 | grep -c "No such")" 1
+	is "nothing is defined then" "$([ -e "$FAKE_LIBVIRT/defined" ] && echo defined)" ""
 	with_libvirt advise web --backing thp --apply --yes >out 2>err
 	is "the backing that was asked for is defined" \
 		"$? $(cat err) $(grep -c "<hugepages" "$FAKE_LIBVIRT/defined")" "0  0"
