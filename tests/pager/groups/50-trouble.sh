@@ -40,7 +40,7 @@ check_true "the tier is full: who needs a page waits" "${figure[waiting]} > 0"
 soon alarm_says full "full"
 check_match "and it is said for what" "$(pager_alarms full)" "full"
 # There and back: with room in the tier it goes on and is at its limit again, and at a higher limit
-for i in 1 2; do
+for _ in 1 2; do
 	pager_ask full "room 0"
 	problem=
 	moves full
