@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -41,11 +40,9 @@ static void write_file(const char *path, const char *text)
 }
 
 /* The shorter a thread of QEMU stands the better: nothing of ours waits for memory or for
- * other programs meanwhile.  Real time, for some hundred microseconds, makes it stand for a half to
- * a third as long on a busy host; where a unit forbids it (RestrictRealtime), niceness has to do */
+ * other programs meanwhile (nor for a processor: inject.c) */
 static void become_hard_to_kill(void)
 {
-	const struct sched_param first = { .sched_priority = 1 };
 	sigset_t all;
 
 	sigfillset(&all);
@@ -54,7 +51,6 @@ static void become_hard_to_kill(void)
 	write_file("/proc/self/oom_score_adj", "-1000");
 	write_file("/sys/fs/cgroup/cgroup.procs", "0");
 	setpriority(PRIO_PROCESS, 0, -20);
-	sched_setscheduler(0, SCHED_FIFO, &first);
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 }
 
