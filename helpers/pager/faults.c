@@ -284,6 +284,11 @@ static bool claim_look(struct guest_pager *pager, uint64_t page, struct page_fie
 	       page_map_swap(pager->map, page, &entry, page_entry_make(leaving));
 }
 
+static int tell_again(struct guest_pager *pager, uint64_t page)
+{
+	return poison_page(pager, page) ? pager_wake_page(pager, page) : -ENODATA;
+}
+
 /*
  * A fault on a page that should be there.  It is: another thread was faster.  It is not, and the
  * page was discarded since it became resident, or pages near it lately: zeros are right.  Else
@@ -306,8 +311,8 @@ static int serve_resident(struct guest_pager *pager, uint64_t page)
 	else if (fields.discarded ||
 		 (!fields.bad && journal_discarded_lately(pager->journal, page)))
 		rc = give_zeros(pager, page);
-	else if (fields.bad && poison_page(pager, page))
-		rc = pager_wake_page(pager, page);
+	else if (fields.bad)
+		rc = tell_again(pager, page);
 	else
 		rc = -ENODATA;
 	entry_settle(pager, page, fields);
