@@ -39,6 +39,8 @@ BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share/libvirt-membacking
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 SYSCONFDIR ?= /etc
 RUNSTATEDIR ?= /run
 LIBEXECDIR ?= $(PREFIX)/libexec
@@ -336,7 +338,7 @@ bench:
 # ---- checks of the source ----
 
 sources = $(sort $(wildcard hooks/*.c pagerd/*.c helpers/*/*.[ch] tests/*/*.[ch]))
-scripts = $(shell grep -lE '^\#!.*(bash|sh)$$' -r packaging tests --exclude-dir=hosts) \
+scripts = $(shell grep -lE '^\#!.*[ /](bash|sh)$$' -r packaging tests --exclude-dir=hosts) \
 	$(wildcard tests/ctl/cases/*.sh)
 
 .PHONY: lint format format-check hdr-check layer-check pure-check thread-check tidy cppcheck shellcheck man-check
@@ -419,8 +421,10 @@ install: all
 		install -m 644 $$(find contrib/$$dir -maxdepth 1 -type f) \
 			$(DESTDIR)$(DOCDIR)/examples/$$dir/ || exit 1; \
 	done
-	install -d $(DESTDIR)$(COMPLETIONDIR)
+	install -d $(DESTDIR)$(COMPLETIONDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
 	install -m 644 packaging/completions/virt-membacking $(DESTDIR)$(COMPLETIONDIR)/
+	install -m 644 packaging/completions/_virt-membacking $(DESTDIR)$(ZSHDIR)/
+	install -m 644 packaging/completions/virt-membacking.fish $(DESTDIR)$(FISHDIR)/
 	[ -e $(DESTDIR)$(SYSCONFDIR)/libvirt/membacking.conf ] || \
 		install -m 644 conf-snippets/membacking.conf $(DESTDIR)$(SYSCONFDIR)/libvirt/
 	[ -e $(DESTDIR)$(SYSCONFDIR)/libvirt/membacking-static.conf ] || \
@@ -455,6 +459,7 @@ uninstall:
 	rm -f $(sbindir)/libvirt-membacking-qemu-hook $(sbindir)/libvirt-membacking-daemon-hook \
 		$(sbindir)/virt-membacking-pagerd $(bindir)/virt-membacking \
 		$(DESTDIR)$(COMPLETIONDIR)/virt-membacking \
+		$(DESTDIR)$(ZSHDIR)/_virt-membacking $(DESTDIR)$(FISHDIR)/virt-membacking.fish \
 		$(units:packaging/systemd/%=$(unitdir)/%) $(tmpfilesdir)/libvirt-membacking.conf \
 		$(DESTDIR)$(CATALOGDIR)/libvirt-membacking.catalog
 	for page in $(notdir $(manuals)); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done

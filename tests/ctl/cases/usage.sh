@@ -40,6 +40,45 @@ case_usage() {
 	golden no-such-root --root nowhere status
 }
 
+# offered SHELL WORD...: what the completion offers, in the order of the alphabet
+offered() {
+	local shell=$1
+	shift
+	PATH=$work:$PATH "$here/completion-$shell" "$program" "$@" 2>&1 | sort
+}
+
+# listed HEADING WORD...: what --help lists
+listed() {
+	local heading=$1
+	shift
+	"$program" "$@" --help |
+		sed -n "/^$heading:\$/,/^\$/s/^  \(--\)\{0,1\}\([a-z][a-z-]*\).*/\1\2/p" | sort
+}
+
+# What they offer is what help lists
+case_completion_of_other_shells() {
+	local shell command
+	is "the file for zsh is one" "$(zsh -n "$here/../../packaging/completions/_virt-membacking" 2>&1)" ""
+	is "the file for fish is one" \
+		"$(fish --no-execute "$here/../../packaging/completions/virt-membacking.fish" 2>&1)" ""
+	for shell in zsh fish; do
+		is "$shell: commands" "$(offered $shell "")" "$(listed Commands)"
+		for command in $(listed Commands); do
+			is "$shell: options of $command" "$(offered $shell "$command" --)" \
+				"$(listed Options "$command")"
+		done
+		is "$shell: profiles" "$(offered $shell conf apply hug)" $'hugepages\nhugepages-1g'
+		is "$shell: kinds of backing" "$(offered $shell advise web --backing "")" \
+			$'dynamic\nfile\nksm\novercommit\nstatic\nthp'
+		is "$shell: guests, behind an option's value" "$(offered $shell --root . plan w)" \
+			$'web\nwith blank'
+		is "$shell: no second guest" "$(offered $shell plan web w)" ""
+		is "$shell: actions" "$(offered $shell hook en)" enable
+		is "$shell: guests behind an action" "$(offered $shell overcommit set d)" database
+		is "$shell: a size is the user's" "$(offered $shell reserve web --size "")" ""
+	done
+}
+
 case_completion() {
 	local line
 	while IFS= read -r line; do
