@@ -120,12 +120,18 @@ struct config_ksm {
 	enum config_ksm_nodes merge_across_nodes;
 };
 
-/* The kernel's own words; empty: left as the host has it */
+/**
+ * struct config_thp - Transparent huge pages
+ * @enabled, @defrag, @shmem_enabled: The kernel's own words; empty: left as the host has it
+ * @compact, @reclaim: How room is made for a guest before it starts, whatever @manage says
+ */
 struct config_thp {
 	bool manage;
 	char enabled[CONFIG_NAME_SIZE];
 	char defrag[CONFIG_NAME_SIZE];
 	char shmem_enabled[CONFIG_NAME_SIZE];
+	enum config_effort compact;
+	enum config_effort reclaim;
 };
 
 enum config_encrypt { ENCRYPT_NO };

@@ -404,6 +404,10 @@ static const struct config_key keys[] = {
 	{ KEY("thp", "shmem_enabled", "", set_kernel_word), AT(thp.shmem_enabled),
 	  .words = shmem_words,
 	  .expected = "always, within_size, advise, never, deny, force or nothing" },
+	{ KEY("thp", "compact", "never", set_word), AT(thp.compact),
+	  .words = effort_words, .expected = "never or auto", .per_guest = true },
+	{ KEY("thp", "reclaim", "never", set_word), AT(thp.reclaim),
+	  .words = effort_words, .expected = "never or auto", .per_guest = true },
 
 	{ KEY("overcommit", "enable", "no", set_bool), AT(overcommit.enable),
 	  .expected = YES_NO },
@@ -482,7 +486,7 @@ bool config_key_near(const char *section, const char *name, char near[CONFIG_KEY
 			 own ? "" : ".", keys[i].name, keys[i].sized ? "2M" : "");
 		names[n] = texts[n];
 		/* In [guest] it has a longer name than in its own section */
-		if (!own && !strcmp(keys[i].name, name))
+		if (!own && !found && !strcmp(keys[i].name, name))
 			found = names[n];
 		n++;
 	}

@@ -178,6 +178,14 @@ static void log_doubt(const struct session *session, const struct plan *plan)
 		log_warning("%s", why);
 }
 
+static void finish(struct session *session, const struct ledger *ledger, uint64_t deadline)
+{
+	const struct step_after after = { session->kfs, &session->host.numa, deadline };
+
+	session_unlock(session);
+	step_list_afterwards(&after, &ledger->list);
+}
+
 /**
  * carry_out() - Apply the plan
  * @reserved:	By hand, or NULL.  The start begins with it, and what is too much of it is given
@@ -187,6 +195,7 @@ static int carry_out(struct session *session, const struct guest *guest, struct 
 		     struct ledger *reserved, struct step_list *debt, uint64_t deadline,
 		     struct err *err)
 {
+	bool uncovers = step_list_uncovers(&plan->list);
 	cleanup_with(cleanup_ledger) struct ledger *ledger = reserved;
 	size_t held;
 	int rc;
@@ -212,7 +221,13 @@ static int carry_out(struct session *session, const struct guest *guest, struct 
 		return rc;
 	if (steps_append(&ledger->list, debt) < 0)
 		return err_nomem(err);
-	return apply_ledger(session, ledger, deadline, err);
+	rc = apply_ledger(session, ledger, deadline, err);
+	/* What an earlier boot left there */
+	if (rc == 0 && uncovers)
+		leftovers_remove(session);
+	if (rc == 0)
+		finish(session, ledger, deadline);
+	return rc;
 }
 
 /* File systems have the room of what was just removed a moment later.
@@ -260,7 +275,6 @@ static int try_once(struct session *session, const struct guest *guest,
 	cleanup_with(cleanup_plan) struct plan plan = { 0 };
 	struct ledger *reserved = NULL;
 	uint64_t begin, deadline;
-	bool uncovers;
 	int rc;
 
 	rc = reconcile_begin(session, clock_ms() + session->lock_deadline_ms, NULL, guest->uuid,
@@ -283,12 +297,8 @@ static int try_once(struct session *session, const struct guest *guest,
 		if (rc == 0)
 			rc = make_plan(session, guest, decided, NULL, &plan, err);
 	}
-	/* What an earlier boot left there */
-	uncovers = rc == 0 && step_list_uncovers(&plan.list);
 	if (rc == 0)
 		rc = carry_out(session, guest, &plan, reserved, &debt, deadline, err);
-	if (rc == 0 && uncovers)
-		leftovers_remove(session);
 	if (rc == 0)
 		log_event(LOG_EVENT_PREPARED, "prepared in %llu ms",
 			  (unsigned long long)(clock_ms() - begin));

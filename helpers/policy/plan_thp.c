@@ -10,23 +10,46 @@
 static bool wanted(const struct guest *guest, const struct guest_policy *policy,
 		   const struct host_view *host)
 {
-	return host->thp.present && (policy->thp.manage || guest_file_kib(guest));
+	return host->thp.present &&
+	       (policy->thp.manage || thp_rules_makes_room(&policy->thp) || guest_file_kib(guest));
 }
 
 /* Guests that are only told something are not refused for it */
 static bool uses_section(const struct guest *guest, const struct guest_policy *policy)
 {
-	return policy->thp.manage && thp_rules_size(guest);
+	return (policy->thp.manage || thp_rules_makes_room(&policy->thp)) && thp_rules_size(guest);
+}
+
+/* Return: false: none is changed for this guest */
+static bool add_settings(const struct planning *p, struct step_thp *step)
+{
+	bool tmpfs = p->has_store && thp_rules_in_tmpfs(p->host, &p->store);
+
+	if (!thp_rules_wanted(p->guest, p->policy, tmpfs))
+		return false;
+	thp_rules_fill(p->guest, p->policy, tmpfs, step);
+	return true;
+}
+
+/* Room for a guest that runs already comes too late */
+static int adopt(struct planning *p, struct err *err)
+{
+	struct step step = { .kind = STEP_THP };
+
+	return add_settings(p, &step.thp) ? plan_put_last(p->plan, &step, err) : 0;
 }
 
 static int add(struct planning *p, struct err *err)
 {
-	bool tmpfs = p->has_store && thp_rules_in_tmpfs(p->host, &p->store);
 	struct step step = { .kind = STEP_THP };
+	bool set = add_settings(p, &step.thp);
 
-	if (!thp_rules_wanted(p->guest, p->policy, tmpfs))
+	if (!overcommit_rules_small_pages(p->policy))
+		thp_rules_room(p->guest, p->host, &p->policy->thp, &step.thp);
+	if (!set && !step.thp.room_kib)
 		return 0;
-	thp_rules_fill(p->guest, p->policy, tmpfs, &step.thp);
+	if (!set)
+		step.thp.size_kib = step.thp.room_kib;
 	return plan_put_last(p->plan, &step, err);
 }
 
@@ -57,6 +80,6 @@ const struct plan_kind plan_thp = {
 	.wanted = wanted,
 	.uses_section = uses_section,
 	.make = make,
-	.adopt = add,
+	.adopt = adopt,
 	.obstacle = obstacle,
 };

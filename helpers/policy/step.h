@@ -161,14 +161,21 @@ struct step_ksm {
 };
 
 /**
- * struct step_thp - A guest for which the host's settings of THP are changed
+ * struct step_thp - A guest for which the host's settings of THP are changed, or room is made
  * @size_kib:	Its memory that can lie in transparent huge pages
  * @settings:	The configuration at its start
- * @ready:	All is done
+ * @room_kib:	Memory for which free blocks are wanted before it starts; 0: none
+ * @compact, @reclaim: How they may be made
+ * @nodes:	Where: its own nodes, or those of its processors.  Only in the hook that plans it
+ * @ready:	All is done but the room, which nothing waits for
  */
 struct step_thp {
 	uint64_t size_kib;
 	struct config_thp settings;
+	uint64_t room_kib;
+	bool compact;
+	bool reclaim;
+	struct nodeset nodes;
 	bool ready;
 };
 

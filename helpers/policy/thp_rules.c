@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "guest/guest.h"
+#include "policy/pins.h"
 #include "policy/store_rules.h"
 
 static uint64_t source_kib(const struct guest *guest, enum guest_source source)
@@ -55,6 +56,61 @@ void thp_rules_fill(const struct guest *guest, const struct guest_policy *policy
 		.size_kib = governed_kib(guest, &policy->thp, tmpfs),
 		.settings = policy->thp,
 	};
+}
+
+/* ---- room ---- */
+
+bool thp_rules_makes_room(const struct config_thp *thp)
+{
+	return thp->compact != EFFORT_NEVER || thp->reclaim != EFFORT_NEVER;
+}
+
+/* The kernel's words that give none */
+static bool is_off(const char *word)
+{
+	return !*word || !strcmp(word, "never") || !strcmp(word, "deny");
+}
+
+/* What the host will say when the guest runs */
+static const char *word_then(const struct config_thp *thp, const char *ours, const char *now)
+{
+	return thp->manage && *ours && *now ? ours : now;
+}
+
+static void add_nodes(const struct guest *guest, const struct numa *numa,
+		      const struct guest_memory *memory, struct nodeset *nodes)
+{
+	size_t i;
+
+	if (memory->bind != GUEST_BIND_ANY) {
+		for (i = 0; i < numa->n_nodes; i++)
+			if (nodeset_has(&memory->nodes, numa->nodes[i].id))
+				nodeset_add(nodes, numa->nodes[i].id);
+		return;
+	}
+	pins_nodes(numa, &guest->emulator_cpus, nodes);
+	pins_nodes(numa, &guest->vcpu_cpus, nodes);
+}
+
+void thp_rules_room(const struct guest *guest, const struct host_view *host,
+		    const struct config_thp *thp, struct step_thp *step)
+{
+	const struct thp *now = &host->thp.thp;
+	bool anonymous = !is_off(word_then(thp, thp->enabled, now->enabled));
+	bool memfd = !is_off(word_then(thp, thp->shmem_enabled, now->shmem_enabled));
+	size_t i;
+
+	if (!thp_rules_makes_room(thp))
+		return;
+	step->compact = thp->compact != EFFORT_NEVER;
+	step->reclaim = thp->reclaim != EFFORT_NEVER;
+	if (anonymous)
+		step->room_kib = source_kib(guest, GUEST_SOURCE_ANONYMOUS);
+	if (memfd)
+		step->room_kib = u64_add_sat(step->room_kib, source_kib(guest, GUEST_SOURCE_MEMFD));
+	for (i = 0; i < guest->n_memory; i++)
+		if (!guest->memory[i].hugepages)
+			add_nodes(guest, &host->numa, &guest->memory[i], &step->nodes);
 }
 
 /* ---- what stands in the way ---- */

@@ -41,6 +41,20 @@ bool thp_rules_wanted(const struct guest *guest, const struct guest_policy *poli
 void thp_rules_fill(const struct guest *guest, const struct guest_policy *policy, bool tmpfs,
 		    struct step_thp *step);
 
+/* Does the configuration have room made for guests that can have such pages? */
+bool thp_rules_makes_room(const struct config_thp *thp);
+
+/**
+ * thp_rules_room() - For how much of a guest free blocks are wanted, and where
+ * @thp:	What the configuration says, "manage" included
+ * @step:	room_kib and what belongs to it; room_kib 0: none is made
+ *
+ * Without a <numatune> those are the nodes of the processors that the guest is pinned to: where
+ * its memory lies is decided when it touches it.
+ */
+void thp_rules_room(const struct guest *guest, const struct host_view *host,
+		    const struct config_thp *thp, struct step_thp *step);
+
 /* The value of "huge=" among mount options; empty where there is none */
 void thp_rules_huge(const char *options, char word[THP_WORD_SIZE]);
 

@@ -120,6 +120,15 @@ bool step_list_has_started(const struct step_list *list)
 	return false;
 }
 
+void step_list_afterwards(const struct step_after *after, const struct step_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (step_ops(list->steps[i].kind)->afterwards)
+			step_ops(list->steps[i].kind)->afterwards(after, &list->steps[i]);
+}
+
 void step_list_ended(const struct step_guest *guest, const struct step_list *list)
 {
 	size_t i;

@@ -171,6 +171,16 @@ struct step_guest {
 };
 
 /**
+ * struct step_after - What a step may use after all steps were applied
+ * @numa:	As the host view has it
+ */
+struct step_after {
+	const struct kfs *kfs;
+	const struct numa *numa;
+	uint64_t deadline;
+};
+
+/**
  * struct step_ops - One kind of step
  * @name:	"kind" in JSON
  * @describe:	One line for people, of what a start would do.  Present tense, no full stop
@@ -183,6 +193,8 @@ struct step_guest {
  * @ended:	QEMU has ended: tell another program.  Without any lock, before @undo.  May be NULL
  * @learn:	Copy what @started noted in @from.  Goes with @started
  * @apply:	Do it.  On failure some of it may be done; the caller undoes it
+ * @afterwards:	All steps are applied, and libvirt waits: what takes time, has nothing to be put
+ *		back, and may fail.  Without any lock.  May be NULL
  * @undo:	Take back what @step says is held, and say so in it.
  *		Return: 0 when nothing is held any more; -EAGAIN when the rest
  *		is still in use
@@ -229,6 +241,7 @@ struct step_ops {
 	void (*ended)(const struct step_guest *guest);
 	void (*learn)(const struct step *from, struct step *to);
 	int (*apply)(struct step_ctx *ctx, struct step *step, struct err *err);
+	void (*afterwards)(const struct step_after *after, const struct step *step);
 	int (*undo)(struct step_ctx *ctx, struct step *step, enum undo_reason reason,
 		    struct err *err);
 	int (*confirm)(const struct kfs *kfs, const struct host_view *host, struct step *step);
@@ -276,6 +289,7 @@ struct step_overcommit *step_list_paging(const struct step_list *list);
 int steps_ask(const struct plan_needs *needs, int state_dir, struct err *err);
 bool step_list_started(const struct step_guest *guest, struct step_list *list);
 bool step_list_has_started(const struct step_list *list);
+void step_list_afterwards(const struct step_after *after, const struct step_list *list);
 void step_list_ended(const struct step_guest *guest, const struct step_list *list);
 
 /* What was noted in @from, into the steps of the same kinds in @to */

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "memory/thp.h"
 #include "steps/setting.h"
+#include "steps/thp_room.h"
 
 /* A file, and where struct config_thp has the value for it */
 struct word {
@@ -35,6 +36,16 @@ static const char *word_of(const struct config_thp *thp, size_t i)
 	return (const char *)thp + words[i].offset;
 }
 
+static bool sets_any(const struct step_thp *thp)
+{
+	size_t i;
+
+	for (i = 0; i < N_WORDS; i++)
+		if (*word_of(&thp->settings, i))
+			return true;
+	return false;
+}
+
 static void describe(const struct step *step, char *buf, size_t size)
 {
 	const struct step_thp *thp = &step->thp;
@@ -47,13 +58,21 @@ static void describe(const struct step *step, char *buf, size_t size)
 		if (*word_of(&thp->settings, i))
 			used += (size_t)snprintf(buf + used, size - used, " %s=%s", words[i].file,
 						 word_of(&thp->settings, i));
+	if (thp->room_kib && used < size)
+		snprintf(buf + used, size - used, "%s room for %s by %s%s%s",
+			 sets_any(thp) ? ";" : "", text_from_kib(thp->room_kib, kib),
+			 thp->reclaim ? "reclaiming cache" : "",
+			 thp->reclaim && thp->compact ? " and " : "",
+			 thp->compact ? "compacting memory" : "");
 }
 
 static void fact(const struct step *step, char *buf, size_t size)
 {
+	const struct step_thp *thp = &step->thp;
 	char kib[TEXT_KIB_SIZE];
 
-	snprintf(buf, size, "THP: set for %s", text_from_kib(step->thp.size_kib, kib));
+	snprintf(buf, size, "THP: %s for %s", sets_any(thp) ? "set" : "room made",
+		 text_from_kib(thp->size_kib, kib));
 }
 
 /* A guest can do without: nothing that goes wrong here stops its start */
@@ -74,6 +93,12 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 	return ctx->save(ctx, err);
 }
 
+static void afterwards(const struct step_after *after, const struct step *step)
+{
+	if (step->thp.room_kib)
+		thp_room_make(after->kfs, after->numa, &step->thp, after->deadline);
+}
+
 /* The settings go back when there is no step left to hold them */
 static int undo(struct step_ctx *ctx, struct step *step, enum undo_reason reason, struct err *err)
 {
@@ -86,9 +111,8 @@ static int undo(struct step_ctx *ctx, struct step *step, enum undo_reason reason
 
 static bool holds(const struct step *step, const struct shared_setting *setting)
 {
-	(void)step;
 	(void)setting;
-	return true;
+	return sets_any(&step->thp);
 }
 
 /* ---- what every step can do ---- */
@@ -104,6 +128,9 @@ static const struct json_field fields[] = {
 	JSON_FIELD_AS(struct step_thp, settings.enabled, "enabled"),
 	JSON_FIELD_AS(struct step_thp, settings.defrag, "defrag"),
 	JSON_FIELD_AS(struct step_thp, settings.shmem_enabled, "shmem_enabled"),
+	JSON_IF_SET(struct step_thp, room_kib),
+	JSON_IF_SET(struct step_thp, compact),
+	JSON_IF_SET(struct step_thp, reclaim),
 	JSON_END,
 };
 
@@ -120,6 +147,7 @@ const struct step_ops thp_step_ops = {
 	.describe = describe,
 	.fact = fact,
 	.apply = apply,
+	.afterwards = afterwards,
 	.undo = undo,
 	.complete = complete,
 	.holds = holds,

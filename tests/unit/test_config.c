@@ -361,7 +361,7 @@ static void test_lines(void)
 		{ "[guest]\nmatch = a\nguest.match = b",
 		  "W F:3: unknown key 'guest.match' in [guest], ignored\n" },
 		{ "[guest]\nmatch = a\n.compact = b",
-		  "W F:3: unknown key '.compact' in [guest], ignored\n" },
+		  "W F:3: unknown key '.compact' in [guest], ignored: did you mean 'thp.compact'?\n" },
 		{ "[guest]\nmatch = a\naaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.b = b",
 		  "W F:3: unknown key 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.b' "
 		  "in [guest], ignored\n" },

@@ -88,6 +88,12 @@ static void test_steps(void)
 		  KSM_GAIN_MEMFD },
 		{ THP "shmem_enabled = advise\n", BACKED("<source type='memfd'/>"), "thp ", NULL,
 		  KSM_GAIN_MEMFD },
+		/* Room, and no setting */
+		{ "[thp]\ncompact = auto\n", BACKED(""), "thp ", NULL, KSM_GAINS },
+		{ "[guest]\nmatch = g\nthp.reclaim = auto\n", BACKED(""), "thp ", NULL, KSM_GAINS },
+		{ "[guest]\nmatch = other\nthp.reclaim = auto\n", BACKED(""), "", NULL, KSM_GAINS },
+		{ "[thp]\ncompact = auto\n", BACKED("<hugepages/>"), "hugepages ", NULL,
+		  KSM_GAIN_HUGEPAGES },
 		/* who has not asked for it is not told */
 		{ KSM, BACKED("<source type='memfd'/>"), "", NULL, KSM_GAIN_MEMFD },
 	};
@@ -173,10 +179,17 @@ static void test_json(void)
 			   .ready = true } },
 		{ .kind = STEP_KSM, .ksm = { .profile = KSM_CUSTOM } },
 		{ .kind = STEP_THP,
+		  .thp = { .size_kib = 65536,
+			   .settings = { .manage = true, .defrag = "defer" },
+			   .room_kib = 32768,
+			   .compact = true } },
+		{ .kind = STEP_THP,
 		  .thp = { .size_kib = 65536, .settings = { .manage = true, .defrag = "defer" } } },
 	};
 	static const char *const words[] = { "let KSM merge equal pages in 64 MiB (gentle)",
 					     "let KSM run (enable = always)",
+					     "transparent huge pages for 64 MiB: defrag=defer; "
+					     "room for 32 MiB by compacting memory",
 					     "transparent huge pages for 64 MiB: defrag=defer" };
 	size_t i;
 
@@ -191,7 +204,10 @@ static void test_json(void)
 		if (back.kind == STEP_KSM)
 			UNIT_CHECK(!memcmp(&back.ksm, &steps[i].ksm, sizeof(back.ksm)), "%zu", i);
 		else
-			UNIT_CHECK_STR(back.thp.settings.defrag, "defer", "%zu", i);
+			UNIT_CHECK(!strcmp(back.thp.settings.defrag, "defer") &&
+					   back.thp.room_kib == steps[i].thp.room_kib &&
+					   back.thp.compact == steps[i].thp.compact,
+				   "%zu", i);
 		step_ops(back.kind)->describe(&back, text, sizeof(text));
 		UNIT_CHECK_STR(text, words[i], "%zu", i);
 	}

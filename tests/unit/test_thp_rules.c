@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "guest/guest.h"
+#include "kernel/kfs.h"
 #include "unit/guest_rows.h"
 #include "unit/unit.h"
 
@@ -61,6 +62,79 @@ static void test_wanted(void)
 		thp_rules_fill(guest, &policy, rows[i].tmpfs, &step);
 		UNIT_CHECK(wanted == (rows[i].mib > 0), "row %zu", i);
 		UNIT_CHECK(!wanted || step.size_kib == rows[i].mib * KIB_PER_MIB, "row %zu", i);
+		guest_free(guest);
+	}
+}
+
+static void test_room(void)
+{
+	static const struct {
+		const char *xml, *now; /* "enabled shmem_enabled" */
+		struct config_thp thp;
+		uint64_t mib;
+		const char *nodes;
+	} rows[] = {
+		{ PLAIN, "madvise never", { .compact = EFFORT_AUTO }, 512, "0-1" },
+		{ PLAIN, "madvise never", { .reclaim = EFFORT_AUTO }, 512, "0-1" },
+		{ PLAIN, "madvise never", { .manage = true, .enabled = "always" }, 0, "" },
+		/* what the host says, or will */
+		{ PLAIN, "never never", { .compact = EFFORT_AUTO }, 0, "0-1" },
+		{ PLAIN,
+		  "never never",
+		  { .manage = true, .enabled = "madvise", .compact = EFFORT_AUTO },
+		  512,
+		  "0-1" },
+		{ PLAIN,
+		  "madvise never",
+		  { .manage = true, .enabled = "never", .compact = EFFORT_AUTO },
+		  0,
+		  "0-1" },
+		{ PLAIN,
+		  "never never",
+		  { .enabled = "madvise", .compact = EFFORT_AUTO },
+		  0,
+		  "0-1" },
+		{ MEMFD, "madvise never", { .compact = EFFORT_AUTO }, 0, "0-1" },
+		{ MEMFD, "madvise advise", { .compact = EFFORT_AUTO }, 512, "0-1" },
+		{ FILES, "madvise advise", { .compact = EFFORT_AUTO }, 0, "0-1" },
+		{ HUGE_PAGES, "madvise advise", { .compact = EFFORT_AUTO }, 0, "" },
+		{ GUEST(MIB(512) "<numatune><memory mode='strict' nodeset='1'/></numatune>"),
+		  "madvise never",
+		  { .compact = EFFORT_AUTO },
+		  512,
+		  "1" },
+		/* it may lie on others */
+		{ GUEST(MIB(512) "<numatune><memory mode='preferred' nodeset='0'/></numatune>"),
+		  "madvise never",
+		  { .compact = EFFORT_AUTO },
+		  512,
+		  "0" },
+		{ GUEST(MIB(512) "<vcpu cpuset='1'>1</vcpu><cputune><emulatorpin cpuset='1'/>"
+				 "</cputune>"),
+		  "madvise never",
+		  { .compact = EFFORT_AUTO },
+		  512,
+		  "1" },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		struct host_view host = { .thp.present = true };
+		struct guest *guest = row_guest(rows[i].xml);
+		struct step_thp step = { 0 };
+		char nodes[NODESET_TEXT_SIZE];
+		struct kfs kfs;
+
+		CU_ASSERT_FATAL(kfs_open(&kfs, TESTS_DIR "/hosts/two-nodes-6.12", NULL) == 0);
+		CU_ASSERT_FATAL(numa_read(&kfs, &host.numa, NULL) == 0);
+		kfs_close(&kfs);
+		sscanf(rows[i].now, "%31s %31s", host.thp.thp.enabled, host.thp.thp.shmem_enabled);
+		thp_rules_room(guest, &host, &rows[i].thp, &step);
+		UNIT_CHECK(step.room_kib == rows[i].mib * KIB_PER_MIB, "row %zu: %llu KiB", i,
+			   (unsigned long long)step.room_kib);
+		UNIT_CHECK_STR(nodeset_format(&step.nodes, nodes), rows[i].nodes, "row %zu", i);
+		UNIT_CHECK(step.compact == (rows[i].thp.compact == EFFORT_AUTO), "row %zu", i);
+		UNIT_CHECK(step.reclaim == (rows[i].thp.reclaim == EFFORT_AUTO), "row %zu", i);
 		guest_free(guest);
 	}
 }
@@ -218,6 +292,7 @@ static CU_TestInfo tests[] = {
 	{ "huge= among mount options", test_huge_option },
 	{ "what stands in the way", test_obstacle },
 	{ "what is said where nothing is managed", test_not_managed },
+	{ "room for them", test_room },
 	CU_TEST_INFO_NULL,
 };
 

@@ -13,7 +13,8 @@
  *	POLICY	default, bind, preferred or interleave, with NODES as "0,1"
  *	HOW	nothing for QEMU's prealloc=on: every page is touched;
  *		touch=N touches the first N only (a GiB takes seconds here);
- *		plug=N as well, without a reservation, as virtio-mem does
+ *		plug=N as well, without a reservation, as virtio-mem does;
+ *		huge: memory of PAGE_KIB 4 asks for transparent huge pages, as QEMU does
  * PAGE_KIB 4 is memory that KSM may merge, as that of a guest without huge pages: page N
  * of one process is the same as page N of any other, and as no page of its own
  *
@@ -51,6 +52,7 @@ struct backend {
 	uint64_t pages;
 	uint64_t touch;
 	bool noreserve;
+	bool huge;
 	int policy;
 	unsigned long nodes;
 };
@@ -151,11 +153,13 @@ static char *map_huge(const struct backend *backend, size_t len)
 }
 
 /* The transparent huge pages that some kernels give unasked would have to be split first */
-static char *map_mergeable(size_t len)
+static char *map_small(size_t len, bool huge)
 {
 	char *memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (memory != MAP_FAILED &&
+	if (memory != MAP_FAILED && huge && madvise(memory, len, MADV_HUGEPAGE))
+		fail("madvise: %s", strerror(errno));
+	if (memory != MAP_FAILED && !huge &&
 	    (madvise(memory, len, MADV_NOHUGEPAGE) || madvise(memory, len, MADV_MERGEABLE)))
 		fail("madvise: %s", strerror(errno));
 	return memory;
@@ -164,7 +168,8 @@ static char *map_mergeable(size_t len)
 static void take(const struct backend *backend)
 {
 	size_t len = backend->pages * backend->page_kib * 1024;
-	char *memory = backend->page_kib == SMALL_KIB ? map_mergeable(len) : map_huge(backend, len);
+	char *memory = backend->page_kib == SMALL_KIB ? map_small(len, backend->huge) :
+							map_huge(backend, len);
 
 	if (memory == MAP_FAILED)
 		fail("mapping %ju pages of %ju KiB: %s", (uintmax_t)backend->pages,
@@ -225,7 +230,8 @@ static void parse_how(const char *how, struct backend *backend)
 	backend->touch = backend->pages;
 	if (!how)
 		return;
-	if (sscanf(how, "touch=%ju", &backend->touch) == 1)
+	backend->huge = !strcmp(how, "huge");
+	if (backend->huge || sscanf(how, "touch=%ju", &backend->touch) == 1)
 		return;
 	if (sscanf(how, "plug=%ju", &backend->touch) != 1)
 		fail("how '%s'?", how);

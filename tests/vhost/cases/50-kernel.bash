@@ -135,3 +135,46 @@ case_fragmented_memory() {
 	is_clean "all is given back" "$before"
 	echo 0 >/proc/sys/vm/percpu_pagelist_high_fraction
 }
+
+# thp_kib NAME: of a stand-in's memory, in transparent huge pages
+thp_kib() {
+	awk '$1 == "AnonHugePages:" { print $2 }' "/proc/${pid_of[$1]}/smaps_rollup"
+}
+
+# in_huge_pages GUEST: how much of 192 MiB on node 1 the guest gets in transparent huge pages
+in_huge_pages() {
+	prepare "$1" || not_ok "$1 is prepared" "$(complaint)"
+	qemu "$1" "4:49152:bind:1:huge" || return
+	thp_kib "$1"
+	stop "$1"
+}
+
+# Where nothing is compacted when a program touches memory (never), what is free in blocks before
+# the guest starts is all that it gets
+case_room_for_transparent_huge_pages() {
+	local with without free defrag=/sys/kernel/mm/transparent_hugepage/defrag
+	local enabled=/sys/kernel/mm/transparent_hugepage/enabled
+	[ -e $defrag ] || { not_ok "the kernel has transparent huge pages" "no $defrag"; return; }
+	echo madvise >$enabled
+	echo never >$defrag
+	echo 0 >/proc/sys/vm/compaction_proactiveness
+	echo 10000 >/proc/sys/vm/percpu_pagelist_high_fraction
+	sleep 2
+	set_pool 1 2M 1400
+	free=$(awk '/MemFree/ { print int($4 / 1024) }' /sys/devices/system/node/node1/meminfo)
+	holds "the memory is in pieces" stand_in pieces pieces 1 $((free - 96))
+	echo "# of $free MiB: $(grep 'Node 1' /proc/buddyinfo)"
+	without=$(in_huge_pages thp-1)
+	printf '[thp]\ncompact = auto\nreclaim = auto\n' >/etc/libvirt/membacking.conf
+	is "plan says so" "$(virt-membacking plan --xml "$(xml thp-1)" | grep -c "room for 192 MiB by")" 1
+	with=$(in_huge_pages thp-1)
+	echo "# $without KiB without room, $with KiB with; $(grep -o 'room for transp.*' /tmp/messages)"
+	[ "${with:-0}" -gt $((without * 3 / 2)) ] && [ "${with:-0}" -ge 147456 ] &&
+		ok "with room the guest has more of them" ||
+		not_ok "with room the guest has more of them" "$without KiB, then $with KiB"
+	is "the log says what came of it" \
+		"$(grep -c 'room for transparent huge pages: of 192 MiB' /tmp/messages)" 1
+	set_pool 1 2M 0
+	is_clean "nothing is left of it" "2M 0/0/0 0/0/0 1G 0/0/0 0/0/0"
+	echo 0 >/proc/sys/vm/percpu_pagelist_high_fraction
+}
