@@ -20,10 +20,12 @@
 #include "ctl/ctl.h"
 #include "lifecycle/daemon_conf.h"
 #include "lifecycle/session.h"
+#include "process/program.h"
 #include "profiles/change.h"
 #include "profiles/difference.h"
 #include "profiles/profile.h"
 #include "profiles/record.h"
+#include "profiles/reload.h"
 #include "terminal/table.h"
 #include "terminal/wrap.h"
 
@@ -40,6 +42,24 @@ static const struct profile *find_profile(const struct ctl *ctl, struct err *err
 		suggest_unknown("profile", ctl->args[0], names, n, err);
 	return profile;
 }
+
+/**
+ * struct call - One call of diff, apply or remove
+ * @apply:	Else remove
+ * @write:	Else diff
+ * @conf_read:	libvirt's daemon has read qemu.conf as it is
+ * @reloaded:	--now has run all of @reload
+ */
+struct call {
+	const struct profile *profile;
+	bool apply;
+	bool write;
+	bool conf_read;
+	struct parts parts;
+	struct change change;
+	struct reload reload;
+	bool reloaded;
+};
 
 /* ---- list ---- */
 
@@ -98,8 +118,9 @@ static int list(struct ctl *ctl, struct err *err)
 
 /* ---- show ---- */
 
+/* @conf_read: NULL, or as in struct call */
 static int fill(const struct ctl *ctl, const struct profile *profile, struct parts *parts,
-		struct err *err)
+		bool *conf_read, struct err *err)
 {
 	struct session session;
 	int rc = session_open_with_stores(&session, &ctl->kfs, SESSION_READ, err);
@@ -109,6 +130,8 @@ static int fill(const struct ctl *ctl, const struct profile *profile, struct par
 		rc = session_read(&session, err);
 	if (rc == 0)
 		rc = profile->fill(&ctl->kfs, &session.host, parts, err);
+	if (conf_read)
+		*conf_read = session.host.daemon.conf == DAEMON_CONF_FINE;
 	session_close(&session);
 	return rc;
 }
@@ -135,9 +158,51 @@ static json_t *part_to_json(const struct part *part)
 			 part->text);
 }
 
+/* What applying all of it takes */
+static int find_reload(const struct ctl *ctl, const struct profile *profile,
+		       const struct parts *parts, bool conf_read, struct reload *reload,
+		       struct err *err)
+{
+	struct reload_file files[PARTS_MAX];
+	size_t i, n = 0;
+
+	for (i = 0; i < parts->n; i++)
+		if (parts->part[i].kind != PART_SHOWN)
+			files[n++] = (struct reload_file){ parts->part[i].path, false };
+	return reload_find(&ctl->kfs, profile, files, n, true, conf_read, reload, err);
+}
+
+static json_t *reload_to_json(const struct reload *reload)
+{
+	json_t *array = json_array();
+	size_t i, k;
+
+	for (i = 0; i < reload->n; i++) {
+		const struct reload_command *command = &reload->commands[i];
+		char text[RELOAD_TEXT_SIZE];
+		json_t *argv = json_array();
+
+		for (k = 0; command->argv[k]; k++)
+			json_add(&argv, json_string(command->argv[k]));
+		json_add(&array,
+			 json_pack("{s:s, s:o}", "text", reload_text(command, text), "argv", argv));
+	}
+	return array;
+}
+
+static json_t *reload_notes_to_json(const struct reload *reload)
+{
+	json_t *array = json_array();
+	size_t i;
+
+	for (i = 0; i < reload->n_notes; i++)
+		json_add(&array, json_string(reload->notes[i]));
+	return array;
+}
+
 /* "text" is what goes to "file" */
 static json_t *parts_to_json(const struct ctl *ctl, const struct profile *profile,
-			     const struct parts *parts)
+			     const struct parts *parts, const struct reload *reload)
 {
 	json_t *root = profile_to_json(ctl, profile), *array = json_array();
 	size_t i;
@@ -145,7 +210,9 @@ static json_t *parts_to_json(const struct ctl *ctl, const struct profile *profil
 	for (i = 0; i < parts->n; i++)
 		json_add(&array, part_to_json(&parts->part[i]));
 	if (json_object_set_new(root, "text", json_string(parts->part[0].text)) == 0 &&
-	    json_object_set_new(root, "files", array) == 0)
+	    json_object_set_new(root, "files", array) == 0 &&
+	    json_object_set_new(root, "commands", reload_to_json(reload)) == 0 &&
+	    json_object_set_new(root, "by_hand", reload_notes_to_json(reload)) == 0)
 		return root;
 	json_decref(root);
 	return NULL;
@@ -166,19 +233,39 @@ static void print_parts(const struct parts *parts)
 	}
 }
 
+/* The text may be put into a file as it is: these are comments of it */
+static void print_reload_comments(const struct reload *reload)
+{
+	char text[RELOAD_TEXT_SIZE];
+	size_t i;
+
+	if (reload->n || reload->n_notes)
+		puts("\n# Then:");
+	for (i = 0; i < reload->n; i++)
+		printf("#     %s\n", reload_text(&reload->commands[i], text));
+	for (i = 0; i < reload->n_notes; i++)
+		printf("#     %s\n", reload->notes[i]);
+}
+
 static int show(struct ctl *ctl, struct err *err)
 {
 	const struct profile *profile = find_profile(ctl, err);
+	struct reload reload = { 0 };
 	struct parts parts;
 	int rc;
 
 	if (!profile)
 		return CTL_USAGE;
-	rc = fill(ctl, profile, &parts, err);
+	rc = fill(ctl, profile, &parts, NULL, err);
+	if (rc == 0)
+		rc = find_reload(ctl, profile, &parts, false, &reload, err);
 	if (rc == 0 && ctl->json)
-		rc = ctl_print_json(parts_to_json(ctl, profile, &parts), err);
-	else if (rc == 0)
+		rc = ctl_print_json(parts_to_json(ctl, profile, &parts, &reload), err);
+	else if (rc == 0) {
 		print_parts(&parts);
+		print_reload_comments(&reload);
+	}
+	reload_free(&reload);
 	profile_parts_free(&parts);
 	return rc;
 }
@@ -197,8 +284,9 @@ static json_t *file_to_json(const struct file_change *file)
 	return json_pack("{s:s, s:s}", "path", path, "diff", text);
 }
 
-static json_t *change_to_json(const struct change *change)
+static json_t *call_to_json(const struct call *call)
 {
+	const struct change *change = &call->change;
 	json_t *files = json_array(), *notes = json_array();
 	size_t i;
 
@@ -206,7 +294,9 @@ static json_t *change_to_json(const struct change *change)
 		json_add(&files, file_to_json(&change->files[i]));
 	for (i = 0; i < change->n_notes; i++)
 		json_add(&notes, json_string(change->notes[i]));
-	return json_pack("{s:o, s:o}", "changes", files, "notes", notes);
+	return json_pack("{s:o, s:o, s:o, s:o, s:b}", "changes", files, "notes", notes, "commands",
+			 reload_to_json(&call->reload), "by_hand",
+			 reload_notes_to_json(&call->reload), "reloaded", call->reloaded);
 }
 
 static int print_change(const struct change *change, struct err *err)
@@ -227,76 +317,59 @@ static int print_change(const struct change *change, struct err *err)
 	return 0;
 }
 
-static int report(const struct ctl *ctl, const struct change *change, struct err *err)
+/* ---- what has to be run then ---- */
+
+/* What was changed; applied again, all that the profile has: whether it was run since, only the
+ * administrator knows */
+static int find_commands(const struct ctl *ctl, struct call *call, struct err *err)
 {
-	if (ctl->json)
-		return ctl_print_json(change_to_json(change), err);
-	return print_change(change, err);
+	struct reload_file files[CHANGES_MAX];
+	const struct change *change = &call->change;
+	size_t i;
+
+	if (call->apply && !change->n)
+		return find_reload(ctl, call->profile, &call->parts, call->conf_read, &call->reload,
+				   err);
+	for (i = 0; i < change->n; i++)
+		files[i] = (struct reload_file){ change->files[i].path, !change->files[i].new };
+	return reload_find(&ctl->kfs, call->profile, files, change->n, call->apply, false,
+			   &call->reload, err);
 }
 
-/* What programs have to be told of their files; %s: the file */
-static const struct {
-	const char *dir;
-	const char *applied;
-	const char *removed;
-} readers[] = {
-	{ SYSCONF_DIR "/systemd/system/", "systemctl daemon-reload\n",
-	  "systemctl daemon-reload\n" },
-	{ SYSCONF_DIR "/tmpfiles.d/", "systemd-tmpfiles --create /%s\n", NULL },
-	{ SYSCONF_DIR "/sysctl.d/", "sysctl -p /%s\n", NULL },
-	{ QEMU_CONF_FILE, RESTART_LIBVIRT, RESTART_LIBVIRT },
-};
-
-#define N_READERS ARRAY_SIZE(readers)
-
-/* @todo: to be freed.  Each command once */
-static int add_command(char **todo, const char *format, const char *path)
+static void print_commands(const struct ctl *ctl, const struct call *call)
 {
-	cleanup_free char *command = NULL, *before = *todo;
-	const char *mark = format ? strstr(format, "%s") : NULL;
+	const struct reload *reload = &call->reload;
+	char text[RELOAD_TEXT_SIZE];
+	size_t i;
 
-	*todo = NULL;
-	if (!format)
-		format = "";
-	if (asprintf(&command, "%.*s%s%s", (int)(mark ? mark - format : 0), format,
-		     mark ? path : "", mark ? mark + 2 : format) < 0)
-		return -ENOMEM;
-	if (before && strstr(before, command))
-		return asprintf(todo, "%s", before) < 0 ? -ENOMEM : 0;
-	return asprintf(todo, "%s%s", before ? before : "", command) < 0 ? -ENOMEM : 0;
+	if (reload->n)
+		puts(ctl->now	    ? "\nReloading:" :
+		     call->change.n ? "\nReload these services:" :
+				      "\nReload these services, unless that was done since:");
+	for (i = 0; i < reload->n; i++)
+		printf("    %s\n", reload_text(&reload->commands[i], text));
+	for (i = 0; i < reload->n_notes; i++)
+		wrap_printf("By hand: %s", reload->notes[i]);
 }
 
-static int collect_commands(const struct profile *profile, const struct change *change, bool apply,
-			    char **todo)
+/* All of them, even if one fails.  Return: enum ctl_exit */
+static int run_commands(struct call *call)
 {
-	const char *own = apply ? profile->applied : profile->removed;
-	size_t i, k;
-	int rc = 0;
+	struct err err;
+	size_t i, failed = 0;
 
-	for (i = 0; rc == 0 && i < N_READERS; i++)
-		for (k = 0; rc == 0 && k < change->n; k++)
-			if (!strncmp(change->files[k].path, readers[i].dir, strlen(readers[i].dir)))
-				rc = add_command(todo,
-						 change->files[k].new ? readers[i].applied :
-									readers[i].removed,
-						 change->files[k].path);
-	return rc == 0 && own ? add_command(todo, own, "") : rc;
-}
+	fflush(stdout);
+	for (i = 0; i < call->reload.n; i++) {
+		const struct reload_command *command = &call->reload.commands[i];
+		char text[RELOAD_TEXT_SIZE];
 
-static int print_commands(const struct profile *profile, const struct change *change, bool apply,
-			  struct err *err)
-{
-	cleanup_free char *todo = NULL;
-	const char *line;
-
-	if (collect_commands(profile, change, apply, &todo) < 0)
-		return err_nomem(err);
-	if (!todo || !*todo)
-		return 0;
-	puts("\nReload these services:");
-	for (line = todo; *line; line += strcspn(line, "\n") + 1)
-		printf("    %.*s\n", (int)strcspn(line, "\n"), line);
-	return 0;
+		if (program_run(command->argv, &err) == 0)
+			continue;
+		log_error("'%s': %s", reload_text(command, text), err.text);
+		failed++;
+	}
+	call->reloaded = !failed;
+	return failed ? CTL_FINDINGS : CTL_FINE;
 }
 
 /* By hand, since it counts only at the next boot, and can keep the host from it */
@@ -310,55 +383,76 @@ static void print_shown(const struct profile *profile, const struct parts *parts
 				    profile->name, slash(&parts->part[i]), parts->part[i].path);
 }
 
-static int write_change(const struct ctl *ctl, const struct profile *profile, struct change *change,
-			const struct parts *parts, struct err *err)
+static int write_change(const struct ctl *ctl, struct call *call, struct err *err)
 {
-	int rc = change_write(ctl->kfs.rootfd, profile->name, change, err);
+	int rc = change_write(ctl->kfs.rootfd, call->profile->name, &call->change, err);
 
-	if (rc < 0 || ctl->json)
+	if (rc == 0)
+		rc = find_commands(ctl, call, err);
+	if (rc < 0)
 		return rc;
-	if (!change->n && !change->n_notes)
-		puts("Nothing to change.");
-	if (!change->n)
-		return 0;
-	rc = print_commands(profile, change, parts->n, err);
-	print_shown(profile, parts);
-	return rc;
+	if (!ctl->json) {
+		if (!call->change.n && !call->change.n_notes)
+			puts("Nothing to change.");
+		print_commands(ctl, call);
+		if (call->change.n)
+			print_shown(call->profile, &call->parts);
+	}
+	return ctl->now ? run_commands(call) : CTL_FINE;
+}
+
+static int decide(const struct ctl *ctl, struct call *call, struct err *err)
+{
+	const int rootfd = ctl->kfs.rootfd;
+	const char *name = call->profile->name;
+	int rc;
+
+	if (!call->apply)
+		return change_remove(rootfd, name, &call->change, err);
+	rc = fill(ctl, call->profile, &call->parts, &call->conf_read, err);
+	return rc < 0 ? rc : change_apply(rootfd, name, &call->parts, &call->change, err);
 }
 
 /* With @write under the lock, so that no other command applies a profile in between */
-static int change(struct ctl *ctl, const struct profile *profile, bool apply, bool write,
-		  struct err *err)
+static int carry_out(const struct ctl *ctl, struct call *call, struct err *err)
 {
-	const int rootfd = ctl->kfs.rootfd;
 	cleanup_lock int lock = -1;
-	cleanup_free struct change *change = calloc(1, sizeof(*change));
-	struct parts parts = { 0 };
 	struct err why;
 	int rc = 0;
 
-	if (!change)
-		return err_nomem(err);
-	if (write) {
-		lock = record_lock(rootfd, err);
+	if (call->write) {
+		lock = record_lock(ctl->kfs.rootfd, err);
 		rc = lock < 0 ? lock : 0;
 	}
-	if (rc == 0 && apply)
-		rc = fill(ctl, profile, &parts, err);
 	if (rc == 0)
-		rc = apply ? change_apply(rootfd, profile->name, &parts, change, err) :
-			     change_remove(rootfd, profile->name, change, err);
-	if (rc == 0)
-		rc = report(ctl, change, err);
+		rc = decide(ctl, call, err);
+	if (rc == 0 && !ctl->json)
+		rc = print_change(&call->change, err);
 	/* What the daemon that runs has read can't be told later */
-	if (rc == 0 && write && daemon_conf_keep(&ctl->kfs, &why) < 0)
+	if (rc == 0 && call->write && daemon_conf_keep(&ctl->kfs, &why) < 0)
 		log_warning("%s", why.text);
-	if (rc == 0 && write)
-		rc = write_change(ctl, profile, change, &parts, err);
-	if (rc == 0 && change->n_notes)
-		rc = CTL_FINDINGS;
-	profile_parts_free(&parts);
-	change_free(change);
+	if (rc == 0)
+		rc = call->write ? write_change(ctl, call, err) : find_commands(ctl, call, err);
+	if (rc >= 0 && ctl->json && ctl_print_json(call_to_json(call), err) < 0)
+		return -ENOMEM;
+	return rc == 0 && call->change.n_notes ? CTL_FINDINGS : rc;
+}
+
+static int change(struct ctl *ctl, const struct profile *profile, bool apply, bool write,
+		  struct err *err)
+{
+	cleanup_free struct call *call = calloc(1, sizeof(*call));
+	int rc;
+
+	if (!call)
+		return err_nomem(err);
+	call->profile = profile;
+	call->apply = apply;
+	call->write = write;
+	rc = carry_out(ctl, call, err);
+	reload_free(&call->reload);
+	profile_parts_free(&call->parts);
+	change_free(&call->change);
 	return rc;
 }
 
@@ -374,11 +468,21 @@ static int need_root(const struct ctl *ctl, struct err *err)
 	return ctl_need_root(ctl, "change the configuration of other programs", err);
 }
 
+static int check_now(const struct ctl *ctl, struct err *err)
+{
+	if (!ctl->now || !ctl->root)
+		return CTL_FINE;
+	err_set(err, EINVAL, "--now is for this host: a captured one has no services");
+	return CTL_USAGE;
+}
+
 static int apply(struct ctl *ctl, struct err *err)
 {
 	const struct profile *profile = find_profile(ctl, err);
 	int rc = profile ? need_root(ctl, err) : CTL_USAGE;
 
+	if (rc == 0)
+		rc = check_now(ctl, err);
 	return rc ? rc : change(ctl, profile, true, true, err);
 }
 
@@ -387,11 +491,13 @@ static int take_back(struct ctl *ctl, struct err *err)
 	const struct profile *profile = find_profile(ctl, err);
 	int rc = profile ? need_root(ctl, err) : CTL_USAGE;
 
+	if (rc == 0)
+		rc = check_now(ctl, err);
 	if (rc)
 		return rc;
 	if (!is_applied(ctl, profile)) {
 		if (ctl->json)
-			return ctl_print_json(change_to_json(&(struct change){ 0 }), err);
+			return ctl_print_json(call_to_json(&(struct call){ 0 }), err);
 		puts("Nothing to change.");
 		return CTL_FINE;
 	}
@@ -400,27 +506,29 @@ static int take_back(struct ctl *ctl, struct err *err)
 
 /* ---- the command ---- */
 
-#define ON_PROFILE                                                                                 \
-	.options = CTL_JSON | CTL_ROOT, .needs = "a profile", .min_args = 1, .max_args = 1
+#define A_PROFILE	.needs = "a profile", .min_args = 1, .max_args = 1
+#define ON_PROFILE	.options = CTL_JSON | CTL_ROOT, A_PROFILE
+#define CHANGES_PROFILE .options = CTL_JSON | CTL_ROOT | CTL_NOW, A_PROFILE
 
 static const struct command actions[] = {
 	{ .name = "list", .options = CTL_JSON | CTL_ROOT | CTL_APPLIED, .run = list },
 	{ .name = "show", ON_PROFILE, .run = show },
 	{ .name = "diff", ON_PROFILE, .run = diff },
-	{ .name = "apply", ON_PROFILE, .run = apply },
-	{ .name = "remove", ON_PROFILE, .run = take_back },
+	{ .name = "apply", CHANGES_PROFILE, .run = apply },
+	{ .name = "remove", CHANGES_PROFILE, .run = take_back },
 	{ .name = NULL },
 };
 
 const struct command cmd_conf = {
 	.name = "conf",
 	.usage = "conf list [--applied]\nconf show PROFILE\nconf diff PROFILE\n"
-		 "conf apply PROFILE\nconf remove PROFILE",
+		 "conf apply PROFILE [--now]\nconf remove PROFILE [--now]",
 	.summary = "apply and revert configuration profiles",
 	.help = "A profile is a set of settings of several programs, for one purpose. \"list\"\n"
 		"lists them, \"show\" prints one with this host's numbers in it, \"diff\" says what\n"
 		"\"apply\" would change. \"remove\" restores the files as they were. From a file that\n"
-		"was edited since, it removes only what was applied.",
-	.options = CTL_JSON | CTL_ROOT | CTL_APPLIED,
+		"was edited since, it removes only what was applied. Both list the services to reload;\n"
+		"--now reloads them.",
+	.options = CTL_JSON | CTL_ROOT | CTL_APPLIED | CTL_NOW,
 	.actions = actions,
 };

@@ -42,6 +42,7 @@ enum ctl_option {
 	CTL_ALL = 1 << 21,
 	CTL_STRICT = 1 << 22,
 	CTL_BACKING = 1 << 23,
+	CTL_NOW = 1 << 24,
 	CTL_SINCE = 1 << 26,
 	CTL_CONNECT = 1 << 27,
 };
@@ -77,6 +78,7 @@ struct ctl {
 	bool direct;
 	bool reload;
 	bool applied;
+	bool now;
 	bool users;
 	bool map;
 	bool all;

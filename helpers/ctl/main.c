@@ -101,6 +101,7 @@ static const struct option_row {
 	{ CTL_SVG, "--svg", "FILE", VALUE(svg), "draw the map into FILE" },
 	{ CTL_ALL, "--all", NULL, VALUE(all), "also what is fine" },
 	{ CTL_STRICT, "--strict", NULL, VALUE(strict), "warnings are failures" },
+	{ CTL_NOW, "--now", NULL, VALUE(now), "and reload the services" },
 	{ CTL_SINCE, "--since", "TIME", VALUE(since), "from then on; else since the boot" },
 	{ CTL_APPLIED, "--applied", NULL, VALUE(applied), "only profiles that are applied" },
 	{ CTL_CONNECT, "--connect", "URI", VALUE(connect),

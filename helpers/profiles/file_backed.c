@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "kernel/kfs.h"
 #include "memory/thp.h"
 #include "policy/host_view.h"
 #include "profiles/profile.h"
@@ -91,13 +92,28 @@ static int add_key(struct parts *parts, const char *dir, const struct template_v
 					      dir, err);
 }
 
-static int add_shown(struct parts *parts, const struct template_value *values, struct err *err)
+static bool apparmor_enforces(const struct kfs *kfs)
 {
-	int rc = add_filled(parts, PART_SHOWN,
-			    SYSCONF_DIR "/apparmor.d/local/abstractions/libvirt-qemu",
-			    store_apparmor, values, err);
+	char word[8];
 
-	return rc < 0 ? rc : add_filled(parts, PART_SHOWN, "SELinux", store_selinux, values, err);
+	return kfs_read(kfs, "sys/module/apparmor/parameters/enabled", word, sizeof(word), NULL) >=
+		       0 &&
+	       word[0] == 'Y';
+}
+
+/* Only for what is in force here */
+static int add_shown(const struct kfs *kfs, struct parts *parts,
+		     const struct template_value *values, struct err *err)
+{
+	int rc = 0;
+
+	if (apparmor_enforces(kfs))
+		rc = add_filled(parts, PART_SHOWN,
+				SYSCONF_DIR "/apparmor.d/local/abstractions/libvirt-qemu",
+				store_apparmor, values, err);
+	if (rc == 0 && kfs_exists(kfs, "sys/fs/selinux/enforce"))
+		rc = add_filled(parts, PART_SHOWN, "SELinux", store_selinux, values, err);
+	return rc;
 }
 
 int file_backed_fill(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
@@ -113,5 +129,5 @@ int file_backed_fill(const struct kfs *kfs, const struct host_view *host, struct
 	rc = add_key(parts, dir, values, err);
 	if (rc == 0 && !store)
 		rc = add_store(kfs, parts, err);
-	return rc < 0 ? rc : add_shown(parts, values, err);
+	return rc < 0 ? rc : add_shown(kfs, parts, values, err);
 }

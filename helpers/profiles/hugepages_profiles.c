@@ -14,6 +14,7 @@
 #include "memory/gigantic.h"
 #include "policy/host_view.h"
 #include "profiles/profile.h"
+#include "profiles/reload.h"
 #include "profiles/template.h"
 
 TEMPLATE(hugepages_conf, "conf-snippets/hugepages/membacking.conf");
@@ -79,8 +80,9 @@ int profile_hugepages_1g_fill(const struct kfs *kfs, const struct host_view *hos
 			       "/proc/cpuinfo), the hypervisor above or the kernel lacks them");
 	rc = profile_parts_add(parts, PART_FILE, CONFIG_DIR "/20-hugepages-1g.conf",
 			       hugepages_1g_conf, err);
-	/* The default size has its mount from systemd */
-	if (rc == 0 && host->default_page_kib != KIB_PER_GIB)
+	/* The default size has its mount from systemd.  Without systemd the daemon hook mounts it
+	 */
+	if (rc == 0 && host->default_page_kib != KIB_PER_GIB && reload_has_systemd(kfs))
 		rc = add_mount(parts, err);
 	gigantic_read(kfs, &gigantic);
 	if (rc == 0)

@@ -17,8 +17,6 @@
 #include "profiles/nova_file_backed.h"
 #include "profiles/sharing_profiles.h"
 
-#define RESTART_NOVA "systemctl restart nova-compute.service\n"
-
 const struct profile profiles[] = {
 	{
 		.name = "file-backed",
@@ -36,15 +34,15 @@ const struct profile profiles[] = {
 		.name = "hugepages-1g",
 		.summary = "1 GiB pages, mounted early and kept in the pool",
 		.file = "/" CONFIG_DIR "/20-hugepages-1g.conf",
-		.applied = "systemctl start dev-hugepages1G.mount\n" RESTART_LIBVIRT,
-		.removed = "systemctl stop dev-hugepages1G.mount\n",
+		.applied = RELOAD_START_1G | RELOAD_LIBVIRT,
+		.removed = RELOAD_STOP_1G,
 		.fill = profile_hugepages_1g_fill,
 	},
 	{
 		.name = "static-hugepages",
 		.summary = "static pools: those of now, made at each boot",
 		.file = "/" STATIC_HUGEPAGES_FILE,
-		.applied = "systemctl enable libvirt-membacking-static.service\n",
+		.applied = RELOAD_STATIC,
 		.fill = profile_static_hugepages_fill,
 	},
 	{
@@ -57,15 +55,15 @@ const struct profile profiles[] = {
 		.name = "ksm",
 		.summary = "merge identical pages (KSM) while guests run",
 		.file = "/" CONFIG_DIR "/20-ksm.conf",
-		.applied = "systemctl stop ksmtuned.service ksm.service\n",
+		.applied = RELOAD_KSM_TUNERS,
 		.fill = profile_ksm_fill,
 	},
 	{
 		.name = "nova-file-backed",
 		.summary = "OpenStack Nova, its guests' memory in the store",
 		.file = "/" NOVA_FILE_BACKED_FILE,
-		.applied = RESTART_NOVA,
-		.removed = RESTART_NOVA,
+		.applied = RELOAD_NOVA,
+		.removed = RELOAD_NOVA,
 		.fill = nova_file_backed_parts,
 	},
 };

@@ -48,26 +48,33 @@ int profile_parts_add(struct parts *parts, enum part_kind kind, const char *path
 int profile_parts_add_key(struct parts *parts, const char *path, const char *text, const char *key,
 			  const char *value, struct err *err);
 
+/* profiles/reload.c knows what that is on this host */
+enum reload_need {
+	RELOAD_LIBVIRT = 1 << 0,    /* restart the daemon that runs guests */
+	RELOAD_START_1G = 1 << 1,   /* mount pages of 1 GiB */
+	RELOAD_STOP_1G = 1 << 2,    /* unmount them */
+	RELOAD_STATIC = 1 << 3,	    /* have static pools made at each boot */
+	RELOAD_KSM_TUNERS = 1 << 4, /* stop programs that set KSM */
+	RELOAD_NOVA = 1 << 5,
+};
+
 /**
  * struct profile - One of them, and a folder of conf-snippets/ with the same name
  * @summary:	For the list.  Small letters, no full stop
  * @file:	Where the first of its parts belongs
- * @applied, @removed: Commands for the administrator to run then, beside those that its files need
- *by where they are; lines, or NULL
+ * @applied, @removed: Bits of enum reload_need: what has to be done then, besides what its files
+ *		need by where they are
  * @fill:	Its parts for this host.  @host has its stores
  */
 struct profile {
 	const char *name;
 	const char *summary;
 	const char *file;
-	const char *applied;
-	const char *removed;
+	unsigned int applied;
+	unsigned int removed;
 	int (*fill)(const struct kfs *kfs, const struct host_view *host, struct parts *parts,
 		    struct err *err);
 };
-
-/* With split daemons it is the other one; "try-" would say nothing where it has no unit */
-#define RESTART_LIBVIRT "systemctl restart libvirtd.service    # or virtqemud.service\n"
 
 extern const struct profile profiles[];
 extern const size_t n_profiles;

@@ -11,6 +11,7 @@
 #include "kernel/kfs.h"
 #include "memory/thp.h"
 #include "profiles/profile.h"
+#include "profiles/reload.h"
 #include "profiles/template.h"
 
 TEMPLATE(thp_conf, "conf-snippets/thp/membacking.conf");
@@ -48,10 +49,11 @@ int profile_ksm_fill(const struct kfs *kfs, const struct host_view *host, struct
 	if (!there)
 		return err_set(err, ENOENT, "this kernel has no KSM");
 	rc = profile_parts_add(parts, PART_FILE, CONFIG_DIR "/20-ksm.conf", ksm_conf, err);
-	if (rc == 0)
-		rc = profile_parts_add(parts, PART_FILE,
-				       UNITS "/ksmtuned.service.d/50-membacking.conf", ksm_ksmtuned,
-				       err);
+	/* Elsewhere check names the program that would set KSM, too */
+	if (rc < 0 || !reload_has_systemd(kfs))
+		return rc;
+	rc = profile_parts_add(parts, PART_FILE, UNITS "/ksmtuned.service.d/50-membacking.conf",
+			       ksm_ksmtuned, err);
 	if (rc == 0)
 		rc = profile_parts_add(parts, PART_FILE, UNITS "/ksm.service.d/50-membacking.conf",
 				       ksm_ksmtuned, err);

@@ -27,7 +27,7 @@ function __virt_membacking_words
             continue
         end
         switch $word
-            case --root --xml --size --page-size --backing --node --output --resident --svg
+            case --root --xml --size --page-size --backing --node --output --resident --svg --since
                 set skip yes
             case '-*'
             case '*'
@@ -94,3 +94,4 @@ complete -c virt-membacking -n '__virt_membacking_has --node' -l node -x \
     -a '(__virt_membacking_nodes)'
 complete -c virt-membacking -n '__virt_membacking_has --size' -l size -x
 complete -c virt-membacking -n '__virt_membacking_has --resident' -l resident -x
+complete -c virt-membacking -n '__virt_membacking_has --since' -l since -x
