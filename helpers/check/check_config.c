@@ -2,9 +2,11 @@
 /*
  * Findings: membacking.conf, its drop-ins, guests' metadata.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/array.h"
+#include "base/text.h"
 #include "check/check.h"
 
 /* They stay as they are: programs know them */
@@ -21,22 +23,37 @@ static const char *const ids[] = {
 	[CONFIG_FOREIGN] = "owned-by-another",
 	[CONFIG_DANGLING_LINK] = "dangling-link",
 	[CONFIG_UNREADABLE_FILE] = "unreadable-file",
+	[CONFIG_NO_DROPIN] = "no-dropin",
 };
 
 _Static_assert(ARRAY_SIZE(ids) == CONFIG_MISTAKES, "an id for each mistake");
 
-/* An unknown key has no effect, and the administrator expects one */
+/* @text: "/PATH: ...", with no other colon behind the path, which may have some */
+static void suggest_name(struct findings *findings, const char *text)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%.*s", (int)(strrchr(text, ':') - text), text);
+	if (text_is_shell_word(path))
+		finding_remedy(findings, "mv %s %s.conf", path, path);
+}
+
+/* An unknown key has no effect, and the administrator expects one.  A file that is not read may be
+ * a note */
 static void on_problem(const struct config_problem *problem, void *data)
 {
 	const char *text = problem->text;
 	const size_t path = strcspn(text, ":");
 
-	finding_add(data, FINDING_FAIL, ids[problem->mistake], "%s", text);
+	finding_add(data, problem->mistake == CONFIG_NO_DROPIN ? FINDING_WARN : FINDING_FAIL,
+		    ids[problem->mistake], "%s", text);
 	/* Of a file as a whole it is whose it is, or who may write to it */
 	if (problem->mistake == CONFIG_WRITABLE)
 		finding_remedy(data, "chmod go-w %.*s", (int)path, text);
 	else if (problem->mistake == CONFIG_FOREIGN)
 		finding_remedy(data, "chown root %.*s", (int)path, text);
+	else if (problem->mistake == CONFIG_NO_DROPIN)
+		suggest_name(data, text);
 	else if (problem->dispensable)
 		finding_remedy_line(data, text);
 }

@@ -251,7 +251,8 @@ enum config_mistake {
 	CONFIG_FOREIGN,	  /* owned by another than root */
 	CONFIG_DANGLING_LINK,
 	CONFIG_UNREADABLE_FILE,
-	CONFIG_MISTAKES /* their number */
+	CONFIG_NO_DROPIN, /* a file among the drop-ins whose name does not end with .conf */
+	CONFIG_MISTAKES	  /* their number */
 };
 
 /**

@@ -25,22 +25,52 @@ static bool is_dropin(const char *name)
 	return *name != '.' && len > 5 && !strcmp(name + len - 5, ".conf");
 }
 
+/* "50-local", "50-local.cnf".  "50-local.conf.bak" and "50-local.conf~" are meant to be unread */
+static bool is_mistaken(const struct dirent *entry)
+{
+	const char *name = entry->d_name;
+
+	return *name != '.' && entry->d_type != DT_DIR && !strstr(name, ".conf") &&
+	       strncmp(name, "README", 6) != 0;
+}
+
+static int keep(char **names, size_t *n, const char *name)
+{
+	names[*n] = strdup(name);
+	if (!names[*n])
+		return -ENOMEM;
+	(*n)++;
+	return 0;
+}
+
 /* One too many is enough to know */
+static int take(struct config_dropins *dropins, const struct dirent *entry)
+{
+	if (is_dropin(entry->d_name))
+		return dropins->n == CONFIG_DROPINS_MAX ?
+			       -E2BIG :
+			       keep(dropins->name, &dropins->n, entry->d_name);
+	if (is_mistaken(entry) && dropins->n_unread < CONFIG_UNREAD_MAX)
+		return keep(dropins->unread, &dropins->n_unread, entry->d_name);
+	return 0;
+}
+
 static int collect(DIR *dir, struct config_dropins *dropins)
 {
 	struct dirent *entry;
+	int rc;
 
 	while (errno = 0, (entry = readdir(dir))) {
-		if (!is_dropin(entry->d_name))
-			continue;
-		if (dropins->n == CONFIG_DROPINS_MAX)
-			return -E2BIG;
-		dropins->name[dropins->n] = strdup(entry->d_name);
-		if (!dropins->name[dropins->n])
-			return -ENOMEM;
-		dropins->n++;
+		rc = take(dropins, entry);
+		if (rc < 0)
+			return rc;
 	}
 	return -errno;
+}
+
+static void sort(char **names, size_t n)
+{
+	qsort(names, n, sizeof(*names), by_bytes);
 }
 
 int config_dropins_list(int dirfd, struct config_dropins *dropins)
@@ -49,7 +79,7 @@ int config_dropins_list(int dirfd, struct config_dropins *dropins)
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	int rc = -errno;
 
-	dropins->n = 0;
+	dropins->n = dropins->n_unread = 0;
 	if (!dir) {
 		if (fd >= 0)
 			close(fd);
@@ -59,8 +89,8 @@ int config_dropins_list(int dirfd, struct config_dropins *dropins)
 	closedir(dir);
 	if (rc < 0)
 		config_dropins_free(dropins);
-	else
-		qsort(dropins->name, dropins->n, sizeof(*dropins->name), by_bytes);
+	sort(dropins->name, dropins->n);
+	sort(dropins->unread, dropins->n_unread);
 	return rc;
 }
 
@@ -68,4 +98,6 @@ void config_dropins_free(struct config_dropins *dropins)
 {
 	while (dropins->n)
 		free(dropins->name[--dropins->n]);
+	while (dropins->n_unread)
+		free(dropins->unread[--dropins->n_unread]);
 }

@@ -482,6 +482,15 @@ static int read_dropin(struct config *config, int dirfd, const char *name)
 	return add_problem(config, CONFIG_DANGLING_LINK, false, NULL, HOST, text.text);
 }
 
+static int report_unread(struct config *config, const char *name)
+{
+	struct err text;
+
+	err_set(&text, ENOENT, "/" CONFIG_DIR "/%s: not read, as its name does not end with .conf",
+		name);
+	return add_problem(config, CONFIG_NO_DROPIN, false, NULL, HOST, text.text);
+}
+
 static int read_dropins(struct config *config, int dirfd)
 {
 	cleanup_dropins struct config_dropins dropins = { 0 };
@@ -508,7 +517,9 @@ static int read_dropins(struct config *config, int dirfd)
 		if (rc < 0)
 			return rc;
 	}
-	return 0;
+	for (i = 0; i < dropins.n_unread && rc == 0; i++)
+		rc = report_unread(config, dropins.unread[i]);
+	return rc;
 }
 
 static int read_dropin_dir(struct config *config, int rootfd)

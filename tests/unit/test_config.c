@@ -1019,7 +1019,9 @@ static void test_order_of_files(void)
 	UNIT_CHECK_STR(
 		problems(config)->text,
 		"W /etc/libvirt/membacking.conf.d/Z.conf:1: key 'deadline' stands before the "
-		"first [section], ignored\n",
+		"first [section], ignored\n"
+		"W /etc/libvirt/membacking.conf.d/z.CONF: not read, as its name does not end with "
+		".conf\n",
 		"labels");
 }
 
@@ -1103,6 +1105,29 @@ static void test_strange_files(void)
 	snprintf(path, sizeof(path), "%s/%s", root, CONFIG_FILE);
 	CU_ASSERT_EQUAL_FATAL(mkdir(path, 0755), 0);
 	check_refused(root, "/etc/libvirt/membacking.conf: is not a regular file");
+}
+
+static void test_dropins_without_conf(void)
+{
+	const char *root = unit_tmpdir();
+	cleanup_config struct config *config = NULL;
+	char path[4096];
+
+	unit_write(root, CONFIG_DIR "/b", "[hook]\nlog = nonsense\n");
+	unit_write(root, CONFIG_DIR "/a.cnf", "");
+	unit_write(root, CONFIG_DIR "/c.conf", "");
+	unit_write(root, CONFIG_DIR "/c.conf~", "");
+	unit_write(root, CONFIG_DIR "/c.conf.rpmsave", "");
+	unit_write(root, CONFIG_DIR "/.d", "");
+	snprintf(path, sizeof(path), "%s/%s/old", root, CONFIG_DIR);
+	CU_ASSERT_EQUAL_FATAL(mkdir(path, 0755), 0);
+	config = load(root);
+	UNIT_CHECK_STR(problems(config)->text,
+		       "W /etc/libvirt/membacking.conf.d/a.cnf: not read, as its name does not end "
+		       "with .conf\n"
+		       "W /etc/libvirt/membacking.conf.d/b: not read, as its name does not end "
+		       "with .conf\n",
+		       "names");
 }
 
 static void test_dropins_no_directory(void)
@@ -1431,6 +1456,7 @@ static CU_TestInfo tests[] = {
 	{ "a file that others may write", test_untrusted_file },
 	{ "drop-ins that others may write", test_untrusted_dropins },
 	{ "links, FIFOs, directories", test_strange_files },
+	{ "drop-ins without .conf", test_dropins_without_conf },
 	{ "a drop-in directory that is none", test_dropins_no_directory },
 	{ "too many and too large files", test_too_much },
 	{ "every key has a default and words", test_table },

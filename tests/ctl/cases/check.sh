@@ -261,6 +261,18 @@ reserved_huge_pages = node:0,size:2048,count:64\n[libvirt]\nfile_backed_memory =
 	golden check-nova-less --root host check --all
 }
 
+# Copies and notes beside the drop-ins are meant to be unread
+case_check_dropin_names() {
+	local dir=host/etc/libvirt/membacking.conf.d
+	checked_host one-node
+	mkdir -p "$dir/old"
+	touch "$dir"/{10-local.conf,10-local.conf~,10-local.conf.bak,.20.swp,README.local}
+	golden check-dropin-names --root host check --all
+	touch "$dir"/{50-local,60-local.cnf,'70 local'}
+	golden check-dropin-misnamed --root host check
+	golden check-dropin-misnamed-json --root host check --json
+}
+
 # An id is a promise
 case_check_config_ids() {
 	checked_host one-node
@@ -274,7 +286,8 @@ case_check_config_ids() {
 	printf '[hook]\n' >host/etc/libvirt/membacking.conf.d/20-open.conf
 	chmod 666 host/etc/libvirt/membacking.conf.d/20-open.conf
 	mkdir host/etc/libvirt/membacking.conf.d/30-dir.conf
+	printf '[hook]\n' >host/etc/libvirt/membacking.conf.d/40-local
 	is "each mistake has its id" "$(as_json --root host check --json |
 		jq -r '.findings[] | select(.check == "config").id' | sort -u | tr '\n' ' ')" \
-		"config.bad-value config.dangling-link config.misplaced-key config.no-match config.same-path config.unknown-key config.unknown-section config.unreadable-file config.unreadable-line config.writable-by-others "
+		"config.bad-value config.dangling-link config.misplaced-key config.no-dropin config.no-match config.same-path config.unknown-key config.unknown-section config.unreadable-file config.unreadable-line config.writable-by-others "
 }
