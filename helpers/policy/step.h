@@ -166,7 +166,7 @@ struct step_ksm {
  * @settings:	The configuration at its start
  * @room_kib:	Memory for which free blocks are wanted before it starts; 0: none
  * @compact, @reclaim: How they may be made
- * @nodes:	Where: its own nodes, or those of its processors.  Only in the hook that plans it
+ * @nodes:	Where: its own nodes, or those of its vCPUs.  Only in the hook that plans it
  * @ready:	All is done but the room, which nothing waits for
  */
 struct step_thp {

@@ -77,19 +77,18 @@ static const char *word_then(const struct config_thp *thp, const char *ours, con
 	return thp->manage && *ours && *now ? ours : now;
 }
 
+/* Memory that is bound to no node is touched by the vCPUs */
 static void add_nodes(const struct guest *guest, const struct numa *numa,
 		      const struct guest_memory *memory, struct nodeset *nodes)
 {
+	struct nodeset near = memory->nodes;
 	size_t i;
 
-	if (memory->bind != GUEST_BIND_ANY) {
-		for (i = 0; i < numa->n_nodes; i++)
-			if (nodeset_has(&memory->nodes, numa->nodes[i].id))
-				nodeset_add(nodes, numa->nodes[i].id);
-		return;
-	}
-	pins_nodes(numa, &guest->emulator_cpus, nodes);
-	pins_nodes(numa, &guest->vcpu_cpus, nodes);
+	if (memory->bind == GUEST_BIND_ANY)
+		pins_nodes(numa, &guest->vcpu_cpus, &near);
+	for (i = 0; i < numa->n_nodes; i++)
+		if (nodeset_has(&near, numa->nodes[i].id))
+			nodeset_add(nodes, numa->nodes[i].id);
 }
 
 void thp_rules_room(const struct guest *guest, const struct host_view *host,

@@ -49,8 +49,8 @@ bool thp_rules_makes_room(const struct config_thp *thp);
  * @thp:	What the configuration says, "manage" included
  * @step:	room_kib and what belongs to it; room_kib 0: none is made
  *
- * Without a <numatune> those are the nodes of the processors that the guest is pinned to: where
- * its memory lies is decided when it touches it.
+ * Without a <numatune> those are the nodes of the processors that its vCPUs are pinned to: where
+ * its memory lies is decided when they touch it.
  */
 void thp_rules_room(const struct guest *guest, const struct host_view *host,
 		    const struct config_thp *thp, struct step_thp *step);

@@ -115,6 +115,15 @@ static void test_room(void)
 		  { .compact = EFFORT_AUTO },
 		  512,
 		  "1" },
+		/* one cell is bound, and the other follows the processors */
+		{ GUEST(MIB(512) "<vcpu cpuset='1'>2</vcpu><numatune><memnode cellid='0' "
+				 "mode='strict' nodeset='0'/></numatune><cpu><numa>"
+				 "<cell id='0' cpus='0' memory='256' unit='MiB'/>"
+				 "<cell id='1' cpus='1' memory='256' unit='MiB'/></numa></cpu>"),
+		  "madvise never",
+		  { .compact = EFFORT_AUTO },
+		  512,
+		  "0-1" },
 	};
 	size_t i;
 
