@@ -90,7 +90,11 @@ static void reclaim(const struct place *p, uint64_t missing_kib, unsigned int pe
 
 static void make_on_node(struct place *p, uint64_t wanted_kib)
 {
-	struct room_round round = { .page_kib = p->block_kib, .percent = ROOM_FIRST_PERCENT };
+	struct room_round round = {
+		.page_kib = p->block_kib,
+		.percent = ROOM_FIRST_PERCENT,
+		.first = ROOM_FIRST_PERCENT,
+	};
 	uint64_t first_kib = p->blocks_kib, cache_kib = p->cache_kib;
 
 	while (p->blocks_kib < wanted_kib && clock_left_ms(p->deadline) && round.percent) {
@@ -124,17 +128,23 @@ void thp_room_make(const struct kfs *kfs, const struct numa *numa, const struct 
 		   uint64_t deadline)
 {
 	struct place p = { kfs, numa, thp, deadline, .block_kib = block_kib(kfs) };
-	uint64_t wanted_kib = u64_add_sat(thp->room_kib, SLACK_KIB), begin = clock_ms();
-	uint64_t before_kib = 0, after_kib = 0;
+	uint64_t before_kib = 0, after_kib = 0, begin = clock_ms();
+	unsigned int left = nodeset_count(&thp->nodes);
 	size_t i;
 
 	for (i = 0; i < numa->n_nodes; i++) {
+		uint64_t part_kib;
+
 		p.node = numa->nodes[i].id;
-		if (!nodeset_has(&thp->nodes, p.node) || !look(&p))
+		if (!nodeset_has(&thp->nodes, p.node))
 			continue;
-		before_kib += u64_min(p.blocks_kib, u64_sub_floor(thp->room_kib, before_kib));
-		make_on_node(&p, u64_sub_floor(wanted_kib, after_kib));
-		after_kib += u64_min(p.blocks_kib, u64_sub_floor(thp->room_kib, after_kib));
+		/* Alike on all nodes, and on the next ones what this one lacks */
+		part_kib = u64_div_up(u64_sub_floor(thp->room_kib, after_kib), left--);
+		if (!look(&p))
+			continue;
+		before_kib += u64_min(p.blocks_kib, part_kib);
+		make_on_node(&p, u64_add_sat(part_kib, SLACK_KIB));
+		after_kib += u64_min(p.blocks_kib, part_kib);
 	}
 	say(thp, before_kib, after_kib, clock_ms() - begin);
 }

@@ -25,8 +25,8 @@ struct step_thp;
  * thp_room_make() - Reclaim cache and compact until the nodes have free blocks for all of it
  * @deadline:	clock_ms()
  *
- * In rounds, as for huge pages: policy/room_rules.h says how much cache each may cost, and when
- * it ends.  Logs what came of it.  Without any lock.
+ * Each node gets an equal part of it.  In rounds, as for huge pages: policy/room_rules.h
+ * says how much cache each may cost, and when it ends.  Logs what came of it.  Without any lock.
  */
 void thp_room_make(const struct kfs *kfs, const struct numa *numa, const struct step_thp *thp,
 		   uint64_t deadline);
