@@ -27,7 +27,7 @@ function __virt_membacking_words
             continue
         end
         switch $word
-            case --root --xml --size --page-size --backing --node --output --resident --svg --since
+            case --root --xml --size --page-size --backing --node --output --resident --svg --since -c --connect
                 set skip yes
             case '-*'
             case '*'
@@ -63,13 +63,14 @@ function __virt_membacking_has
 end
 
 function __virt_membacking_nodes
-    for node in /sys/devices/system/node/node[0-9]*
+    for node in /sys/devices/system/node/node*
         string replace -r '.*/node' '' $node
     end
 end
 
 complete -c virt-membacking -f
 complete -c virt-membacking -n '__virt_membacking_at 0' -a '(__virt_membacking_help Commands)'
+complete -c virt-membacking -n '__virt_membacking_at 1 help' -a '(__virt_membacking_help Commands)'
 complete -c virt-membacking -n 'string match -q -- "-*" (commandline -ct)' \
     -a '(__virt_membacking_options)'
 complete -c virt-membacking -n '__virt_membacking_at 1 plan advise reserve release' \
@@ -92,6 +93,8 @@ complete -c virt-membacking -n '__virt_membacking_has --backing' -l backing -x \
     -a 'static dynamic thp file ksm overcommit'
 complete -c virt-membacking -n '__virt_membacking_has --node' -l node -x \
     -a '(__virt_membacking_nodes)'
+complete -c virt-membacking -n 'test (commandline -opc)[-1] = --map' -a '(__virt_membacking_nodes)'
 complete -c virt-membacking -n '__virt_membacking_has --size' -l size -x
 complete -c virt-membacking -n '__virt_membacking_has --resident' -l resident -x
-complete -c virt-membacking -n '__virt_membacking_has --since' -l since -x
+complete -c virt-membacking -n '__virt_membacking_has --since' -l since -x -a '1h 1d 7d'
+complete -c virt-membacking -n '__virt_membacking_has --connect' -s c -l connect -x

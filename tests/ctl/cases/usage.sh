@@ -75,6 +75,14 @@ case_completion_of_other_shells() {
 		is "$shell: no second guest" "$(offered $shell plan web w)" ""
 		is "$shell: actions" "$(offered $shell hook en)" enable
 		is "$shell: guests behind an action" "$(offered $shell overcommit set d)" database
+		is "$shell: times" "$(offered $shell log web --since "")" $'1d\n1h\n7d'
+		is "$shell: a command to explain" "$(offered $shell help rel)" release
+		is "$shell: guests, behind a libvirt" "$(offered $shell plan -c test w)" \
+			$'web\nwith blank'
+		is "$shell: nodes of the map" "$(offered $shell fragmentation --map "")" \
+			"$(cd /sys/devices/system/node && printf '%s\n' node[0-9]* | sed s/node// | sort)"
+		is "$shell: the map without a node" \
+			"$(offered $shell fragmentation --map --sv)" --svg
 		is "$shell: a size is the user's" "$(offered $shell reserve web --size "")" ""
 	done
 }
