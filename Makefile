@@ -433,7 +433,7 @@ install: all
 	install -m 755 packaging/setup packaging/link-hook $(helperdir)/
 	install -m 644 packaging/tmpfiles.d/libvirt-membacking.conf $(tmpfilesdir)/
 	install -m 755 $(BUILD)/pagerd/virt-membacking-adopt $(helperdir)/
-	install -m 644 README.md CHANGELOG.md SECURITY.md $(DESTDIR)$(DOCDIR)/
+	install -m 644 README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md $(DESTDIR)$(DOCDIR)/
 	install -m 644 packaging/apparmor/libvirtd $(DESTDIR)$(DOCDIR)/apparmor-libvirtd
 	install -m 644 packaging/apparmor/qemu $(DESTDIR)$(DOCDIR)/apparmor-qemu
 	install -m 644 $(units) $(unitdir)/
