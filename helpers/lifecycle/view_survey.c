@@ -58,7 +58,8 @@ static void find_most(const struct kfs *kfs, const struct numa *numa, struct siz
 
 	for (i = 0; i < size->n_pools; i++)
 		nodeset_add(&nodes, size->pools[i].pool.node);
-	if (!make_room_look(kfs, numa, size->page_kib, &nodes, CLOCK_NEVER, &ranges))
+	if (!make_room_look(kfs, numa, size->page_kib, &nodes, make_room_look_until(size->page_kib),
+			    &ranges))
 		return;
 	for (i = 0; i < size->n_pools; i++) {
 		size->pools[i].most = make_room_most(kfs, numa, size->page_kib,

@@ -164,6 +164,11 @@ static bool can_be_seen(const struct kfs *kfs, const struct numa *numa, bool gig
 	       !(gigantic && kfs_exists(kfs, MOVES_HUGE_PAGES));
 }
 
+uint64_t make_room_look_until(uint64_t page_kib)
+{
+	return clock_ms() + (page_kib >= KIB_PER_GIB ? LOOK_MS : LOOK_MS / 2);
+}
+
 bool make_room_look(const struct kfs *kfs, const struct numa *numa, uint64_t page_kib,
 		    const struct nodeset *nodes, uint64_t deadline, struct page_ranges *ranges)
 {
@@ -172,7 +177,7 @@ bool make_room_look(const struct kfs *kfs, const struct numa *numa, uint64_t pag
 		.size_kib = page_kib,
 		.movable = !gigantic,
 		.nodes = *nodes,
-		.deadline = u64_min(deadline, clock_ms() + (gigantic ? LOOK_MS : LOOK_MS / 2)),
+		.deadline = deadline,
 	};
 
 	if (!can_be_seen(kfs, numa, gigantic))
@@ -205,13 +210,14 @@ uint64_t make_room_most(const struct kfs *kfs, const struct numa *numa, uint64_t
 static bool look(const struct step_ctx *ctx, const struct step_hugepages *hp,
 		 struct page_ranges *ranges)
 {
+	uint64_t until = ctx->patient ? CLOCK_NEVER : make_room_look_until(hp->page_kib);
 	struct nodeset nodes = { 0 };
 	size_t i;
 
 	for (i = 0; i < hp->n_shares; i++)
 		nodeset_add(&nodes, hp->shares[i].node);
-	return make_room_look(ctx->kfs, &ctx->host->numa, hp->page_kib, &nodes, ctx->deadline,
-			      ranges);
+	return make_room_look(ctx->kfs, &ctx->host->numa, hp->page_kib, &nodes,
+			      u64_min(ctx->deadline, until), ranges);
 }
 
 /* ---- the recipe ---- */

@@ -21,10 +21,12 @@ struct page_ranges;
 bool make_room_is_short(const struct step_ctx *ctx, const struct step_hugepages *hp,
 			const struct step_share *share, uint64_t pages);
 
+/* How long such a look may take: a second, and for gigantic pages two.  Return: clock_ms() */
+uint64_t make_room_look_until(uint64_t page_kib);
+
 /**
  * make_room_look() - Look at the flags of all pages on some nodes
- * @deadline:	clock_ms() when to give up; it is given up after a second in any case, and for
- *		gigantic pages after two
+ * @deadline:	clock_ms() when to give up
  * Return: false where that tells nothing; else free @ranges
  */
 bool make_room_look(const struct kfs *kfs, const struct numa *numa, uint64_t page_kib,

@@ -123,6 +123,7 @@ void step_tally_grown(struct step_tally *tally, uint64_t page_kib, uint64_t page
  * @guest_name:	For sentences
  * @guest_uuid:	Empty for steps of no guest's ledger
  * @deadline:	clock_ms() when to give up
+ * @patient:	A look at all pages may last until then, for tests on busy machines
  * @tally:	What is counted goes there; NULL: nowhere
  * @beside:	Percent of the memory that can be freed which lie where no huge page can be made;
  *		0: not known
@@ -143,6 +144,7 @@ struct step_ctx {
 	const char *guest_name;
 	const char *guest_uuid;
 	uint64_t deadline;
+	bool patient;
 	struct step_tally *tally;
 	unsigned int beside;
 	int (*save)(struct step_ctx *ctx, struct err *err);

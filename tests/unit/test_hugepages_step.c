@@ -149,7 +149,8 @@ static void open_bench(struct bench *b)
 		.kfs = &b->fk.kfs,
 		.host = &b->host,
 		.guest_name = "g",
-		.deadline = clock_ms() + 5000,
+		.deadline = clock_ms() + 60000,
+		.patient = true,
 		.save = save,
 		.pause = pause_bench,
 	};

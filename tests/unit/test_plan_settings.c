@@ -188,8 +188,8 @@ static void test_json(void)
 	};
 	static const char *const words[] = { "let KSM merge equal pages in 64 MiB (gentle)",
 					     "let KSM run (enable = always)",
-					     "transparent huge pages for 64 MiB: defrag=defer; "
-					     "room for 32 MiB by compacting memory",
+					     ("transparent huge pages for 64 MiB: defrag=defer; "
+					      "room for 32 MiB by compacting memory"),
 					     "transparent huge pages for 64 MiB: defrag=defer" };
 	size_t i;
 
