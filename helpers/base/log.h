@@ -45,7 +45,7 @@ void log_subject_restore(const struct log_subject *former);
 void log_set_level(enum log_level level);
 
 /* What a program may want to find in the journal.  log_event_id() and the catalog in
- * packaging/systemd/ have a row for each */
+ * packaging/catalog/ have a row for each */
 enum log_event {
 	LOG_EVENT_NONE,
 	LOG_EVENT_PREPARED,

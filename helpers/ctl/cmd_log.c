@@ -164,7 +164,7 @@ const struct command cmd_log = {
 	.usage = "log [GUEST] [--since TIME]",
 	.summary = "show what was done for which guest, and when",
 	.help = "Shows what the hooks and the pager have logged since the boot, or since TIME: a\n"
-		"date, with or without a time of day, or so long ago, as 2h or 3d. With GUEST, a\n"
+		"date, with or without a time of day, or an age such as 2h or 3d. With GUEST, a\n"
 		"name or UUID, only what concerns that guest. Reads the journal. Where there is\n"
 		"none, shows the last refusal of each guest and what guests hold now.\n"
 		"Changes nothing.",

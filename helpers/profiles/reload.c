@@ -131,15 +131,19 @@ static void restart_libvirt(struct finder *f)
 		add_note(f, "restart libvirt's daemon: guests go on running");
 }
 
+/* Red Hat's name, and Debian's.  In a container it is not systemd's here */
 static void restart_nova(struct finder *f)
 {
-	static const char red_hat[] = "openstack-nova-compute.service";
+	static const char *const units[] = { "openstack-nova-compute.service",
+					     "nova-compute.service" };
+	size_t i;
 
-	if (f->booted)
-		ADD(f, "systemctl", "restart",
-		    has_unit(f->kfs, red_hat) ? red_hat : "nova-compute.service");
-	else
-		add_note(f, "restart nova-compute");
+	for (i = 0; f->booted && i < ARRAY_SIZE(units); i++)
+		if (has_unit(f->kfs, units[i])) {
+			ADD(f, "systemctl", "restart", units[i]);
+			return;
+		}
+	add_note(f, "restart nova-compute");
 }
 
 /* systemctl fails for a unit that is not there */

@@ -137,6 +137,12 @@ systemctl stop dev-hugepages1G.mount"
 		mkdir -p host/run/systemd/system host/usr/lib/systemd/system &&
 		touch host/usr/lib/systemd/system/openstack-nova-compute.service &&
 		commands apply nova-file-backed)" "systemctl restart openstack-nova-compute.service"
+	is "and as Debian does" "$(cd host/usr/lib/systemd/system &&
+		mv openstack-nova-compute.service nova-compute.service && cd - >/dev/null &&
+		commands apply nova-file-backed)" "systemctl restart nova-compute.service"
+	is "one in a container is restarted by hand" \
+		"$(rm host/usr/lib/systemd/system/nova-compute.service &&
+			commands apply nova-file-backed)" "by hand: restart nova-compute"
 	no_qemu
 }
 
