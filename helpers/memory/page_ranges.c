@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/text.h"
 #include "memory/fragmentation.h"
 #include "memory/page_flags.h"
 
@@ -49,19 +50,28 @@ static void add_moved(struct page_range *range, uint64_t flags)
 	range->thp += (flags & IN_THP) == IN_THP && flags & SHMEM_MASK;
 }
 
-static void add_fixed(struct page_range *range, uint64_t flags)
+/* In the balloon of a host that is itself a guest: compaction moves such pages.  Memory that
+ * virtio-mem has unplugged has the same mark and stays, but it has whole blocks of 2 MiB, which a
+ * gigantic range can be made of in part */
+static bool in_balloon(const struct page_ranges *ranges, uint64_t flags)
+{
+	return flags & FLAG(KPF_OFFLINE) && ranges->pages * ranges->page_kib < KIB_PER_GIB;
+}
+
+static void add_fixed(const struct page_ranges *ranges, struct page_range *range, uint64_t flags)
 {
 	enum page_owner owner = page_owner(flags);
+	bool moves = flags & HAS_CONTENT || in_balloon(ranges, flags);
 
 	if (owner == OWNER_SLAB)
 		range->slab++;
-	else if (owner == OWNER_OTHER && flags & HAS_CONTENT && !(flags & FLAG(KPF_HWPOISON)))
+	else if (owner == OWNER_OTHER && moves && !(flags & FLAG(KPF_HWPOISON)))
 		add_moved(range, flags);
 	else
 		range->fixed++;
 }
 
-static void add_page(struct page_range *range, uint64_t flags)
+static void add_page(const struct page_ranges *ranges, struct page_range *range, uint64_t flags)
 {
 	enum page_kind kind = page_kind(flags);
 
@@ -69,7 +79,7 @@ static void add_page(struct page_range *range, uint64_t flags)
 		return;
 	range->seen++;
 	if (kind == PAGE_FIXED)
-		add_fixed(range, flags);
+		add_fixed(ranges, range, flags);
 	else if (kind == PAGE_HUGE)
 		range->huge++;
 	else if (kind == PAGE_FREE || kind == PAGE_UNMARKED)
@@ -105,7 +115,7 @@ int page_ranges_add(struct page_ranges *ranges, unsigned int node, size_t zone, 
 
 		if (!range)
 			return -ENOMEM;
-		add_page(range, flags[i]);
+		add_page(ranges, range, flags[i]);
 	}
 	return 0;
 }

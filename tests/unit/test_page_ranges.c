@@ -42,7 +42,9 @@ static void test_kinds(void)
 		{ PGTABLE | BIT(KPF_MMAP), 'x' },
 		{ RESERVED, 'x' },
 		{ BIT(KPF_COMPOUND_HEAD), 'x' },
-		{ BIT(KPF_OFFLINE), 'x' },
+		/* In a balloon */
+		{ BIT(KPF_OFFLINE), 'm' },
+		{ BIT(KPF_OFFLINE) | BIT(KPF_HWPOISON), 'x' },
 		{ BIT(KPF_HUGE) | BIT(KPF_COMPOUND_TAIL), 'h' },
 	};
 	size_t i;
@@ -62,6 +64,19 @@ static void test_kinds(void)
 			   "row %zu", i);
 		page_ranges_free(&all);
 	}
+}
+
+/* It may be memory that virtio-mem has unplugged */
+static void test_offline_gigantic(void)
+{
+	static const uint64_t flags = BIT(KPF_OFFLINE);
+	struct page_ranges all = { .page_kib = 4, .pages = 262144 };
+
+	CU_ASSERT_EQUAL(page_ranges_add(&all, 0, 0, 0, &flags, 1), 0);
+	CU_ASSERT_EQUAL_FATAL(all.n, 1);
+	CU_ASSERT_EQUAL(all.ranges[0].fixed, 1);
+	CU_ASSERT_EQUAL(all.ranges[0].moved, 0);
+	page_ranges_free(&all);
 }
 
 #define SHMEM (BIT(KPF_UPTODATE) | BIT(KPF_LRU) | BIT(KPF_SWAPBACKED))
@@ -149,6 +164,7 @@ static void test_pieces(void)
 
 static CU_TestInfo tests[] = {
 	{ "what a page is", test_kinds },
+	{ "offline pages of a gigantic one", test_offline_gigantic },
 	{ "pages that have no file", test_loose },
 	{ "huge pages of programs' memory", test_thp },
 	{ "pieces of ranges", test_pieces },
