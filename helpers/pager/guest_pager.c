@@ -430,7 +430,7 @@ void pager_stay_below_cgroup(struct guest_pager *pager)
 /* Not worth to leave the guest unpaged */
 static void read_memory_policy(struct guest_pager *pager)
 {
-	struct err err;
+	struct err err = { "" };
 	struct kfs kfs;
 	int rc = kfs_open(&kfs, "/", &err);
 
@@ -485,7 +485,6 @@ static int threads_start(struct guest_pager *pager, struct err *err)
 	unsigned int first = pager->n_evictors > 1 ? 1 : 0, i;
 	int rc;
 
-	read_memory_policy(pager);
 	pager_stay_below_cgroup(pager);
 	rc = thread_start(&pager->fault_thread, "faults", faults_thread, pager, err);
 	pager->fault_thread_runs = rc == 0;
@@ -581,9 +580,13 @@ static int open_files(struct guest_pager *pager, const struct guest_pager_option
 		rc = make_policy(pager, err);
 	if (rc == 0)
 		rc = make_threads_means(pager, err);
-	if (rc == 0)
-		open_tables(pager);
-	return rc;
+	if (rc < 0)
+		return rc;
+	open_tables(pager);
+	/* Before a new guest's memory is registered: from then on its vCPUs wait, and this is slow
+	 */
+	read_memory_policy(pager);
+	return 0;
 }
 
 int guest_pager_start(struct guest_pager **pager, struct adopted *adopted, struct ram *ram,

@@ -94,6 +94,11 @@ static void test_missing(void)
 
 	UNIT_CHECK(read_policy(dir, &policy, &err) == 0, "without NUMA: %s", err.text);
 	CU_ASSERT_EQUAL(policy.mode, MPOL_DEFAULT);
+	/* With one node nothing else is read */
+	unit_write(dir, NODES, "1\n");
+	policy.mode = 77;
+	UNIT_CHECK(read_policy(dir, &policy, &err) == 0, "with one node: %s", err.text);
+	CU_ASSERT_EQUAL(policy.mode, MPOL_DEFAULT);
 	unit_write(dir, NODES, "0-1\n");
 	CU_ASSERT_EQUAL(read_policy(dir, &policy, &err), -ESRCH);
 	UNIT_CHECK_STR(err.text, "process 4711 is gone", "gone");
