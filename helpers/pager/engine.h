@@ -7,6 +7,7 @@
  *	ZERO -> RESIDENT	the fault thread, after the page of zeros is in place
  *	RESIDENT -> LEAVING	who evicts it, and who looks whether it is a hole
  *	LEAVING -> any		the thread that made it LEAVING, and no other
+ *	LEAVING -> LOADING	the same thread, where no slot takes the content; without a slot
  *	EVICTED -> LOADING	who brings it back; it alone may write into the guest's file then
  *	LOADING -> any		the same thread; discards only set "discarded" in the entry
  *	EVICTED -> ZERO		a discard
@@ -387,6 +388,14 @@ int copy_pages(struct guest_pager *pager, uint64_t page, const void *from, size_
  * Return: how many pages, from the first on */
 size_t fill_pages(struct guest_pager *pager, struct mover *mover, uint64_t page, const void *from,
 		  size_t n);
+/**
+ * take_back() - LEAVING to LOADING, for a page that goes back from the staging into its file
+ *
+ * There the guest may write and discard it before its entry says RESIDENT, and the staging is older
+ * then.  As LOADING it keeps a discard in its entry, also for the next pager.  Its slot, which is
+ * older still, is free.  Under the gate: a discard that was read before counts for nothing
+ */
+void take_back(struct guest_pager *pager, uint64_t page);
 /* One of them, by the way that may be used.  Return: it is in place */
 bool put_page(struct guest_pager *pager, struct mover *mover, uint64_t page, const void *from);
 /* Give the guest a memory error for a hole that this thread has as LOADING or LEAVING.  Return: it
@@ -419,7 +428,8 @@ int store_content(struct guest_pager *pager, const void *content, struct page_pl
  * struct restart_seen - What is known of one page when a pager goes on
  * @present:	It is in the guest's file
  * @ring:	A discard of it was read, and possibly not applied
- * @held:	It is in a run, and its content is in the staging
+ * @held:	It is in a run, and its content is in the staging: LEAVING, or LOADING without a
+ * slot
  * @explained:	Pages near it were discarded lately, and it is not known to be lost
  */
 struct restart_seen {
@@ -436,7 +446,7 @@ struct restart_seen {
  * @RESTART_ZERO:	It is ZERO; a slot is free
  * @RESTART_STORE:	Its content is in the staging: into a slot with it, then EVICTED
  * @RESTART_MISSING:	RESIDENT without a page, and nothing explains it: the guest waits if it asks
- * @RESTART_BROKEN:	EVICTED or LOADING without a slot: a map that no pager wrote
+ * @RESTART_BROKEN:	EVICTED or LOADING, neither in a slot nor held: a map that no pager wrote
  */
 enum restart_action {
 	RESTART_KEEP,

@@ -87,9 +87,11 @@ static int run_broken(struct guest_pager *pager, struct evictor *evictor, const 
 static void give_back(struct guest_pager *pager, struct evictor *evictor, size_t i, bool bad)
 {
 	struct page_fields fields = page_entry_fields(evictor->entry[i]);
+	struct page_fields now = page_entry_fields(page_map_get(pager->map, evictor->page[i]));
 
 	fields.state = PAGE_RESIDENT;
 	fields.generation++;
+	fields.discarded |= now.discarded; /* since take_back(): its hole may come yet */
 	fields.bad |= bad;
 	entry_settle(pager, evictor->page[i], fields);
 	discards_remember(pager, evictor->page[i]);
@@ -513,6 +515,11 @@ static void free_old_slots(struct guest_pager *pager, struct evictor *evictor)
 /* What has no slot goes back: from the staging into the guest's file, whose hole it still is */
 static bool put_back(struct guest_pager *pager, struct evictor *evictor, size_t i)
 {
+	struct page_fields fields = page_entry_fields(evictor->entry[i]);
+
+	take_back(pager, evictor->page[i]);
+	fields.has_slot = false;
+	evictor->entry[i] = page_entry_make(fields);
 	if (!page_present(pager, evictor->page[i]) &&
 	    !put_page(pager, &evictor->mover, evictor->page[i], evictor->staging + i * PAGE_BYTES))
 		return false;

@@ -22,7 +22,8 @@
  * @PAGE_ZERO:		Never written, or discarded: a hole that reads as zeros
  * @PAGE_RESIDENT:	In the guest's file
  * @PAGE_LEAVING:	An evicting thread has claimed it: in the file, the pipe or the staging
- * @PAGE_LOADING:	A thread has claimed it to bring it back; its slot stays in the entry
+ * @PAGE_LOADING:	A thread has claimed it to bring it back; its slot stays in the entry.
+ *Without a slot its content comes from the staging, where it was on its way out
  * @PAGE_EVICTED:	In a slot of a tier
  * @PAGE_STAGED:	Reserved for migration: in the staging file of an incoming guest
  */

@@ -185,6 +185,29 @@ bool put_page(struct guest_pager *pager, struct mover *mover, uint64_t page, con
 	return copied == 1;
 }
 
+static void free_slot(struct guest_pager *pager, struct page_fields fields)
+{
+	if (fields.has_slot)
+		tiers_free(pager->tiers,
+			   (struct page_place){ .tier = fields.tier, .slot = fields.slot });
+}
+
+void take_back(struct guest_pager *pager, uint64_t page)
+{
+	struct page_fields before, fields;
+
+	pthread_mutex_lock(&pager->gate);
+	before = page_entry_fields(page_map_get(pager->map, page));
+	fields = before;
+	fields.state = PAGE_LOADING;
+	fields.has_slot = false;
+	fields.discarded = before.state == PAGE_LOADING && before.discarded;
+	entry_settle(pager, page, fields);
+	pthread_mutex_unlock(&pager->gate);
+	STEP("take_back");
+	free_slot(pager, before);
+}
+
 static bool claim(struct guest_pager *pager, uint64_t page, struct page_fields *fields)
 {
 	page_entry entry = page_map_get(pager->map, page);
@@ -198,13 +221,6 @@ static bool claim(struct guest_pager *pager, uint64_t page, struct page_fields *
 	} while (!page_map_swap(pager->map, page, &entry, page_entry_make(*fields)));
 	STEP("load_claim");
 	return true;
-}
-
-static void free_slot(struct guest_pager *pager, struct page_fields fields)
-{
-	if (fields.has_slot)
-		tiers_free(pager->tiers,
-			   (struct page_place){ .tier = fields.tier, .slot = fields.slot });
 }
 
 /* It is in the guest's memory */

@@ -125,13 +125,15 @@ static int pipe_into_staging(struct guest_pager *pager, struct evictor *evictor,
 	return 0;
 }
 
-/* Is this page still on its way out with this run?  It may be with a later one */
+/* Is this page still on its way out with this run, or back from it?  It may be with a later one */
 static bool holds(const struct guest_pager *pager, const struct evictor *evictor, size_t i)
 {
 	struct page_fields fields =
 		page_entry_fields(page_map_get(pager->map, evictor->run->page[i]));
+	bool back = fields.state == PAGE_LOADING && !fields.has_slot;
 
-	return fields.state == PAGE_LEAVING && fields.generation == evictor->run->generation[i];
+	return (fields.state == PAGE_LEAVING || back) &&
+	       fields.generation == evictor->run->generation[i];
 }
 
 static int runs_read(struct guest_pager *pager, uint64_t *held, struct err *err)
@@ -363,7 +365,26 @@ static int claim_slots(struct guest_pager *pager, bool out, struct err *err)
 	return 0;
 }
 
-/* A page whose content is in the staging: into a slot, or without room back into its file */
+/* No tier has room: back into the guest's file.  Return: it is there, and @fields what follows */
+static bool put_back_held(struct guest_pager *pager, struct evictor *evictor, size_t i,
+			  struct page_fields *fields)
+{
+	uint64_t page = evictor->run->page[i];
+
+	take_back(pager, page);
+	if (!put_page(pager, &evictor->mover, page, evictor->staging + i * PAGE_BYTES))
+		return false;
+	STEP("restart_put_back");
+	fields->state = PAGE_RESIDENT;
+	fields->has_slot = false;
+	fields->discarded = page_entry_fields(page_map_get(pager->map, page)).discarded;
+	return true;
+}
+
+/*
+ * A page whose content is in the staging: into a slot, or without room back into its file.
+ * Where it was on its way back there, and a message comes only now, its content may be older
+ */
 static int store_held(struct guest_pager *pager, struct evictor *evictor, size_t i, struct err *err)
 {
 	uint64_t page = evictor->run->page[i];
@@ -379,6 +400,12 @@ static int store_held(struct guest_pager *pager, struct evictor *evictor, size_t
 
 	if (!holds(pager, evictor, i))
 		return 0;
+	if (before.state == PAGE_LOADING && before.discarded) {
+		entry_settle(pager, page,
+			     (struct page_fields){ .state = PAGE_ZERO,
+						   .generation = before.generation });
+		return 0;
+	}
 	rc = store_content(pager, content, &place);
 	if (rc == -ENOSPC && drop_clean_slots(pager, RUN_PAGES_MAX))
 		rc = store_content(pager, content, &place);
@@ -388,9 +415,8 @@ static int store_held(struct guest_pager *pager, struct evictor *evictor, size_t
 	} else if (rc == -EHWPOISON) {
 		lose_page(pager, before, page);
 		goto free_old;
-	} else if (put_page(pager, &evictor->mover, page, content)) {
-		fields = (struct page_fields){ .state = PAGE_RESIDENT,
-					       .generation = before.generation + 1 };
+	} else if (put_back_held(pager, evictor, i, &fields)) {
+		before.has_slot = false; /* free already */
 	} else {
 		return err_sys(err, -rc, "a page on its way out has no room anywhere");
 	}

@@ -15,7 +15,7 @@ static enum restart_action resolve_out(struct restart_seen seen)
 	if (seen.ring || (seen.state == PAGE_LOADING && seen.discarded))
 		return RESTART_ZERO;
 	if (!seen.has_slot)
-		return RESTART_BROKEN;
+		return seen.state == PAGE_LOADING && seen.held ? RESTART_STORE : RESTART_BROKEN;
 	return seen.state == PAGE_EVICTED ? RESTART_KEEP : RESTART_EVICTED;
 }
 

@@ -410,7 +410,8 @@ static void audit_entry(struct audit *audit, struct page_fields entry)
 	int rc;
 
 	audit->of_state[entry.state % 8]++;
-	if (entry.state == PAGE_EVICTED || entry.state == PAGE_LOADING)
+	/* One that is LOADING may come from a staging: the next restart says if it does */
+	if (entry.state == PAGE_EVICTED)
 		audit->missing += !entry.has_slot;
 	if (!entry.has_slot)
 		return;

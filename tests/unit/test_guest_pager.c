@@ -1534,6 +1534,155 @@ static void test_newer_than_ring(void)
 	CU_ASSERT(count_wrong(&guest, 1) == 0);
 }
 
+/* ---- pages that no slot takes, on their way back: the second is behind the first ---- */
+
+static void write_and_discard(struct guest *guest)
+{
+	guest->page[HOLE][0] = 2;
+	punch(guest, HOLE);
+}
+
+/* It is in its file, and its entry does not say so yet */
+static void die_putting_back(const char *label)
+{
+	if (strcmp(label, "evict_put_back") != 0)
+		return;
+	write_and_discard(restarted);
+	madvise(restarted->page[HOLE], PAGE_BYTES, MADV_DONTNEED);
+	pthread_exit(NULL);
+}
+
+static void die_with_all_staged(const char *label)
+{
+	if (strcmp(label, "evict_store") == 0)
+		pthread_exit(NULL);
+}
+
+static void die_with_both_loading(const char *label)
+{
+	uint64_t page;
+
+	if (strcmp(label, "evict_store") != 0)
+		return;
+	for (page = HOLE; page < HOLE + 2; page++) {
+		struct page_fields fields = fields_of(restarted, page);
+
+		fields.state = PAGE_LOADING;
+		plant(restarted, page, fields);
+	}
+	pthread_exit(NULL);
+}
+
+static void *evict_holes(void *arg)
+{
+	const uint64_t pages[] = { HOLE, HOLE + 1 };
+	struct guest *guest = arg;
+
+	evict_run(guest->pager, &guest->pager->evictor[1], pages, 2);
+	return NULL;
+}
+
+/* A guest that only has a tier for pages of one value, evicted from until it is killed at a step */
+static void evict_until(struct guest *guest, void (*step)(const char *label))
+{
+	pthread_t thread;
+
+	fill(guest, 1);
+	guest->page[HOLE][0] = guest->page[HOLE + 1][0] = 1;
+	guest->options.n_tiers = 1;
+	quiet(guest);
+	restarted = guest;
+	on_step = step;
+	CU_ASSERT_FATAL(pthread_create(&thread, NULL, evict_holes, guest) == 0);
+	pthread_join(thread, NULL);
+	on_step = NULL;
+	guest_pager_stop(guest->pager);
+	guest->pager = NULL;
+}
+
+/* Both are in their file; the first is as it was, or zeros */
+static void check_back(struct guest *guest, bool zero)
+{
+	UNIT_CHECK(zero ? page_is_zero(guest, HOLE) : guest->page[HOLE][0] == 1, "%lu",
+		   guest->page[HOLE][0]);
+	CU_ASSERT(guest->page[HOLE + 1][0] == 1);
+	CU_ASSERT(SOON(fields_of(guest, HOLE).state == PAGE_RESIDENT));
+	write_page(guest, HOLE, 1);
+	write_page(guest, HOLE + 1, 1);
+	CU_ASSERT(count_wrong(guest, 1) == 0);
+	CU_ASSERT(guest->alarms == 0);
+}
+
+static void test_killed_putting_back(void)
+{
+	struct err err = { "" };
+
+	GUEST(guest, 2 * PAGES);
+	evict_until(&guest, die_putting_back);
+	UNIT_CHECK(guest_resume(&guest, &err) == 0, "%s", err.text);
+	CU_ASSERT_FATAL(guest.pager != NULL);
+	check_back(&guest, true);
+}
+
+static void test_killed_before_putting_back(void)
+{
+	struct err err = { "" };
+
+	GUEST(guest, 2 * PAGES);
+	evict_until(&guest, die_with_all_staged);
+	CU_ASSERT(killed_at(&guest, "take_back", 1));
+	CU_ASSERT(killed_at(&guest, "take_back", 2));
+	UNIT_CHECK(guest_resume(&guest, &err) == 0, "%s", err.text);
+	CU_ASSERT_FATAL(guest.pager != NULL);
+	check_back(&guest, false);
+}
+
+/* The same in a restart, and the next one only finds the message */
+static void test_restart_killed_putting_back(void)
+{
+	struct err err = { "" };
+
+	GUEST(guest, 2 * PAGES);
+	evict_until(&guest, die_with_all_staged);
+	CU_ASSERT(killed_at(&guest, "restart_put_back", 1));
+	write_and_discard(&guest);
+	discarders = 0;
+	discarder_start(discarder, &guest, HOLE);
+	CU_ASSERT(SOON(discarders == 1));
+	clock_sleep_ms(50);
+	UNIT_CHECK(guest_resume(&guest, &err) == 0, "%s", err.text);
+	CU_ASSERT_FATAL(guest.pager != NULL);
+	pthread_join(discarder[0].thread, NULL);
+	check_back(&guest, true);
+}
+
+/* As discards_apply() does while the first page is put back */
+static void discard_second(const char *label)
+{
+	page_entry entry = page_map_get(restarted->map, HOLE + 1);
+	struct page_fields fields = page_entry_fields(entry);
+
+	fields.discarded = true;
+	if (strcmp(label, "take_back") == 0 && fields.state == PAGE_LOADING)
+		CU_ASSERT(page_map_swap(restarted->map, HOLE + 1, &entry, page_entry_make(fields)));
+}
+
+/* What it wrote there is newer than what is staged: neither may come back */
+static void test_told_while_putting_back(void)
+{
+	struct err err = { "" };
+
+	GUEST(guest, 2 * PAGES);
+	evict_until(&guest, die_with_both_loading);
+	on_step = discard_second;
+	UNIT_CHECK(guest_resume(&guest, &err) == 0, "%s", err.text);
+	on_step = NULL;
+	CU_ASSERT_FATAL(guest.pager != NULL);
+	CU_ASSERT(page_is_zero(&guest, HOLE + 1));
+	guest.page[HOLE + 1][0] = 1;
+	check_back(&guest, false);
+}
+
 static int always_discarding(const struct uffd *uffd, unsigned long request, void *argument)
 {
 	return request == UFFDIO_WRITEPROTECT ? -EAGAIN : uffd_ioctl(uffd, request, argument);
@@ -2533,6 +2682,11 @@ static CU_TestInfo tests[] = {
 	{ "a discard of which a killed pager had no message yet", test_late_message },
 	{ "more discards than the ring takes, and kills meanwhile", test_many_messages },
 	{ "content that is newer than a discard in the ring", test_newer_than_ring },
+	{ "a page that was discarded on its way back", test_killed_putting_back },
+	{ "a page that was not back yet", test_killed_before_putting_back },
+	{ "a page that was discarded on its way back by a restart",
+	  test_restart_killed_putting_back },
+	{ "a discard that is told while pages are put back", test_told_while_putting_back },
 	{ "a guest that never ends discarding is gone on with", test_endless_discards },
 	{ "a slot with two owners", test_two_owners },
 	{ "another process", test_other_process },

@@ -44,7 +44,9 @@ static const struct {
 	{ PAGE_LOADING, "-PD", RESTART_ZERO },
 	{ PAGE_LOADING, "-P-Dr", RESTART_ZERO },
 	{ PAGE_LOADING, "-P-D-rs", RESTART_EVICTED },
-	{ PAGE_LOADING, "-P-D-r-s", RESTART_BROKEN },
+	/* On its way back from the staging, and not there yet */
+	{ PAGE_LOADING, "-P-D-r-sh", RESTART_STORE },
+	{ PAGE_LOADING, "-P-D-r-s-h", RESTART_BROKEN },
 
 	{ PAGE_EVICTED, "P", RESTART_RESIDENT },
 	{ PAGE_EVICTED, "-Pr", RESTART_ZERO },

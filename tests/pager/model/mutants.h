@@ -10,7 +10,7 @@
 	of(NOPHASE) of(NOIOWAIT) of(NOUNPARK) of(NOTEVOL) of(NOGENREC) of(NOGRACE) of(NOEVENTS)    \
 	of(NOGATE) of(RECFIRST) of(NOCLAIM) of(NOIDLE) of(UNWPLATE) of(NOBIT)    \
 	of(RINGLATE) of(PUTLATE) of(NORETRY) of(LOSTRENEW) of(RSRENEW) \
-	of(NOFOLIO) of(MAPPED) of(NOTELL)
+	of(NOFOLIO) of(MAPPED) of(NOTELL) of(BACKLEAV)
 
 #define MUTANT_ENUM(name) name,
 #define MUTANT_TEXT(name) #name,

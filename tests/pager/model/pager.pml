@@ -478,9 +478,25 @@ inline lose_page(p)
 	}
 }
 
-/* What finds no slot goes back into the guest's file; its old slot has gone before */
+/* What finds no slot goes back into the guest's file, as LOADING: it may be written and discarded
+ * there before the entry says RESIDENT, and the staging is older then */
 inline put_back(p)
 {
+	/* take_back: under the gate, so that "discarded" is only of discards that are read later */
+	if
+	:: atomic {
+		(gate == 0 || alive == RESTARTING) && !MUTANT(BACKLEAV) ->
+		d_step {
+			y = map[p].slot;
+			map[p].state = PAGE_LOADING;
+			map[p].slot = NO_SLOT;
+			map[p].discarded = 0;
+			tiers_free(y);
+			y = 0
+		}
+	   }
+	:: MUTANT(BACKLEAV)
+	fi;
 	/* put_page */
 	if
 	:: !MUTANT(PUTLATE) ->
@@ -1349,6 +1365,9 @@ inline holds(p)
 	}
 }
 
+/* After resolve_all() */
+#define IS_HELD(p) (map[p].state == PAGE_LEAVING || map[p].state == PAGE_LOADING)
+
 inline restart_end()
 {
 	d_step {
@@ -1410,7 +1429,11 @@ end:	do
 				   (map[p].state == PAGE_RESIDENT && EXPLAINED(p)) ->
 					restart_drop(p)
 				:: map[p].state == PAGE_LOADING && !map[p].discarded && !ring[p] ->
-					map[p].state = PAGE_EVICTED
+					/* Without a slot it is on its way back from a staging */
+					if
+					:: map[p].slot != NO_SLOT -> map[p].state = PAGE_EVICTED
+					:: else
+					fi
 				:: else
 				fi
 			fi;
@@ -1445,14 +1468,14 @@ end:	do
 		/* finish_runs */
 		do
 		:: atomic {
-			map[p].state != PAGE_LEAVING ->
+			!IS_HELD(p) ->
 			p++;
 			if
 			:: p < PAGES
 			:: p == PAGES -> p = 0; break
 			fi
 		   }
-		:: atomic { map[p].state == PAGE_LEAVING -> holds(p) };
+		:: atomic { IS_HELD(p) -> holds(p); assert(me < EVICTORS) };
 		   /* pipe_into_staging */
 		   do
 		   :: atomic {
