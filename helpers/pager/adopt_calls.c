@@ -229,7 +229,7 @@ static int call_recvmsg(struct adopting *a, struct err *err)
 	return read_descriptors(a, err);
 }
 
-/* Who takes a copy of it sees then whether it is a userfaultfd */
+/* The daemon takes a copy, and looks whether it is a userfaultfd */
 static int call_ioctl(struct adopting *a, struct err *err)
 {
 	const unsigned long args[6] = { (unsigned long)a->device,

@@ -112,14 +112,15 @@ static int spawn(const char *program, struct arguments *args, const int *fds, si
 /* Memory in which it says how far it is, also if it is killed */
 static int make_report_file(struct err *err)
 {
-	int fd = memfd_create("virt-membacking-adopt", MFD_CLOEXEC);
+	int rc, fd = memfd_create("virt-membacking-adopt", MFD_CLOEXEC);
 
 	if (fd < 0)
 		return err_sys(err, errno, "memfd_create");
 	if (ftruncate(fd, sizeof(struct adopt_report)) == 0)
 		return fd;
+	rc = err_sys(err, errno, "memory for a report");
 	close(fd);
-	return err_sys(err, ENOMEM, "memory for a report");
+	return rc;
 }
 
 static void read_report(int file, struct outcome *outcome)
@@ -157,7 +158,7 @@ static uint64_t deadline_of(const struct adoption_options *options)
 }
 
 /* One program at a time works in a guest's QEMU.  The lock is held by the program, too: it outlives
- * a daemon that is killed, and the next one must not look what was left before it is done.
+ * a daemon that is killed, and the next one must not look for what was left before that has ended.
  * Return: a descriptor, NO_TURN, or -errno */
 static int take_turn(const struct adoption_options *options, uint64_t deadline, struct err *err)
 {

@@ -47,14 +47,14 @@ static void alarm_say(struct guest_pager *pager, const char *sentence)
 static void alarm_set(struct guest_pager *pager, enum pager_alarm which, const char *sentence)
 {
 	enum pager_alarm first = 0;
-	bool new;
+	bool changed;
 
 	pthread_mutex_lock(&pager->alarm_lock);
-	new = strcmp(pager->alarm[which], sentence) != 0;
+	changed = strcmp(pager->alarm[which], sentence) != 0;
 	snprintf(pager->alarm[which], sizeof(pager->alarm[which]), "%s", sentence);
 	while (first < ALARMS && !*pager->alarm[first])
 		first++;
-	if (first != pager->alarm_said || (new &&first == which))
+	if (first != pager->alarm_said || (changed && first == which))
 		alarm_say(pager, first < ALARMS ? pager->alarm[first] : "");
 	pager->alarm_said = first;
 	pthread_mutex_unlock(&pager->alarm_lock);

@@ -884,7 +884,7 @@ static int release_before_end(struct pager_guests *guests, const char *uuid, uin
 
 	if (rc < 0 || !place)
 		return rc;
-	log_context(place->guest->record.name, "release");
+	log_about(place->guest, "release");
 	if (place->state == STATE_PAGING) {
 		rc = release_paged(place, deadline, err);
 		log_context(NULL, NULL);

@@ -19,7 +19,7 @@
  * 4. Again from 2, measured anew, while that brings pages.  If not, compact the node.  That
  *    packs all that can be moved into the highest blocks, and so spoils some.  If not even then,
  *    free more the next time, as long as what was lost is in proportion to what it brought.
- * 5. Where it is allowed, everybody's cache is dropped.
+ * 5. Where it is allowed, the cache of all programs is dropped.
  *
  * Pages of 1 GiB are another world: one unmovable page in a GiB decides.  The flags of all
  * pages say in which GiBs there is none, and what has to be moved out of these
@@ -145,7 +145,8 @@ static int do_job(struct room *r, pid_t (*start)(const struct job *job), uint64_
 
 /* ---- where pages lie ---- */
 
-/* 15 to 30 ms for each GiB of the host's memory.  On a larger one it is not begun */
+/* 15 to 30 ms for each GiB of the host's memory.  On a larger one it is not begun.  Pages below 1
+ * GiB get half of the time: enough for half as much memory, or for a host with many huge pages */
 #define LOOK_MS	 2000
 #define LOOK_GIB (LOOK_MS / 15)
 
@@ -325,7 +326,7 @@ static int play_round(struct room *r, struct room_round *round, struct err *err)
 	return rc;
 }
 
-/* Would the missing pages fit into what is free? */
+/* Would the missing pages fit into what is free?  Or is there no cache to free for them? */
 static bool would_fit(const struct room *r)
 {
 	uint64_t free_kib, cache_kib;
