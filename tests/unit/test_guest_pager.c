@@ -733,13 +733,16 @@ static void test_large_folios(void)
 	reader_start(&reader, &guest, some_evicted(&guest), 1);
 	CU_ASSERT(SOON(alarm_has(&guest, "could not be finished")));
 	CU_ASSERT(!reader.done);
+	/* Just after the pager has looked whether there can be any: it looks once a second, and
+	 * evicts at once where there are none */
+	guest.pager->huge_folios = true;
+	CU_ASSERT(SOON(!guest.pager->huge_folios));
 	guest.pager->folios_stay = true;
 	/* Nor because they were, before */
 	guest.pager->failure = -ENOSPC;
 	guest.pager->forced = 1;
 	guest.pager->huge_folios = true;
 	guest.pager->page_lost = false;
-	/* Once a second the pager looks whether there can be any, and takes this away */
 	CU_ASSERT(SOON((guest.pager->huge_folios = true) && alarm_has(&guest, "large folios")));
 	guest.pager->huge_folios = false;
 	CU_ASSERT(reader_was_right(&reader));
