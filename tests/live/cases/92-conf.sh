@@ -19,7 +19,7 @@ case_conf_file_backed() {
 	check_equal "a line is new in qemu.conf" \
 		"$(diff "$vm_state/qemu.conf.before" "$qemu_conf" | grep '^[<>]')" \
 		"> memory_backing_dir = \"$conf_store\""
-	check_equal "the second time changes nothing" "$(conf apply file-backed)" "Nothing to change."
+	check_match "the second time changes nothing" "$(conf apply file-backed)" "^Nothing to change\\."
 	check_no_match "all is well" "$(membacking check)" "FAIL"
 	guest_up filed 64 "backing=<source type='file'/><access mode='shared'/>" && {
 		check_match "its memory is in the store" "$(conf_guest_file "$conf_store" filed)" \
@@ -47,8 +47,8 @@ case_conf_edited_since() {
 	check "file-backed is applied" conf apply file-backed
 	in_ns mkdir -p /run/theirs
 	sed -i 's,^memory_backing_dir.*,memory_backing_dir = "/run/theirs",' "$qemu_conf"
-	check_match "their own value is noticed" "$(conf apply file-backed)" "Left alone.*/run/theirs"
-	check_match "also when it is taken back" "$(conf remove file-backed)" "Left alone"
+	check_match "their own value is noticed" "$(conf apply file-backed)" "Kept: .*/run/theirs"
+	check_match "also when it is taken back" "$(conf remove file-backed)" "Kept: "
 	check_match "and stays" "$(grep ^memory_backing_dir "$qemu_conf")" "/run/theirs"
 	conf_restart || not_ok "libvirt starts on it" "it does not"
 	guest_up theirs 64 "backing=<source type='file'/>" &&
