@@ -17,7 +17,8 @@
 #define DEFICIT_FLOOR_KIB (16 * KIB_PER_MIB)
 
 /* After a poor round twice as much is freed.  Compaction needs free memory to move pages into,
- * and the more the fewer blocks are left */
+ * and the more the fewer blocks are left.  No bite is larger: on a large host of which hardly any
+ * block can become a page, what it takes is more than a guest is worth */
 #define LAST_PERCENT 800
 
 /* A round that brings less than this share of what is missing was a poor one */
@@ -164,13 +165,15 @@ unsigned int room_next_percent(const struct room_round *round)
 	return round->percent * 2 < LAST_PERCENT ? round->percent * 2 : LAST_PERCENT;
 }
 
-uint64_t room_bite_kib(uint64_t need_kib, unsigned int percent, uint64_t free_kib,
-		       uint64_t cache_kib)
+uint64_t room_bite_kib(uint64_t missing_kib, uint64_t need_kib, unsigned int percent,
+		       uint64_t free_kib, uint64_t cache_kib)
 {
 	uint64_t need = u64_add_sat(part(need_kib, percent), MARGIN_KIB);
+	uint64_t most = u64_add_sat(part(missing_kib, LAST_PERCENT), MARGIN_KIB);
 	uint64_t bite =
 		u64_min(u64_sub_floor(need, free_kib), u64_sub_floor(cache_kib, CACHE_FLOOR_KIB));
 
+	bite = u64_min(bite, most);
 	return bite < DEFICIT_FLOOR_KIB ? 0 : bite;
 }
 

@@ -6,10 +6,11 @@
  * DOC: what is freed is another program's cache
  *
  * The pages themselves take as much memory as they have, and what was freed beyond that is
- * lost for nothing.  So little is freed at first.  When a round brings little although the missing
- * pages would fit into what is free, and much more was lost than the pages got so far, more of the
- * same is no help: what lies in the way can't be freed or moved.  Before that it may be, and a
- * start that is refused for want of a second bite costs more than cache.
+ * lost for nothing.  So little is freed at first, unless the flags of all pages say what it takes,
+ * and then no more than eight times the pages.  When a round brings little although the
+ * missing pages would fit into what is free, and much more was lost than the pages got so far, more
+ * of the same is no help: what lies in the way can't be freed or moved.  Before that it may be, and
+ * a start that is refused for want of a second bite costs more than cache.
  */
 #ifndef MEMBACKING_POLICY_ROOM_RULES_H
 #define MEMBACKING_POLICY_ROOM_RULES_H
@@ -86,6 +87,7 @@ unsigned int room_next_percent(const struct room_round *round);
 
 /**
  * room_bite_kib() - Page cache to free
+ * @missing_kib: Size of the missing pages: eight times as much is freed at most
  * @need_kib:	What it takes: room_need_kib()
  * @percent:	This part of it should be free, beside what the kernel needs
  * @free_kib:	The node's free memory
@@ -93,8 +95,8 @@ unsigned int room_next_percent(const struct room_round *round);
  *
  * Return: 0: none, or not worth it
  */
-uint64_t room_bite_kib(uint64_t need_kib, unsigned int percent, uint64_t free_kib,
-		       uint64_t cache_kib);
+uint64_t room_bite_kib(uint64_t missing_kib, uint64_t need_kib, unsigned int percent,
+		       uint64_t free_kib, uint64_t cache_kib);
 
 /* Must page cache be freed before pages of @kib fit? */
 bool room_is_short(uint64_t kib, uint64_t free_kib, uint64_t cache_kib);

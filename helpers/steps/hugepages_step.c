@@ -380,11 +380,12 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 {
 	struct step_hugepages *hp = &step->hugepages;
 	int rc = take_idle(ctx, hp, err);
-	uint64_t bound;
+	uint64_t bound = UINT64_MAX;
 
 	if (rc == 0)
 		rc = grow_plainly(ctx, hp, AS_PLANNED, err);
-	bound = rc == 0 && missing(hp) ? make_room_bound(ctx, hp) : UINT64_MAX;
+	if (rc == 0 && missing(hp))
+		rc = make_room_bound(ctx, hp, &bound, err);
 	if (rc == 0 && missing(hp) > bound)
 		return fail_short(ctx, hp, &bound, err);
 	if (rc == 0)

@@ -244,14 +244,14 @@ static bool read_memory(const struct room *r, uint64_t *free_kib, uint64_t *cach
 /* Page cache to free so that the missing pages fit */
 static uint64_t deficit(const struct room *r, unsigned int percent)
 {
+	uint64_t missing_kib = u64_mul_sat(missing(r), r->hp->page_kib);
 	uint64_t free_kib, cache_kib, need_kib;
 
 	reclaim_drain_percpu_lists(r->ctx->kfs);
 	if (!read_memory(r, &free_kib, &cache_kib))
 		return 0;
-	need_kib = room_need_kib(u64_mul_sat(missing(r), r->hp->page_kib), r->ctx->beside,
-				 u64_add_sat(free_kib, cache_kib));
-	return room_bite_kib(need_kib, percent, free_kib, cache_kib);
+	need_kib = room_need_kib(missing_kib, r->ctx->beside, u64_add_sat(free_kib, cache_kib));
+	return room_bite_kib(missing_kib, need_kib, percent, free_kib, cache_kib);
 }
 
 static uint64_t lost(const struct room *r)
@@ -463,20 +463,40 @@ static int grow_gigantic(struct room *r, struct err *err)
 	return rc;
 }
 
-uint64_t make_room_bound(struct step_ctx *ctx, const struct step_hugepages *hp)
+struct bound_job {
+	struct step_ctx *ctx;
+	const struct step_hugepages *hp;
+	uint64_t pages;
+};
+
+static void find_bound(void *arg)
 {
+	struct bound_job *job = arg;
+	struct step_ctx *ctx = job->ctx;
+	const struct step_hugepages *hp = job->hp;
 	struct page_ranges ranges;
-	uint64_t sum = 0;
 	size_t i;
 
-	ctx->beside = 0;
 	if (!look(ctx, hp, &ranges))
-		return UINT64_MAX;
+		return;
+	job->pages = 0;
 	for (i = 0; i < hp->n_shares; i++)
-		sum = u64_add_sat(sum, make_room_most(ctx->kfs, &ctx->host->numa, hp->page_kib,
-						      hp->shares[i].node, &ranges, &ctx->beside));
+		job->pages = u64_add_sat(job->pages,
+					 make_room_most(ctx->kfs, &ctx->host->numa, hp->page_kib,
+							hp->shares[i].node, &ranges, &ctx->beside));
 	page_ranges_free(&ranges);
-	return sum;
+}
+
+int make_room_bound(struct step_ctx *ctx, const struct step_hugepages *hp, uint64_t *pages,
+		    struct err *err)
+{
+	struct bound_job job = { .ctx = ctx, .hp = hp, .pages = UINT64_MAX };
+	int rc;
+
+	ctx->beside = 0;
+	rc = ctx->pause(ctx, find_bound, &job, err);
+	*pages = job.pages;
+	return rc;
 }
 
 bool make_room_is_short(const struct step_ctx *ctx, const struct step_hugepages *hp,

@@ -81,7 +81,7 @@ static void wait_for(const struct place *p, pid_t pid)
 /* Free memory in pieces is what compaction works with */
 static void reclaim(const struct place *p, uint64_t missing_kib, unsigned int percent)
 {
-	uint64_t kib = room_bite_kib(missing_kib, percent,
+	uint64_t kib = room_bite_kib(missing_kib, missing_kib, percent,
 				     u64_sub_floor(p->free_kib, p->blocks_kib), p->cache_kib);
 
 	if (kib && reclaim_way(p->kfs, p->numa, p->node) != RECLAIM_NONE)

@@ -113,25 +113,32 @@ static void test_bite(void)
 		uint64_t missing_kib;
 		unsigned int percent;
 		uint64_t free_kib, cache_kib, bite_kib;
+		uint64_t need_kib; /* 0: what is missing */
 	} rows[] = {
-		{ 1000 * MIB, 100, 0, 8 * GIB, 1128 * MIB },
-		{ 1000 * MIB, 35, 64 * MIB, 8 * GIB, 414 * MIB },
-		{ 1000 * MIB, 110, 64 * MIB, 8 * GIB, 1164 * MIB },
+		{ 1000 * MIB, 100, 0, 8 * GIB, 1128 * MIB, 0 },
+		{ 1000 * MIB, 35, 64 * MIB, 8 * GIB, 414 * MIB, 0 },
+		{ 1000 * MIB, 110, 64 * MIB, 8 * GIB, 1164 * MIB, 0 },
 		/* What is free already is not freed again */
-		{ 1000 * MIB, 110, 1228 * MIB, 8 * GIB, 0 },
+		{ 1000 * MIB, 110, 1228 * MIB, 8 * GIB, 0, 0 },
 		/* Not worth asking for */
-		{ 1000 * MIB, 100, 1113 * MIB, 8 * GIB, 0 },
-		{ 1000 * MIB, 100, 1112 * MIB, 8 * GIB, 16 * MIB },
+		{ 1000 * MIB, 100, 1113 * MIB, 8 * GIB, 0, 0 },
+		{ 1000 * MIB, 100, 1112 * MIB, 8 * GIB, 16 * MIB, 0 },
 		/* Some cache stays */
-		{ 1000 * MIB, 100, 0, 300 * MIB, 44 * MIB },
-		{ 1000 * MIB, 100, 0, 256 * MIB, 0 },
-		{ 1000 * MIB, 100, 0, 0, 0 },
-		{ UINT64_MAX, 110, 0, 8 * GIB, 8 * GIB - 256 * MIB },
+		{ 1000 * MIB, 100, 0, 300 * MIB, 44 * MIB, 0 },
+		{ 1000 * MIB, 100, 0, 256 * MIB, 0, 0 },
+		{ 1000 * MIB, 100, 0, 0, 0, 0 },
+		{ UINT64_MAX, 110, 0, 8 * GIB, 8 * GIB - 256 * MIB, 0 },
+		/* Where hardly any block can become a page: what it takes, and not a large host's
+		 * whole cache */
+		{ 1000 * MIB, 100, 12000 * MIB, 180 * GIB, 2128 * MIB, 14000 * MIB },
+		{ 1000 * MIB, 100, 12000 * MIB, 180 * GIB, 8128 * MIB, 48000 * MIB },
+		{ 1000 * MIB, 800, 12000 * MIB, 180 * GIB, 8128 * MIB, 48000 * MIB },
 	};
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
-		uint64_t bite = room_bite_kib(rows[i].missing_kib, rows[i].percent,
+		uint64_t need = rows[i].need_kib ? rows[i].need_kib : rows[i].missing_kib;
+		uint64_t bite = room_bite_kib(rows[i].missing_kib, need, rows[i].percent,
 					      rows[i].free_kib, rows[i].cache_kib);
 
 		UNIT_CHECK(bite == rows[i].bite_kib, "row %zu: %llu KiB", i,
