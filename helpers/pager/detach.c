@@ -148,6 +148,11 @@ static int unprotect_all(struct guest_pager *pager, uint64_t deadline, struct er
 	return 0;
 }
 
+/*
+ * UNREGISTER wakes those that wait, and only then locks the mapping against faults, which since
+ * Linux 6.6 wait under a lock of the mapping alone.  A thread that comes between would wait for
+ * ever: no page is missing for the pager any more, and nothing wakes it.
+ */
 int unregister_all(struct guest_pager *pager, struct err *err)
 {
 	size_t i;
@@ -163,6 +168,7 @@ int unregister_all(struct guest_pager *pager, struct err *err)
 		/* -EINVAL: unplugged, nothing is mapped there */
 		if (rc < 0 && rc != -EINVAL)
 			return err_sys(err, -rc, "userfaultfd: UFFDIO_UNREGISTER");
+		uffd_wake(&pager->uffd, object->address, object->pages * PAGE_BYTES);
 	}
 	return 0;
 }

@@ -2443,6 +2443,35 @@ static void tell_when_unregistered(const char *label)
 	}
 }
 
+/* Where the last UNREGISTER was, until a WAKE has come after it */
+static uint64_t not_woken;
+
+static int note_wakes(const struct uffd *uffd, unsigned long request, void *argument)
+{
+	const struct uffdio_range *range = argument;
+
+	if (request == UFFDIO_UNREGISTER)
+		not_woken = range->start;
+	else if (request == UFFDIO_WAKE && range->start == not_woken)
+		not_woken = 0;
+	return uffd_ioctl(uffd, request, argument);
+}
+
+/* A fault between the kernel's wake in UNREGISTER and its lock of the mapping */
+static void test_fault_of_released(void)
+{
+	struct err err = { "" };
+
+	GUEST(guest, 100);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	end_threads(guest.pager);
+	not_woken = 1;
+	guest.pager->uffd.ioctl = note_wakes;
+	UNIT_CHECK(guest_pager_detach(guest.pager, 10000, &err) == 0, "%s", err.text);
+	CU_ASSERT_EQUAL(not_woken, 0);
+}
+
 static void test_discard_of_released(void)
 {
 	struct err err = { "" };
@@ -2708,6 +2737,7 @@ static CU_TestInfo tests[] = {
 	{ "nothing is registered any more", test_nothing_registered },
 	{ "a guest is let go", test_detach },
 	{ "a discard that is told when its guest was let go", test_discard_of_released },
+	{ "a fault while its guest is let go", test_fault_of_released },
 	{ "pages that seem to be missing when a guest is let go", test_seems_missing },
 	{ "memory that is plugged in is not the map's", test_plugged },
 	{ "memory that was unplugged is let go", test_unplugged },
