@@ -743,7 +743,8 @@ static void test_large_folios(void)
 	guest.pager->forced = 1;
 	guest.pager->huge_folios = true;
 	guest.pager->page_lost = false;
-	CU_ASSERT(SOON((guest.pager->huge_folios = true) && alarm_has(&guest, "large folios")));
+	CU_ASSERT(SOON((atomic_store(&guest.pager->huge_folios, true),
+			alarm_has(&guest, "large folios"))));
 	guest.pager->huge_folios = false;
 	CU_ASSERT(reader_was_right(&reader));
 }
