@@ -72,7 +72,7 @@ static const struct {
 				"may stay; or `virt-membacking conf apply ksm`" },
 	[OTHER_THP] = { "`transparent_hugepage/enabled` at boot, or on the kernel's command line",
 			"may stay; for guests only `virt-membacking conf apply thp`" },
-	[OTHER_MASKED] = { "a masked ksm.service, dev-hugepages.mount or unit of ours",
+	[OTHER_MASKED] = { "a masked ksm.service, dev-hugepages.mount or unit of libvirt-membacking",
 			   "may stay; but then `[ksm] manage = no`, too" },
 };
 
