@@ -7,8 +7,8 @@
  * Such a thread and the one that answers it never work at the same time.  Where the guest's thread
  * is bound to one processor they take turns there, and the fault thread evicts by itself: page
  * tables that no processor uses are changed without an interrupt of another one, pages that become
- * free are in this processor's caches, and no second processor is kept awake for it.  It takes six
- * to seven tenths of the processor time that an access takes otherwise.
+ * free are in this processor's caches, and no second processor is kept awake for it.  It takes half
+ * of the processor time that an access takes otherwise.
  *
  * Not where the kernel may put the guest's thread on another processor, which it does whenever that
  * one is idle: then each fault wakes one that has halted.
