@@ -145,6 +145,7 @@ static void test_room(void)
 		UNIT_CHECK(step.compact == (rows[i].thp.compact == EFFORT_AUTO), "row %zu", i);
 		UNIT_CHECK(step.reclaim == (rows[i].thp.reclaim == EFFORT_AUTO), "row %zu", i);
 		guest_free(guest);
+		numa_free(&host.numa);
 	}
 }
 
