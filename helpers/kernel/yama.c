@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The security module that says who may trace whom.
+ * Yama, the security module that limits which processes may trace others.
  */
 #include "kernel/yama.h"
 

@@ -8,7 +8,7 @@
  *	NAME.saved	it has a managed save image
  *	defined		what was defined last; "refuse" beside it: nothing can be
  *	down		nobody can be asked
- *	hangs		nobody answers
+ *	hangs		libvirt does not answer
  *
  * $FAKE_LIBVIRT.uri gets which libvirt was asked for.  It forgets its last error in
  * virDomainFree() and virConnectClose(), as the real one does.

@@ -47,7 +47,7 @@ void pager_step(const char *label)
 		step(label);
 }
 
-/* What a test does when memory is to be locked */
+/* Called before each mlock() of the pager: a test changes the memory there */
 static void (*on_lock)(const char *at, size_t bytes);
 
 int mlock(const void *at, size_t bytes)

@@ -408,7 +408,7 @@ static uint64_t bites_in_vain(uint64_t free_mib, uint64_t obtainable, uint64_t *
 	return bites;
 }
 
-/* What can't be had costs others the bites into which all of it would fit, and not one after the
+/* A start that must fail frees the bites into which all its pages would fit, and not one after the
  * other; more only as long as it is in proportion to the pages that came */
 static void test_refusal_is_cheap(void)
 {
@@ -1610,7 +1610,7 @@ static CU_TestInfo tests[] = {
 	{ "bites of the page cache", test_bites },
 	{ "more than the flags of all pages allow", test_bound },
 	{ "bites by the flags of all pages", test_seen_bites },
-	{ "what can't be had costs a few bites", test_refusal_is_cheap },
+	{ "a start that must fail frees a few bites", test_refusal_is_cheap },
 	{ "more gigantic pages than can be", test_gigantic_bound },
 	{ "gigantic pages where a look can't tell", test_gigantic_unseen },
 	{ "gigantic pages that only look possible", test_gigantic_in_vain },

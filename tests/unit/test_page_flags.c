@@ -79,9 +79,9 @@ static int read_root(const char *root, const struct page_flags_watch *watch)
 
 static int read_flags(void)
 {
-	static const struct page_flags_watch nobody;
+	static const struct page_flags_watch no_watch;
 
-	return read_root(write_flags(PAGES), &nobody);
+	return read_root(write_flags(PAGES), &no_watch);
 }
 
 static void test_kinds(void)
@@ -161,7 +161,7 @@ static void test_counts(void)
 static void test_holes(void)
 {
 	const struct fragmentation_ranges *large = &zone.ranges[1];
-	static const struct page_flags_watch nobody;
+	static const struct page_flags_watch no_watch;
 	const char *dir;
 	size_t i;
 
@@ -185,11 +185,11 @@ static void test_holes(void)
 	unit_write(dir, "sys/devices/system/node/node0/memory3/x", "");
 	unit_write(dir, "sys/devices/system/node/node0/memory4/x", "");
 	unit_write(dir, "sys/devices/system/node/node1/memory1/x", "");
-	CU_ASSERT_EQUAL(read_root(dir, &nobody), 0);
+	CU_ASSERT_EQUAL(read_root(dir, &no_watch), 0);
 	CU_ASSERT(large->whole == 2 && large->movable == 2 && !zone.unmarked);
 	/* A file that ends before the zone does */
 	a_zone();
-	CU_ASSERT_EQUAL(read_root(write_flags(2 * LARGE + 1), &nobody), 0);
+	CU_ASSERT_EQUAL(read_root(write_flags(2 * LARGE + 1), &no_watch), 0);
 	CU_ASSERT(large->whole == 1 && large->movable == 1);
 }
 
@@ -294,7 +294,7 @@ static void test_unsure(void)
  * slab page of the second unit is seen, and that of the first not even looked at */
 static void test_units(void)
 {
-	static const struct page_flags_watch nobody;
+	static const struct page_flags_watch no_watch;
 	const struct fragmentation_ranges *large = &zone.ranges[1];
 	size_t i;
 
@@ -306,13 +306,13 @@ static void test_units(void)
 	flags[3] = flags[UNIT + 3] = BIT(KPF_SLAB);
 	flags[UNIT / 2] = BIT(KPF_HUGE) | BIT(KPF_COMPOUND_TAIL);
 	flags[UNIT + UNIT / 2] = BIT(KPF_HUGE) | BIT(KPF_COMPOUND_HEAD);
-	CU_ASSERT_EQUAL(read_root(write_flags(2 * UNIT), &nobody), 0);
+	CU_ASSERT_EQUAL(read_root(write_flags(2 * UNIT), &no_watch), 0);
 	UNIT_CHECK(large->whole == 32 && large->huge == 17 && large->movable == 14 &&
 			   large->least == 1,
 		   "%llu huge, %llu movable, least %llu", (unsigned long long)large->huge,
 		   (unsigned long long)large->movable, (unsigned long long)large->least);
 	/* The file ends within the second */
-	CU_ASSERT_EQUAL(read_root(write_flags(UNIT + 100), &nobody), 0);
+	CU_ASSERT_EQUAL(read_root(write_flags(UNIT + 100), &no_watch), 0);
 	UNIT_CHECK(large->huge == 16 && large->whole == 19, "%llu huge, %llu whole",
 		   (unsigned long long)large->huge, (unsigned long long)large->whole);
 }

@@ -60,6 +60,16 @@ define_paged() {
 	virsh define /run/xml/paged.xml >/dev/null
 }
 
+# At most 96 of its 256 MiB are resident
+paged_guest_is_up() {
+	define_paged
+	membacking overcommit enable paged --resident 96M --yes >/dev/null
+	pagerd_start
+	guest_start paged
+	check_equal "the guest starts" "$start_error" ""
+	check "it is ready" guest_says paged 'GUEST figures' 2
+}
+
 resident_below() {
 	[ "$(paged resident_kib)" -le "$1" ]
 }
@@ -139,12 +149,7 @@ check_true_live() {
 
 case_qemu_is_killed_while_it_is_paged() {
 	local pid
-	define_paged
-	membacking overcommit enable paged --resident 96M --yes >/dev/null
-	pagerd_start
-	guest_start paged
-	check_equal "the guest starts" "$start_error" ""
-	check "it is ready" guest_says paged 'GUEST figures' 2
+	paged_guest_is_up
 	pid=$(guest_pid paged)
 	in_ns kill -KILL "$pid"
 	check "the pager forgets it" wait_for "no guest" forgotten

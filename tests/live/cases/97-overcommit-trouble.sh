@@ -23,12 +23,7 @@ debugger_ends() {
 }
 
 case_a_debugger_and_a_crash() {
-	define_paged
-	membacking overcommit enable paged --resident 96M --yes >/dev/null
-	pagerd_start
-	guest_start paged
-	check_equal "the guest starts" "$start_error" ""
-	check "it is ready" guest_says paged 'GUEST figures' 2
+	paged_guest_is_up
 	check "it is let go" membacking overcommit release paged
 	debugger_at "$(guest_pid paged)"
 	check_match "while a debugger is there it is not adopted, and that is said" \
