@@ -5,6 +5,7 @@
 #include "base/suggest.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -18,10 +19,10 @@ static size_t least(size_t a, size_t b)
 }
 
 /**
- * distance() - Slips of the finger between two words
+ * distance() - Edit distance of two words (Damerau-Levenshtein)
  *
- * Letters that are missing, too many, wrong or swapped with their neighbour, as
- * Damerau counts them.  Words of WORD_MAX or more are as far as can be.
+ * One for each letter that is missing, too many, wrong, or swapped with its neighbour.
+ * WORD_MAX for words longer than that.
  */
 static size_t distance(const char *a, const char *b)
 {
@@ -51,19 +52,32 @@ const char *suggest(const char *word, const char *const *names, size_t n)
 	size_t best_distance = WORD_MAX, letters = 0, i;
 
 	for (i = 0; i < n; i++) {
-		size_t slips = distance(word, names[i]);
+		size_t edits = distance(word, names[i]);
 
 		/* The beginning of a name is more than a guess */
 		if (strlen(word + strspn(word, "-")) > 1 && !strncmp(word, names[i], strlen(word)))
 			return names[i];
-		if (slips < best_distance) {
-			best_distance = slips;
+		if (edits < best_distance) {
+			best_distance = edits;
 			best = names[i];
 			letters = strlen(best + strspn(best, "-"));
 		}
 	}
-	/* A third of the letters wrong is a slip, more is another word */
+	/* With more than a third of the letters wrong it is another word */
 	return best && 3 * best_distance <= letters + 1 ? best : NULL;
+}
+
+void suggest_list(const char *const *names, size_t n, char *buf, size_t size)
+{
+	size_t i, used = 0;
+
+	*buf = '\0';
+	for (i = 0; i < n && used < size; i++)
+		used += (size_t)snprintf(buf + used, size - used, "%s%s",
+					 !i	   ? "" :
+					 i + 1 < n ? ", " :
+						     " or ",
+					 names[i]);
 }
 
 int suggest_unknown(const char *what, const char *word, const char *const *names, size_t n,
@@ -71,7 +85,13 @@ int suggest_unknown(const char *what, const char *word, const char *const *names
 {
 	const char *near = suggest(word, names, n);
 
-	if (!near)
-		return err_set(err, EINVAL, "unknown %s '%.64s'", what, word);
+	char list[256] = "";
+
+	if (!near) {
+		if (n <= SUGGEST_ALL_OF)
+			suggest_list(names, n, list, sizeof(list));
+		return err_set(err, EINVAL, "unknown %s '%.64s'%s%s", what, word, *list ? ": " : "",
+			       list);
+	}
 	return err_set(err, EINVAL, "unknown %s '%.64s': did you mean '%s'?", what, word, near);
 }

@@ -9,10 +9,17 @@
 
 struct err;
 
-/* The one of @n @names that @word is most likely a slip for; NULL if none is close */
+/* So many names are few enough to be listed where a word is none of them */
+#define SUGGEST_ALL_OF 8
+
+/* The one of @n @names that @word is most likely a typo for; NULL if none is close */
 const char *suggest(const char *word, const char *const *names, size_t n);
 
-/* -EINVAL, with "unknown WHAT 'WORD': did you mean 'NAME'?" */
+/* "a, b or c", cut off where @size ends */
+void suggest_list(const char *const *names, size_t n, char *buf, size_t size);
+
+/* -EINVAL, with "unknown WHAT 'WORD': did you mean 'NAME'?", or with all names if none is close
+ * and they are few */
 int suggest_unknown(const char *what, const char *word, const char *const *names, size_t n,
 		    struct err *err);
 

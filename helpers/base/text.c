@@ -169,7 +169,7 @@ const char *text_from_pages(uint64_t pages, uint64_t page_kib, char buf[TEXT_PAG
 {
 	char kib[TEXT_KIB_SIZE];
 
-	snprintf(buf, TEXT_PAGES_SIZE, "%" PRIu64 " page%s of %s", pages, pages == 1 ? "" : "s",
+	snprintf(buf, TEXT_PAGES_SIZE, "%" PRIu64 " page%s of %s", pages, plural(pages),
 		 text_from_kib(page_kib, kib));
 	return buf;
 }

@@ -107,6 +107,17 @@ static inline uint64_t u64_div_up(uint64_t amount, uint64_t unit)
 	return amount / unit + (amount % unit != 0);
 }
 
+/* "1 page", "2 pages" */
+static inline const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static inline const char *is_or_are(uint64_t n)
+{
+	return n == 1 ? "is" : "are";
+}
+
 /* Does a shell take @text as one word, as it is? */
 bool text_is_shell_word(const char *text);
 

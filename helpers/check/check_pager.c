@@ -60,8 +60,8 @@ static void check_daemon_answers(const struct view *v)
 		finding_add(v->findings, FINDING_FAIL, "guests-stand",
 			    "%zu paged guest%s ('%s'%s) stand%s at each page that is out, and no "
 			    "other that shall be paged can start: %s",
-			    n, n == 1 ? "" : "s", first, n > 1 ? " and others" : "",
-			    n == 1 ? "s" : "", answer->why.text);
+			    n, plural(n), first, n > 1 ? " and others" : "", n == 1 ? "s" : "",
+			    answer->why.text);
 	else
 		finding_add(v->findings, v->wanted ? FINDING_FAIL : FINDING_WARN, "no-answer",
 			    "guests that shall be paged can't start: %s", answer->why.text);
@@ -201,7 +201,7 @@ static void check_off(const struct view *v)
 			v->findings, FINDING_HINT, "off",
 			"%zu guest%s ('%s'%s) with overcommit.resident: not paged, for [overcommit] "
 			"says enable = no",
-			n, n == 1 ? "" : "s", first, n > 1 ? " and others" : "");
+			n, plural(n), first, n > 1 ? " and others" : "");
 }
 
 /* What records and the daemon say of those that run.  Return: how many there are */
@@ -259,5 +259,5 @@ void check_pager(const struct check_host *host, struct findings *findings)
 	paged = check_alarms(&v);
 	if (findings->n == before)
 		finding_add(findings, FINDING_PASS, "fine",
-			    "the pager answers, and has %zu guest%s", paged, paged == 1 ? "" : "s");
+			    "the pager answers, and has %zu guest%s", paged, plural(paged));
 }

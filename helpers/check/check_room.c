@@ -145,7 +145,7 @@ static void say_swap(uint64_t page_kib, uint64_t need, const char *where, uint64
 	finding_add(findings, FINDING_WARN, "by-swapping",
 		    "guests that start with the host want %" PRIu64 " page%s of %s%s, for which "
 		    "now %s of programs' memory would have to be swapped out",
-		    need, need == 1 ? "" : "s", text_from_kib(page_kib, text), where,
+		    need, plural(need), text_from_kib(page_kib, text), where,
 		    text_from_kib(u64_mul_sat(swapped, page_kib), kib));
 	finding_remedy(findings, "virt-membacking fragmentation");
 }
@@ -173,7 +173,7 @@ static bool check_node(const struct check_host *host, uint64_t page_kib, int nod
 	finding_add(findings, FINDING_WARN, "autostart",
 		    "guests that start with the host want %" PRIu64 " page%s of %s%s, and at most "
 		    "%" PRIu64 " can be provided now, %s: some of them would be refused",
-		    need, need == 1 ? "" : "s", text_from_kib(page_kib, text), where, have,
+		    need, plural(need), text_from_kib(page_kib, text), where, have,
 		    config_hugepages(host->config)->manage ?
 			    "with all that can be made free" :
 			    "since [hugepages] manage = no leaves the pools as they are");

@@ -37,7 +37,7 @@ static void print(const struct kept *kept)
 
 		wrap_printf("node %u: %" PRIu64 " kept page%s of %s given back, %" PRIu64
 			    " still kept",
-			    pool->node, pool->freed, pool->freed == 1 ? "" : "s",
+			    pool->node, pool->freed, plural(pool->freed),
 			    text_from_kib(pool->page_kib, kib), pool->left);
 	}
 	if (!kept->n)

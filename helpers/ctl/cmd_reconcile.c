@@ -65,8 +65,8 @@ static void print_left(const struct reconcile_left *left)
 {
 	if (left->guests)
 		wrap_printf("time is up: %zu guest%s that %s gone %s left to the next reconcile",
-			    left->guests, left->guests == 1 ? "" : "s",
-			    left->guests == 1 ? "is" : "are", left->guests == 1 ? "is" : "are");
+			    left->guests, plural(left->guests), is_or_are(left->guests),
+			    is_or_are(left->guests));
 	if (left->directories)
 		wrap_printf("time is up: %zu director%s of no living guest left to the next "
 			    "reconcile",

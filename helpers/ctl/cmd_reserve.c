@@ -160,8 +160,7 @@ static int name_guest(const struct ctl *ctl, const struct session *session, stru
 	if (ctl->root && !ctl->xml) {
 		rc = find_by_ledger(session, ctl->args[0], extra, err);
 		return rc == -ENOENT ?
-			       err_set(err, ENOENT, "guest '%.256s' holds nothing on this host",
-				       ctl->args[0]) :
+			       err_set(err, ENOENT, "guest '%.256s' is not running", ctl->args[0]) :
 			       rc;
 	}
 	rc = defined_guest(ctl, &guest, err);
@@ -235,10 +234,9 @@ static int reserve(const struct ctl *ctl, struct guest_memory *memory, struct er
 
 static int run(struct ctl *ctl, struct err *err)
 {
-	struct guest_memory memory = { .kind = GUEST_MEMORY_PLUGGED,
-				       .alias = "to be plugged",
-				       .cell = -1,
-				       .hugepages = true };
+	struct guest_memory memory = {
+		.kind = GUEST_MEMORY_PLUGGED, .alias = "to plug in", .cell = -1, .hugepages = true
+	};
 	int rc;
 
 	if (!ctl->size && (ctl->page_size || ctl->node)) {

@@ -72,8 +72,7 @@ static const struct option_row {
 	const char *help;
 } options[] = {
 	{ CTL_JSON, "--json", NULL, VALUE(json), "report as JSON" },
-	{ CTL_ROOT, "--root", "DIR", VALUE(root),
-	  "look at a captured host in DIR instead of this one" },
+	{ CTL_ROOT, "--root", "DIR", VALUE(root), "read DIR as the host's root (a captured host)" },
 	{ CTL_XML, "--xml", "FILE", VALUE(xml), "the guest's domain XML; - is standard input" },
 	{ CTL_FORCE, "--force", NULL, VALUE(force),
 	  "even if the guest is alive or its record unreadable" },
@@ -131,15 +130,30 @@ struct call {
 
 /* ---- help ---- */
 
+static const struct letter {
+	char letter;
+	unsigned int bit;
+} letters[] = {
+	{ 'c', CTL_CONNECT }, { 'q', ANY_QUIET }, { 'v', ANY_VERBOSE },
+	{ 'V', ANY_VERSION }, { 'h', ANY_HELP },
+};
+
 static bool is_optional(const struct option_row *o)
 {
 	return o->arg && *o->arg == '[';
 }
 
-/* "--root DIR", "--watch [SECONDS]" */
+/* "--root DIR", "--watch [SECONDS]", "--quiet, -q".  The completions read these lines: the long
+ * name comes first */
 static void option_text(const struct option_row *o, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+	char letter[8] = "";
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(letters); i++)
+		if (letters[i].bit == o->bit)
+			snprintf(letter, sizeof(letter), ", -%c", letters[i].letter);
+	snprintf(buf, size, "%s%s%s%s", o->name, letter, o->arg ? " " : "", o->arg ? o->arg : "");
 }
 
 static void print_options(unsigned int bits)
@@ -244,13 +258,6 @@ static void take_option(struct call *call, char **argv, const struct option_row 
 
 static const struct option_row *find_option(int key)
 {
-	static const struct {
-		int letter;
-		unsigned int bit;
-	} letters[] = {
-		{ 'c', CTL_CONNECT }, { 'q', ANY_QUIET }, { 'v', ANY_VERBOSE },
-		{ 'V', ANY_VERSION }, { 'h', ANY_HELP },
-	};
 	size_t letter = 0, i = 0;
 
 	if (key >= LONG_OPTION)
@@ -260,6 +267,18 @@ static const struct option_row *find_option(int key)
 	while (options[i].bit != letters[letter].bit)
 		i++;
 	return &options[i];
+}
+
+/* Whose help to name where an option stopped the reading: the first word that is a command */
+static const struct command *guess_command(char **argv)
+{
+	size_t i;
+
+	for (argv++; *argv; argv++)
+		for (i = 0; i < N_COMMANDS; i++)
+			if (!strcmp(commands[i]->name, *argv))
+				return commands[i];
+	return NULL;
 }
 
 /* Options may come before and after the command's name */
@@ -278,8 +297,10 @@ static int read_call(int argc, char **argv, struct call *call, struct err *err)
 	}
 	opterr = 0;
 	while ((key = getopt_long(argc, argv, ":c:hVqv", longs, NULL)) != -1) {
-		if (key == '?' || key == ':')
+		if (key == '?' || key == ':') {
+			call->command = guess_command(argv);
 			return wrong_option(argv, key, err);
+		}
 		take_option(call, argv, find_option(key));
 	}
 	call->ctl.args = argv + optind;
@@ -322,31 +343,26 @@ static int find_action(struct call *call, struct err *err)
 {
 	const struct command *action = call->command->actions;
 	const char *names[ACTIONS_MAX], *name;
-	char list[128] = "";
+	char list[128];
 	size_t n;
 
 	if (!action)
 		return CTL_FINE;
 	name = call->ctl.n_args ? take_argument(&call->ctl) : "";
 	for (n = 0; action->name; action++) {
-		size_t used = strlen(list);
-
 		if (!strcmp(action->name, name)) {
 			call->action = action;
 			return CTL_FINE;
 		}
-		snprintf(list + used, sizeof(list) - used, "%s%s",
-			 !n		? "" :
-			 action[1].name ? ", " :
-					  " or ",
-			 action->name);
 		names[n++] = action->name;
 	}
-	if (*name)
+	if (*name) {
 		err_prefix(err, suggest_unknown("action", name, names, n, err), "%s",
 			   call->command->name);
-	else
-		err_set(err, EINVAL, "%s: expected %s", call->command->name, list);
+		return CTL_USAGE;
+	}
+	suggest_list(names, n, list, sizeof(list));
+	err_set(err, EINVAL, "%s: expected %s", call->command->name, list);
 	return CTL_USAGE;
 }
 
@@ -471,13 +487,13 @@ static int run_command(struct call *call, struct err *err)
 	return rc;
 }
 
-/* "help", "help COMMAND" */
+/* "help", "help COMMAND", "help help" */
 static void take_help(struct call *call)
 {
-	if (!call->ctl.n_args || strcmp(call->ctl.args[0], "help") != 0)
-		return;
-	take_argument(&call->ctl);
-	call->given |= ANY_HELP;
+	while (call->ctl.n_args && !strcmp(call->ctl.args[0], "help")) {
+		take_argument(&call->ctl);
+		call->given |= ANY_HELP;
+	}
 }
 
 static void choose_log_level(unsigned int given)

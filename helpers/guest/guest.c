@@ -30,6 +30,14 @@ const struct guest_memory *guest_unshared(const struct guest *guest)
 	return NULL;
 }
 
+const char *guest_memory_part(const struct guest_memory *memory, char buf[GUEST_PART_SIZE])
+{
+	*buf = '\0';
+	if (memory->kind != GUEST_MEMORY_RAM)
+		snprintf(buf, GUEST_PART_SIZE, " (%s)", memory->alias);
+	return buf;
+}
+
 uint64_t guest_file_kib(const struct guest *guest)
 {
 	uint64_t sum = 0;

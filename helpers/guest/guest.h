@@ -63,6 +63,11 @@ struct guest_memory {
 	bool discard;
 };
 
+#define GUEST_PART_SIZE (GUEST_ALIAS_SIZE + 4)
+
+/* Which part of the guest's memory a sentence is about: " (cell 0)", or "" where it has one part */
+const char *guest_memory_part(const struct guest_memory *memory, char buf[GUEST_PART_SIZE]);
+
 /* Does it lie in a file below memory_backing_dir? */
 static inline bool guest_memory_is_file(const struct guest_memory *memory)
 {

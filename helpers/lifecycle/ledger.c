@@ -102,8 +102,10 @@ int ledger_read(const struct state *state, const char *uuid, struct ledger **led
 	if (!root && json_error_code(&problem) == json_error_out_of_memory)
 		return err_nomem(err);
 	if (!root)
-		return err_set(err, EINVAL, "/" STATE_DIR "/guests/%s is damaged: %s", uuid,
-			       problem.text);
+		return err_set(err, EINVAL,
+			       "/" STATE_DIR
+			       "/guests/%s is damaged: cannot be read as JSON (line %d)",
+			       uuid, problem.line);
 	result = calloc(1, sizeof(*result));
 	if (!result)
 		return err_nomem(err);

@@ -440,9 +440,9 @@ static void say_boot(struct adviser *a, const struct trial *trial)
 		       "%s in pages of %s are more than this host can reserve", all, page);
 	else
 		decide(a, ADVISE_STATIC, ADVISE_LATER,
-		       "reserve %" PRIu64 " pages of %s at boot: hugepagesz=%" PRIu64
+		       "reserve %" PRIu64 " page%s of %s at boot: hugepagesz=%" PRIu64
 		       "%c hugepages=%s on the kernel's command line",
-		       size->pages, page,
+		       size->pages, plural(size->pages), page,
 		       page_kib >= KIB_PER_GIB ? page_kib / KIB_PER_GIB : page_kib / KIB_PER_MIB,
 		       page_kib >= KIB_PER_GIB ? 'G' : 'M',
 		       boot_pages(a, page_kib, number, sizeof(number)));
@@ -489,8 +489,10 @@ static void advise_static(struct adviser *a, const struct trial *small, const st
 		choose_shape(a, ADVISE_STATIC, giant_idle);
 		decide(a, ADVISE_STATIC, ADVISE_YES,
 		       "%" PRIu64
-		       " pages of %s are idle in the pools, and the guest needs %" PRIu64,
-		       size_of(a, idle->page_kib)->idle, text_from_kib(idle->page_kib, page),
+		       " page%s of %s %s idle in the pools, and the guest needs %" PRIu64,
+		       size_of(a, idle->page_kib)->idle, plural(size_of(a, idle->page_kib)->idle),
+		       text_from_kib(idle->page_kib, page),
+		       is_or_are(size_of(a, idle->page_kib)->idle),
 		       size_of(a, idle->page_kib)->pages);
 		return;
 	}
@@ -515,8 +517,8 @@ static bool refuse_promised(struct adviser *a, const struct trial *trial)
 	if (!takes_promised(a, trial))
 		return false;
 	decide(a, ADVISE_DYNAMIC, ADVISE_NO,
-	       "huge pages for %s of it have to be made, and memory has %s for them beside %s that "
-	       "running guests may still come to use",
+	       "huge pages for %s of it have to be made, and memory has %s for them besides the "
+	       "%s that running guests may still use",
 	       text_from_kib(trial->grow_kib, grow), text_from_kib(a->ram_kib, ram),
 	       text_from_kib(a->promised_kib, promised));
 	return true;
@@ -532,33 +534,35 @@ static void say_growth(struct adviser *a, const struct trial *trial)
 	if (trial->doubtful)
 		decide(a, ADVISE_DYNAMIC, ADVISE_NO,
 		       "memory is too fragmented: the guest needs %" PRIu64
-		       " more pages of %s, and "
-		       "the host can make %" PRIu64 " at most",
-		       trial->grow, page, u64_sub_floor(trial->grow, trial->doubtful));
+		       " more page%s of %s, and the host can make %" PRIu64 " at most",
+		       trial->grow, plural(trial->grow), page,
+		       u64_sub_floor(trial->grow, trial->doubtful));
 	else if (trial->swapped_kib)
 		decide(a, ADVISE_DYNAMIC, ADVISE_YES,
-		       "%" PRIu64 " pages of %s idle and %" PRIu64 " to make, for which %s of "
+		       "%" PRIu64 " page%s of %s idle and %" PRIu64 " to make, for which %s of "
 		       "programs' memory would have to be swapped out",
-		       trial->idle, page, trial->grow, text_from_kib(trial->swapped_kib, kib));
+		       trial->idle, plural(trial->idle), page, trial->grow,
+		       text_from_kib(trial->swapped_kib, kib));
 	else if (trial->now < trial->grow)
 		decide(a, ADVISE_DYNAMIC, ADVISE_YES,
-		       "%" PRIu64 " pages of %s idle, %" PRIu64 " made of free memory, %" PRIu64
+		       "%" PRIu64 " page%s of %s idle, %" PRIu64 " made of free memory, %" PRIu64
 		       " after compaction or reclaim of cache, which takes time at the start",
-		       trial->idle, page, trial->now, trial->grow - trial->now);
+		       trial->idle, plural(trial->idle), page, trial->now,
+		       trial->grow - trial->now);
 	else if (!trial->grow)
 		decide(a, ADVISE_DYNAMIC, ADVISE_YES,
-		       "no page has to be made: %" PRIu64 " pages of %s are idle", trial->idle,
-		       page);
+		       "no page has to be made: %" PRIu64 " page%s of %s %s idle", trial->idle,
+		       plural(trial->idle), page, is_or_are(trial->idle));
 	else if (trial->idle)
 		decide(a, ADVISE_DYNAMIC, ADVISE_YES,
-		       "%" PRIu64 " pages of %s idle, %" PRIu64
+		       "%" PRIu64 " page%s of %s idle, %" PRIu64
 		       " made of free memory and given back afterwards",
-		       trial->idle, page, trial->grow);
+		       trial->idle, plural(trial->idle), page, trial->grow);
 	else
 		decide(a, ADVISE_DYNAMIC, ADVISE_YES,
-		       "%" PRIu64 " pages of %s can be made of free memory, and are given back "
+		       "%" PRIu64 " page%s of %s can be made of free memory, and %s given back "
 		       "afterwards",
-		       trial->grow, page);
+		       trial->grow, plural(trial->grow), page, is_or_are(trial->grow));
 }
 
 static bool giant_allowed(const struct adviser *a, const struct trial *giant)
@@ -602,15 +606,15 @@ static void advise_dynamic(struct adviser *a, const struct trial *small, const s
 	choose_shape(a, ADVISE_DYNAMIC, cma || seen);
 	if (seen)
 		decide(a, ADVISE_DYNAMIC, ADVISE_YES,
-		       "%" PRIu64 " pages of 1 GiB idle and %" PRIu64
+		       "%" PRIu64 " page%s of 1 GiB idle and %" PRIu64
 		       " to make: a look at every page has found a place for each, as long as no "
 		       "program takes it",
-		       giant->idle, giant->grow);
+		       giant->idle, plural(giant->idle), giant->grow);
 	else if (cma)
 		decide(a, ADVISE_DYNAMIC, ADVISE_YES,
-		       "%" PRIu64 " pages of 1 GiB idle, %" PRIu64
-		       " out of the area of hugetlb_cma=%s",
-		       giant->idle, giant->grow, a->in->gigantic.hugetlb_cma);
+		       "%" PRIu64 " page%s of 1 GiB idle, %" PRIu64
+		       " from the area of hugetlb_cma=%s",
+		       giant->idle, plural(giant->idle), giant->grow, a->in->gigantic.hugetlb_cma);
 	else if (small->rc < 0 || small->doubtful || !refuse_promised(a, small))
 		say_dynamic(a, small);
 }
@@ -646,13 +650,13 @@ static void say_wanted(struct adviser *a, enum advise_backing backing, const str
 		say_growth(a, trial);
 	else if (trial->grow)
 		decide(a, backing, ADVISE_YES,
-		       "%" PRIu64 " pages of %s can be made, and are given back afterwards",
-		       trial->grow, page);
+		       "%" PRIu64 " page%s of %s can be made, and %s given back afterwards",
+		       trial->grow, plural(trial->grow), page, is_or_are(trial->grow));
 	else
-		decide(a, backing, ADVISE_YES, "%" PRIu64 " pages of %s are idle in the pools",
-		       trial->idle, page);
+		decide(a, backing, ADVISE_YES, "%" PRIu64 " page%s of %s %s idle in the pools",
+		       trial->idle, plural(trial->idle), page, is_or_are(trial->idle));
 	if (takes_promised(a, trial))
-		add_words(a, backing, "; running guests may still come to use part of that memory");
+		add_words(a, backing, "; running guests may still use part of that memory");
 }
 
 /* The pages that its definition asks for: is there reason to write anything else? */
@@ -705,7 +709,7 @@ static const char *say_promised(const struct adviser *a, char buf[PROMISED_SIZE]
 
 	buf[0] = '\0';
 	if (a->promised_kib)
-		snprintf(buf, PROMISED_SIZE, " beside %s that running guests may still come to use",
+		snprintf(buf, PROMISED_SIZE, " besides the %s that running guests may still use",
 			 text_from_kib(a->promised_kib, kib));
 	return buf;
 }

@@ -62,13 +62,14 @@ static void note_refused(const struct listener *to)
 static void note_unshared(const struct listener *to)
 {
 	const struct guest_memory *memory = guest_unshared(to->guest);
+	char part[GUEST_PART_SIZE];
 
 	if (memory)
 		say(to, GUEST_NOTE_UNSHARED,
-		    "its memory (%s) is private, and back ends of its devices have to map it "
+		    "its memory%s is private, and back ends of its devices have to map it "
 		    "(%s): they can't, or libvirt refuses the start; put <access "
 		    "mode='shared'/> into its <memoryBacking>%s",
-		    memory->alias, to->guest->sharing,
+		    guest_memory_part(memory, part), to->guest->sharing,
 		    memory->hugepages || memory->source != GUEST_SOURCE_ANONYMOUS ?
 			    "" :
 			    ", with <source type='memfd'/>");

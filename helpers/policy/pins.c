@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "base/text.h"
 #include "guest/guest.h"
 
 bool pins_has_cpus(const struct numa *numa, const struct numa_node *node)
@@ -116,7 +117,7 @@ bool pins_words(const struct guest *guest, const struct numa *numa, char *words,
 			 "<numatune><memory mode='strict' nodeset='%.32s'/></numatune> keeps it "
 			 "there",
 			 find_bare(guest, numa) ? "nearest to" : "pinned to",
-			 nodeset_count(&vcpus) == 1 ? "" : "s", at, at);
+			 plural(nodeset_count(&vcpus)), at, at);
 	else
 		snprintf(
 			words, size,
@@ -124,7 +125,7 @@ bool pins_words(const struct guest *guest, const struct numa *numa, char *words,
 			"%.32s, where it allocates, and its memory to none: "
 			"<numatune><memory mode='strict' nodeset='%.32s'/></numatune> puts it where "
 			"it is used",
-			nodeset_count(&vcpus) == 1 ? "" : "s", at,
-			nodeset_count(&emulator) == 1 ? "" : "s", start, at);
+			plural(nodeset_count(&vcpus)), at, plural(nodeset_count(&emulator)), start,
+			at);
 	return true;
 }

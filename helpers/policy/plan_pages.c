@@ -439,7 +439,7 @@ static int refuse_without_pool(const struct planner *p, const struct step_hugepa
 	bool any = may_leave(hp);
 	char list[NODESET_TEXT_SIZE], kib[TEXT_KIB_SIZE], where[NODESET_TEXT_SIZE + 16];
 
-	snprintf(where, sizeof(where), "node%s %s", nodeset_count(&hp->nodes) == 1 ? "" : "s",
+	snprintf(where, sizeof(where), "node%s %s", plural(nodeset_count(&hp->nodes)),
 		 nodeset_format(&hp->nodes, list));
 	text_from_kib(hp->page_kib, kib);
 	if (is_all_movable(p, hp))
@@ -487,11 +487,6 @@ static void sum_up(const struct planner *p, const struct step_hugepages *hp, str
 	}
 	room->reclaimable_kib += u64_min(room->arc_kib, p->host->numa.arc_kib);
 	room->swappable_kib = u64_min(room->swappable_kib, p->host->numa.swap_free_kib);
-}
-
-static const char *plural(uint64_t n)
-{
-	return n == 1 ? "" : "s";
 }
 
 /* Nodes that could be asked and can't have such pages: "; node 1 has no pool of that size" */
@@ -545,7 +540,7 @@ static int refuse(const struct planner *p, const struct step_hugepages *hp, uint
 	sum_up(p, hp, &room);
 	if (room.held_back)
 		snprintf(held, sizeof(held), " (%llu more %s promised to others or kept free)",
-			 (unsigned long long)room.held_back, room.held_back == 1 ? "is" : "are");
+			 (unsigned long long)room.held_back, is_or_are(room.held_back));
 	if (room.swappable_kib)
 		snprintf(swap, sizeof(swap), ", %s that could be swapped out",
 			 text_from_kib(room.swappable_kib, had));

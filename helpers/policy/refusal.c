@@ -22,11 +22,6 @@ struct question {
 	struct err *err;
 };
 
-static const char *plural(uint64_t n)
-{
-	return n == 1 ? "" : "s";
-}
-
 /* ---- the definition ---- */
 
 static void on_note(enum guest_note kind, const char *text, void *data)
@@ -91,7 +86,7 @@ static unsigned int find_offline(const struct numa *numa, const struct nodeset *
 static enum refusal check_nodes(struct question *q, const struct guest_memory *memory)
 {
 	const struct numa *numa = &q->host->numa;
-	char text[NODESET_TEXT_SIZE], wanted[NODESET_TEXT_SIZE];
+	char text[NODESET_TEXT_SIZE], wanted[NODESET_TEXT_SIZE], part[GUEST_PART_SIZE];
 	struct nodeset have = { 0 }, usable;
 	unsigned int offline;
 	size_t i;
@@ -104,16 +99,18 @@ static enum refusal check_nodes(struct question *q, const struct guest_memory *m
 	offline = find_offline(numa, &memory->nodes);
 	if (offline < NUMA_NODES_MAX)
 		err_set(q->err, ENODEV,
-			"guest '%s' (%s) is bound to NUMA node %u, which is not online: libvirt "
+			"guest '%s'%s is bound to NUMA node %u, which is not online: libvirt "
 			"refuses to start it; this host has memory on node%s %s: %s",
-			q->guest->name, memory->alias, offline, plural(nodeset_count(&have)),
-			nodeset_format(&have, text), nodes_remedy(memory));
+			q->guest->name, guest_memory_part(memory, part), offline,
+			plural(nodeset_count(&have)), nodeset_format(&have, text),
+			nodes_remedy(memory));
 	else if (nodeset_empty(&usable))
 		err_set(q->err, ENODEV,
-			"guest '%s' (%s) is bound to NUMA node%s %s without memory: the kernel "
+			"guest '%s'%s is bound to NUMA node%s %s without memory: the kernel "
 			"gives it none there, and the start fails; this host has memory on node%s "
 			"%s: %s",
-			q->guest->name, memory->alias, plural(nodeset_count(&memory->nodes)),
+			q->guest->name, guest_memory_part(memory, part),
+			plural(nodeset_count(&memory->nodes)),
 			nodeset_format(&memory->nodes, wanted), plural(nodeset_count(&have)),
 			nodeset_format(&have, text), nodes_remedy(memory));
 	else
@@ -156,21 +153,22 @@ static const char *size_remedy(const struct guest_memory *memory)
 
 static enum refusal check_size(struct question *q, const struct guest_memory *memory)
 {
-	char kib[TEXT_KIB_SIZE], sizes[256];
+	char kib[TEXT_KIB_SIZE], sizes[256], part[GUEST_PART_SIZE];
 
 	if (q->page_kib && host_view_size(q->host, q->page_kib))
 		return REFUSAL_NONE;
 	if (sizes_text(q->host, sizes, sizeof(sizes)) < 0)
 		err_set(q->err, ENODEV,
-			"guest '%s' (%s) asks for huge pages, but this kernel has none: boot a "
+			"guest '%s'%s asks for huge pages, but this kernel has none: boot a "
 			"kernel with hugetlb or take <hugepages/> out of the guest",
-			q->guest->name, memory->alias);
+			q->guest->name, guest_memory_part(memory, part));
 	else
 		err_set(q->err, ENODEV,
-			"guest '%s' (%s) asks for huge pages of %s, but this kernel has only %s: "
+			"guest '%s'%s asks for huge pages of %s, but this kernel has only %s: "
 			"%s%s",
-			q->guest->name, memory->alias, text_from_kib(q->page_kib, kib), sizes,
-			size_remedy(memory), host_view_unit_hint(q->host, q->page_kib));
+			q->guest->name, guest_memory_part(memory, part),
+			text_from_kib(q->page_kib, kib), sizes, size_remedy(memory),
+			host_view_unit_hint(q->host, q->page_kib));
 	return REFUSAL_SIZE;
 }
 
@@ -190,32 +188,32 @@ static bool lacks_mount(const struct question *q, const struct guest_memory *mem
 
 static enum refusal check_mount(struct question *q, const struct guest_memory *memory)
 {
-	char kib[TEXT_KIB_SIZE];
+	char kib[TEXT_KIB_SIZE], part[GUEST_PART_SIZE];
 
 	if (!lacks_mount(q, memory))
 		return REFUSAL_NONE;
 	text_from_kib(q->page_kib, kib);
 	if (!q->host->hugetlbfs.final) {
 		err_set(q->err, ENODEV,
-			"guest '%s' (%s) asks for huge pages of %s, and no hugetlbfs for them is "
+			"guest '%s'%s asks for huge pages of %s, and no hugetlbfs for them is "
 			"mounted yet: libvirt refuses to start it unless one is mounted before its "
 			"QEMU driver starts%s",
-			q->guest->name, memory->alias, kib,
+			q->guest->name, guest_memory_part(memory, part), kib,
 			q->hook_mounts ? ", as our daemon hook does once it is linked" : "");
 		return REFUSAL_MOUNT_YET;
 	}
 	if (q->host->hugetlbfs.by_conf)
 		err_set(q->err, ENODEV,
-			"guest '%s' (%s) asks for huge pages of %s, and hugetlbfs_mount in /%s "
+			"guest '%s'%s asks for huge pages of %s, and hugetlbfs_mount in /%s "
 			"names no hugetlbfs for them: libvirt refuses to start it; mount one, name "
 			"it there, and restart libvirt's QEMU daemon",
-			q->guest->name, memory->alias, kib, QEMU_CONF_FILE);
+			q->guest->name, guest_memory_part(memory, part), kib, QEMU_CONF_FILE);
 	else
 		err_set(q->err, ENODEV,
-			"guest '%s' (%s) asks for huge pages of %s, and no hugetlbfs for them is "
+			"guest '%s'%s asks for huge pages of %s, and no hugetlbfs for them is "
 			"mounted: libvirt refuses to start it; mount one and restart libvirt's "
 			"QEMU daemon",
-			q->guest->name, memory->alias, kib);
+			q->guest->name, guest_memory_part(memory, part), kib);
 	return REFUSAL_MOUNT;
 }
 
@@ -284,7 +282,7 @@ static enum refusal check_backend(struct question *q, const struct guest_memory 
 	return found ? found : check_mount(q, memory);
 }
 
-/* What may be mended by the time that libvirt starts gives way to what may not */
+/* A lasting reason is reported before one that may be gone by the time libvirt starts */
 static enum refusal find(struct question *q)
 {
 	enum refusal found = find_refused_definition(q);
@@ -299,7 +297,7 @@ static enum refusal find(struct question *q)
 	}
 	for (i = 0; !found && i < q->host->n_sizes; i++)
 		found = check_limit(q, &q->host->sizes[i]);
-	/* Once more, for its sentence and its page size */
+	/* Again, for its sentence and its page size */
 	if (!found && yet < n)
 		found = check_backend(q, &q->guest->memory[yet]);
 	return found;

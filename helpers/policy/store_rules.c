@@ -364,45 +364,90 @@ static void say_promises(const struct store_view *store, const char *except, cha
 		snprintf(buf + used, size - used, ")");
 }
 
+/* ", 36 MiB of which running guests may still use (promised to ...)", or "" */
+static void say_outstanding(uint64_t kib, const struct store_view *store, const char *guest,
+			    char *buf, size_t size)
+{
+	char text[TEXT_KIB_SIZE], promises[512];
+
+	*buf = '\0';
+	if (!kib)
+		return;
+	say_promises(store, guest, promises, sizeof(promises));
+	snprintf(buf, size, ", %s of which running guests may still use%s",
+		 text_from_kib(kib, text), promises);
+}
+
+/* Has the store files that are no guest's?  A file system needs some room of its own */
+static bool has_other_files(const struct store_view *store)
+{
+	uint64_t used = u64_sub_floor(store->state.capacity_kib, store->state.available_kib);
+	size_t i;
+
+	for (i = 0; i < store->n_promises; i++)
+		used = u64_sub_floor(used, store->promises[i].used_kib);
+	return used > store->state.capacity_kib / 20;
+}
+
+static bool has_other_guests(const struct store_view *store, const char *guest)
+{
+	size_t i;
+
+	for (i = 0; i < store->n_promises; i++)
+		if (strcmp(store->promises[i].guest, guest) != 0)
+			return true;
+	return false;
+}
+
+/* Only what can help: without guests and files the store is too small */
+static const char *more_room(const struct store_view *store, const char *guest)
+{
+	bool guests = has_other_guests(store, guest), files = has_other_files(store);
+
+	if (guests && files)
+		return "shut a guest down, remove files from the store, or enlarge it";
+	if (guests)
+		return "shut a guest down, or enlarge the store";
+	return files ? "remove files from the store, or enlarge it" : "enlarge the store";
+}
+
 static int refuse(const struct store_view *store, const char *guest, uint64_t size_kib,
 		  uint64_t left_kib, struct err *err)
 {
-	char name[STORE_LABEL_SIZE], promises[512];
+	char name[STORE_LABEL_SIZE], others[640];
 	char size[TEXT_KIB_SIZE], capacity[TEXT_KIB_SIZE], available[TEXT_KIB_SIZE];
-	char outstanding[TEXT_KIB_SIZE], keep[TEXT_KIB_SIZE], missing[TEXT_KIB_SIZE];
+	char keep[TEXT_KIB_SIZE], missing[TEXT_KIB_SIZE];
 
 	store_text_label(store, name, sizeof(name));
-	say_promises(store, guest, promises, sizeof(promises));
+	say_outstanding(store_outstanding(store, guest), store, guest, others, sizeof(others));
 	return err_set(
 		err, ENOSPC,
-		"not enough memory for files: guest '%s' needs %s of file-backed memory, and %s lacks %s for it: of its %s, %s are "
-		"available, %s of which living guests may still come to use%s, and %s are kept "
-		"free; shut a guest down, remove files from the store, or enlarge it",
+		"not enough memory for files: guest '%s' needs %s of file-backed memory, and "
+		"%s lacks %s for it: of its %s, %s are available%s, and %s are kept free; %s",
 		guest, text_from_kib(size_kib, size), name,
 		text_from_kib(size_kib - left_kib, missing),
 		text_from_kib(store->state.capacity_kib, capacity),
-		text_from_kib(store->state.available_kib, available),
-		text_from_kib(store_outstanding(store, guest), outstanding), promises,
-		text_from_kib(store_keep_free(store), keep));
+		text_from_kib(store->state.available_kib, available), others,
+		text_from_kib(store_keep_free(store), keep), more_room(store, guest));
 }
 
 static int refuse_ram(const struct store_view *store, const char *guest, uint64_t size_kib,
 		      uint64_t ram_kib, uint64_t promised_kib, struct err *err)
 {
-	char name[STORE_LABEL_SIZE], promises[512];
-	char size[TEXT_KIB_SIZE], ram[TEXT_KIB_SIZE], promised[TEXT_KIB_SIZE],
-		missing[TEXT_KIB_SIZE];
+	char name[STORE_LABEL_SIZE], others[640];
+	char size[TEXT_KIB_SIZE], ram[TEXT_KIB_SIZE], missing[TEXT_KIB_SIZE];
 
 	store_text_label(store, name, sizeof(name));
-	say_promises(store, guest, promises, sizeof(promises));
+	say_outstanding(promised_kib, store, guest, others, sizeof(others));
 	return err_set(
 		err, ENOSPC,
-		"not enough memory for files: guest '%s' needs %s of file-backed memory; %s lies in the host's memory, which lacks "
-		"%s for it: %s is available, %s of which living guests may still come to use%s; "
-		"shut a guest down, or add swap",
+		"not enough memory for files: guest '%s' needs %s of file-backed memory; %s "
+		"lies in the host's memory, which lacks %s for it: %s is available%s; %s, or "
+		"add swap",
 		guest, text_from_kib(size_kib, size), name,
 		text_from_kib(size_kib - u64_sub_floor(ram_kib, promised_kib), missing),
-		text_from_kib(ram_kib, ram), text_from_kib(promised_kib, promised), promises);
+		text_from_kib(ram_kib, ram), others,
+		promised_kib ? "shut a guest down" : "end other programs");
 }
 
 /* Promises of all stores in memory */

@@ -20,7 +20,7 @@
 const struct profile profiles[] = {
 	{
 		.name = "file-backed",
-		.summary = "guests' memory in files of a store",
+		.summary = "guest memory in files of a store",
 		.file = "/" QEMU_CONF_FILE,
 		.fill = file_backed_fill,
 	},
@@ -32,7 +32,7 @@ const struct profile profiles[] = {
 	},
 	{
 		.name = "hugepages-1g",
-		.summary = "1 GiB pages, mounted early and kept in the pool",
+		.summary = "1 GiB pages: mounted at boot, kept after first use",
 		.file = "/" CONFIG_DIR "/20-hugepages-1g.conf",
 		.applied = RELOAD_START_1G | RELOAD_LIBVIRT,
 		.removed = RELOAD_STOP_1G,
@@ -40,7 +40,7 @@ const struct profile profiles[] = {
 	},
 	{
 		.name = "static-hugepages",
-		.summary = "static pools: those of now, made at each boot",
+		.summary = "recreate today's pools early at every boot",
 		.file = "/" STATIC_HUGEPAGES_FILE,
 		.applied = RELOAD_STATIC,
 		.fill = profile_static_hugepages_fill,
@@ -60,7 +60,7 @@ const struct profile profiles[] = {
 	},
 	{
 		.name = "nova-file-backed",
-		.summary = "OpenStack Nova, its guests' memory in the store",
+		.summary = "OpenStack Nova with guest memory in the store",
 		.file = "/" NOVA_FILE_BACKED_FILE,
 		.applied = RELOAD_NOVA,
 		.removed = RELOAD_NOVA,

@@ -269,7 +269,7 @@ static int read_entries(const char *text, struct record *record, struct err *err
 	int rc;
 
 	if (!root)
-		return err_set(err, EINVAL, "line %d: %s", error.line, error.text);
+		return err_set(err, EINVAL, "cannot be read as JSON (line %d)", error.line);
 	rc = json_read_u64(root, "version", &version, err);
 	if (rc < 0 || version != RECORD_VERSION)
 		return damaged(err, "version");

@@ -168,8 +168,7 @@ static void print_kept(const struct status_report *report)
 		fputs(gap, stdout);
 		gap = "";
 		wrap_printf("node %u: %" PRIu64 " page%s of %s kept after release", pool->node,
-			    pool->kept, pool->kept == 1 ? "" : "s",
-			    text_from_kib(pool->page_kib, kib));
+			    pool->kept, plural(pool->kept), text_from_kib(pool->page_kib, kib));
 	}
 	if (!*gap)
 		wrap_command(0, "virt-membacking free");

@@ -76,7 +76,7 @@ static void describe(const struct step *step, char *buf, size_t size)
 		return;
 	}
 	used = (size_t)snprintf(buf, size, "%llu page%s of %s (%s)", (unsigned long long)hp->pages,
-				hp->pages == 1 ? "" : "s", text_from_kib(hp->page_kib, kib),
+				plural(hp->pages), text_from_kib(hp->page_kib, kib),
 				text_from_kib(u64_mul_sat(hp->pages, hp->page_kib), all));
 	for (i = 0; i < hp->n_shares && used < size; i++) {
 		describe_share(&hp->shares[i], buf + used, size - used);
@@ -103,9 +103,8 @@ static void fact(const struct step *step, char *buf, size_t size)
 		snprintf(buf, size, "%llu of %llu pages of %s", (unsigned long long)have,
 			 (unsigned long long)hp->pages, text_from_kib(hp->page_kib, kib));
 	else
-		snprintf(buf, size, "%llu page%s of %s%s", (unsigned long long)pages,
-			 pages == 1 ? "" : "s", text_from_kib(hp->page_kib, kib),
-			 hp->pages ? "" : ", still in use");
+		snprintf(buf, size, "%llu page%s of %s%s", (unsigned long long)pages, plural(pages),
+			 text_from_kib(hp->page_kib, kib), hp->pages ? "" : ", still in use");
 }
 
 /* ---- apply ---- */
@@ -350,9 +349,8 @@ static int fail_short(const struct step_ctx *ctx, const struct step_hugepages *h
 		"%s, but only %llu could be allocated (%llu missing), %s, with %s still free there: "
 		"the memory is fragmented or in use; %s",
 		ctx->guest_name, text_from_kib(u64_mul_sat(hp->pages, hp->page_kib), all),
-		(unsigned long long)hp->pages, hp->pages == 1 ? "" : "s",
-		text_from_kib(hp->page_kib, kib), hp->n_shares == 1 ? "" : "s",
-		nodeset_format(&set, nodes), (unsigned long long)have,
+		(unsigned long long)hp->pages, plural(hp->pages), text_from_kib(hp->page_kib, kib),
+		plural(hp->n_shares), nodeset_format(&set, nodes), (unsigned long long)have,
 		(unsigned long long)(hp->pages - have), ending(!bound, in_time),
 		text_from_kib(free_kib, free_text), advice(hp, in_time));
 }

@@ -11,7 +11,7 @@ function __virt_membacking_help
     set -l program (commandline -opc)[1]
     set -l heading $argv[1]
     $program $argv[2..-1] --help 2>/dev/null |
-        sed -n "/^$heading:\$/,/^\$/{ s/^  \([a-z-][a-z-]*\)\([[ =][^ ]*\)\{0,1\}  *\(.*\)/\1\t\3/p }"
+        sed -n "/^$heading:\$/,/^\$/{ s/^  \([a-z-][a-z-]*\)\(, -[A-Za-z]\)\{0,1\}\([[ =][^ ]*\)\{0,1\}  *\(.*\)/\1\t\4/p }"
 end
 
 function __virt_membacking_guests

@@ -291,9 +291,9 @@ static void test_refusals(void)
 		  "not enough memory for huge pages: guest 'a' needs 4.8 GiB (2500 pages of 2 MiB) on node "
 		  "0, where 4 GiB are available: " },
 		{ XML(1, "a", UUID_A, 200, PAGES(2, "M") ON_NODE(7)), -ENODEV,
-		  "guest 'a' (ram) is bound to NUMA node 7" },
+		  "guest 'a' is bound to NUMA node 7" },
 		{ XML(1, "a", UUID_A, 200, PAGES(16, "M")), -ENODEV,
-		  "guest 'a' (ram) asks for huge pages of 16 MiB" },
+		  "guest 'a' asks for huge pages of 16 MiB" },
 		{ XML(1, "a", UUID_A, -1, PAGES(2, "M")), -EINVAL, "guest 'a': domain XML" },
 		{ "<domain><name>a</name><uuid>" UUID_A "</uuid>" PAGES(2, "M") "</domain>",
 		  -EINVAL, "guest 'a': domain XML" },

@@ -44,7 +44,7 @@ static const struct {
 	{ NOTED("<hugepages><page size='1' unit='M'/></hugepages>", S390), { NULL } },
 	{ NOTED("<hugepages/>", S390), { NULL } },
 	{ NOTED("", VHOST),
-	  { "its memory (ram) is private, and back ends of its devices have to map it" } },
+	  { "its memory is private, and back ends of its devices have to map it" } },
 	{ NOTED("", VHOST), { ", with <source type='memfd'/>" } },
 	{ NOTED("<access mode='shared'/>", VHOST), { NULL } },
 	{ NOTED("<hugepages/>", VHOST QEMU),

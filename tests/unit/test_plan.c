@@ -1207,7 +1207,7 @@ static void test_poor_hosts(void)
 	d.host.default_page_kib = 0;
 	CU_ASSERT_EQUAL(plan_make(d.guest, &d.host, &d.policy, &plan, &d.err), -ENODEV);
 	UNIT_CHECK_STR(d.err.text,
-		       "guest 'hugepages-default' (ram) asks for huge pages, but this kernel has "
+		       "guest 'hugepages-default' asks for huge pages, but this kernel has "
 		       "none: boot a kernel with hugetlb or take <hugepages/> out of the guest",
 		       "no hugetlb");
 	d.host.n_sizes = n;

@@ -495,8 +495,8 @@ static const struct admission admissions[] = {
 	  0,
 	  { 10 * GIB, 0 },
 	  90 * GIB + 1,
-	  "lacks 1 KiB for it: of its 100 GiB, 100 GiB are available, 0 KiB of which living guests "
-	  "may still come to use, and 10 GiB are kept free" },
+	  "lacks 1 KiB for it: of its 100 GiB, 100 GiB are available, and 10 GiB "
+	  "are kept free" },
 	/* Of the capacity, not of what is available */
 	{ "up to a percentage", 50 * GIB, 0, 0, 0, { 0, 10 }, 40 * GIB, NULL },
 	{ "into a percentage", 50 * GIB, 0, 0, 0, { 0, 10 }, 40 * GIB + 1, "lacks 1 KiB" },
@@ -510,7 +510,7 @@ static const struct admission admissions[] = {
 	  0,
 	  { 0, 0 },
 	  70 * GIB + 1,
-	  "100 GiB are available, 30 GiB of which living guests may still come to use (promised to "
+	  "100 GiB are available, 30 GiB of which running guests may still use (promised to "
 	  "other 30 GiB), and 0 KiB are kept free" },
 	{ "a promise used in part", 80 * GIB, 0, 30 * GIB, 20 * GIB, { 0, 0 }, 70 * GIB, NULL },
 	{ "a promise used and more", 60 * GIB, 0, 30 * GIB, 40 * GIB, { 0, 0 }, 60 * GIB, NULL },
@@ -586,7 +586,7 @@ static void test_admit_sentence(void)
 		s.err.text,
 		"not enough memory for files: guest 'g' needs 20 GiB of file-backed memory, and store 'ram' (/srv/ram) "
 		"lacks 11 GiB for it: of its 100 GiB, 40 GiB are available, 26 GiB of which "
-		"living guests may still come to use (promised to web1 16 GiB, "
+		"running guests may still use (promised to web1 16 GiB, "
 		"\xe5\xae\xa2\xe6\x88\xb7 16 GiB), and 5 GiB are kept free; shut a guest "
 		"down, remove files from the store, or enlarge it",
 		"the whole sentence");
@@ -664,17 +664,17 @@ static void test_admit_ram(void)
 		{ "all of memory", 8 * GIB, 9 * GIB, 0, 0, 0, 0, 8 * GIB, NULL },
 		{ "1 KiB more", 8 * GIB, 9 * GIB, 0, 0, 0, 0, 8 * GIB + 1,
 		  "store 'ram' (/srv/ram) lies in the host's memory, which lacks 1 KiB for it: 8 GiB "
-		  "is available, 0 KiB of which living guests may still come to use; shut a guest "
-		  "down, or add swap" },
+		  "is available; end other "
+		  "programs, or add swap" },
 		{ "the store's size comes first", 8 * GIB, 7 * GIB, 0, 0, 0, 0, 8 * GIB,
 		  "store 'ram' (/srv/ram) lacks 1 GiB" },
 		{ "promised here", 8 * GIB, 9 * GIB, 1 * GIB, 0, 0, 0, 7 * GIB, NULL },
 		{ "promised here and asked", 8 * GIB, 9 * GIB, 1 * GIB, 0, 0, 0, 7 * GIB + 1,
-		  "1 GiB of which living guests may still come to use (promised to a 1 GiB)" },
+		  "1 GiB of which running guests may still use (promised to a 1 GiB)" },
 		/* Two stores share the same memory */
 		{ "promised in another", 8 * GIB, 9 * GIB, 0, 3 * GIB, 0, 0, 5 * GIB, NULL },
 		{ "promised in another and asked", 8 * GIB, 9 * GIB, 0, 3 * GIB, 0, 0, 5 * GIB + 1,
-		  "lacks 1 KiB for it: 8 GiB is available, 3 GiB of which living guests may" },
+		  "lacks 1 KiB for it: 8 GiB is available, 3 GiB of which running guests may" },
 		{ "in both", 8 * GIB, 9 * GIB, 2 * GIB, 3 * GIB, 0, 0, 3 * GIB + 1, "lacks 1 KiB" },
 		{ "promised on a disk", 8 * GIB, 9 * GIB, 0, 0, 50 * GIB, 0, 8 * GIB, NULL },
 		/* What will be removed first gives its memory back */

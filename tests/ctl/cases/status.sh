@@ -230,9 +230,9 @@ case_status_huge_page_users() {
 	head -c 4M /dev/zero >$files/ram-node0 && sync $files/ram-node0
 	ln -s /etc/passwd $files/link
 	mkfifo $files/fifo
-	is "processes" "$(users_text | sed -n '1,/^$/p' | tr -s ' ' | tr '\n' '|')" \
-		"$(printf '%s|' " PID PROGRAM GUEST PAGE NODE PAGES" " 2 dpdk - 2 MiB - 0 = 0 KiB, and 4 = 8 MiB reserved" \
-			" PID hold web 2 MiB 0 8 = 16 MiB" " PID hold web 2 MiB 1 4 = 8 MiB" "")"
+	is "processes" "$(users_text | sed -n '1,/^$/p' | tr -s ' ' | sed 's/^ //' | tr '\n' '|')" \
+		"$(printf '%s|' "PID PROGRAM GUEST PAGE NODE PAGES" "2 dpdk - 2 MiB - 0 = 0 KiB, and 4 = 8 MiB reserved" \
+			"PID hold web 2 MiB 0 8 = 16 MiB" "PID hold web 2 MiB 1 4 = 8 MiB" "")"
 	is "files" "$(users_text | sed '1,/^$/d' | tr -s ' ' | tr '\n' '|')" \
 		"FILE THAT NO PROCESS HAS OPEN SIZE PAGE PAGES|/dev/hugepages/libvirt/qemu/1-web/ram-node0 4 MiB 2 MiB 2 = 4 MiB|"
 	no_qemu
