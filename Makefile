@@ -129,8 +129,11 @@ ctl_libs = $(hook_libs) $(call pkg,--libs libvirt smartcols)
 
 # systemd is told that the daemon is ready where its library is there at build time
 have_systemd = $(shell $(PKG_CONFIG) --exists libsystemd && echo yes)
-pagerd_libs = $(call pkg,--libs jansson liblz4) $(if $(have_systemd),$(call pkg,--libs libsystemd)) -linih -pthread
-$(BUILD)/helpers/pager/%.o: override CPPFLAGS += $(if $(have_systemd),-DHAVE_SYSTEMD)
+# A tier in a file is read and written by io_uring where its library is, else page by page
+have_liburing = $(shell $(PKG_CONFIG) --exists liburing && echo yes)
+pagerd_libs = $(call pkg,--libs jansson liblz4) $(if $(have_systemd),$(call pkg,--libs libsystemd)) \
+	$(if $(have_liburing),$(call pkg,--libs liburing)) -linih -pthread
+$(BUILD)/helpers/pager/%.o: override CPPFLAGS += $(if $(have_systemd),-DHAVE_SYSTEMD) $(if $(have_liburing),-DHAVE_LIBURING)
 
 pagerd_programs = $(BUILD)/pagerd/virt-membacking-pagerd $(BUILD)/pagerd/virt-membacking-adopt
 programs = $(BUILD)/hooks/qemu $(BUILD)/hooks/daemon $(BUILD)/helpers/virt-membacking $(pagerd_programs)

@@ -574,8 +574,8 @@ static int open_files(struct guest_pager *pager, const struct guest_pager_option
 				      pager->n_evictors, err);
 
 	if (rc == 0)
-		rc = tiers_open(&pager->tiers, directory, options->tiers, options->n_tiers, fresh,
-				err);
+		rc = tiers_open(&pager->tiers, directory, options->stores, options->tiers,
+				options->n_tiers, fresh, err);
 	if (rc == 0)
 		rc = make_policy(pager, err);
 	if (rc == 0)

@@ -54,6 +54,7 @@ struct guest_pager_options {
 	unsigned int evict_threads;
 	const struct tier_spec *tiers;
 	size_t n_tiers;
+	struct tier_stores *stores; /* for tiers_open() */
 	struct hot_options hot;
 	enum pin_rule pins;
 	bool drop_clean_slots;

@@ -99,6 +99,8 @@ struct size_class {
 
 /**
  * struct slots
+ * @bytes:	In slabs
+ * @filled:	In slots that are taken
  * @class_of:	The class for so many bytes, in units of 16
  * @slabs_lock:	Protects @empty, @absent, @n_slabs and the making of chunks
  * @chunk:	Pieces of the file, each published once
@@ -106,7 +108,7 @@ struct size_class {
 struct slots {
 	int fd;
 	struct tier_budget *budget;
-	_Atomic uint64_t bytes;
+	_Atomic uint64_t bytes, filled;
 	uint8_t class_of[SLOT_BYTES_MAX / 16 + 1];
 	struct size_class size_class[CLASSES];
 	pthread_mutex_t slabs_lock;
@@ -187,18 +189,8 @@ static void budget_count(struct slots *slots)
 
 static bool budget_take(struct slots *slots)
 {
-	struct tier_budget *budget = slots->budget;
-
-	if (budget) {
-		uint64_t used = budget->used;
-
-		do {
-			uint64_t limit = budget->limit;
-
-			if (limit && (used >= limit || limit - used < SLAB_BYTES))
-				return false;
-		} while (!atomic_compare_exchange_weak(&budget->used, &used, used + SLAB_BYTES));
-	}
+	if (!tier_budget_take(slots->budget, SLAB_BYTES))
+		return false;
 	slots->bytes += SLAB_BYTES;
 	return true;
 }
@@ -206,8 +198,21 @@ static bool budget_take(struct slots *slots)
 static void budget_return(struct slots *slots)
 {
 	slots->bytes -= SLAB_BYTES;
+	tier_budget_give(slots->budget, SLAB_BYTES);
+}
+
+static void count_slot(struct slots *slots, unsigned int size_class)
+{
+	slots->filled += class_bytes(size_class);
 	if (slots->budget)
-		slots->budget->used -= SLAB_BYTES;
+		slots->budget->filled += class_bytes(size_class);
+}
+
+static void uncount_slot(struct slots *slots, unsigned int size_class)
+{
+	slots->filled -= class_bytes(size_class);
+	if (slots->budget)
+		slots->budget->filled -= class_bytes(size_class);
 }
 
 /* ---- memory ---- */
@@ -358,6 +363,7 @@ static uint64_t take_bit(struct slots *slots, unsigned int size_class, uint32_t 
 		word++;
 	bit = (unsigned int)__builtin_ctzll(~slab->taken[word]);
 	slab->taken[word] |= UINT64_C(1) << bit;
+	count_slot(slots, size_class);
 	if (++slab->n_taken == slots_in[size_class])
 		list_remove(slots, &slots->size_class[size_class].free, number);
 	return (uint64_t)number << INDEX_BITS | (word * 64 + bit);
@@ -393,6 +399,7 @@ static bool drop_bit(struct slots *slots, unsigned int size_class, uint64_t slot
 	if (!(slab->taken[index / 64] & UINT64_C(1) << index % 64))
 		return false;
 	slab->taken[index / 64] &= ~(UINT64_C(1) << index % 64);
+	uncount_slot(slots, size_class);
 	if (slab->n_taken-- == slots_in[size_class])
 		list_add(slots, &slots->size_class[size_class].free, number);
 	*empty = !slab->n_taken;
@@ -522,6 +529,7 @@ static int claim(struct slots *slots, uint64_t slot)
 	}
 	slab->taken[index / 64] |= UINT64_C(1) << index % 64;
 	slab->n_taken++;
+	count_slot(slots, size_class);
 	return 0;
 }
 
@@ -670,7 +678,9 @@ void slots_close(struct slots *slots)
 	pthread_mutex_destroy(&slots->slabs_lock);
 	if (slots->fd >= 0)
 		close(slots->fd);
-	if (slots->budget)
+	if (slots->budget) {
 		slots->budget->used -= slots->bytes;
+		slots->budget->filled -= slots->filled;
+	}
 	free(slots);
 }

@@ -16,12 +16,12 @@
 
 #include "base/err.h"
 
-enum { TIERS_MAX = 8, SLOT_BITS = 36, TIER_PINS_MAX = 8 };
+enum { TIERS_MAX = 8, SLOT_BITS = 36, TIER_PINS_MAX = 64 };
 
 /*
  * Where a page's content is: the tier's number and a slot of its.  The number is the kind's own
- * (same-filled 0, compressed RAM 1), not the place in the configuration: that may change between
- * two daemons, the page map doesn't.
+ * (same-filled 0, compressed RAM 1, file 2), not the place in the configuration: that may change
+ * between two daemons, the page map doesn't.
  */
 struct page_place {
 	unsigned int tier;
@@ -31,16 +31,26 @@ struct page_place {
 /**
  * struct tier_budget - The size of one tier, shared by all guests
  * @limit:	Bytes; 0: no limit.  May change while it is used; what is stored stays
+ * @filled:	Of @used, what slots are taken in.  The rest is free, for pages of one size
  */
 struct tier_budget {
 	_Atomic uint64_t limit;
 	_Atomic uint64_t used;
+	_Atomic uint64_t filled;
 };
+
+/* @budget NULL: there is no limit.  Return: it was within the limit, and is counted */
+bool tier_budget_take(struct tier_budget *budget, uint64_t bytes);
+void tier_budget_give(struct tier_budget *budget, uint64_t bytes);
+
+struct tier_stores;
+struct tier_store;
 
 /* What [overcommit] tiers says of one: "same-filled", "ram:25%", "file:/PATH:64G" */
 struct tier_spec {
 	enum tier_kind { TIER_SAME_FILLED, TIER_RAM, TIER_FILE } kind;
 	struct tier_budget *budget; /* NULL: no limit */
+	struct tier_store *store;   /* of TIER_FILE */
 };
 
 struct tier_usage {
@@ -52,9 +62,18 @@ struct tier_usage {
 
 struct tiers;
 
+/*
+ * DOC: slow tiers
+ *
+ * A file's disk may take long, or never answer.  So a page comes there from another tier alone, by
+ * tiers_demote() and in a thread of its own, never on its way out of the guest's memory; and who
+ * loads for others asks tiers_is_slow() before it waits.
+ */
+
 /**
  * tiers_open() - A guest's tiers
  * @directory:	Descriptor of the guest's directory
+ * @stores:	Where the file of a former TIER_FILE is found; NULL: no guest has one
  * @spec:	In the order in which they are tried.  Each kind once
  * @fresh:	The guest is new: slots of an earlier one are removed
  *
@@ -62,10 +81,10 @@ struct tiers;
  * reported with tiers_claim(), and tiers_ready() called.  Slots of a tier that @spec has no more
  * are still read, and nothing is added to them.
  *
- * Return: 0; -ENOTSUP: TIER_FILE; -EINVAL: a kind twice; -errno
+ * Return: 0; -EINVAL: a kind twice; -errno
  */
-int tiers_open(struct tiers **tiers, int directory, const struct tier_spec *spec, size_t n_specs,
-	       bool fresh, struct err *err);
+int tiers_open(struct tiers **tiers, int directory, struct tier_stores *stores,
+	       const struct tier_spec *spec, size_t n_specs, bool fresh, struct err *err);
 /* The files stay, for the next daemon.  Who forgets the guest removes them with its directory */
 void tiers_close(struct tiers *tiers);
 /* Return: 0; -EEXIST: another page has this slot; -EINVAL: no such slot; -EHWPOISON: a memory error
@@ -75,7 +94,7 @@ int tiers_claim(struct tiers *tiers, struct page_place place);
 int tiers_ready(struct tiers *tiers, struct err *err);
 
 /**
- * tiers_store() - Put a page's content into the first tier that takes it
+ * tiers_store() - Put a page's content into the first tier that takes it, but for slow ones
  * @page:	PAGE_BYTES that no thread changes meanwhile
  *
  * The slot is whole before this returns: an entry that is published afterwards outlives a kill.
@@ -93,10 +112,39 @@ int tiers_store(struct tiers *tiers, const void *page, struct page_place *place)
  * what lies there isn't what was stored; @page is undefined.  Never zeros
  */
 int tiers_load(struct tiers *tiers, struct page_place place, void *page);
-/* Is this the content of the slot, byte by byte?  For a clean page no other slot is needed */
+/* Load several, side by side where their tier can: into @pages in their order, aligned to a page.
+ * @rc: of each, as of tiers_load() */
+void tiers_fetch(struct tiers *tiers, const struct page_place *place, size_t n, void *pages,
+		 int *rc);
+/* May what is there have to be waited for? */
+bool tiers_is_slow(struct page_place place);
+/* Is this the content of the slot, byte by byte?  For a clean page no other slot is needed.  Of
+ * a slow tier: false, without a look */
 bool tiers_holds(struct tiers *tiers, struct page_place place, const void *page);
 /* Give a slot back.  Only after no entry of the map names it */
 void tiers_free(struct tiers *tiers, struct page_place place);
+/**
+ * tiers_demote() - Put pages into the first slow tier that takes them
+ * @pages:	Aligned to a page, one after the other
+ * @n:		1 to TIER_PIECES_MAX
+ * @place:	Of each.  Whole, and in the tier's own table, before this returns
+ *
+ * One thread at a time.
+ *
+ * Return: 0; -ENOSPC: full; -ENOENT: there is no slow tier; -errno: failing, with the sentence.
+ * Nothing is stored then
+ */
+int tiers_demote(struct tiers *tiers, const void *pages, size_t n, struct page_place *place,
+		 struct err *err);
+/* Give back to the disk what slow tiers do not need.  In the thread that demotes */
+void tiers_tidy(struct tiers *tiers);
+/* Which is the slow tier that the guest has, or had: a path.  NULL: none */
+const char *tiers_slow_path(const struct tiers *tiers);
+/* Why a slow tier can't be read now, if that is known; "": it is not.  From any thread */
+void tiers_slow_why(struct tiers *tiers, struct err *why);
+/* Of the limit of the tier in RAM, by all guests, so many percent is taken by slots.  0: no limit
+ */
+unsigned int tiers_ram_filled(const struct tiers *tiers);
 /* Return: how many of @usage were filled in, one a tier */
 size_t tiers_usage(const struct tiers *tiers, struct tier_usage *usage, size_t max);
 

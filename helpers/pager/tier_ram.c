@@ -48,12 +48,13 @@ static void ram_close_tier(void *tier)
 	free(ram);
 }
 
-static int ram_open_tier(void **tier, int directory, const struct tier_spec *spec, bool fresh,
-			 struct err *err)
+static int ram_open_tier(void **tier, int directory, struct tier_stores *stores,
+			 const struct tier_spec *spec, bool fresh, struct err *err)
 {
 	struct ram_tier *ram = calloc(1, sizeof(*ram));
 	int rc;
 
+	(void)stores;
 	if (!ram)
 		return err_nomem(err);
 	ram->reading_only = !spec;

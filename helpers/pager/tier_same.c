@@ -22,12 +22,13 @@ struct same {
 	bool reading_only;
 };
 
-static int same_open(void **tier, int directory, const struct tier_spec *spec, bool fresh,
-		     struct err *err)
+static int same_open(void **tier, int directory, struct tier_stores *stores,
+		     const struct tier_spec *spec, bool fresh, struct err *err)
 {
 	struct same *same = calloc(1, sizeof(*same));
 
 	(void)directory;
+	(void)stores;
 	(void)fresh;
 	if (!same)
 		return err_nomem(err);

@@ -6,17 +6,21 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/text.h"
+#include "pager/tier_io.h"
 #include "pager/tier_ops.h"
 
 /* A tier's number in the page map, for ever */
 static const struct tier_ops *const kinds[] = {
 	[TIER_SAME_FILLED] = &tier_same_ops,
 	[TIER_RAM] = &tier_ram_ops,
+	[TIER_FILE] = &tier_file_ops,
 };
 
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
-_Static_assert((int)TIER_SAME_FILLED == 0 && (int)TIER_RAM == 1, "the page map has these numbers");
+_Static_assert((int)TIER_SAME_FILLED == 0 && (int)TIER_RAM == 1 && (int)TIER_FILE == 2,
+	       "the page map has these numbers");
 _Static_assert((int)KINDS <= (int)TIERS_MAX, "a tier's number has three bits");
 
 /* A slot that is read without a claim */
@@ -29,6 +33,7 @@ struct pin {
  * struct tiers
  * @tier:	By number; NULL: not there
  * @order:	Numbers, as they are tried
+ * @ram:	What the tier in RAM is counted in; NULL: nothing
  * @pin_lock:	Protects @pin.  No other lock is taken under it
  * @n_pins:	Read without it: where there is none, tiers_free() looks no further
  */
@@ -36,42 +41,66 @@ struct tiers {
 	void *tier[KINDS];
 	unsigned int order[KINDS];
 	size_t n;
+	const struct tier_budget *ram;
 	pthread_mutex_t pin_lock;
 	_Atomic unsigned int n_pins;
 	struct pin pin[TIER_PINS_MAX];
 };
 
-static int open_tier(struct tiers *tiers, int directory, const struct tier_spec *spec, bool fresh,
-		     struct err *err)
+bool tier_budget_take(struct tier_budget *budget, uint64_t bytes)
+{
+	uint64_t used;
+
+	if (!budget)
+		return true;
+	used = budget->used;
+	do {
+		uint64_t limit = budget->limit;
+
+		if (limit && (used >= limit || limit - used < bytes))
+			return false;
+	} while (!atomic_compare_exchange_weak(&budget->used, &used, used + bytes));
+	return true;
+}
+
+void tier_budget_give(struct tier_budget *budget, uint64_t bytes)
+{
+	if (budget)
+		budget->used -= bytes;
+}
+
+static int open_tier(struct tiers *tiers, int directory, struct tier_stores *stores,
+		     const struct tier_spec *spec, bool fresh, struct err *err)
 {
 	int rc;
 
-	if (spec->kind == TIER_FILE)
-		return err_set(err, ENOTSUP,
-			       "a tier in a file: not in this version; there are same-filled and "
-			       "ram");
 	if ((size_t)spec->kind >= KINDS || tiers->tier[spec->kind])
 		return err_set(err, EINVAL, "a tier of one kind is listed twice");
-	rc = kinds[spec->kind]->open(&tiers->tier[spec->kind], directory, spec, fresh, err);
+	if (spec->kind == TIER_FILE && !spec->store)
+		return err_set(err, EINVAL, "a tier in a file has no file");
+	rc = kinds[spec->kind]->open(&tiers->tier[spec->kind], directory, stores, spec, fresh, err);
 	if (!rc)
 		tiers->order[tiers->n++] = spec->kind;
+	if (spec->kind == TIER_RAM)
+		tiers->ram = spec->budget;
 	return rc;
 }
 
 /* What an earlier configuration had may still have pages */
-static int open_former(struct tiers *tiers, int directory, struct err *err)
+static int open_former(struct tiers *tiers, int directory, struct tier_stores *stores,
+		       struct err *err)
 {
 	unsigned int i;
 	int rc = 0;
 
 	for (i = 0; i < KINDS && !rc; i++)
 		if (!tiers->tier[i])
-			rc = kinds[i]->open(&tiers->tier[i], directory, NULL, false, err);
+			rc = kinds[i]->open(&tiers->tier[i], directory, stores, NULL, false, err);
 	return rc;
 }
 
-int tiers_open(struct tiers **tiers, int directory, const struct tier_spec *spec, size_t n_specs,
-	       bool fresh, struct err *err)
+int tiers_open(struct tiers **tiers, int directory, struct tier_stores *stores,
+	       const struct tier_spec *spec, size_t n_specs, bool fresh, struct err *err)
 {
 	struct tiers *new = calloc(1, sizeof(*new));
 	size_t i;
@@ -81,9 +110,9 @@ int tiers_open(struct tiers **tiers, int directory, const struct tier_spec *spec
 		return err_nomem(err);
 	pthread_mutex_init(&new->pin_lock, NULL);
 	for (i = 0; i < n_specs && !rc; i++)
-		rc = open_tier(new, directory, &spec[i], fresh, err);
+		rc = open_tier(new, directory, stores, &spec[i], fresh, err);
 	if (!rc && !fresh)
-		rc = open_former(new, directory, err);
+		rc = open_former(new, directory, stores, err);
 	if (rc) {
 		tiers_close(new);
 		return rc;
@@ -136,8 +165,11 @@ int tiers_store(struct tiers *tiers, const void *page, struct page_place *place)
 	for (i = 0; i < tiers->n; i++) {
 		unsigned int number = tiers->order[i];
 		uint64_t slot;
-		int rc = kinds[number]->store(tiers->tier[number], page, &slot);
+		int rc;
 
+		if (kinds[number]->slow)
+			continue;
+		rc = kinds[number]->store(tiers->tier[number], page, &slot);
 		if (!rc) {
 			*place = (struct page_place){ number, slot };
 			return 0;
@@ -153,6 +185,108 @@ int tiers_load(struct tiers *tiers, struct page_place place, void *page)
 	if (!is_place(tiers, place))
 		return -EIO;
 	return kinds[place.tier]->load(tiers->tier[place.tier], place.slot, page);
+}
+
+/* As many neighbours in @place as are in one tier that reads several */
+static size_t of_one_tier(const struct tiers *tiers, const struct page_place *place, size_t n)
+{
+	size_t i = 1;
+
+	if (!is_place(tiers, place[0]) || !kinds[place[0].tier]->fetch)
+		return 0;
+	while (i < n && i < TIER_PIECES_MAX && is_place(tiers, place[i]) &&
+	       place[i].tier == place[0].tier)
+		i++;
+	return i;
+}
+
+void tiers_fetch(struct tiers *tiers, const struct page_place *place, size_t n, void *pages,
+		 int *rc)
+{
+	uint64_t slots[TIER_PIECES_MAX];
+	unsigned char *at = pages;
+	size_t i, k, together;
+
+	for (i = 0; i < n; i += together) {
+		together = of_one_tier(tiers, &place[i], n - i);
+		for (k = 0; k < together; k++)
+			slots[k] = place[i + k].slot;
+		if (together) {
+			kinds[place[i].tier]->fetch(tiers->tier[place[i].tier], slots, together,
+						    at + i * PAGE_BYTES, &rc[i]);
+		} else {
+			rc[i] = tiers_load(tiers, place[i], at + i * PAGE_BYTES);
+			together = 1;
+		}
+	}
+}
+
+bool tiers_is_slow(struct page_place place)
+{
+	return place.tier < KINDS && kinds[place.tier]->slow;
+}
+
+int tiers_demote(struct tiers *tiers, const void *pages, size_t n, struct page_place *place,
+		 struct err *err)
+{
+	uint64_t slots[TIER_PIECES_MAX];
+	int failed = -ENOENT, rc;
+	size_t i, k;
+
+	for (i = 0; i < tiers->n; i++) {
+		unsigned int number = tiers->order[i];
+
+		if (!kinds[number]->slow)
+			continue;
+		rc = kinds[number]->put(tiers->tier[number], pages, n, slots, err);
+		for (k = 0; rc == 0 && k < n; k++)
+			place[k] = (struct page_place){ number, slots[k] };
+		if (rc == 0)
+			return 0;
+		failed = rc;
+	}
+	return failed;
+}
+
+void tiers_tidy(struct tiers *tiers)
+{
+	size_t i;
+
+	for (i = 0; i < KINDS; i++)
+		if (tiers->tier[i] && kinds[i]->tidy)
+			kinds[i]->tidy(tiers->tier[i]);
+}
+
+static size_t slow_one(const struct tiers *tiers)
+{
+	size_t i = 0;
+
+	while (i < KINDS && !(tiers->tier[i] && kinds[i]->slow))
+		i++;
+	return i;
+}
+
+const char *tiers_slow_path(const struct tiers *tiers)
+{
+	size_t i = slow_one(tiers);
+
+	return i < KINDS ? kinds[i]->path(tiers->tier[i]) : NULL;
+}
+
+void tiers_slow_why(struct tiers *tiers, struct err *why)
+{
+	size_t i = slow_one(tiers);
+
+	*why = (struct err){ "" };
+	if (i < KINDS)
+		kinds[i]->why(tiers->tier[i], why);
+}
+
+unsigned int tiers_ram_filled(const struct tiers *tiers)
+{
+	uint64_t limit = tiers->ram ? tiers->ram->limit : 0;
+
+	return limit ? (unsigned int)(u64_mul_sat(tiers->ram->filled, 100) / limit) : 0;
 }
 
 bool tiers_holds(struct tiers *tiers, struct page_place place, const void *page)

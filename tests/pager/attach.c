@@ -463,8 +463,8 @@ static int say_audit(struct audit *audit)
 static int audit(const char *path)
 {
 	static struct tier_budget budget;
-	static const struct tier_spec specs[] = { { TIER_SAME_FILLED, NULL },
-						  { TIER_RAM, &budget } };
+	static const struct tier_spec specs[] = { { .kind = TIER_SAME_FILLED },
+						  { .kind = TIER_RAM, .budget = &budget } };
 	int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct audit audit = { 0 };
 	struct err err = { 0 };
@@ -474,7 +474,7 @@ static int audit(const char *path)
 
 	if (rc < 0)
 		return fail(rc, &err);
-	rc = tiers_open(&audit.tiers, directory, specs, 2, false, &err);
+	rc = tiers_open(&audit.tiers, directory, NULL, specs, 2, false, &err);
 	if (rc < 0)
 		return fail(rc, &err);
 	for (page = 0; page < page_map_pages(map); page++)

@@ -203,8 +203,8 @@ static void guest_make(struct guest *guest, uint64_t limit)
 	for (i = 0; i < 2; i++)
 		CU_ASSERT_FATAL(pipe2(guest->pipe[i], O_CLOEXEC | O_NONBLOCK) == 0);
 	make_memory(guest);
-	guest->tier[0] = (struct tier_spec){ TIER_SAME_FILLED, NULL };
-	guest->tier[1] = (struct tier_spec){ TIER_RAM, &guest->budget };
+	guest->tier[0] = (struct tier_spec){ .kind = TIER_SAME_FILLED };
+	guest->tier[1] = (struct tier_spec){ .kind = TIER_RAM, .budget = &guest->budget };
 	guest->options = (struct guest_pager_options){
 		.name = "guest",
 		.directory = guest->directory,

@@ -68,7 +68,7 @@ static int bed_reopen(struct bed *bed, size_t n, bool fresh)
 
 	tiers_close(bed->tiers);
 	bed->tiers = NULL;
-	rc = tiers_open(&bed->tiers, bed->directory, bed->spec, n, fresh, &err);
+	rc = tiers_open(&bed->tiers, bed->directory, NULL, bed->spec, n, fresh, &err);
 	UNIT_CHECK(!rc == !err.text[0], "%d, and '%s'", rc, err.text);
 	return rc;
 }
@@ -77,8 +77,8 @@ static void bed_open(struct bed *bed, uint64_t limit)
 {
 	*bed = (struct bed){ .budget = { .limit = limit } };
 	bed->directory = open(unit_tmpdir(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-	bed->spec[0] = (struct tier_spec){ TIER_SAME_FILLED, NULL };
-	bed->spec[1] = (struct tier_spec){ TIER_RAM, &bed->budget };
+	bed->spec[0] = (struct tier_spec){ .kind = TIER_SAME_FILLED };
+	bed->spec[1] = (struct tier_spec){ .kind = TIER_RAM, .budget = &bed->budget };
 	CU_ASSERT_EQUAL_FATAL(bed_reopen(bed, 2, true), 0);
 }
 
@@ -315,7 +315,7 @@ static void full_tmpfs_child(const char *dir)
 	if (!own_mounts_tmpfs(dir, "size=256k"))
 		unit_end_child(NO_OWN_MOUNTS);
 	bed.directory = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	bed.spec[0] = (struct tier_spec){ TIER_RAM, &bed.budget };
+	bed.spec[0] = (struct tier_spec){ .kind = TIER_RAM, .budget = &bed.budget };
 	if (bed_reopen(&bed, 1, true))
 		unit_end_child(1);
 	n = store_until_full(&bed, place, ROWS(place));
@@ -442,7 +442,7 @@ static void test_other_configuration(void)
 	CU_ASSERT_EQUAL(tiers_ready(bed.tiers, &err), 0);
 	CU_ASSERT(comes_back(&bed, one, &p) && comes_back(&bed, two, &zeros));
 	CU_ASSERT_EQUAL(tiers_store(bed.tiers, &p, &three), -ENOSPC);
-	bed.spec[0] = (struct tier_spec){ TIER_RAM, &bed.budget };
+	bed.spec[0] = (struct tier_spec){ .kind = TIER_RAM, .budget = &bed.budget };
 	CU_ASSERT_EQUAL_FATAL(bed_reopen(&bed, 1, false), 0);
 	CU_ASSERT_EQUAL(tiers_claim(bed.tiers, one), 0);
 	CU_ASSERT_EQUAL(tiers_claim(bed.tiers, two), 0);
@@ -452,7 +452,7 @@ static void test_other_configuration(void)
 	bed.spec[1].kind = TIER_RAM;
 	CU_ASSERT_EQUAL(bed_reopen(&bed, 2, false), -EINVAL);
 	bed.spec[1].kind = TIER_FILE;
-	CU_ASSERT_EQUAL(bed_reopen(&bed, 2, false), -ENOTSUP);
+	CU_ASSERT_EQUAL(bed_reopen(&bed, 2, false), -EINVAL);
 	CU_ASSERT_EQUAL_FATAL(bed_reopen(&bed, 1, true), 0);
 	CU_ASSERT_EQUAL(blocks_of(&bed), 0);
 	CU_ASSERT_EQUAL(tiers_load(bed.tiers, one, &p), -EIO);

@@ -1,0 +1,860 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Pages in a file or on a block device, as they are: 4 KiB each, read and written past the page
+ * cache.
+ *
+ * DOC: the table
+ *
+ * Where a guest's slots are stands in a file in its directory on the tmpfs, which outlives the
+ * daemon: of each of its extents which one of the store it is, and of each slot a hash of what was
+ * put there.  A slot's number is the extent's in this table, and its place in the extent.  An entry
+ * of the page map names a slot only after the disk has said that the page is there, and after its
+ * hash stands in the table.  Which slots are taken is known in this process alone: after a restart
+ * each is claimed again.
+ *
+ * What is read is given out only if its hash is right: a disk that lost a write, or wrote it
+ * elsewhere, has another page there.  The tag of a cipher comes in the hash's place: seal() and
+ * is_sealed() are the only ones that know it.
+ */
+#include "pager/tier_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "pager/memory_error.h"
+#include "pager/page_hash.h"
+#include "pager/tier_io.h"
+#include "pager/tier_ops.h"
+#include "pager/tier_store.h"
+
+#define TABLE_NAME  "file-slots"
+#define TABLE_MAGIC "membacking file slots"
+
+enum {
+	TABLE_VERSION = 1,
+	EXTENTS_MAX = 1 << 20, /* of one guest: 1 TiB */
+	INDEX_BITS = 8,
+	EMPTY_KEPT = 2,
+	ROOMY = EXTENT_PAGES - TIER_PIECES_MAX, /* so many taken at most: a batch is in one piece */
+	OPEN_AGAIN_MS = 1000,
+};
+
+_Static_assert(1 << INDEX_BITS == EXTENT_PAGES, "a slot's place in its extent");
+
+/**
+ * struct extent_record - One extent, as it outlives us
+ * @where:	In the store; EXTENT_NONE: none
+ * @proof:	Of what is in each slot: see seal()
+ */
+struct extent_record {
+	_Atomic uint32_t where;
+	uint32_t zero;
+	uint64_t proof[EXTENT_PAGES];
+};
+
+/**
+ * struct table - The file
+ * @magic:	Set last
+ * @n:		Records that may be in use: only they have memory
+ */
+struct table {
+	char magic[24];
+	uint32_t version;
+	_Atomic uint32_t n;
+	uint64_t id[TIER_ID_WORDS];
+	char path[TIER_PATH_SIZE];
+	_Alignas(PAGE_BYTES) struct extent_record extent[];
+};
+
+#define TABLE_BYTES (sizeof(struct table) + EXTENTS_MAX * sizeof(struct extent_record))
+
+/* What this process knows of an extent */
+struct extent {
+	uint64_t taken[EXTENT_PAGES / 64];
+	uint16_t n_taken;
+};
+
+/**
+ * struct file_tier
+ * @lock:	Protects @extent, the counts and @why.  No I/O under it
+ * @budget:	NULL with @reading_only
+ * @table:	NULL: no page was put there yet
+ * @filling:	The extent that pages go to
+ * @extent:	@room of them
+ * @why:	What did not go, last
+ * @open_again:	clock_ms(): not before
+ * @writer:	The demoting thread's; @reader under @reader_lock
+ */
+struct file_tier {
+	int directory;
+	struct tier_store *store;
+	struct tier_budget *budget;
+	bool reading_only;
+	pthread_mutex_t lock;
+	struct table *_Atomic table;
+	uint32_t filling, room;
+	struct extent *extent;
+	uint32_t n_empty;
+	uint64_t pages, bytes;
+	struct err why;
+	uint64_t open_again;
+	pthread_mutex_t reader_lock;
+	struct tier_io *reader, *writer;
+};
+
+/* ---- what a slot returns is what was put there ---- */
+
+static uint64_t seal(const void *page)
+{
+	return page_hash(page);
+}
+
+static bool is_sealed(const void *page, uint64_t proof)
+{
+	return page_hash(page) == proof;
+}
+
+/* ---- the table ---- */
+
+static int lock_memory(void *memory)
+{
+	if (!mlock2(memory, TABLE_BYTES, MLOCK_ONFAULT) || geteuid() != 0)
+		return 0;
+	return -errno;
+}
+
+static int map_table(int fd, struct table **table)
+{
+	void *at = mmap(NULL, TABLE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	int rc;
+
+	if (at == MAP_FAILED)
+		return -errno;
+	rc = lock_memory(at);
+	if (rc < 0) {
+		munmap(at, TABLE_BYTES);
+		return rc;
+	}
+	*table = at;
+	return 0;
+}
+
+/* A write through the mapping to a full tmpfs would be a signal */
+static int give_memory(int fd, size_t from, size_t bytes)
+{
+	while (fallocate(fd, 0, (off_t)from, (off_t)bytes) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+static bool is_whole(const struct table *table)
+{
+	return memcmp(table->magic, TABLE_MAGIC, sizeof(TABLE_MAGIC)) == 0 &&
+	       memchr(table->path, '\0', sizeof(table->path)) && table->n <= EXTENTS_MAX;
+}
+
+/* Return: 0; -ENOENT: there is none, or its maker was killed before it had a page; -ESTALE; -errno
+ */
+static int read_table(int directory, struct table **table)
+{
+	cleanup_close int fd = openat(directory, TABLE_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size != (off_t)TABLE_BYTES || st.st_blocks == 0)
+		return -ENOENT;
+	rc = map_table(fd, table);
+	if (rc < 0)
+		return rc;
+	if (is_whole(*table) && (*table)->version == TABLE_VERSION)
+		return 0;
+	rc = (*table)->magic[0] ? -ESTALE : -ENOENT;
+	munmap(*table, TABLE_BYTES);
+	return rc;
+}
+
+static int make_table(int directory, const struct tier_store *store,
+		      const uint64_t id[TIER_ID_WORDS], struct table **table)
+{
+	cleanup_close int fd = -1;
+	int rc;
+
+	if (unlinkat(directory, TABLE_NAME, 0) < 0 && errno != ENOENT)
+		return -errno;
+	fd = openat(directory, TABLE_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, (off_t)TABLE_BYTES) < 0)
+		return -errno;
+	rc = give_memory(fd, 0, sizeof(struct table));
+	if (rc == 0)
+		rc = map_table(fd, table);
+	if (rc < 0)
+		return rc;
+	(*table)->version = TABLE_VERSION;
+	memcpy((*table)->id, id, sizeof((*table)->id));
+	strcpy((*table)->path, tier_store_path(store));
+	atomic_thread_fence(memory_order_release);
+	memcpy((*table)->magic, TABLE_MAGIC, sizeof(TABLE_MAGIC));
+	return 0;
+}
+
+/* ---- for those who don't have the tier open ---- */
+
+int tier_file_reserve(int directory, struct tier_stores *stores, struct err *err)
+{
+	struct tier_store *store;
+	struct table *table;
+	uint32_t i;
+	int rc = read_table(directory, &table);
+
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : err_sys(err, -rc, TABLE_NAME);
+	store = tier_stores_get(stores, table->path);
+	rc = store ? 0 : -ENOMEM;
+	for (i = 0; rc == 0 && i < table->n; i++)
+		if (table->extent[i].where)
+			rc = tier_store_reserve(store, table->extent[i].where);
+	munmap(table, TABLE_BYTES);
+	return rc < 0 ? err_sys(err, -rc, TABLE_NAME) : 0;
+}
+
+void tier_file_forget(int directory, struct tier_stores *stores)
+{
+	struct tier_store *store;
+	struct table *table;
+	uint32_t i;
+
+	if (!stores || read_table(directory, &table) < 0)
+		return;
+	store = tier_stores_get(stores, table->path);
+	for (i = 0; store && i < table->n; i++) {
+		uint32_t where = atomic_exchange(&table->extent[i].where, EXTENT_NONE);
+
+		if (where)
+			tier_store_put(store, where);
+	}
+	munmap(table, TABLE_BYTES);
+}
+
+/* ---- opening ---- */
+
+static void file_close(void *tier)
+{
+	struct file_tier *file = tier;
+	uint32_t i;
+
+	if (file->table) {
+		for (i = 0; i < file->table->n && i < file->room; i++)
+			tier_store_leave(file->store, file->table->extent[i].where);
+		munmap(file->table, TABLE_BYTES);
+	}
+	tier_budget_give(file->budget, file->bytes);
+	tier_io_close(file->reader);
+	tier_io_close(file->writer);
+	if (file->directory >= 0)
+		close(file->directory);
+	pthread_mutex_destroy(&file->lock);
+	pthread_mutex_destroy(&file->reader_lock);
+	free(file->extent);
+	free(file);
+}
+
+/* Under the lock */
+static int know(struct file_tier *file, uint32_t n)
+{
+	uint32_t room = file->room ? file->room : 64;
+	struct extent *more;
+
+	if (n <= file->room)
+		return 0;
+	while (room < n)
+		room *= 2;
+	more = realloc(file->extent, room * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	memset(more + file->room, 0, (room - file->room) * sizeof(*more));
+	file->extent = more;
+	file->room = room;
+	return 0;
+}
+
+static void count_extent(struct file_tier *file)
+{
+	file->bytes += EXTENT_BYTES;
+	if (file->budget)
+		file->budget->used += EXTENT_BYTES;
+}
+
+/* All or none: a guest whose extents are another's is not gone on with */
+static int claim_extents(struct file_tier *file)
+{
+	struct table *table = file->table;
+	uint32_t i;
+	int rc = know(file, table->n);
+
+	for (i = 0; rc == 0 && i < table->n; i++) {
+		if (!table->extent[i].where)
+			continue;
+		rc = tier_store_claim(file->store, table->extent[i].where);
+		if (rc == 0)
+			count_extent(file);
+	}
+	if (rc == 0)
+		return 0;
+	while (i-- > 1)
+		tier_store_leave(file->store, table->extent[i - 1].where);
+	munmap(file->table, TABLE_BYTES);
+	file->table = NULL;
+	return rc == -EEXIST || rc == -EINVAL ? -EUCLEAN : rc;
+}
+
+/* What an earlier daemon left.  Pages stay in the file that they are in */
+static int go_on(struct file_tier *file, struct tier_stores *stores)
+{
+	struct tier_store *store;
+	struct table *table;
+	int rc = read_table(file->directory, &table);
+
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc;
+	store = stores ? tier_stores_get(stores, table->path) : NULL;
+	if (!store) {
+		munmap(table, TABLE_BYTES);
+		return -ENOMEM;
+	}
+	file->reading_only |= store != file->store;
+	file->store = store;
+	file->table = table;
+	return claim_extents(file);
+}
+
+static struct file_tier *new_tier(int directory, const struct tier_spec *spec)
+{
+	struct file_tier *file = calloc(1, sizeof(*file));
+
+	if (!file)
+		return NULL;
+	pthread_mutex_init(&file->lock, NULL);
+	pthread_mutex_init(&file->reader_lock, NULL);
+	file->directory = fcntl(directory, F_DUPFD_CLOEXEC, 0);
+	file->reading_only = !spec;
+	file->store = spec ? spec->store : NULL;
+	file->budget = spec ? spec->budget : NULL;
+	if (file->directory >= 0 && tier_io_open(&file->reader) == 0 &&
+	    tier_io_open(&file->writer) == 0)
+		return file;
+	file_close(file);
+	return NULL;
+}
+
+static int file_open(void **tier, int directory, struct tier_stores *stores,
+		     const struct tier_spec *spec, bool fresh, struct err *err)
+{
+	struct file_tier *file = new_tier(directory, spec);
+	int rc = 0;
+
+	if (!file)
+		return err_nomem(err);
+	if (fresh)
+		rc = unlinkat(directory, TABLE_NAME, 0) < 0 && errno != ENOENT ? -errno : 0;
+	else
+		rc = go_on(file, stores);
+	if (rc < 0 || !file->store) {
+		file_close(file);
+		return rc < 0 ? err_sys(err, -rc, TABLE_NAME) : 0;
+	}
+	*tier = file;
+	return 0;
+}
+
+/* ---- slots ---- */
+
+static struct extent_record *record_of(const struct file_tier *file, uint64_t slot)
+{
+	struct table *table = file->table;
+	uint64_t index = slot >> INDEX_BITS;
+
+	return table && index < table->n ? &table->extent[index] : NULL;
+}
+
+/* Under the lock.  Return: it was not taken */
+static bool take_slot(struct file_tier *file, uint64_t slot)
+{
+	struct extent *extent = &file->extent[slot >> INDEX_BITS];
+	uint64_t bit = UINT64_C(1) << slot % 64, *word = &extent->taken[slot % EXTENT_PAGES / 64];
+
+	if (*word & bit)
+		return false;
+	*word |= bit;
+	extent->n_taken++;
+	file->pages++;
+	return true;
+}
+
+static int file_claim(void *tier, uint64_t slot)
+{
+	struct file_tier *file = tier;
+	struct extent_record *record = record_of(file, slot);
+	int rc;
+
+	if (!record || !record->where)
+		return -EINVAL;
+	pthread_mutex_lock(&file->lock);
+	rc = take_slot(file, slot) ? 0 : -EEXIST;
+	pthread_mutex_unlock(&file->lock);
+	return rc;
+}
+
+static int file_ready(void *tier, struct err *err)
+{
+	struct file_tier *file = tier;
+	uint32_t i;
+
+	(void)err;
+	pthread_mutex_lock(&file->lock);
+	for (i = 0; file->table && i < file->table->n; i++)
+		if (file->table->extent[i].where && !file->extent[i].n_taken)
+			file->n_empty++;
+	pthread_mutex_unlock(&file->lock);
+	return 0;
+}
+
+static void file_free(void *tier, uint64_t slot)
+{
+	struct file_tier *file = tier;
+	uint64_t bit = UINT64_C(1) << slot % 64, *word;
+	struct extent *extent;
+
+	if (!record_of(file, slot))
+		return;
+	pthread_mutex_lock(&file->lock);
+	extent = &file->extent[slot >> INDEX_BITS];
+	word = &extent->taken[slot % EXTENT_PAGES / 64];
+	if (*word & bit) {
+		*word &= ~bit;
+		file->pages--;
+		if (--extent->n_taken == 0)
+			file->n_empty++;
+	}
+	pthread_mutex_unlock(&file->lock);
+}
+
+/* ---- I/O ---- */
+
+static void note_why(struct file_tier *file, const struct err *why)
+{
+	pthread_mutex_lock(&file->lock);
+	file->why = *why;
+	pthread_mutex_unlock(&file->lock);
+}
+
+/* What was missing when the guest began may be there now; not asked at each page */
+static int open_file(struct file_tier *file, uint64_t id[TIER_ID_WORDS], struct err *err)
+{
+	struct table *table = file->table;
+	int fd;
+
+	pthread_mutex_lock(&file->lock);
+	if (file->open_again && clock_left_ms(file->open_again)) {
+		*err = file->why;
+		pthread_mutex_unlock(&file->lock);
+		return -ENODEV;
+	}
+	pthread_mutex_unlock(&file->lock);
+	fd = tier_store_open(file->store, table ? table->id : NULL, id, err);
+	pthread_mutex_lock(&file->lock);
+	file->open_again = fd < 0 ? clock_ms() + OPEN_AGAIN_MS : 0;
+	if (fd < 0)
+		file->why = *err;
+	pthread_mutex_unlock(&file->lock);
+	return fd;
+}
+
+/* Slots side by side, whose pages are too, are one piece.  Return: how many pieces */
+static size_t make_pieces(const struct file_tier *file, const uint64_t *slots, size_t n,
+			  unsigned char *pages, struct tier_piece *piece, size_t *piece_of)
+{
+	size_t i, pieces = 0;
+	uint64_t end = 0;
+
+	for (i = 0; i < n; i++) {
+		uint64_t where = record_of(file, slots[i])->where;
+		uint64_t offset = where * EXTENT_BYTES + slots[i] % EXTENT_PAGES * PAGE_BYTES;
+
+		if (pieces && offset == end)
+			piece[pieces - 1].bytes += PAGE_BYTES;
+		else
+			piece[pieces++] = (struct tier_piece){
+				.at = pages + i * PAGE_BYTES,
+				.bytes = PAGE_BYTES,
+				.offset = offset,
+			};
+		piece_of[i] = pieces - 1;
+		end = offset + PAGE_BYTES;
+	}
+	return pieces;
+}
+
+static void mismatch(struct file_tier *file)
+{
+	struct err why;
+
+	err_set(&why, EIO, "%s: a page there is not what was put there",
+		tier_store_path(file->store));
+	note_why(file, &why);
+}
+
+static void failed_io(struct file_tier *file, int rc, const char *what, struct err *why)
+{
+	err_sys(why, -rc, "%s: %s", tier_store_path(file->store), what);
+	note_why(file, why);
+}
+
+/* All of @slots are slots of ours.  In a piece that fails each page is read again by itself: one
+ * bad sector is one page */
+static void read_slots(struct file_tier *file, int fd, const uint64_t *slots, size_t n,
+		       unsigned char *pages, int *rc)
+{
+	struct tier_piece piece[TIER_PIECES_MAX];
+	size_t piece_of[TIER_PIECES_MAX], i, pieces;
+	struct err why;
+
+	pieces = make_pieces(file, slots, n, pages, piece, piece_of);
+	pthread_mutex_lock(&file->reader_lock);
+	tier_io_run(file->reader, fd, false, piece, pieces);
+	for (i = 0; i < n; i++) {
+		struct tier_piece one;
+		size_t none;
+
+		rc[i] = piece[piece_of[i]].rc;
+		if (rc[i] == 0 || pieces == n)
+			continue;
+		make_pieces(file, &slots[i], 1, pages + i * PAGE_BYTES, &one, &none);
+		rc[i] = tier_io_run(file->reader, fd, false, &one, 1);
+	}
+	pthread_mutex_unlock(&file->reader_lock);
+	for (i = 0; i < n; i++)
+		if (rc[i] < 0)
+			failed_io(file, rc[i], "cannot read", &why);
+}
+
+static void file_fetch(void *tier, const uint64_t *slots, size_t n, void *pages, int *rc)
+{
+	struct file_tier *file = tier;
+	uint64_t proof[TIER_PIECES_MAX], id[TIER_ID_WORDS];
+	unsigned char *at = pages;
+	struct err err;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < n; i++)
+		rc[i] = -EIO;
+	for (i = 0; i < n; i++) {
+		const struct extent_record *record = record_of(file, slots[i]);
+
+		if (!record || !record->where)
+			return mismatch(file);
+		if (!memory_copy(&proof[i], &record->proof[slots[i] % EXTENT_PAGES],
+				 sizeof(proof[i]))) {
+			rc[i] = -EHWPOISON;
+			return;
+		}
+	}
+	fd = open_file(file, id, &err);
+	if (fd < 0) {
+		for (i = 0; i < n; i++)
+			rc[i] = fd;
+		return;
+	}
+	read_slots(file, fd, slots, n, at, rc);
+	for (i = 0; i < n; i++)
+		if (rc[i] == 0 && !is_sealed(at + i * PAGE_BYTES, proof[i])) {
+			mismatch(file);
+			rc[i] = -EIO;
+		}
+}
+
+static int file_load(void *tier, uint64_t slot, void *page)
+{
+	_Alignas(PAGE_BYTES) unsigned char aligned[PAGE_BYTES];
+	int rc;
+
+	file_fetch(tier, &slot, 1, aligned, &rc);
+	if (rc == 0)
+		memcpy(page, aligned, PAGE_BYTES);
+	return rc;
+}
+
+static bool file_holds(void *tier, uint64_t slot, const void *page)
+{
+	(void)tier;
+	(void)slot;
+	(void)page;
+	return false;
+}
+
+/* ---- putting pages there ---- */
+
+static int memory_for_record(const struct file_tier *file, uint32_t index)
+{
+	cleanup_close int fd = openat(file->directory, TABLE_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	size_t from = sizeof(struct table) + index * sizeof(struct extent_record);
+
+	return fd < 0 ? -errno : give_memory(fd, from, sizeof(struct extent_record));
+}
+
+/* An index without an extent.  Only the demoting thread gives and takes extents */
+static uint32_t free_index(const struct file_tier *file)
+{
+	const struct table *table = file->table;
+	uint32_t i = 0;
+
+	while (i < table->n && table->extent[i].where)
+		i++;
+	return i;
+}
+
+static int add_extent(struct file_tier *file, uint32_t *added)
+{
+	struct table *table = file->table;
+	uint32_t index = free_index(file), where = EXTENT_NONE;
+	int rc = index < EXTENTS_MAX ? memory_for_record(file, index) : -ENOSPC;
+
+	if (rc == 0)
+		rc = tier_store_take(file->store, file->budget, &where);
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&file->lock);
+	rc = know(file, index + 1);
+	if (rc == 0) {
+		file->bytes += EXTENT_BYTES;
+		file->n_empty++;
+		atomic_store(&table->extent[index].where, where);
+		if (index >= table->n)
+			atomic_store(&table->n, index + 1);
+	}
+	pthread_mutex_unlock(&file->lock);
+	if (rc < 0) {
+		tier_store_put(file->store, where);
+		tier_budget_give(file->budget, EXTENT_BYTES);
+	}
+	*added = index;
+	return rc;
+}
+
+/* Under the lock, like the next one.  One with so few taken */
+static bool find_extent(const struct file_tier *file, unsigned int most, uint32_t *found)
+{
+	const struct table *table = file->table;
+	uint32_t i;
+
+	for (i = 0; i < table->n; i++)
+		if (table->extent[i].where && file->extent[i].n_taken <= most) {
+			*found = i;
+			return true;
+		}
+	return false;
+}
+
+/* From @slots[@done] on.  Return: how many there are then */
+static size_t take_of(struct file_tier *file, uint64_t *slots, size_t done, size_t n)
+{
+	uint64_t slot = (uint64_t)file->filling << INDEX_BITS, end = slot + EXTENT_PAGES;
+	struct extent *extent = &file->extent[file->filling];
+
+	if (!file->table->extent[file->filling].where)
+		return done;
+	if (extent->n_taken == 0 && done < n)
+		file->n_empty--;
+	for (; slot < end && done < n; slot++)
+		if (take_slot(file, slot))
+			slots[done++] = slot;
+	return done;
+}
+
+/* The extent that is being filled, then one with room for a batch, then a new one, then any */
+static int next_extent(struct file_tier *file)
+{
+	uint32_t found;
+	bool there;
+	int rc;
+
+	pthread_mutex_lock(&file->lock);
+	there = find_extent(file, ROOMY, &found);
+	pthread_mutex_unlock(&file->lock);
+	rc = there ? 0 : add_extent(file, &found);
+	if (rc == -ENOSPC) {
+		pthread_mutex_lock(&file->lock);
+		rc = find_extent(file, EXTENT_PAGES - 1, &found) ? 0 : rc;
+		pthread_mutex_unlock(&file->lock);
+	}
+	if (rc == 0)
+		file->filling = found;
+	return rc;
+}
+
+static int take_slots(struct file_tier *file, uint64_t *slots, size_t n)
+{
+	size_t done = 0, i;
+	int rc = 0;
+
+	while (done < n && rc == 0) {
+		pthread_mutex_lock(&file->lock);
+		if (file->filling < file->table->n)
+			done = take_of(file, slots, done, n);
+		pthread_mutex_unlock(&file->lock);
+		if (done < n)
+			rc = next_extent(file);
+	}
+	for (i = 0; rc < 0 && i < done; i++)
+		file_free(file, slots[i]);
+	return rc;
+}
+
+static int write_slots(struct file_tier *file, int fd, const uint64_t *slots, size_t n,
+		       unsigned char *pages)
+{
+	struct tier_piece piece[TIER_PIECES_MAX];
+	size_t piece_of[TIER_PIECES_MAX], i;
+	int rc = tier_io_run(file->writer, fd, true, piece,
+			     make_pieces(file, slots, n, pages, piece, piece_of));
+
+	for (i = 0; i < n && rc == 0; i++) {
+		uint64_t proof = seal(pages + i * PAGE_BYTES);
+
+		if (!memory_copy(&record_of(file, slots[i])->proof[slots[i] % EXTENT_PAGES], &proof,
+				 sizeof(proof)))
+			rc = -EIO;
+	}
+	return rc;
+}
+
+static int first_time(struct file_tier *file, const uint64_t id[TIER_ID_WORDS])
+{
+	struct table *table = NULL;
+	int rc;
+
+	if (file->table)
+		return 0;
+	rc = make_table(file->directory, file->store, id, &table);
+	if (rc == 0)
+		file->table = table;
+	return rc;
+}
+
+static int file_put(void *tier, const void *pages, size_t n, uint64_t *slots, struct err *err)
+{
+	struct file_tier *file = tier;
+	unsigned char *from = (unsigned char *)(uintptr_t)pages; /* read only */
+	uint64_t id[TIER_ID_WORDS];
+	size_t i;
+	int fd, rc;
+
+	if (file->reading_only)
+		return -ENOENT;
+	fd = open_file(file, id, err);
+	if (fd < 0)
+		return fd;
+	rc = first_time(file, id);
+	if (rc == 0)
+		rc = take_slots(file, slots, n);
+	if (rc < 0) {
+		err_sys(err, -rc, "%s: no room for pages", tier_store_path(file->store));
+		return rc;
+	}
+	rc = write_slots(file, fd, slots, n, from);
+	if (rc == 0)
+		return 0;
+	for (i = 0; i < n; i++)
+		file_free(file, slots[i]);
+	failed_io(file, rc, "cannot write", err);
+	return rc;
+}
+
+/* Its record goes first: what a kill leaves in between is no guest's */
+static void give_back(struct file_tier *file, uint32_t index)
+{
+	uint32_t where = EXTENT_NONE;
+
+	pthread_mutex_lock(&file->lock);
+	if (file->n_empty > EMPTY_KEPT && !file->extent[index].n_taken) {
+		where = atomic_exchange(&file->table->extent[index].where, EXTENT_NONE);
+		file->n_empty -= where != EXTENT_NONE;
+	}
+	if (where)
+		file->bytes -= EXTENT_BYTES;
+	pthread_mutex_unlock(&file->lock);
+	if (!where)
+		return;
+	tier_store_put(file->store, where);
+	tier_budget_give(file->budget, EXTENT_BYTES);
+}
+
+static void file_tidy(void *tier)
+{
+	struct file_tier *file = tier;
+	uint32_t i, n = file->table ? file->table->n : 0;
+
+	for (i = 0; i < n && file->n_empty > EMPTY_KEPT; i++)
+		if (i != file->filling)
+			give_back(file, i);
+}
+
+/* ---- for people ---- */
+
+static void file_usage(const void *tier, struct tier_usage *usage)
+{
+	const struct file_tier *file = tier;
+
+	*usage = (struct tier_usage){
+		.name = "file",
+		.pages = file->pages,
+		.bytes = file->bytes,
+		.content_bytes = file->pages * PAGE_BYTES,
+	};
+}
+
+static const char *file_path(const void *tier)
+{
+	const struct file_tier *file = tier;
+
+	return tier_store_path(file->store);
+}
+
+static void file_why(void *tier, struct err *why)
+{
+	struct file_tier *file = tier;
+
+	pthread_mutex_lock(&file->lock);
+	*why = file->why;
+	pthread_mutex_unlock(&file->lock);
+}
+
+const struct tier_ops tier_file_ops = {
+	.slow = true,
+	.open = file_open,
+	.close = file_close,
+	.claim = file_claim,
+	.ready = file_ready,
+	.load = file_load,
+	.holds = file_holds,
+	.free = file_free,
+	.usage = file_usage,
+	.put = file_put,
+	.fetch = file_fetch,
+	.tidy = file_tidy,
+	.path = file_path,
+	.why = file_why,
+};

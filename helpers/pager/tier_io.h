@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Reading and writing pieces of a file or block device, several at a time, past the page cache.
+ *
+ * By io_uring where the library was there at build time and the kernel allows it; otherwise one
+ * piece after the other.  Buffers are never registered: the kernel would have them pinned for as
+ * long as the ring exists, and no page of a guest with direct I/O could ever leave.
+ */
+#ifndef MEMBACKING_PAGER_TIER_IO_H
+#define MEMBACKING_PAGER_TIER_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum { TIER_PIECES_MAX = 64 };
+
+/**
+ * struct tier_piece - One read or write
+ * @at:		Aligned to a page, like @bytes and @offset
+ * @rc:		Result: 0; -errno; -EIO also at the end of the file
+ */
+struct tier_piece {
+	void *at;
+	size_t bytes;
+	uint64_t offset;
+	int rc;
+};
+
+struct tier_io;
+
+/* One thread at a time uses it.  Return: 0 or -ENOMEM */
+int tier_io_open(struct tier_io **io);
+void tier_io_close(struct tier_io *io);
+/* Does it have a ring? */
+bool tier_io_has_ring(const struct tier_io *io);
+/**
+ * tier_io_run() - All of @piece, and wait for it: afterwards the kernel has no hand in a buffer
+ * @n:		TIER_PIECES_MAX at most
+ *
+ * Return: 0; the first piece's -errno that has one.  The others may be done all the same
+ */
+int tier_io_run(struct tier_io *io, int fd, bool write, struct tier_piece *piece, size_t n);
+
+/* Tests define it, programs don't have it.  Before a piece: 0: go on; -errno: its result */
+extern int tier_io_fault(bool write, const struct tier_piece *piece) __attribute__((weak));
+
+#endif

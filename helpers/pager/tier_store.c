@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Whose the file of a tier is, and which of its extents are taken.
+ */
+#include "pager/tier_store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "memory/path.h"
+#include "pager/ram.h"
+
+#define STORE_MAGIC "libvirt-membacking tier"
+
+enum { STORE_VERSION = 1, EXTENTS_MOST = 1 << 28 };
+
+/* At the beginning of the file */
+struct store_header {
+	char magic[24];
+	uint32_t version;
+	uint32_t zero;
+	uint64_t id[TIER_ID_WORDS];
+};
+
+/* EXTENT_RESERVED: a guest's table has it, and that guest's tiers are not open */
+enum extent_state { EXTENT_FREE, EXTENT_TAKEN, EXTENT_RESERVED };
+
+/**
+ * struct tier_store
+ * @lock:	Protects what follows.  No I/O under it but in tier_store_open()
+ * @fd:		-1: not open
+ * @extents:	That it can have; a file has no end
+ * @taken:	@n of them, an enum extent_state each; the first is the header's
+ * @reserved:	A guest had some when we began: what is in the file is needed
+ * @next:	Where to look for a free one
+ */
+struct tier_store {
+	struct tier_store *following;
+	int rootfd;
+	char path[TIER_PATH_SIZE];
+	pthread_mutex_t lock;
+	int fd;
+	bool is_device, reserved;
+	uint64_t id[TIER_ID_WORDS];
+	uint32_t extents, n, next;
+	uint8_t *taken;
+};
+
+struct tier_stores {
+	int rootfd;
+	pthread_mutex_t lock;
+	struct tier_store *first;
+};
+
+/* ---- the list ---- */
+
+int tier_stores_new(struct tier_stores **stores, int rootfd)
+{
+	struct tier_stores *new = calloc(1, sizeof(*new));
+
+	if (!new)
+		return -ENOMEM;
+	new->rootfd = rootfd;
+	pthread_mutex_init(&new->lock, NULL);
+	*stores = new;
+	return 0;
+}
+
+void tier_stores_free(struct tier_stores *stores)
+{
+	struct tier_store *store, *next;
+
+	if (!stores)
+		return;
+	for (store = stores->first; store; store = next) {
+		next = store->following;
+		cleanup_close_(&store->fd);
+		pthread_mutex_destroy(&store->lock);
+		free(store->taken);
+		free(store);
+	}
+	pthread_mutex_destroy(&stores->lock);
+	free(stores);
+}
+
+static struct tier_store *new_store(const char *path)
+{
+	struct tier_store *store = calloc(1, sizeof(*store));
+
+	if (!store)
+		return NULL;
+	if (snprintf(store->path, sizeof(store->path), "%s", path) >= (int)sizeof(store->path)) {
+		free(store);
+		return NULL;
+	}
+	store->fd = -1;
+	store->extents = EXTENTS_MOST;
+	store->next = EXTENT_NONE + 1;
+	pthread_mutex_init(&store->lock, NULL);
+	return store;
+}
+
+struct tier_store *tier_stores_get(struct tier_stores *stores, const char *path)
+{
+	struct tier_store *store;
+
+	pthread_mutex_lock(&stores->lock);
+	for (store = stores->first; store && strcmp(store->path, path) != 0;)
+		store = store->following;
+	if (!store) {
+		store = new_store(path);
+		if (store) {
+			store->following = stores->first;
+			store->rootfd = stores->rootfd;
+			stores->first = store;
+		}
+	}
+	pthread_mutex_unlock(&stores->lock);
+	return store;
+}
+
+const char *tier_store_path(const struct tier_store *store)
+{
+	return store->path;
+}
+
+/* ---- opening ---- */
+
+static int not_roots(const char *path, struct err *err)
+{
+	return err_set(err, EPERM,
+		       "%s: other users could change it or what leads to it: it must be root's "
+		       "alone, and so must all directories on its path",
+		       path);
+}
+
+/* Its directory is there, and root's alone: then no other user makes a link of that name */
+static int make_file(int rootfd, const char *path, struct err *err)
+{
+	cleanup_close int parent = -1;
+	char directory[TIER_PATH_SIZE];
+	const char *name = strrchr(path, '/') + 1;
+	struct path found;
+	int fd;
+
+	snprintf(directory, sizeof(directory), "%.*s", (int)(name - path), path);
+	parent = path_open(rootfd, directory, O_PATH | O_DIRECTORY | O_CLOEXEC, &found);
+	if (parent < 0)
+		return err_set(err, -parent, "%s: %s", directory, path_why(-parent));
+	if (!found.trusted)
+		return not_roots(path, err);
+	fd = openat(parent, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_sys(err, errno, "%s: cannot make it", path);
+	close(fd);
+	return 0;
+}
+
+/* By a descriptor that can't read, so that no device begins to do something because it was opened
+ */
+static int find_file(const struct tier_store *store, bool make, struct err *err)
+{
+	struct path found;
+	int fd, rc;
+
+	fd = path_open(store->rootfd, store->path, O_PATH | O_CLOEXEC, &found);
+	if (fd == -ENOENT && make) {
+		rc = make_file(store->rootfd, store->path, err);
+		if (rc < 0)
+			return rc;
+		fd = path_open(store->rootfd, store->path, O_PATH | O_CLOEXEC, &found);
+	}
+	if (fd < 0)
+		return err_set(err, -fd, "%s: %s", store->path, path_why(-fd));
+	if (!found.trusted) {
+		close(fd);
+		return not_roots(store->path, err);
+	}
+	return fd;
+}
+
+/* A device's nodes have a group, whose members read the host's disks anyway */
+static int check_file(const struct tier_store *store, const struct stat *st, struct err *err)
+{
+	bool ours = st->st_uid == 0 || st->st_uid == geteuid();
+
+	if (S_ISDIR(st->st_mode))
+		return err_set(err, EISDIR, "%s: is a directory: name a file in it", store->path);
+	if (!S_ISREG(st->st_mode) && !S_ISBLK(st->st_mode))
+		return err_set(err, EINVAL, "%s: neither a file nor a block device", store->path);
+	if (!ours || (st->st_mode & (S_ISBLK(st->st_mode) ? 007 : 077)))
+		return not_roots(store->path, err);
+	return 0;
+}
+
+/* In memory it would be a worse tier than ram */
+static int check_file_system(const struct tier_store *store, int fd, struct err *err)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return err_sys(err, errno, "%s", store->path);
+	if (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC)
+		return err_set(err, EINVAL, "%s: lies in memory, not on a disk", store->path);
+	return 0;
+}
+
+/* O_EXCL: a device that is mounted, or another's, is busy */
+static int open_for_io(const struct tier_store *store, int path_fd, bool device, struct err *err)
+{
+	char name[64];
+	int fd;
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", path_fd);
+	fd = open(name, O_RDWR | O_DIRECT | O_CLOEXEC | (device ? O_EXCL : 0));
+	if (fd < 0 && errno == EINVAL)
+		return err_set(err, EINVAL, "%s: its file system has no direct I/O", store->path);
+	if (fd < 0)
+		return err_sys(err, errno, "%s: cannot open", store->path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		close(fd);
+		return err_set(err, EBUSY, "%s: another process uses it", store->path);
+	}
+	return fd;
+}
+
+static int device_extents(int fd, uint32_t *extents)
+{
+	uint64_t bytes;
+
+	if (ioctl(fd, BLKGETSIZE64, &bytes) < 0)
+		return -errno;
+	bytes /= EXTENT_BYTES;
+	*extents = (uint32_t)(bytes < EXTENTS_MOST ? bytes : EXTENTS_MOST);
+	return 0;
+}
+
+static bool is_zero(const unsigned char *bytes, size_t n)
+{
+	return n == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0);
+}
+
+/* A new file is shorter than that */
+static ssize_t read_all(int fd, unsigned char *to, size_t bytes)
+{
+	size_t done = 0;
+
+	while (done < bytes) {
+		ssize_t n = pread(fd, to + done, bytes - done, (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+		if (done % PAGE_BYTES)
+			break; /* the end of the file */
+	}
+	return (ssize_t)done;
+}
+
+static int write_header(int fd, unsigned char *page, struct store_header *header)
+{
+	*header = (struct store_header){ .magic = STORE_MAGIC, .version = STORE_VERSION };
+	if (getrandom(header->id, sizeof(header->id), 0) != (ssize_t)sizeof(header->id))
+		return -EIO;
+	memset(page, 0, PAGE_BYTES);
+	memcpy(page, header, sizeof(*header));
+	if (pwrite(fd, page, PAGE_BYTES, 0) != PAGE_BYTES)
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+/* What was there before is no guest's any more, unless one has slots */
+static int begin_anew(const struct tier_store *store, int fd, bool device, unsigned char *page,
+		      struct store_header *header)
+{
+	if (store->reserved)
+		return 0;
+	if (!device && ftruncate(fd, 0) < 0)
+		return -errno;
+	return write_header(fd, page, header);
+}
+
+static int another(const struct tier_store *store, struct err *err)
+{
+	return err_set(err, ESTALE, "%s: is not the one that has pages of guests: bring that back",
+		       store->path);
+}
+
+/* It is a tier's, or is one now.  @page: EXTENT_BYTES, aligned */
+static int look_inside(const struct tier_store *store, int fd, bool device, const uint64_t *id,
+		       unsigned char *page, struct store_header *header, struct err *err)
+{
+	ssize_t n = read_all(fd, page, EXTENT_BYTES);
+	bool is_tier;
+	int rc = 0;
+
+	if (n < 0)
+		return err_sys(err, (int)-n, "%s: cannot read", store->path);
+	memcpy(header, page, sizeof(*header));
+	is_tier = n >= PAGE_BYTES && memcmp(header->magic, STORE_MAGIC, sizeof(STORE_MAGIC)) == 0;
+	if (id ? !is_tier || memcmp(header->id, id, sizeof(header->id)) != 0 :
+		 !is_tier && store->reserved)
+		return another(store, err);
+	if (!is_tier && !is_zero(page, (size_t)n))
+		return err_set(err, EEXIST,
+			       "%s: has other content, which is not overwritten: remove the file, "
+			       "or fill the first MiB with zeros",
+			       store->path);
+	if (is_tier && header->version != STORE_VERSION)
+		return err_set(err, EINVAL, "%s: a tier of another version", store->path);
+	if (!id)
+		rc = begin_anew(store, fd, device, page, header);
+	return rc < 0 ? err_sys(err, -rc, "%s: cannot write", store->path) : 0;
+}
+
+static int open_and_look(struct tier_store *store, int path_fd, const struct stat *st,
+			 const uint64_t *id, struct err *err)
+{
+	cleanup_free unsigned char *page = aligned_alloc(PAGE_BYTES, EXTENT_BYTES);
+	bool device = S_ISBLK(st->st_mode);
+	struct store_header header;
+	int fd, rc;
+
+	if (!page)
+		return err_nomem(err);
+	fd = open_for_io(store, path_fd, device, err);
+	if (fd < 0)
+		return fd;
+	rc = look_inside(store, fd, device, id, page, &header, err);
+	if (rc == 0 && device) {
+		rc = device_extents(fd, &store->extents);
+		if (rc < 0)
+			err_sys(err, -rc, "%s: its size", store->path);
+	}
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
+	store->fd = fd;
+	store->is_device = device;
+	memcpy(store->id, header.id, sizeof(store->id));
+	return 0;
+}
+
+static int open_store(struct tier_store *store, const uint64_t *id, struct err *err)
+{
+	cleanup_close int path_fd = find_file(store, !id, err);
+	struct stat st;
+	int rc;
+
+	if (path_fd < 0)
+		return path_fd;
+	if (fstat(path_fd, &st) < 0)
+		return err_sys(err, errno, "%s", store->path);
+	rc = check_file(store, &st, err);
+	if (rc == 0 && S_ISREG(st.st_mode))
+		rc = check_file_system(store, path_fd, err);
+	return rc < 0 ? rc : open_and_look(store, path_fd, &st, id, err);
+}
+
+int tier_store_open(struct tier_store *store, const uint64_t id[TIER_ID_WORDS],
+		    uint64_t found[TIER_ID_WORDS], struct err *err)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&store->lock);
+	if (store->fd < 0)
+		rc = open_store(store, id, err);
+	if (rc == 0 && id && memcmp(id, store->id, sizeof(store->id)) != 0)
+		rc = another(store, err);
+	if (rc == 0) {
+		memcpy(found, store->id, sizeof(store->id));
+		rc = store->fd;
+	}
+	pthread_mutex_unlock(&store->lock);
+	return rc;
+}
+
+/* ---- extents ---- */
+
+/* Room to note so many */
+static int grow(struct tier_store *store, uint32_t n)
+{
+	uint32_t room = store->n ? store->n : 1024;
+	uint8_t *more;
+
+	if (n <= store->n)
+		return 0;
+	while (room < n)
+		room *= 2;
+	more = realloc(store->taken, room);
+	if (!more)
+		return -ENOMEM;
+	memset(more + store->n, 0, room - store->n);
+	more[EXTENT_NONE] = EXTENT_TAKEN;
+	store->taken = more;
+	store->n = room;
+	return 0;
+}
+
+static int set_state(struct tier_store *store, uint32_t extent, enum extent_state state)
+{
+	int rc;
+
+	if (extent == EXTENT_NONE || extent >= EXTENTS_MOST)
+		return -EINVAL;
+	pthread_mutex_lock(&store->lock);
+	rc = grow(store, extent + 1);
+	if (rc == 0 && store->taken[extent] == EXTENT_TAKEN)
+		rc = -EEXIST;
+	if (rc == 0) {
+		store->taken[extent] = (uint8_t)state;
+		store->reserved = true;
+	}
+	pthread_mutex_unlock(&store->lock);
+	return rc;
+}
+
+int tier_store_reserve(struct tier_store *store, uint32_t extent)
+{
+	return set_state(store, extent, EXTENT_RESERVED);
+}
+
+int tier_store_claim(struct tier_store *store, uint32_t extent)
+{
+	return set_state(store, extent, EXTENT_TAKEN);
+}
+
+/* Under the lock.  EXTENT_NONE: there is none */
+static uint32_t find_free(struct tier_store *store)
+{
+	uint32_t extent;
+
+	for (extent = store->next; extent < store->n; extent++)
+		if (!store->taken[extent])
+			return extent;
+	return store->n < store->extents && grow(store, store->n + 1) == 0 ? extent : EXTENT_NONE;
+}
+
+static void leave(struct tier_store *store, uint32_t extent, enum extent_state state)
+{
+	pthread_mutex_lock(&store->lock);
+	if (extent != EXTENT_NONE && extent < store->n) {
+		store->taken[extent] = (uint8_t)state;
+		if (state == EXTENT_FREE && extent < store->next)
+			store->next = extent;
+	}
+	pthread_mutex_unlock(&store->lock);
+}
+
+void tier_store_leave(struct tier_store *store, uint32_t extent)
+{
+	leave(store, extent, EXTENT_RESERVED);
+}
+
+/* A file system that is full says so now, and not when a page is on its way.  Where it can't give
+ * room beforehand it says so then.  The file grows: ext4 makes no hole behind a file's end */
+static int give_room(const struct tier_store *store, uint32_t extent)
+{
+	if (store->is_device)
+		return 0;
+	while (fallocate(store->fd, 0, (off_t)extent * EXTENT_BYTES, EXTENT_BYTES) < 0) {
+		if (errno == EOPNOTSUPP)
+			return 0;
+		if (errno != EINTR)
+			return errno == EDQUOT || errno == EFBIG ? -ENOSPC : -errno;
+	}
+	return 0;
+}
+
+int tier_store_take(struct tier_store *store, struct tier_budget *budget, uint32_t *extent)
+{
+	uint32_t found = EXTENT_NONE;
+	int rc;
+
+	if (!tier_budget_take(budget, EXTENT_BYTES))
+		return -ENOSPC;
+	pthread_mutex_lock(&store->lock);
+	if (store->fd >= 0)
+		found = find_free(store);
+	if (found >= store->extents)
+		found = EXTENT_NONE;
+	if (found != EXTENT_NONE) {
+		store->taken[found] = EXTENT_TAKEN;
+		store->next = found + 1;
+	}
+	pthread_mutex_unlock(&store->lock);
+	rc = found == EXTENT_NONE ? -ENOSPC : give_room(store, found);
+	if (rc < 0) {
+		if (found != EXTENT_NONE)
+			leave(store, found, EXTENT_FREE);
+		tier_budget_give(budget, EXTENT_BYTES);
+		return rc;
+	}
+	*extent = found;
+	return 0;
+}
+
+void tier_store_put(struct tier_store *store, uint32_t extent)
+{
+	/* A device that can't keeps it until the extent is used again */
+	if (store->fd >= 0)
+		while (fallocate(store->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				 (off_t)extent * EXTENT_BYTES, EXTENT_BYTES) < 0 &&
+		       errno == EINTR)
+			;
+	leave(store, extent, EXTENT_FREE);
+}

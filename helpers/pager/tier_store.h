@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A file or block device that all guests of the host have slots in.
+ *
+ * Its room is given out in extents of 1 MiB.  Whose an extent is stands in the guests' own tables
+ * (tier_file.c), which outlive the daemon; here is only which are taken.  So at the daemon's start
+ * each guest's extents are reserved before any is given out.
+ *
+ * DOC: whose file it may be
+ *
+ * The file holds memory of guests, and what is in it is given to guests.  So all directories on its
+ * path are root's alone, links count there only, and no other user may read or write the file; a
+ * block device may have a group.  A new file is made.  One that is there already is taken if its
+ * first MiB is empty, or says that it is a tier: nothing else on it is ever overwritten.
+ */
+#ifndef MEMBACKING_PAGER_TIER_STORE_H
+#define MEMBACKING_PAGER_TIER_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "pager/tier.h"
+
+enum {
+	EXTENT_BYTES = 1 << 20,
+	EXTENT_PAGES = 256,
+	TIER_PATH_SIZE = 256,
+	TIER_ID_WORDS = 2,
+};
+
+/* The first extent is the file's own */
+enum { EXTENT_NONE = 0 };
+
+struct tier_store;
+
+/* All of one daemon.  @rootfd: what their paths begin at; the caller's.  Return: 0 or -ENOMEM */
+int tier_stores_new(struct tier_stores **stores, int rootfd);
+void tier_stores_free(struct tier_stores *stores);
+
+/* The one at @path: the same for each who asks.  Nothing is opened yet.  NULL: no memory, or the
+ * path is too long */
+struct tier_store *tier_stores_get(struct tier_stores *stores, const char *path);
+
+const char *tier_store_path(const struct tier_store *store);
+
+/**
+ * tier_store_open() - Open it, if it is not open
+ * @id:		Which one it was when a guest got slots in it; it is not made then.  NULL: any
+ * @found:	Which one it is
+ *
+ * May be tried again and again: what is missing may come.  An open one stays open.
+ *
+ * Return: its descriptor; -ENOENT; -ESTALE: another file than @id; -EEXIST: something else is in
+ * it; -EPERM: it is not root's alone; -EBUSY: another process has it; -EINVAL: no direct I/O there;
+ * -errno
+ */
+int tier_store_open(struct tier_store *store, const uint64_t id[TIER_ID_WORDS],
+		    uint64_t found[TIER_ID_WORDS], struct err *err);
+
+/*
+ * After a restart: an extent that a guest's table has.  It is reserved until that guest's tiers are
+ * open and claim it, and again when they are closed.
+ *
+ * Return: 0; -EEXIST: it is claimed; -EINVAL: no extent's number; -ENOMEM
+ */
+int tier_store_reserve(struct tier_store *store, uint32_t extent);
+int tier_store_claim(struct tier_store *store, uint32_t extent);
+void tier_store_leave(struct tier_store *store, uint32_t extent);
+/**
+ * tier_store_take() - An extent for a guest
+ * @budget:	What it is counted in; NULL: in none
+ *
+ * Return: 0; -ENOSPC: the budget's limit, the device or its file system is full; -errno
+ */
+int tier_store_take(struct tier_store *store, struct tier_budget *budget, uint32_t *extent);
+/* Give it back: its content goes.  The budget is the caller's */
+void tier_store_put(struct tier_store *store, uint32_t extent);
+
+#endif

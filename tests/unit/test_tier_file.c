@@ -1,0 +1,749 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Pages put into a file come back as they were, or not at all; and nothing else is overwritten. */
+#include "pager/tier_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pager/ram.h"
+#include "pager/tier_io.h"
+#include "pager/tier_store.h"
+#include "unit/own_disk.h"
+#include "unit/unit.h"
+
+enum { N = TIER_PIECES_MAX, BED_GUESTS = 2 };
+
+typedef unsigned char page[PAGE_BYTES];
+
+/* ---- a disk that fails ---- */
+
+static struct {
+	int reads, writes; /* rc of each */
+} disk;
+
+int tier_io_fault(bool write, const struct tier_piece *piece)
+{
+	(void)piece;
+	return write ? disk.writes : disk.reads;
+}
+
+/* ---- the fixture: guests of one host, and their file ---- */
+
+struct guest {
+	int directory;
+	struct tiers *tiers;
+};
+
+struct bed {
+	int rootfd; /* the file is /tier below it */
+	char path[200];
+	struct tier_stores *stores;
+	struct tier_budget budget;
+	struct guest guest[BED_GUESTS];
+	page *pages;
+	struct page_place place[N];
+};
+
+static int guest_open(struct bed *bed, size_t g, bool fresh, bool configured)
+{
+	struct tier_spec spec[] = { { .kind = TIER_SAME_FILLED }, { .kind = TIER_FILE } };
+	struct guest *guest = &bed->guest[g];
+	struct err err = { "" };
+	int rc;
+
+	spec[1].budget = &bed->budget;
+	spec[1].store = tier_stores_get(bed->stores, "/tier");
+	tiers_close(guest->tiers);
+	guest->tiers = NULL;
+	rc = tiers_open(&guest->tiers, guest->directory, bed->stores, spec, configured ? 2 : 1,
+			fresh, &err);
+	UNIT_CHECK(!rc == !err.text[0], "%d, and '%s'", rc, err.text);
+	return rc;
+}
+
+static void bed_open(struct bed *bed, uint64_t limit)
+{
+	char name[] = "guest 0";
+	const char *home = unit_tmpdir(), *disk_home;
+	int root = open(home, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	size_t g;
+
+	disk.reads = disk.writes = 0;
+	*bed = (struct bed){ .budget = { .limit = limit } };
+	disk_home = unit_disk_tmpdir();
+	snprintf(bed->path, sizeof(bed->path), "%s/tier", disk_home);
+	bed->rootfd = open(disk_home, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	CU_ASSERT_EQUAL_FATAL(tier_stores_new(&bed->stores, bed->rootfd), 0);
+	bed->pages = aligned_alloc(PAGE_BYTES, N * sizeof(page));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(bed->pages);
+	for (g = 0; g < BED_GUESTS; g++) {
+		name[6] = (char)('0' + g);
+		mkdirat(root, name, 0700);
+		bed->guest[g].directory = openat(root, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		CU_ASSERT_EQUAL_FATAL(guest_open(bed, g, true, true), 0);
+	}
+	close(root);
+}
+
+static void bed_close(struct bed *bed)
+{
+	size_t g;
+
+	for (g = 0; g < BED_GUESTS; g++) {
+		tiers_close(bed->guest[g].tiers);
+		close(bed->guest[g].directory);
+	}
+	tier_stores_free(bed->stores);
+	close(bed->rootfd);
+	free(bed->pages);
+	UNIT_CHECK(bed->budget.used == 0, "%lu are counted", (unsigned long)bed->budget.used);
+}
+
+#define BED(name, limit) UNIT_FIXTURE(struct bed, name, bed_close, bed_open(&name, limit))
+
+/* As after a kill: only what lies in files is known, of both */
+static void bed_dies(struct bed *bed)
+{
+	size_t g;
+
+	for (g = 0; g < BED_GUESTS; g++) {
+		tiers_close(bed->guest[g].tiers);
+		bed->guest[g].tiers = NULL;
+	}
+	CU_ASSERT_EQUAL(bed->budget.used, 0);
+	tier_stores_free(bed->stores);
+	CU_ASSERT_EQUAL_FATAL(tier_stores_new(&bed->stores, bed->rootfd), 0);
+	for (g = 0; g < BED_GUESTS; g++)
+		CU_ASSERT_EQUAL(tier_file_reserve(bed->guest[g].directory, bed->stores, NULL), 0);
+}
+
+static void fill(unsigned char *p, uint64_t seed)
+{
+	size_t i;
+
+	for (i = 0; i < PAGE_BYTES; i++)
+		p[i] = (unsigned char)((seed + 1) * 2654435761U >> (i % 13) ^ i);
+	memcpy(p, &seed, sizeof(seed));
+}
+
+static int put_n(struct bed *bed, size_t g, uint64_t seed, struct page_place *place, size_t n)
+{
+	struct err err = { "" };
+	size_t i;
+	int rc;
+
+	for (i = 0; i < n; i++)
+		fill(bed->pages[i], seed + i);
+	rc = tiers_demote(bed->guest[g].tiers, bed->pages, n, place, &err);
+	UNIT_CHECK(!rc == !err.text[0], "%d, and '%s'", rc, err.text);
+	return rc;
+}
+
+static bool comes_back(struct bed *bed, size_t g, struct page_place place, uint64_t seed)
+{
+	page want, got;
+
+	fill(want, seed);
+	memset(got, 0xee, sizeof(got));
+	return tiers_load(bed->guest[g].tiers, place, got) == 0 && !memcmp(got, want, sizeof(got));
+}
+
+static int load(struct bed *bed, size_t g, struct page_place place)
+{
+	page got;
+
+	return tiers_load(bed->guest[g].tiers, place, got);
+}
+
+static int go_on(struct bed *bed, size_t g, const struct page_place *place, size_t n)
+{
+	int rc = guest_open(bed, g, false, true);
+	size_t i;
+
+	for (i = 0; i < n && rc == 0; i++)
+		rc = tiers_claim(bed->guest[g].tiers, place[i]);
+	return rc ? rc : tiers_ready(bed->guest[g].tiers, NULL);
+}
+
+static struct tier_usage usage_of(const struct bed *bed, size_t g)
+{
+	struct tier_usage usage[TIERS_MAX];
+	size_t n = tiers_usage(bed->guest[g].tiers, usage, TIERS_MAX);
+
+	UNIT_CHECK_STR(usage[n - 1].name, "file", "the last");
+	return usage[n - 1];
+}
+
+static uint64_t blocks_of(const struct bed *bed)
+{
+	struct stat st = { 0 };
+
+	stat(bed->path, &st);
+	return (uint64_t)st.st_blocks;
+}
+
+static void write_at(const struct bed *bed, off_t offset, const void *bytes, size_t n)
+{
+	int fd = open(bed->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	CU_ASSERT_EQUAL(pwrite(fd, bytes, n, offset), (ssize_t)n);
+	fsync(fd);
+	close(fd);
+}
+
+/* ---- tests ---- */
+
+static void test_comes_back(void)
+{
+	BED(bed, 0);
+	int rc[N];
+	size_t i;
+	page p;
+
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 100, bed.place, N), 0);
+	for (i = 0; i < N; i++) {
+		CU_ASSERT_EQUAL(bed.place[i].tier, TIER_FILE);
+		CU_ASSERT(tiers_is_slow(bed.place[i]));
+		UNIT_CHECK(comes_back(&bed, 0, bed.place[i], 100 + i), "page %zu", i);
+	}
+	CU_ASSERT(!tiers_is_slow((struct page_place){ TIER_RAM, 0 }));
+	memset(bed.pages, 0, N * sizeof(page));
+	tiers_fetch(bed.guest[0].tiers, bed.place, N, bed.pages, rc);
+	for (i = 0; i < N; i++) {
+		fill(p, 100 + i);
+		UNIT_CHECK(!rc[i] && !memcmp(bed.pages[i], p, sizeof(p)), "page %zu: %d", i, rc[i]);
+	}
+	CU_ASSERT_EQUAL(usage_of(&bed, 0).pages, N);
+	CU_ASSERT_EQUAL(usage_of(&bed, 0).bytes, EXTENT_BYTES);
+	CU_ASSERT_EQUAL(bed.budget.used, EXTENT_BYTES);
+	UNIT_CHECK_STR(tiers_slow_path(bed.guest[0].tiers), "/tier", "path");
+	/* On its way out of a guest no page waits for a disk */
+	fill(p, 1);
+	CU_ASSERT_EQUAL(tiers_store(bed.guest[0].tiers, p, bed.place), -ENOSPC);
+	CU_ASSERT_EQUAL(load(&bed, 0, (struct page_place){ TIER_FILE, EXTENT_PAGES }), -EIO);
+}
+
+/* Scattered slots, and those of other tiers among them */
+static void test_mixed_fetch(void)
+{
+	BED(bed, 0);
+	struct page_place place[N];
+	page zeros = { 0 };
+	int rc[N];
+	size_t i;
+
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, N), 0);
+	for (i = 0; i < N; i++)
+		place[i] = bed.place[(i * 37) % N];
+	CU_ASSERT_EQUAL(tiers_store(bed.guest[0].tiers, zeros, &place[5]), 0);
+	place[9].slot = UINT64_C(1) << 35;
+	tiers_fetch(bed.guest[0].tiers, place, 9, bed.pages, rc);
+	for (i = 0; i < 9; i++) {
+		page want;
+
+		fill(want, (i * 37) % N);
+		if (i == 5)
+			memset(want, 0, sizeof(want));
+		UNIT_CHECK(!rc[i] && !memcmp(bed.pages[i], want, sizeof(want)), "page %zu", i);
+	}
+	tiers_fetch(bed.guest[0].tiers, place, 10, bed.pages, rc);
+	CU_ASSERT_EQUAL(rc[9], -EIO);
+	CU_ASSERT_EQUAL(rc[5], 0);
+}
+
+/* A disk that lost a write, or wrote it elsewhere */
+static void test_damage(void)
+{
+	BED(bed, 0);
+	struct err why;
+	page p;
+
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, 4), 0);
+	fill(p, 1);
+	write_at(&bed, EXTENT_BYTES, p, sizeof(p)); /* page 1's content in page 0's slot */
+	write_at(&bed, EXTENT_BYTES + 2 * PAGE_BYTES + 77, "", 1);
+	CU_ASSERT_EQUAL(load(&bed, 0, bed.place[0]), -EIO);
+	CU_ASSERT(comes_back(&bed, 0, bed.place[1], 1));
+	CU_ASSERT_EQUAL(load(&bed, 0, bed.place[2]), -EIO);
+	tiers_slow_why(bed.guest[0].tiers, &why);
+	UNIT_CHECK(strstr(why.text, "not what was put there") != NULL, "%s", why.text);
+	CU_ASSERT_EQUAL(truncate(bed.path, EXTENT_BYTES + 3 * PAGE_BYTES), 0);
+	CU_ASSERT_EQUAL(load(&bed, 0, bed.place[3]), -EIO);
+}
+
+/* Of pages read together a bad one is one page */
+static void test_bad_sector(void)
+{
+	BED(bed, 0);
+	int rc[4];
+
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, 4), 0);
+	CU_ASSERT_EQUAL(truncate(bed.path, EXTENT_BYTES + 3 * PAGE_BYTES), 0);
+	tiers_fetch(bed.guest[0].tiers, bed.place, 4, bed.pages, rc);
+	CU_ASSERT(rc[0] == 0 && rc[1] == 0 && rc[2] == 0);
+	CU_ASSERT_EQUAL(rc[3], -EIO);
+}
+
+static void test_disk_fails(void)
+{
+	BED(bed, 0);
+	struct page_place place[2], more[2];
+	struct err why;
+
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, place, 2), 0);
+	disk.writes = -EIO;
+	CU_ASSERT_EQUAL(put_n(&bed, 0, 10, more, 2), -EIO);
+	tiers_slow_why(bed.guest[0].tiers, &why);
+	UNIT_CHECK(strstr(why.text, "cannot write") != NULL, "%s", why.text);
+	CU_ASSERT_EQUAL(usage_of(&bed, 0).pages, 2);
+	disk.writes = 0;
+	CU_ASSERT_EQUAL(put_n(&bed, 0, 10, more, 2), 0);
+	disk.reads = -EIO;
+	CU_ASSERT_EQUAL(load(&bed, 0, more[0]), -EIO);
+	disk.reads = 0;
+	CU_ASSERT(comes_back(&bed, 0, more[0], 10) && comes_back(&bed, 0, place[1], 1));
+}
+
+static void test_full(void)
+{
+	BED(bed, 3 * (uint64_t)EXTENT_BYTES - 1);
+	struct page_place place[8][N];
+	size_t i;
+
+	for (i = 0; i < 8; i++)
+		CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, i * 100, place[i], N), 0);
+	CU_ASSERT_EQUAL(put_n(&bed, 0, 0, bed.place, 1), -ENOSPC);
+	CU_ASSERT_EQUAL(put_n(&bed, 1, 0, bed.place, 1), -ENOSPC);
+	/* Not side by side any more, and enough */
+	for (i = 0; i < N; i++)
+		tiers_free(bed.guest[0].tiers, place[i % 8][i]);
+	CU_ASSERT_EQUAL(put_n(&bed, 0, 5000, bed.place, N), 0);
+	for (i = 0; i < N; i++)
+		UNIT_CHECK(comes_back(&bed, 0, bed.place[i], 5000 + i), "page %zu", i);
+	CU_ASSERT(comes_back(&bed, 0, place[3][4], 304));
+	bed.budget.limit = 3 * (uint64_t)EXTENT_BYTES;
+	CU_ASSERT_EQUAL(put_n(&bed, 1, 7, bed.place, 1), 0);
+	CU_ASSERT(comes_back(&bed, 1, bed.place[0], 7));
+}
+
+/* Of one guest.  @file: below @rootfd */
+static struct tiers *disk_tiers(const char *dir, int rootfd, const char *file,
+				struct tier_stores **stores, struct tier_budget *budget)
+{
+	struct tier_spec spec = { .kind = TIER_FILE, .budget = budget };
+	int directory = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct tiers *tiers = NULL;
+
+	if (tier_stores_new(stores, rootfd) < 0)
+		return NULL;
+	spec.store = tier_stores_get(*stores, file);
+	tiers_open(&tiers, directory, *stores, &spec, 1, true, NULL);
+	close(directory);
+	return tiers;
+}
+
+static bool is_page(struct tiers *tiers, struct page_place place, uint64_t seed)
+{
+	page want, got;
+
+	fill(want, seed);
+	return tiers_load(tiers, place, got) == 0 && memcmp(got, want, sizeof(got)) == 0;
+}
+
+/* Pages until no more goes.  Return: how many batches; their first pages in @first */
+static size_t put_all(struct tiers *tiers, page *pages, struct page_place *first, size_t max,
+		      struct err *err)
+{
+	struct page_place place[N];
+	size_t n, i;
+
+	for (n = 0; n < max; n++) {
+		for (i = 0; i < N; i++)
+			fill(pages[i], n * N + i);
+		if (tiers_demote(tiers, pages, N, place, err) < 0)
+			return n;
+		first[n] = place[0];
+	}
+	return n;
+}
+
+enum { BATCHES = 128 };
+
+static int try_disk(const char *dir, int rootfd, const char *file, size_t least)
+{
+	struct page_place first[BATCHES], again;
+	struct tier_budget budget = { 0 };
+	struct tier_stores *stores;
+	struct err err = { "" };
+	struct tiers *tiers = disk_tiers(dir, rootfd, file, &stores, &budget);
+	page *pages = aligned_alloc(PAGE_BYTES, N * sizeof(page));
+	size_t n, i;
+
+	EXPECT(tiers && pages);
+	n = put_all(tiers, pages, first, BATCHES, &err);
+	EXPECT(n >= least && n < BATCHES && strstr(err.text, "no room for pages"));
+	for (i = 0; i < n; i++)
+		EXPECT(is_page(tiers, first[i], i * N));
+	/* One page's room is enough for one */
+	fill(pages[0], 5);
+	EXPECT(tiers_demote(tiers, pages, 1, &again, &err) == -ENOSPC);
+	tiers_free(tiers, first[2]);
+	EXPECT(tiers_demote(tiers, pages, 1, &again, &err) == 0 && again.slot == first[2].slot);
+	EXPECT(is_page(tiers, again, 5) && is_page(tiers, first[1], N));
+	tiers_close(tiers);
+	tier_stores_free(stores);
+	free(pages);
+	return 0;
+}
+
+static int try_full_file_system(const char *dir)
+{
+	char image[PATH_MAX], disk_dir[PATH_MAX], device[32];
+	struct err err = { "" };
+	int loop, rootfd, rc;
+
+	snprintf(image, sizeof(image), "%s/image", dir);
+	snprintf(disk_dir, sizeof(disk_dir), "%s/disk", dir);
+	loop = own_disk_make(image, "ext4", "tier", device);
+	if (loop < 0)
+		return NO_OWN_DISK;
+	EXPECT(mkdir(disk_dir, 0755) == 0 && mount(device, disk_dir, "ext4", 0, NULL) == 0);
+	rootfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	rc = try_disk(dir, rootfd, "/disk/tier", 4 * 8);
+	EXPECT(umount(disk_dir) == 0);
+	close(loop);
+	return rc;
+}
+
+static void test_full_file_system(void)
+{
+	own_disk_child(try_full_file_system, "a full ext4");
+}
+
+/* Its first MiB is for its header; what has a file system is left alone */
+static int try_device(const char *dir)
+{
+	char image[PATH_MAX], device[32];
+	struct err err = { "" };
+	int fd, loop, rc, rootfd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct tier_stores *stores;
+	uint64_t id[TIER_ID_WORDS];
+
+	snprintf(image, sizeof(image), "%s/ext4", dir);
+	loop = own_disk_make(image, "ext4", "tier", device);
+	if (loop < 0)
+		return NO_OWN_DISK;
+	EXPECT(tier_stores_new(&stores, rootfd) == 0);
+	EXPECT(tier_store_open(tier_stores_get(stores, device), NULL, id, &err) == -EEXIST);
+	tier_stores_free(stores);
+	close(loop);
+	snprintf(image, sizeof(image), "%s/empty", dir);
+	fd = open(image, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	EXPECT(fd >= 0 && ftruncate(fd, 8 << 20) == 0);
+	close(fd);
+	loop = own_disk_attach(image, 0, device);
+	if (loop < 0)
+		return NO_OWN_DISK;
+	rc = try_disk(dir, rootfd, device, 7 * 4);
+	close(loop);
+	close(rootfd);
+	return rc;
+}
+
+static void test_device(void)
+{
+	own_disk_child(try_device, "a block device");
+}
+
+static void test_gives_back(void)
+{
+	BED(bed, 0);
+	struct page_place place[8][N];
+	uint64_t before;
+	size_t i, k;
+
+	for (i = 0; i < 8; i++)
+		CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, i * 100, place[i], N), 0);
+	for (i = 0; i < 8; i++)
+		CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, i * 100, bed.place, N), 0);
+	before = blocks_of(&bed);
+	CU_ASSERT_EQUAL(bed.budget.used, 4 * EXTENT_BYTES);
+	tiers_tidy(bed.guest[0].tiers);
+	CU_ASSERT_EQUAL(blocks_of(&bed), before);
+	CU_ASSERT_EQUAL(put_n(&bed, 0, 9000, bed.place, 1), 0);
+	for (i = 0; i < 8; i++)
+		for (k = 0; k < N; k++)
+			tiers_free(bed.guest[0].tiers, place[i][k]);
+	tiers_free(bed.guest[0].tiers, place[0][0]); /* free already: counts for nothing */
+	for (i = 0; i < 8; i++) {
+		CU_ASSERT_EQUAL_FATAL(put_n(&bed, 1, i * 100, place[i], N), 0);
+	}
+	for (i = 0; i < 8; i++)
+		for (k = 0; k < N; k++)
+			tiers_free(bed.guest[1].tiers, place[i][k]);
+	CU_ASSERT_EQUAL(put_n(&bed, 1, 1, place[0], 1), 0);
+	tiers_free(bed.guest[1].tiers, place[0][0]);
+	tiers_tidy(bed.guest[0].tiers);
+	tiers_tidy(bed.guest[1].tiers);
+	CU_ASSERT(comes_back(&bed, 0, bed.place[0], 9000));
+	/* Two empty ones are kept by each */
+	CU_ASSERT(bed.budget.used <= 7 * EXTENT_BYTES);
+	UNIT_CHECK(usage_of(&bed, 1).bytes == 2 * EXTENT_BYTES, "%lu",
+		   (unsigned long)usage_of(&bed, 1).bytes);
+}
+
+static void test_restart(void)
+{
+	BED(bed, 0);
+	struct page_place kept[N], other[N], more[N];
+	size_t i;
+
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, kept, N), 0);
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 1, 500, other, N), 0);
+	bed_dies(&bed);
+	/* Before guest 0 is gone on with, another puts pages there */
+	CU_ASSERT_EQUAL_FATAL(go_on(&bed, 1, other, N), 0);
+	for (i = 0; i < 8; i++)
+		CU_ASSERT_EQUAL(put_n(&bed, 1, 1000, more, N), 0);
+	CU_ASSERT_EQUAL_FATAL(go_on(&bed, 0, kept, N / 2), 0);
+	for (i = 0; i < N / 2; i++)
+		UNIT_CHECK(comes_back(&bed, 0, kept[i], i), "page %zu", i);
+	CU_ASSERT(comes_back(&bed, 1, other[3], 503) && comes_back(&bed, 1, more[3], 1003));
+	CU_ASSERT_EQUAL(tiers_claim(bed.guest[0].tiers, kept[0]), -EEXIST);
+	CU_ASSERT_EQUAL(tiers_claim(bed.guest[0].tiers, (struct page_place){ TIER_FILE, 70000 }),
+			-EINVAL);
+	CU_ASSERT_EQUAL(usage_of(&bed, 0).pages, N / 2);
+	/* What was not claimed is free */
+	CU_ASSERT_EQUAL(put_n(&bed, 0, 3000, more, N), 0);
+	CU_ASSERT_EQUAL(usage_of(&bed, 0).bytes, EXTENT_BYTES);
+	CU_ASSERT(comes_back(&bed, 0, kept[0], 0) && comes_back(&bed, 0, more[0], 3000));
+	/* A tier that was taken from the configuration is read, and gets nothing */
+	CU_ASSERT_EQUAL(guest_open(&bed, 0, false, false), 0);
+	CU_ASSERT_EQUAL(tiers_claim(bed.guest[0].tiers, kept[0]), 0);
+	CU_ASSERT(comes_back(&bed, 0, kept[0], 0));
+	CU_ASSERT_EQUAL(tiers_demote(bed.guest[0].tiers, bed.pages, 1, more, NULL), -ENOENT);
+}
+
+/* Without a guest's slots in it, what is in the file is none's */
+static void test_after_boot(void)
+{
+	BED(bed, 0);
+
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, N), 0);
+	tiers_close(bed.guest[0].tiers);
+	bed.guest[0].tiers = NULL;
+	CU_ASSERT(blocks_of(&bed) > 0);
+	tier_file_forget(bed.guest[0].directory, bed.stores);
+	CU_ASSERT(blocks_of(&bed) < EXTENT_BYTES / 512 / 2);
+	CU_ASSERT_EQUAL_FATAL(guest_open(&bed, 0, true, true), 0);
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, N), 0);
+	unlinkat(bed.guest[0].directory, "file-slots", 0);
+	bed_dies(&bed);
+	CU_ASSERT_EQUAL_FATAL(guest_open(&bed, 1, true, true), 0);
+	CU_ASSERT_EQUAL(put_n(&bed, 1, 77, bed.place, 1), 0);
+	CU_ASSERT(comes_back(&bed, 1, bed.place[0], 77));
+	CU_ASSERT(blocks_of(&bed) <= 2 * EXTENT_BYTES / 512);
+}
+
+/* A guest waits until it is there again; another file is not it */
+static void test_gone(void)
+{
+	BED(bed, 0);
+	char away[210];
+	struct err why;
+	int i;
+
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, 2), 0);
+	bed_dies(&bed);
+	snprintf(away, sizeof(away), "%s.away", bed.path);
+	rename(bed.path, away);
+	CU_ASSERT_EQUAL_FATAL(go_on(&bed, 0, bed.place, 2), 0);
+	CU_ASSERT(load(&bed, 0, bed.place[0]) < 0);
+	tiers_slow_why(bed.guest[0].tiers, &why);
+	UNIT_CHECK(strstr(why.text, "/tier") != NULL, "%s", why.text);
+	CU_ASSERT_EQUAL(access(bed.path, F_OK), -1);
+	write_at(&bed, 0, "", 1);
+	usleep(1050000);
+	CU_ASSERT(load(&bed, 0, bed.place[0]) < 0);
+	tiers_slow_why(bed.guest[0].tiers, &why);
+	UNIT_CHECK(strstr(why.text, "is not the one") != NULL, "%s", why.text);
+	rename(away, bed.path);
+	for (i = 0; i < 200 && !comes_back(&bed, 0, bed.place[0], 0); i++)
+		usleep(50000);
+	CU_ASSERT(comes_back(&bed, 0, bed.place[0], 0));
+}
+
+/* Two daemons: the second must not take it */
+static void test_in_use(void)
+{
+	BED(bed, 0);
+	struct tier_stores *others;
+	uint64_t id[TIER_ID_WORDS];
+	struct err err = { "" };
+
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, 2), 0);
+	CU_ASSERT_EQUAL_FATAL(tier_stores_new(&others, bed.rootfd), 0);
+	CU_ASSERT_EQUAL(tier_store_open(tier_stores_get(others, "/tier"), NULL, id, &err), -EBUSY);
+	UNIT_CHECK(strstr(err.text, "another process") != NULL, "%s", err.text);
+	tier_stores_free(others);
+	CU_ASSERT(comes_back(&bed, 0, bed.place[1], 1));
+}
+
+enum made { MADE_NOTHING, MADE_FILE, MADE_TEXT, MADE_LINK, MADE_FIFO, MADE_DIRECTORY };
+
+static void make(const char *path, enum made what, unsigned int mode)
+{
+	FILE *file;
+
+	switch (what) {
+	case MADE_NOTHING:
+		return;
+	case MADE_FILE:
+	case MADE_TEXT:
+		file = fopen(path, "we");
+		CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+		fputs(what == MADE_TEXT ? "a diary" : "", file);
+		fclose(file);
+		break;
+	case MADE_LINK:
+		CU_ASSERT_EQUAL(symlink("elsewhere", path), 0);
+		return;
+	case MADE_FIFO:
+		CU_ASSERT_EQUAL(mkfifo(path, 0600), 0);
+		break;
+	case MADE_DIRECTORY:
+		CU_ASSERT_EQUAL(mkdir(path, 0700), 0);
+		break;
+	}
+	chmod(path, mode);
+}
+
+/* Whose file it may be */
+static void test_paths(void)
+{
+	static const struct {
+		const char *name;
+		enum made made;
+		unsigned int mode, directory;
+		int rc;
+		const char *said;
+	} rows[] = {
+		{ "new", MADE_NOTHING, 0, 0700, 0, NULL },
+		{ "empty", MADE_FILE, 0600, 0755, 0, NULL },
+		{ "readable", MADE_FILE, 0644, 0700, -EPERM, "root's alone" },
+		{ "writable", MADE_FILE, 0620, 0700, -EPERM, "root's alone" },
+		{ "diary", MADE_TEXT, 0600, 0700, -EEXIST, "not overwritten" },
+		{ "link", MADE_LINK, 0, 0700, -EEXIST, "cannot make" },
+		{ "their-link", MADE_LINK, 0, 0777, -ELOOP, NULL },
+		{ "fifo", MADE_FIFO, 0600, 0700, -EINVAL, "neither a file" },
+		{ "directory", MADE_DIRECTORY, 0700, 0700, -EISDIR, "name a file" },
+		{ "theirs", MADE_FILE, 0600, 0777, -EPERM, "root's alone" },
+		{ "theirs-new", MADE_NOTHING, 0, 0770, -EPERM, "root's alone" },
+		{ "none/new", MADE_NOTHING, 0, 0700, -ENOENT, NULL },
+	};
+	const char *home = unit_disk_tmpdir();
+	int rootfd = open(home, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char path[300], directory[250], *below;
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		struct tier_stores *stores;
+		uint64_t id[TIER_ID_WORDS];
+		struct err err = { "" };
+		struct stat st;
+		int rc;
+
+		snprintf(directory, sizeof(directory), "%s/%zu", home, i);
+		mkdir(directory, 0700);
+		snprintf(path, sizeof(path), "%s/%s", directory, rows[i].name);
+		below = path + strlen(home);
+		make(path, rows[i].made, rows[i].mode);
+		chmod(directory, rows[i].directory);
+		CU_ASSERT_EQUAL_FATAL(tier_stores_new(&stores, rootfd), 0);
+		rc = tier_store_open(tier_stores_get(stores, below), NULL, id, &err);
+		UNIT_CHECK(rows[i].rc ? rc == rows[i].rc : rc >= 0, "%s: %d, %s", rows[i].name, rc,
+			   err.text);
+		UNIT_CHECK(!rows[i].said || strstr(err.text, rows[i].said), "%s: %s", rows[i].name,
+			   err.text);
+		UNIT_CHECK(rc < 0 || (stat(path, &st) == 0 && (st.st_mode & 0777) == 0600), "%s",
+			   rows[i].name);
+		if (rows[i].made == MADE_TEXT)
+			UNIT_CHECK(stat(path, &st) == 0 && st.st_size == 7, "%s", rows[i].name);
+		tier_stores_free(stores);
+		chmod(directory, 0700);
+	}
+	close(rootfd);
+}
+
+/* A table of another version, or cut short, is no table */
+static void test_table(void)
+{
+	BED(bed, 0);
+	struct err err = { "" };
+	int fd;
+
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, 2), 0);
+	fd = openat(bed.guest[0].directory, "file-slots", O_RDWR | O_CLOEXEC);
+	CU_ASSERT_EQUAL(pwrite(fd, "\7", 1, 24), 1);
+	tiers_close(bed.guest[0].tiers);
+	bed.guest[0].tiers = NULL;
+	CU_ASSERT_EQUAL(tier_file_reserve(bed.guest[0].directory, bed.stores, &err), -ESTALE);
+	CU_ASSERT_EQUAL(guest_open(&bed, 0, false, true), -ESTALE);
+	/* Its maker was killed: no entry names a slot */
+	CU_ASSERT_EQUAL(pwrite(fd, "", 1, 0), 1);
+	CU_ASSERT_EQUAL(guest_open(&bed, 0, false, true), 0);
+	CU_ASSERT_EQUAL(tiers_claim(bed.guest[0].tiers, bed.place[0]), -EINVAL);
+	CU_ASSERT_EQUAL(put_n(&bed, 0, 60, bed.place, 2), 0);
+	CU_ASSERT(comes_back(&bed, 0, bed.place[0], 60));
+	close(fd);
+}
+
+/* Two tables that name one extent: neither is believed to be the right one */
+static void test_two_owners(void)
+{
+	BED(bed, 0);
+	struct page_place other;
+	uint32_t one = 1;
+	int fd;
+
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, 1), 0);
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 1, 0, &other, 1), 0);
+	fd = openat(bed.guest[1].directory, "file-slots", O_RDWR | O_CLOEXEC);
+	CU_ASSERT_EQUAL(pwrite(fd, &one, sizeof(one), PAGE_BYTES), (ssize_t)sizeof(one));
+	close(fd);
+	bed_dies(&bed);
+	CU_ASSERT_EQUAL(go_on(&bed, 0, bed.place, 1), 0);
+	CU_ASSERT_EQUAL(guest_open(&bed, 1, false, true), -EUCLEAN);
+	CU_ASSERT(comes_back(&bed, 0, bed.place[0], 0));
+}
+
+static CU_TestInfo tests[] = {
+	{ "pages come back, and none goes there on its way out", test_comes_back },
+	{ "scattered slots, and other tiers among them", test_mixed_fetch },
+	{ "damage is an error, never another page", test_damage },
+	{ "of pages read together a bad one is one page", test_bad_sector },
+	{ "a failing disk", test_disk_fails },
+	{ "the limit, and room in between", test_full },
+	{ "a full file system", test_full_file_system },
+	{ "a block device", test_device },
+	{ "free extents go back to the disk", test_gives_back },
+	{ "a restart: each guest has its own extents", test_restart },
+	{ "without guests the file is begun anew", test_after_boot },
+	{ "a file that is gone, another, and the right one again", test_gone },
+	{ "a file in use", test_in_use },
+	{ "whose file it may be", test_paths },
+	{ "a table that is none", test_table },
+	{ "an extent of two guests", test_two_owners },
+	CU_TEST_INFO_NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return unit_main(argc, argv, "test_tier_file", tests);
+}
