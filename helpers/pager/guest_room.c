@@ -5,29 +5,21 @@
 #include "pager/guest_room.h"
 
 #include <errno.h>
-#include <stdio.h>
 
-#include "base/cleanup.h"
 #include "base/text.h"
+#include "kernel/meminfo.h"
 #include "pager/pager_cgroup.h"
 
 static int check_host(const struct kfs *kfs, uint64_t bytes, struct err *err)
 {
-	cleanup_fclose FILE *f = kfs_stream(kfs, "proc/meminfo");
-	char line[128], size[TEXT_KIB_SIZE], left[TEXT_KIB_SIZE];
-	unsigned long long kib;
+	char size[TEXT_KIB_SIZE], left[TEXT_KIB_SIZE];
+	uint64_t kib;
 
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "MemAvailable: %llu kB", &kib) != 1)
-			continue;
-		if (bytes / 1024 <= kib)
-			return 0;
-		return err_set(
-			err, ENOMEM,
-			"%s more do not fit into the host's memory, of which %s are available",
-			text_from_kib(bytes / 1024, size), text_from_kib(kib, left));
-	}
-	return 0;
+	if (meminfo_available(kfs, &kib, NULL) < 0 || bytes / 1024 <= kib)
+		return 0;
+	return err_set(err, ENOMEM,
+		       "%s more do not fit into the host's memory, of which %s are available",
+		       text_from_kib(bytes / 1024, size), text_from_kib(kib, left));
 }
 
 /* How much is left is what counts, so the two percent are of what is asked for */
