@@ -8,6 +8,8 @@
 #   make musl         everything compiled against musl, and unit tests that its libraries go for
 #   make model        the pager's protocol, searched for a wrong byte: minutes; model-long: hours
 #   make simulate     what the pager's policy makes of rows of accesses; SIMULATE='--resident 25'
+#   make simulate-pressure    forty guests on a host whose memory runs out and comes back;
+#                     SIMULATE=pager: what they have over time
 #   make fuzz         the parsers with any bytes, for FUZZ_SECONDS=60 each; takes clang
 #   sudo make demo    install what is needed, then one real guest through the hook
 #   sudo make test    install what is needed, then all the tests
@@ -273,8 +275,17 @@ $(BUILD)/tests/pager/simulate: $(BUILD)/tests/pager/simulate.o $(simulator_obj) 
 
 $(BUILD)/tests/unit/test_policies: $(simulator_obj)
 
-.PHONY: simulate
+pressure_model = $(BUILD)/tests/pager/pressure_model.o
+$(BUILD)/tests/pager/simulate_pressure: $(BUILD)/tests/pager/simulate_pressure.o $(pressure_model) $(pager_lib) $(core_lib)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^
+
+$(BUILD)/tests/unit/test_pressure: $(pressure_model)
+
+.PHONY: simulate simulate-pressure
 simulate: $(BUILD)/tests/pager/simulate
+	$(Q)$< $(SIMULATE)
+simulate-pressure: $(BUILD)/tests/pager/simulate_pressure
 	$(Q)$< $(SIMULATE)
 
 COVERAGE_MIN ?= 90
@@ -363,7 +374,7 @@ layer-check: $(programs)
 	$(Q)tests/check-layers $(BUILD)
 
 # A decision makes no system call
-pure-check: $(filter $(BUILD)/helpers/policy/%,$(core_obj)) $(patsubst %,$(BUILD)/helpers/pager/%.o,hot read_ahead alarm_log lone_vcpu)
+pure-check: $(filter $(BUILD)/helpers/policy/%,$(core_obj)) $(patsubst %,$(BUILD)/helpers/pager/%.o,hot read_ahead alarm_log lone_vcpu pressure)
 	$(Q)tests/check-pure $^
 
 # What a program of several threads may link
