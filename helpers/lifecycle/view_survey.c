@@ -64,7 +64,7 @@ static void find_most(const struct kfs *kfs, const struct numa *numa, struct siz
 	for (i = 0; i < size->n_pools; i++) {
 		size->pools[i].most = make_room_most(kfs, numa, size->page_kib,
 						     size->pools[i].pool.node, &ranges, NULL);
-		size->pools[i].seen = true;
+		size->pools[i].seen = size->pools[i].most != UINT64_MAX;
 	}
 	page_ranges_free(&ranges);
 }

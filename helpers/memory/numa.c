@@ -244,6 +244,8 @@ static void take_value(struct numa_node *node, uint64_t *swap_free, const char *
 		node->swappable_kib += kib;
 	else if (!strcmp(key, "Shmem"))
 		node->shmem_kib = kib;
+	else if (!strcmp(key, "AnonHugePages"))
+		node->anon_thp_kib = kib;
 	else if (!strcmp(key, "SwapFree") && swap_free)
 		*swap_free = kib;
 }

@@ -63,6 +63,7 @@ bool cpuset_overlaps(const struct cpuset *a, const struct cpuset *b);
  *			bound: dirty or mapped pages may stay
  * @swappable_kib:	Anonymous pages on the LRU lists
  * @shmem_kib:		In files of a tmpfs or memfd
+ * @anon_thp_kib:	Programs' own memory that is mapped in transparent huge pages
  * @percpu_kib:		Free pages on the per-CPU lists, which @free_kib leaves out;
  *			the kernel drains them when it runs short.  From
  *			/proc/zoneinfo, in numa_read() only, as
@@ -81,6 +82,7 @@ struct numa_node {
 	uint64_t file_kib;
 	uint64_t swappable_kib;
 	uint64_t shmem_kib;
+	uint64_t anon_thp_kib;
 	uint64_t percpu_kib;
 	uint64_t movable_kib;
 	uint64_t movable_free_kib;

@@ -202,7 +202,8 @@ static int read_flags(const struct reader *r, uint64_t pfn, uint64_t *flags, siz
 }
 
 /* A tail in the middle of a unit: one compound page has all of it, since each lies at a multiple of
- * its size.  So memory in huge pages, mostly that of guests, is looked at once for each */
+ * its size.  So memory in huge pages, mostly that of guests, is looked at twice for each: older
+ * kernels say of the first page alone what the program does with it */
 static int read_unit(const struct reader *r, uint64_t pfn, uint64_t *flags, size_t *n)
 {
 	uint64_t middle = 0;
@@ -214,9 +215,10 @@ static int read_unit(const struct reader *r, uint64_t pfn, uint64_t *flags, size
 	rc = read_flags(r, pfn + UNIT / 2, &middle, &one);
 	if (rc < 0 || !(middle & FLAG(KPF_COMPOUND_TAIL)))
 		return rc < 0 ? rc : read_flags(r, pfn, flags, n);
-	for (i = 0; i < UNIT; i++)
+	for (i = 1; i < UNIT; i++)
 		flags[i] = middle;
-	return 0;
+	one = 1;
+	return read_flags(r, pfn, flags, &one);
 }
 
 static int read_chunk(const struct reader *r, uint64_t first, size_t *n)
@@ -241,18 +243,24 @@ static int read_chunk(const struct reader *r, uint64_t first, size_t *n)
 static int read_span(struct reader *r, struct walk *w, uint64_t first, uint64_t end,
 		     struct err *err)
 {
+	const struct page_flags_watch *watch = r->watch;
+	size_t part = watch->part && watch->part < CHUNK ? watch->part : CHUNK;
+
 	while (first < end) {
-		size_t want = u64_min(end - first, CHUNK - first % CHUNK), n = want;
+		size_t want, n;
 		int rc = go_on(r, err);
 
-		if (rc < 0)
+		if (rc == 0 && watch->next)
+			first = u64_max(first, watch->next(watch->chunk_data, w->zone, first));
+		if (rc < 0 || first >= end)
 			return rc;
+		want = n = u64_min(end - first, part - first % part);
 		rc = read_chunk(r, first, &n);
 		if (rc < 0)
 			return err_sys(err, -rc, "cannot read /" FLAGS_FILE);
 		take_chunk(w, first, r->flags, n);
-		if (r->watch->chunk)
-			r->watch->chunk(r->watch->chunk_data, w->zone, first, r->flags, n);
+		if (watch->chunk)
+			watch->chunk(watch->chunk_data, w->zone, first, r->flags, n);
 		r->done += want;
 		first += want;
 		if (n < want)
@@ -396,8 +404,8 @@ int page_flags_read(const struct kfs *kfs, struct fragmentation *f, const uint64
 		rc = read_zones(kfs, &reader, f, err);
 	else
 		rc = err_set(err, ENODEV, "this kernel has no huge pages");
-	if (rc < 0)
+	f->exact = rc == 0 && !watch->next;
+	if (!f->exact)
 		clear(f);
-	f->exact = rc == 0;
 	return rc;
 }

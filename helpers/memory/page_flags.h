@@ -54,13 +54,18 @@ enum page_owner page_owner(uint64_t flags);
  * @progress:	Called every now and then with what is looked at and what there is in
  *		all, in KiB.  NULL: not
  * @chunk:	Called with the flags of @n pages from @pfn on, all of them in @zone.  NULL: not
- * @data, @chunk_data: Theirs
+ * @next:	Called before each part: from which page on is read, @pfn or a later one.  NULL: all
+ *		are, and only then ranges are counted in @f
+ * @part:	Of so many base pages, a power of two; 0: as many as are read at once
+ * @data, @chunk_data: Theirs; @next has that of @chunk
  */
 struct page_flags_watch {
 	uint64_t deadline;
 	void (*progress)(void *data, uint64_t done_kib, uint64_t all_kib);
 	void (*chunk)(void *data, const struct fragmentation_zone *zone, uint64_t pfn,
 		      const uint64_t *flags, size_t n);
+	uint64_t (*next)(void *data, const struct fragmentation_zone *zone, uint64_t pfn);
+	size_t part;
 	void *data;
 	void *chunk_data;
 };

@@ -35,19 +35,22 @@
 
 /* Truncation takes a page out of its file, and its dirty mark.  A page that was only ever read
  * looks the same */
-#define SHMEM_MASK (FLAG(KPF_ANON) | FLAG(KPF_SWAPBACKED))
-#define WITH_FILE  (FLAG(KPF_DIRTY) | FLAG(KPF_WRITEBACK) | FLAG(KPF_MMAP))
+#define SHMEM_MASK   (FLAG(KPF_ANON) | FLAG(KPF_SWAPBACKED))
+#define WITH_FILE    (FLAG(KPF_DIRTY) | FLAG(KPF_WRITEBACK) | FLAG(KPF_MMAP))
 
-#define IN_THP	   (FLAG(KPF_THP) | FLAG(KPF_COMPOUND_TAIL))
+#define IN_THP	     (FLAG(KPF_THP) | FLAG(KPF_COMPOUND_TAIL))
+#define FIRST_OF_THP (FLAG(KPF_THP) | FLAG(KPF_COMPOUND_HEAD))
 
 static void add_moved(struct page_range *range, uint64_t flags)
 {
 	bool shmem = (flags & SHMEM_MASK) == FLAG(KPF_SWAPBACKED) && !(flags & FLAG(KPF_SWAPCACHE));
 
 	range->moved++;
+	range->held += (flags & (FLAG(KPF_SWAPBACKED) | FLAG(KPF_UNEVICTABLE))) != 0;
 	range->shmem += shmem;
 	range->loose += shmem && !(flags & WITH_FILE);
 	range->thp += (flags & IN_THP) == IN_THP && flags & SHMEM_MASK;
+	range->lazy += (flags & (FIRST_OF_THP | SHMEM_MASK)) == (FIRST_OF_THP | FLAG(KPF_ANON));
 }
 
 /* In the balloon of a host that is itself a guest: compaction moves such pages.  Memory that
@@ -122,7 +125,7 @@ int page_ranges_add(struct page_ranges *ranges, unsigned int node, size_t zone, 
 
 bool page_range_is_thp(const struct page_ranges *ranges, const struct page_range *range)
 {
-	return range->thp && range->thp + 1 >= ranges->pages;
+	return range->thp && range->thp + 1 >= ranges->pages && !range->lazy;
 }
 
 bool page_range_is_good(const struct page_ranges *ranges, const struct page_range *range)
@@ -143,20 +146,56 @@ static void take_chunk(void *data, const struct fragmentation_zone *zone, uint64
 {
 	struct look *look = data;
 
-	if (look->rc < 0 || (fragmentation_is_movable(zone) && !look->what->movable))
+	if (look->rc < 0)
 		return;
 	look->rc = page_ranges_add(look->ranges, zone->node, (size_t)(zone - look->f->zones), pfn,
 				   flags, n);
 }
 
 /* What is not asked for is not read */
-static void leave_nodes_out(struct fragmentation *f, const struct nodeset *nodes)
+static void leave_zones_out(struct fragmentation *f, const struct page_ranges_look *what)
 {
 	size_t i;
 
 	for (i = 0; i < f->n_zones; i++)
-		if (!nodeset_has(nodes, f->zones[i].node))
+		if (!nodeset_has(&what->nodes, f->zones[i].node) ||
+		    (fragmentation_is_movable(&f->zones[i]) && !what->movable))
 			f->zones[i].managed = 0;
+}
+
+/* Pages of a part: 16 MiB, or a range, if that is more */
+#define PART 4096
+
+static size_t pages_of_part(const struct page_ranges *ranges)
+{
+	return ranges->pages < KIB_PER_GIB / ranges->page_kib ? u64_max(PART, ranges->pages) : PART;
+}
+
+/* Of @one_of parts it is another one each time: what lies at the same place in each block of memory
+ * is not all that is seen */
+static uint64_t next_of_sample(uint64_t part, uint64_t one_of)
+{
+	uint64_t group = part / one_of, chosen = group * one_of + group % one_of;
+
+	if (part <= chosen)
+		return chosen;
+	group++;
+	return group * one_of + group % one_of;
+}
+
+static uint64_t next_part(void *data, const struct fragmentation_zone *zone, uint64_t pfn)
+{
+	const struct look *look = data;
+	const struct page_ranges *ranges = look->ranges;
+	const struct page_range *last = ranges->n ? &ranges->ranges[ranges->n - 1] : NULL;
+	size_t part = pages_of_part(ranges);
+
+	if (look->what->one_of > 1 && pfn % part == 0)
+		return next_of_sample(pfn / part, look->what->one_of) * part;
+	if (look->what->whole && last && last->index == pfn / ranges->pages &&
+	    last->zone == (size_t)(zone - look->f->zones) && (last->fixed || last->huge))
+		return (last->index + 1) * ranges->pages;
+	return pfn;
 }
 
 static int look_at_pages(const struct kfs *kfs, struct fragmentation *f, struct look *look,
@@ -165,11 +204,13 @@ static int look_at_pages(const struct kfs *kfs, struct fragmentation *f, struct 
 	const struct page_flags_watch watch = {
 		.deadline = look->what->deadline,
 		.chunk = take_chunk,
+		.next = next_part,
+		.part = pages_of_part(look->ranges),
 		.chunk_data = look,
 	};
 	int rc;
 
-	leave_nodes_out(f, &look->what->nodes);
+	leave_zones_out(f, look->what);
 	rc = page_flags_read(kfs, f, &look->what->size_kib, 1, &watch, err);
 	return rc == 0 && look->rc < 0 ? err_nomem(err) : rc;
 }
@@ -181,7 +222,7 @@ int page_ranges_read(const struct kfs *kfs, const struct page_ranges_look *what,
 	struct look look = { .what = what, .f = &f, .ranges = ranges };
 	int rc = fragmentation_read(kfs, &f, err);
 
-	*ranges = (struct page_ranges){ .page_kib = f.page_kib };
+	*ranges = (struct page_ranges){ .page_kib = f.page_kib, .sample = what->one_of > 1 };
 	if (rc == 0 && f.page_kib)
 		ranges->pages = what->size_kib / f.page_kib;
 	if (rc == 0)

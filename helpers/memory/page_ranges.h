@@ -30,13 +30,21 @@ struct kfs;
  * @slab:	Likewise, but the kernel may give them up when it reclaims
  * @huge:	In a pool of huge pages
  * @moved:	Programs' memory, and dirty cache: it has to go elsewhere
+ * @held:	Of @moved, what is no cache: without swap it stays in memory, wherever it goes
  * @loose:	Of @moved, pages of a tmpfs or memfd that no program has mapped or written: of a
  *		file that holds them still, or only held by a pipe or a device.  The latter
  *		can't be moved
  * @shmem:	Of @moved, all pages of a tmpfs or memfd, but for what swap has as well
  * @thp:	Of @moved, in huge pages of programs' memory that are as large as the range or
- *		larger: for a page of that size these are not moved, only swapped
+ *		larger.  For a page of that size compaction leaves these where they are
+ * @lazy:	First pages of such huge pages that the program can do without (MADV_FREE)
  * @free:	Free, or kept ready for a processor.  The rest is clean cache
+ *
+ * All that is done here, in policy/room_rules.h and policy/gigantic_rules.h, is said in these
+ * words.  A range is *good* if it can become a huge page as it is: all of it is there, and nothing
+ * in it is @fixed, @slab, @huge, @loose or one program's huge page.  Memory is *beside* if it is
+ * free or cache in a range that is not good: the most that it can do for a huge page is to take
+ *what is moved out of a good one.
  */
 struct page_range {
 	unsigned int node;
@@ -47,9 +55,11 @@ struct page_range {
 	uint64_t slab;
 	uint64_t huge;
 	uint64_t moved;
+	uint64_t held;
 	uint64_t loose;
 	uint64_t shmem;
 	uint64_t thp;
+	uint64_t lazy;
 	uint64_t free;
 };
 
@@ -57,10 +67,12 @@ struct page_range {
  * struct page_ranges - All of them, zone by zone, rising
  * @page_kib:	Of a base page
  * @pages:	Base pages of a whole range
+ * @sample:	Not all were read: that says how memory is used, and nothing of what can be
  */
 struct page_ranges {
 	uint64_t page_kib;
 	uint64_t pages;
+	bool sample;
 	size_t n;
 	struct page_range *ranges;
 };
@@ -71,12 +83,17 @@ struct page_ranges {
  * @movable:	In ZONE_MOVABLE, too: no gigantic page is made there
  * @nodes:	On these nodes
  * @deadline:	clock_ms() when to give up
+ * @whole:	Only ranges that can become one: of the others, what lies behind the first page
+ *		that stays is not read
+ * @one_of:	So many parts: only one of them is read, spread over all memory.  0: all
  */
 struct page_ranges_look {
 	uint64_t size_kib;
 	bool movable;
 	struct nodeset nodes;
 	uint64_t deadline;
+	bool whole;
+	unsigned int one_of;
 };
 
 /**
@@ -91,7 +108,6 @@ void page_ranges_free(struct page_ranges *ranges);
 /* One huge page of a program's has all of it */
 bool page_range_is_thp(const struct page_ranges *ranges, const struct page_range *range);
 
-/* Nothing in it stays, nor may stay */
 bool page_range_is_good(const struct page_ranges *ranges, const struct page_range *range);
 
 /* Adds the flags of @n pages from @pfn on, as /proc/kpageflags has them.  Return: 0 or -ENOMEM */

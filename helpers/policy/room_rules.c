@@ -36,7 +36,7 @@ static uint64_t part(uint64_t kib, unsigned int percent)
 	return u64_mul_sat(kib / 100, percent);
 }
 
-/* ---- what can be ---- */
+/* ---- what can be, block by block ---- */
 
 /* More slab pages in one block count as so many: that makes the bound higher, never lower */
 #define SLAB_MOST 512
@@ -47,8 +47,9 @@ static uint64_t part(uint64_t kib, unsigned int percent)
 /* Blocks of a node, by what has to go before they are whole */
 struct blocks {
 	uint64_t good;
-	uint64_t loose;	  /* with pages that may have no file */
-	uint64_t swapped; /* one huge page of a program's, which can be swapped */
+	uint64_t loose; /* with pages that may have no file */
+	uint64_t thp;	/* one huge page of a program's */
+	uint64_t anon;	/* of them, those of no file */
 	uint64_t slab[SLAB_MOST + 1];
 	uint64_t loose_pages;
 	uint64_t shmem_pages;
@@ -56,38 +57,60 @@ struct blocks {
 	uint64_t beside; /* and in others */
 };
 
+/* No page in it stays for ever */
+static bool can_go(const struct page_ranges *all, const struct page_range *range)
+{
+	return range->seen == all->pages && !range->fixed && !range->huge;
+}
+
 static void count_range(struct blocks *b, const struct page_ranges *all,
-			const struct page_range *range, bool swap)
+			const struct page_range *range)
 {
 	uint64_t cache = range->seen - range->fixed - range->slab - range->huge - range->moved;
-	bool never = range->seen < all->pages || range->fixed || range->huge ||
-		     (page_range_is_thp(all, range) && !swap);
 	bool good = page_range_is_good(all, range);
 
 	b->loose_pages += range->loose;
 	b->shmem_pages += range->shmem;
 	b->good += good;
 	*(good ? &b->inside : &b->beside) += cache;
-	if (!never && page_range_is_thp(all, range))
-		b->swapped++;
-	else if (!never && range->loose)
+	if (!can_go(all, range) || good)
+		return;
+	if (page_range_is_thp(all, range)) {
+		b->thp++;
+		b->anon += !range->shmem;
+	} else if (range->loose) {
 		b->loose++;
-	else if (!never && !good)
+	} else {
 		b->slab[u64_min(range->slab, SLAB_MOST)]++;
+	}
 }
 
-/* Blocks with the fewest pages of slab first: the more of them the kernel can give up */
-static uint64_t slab_blocks(const struct blocks *b, uint64_t slab_pages)
+/**
+ * struct slab_free - What comes free if the kernel gives up slab pages
+ * @blocks:	Of them, those with the fewest pages first: the more they are
+ * @most:	Slab pages in the last of these
+ * @left:	Pages that can be given up elsewhere
+ */
+struct slab_free {
+	uint64_t blocks;
+	uint64_t most;
+	uint64_t left;
+};
+
+static struct slab_free free_slab(const struct blocks *b, uint64_t pages)
 {
-	uint64_t n = 0, slab;
+	struct slab_free f = { .left = pages };
+	uint64_t slab;
 
-	for (slab = 1; slab <= SLAB_MOST && slab <= slab_pages; slab++) {
-		uint64_t freed = u64_min(b->slab[slab], slab_pages / slab);
+	for (slab = 1; slab <= SLAB_MOST && slab <= f.left; slab++) {
+		uint64_t freed = u64_min(b->slab[slab], f.left / slab);
 
-		n += freed;
-		slab_pages -= freed * slab;
+		f.blocks += freed;
+		f.left -= freed * slab;
+		if (freed)
+			f.most = slab;
 	}
-	return n;
+	return f;
 }
 
 /* Pages that may have lost their files, and have not, at most */
@@ -98,20 +121,115 @@ static uint64_t with_file(const struct blocks *b, const struct numa_node *node, 
 	return u64_sub_floor(b->loose_pages + node->shmem_kib / page_kib + CHANGES, b->shmem_pages);
 }
 
-struct room_estimate room_rules_estimate(const struct page_ranges *ranges,
-					 const struct numa_node *node, bool swap)
+/* Reclaim splits programs' huge pages of which a part was given up.  Such a page is not mapped as a
+ * huge one, and the kernel counts those that are */
+static uint64_t split(const struct blocks *b, const struct numa_node *node, uint64_t block_kib)
 {
-	uint64_t page_kib = u64_max(1, ranges->page_kib);
+	return u64_sub_floor(b->anon, node->anon_thp_kib / block_kib);
+}
+
+/* ---- what can be, by where pages go ---- */
+
+/* Held pages of a block, in so many steps, rounded down */
+#define LEVELS 512
+
+/* Programs' pages that are given up meanwhile */
+#define COME_AND_GO 4096
+
+/**
+ * struct packing - Of a zone, from its last block down
+ * @below:	Blocks that can become huge pages, by what is held in them
+ * @places:	For what is held in others, above: base pages
+ * @most:	Blocks that came free, at most, so far
+ */
+struct packing {
+	uint64_t below[LEVELS + 1];
+	uint64_t places;
+	uint64_t most;
+};
+
+static uint64_t level(const struct page_ranges *all, const struct page_range *range)
+{
+	return range->held * LEVELS / all->pages;
+}
+
+/* The block becomes a huge page, if there is a place for what is held in it */
+static bool can_empty(const struct page_ranges *all, const struct page_range *range,
+		      const struct slab_free *slab)
+{
+	return can_go(all, range) && !range->loose && range->slab <= slab->most &&
+	       !page_range_is_thp(all, range);
+}
+
+/* All that is above is full: how many of those below came free?  The emptiest first */
+static uint64_t emptied(const struct packing *p, const struct page_ranges *all)
+{
+	uint64_t left = p->places * LEVELS / all->pages, n = p->below[0], i;
+
+	for (i = 1; i <= LEVELS; i++) {
+		uint64_t some = u64_min(p->below[i], left / i);
+
+		n += some;
+		left -= some * i;
+	}
+	return n;
+}
+
+static uint64_t pack_zone(const struct page_ranges *all, size_t first, size_t end,
+			  const struct slab_free *slab)
+{
+	struct packing p = { .places = slab->left + COME_AND_GO };
+	size_t i;
+
+	for (i = first; i < end; i++)
+		if (can_empty(all, &all->ranges[i], slab))
+			p.below[level(all, &all->ranges[i])]++;
+	for (i = end; i-- > first;) {
+		const struct page_range *range = &all->ranges[i];
+
+		p.most = u64_max(p.most, emptied(&p, all));
+		p.places += range->seen - range->fixed - range->slab - range->huge - range->held;
+		if (can_empty(all, range, slab))
+			p.below[level(all, range)]--;
+	}
+	return p.most;
+}
+
+static uint64_t pack(const struct page_ranges *all, unsigned int node, const struct slab_free *slab)
+{
+	size_t first, end;
+	uint64_t n = 0;
+
+	for (first = 0; first < all->n; first = end) {
+		for (end = first + 1;
+		     end < all->n && all->ranges[end].zone == all->ranges[first].zone; end++)
+			;
+		if (all->ranges[first].node == node)
+			n += pack_zone(all, first, end, slab);
+	}
+	return n;
+}
+
+struct room_estimate room_rules_estimate(const struct page_ranges *ranges,
+					 const struct numa_node *node, bool leaves)
+{
+	uint64_t page_kib = u64_max(1, ranges->page_kib), more;
 	uint64_t slab_kib = u64_sub_floor(node->reclaimable_kib, node->file_kib);
 	struct room_estimate estimate = { 0 };
+	struct slab_free slab;
 	struct blocks b = { 0 };
 	size_t i;
 
 	for (i = 0; i < ranges->n; i++)
 		if (ranges->ranges[i].node == node->id)
-			count_range(&b, ranges, &ranges->ranges[i], swap);
-	estimate.pages = b.good + b.swapped + slab_blocks(&b, slab_kib / page_kib) +
-			 u64_min(b.loose, with_file(&b, node, page_kib));
+			count_range(&b, ranges, &ranges->ranges[i]);
+	slab = free_slab(&b, slab_kib / page_kib);
+	more = u64_min(b.loose, with_file(&b, node, page_kib));
+	more += leaves ? b.thp : split(&b, node, page_kib * u64_max(1, ranges->pages));
+	estimate.pages = b.good + slab.blocks;
+	if (!leaves)
+		estimate.pages = u64_min(estimate.pages, pack(ranges, node->id, &slab));
+	estimate.pages += more;
 	if (b.inside + b.beside)
 		estimate.beside = (unsigned int)(b.beside * 100 / (b.inside + b.beside));
 	return estimate;

@@ -24,7 +24,8 @@ struct page_ranges;
 /**
  * struct room_estimate - What the flags of all pages say of a node
  * @pages:	Blocks that can become huge pages, at most
- * @beside:	Percent of the free memory and page cache that lie in other blocks
+ * @beside:	Percent of the free memory and page cache that lie in blocks that are not good
+ *		(struct page_range)
  */
 struct room_estimate {
 	uint64_t pages;
@@ -33,14 +34,21 @@ struct room_estimate {
 
 /**
  * room_rules_estimate() - Of blocks of the page's size on @node, which was read now
- * @swap:	Programs' memory can be swapped
+ * @leaves:	Programs' memory can leave the node: it has swap, or a slower node
  *
- * A page that no file has any more, and a pipe or a device still holds, can't be moved.  By
- * its flags it may as well be one that was only read.  But the kernel counts those that files
- * have: only as many blocks as it counts more than can be told by flags are counted in.
+ * By what lies in each block: a page that no file has any more, and a pipe or a device still
+ * holds, can't be moved.  By its flags it may as well be one that was only read.  But the kernel
+ * counts those that files have: only as many blocks as it counts more than can be told by flags are
+ * counted in.  Compaction leaves huge pages of programs alone, but reclaim splits those of which a
+ * part was given up: as many as are not mapped as huge ones.
+ *
+ * And by where pages go: compaction moves them from the lowest blocks of a zone to the highest
+ * free places, and never down.  What is held, and can't leave, fills the blocks at the top, those
+ * that could have become huge pages as well.  So many as can be emptied into what is free above
+ * them, with all cache gone, and each page moved only once, are counted.
  */
 struct room_estimate room_rules_estimate(const struct page_ranges *ranges,
-					 const struct numa_node *node, bool swap);
+					 const struct numa_node *node, bool leaves);
 
 /* The first bite, of what it takes */
 #define ROOM_FIRST_PERCENT 35

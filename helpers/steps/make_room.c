@@ -8,8 +8,8 @@
  * own lists of free pages, of which no huge page is made, and from 6.7 on they grow to hundreds
  * of MiB a CPU.  So:
  *
- * 1. Look where pages lie that can't be moved: what can't be is refused, and it shows how
- *    much has to be freed (policy/room_rules.h).
+ * 1. Look where pages lie that can't be moved, and where the others would have to go: what can't be
+ *    is refused, and it shows how much has to be freed (policy/room_rules.h).
  *    Where the missing pages would fit into what is free already, write and compact in turn as
  *    long as that brings any.
  * 2. Free page cache, nearly all that it takes at once: while the kernel makes pages, kswapd
@@ -33,6 +33,7 @@
 #include "steps/make_room.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -145,29 +146,54 @@ static int do_job(struct room *r, pid_t (*start)(const struct job *job), uint64_
 
 /* ---- where pages lie ---- */
 
-/* 15 to 30 ms for each GiB of the host's memory.  On a larger one it is not begun.  Pages below 1
- * GiB get half of the time: enough for half as much memory, or for a host with many huge pages */
-#define LOOK_MS	 2000
-#define LOOK_GIB (LOOK_MS / 15)
+/* How long a look may take, and what it takes for each GiB: 15 to 30 ms.  Pages below 1 GiB get
+ * half of the time */
+#define LOOK_MS	    2000
+#define LOOK_GIB_MS 15
+#define SLOW_GIB_MS 30
 
 /* Newer kernels move huge pages out of a range, too */
 #define MOVES_HUGE_PAGES "proc/sys/vm/movable_gigantic_pages"
 
+/* Programs' memory goes to a slower node where this is "true" and there is one */
+#define DEMOTION "sys/kernel/mm/numa/demotion_enabled"
+
+static unsigned int look_ms(uint64_t page_kib)
+{
+	return page_kib >= KIB_PER_GIB ? LOOK_MS : LOOK_MS / 2;
+}
+
 /* Would a look tell what can be made?  ZFS gives back pages of its cache that look fixed */
 static bool can_be_seen(const struct kfs *kfs, const struct numa *numa, bool gigantic)
+{
+	return !numa->arc_kib && !(gigantic && kfs_exists(kfs, MOVES_HUGE_PAGES));
+}
+
+static uint64_t gib_of(const struct numa *numa, const struct nodeset *nodes)
 {
 	uint64_t kib = 0;
 	size_t i;
 
 	for (i = 0; i < numa->n_nodes; i++)
-		kib = u64_add_sat(kib, numa->nodes[i].total_kib);
-	return kib / KIB_PER_GIB <= LOOK_GIB && !numa->arc_kib &&
-	       !(gigantic && kfs_exists(kfs, MOVES_HUGE_PAGES));
+		if (nodeset_has(nodes, numa->nodes[i].id))
+			kib = u64_add_sat(kib, numa->nodes[i].total_kib);
+	return u64_div_up(kib, KIB_PER_GIB);
+}
+
+/* How many parts of memory stand for one that is looked at: more than one where all would not be
+ * done in time.  0: no part of them says anything, since a single page in a GiB decides */
+static unsigned int parts(uint64_t page_kib, uint64_t gib)
+{
+	if (gib * LOOK_GIB_MS <= look_ms(page_kib))
+		return 1;
+	if (page_kib >= KIB_PER_GIB)
+		return 0;
+	return (unsigned int)u64_div_up(gib * SLOW_GIB_MS, look_ms(page_kib));
 }
 
 uint64_t make_room_look_until(uint64_t page_kib)
 {
-	return clock_ms() + (page_kib >= KIB_PER_GIB ? LOOK_MS : LOOK_MS / 2);
+	return clock_ms() + look_ms(page_kib);
 }
 
 bool make_room_look(const struct kfs *kfs, const struct numa *numa, uint64_t page_kib,
@@ -179,14 +205,27 @@ bool make_room_look(const struct kfs *kfs, const struct numa *numa, uint64_t pag
 		.movable = !gigantic,
 		.nodes = *nodes,
 		.deadline = deadline,
+		.whole = gigantic,
+		.one_of = parts(page_kib, gib_of(numa, nodes)),
 	};
 
-	if (!can_be_seen(kfs, numa, gigantic))
+	if (!what.one_of || !can_be_seen(kfs, numa, gigantic))
 		return false;
 	if (page_ranges_read(kfs, &what, ranges, NULL) == 0)
 		return true;
 	page_ranges_free(ranges);
 	return false;
+}
+
+/* Can programs' memory leave the node? */
+static bool memory_leaves(const struct kfs *kfs, const struct numa *numa)
+{
+	char text[16];
+
+	if (numa->swaps)
+		return true;
+	return numa->n_nodes > 1 && kfs_read(kfs, DEMOTION, text, sizeof(text), NULL) == 0 &&
+	       (!strcmp(text, "true") || !strcmp(text, "1"));
 }
 
 uint64_t make_room_most(const struct kfs *kfs, const struct numa *numa, uint64_t page_kib,
@@ -202,10 +241,11 @@ uint64_t make_room_most(const struct kfs *kfs, const struct numa *numa, uint64_t
 		need = gigantic_rules_need(ranges, &now, 0);
 		return need.sure + need.hope;
 	}
-	estimate = room_rules_estimate(ranges, &now, numa->swap_free_kib > 0);
+	estimate = room_rules_estimate(ranges, &now, memory_leaves(kfs, numa));
 	if (beside && estimate.beside > *beside)
 		*beside = estimate.beside;
-	return estimate.pages;
+	/* What was not looked at may well become pages */
+	return ranges->sample ? UINT64_MAX : estimate.pages;
 }
 
 static bool look(const struct step_ctx *ctx, const struct step_hugepages *hp,

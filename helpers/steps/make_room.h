@@ -25,8 +25,11 @@ bool make_room_is_short(const struct step_ctx *ctx, const struct step_hugepages 
 uint64_t make_room_look_until(uint64_t page_kib);
 
 /**
- * make_room_look() - Look at the flags of all pages on some nodes
+ * make_room_look() - Look at the flags of the pages on some nodes
  * @deadline:	clock_ms() when to give up
+ *
+ * At all of them, or, where these nodes have too much memory for that, at a part: for pages below
+ * 1 GiB, of which it says how memory is used, and not how many can be made.
  * Return: false where that tells nothing; else free @ranges
  */
 bool make_room_look(const struct kfs *kfs, const struct numa *numa, uint64_t page_kib,

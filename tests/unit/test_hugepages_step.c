@@ -421,6 +421,9 @@ static void test_refusal_is_cheap(void)
 
 /* ---- what the flags of all pages say ---- */
 
+/* In the header for programs since 5.1 */
+#define PGTABLE (UINT64_C(1) << 26)
+
 /* Of node 0 all blocks but so many have one page with @flags, and no others have any */
 #define GOOD_BLOCKS 90U
 #define NODE0_END   2816U
@@ -492,6 +495,39 @@ static void test_bound(void)
 	}
 }
 
+/* Of a node that is too large for a second a part is looked at: that says how much has to be freed,
+ * and refuses nothing */
+static void test_sample(void)
+{
+	static const struct {
+		uint64_t node0_gib, node1_gib;
+		bool refused;
+	} rows[] = {
+		{ 66, 1000, true },
+		{ 67, 1, false },
+		{ 500, 1, false },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		int rc;
+		BENCH(b);
+
+		b.fk.kfs.write = write_and_free_cache;
+		b.step.hugepages.reclaim = true;
+		fake_put(&b.fk, RECLAIM, "");
+		put_block_flags(&b.fk, PGTABLE);
+		fake_set_meminfo(&b.fk, 0, "MemFree", 64 * KIB_PER_MIB);
+		fake_set_meminfo(&b.fk, 0, "Active(file)", 8 * KIB_PER_GIB);
+		fake_set_meminfo(&b.fk, 0, "MemTotal", rows[i].node0_gib * KIB_PER_GIB);
+		fake_set_meminfo(&b.fk, 1, "MemTotal", rows[i].node1_gib * KIB_PER_GIB);
+		want(&b, 0, 0, 91);
+		rc = apply(&b, &b.err);
+		UNIT_CHECK(rc == (rows[i].refused ? -ENOSPC : 0), "row %zu: %s", i, b.err.text);
+		UNIT_CHECK(b.ctx.beside > 80, "row %zu: %u", i, b.ctx.beside);
+	}
+}
+
 /* Where nine of ten blocks can't become a page, nearly all cache has to go, and at once: but no
  * more than eight times the pages */
 static void test_seen_bites(void)
@@ -515,10 +551,8 @@ static void test_seen_bites(void)
 
 #define NODE1_RECLAIM "sys/devices/system/node/node1/reclaim"
 
-/* In the header for programs since 5.1 */
-#define PGTABLE	  (UINT64_C(1) << 26)
-#define SLAB	  (UINT64_C(1) << KPF_SLAB)
-#define GIB_PAGES UINT64_C(262144)
+#define SLAB	      (UINT64_C(1) << KPF_SLAB)
+#define GIB_PAGES     UINT64_C(262144)
 
 /* Node 1 has three whole GiBs, from 6 GiB on.  All pages are free but so many in each, of
  * which the flags are given */
@@ -632,13 +666,15 @@ static void test_gigantic_unseen(void)
 
 		open_gigantic(&b, flags, 0);
 		fake_set_meminfo(&b.fk, 1, "MemFree", KIB_PER_GIB + 100 * KIB_PER_MIB);
+		/* Another node's size doesn't matter */
+		fake_set_meminfo(&b.fk, 0, "MemTotal", 1000 * KIB_PER_GIB);
 		if (i == 0)
 			fake_put(&b.fk, "proc/sys/vm/movable_gigantic_pages", "0\n");
 		else if (i == 1)
 			fake_put(&b.fk, "proc/spl/kstat/zfs/arcstats",
 				 "size 4 4294967296\nc_min 4 1048576\n");
 		else
-			fake_set_meminfo(&b.fk, 0, "MemTotal", 134 * KIB_PER_GIB);
+			fake_set_meminfo(&b.fk, 1, "MemTotal", 134 * KIB_PER_GIB);
 		want(&b, 1, 0, 1);
 		UNIT_CHECK(apply(&b, &b.err) == 0, "row %zu: %s", i, b.err.text);
 	}
@@ -1609,6 +1645,7 @@ static CU_TestInfo tests[] = {
 	{ "the limit of idle pages", test_idle_limit },
 	{ "bites of the page cache", test_bites },
 	{ "more than the flags of all pages allow", test_bound },
+	{ "a part of the pages of a large node", test_sample },
 	{ "bites by the flags of all pages", test_seen_bites },
 	{ "a start that must fail frees a few bites", test_refusal_is_cheap },
 	{ "more gigantic pages than can be", test_gigantic_bound },

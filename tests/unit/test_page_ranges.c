@@ -6,6 +6,7 @@
 
 #include <linux/kernel-page-flags.h>
 
+#include "unit/fake_kernel.h"
 #include "unit/unit.h"
 
 #define BIT(flag) (UINT64_C(1) << (flag))
@@ -144,6 +145,54 @@ static void test_thp(void)
 	}
 }
 
+/* What can be dropped, or done without, is not held */
+static void test_held(void)
+{
+	static const struct {
+		uint64_t flags;
+		uint64_t held;
+	} rows[] = {
+		{ SHMEM | BIT(KPF_DIRTY), 1 },
+		{ SHMEM | BIT(KPF_ANON), 1 },
+		{ CLEAN | BIT(KPF_UNEVICTABLE), 1 },
+		{ CLEAN | BIT(KPF_DIRTY), 0 },
+		{ CLEAN | BIT(KPF_ANON), 0 },
+		{ CLEAN, 0 },
+		{ BIT(KPF_OFFLINE), 0 },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		struct page_ranges all = { .page_kib = 4, .pages = PAGES };
+
+		CU_ASSERT_EQUAL(page_ranges_add(&all, 0, 0, 0, &rows[i].flags, 1), 0);
+		UNIT_CHECK(all.ranges[0].held == rows[i].held, "row %zu", i);
+		page_ranges_free(&all);
+	}
+}
+
+/* The kernel may take a huge page away that the program said it can do without */
+static void test_lazy(void)
+{
+	uint64_t flags[PAGES];
+	bool lazy;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		struct page_ranges all = { .page_kib = 4, .pages = PAGES };
+		size_t k;
+
+		lazy = i == 1;
+		for (k = 0; k < PAGES; k++)
+			flags[k] = BIT(KPF_LRU) | BIT(KPF_UPTODATE) | BIT(KPF_ANON) | BIT(KPF_THP) |
+				   (lazy ? 0 : BIT(KPF_SWAPBACKED)) |
+				   BIT(k ? KPF_COMPOUND_TAIL : KPF_COMPOUND_HEAD);
+		CU_ASSERT_EQUAL(page_ranges_add(&all, 0, 0, 0, flags, PAGES), 0);
+		UNIT_CHECK(page_range_is_thp(&all, &all.ranges[0]) == !lazy, "%zu", i);
+		page_ranges_free(&all);
+	}
+}
+
 /* Flags come in pieces.  A range that two zones share is whole in neither */
 static void test_pieces(void)
 {
@@ -162,12 +211,118 @@ static void test_pieces(void)
 	page_ranges_free(&all);
 }
 
+/* ---- which pages are read ---- */
+
+/* Node 0 of this host has memory from 4 to 5.5 GiB, node 1 from there to 9 GiB, and no node any
+ * between 3 and 4 */
+#define HOST	  "two-nodes-6.12"
+#define END	  (UINT64_C(9) * 262144)
+#define IN_NORMAL (UINT64_C(5) * 262144)
+
+/* All pages are without a mark, but for @n from @pfn on */
+static void put_flags(const struct fake_kernel *fk, uint64_t pfn, const uint64_t *flags, size_t n)
+{
+	char path[256];
+	FILE *file;
+
+	fake_put(fk, "proc/kpageflags", "");
+	snprintf(path, sizeof(path), "%s/proc/kpageflags", fk->root);
+	file = fopen(path, "r+");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	CU_ASSERT_EQUAL(ftruncate(fileno(file), (off_t)(END * sizeof(*flags))), 0);
+	fseeko(file, (off_t)(pfn * sizeof(*flags)), SEEK_SET);
+	CU_ASSERT_EQUAL(fwrite(flags, sizeof(*flags), n, file), n);
+	fclose(file);
+}
+
+static uint64_t seen(const struct page_ranges *ranges)
+{
+	uint64_t pages = 0;
+	size_t i;
+
+	for (i = 0; i < ranges->n; i++)
+		pages += ranges->ranges[i].seen;
+	return pages;
+}
+
+static void test_sample(void)
+{
+	struct page_ranges_look look = { .size_kib = PAGE_2M, .movable = true };
+	struct page_ranges all, part;
+	uint64_t none = 0;
+	FAKE_KERNEL(fk, HOST);
+
+	put_flags(&fk, 0, &none, 1);
+	nodeset_add(&look.nodes, 1);
+	CU_ASSERT_EQUAL(page_ranges_read(&fk.kfs, &look, &all, NULL), 0);
+	CU_ASSERT_FALSE(all.sample);
+	CU_ASSERT_EQUAL(seen(&all), 917504);
+	look.one_of = 7;
+	CU_ASSERT_EQUAL(page_ranges_read(&fk.kfs, &look, &part, NULL), 0);
+	CU_ASSERT_TRUE(part.sample);
+	/* Of 224 parts of 4096 pages: of the first seven only five are on this node */
+	CU_ASSERT_EQUAL(seen(&part), 31 * 4096);
+	CU_ASSERT_EQUAL(part.n, 31 * 8);
+	page_ranges_free(&all);
+	page_ranges_free(&part);
+}
+
+/* Behind a page that stays the rest of its GiB is not read, and the next one is */
+static void test_whole(void)
+{
+	static const uint64_t table[] = { PGTABLE };
+	struct page_ranges_look look = { .size_kib = PAGE_1G, .whole = true };
+	struct page_ranges ranges;
+	FAKE_KERNEL(fk, HOST);
+
+	put_flags(&fk, 7 * 262144 + 5000, table, 1);
+	nodeset_add(&look.nodes, 1);
+	CU_ASSERT_EQUAL(page_ranges_read(&fk.kfs, &look, &ranges, NULL), 0);
+	CU_ASSERT_EQUAL_FATAL(ranges.n, 4);
+	CU_ASSERT(ranges.ranges[1].index == 6 && ranges.ranges[1].seen == 262144);
+	CU_ASSERT(ranges.ranges[2].index == 7 && ranges.ranges[2].fixed == 1 &&
+		  ranges.ranges[2].seen == 8192);
+	CU_ASSERT(ranges.ranges[3].index == 8 && ranges.ranges[3].seen == 262144);
+	page_ranges_free(&ranges);
+}
+
+/* Older kernels say of the first page of a huge one alone that the program can do without */
+static void test_lazy_read(void)
+{
+	struct page_ranges_look look = { .size_kib = PAGE_2M };
+	uint64_t flags[1024];
+	struct page_ranges ranges;
+	size_t i;
+	FAKE_KERNEL(fk, HOST);
+
+	for (i = 0; i < ROWS(flags); i++)
+		flags[i] = BIT(KPF_ANON) | BIT(KPF_THP) | BIT(KPF_LRU) |
+			   BIT(i % 512 ? KPF_COMPOUND_TAIL : KPF_COMPOUND_HEAD);
+	flags[0] |= BIT(KPF_SWAPBACKED);
+	put_flags(&fk, IN_NORMAL, flags, ROWS(flags));
+	nodeset_add(&look.nodes, 0);
+	CU_ASSERT_EQUAL(page_ranges_read(&fk.kfs, &look, &ranges, NULL), 0);
+	for (i = 0; i < ranges.n; i++) {
+		const struct page_range *r = &ranges.ranges[i];
+
+		UNIT_CHECK(page_range_is_thp(&ranges, r) == (r->index == IN_NORMAL / 512) &&
+				   r->lazy == (r->index == IN_NORMAL / 512 + 1),
+			   "%zu", i);
+	}
+	page_ranges_free(&ranges);
+}
+
 static CU_TestInfo tests[] = {
 	{ "what a page is", test_kinds },
 	{ "offline pages of a gigantic one", test_offline_gigantic },
 	{ "pages that have no file", test_loose },
 	{ "huge pages of programs' memory", test_thp },
+	{ "memory that is held", test_held },
+	{ "memory that a program can do without", test_lazy },
 	{ "pieces of ranges", test_pieces },
+	{ "a part of memory", test_sample },
+	{ "ranges that can't become whole", test_whole },
+	{ "the first page of a huge one", test_lazy_read },
 	CU_TEST_INFO_NULL,
 };
 

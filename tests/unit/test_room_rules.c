@@ -53,7 +53,8 @@ static void test_estimate(void)
 		/* The kernel doesn't count */
 		{ 0, 0, 5 },
 	};
-	static const struct numa_node empty = { 0 }, other = { .id = 2 };
+	static const struct numa_node empty = { .anon_thp_kib = 2048 }, other = { .id = 2 },
+				      small = { 0 };
 	size_t i;
 
 	blocks[8].seen = 511;
@@ -61,7 +62,8 @@ static void test_estimate(void)
 	blocks[10].thp = 511;
 	for (i = 0; i < ROWS(rows); i++) {
 		const struct numa_node node = { .reclaimable_kib = rows[i].slab_kib,
-						.shmem_kib = rows[i].shmem_kib };
+						.shmem_kib = rows[i].shmem_kib,
+						.anon_thp_kib = 2048 };
 		struct room_estimate e = room_rules_estimate(&all, &node, false);
 
 		UNIT_CHECK(e.pages == rows[i].pages, "row %zu: %llu", i,
@@ -71,7 +73,84 @@ static void test_estimate(void)
 	}
 	CU_ASSERT_EQUAL(room_rules_estimate(&all, &empty, false).pages, 5);
 	CU_ASSERT_EQUAL(room_rules_estimate(&all, &empty, true).pages, 6);
+	/* A part of the program's huge page was given up: it isn't mapped as one */
+	CU_ASSERT_EQUAL(room_rules_estimate(&all, &small, false).pages, 6);
 	CU_ASSERT_EQUAL(room_rules_estimate(&all, &other, false).beside, 0);
+}
+
+/* What is held in good blocks goes up, and what is at the top stays there */
+static void test_packing(void)
+{
+	enum { BLOCKS = 256 };
+	static const struct {
+		uint64_t held;	 /* in each block */
+		uint64_t pinned; /* of so many blocks one has a page that stays; 0: none */
+		uint64_t slab_kib, pages, leaves;
+	} rows[] = {
+		/* Nothing is held */
+		{ 0, 0, 0, 256, 256 },
+		{ 0, 2, 0, 128, 128 },
+		/* Half of memory is held, and fills half of the blocks.  4096 pages come and go */
+		{ 256, 0, 0, 136, 256 },
+		/* All is */
+		{ 512, 0, 0, 8, 256 },
+		/* A quarter of each, and a page that stays in half of them: what goes fills 28
+		 * blocks at the top, 14 of them good ones */
+		{ 128, 2, 0, 114, 128 },
+		/* With 16 MiB of slab given up elsewhere */
+		{ 128, 2, 16384, 118, 128 },
+	};
+	size_t i, k;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		static struct page_range blocks[BLOCKS];
+		const struct page_ranges all = {
+			.page_kib = 4, .pages = 512, .n = BLOCKS, .ranges = blocks
+		};
+		const struct numa_node node = { .reclaimable_kib = rows[i].slab_kib };
+		uint64_t pages, leaves;
+
+		for (k = 0; k < BLOCKS; k++) {
+			blocks[k] = block(rows[i].pinned && k % rows[i].pinned == 0, 0, 0,
+					  rows[i].held);
+			blocks[k].held = rows[i].held;
+			if (blocks[k].fixed && blocks[k].held == 512)
+				blocks[k].held = 511;
+		}
+		pages = room_rules_estimate(&all, &node, false).pages;
+		leaves = room_rules_estimate(&all, &node, true).pages;
+		UNIT_CHECK(pages == rows[i].pages && leaves == rows[i].leaves,
+			   "row %zu: %llu, %llu", i, (unsigned long long)pages,
+			   (unsigned long long)leaves);
+	}
+}
+
+/* Pages don't go from one zone to another */
+static void test_packing_zones(void)
+{
+	struct page_range blocks[32];
+	const struct page_ranges all = {
+		.page_kib = 4, .pages = 512, .n = ROWS(blocks), .ranges = blocks
+	};
+	static const struct numa_node node = { 0 };
+	size_t i;
+
+	/* 16 blocks that are full below 16 that are empty: 8 of the lower ones' pages come and go
+	 */
+	for (i = 0; i < ROWS(blocks); i++) {
+		blocks[i] = block(0, 0, 0, i < 16 ? 512 : 0);
+		blocks[i].held = blocks[i].moved;
+		blocks[i].zone = i / 16;
+	}
+	CU_ASSERT_EQUAL(room_rules_estimate(&all, &node, false).pages, 24);
+	/* In one zone it is the same: half of memory is held, wherever */
+	for (i = 0; i < ROWS(blocks); i++)
+		blocks[i].zone = 0;
+	CU_ASSERT_EQUAL(room_rules_estimate(&all, &node, false).pages, 24);
+	/* Upside down: the empty ones below are there already */
+	for (i = 0; i < ROWS(blocks); i++)
+		blocks[i].held = i < 16 ? 0 : 512;
+	CU_ASSERT_EQUAL(room_rules_estimate(&all, &node, false).pages, 24);
 }
 
 static void test_need(void)
@@ -203,6 +282,8 @@ static void test_next(void)
 
 static CU_TestInfo tests[] = {
 	{ "how many there can be", test_estimate },
+	{ "what is held goes up", test_packing },
+	{ "zone by zone", test_packing_zones },
 	{ "what they take", test_need },
 	{ "how much is freed", test_bite },
 	{ "whether anything has to be", test_short },
