@@ -15,7 +15,7 @@
 #   sudo make test    install what is needed, then all the tests
 #   sudo make storm   guests of all kinds at random, for STORM_SECONDS=600
 #   sudo make pager-long  the pager killed everywhere, for half an hour
-#   sudo make pictures  README.md's, drawn anew from real runs
+#   sudo make pictures  README.md's, drawn anew from real runs; pictures-demo is one of them
 #   sudo make bench   the measurements of tests/bench/RESULTS.md
 #   make bench-ledgers    of these, many guests and nodes; no root needed
 #   make install      DESTDIR=, PREFIX=, SYSCONFDIR=, RUNSTATEDIR=, HOOK_DIRECT=yes,
@@ -341,8 +341,12 @@ storm:
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/storm/run
 
-pictures: all
-	$(Q)tests/pictures/run $(BUILD)
+picture_targets = $(addprefix pictures-,map fragmented pager demo)
+.PHONY: $(picture_targets)
+pictures $(picture_targets):
+	$(Q)packaging/install-deps bench
+	$(Q)$(MAKE) --no-print-directory all pager-tests
+	$(Q)tests/pictures/run $(BUILD) $(filter-out pictures,$(@:pictures-%=%))
 
 bench:
 	$(Q)packaging/install-deps bench

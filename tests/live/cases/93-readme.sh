@@ -2,66 +2,94 @@
 # shellcheck disable=SC2154 # variables of tests/live/run and what it reads
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# README.md, done as it is written: its files, its commands and its guests.  Only what a
-# guest is not told there is ours: 64 MiB of memory, and a system that boots.
+# README.md, done as it is written: its files, its commands, and what it shows of what comes.  Only
+# what a guest is not told there is ours: 64 MiB of memory, and a system that boots.
 
 # shellcheck source=tests/live/profiles
 . "$here/profiles"
+# shellcheck source=tests/live/cases/96-overcommit.sh
+. "$here/cases/96-overcommit.sh"
 
-# readme_block TITLE: the indented lines below "**TITLE" or "## TITLE"
+readme_text=$'\001'
+
+# readme_block TITLE: the indented lines below "**TITLE" or "## TITLE"; $readme_text where text is
 readme_block() {
-	awk -v title="$1" '
-		/^(\*\*|#)/ { on = index($0, "**" title) == 1 || index($0, "## " title) == 1 }
-		on && /^    |^$/ { print substr($0, 5) }' "$vm_top/README.md"
+	awk -v title="$1" -v text="$readme_text" '
+		/^(\*\*|#)/ {
+			heading = $0
+			sub(/^(\*\*|#+ )/, "", heading)
+			on = index(heading, title) == 1
+		}
+		on { print (/^    |^$/ ? substr($0, 5) : text) }' "$vm_top/README.md"
 }
 
-# readme_do TITLE: line by line.  A line that is no command belongs to the file named before it
+# readme_do TITLE: line by line; what comes after "$ COMMAND" is what that has to show
 readme_do() {
-	local line file='' n=0
+	local line file='' shown='' command='' n=0
 	while IFS= read -r line; do
-		case $line in
-		"# /etc/libvirt/membacking.conf.d/"*)
-			file=$(ns_path "${line#\# }")
+		if [ "$line" = "$readme_text" ]; then
+			[ -z "$command" ] || readme_shows "$command" "$shown"
+			command='' shown=''
+			continue
+		fi
+		if [ -n "$command" ]; then
+			shown+=$line$'\n'
+		elif [ "$line" = EOF ]; then
+			file=''
+		elif [ -n "$file" ]; then
+			echo "$line" >>"$file"
+		elif [[ $line = "\$ "* ]]; then
+			command=${line#\$ }
+		elif [[ $line =~ ^cat\ \>(/etc/libvirt/membacking.conf.d/[^ ]*)\ \<\<\'EOF\'$ ]]; then
+			file=$(ns_path "${BASH_REMATCH[1]}")
 			in_ns mkdir -p /etc/libvirt/membacking.conf.d
 			: >"$file"
-			continue
-			;;
-		"") file='' && continue ;;
-		esac
+		elif [ -n "$line" ]; then
+			readme_command "$line"
+		fi
 		n=$((n + 1))
-		if [ -n "$file" ]; then echo "$line" >>"$file"; else readme_command "$line"; fi
-	done < <(readme_block "$1")
-	[ "$n" -gt 2 ] || not_ok "README.md has $1" "$n lines"
+	done < <(readme_block "$1" && echo "$readme_text")
+	[ "$n" -gt 0 ] || not_ok "README.md has $1" "$n lines"
+}
+
+# Numbers, sizes and UUIDs differ, and how wide columns are; what KSM saves comes after a while
+readme_shape() {
+	sed -E 's/of ([12]) ([MG])iB/of-\1\2/g; s/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/UUID/g
+		s/([^-0-9a-z]|^)[0-9]+(\.[0-9]+)?( [KMG]iB)?/\1N/g; s/pages of/page of/; s/ +/ /g; s/^ | $//g
+		s/,? (saves|costs) (N|nothing)$//; /^$/d'
+}
+
+# readme_shows COMMAND TEXT: of its output these lines, in this order; more may be between them
+readme_shows() {
+	local output words missing
+	read -ra words <<<"$1"
+	case $1 in
+	"virt-membacking check") output=$(membacking --root "$conf_root" check 2>&1) ;;
+	*) output=$(membacking "${words[@]:1}" 2>&1) ;;
+	esac
+	missing=$(awk 'NR == FNR { want[++n] = $0; next } i < n && $0 == want[i + 1] { i++ }
+		END { if (i < n) print want[i + 1] }' <(readme_shape <<<"$2") <(readme_shape <<<"$output"))
+	if [ -z "$missing" ]; then ok "$1 shows what README.md has"; else not_ok "$1 shows \"$missing\"" "$output"; fi
 }
 
 readme_command() {
-	local command=$1 comment='' words
-	if [[ $1 =~ ^(.*[^ ])\ +#\ (.*)$ ]]; then
-		command=${BASH_REMATCH[1]} comment=${BASH_REMATCH[2]}
-	fi
+	local command=${1%%  #*} words
+	command=${command%"${command##*[! ]}"}
 	read -ra words <<<"$command"
 	case $command in
 	"virt-membacking conf apply "*) conf_apply "${words[3]}" ;;
-	"virt-membacking check") check_no_match "$command" \
-		"$(membacking --root "$conf_root" check 2>&1)" "FAIL|virt-membacking:" ;;
 	"virt-membacking "*) check "$command" membacking "${words[@]:1}" ;;
-	"virsh edit "*) check "$command" readme_edit "${words[2]}" "$comment" ;;
+	"systemctl enable --now virt-membacking-pagerd.socket") pagerd_start ;;
 	"virsh start "*) readme_start "${words[2]}" ;;
 	# Nobody in there listens to a button
 	"virsh shutdown "*) guest_down "${words[2]}" ;;
 	"mkdir -p /srv/"* | "rm /etc/libvirt/"*) check "$command" in_ns "${words[@]}" ;;
+	"until virsh "*) check "$command" in_ns timeout 20 sh -c "$command" ;;
 	"echo "*" >/sys/devices/system/node/"*)
 		check "$command" tee "${words[2]#>}" <<<"${words[1]}"
 		;;
 	*) not_ok "each line of README.md can be tried" "nobody here knows '$1'" ;;
 	esac
-}
-
-# readme_edit NAME XML: as it goes between <memoryBacking> and its end
-readme_edit() {
-	local mib=64
-	[[ $2 != *GiB* ]] || mib=1024
-	guest_define "$1" "$mib" "backing=$2"
 }
 
 readme_start() {
@@ -84,6 +112,7 @@ case_readme_a_gaming_guest() {
 		echo "skip - this machine can make no page of 1 GiB: only the profile is tried"
 		conf_apply hugepages-1g
 	else
+		guest_define win11 1024
 		readme_do "A gaming guest"
 		check "its page was reserved, and taken over" pool_has 1/0 $gib
 		guest_down win11
@@ -95,13 +124,14 @@ case_readme_a_gaming_guest() {
 	check_empty
 }
 
-case_readme_a_desktop() {
-	conf_begin
-	readme_do "A desktop"
+case_readme_the_first_screen() {
+	guest_define desktop 64
+	readme_do "A guest in huge pages"
 	check_equal "it has its pages" "$(pool 2048 total)" 32
 	guest_down desktop
-	check_empty "they are ours again"
-	readme_end
+	check_empty "they are the host's again"
+	readme_do "A desktop"
+	check_empty "a plan changes nothing"
 }
 
 case_readme_twenty_servers() {
@@ -130,6 +160,7 @@ case_readme_a_nova_host() {
 
 case_readme_a_host_that_must_never_fragment() {
 	conf_begin
+	guest_define db1 64
 	readme_do "A host that must never fragment"
 	check "a guest took idle pages" pool_has 1024/992
 	guest_down db1
@@ -137,6 +168,18 @@ case_readme_a_host_that_must_never_fragment() {
 	readme_end static-hugepages
 	pool_set 2048 0
 	check_empty
+}
+
+case_readme_a_guest_larger_than_memory() {
+	guest_define web1 512
+	readme_do "Guests larger than memory"
+	check "another limit" membacking overcommit set web1 --resident 200M
+	check "it is let go" membacking overcommit release web1
+	guest_down web1
+	check "no record is left" wait_for "no record" no_ledgers
+	pagerd_kill TERM
+	check "its limit is taken back" membacking overcommit disable web1
+	in_ns rm -f /etc/libvirt/membacking.conf.d/overcommit.conf
 }
 
 # A script of the kind that README.md speaks of, and a dispatcher that also calls another one

@@ -7,6 +7,10 @@
 
 paged_limit_kib=98304
 verified_mib=128
+# Another program that starts this guest has its own
+paged_mib=256
+paged_resident=96M
+paged_words=
 
 pagerd_start() {
 	check "the pager starts" in_ns /usr/sbin/virt-membacking-pagerd --background \
@@ -54,7 +58,7 @@ define_paged() {
 	dir=$("$here/../pager/guest-image" "$vm_build") || return 1
 	cp "$dir/verifier.img" "$(ns_path /var/lib/libvirt/images/verifier.img)"
 	chmod 644 "$(ns_path /var/lib/libvirt/images/verifier.img)"
-	guest_write paged 256 "vcpu=<vcpu>2</vcpu>" "cmdline=verify=$verified_mib"
+	guest_write paged "$paged_mib" "vcpu=<vcpu>2</vcpu>" "cmdline=verify=$verified_mib $paged_words"
 	xml=$(ns_path /run/xml/paged.xml)
 	sed -i "s/initrd\.img/verifier.img/; s/<memballoon model='none'/<memballoon model='virtio'/" "$xml"
 	virsh define /run/xml/paged.xml >/dev/null
@@ -63,7 +67,7 @@ define_paged() {
 # At most 96 of its 256 MiB are resident
 paged_guest_is_up() {
 	define_paged
-	membacking overcommit enable paged --resident 96M --yes >/dev/null
+	membacking overcommit enable paged --resident "$paged_resident" --yes >/dev/null
 	pagerd_start
 	guest_start paged
 	check_equal "the guest starts" "$start_error" ""
