@@ -72,12 +72,13 @@ int uffd_unregister(const struct uffd *uffd, uint64_t address, uint64_t bytes)
 }
 
 int uffd_copy(const struct uffd *uffd, uint64_t address, const void *from, uint64_t bytes,
-	      uint64_t *copied)
+	      bool protect, uint64_t *copied)
 {
 	struct uffdio_copy copy = {
 		.dst = address,
 		.src = (uintptr_t)from,
 		.len = bytes,
+		.mode = protect ? UFFDIO_COPY_MODE_WP : 0,
 	};
 	int rc = uffd->ioctl(uffd, UFFDIO_COPY, &copy);
 

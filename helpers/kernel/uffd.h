@@ -43,6 +43,7 @@ int uffd_unregister(const struct uffd *uffd, uint64_t address, uint64_t bytes);
 
 /**
  * uffd_copy() - Fill holes and wake who waits for them
+ * @protect:	The first write there is a fault, as after uffd_write_protect()
  * @copied:	Bytes that are in place, also on failure
  *
  * Return: 0; -EAGAIN: an event must be read first; -EEXIST: a page is there, no thread woken
@@ -50,7 +51,7 @@ int uffd_unregister(const struct uffd *uffd, uint64_t address, uint64_t bytes);
  * limit of the process's cgroup; -ESRCH: the process is gone
  */
 int uffd_copy(const struct uffd *uffd, uint64_t address, const void *from, uint64_t bytes,
-	      uint64_t *copied);
+	      bool protect, uint64_t *copied);
 /* A page of zeros.  Return: as uffd_copy() */
 int uffd_zeropage(const struct uffd *uffd, uint64_t address, uint64_t bytes);
 int uffd_wake(const struct uffd *uffd, uint64_t address, uint64_t bytes);

@@ -11,6 +11,11 @@
  *	EVICTED -> LOADING	who brings it back; it alone may write into the guest's file then
  *	LOADING -> any		the same thread; discards only set "discarded" in the entry
  *	EVICTED -> ZERO		a discard
+ *	RESIDENT -> LOADING	the fault thread, for a page whose slot has its content: it goes
+ *again
+ *
+ * One that is ZERO may be in the guest's file, as zeros that the guest can't write before we are
+ * told: a thread reads it that reads all memory.
  *
  * By compare-and-swap of the whole entry, always.  All of it stands in the map file in the order
  * in which it is done, so that a pager that is killed anywhere has a successor: see restart.c.
@@ -41,6 +46,7 @@
 #include "pager/memory_policy.h"
 #include "pager/page_map.h"
 #include "pager/read_ahead.h"
+#include "pager/thread_class.h"
 
 extern void pager_step(const char *label) __attribute__((weak));
 
@@ -51,6 +57,8 @@ extern void pager_step(const char *label) __attribute__((weak));
 	} while (0)
 
 enum { FAULTS_MAX = 1024, WAITING_MAX = 1024, FAULT_BUCKETS = 32, IDLE_PAGES_MAX = 256 };
+/* Four windows, so that a thread that lends pages to others has not lost them yet */
+enum { SCAN_WINDOW = 32, SCAN_PAGES_MAX = 128 };
 
 /* System calls that tests replace */
 struct pager_calls {
@@ -122,21 +130,30 @@ enum pager_alarm {
 	ALARMS,
 };
 
-enum fault_class { FAULT_VCPU, FAULT_MAIN, FAULT_MIGRATION, FAULT_OTHER, FAULT_CLASSES };
-
 struct fault {
 	uint64_t page;
 	uint64_t read_ns;
 	uint32_t tid;
-	bool write_protected;
+	bool write_protected, writes;
 };
 
-struct thread_classes {
-	struct {
-		uint32_t tid;
-		uint32_t age;
-		enum fault_class class;
-	} slot[64];
+/* A page that was loaded for a thread that reads all memory, and its entry then */
+struct scan_page {
+	uint64_t page;
+	page_entry entry;
+};
+
+/**
+ * struct scan - Pages that go again behind such a thread: see scan.c.  The fault thread's own
+ * @page:	In the order of loading, from @first on
+ * @last_ns:	When pages came last
+ * @resident:	@n, for other threads
+ */
+struct scan {
+	struct scan_page page[SCAN_PAGES_MAX];
+	size_t first, n;
+	uint64_t last_ns;
+	_Atomic uint64_t resident;
 };
 
 /**
@@ -196,6 +213,7 @@ struct guest_pager {
 	struct fault waiting[WAITING_MAX];
 	size_t n_waiting;
 	struct thread_classes classes;
+	struct scan scan;
 	struct placement place;
 
 	pthread_t fault_thread, evict_thread[PAGER_PIPES_MAX];
@@ -228,7 +246,7 @@ struct guest_pager {
 
 	struct {
 		_Atomic uint64_t faults, zero_faults, evictions, refaults, prefetched,
-			prefetch_used, discards, waiting, stores, judged, judged_used;
+			prefetch_used, discards, waiting, stores, judged, judged_used, scanned;
 		_Atomic uint64_t by_class[FAULT_CLASSES];
 		_Atomic uint64_t fault_ns[FAULT_BUCKETS];
 	} statistics;
@@ -294,6 +312,11 @@ int evict_some(struct guest_pager *pager, struct evictor *evictor, size_t max);
 int evict_now(struct guest_pager *pager);
 /* For a thread that is about to load so many pages: make room.  False: nothing goes out */
 bool evict_for(struct guest_pager *pager, size_t pages);
+/* The first evictor's, while messages are read.  False: the pager stops */
+bool evictor_lock(struct guest_pager *pager);
+void evictor_unlock(struct guest_pager *pager);
+/* Of pages that were just punched is one there?  It was zeroed in place */
+bool still_there(struct guest_pager *pager, uint64_t page, size_t n);
 /* After a fault, in the thread that serves them: some pages, if the next fault might have to wait
  */
 void evict_behind(struct guest_pager *pager);
@@ -359,6 +382,20 @@ bool page_present(struct guest_pager *pager, uint64_t page);
  */
 int64_t pages_cached(struct guest_pager *pager, uint64_t page, size_t n);
 
+/* ---- scan.c: for the fault thread ---- */
+
+/**
+ * scan_serve() - A fault on a page that is EVICTED or ZERO, of a thread that reads all memory
+ * @zeros_ahead: It writes nothing
+ *
+ * Return: false: as any other fault
+ */
+bool scan_serve(struct guest_pager *pager, uint64_t page, bool zeros_ahead);
+/* The guest writes to a page that is in its file.  Before that is allowed */
+void scan_written(struct guest_pager *pager, uint64_t page);
+/* Each turn: what was loaded goes if the thread asks no more */
+void scan_turn(struct guest_pager *pager);
+
 /* ---- discards.c ---- */
 
 /* Apply the discards among messages.  The gate is held */
@@ -412,6 +449,24 @@ void lose_page(struct guest_pager *pager, struct page_fields fields, uint64_t pa
 /* Load what is EVICTED of a range, by COPY if it is a stream.  Return: how many pages */
 size_t prefetch_pages(struct guest_pager *pager, struct mover *mover, uint64_t first, size_t n,
 		      bool stream);
+
+/**
+ * load_scanned() - Bring EVICTED neighbours back, or give zeros for ZERO ones, for a look alone
+ * @n:		SCAN_WINDOW at most
+ * @entry:	Of each that is there: protected, so that the guest can't write before we are told
+ *
+ * Return: how many are there, from the first on
+ */
+size_t load_scanned(struct guest_pager *pager, struct mover *mover, uint64_t first, size_t n,
+		    page_entry *entry);
+/**
+ * drop_scanned() - Take neighbours out again that are as load_scanned() brought them
+ * @gone:	Of each.  The others are what they are
+ *
+ * An evictor's lock is held: no detach allows writes meanwhile.
+ */
+void drop_scanned(struct guest_pager *pager, uint64_t first, size_t n, const page_entry *entry,
+		  bool *gone);
 
 /* ---- slot_guard.c ---- */
 

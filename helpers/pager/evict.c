@@ -304,7 +304,7 @@ static int evict_splice(struct guest_pager *pager, struct evictor *evictor)
 	return worst;
 }
 
-static bool still_there(struct guest_pager *pager, uint64_t page, size_t n)
+bool still_there(struct guest_pager *pager, uint64_t page, size_t n)
 {
 	const struct ram_object *object = ram_object_of(&pager->ram, page);
 	off_t from = offset_of(object, page), data;
@@ -802,19 +802,30 @@ void evict_behind(struct guest_pager *pager)
  * For a thread that a vCPU waits for.  With one pipe for all the evicting thread may have it, and
  * itself wait until a discard's message is read, by this thread.
  */
-int evict_now(struct guest_pager *pager)
+bool evictor_lock(struct guest_pager *pager)
 {
-	struct evictor *evictor = &pager->evictor[0];
-	int rc;
-
-	while (pthread_mutex_trylock(&evictor->lock) != 0) {
+	while (pthread_mutex_trylock(&pager->evictor[0].lock) != 0) {
 		if (pager_stopping(pager))
-			return -ECANCELED;
+			return false;
 		events_wait(pager);
 	}
-	evictor->patient = false;
-	rc = evict_some(pager, evictor, RUN_PAGES_MAX);
-	pthread_mutex_unlock(&evictor->lock);
+	return true;
+}
+
+void evictor_unlock(struct guest_pager *pager)
+{
+	pthread_mutex_unlock(&pager->evictor[0].lock);
+}
+
+int evict_now(struct guest_pager *pager)
+{
+	int rc;
+
+	if (!evictor_lock(pager))
+		return -ECANCELED;
+	pager->evictor[0].patient = false;
+	rc = evict_some(pager, &pager->evictor[0], RUN_PAGES_MAX);
+	evictor_unlock(pager);
 	return rc;
 }
 
@@ -899,7 +910,8 @@ static bool miscounted(struct guest_pager *pager)
 	for (i = 0; i < pager->ram.n; i++)
 		if (fstat(pager->ram.object[i].fd, &st) == 0)
 			blocks += (uint64_t)st.st_blocks;
-	return blocks / (PAGE_BYTES / 512) > policy_resident(pager) + pager->limit / 32 + 256;
+	return blocks / (PAGE_BYTES / 512) >
+	       policy_resident(pager) + pager->scan.resident + pager->limit / 32 + 256;
 }
 
 static void evict_sleep(struct guest_pager *pager, int ms)

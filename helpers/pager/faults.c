@@ -38,6 +38,7 @@ static void keep_fault(struct guest_pager *pager, const struct uffd_msg *message
 	fault->read_ns = pager_now_ns();
 	fault->tid = message->arg.pagefault.feat.ptid;
 	fault->write_protected = message->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP;
+	fault->writes = message->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WRITE;
 	pager->n_faults++;
 }
 
@@ -89,16 +90,6 @@ void events_wait(struct guest_pager *pager)
 
 /* ---- whose fault ---- */
 
-static enum fault_class class_of_name(const char *name)
-{
-	if (strncmp(name, "CPU ", 4) == 0)
-		return FAULT_VCPU;
-	if (strncmp(name, "live_migration", 14) == 0 || strncmp(name, "mig/src/", 8) == 0 ||
-	    strncmp(name, "multifdsend_", 12) == 0)
-		return FAULT_MIGRATION;
-	return FAULT_OTHER;
-}
-
 /* By the thread's name, asked now and then: names are given after a thread's start */
 static enum fault_class ask_class(const struct guest_pager *pager, uint32_t tid)
 {
@@ -112,21 +103,20 @@ static enum fault_class ask_class(const struct guest_pager *pager, uint32_t tid)
 		return FAULT_OTHER;
 	snprintf(path, sizeof(path), "proc/%d/task/%u/comm", (int)pager->adopted.identity.pid, tid);
 	if (kfs_read(&kfs, path, name, sizeof(name), NULL) == 0)
-		class = class_of_name(name);
+		class = thread_class_of(name);
 	kfs_close(&kfs);
 	return class;
 }
 
-static enum fault_class classify_thread(struct guest_pager *pager, uint32_t tid)
+static struct thread_seen *thread_of(struct guest_pager *pager, const struct fault *fault)
 {
-	size_t slot = tid % (sizeof(pager->classes.slot) / sizeof(pager->classes.slot[0]));
+	bool name_it;
+	struct thread_seen *thread =
+		thread_find(&pager->classes, fault->tid, fault->read_ns, &name_it);
 
-	if (pager->classes.slot[slot].tid != tid || ++pager->classes.slot[slot].age > 4096) {
-		pager->classes.slot[slot].tid = tid;
-		pager->classes.slot[slot].age = 0;
-		pager->classes.slot[slot].class = ask_class(pager, tid);
-	}
-	return pager->classes.slot[slot].class;
+	if (name_it)
+		thread->class = ask_class(pager, fault->tid);
+	return thread;
 }
 
 /* ---- one fault ---- */
@@ -211,8 +201,7 @@ static int serve_zero(struct guest_pager *pager, uint64_t page)
 	return 0;
 }
 
-static struct read_ahead_range what_ahead(struct guest_pager *pager, uint64_t page,
-					  enum fault_class class)
+static struct read_ahead_range what_ahead(struct guest_pager *pager, uint64_t page)
 {
 	uint64_t judged = atomic_exchange(&pager->statistics.judged, 0);
 	uint64_t used = atomic_exchange(&pager->statistics.judged_used, 0);
@@ -222,7 +211,7 @@ static struct read_ahead_range what_ahead(struct guest_pager *pager, uint64_t pa
 		read_ahead_result(pager->read_ahead, judged, used);
 	if (pager->options.no_prefetch)
 		return (struct read_ahead_range){ .n = 0 };
-	range = read_ahead_fault(pager->read_ahead, page, class == FAULT_MIGRATION);
+	range = read_ahead_fault(pager->read_ahead, page);
 	/* Which neighbours are used is only seen of those that were written into the file */
 	if (!range.stream && pager->options.copies_only)
 		range.n = 0;
@@ -237,12 +226,10 @@ static uint64_t over_limit(const struct guest_pager *pager)
 
 static int serve_evicted(struct guest_pager *pager, const struct fault *fault)
 {
-	enum fault_class class = classify_thread(pager, fault->tid);
-	struct read_ahead_range range = what_ahead(pager, fault->page, class);
+	struct read_ahead_range range = what_ahead(pager, fault->page);
 	bool joined = range.n && range.stream && range.first == fault->page + 1;
 	int rc;
 
-	pager->statistics.by_class[class]++;
 	placement_fault(pager, fault->tid, range.n);
 	if (!evict_for(pager, 1 + range.n)) {
 		/* Loading frees a slot, into which another page can go: so many may be ahead of
@@ -343,16 +330,27 @@ static int serve_write_protected(struct guest_pager *pager, uint64_t page)
 {
 	if (state_of(pager, page) == PAGE_LEAVING)
 		return leave_to_evictor(pager, page);
+	scan_written(pager, page);
 	return uffd_write_protect(&pager->uffd, ram_address(&pager->ram, page), PAGE_BYTES, false);
+}
+
+/* A page that is not there, for whom it is to be there */
+static bool serve_scan(struct guest_pager *pager, const struct fault *fault)
+{
+	struct thread_seen *thread = thread_of(pager, fault);
+
+	pager->statistics.by_class[thread->class]++;
+	return thread_scans(thread, fault->page, fault->writes) &&
+	       scan_serve(pager, fault->page, thread->class == FAULT_MIGRATION);
 }
 
 static int serve_missing(struct guest_pager *pager, const struct fault *fault)
 {
 	switch (state_of(pager, fault->page)) {
 	case PAGE_ZERO:
-		return serve_zero(pager, fault->page);
+		return serve_scan(pager, fault) ? 0 : serve_zero(pager, fault->page);
 	case PAGE_EVICTED:
-		return serve_evicted(pager, fault);
+		return serve_scan(pager, fault) ? 0 : serve_evicted(pager, fault);
 	case PAGE_RESIDENT:
 		return serve_resident(pager, fault->page);
 	case PAGE_LEAVING:
@@ -541,6 +539,7 @@ void *faults_thread(void *pager_arg)
 		}
 		placement_turn(pager);
 		faults_serve(pager);
+		scan_turn(pager);
 		evict_behind(pager);
 		if (pager_now_ns() - retried > (uint64_t)RETRY_MS * 1000000) {
 			retried = pager_now_ns();

@@ -869,6 +869,8 @@ void guest_pager_statistics(struct guest_pager *pager, struct pager_statistics *
 		.discards = pager->statistics.discards,
 		.waiting = pager->statistics.waiting,
 		.stores = pager->statistics.stores,
+		.scanned = pager->statistics.scanned,
+		.vcpu_faults = pager->statistics.by_class[FAULT_VCPU],
 		.idle_percent = pager->idle.percent,
 		.fault_p50_ns = quantile(pager, 50),
 		.fault_p99_ns = quantile(pager, 99),

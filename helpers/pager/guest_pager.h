@@ -119,6 +119,7 @@ void guest_pager_sigbus(int signal, siginfo_t *info, void *context);
 
 /**
  * struct pager_statistics - Of one guest, since its adoption or the restart
+ * @resident:	Without the 512 KiB at most that are there for a migration at the moment
  * @idle_percent: Of the resident pages, not used between two calls of guest_pager_sample_idle(), by
  *		a sample; -1: not known
  * @fault_p50_ns, @fault_p99_ns: from reading the fault to the guest's waking, of those that had
@@ -129,8 +130,10 @@ struct pager_statistics {
 	uint64_t faults, zero_faults, evictions, refaults;
 	uint64_t prefetched, prefetch_used;
 	uint64_t discards;
-	uint64_t waiting; /* faults that can't be answered now: an alarm says why */
-	uint64_t stores;  /* pages whose content was written to a slot: the others were clean */
+	uint64_t waiting;     /* faults that can't be answered now: an alarm says why */
+	uint64_t stores;      /* pages whose content was written to a slot: the others were clean */
+	uint64_t scanned;     /* pages that were read for a migration, a dump or a snapshot */
+	uint64_t vcpu_faults; /* of vCPUs, on pages that were not there */
 	uint64_t fault_p50_ns, fault_p99_ns;
 	int idle_percent;
 	uint64_t own_bytes; /* map, journal and policy */

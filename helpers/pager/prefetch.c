@@ -83,7 +83,8 @@ static int copy_failed(struct guest_pager *pager, int rc, uint64_t page, size_t 
 	}
 }
 
-int copy_pages(struct guest_pager *pager, uint64_t page, const void *from, size_t n, size_t *copied)
+static int copy_all(struct guest_pager *pager, uint64_t page, const void *from, size_t n,
+		    bool protect, size_t *copied)
 {
 	uint64_t address = ram_address(&pager->ram, page);
 	unsigned int short_of_memory = 0;
@@ -95,7 +96,7 @@ int copy_pages(struct guest_pager *pager, uint64_t page, const void *from, size_
 
 		rc = uffd_copy(&pager->uffd, address + done * PAGE_BYTES,
 			       (const char *)from + done * PAGE_BYTES, (n - done) * PAGE_BYTES,
-			       &bytes);
+			       protect, &bytes);
 		done += (size_t)(bytes / PAGE_BYTES);
 		if (rc == -ENOMEM && ++short_of_memory > 8)
 			break;
@@ -104,6 +105,11 @@ int copy_pages(struct guest_pager *pager, uint64_t page, const void *from, size_
 	}
 	*copied = done;
 	return rc;
+}
+
+int copy_pages(struct guest_pager *pager, uint64_t page, const void *from, size_t n, size_t *copied)
+{
+	return copy_all(pager, page, from, n, false, copied);
 }
 
 /* Forget what is left in the private pipe */
@@ -407,4 +413,138 @@ size_t prefetch_pages(struct guest_pager *pager, struct mover *mover, uint64_t f
 		done += piece.n < want ? piece.n + 1 : piece.n;
 	}
 	return total;
+}
+
+/* ---- for a thread that reads all memory ---- */
+
+static size_t scan_copy(struct guest_pager *pager, uint64_t page, const void *from, size_t n)
+{
+	size_t copied;
+
+	copy_all(pager, page, from, n, true, &copied);
+	STEP("scan_copied");
+	return copied;
+}
+
+static size_t load_slots(struct guest_pager *pager, struct mover *mover, uint64_t first, size_t n)
+{
+	struct piece piece;
+	size_t done, i;
+
+	piece_fetch(pager, mover, &piece, first, n);
+	if (!piece.n)
+		return 0;
+	done = scan_copy(pager, first, mover->buffer, piece.n);
+	for (i = 0; i < piece.n; i++) {
+		if (i < done)
+			loaded(pager, first + i, piece.fields[i]);
+		else
+			abandon(pager, mover, first + i, piece.fields[i]);
+	}
+	return done;
+}
+
+static size_t show_zeros(struct guest_pager *pager, struct mover *mover, uint64_t first, size_t max)
+{
+	const struct ram_object *object = ram_object_of(&pager->ram, first);
+	uint64_t end = object->first + object->pages;
+	size_t n = 0;
+
+	while (n < max && first + n < end &&
+	       page_entry_fields(page_map_get(pager->map, first + n)).state == PAGE_ZERO)
+		n++;
+	memset(mover->buffer, 0, n * PAGE_BYTES);
+	return scan_copy(pager, first, mover->buffer, n);
+}
+
+size_t load_scanned(struct guest_pager *pager, struct mover *mover, uint64_t first, size_t n,
+		    page_entry *entry)
+{
+	struct page_fields fields = page_entry_fields(page_map_get(pager->map, first));
+	size_t i;
+
+	if (fields.state == PAGE_EVICTED)
+		n = load_slots(pager, mover, first, n);
+	else if (fields.state == PAGE_ZERO)
+		n = show_zeros(pager, mover, first, n);
+	else
+		n = 0;
+	for (i = 0; i < n; i++)
+		entry[i] = page_map_get(pager->map, first + i);
+	return n;
+}
+
+/* As it was: then it is ZERO still, or this thread's.  What was discarded waits for its hole */
+static bool claim_scanned(struct guest_pager *pager, uint64_t page, page_entry expected)
+{
+	struct page_fields fields = page_entry_fields(expected);
+
+	if (fields.state == PAGE_ZERO)
+		return page_map_get(pager->map, page) == expected;
+	if (fields.state != PAGE_RESIDENT || !fields.has_slot || fields.discarded || fields.bad)
+		return false;
+	fields.state = PAGE_LOADING;
+	return page_map_swap(pager->map, page, &expected, page_entry_make(fields));
+}
+
+/* Those that the guest can't have written: nothing but this thread allows it to.  Pagemap's bit
+ * 57 */
+static void only_protected(struct guest_pager *pager, uint64_t first, size_t n, bool *of)
+{
+	off_t at = (off_t)(ram_address(&pager->ram, first) / PAGE_BYTES * sizeof(uint64_t));
+	uint64_t entry[SCAN_PAGES_MAX] = { 0 };
+	size_t i;
+
+	if (pread(pager->pagemap, entry, n * sizeof(entry[0]), at) < 0)
+		memset(of, false, n * sizeof(of[0]));
+	for (i = 0; i < n; i++)
+		of[i] = of[i] && entry[i] >> 57 & 1;
+}
+
+static bool punch_scanned(struct guest_pager *pager, uint64_t first, size_t n)
+{
+	const struct ram_object *object = ram_object_of(&pager->ram, first);
+	off_t offset = (off_t)((first - object->first) * PAGE_BYTES);
+
+	if (pager->calls.punch(object->fd, offset, (off_t)(n * PAGE_BYTES)) < 0)
+		return false;
+	STEP("scan_punched");
+	if (still_there(pager, first, n)) {
+		pager->page_lost = true;
+		pager_alarm(pager, ALARM_FOLIOS,
+			    "eviction stopped: memory was in large folios, and a page is lost");
+		return false;
+	}
+	/* Their protection has outlived them.  Where it stays, its fault ends it */
+	uffd_write_protect(&pager->uffd, ram_address(&pager->ram, first), n * PAGE_BYTES, false);
+	return true;
+}
+
+void drop_scanned(struct guest_pager *pager, uint64_t first, size_t n, const page_entry *entry,
+		  bool *gone)
+{
+	bool claimed[SCAN_PAGES_MAX];
+	size_t i, end;
+
+	for (i = 0; i < n; i++)
+		claimed[i] = gone[i] = claim_scanned(pager, first + i, entry[i]);
+	STEP("scan_claimed");
+	only_protected(pager, first, n, gone);
+	for (i = 0; i < n; i = end) {
+		for (end = i + 1; gone[i] && end < n && gone[end];)
+			end++;
+		if (gone[i] && !punch_scanned(pager, first + i, end - i))
+			memset(&gone[i], false, (end - i) * sizeof(gone[0]));
+	}
+	for (i = 0; i < n; i++) {
+		struct page_fields fields = page_entry_fields(entry[i]);
+
+		if (!claimed[i] || fields.state == PAGE_ZERO)
+			continue;
+		if (gone[i])
+			abandon(pager, &pager->mover, first + i, fields);
+		else
+			loaded(pager, first + i, fields);
+		STEP("scan_settled");
+	}
 }

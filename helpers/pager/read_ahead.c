@@ -23,7 +23,6 @@ enum {
 	 * go on with it by chance */
 	STREAM_FAULTS = 512,
 	BLOCK = 16, /* 64 KiB */
-	MIGRATION_WINDOW = 31,
 	/* Below this a neighbour that is used does not pay for those that are not */
 	ON_PERCENT_MIN = 50,
 	/* Not to switch on and off by chance */
@@ -219,12 +218,10 @@ void read_ahead_result(struct read_ahead *ra, uint64_t loaded, uint64_t used)
 		ra->neighbours = false;
 }
 
-struct read_ahead_range read_ahead_fault(struct read_ahead *ra, uint64_t page, bool migration)
+struct read_ahead_range read_ahead_fault(struct read_ahead *ra, uint64_t page)
 {
 	struct stream *s;
 
-	if (migration)
-		return range(ra, page + 1, MIGRATION_WINDOW, true);
 	ra->faults++;
 	s = find_stream(ra, page);
 	if (!s && take_start(ra, page))

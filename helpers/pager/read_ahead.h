@@ -41,11 +41,8 @@ struct read_ahead_range {
 	bool stream;
 };
 
-/**
- * read_ahead_fault() - A fault on a page that has to be loaded
- * @migration:	The thread reads all memory in order, whatever it did before
- */
-struct read_ahead_range read_ahead_fault(struct read_ahead *ra, uint64_t page, bool migration);
+/* A fault on a page that has to be loaded */
+struct read_ahead_range read_ahead_fault(struct read_ahead *ra, uint64_t page);
 /*
  * Of @loaded neighbours @used were used before they were evicted again.  Said of used ones too
  * when they go, not earlier: otherwise the used ones of a moment come before its unused ones

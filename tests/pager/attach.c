@@ -320,7 +320,7 @@ static void say_status(struct guest_pager *pager)
 			     "status pages=%llu resident=%llu limit=%llu faults=%llu "
 			     "zero_faults=%llu evictions=%llu refaults=%llu prefetched=%llu "
 			     "prefetch_used=%llu discards=%llu waiting=%llu p50_ns=%llu "
-			     "p99_ns=%llu own=%llu gone=%d",
+			     "p99_ns=%llu own=%llu gone=%d scanned=%llu vcpu=%llu",
 			     (unsigned long long)s.pages, (unsigned long long)s.resident,
 			     (unsigned long long)s.limit, (unsigned long long)s.faults,
 			     (unsigned long long)s.zero_faults, (unsigned long long)s.evictions,
@@ -328,7 +328,8 @@ static void say_status(struct guest_pager *pager)
 			     (unsigned long long)s.prefetch_used, (unsigned long long)s.discards,
 			     (unsigned long long)s.waiting, (unsigned long long)s.fault_p50_ns,
 			     (unsigned long long)s.fault_p99_ns, (unsigned long long)s.own_bytes,
-			     s.gone);
+			     s.gone, (unsigned long long)s.scanned,
+			     (unsigned long long)s.vcpu_faults);
 	for (i = 0; i < s.n_tiers && n < sizeof(text); i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n,
 				      " %s=%llu %s_bytes=%llu %s_content=%llu", s.tier[i].name,

@@ -388,7 +388,7 @@ static void fault(struct pager *pager, uint32_t page, uint64_t limit, uint64_t *
 	uint64_t i;
 
 	if (pager->ra)
-		ahead = read_ahead_fault(pager->ra, page, false);
+		ahead = read_ahead_fault(pager->ra, page);
 	hot_faulted(pager->hot, page);
 	pager->page[page] = MAPPED;
 	++*loads;

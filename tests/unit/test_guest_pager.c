@@ -2683,7 +2683,226 @@ static void test_one_vcpu(void)
 	CU_ASSERT_EQUAL(guest.alarms, 0);
 }
 
+/* ---- a thread that reads all memory ---- */
+
+struct scanner {
+	struct guest *guest;
+	uint64_t first, n, version;
+	_Atomic uint64_t wrong;
+	pthread_t thread;
+};
+
+/* Version 0: zeros */
+static void *scan_it(void *arg)
+{
+	struct scanner *scanner = arg;
+	uint64_t page;
+
+	pthread_setname_np(pthread_self(), "live_migration");
+	for (page = scanner->first; page < scanner->first + scanner->n; page++)
+		scanner->wrong += scanner->version ?
+					  !page_is(scanner->guest, page, scanner->version) :
+					  !page_is_zero(scanner->guest, page);
+	return NULL;
+}
+
+/* Return: how many were wrong */
+static uint64_t scan(struct guest *guest, uint64_t first, uint64_t n, uint64_t version)
+{
+	struct scanner scanner = { .guest = guest, .first = first, .n = n, .version = version };
+
+	CU_ASSERT_FATAL(pthread_create(&scanner.thread, NULL, scan_it, &scanner) == 0);
+	pthread_join(scanner.thread, NULL);
+	return scanner.wrong;
+}
+
+static uint64_t evictions_of(struct guest *guest)
+{
+	struct pager_statistics s;
+
+	guest_pager_statistics(guest->pager, &s);
+	return s.evictions;
+}
+
+static bool is_calm(struct guest *guest)
+{
+	uint64_t before = evictions_of(guest);
+
+	clock_sleep_ms(50);
+	return evictions_of(guest) == before && count_state(guest, PAGE_LEAVING) == 0;
+}
+
+static void states(const struct guest *guest, enum page_state *state)
+{
+	uint64_t page;
+
+	for (page = 0; page < PAGES; page++)
+		state[page] = fields_of(guest, page).state;
+}
+
+static uint64_t pages_in_file(const struct guest *guest)
+{
+	struct stat st;
+
+	CU_ASSERT_FATAL(fstat(guest->memory, &st) == 0);
+	return (uint64_t)st.st_blocks / (PAGE_BYTES / 512);
+}
+
+static void test_scan(void)
+{
+	enum page_state before[PAGES], after[PAGES];
+	struct pager_statistics then, now;
+
+	GUEST(guest, 200);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT(SOON(count_state(&guest, PAGE_RESIDENT) <= 200 && is_calm(&guest)));
+	states(&guest, before);
+	guest_pager_statistics(guest.pager, &then);
+	CU_ASSERT_EQUAL(scan(&guest, 0, PAGES, 1), 0);
+	CU_ASSERT(count_state(&guest, PAGE_RESIDENT) <= 200 + SCAN_PAGES_MAX);
+	CU_ASSERT(SOON(pages_in_file(&guest) <= 200));
+	states(&guest, after);
+	CU_ASSERT(memcmp(before, after, sizeof(before)) == 0);
+	guest_pager_statistics(guest.pager, &now);
+	CU_ASSERT_EQUAL(now.evictions, then.evictions);
+	CU_ASSERT_EQUAL(now.stores, then.stores);
+	CU_ASSERT_EQUAL(now.refaults, then.refaults);
+	CU_ASSERT(now.scanned >= PAGES - 200);
+	CU_ASSERT(now.faults - then.faults <= (PAGES - 200) / 8);
+	CU_ASSERT_EQUAL(count_wrong(&guest, 1), 0);
+}
+
+/* Memory that was never touched costs nothing */
+static void test_scan_zeros(void)
+{
+	GUEST(guest, 200);
+	guest_begin(&guest);
+	CU_ASSERT_EQUAL(scan(&guest, 0, PAGES, 0), 0);
+	CU_ASSERT_EQUAL(count_state(&guest, PAGE_ZERO), PAGES);
+	CU_ASSERT(SOON(pages_in_file(&guest) == 0));
+	/* One that is written goes like any other afterwards */
+	CU_ASSERT_EQUAL(scan(&guest, 0, 32, 0), 0);
+	write_page(&guest, 7, 1);
+	CU_ASSERT_EQUAL(fields_of(&guest, 7).state, PAGE_RESIDENT);
+	CU_ASSERT(SOON(pages_in_file(&guest) == 1));
+	CU_ASSERT(page_is(&guest, 7, 1));
+	fill(&guest, 2);
+	CU_ASSERT_EQUAL(scan(&guest, 0, PAGES, 2), 0);
+	CU_ASSERT_EQUAL(count_wrong(&guest, 2), 0);
+}
+
+/* What the guest writes right behind the thread stays */
+static void test_scan_written(void)
+{
+	uint64_t version, page;
+
+	GUEST(guest, 100);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT(SOON(count_state(&guest, PAGE_RESIDENT) <= 100));
+	for (version = 2; version < 6; version++)
+		for (page = 0; page < PAGES; page += 64) {
+			CU_ASSERT_EQUAL(scan(&guest, page, 64, version - 1), 0);
+			for (uint64_t i = 0; i < 64; i++)
+				write_page(&guest, page + i, version);
+		}
+	CU_ASSERT_EQUAL(count_wrong(&guest, 5), 0);
+	CU_ASSERT(SOON(pages_in_file(&guest) <= 100));
+	CU_ASSERT_EQUAL(scan(&guest, 0, PAGES, 5), 0);
+}
+
+/* Writes that were allowed without our hearing of them: what the kernel says is asked, too */
+static void test_scan_unprotected(void)
+{
+	uint64_t page;
+
+	GUEST(guest, 100);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT(SOON(count_state(&guest, PAGE_RESIDENT) <= 100 && is_calm(&guest)));
+	CU_ASSERT_EQUAL(scan(&guest, 0, 64, 1), 0);
+	CU_ASSERT(uffd_write_protect(&guest.pager->uffd, (uintptr_t)guest.page, 64 * PAGE_BYTES,
+				     false) == 0);
+	for (page = 0; page < 64; page++)
+		write_page(&guest, page, 2);
+	CU_ASSERT(SOON(guest.pager->scan.resident == 0));
+	CU_ASSERT(SOON(pages_in_file(&guest) <= 100));
+	for (page = 0; page < PAGES; page++)
+		UNIT_CHECK(page_is(&guest, page, page < 64 ? 2 : 1), "page %llu",
+			   (unsigned long long)page);
+}
+
+static void test_scan_discarded(void)
+{
+	uint64_t page;
+
+	GUEST(guest, 100);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT(SOON(count_state(&guest, PAGE_RESIDENT) <= 100));
+	for (page = 0; page < PAGES; page += 32) {
+		CU_ASSERT_EQUAL(scan(&guest, page, 32, 1), 0);
+		CU_ASSERT(madvise(guest.page[page], 8 * PAGE_BYTES, MADV_REMOVE) == 0);
+		CU_ASSERT_EQUAL(scan(&guest, page, 8, 0), 0);
+		CU_ASSERT_EQUAL(scan(&guest, page + 8, 24, 1), 0);
+		write_page(&guest, page + 1, 2);
+	}
+	CU_ASSERT(SOON(pages_in_file(&guest) <= 100));
+	for (page = 0; page < PAGES; page += 32) {
+		CU_ASSERT(page_is_zero(&guest, page));
+		CU_ASSERT(page_is(&guest, page + 1, 2));
+		CU_ASSERT(page_is(&guest, page + 8, 1));
+	}
+}
+
+/* A pager that goes on has forgotten which pages should go again: they are ordinary ones */
+static void test_scan_resumed(void)
+{
+	struct err err = { "" };
+
+	GUEST(guest, 100);
+	fill(&guest, 1);
+	memset(guest.page[PAGES - 64], 0, 64 * PAGE_BYTES);
+	guest_begin(&guest);
+	CU_ASSERT(SOON(count_state(&guest, PAGE_RESIDENT) <= 100));
+	CU_ASSERT(madvise(guest.page[PAGES - 64], 64 * PAGE_BYTES, MADV_REMOVE) == 0);
+	CU_ASSERT_EQUAL(scan(&guest, 100, 64, 1), 0);
+	CU_ASSERT_EQUAL(scan(&guest, PAGES - 32, 32, 0), 0);
+	guest_pager_stop(guest.pager);
+	guest.pager = NULL;
+	CU_ASSERT_FATAL(guest_resume(&guest, &err) == 0);
+	CU_ASSERT(SOON(pages_in_file(&guest) <= 100));
+	CU_ASSERT_EQUAL(scan(&guest, 0, PAGES - 64, 1), 0);
+	CU_ASSERT_EQUAL(scan(&guest, PAGES - 64, 64, 0), 0);
+}
+
+/* Let go while such pages are there: the guest writes them, and nothing is lost */
+static void test_scan_released(void)
+{
+	struct err err = { "" };
+	int rc;
+
+	GUEST(guest, 100);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT(SOON(count_state(&guest, PAGE_RESIDENT) <= 100));
+	CU_ASSERT_EQUAL(scan(&guest, 0, 512, 1), 0);
+	rc = guest_pager_detach(guest.pager, 10000, &err);
+	UNIT_CHECK(rc == 0, "%s", err.text);
+	fill(&guest, 2);
+	clock_sleep_ms(1200);
+	CU_ASSERT_EQUAL(count_wrong(&guest, 2), 0);
+}
+
 static CU_TestInfo tests[] = {
+	{ "a thread that reads all memory leaves the guest's pages alone", test_scan },
+	{ "it reads memory that was never touched", test_scan_zeros },
+	{ "the guest writes behind it", test_scan_written },
+	{ "the guest may write behind it, and it is not said", test_scan_unprotected },
+	{ "the guest discards behind it", test_scan_discarded },
+	{ "a pager goes on behind it", test_scan_resumed },
+	{ "a guest is let go behind it", test_scan_released },
 	{ "the limit is kept, and no page is wrong", test_limit },
 	{ "how much is idle", test_idle },
 	{ "pages read ahead are no part of a sample", test_idle_leaves_neighbours },

@@ -40,7 +40,7 @@ static void check_rows(const struct row *rows, size_t n, uint64_t pages)
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		struct read_ahead_range got = read_ahead_fault(ra, rows[i].fault, false);
+		struct read_ahead_range got = read_ahead_fault(ra, rows[i].fault);
 
 		UNIT_CHECK(is(got, rows[i].first, rows[i].n, rows[i].stream),
 			   "row %zu: %lu pages from %lu", i, (unsigned long)got.n,
@@ -73,13 +73,13 @@ static void test_interleaved(void)
 
 	for (i = 0; i < ROWS(next); i++) {
 		next[i] = i * 100000;
-		CU_ASSERT(is(read_ahead_fault(ra, next[i]++, false), 0, 0, false));
+		CU_ASSERT(is(read_ahead_fault(ra, next[i]++), 0, 0, false));
 	}
 	for (round = 0; round < 10; round++)
 		for (i = 0; i < ROWS(next); i++) {
 			uint64_t n = round < 3 ? UINT64_C(8) << round : 64;
 
-			UNIT_CHECK(is(read_ahead_fault(ra, next[i], false), next[i] + 1, n, true),
+			UNIT_CHECK(is(read_ahead_fault(ra, next[i]), next[i] + 1, n, true),
 				   "round %u of stream %zu", round, i);
 			next[i] += n + 1;
 		}
@@ -95,25 +95,12 @@ static void test_stream_ends(void)
 		uint64_t page = 1000;
 		unsigned int i;
 
-		read_ahead_fault(ra, 10, false);
-		read_ahead_fault(ra, 11, false);
+		read_ahead_fault(ra, 10);
+		read_ahead_fault(ra, 11);
 		for (i = 0; i < others - 1; i++)
-			read_ahead_fault(ra, page += 100, false);
-		CU_ASSERT_EQUAL(read_ahead_fault(ra, 20, false).stream, others == 511);
+			read_ahead_fault(ra, page += 100);
+		CU_ASSERT_EQUAL(read_ahead_fault(ra, 20).stream, others == 511);
 	}
-}
-
-static void test_migration(void)
-{
-	READ_AHEAD(ra, 1000);
-
-	CU_ASSERT(is(read_ahead_fault(ra, 10, false), 0, 0, false));
-	CU_ASSERT(is(read_ahead_fault(ra, 0, true), 1, 31, true));
-	CU_ASSERT(is(read_ahead_fault(ra, 500, true), 501, 31, true));
-	CU_ASSERT(is(read_ahead_fault(ra, 990, true), 991, 9, true));
-	CU_ASSERT(is(read_ahead_fault(ra, 999, true), 0, 0, true));
-	/* The guest's own streams go on beside it */
-	CU_ASSERT(is(read_ahead_fault(ra, 11, false), 12, 8, true));
 }
 
 /* Faults far from one another until one brings its neighbours.  Return: how many */
@@ -124,7 +111,7 @@ static unsigned int until_probe(struct read_ahead *ra, uint64_t *page)
 
 	while (!got.n && faults < 10000) {
 		*page = (*page + 70001) % (1 << 20);
-		got = read_ahead_fault(ra, *page, false);
+		got = read_ahead_fault(ra, *page);
 		faults++;
 	}
 	CU_ASSERT(is(got, *page / 16 * 16, 16, false));
@@ -156,8 +143,8 @@ static void test_neighbours(void)
 	CU_ASSERT_EQUAL(until_probe(ra, &page), 1);
 	/* A stream is found among neighbourhoods: it begins where one of them ends */
 	page -= page % 16;
-	CU_ASSERT(is(read_ahead_fault(ra, page + 16, false), page + 17, 8, true));
-	CU_ASSERT(is(read_ahead_fault(ra, page + 25, false), page + 26, 16, true));
+	CU_ASSERT(is(read_ahead_fault(ra, page + 16), page + 17, 8, true));
+	CU_ASSERT(is(read_ahead_fault(ra, page + 25), page + 26, 16, true));
 	read_ahead_result(ra, 5, 50);
 }
 
@@ -265,14 +252,13 @@ static void test_end(void)
 
 	read_ahead_result(ra, 100, 100);
 	for (i = 0; i < 3; i++)
-		CU_ASSERT(is(read_ahead_fault(ra, 18, false), 16, 4, false));
+		CU_ASSERT(is(read_ahead_fault(ra, 18), 16, 4, false));
 }
 
 static CU_TestInfo tests[] = {
 	{ "a stream's windows", test_stream },
 	{ "eight streams at once", test_interleaved },
 	{ "a stream is over", test_stream_ends },
-	{ "the migration's thread", test_migration },
 	{ "neighbourhoods switch on and off", test_neighbours },
 	{ "neighbourhoods and chance", test_chance },
 	{ "neighbourhoods at the beginning", test_beginning },

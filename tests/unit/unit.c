@@ -35,7 +35,7 @@ static void die(const char *what, const char *object)
 	exit(2);
 }
 
-static char *tmpdirs[64];
+static char *tmpdirs[128];
 static size_t n_tmpdirs;
 static pid_t tmpdirs_owner;
 

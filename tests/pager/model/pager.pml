@@ -20,6 +20,7 @@
  *	POISONS			memory errors of the host, in a resident page or in a staging; with SHORT
  *	LARGE			memory may be in large folios
  *	MAPPER			another process maps the memory, and reads its holes
+ *	SCANS			faults that are taken for those of a thread that reads all memory
  */
 #ifndef PAGES
 #define PAGES 1
@@ -84,6 +85,9 @@
 #endif
 #ifndef MAPPER
 #define MAPPER 0
+#endif
+#ifndef SCANS
+#define SCANS 0
 #endif
 
 /* A mutant is a protocol with one rule broken; which one is no part of the state */
@@ -175,6 +179,13 @@ bit parked[PAGES];			/* faults on a hole that should not be there */
 byte punching[PAGES], splicing[PAGES];	/* system calls under way; splicing: 1 + bytes */
 
 bit waits[PAGES];			/* faults that wait for room in the tiers */
+#if SCANS
+/* Pages that go again behind the thread for which they were loaded, and their entries then */
+bit scanned[PAGES];
+byte scanned_slot[PAGES];		/* NO_SLOT: it was ZERO, and is */
+byte scanned_generation[PAGES];
+byte scans = SCANS;
+#endif
 
 /* ---- What is left to try */
 
@@ -833,6 +844,46 @@ inline copy_pages(p, bytes)
 	od
 }
 
+#if SCANS
+/* The same, and the guest can't write there before we are told */
+inline scan_copy(p, bytes)
+{
+	do
+	:: atomic {
+		!changing && memory[p] == HOLE && registered ->
+		memory[p] = bytes;
+		protected[p] = 1;
+		d_step { wake(p) };
+		break
+	   }
+	:: atomic { memory[p] != HOLE || !registered -> d_step { wake(p) }; break }
+	:: changing && memory[p] == HOLE && event == 1 ->
+		faults_read();
+		discards_apply()
+	od
+}
+
+inline scan_note(p)
+{
+	scanned[p] = (map[p].state == PAGE_ZERO || !map[p].discarded);
+	scanned_slot[p] = map[p].slot;
+	scanned_generation[p] = map[p].generation
+}
+
+#define AS_SCANNED(p) (map[p].slot == scanned_slot[p] && map[p].generation == scanned_generation[p] && \
+		       map[p].state == (scanned_slot[p] == NO_SLOT -> PAGE_ZERO : PAGE_RESIDENT) && \
+		       !map[p].discarded && !map[p].bad)
+
+inline drop_end()
+{
+	if
+	:: !MUTANT(SCANDETACH) -> evicting--
+	:: MUTANT(SCANDETACH)
+	fi;
+	faults_end()
+}
+#endif
+
 /* LOADING to RESIDENT; the slot stays, to be compared with, or is free now */
 inline loaded(p, which)
 {
@@ -892,6 +943,14 @@ end:	do
 				if
 				:: batch_wp[p] ->
 					batch_wp[p] = 0;
+#if SCANS
+					/* scan_written */
+					if
+					:: map[p].state == PAGE_ZERO && memory[p] != HOLE ->
+						entry_resident(p, NO_SLOT)
+					:: else
+					fi;
+#endif
 					if
 					:: map[p].state != PAGE_LEAVING && !MUTANT(WPSTAY) && !MUTANT(NOUNWP) ->
 						protected[p] = 0;
@@ -927,6 +986,19 @@ end:	do
 			fi
 		   };
 		   if
+#if SCANS
+		   :: (state == PAGE_ZERO || state == PAGE_EVICTED) && scans > 0 && phase == MAP_PAGING ->
+			/* scan_serve */
+			scans--;
+			if
+			:: state == PAGE_ZERO -> scan_copy(p, ZEROS)
+			:: state == PAGE_EVICTED ->
+				atomic { load_content(s, bytes) };
+				scan_copy(p, bytes);
+				atomic { loaded(p, s) }
+			fi;
+			atomic { scan_note(p) }
+#endif
 		   :: state == PAGE_ZERO ->
 			/* serve_zero */
 			copy_pages(p, ZEROS);
@@ -992,6 +1064,67 @@ end:	do
 		od
 	   } unless { alive != SERVING };
 	   atomic { faults_end() }
+#if SCANS
+	/* scan_drop: behind the thread, or when it asks no more.  Not while a detach unprotects all */
+	:: atomic {
+		alive == SERVING && !gone && registered && (scanned[0] || scanned[PAGES - 1]) &&
+		(phase == MAP_PAGING || MUTANT(SCANDETACH)) ->
+		threads++;
+		if :: !MUTANT(SCANDETACH) -> evicting++ :: else fi;
+		p = (scanned[0] -> 0 : PAGES - 1);
+		scanned[p] = 0;
+		state = PAGE_LEAVING;
+		if
+		:: AS_SCANNED(p) ->
+			state = map[p].state;
+			s = map[p].slot;
+			if
+			:: state == PAGE_RESIDENT && !MUTANT(SCANPUNCH) -> map[p].state = PAGE_LOADING
+			:: else
+			fi
+		:: else
+		fi
+	   };
+	   {
+		/* The kernel says whether it is protected still */
+		if
+		:: state != PAGE_LEAVING && (protected[p] || MUTANT(SCANDIRTY)) ->
+			punching[p] = 1;
+			atomic { d_step { punch(p) }; punching[p] = 0 };
+			/* Where the kernel refuses, it stays, and the fault that it makes ends it */
+			atomic {
+				if
+				:: !changing -> protected[p] = 0; d_step { wake(p) }
+				:: changing
+				fi
+			}
+		:: state != PAGE_LEAVING && !(protected[p] || MUTANT(SCANDIRTY)) ->
+			/* It was written: an ordinary page */
+			atomic {
+				if
+				:: state == PAGE_RESIDENT -> entry_resident(p, s)
+				:: else
+				fi;
+				state = PAGE_LEAVING
+			}
+		:: state == PAGE_LEAVING
+		fi;
+		/* abandon */
+		atomic {
+			if
+			:: state == PAGE_RESIDENT && map[p].discarded ->
+				entry_zero(p);
+				tiers_free(s)
+			:: state == PAGE_RESIDENT && !map[p].discarded ->
+				map[p].state = PAGE_EVICTED
+			:: else
+			fi;
+			drop_end();
+			goto end
+		}
+	   } unless { alive != SERVING };
+	   atomic { drop_end() }
+#endif
 	od
 }
 
@@ -1254,6 +1387,11 @@ end:	do
 			batch_wp[x] = 0;
 			parked[x] = 0;
 			waits[x] = 0;
+#if SCANS
+			scanned[x] = 0;
+			scanned_slot[x] = 0;
+			scanned_generation[x] = 0;
+#endif
 			/* System calls that have begun go on */
 			late_punch[x] = late_punch[x] + punching[x];
 			punching[x] = 0;
