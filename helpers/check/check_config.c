@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/array.h"
 #include "base/text.h"
@@ -28,6 +29,19 @@ static const char *const ids[] = {
 
 _Static_assert(ARRAY_SIZE(ids) == CONFIG_MISTAKES, "an id for each mistake");
 
+/* Endings that were meant to be .conf */
+static size_t without_ending(const char *path)
+{
+	static const char *const endings[] = { ".cnf", ".cfg", ".cf", ".ini", ".txt" };
+	const char *dot = strrchr(path, '.');
+	size_t i;
+
+	for (i = 0; dot && i < ARRAY_SIZE(endings); i++)
+		if (!strcasecmp(dot, endings[i]))
+			return (size_t)(dot - path);
+	return strlen(path);
+}
+
 /* @text: "/PATH: ...", with no other colon behind the path, which may have some */
 static void suggest_name(struct findings *findings, const char *text)
 {
@@ -35,7 +49,8 @@ static void suggest_name(struct findings *findings, const char *text)
 
 	snprintf(path, sizeof(path), "%.*s", (int)(strrchr(text, ':') - text), text);
 	if (text_is_shell_word(path))
-		finding_remedy(findings, "mv %s %s.conf", path, path);
+		finding_remedy(findings, "mv -n %s %.*s.conf", path, (int)without_ending(path),
+			       path);
 }
 
 /* An unknown key has no effect, and the administrator expects one.  A file that is not read may be

@@ -4,15 +4,12 @@
  */
 #include "check/check_host.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/array.h"
 #include "base/cleanup.h"
@@ -177,10 +174,7 @@ static int read_mounts(const struct kfs *kfs, const struct host_view *view, stru
 		mounts[i].known = hugetlbfs_known(kfs, view->sizes[i].page_kib,
 						  view->default_page_kib, mounts[i].where);
 	host->mounts = mounts;
-	host->pools_read_only =
-		!host->captured &&
-		faccessat(kfs->rootfd, "sys/kernel/mm/hugepages", W_OK, AT_EACCESS) < 0 &&
-		errno == EROFS;
+	host->pools_read_only = view->pools_read_only;
 	for (i = 0; i < view->qemu_conf.n_hugetlbfs; i++)
 		host->no_hugetlbfs[i] = hugetlbfs_at(kfs, view->qemu_conf.hugetlbfs[i],
 						     view->default_page_kib, &fs) == 0;

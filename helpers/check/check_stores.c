@@ -27,6 +27,13 @@ static void pass(const struct store_view *store, struct findings *findings)
 	else if (!state->present)
 		finding_add(findings, FINDING_PASS, "would-be", "file-backed memory would be in %s",
 			    label);
+	else if (store->configured && state->mountpoint && state->mount.part)
+		finding_add(
+			findings, FINDING_WARN, "part",
+			"%s is a directory of a larger file system (%s on %s), by a bind mount: "
+			"what others write there takes its room, and in a container that is what "
+			"is seen where the host has not mounted the store",
+			label, state->mount.fstype, state->mount.source);
 	else if (store->configured)
 		finding_add(findings, FINDING_PASS, "ready",
 			    "%s is %s with %s, %s of them available", label, state->mount.fstype,

@@ -245,6 +245,11 @@ static int inquire(const struct ctl *ctl, struct inquiry *q, struct err *err)
 
 /* ---- --apply ---- */
 
+static const char *shell_name(const struct inquiry *q)
+{
+	return text_shell_name(q->guest->name, q->guest->uuid);
+}
+
 static void say_applied(const struct ctl *ctl, const struct inquiry *q)
 {
 	if (ctl->json)
@@ -255,7 +260,7 @@ static void say_applied(const struct ctl *ctl, const struct inquiry *q)
 	if (domain_xml_edit_is_saved(q->edit))
 		printf("Not at the very next one: that restores what was saved, as it was\n"
 		       "(virsh managedsave-remove %s drops it).\n",
-		       q->guest->name);
+		       shell_name(q));
 }
 
 /* Return: 1 if the definition was changed, 0 if it says so already, or -errno */
@@ -279,7 +284,7 @@ static int apply(const struct ctl *ctl, const struct inquiry *q, const struct ad
 		return err_set(err, EINVAL,
 			       "guest '%s' stays as it is: this would take out of its definition: "
 			       "%s; 'advise %s%s%s%s%s --apply --yes' does so",
-			       q->guest->name, variant->removed, q->guest->name,
+			       q->guest->name, variant->removed, shell_name(q),
 			       ctl->backing ? " --backing " : "", ctl->backing ? ctl->backing : "",
 			       ctl->page_size ? " --page-size " : "",
 			       ctl->page_size ? ctl->page_size : "");

@@ -11,10 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "check/hook_links.h"
 #include "ctl/ctl.h"
+#include "ctl/domain_xml.h"
+#include "guest/guest.h"
+#include "guest/guest_parse.h"
+#include "lifecycle/ledger.h"
 #include "report/guests_text.h"
 #include "report/hugepage_users.h"
 #include "report/status_json.h"
@@ -55,14 +61,52 @@ static bool is_called(const char *word, const char *name, const char *uuid)
 	return !strcmp(name, word) || !strcasecmp(uuid, word);
 }
 
+/* libvirt's number of a guest that runs */
+static bool has_id(const struct report_guest *guest, uint64_t id)
+{
+	return guest->ledger && !guest->gone && guest->ledger->id > 0 &&
+	       (uint64_t)guest->ledger->id == id;
+}
+
+/* As virsh does, an id first */
 static const struct report_guest *find_guest(const struct status_report *status, const char *word)
 {
+	uint64_t id;
 	size_t i;
 
+	if (text_to_u64(word, &id) == 0)
+		for (i = 0; i < status->n_guests; i++)
+			if (has_id(&status->guests[i], id))
+				return &status->guests[i];
 	for (i = 0; i < status->n_guests; i++)
 		if (is_called(word, status->guests[i].name, status->guests[i].uuid))
 			return &status->guests[i];
 	return NULL;
+}
+
+/**
+ * name_of() - What a guest is called here that may have been given by its id
+ * @uuid:	Buffer
+ *
+ * A guest that holds nothing has no record with its id: libvirt knows it.
+ */
+static const char *name_of(const struct ctl *ctl, const struct status_report *status,
+			   const char *word, char uuid[GUEST_UUID_SIZE])
+{
+	const struct report_guest *known = find_guest(status, word);
+	cleanup_guest struct guest *guest = NULL;
+	cleanup_free char *xml = NULL;
+	uint64_t id;
+	size_t len;
+
+	if (known)
+		return known->uuid;
+	if (ctl->root || text_to_u64(word, &id) < 0 ||
+	    domain_xml_from_libvirt(word, &xml, &len, NULL) < 0 ||
+	    guest_parse(xml, len, &guest, NULL) < 0)
+		return word;
+	memcpy(uuid, guest->uuid, GUEST_UUID_SIZE);
+	return uuid;
 }
 
 static const struct refusal_note *find_refusal(const struct status_report *status, const char *word)
@@ -91,8 +135,10 @@ static int report_guests(const struct ctl *ctl, const struct status_report *stat
 	size_t i;
 
 	for (i = 0; i < ctl->n_args; i++) {
-		const struct report_guest *guest = find_guest(status, ctl->args[i]);
-		const struct refusal_note *refusal = find_refusal(status, ctl->args[i]);
+		char uuid[GUEST_UUID_SIZE];
+		const char *name = name_of(ctl, status, ctl->args[i], uuid);
+		const struct report_guest *guest = find_guest(status, name);
+		const struct refusal_note *refusal = find_refusal(status, name);
 
 		if (!guest && !refusal) {
 			json_decref(guests);
@@ -158,8 +204,8 @@ const struct command cmd_status = {
 	.usage = "status [GUEST...] [--watch [SECONDS]]\nstatus --huge-page-users",
 	.summary = "show huge pages, stores, KSM, THP, and what guests hold",
 	.help = "Shows each node's memory and huge pages, the stores of file-backed memory, KSM\n"
-		"and THP, and what guests hold. With GUEST, a name or UUID, shows all that is\n"
-		"known of these guests. Changes nothing.\n\n"
+		"and THP, and what guests hold. With GUEST, an id, name or UUID, shows all\n"
+		"that is known of these guests. Changes nothing.\n\n"
 		"RSVD      by the kernel for files and mappings; the kernel does not say on which\n"
 		"          node, so each node shows the whole number\n"
 		"CLAIMED   promised to a guest whose QEMU has not taken them yet\n"

@@ -88,8 +88,11 @@ int view_read(const struct kfs *kfs, struct host_view *host, struct err *err)
 		view_free(&result);
 		return rc;
 	}
-	if (result.n_sizes)
+	if (result.n_sizes) {
 		view_hugetlbfs(kfs, &result);
+		result.pools_read_only =
+			hugepages_read_only(kfs, &result.numa, result.sizes[0].page_kib);
+	}
 	result.kvm_refuses_hugepages = kvm_refuses_hugepages(kfs);
 	*host = result;
 	return 0;

@@ -14,7 +14,11 @@
 #include "memory/hugepages.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 
 #include "base/array.h"
 #include "base/cleanup.h"
@@ -96,6 +100,18 @@ int hugepages_read_pool(const struct kfs *kfs, const struct numa *numa, unsigned
 	}
 	*pool = result;
 	return 0;
+}
+
+bool hugepages_read_only(const struct kfs *kfs, const struct numa *numa, uint64_t page_kib)
+{
+	cleanup_close int fd = -1;
+	char path[KFS_PATH_SIZE];
+	struct statfs fs;
+
+	pool_path(path, numa, numa->nodes[0].id, page_kib, "nr_hugepages");
+	fd = openat(kfs->rootfd, path, O_PATH | O_CLOEXEC);
+	return fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == SYSFS_MAGIC &&
+	       (fs.f_flags & ST_RDONLY);
 }
 
 static int timed_write(const struct kfs *kfs, const char *path, uint64_t value, uint64_t limit_ms,

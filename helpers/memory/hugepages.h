@@ -33,6 +33,10 @@ static inline uint64_t hugepages_persistent(const struct hugepages_pool *pool)
 	return pool->total > pool->surplus ? pool->total - pool->surplus : 0;
 }
 
+/* Is the /sys that is seen here mounted read-only, as in containers without privileges?  false for
+ * a captured host */
+bool hugepages_read_only(const struct kfs *kfs, const struct numa *numa, uint64_t page_kib);
+
 /**
  * hugepages_sizes() - Page sizes the kernel has, in KiB, rising
  * @sizes:	Result, to be freed

@@ -33,6 +33,7 @@ struct err;
 	X(mnt_fs_get_option)                                                                       \
 	X(mnt_fs_get_options)                                                                      \
 	X(mnt_fs_get_parent_id)                                                                    \
+	X(mnt_fs_get_root)                                                                         \
 	X(mnt_fs_get_source)                                                                       \
 	X(mnt_fs_get_target)                                                                       \
 	X(mnt_new_context)                                                                         \

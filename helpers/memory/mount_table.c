@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "kernel/kfs.h"
@@ -24,6 +25,17 @@
 static const char *or_none(const char *text)
 {
 	return text ? text : "none";
+}
+
+static bool is_part(const char *root, const char *fstype)
+{
+	static const char *const named[] = { "btrfs", "bcachefs", "nfs", "nfs4", "cifs" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(named); i++)
+		if (!strcmp(fstype, named[i]))
+			return false;
+	return *root == '/' && root[1];
 }
 
 /* Return: false for what can't be meant by a path that fits in MOUNT_PATH_SIZE */
@@ -41,6 +53,7 @@ static bool fill_info(struct libmnt_fs *fs, struct mount_info *info)
 	snprintf(info->devno, sizeof(info->devno), "%u:%u", major(devno), minor(devno));
 	info->id = libmount.mnt_fs_get_id(fs);
 	info->parent = libmount.mnt_fs_get_parent_id(fs);
+	info->part = is_part(or_none(libmount.mnt_fs_get_root(fs)), info->fstype);
 	info->readonly = libmount.mnt_fs_get_option(fs, "ro", NULL, NULL) == 0;
 	return true;
 }

@@ -23,6 +23,8 @@ struct path;
  * @identity:	For mount_is_same(): with the mount's unique number where the kernel has one (6.8).
  *		Of mount_find() only
  * @readonly:	The mount or the file system
+ * @part:	A directory of its file system, by a bind mount.  Not a subvolume or an export,
+ *which are as good as file systems
  * @id, @parent: The kernel's numbers of this mount and the one it was mounted on
  */
 struct mount_info {
@@ -32,6 +34,7 @@ struct mount_info {
 	char devno[24];
 	char identity[48];
 	bool readonly;
+	bool part;
 	int id;
 	int parent;
 };

@@ -214,6 +214,7 @@ struct overcommit_view {
  * @bare_page_kib: What a bare <hugepages/> gets: the kernel's default size if a hugetlbfs has it,
  *		else the size of the first one
  * @kvm_refuses_hugepages: As in memory/kvm.h
+ * @pools_read_only: /sys is mounted read-only: no pool can be changed
  * @has_ksm:	This kernel can merge pages
  * @surveyed:	supply_survey() was here: @ever, @whole and @gigantic are filled
  * @memory:	Of guests that run, in their order; filled by view_memory() only
@@ -228,6 +229,7 @@ struct host_view {
 	struct size_view *sizes; /* by rising page size */
 	bool unread;
 	bool kvm_refuses_hugepages;
+	bool pools_read_only;
 	bool has_ksm;
 	bool surveyed;
 	struct thp_view thp;

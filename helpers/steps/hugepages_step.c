@@ -738,6 +738,25 @@ static bool complete(const struct step *step)
 	return !missing(&step->hugepages);
 }
 
+/* Pages that are idle need no write */
+static bool doubt(const struct step *step, const struct host_view *host, char *buf, size_t size)
+{
+	const struct step_hugepages *hp = &step->hugepages;
+	size_t i;
+
+	for (i = 0; host->pools_read_only && i < hp->n_shares; i++) {
+		if (!hp->shares[i].want_grow)
+			continue;
+		snprintf(
+			buf, size,
+			"as things are the start will be refused: /sys is mounted read-only, so no "
+			"huge page can be added (a container with libvirt has to be privileged: "
+			"mount -o remount,rw,bind /sys)");
+		return true;
+	}
+	return false;
+}
+
 const struct step_ops hugepages_step_ops = {
 	.name = "hugepages",
 	.describe = describe,
@@ -754,6 +773,7 @@ const struct step_ops hugepages_step_ops = {
 	.is_under_way = is_under_way,
 	.drop_promise = drop_promise,
 	.as_if_undone = as_if_undone,
+	.doubt = doubt,
 	.complete = complete,
 	.fields = fields,
 	.check = check,

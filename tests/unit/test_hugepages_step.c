@@ -1634,6 +1634,22 @@ static void test_describe(void)
 	CU_ASSERT_EQUAL(strlen(small), sizeof(small) - 1);
 }
 
+/* As in a container without privileges */
+static void test_read_only(void)
+{
+	char text[256];
+	BENCH(b);
+
+	want(&b, 0, 12, 0);
+	want(&b, 1, 0, 4);
+	CU_ASSERT_FALSE(hugepages_step_ops.doubt(&b.step, &b.host, text, sizeof(text)));
+	b.host.pools_read_only = true;
+	CU_ASSERT_TRUE(hugepages_step_ops.doubt(&b.step, &b.host, text, sizeof(text)));
+	UNIT_CHECK(strstr(text, "/sys is mounted read-only"), "%s", text);
+	b.step.hugepages.shares[1].want_grow = 0;
+	CU_ASSERT_FALSE(hugepages_step_ops.doubt(&b.step, &b.host, text, sizeof(text)));
+}
+
 static CU_TestInfo tests[] = {
 	{ "memory without processors comes last", test_last_comes_last },
 	{ "and after what is near", test_last_after_near },
@@ -1685,6 +1701,7 @@ static CU_TestInfo tests[] = {
 	{ "what came of a chunk", test_confirm },
 	{ "two guests on one pool", test_two_guests },
 	{ "words for people", test_describe },
+	{ "a read-only /sys", test_read_only },
 	CU_TEST_INFO_NULL,
 };
 

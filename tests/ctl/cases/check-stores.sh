@@ -127,6 +127,22 @@ case_check_selinux() {
 		jq -r '.findings[] | select(.check == "security").level')" pass
 }
 
+# As a container sees it where the store was not mounted on the host
+case_check_store_of_a_larger_file_system() {
+	local fs
+	store_host
+	store_fs || return
+	for fs in 'ext4 /srv/guests' 'ext4 /' 'btrfs /@guests'; do
+		sed -i '/ \/srv\/guests /d' host/proc/self/mountinfo
+		echo "40 27 0:99 ${fs#* } /srv/guests rw,relatime - ${fs% *} /dev/sda1 rw" \
+			>>host/proc/self/mountinfo
+		config <<<"[store]"$'\n'"path = /srv/guests"$'\n'"mount = never"$'\n'"fstype = ${fs% *}"
+		is "$fs" "$(as_json --root host check --all --json |
+			jq -r '.findings[] | select(.check == "store" and .id != "store.impassable").id')" \
+			"$([ "$fs" = 'ext4 /srv/guests' ] && echo store.part || echo store.ready)"
+	done
+}
+
 case_check_stores() {
 	store_host
 	golden check-store-waits --root host check --all

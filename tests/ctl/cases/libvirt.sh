@@ -111,6 +111,10 @@ case_advise_apply() {
 	is "the backing that was asked for is defined" \
 		"$? $(cat err) $(grep -c "<hugepages" "$FAKE_LIBVIRT/defined")" "0  0"
 	mv "$FAKE_LIBVIRT/defined" "$FAKE_LIBVIRT/web.xml"
+	sed "s,<name>.*</name>,<name>my 'web'</name>," "$tests/guests/hugepages-2m.xml" >"$FAKE_LIBVIRT/my.xml"
+	is "a name that a shell would take apart is not in a command" \
+		"$(with_libvirt advise my --backing thp --apply 2>&1 >/dev/null | sed 's/.*; //')" \
+		"'advise $(sed -n 's,.*<uuid>\(.*\)</uuid>.*,\1,p' "$FAKE_LIBVIRT/my.xml") --backing thp --apply --yes' does so"
 	touch "$FAKE_LIBVIRT/down"
 	is "no libvirt, no change" "$(with_libvirt advise web --apply 2>&1 | tail -n 1)" \
 		"virt-membacking: libvirt doesn't let us change guest 'web': the socket is not there"

@@ -42,6 +42,9 @@ case_status_guests() {
 	golden status-guest --root host status database "${uuid[web]}"
 	golden status-guest-json --root host status web --json
 	golden status-no-guest --root host status web nobody
+	sed -i 's/"id": 1/"id": 7/' "host/run/libvirt-membacking/guests/${uuid[web]}"
+	is "a guest by libvirt's id" "$("$program" --root host status 7)" \
+		"$("$program" --root host status web)"
 	is "options before the command" "$("$program" --json --root host status | without_sizes)" \
 		"$("$program" status --root=host --json | without_sizes)"
 	is "a tree of lines where the terminal has them" \

@@ -52,6 +52,8 @@ case_status_shows_transparent_huge_pages() {
 	check "and what is resident" wait_for "the same" agrees memfd Rss .resident_kib
 	check_match "the text shows them" "$(membacking status)" \
 		$'\nplain +running .* [0-9.]+ [KMG]iB +[0-9.]+ [KMG]iB '
+	check_equal "a guest has an id, too" \
+		"$(membacking status "$(virsh domid plain)" --json | jq -r '.guests[].name')" plain
 	check_match "metrics have them" "$(membacking metrics)" \
 		$'guest_anon_hugepages_bytes\{guest="plain",[^}]*\} [1-9][0-9]*\n'
 	guest_down plain
