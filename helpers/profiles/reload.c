@@ -113,20 +113,31 @@ static void add_note(struct finder *f, const char *note)
 		f->reload->notes[f->reload->n_notes++] = note;
 }
 
+/* Distributions with systemd have "service", too, and seldom a script for it */
+static const char *service_program(const struct finder *f, const char *name)
+{
+	char path[KFS_PATH_SIZE];
+
+	snprintf(path, sizeof(path), SYSCONF_DIR "/init.d/%s", name);
+	if (!kfs_exists(f->kfs, path))
+		return NULL;
+	if (has_program(f->kfs, "rc-service"))
+		return "rc-service";
+	return has_program(f->kfs, "service") ? "service" : NULL;
+}
+
 /* One that does not run reads its files when it starts */
 static void restart_libvirt(struct finder *f)
 {
 	bool split = !strcmp(f->daemon, "virtqemud");
-	const char *name = split ? "virtqemud" : "libvirtd";
+	const char *name = split ? "virtqemud" : "libvirtd", *service = service_program(f, name);
 
 	if (!*f->daemon)
 		return;
 	if (f->booted)
 		ADD(f, "systemctl", "restart", split ? "virtqemud.service" : "libvirtd.service");
-	else if (has_program(f->kfs, "rc-service"))
-		ADD(f, "rc-service", name, "restart");
-	else if (has_program(f->kfs, "service"))
-		ADD(f, "service", name, "restart");
+	else if (service)
+		ADD(f, service, name, "restart");
 	else
 		add_note(f, "restart libvirt's daemon: guests go on running");
 }

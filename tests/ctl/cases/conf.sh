@@ -160,8 +160,11 @@ case_conf_without_systemd() {
 	is "the store's directory is made" "$(commands apply file-backed)" \
 		"mkdir -p /var/lib/libvirt/memory
 by hand: restart libvirt's daemon: guests go on running"
-	mkdir -p host/sbin
+	mkdir -p host/sbin host/etc/init.d
 	touch host/sbin/rc-service
+	is "a service that has no script can't be restarted" "$(commands apply hugepages-1g)" \
+		"by hand: restart libvirt's daemon: guests go on running"
+	touch host/etc/init.d/libvirtd
 	is "OpenRC restarts the daemon" "$(commands apply hugepages-1g)" "rc-service libvirtd restart"
 	is "static pools are for the boot" "$(commands apply static-hugepages | cut -c 1-61)" \
 		"by hand: have the host run \"virt-membacking reserve-static\" e"
