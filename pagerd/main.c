@@ -242,10 +242,10 @@ static void set_up_process(const struct kfs *kfs)
 
 /* A daemon that begins takes the defaults in place of what can't be understood: guests wait.  One
  * that runs keeps what it has */
-static int with_tiers(struct daemon *daemon, bool runs,
-		      int (*use)(struct daemon *daemon, const struct config_tiers *tiers,
-				 struct err *err),
-		      struct err *err)
+static int with_overcommit(struct daemon *daemon, bool runs,
+			   int (*use)(struct daemon *daemon,
+				      const struct config_overcommit *overcommit, struct err *err),
+			   struct err *err)
 {
 	cleanup_config struct config *config = NULL;
 	int rc = config_load(daemon->kfs.rootfd, &config, err);
@@ -257,17 +257,19 @@ static int with_tiers(struct daemon *daemon, bool runs,
 		return rc;
 	if (rc < 0)
 		log_error("%s", err->text);
-	return use(daemon, &config_overcommit(config)->tiers, err);
+	return use(daemon, config_overcommit(config), err);
 }
 
-static int make_guests(struct daemon *daemon, const struct config_tiers *tiers, struct err *err)
+static int make_guests(struct daemon *daemon, const struct config_overcommit *overcommit,
+		       struct err *err)
 {
 	struct sysinfo info;
 	struct pager_guests_options options = {
 		.kfs = &daemon->kfs,
 		.state_dir = daemon->state_dir,
 		.adopt_program = daemon->options.adopt_program,
-		.tiers = tiers,
+		.tiers = &overcommit->tiers,
+		.overcommit = overcommit,
 	};
 
 	if (sysinfo(&info) < 0)
@@ -276,10 +278,12 @@ static int make_guests(struct daemon *daemon, const struct config_tiers *tiers, 
 	return pager_guests_new(&daemon->guests, &options, err);
 }
 
-static int change_tiers(struct daemon *daemon, const struct config_tiers *tiers, struct err *err)
+static int change_overcommit(struct daemon *daemon, const struct config_overcommit *overcommit,
+			     struct err *err)
 {
 	(void)err;
-	pager_guests_set_tiers(daemon->guests, tiers);
+	pager_guests_set_tiers(daemon->guests, &overcommit->tiers);
+	pager_guests_set_pressure(daemon->guests, overcommit);
 	log_info("the configuration was read again");
 	return 0;
 }
@@ -288,7 +292,7 @@ static void reread(struct daemon *daemon)
 {
 	struct err err;
 
-	if (with_tiers(daemon, true, change_tiers, &err) < 0)
+	if (with_overcommit(daemon, true, change_overcommit, &err) < 0)
 		log_error("the configuration was not read again: %s", err.text);
 }
 
@@ -339,12 +343,13 @@ static bool is_idle(void *arg)
 	return pager_guests_idle(((struct daemon *)arg)->guests);
 }
 
-static void tick(void *arg)
+static uint64_t tick(void *arg)
 {
 	struct daemon *daemon = arg;
+	uint64_t ms = pager_guests_tick(daemon->guests);
 
-	pager_guests_tick(daemon->guests);
 	notify_watchdog();
+	return ms;
 }
 
 static json_t *answer(void *arg, const struct pager_request *request)
@@ -372,7 +377,7 @@ static int start(struct daemon *daemon, struct err *err)
 	if (rc == 0)
 		rc = take_socket(daemon, err);
 	if (rc == 0)
-		rc = with_tiers(daemon, false, make_guests, err);
+		rc = with_overcommit(daemon, false, make_guests, err);
 	if (rc == 0)
 		rc = make_server(daemon, err);
 	/* Last: from here on guests are touched */

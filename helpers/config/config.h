@@ -136,6 +136,9 @@ struct config_thp {
 
 enum config_encrypt { ENCRYPT_NO };
 
+/* What becomes of guests' limits while the host is short of memory */
+enum config_pressure { ON_PRESSURE_SHARE, ON_PRESSURE_KEEP };
+
 /**
  * struct config_overcommit - Guests under the pager
  * @tiers:	Where pages are that are not resident.  Sizes are shared by all guests
@@ -143,8 +146,9 @@ enum config_encrypt { ENCRYPT_NO };
  *		percentage of its size
  * @headroom:	Counted for each guest beside its resident limit, for QEMU itself and for pages
  *		on their way; a percentage is one of the guest's memory
- * @floor:	Least resident limit that a guest may have; a percentage is one of its memory
- * @keep_free:	Of the host's memory, left free when a guest is admitted
+ * @floor:	Least resident limit that a guest may have, and least that it keeps while the host
+ *is short of memory; a percentage is one of its memory
+ * @keep_free:	Of the host's memory, left free when a guest is admitted; see pager/pressure.h
  * @resident:	The guest's limit; a percentage is one of its memory.  Nothing said: it is not
  *		paged.  Only in what applies to one guest
  */
@@ -155,6 +159,7 @@ struct config_overcommit {
 	struct config_amount headroom;
 	struct config_amount floor;
 	struct config_amount keep_free;
+	enum config_pressure on_pressure;
 	enum config_encrypt encrypt;
 	struct config_amount resident;
 };

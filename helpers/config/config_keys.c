@@ -292,6 +292,12 @@ static const struct config_word encrypt_words[] = {
 	{ NULL, 0 },
 };
 
+static const struct config_word pressure_words[] = {
+	{ "share", ON_PRESSURE_SHARE },
+	{ "keep", ON_PRESSURE_KEEP },
+	{ NULL, 0 },
+};
+
 static const struct config_word ksm_end_words[] = {
 	{ "restore", KSM_RESTORE },
 	{ "stop", KSM_STOP },
@@ -422,6 +428,8 @@ static const struct config_key keys[] = {
 	  .expected = "a size such as 1G, or a percentage" },
 	{ KEY("overcommit", "keep_free", "5%", set_amount), AT(overcommit.keep_free),
 	  .expected = "a size such as 2G, or a percentage" },
+	{ KEY("overcommit", "on_pressure", "share", set_word), AT(overcommit.on_pressure),
+	  .words = pressure_words, .expected = "share or keep" },
 	{ KEY("overcommit", "encrypt", "no", set_word), AT(overcommit.encrypt),
 	  .words = encrypt_words, .expected = "no (this version does not encrypt pages)" },
 	{ KEY("overcommit", "resident", "", set_size), AT(overcommit.resident),
@@ -442,6 +450,7 @@ static const struct config_key keys[] = {
 /* set_word() copies an unsigned int over them */
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned int), "enum of another size");
 _Static_assert(sizeof(enum config_effort) == sizeof(unsigned int), "enum of another size");
+_Static_assert(sizeof(enum config_pressure) == sizeof(unsigned int), "enum of another size");
 _Static_assert(sizeof(enum config_encrypt) == sizeof(unsigned int), "enum of another size");
 
 const struct config_key *config_keys(size_t *n)

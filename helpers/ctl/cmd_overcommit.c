@@ -264,7 +264,7 @@ static const struct table_column columns[] = {
 	[GUEST] = { "GUEST", TABLE_PLAIN },
 	[STATE] = { "STATE", TABLE_PLAIN },
 	[RESIDENT] = { "RESIDENT", TABLE_RIGHT | TABLE_LINES },
-	[LIMIT] = { "LIMIT", TABLE_RIGHT },
+	[LIMIT] = { "LIMIT", TABLE_RIGHT | TABLE_LINES },
 	[TIERS] = { "IN TIERS", TABLE_LINES },
 	[FAULTS] = { "FAULTS", TABLE_RIGHT },
 	[TIMES] = { "P50/P99 US", TABLE_RIGHT },
@@ -288,6 +288,18 @@ static void resident_cell(struct table *table, struct libscols_line *row,
 	else
 		table_cell(table, row, RESIDENT, "%s\n%" PRIu64 "%% idle",
 			   text_from_kib(oc->resident_kib.n, text), oc->idle_percent.n);
+}
+
+static void limit_cell(struct table *table, struct libscols_line *row,
+		       const struct report_overcommit *oc)
+{
+	char text[TEXT_KIB_SIZE], now[TEXT_KIB_SIZE];
+
+	if (!oc->limit_why)
+		kib_cell(table, row, LIMIT, true, oc->limit_kib);
+	else
+		table_cell(table, row, LIMIT, "%s\nnow %s", text_from_kib(oc->limit_kib, text),
+			   text_from_kib(oc->limit_now_kib.n, now));
 }
 
 static void tiers_cell(struct table *table, struct libscols_line *row,
@@ -315,7 +327,7 @@ static void add_guest(struct table *table, const struct report_guest *guest)
 	if (!oc->paged || oc->why)
 		table_colour(table, row, STATE, TERM_YELLOW);
 	resident_cell(table, row, oc);
-	kib_cell(table, row, LIMIT, true, oc->limit_kib);
+	limit_cell(table, row, oc);
 	tiers_cell(table, row, oc);
 	if (oc->faults.known)
 		table_cell(table, row, FAULTS, "%" PRIu64, oc->faults.n);
@@ -335,6 +347,32 @@ static void print_tier(const struct report_tier *tier)
 	if (tier->limit_kib)
 		printf("Tier %s: %s of %s used.\n", tier->name, text_from_kib(tier->kib, used),
 		       text_from_kib(tier->limit_kib, limit));
+}
+
+static bool is_lowered(const struct report_guest *guest, const char *why)
+{
+	const char *of = guest->overcommit.limit_why;
+
+	return guest->overcommit.present && of && !strcmp(of, why);
+}
+
+/* Those whose limits are lower than what they were given */
+static void print_lowered(const struct status_report *report)
+{
+	char taken[TEXT_KIB_SIZE], available[TEXT_KIB_SIZE];
+	size_t i;
+
+	if (report->pager.taken_kib)
+		wrap_printf(
+			"The host is or was short of memory, and %s are available: paged guests "
+			"have %s less than their limits until there is enough.",
+			text_from_kib(report->pager.available_kib, available),
+			text_from_kib(report->pager.taken_kib, taken));
+	for (i = 0; i < report->n_guests; i++)
+		if (is_lowered(&report->guests[i], "cgroup"))
+			wrap_printf("%s: the memory limits of its cgroups leave it less than its "
+				    "limit.",
+				    report->guests[i].name);
 }
 
 static int print_status(const struct status_report *report, struct err *err)
@@ -358,11 +396,22 @@ static int print_status(const struct status_report *report, struct err *err)
 	rc = table_end(&table, err);
 	for (i = 0; i < report->pager.n_tiers; i++)
 		print_tier(&report->pager.tiers[i]);
+	print_lowered(report);
 	for (i = 0; i < report->n_guests; i++)
 		if (report->guests[i].overcommit.why)
 			wrap_printf("%s: %s.", report->guests[i].name,
 				    report->guests[i].overcommit.why);
 	return rc;
+}
+
+/* Null without a daemon that looks after the host's memory */
+static json_t *pressure_json(const struct overcommit_answer *pager)
+{
+	if (!*pager->pressure)
+		return json_null();
+	return json_pack("{s:s, s:I, s:I}", "state", pager->pressure, "available_kib",
+			 json_number(pager->available_kib), "taken_kib",
+			 json_number(pager->taken_kib));
 }
 
 /* The same objects as "guests" of status have */
@@ -382,7 +431,8 @@ static json_t *status_to_json(const struct status_report *report)
 			 json_pack("{s:s, s:I, s:I}", "name", report->pager.tiers[i].name,
 				   "used_kib", (json_int_t)report->pager.tiers[i].kib, "limit_kib",
 				   (json_int_t)report->pager.tiers[i].limit_kib));
-	return json_pack("{s:o, s:o}", "guests", guests, "tiers", tiers);
+	return json_pack("{s:o, s:o, s:o}", "guests", guests, "tiers", tiers, "pressure",
+			 pressure_json(&report->pager));
 }
 
 /* Findings: a guest that should be paged is not, or waits for something */

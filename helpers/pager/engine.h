@@ -157,15 +157,17 @@ struct scan {
 };
 
 /**
- * struct idle_sample - Of one thread at a time, but for @percent
+ * struct idle_sample - Of one thread at a time, but for @percent and @found
  * @page:	Resident, and not mapped in QEMU when they were chosen
  * @percent:	Of the last sample that told; -1: none yet
+ * @found:	How many told
  */
 struct idle_sample {
 	size_t n;
 	uint64_t page[IDLE_PAGES_MAX];
 	uint64_t random;
 	_Atomic int percent;
+	_Atomic uint64_t found;
 };
 
 /**
@@ -235,6 +237,7 @@ struct guest_pager {
 	_Atomic uint64_t forced; /* resident pages when no tier took any more; 0: they take */
 	_Atomic uint64_t sweep;	 /* where to go on looking for clean slots */
 	_Atomic bool evict_asleep;
+	_Atomic bool rests; /* it has not faulted for a while, and its threads sleep longer */
 	_Atomic bool alone; /* one vCPU faults, and the fault thread evicts: see lone_vcpu.h */
 	_Atomic uint64_t leaving_seen; /* faults on pages that were LEAVING */
 

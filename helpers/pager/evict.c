@@ -26,6 +26,8 @@
 #include "pager/shmem_thp.h"
 
 enum { PINS_DEADLINE_MS = 50, CLEAN_SLOTS_AT_ONCE = 256, FAILED_PAUSE_MS = 15 };
+/* Between two looks at what may change while the guest runs, and while it does not fault */
+enum { LOOK_MS = 1000, LOOK_IDLE_MS = 10000 };
 enum { BEHIND_PAGES = 96, BEHIND_AT_ONCE = 8, SLACK_MAX = 512, PINNED_LONG_MS = 2000 };
 
 static int in_pipe(const struct evictor *evictor)
@@ -914,6 +916,18 @@ static bool miscounted(struct guest_pager *pager)
 	       policy_resident(pager) + pager->scan.resident + pager->limit / 32 + 256;
 }
 
+static bool above_low_mark(struct guest_pager *pager)
+{
+	return policy_resident(pager) > low_mark(pager);
+}
+
+/* What could not go has its room below a limit that was raised: nothing has to go now */
+static void forget_failure(struct guest_pager *pager)
+{
+	if (pager->forced && !above_low_mark(pager) && atomic_exchange(&pager->forced, 0))
+		pager_alarm_over(pager, ALARM_EVICTION);
+}
+
 static void evict_sleep(struct guest_pager *pager, int ms)
 {
 	struct pollfd fds[] = {
@@ -926,11 +940,6 @@ static void evict_sleep(struct guest_pager *pager, int ms)
 		pager_gone(pager);
 	pager->evict_asleep = false;
 	pager_slept(pager->wake_evict);
-}
-
-static bool above_low_mark(struct guest_pager *pager)
-{
-	return policy_resident(pager) > low_mark(pager);
 }
 
 /* Return: as evict_some(), but never 0 without any progress: what is left are pages that stay */
@@ -951,25 +960,28 @@ void *evict_thread(void *evictor_arg)
 	struct evictor *evictor = evictor_arg;
 	struct guest_pager *pager = evictor->pager;
 	bool first = evictor->number == (pager->n_evictors > 1 ? 1 : 0);
-	uint64_t looked = 0, turns = 0;
+	uint64_t looked = 0, turns = 0, faults = 0;
 
 	log_context(pager->name, "evict");
 	pager_follow_memory(pager);
 	while (!pager_stopping(pager)) {
 		int rc = 0;
 
-		if (first && clock_ms() - looked >= 1000) {
+		if (first && clock_ms() - looked >= LOOK_MS) {
 			housekeeping(pager);
 			pager_stay_below_cgroup(pager);
 			look_for_memory(pager);
+			forget_failure(pager);
 			if (++turns % 16 == 0 && miscounted(pager))
 				recount(pager);
 			looked = clock_ms();
+			pager->rests = pager->statistics.faults == faults;
+			faults = pager->statistics.faults;
 		}
 		if (above_low_mark(pager))
 			rc = evict_patiently(pager, evictor);
 		if (rc < 0 || (rc == 0 && !stay_awake(pager, above_low_mark)))
-			evict_sleep(pager, rc < 0 ? 100 : 1000);
+			evict_sleep(pager, rc < 0 ? 100 : pager->rests ? LOOK_IDLE_MS : LOOK_MS);
 	}
 	return NULL;
 }

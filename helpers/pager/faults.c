@@ -21,7 +21,7 @@
 #include "pager/engine.h"
 
 /* Faults that can't be answered are tried again so often; a person hears of them after a while */
-enum { RETRY_MS = 20, ALARM_AFTER_MS = 1000, AT_ONCE = 64 };
+enum { RETRY_MS = 20, SLEEP_MS = 10000, ALARM_AFTER_MS = 1000, AT_ONCE = 64 };
 /* Where nothing can be evicted: pages above the limit that are given all the same */
 enum { OVER_PAGES = 16, EXCHANGE_PAGES = 64 };
 
@@ -460,6 +460,8 @@ void faults_serve(struct guest_pager *pager)
 {
 	struct fault batch[AT_ONCE];
 
+	if (pager->n_faults && atomic_exchange(&pager->rests, false))
+		pager_wake(pager->wake_evict);
 	/* Reading goes on meanwhile, where an event is in a COPY's way */
 	while (pager->n_faults && !pager_stopping(pager)) {
 		size_t n = pager->n_faults < AT_ONCE ? pager->n_faults : AT_ONCE, i;
@@ -508,7 +510,7 @@ static bool wait_for_messages(struct guest_pager *pager)
 		{ .fd = pager->uffd.fd, .events = POLLIN },
 		{ .fd = pager->wake_fault, .events = POLLIN },
 	};
-	int ms = pager->n_waiting || pager->lost_faults ? RETRY_MS : 1000;
+	int ms = pager->n_waiting || pager->lost_faults ? RETRY_MS : SLEEP_MS;
 
 	poll(fds, 2, ms);
 	if (fds[1].revents)

@@ -120,13 +120,16 @@ void guest_pager_sigbus(int signal, siginfo_t *info, void *context);
 /**
  * struct pager_statistics - Of one guest, since its adoption or the restart
  * @resident:	Without the 512 KiB at most that are there for a migration at the moment
+ * @limit:	As guest_pager_set_limit() was told
+ * @limit_now:	Less than that where the limits of its cgroups leave less
+ * @no_tier:	No tier takes its pages any more
  * @idle_percent: Of the resident pages, not used between two calls of guest_pager_sample_idle(), by
  *		a sample; -1: not known
  * @fault_p50_ns, @fault_p99_ns: from reading the fault to the guest's waking, of those that had
  *		to be loaded
  */
 struct pager_statistics {
-	uint64_t pages, resident, limit;
+	uint64_t pages, resident, limit, limit_now;
 	uint64_t faults, zero_faults, evictions, refaults;
 	uint64_t prefetched, prefetch_used;
 	uint64_t discards;
@@ -136,6 +139,8 @@ struct pager_statistics {
 	uint64_t vcpu_faults; /* of vCPUs, on pages that were not there */
 	uint64_t fault_p50_ns, fault_p99_ns;
 	int idle_percent;
+	uint64_t idle_samples; /* how often that was found out */
+	bool no_tier;
 	uint64_t own_bytes; /* map, journal and policy */
 	bool gone;	    /* QEMU's process ended */
 	size_t n_tiers;

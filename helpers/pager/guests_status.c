@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "pager/guests_pressure.h"
 
 /* What is around the list of guests: all tiers, and more */
 #define REST_BYTES   ((size_t)4096)
@@ -27,9 +28,12 @@ const char *guest_state_name(enum guest_state state)
 	return state_names[state];
 }
 
-void guests_status_begin(struct guests_status *status)
+void guests_status_begin(struct guests_status *status, const struct guests_pressure *pressure)
 {
-	*status = (struct guests_status){ .guests = json_array() };
+	*status = (struct guests_status){
+		.guests = json_array(),
+		.pressure = guests_pressure_json(pressure),
+	};
 }
 
 static json_t *tiers_of(const struct pager_statistics *statistics)
@@ -68,7 +72,8 @@ static json_int_t microseconds(uint64_t ns)
 	return json_number((ns + 500) / 1000);
 }
 
-static void put_statistics(json_t *guest, const struct pager_statistics *s)
+/* @limit_kib: What it was given */
+static void put_statistics(json_t *guest, const struct pager_statistics *s, uint64_t limit_kib)
 {
 	size_t i;
 
@@ -82,6 +87,12 @@ static void put_statistics(json_t *guest, const struct pager_statistics *s)
 			    json_integer(json_number(s->resident * KIB_PER_PAGE)));
 	json_object_set_new(guest, "size_kib", json_integer(json_number(s->pages * KIB_PER_PAGE)));
 	json_object_set_new(guest, "own_kib", json_integer(json_number(s->own_bytes / 1024)));
+	json_object_set_new(guest, "limit_now_kib",
+			    json_integer(json_number(s->limit_now * KIB_PER_PAGE)));
+	if (s->limit_now < s->limit)
+		json_object_set_new(guest, "limit_why", json_string("cgroup"));
+	else if (s->limit * KIB_PER_PAGE < limit_kib)
+		json_object_set_new(guest, "limit_why", json_string("pressure"));
 	if (s->idle_percent >= 0)
 		json_object_set_new(guest, "idle_percent", json_integer(s->idle_percent));
 	json_object_set_new(guest, "fault_us",
@@ -105,7 +116,7 @@ static json_t *guest_json(struct paged_guest *guest, enum guest_state state)
 			   json_number(record.pid), "limit_kib", json_number(record.limit_kib),
 			   "alarm", *alarm ? alarm : NULL);
 	if (object && paged_guest_statistics(guest, &statistics))
-		put_statistics(object, &statistics);
+		put_statistics(object, &statistics, record.limit_kib);
 	return object;
 }
 
@@ -151,10 +162,12 @@ json_t *guests_status_end(struct guests_status *status, struct tier_budgets *bud
 
 	if (!status->guests || !reply) {
 		json_decref(status->guests);
+		json_decref(status->pressure);
 		json_decref(reply);
 		return NULL;
 	}
 	json_object_set_new(reply, "guests", status->guests);
+	json_object_set_new(reply, "pressure", status->pressure);
 	json_object_set_new(reply, "tiers", budgets_json(budgets));
 	if (status->more)
 		json_object_set_new(reply, "next", json_string(status->next));

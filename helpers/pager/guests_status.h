@@ -28,6 +28,8 @@ enum guest_state {
 /* Static string */
 const char *guest_state_name(enum guest_state state);
 
+struct guests_pressure;
+
 /**
  * struct guests_status - An answer in the making
  * @guests:	NULL: memory ran out
@@ -35,12 +37,13 @@ const char *guest_state_name(enum guest_state state);
  */
 struct guests_status {
 	json_t *guests;
+	json_t *pressure;
 	size_t bytes;
 	bool more;
 	char next[PAGER_UUID_SIZE];
 };
 
-void guests_status_begin(struct guests_status *status);
+void guests_status_begin(struct guests_status *status, const struct guests_pressure *pressure);
 /* Return: false: no more fits */
 bool guests_status_add(struct guests_status *status, struct paged_guest *guest,
 		       enum guest_state state);

@@ -70,6 +70,7 @@ static void judge(struct guest_pager *pager)
 	sample->n = 0;
 	if (looked >= IDLE_ENOUGH)
 		sample->percent = (int)(idle * 100 / looked);
+	sample->found += looked >= IDLE_ENOUGH;
 }
 
 static bool has(const struct idle_sample *sample, uint64_t page)

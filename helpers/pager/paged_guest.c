@@ -74,6 +74,7 @@ struct paged_guest *paged_guest_new(struct pager_host *host, const char *uuid)
 	snprintf(guest->uuid, sizeof(guest->uuid), "%s", uuid);
 	snprintf(guest->record.name, sizeof(guest->record.name), "%s", uuid);
 	guest->directory = guest->pidfd = -1;
+	guest->lowered_kib = UINT64_MAX;
 	pthread_mutex_init(&guest->pager_lock, NULL);
 	pthread_mutex_init(&guest->alarm_lock, NULL);
 	return guest;
@@ -613,6 +614,24 @@ bool paged_guest_statistics(struct paged_guest *guest, struct pager_statistics *
 	return paged;
 }
 
+/* The least of all limits.  With @pager_lock */
+static void use_limit(struct paged_guest *guest)
+{
+	guest_pager_set_limit(guest->pager,
+			      u64_div_up(u64_min(guest->record.limit_kib, guest->lowered_kib),
+					 PAGE_BYTES / 1024));
+}
+
+void paged_guest_lower(struct paged_guest *guest, uint64_t kib)
+{
+	pthread_mutex_lock(&guest->pager_lock);
+	if (guest->pager && kib != guest->lowered_kib) {
+		guest->lowered_kib = kib;
+		use_limit(guest);
+	}
+	pthread_mutex_unlock(&guest->pager_lock);
+}
+
 int paged_guest_set_limit(struct paged_guest *guest, uint64_t limit_kib, struct err *err)
 {
 	int rc = 0;
@@ -622,7 +641,7 @@ int paged_guest_set_limit(struct paged_guest *guest, uint64_t limit_kib, struct 
 		rc = err_set(err, ENOENT, "the guest isn't paged");
 	} else {
 		guest->record.limit_kib = limit_kib;
-		guest_pager_set_limit(guest->pager, u64_div_up(limit_kib, PAGE_BYTES / 1024));
+		use_limit(guest);
 		rc = guest_record_write(guest->directory, &guest->record, err);
 	}
 	pthread_mutex_unlock(&guest->pager_lock);

@@ -44,6 +44,8 @@ struct pager_host {
  * @pidfd:	Of its QEMU; -1: not known
  * @pager:	NULL: it is not paged (yet).  Protected by @pager_lock
  * @ram:	Where its memory is, without descriptors.  Protected by @pager_lock
+ * @lowered_kib: What it may have while the host is short of memory; UINT64_MAX: its limit.
+ *		Protected by @pager_lock
  * @alarm:	What a person must see; "": nothing.  Protected by @alarm_lock, which is taken by
  *		any thread of the guest's and never held while something else is waited for
  * @danger:	The same, of what would lose pages: another process that maps the guest's memory,
@@ -56,6 +58,7 @@ struct paged_guest {
 	int directory;
 	int pidfd;
 	struct guest_pager *pager;
+	uint64_t lowered_kib;
 	struct ram ram;
 	pthread_mutex_t pager_lock;
 	char alarm[PAGER_SENTENCE_SIZE];
@@ -109,6 +112,8 @@ bool paged_guest_gone(struct paged_guest *guest);
 bool paged_guest_statistics(struct paged_guest *guest, struct pager_statistics *statistics);
 /* Return: 0; -ENOENT: it is not paged now; -errno: set, and not written down */
 int paged_guest_set_limit(struct paged_guest *guest, uint64_t limit_kib, struct err *err);
+/* For a while no more than this, whatever its limit is; UINT64_MAX: no less than its limit */
+void paged_guest_lower(struct paged_guest *guest, uint64_t kib);
 /* A copy, into PAGER_SENTENCE_SIZE bytes */
 void paged_guest_alarm(struct paged_guest *guest, char *sentence);
 void paged_guest_set_alarm(struct paged_guest *guest, const char *sentence);

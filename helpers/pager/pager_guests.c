@@ -22,6 +22,7 @@
 #include "base/text.h"
 #include "pager/adopt_refusal.h"
 #include "pager/detached_thread.h"
+#include "pager/guests_pressure.h"
 #include "pager/guests_status.h"
 #include "pager/paged_guest.h"
 
@@ -37,9 +38,14 @@
 /* A process that ends has no memory any more a moment before */
 #define ENDS_MS 2000
 
-/* How often one guest's memory is looked for in the maps of all processes: tens of milliseconds
- * each time */
-#define LOOK_MS 5000
+/* How often two guests' memory is looked for in the maps of all processes: tens of milliseconds
+ * each */
+#define LOOK_MS	      9000
+#define LOOKS_AT_ONCE 2
+
+/* The longest time between two looks at the table, and that one while a thread has a guest.  While
+ * nothing happens the daemon wakes up no more often */
+enum { TICK_MS = 10000, BUSY_TICK_MS = 1000 };
 
 /* How long a page is not used that is idle */
 #define IDLE_MS 30000
@@ -56,6 +62,7 @@
  * @busy:	A thread has it
  * @again:	clock_ms(): when the next try to take it over is due
  * @idle_due:	When its idle pages are looked for next; 0: not known yet
+ * @share:	What it gives while the host is short of memory.  The loop's
  */
 struct place {
 	struct place *next;
@@ -65,6 +72,7 @@ struct place {
 	bool busy;
 	uint64_t again;
 	uint64_t idle_due;
+	struct pressure_guest share;
 };
 
 /**
@@ -76,6 +84,7 @@ struct place {
  * @threads:	That the table has begun by itself
  * @looking:	One of them looks who else maps the memory of guest @looked_at
  * @look_again: clock_ms(): when the next one is due
+ * @pressure:	Of the host's memory.  The loop's, and read by status with @lock held
  */
 struct pager_guests {
 	struct pager_host host;
@@ -89,6 +98,7 @@ struct pager_guests {
 	bool looking;
 	uint64_t look_again;
 	char looked_at[PAGER_UUID_SIZE];
+	struct guests_pressure pressure;
 };
 
 /* ---- the table ---- */
@@ -443,15 +453,11 @@ static void look_for_more_memory(const struct look *look, char *sentence)
 			 text_from_kib(more * (PAGE_BYTES / 1024), size));
 }
 
-static void *look_thread(void *arg)
+static void look_once(const struct look *look)
 {
-	struct look *look = arg;
-	struct pager_guests *guests = look->guests;
 	char sentence[PAGER_SENTENCE_SIZE] = "";
-	int rc;
+	int rc = look_for_mapper(look, sentence);
 
-	pthread_setname_np(pthread_self(), "pager-look");
-	rc = look_for_mapper(look, sentence);
 	if (rc == 0)
 		rc = look_for_descriptors(look, sentence);
 	if (rc == 0 && !*sentence)
@@ -459,13 +465,6 @@ static void *look_thread(void *arg)
 	/* What can't be told now leaves standing what was told before */
 	if (rc >= 0)
 		report(look, sentence);
-	free(look);
-	pthread_mutex_lock(&guests->lock);
-	guests->looking = false;
-	guests->threads--;
-	pthread_cond_broadcast(&guests->changed);
-	pthread_mutex_unlock(&guests->lock);
-	return NULL;
 }
 
 /* The one after the last, and after all of them the first again */
@@ -484,27 +483,67 @@ static const struct place *next_to_look(struct pager_guests *guests)
 	return first;
 }
 
-/* With the lock.  One guest at a time: the maps of all processes are read */
-static void look_for_danger(struct pager_guests *guests)
+/* With the lock.  False: there is none */
+static bool choose_look(struct pager_guests *guests, struct look *look)
 {
 	const struct place *place = next_to_look(guests);
-	struct look *look;
 
-	if (!place || guests->looking || clock_left_ms(guests->look_again))
-		return;
-	guests->look_again = clock_ms() + LOOK_MS;
-	look = malloc(sizeof(*look));
-	if (!look)
-		return;
 	look->guests = guests;
-	if (!paged_guest_identity(place->guest, &look->identity)) {
-		free(look);
-		return;
-	}
+	if (!place || !paged_guest_identity(place->guest, &look->identity))
+		return false;
 	memcpy(look->uuid, place->guest->uuid, sizeof(look->uuid));
 	memcpy(guests->looked_at, look->uuid, sizeof(look->uuid));
 	look->pid = paged_guest_record(place->guest).pid;
 	look->ram = paged_guest_ram(place->guest);
+	return true;
+}
+
+/* Another guest than the last one */
+static bool look_at_another(struct look *look)
+{
+	struct pager_guests *guests = look->guests;
+	char last[PAGER_UUID_SIZE];
+	bool another;
+
+	memcpy(last, look->uuid, sizeof(last));
+	pthread_mutex_lock(&guests->lock);
+	another = !guests->stopping && choose_look(guests, look) && strcmp(last, look->uuid) != 0;
+	pthread_mutex_unlock(&guests->lock);
+	return another;
+}
+
+static void *look_thread(void *arg)
+{
+	struct look *look = arg;
+	struct pager_guests *guests = look->guests;
+	unsigned int looks = 1;
+
+	pthread_setname_np(pthread_self(), "pager-look");
+	look_once(look);
+	while (looks++ < LOOKS_AT_ONCE && look_at_another(look))
+		look_once(look);
+	free(look);
+	pthread_mutex_lock(&guests->lock);
+	guests->looking = false;
+	guests->threads--;
+	pthread_cond_broadcast(&guests->changed);
+	pthread_mutex_unlock(&guests->lock);
+	return NULL;
+}
+
+/* With the lock.  One guest after the other: the maps of all processes are read */
+static void look_for_danger(struct pager_guests *guests)
+{
+	struct look *look;
+
+	if (!guests->first || guests->looking || clock_left_ms(guests->look_again))
+		return;
+	look = calloc(1, sizeof(*look));
+	if (!look || !choose_look(guests, look)) {
+		free(look);
+		return;
+	}
+	guests->look_again = clock_ms() + LOOK_MS;
 	guests->looking = true;
 	guests->threads++;
 	if (detached_thread(look_thread, look, THREAD_STACK)) {
@@ -514,11 +553,71 @@ static void look_for_danger(struct pager_guests *guests)
 	}
 }
 
-void pager_guests_tick(void *arg)
+/* ---- a host that is short of memory ---- */
+
+static size_t list_sharing(struct pager_guests *guests, struct sharing_guest *list, size_t max)
+{
+	struct place *place;
+	size_t n = 0;
+
+	for (place = guests->first; place; place = place->next)
+		if (place->state == STATE_PAGING) {
+			if (n < max)
+				list[n] = (struct sharing_guest){ place->guest, &place->share };
+			n++;
+		}
+	return n;
+}
+
+/* With the lock.  What the kernel tells of stalls is gone once the loop has heard it, so that each
+ * tick that comes early may be for it */
+static void share_memory(struct pager_guests *guests)
+{
+	size_t n = list_sharing(guests, NULL, 0);
+	struct sharing_guest *list;
+
+	if (clock_left_ms(guests->pressure.due) &&
+	    clock_ms() - guests->pressure.looked < PRESSURE_SOON_MS)
+		return;
+	list = calloc(n + 1, sizeof(*list));
+	if (!list)
+		return;
+	list_sharing(guests, list, n);
+	guests_pressure_look(&guests->pressure, list, n);
+	free(list);
+}
+
+void pager_guests_set_pressure(struct pager_guests *guests,
+			       const struct config_overcommit *overcommit)
+{
+	struct epoll_event event = { .events = EPOLLPRI };
+
+	pthread_mutex_lock(&guests->lock);
+	guests_pressure_set(&guests->pressure, overcommit);
+	pthread_mutex_unlock(&guests->lock);
+	/* Once; where it can't be watched looks come by time alone */
+	if (guests->pressure.memory.trigger >= 0)
+		epoll_ctl(guests->epoll, EPOLL_CTL_ADD, guests->pressure.memory.trigger, &event);
+}
+
+/* Until something is due that no descriptor tells of.  With the lock */
+static uint64_t next_tick(struct pager_guests *guests)
+{
+	uint64_t ms = u64_min(TICK_MS, clock_left_ms(guests->pressure.due));
+	const struct place *place;
+
+	for (place = guests->first; place; place = place->next)
+		if (place->busy || place->state != STATE_PAGING)
+			ms = u64_min(ms, BUSY_TICK_MS);
+	return ms;
+}
+
+uint64_t pager_guests_tick(void *arg)
 {
 	struct pager_guests *guests = arg;
 	struct epoll_event events[16];
 	struct place *place;
+	uint64_t ms;
 
 	/* One shot each: which they are is seen below */
 	while (epoll_wait(guests->epoll, events, ARRAY_SIZE(events), 0) == ARRAY_SIZE(events))
@@ -526,9 +625,13 @@ void pager_guests_tick(void *arg)
 	pthread_mutex_lock(&guests->lock);
 	for (place = guests->first; place && !guests->stopping; place = place->next)
 		look_after(place);
-	if (!guests->stopping)
+	if (!guests->stopping) {
 		look_for_danger(guests);
+		share_memory(guests);
+	}
+	ms = next_tick(guests);
 	pthread_mutex_unlock(&guests->lock);
+	return ms;
 }
 
 /* ---- requests ---- */
@@ -698,7 +801,7 @@ static json_t *status(struct pager_guests *guests, const char *after)
 	struct guests_status status;
 	const struct place *place;
 
-	guests_status_begin(&status);
+	guests_status_begin(&status, &guests->pressure);
 	pthread_mutex_lock(&guests->lock);
 	for (place = *find_link(guests, after); place; place = place->next) {
 		if (!strcmp(place->guest->uuid, after))
@@ -770,7 +873,10 @@ int pager_guests_new(struct pager_guests **guests, const struct pager_guests_opt
 	new->idle_ms = options->idle_ms ? options->idle_ms : IDLE_MS;
 	new->host_kib = options->host_kib;
 	init_locks(new);
+	guests_pressure_open(&new->pressure, options->kfs, options->host_kib);
 	pager_guests_set_tiers(new, options->tiers);
+	if (options->overcommit)
+		pager_guests_set_pressure(new, options->overcommit);
 	*guests = new;
 	return 0;
 }
@@ -937,6 +1043,7 @@ bool pager_guests_stop(struct pager_guests *guests, uint64_t deadline)
 		free(place);
 	}
 	pager_directory_close(&guests->host.directory);
+	guests_pressure_close(&guests->pressure);
 	close(guests->epoll);
 	pthread_cond_destroy(&guests->changed);
 	pthread_mutex_destroy(&guests->lock);

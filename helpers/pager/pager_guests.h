@@ -16,6 +16,7 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "config/config.h"
 #include "config/config_tiers.h"
 #include "kernel/kfs.h"
 #include "pager/protocol.h"
@@ -27,6 +28,7 @@ struct pager_guests;
  * @state_dir:	/run/libvirt-membacking, as an open descriptor; the caller's
  * @host_kib:	The host's memory
  * @adopt_program: NULL: where virt-membacking-adopt is installed
+ * @overcommit:	What guests give while the host is short of memory.  NULL: nothing
  * @idle_ms:	A page that was not used for so long is idle; 0: half a minute
  */
 struct pager_guests_options {
@@ -35,6 +37,7 @@ struct pager_guests_options {
 	uint64_t host_kib;
 	const char *adopt_program;
 	const struct config_tiers *tiers;
+	const struct config_overcommit *overcommit;
 	uint64_t idle_ms;
 };
 
@@ -52,9 +55,13 @@ int pager_guests_find(struct pager_guests *guests, struct err *err);
 /* Another configuration: see tier_budgets_set() */
 void pager_guests_set_tiers(struct pager_guests *guests, const struct config_tiers *tiers);
 
+/* The same of what guests give while the host is short of memory.  The loop's */
+void pager_guests_set_pressure(struct pager_guests *guests,
+			       const struct config_overcommit *overcommit);
+
 /* What struct pager_service wants; @arg is the struct pager_guests */
 json_t *pager_guests_answer(void *arg, const struct pager_request *request);
-void pager_guests_tick(void *arg);
+uint64_t pager_guests_tick(void *arg);
 bool pager_guests_idle(void *arg);
 /* Readable when a guest's QEMU has ended */
 int pager_guests_fd(const struct pager_guests *guests);

@@ -62,7 +62,7 @@ struct pager_server {
 	struct pager_service service;
 	int listener;
 	int wake;
-	uint64_t last_client;
+	uint64_t last_client, ticked;
 	uint64_t turn;
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
@@ -386,16 +386,34 @@ static void serve(struct pager_server *server, const struct pollfd *p)
 		greet(server);
 }
 
-static bool is_idle(struct pager_server *server, uint64_t idle_ms)
+static bool has_clients(const struct pager_server *server)
 {
 	size_t i;
 
-	if (!idle_ms || clock_ms() - server->last_client < idle_ms)
-		return false;
 	for (i = 0; i < SERVER_CONNECTIONS_MAX; i++)
 		if (!is_free(&server->connection[i]))
-			return false;
+			return true;
+	return false;
+}
+
+static bool is_idle(struct pager_server *server, uint64_t idle_ms)
+{
+	if (!idle_ms || clock_ms() - server->last_client < idle_ms || has_clients(server))
+		return false;
 	return server->service.idle(server->service.arg);
+}
+
+/* Milliseconds.  Clients that are silent are dropped by a tick, and the last look whether the
+ * daemon is needed is by one, too */
+static uint64_t until_next(const struct pager_server *server, uint64_t next_tick, uint64_t idle_ms)
+{
+	uint64_t next = next_tick, end = server->last_client + idle_ms;
+
+	if (has_clients(server))
+		next = u64_min(next, server->ticked + SERVER_TICK_MS);
+	if (idle_ms && server->ticked < end)
+		next = u64_min(next, end);
+	return clock_left_ms(next);
 }
 
 enum server_end pager_server_run(struct pager_server *server, int stop_fd, uint64_t idle_ms)
@@ -406,19 +424,22 @@ enum server_end pager_server_run(struct pager_server *server, int stop_fd, uint6
 	server->last_client = clock_ms();
 	for (;;) {
 		bool tick;
+		uint64_t ms;
 		int n;
 
 		prepare(server, stop_fd, p);
-		n = poll(p, POLL_ALL, (int)clock_left_ms(next_tick));
+		n = poll(p, POLL_ALL, (int)until_next(server, next_tick, idle_ms));
 		if (n > 0 && p[POLL_STOP].revents)
 			return SERVER_STOPPED;
-		tick = (n > 0 && p[POLL_SERVICE].revents) || !clock_left_ms(next_tick);
+		tick = (n > 0 && p[POLL_SERVICE].revents) ||
+		       !until_next(server, next_tick, idle_ms);
 		if (n > 0)
 			serve(server, p);
 		if (!tick)
 			continue;
-		next_tick = clock_ms() + SERVER_TICK_MS;
-		server->service.tick(server->service.arg);
+		ms = server->service.tick(server->service.arg);
+		server->ticked = clock_ms();
+		next_tick = server->ticked + ms;
 		drop_silent(server);
 		if (is_idle(server, idle_ms))
 			return SERVER_IDLE;

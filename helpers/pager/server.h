@@ -30,13 +30,14 @@ enum {
  * struct pager_service - Who answers
  * @answer:	From any thread, for requests that are not PAGER_HELLO.  The reply is the server's
  *		then; NULL: no memory
- * @tick:	From the loop: when @fd is readable, and once a second
+ * @tick:	From the loop: when @fd is readable, and when as many milliseconds have passed as it
+ *		returned; once a second while there are clients
  * @idle:	From the loop: is there nothing for which the daemon must run on?
  * @fd:		Or -1
  */
 struct pager_service {
 	json_t *(*answer)(void *arg, const struct pager_request *request);
-	void (*tick)(void *arg);
+	uint64_t (*tick)(void *arg);
 	bool (*idle)(void *arg);
 	void *arg;
 	int fd;

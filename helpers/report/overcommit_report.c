@@ -64,6 +64,14 @@ static size_t read_tiers(const json_t *object, const char *kib,
 	return n;
 }
 
+/* An earlier daemon says nothing of it */
+static void read_pressure(const json_t *from, struct overcommit_answer *answer)
+{
+	copy_text(from, "state", answer->pressure, sizeof(answer->pressure));
+	answer->available_kib = number(from, "available_kib");
+	answer->taken_kib = number(from, "taken_kib");
+}
+
 void overcommit_ask(const struct session *session, bool always, struct overcommit_answer *answer)
 {
 	*answer = (struct overcommit_answer){ .asked = always || any_under_pager(session) };
@@ -71,8 +79,10 @@ void overcommit_ask(const struct session *session, bool always, struct overcommi
 		return;
 	answer->answered =
 		pager_status(session->state.dirfd, &answer->json, ANSWER_MS, &answer->why) == 0;
-	if (answer->answered)
-		answer->n_tiers = read_tiers(answer->json, "used_kib", answer->tiers);
+	if (!answer->answered)
+		return;
+	answer->n_tiers = read_tiers(answer->json, "used_kib", answer->tiers);
+	read_pressure(json_object_get(answer->json, "pressure"), answer);
 }
 
 void overcommit_answer_free(struct overcommit_answer *answer)
@@ -106,9 +116,9 @@ static const struct count_row {
 	{                                                                                          \
 #member, offsetof(struct report_overcommit, member)                                \
 	}
-	COUNT(resident_kib), COUNT(own_kib),	  COUNT(faults),     COUNT(evictions),
-	COUNT(refaults),     COUNT(discards),	  COUNT(prefetched), COUNT(prefetch_used),
-	COUNT(waiting),	     COUNT(idle_percent),
+	COUNT(resident_kib), COUNT(own_kib),	  COUNT(faults),	COUNT(evictions),
+	COUNT(refaults),     COUNT(discards),	  COUNT(prefetched),	COUNT(prefetch_used),
+	COUNT(waiting),	     COUNT(idle_percent), COUNT(limit_now_kib),
 #undef COUNT
 };
 
@@ -149,8 +159,11 @@ static void take_answer(const json_t *from, struct report_overcommit *guest)
 	guest->state = guest->state_text;
 	guest->why = *guest->why_text ? guest->why_text : NULL;
 	guest->paged = !strcmp(guest->state, "paging");
-	if (guest->paged)
-		read_numbers(from, guest);
+	if (!guest->paged)
+		return;
+	read_numbers(from, guest);
+	copy_text(from, "limit_why", guest->limit_text, sizeof(guest->limit_text));
+	guest->limit_why = *guest->limit_text ? guest->limit_text : NULL;
 }
 
 /* No daemon serves what was adopted.  Each of its processors runs until it needs such a page */

@@ -45,6 +45,9 @@ struct report_fault_us {
  * @paged:	The daemon has adopted it and answers
  * @state:	The daemon's word: "paging"; "waiting" also where there is no daemon; NULL: unknown
  * @limit_kib, @size_kib: As its record says
+ * @limit_now_kib: What it may have now
+ * @limit_why:	Why that is less: "pressure", the host is short of memory; "cgroup", the limits of
+ *		its cgroups; NULL: it isn't
  * @idle_percent: Of what is resident, not used for half a minute, by a sample
  * @why:	What is wrong: why it is not paged, or what it waits for.  NULL: nothing
  */
@@ -54,6 +57,8 @@ struct report_overcommit {
 	const char *state;
 	uint64_t size_kib;
 	uint64_t limit_kib;
+	struct report_count limit_now_kib;
+	const char *limit_why;
 	struct report_count resident_kib;
 	struct report_count own_kib;
 	size_t n_tiers;
@@ -68,8 +73,9 @@ struct report_overcommit {
 	struct report_count waiting;
 	struct report_count idle_percent;
 	const char *why;
-	struct report_tier tier_list[OVERCOMMIT_TIERS_MAX]; /* what @tiers, @state, @why point at */
-	char state_text[OVERCOMMIT_WORD_SIZE];
+	struct report_tier tier_list[OVERCOMMIT_TIERS_MAX]; /* what @tiers, @state, @limit_why, @why
+							       point at */
+	char state_text[OVERCOMMIT_WORD_SIZE], limit_text[OVERCOMMIT_WORD_SIZE];
 	char why_text[OVERCOMMIT_WHY_SIZE];
 };
 
@@ -78,6 +84,8 @@ struct report_overcommit {
  * @asked:	It was: a guest is under it
  * @answered:	If not, @why says why
  * @tiers:	@kib of @limit_kib used by all guests together
+ * @pressure:	The daemon's word: "none" unless the host is or was short of memory
+ * @available_kib, @taken_kib: Of the host, and what guests have less than their limits for that
  */
 struct overcommit_answer {
 	bool asked;
@@ -86,6 +94,8 @@ struct overcommit_answer {
 	json_t *json;
 	size_t n_tiers;
 	struct report_tier tiers[OVERCOMMIT_TIERS_MAX];
+	char pressure[OVERCOMMIT_WORD_SIZE];
+	uint64_t available_kib, taken_kib;
 };
 
 /**

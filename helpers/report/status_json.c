@@ -134,6 +134,8 @@ static const struct json_field overcommit_fields[] = {
 	JSON_FIELD(struct report_overcommit, state),
 	JSON_FIELD(struct report_overcommit, size_kib),
 	JSON_FIELD(struct report_overcommit, limit_kib),
+	COUNT(limit_now_kib),
+	JSON_FIELD(struct report_overcommit, limit_why),
 	COUNT(resident_kib),
 	JSON_LIST(struct report_overcommit, tiers, "tiers", n_tiers, tier_fields, 0),
 	COUNT(faults),

@@ -246,6 +246,8 @@ static const struct metric of_pager[] = {
 	  "Whether something is wrong with a guest's paging (1)." },
 	{ OF_PAGED(limit_kib), KIB, "guest_resident_limit_bytes",
 	  "What may be resident of a guest under the pager." },
+	{ OF_PAGED(limit_now_kib), COUNTED_KIB, "guest_resident_limit_now_bytes",
+	  "The same now: less while the host is short of memory." },
 	{ OF_PAGED(resident_kib), COUNTED_KIB, "guest_paged_resident_bytes",
 	  "What is resident of a guest under the pager." },
 	{ OF_PAGED(own_kib), COUNTED_KIB, "guest_pager_own_bytes",

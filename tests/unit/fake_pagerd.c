@@ -114,9 +114,10 @@ static json_t *answer(void *arg, const struct pager_request *request)
 	return reply;
 }
 
-static void tick(void *arg)
+static uint64_t tick(void *arg)
 {
 	(void)arg;
+	return SERVER_TICK_MS;
 }
 
 static bool idle(void *arg)

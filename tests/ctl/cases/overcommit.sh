@@ -59,16 +59,19 @@ paged() {
 		$(($3 * 1024)) "${4-}"
 }
 
+# pager_says [ALARM [WHY_LIMIT NOW_KIB TAKEN_KIB]]
 pager_says() {
 	cat >"$state_dir/pager.status" <<-EOT
 		{"version": 1, "errno": 0, "tiers": [{"name": "same-filled", "limit_kib": 0, "used_kib": 0},
-		{"name": "ram", "limit_kib": 6291456, "used_kib": 262144}], "guests": [
+		{"name": "ram", "limit_kib": 6291456, "used_kib": 262144}],
+		"pressure": {"state": "none", "available_kib": 1048576, "taken_kib": ${4-0}}, "guests": [
 		{"uuid": "${uuid[web]}", "name": "web", "pid": 1, "state": "paging",
 		"resident_kib": 524288, "limit_kib": 524288, "size_kib": 1048576, "own_kib": 4100,
 		"tiers": [{"name": "same-filled", "kib": 100000, "content_kib": 0},
 		{"name": "ram", "kib": 424288, "content_kib": 262144}], "faults": 12345,
 		"fault_us": {"p50": 7, "p99": 56}, "evictions": 23456, "refaults": 345, "discards": 6,
-		"prefetched": 1000, "prefetch_used": 750, "waiting": 0, "idle_percent": 40, "alarm": ${1-null}}]}
+		"prefetched": 1000, "prefetch_used": 750, "waiting": 0, "idle_percent": 40,
+		"limit_now_kib": ${3-524288}, "limit_why": ${2-null}, "alarm": ${1-null}}]}
 	EOT
 }
 
@@ -96,6 +99,14 @@ case_overcommit_status() {
 	pager_says '"tier ram is full, and 3 faults wait for room in it"'
 	golden overcommit-status-alarm --root host overcommit status
 	is "status says so too" "$("$program" --root host status | grep -c "guest 'web': tier ram is full")" 1
+	pager_says null '"pressure"' 393216 131072
+	golden overcommit-status-short --root host overcommit status
+	is "and as JSON" "$(as_json --root host overcommit status --json |
+		jq -c '[.guests[0].overcommit | .limit_kib, .limit_now_kib, .limit_why], .pressure.taken_kib')" \
+		'[524288,393216,"pressure"]
+131072'
+	pager_says null '"cgroup"' 262144 0
+	golden overcommit-status-cgroup --root host overcommit status
 	no_qemu
 	qemu web
 	golden overcommit-status-no-daemon --root host overcommit status
