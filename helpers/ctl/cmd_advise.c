@@ -275,6 +275,8 @@ static int apply(const struct ctl *ctl, const struct inquiry *q, const struct ad
 	if (!taken || (q->in.wish.given && taken->verdict == ADVISE_NO))
 		return err_set(err, ENOSPC, "guest '%s' stays as it is: %s", q->guest->name,
 			       taken ? taken->why : q->advice.reasons[0]);
+	if (!ctl->json)
+		advise_print_taken(report);
 	if (!variant->changed) {
 		if (!ctl->json)
 			printf("\nNothing to change.\n");
@@ -310,7 +312,7 @@ static int report(const struct ctl *ctl, const struct inquiry *q, struct err *er
 	const struct advise_report report = { &q->in, &q->advice, q->before };
 	int applied = 0;
 
-	if (!ctl->json && advise_print(&report, err) < 0)
+	if (!ctl->json && !ctl->apply && advise_print(&report, err) < 0)
 		return -ENOMEM;
 	if (ctl->apply)
 		applied = apply(ctl, q, &report, err);

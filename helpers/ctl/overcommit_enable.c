@@ -141,8 +141,7 @@ static int decide(const struct ctl *ctl, const struct config_amount *resident, s
 	e->policy.overcommit.resident = *resident;
 	rc = overcommit_rules_fill(e->variant.guest, &e->policy.overcommit, &step, err);
 	if (rc == 0)
-		return err_set(err, EINVAL, "guest '%s' has no more memory than that",
-			       e->guest->name);
+		return overcommit_rules_no_limit(e->variant.guest, err);
 	return rc < 0 ? rc : make_conf(ctl, resident, e, err);
 }
 

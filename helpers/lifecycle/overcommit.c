@@ -77,8 +77,7 @@ static int decide(struct job *job, const struct config_amount *resident, struct 
 	if (rc == 0)
 		rc = overcommit_rules_fill(job->guest, overcommit, &job->step, err);
 	if (rc == 0)
-		return err_set(err, EINVAL, "guest '%s' has no more memory than that",
-			       job->guest->name);
+		return overcommit_rules_no_limit(job->guest, err);
 	return rc < 0 ? rc : find_qemu(job, err);
 }
 

@@ -260,6 +260,14 @@ int overcommit_rules_fill(const struct guest *guest, const struct config_overcom
 	return 1;
 }
 
+int overcommit_rules_no_limit(const struct guest *guest, struct err *err)
+{
+	char text[TEXT_KIB_SIZE];
+
+	return err_set(err, EINVAL, "guest '%s' has %s of memory: --resident must be less",
+		       guest->name, text_from_kib(overcommit_rules_size(guest), text));
+}
+
 uint64_t overcommit_rules_tiers(const struct config_overcommit *overcommit, uint64_t host_kib,
 				uint64_t *in_ram_kib)
 {

@@ -70,6 +70,9 @@ int overcommit_rules_host(const struct guest *guest, const struct host_view *hos
 int overcommit_rules_fill(const struct guest *guest, const struct config_overcommit *overcommit,
 			  struct step_overcommit *step, struct err *err);
 
+/* The sentence for that 0, where a limit was asked for.  Return: -EINVAL */
+int overcommit_rules_no_limit(const struct guest *guest, struct err *err);
+
 /**
  * overcommit_rules_tiers() - Memory of guests that tiers are good for, in KiB
  * @in_ram_kib:	What they may take of the host's memory for it

@@ -30,4 +30,7 @@ json_t *advise_to_json(const struct advise_report *report, bool applied);
 
 int advise_print(const struct advise_report *report, struct err *err);
 
+/* Of that only what --apply puts into the guest's definition, and why */
+void advise_print_taken(const struct advise_report *report);
+
 #endif

@@ -174,9 +174,6 @@ static void print_asked(const struct advise_report *report)
 	const struct guest_variant *variant = advise_variant(report, asked);
 	char line[ADVISE_WHY_SIZE + GUEST_REMOVED_SIZE];
 
-	if (!report->in->wish.given)
-		return;
-	putchar('\n');
 	print_backing("Asked for", report->in->wish.backing, asked);
 	snprintf(line, sizeof(line), "%s: %s",
 		 asked->verdict == ADVISE_YES ? "possible" :
@@ -215,16 +212,34 @@ static void print_block(const struct advise_report *report)
 	wrap_print_text(variant->block);
 }
 
-int advise_print(const struct advise_report *report, struct err *err)
+static void print_guest(const struct advise_report *report)
 {
 	char kib[TEXT_KIB_SIZE];
-	int rc;
 
 	wrap_print_line("Guest '%s', %s", report->in->guest->name,
 			text_from_kib(report->advice->size_kib, kib));
 	putchar('\n');
+}
+
+void advise_print_taken(const struct advise_report *report)
+{
+	print_guest(report);
+	if (report->in->wish.given)
+		print_asked(report);
+	else
+		print_recommendation(report);
+}
+
+int advise_print(const struct advise_report *report, struct err *err)
+{
+	int rc;
+
+	print_guest(report);
 	print_recommendation(report);
-	print_asked(report);
+	if (report->in->wish.given) {
+		putchar('\n');
+		print_asked(report);
+	}
 	print_block(report);
 	putchar('\n');
 	rc = print_options(report->advice, err);

@@ -43,6 +43,7 @@ case_huge_pages_are_put_into_a_guest() {
 	check_match "it shows what comes" "$applied" '\+ +<page size="2048" unit="KiB"/>'
 	check_match "it shows what stays" "$applied" $'\n +<nosharepages/>'
 	check_match "it says when that takes effect" "$applied" "next start"
+	check_no_match "it does not compare what is not taken" "$applied" "BACKING"
 	check_no_match "it shows no password" "$applied" s3cret
 	after=$(definition advised)
 	check_equal "the rest is as it was" "$(without_backing <<<"$after")" \
