@@ -112,7 +112,7 @@ readme_end() {
 	for profile in "$@"; do
 		check "$profile is taken back" conf remove "$profile"
 	done
-	in_ns rm -f /etc/libvirt/membacking.conf.d/50-local.conf
+	in_ns sh -c 'rm -f /etc/libvirt/membacking.conf.d/50-*.conf'
 	conf_end
 }
 
