@@ -273,8 +273,10 @@ static int apply(const struct ctl *ctl, const struct inquiry *q, const struct ad
 	int rc;
 
 	if (!taken || (q->in.wish.given && taken->verdict == ADVISE_NO))
-		return err_set(err, ENOSPC, "guest '%s' stays as it is: %s", q->guest->name,
-			       taken ? taken->why : q->advice.reasons[0]);
+		return err_set(err, ENOSPC,
+			       "guest '%s' stays as it is: %s; what is possible, 'advise %s' shows",
+			       q->guest->name, taken ? taken->why : q->advice.reasons[0],
+			       q->guest->name);
 	if (!ctl->json)
 		advise_print_taken(report);
 	if (!variant->changed) {
