@@ -396,7 +396,8 @@ int64_t pages_cached(struct guest_pager *pager, uint64_t page, size_t n);
 bool scan_serve(struct guest_pager *pager, uint64_t page, bool zeros_ahead);
 /* The guest writes to a page that is in its file.  Before that is allowed */
 void scan_written(struct guest_pager *pager, uint64_t page);
-/* Each turn: what was loaded goes if the thread asks no more */
+/* Each turn, and after SCAN_TURN_MS: what was loaded goes if the thread asks no more */
+enum { SCAN_TURN_MS = 500 };
 void scan_turn(struct guest_pager *pager);
 
 /* ---- discards.c ---- */

@@ -503,6 +503,13 @@ void pager_wake_all(struct guest_pager *pager)
 			  pager->ram.object[i].pages * PAGE_BYTES);
 }
 
+static int sleeps_ms(const struct guest_pager *pager)
+{
+	if (pager->n_waiting || pager->lost_faults)
+		return RETRY_MS;
+	return pager->scan.n ? SCAN_TURN_MS : SLEEP_MS;
+}
+
 /* False: there is none */
 static bool wait_for_messages(struct guest_pager *pager)
 {
@@ -510,9 +517,8 @@ static bool wait_for_messages(struct guest_pager *pager)
 		{ .fd = pager->uffd.fd, .events = POLLIN },
 		{ .fd = pager->wake_fault, .events = POLLIN },
 	};
-	int ms = pager->n_waiting || pager->lost_faults ? RETRY_MS : SLEEP_MS;
 
-	poll(fds, 2, ms);
+	poll(fds, 2, sleeps_ms(pager));
 	if (fds[1].revents)
 		pager_slept(pager->wake_fault);
 	/* QEMU's memory is gone: its process ends, which the evicting thread sees */

@@ -205,7 +205,8 @@ static int make_table(int directory, const struct tier_store *store,
 	(*table)->version = TABLE_VERSION;
 	memcpy((*table)->id, id, sizeof((*table)->id));
 	strcpy((*table)->path, tier_store_path(store));
-	atomic_thread_fence(memory_order_release);
+	/* Only a kill comes between */
+	atomic_signal_fence(memory_order_seq_cst);
 	memcpy((*table)->magic, TABLE_MAGIC, sizeof(TABLE_MAGIC));
 	return 0;
 }
