@@ -126,7 +126,7 @@ case_what_a_container_may_lack() {
 	start_error=$(virsh start pages 2>&1 >/dev/null)
 	check_match "a start that finds /sys read-only says so" "$start_error" \
 		"cannot write .*/nr_hugepages: Read-only file system"
-	check_match "so does plan" "$(in_container virt-membacking plan pages)" \
+	check_match "so does plan" "$(in_container virt-membacking plan pages --json | jq -r ".notes[]")" \
 		"start will be refused: /sys is mounted read-only"
 	check_equal "so does check" "$(in_container virt-membacking check --json |
 		jq -r '.findings[] | select(.id == "hugetlbfs.read-only").remedy')" \
