@@ -107,14 +107,23 @@ static int take_one(const char *text, size_t len, struct config_tiers *tiers)
 	return 0;
 }
 
-static bool has_files(const struct config_tiers *tiers)
+/* One, and behind one in RAM: no page waits for a disk on its way out, and RAM is what takes it */
+static bool files_are_usable(const struct config_tiers *tiers)
 {
+	bool ram = false, file = false;
 	size_t i;
 
-	for (i = 0; i < tiers->n; i++)
-		if (tiers->tier[i].kind == CONFIG_TIER_FILE)
-			return true;
-	return false;
+	for (i = 0; i < tiers->n; i++) {
+		enum config_tier_kind kind = tiers->tier[i].kind;
+
+		if (file && kind != CONFIG_TIER_SAME_FILLED)
+			return false;
+		if (kind == CONFIG_TIER_FILE && !ram)
+			return false;
+		ram |= kind == CONFIG_TIER_RAM;
+		file |= kind == CONFIG_TIER_FILE;
+	}
+	return true;
 }
 
 int config_tiers_parse(const char *text, struct config_tiers *tiers)
@@ -131,7 +140,7 @@ int config_tiers_parse(const char *text, struct config_tiers *tiers)
 			break;
 		text++;
 	}
-	if (has_files(&read))
+	if (!files_are_usable(&read))
 		return -EOPNOTSUPP;
 	*tiers = read;
 	return 0;

@@ -17,7 +17,7 @@
  * enum config_tier_kind - What pages are kept in
  * @CONFIG_TIER_SAME_FILLED: Nowhere: pages that repeat one word are remembered by that word
  * @CONFIG_TIER_RAM: Compressed, in the host's memory
- * @CONFIG_TIER_FILE: On a disk.  Can be written, and is refused by this version
+ * @CONFIG_TIER_FILE: In a file or on a block device
  */
 enum config_tier_kind { CONFIG_TIER_SAME_FILLED, CONFIG_TIER_RAM, CONFIG_TIER_FILE };
 
@@ -43,8 +43,8 @@ struct config_tiers {
  * @tiers:	Result; unchanged on failure
  *
  * same-filled and ram can be given once each, and a path once.
- * Return: 0; -EINVAL: none of that; -EOPNOTSUPP: it is right, and has tiers that this version
- * can't use
+ * Return: 0; -EINVAL: none of that; -EOPNOTSUPP: it is right, and this version can't use it: more
+ * than one file, or one that does not come after ram
  */
 int config_tiers_parse(const char *text, struct config_tiers *tiers);
 

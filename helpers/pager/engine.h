@@ -12,7 +12,8 @@
  *	LOADING -> any		the same thread; discards only set "discarded" in the entry
  *	EVICTED -> ZERO		a discard
  *	RESIDENT -> LOADING	the fault thread, for a page whose slot has its content: it goes
- *again
+ *				again
+ *	EVICTED -> EVICTED	the demoting thread, from one slot to another
  *
  * One that is ZERO may be in the guest's file, as zeros that the guest can't write before we are
  * told: a thread reads it that reads all memory.
@@ -59,6 +60,7 @@ extern void pager_step(const char *label) __attribute__((weak));
 enum { FAULTS_MAX = 1024, WAITING_MAX = 1024, FAULT_BUCKETS = 32, IDLE_PAGES_MAX = 256 };
 /* Four windows, so that a thread that lends pages to others has not lost them yet */
 enum { SCAN_WINDOW = 32, SCAN_PAGES_MAX = 128 };
+enum { SLOW_FAULTS_MAX = 256 };
 
 /* System calls that tests replace */
 struct pager_calls {
@@ -114,8 +116,10 @@ struct evictor {
  * @ALARM_GONE:		QEMU runs on without its memory
  * @ALARM_BROKEN:	A run can't be finished.  Until the next daemon
  * @ALARM_WAITS:	The guest waits for a page
+ * @ALARM_SLOW:		The guest waits for a page in a slow tier
  * @ALARM_FOLIOS:	Memory may be in large folios
  * @ALARM_EVICTION:	Nothing goes out
+ * @ALARM_DEMOTION:	Nothing goes from RAM to a slow tier
  * @ALARM_LOST:		A page was lost to a memory error of the host.  Until the next daemon
  * @ALARM_CGROUP:	Less is resident than was set
  */
@@ -123,8 +127,10 @@ enum pager_alarm {
 	ALARM_GONE,
 	ALARM_BROKEN,
 	ALARM_WAITS,
+	ALARM_SLOW,
 	ALARM_FOLIOS,
 	ALARM_EVICTION,
+	ALARM_DEMOTION,
 	ALARM_LOST,
 	ALARM_CGROUP,
 	ALARMS,
@@ -182,6 +188,55 @@ struct placement {
 	struct lone_vcpu lone;
 };
 
+/**
+ * struct slow_fault - A fault on a page in a slow tier
+ * @ahead:	What is loaded with it
+ * @due_ms:	clock_ms(): not before: it failed
+ */
+struct slow_fault {
+	struct fault fault;
+	struct read_ahead_range ahead;
+	uint64_t due_ms;
+};
+
+/**
+ * struct slow_loader - The thread that loads from slow tiers
+ * @lock:	Protects @wanted and @n.  No other lock is taken under it
+ * @failing:	Of @wanted: they failed
+ * @since_ms:	clock_ms(): since when it waits for a disk; 0: it does not
+ */
+struct slow_loader {
+	pthread_mutex_t lock;
+	struct slow_fault wanted[SLOW_FAULTS_MAX];
+	size_t n;
+	_Atomic size_t failing;
+	_Atomic uint64_t since_ms;
+	_Atomic bool silent; /* an alarm says that its disk does not answer */
+	int wake;
+	struct mover mover;
+	pthread_t thread;
+	bool runs;
+};
+
+/**
+ * struct demoter - The thread that moves pages from RAM to a slow tier.  All is its own but:
+ * @wanted:	A page found no room in RAM
+ * @stuck:	The slow tier takes none
+ * @age:	Of each page, while it is out: see demote.c
+ * @coldest:	Pages of this age and above go
+ */
+struct demoter {
+	_Atomic bool wanted, stuck;
+	_Atomic uint64_t moved;
+	unsigned char *buffer;
+	uint8_t *age;
+	uint8_t coldest;
+	uint64_t hand, aged_ms;
+	int wake;
+	pthread_t thread;
+	bool runs;
+};
+
 struct guest_pager {
 	struct guest_pager_options options;
 	char name[256];
@@ -217,6 +272,9 @@ struct guest_pager {
 	struct thread_classes classes;
 	struct scan scan;
 	struct placement place;
+
+	struct slow_loader slow;
+	struct demoter demoter;
 
 	pthread_t fault_thread, evict_thread[PAGER_PIPES_MAX];
 	unsigned int n_evict_threads;
@@ -341,6 +399,26 @@ size_t drop_clean_slots(struct guest_pager *pager, size_t max);
  */
 int idle_sample(struct guest_pager *pager, size_t n);
 
+/* ---- slow_load.c, demote.c: where the guest has a slow tier ---- */
+
+int slow_load_open(struct guest_pager *pager, struct err *err);
+void slow_load_close(struct guest_pager *pager);
+/* For the fault thread: leave a page to the thread that waits.  Return: 0; -ENOBUFS: too many are
+ * left to it */
+int slow_load(struct guest_pager *pager, const struct fault *fault, struct read_ahead_range ahead);
+void *slow_load_thread(void *pager_arg);
+/* Once a second, in another thread: does its disk answer? */
+void slow_load_look(struct guest_pager *pager);
+
+int demote_open(struct guest_pager *pager, struct err *err);
+void demote_close(struct guest_pager *pager);
+void *demote_thread(void *pager_arg);
+/* RAM had no room for a page.  Return: there will be some */
+bool demote_helps(struct guest_pager *pager);
+/* One batch of what is coldest.  Return: how many pages; -ENOSPC or another -errno, with the
+ * sentence: the slow tier takes none */
+int demote_some(struct guest_pager *pager, struct err *err);
+
 /* ---- placement.c: for the fault thread ---- */
 
 void placement_begin(struct guest_pager *pager);
@@ -371,6 +449,8 @@ void huge_folio_forget(struct guest_pager *pager);
 /* ---- faults.c ---- */
 
 void *faults_thread(void *pager_arg);
+/* It is answered: how long it took */
+void fault_count_time(struct guest_pager *pager, const struct fault *fault);
 void faults_serve(struct guest_pager *pager);
 /* Read messages, apply discards, and keep the faults for faults_serve().  Fault thread only */
 int faults_read(struct guest_pager *pager);
@@ -416,9 +496,12 @@ bool discard_range(const struct ram *ram, const struct uffd_msg *message, uint64
 
 /* ---- prefetch.c ---- */
 
+enum { LOAD_SLOW = 2 };
+
 /**
  * load_page() - Bring one page back by COPY, which wakes
- * Return: 0; 1: it isn't EVICTED any more; -ENOENT, -ESRCH; -errno: its tier fails, EVICTED again
+ * Return: 0; 1: it isn't EVICTED any more; LOAD_SLOW: the fault thread would have to wait for its
+ * tier; -ENOENT, -ESRCH; -errno: its tier fails, EVICTED again
  */
 int load_page(struct guest_pager *pager, struct mover *mover, uint64_t page);
 /* COPY pages that this thread has as LOADING or LEAVING.  @copied: pages in place */
@@ -450,7 +533,12 @@ bool poison_page(struct guest_pager *pager, uint64_t page);
  * 6.6), who asks for the page waits: never zeros.  An alarm says so
  */
 void lose_page(struct guest_pager *pager, struct page_fields fields, uint64_t page);
-/* Load what is EVICTED of a range, by COPY if it is a stream.  Return: how many pages */
+/* Several pages anywhere, READ_AHEAD_MAX at most, read side by side.  @rc: of each, as of
+ * load_page() */
+void load_together(struct guest_pager *pager, struct mover *mover, const uint64_t *pages, size_t n,
+		   int *rc);
+/* Load what is EVICTED of a range, by COPY if it is a stream.  The fault thread: as far as it need
+ * not wait.  Return: how many pages */
 size_t prefetch_pages(struct guest_pager *pager, struct mover *mover, uint64_t first, size_t n,
 		      bool stream);
 
@@ -476,6 +564,9 @@ void drop_scanned(struct guest_pager *pager, uint64_t first, size_t n, const pag
 
 /* Fetch a page's content, and survive a memory error in its slot.  Return: as tiers_load() */
 int load_content(struct guest_pager *pager, struct page_fields fields, void *to);
+/* Several, one after the other into @to.  @rc: of each */
+void load_contents(struct guest_pager *pager, const struct page_fields *fields, size_t n, void *to,
+		   int *rc);
 bool slot_holds(struct guest_pager *pager, struct page_fields fields, const void *content);
 /* Return: as tiers_store(); -EHWPOISON: an error in the content.  One in a slot: another is taken
  */

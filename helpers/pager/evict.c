@@ -725,6 +725,8 @@ static void say_failure(struct guest_pager *pager, const struct evictor *evictor
 		pager_alarm(pager, ALARM_EVICTION,
 			    "eviction stopped: a device or a program has pages of this host "
 			    "pinned");
+	else if (rc == -ENOSPC && demote_helps(pager))
+		return;
 	else if (rc == -ENOSPC)
 		pager_alarm(pager, ALARM_EVICTION, "eviction stopped: " TIERS_FULL);
 	else if (!evictor->broken)
@@ -972,6 +974,7 @@ void *evict_thread(void *evictor_arg)
 			pager_stay_below_cgroup(pager);
 			look_for_memory(pager);
 			forget_failure(pager);
+			slow_load_look(pager);
 			if (++turns % 16 == 0 && miscounted(pager))
 				recount(pager);
 			looked = clock_ms();

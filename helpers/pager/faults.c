@@ -22,6 +22,8 @@
 
 /* Faults that can't be answered are tried again so often; a person hears of them after a while */
 enum { RETRY_MS = 20, SLEEP_MS = 10000, ALARM_AFTER_MS = 1000, AT_ONCE = 64 };
+/* What a fault is that another thread will answer */
+enum { LEFT = 1 };
 /* Where nothing can be evicted: pages above the limit that are given all the same */
 enum { OVER_PAGES = 16, EXCHANGE_PAGES = 64 };
 
@@ -246,6 +248,10 @@ static int serve_evicted(struct guest_pager *pager, const struct fault *fault)
 	if (joined)
 		prefetch_pages(pager, &pager->mover, range.first, range.n, true);
 	rc = load_page(pager, &pager->mover, fault->page);
+	if (rc == LOAD_SLOW) {
+		rc = slow_load(pager, fault, range);
+		return rc < 0 ? rc : LEFT;
+	}
 	if (rc == 0)
 		policy_faulted(pager, fault->page);
 	if (rc >= 0 && range.n && !joined)
@@ -366,7 +372,7 @@ static int serve_missing(struct guest_pager *pager, const struct fault *fault)
 
 /* ---- batches ---- */
 
-static void count_time(struct guest_pager *pager, const struct fault *fault)
+void fault_count_time(struct guest_pager *pager, const struct fault *fault)
 {
 	uint64_t ns = pager_now_ns() - fault->read_ns;
 	unsigned int bucket = ns ? 63 - (unsigned int)__builtin_clzll(ns) : 0;
@@ -374,11 +380,13 @@ static void count_time(struct guest_pager *pager, const struct fault *fault)
 	pager->statistics.fault_ns[bucket < FAULT_BUCKETS ? bucket : FAULT_BUCKETS - 1]++;
 }
 
-static const char *reason(int rc)
+static const char *reason(struct guest_pager *pager, int rc)
 {
 	switch (rc) {
 	case -ENOSPC:
-		return TIERS_FULL;
+		return demote_helps(pager) ? "pages go to a file to make room for it" : TIERS_FULL;
+	case -ENOBUFS:
+		return "too many threads wait for a file";
 	case -EOPNOTSUPP:
 		return "nothing can be evicted: memory is in large folios, see "
 		       "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
@@ -408,7 +416,8 @@ static void wait_for_it(struct guest_pager *pager, const struct fault *fault, in
 		return;
 	}
 	if (pager_now_ns() - fault->read_ns > (uint64_t)ALARM_AFTER_MS * 1000000)
-		pager_alarm(pager, ALARM_WAITS, "the guest waits for a page: %s", reason(rc));
+		pager_alarm(pager, ALARM_WAITS, "the guest waits for a page: %s",
+			    reason(pager, rc));
 	if (pager->n_waiting == WAITING_MAX) {
 		pager->lost_faults = true;
 		return;
@@ -432,8 +441,8 @@ static void serve_one(struct guest_pager *pager, const struct fault *fault)
 	}
 	if (rc < 0)
 		wait_for_it(pager, fault, rc);
-	else if (loads)
-		count_time(pager, fault);
+	else if (loads && rc != LEFT)
+		fault_count_time(pager, fault);
 	STEP("fault_served");
 }
 

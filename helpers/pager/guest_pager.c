@@ -319,6 +319,9 @@ static struct guest_pager *new_pager(const struct adopted *adopted, const struct
 	pager->n_evictors = adopted->identity.n_pipes;
 	pager->calls = (struct pager_calls){ real_splice, real_fill, real_punch };
 	pager->pagemap = pager->kpageflags = pager->wake_fault = pager->wake_evict = -1;
+	pager->slow.wake = pager->demoter.wake = -1;
+	pager->slow.mover.pipe[0] = pager->slow.mover.pipe[1] = -1;
+	pthread_mutex_init(&pager->slow.lock, NULL);
 	pager->alarm_said = ALARMS;
 	pager->idle.percent = -1;
 	pager->idle.random = pager_now_ns();
@@ -356,6 +359,8 @@ static void free_own(struct guest_pager *pager)
 	close_fd(&pager->kpageflags);
 	close_fd(&pager->wake_fault);
 	close_fd(&pager->wake_evict);
+	slow_load_close(pager);
+	demote_close(pager);
 	hot_free(pager->hot);
 	read_ahead_free(pager->read_ahead);
 	free(pager->counted);
@@ -471,12 +476,33 @@ static void threads_end(struct guest_pager *pager)
 	pager_wake(pager->wake_fault);
 	for (i = 0; i < PAGER_PIPES_MAX; i++)
 		pager_wake(pager->wake_evict);
+	pager_wake(pager->slow.wake);
+	pager_wake(pager->demoter.wake);
 	for (i = 0; i < pager->n_evict_threads; i++)
 		pthread_join(pager->evict_thread[i], NULL);
 	if (pager->fault_thread_runs)
 		pthread_join(pager->fault_thread, NULL);
 	pager->n_evict_threads = 0;
 	pager->fault_thread_runs = false;
+	if (pager->slow.runs)
+		pthread_join(pager->slow.thread, NULL);
+	if (pager->demoter.runs)
+		pthread_join(pager->demoter.thread, NULL);
+	pager->slow.runs = pager->demoter.runs = false;
+}
+
+static int slow_threads_start(struct guest_pager *pager, struct err *err)
+{
+	int rc;
+
+	if (!tiers_slow_path(pager->tiers))
+		return 0;
+	rc = thread_start(&pager->slow.thread, "slow", slow_load_thread, pager, err);
+	pager->slow.runs = rc == 0;
+	if (rc == 0)
+		rc = thread_start(&pager->demoter.thread, "demote", demote_thread, pager, err);
+	pager->demoter.runs = pager->slow.runs && rc == 0;
+	return rc;
 }
 
 static int threads_start(struct guest_pager *pager, struct err *err)
@@ -486,7 +512,10 @@ static int threads_start(struct guest_pager *pager, struct err *err)
 	int rc;
 
 	pager_stay_below_cgroup(pager);
-	rc = thread_start(&pager->fault_thread, "faults", faults_thread, pager, err);
+	/* The fault thread leaves pages to them */
+	rc = slow_threads_start(pager, err);
+	if (rc == 0)
+		rc = thread_start(&pager->fault_thread, "faults", faults_thread, pager, err);
 	pager->fault_thread_runs = rc == 0;
 	for (i = 0; rc == 0 && i < wanted && first + i < pager->n_evictors; i++) {
 		rc = thread_start(&pager->evict_thread[i], "evict", evict_thread,
@@ -580,6 +609,10 @@ static int open_files(struct guest_pager *pager, const struct guest_pager_option
 		rc = make_policy(pager, err);
 	if (rc == 0)
 		rc = make_threads_means(pager, err);
+	if (rc == 0 && tiers_slow_path(pager->tiers))
+		rc = slow_load_open(pager, err);
+	if (rc == 0 && tiers_slow_path(pager->tiers))
+		rc = demote_open(pager, err);
 	if (rc < 0)
 		return rc;
 	open_tables(pager);
@@ -849,9 +882,11 @@ static uint64_t own_bytes(struct guest_pager *pager)
 {
 	uint64_t pages = pager->ram.pages;
 
-	return page_map_bytes(pager->map) + journal_bytes(pager->journal) + hot_bytes(pager->hot) +
-	       2 * bit_bytes(pages) + pages / REGION_PAGES + (uint64_t)READ_AHEAD_MAX * PAGE_BYTES +
-	       sizeof(*pager);
+	uint64_t slow = pager->demoter.age ? pages + 2 * (uint64_t)READ_AHEAD_MAX * PAGE_BYTES : 0;
+
+	return slow + page_map_bytes(pager->map) + journal_bytes(pager->journal) +
+	       hot_bytes(pager->hot) + 2 * bit_bytes(pages) + pages / REGION_PAGES +
+	       (uint64_t)READ_AHEAD_MAX * PAGE_BYTES + sizeof(*pager);
 }
 
 void guest_pager_statistics(struct guest_pager *pager, struct pager_statistics *out)
@@ -869,7 +904,7 @@ void guest_pager_statistics(struct guest_pager *pager, struct pager_statistics *
 		.prefetched = pager->statistics.prefetched,
 		.prefetch_used = pager->statistics.prefetch_used,
 		.discards = pager->statistics.discards,
-		.waiting = pager->statistics.waiting,
+		.waiting = pager->statistics.waiting + pager->slow.failing,
 		.stores = pager->statistics.stores,
 		.scanned = pager->statistics.scanned,
 		.vcpu_faults = pager->statistics.by_class[FAULT_VCPU],

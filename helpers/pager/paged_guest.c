@@ -27,6 +27,7 @@
 #include "pager/pager_cgroup.h"
 #include "pager/process_fd.h"
 #include "pager/ram.h"
+#include "pager/tier_file.h"
 
 /* One evicting thread, and the thread that answers faults, which evicts too at the limit */
 enum { EVICT_THREADS = 1, PIPES = EVICT_THREADS + 1 };
@@ -187,6 +188,7 @@ static struct guest_pager_options options_of(struct paged_guest *guest,
 	pthread_mutex_lock(&host->lock);
 	memcpy(tiers, host->budgets.spec, sizeof(host->budgets.spec));
 	options.n_tiers = host->budgets.n;
+	options.stores = host->budgets.stores;
 	pthread_mutex_unlock(&host->lock);
 	return options;
 }
@@ -208,6 +210,8 @@ static void remove_files(struct paged_guest *guest)
 {
 	struct err err;
 
+	if (guest->directory >= 0)
+		tier_file_forget(guest->directory, guest->host->budgets.stores);
 	cleanup_close_(&guest->directory);
 	guest->directory = -1;
 	if (pager_directory_remove(&guest->host->directory, guest->uuid, &err) < 0)
@@ -215,6 +219,15 @@ static void remove_files(struct paged_guest *guest)
 }
 
 /* A directory of that name is one that no guest of ours has: its record could not be read */
+static int remove_stale(struct pager_host *host, const char *uuid, struct err *err)
+{
+	cleanup_close int stale = pager_directory_open(&host->directory, uuid, NULL);
+
+	if (stale >= 0)
+		tier_file_forget(stale, host->budgets.stores);
+	return pager_directory_remove(&host->directory, uuid, err);
+}
+
 static int make_directory(struct paged_guest *guest, struct err *err)
 {
 	struct pager_host *host = guest->host;
@@ -225,7 +238,7 @@ static int make_directory(struct paged_guest *guest, struct err *err)
 		     pager_directory_mount(&host->directory, host->file_bytes, err) :
 		     0;
 	if (fd == 0)
-		fd = pager_directory_remove(&host->directory, guest->uuid, err);
+		fd = remove_stale(host, guest->uuid, err);
 	if (fd == 0)
 		fd = pager_directory_add(&host->directory, guest->uuid, err);
 	pthread_mutex_unlock(&host->lock);

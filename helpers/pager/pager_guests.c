@@ -25,6 +25,8 @@
 #include "pager/guests_pressure.h"
 #include "pager/guests_status.h"
 #include "pager/paged_guest.h"
+#include "pager/tier_file.h"
+#include "pager/tier_store.h"
 
 /* After a failure to take a guest over */
 #define TRY_AGAIN_MS 2000
@@ -859,6 +861,7 @@ int pager_guests_new(struct pager_guests **guests, const struct pager_guests_opt
 		     struct err *err)
 {
 	struct pager_guests *new = calloc(1, sizeof(*new));
+	int rc;
 
 	if (!new)
 		return err_nomem(err);
@@ -866,6 +869,12 @@ int pager_guests_new(struct pager_guests **guests, const struct pager_guests_opt
 	if (new->epoll < 0) {
 		free(new);
 		return err_sys(err, errno, "cannot watch processes");
+	}
+	rc = tier_stores_new(&new->host.budgets.stores, options->kfs->rootfd);
+	if (rc < 0) {
+		close(new->epoll);
+		free(new);
+		return err_nomem(err);
 	}
 	new->host.kfs = options->kfs;
 	new->host.directory = PAGER_DIRECTORY_CLOSED(options->state_dir);
@@ -906,6 +915,16 @@ static void find_one(struct pager_guests *guests, const char *uuid)
 	pthread_mutex_unlock(&guests->lock);
 }
 
+/* Before one of them, or another guest, can get what is another's */
+static void reserve_one(struct pager_host *host, const char *uuid)
+{
+	struct err err = { "" };
+	cleanup_close int directory = pager_directory_open(&host->directory, uuid, &err);
+
+	if (directory >= 0 && tier_file_reserve(directory, host->budgets.stores, &err) < 0)
+		log_error("guest %s: its pages in a file: %s", uuid, err.text);
+}
+
 int pager_guests_find(struct pager_guests *guests, struct err *err)
 {
 	struct pager_host *host = &guests->host;
@@ -919,6 +938,8 @@ int pager_guests_find(struct pager_guests *guests, struct err *err)
 		rc = pager_directory_mount(&host->directory, host->file_bytes, err);
 	if (rc == 0)
 		rc = pager_directory_guests(&host->directory, &uuids, &n, err);
+	for (i = 0; rc == 0 && i < n; i++)
+		reserve_one(host, uuids[i]);
 	for (i = 0; rc == 0 && i < n; i++)
 		find_one(guests, uuids[i]);
 	free(uuids);
@@ -1044,6 +1065,7 @@ bool pager_guests_stop(struct pager_guests *guests, uint64_t deadline)
 	}
 	pager_directory_close(&guests->host.directory);
 	guests_pressure_close(&guests->pressure);
+	tier_stores_free(guests->host.budgets.stores);
 	close(guests->epoll);
 	pthread_cond_destroy(&guests->changed);
 	pthread_mutex_destroy(&guests->lock);

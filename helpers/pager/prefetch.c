@@ -214,13 +214,20 @@ void take_back(struct guest_pager *pager, uint64_t page)
 	free_slot(pager, before);
 }
 
-static bool claim(struct guest_pager *pager, uint64_t page, struct page_fields *fields)
+static bool in_slow_tier(struct page_fields fields)
+{
+	return tiers_is_slow((struct page_place){ .tier = fields.tier, .slot = fields.slot });
+}
+
+/* False: it is not EVICTED, or the fault thread would have to wait; @fields say which */
+static bool claim(struct guest_pager *pager, const struct mover *mover, uint64_t page,
+		  struct page_fields *fields)
 {
 	page_entry entry = page_map_get(pager->map, page);
 
 	do {
 		*fields = page_entry_fields(entry);
-		if (fields->state != PAGE_EVICTED)
+		if (fields->state != PAGE_EVICTED || (mover->serves && in_slow_tier(*fields)))
 			return false;
 		fields->state = PAGE_LOADING;
 		fields->discarded = false;
@@ -237,7 +244,9 @@ static void loaded(struct guest_pager *pager, uint64_t page, struct page_fields 
 
 	STEP("load_copied");
 	next.state = PAGE_RESIDENT;
-	next.has_slot = fields.has_slot && !pager->options.drop_clean_slots;
+	/* What is in a slow tier could not be compared without waiting for it */
+	next.has_slot = fields.has_slot && !pager->options.drop_clean_slots &&
+			!in_slow_tier(fields);
 	do {
 		/* The discard's hole may come yet */
 		next.discarded = page_entry_fields(entry).discarded;
@@ -316,8 +325,8 @@ int load_page(struct guest_pager *pager, struct mover *mover, uint64_t page)
 	size_t copied = 0;
 	int rc;
 
-	if (!claim(pager, page, &fields))
-		return 1;
+	if (!claim(pager, mover, page, &fields))
+		return fields.state == PAGE_EVICTED ? LOAD_SLOW : 1;
 	rc = load_content(pager, fields, mover->buffer);
 	if (rc == -EHWPOISON) {
 		lose_page(pager, fields, page);
@@ -346,18 +355,17 @@ static void piece_fetch(struct guest_pager *pager, struct mover *mover, struct p
 {
 	const struct ram_object *object = ram_object_of(&pager->ram, first);
 	uint64_t end = object->first + object->pages;
+	int rc[READ_AHEAD_MAX];
+	size_t n = 0;
 
 	piece->first = first;
-	piece->n = 0;
-	while (piece->n < max && first + piece->n < end &&
-	       claim(pager, first + piece->n, &piece->fields[piece->n])) {
-		if (load_content(pager, piece->fields[piece->n],
-				 mover->buffer + piece->n * PAGE_BYTES) < 0) {
-			abandon(pager, mover, first + piece->n, piece->fields[piece->n]);
-			break;
-		}
+	while (n < max && first + n < end && claim(pager, mover, first + n, &piece->fields[n]))
+		n++;
+	load_contents(pager, piece->fields, n, mover->buffer, rc);
+	for (piece->n = 0; piece->n < n && rc[piece->n] == 0;)
 		piece->n++;
-	}
+	while (n-- > piece->n)
+		abandon(pager, mover, first + n, piece->fields[n]);
 	STEP("prefetch_fetched");
 }
 
@@ -547,4 +555,88 @@ void drop_scanned(struct guest_pager *pager, uint64_t first, size_t n, const pag
 			loaded(pager, first + i, fields);
 		STEP("scan_settled");
 	}
+}
+
+/* ---- from a slow tier ---- */
+
+/* Pages that this thread has as LOADING, and their content in the buffer */
+struct together {
+	size_t n;
+	uint64_t page[READ_AHEAD_MAX];
+	struct page_fields fields[READ_AHEAD_MAX];
+	size_t asked[READ_AHEAD_MAX]; /* which of the caller's it is */
+	int rc[READ_AHEAD_MAX];
+};
+
+static void together_claim(struct guest_pager *pager, struct mover *mover,
+			   struct together *together, const uint64_t *pages, size_t n, int *rc)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		size_t k = together->n;
+
+		rc[i] = 1;
+		if (k == READ_AHEAD_MAX || !claim(pager, mover, pages[i], &together->fields[k]))
+			continue;
+		together->page[k] = pages[i];
+		together->asked[k] = i;
+		together->n++;
+	}
+}
+
+/* Neighbours in one file that were read.  Return: behind the last of them */
+static size_t together_end(struct guest_pager *pager, const struct together *together, size_t i)
+{
+	const struct ram_object *object = ram_object_of(&pager->ram, together->page[i]);
+	uint64_t end = object->first + object->pages;
+
+	do {
+		i++;
+	} while (i < together->n && together->rc[i] == 0 &&
+		 together->page[i] == together->page[i - 1] + 1 && together->page[i] < end);
+	return i;
+}
+
+/* Return: what became of those that are not in place */
+static int together_copy(struct guest_pager *pager, struct mover *mover,
+			 const struct together *together, size_t i, size_t n)
+{
+	size_t copied = 0, k;
+	int rc = copy_pages(pager, together->page[i], mover->buffer + i * PAGE_BYTES, n, &copied);
+
+	for (k = i; k < i + copied; k++)
+		loaded(pager, together->page[k], together->fields[k]);
+	for (; k < i + n; k++)
+		abandon(pager, mover, together->page[k], together->fields[k]);
+	return copied == n ? 0 : rc < 0 ? rc : -EIO;
+}
+
+void load_together(struct guest_pager *pager, struct mover *mover, const uint64_t *pages, size_t n,
+		   int *rc)
+{
+	struct together together = { .n = 0 };
+	size_t i, end, k;
+
+	together_claim(pager, mover, &together, pages, n, rc);
+	load_contents(pager, together.fields, together.n, mover->buffer, together.rc);
+	STEP("load_fetched");
+	for (i = 0; i < together.n; i = end) {
+		int *result = &together.rc[i], copied;
+
+		end = i + 1;
+		if (*result == -EHWPOISON) {
+			lose_page(pager, together.fields[i], together.page[i]);
+			*result = 0;
+		} else if (*result < 0) {
+			abandon(pager, mover, together.page[i], together.fields[i]);
+		} else {
+			end = together_end(pager, &together, i);
+			copied = together_copy(pager, mover, &together, i, end - i);
+			for (k = i; k < end; k++)
+				together.rc[k] = copied;
+		}
+	}
+	for (i = 0; i < together.n; i++)
+		rc[together.asked[i]] = together.rc[i];
 }

@@ -28,6 +28,28 @@ int load_content(struct guest_pager *pager, struct page_fields fields, void *to)
 	return rc;
 }
 
+/* Those in slow tiers, as many as are side by side: these read no slot's memory themselves */
+void load_contents(struct guest_pager *pager, const struct page_fields *fields, size_t n, void *to,
+		   int *rc)
+{
+	struct page_place place[READ_AHEAD_MAX];
+	unsigned char *at = to;
+	size_t i, end;
+
+	for (i = 0; i < n; i++)
+		place[i] = (struct page_place){ .tier = fields[i].tier, .slot = fields[i].slot };
+	for (i = 0; i < n; i = end) {
+		for (end = i; end < n && tiers_is_slow(place[end]);)
+			end++;
+		if (end > i) {
+			tiers_fetch(pager->tiers, &place[i], end - i, at + i * PAGE_BYTES, &rc[i]);
+			continue;
+		}
+		rc[i] = load_content(pager, fields[i], at + i * PAGE_BYTES);
+		end = i + 1;
+	}
+}
+
 bool slot_holds(struct guest_pager *pager, struct page_fields fields, const void *content)
 {
 	const struct page_place place = { .tier = fields.tier, .slot = fields.slot };

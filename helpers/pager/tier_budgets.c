@@ -5,9 +5,13 @@
 #include "pager/tier_budgets.h"
 
 #include "base/text.h"
+#include "pager/tier_store.h"
 
 /* Maps take 1/512 of a guest, policy and hashes as much; guests are larger than the host */
 #define OWN_SHARE 16
+
+/* Of a file's size what its guests' tables take: eight bytes a page, and a little */
+#define TABLES_SHARE 500
 
 /* Staging and journals of some guests on a host with little memory */
 #define OWN_LEAST_KIB (64 * KIB_PER_MIB)
@@ -35,6 +39,14 @@ static enum tier_kind kind_of(enum config_tier_kind kind)
 	return k;
 }
 
+static struct tier_store *store_of(const struct tier_budgets *budgets,
+				   const struct config_tier *tier)
+{
+	if (tier->kind != CONFIG_TIER_FILE || !budgets->stores)
+		return NULL;
+	return tier_stores_get(budgets->stores, tier->path);
+}
+
 void tier_budgets_set(struct tier_budgets *budgets, const struct config_tiers *tiers,
 		      uint64_t host_kib)
 {
@@ -52,6 +64,7 @@ void tier_budgets_set(struct tier_budgets *budgets, const struct config_tiers *t
 		budgets->spec[budgets->n++] = (struct tier_spec){
 			.kind = kind,
 			.budget = &budgets->budget[kind],
+			.store = store_of(budgets, &tiers->tier[i]),
 		};
 	}
 	for (i = 0; i < TIER_KINDS; i++)
@@ -63,6 +76,8 @@ uint64_t tier_budgets_file_bytes(const struct tier_budgets *budgets, uint64_t ho
 	uint64_t own = u64_add_sat(host_kib / OWN_SHARE, OWN_LEAST_KIB);
 	uint64_t ram = u64_max(atomic_load(&budgets->budget[TIER_RAM].limit),
 			       atomic_load(&budgets->budget[TIER_RAM].used));
+	uint64_t file = u64_max(atomic_load(&budgets->budget[TIER_FILE].limit),
+				atomic_load(&budgets->budget[TIER_FILE].used));
 
-	return u64_add_sat(ram, u64_mul_sat(own, 1024));
+	return u64_add_sat(u64_add_sat(ram, file / TABLES_SHARE), u64_mul_sat(own, 1024));
 }

@@ -17,8 +17,10 @@ enum { TIER_KINDS = TIER_FILE + 1 };
  * struct tier_budgets
  * @budget:	One a kind.  It stays at its place, for guests point to it
  * @spec:	What a guest that comes now gets
+ * @stores:	The files of tiers; NULL: there can be none
  */
 struct tier_budgets {
+	struct tier_stores *stores;
 	struct tier_budget budget[TIER_KINDS];
 	struct tier_spec spec[TIERS_MAX];
 	size_t n;

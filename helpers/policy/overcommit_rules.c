@@ -268,6 +268,9 @@ int overcommit_rules_no_limit(const struct guest *guest, struct err *err)
 		       guest->name, text_from_kib(overcommit_rules_size(guest), text));
 }
 
+/* Of what a tier in a file may take, what the pager notes of it in memory: 8 bytes a page */
+#define FILE_TABLES_SHARE 500
+
 uint64_t overcommit_rules_tiers(const struct config_overcommit *overcommit, uint64_t host_kib,
 				uint64_t *in_ram_kib)
 {
@@ -282,6 +285,8 @@ uint64_t overcommit_rules_tiers(const struct config_overcommit *overcommit, uint
 		if (tiers->tier[i].kind == CONFIG_TIER_RAM) {
 			*in_ram_kib = u64_add_sat(*in_ram_kib, size);
 			size = u64_mul_sat(size, 100) / overcommit->compressed.percent;
+		} else if (tiers->tier[i].kind == CONFIG_TIER_FILE) {
+			*in_ram_kib = u64_add_sat(*in_ram_kib, size / FILE_TABLES_SHARE);
 		}
 		kib = u64_add_sat(kib, size);
 	}

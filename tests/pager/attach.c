@@ -11,12 +11,14 @@
  * strike=PLAN (strike.h), as often as wanted; hold=yes: not before the command "arm".  wait=MS for
  * the map of another pager.  room=BYTES: no more may be loaded at once.
  * demote=yes: a thread moves pages from slot to slot.
+ * tiers=...,file:PATH:KIB with disk=DIR, where PATH begins.  file-ms=MS: each of its reads and
+ *writes takes so long; file-fails=read or write.
  *
  * First line on stdout: "paging", "resumed", "released" (the last one was about to), or
  * "failed ERRNO: SENTENCE".  Alarms come as "alarm: SENTENCE".  Commands on stdin, each answered by
  *one line that begins with its name: "limit PAGES", "room KIB" (of the RAM tier),
- *"demoted", "status", "arm", "places", "detach", "stop".
- *The end of stdin is an order to stop.
+ *"demoted", "file-ms=MS", "file-fails=no" and as above, "status", "arm", "places", "detach",
+ *"stop". The end of stdin is an order to stop.
  *
  * "audit" reads what a killed pager left: each slot may be in one entry, and an entry that needs
  * one must have one.
@@ -35,6 +37,9 @@
 
 #include "pager/engine.h"
 #include "pager/strike.h"
+#include "pager/tier_file.h"
+#include "pager/tier_io.h"
+#include "pager/tier_store.h"
 
 struct job {
 	const char *path;
@@ -47,12 +52,39 @@ struct job {
 	bool hold;
 	bool demotes;
 	uint64_t room;
-	struct tier_budget budget;
-	struct tier_spec tier[2];
+	struct tier_budget budget, file_budget;
+	struct tier_stores *stores;
+	const char *disk, *file;
+	struct tier_spec tier[3];
 	struct guest_pager_options options;
 };
 
 static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER;
+
+/* ---- a disk that is slow, or fails ---- */
+
+static struct {
+	_Atomic unsigned int ms;
+	_Atomic bool fails_read, fails_write;
+} disk;
+
+int tier_io_fault(bool write, const struct tier_piece *piece)
+{
+	(void)piece;
+	if (disk.ms)
+		usleep(disk.ms * 1000);
+	return (write ? disk.fails_write : disk.fails_read) ? -EIO : 0;
+}
+
+static void disk_set(const char *key, const char *value)
+{
+	if (!strcmp(key, "file-ms")) {
+		disk.ms = (unsigned int)strtoul(value, NULL, 10);
+	} else {
+		disk.fails_read = !strcmp(value, "read");
+		disk.fails_write = !strcmp(value, "write");
+	}
+}
 
 static void say(const char *head, const char *text)
 {
@@ -160,9 +192,10 @@ static int adopt_guest(const struct job *job, struct adopted *adopted, struct er
 
 static void remove_files(const struct job *job)
 {
-	static const char *const names[] = { "map", "journal", "slots" };
+	static const char *const names[] = { "map", "journal", "slots", "file-slots" };
 	size_t i;
 
+	tier_file_forget(job->directory, job->stores);
 	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
 		unlinkat(job->directory, names[i], 0);
 }
@@ -225,17 +258,17 @@ static int resume(struct job *job, struct guest_pager **pager, struct page_map *
  * What a thread does that moves pages to a slower tier, by the rules of tier.h.  There is no slower
  * one yet: pages go into another slot.
  */
-struct demoter {
+struct slot_mover {
 	struct guest_pager *pager;
 	_Atomic bool ends;
 	_Atomic uint64_t moved, late;
 	pthread_t thread;
 };
 
-static struct demoter demoter;
+static struct slot_mover demoter;
 
 /* The slot is pinned.  Return: it has moved; else the new slot is free again */
-static bool demote_pinned(struct demoter *d, uint64_t page, page_entry entry)
+static bool demote_pinned(struct slot_mover *d, uint64_t page, page_entry entry)
 {
 	struct page_fields fields = page_entry_fields(entry), next = fields;
 	struct page_place from = { fields.tier, fields.slot }, to;
@@ -258,7 +291,7 @@ static bool demote_pinned(struct demoter *d, uint64_t page, page_entry entry)
 	return false;
 }
 
-static void demote_page(struct demoter *d, uint64_t page)
+static void demote_page(struct slot_mover *d, uint64_t page)
 {
 	page_entry entry = page_map_get(d->pager->map, page);
 	struct page_fields fields = page_entry_fields(entry);
@@ -280,7 +313,7 @@ static void demote_page(struct demoter *d, uint64_t page)
 
 static void *demote(void *arg)
 {
-	struct demoter *d = arg;
+	struct slot_mover *d = arg;
 	uint64_t page = 0;
 
 	while (!d->ends) {
@@ -320,7 +353,7 @@ static void say_status(struct guest_pager *pager)
 			     "status pages=%llu resident=%llu limit=%llu faults=%llu "
 			     "zero_faults=%llu evictions=%llu refaults=%llu prefetched=%llu "
 			     "prefetch_used=%llu discards=%llu waiting=%llu p50_ns=%llu "
-			     "p99_ns=%llu own=%llu gone=%d scanned=%llu vcpu=%llu",
+			     "p99_ns=%llu own=%llu gone=%d scanned=%llu vcpu=%llu moved=%llu",
 			     (unsigned long long)s.pages, (unsigned long long)s.resident,
 			     (unsigned long long)s.limit, (unsigned long long)s.faults,
 			     (unsigned long long)s.zero_faults, (unsigned long long)s.evictions,
@@ -329,7 +362,8 @@ static void say_status(struct guest_pager *pager)
 			     (unsigned long long)s.waiting, (unsigned long long)s.fault_p50_ns,
 			     (unsigned long long)s.fault_p99_ns, (unsigned long long)s.own_bytes,
 			     s.gone, (unsigned long long)s.scanned,
-			     (unsigned long long)s.vcpu_faults);
+			     (unsigned long long)s.vcpu_faults,
+			     (unsigned long long)pager->demoter.moved);
 	for (i = 0; i < s.n_tiers && n < sizeof(text); i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n,
 				      " %s=%llu %s_bytes=%llu %s_content=%llu", s.tier[i].name,
@@ -374,6 +408,13 @@ static int run_commands(struct job *job, struct guest_pager *pager)
 			snprintf(line, sizeof(line), "demoted moved=%llu late=%llu",
 				 (unsigned long long)demoter.moved,
 				 (unsigned long long)demoter.late);
+			say(line, "");
+		} else if (!strncmp(line, "file-", 5) && strchr(line, '=')) {
+			char *value = strchr(line, '=');
+
+			*value = '\0';
+			disk_set(line, value + 1);
+			*value = '=';
 			say(line, "");
 		} else if (!strcmp(line, "status")) {
 			say_status(pager);
@@ -471,11 +512,14 @@ static int audit(const char *path)
 	struct err err = { 0 };
 	struct page_map *map;
 	uint64_t page;
+	struct tier_stores *stores = NULL;
 	int rc = page_map_open(&map, directory, 5000, &err);
 
+	if (rc == 0)
+		rc = tier_stores_new(&stores, directory);
 	if (rc < 0)
 		return fail(rc, &err);
-	rc = tiers_open(&audit.tiers, directory, NULL, specs, 2, false, &err);
+	rc = tiers_open(&audit.tiers, directory, stores, specs, 2, false, &err);
 	if (rc < 0)
 		return fail(rc, &err);
 	for (page = 0; page < page_map_pages(map); page++)
@@ -508,6 +552,16 @@ static bool set_tiers(struct job *job, char *list)
 			spec->kind = TIER_SAME_FILLED;
 			continue;
 		}
+		if (!strncmp(name, "file:", 5)) {
+			char *size = strrchr(name, ':');
+
+			*size = '\0';
+			spec->kind = TIER_FILE;
+			spec->budget = &job->file_budget;
+			job->file = name + 5;
+			job->file_budget.limit = strtoull(size + 1, NULL, 10) * 1024;
+			continue;
+		}
 		if (strncmp(name, "ram", 3) != 0)
 			return false;
 		spec->kind = TIER_RAM;
@@ -533,6 +587,10 @@ static bool set_option(struct job *job, const char *key, char *value)
 		set_pipes(job, value);
 	else if (!strcmp(key, "adopt"))
 		job->adopt = value;
+	else if (!strcmp(key, "disk"))
+		job->disk = value;
+	else if (!strncmp(key, "file-", 5))
+		disk_set(key, value);
 	else if (!strcmp(key, "tiers"))
 		return set_tiers(job, value);
 	else if (!strcmp(key, "threads"))
@@ -558,6 +616,20 @@ static bool set_option(struct job *job, const char *key, char *value)
 	return true;
 }
 
+static bool open_stores(struct job *job)
+{
+	int rootfd = open(job->disk ? job->disk : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	size_t i;
+
+	if (rootfd < 0 || tier_stores_new(&job->stores, rootfd) < 0)
+		return false;
+	for (i = 0; i < job->options.n_tiers; i++)
+		if (job->tier[i].kind == TIER_FILE)
+			job->tier[i].store = tier_stores_get(job->stores, job->file);
+	job->options.stores = job->stores;
+	return tier_file_reserve(job->directory, job->stores, NULL) == 0;
+}
+
 static bool set_options(struct job *job, int argc, char **argv)
 {
 	char *value;
@@ -575,7 +647,7 @@ static bool set_options(struct job *job, int argc, char **argv)
 	}
 	job->directory = open(job->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	job->options.directory = job->directory;
-	return job->directory >= 0;
+	return job->directory >= 0 && open_stores(job);
 }
 
 static int page_it(struct job *job)

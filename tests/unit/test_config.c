@@ -1323,8 +1323,11 @@ static void test_tiers(void)
 		{ "ram:25%", 0, 1 },
 		{ " same-filled , ram:8G ", 0, 2 },
 		{ "ram:1G,same-filled", 0, 2 },
-		{ "same-filled, ram:25%, file:/srv/swap:64G", -EOPNOTSUPP, 0 },
-		{ "file:/a:b/c:64G,file:/b:1G", -EOPNOTSUPP, 0 },
+		{ "same-filled, ram:25%, file:/srv/swap:64G", 0, 3 },
+		{ "ram:25%, file:/a:b/c:64G,same-filled", 0, 3 },
+		{ "file:/a:b/c:64G", -EOPNOTSUPP, 0 },
+		{ "file:/a:1G, ram:1G", -EOPNOTSUPP, 0 },
+		{ "ram:1G,file:/a:b/c:64G,file:/b:1G", -EOPNOTSUPP, 0 },
 		{ "", -EINVAL, 0 },
 		{ ",", -EINVAL, 0 },
 		{ "same-filled,", -EINVAL, 0 },
@@ -1368,8 +1371,9 @@ static void test_tiers(void)
 	/* One byte too long to be kept */
 	snprintf(path, sizeof(path), "file:/%0*d:1G", CONFIG_TIER_PATH_SIZE - 1, 0);
 	CU_ASSERT_EQUAL(config_tiers_parse(path, &tiers), -EINVAL);
-	snprintf(path, sizeof(path), "file:/%0*d:1G", CONFIG_TIER_PATH_SIZE - 2, 0);
-	CU_ASSERT_EQUAL(config_tiers_parse(path, &tiers), -EOPNOTSUPP);
+	snprintf(path, sizeof(path), "ram:1G,file:/%0*d:1G", CONFIG_TIER_PATH_SIZE - 2, 0);
+	CU_ASSERT_EQUAL(config_tiers_parse(path, &tiers), 0);
+	CU_ASSERT_EQUAL(strlen(tiers.tier[1].path), CONFIG_TIER_PATH_SIZE - 1);
 }
 
 static void test_overcommit(void)
@@ -1413,8 +1417,8 @@ static void test_overcommit(void)
 		"problems");
 	CU_ASSERT_EQUAL(config_check_section(files, &vm1, "overcommit", &err), -EINVAL);
 	UNIT_CHECK_STR(err.text,
-		       "F:2: overcommit.tiers = 'file:/srv/swap:64G': this version has no tiers in "
-		       "files yet",
+		       "F:2: overcommit.tiers = 'file:/srv/swap:64G': this version takes one tier "
+		       "in a file, after one in ram",
 		       "file tier");
 	CU_ASSERT_EQUAL(config_overcommit(files)->tiers.n, 2);
 	CU_ASSERT_EQUAL(config_check_section(zero, &vm1, "overcommit", &err), -EINVAL);

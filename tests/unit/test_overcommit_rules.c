@@ -317,6 +317,10 @@ static void test_sizes(void)
 	CU_ASSERT_EQUAL(overcommit_rules_size(d.guest), 3 * KIB_PER_GIB);
 	CU_ASSERT_EQUAL(overcommit_rules_tiers(&none, KIB_PER_GIB, &in_ram), 0);
 	CU_ASSERT_EQUAL(in_ram, 0);
+	/* A file is on a disk, and what is noted of it is not */
+	CU_ASSERT_EQUAL(config_tiers_parse("ram:1G, file:/a:500G", &none.tiers), 0);
+	CU_ASSERT_EQUAL(overcommit_rules_tiers(&none, KIB_PER_GIB, &in_ram), 501 * KIB_PER_GIB);
+	CU_ASSERT_EQUAL(in_ram, 2 * KIB_PER_GIB);
 }
 
 /* ---- steps ---- */

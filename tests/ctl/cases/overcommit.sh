@@ -154,7 +154,7 @@ case_overcommit_plan() {
 	golden overcommit-plan-no-daemon --root host plan --xml web.xml
 	rm host/dev/userfaultfd
 	golden overcommit-plan-old-kernel --root host plan --xml web.xml
-	config <<<$'[overcommit]\nenable = yes\ntiers = ram:1G, file:/srv/swap:64G\n'
+	config <<<$'[overcommit]\nenable = yes\ntiers = file:/srv/swap:64G, ram:1G\n'
 	golden overcommit-plan-tier-in-file --root host plan --xml web.xml
 }
 

@@ -122,3 +122,5 @@ each_place() {
 each_place "killed at each place"
 each_place "killed at each place, waiting for pins, with two threads that evict" pins=wait threads=2
 each_place "killed at each place, while pages move between slots" tiers=ram demote=yes
+each_place "killed at each place, while pages go to a file" \
+	tiers=same,ram:4096,file:/tier:131072 disk="$disk"

@@ -1,0 +1,103 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # variables of tests/pager/stage
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# A tier in a file behind a small one in RAM: each byte is right on either and on the way between
+# them; a disk that is slow delays no page that is in RAM, one that fails or is full never gives a
+# guest zeros: it waits, and an alarm says for what.
+
+# Pages of little that compresses, so that RAM is soon full
+file_tiers=(tiers=same,ram:6144,file:/tier:131072 disk="$disk")
+
+# file_is NAME EXPRESSION TITLE
+file_is() {
+	soon status_is "$1" "$2"
+	check_true "$3: ${figure[file]} pages are in the file, ${figure[ram]} in RAM" "$2"
+}
+
+# paged NAME OPTION...: and its threads have begun
+paged() {
+	local name=$1
+	shift
+	victim "$name" give=2 discards=yes reader=yes untouched=1000 objects=2
+	pager "$name" limit=4000 "${file_tiers[@]}" "$@"
+	check_equal "$name: it is paged" "$pager_said" paging
+	ask "$name" start
+}
+
+paged file
+file_is file "figure[file] > 2000 && figure[moved] > 3000" "pages go on to the file"
+sleep "${long:+1}1"
+pager_ask file status
+check_true "and come back: ${figure[refaults]} faults" "figure[refaults] > 2000"
+check_equal "without an alarm" "$(pager_alarms file)" ""
+victim_ends file "each byte is right"
+pager_kill file
+check_true "its file is as large as its pages" "$(stat -c %b "$disk/tier") * 512 < 64 << 20"
+
+# All back: what has a tier in a file can be let go
+paged released
+file_is released "figure[file] > 1000" "before it is let go"
+pager_ask released detach
+check_equal "let go" "$line" "detach: done"
+victim_ends released "after that each byte is right"
+pager_wait released
+check_true "its file is empty" "$(stat -c %b "$disk/tier") * 512 < 1 << 20"
+
+# The next pager finds the slots again
+paged killed
+file_is killed "figure[file] > 1000" "before the kill"
+pager_kill killed
+audit killed "each slot is in one entry"
+pager killed limit=4000 "${file_tiers[@]}"
+check_equal "the next one goes on" "$pager_said" resumed
+file_is killed "figure[file] > 1000" "after the kill"
+moves killed || not_ok "it comes on" "$problem"
+victim_ends killed "after a kill each byte is right"
+pager_kill killed
+
+# Gone while no pager ran, and there again
+paged gone
+file_is gone "figure[file] > 1000" "before its file goes"
+pager_kill gone
+mv "$disk/tier" "$disk/away"
+pager gone limit=4000 "${file_tiers[@]}"
+check_equal "without its file it is paged" "$pager_said" resumed
+soon alarm_says gone "waits for a page: /tier: No such file"
+check_match "and waits" "$(pager_alarms gone)" "waits for a page: /tier: No such file"
+soon status_is gone "figure[waiting] > 0"
+check_true "${figure[waiting]} faults wait" "figure[waiting] > 0"
+mv "$disk/away" "$disk/tier"
+moves gone || not_ok "it comes on with its file" "$problem"
+victim_ends gone "each byte is right that waited for the file"
+pager_kill gone
+
+# A disk that fails: writing first, then reading
+paged failing file-fails=write
+soon alarm_says failing "pages stay in RAM: /tier: cannot write"
+check_match "writing fails" "$(pager_alarms failing)" "pages stay in RAM: /tier: cannot write"
+pager_ask failing status
+check_equal "no page is in the file" "${figure[file]}" 0
+pager_ask failing file-fails=no
+file_is failing "figure[file] > 1000" "writing works again"
+pager_ask failing file-fails=read
+soon alarm_says failing "waits for a page: /tier: cannot read"
+check_match "reading fails" "$(pager_alarms failing)" "waits for a page: /tier: cannot read"
+pager_ask failing file-fails=no
+moves failing || not_ok "it comes on when reading works again" "$problem"
+soon status_is failing "figure[waiting] == 0"
+check_equal "no fault waits" "${figure[waiting]}" 0
+victim_ends failing "each byte is right on a disk that failed"
+pager_kill failing
+
+# Full: both tiers, then there is room again
+file_tiers=(tiers=same,ram:6144,file:/tier:4096 disk="$disk")
+paged full
+soon alarm_says full "pages stay in RAM: /tier: no room"
+check_match "a full file" "$(pager_alarms full)" "pages stay in RAM: /tier: no room"
+soon alarm_says full "all tiers are full"
+check_match "and RAM is full" "$(pager_alarms full)" "all tiers are full"
+pager_ask full "limit 16384"
+moves full || not_ok "it comes on with a larger limit" "$problem"
+victim_ends full "each byte is right in full tiers"
+pager_kill full
