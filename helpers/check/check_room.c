@@ -234,7 +234,7 @@ static void check_now(const struct check_host *host, const struct guest *guest, 
 		finding_edit(findings, guest->name, guest->uuid);
 	} else if (*err.text && !said && (rc == 0 || rc == -ENOSPC) && !is_too_large(host, guest)) {
 		finding_add(findings, FINDING_WARN, "cannot-start",
-			    "as things are it can't start: %s", err.text);
+			    "guest '%s' can't start as things are: %s", guest->name, err.text);
 		finding_guest(findings, guest->name);
 		finding_remedy(findings, "virt-membacking advise %s",
 			       text_shell_name(guest->name, guest->uuid));

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "config/config.h"
 #include "guest/guest.h"
 #include "kernel/kfs.h"
@@ -82,6 +83,29 @@ static int decide(struct session *session, const struct guest *guest,
 	return rc;
 }
 
+/* Memory that is no multiple of its pages takes a whole page more */
+static void note_waste(const struct guest *guest, const struct host_view *host, struct plan *plan)
+{
+	char size[TEXT_KIB_SIZE], page[TEXT_KIB_SIZE], waste[TEXT_KIB_SIZE];
+	size_t i;
+
+	for (i = 0; i < guest->n_memory; i++) {
+		const struct guest_memory *memory = &guest->memory[i];
+		uint64_t page_kib = memory->hugepages ? host_view_page_kib(host, memory) : 0;
+		uint64_t over = page_kib ? memory->size_kib % page_kib : 0;
+		char part[GUEST_PART_SIZE];
+
+		/* Less than a percent is not worth a line */
+		if (!over || (page_kib - over) < memory->size_kib / 100)
+			continue;
+		plan_note(plan,
+			  "its memory%s (%s) is no multiple of %s: %s of its huge pages stay "
+			  "unused",
+			  guest_memory_part(memory, part), text_from_kib(memory->size_kib, size),
+			  text_from_kib(page_kib, page), text_from_kib(page_kib - over, waste));
+	}
+}
+
 /* A program that steps need and that does not answer: the start would be refused for it */
 static void note_silence(const struct session *session, const struct decided *decided,
 			 struct plan *plan)
@@ -89,7 +113,7 @@ static void note_silence(const struct session *session, const struct decided *de
 	struct err why;
 
 	if (plan->list.n && steps_ask(&decided->needs, session->state.dirfd, &why) < 0)
-		plan_note(plan, "as things are the start will be refused: %s", why.text);
+		plan_note(plan, "the start would be refused now: %s", why.text);
 }
 
 static int plan_on_host(const struct kfs *kfs, const struct guest *guest,
@@ -107,6 +131,8 @@ static int plan_on_host(const struct kfs *kfs, const struct guest *guest,
 	rc = session_read(&session, err);
 	if (rc == 0)
 		rc = decide(&session, guest, &decided->policy, result, err);
+	if (rc == 0 && result->plan.list.n && decided->policy.hugepages.manage)
+		note_waste(guest, &session.host, &result->plan);
 	if (rc == 0 && step_list_doubt(&result->plan.list, &session.host, why, sizeof(why)))
 		plan_note(&result->plan, "%s", why);
 	if (rc == 0)

@@ -209,6 +209,7 @@ static const struct json_field fields[] = {
 	{ JSON_MEMBER(struct status_report, ksm, "ksm", &present_type), .fields = ksm_fields },
 	{ JSON_MEMBER(struct status_report, thp, "thp", &present_type), .fields = thp_fields },
 	{ JSON_MEMBER(struct status_report, hook_enabled, "hook_enabled", &answer_type) },
+	JSON_FIELD_AS(struct status_report, n_mistakes, "config_mistakes"),
 	JSON_LIST(struct status_report, guests, "guests", n_guests, guest_fields, 0),
 	JSON_LIST(struct status_report, damaged, "damaged", n_damaged, damaged_fields, 0),
 	JSON_END,

@@ -197,6 +197,12 @@ static int add_ledgers(struct status_report *report, const struct ledgers *ledge
 
 /* ---- all of it ---- */
 
+static void count_mistake(const struct config_problem *problem, void *data)
+{
+	(void)problem;
+	++*(uint64_t *)data;
+}
+
 static int read_all(struct status_report *report, struct err *err)
 {
 	struct err why;
@@ -231,6 +237,7 @@ int status_report_read(const struct kfs *kfs, bool captured, struct status_repor
 		rc = read_all(report, err);
 	if (rc < 0)
 		return rc;
+	config_for_each_problem(session->config, count_mistake, &report->n_mistakes);
 	refusals_read(kfs, &report->refusals);
 	report->arc_kib = session->host.numa.arc_kib;
 	if (add_nodes(report, &session->host) < 0 || add_stores(report, &session->host) < 0 ||

@@ -157,6 +157,7 @@ struct report_damaged {
 /**
  * struct status_report - The host and its guests at one moment
  * @hook_enabled: Would libvirt run the qemu hook?
+ * @n_mistakes:	In the configuration
  * @pools:	Of all nodes, one node's after the other's
  * @arc_kib:	What ZFS could give back of its cache
  * @store_missing: Why guests can't have the configured stores; empty: they can
@@ -168,6 +169,7 @@ struct report_damaged {
 struct status_report {
 	struct session session;
 	enum report_answer hook_enabled;
+	uint64_t n_mistakes;
 	size_t n_nodes;
 	struct report_node *nodes;
 	size_t n_pools;

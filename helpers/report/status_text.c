@@ -323,6 +323,15 @@ static void print_places(const struct status_report *report)
 	}
 }
 
+/* The sentence without "guest 'web': " in front, where it has that */
+static const char *without_name(const struct refusal_note *note)
+{
+	char lead[GUEST_NAME_SIZE + 16];
+	int n = snprintf(lead, sizeof(lead), "guest '%s': ", note->name);
+
+	return strncmp(note->text, lead, (size_t)n) != 0 ? note->text : note->text + n;
+}
+
 /* "web was refused at 2026-11-29 03:12: ..." */
 void status_print_refusal(const struct refusal_note *note)
 {
@@ -332,7 +341,29 @@ void status_print_refusal(const struct refusal_note *note)
 
 	if (localtime_r(&at, &tm))
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
-	wrap_printf("'%s' was refused at %s: %s", note->name, when, note->text);
+	wrap_printf("'%s' was refused at %s: %s", note->name, when, without_name(note));
+}
+
+/* As many sentences as a screen has room for; of more, the names and the newest sentence */
+#define REFUSALS_IN_FULL 3
+
+static void print_refusals(const struct refusals *refusals)
+{
+	char names[REFUSALS_MAX * (GUEST_NAME_SIZE + 2)];
+	size_t used = 0, i;
+
+	for (i = 0; i < refusals->n && refusals->n <= REFUSALS_IN_FULL; i++) {
+		putchar('\n');
+		status_print_refusal(&refusals->list[i]);
+	}
+	if (refusals->n <= REFUSALS_IN_FULL)
+		return;
+	for (i = 0; i < refusals->n; i++)
+		used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "",
+					 refusals->list[i].name);
+	putchar('\n');
+	wrap_printf("%zu guests were refused (status GUEST says why): %s", refusals->n, names);
+	status_print_refusal(&refusals->list[refusals->n - 1]);
 }
 
 static void print_damaged(const struct report_damaged *damaged)
@@ -420,13 +451,16 @@ int status_print(const struct status_report *report, struct err *err)
 			      "here, and nothing is given back at their end");
 		wrap_command(0, "virt-membacking hook enable --reload");
 	}
+	if (report->n_mistakes) {
+		putchar('\n');
+		wrap_printf("%" PRIu64 " mistake%s in the configuration", report->n_mistakes,
+			    plural(report->n_mistakes));
+		wrap_command(0, "virt-membacking check");
+	}
 	print_store_problems(report);
 	print_places(report);
 	print_alarms(report);
-	for (i = 0; i < report->refusals.n; i++) {
-		putchar('\n');
-		status_print_refusal(&report->refusals.list[i]);
-	}
+	print_refusals(&report->refusals);
 	print_remedies(report);
 	for (i = 0; i < report->n_damaged; i++)
 		print_damaged(&report->damaged[i]);

@@ -387,8 +387,8 @@ static void test_plan(void)
 	CU_ASSERT_EQUAL_FATAL(dry_run(&h.fk.kfs, guest, &result, &h.err), 0);
 	CU_ASSERT_EQUAL(result.plan.list.n, 1);
 	CU_ASSERT_EQUAL_FATAL(result.plan.n_notes, 1);
-	UNIT_CHECK_STR(result.plan.notes[0],
-		       "as things are the start will be refused: no pager runs", "note");
+	UNIT_CHECK_STR(result.plan.notes[0], "the start would be refused now: no pager runs",
+		       "note");
 	plan_free(&result.plan);
 }
 

@@ -49,6 +49,18 @@ case_plan_nothing() {
 	golden plan-not-mounted-by-hand --root host plan --xml old.xml
 }
 
+# A part of a page is a whole one
+case_plan_unused() {
+	host one-node
+	guest_xml old 1537
+	golden plan-unused-little --root host plan --xml old.xml
+	sed -i "s/size='2' unit='MiB'/size='1' unit='GiB'/" old.xml
+	golden plan-unused --root host plan --xml old.xml
+	config <<<$'[hugepages]\nmanage = no'
+	is "not where pages are others' business" \
+		"$("$program" --root host plan --xml old.xml | grep -c unused)" 0
+}
+
 case_plan_failures() {
 	host one-node
 	guest_xml old 64 7

@@ -264,3 +264,28 @@ case_hook_is_off() {
 	is "enabled, to programs" "$(as_json --root host status --json | grep hook_enabled)" \
 		'  "hook_enabled": true,'
 }
+
+# After a boot at which many could not start
+case_status_refusals_many() {
+	local i
+	host one-node
+	mkdir -p host/run/libvirt-membacking/guests
+	for i in 1 2 3 4; do
+		printf '{"uuid": "%s", "name": "web%d", "time": %d, "text": "%s"}\n' \
+			"${uuid[web]%?}$i" "$i" $((1700000000 + i)) "guest 'web$i': no room"
+	done | jq -s . >host/run/libvirt-membacking/refusals
+	is "the names of all, and the newest sentence" \
+		"$(TZ=UTC "$program" --root host status | sed '1,/^No guest/d')" "
+4 guests were refused (status GUEST says why): web1, web2, web3, web4
+'web4' was refused at 2023-11-14 22:13: no room"
+	is "each in full" "$(TZ=UTC "$program" --root host status web2)" \
+		"'web2' was refused at 2023-11-14 22:13: no room"
+}
+
+case_status_mistakes() {
+	host one-node
+	config <<<$'[hugepages]\non_relase = keep\n[hugepage]'
+	is "mistakes are counted" "$("$program" --root host status 2>/dev/null | tail -n 2 | tr '\n' '|')" \
+		"2 mistakes in the configuration|-> virt-membacking check|"
+	is "JSON, too" "$(as_json --root host status --json 2>/dev/null | jq .config_mistakes)" 2
+}

@@ -121,7 +121,7 @@ case_guests_that_start_with_the_host() {
 	giants=$(membacking fragmentation --json | jq '[.nodes[].total_kib] | add / 1048576 | floor + 8')
 	guest_define many "$giants" unit=GiB "backing=$(page_backing 1048576)"
 	check_match "it is started by hand: as things are it can't" "$(found room)" \
-		"^warn: as things are it can't start: not enough memory for huge pages: guest 'many' needs [0-9.]+ GiB \($giants pages of 1 GiB\)"
+		"^warn: can't start as things are: not enough memory for huge pages: guest 'many' needs [0-9.]+ GiB \($giants pages of 1 GiB\)"
 	check "with the host" virsh autostart many
 	check_match "too many pages" "$(found room)" "^warn: guests that start with the host want $giants pages of 1 GiB"
 	guest_start many && not_ok "it does not start" "it did"
