@@ -90,22 +90,22 @@ static int set_kernel_word(const struct config_key *key, uint64_t page_kib, cons
 	return set_text(key, page_kib, word ? word->text : "", values);
 }
 
-/* Names turn up in file names and messages */
-static int set_name(const struct config_key *key, uint64_t page_kib, const char *text,
-		    struct config_values *values)
+bool config_is_name(const char *text)
 {
 	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 				      "0123456789._-";
 
-	if (*text == '.' || *text == '-' || text[strspn(text, allowed)])
-		return -EINVAL;
-	return set_text(key, page_kib, text, values);
+	return *text && *text != '.' && *text != '-' && !text[strspn(text, allowed)] &&
+	       strlen(text) < CONFIG_NAME_SIZE;
 }
 
-static int set_full_name(const struct config_key *key, uint64_t page_kib, const char *text,
-			 struct config_values *values)
+/* Names turn up in file names and messages */
+static int set_name(const struct config_key *key, uint64_t page_kib, const char *text,
+		    struct config_values *values)
 {
-	return *text ? set_name(key, page_kib, text, values) : -EINVAL;
+	if (*text && !config_is_name(text))
+		return -EINVAL;
+	return set_text(key, page_kib, text, values);
 }
 
 /* A list for mount(8), which ends at the first blank */
@@ -373,7 +373,7 @@ static const struct config_key keys[] = {
 	{ KEY("hugepages", "on_release_", NULL, set_release_for), .sized = true,
 	  .words = release_words, .expected = "return or keep", .per_guest = true },
 
-	{ KEY("store", "name", "ram", set_full_name), AT(store.name), .expected = A_NAME },
+	{ KEY("store", "name", "", set_name), AT(store.name), .expected = A_NAME },
 	{ KEY("store", "path", "", set_path), AT(store.path),
 	  .expected = "an absolute path below /, without \"..\"" },
 	{ KEY("store", "source", "", set_text), AT(store.source),

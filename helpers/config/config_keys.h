@@ -68,10 +68,13 @@ struct config_key {
 	bool guest_only;
 };
 
+/* Is @text a name for a store, a file system, a word of the kernel's?  "" is not */
+bool config_is_name(const char *text);
+
 /**
  * config_word_text() - How a value of a key that chooses among words is written
  * @section, @name: The key; one that there is
- * Return: a text that lives for ever; "" for a value without a word
+ * Return: a static string; "" for a value without a word
  */
 const char *config_word_text(const char *section, const char *name, unsigned int value);
 

@@ -327,7 +327,8 @@ static int end_store(struct reading *r)
 		return not_dispensable(
 			r, report(r, r->section_line, CONFIG_TOO_MANY, true, "store", HOST,
 				  "[store] '%s' is one too many: there is room for %d stores",
-				  values.store.name, CONFIG_STORES_MAX));
+				  *values.store.name ? values.store.name : values.store.path,
+				  CONFIG_STORES_MAX));
 	}
 	*store = values.store;
 	return 0;
@@ -412,6 +413,18 @@ static void complete_stores(struct config *config)
 	}
 }
 
+/* By its path: "memory" for /srv/memory.  What could be no name, or is another store's, is "ram",
+ * as the last component of libvirt's own directory is */
+static void name_store(struct config *config, struct config_store *store)
+{
+	const char *slash = strrchr(store->path, '/');
+	const char *name = slash ? slash + 1 : "";
+
+	if (!config_is_name(name) || find_store(config, name))
+		name = "ram";
+	snprintf(store->name, sizeof(store->name), "%s", name);
+}
+
 /* Two stores at one place could not be told apart */
 static int check_store_paths(struct config *config)
 {
@@ -436,7 +449,11 @@ static int check_store_paths(struct config *config)
 /* When all files are read */
 static int finish_stores(struct config *config)
 {
+	struct config_store *nameless = find_store(config, "");
+
 	complete_stores(config);
+	if (nameless)
+		name_store(config, nameless);
 	return check_store_paths(config);
 }
 

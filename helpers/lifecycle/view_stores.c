@@ -20,6 +20,7 @@
 #include "memory/hugetlbfs.h"
 #include "policy/store_place.h"
 #include "policy/store_rules.h"
+#include "policy/store_text.h"
 #include "steps/steps.h"
 
 static int add_store(struct host_view *host, const struct config_store *config, bool configured,
@@ -252,6 +253,7 @@ static int read_all(const struct kfs *kfs, const struct guest *guest, struct hos
 
 	for (i = 0; i < host->n_stores; i++) {
 		struct store_view *store = &host->stores[i];
+		char label[STORE_LABEL_SIZE];
 		struct err why;
 		int rc = read_store(kfs, store, &why);
 
@@ -262,7 +264,8 @@ static int read_all(const struct kfs *kfs, const struct guest *guest, struct hos
 		if (rc < 0 && guest && store->in_use)
 			return err_set(err, -rc, "guest '%s': %s", guest->name, why.text);
 		if (rc < 0) {
-			log_warning("store '%s' is left out: %s", store->config.name, why.text);
+			log_warning("%s is left out: %s",
+				    store_text_label(store, label, sizeof(label)), why.text);
 			store->state = (struct store_state){ .present = false };
 			snprintf(store->unreadable, sizeof(store->unreadable), "%.*s",
 				 (int)sizeof(store->unreadable) - 1, why.text);

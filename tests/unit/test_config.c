@@ -771,7 +771,7 @@ static void test_bad_stores(void)
 		  "ram|/a||||0 0%|prepare|last-guest|0 5%\n"
 		  "b|/b||||0 0%|prepare|last-guest|0 5%\n"
 		  "c|/a||||0 0%|prepare|last-guest|0 5%\n",
-		  "[store] 'ram' and [store] 'c' have the same path /a: give each its own path" },
+		  "[store] 'a' and [store] 'c' have the same path /a: give each its own path" },
 		{ "[store]\n[store]\nname = b\n",
 		  "ram|||||0 0%|prepare|last-guest|0 5%\n"
 		  "b|||||0 0%|prepare|last-guest|0 5%\n",
