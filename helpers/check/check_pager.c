@@ -74,13 +74,13 @@ static void check_kernel(const struct view *v)
 	const struct overcommit_view *view = &v->host->view->overcommit;
 
 	if (!view->device)
-		finding_add(v->findings, level, "no-userfaultfd",
-			    "this kernel has no /dev/userfaultfd, and no guest can be "
-			    "paged: " OVERCOMMIT_UFFD_MEND);
+		finding_add(
+			v->findings, level, "no-userfaultfd",
+			"this host has no /dev/userfaultfd, so no guest can be paged: " OVERCOMMIT_UFFD_REMEDY);
 	if (view->no_ptrace)
 		finding_add(v->findings, level, "no-ptrace",
 			    "kernel.yama.ptrace_scope is 3, so that no running QEMU can be "
-			    "adopted: " OVERCOMMIT_PTRACE_MEND);
+			    "adopted: " OVERCOMMIT_PTRACE_REMEDY);
 	if (*view->shmem_huge) {
 		finding_add(v->findings, level, "shmem-thp",
 			    "of transparent huge pages, %s: guests with memfds can't be paged, set "

@@ -251,8 +251,8 @@ enum hook_seen hook_seen(const struct kfs *kfs, const struct hook_link *qemu,
 	*why = "which other hooks there are can't be read in /" HOOK_DIR "/qemu.d";
 	if (other < 0)
 		return HOOK_SEEN_UNKNOWN;
-	*why = "they were linked after it was started: it knows them only if it was told to reload "
-	       "since";
+	*why = "the links are newer than libvirt's start, and it reads them only when it starts or "
+	       "is told to reload";
 	return HOOK_SEEN_UNKNOWN;
 }
 

@@ -308,6 +308,36 @@ static struct config_store *find_store(struct config *config, const char *name)
 	return NULL;
 }
 
+/* Is @name free, or what an earlier section of this path is called? */
+static bool can_be_named(struct config *config, const char *name, const char *path)
+{
+	const struct config_store *other = find_store(config, name);
+
+	return config_is_name(name) && (!other || !*other->path || !strcmp(other->path, path));
+}
+
+/* For a section without a name.  Of /srv/memory it is "memory", or "srv-memory" if that is another
+ * store's.  Without a path, too, the section is about the only store, which is "ram" if there is
+ * none yet, as libvirt's own directory is called */
+static void name_store(struct config *config, struct config_store *store)
+{
+	char whole[CONFIG_PATH_SIZE];
+	const char *name = "ram";
+	size_t i;
+
+	snprintf(whole, sizeof(whole), "%s", *store->path ? store->path + 1 : "");
+	for (i = 0; whole[i]; i++)
+		if (whole[i] == '/')
+			whole[i] = '-';
+	if (!*store->path && config->n_stores == 1)
+		name = config->stores[0].name;
+	else if (*store->path && can_be_named(config, strrchr(store->path, '/') + 1, store->path))
+		name = strrchr(store->path, '/') + 1;
+	else if (can_be_named(config, whole, store->path))
+		name = whole;
+	snprintf(store->name, sizeof(store->name), "%.*s", CONFIG_NAME_SIZE - 1, name);
+}
+
 /* The section's keys on top of what earlier sections of its name said, or of defaults */
 static int end_store(struct reading *r)
 {
@@ -317,18 +347,20 @@ static int end_store(struct reading *r)
 
 	config_values_init(&values);
 	config_apply_settings(&r->store, &values);
+	if (!*values.store.name)
+		name_store(config, &values.store);
 	store = find_store(config, values.store.name);
 	if (store) {
 		values.store = *store;
 		config_apply_settings(&r->store, &values);
+		memcpy(values.store.name, store->name, sizeof(store->name));
 	} else if (config->n_stores < CONFIG_STORES_MAX) {
 		store = &config->stores[config->n_stores++];
 	} else {
 		return not_dispensable(
 			r, report(r, r->section_line, CONFIG_TOO_MANY, true, "store", HOST,
 				  "[store] '%s' is one too many: there is room for %d stores",
-				  *values.store.name ? values.store.name : values.store.path,
-				  CONFIG_STORES_MAX));
+				  values.store.name, CONFIG_STORES_MAX));
 	}
 	*store = values.store;
 	return 0;
@@ -413,18 +445,6 @@ static void complete_stores(struct config *config)
 	}
 }
 
-/* By its path: "memory" for /srv/memory.  What could be no name, or is another store's, is "ram",
- * as the last component of libvirt's own directory is */
-static void name_store(struct config *config, struct config_store *store)
-{
-	const char *slash = strrchr(store->path, '/');
-	const char *name = slash ? slash + 1 : "";
-
-	if (!config_is_name(name) || find_store(config, name))
-		name = "ram";
-	snprintf(store->name, sizeof(store->name), "%s", name);
-}
-
 /* Two stores at one place could not be told apart */
 static int check_store_paths(struct config *config)
 {
@@ -449,11 +469,7 @@ static int check_store_paths(struct config *config)
 /* When all files are read */
 static int finish_stores(struct config *config)
 {
-	struct config_store *nameless = find_store(config, "");
-
 	complete_stores(config);
-	if (nameless)
-		name_store(config, nameless);
 	return check_store_paths(config);
 }
 

@@ -36,7 +36,7 @@ static int look(struct ctl *ctl, struct err *err)
 	const struct check_scope scope = { ctl->root, ctl->n_args, ctl->args };
 	struct findings findings = { 0 };
 	bool blind = false;
-	int rc = ctl_need_root(ctl, "check this host: try sudo", err);
+	int rc = ctl_need_root(ctl, "check this host", err);
 
 	if (rc == 0)
 		rc = check_all(&ctl->kfs, &scope, &findings, &blind, err);

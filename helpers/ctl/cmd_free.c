@@ -86,7 +86,7 @@ static int run(struct ctl *ctl, struct err *err)
 	int rc = read_arguments(ctl, &page_kib, &pages, err);
 
 	if (rc == 0)
-		rc = ctl_need_root(ctl, "free, which changes the host", err);
+		rc = ctl_need_root(ctl, "free kept pages", err);
 	if (rc)
 		return rc;
 	rc = session_open(&session, &ctl->kfs, SESSION_CREATE, err);

@@ -191,14 +191,14 @@ static int reload(const struct ctl *ctl, struct err *err)
 		return 0;
 	}
 	if (rc == 0)
-		printf("libvirt is told to look for its hooks again\n");
+		printf("libvirt was told to look for its hooks again\n");
 	return rc;
 }
 
 static int enable(struct ctl *ctl, struct err *err)
 {
 	struct hooks hooks;
-	int rc = ctl_need_root(ctl, "enable hooks, which changes libvirt's directory", err);
+	int rc = ctl_need_root(ctl, "enable hooks", err);
 
 	if (ctl->root && ctl->reload)
 		return err_set(err, EINVAL, "--reload can't be combined with --root");
@@ -217,7 +217,7 @@ static int enable(struct ctl *ctl, struct err *err)
 
 static int disable(struct ctl *ctl, struct err *err)
 {
-	int rc = ctl_need_root(ctl, "disable hooks, which changes libvirt's directory", err);
+	int rc = ctl_need_root(ctl, "disable hooks", err);
 	int removed = 0;
 	size_t i;
 

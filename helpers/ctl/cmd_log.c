@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "ctl/ctl.h"
+#include "ctl/guest_arg.h"
 #include "report/log_entries.h"
 #include "terminal/table.h"
 #include "terminal/wrap.h"
@@ -138,7 +139,8 @@ static void say_limits(const struct ctl *ctl, const struct log_entries *entries)
 
 static int run(struct ctl *ctl, struct err *err)
 {
-	struct log_wanted wanted = { .guest = ctl->n_args ? ctl->args[0] : NULL };
+	char uuid[GUEST_UUID_SIZE];
+	struct log_wanted wanted = { .guest = ctl->n_args ? guest_arg_uuid(ctl, uuid) : NULL };
 	struct log_entries entries;
 	int rc;
 
@@ -164,9 +166,9 @@ const struct command cmd_log = {
 	.usage = "log [GUEST] [--since TIME]",
 	.summary = "show what was done for which guest, and when",
 	.help = "Shows what the hooks and the pager have logged since the boot, or since TIME: a\n"
-		"date, with or without a time of day, or an age such as 2h or 3d. With GUEST, a\n"
-		"name or UUID, only what concerns that guest. Reads the journal. Where there is\n"
-		"none, shows the last refusal of each guest and what guests hold now.\n"
+		"date, with or without a time of day, or an age such as 2h or 3d. With GUEST,\n"
+		"an id, name or UUID, only what concerns that guest. Reads the journal. Where\n"
+		"there is none, shows the last refusal of each guest and what guests hold now.\n"
 		"Changes nothing.",
 	.options = CTL_JSON | CTL_ROOT | CTL_SINCE,
 	.max_args = 1,

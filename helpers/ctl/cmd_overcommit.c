@@ -43,28 +43,12 @@ static int read_amount(const struct ctl *ctl, struct config_amount *amount, stru
 	return CTL_USAGE;
 }
 
-/* A guest that runs, by name or UUID.  libvirt is not asked, so it need not run */
+/* libvirt is not asked, so it need not run */
 static int find_running(const struct ctl *ctl, struct guest **guest, struct err *err)
 {
-	const char *wanted = ctl->args[0];
-	char **names = NULL;
-	size_t n = 0, i;
-
-	*guest = NULL;
-	liveness_running(&ctl->kfs, &names, &n, NULL);
-	for (i = 0; i < n; i++) {
-		struct guest *found = NULL;
-
-		if (!*guest && live_guest_read(&ctl->kfs, names[i], &found, NULL) == 0) {
-			if (!strcmp(found->name, wanted) || !strcasecmp(found->uuid, wanted))
-				*guest = found;
-			else
-				guest_free(found);
-		}
-		free(names[i]);
-	}
-	free(names);
-	return *guest ? 0 : err_set(err, ESRCH, "no guest runs that is called '%.256s'", wanted);
+	if (live_guest_find(&ctl->kfs, ctl->args[0], guest) == 0)
+		return 0;
+	return err_set(err, ESRCH, "guest '%.256s' is not running", ctl->args[0]);
 }
 
 /* ---- enable, disable ---- */

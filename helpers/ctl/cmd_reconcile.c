@@ -113,7 +113,7 @@ static int run(struct ctl *ctl, struct err *err)
 	const struct reconcile_options options = { .leftovers = true, .limit_ms = LIMIT_MS };
 	struct progress_wait wait;
 	struct session session;
-	int rc = ctl_need_root(ctl, "reconcile, which changes the host", err);
+	int rc = ctl_need_root(ctl, "give back what guests hold", err);
 
 	if (rc < 0)
 		return rc;

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "ctl/ctl.h"
 #include "ctl/given_back.h"
+#include "ctl/guest_arg.h"
 #include "lifecycle/reconcile_report.h"
 #include "lifecycle/release.h"
 #include "lifecycle/session.h"
@@ -27,9 +28,10 @@ static int report(const struct ctl *ctl, const struct reconciled_guest *guest, s
 static int run(struct ctl *ctl, struct err *err)
 {
 	struct reconciled_guest guest = { 0 };
+	char uuid[GUEST_UUID_SIZE];
 	struct progress_wait wait;
 	struct session session;
-	int rc = ctl_need_root(ctl, "release a guest, which changes the host", err);
+	int rc = ctl_need_root(ctl, "release a guest", err);
 
 	if (rc < 0)
 		return rc;
@@ -38,7 +40,7 @@ static int run(struct ctl *ctl, struct err *err)
 	if (rc == 0)
 		rc = session_configure(&session, err);
 	if (rc == 0)
-		rc = release_guest(&session, ctl->args[0], ctl->force, &guest, err);
+		rc = release_guest(&session, guest_arg_uuid(ctl, uuid), ctl->force, &guest, err);
 	else if (rc == -ENOENT)
 		err_set(err, ENOENT, "guest '%.256s' holds nothing (no guest does)", ctl->args[0]);
 	progress_waited(&wait);
@@ -52,8 +54,8 @@ const struct command cmd_release = {
 	.name = "release",
 	.usage = "release GUEST [--force]",
 	.summary = "give back what one guest holds",
-	.help = "Gives back what GUEST (name or UUID) holds. Refuses if it is alive, that is, its\n"
-		"QEMU runs or libvirt is starting it; --force gives it back regardless, except\n"
+	.help = "Gives back what GUEST (id, name or UUID) holds. Refuses if it is alive, that is,\n"
+		"its QEMU runs or libvirt is starting it; --force gives it back regardless, except\n"
 		"for pages in use. --force also removes a guest's record that is damaged or of\n"
 		"another version: pages that were added for the guest stay in the pools then.\n"
 		"Waits two seconds for pages in use; exit status 1 if it could not give everything\n"

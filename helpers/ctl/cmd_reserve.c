@@ -247,7 +247,7 @@ static int run(struct ctl *ctl, struct err *err)
 	rc = ctl->size ? read_sizes(ctl, &memory, err) : CTL_FINE;
 	if (rc)
 		return rc;
-	rc = ctl_need_root(ctl, "reserve pages, which changes the host", err);
+	rc = ctl_need_root(ctl, "reserve pages", err);
 	return rc < 0 ? rc : reserve(ctl, &memory, err);
 }
 
@@ -256,8 +256,8 @@ const struct command cmd_reserve = {
 	.usage = "reserve GUEST\nreserve --xml FILE\n"
 		 "reserve GUEST --size SIZE [--page-size SIZE] [--node N]",
 	.summary = "get a guest's huge pages ahead of its start, or of a hot-plug",
-	.help = "Gets the huge pages that GUEST (name or UUID) will need, ahead of its start. The\n"
-		"next start takes them over; until then the guest holds them. To give them back:\n"
+	.help = "Gets the huge pages that GUEST (id, name or UUID) will need, ahead of its start.\n"
+		"The next start takes them over; until then the guest holds them. To give them back:\n"
 		"virt-membacking release GUEST. Called again after GUEST was changed, it keeps\n"
 		"what fits and gives the rest back.\n\n"
 		"With --size: gets pages for a device to plug into GUEST, which must be running\n"

@@ -410,7 +410,7 @@ int ctl_need_root(const struct ctl *ctl, const char *what, struct err *err)
 {
 	if (ctl->root || geteuid() == 0)
 		return 0;
-	return err_set(err, EPERM, "only root may %s", what);
+	return err_set(err, EPERM, "only root may %s: try sudo", what);
 }
 
 /* Goes up when what a program reads would break; keys that are added break nothing */

@@ -106,7 +106,7 @@ static int make_variant(struct enabling *e, struct err *err)
 				    err);
 
 	e->changed = rc == 0 && !fine && e->variant.changed;
-	/* What is wrong then is nothing that <memoryBacking> could mend */
+	/* No other <memoryBacking> would help then */
 	return rc < 0 ? rc : overcommit_rules_guest(e->variant.guest, err);
 }
 

@@ -168,7 +168,7 @@ static void why_nothing(const struct guest *guest, const struct guest_policy *po
 }
 
 /* Nothing is prepared for a guest with a memfd if THP is not managed, and no line logged at
- * its start.  An administrator who asks is told nevertheless */
+ * its start.  plan shows it all the same */
 static void note_obstacles(const struct kfs *kfs, const struct guest *guest,
 			   const struct plan_needs *needs, struct plan *plan)
 {
@@ -183,8 +183,8 @@ static void note_obstacles(const struct kfs *kfs, const struct guest *guest,
 	config_free(config);
 }
 
-/* Nothing of ours is needed for the start, and yet it would fail.  A guest that runs got by.
- * @yet: Result: what libvirt's own start may mend */
+/* The start needs nothing of ours, but would fail all the same.  A guest that runs has started.
+ * @yet: Result: an obstacle that may be gone once libvirt has started */
 static int refuse(const struct kfs *kfs, const struct guest *guest, bool manage, struct err *yet,
 		  struct err *err)
 {

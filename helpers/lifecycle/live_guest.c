@@ -6,11 +6,14 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "guest/guest.h"
 #include "guest/guest_parse.h"
 #include "kernel/kfs.h"
@@ -52,4 +55,40 @@ int live_guest_read(const struct kfs *kfs, const char *name, struct guest **gues
 	rc = domain ? guest_parse(domain, len, guest, err) :
 		      err_set(err, EINVAL, "there is no <domain> in it");
 	return err_prefix(err, rc, "/%s", path);
+}
+
+/* How well @word fits: an id is better than a name or UUID.  0: not at all */
+static int fits(const struct guest *guest, const char *word)
+{
+	uint64_t id;
+
+	if (text_to_u64(word, &id) == 0 && guest->id > 0 && (uint64_t)guest->id == id)
+		return 2;
+	return !strcmp(guest->name, word) || !strcasecmp(guest->uuid, word);
+}
+
+int live_guest_find(const struct kfs *kfs, const char *word, struct guest **guest)
+{
+	struct guest *best = NULL;
+	char **names = NULL;
+	size_t n = 0, i;
+
+	liveness_running(kfs, &names, &n, NULL);
+	for (i = 0; i < n; i++) {
+		struct guest *found = NULL;
+
+		if (live_guest_read(kfs, names[i], &found, NULL) == 0 &&
+		    fits(found, word) > (best ? fits(best, word) : 0)) {
+			guest_free(best);
+			best = found;
+		} else {
+			guest_free(found);
+		}
+		free(names[i]);
+	}
+	free(names);
+	if (!best)
+		return -ESRCH;
+	*guest = best;
+	return 0;
 }

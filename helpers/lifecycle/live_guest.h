@@ -19,4 +19,11 @@ struct kfs;
  */
 int live_guest_read(const struct kfs *kfs, const char *name, struct guest **guest, struct err *err);
 
+/**
+ * live_guest_find() - The guest that runs and has this id, name or UUID; an id first, as virsh does
+ * @guest:	Result, freed by guest_free()
+ * Return: 0, or -ESRCH without a sentence
+ */
+int live_guest_find(const struct kfs *kfs, const char *word, struct guest **guest);
+
 #endif

@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Where pages lie that can't be moved, page by page.
+ * Finds pages that the kernel can't move.
  *
- * DOC: what /proc/kpageflags tells, and what not
+ * DOC: what /proc/kpageflags shows, and what it does not
  *
  * Root can read 64 bits of flags for each page of memory: 2 MiB of them for each GiB.
  *
  *	free		BUDDY
  *	movable		LRU, ANON, THP: page cache and programs' memory
  *	huge		HUGE: in a pool of huge pages, used or not
- *	fixed		everything else that has a flag: slab, page tables, reserved...
- *	unmarked	no flag at all: free and kept ready for a processor, or taken by a
- *			part of the kernel that marks nothing (vmalloc, drivers)
+ *	fixed		any other flag: slab, page tables, reserved...
+ *	unmarked	no flag: either free, in the list of a processor (per-CPU pages), or used by
+ *			a part of the kernel that sets no flag (vmalloc, drivers)
  *
- * The last two can't be told apart page by page: /proc/kpagecount counts mappings, and both
- * have none.  But /proc/zoneinfo says how many pages the processors keep ready.  Where that
- * explains the unmarked ones of a zone they count as free, and else what holds them is
- * "unsure".
+ * For one unmarked page it is unknown which: /proc/kpagecount counts mappings, and neither kind
+ * has any.  /proc/zoneinfo has the number of per-CPU pages.  If a zone has no more unmarked pages
+ * than that, they count as free; otherwise their owner is "unsure".
  *
- * Nothing tells of pages that are pinned for a device (VFIO, RDMA): they look movable.
+ * Pages that are pinned for a device (VFIO, RDMA) have no flag that shows it: they look movable.
  */
 #ifndef MEMBACKING_MEMORY_PAGE_FLAGS_H
 #define MEMBACKING_MEMORY_PAGE_FLAGS_H
@@ -41,23 +40,24 @@ enum page_kind {
 	PAGE_ABSENT = 32
 };
 
-/* Of a page that can't be moved: what has it */
+/* Who uses a page that can't be moved */
 enum page_owner { OWNER_SLAB, OWNER_TABLES, OWNER_RESERVED, OWNER_OTHER, PAGE_OWNERS };
 
-/* Of flags as in /proc/kpageflags.  Pure */
+/* @flags: As in /proc/kpageflags.  Pure */
 enum page_kind page_kind(uint64_t flags);
 enum page_owner page_owner(uint64_t flags);
 
 /**
- * struct page_flags_watch - Who waits for it
+ * struct page_flags_watch - A deadline, and what is called meanwhile
  * @deadline:	clock_ms() when to give up; 0: never
- * @progress:	Called every now and then with what is looked at and what there is in
- *		all, in KiB.  NULL: not
- * @chunk:	Called with the flags of @n pages from @pfn on, all of them in @zone.  NULL: not
- * @next:	Called before each part: from which page on is read, @pfn or a later one.  NULL: all
- *		are, and only then ranges are counted in @f
- * @part:	Of so many base pages, a power of two; 0: as many as are read at once
- * @data, @chunk_data: Theirs; @next has that of @chunk
+ * @progress:	Called now and then with the memory read so far and all memory, in KiB.  May be
+ *		NULL
+ * @chunk:	Called with the flags of @n pages from @pfn on, all of them in @zone.  May be NULL
+ * @next:	Called before each part.  Returns the page to read next: @pfn or a later one.  NULL:
+ *		all pages are read, and only then @f counts ranges
+ * @part:	Base pages in a part, a power of two; 0: as many as are read at once
+ * @data:	For @progress
+ * @chunk_data:	For @chunk and @next
  */
 struct page_flags_watch {
 	uint64_t deadline;
@@ -71,14 +71,14 @@ struct page_flags_watch {
 };
 
 /**
- * page_flags_read() - Look at every page, and count the ranges that could be huge pages
- * @f:		Read; result: @exact, and @ranges of its zones
- * @sizes:	Of huge pages in KiB, rising: each a multiple of the one before, and a power of
- *		two of base pages
+ * page_flags_read() - Read the flags of every page, and count ranges that could be huge pages
+ * @f:		Zones; sets @exact, and @ranges of each zone
+ * @sizes:	Sizes of huge pages in KiB, rising: each a multiple of the one before, and a power
+ *of two of base pages
  *
- * Took 15 ms for each GiB where it was measured, and next to nothing for memory in huge pages.
- * Return: 0; -ENOENT, -EPERM, -EACCES where there is no such file or it is closed to us;
- * -ETIMEDOUT.  @f is not exact then.
+ * Measured: 15 ms for each GiB, and hardly any time for memory in huge pages.
+ * Return: 0; -ENOENT without such a file; -EPERM or -EACCES if it can't be opened; -ETIMEDOUT.
+ * On failure @f is not exact.
  */
 int page_flags_read(const struct kfs *kfs, struct fragmentation *f, const uint64_t *sizes,
 		    size_t n_sizes, const struct page_flags_watch *watch, struct err *err);

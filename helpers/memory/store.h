@@ -8,7 +8,7 @@
  * In BASE/ID-SHORTNAME, where BASE is memory_backing_dir with "/libvirt/qemu"
  * behind it.  libvirt makes that directory in a guest's start, after prepare, and
  * takes an existing one as it is: a leftover file of the right size becomes the
- * new guest's memory, old bytes and all.
+ * new guest's memory, with the old contents.
  *
  * DOC: who can write there
  *

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What virt-membacking-adopt does, and how it reports: the system calls that a thread of QEMU
- * makes for us.
+ * The system calls that virt-membacking-adopt has a thread of QEMU make, and its report.
  *
- *	socketpair	we take one end, and send our open /dev/userfaultfd and pipes into it
- *	recvmsg		QEMU's process has them now
- *	ioctl		USERFAULTFD_IOC_NEW: a userfaultfd of QEMU's memory.  What it may do was
- *			decided where the device was opened, by us
- *	close_range	what was only needed for it; userfaultfd and pipes stay
+ *	socketpair	we take one end, and send our open /dev/userfaultfd and our pipes through it
+ *	recvmsg		QEMU receives these descriptors
+ *	ioctl		USERFAULTFD_IOC_NEW creates a userfaultfd for QEMU's memory, with the
+ *			permissions of our process, which opened the device
+ *	close_range	closes the helpers; the userfaultfd and the pipes stay open
  */
 #ifndef MEMBACKING_PAGER_ADOPT_CALLS_H
 #define MEMBACKING_PAGER_ADOPT_CALLS_H
@@ -22,9 +21,9 @@
 enum { ADOPT_VERSION = 2, ADOPT_CLOSE_MAX = PAGER_PIPES_MAX + 8 };
 
 /**
- * enum adopt_stage - How far it is, in the order of the calls
+ * enum adopt_stage - How far the adoption has come, in the order of the calls
  * @ADOPT_CHOOSES: QEMU is untouched
- * @ADOPT_ENDED: its thread goes on with its own call; the rest is as @rc says
+ * @ADOPT_ENDED: QEMU's thread is back in its own call; @rc has the result
  */
 enum adopt_stage {
 	ADOPT_CHOOSES,
@@ -45,13 +44,13 @@ struct adopt_fd {
 };
 
 /**
- * struct adopt_report - Memory that is shared with the program that adopts
- * @stage:	What is done next, by thread @tid; written last
- * @rc:		Of the end: 0 or -errno, with a sentence
- * @lives:	The thread goes on with its own call whenever we are killed
- * @uffd, @pipe: Numbers in QEMU; -1 for none
+ * struct adopt_report - Shared memory through which virt-membacking-adopt reports
+ * @stage:	The next step, done by thread @tid; written last
+ * @rc:		The result: 0, or -errno with @sentence
+ * @lives:	If we are killed now, the thread still resumes its own call
+ * @uffd, @pipe: Descriptor numbers in QEMU; -1 for none
  *
- * Memory and no messages: each of these would wake its reader while a thread of QEMU stands.
+ * A message would wake its reader while a thread of QEMU is stopped; shared memory does not.
  */
 struct adopt_report {
 	uint32_t version;
@@ -67,10 +66,10 @@ struct adopt_report {
 
 /**
  * struct adopt_request
- * @report:	Shared with who asks; zeros
- * @pid, @start_time: QEMU
- * @n_pipes, @pipe: For QEMU, ours
- * @n_close, @close: Not adoption: close these in QEMU
+ * @report:	Shared with the caller, filled with zeros
+ * @pid, @start_time: QEMU's process
+ * @n_pipes, @pipe: Our ends of pipes, to send to QEMU
+ * @n_close, @close: If any: adopt nothing, and close these descriptors in QEMU
  */
 struct adopt_request {
 	struct adopt_report *report;
@@ -83,7 +82,7 @@ struct adopt_request {
 };
 
 /**
- * adopt_run() - Do it; the program has one thread and blocks all signals
+ * adopt_run() - Adopt, or close.  The program has one thread and blocks all signals
  *
  * Return: 0 or -errno, as reported
  */

@@ -61,11 +61,12 @@ static int unreadable(const struct subject *s, const char *path, struct err *err
 static int check_kernel(const struct subject *s, struct err *err)
 {
 	if (!kfs_exists(s->kfs, "dev/userfaultfd"))
-		return err_set(err, ENOENT, "there is no /dev/userfaultfd: " OVERCOMMIT_UFFD_MEND);
+		return err_set(err, ENOENT,
+			       "this host has no /dev/userfaultfd: " OVERCOMMIT_UFFD_REMEDY);
 	if (yama_forbids_tracing(s->kfs))
 		return err_set(err, EPERM,
 			       "kernel.yama.ptrace_scope is 3, so that no running QEMU can be "
-			       "adopted: " OVERCOMMIT_PTRACE_MEND);
+			       "adopted: " OVERCOMMIT_PTRACE_REMEDY);
 	return 0;
 }
 

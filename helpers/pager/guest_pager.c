@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * One guest's pager: put together, begun, gone on with, ended.
+ * One guest's pager: created, started, resumed after a restart, and ended.
  */
 #include "pager/guest_pager.h"
 
@@ -34,10 +34,10 @@ uint64_t pager_now_ns(void)
 
 /* ---- alarms ---- */
 
-/* With the lock, so that what is said last is what stands */
+/* Holds the lock, so that the alarm that is reported last is also the one that is stored */
 static void alarm_say(struct guest_pager *pager, const char *sentence)
 {
-	/* Who hears alarms logs them, too */
+	/* A listener logs its alarms itself */
 	if (pager->options.alarm)
 		pager->options.alarm(pager->options.alarm_arg, sentence);
 	else if (*sentence)
@@ -76,8 +76,8 @@ void pager_alarm_over(struct guest_pager *pager, enum pager_alarm which)
 	alarm_set(pager, which, "");
 }
 
-/* Its memory goes shortly before its process is seen to end.  One that lives on without it has
- * executed another program, and finds zeros where its pages were out */
+/* A process's memory is gone shortly before the process is seen to end.  A process that lives on
+ * without this memory has executed another program, which reads zeros for evicted pages */
 void pager_gone(struct guest_pager *pager)
 {
 	struct pollfd ended = { .fd = pager->adopted.pidfd, .events = POLLIN };
@@ -100,7 +100,7 @@ void pager_wake(int eventfd)
 	uint64_t one = 1;
 
 	if (write(eventfd, &one, sizeof(one)) < 0)
-		return; /* it is full: who reads it is awake */
+		return; /* full: its reader is awake already */
 }
 
 void pager_slept(int eventfd)
@@ -188,7 +188,7 @@ uint64_t policy_resident(const struct guest_pager *pager)
 	return pager->resident;
 }
 
-/* ---- put together ---- */
+/* ---- creating ---- */
 
 static ssize_t real_splice(int in, off_t *offset, int pipe, size_t bytes)
 {
@@ -207,7 +207,7 @@ static int real_punch(int fd, off_t offset, off_t bytes)
 		       0;
 }
 
-/* A pipe's other end, through the end that we have */
+/* Opens a pipe's other end by way of the end that we have */
 static int open_writing_end(int reading, struct err *err)
 {
 	char path[64];
@@ -312,7 +312,7 @@ static struct guest_pager *new_pager(const struct adopted *adopted, const struct
 	pager->options = *options;
 	snprintf(pager->name, sizeof(pager->name), "%s", options->name ? options->name : "");
 	pager->options.name = pager->name;
-	pager->options.tiers = NULL; /* the caller's; used while it begins alone */
+	pager->options.tiers = NULL; /* the caller's, and needed only in here */
 	pager->adopted = *adopted;
 	pager->ram = *ram;
 	pager->limit = pager->wanted = options->limit;
@@ -344,7 +344,7 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-/* But for what the caller gave, which is the caller's again */
+/* Frees all but what the caller gave, which belongs to the caller again */
 static void free_own(struct guest_pager *pager)
 {
 	unsigned int e;
@@ -374,7 +374,7 @@ static void free_own(struct guest_pager *pager)
 	free(pager);
 }
 
-/* ---- how much may be resident ---- */
+/* ---- the limit ---- */
 
 static void use_limit(struct guest_pager *pager, uint64_t pages)
 {
@@ -396,7 +396,7 @@ static void say_capped(struct guest_pager *pager, uint64_t pages)
 		    text_from_kib(pager->wanted * (PAGE_BYTES / 1024), wanted));
 }
 
-/* Page tables are charged there as well, and pages on their way in and out */
+/* Page tables and pages in transit are charged to the cgroup, too */
 static uint64_t below_cgroup(struct guest_pager *pager)
 {
 	uint64_t most = pager->options.most(pager->options.room_arg);
@@ -418,7 +418,7 @@ void pager_stay_below_cgroup(struct guest_pager *pager)
 	most = below_cgroup(pager);
 	capped = most < wanted;
 	most = u64_min(most, wanted);
-	/* Other memory of QEMU's comes and goes */
+	/* The rest of QEMU's memory grows and shrinks */
 	changed = most + most / 64 < limit || most > limit + limit / 64 ||
 		  (!capped && most != limit);
 	if (changed)
@@ -432,7 +432,7 @@ void pager_stay_below_cgroup(struct guest_pager *pager)
 
 /* ---- threads ---- */
 
-/* Not worth to leave the guest unpaged */
+/* Its failure is no reason to leave the guest unpaged */
 static void read_memory_policy(struct guest_pager *pager)
 {
 	struct err err = { "" };
@@ -527,7 +527,7 @@ static int threads_start(struct guest_pager *pager, struct err *err)
 	return rc;
 }
 
-/* ---- begin ---- */
+/* ---- starting ---- */
 
 static int register_all(struct guest_pager *pager, struct err *err)
 {
@@ -547,7 +547,8 @@ static int register_all(struct guest_pager *pager, struct err *err)
 	return rc;
 }
 
-/* No hole fills behind our back now: what is there is resident, the rest was never written */
+/* All of the memory is registered, so no hole is filled without us: a page that is there is
+ * resident, and all others were never written */
 static int find_pages(struct guest_pager *pager, struct err *err)
 {
 	uint64_t *present = calloc(1, bit_bytes(pager->ram.pages)), page;
@@ -588,7 +589,7 @@ static int begin(struct guest_pager *pager, struct err *err)
 		return rc;
 	page_map_set_phase(pager->map, MAP_PAGING);
 	STEP("start_paging");
-	/* Faults that a killed pager had read while it began */
+	/* A pager that was killed while it started may have read these faults */
 	pager_wake_all(pager);
 	return threads_start(pager, err);
 }
@@ -616,8 +617,7 @@ static int open_files(struct guest_pager *pager, const struct guest_pager_option
 	if (rc < 0)
 		return rc;
 	open_tables(pager);
-	/* Before a new guest's memory is registered: from then on its vCPUs wait, and this is slow
-	 */
+	/* Slow, so it is done before a new guest's memory is registered: from then on vCPUs wait */
 	read_memory_policy(pager);
 	return 0;
 }
@@ -634,7 +634,7 @@ int guest_pager_start(struct guest_pager **pager, struct adopted *adopted, struc
 	if (!new)
 		return err_nomem(err);
 	identify_objects(&new->adopted.identity, ram);
-	/* The map first: it is not made where there is one, whose slots must stay */
+	/* First, because it fails where there is a map already, whose slots must be kept */
 	rc = page_map_create(&new->map, options->directory, &new->adopted.identity, err);
 	if (rc == 0)
 		rc = open_files(new, options, true, err);
@@ -660,7 +660,8 @@ static bool is_noted(const struct map_identity *noted, uint32_t i, const struct 
 	       noted->object[i].pages == object->pages;
 }
 
-/* Memory that was unplugged: what is out stays in its slots, and goes into this file in the end */
+/* For memory that was unplugged: its evicted pages stay in their slots, and detaching writes them
+ * to this file */
 static int stand_in(const struct map_identity *noted, uint32_t i, uint64_t first,
 		    struct ram_object *object, struct err *err)
 {
@@ -705,8 +706,8 @@ static void close_stand_ins(const struct ram *kept)
 }
 
 /*
- * Memory that was plugged in since is none of the map's: QEMU has it as it has other memory.  Where
- * none of the map's is left, it is another guest's map.
+ * Memory that was plugged in since the map was made is not in the map, and is not paged.  If none
+ * of the map's memory is left, the map belongs to another guest.
  */
 static int keep_noted(const struct map_identity *noted, struct ram *ram, struct err *err)
 {
@@ -741,7 +742,7 @@ static int keep_noted(const struct map_identity *noted, struct ram *ram, struct 
 	return 0;
 }
 
-/* Only what this very process has mapped is what the map speaks of */
+/* The map describes only memory that this very process has mapped */
 static int check_identity(const struct page_map *map, const struct adopted *adopted,
 			  struct ram *ram, struct err *err)
 {
@@ -799,7 +800,7 @@ int guest_pager_resume(struct guest_pager **pager, struct page_map *map, struct 
 		return err_nomem(err);
 	identify_objects(&new->adopted.identity, ram);
 	new->map = map;
-	/* Nothing was evicted while it was being adopted: it begins again */
+	/* Nothing was evicted during the adoption, so start from the beginning */
 	rc = open_files(new, options, page_map_phase(map) == MAP_ADOPTING, err);
 	if (rc == 0)
 		rc = go_on(new, err);
@@ -811,12 +812,12 @@ int guest_pager_resume(struct guest_pager **pager, struct page_map *map, struct 
 	return 0;
 }
 
-/* ---- what the daemon asks ---- */
+/* ---- requests of the daemon ---- */
 
 void guest_pager_set_limit(struct guest_pager *pager, uint64_t pages)
 {
 	pager->wanted = pages ? pages : 1;
-	/* Not above what the cgroups leave, until they are looked at */
+	/* With cgroups' limits, pager_stay_below_cgroup() decides whether the limit may rise */
 	if (pager->limit > pager->wanted || !pager->options.most)
 		use_limit(pager, pager->wanted);
 	pager_stay_below_cgroup(pager);
@@ -854,7 +855,7 @@ void guest_pager_fence(struct guest_pager *pager, bool up)
 	pager_wake(pager->wake_fault);
 }
 
-/* The time below which a part of all faults was answered, from powers of two */
+/* A percentile of the times to answer faults, from a histogram by powers of two */
 static uint64_t quantile(struct guest_pager *pager, uint64_t percent)
 {
 	uint64_t total = 0, below = 0;

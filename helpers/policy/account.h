@@ -20,7 +20,7 @@
  * 1. P = foreign + own - missing, whenever the account was noted.  It is noted under the
  *    host lock, and only while every ledger can be read: else own is unknown.
  * 2. Own changes by our own writes alone, by at most what was asked for, and each change
- *    is in a ledger before the kernel is told.  Another writer changes foreign or missing.
+ *    is in a ledger before the kernel makes it.  Another writer changes foreign or missing.
  * 3. While nothing of ours is in a pool, all that is there is foreign: what the
  *    administrator wrote, whatever was written before.
  * 4. Pages that another writer adds are foreign.  Pages that it takes away were its own

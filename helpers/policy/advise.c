@@ -42,7 +42,7 @@ struct adviser {
 	struct guest_policy unpaged;
 	uint64_t total_kib;    /* of the nodes it may use, as */
 	uint64_t ram_kib;      /* free or reclaimable, without pools and swap, beside */
-	uint64_t promised_kib; /* what running guests may still come to use */
+	uint64_t promised_kib; /* what running guests may still use */
 	uint64_t swapped_kib;  /* of programs' memory, for dynamic huge pages */
 	bool shared;
 	bool kept;
@@ -503,7 +503,7 @@ static void advise_static(struct adviser *a, const struct trial *small, const st
 	say_boot(a, take_giant ? giant : small);
 }
 
-/* The kernel would make the pages all the same: running guests have not come to use it yet */
+/* The kernel would still make these pages, of memory that running guests have not used yet */
 static bool takes_promised(const struct adviser *a, const struct trial *trial)
 {
 	return a->promised_kib && trial->grow_kib > a->ram_kib;

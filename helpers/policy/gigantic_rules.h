@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Which honest ways to pages of 1 GiB this host has, for check and advise; and what is done
- * to get some now.  Pure.
+ * The ways to get 1 GiB pages that this host supports, for check and advise; and how many can be
+ * made now.  Pure.
  */
 #ifndef MEMBACKING_POLICY_GIGANTIC_RULES_H
 #define MEMBACKING_POLICY_GIGANTIC_RULES_H

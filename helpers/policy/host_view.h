@@ -80,7 +80,7 @@ struct size_view {
 	struct pool_view *pools; /* by rising node */
 };
 
-/* What a living guest may come to use of a store, and has used so far.  In KiB */
+/* How much of a store a running guest may use, and has used so far.  In KiB */
 struct store_promise {
 	char guest[GUEST_NAME_SIZE];
 	uint64_t promised_kib;
@@ -152,7 +152,7 @@ struct hugetlbfs_view {
 };
 
 /**
- * struct memory_promise - Plain memory that a running guest may come to use, in KiB
+ * struct memory_promise - Plain memory that a running guest may still use, in KiB
  * @nodes:	Where it has to lie; empty: anywhere
  * @promised_kib: Its size, whatever a balloon keeps of it now
  * @resident_kib: Touched by now

@@ -16,7 +16,7 @@
 /* The pager's page */
 #define PAGER_PAGE_KIB 4
 
-#define NO_NESTING     "<feature policy='disable' name='vmx'/> (or svm) in <cpu> mends that"
+#define NO_NESTING     "<feature policy='disable' name='vmx'/> (or svm) in <cpu> prevents that"
 #define HUGE_BAD       "transparent huge pages can't be taken out page by page"
 
 bool overcommit_rules_wanted(const struct config_overcommit *overcommit)
@@ -197,11 +197,11 @@ static int refuse_kernel(const struct guest *guest, const struct host_view *host
 
 	if (!host->overcommit.device)
 		return err_set(err, ENODEV,
-			       "its kernel has no /dev/userfaultfd: " OVERCOMMIT_UFFD_MEND);
+			       "this host has no /dev/userfaultfd: " OVERCOMMIT_UFFD_REMEDY);
 	if (host->overcommit.no_ptrace)
 		return err_set(err, ENODEV,
 			       "kernel.yama.ptrace_scope is 3, so that no running QEMU can be "
-			       "adopted: " OVERCOMMIT_PTRACE_MEND);
+			       "adopted: " OVERCOMMIT_PTRACE_REMEDY);
 	if (page_kib && page_kib != PAGER_PAGE_KIB)
 		return err_set(err, ENODEV,
 			       "its kernel has pages of %s, and the pager takes those of 4 KiB",

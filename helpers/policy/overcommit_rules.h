@@ -26,10 +26,10 @@
 struct err;
 struct guest;
 
-/* How a host gets what the pager needs of it */
-#define OVERCOMMIT_UFFD_MEND                                                                       \
-	"it takes a kernel of 6.1 or later, or RHEL 9's, with CONFIG_USERFAULTFD"
-#define OVERCOMMIT_PTRACE_MEND                                                                     \
+/* What to do on a host that lacks what the pager needs */
+#define OVERCOMMIT_UFFD_REMEDY                                                                     \
+	"it needs Linux 6.1 or later, or RHEL 9's kernel, with CONFIG_USERFAULTFD"
+#define OVERCOMMIT_PTRACE_REMEDY                                                                   \
 	"set it to 2 or less where /etc/sysctl.d sets it, and boot the host again"
 
 /* Does the configuration want the guest to be paged? */

@@ -24,7 +24,24 @@ static int choose(struct planning *p, const struct store_view **store, struct er
 	return rc < 0 ? rc : store_check_daemon(p->host, err);
 }
 
-/* Not a word about room in what is not mounted yet */
+/* What is known of the room in a store that is not mounted yet: its size, if that is configured */
+static void note_room(struct planning *p, const struct store_view *store)
+{
+	char size[TEXT_KIB_SIZE], most[TEXT_KIB_SIZE];
+
+	if (store_most(store) < p->store.size_kib)
+		plan_note(p->plan,
+			  "the start would be refused: the guest needs %s in files, and store '%s' "
+			  "holds %s at most for guests",
+			  text_from_kib(p->store.size_kib, size), p->store.store,
+			  text_from_kib(store_most(store), most));
+	else
+		plan_note(p->plan,
+			  "store '%s' is not mounted yet: whether the guest fits is found out "
+			  "after mounting it",
+			  p->store.store);
+}
+
 static int check_room(struct planning *p, const struct store_view *store, struct err *err)
 {
 	/* What the host's memory has left for a store in it, once this guest has its huge
@@ -33,10 +50,7 @@ static int check_room(struct planning *p, const struct store_view *store, struct
 	int rc;
 
 	if (p->store.mount && !store_is_hugetlbfs(store)) {
-		plan_note(p->plan,
-			  "store '%s' is not mounted yet: whether the guest fits is found out "
-			  "after mounting it",
-			  p->store.store);
+		note_room(p, store);
 		return 0;
 	}
 	rc = store_verify(store, err);

@@ -31,7 +31,7 @@ enum step_kind {
 /**
  * struct step_chunk - A pool change that is under way
  *
- * Written down before the kernel is told.  Found in a ledger it means that the
+ * Written to the ledger before the kernel changes it.  Found in a ledger it means that the
  * hook died in between, and the counters say how far it got.
  * @before:	Persistent pages (nr - surplus) before the write
  * @grow:	Pages asked for, the most that may have come; 0: none

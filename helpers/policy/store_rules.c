@@ -130,11 +130,12 @@ int store_check_daemon(const struct host_view *host, struct err *err)
 	if (host->daemon.conf != DAEMON_CONF_OLD)
 		return 0;
 	return err_set(err, EINVAL,
-		       "/%s has %s now, but had %s when %s was started, which goes on putting "
-		       "file-backed memory there: restart %s",
+		       "/%s has %s now, but %s still uses it as it was at its start, with %s: "
+		       "restart %s",
 		       QEMU_CONF_FILE, said(host->qemu_conf.memory_backing_dir, now, sizeof(now)),
+		       store_daemon(host),
 		       said(host->daemon.memory_backing_dir, then, sizeof(then)),
-		       store_daemon(host), store_daemon(host));
+		       store_daemon(host));
 }
 
 bool store_doubts_daemon(const struct host_view *host, char *buf, size_t size)

@@ -137,8 +137,8 @@ static int begin_entry(const struct part *part, struct file_change *f, struct ch
 	return 0;
 }
 
-/* Was something changed in the file since, beside what is ours?  Then restoring all of
- * it would undo that too, so the bytes that are known as ours stay the former ones */
+/* Was more changed in the file since than our settings?  Restoring all of the file would undo that,
+ * too, so only the bytes that were written then count as ours */
 static bool edited(const struct record_entry *entry, const char *now)
 {
 	return entry->done && !same(entry->after, now);

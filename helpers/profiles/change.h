@@ -4,13 +4,12 @@
  *
  * DOC: decided before anything is written
  *
- * change_apply() and change_remove() only read, and say what every file would become.
- * Then a person is shown that, and change_write() does it: all of it, or, when one file
- * can't be written, none.
+ * change_apply() and change_remove() only read, and return what each file would become.  The
+ * command shows that, and change_write() writes it: all files, or none if one can't be written.
  *
- * What a person has changed since is his.  It is told from ours by the record: a key with
- * another value than the one we gave it, lines or a file with other content.  That is left
- * alone and noted.  Other changes in the same file don't disturb: they stay as well.
+ * Never overwrite a later edit by the administrator.  The record has what we wrote: a key with
+ * another value, and lines or a file with other content, were edited since.  They are kept, with a
+ * note.  Other changes in the same file are kept, too.
  */
 #ifndef MEMBACKING_PROFILES_CHANGE_H
 #define MEMBACKING_PROFILES_CHANGE_H

@@ -14,7 +14,7 @@ struct err;
  * TEMPLATE() - The file @path as a string @name
  * @path:	Seen from where the compiler runs, which is the top of the tree
  *
- * The Makefile has to be told that the object depends on the file.
+ * The Makefile has to list the file as a dependency of the object.
  */
 /* NOLINTBEGIN(bugprone-macro-parentheses): a name that is declared stands in none */
 #define TEMPLATE(name, path)                                                                       \

@@ -101,14 +101,16 @@ static int add_nodes(struct status_report *report, const struct host_view *host)
 
 /* ---- stores ---- */
 
-/* Of a store that is not mounted yet, the state is that of what lies below it: nothing of that
- * is said */
+/* The state of a store that is not mounted yet is that of what lies below it: only the configured
+ * size is shown */
 static void add_state(struct report_store *store, const struct store_view *view)
 {
 	const struct store_state *state = &view->state;
 
-	if (view->configured && !state->mountpoint)
+	if (view->configured && !state->mountpoint) {
+		store->planned_kib = store_capacity(view) == UINT64_MAX ? 0 : store_capacity(view);
 		return;
+	}
 	store->fstype = or_null(state->mount.fstype);
 	store->source = or_null(state->mount.source);
 	store->capacity_kib = state->capacity_kib;

@@ -76,6 +76,7 @@ struct report_reservation {
  * struct report_store - A file system with guests' memory in files
  * @mounted:	store_is_mounted()
  * @fstype, @source: NULL where nothing is known, as of a store that is not mounted yet
+ * @planned_kib: What it will have once it is mounted; 0: it is, or that is not known
  * @capacity_kib, @used_kib, @available_kib, @keep_free_kib: 0 likewise
  * @problem:	Why guests could not use it as it is: a sentence.  NULL: they can
  * @shown:	Worth a person's look: it is configured, or guests have memory in it
@@ -90,6 +91,7 @@ struct report_store {
 	bool shown;
 	const char *fstype;
 	const char *source;
+	uint64_t planned_kib;
 	uint64_t capacity_kib;
 	uint64_t used_kib;
 	uint64_t available_kib;

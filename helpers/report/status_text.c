@@ -193,6 +193,8 @@ static void add_store(struct table *table, const struct report_store *store)
 	table_cell(table, row, STORE, "%s", store->name);
 	table_cell(table, row, PATH, "%s", store->path);
 	table_cell(table, row, TYPE, "%s", store->fstype ? store->fstype : nothing);
+	if (store->planned_kib)
+		table_cell(table, row, SIZE, "%s", text_from_kib(store->planned_kib, kib));
 	if (store->capacity_kib) {
 		table_cell(table, row, SIZE, "%s", text_from_kib(store->capacity_kib, kib));
 		table_cell(table, row, AVAILABLE, "%s", text_from_kib(store->available_kib, kib));

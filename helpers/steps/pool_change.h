@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Growing and shrinking one pool on a guest's account, in chunks that are
- * written down before the kernel is told.
+ * written to the ledger before the kernel makes it.
  */
 #ifndef MEMBACKING_STEPS_POOL_CHANGE_H
 #define MEMBACKING_STEPS_POOL_CHANGE_H

@@ -120,7 +120,7 @@ static void test_files(void)
 	} rows[] = {
 		{ { "dev/userfaultfd", NULL },
 		  -ENOENT,
-		  "there is no /dev/userfaultfd: it takes a kernel of 6.1 or later, or RHEL 9's, with CONFIG_USERFAULTFD" },
+		  "this host has no /dev/userfaultfd: it needs Linux 6.1 or later, or RHEL 9's kernel, with CONFIG_USERFAULTFD" },
 		{ { "proc/sys/kernel/yama/ptrace_scope", "2\n" }, 0, "" },
 		{ { "proc/sys/kernel/yama/ptrace_scope", "3\n" },
 		  -EPERM,

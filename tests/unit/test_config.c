@@ -229,7 +229,6 @@ static void test_refused_values(void)
 		{ "store", "keep_free", "5 %" },
 		{ "store", "name",
 		  "0123456789012345678901234567890123456789012345678901234567890123" },
-		{ "store", "name", "" },
 		{ "store", "name", "../x" },
 		{ "store", "size", "101%" },
 		{ "store", "size", "%" },
@@ -717,10 +716,10 @@ static void test_stores(void)
 		  "ram|||||0 0%|prepare|last-guest|0 5%\n" },
 		{ "[store]\npath = /a//b/\nsource = LABEL=my disk\nfstype = xfs\noptions = a,b=c\n"
 		  "size = 64G\nmount = daemon\nunmount = never\nkeep_free = 2M\n",
-		  "ram|/a/b|LABEL=my disk|xfs|a,b=c|67108864 0%|daemon|never|2048 0%\n" },
+		  "b|/a/b|LABEL=my disk|xfs|a,b=c|67108864 0%|daemon|never|2048 0%\n" },
 		/* Nothing else is mounted from there */
 		{ "[store]\npath = /a\nsource = tmpfs\nsize = 1M\n",
-		  "ram|/a|tmpfs|tmpfs||1024 0%|prepare|last-guest|0 5%\n" },
+		  "a|/a|tmpfs|tmpfs||1024 0%|prepare|last-guest|0 5%\n" },
 		/* What one section says is no default of the next */
 		{ "[store]\nname = a\npath = /a\nsize = 50%\n[store]\nname = b\npath = /b\n",
 		  "a|/a||||0 50%|prepare|last-guest|0 5%\n"
@@ -733,9 +732,18 @@ static void test_stores(void)
 		{ "[store]\nname = a\npath = /a\nmount = never\nkeep_free = 1%\nsize = 1M\n"
 		  "[store]\npath = /r\n[hook]\n[store]\nname = a\nmount = prepare\nsize = 50%\n",
 		  "a|/a||||0 50%|prepare|last-guest|0 1%\n"
-		  "ram|/r||||0 0%|prepare|last-guest|0 5%\n" },
+		  "r|/r||||0 0%|prepare|last-guest|0 5%\n" },
 		{ "[store]\npath = /a\n[store]\npath =\nkeep_free =\n",
-		  "ram|||||0 0%|prepare|last-guest|0 0%\n" },
+		  "a|||||0 0%|prepare|last-guest|0 0%\n" },
+		/* Each path is a store, named by its end, or as a whole where that is another's */
+		{ "[store]\npath = /srv/a\n[store]\nname = a\nsize = 1M\n[store]\npath = /mnt/a\n"
+		  "[store]\npath = /srv/a\nkeep_free = 1%\n[store]\npath = /mnt/a b\n",
+		  "a|/srv/a||||1024 0%|prepare|last-guest|0 1%\n"
+		  "mnt-a|/mnt/a||||0 0%|prepare|last-guest|0 5%\n"
+		  "ram|/mnt/a b||||0 0%|prepare|last-guest|0 5%\n" },
+		/* A file in membacking.conf.d need not name the only one */
+		{ "[store]\npath = /srv/a\n[store]\nsize = 1M\n",
+		  "a|/srv/a||||1024 0%|prepare|last-guest|0 5%\n" },
 	};
 	size_t i;
 
@@ -759,16 +767,16 @@ static void test_bad_stores(void)
 		/* A key with a bad value, and nothing else, is as if it were not there */
 		{ "[store]\npath = a\nsize = 1M\n", "ram|||||1024 0%|prepare|last-guest|0 5%\n",
 		  "F:2: store.path = 'a': expected an absolute path below /, without \"..\"" },
-		/* Nobody knows which store it is about */
+		/* It is unknown which store it is about */
 		{ "[store]\nname = a/b\npath = /a\nmount = x\n[store]\npath = /r\n",
-		  "ram|/r||||0 0%|prepare|last-guest|0 5%\n",
+		  "r|/r||||0 0%|prepare|last-guest|0 5%\n",
 		  "F:2: store.name = 'a/b': expected a name of letters, digits, \".\", \"_\" and "
 		  "\"-\"" },
-		{ "[store]\nrubbish\npath = /r\n", "ram|/r||||0 0%|prepare|last-guest|0 5%\n",
+		{ "[store]\nrubbish\npath = /r\n", "r|/r||||0 0%|prepare|last-guest|0 5%\n",
 		  "F:2: this line can't be read: expected \"key = value\" or \"[section]\"" },
 		/* Two at one place */
 		{ "[store]\npath = /a\n[store]\nname = b\npath = /b\n[store]\nname = c\npath = /a/\n",
-		  "ram|/a||||0 0%|prepare|last-guest|0 5%\n"
+		  "a|/a||||0 0%|prepare|last-guest|0 5%\n"
 		  "b|/b||||0 0%|prepare|last-guest|0 5%\n"
 		  "c|/a||||0 0%|prepare|last-guest|0 5%\n",
 		  "[store] 'a' and [store] 'c' have the same path /a: give each its own path" },

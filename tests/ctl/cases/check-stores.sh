@@ -200,7 +200,7 @@ case_files_elsewhere() {
 	golden status-files-elsewhere --root host status
 	golden check-files-elsewhere --root host check --all
 	is "it is in no store that could run full" "$(as_json --root host status --json |
-		jq -c '.stores[] | [.name, .promised_kib, .guests[].name]')" '["ram",8192,"build"]'
+		jq -c '.stores[] | [.name, .promised_kib, .guests[].name]')" '["guests",8192,"build"]'
 	is "the step says where it is" "$(as_json --root host status --json |
 		jq -c '[.guests[] | [.name, .steps[].lies_in]]')" \
 		'[["web","/var/lib/libvirt/qemu/ram"],["build",null]]'
@@ -221,7 +221,7 @@ case_files_elsewhere() {
 	head -c 1M /dev/zero >$ram/1-web/pc.ram
 	is "it counts there" "$(as_json --root host status --json |
 		jq -c '.stores[] | [.name, .promised_kib, .guests[].name]')" \
-		'["ram",8192,"build"]
+		'["guests",8192,"build"]
 ["old",16384,"web"]'
 	umount $ram
 	no_qemu
@@ -256,4 +256,15 @@ case_check_mounted_stores() {
 	chmod 750 "$store"
 	sed -i 's/ - tmpfs tmpfs ro$/ - tmpfs tmpfs rw/' host/proc/self/mountinfo
 	golden check-store-closed --root host check --all
+}
+
+# Its size is configured, and too small for the guest whatever lies in it
+case_store_too_small() {
+	store_host
+	file_xml old 96 >old.xml
+	is "plan says so before anything is mounted" "$("$program" --root host plan --xml old.xml |
+		tr -s ' \n' ' ' | grep -o 'note: the start .* for guests')" \
+		"note: the start would be refused: the guest needs 96 MiB in files, and store 'guests' holds 60.9 MiB at most for guests"
+	is "status has the size" "$("$program" --root host status | grep '^guests ' | tr -s ' ')" \
+		"guests /srv/guests not mounted 64 MiB 0 KiB"
 }

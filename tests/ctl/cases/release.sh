@@ -44,3 +44,16 @@ case_release_unreadable_ledgers() {
 	is "both are gone" "$(ledgers)" ""
 	is "pools are left alone" "$(nr 0)" 64
 }
+
+# As virsh, by the id of a guest that runs, as libvirt has written it down
+case_release_by_id() {
+	busy_host
+	live_xml web "<hugepages/>"
+	is "release finds it" "$("$program" --root host release 7 2>&1 |
+		grep -c "^virt-membacking: guest 'web' is alive, its QEMU is running")" 1
+	is "another id is nobody's" "$("$program" --root host release 8 2>&1)" \
+		"virt-membacking: guest '8' holds nothing (virt-membacking status lists those that do)"
+	is "log finds it" "$("$program" --root host log 7 2>/dev/null | grep -c ' web ')" 1
+	is "no other guest's entries" "$("$program" --root host log 7 2>/dev/null | grep -c ' database ')" 0
+	no_qemu
+}

@@ -108,15 +108,15 @@ as_user() {
 
 case_without_root() {
 	is "reconcile" "$(as_user "$program" reconcile 2>&1) $?" \
-		"virt-membacking: only root may reconcile, which changes the host 1"
+		"virt-membacking: only root may give back what guests hold: try sudo 1"
 	is "check" "$(as_user "$program" check 2>&1) $?" \
 		"virt-membacking: only root may check this host: try sudo 3"
 	is "release" "$(as_user "$program" release web 2>&1) $?" \
-		"virt-membacking: only root may release a guest, which changes the host 1"
+		"virt-membacking: only root may release a guest: try sudo 1"
 	is "reserve" "$(as_user "$program" reserve web 2>&1) $?" \
-		"virt-membacking: only root may reserve pages, which changes the host 1"
+		"virt-membacking: only root may reserve pages: try sudo 1"
 	is "hook" "$(as_user "$program" hook disable 2>&1) $?" \
-		"virt-membacking: only root may disable hooks, which changes libvirt's directory 1"
+		"virt-membacking: only root may disable hooks: try sudo 1"
 	as_user "$program" metrics >out 2>err
 	is "metrics works on this host" $? 0
 	as_user "$program" status >out 2>err
