@@ -62,7 +62,7 @@ static void on_problem(const struct config_problem *problem, void *data)
 
 	finding_add(data, problem->mistake == CONFIG_NO_DROPIN ? FINDING_WARN : FINDING_FAIL,
 		    ids[problem->mistake], "%s", text);
-	/* Of a file as a whole it is whose it is, or who may write to it */
+	/* Of a whole file: its owner, or its mode */
 	if (problem->mistake == CONFIG_WRITABLE)
 		finding_remedy(data, "chmod go-w %.*s", (int)path, text);
 	else if (problem->mistake == CONFIG_FOREIGN)

@@ -66,7 +66,7 @@ static void check_metadata(const struct check_host *host, struct judging *j)
 {
 	struct guest_policy policy;
 
-	/* What is wrong for all is said once, elsewhere */
+	/* Reported once for all guests, elsewhere */
 	if (config_for_guest(host->config, j->guest, &policy, NULL) < 0)
 		return;
 	j->needs = plan_needs_host(j->guest, &policy, host->view);

@@ -64,7 +64,7 @@ static const struct store_view *choose(const struct check_host *host, const stru
 	struct err problem;
 	int rc = config_for_guest(host->config, guest, &policy, &problem);
 
-	/* What is wrong for all is said once, elsewhere */
+	/* Reported once for all guests, elsewhere */
 	if (rc < 0 || !*policy.store || !host->view->stores_read)
 		return store_in_use(host->view);
 	rc = store_choose(host->view, policy.store, &store, &problem);

@@ -14,7 +14,7 @@ static bool is_managed(const struct config_ksm *ksm)
 	return ksm->manage && ksm->enable != KSM_NEVER;
 }
 
-/* What each of them does to KSM, and what follows */
+/* How each of them changes KSM, and the consequence */
 static const struct {
 	enum finding_level level;
 	const char *id;

@@ -212,7 +212,7 @@ static void check_named(const struct check_host *host, struct findings *findings
 	}
 }
 
-/* What a container sees that is not privileged */
+/* In an unprivileged container */
 static void check_writable(const struct check_host *host, struct findings *findings)
 {
 	if (!host->pools_read_only || !config_hugepages(host->config)->manage || !is_wanted(host))

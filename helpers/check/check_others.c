@@ -201,7 +201,7 @@ static void check_masked(const struct check_host *host, const struct other *othe
 	}
 }
 
-/* What needs no look at the host */
+/* Decided without looking at the host */
 static void check_plain(const struct other *other, struct findings *findings)
 {
 	if (other->kind == OTHER_DROP)

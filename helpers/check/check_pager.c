@@ -204,7 +204,7 @@ static void check_off(const struct view *v)
 			n, plural(n), first, n > 1 ? " and others" : "");
 }
 
-/* What records and the daemon say of those that run.  Return: how many there are */
+/* Compares records and the daemon for guests that run.  Return: their number */
 static size_t check_alarms(const struct view *v)
 {
 	size_t n = 0, i;

@@ -203,7 +203,7 @@ static int try_start(const struct check_host *host, const struct guest *guest, s
 	int rc;
 
 	err->text[0] = '\0';
-	/* What is wrong with the configuration is said elsewhere */
+	/* check_config() reports mistakes in the configuration */
 	if (config_for_guest(host->config, guest, &policy, &problem) < 0)
 		return 0;
 	rc = host->view->stores_read ? plan_make(guest, host->view, &policy, &plan, err) :

@@ -63,7 +63,7 @@ static void check_domain(const struct security *security, struct findings *findi
 		finding_remedy(findings, "setsebool -P virt_hooks_unconfined on");
 }
 
-/* What a new directory or file system has, and QEMU may not even pass */
+/* The label of a new directory or file system, which QEMU may not even search */
 static bool is_closed_type(const char *type)
 {
 	static const char *const closed[] = { "default_t",   "unlabeled_t",	"file_t",

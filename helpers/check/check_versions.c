@@ -11,7 +11,7 @@
 #define VERSION_NUMBER(major, minor) ((major)*1000000ul + (minor)*1000ul)
 #define VERSION_SIZE		     32
 
-/* What guests of this host ask for, and since when there is such a thing */
+/* Features that guests of this host use, and the first versions that have them */
 static const struct {
 	const char *what;
 	const char *id;
@@ -51,7 +51,7 @@ static void complain(const char *program, unsigned long found, unsigned long nee
 			    version(found, is), features[feature].what, version(needed, since));
 }
 
-/* What is wanted by a guest, or by Nova, whose guests ask for both */
+/* Wanted by a guest, or by Nova, whose guests use both */
 static void find_wanted(const struct check_host *host, bool wanted[FEATURES])
 {
 	size_t i, j;

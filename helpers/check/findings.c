@@ -157,7 +157,7 @@ void findings_free(struct findings *findings)
 
 /* ---- JSON ---- */
 
-/* What comes out of other people's files need not be UTF-8, and JSON has nothing else */
+/* Text from other programs' files need not be UTF-8, but JSON must be */
 static json_t *words(const char *text)
 {
 	json_t *string = json_string(text);
@@ -177,7 +177,7 @@ static json_t *words_or_null(const char *text)
 	return text && *text ? words(text) : json_null();
 }
 
-/* What a shell does more than to take words apart: the line is left to it as a whole */
+/* A line with more than plain words needs a shell */
 static bool needs_shell(const char *line)
 {
 	char quote = 0;

@@ -146,7 +146,7 @@ static void find_units(const struct kfs *kfs, enum ksm_tuner tuner, struct ksm_t
 
 /* ---- tuned ---- */
 
-/* Of the four places a profile may be in, /etc counts first */
+/* A profile may be in four places; /etc comes first */
 static char *read_profile(const struct kfs *kfs, const char *profile, const char *file)
 {
 	static const char *const dirs[] = { "etc/tuned/profiles", "etc/tuned",

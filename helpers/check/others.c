@@ -295,7 +295,7 @@ static bool is_script(const char *text, size_t len)
 	return len > 2 && text[0] == '#' && text[1] == '!';
 }
 
-/* What a file called, one level deep */
+/* Files that a script calls, one level deep */
 static void scan_calls(struct search *s)
 {
 	size_t n = s->n_calls, i;
@@ -665,7 +665,7 @@ static void find_vdsm(struct search *s)
 
 /* ---- tuned ---- */
 
-/* Of the four places a profile may be in, /etc counts first */
+/* A profile may be in four places; /etc comes first */
 static bool scan_profile(struct search *s, const char *profile, char included[65])
 {
 	static const char *const dirs[] = { "etc/tuned/profiles", "etc/tuned",

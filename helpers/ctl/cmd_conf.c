@@ -143,7 +143,7 @@ static const char *const kind_words[] = {
 	[PART_SHOWN] = "shown",
 };
 
-/* What is no path is said as it is */
+/* A part that is no file's path is shown as it is */
 static const char *slash(const struct part *part)
 {
 	return strchr(part->path, '/') ? "/" : "";
@@ -158,7 +158,7 @@ static json_t *part_to_json(const struct part *part)
 			 part->text);
 }
 
-/* What applying all of it takes */
+/* The commands after applying all of it */
 static int find_reload(const struct ctl *ctl, const struct profile *profile,
 		       const struct parts *parts, bool conf_read, struct reload *reload,
 		       struct err *err)

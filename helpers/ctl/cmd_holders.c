@@ -11,7 +11,7 @@
 #include "lifecycle/state.h"
 #include "terminal/wrap.h"
 
-/* What another version wrote may be anything */
+/* A file of another version may contain anything */
 static bool holds(const struct ledger *ledger)
 {
 	return ledger->foreign_version || ledger->list.n;

@@ -25,7 +25,7 @@
 #include "report/status_metrics.h"
 #include "report/status_report.h"
 
-/* What the kernel does not say is left out */
+/* Leaves out what the kernel does not report */
 static void put_potential(const struct ctl *ctl, const struct status_report *status, FILE *f)
 {
 	const struct host_view *host = &status->session.host;
@@ -45,7 +45,7 @@ static void put_potential(const struct ctl *ctl, const struct status_report *sta
 
 static const char *const levels[] = { "hint", "warn", "fail" };
 
-/* What the child gives back; its pointers are those of before the fork */
+/* Filled by the child; @ctl is from before the fork */
 struct counting {
 	const struct ctl *ctl;
 	size_t counts[ARRAY_SIZE(levels)];

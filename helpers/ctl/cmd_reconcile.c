@@ -15,7 +15,7 @@
 #include "terminal/progress.h"
 #include "terminal/wrap.h"
 
-/* In rounds, between which starts of guests have their turn.  The timer comes again anyway */
+/* Works in rounds, so that guests can start in between.  The timer runs it again anyway */
 #define LIMIT_MS 120000
 
 /* A name that libvirt cut within a character is no text */

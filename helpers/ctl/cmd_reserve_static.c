@@ -69,7 +69,7 @@ static int reserve(const struct kfs *kfs, const struct numa *numa, uint64_t page
 		size);
 }
 
-/* Whatever is wrong with one line, the others get their pages */
+/* A mistake in one line does not stop the others */
 static int reserve_all(const struct kfs *kfs, const struct numa *numa, char *text)
 {
 	int result = CTL_FINE;

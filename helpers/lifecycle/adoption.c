@@ -107,7 +107,7 @@ static int make_steps(const struct kfs *kfs, const struct guest *guest, struct s
 	return plan_running(kfs, guest, &decided, list, err);
 }
 
-/* Whatever comes of it: the guest runs */
+/* A failure is only logged: the guest runs */
 static void finish(struct session *session, struct ledger *ledger)
 {
 	struct err err;

@@ -119,7 +119,7 @@ static int parse(const char *text, size_t len, struct counters *counters, struct
 	return rc < 0 ? rc : read_grown(root, counters, err);
 }
 
-/* What can't be read begins anew, as counters do that were lost */
+/* An unreadable file counts as lost: counters start at zero */
 static void read_file(const struct state *state, struct counters *counters)
 {
 	cleanup_free char *text = NULL;

@@ -160,7 +160,7 @@ static void why_nothing(const struct guest *guest, const struct guest_policy *po
 	else if (policy->ksm.enable == KSM_NEVER)
 		ksm = "KSM is not to be switched on (enable = never)";
 	run->plan.ksm = gain;
-	/* Of huge pages it goes without saying */
+	/* Obvious for huge pages */
 	if (gain == KSM_GAIN_HUGEPAGES)
 		snprintf(run->nothing, sizeof(run->nothing), "%s", asks);
 	else

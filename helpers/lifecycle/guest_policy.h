@@ -48,7 +48,7 @@ int guest_policy_decide(const struct kfs *kfs, const struct guest *guest, bool h
 
 void decided_free(struct decided *decided);
 
-/* What the guest itself has from an earlier start */
+/* Pages and settings that the guest has from an earlier start */
 enum own_ledger {
 	OWN_NONE,
 	OWN_SAME_START, /* this very start was prepared before: nothing to do */

@@ -63,7 +63,7 @@ int hook_link_look(const struct kfs *kfs, const char *path, const char *program,
 
 bool hook_link_is_executable(const struct kfs *kfs, const char *path);
 
-/* What there is.  Without the right to look into libvirt's directory: -EACCES */
+/* Return: also -EACCES if libvirt's directory can't be read */
 int hook_link_read(const struct kfs *kfs, enum hook_kind kind, struct hook_link *link,
 		   struct err *err);
 

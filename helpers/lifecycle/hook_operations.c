@@ -84,7 +84,7 @@ static int give_back_old(struct session *session, const struct guest *guest, str
 				  guest->name);
 	ledgers_take(&session->ledgers, old);
 	ledger_free(old);
-	/* What the guest held of a store is free now, or that was unmounted */
+	/* The guest's room in a store is free now, or the store was unmounted */
 	return session_read_stores(session, err);
 }
 
@@ -222,7 +222,7 @@ static int carry_out(struct session *session, const struct guest *guest, struct 
 	if (steps_append(&ledger->list, debt) < 0)
 		return err_nomem(err);
 	rc = apply_ledger(session, ledger, deadline, err);
-	/* What an earlier boot left there */
+	/* Left by an earlier boot */
 	if (rc == 0 && uncovers)
 		leftovers_remove(session);
 	if (rc == 0)
@@ -290,7 +290,7 @@ static int try_once(struct session *session, const struct guest *guest,
 	if (rc)
 		return rc < 0 ? rc : 0;
 	rc = make_plan(session, guest, decided, reserved, &plan, err);
-	/* What was reserved may be of another size, and in the way */
+	/* Reserved pages may have another size, and be in the way */
 	if (rc == -ENOSPC && reserved) {
 		rc = give_back_old(session, guest, reserved, &debt, err);
 		reserved = NULL;
@@ -305,7 +305,7 @@ static int try_once(struct session *session, const struct guest *guest,
 	return rc;
 }
 
-/* What guests hold that are gone, and were not come to in one round, may be what is missing */
+/* Pages of guests that are gone may be missing here, if one round did not reach them */
 static int decide_and_do(struct session *session, const struct guest *guest,
 			 const struct decided *decided, struct err *err)
 {
@@ -361,7 +361,7 @@ static int prepare(const struct event *event, const struct guest *guest, struct 
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", guest->name);
 	session.tally = &counters->steps;
-	/* What it left behind itself has to be given back */
+	/* A guest with a record waits for the lock in full: the record has to be given back */
 	session.lock_deadline_ms = decided->policy.hook.lock_deadline_ms;
 	if (can_do_without(decided) && !state_has(&session.state, guest->uuid))
 		session.lock_deadline_ms = u64_min(session.lock_deadline_ms, EXTRA_LOCK_MS);
@@ -423,7 +423,7 @@ static int prepare_parsed(const struct event *event, const struct guest *guest, 
 	return rc;
 }
 
-/* For what can't be read no directory is made */
+/* Makes no state directory for a definition that can't be read */
 static void count_unread(const struct event *event, int rc)
 {
 	struct counters counters = { 0 };

@@ -305,7 +305,7 @@ static void copy_places(const struct step_list *from, struct step_list *to)
 	}
 }
 
-/* What was found out while the guest ran */
+/* Facts that were found while the guest ran */
 static void copy_found(const struct step_list *from, struct step_list *to)
 {
 	copy_places(from, to);

@@ -62,7 +62,7 @@ static bool cut(char *path, struct qemu_file *file)
 	return true;
 }
 
-/* What the kernel appends to the name of a file that was removed */
+/* The kernel appends this to the name of a removed file */
 static bool is_removed(const char *path)
 {
 	static const char tail[] = " (deleted)";
@@ -129,7 +129,7 @@ struct search {
 	int why;
 };
 
-/* What lies in a place that is the planned one under another name lies where it should */
+/* The planned directory under another name is the right place, too */
 static bool is_same(int a, int b)
 {
 	struct stat first, second;
@@ -253,7 +253,7 @@ void qemu_files_note(const struct kfs *kfs, const struct state *state, struct le
 	for (i = 0; i < ledger->list.n; i++) {
 		struct step_store *files = step_files_of(&ledger->list.steps[i]);
 
-		/* What an earlier start left behind has no size */
+		/* A file that an earlier start left has no size */
 		if (files && files->size_kib && qemu_files_look(kfs, ledger->name, files))
 			news = true;
 	}

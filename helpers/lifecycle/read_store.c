@@ -12,7 +12,7 @@
 #include "policy/store_place.h"
 #include "policy/store_rules.h"
 
-/* What is stored in memory has no source to speak of: any name will do */
+/* A file system in memory has no real source: any name will do */
 static bool has_wrong_source(const struct store_view *view)
 {
 	return *view->config.source && view->state.mountpoint && !view->state.in_ram &&

@@ -56,7 +56,7 @@ static int give_back(struct session *session, struct ledger *ledger, enum undo_r
 	return rc < 0 ? rc : ledger_remove(&session->state, ledger, err);
 }
 
-/* What can't be put back yet is no guest's fault: it waits for the next operation */
+/* A setting that can't be put back yet fails no guest: the next operation tries again */
 static void restore_shared(struct session *session)
 {
 	struct err *left = &session->report.shared_left, err;
@@ -92,7 +92,7 @@ int reconcile_ledger(struct session *session, struct ledger *ledger, enum undo_r
 
 /* ---- a round ---- */
 
-/* What a reboot does not give back: files in a store */
+/* Only files in a store outlive a reboot */
 static int undo_after_boot(struct session *session, struct ledger *ledger, struct err *err)
 {
 	int result = 0;
@@ -403,7 +403,7 @@ int reconcile(struct session *session, const struct reconcile_options *options, 
 		rc = run_round(session, options, err);
 		if ((rc == 0 || rc == -EAGAIN) && is_left(session, options) &&
 		    clock_left_ms(limit)) {
-			/* What is in use was not waited for meanwhile */
+			/* Pages in use were not waited for meanwhile */
 			patience = clock_ms() + WAIT_MS;
 			clock_sleep_ms(LOCK_TURN_MS);
 		} else if (rc == -EAGAIN && clock_left_ms(patience)) {
@@ -414,6 +414,6 @@ int reconcile(struct session *session, const struct reconcile_options *options, 
 		}
 	}
 	reconcile_report_sort(&session->report);
-	/* What waits is in the report */
+	/* The report has what remains */
 	return rc == -EAGAIN && !options->only ? 0 : rc;
 }

@@ -13,7 +13,7 @@
 
 #define WHY_SIZE sizeof(((struct reconciled_guest *)0)->why)
 
-/* What programs say of files that others have named need not be text */
+/* Names of files that other programs chose need not be text */
 static void fill_why(char why[WHY_SIZE], const char *text)
 {
 	snprintf(why, WHY_SIZE, "%.*s", (int)WHY_SIZE - 1, text);

@@ -211,7 +211,7 @@ static int make_plan(struct reservation *r, struct err *err)
 
 /* ---- ahead of a start ---- */
 
-/* What an earlier start left, and can't all be given back yet, stays in the ledger */
+/* Pages of an earlier start that can't be given back yet stay in the ledger */
 static int give_back_leftover(struct reservation *r, struct ledger **own, struct err *err)
 {
 	struct session *session = r->session;

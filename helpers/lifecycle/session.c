@@ -193,7 +193,7 @@ static bool is_alive(const struct session *session, struct ledger *ledger,
 {
 	enum session_life life;
 
-	/* What can't be judged counts as alive */
+	/* If in doubt, it counts as alive */
 	if (ledger->foreign_version || (about->own && !strcasecmp(ledger->uuid, about->own)))
 		return true;
 	life = life_of(session, ledger, files, &ledger->qemu);

@@ -117,7 +117,7 @@ int shared_load(const struct state *state, const char *boot_id, const char *name
 
 /* ---- all of them ---- */
 
-/* What putting back needs.  The context is what restore() is given of it */
+/* Arguments for putting a setting back; restore() gets the context */
 struct putting_back {
 	struct step_ctx ctx;
 	const struct state *state;
@@ -163,7 +163,7 @@ static bool is_held(const struct ledgers *ledgers, const struct shared_setting *
 	return false;
 }
 
-/* What a ledger holds that is another version's, or damaged, is not known: it may be this */
+/* A ledger of another version, or a damaged one, may hold this setting */
 static bool may_be_held(const struct ledgers *ledgers)
 {
 	size_t i;
@@ -278,7 +278,7 @@ int shared_put_back(const struct kfs *kfs, const struct state *state, const char
 	else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
 		rc = err_sys(err, errno, "cannot open /" STATE_DIR "/" SHARED_DIR);
 
-	/* To put one back may have taken a change to another, which has a record since */
+	/* Putting one back may have changed another, which has a record since */
 	return rc == 0 && s.removed ? put_back_all(&s, err) : rc;
 }
 

@@ -20,7 +20,7 @@
  * and libvirt's call of the hook is not held up for long by one that was stopped */
 #define FILES_WAIT_MS 10000
 
-/* What some ledgers take */
+/* Room for some ledgers */
 enum { ROOM_BYTES = 64 * 1024, ROOM_FILES = 16 };
 
 int state_open(int rootfd, bool create, struct state *state, struct err *err)
@@ -89,7 +89,7 @@ bool state_is_empty(int rootfd)
 
 bool state_has(const struct state *state, const char *uuid)
 {
-	/* What can't be looked for may be there */
+	/* If it can't be looked up, it may exist */
 	return faccessat(state->guestsfd, uuid, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 

@@ -24,7 +24,7 @@ void view_overcommit(const struct kfs *kfs, struct host_view *host)
 	view->device = kfs_exists(kfs, UFFD_DEVICE);
 	view->no_ptrace = yama_forbids_tracing(kfs);
 	view->nested = kvm_is_nested(kfs);
-	/* What can't be told is no "never" */
+	/* Unknown is not "never" */
 	if (thp_shmem_huge(kfs, view->shmem_huge, NULL) < 0)
 		snprintf(view->shmem_huge, sizeof(view->shmem_huge), "shmem_enabled can't be read");
 }

@@ -126,7 +126,7 @@ struct store_view *view_stores_of(const struct kfs *kfs, struct host_view *host,
 
 		if (!holds_files(store) || strcmp(store->state.mount.devno, state.mount.devno) != 0)
 			continue;
-		/* Of two on one file system the one that the path names */
+		/* If two are on one file system, the one whose path matches */
 		if (!best || store_place_within(place, store->config.path))
 			best = store;
 	}
@@ -162,10 +162,10 @@ static int promise_step(const struct kfs *kfs, const struct ledger *ledger,
 	for (i = 0; !best && i < host->n_stores; i++)
 		if (store_place_within(step->dir, host->stores[i].config.path))
 			best = &host->stores[i];
-	/* Not in one that does not answer */
+	/* A store that does not answer is not read */
 	if (best && best->state.present)
 		use = read_store_use(kfs, step);
-	/* What was plugged in since the start has a file, and no other trace */
+	/* Memory that was plugged in since the start leaves only a file */
 	promised = *step->lies_in ? use.size_kib : u64_max(step->size_kib, use.size_kib);
 	if (best && (promised || !*step->lies_in))
 		rc = add_promise(best, ledger, promised, use.held_kib, err);

@@ -729,7 +729,7 @@ static bool is_off(const char *word)
 	return !strcmp(word, "never") || !strcmp(word, "deny");
 }
 
-/* What it is when the guest runs: [thp] sets it before */
+/* As it is while the guest runs: [thp] sets it before the start */
 static const char *thp_word(const struct adviser *a, bool shared)
 {
 	const struct config_thp *config = &a->in->policy->thp;
@@ -1108,7 +1108,7 @@ static enum advise_backing choose_kept(struct adviser *a)
 	return idle ? ADVISE_STATIC : ADVISE_DYNAMIC;
 }
 
-/* Whatever is written: the guest is bound to nodes where it gets no memory */
+/* No size helps: the guest is bound to nodes where it gets no memory */
 static bool refuse_nodes(struct adviser *a)
 {
 	struct err err;

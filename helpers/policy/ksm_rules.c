@@ -122,7 +122,7 @@ static uint64_t mergeable_kib(const struct guest *guest)
 
 enum ksm_gain ksm_rules_gain(const struct guest *guest, bool allowed)
 {
-	/* What the memory is comes first: the rest can be changed more easily */
+	/* The kind of memory comes first: the rest is easier to change */
 	if (!mergeable_kib(guest))
 		return guest->n_memory ? gain_of(&guest->memory[0]) : KSM_GAIN_HUGEPAGES;
 	if (guest->security != GUEST_OPEN)

@@ -200,7 +200,7 @@ void plan_free(struct plan *plan)
 
 /* ---- the plan ---- */
 
-/* What no free memory helps against */
+/* Refusals that free memory can't help */
 static int check_refusal(const struct planning *planning, struct err *err)
 {
 	struct err why;

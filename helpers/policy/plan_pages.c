@@ -168,7 +168,7 @@ static int by_page_size(const void *a, const void *b)
 
 /* ---- distribution ---- */
 
-/* Of pages of one size on one node, in the account @pages */
+/* Pages of one size on one node, in the account @pages */
 static uint64_t *pages_of(const struct planner *p, uint64_t *pages, uint64_t page_kib,
 			  size_t node_index)
 {
@@ -321,7 +321,7 @@ static void take_growth(struct planner *p, struct step_hugepages *hp, const stru
 	}
 }
 
-/* What is there: idle pages and free memory */
+/* Idle pages and free memory */
 static void take_present(struct planner *p, struct step_hugepages *hp, const struct range *range)
 {
 	take_idle(p, hp, range);
@@ -458,7 +458,7 @@ static int refuse_without_pool(const struct planner *p, const struct step_hugepa
 		any ? "take smaller pages" : "bind the guest to other nodes in <numatune>");
 }
 
-/* What a group's nodes have between them */
+/* The sum over a group's nodes */
 struct room {
 	struct nodeset nodes;
 	uint64_t idle, grow, held_back; /* pages */
@@ -518,7 +518,7 @@ static const char *unable(const struct planner *p, const struct step_hugepages *
 	return buf;
 }
 
-/* What else than less of everything would help */
+/* Remedies besides a smaller guest */
 static const char *last_remedy(const struct planner *p, const struct step_hugepages *hp)
 {
 	if (hp->n_shares < p->host->numa.n_nodes && !may_leave(hp))

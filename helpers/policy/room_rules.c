@@ -41,7 +41,7 @@ static uint64_t part(uint64_t kib, unsigned int percent)
 /* More slab pages in one block count as so many: that makes the bound higher, never lower */
 #define SLAB_MOST 512
 
-/* What comes and goes while the flags are read */
+/* Pages that change while the flags are read */
 #define CHANGES 64
 
 /* Blocks of a node, by what has to go before they are whole */

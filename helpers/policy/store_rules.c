@@ -244,7 +244,7 @@ int store_verify(const struct store_view *store, struct err *err)
 			       "%s is read-only: look in the kernel's log for errors of %s, then: "
 			       "mount -o remount,rw %s",
 			       name, store->state.mount.source, store->state.mount.target);
-	/* What libvirt makes itself belongs to QEMU's user and need not be open to all */
+	/* A directory that libvirt makes belongs to QEMU's user; others need no access */
 	if (store->configured && !store->state.traversable)
 		return err_set(err, EACCES, "%s can't be entered by QEMU's user: chmod o+x %s",
 			       name, store->config.path);
@@ -285,7 +285,7 @@ uint64_t store_capacity(const struct store_view *store)
 {
 	uint64_t kib = store->state.capacity_kib;
 
-	/* What is there now lies below the mount */
+	/* The state is that of the directory below the mount */
 	if (store_wants_mount(store))
 		kib = store->config.size.percent ? 0 : store->config.size.kib;
 	return kib ? kib : UINT64_MAX;

@@ -166,7 +166,7 @@ static void survey_pool(const struct host_view *host, const struct fragmentation
 	if (!node)
 		return;
 	fragmentation_share(f, node, size->page_kib, host_view_pooled(host, node->id), &share);
-	/* What else is in use has no place to be moved to until it is swapped out */
+	/* The rest of the used memory can be moved only once some is swapped out */
 	kib = share.now_kib + share.compact_kib + share.cache_kib +
 	      u64_min(share.used_kib, u64_min(node->swappable_kib, host->numa.swap_free_kib));
 	/* Where it lies counts as the kernel's own there */

@@ -17,7 +17,7 @@ static uint64_t source_kib(const struct guest *guest, enum guest_source source)
 	uint64_t kib = 0;
 	size_t i;
 
-	/* What it uses lies in guest_memfd, which has small pages only */
+	/* Its memory is a guest_memfd, which has small pages only */
 	if (guest_has_guest_memfd(guest))
 		return 0;
 	for (i = 0; i < guest->n_memory; i++)
@@ -71,7 +71,7 @@ static bool is_off(const char *word)
 	return !*word || !strcmp(word, "never") || !strcmp(word, "deny");
 }
 
-/* What the host will say when the guest runs */
+/* The host's setting while the guest runs */
 static const char *word_then(const struct config_thp *thp, const char *ours, const char *now)
 {
 	return thp->manage && *ours && *now ? ours : now;

@@ -91,7 +91,7 @@ static void add_option(struct table *table, const struct advice *advice, int bac
 	table_words(table, row, option->why, NULL);
 }
 
-/* What is recommended first */
+/* The recommended backing comes first */
 static int print_options(const struct advice *advice, struct err *err)
 {
 	static const struct table_column columns[] = { { "   BACKING", TABLE_PLAIN },

@@ -361,7 +361,7 @@ static void find_guests(struct looking *l)
 {
 	size_t i;
 
-	/* Who may not look sees no guests' names */
+	/* Without permission there are no guests' names */
 	liveness_running(l->kfs, &l->names, &l->n_guests, NULL);
 	l->qemus = calloc(l->n_guests + 1, sizeof(*l->qemus));
 	for (i = 0; l->qemus && i < l->n_guests; i++)

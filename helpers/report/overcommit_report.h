@@ -107,7 +107,7 @@ struct overcommit_answer {
 void overcommit_ask(const struct session *session, bool always, struct overcommit_answer *answer);
 void overcommit_answer_free(struct overcommit_answer *answer);
 
-/* What is known of the guest of @ledger.  Not @present if it is not under the pager */
+/* The pager's data of the guest of @ledger.  Not @present if it is not under the pager */
 void overcommit_of(const struct overcommit_answer *answer, const struct ledger *ledger,
 		   struct report_overcommit *guest);
 

@@ -30,7 +30,7 @@ static enum ksm_gain gain_of(const struct status_report *report, const struct gu
 	return ksm_rules_gain(guest, !known || policy.ksm_allowed);
 }
 
-/* What was written down at its start; or, where nothing was, as it runs now */
+/* From its record, or, without one, as it runs now */
 static enum ksm_gain gain_of_ledger(const struct status_report *report, const struct ledger *ledger)
 {
 	cleanup_guest struct guest *guest = NULL;
@@ -81,7 +81,7 @@ static struct report_guest *add(struct status_report *report, const char *name, 
 	return guest;
 }
 
-/* Of a ledger of another version nothing is known but whose it is */
+/* Of a ledger of another version only the guest is known */
 static void add_with_ledger(struct status_report *report, const struct ledger *ledger)
 {
 	struct report_guest *guest =

@@ -239,7 +239,7 @@ static const struct metric of_guests[] = {
 
 #define OF_PAGED(member) offsetof(struct report_guest, overcommit.member), PAGED
 
-/* Of guests under the pager alone */
+/* Only of guests under the pager */
 static const struct metric of_pager[] = {
 	{ OF_PAGED(paged), FLAG, "guest_paged", "A guest under the pager: paged (1) or not (0)." },
 	{ OF_PAGED(why), TEXT, "guest_pager_alarm",

@@ -85,7 +85,7 @@ static int print_nodes(const struct status_report *report, struct err *err)
 	return table_end(&table, err);
 }
 
-/* Who has a node's memory */
+/* The users of a node's memory */
 enum { BAR_GUESTS, BAR_IDLE, BAR_PROGRAMS, BAR_CACHE, BAR_FREE, BAR_PARTS };
 
 static const struct {
@@ -257,7 +257,7 @@ static void print_thp(const struct report_thp *thp)
 	putchar('\n');
 }
 
-/* What looks used, and is free for guests */
+/* Memory that looks used but is free for guests */
 static void print_zfs(const struct status_report *report)
 {
 	char kib[TEXT_KIB_SIZE];
@@ -287,7 +287,7 @@ static void print_store_problems(const struct status_report *report)
 		print_problem(report->store_missing.text);
 }
 
-/* What guests under the pager wait for, and why they are not paged */
+/* Guests under the pager that wait, or that should be paged and are not */
 static void print_alarms(const struct status_report *report)
 {
 	char text[OVERCOMMIT_WHY_SIZE + GUEST_NAME_SIZE + 32];

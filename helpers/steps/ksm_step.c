@@ -183,7 +183,7 @@ static void apply_values(struct step_ctx *ctx, const struct ksm_value *values, s
 	}
 }
 
-/* Of this guest, which is about to start, and all others */
+/* This guest, which is about to start, and all others */
 static size_t decide_values(struct step_ctx *ctx, const struct step_ksm *ksm,
 			    struct ksm_value values[KSM_VALUES_MAX])
 {
@@ -228,7 +228,7 @@ static int set_nodes(struct step_ctx *ctx, const struct step_ksm *ksm, struct sh
 	return err_prefix(err, rc, "merge_across_nodes stays '%s'", found);
 }
 
-/* What happens at the end, for the record; the usual is left out */
+/* The action at the end, for the ledger; the default is left out */
 static const char *end_word(enum config_ksm_end end)
 {
 	return end == KSM_RESTORE ? "" : config_word_text("ksm", "on_last_guest", end);

@@ -27,7 +27,7 @@ struct setting_file {
 	const char *file;
 };
 
-/* Whose doing is what a file says */
+/* Who set a file's value */
 enum setting_owner {
 	SETTING_HOST, /* not changed by us */
 	SETTING_OURS,
@@ -41,7 +41,7 @@ enum setting_owner {
 int setting_read(const struct kfs *kfs, const char *path, char value[SHARED_VALUE_SIZE],
 		 struct err *err);
 
-/* What @setting has to say of a file that reads @value */
+/* How @setting classifies a file that reads @value */
 enum setting_owner setting_owner(const struct shared_setting *setting, const char *value);
 
 /**

@@ -33,7 +33,7 @@ static uint64_t move_pages(struct step_share *to, struct step_share *from, uint6
 	return n;
 }
 
-/* What becomes of a change under way is not known yet: such a share stays as it is */
+/* The outcome of a change under way is unknown: such a share stays as it is */
 static bool is_resolved(const struct step_share *share)
 {
 	return !share->chunk.grow && !share->chunk.shrink;
