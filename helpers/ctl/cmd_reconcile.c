@@ -54,10 +54,10 @@ static void print_directory(const struct reconciled_directory *swept)
 	char kib[TEXT_KIB_SIZE];
 
 	if (swept->removed)
-		wrap_printf("removed %s from %s: %s of memory of no living guest", swept->directory,
-			    swept->store, text_from_kib(swept->kib, kib));
+		wrap_printf("removed %s from %s: %s of memory of no running guest",
+			    swept->directory, swept->store, text_from_kib(swept->kib, kib));
 	else
-		wrap_printf("%s in %s belongs to no living guest and stays: %s", swept->directory,
+		wrap_printf("%s in %s belongs to no running guest and stays: %s", swept->directory,
 			    swept->store, swept->why);
 }
 
@@ -68,7 +68,7 @@ static void print_left(const struct reconcile_left *left)
 			    left->guests, plural(left->guests), is_or_are(left->guests),
 			    is_or_are(left->guests));
 	if (left->directories)
-		wrap_printf("time is up: %zu director%s of no living guest left to the next "
+		wrap_printf("time is up: %zu director%s of no running guest left to the next "
 			    "reconcile",
 			    left->directories, left->directories == 1 ? "y is" : "ies are");
 }
@@ -135,7 +135,7 @@ const struct command cmd_reconcile = {
 	.summary = "give back what guests that are gone still hold",
 	.help = "Gives back what guests hold that are gone: their QEMU or libvirt was killed, or\n"
 		"something was in use when they ended. Guests that are alive keep what they have.\n"
-		"Memory directories in stores that belong to no living guest are removed, and\n"
+		"Memory directories in stores that belong to no running guest are removed, and\n"
 		"mounts that no guest uses any more are unmounted, if they were made for one.\n"
 		"Waits two seconds for pages in use, and takes two minutes at most, during which\n"
 		"guests can start; exit status 1 if it could not give everything back.",

@@ -104,10 +104,10 @@ static void remove_one(struct removal *removal, const struct store_view *store, 
 					   name, &kib, &err);
 
 	if (rc > 0)
-		log_info("removed %s from %s: %s of memory of no living guest", name, path,
+		log_info("removed %s from %s: %s of memory of no running guest", name, path,
 			 text_from_kib(kib, text));
 	else if (rc < 0)
-		log_warning("%s in %s belongs to no living guest and stays: %s", name, path,
+		log_warning("%s in %s belongs to no running guest and stays: %s", name, path,
 			    err.text);
 	if (rc)
 		reconcile_report_directory(&session->report, path, name, rc > 0 ? kib : 0,
@@ -181,7 +181,7 @@ void leftovers_remove(struct session *session)
 		if (may_have_leftovers(&session->host.stores[i]))
 			remove_in_store(&removal, &session->host.stores[i]);
 	if (removal.left)
-		log_warning("%zu directories of no living guest are left for the next time: this "
+		log_warning("%zu directories of no running guest are left for the next time: this "
 			    "one took %d ms, for which others wait",
 			    removal.left, REMOVE_MS);
 	session->report.left.directories = removal.left;

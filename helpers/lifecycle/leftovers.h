@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Memory directories in a store that belong to no living guest.
+ * Memory directories in a store that belong to no running guest.
  *
  * A crash of the host, or a delete of libvirt's that failed, leaves them behind, and
  * no ledger knows of them.

@@ -40,7 +40,7 @@ static inline bool reconcile_waits(int rc)
  * @only:	One guest's ledger, as it was read: a later one of the same guest is left alone.
  *		NULL: all that are not alive
  * @force:	@only even if it is alive.  A reservation by hand needs no force
- * @leftovers:	And directories of no living guest in @session's stores
+ * @leftovers:	And directories of no running guest in @session's stores
  * @limit_ms:	For all rounds together; 0: one round, and further ones only for what is in use
  */
 struct reconcile_options {

@@ -40,7 +40,7 @@ struct reconciled_directory {
 /**
  * struct reconcile_left - What no round has come to in time
  * @guests:	That are gone, and whose ledgers were not looked at
- * @directories: Of no living guest, in stores
+ * @directories: Of no running guest, in stores
  */
 struct reconcile_left {
 	size_t guests;

@@ -10,7 +10,7 @@ struct ledger;
 /* The kernel's side */
 void view_overcommit(const struct kfs *kfs, struct host_view *host);
 
-/* What the living guest of @ledger may still take of its resident limit.  Nothing for a guest that
+/* What the running guest of @ledger may still take of its resident limit.  Nothing for a guest that
  * is not under the pager */
 void view_overcommit_guest(const struct kfs *kfs, const struct ledger *ledger,
 			   struct host_view *host);

@@ -16,7 +16,7 @@ struct ledgers;
 
 /**
  * view_stores() - The configured stores, or where libvirt puts memory without any
- * @ledgers:	Whose living guests have been promised parts of them
+ * @ledgers:	Whose running guests have been promised parts of them
  * @guest:	The guest that starts: what is stale in its directory counts as free.
  *		May be NULL
  *

@@ -31,10 +31,10 @@
  *    Where the pool is then as large as without ours, the administrator's number was
  *    written once more (sysctl --system): ours are missing, and lost, since a number that
  *    rises later is the administrator's.
- * 5. Giving back never takes P below foreign + what living guests have mapped and are
+ * 5. Giving back never takes P below foreign + what running guests have mapped and are
  *    promised beyond the administrator's pages that they were lent + late.  What can't go
  *    for that reason stays in its ledger, which waits as "leaving".
- * 6. Missing pages are written off when their guest is gone and no living guest has pages
+ * 6. Missing pages are written off when their guest is gone and no running guest has pages
  *    of ours in the pool: from then on 3 holds.
  * 7. So, once all guests are gone and what they had mapped is free, own is 0 and P is
  *    foreign.
@@ -77,7 +77,7 @@
  * @unread:	1: since it was noted, there was a ledger that can't be read
  * @kept:	Part of @foreign: pages that we added and kept after release
  * @counted:	1: @users and @unseen were noted once
- * @users:	Pages in use by none of our living guests, and @unseen: part of them that no
+ * @users:	Pages in use by none of our running guests, and @unseen: part of them that no
  *		process could be seen to have mapped, when no guest that is gone had pages of
  *		ours; or fewer since
  */
@@ -98,9 +98,9 @@ struct account {
 /**
  * struct account_use - Who has the pages of a pool.  In pages
  * @surplus:	Of the pool
- * @users:	In use by none of our living guests
+ * @users:	In use by none of our running guests
  * @seen:	Of memory that back ends of guests that are gone have mapped, touched or not
- * @mapped:	In page tables of all processes that are no living guests
+ * @mapped:	In page tables of all processes that are no running guests
  * @late_mapped: In those of such back ends
  * @cut:	Not all of @mapped may have been seen
  */
@@ -139,7 +139,7 @@ void account_note_use(struct account *account, const struct account_use *use, bo
 
 /**
  * account_late() - Pages in use that are a dead guest's still
- * @debt:	The most that can be: what is ours and no living guest needs
+ * @debt:	The most that can be: what is ours and no running guest needs
  *
  * Of what others use, no more than is foreign or surplus can be theirs.  Back ends may have
  * the guest's memory mapped, and those that have only its file can't be seen, nor can

@@ -25,8 +25,8 @@
  * @own:	Persistent pages that all ledgers together brought in
  * @debt:	Part of @own whose guests are gone
  * @claimed:	Promised by ledgers and not yet mapped by their QEMU
- * @mapped:	By the QEMUs of living guests
- * @lives_on:	Mapped by living guests or promised to them, beyond what they were lent
+ * @mapped:	By the QEMUs of running guests
+ * @lives_on:	Mapped by running guests or promised to them, beyond what they were lent
  *		of others' pages
  * @foreign:	Persistent pages that others want here: see policy/account.h
  * @missing:	Own pages that others had taken when the account was noted
@@ -193,7 +193,7 @@ struct daemon_view {
  * @nested:	KVM offers vmx or svm to guests
  * @shmem_huge:	A setting of transparent huge pages by which shared memory may lie in such pages:
  *		"shmem_enabled is 'advise'"; empty: none
- * @guests, @resident_kib, @headroom_kib, @tiers_kib: Promised to living guests under the pager
+ * @guests, @resident_kib, @headroom_kib, @tiers_kib: Promised to running guests under the pager
  * @outstanding_kib: Of the first two, what their QEMUs have not taken yet
  */
 struct overcommit_view {
@@ -286,7 +286,7 @@ uint64_t host_view_lendable(const struct size_view *size, const struct pool_view
  */
 uint64_t host_view_missing(const struct pool_view *pool);
 
-/* Pages in use by none of our living guests */
+/* Pages in use by none of our running guests */
 uint64_t host_view_users(const struct pool_view *pool);
 
 /**

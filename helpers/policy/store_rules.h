@@ -79,7 +79,7 @@ uint64_t store_capacity(const struct store_view *store);
 /* What guests can have of it if it is empty.  KiB; UINT64_MAX: unknown */
 uint64_t store_most(const struct store_view *store);
 
-/* Promised to living guests and not used yet, without @except (may be NULL).  KiB */
+/* Promised to running guests and not used yet, without @except (may be NULL).  KiB */
 uint64_t store_outstanding(const struct store_view *store, const char *except);
 
 uint64_t store_promised(const struct store_view *store);
@@ -89,7 +89,7 @@ uint64_t store_promised(const struct store_view *store);
  * @ram_kib:	What the host's memory has to spare, for a store in memory
  *
  * size <= available + stale - outstanding - keep_free, where outstanding is the sum over the
- * living guests of what is promised and not used yet.
+ * running guests of what is promised and not used yet.
  * Return: 0, or -ENOSPC with the store, its size, what is promised to which guest and what
  * is missing
  */

@@ -196,8 +196,10 @@ static int apply_file(const struct part *part, struct record_entry *entry, struc
 		bool there = f->old;
 
 		drop_file(change);
-		return note(change, err, "/%s was %s since it was applied, and is left so",
-			    part->path, there ? "edited" : "removed");
+		return note(change, err,
+			    there ? "/%s, edited since it was applied" :
+				    "the removal of /%s, since it was applied",
+			    part->path);
 	}
 	if (!entry && f->old && !fits)
 		return err_set(err, EEXIST,
@@ -232,8 +234,7 @@ static int apply_lines(const struct part *part, struct record_entry *entry, stru
 	if (entry && !strstr(old, entry->text)) {
 		drop_file(change);
 		return note(change, err,
-			    "the profile's lines in /%s were edited since they were applied, and "
-			    "are left so",
+			    "the profile's lines in /%s, edited since they were applied",
 			    part->path);
 	}
 	f->new = with_lines(old, entry ? entry->text : NULL, part->text);
@@ -269,9 +270,7 @@ static int apply_key(const struct part *part, struct record_entry *entry, struct
 		return is_there(part, entry, NULL, change, err);
 	if (entry && !same(value, entry->value)) {
 		drop_file(change);
-		return note(change, err,
-			    "%s in /%s was changed to %s%.200s%s since it was applied, and is "
-			    "left so",
+		return note(change, err, "%s in /%s, which is %s%.200s%s since it was edited",
 			    part->key, part->path, value ? "\"" : "", value ? value : "nothing",
 			    value ? "\"" : "");
 	}
@@ -331,9 +330,7 @@ static int take_out_lines(const struct record_entry *e, struct file_change *f,
 	if (!f->old || !strstr(f->old, e->text)) {
 		drop_file(change);
 		return note(change, err,
-			    "the profile's lines in /%s were edited since they were applied, so "
-			    "they stay",
-			    e->path);
+			    "the profile's lines in /%s, edited since they were applied", e->path);
 	}
 	f->new = with_lines(f->old, e->text, "");
 	return f->new ? 0 : err_nomem(err);
@@ -352,8 +349,7 @@ static int take_back_key(const struct record_entry *e, struct file_change *f, st
 	drop_file(change);
 	if (same(value, e->old_value))
 		return 0;
-	return note(change, err, "%s in /%s was changed since it was applied, so it stays", e->key,
-		    e->path);
+	return note(change, err, "%s in /%s, edited since it was applied", e->key, e->path);
 }
 
 static int take_back(int rootfd, const struct record_entry *e, struct change *change,
@@ -375,9 +371,7 @@ static int take_back(int rootfd, const struct record_entry *e, struct change *ch
 	if (e->kind == PART_LINES)
 		return take_out_lines(e, f, change, err);
 	drop_file(change);
-	return f->old ? note(change, err, "/%s was edited since it was applied, so it stays",
-			     e->path) :
-			0;
+	return f->old ? note(change, err, "/%s, edited since it was applied", e->path) : 0;
 }
 
 /* ---- both ---- */

@@ -24,7 +24,7 @@ uint64_t nova_store_mib(const struct store_view *store);
 /**
  * nova_usable_mib() - What guests can have of that, in MiB, rounded down
  *
- * available + what living guests' files hold - keep_free: guests whose sizes sum up to
+ * available + what running guests' files hold - keep_free: guests whose sizes sum up to
  * that are all admitted (see store_admit()), and no more.  It is less by what the file
  * system keeps for root, and holds of others.
  */

@@ -402,7 +402,7 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 
 /* ---- undo ---- */
 
-/* Invariant 6 of policy/account.h: once no living guest has pages of ours there.  That
+/* Invariant 6 of policy/account.h: once no running guest has pages of ours there.  That
  * can't be seen while there is a ledger that can't be read.  What is in use still is there:
  * as long as the ledger waits for that, what is missing may come back as well.  What others
  * took just now may be their own: the next round says so */

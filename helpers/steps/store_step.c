@@ -423,7 +423,7 @@ static void held(const struct step *step, struct step_held *sum)
 	sum->files = u64_add_sat(sum->files, step->store.size_kib);
 }
 
-/* In the view a living guest has a promise of a store, and a guest that is gone leftovers */
+/* In the view a running guest has a promise of a store, and a guest that is gone leftovers */
 static void as_if_undone(const struct step *step, const char *guest, struct host_view *host,
 			 struct fragmentation *f)
 {

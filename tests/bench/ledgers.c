@@ -3,7 +3,7 @@
  * How long prepare and reconcile take on a host with many guests, or many nodes.
  *
  * On a copy of a captured host, whose files answer at once: what is measured is our own work
- * and the number of files that we read, and not the kernel's.  Each living guest has a process
+ * and the number of files that we read, and not the kernel's.  Each running guest has a process
  * that holds its lock, and a numa_maps of 200 lines.  Processor time, the fastest of all runs.
  * The ratio is of whole calls: what starting the hook costs is added to what prepare does.
  * Prints the tables of RESULTS.md; a comparison that is lost is a failed test.

@@ -10,7 +10,7 @@
  * Beside it the reference knows what nobody can see on a real host: whose each page is.
  *
  * After each event: the pool is not one page smaller than what the administrator wants,
- * what was added for living guests, and what dead ones still have mapped of what was added
+ * what was added for running guests, and what dead ones still have mapped of what was added
  * for them.  When all are gone: nothing of ours is left, in no pool and no ledger, but for
  * what policy/account.h says no program can tell apart.  Each fourth sequence is one of pages
  * of 1 GiB.
@@ -43,7 +43,7 @@
 #define SEEDS_N	   150
 
 /* What a reservation had lost, counted as foreign when its guest started; a debt paid with a
- * living guest's pages to spare, while a back end keeps others late */
+ * running guest's pages to spare, while a back end keeps others late */
 static const unsigned long long told[] = { 347, 386 };
 
 enum life { ABSENT, RESERVED, PREPARED, RUNS, ENDED, LATE };

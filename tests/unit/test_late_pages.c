@@ -161,7 +161,7 @@ static void test_qemus(void)
 static CU_TestInfo tests[] = {
 	{ "what is mapped", test_mapped }, { "QEMUs", test_qemus },
 	{ "processes", test_processes },   { "shared memory", test_shared },
-	{ "living guests", test_living },  CU_TEST_INFO_NULL,
+	{ "running guests", test_living }, CU_TEST_INFO_NULL,
 };
 
 int main(int argc, char **argv)

@@ -264,7 +264,7 @@ case_store_too_small() {
 	file_xml old 96 >old.xml
 	is "plan says so before anything is mounted" "$("$program" --root host plan --xml old.xml |
 		tr -s ' \n' ' ' | grep -o 'note: the start .* for guests')" \
-		"note: the start would be refused: the guest needs 96 MiB in files, and store 'guests' holds 60.9 MiB at most for guests"
+		"note: the start would be refused: the guest needs 96 MiB in files, and store 'guests' holds 60.8 MiB at most for guests"
 	is "status has the size" "$("$program" --root host status | grep '^guests ' | tr -s ' ')" \
 		"guests /srv/guests not mounted 64 MiB 0 KiB"
 }

@@ -29,7 +29,7 @@ case_conf() {
 	store_fs || return
 	golden conf-show --root host conf show nova-file-backed
 	golden conf-show-json --root host conf show nova-file-backed --json
-	# What living guests hold is theirs already; what others left is not to be had
+	# What running guests hold is theirs already; what others left is not to be had
 	ledger web running "$(in_store web 16)"
 	qemu web
 	in_files web 4

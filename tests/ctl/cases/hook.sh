@@ -62,7 +62,7 @@ case_hook_seen() {
 	qemu driver
 	pid=${holders[-1]}
 	libvirt_started 3600
-	is "linked after its start" "$(seen | cut -c 1-21)" "null they were linked"
+	is "linked after its start" "$(seen | cut -c 1-21)" "null the links are ne"
 	is "that is a finding" "$("$program" --root host hook status >/dev/null; echo $?)" 1
 	is "enable says so too" "$("$program" --root host hook enable | grep -c -- --reload)" 1
 	libvirt_started -60

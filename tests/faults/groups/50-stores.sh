@@ -143,9 +143,9 @@ stored_groups() {
 	at_each "started with a store meets an error: the guest goes on${1-}" own errors_of \
 		filed_lives store_then_filed_still_lives
 	call_reconcile
-	at_each "reconcile beside a living guest is killed, one more${1-}" own \
+	at_each "reconcile beside a running guest is killed, one more${1-}" own \
 		sigkill_at_store_changes filed_lives store_then_filed_lives
-	at_each "reconcile beside a living guest meets an error, then another${1-}" own \
+	at_each "reconcile beside a running guest meets an error, then another${1-}" own \
 		store_errors_of_changes filed_lives store_then_told_and_lives
 	filed_ends
 

@@ -362,7 +362,7 @@ case_a_sweep_takes_no_more_than_it_should() {
 	in_ns ln -s "$outside" "$store_base/10-link"
 	plant_outside
 	membacking reconcile >/dev/null
-	check_equal "what belongs to no living guest is swept" "$(store_files)" "$wanted"
+	check_equal "what belongs to no running guest is swept" "$(store_files)" "$wanted"
 	check_equal "nothing outside" "$(outside_now)" "$outside_was"
 	in_ns mkdir -p "$store_base/lost+found" "$store_base/7" "$store_base/x-7" "$store_base/7-sub/dir"
 	in_ns touch "$store_base/7-file" "$store_base/7-sub/dir/file"

@@ -14,7 +14,7 @@ case_qemu_killed() {
 	start bound-1 2048:32:bind:1 || return
 	during=$(state)
 	holds "reconcile" reconcile
-	is "living guests keep everything" "$(state)" "$during"
+	is "running guests keep everything" "$(state)" "$during"
 	end bound-0 KILL
 	holds "reconcile after one was killed" reconcile
 	is "only the dead guest's pages go" "$(state)" "2M 0/0/0 32/0/0 1G 0/0/0 0/0/0"
@@ -71,7 +71,7 @@ case_release_by_force() {
 	local before
 	before=$(state)
 	prepare bound-0
-	holds "without --force a living guest is refused" \
+	holds "without --force a running guest is refused" \
 		not virt-membacking release bound-0 2>/tmp/refusal
 	says "with the reason" "$(cat /tmp/refusal)" "bound-0" "--force"
 	is "and keeps its pages" "$(sizes 2M)" "32 0"
