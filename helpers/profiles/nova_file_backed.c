@@ -38,8 +38,15 @@ int nova_store_check(const struct store_view *store, struct err *err)
 
 	if (store->configured && !store->state.mountpoint)
 		return err_set(err, ENOENT,
-			       "store '%s' is not mounted on %s, so its size is unknown: mount it",
-			       store->config.name, path);
+			       "store '%s' is not mounted on %s, so its size is unknown: %s",
+			       store->config.name, path,
+			       store->config.mount == MOUNT_DAEMON ?
+				       "libvirt mounts it when it starts (mount = daemon): restart "
+				       "libvirt's QEMU daemon" :
+			       store->config.mount == MOUNT_PREPARE ?
+				       "it is mounted for the first guest that needs it; mount it "
+				       "now, or set mount = daemon in its [store]" :
+				       "mount it");
 	if (!store->configured && (store->state.root || !store->state.present))
 		return err_set(err, ENOENT,
 			       "no store is mounted: file-backed memory would be in %s, on the "

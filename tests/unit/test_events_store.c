@@ -624,9 +624,10 @@ static void test_daemon_not_restarted(void)
 		const char *read, *says, *words;
 	} rows[] = {
 		{ "", "memory_backing_dir = \"/srv/ram\"\n",
-		  "has memory_backing_dir = \"/srv/ram\" now, but had no memory_backing_dir when" },
+		  "has memory_backing_dir = \"/srv/ram\" now, but libvirtd still uses it as it was at its "
+		  "start, with no memory_backing_dir: " },
 		{ "/old", "memory_backing_dir = \"/srv/ram\"\n",
-		  "but had memory_backing_dir = \"/old\" when libvirtd was started" },
+		  "as it was at its start, with memory_backing_dir = \"/old\": restart libvirtd" },
 		{ "/srv/ram", "user = \"qemu\"\n", "has no memory_backing_dir now" },
 	};
 	size_t i;
@@ -681,7 +682,7 @@ static void test_daemon_conf_kept(void)
 	CU_ASSERT_TRUE(fake_exists(&h.fk, NOTE));
 	fake_put(&h.fk, QEMU_CONF, "memory_backing_dir = \"/srv/other\"\n");
 	CU_ASSERT_EQUAL(run(&h, hook_prepare, "b", B_XML), -EINVAL);
-	says(&h, "but had memory_backing_dir = \"/srv/ram\" when");
+	says(&h, "as it was at its start, with memory_backing_dir = \"/srv/ram\":");
 	/* A second look takes the new one for read as little */
 	CU_ASSERT_EQUAL(run(&h, hook_prepare, "b", B_XML), -EINVAL);
 }

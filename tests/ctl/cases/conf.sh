@@ -23,6 +23,9 @@ case_conf() {
 	store_host
 	golden conf-not-mounted --root host conf show nova-file-backed
 	golden conf-not-mounted-json --root host conf show nova-file-backed --json
+	config <<<$'[store]\npath = /srv/guests\nsource = tmpfs\nmount = daemon'
+	golden conf-not-mounted-daemon --root host conf show nova-file-backed
+	store_host
 	qemu_conf <<<'memory_backing_dir = "/elsewhere"'
 	golden conf-mismatch --root host conf show nova-file-backed
 	qemu_conf <<<'memory_backing_dir = "/srv/guests"'

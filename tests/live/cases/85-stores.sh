@@ -153,7 +153,7 @@ restart_daemon() {
 }
 
 daemon_note=/run/libvirt-membacking/daemon-conf
-not_restarted="had memory_backing_dir = \"$store_dir\" when libvirtd was started.*restart libvirtd"
+not_restarted="as it was at its start, with memory_backing_dir = \"$store_dir\": restart libvirtd"
 
 case_qemu_conf_without_a_restart() {
 	local ledgers_before
@@ -169,7 +169,7 @@ case_qemu_conf_without_a_restart() {
 	file_guest_refused "the daemon is older" "$not_restarted" late 16
 	check_match "plan says so" "$(membacking plan late 2>&1)" "restart libvirtd"
 	check_match "so does check" "$(membacking check | tr -s '\n ' ' ')" \
-		"FAIL store [^>]*when libvirtd was started.*-> systemctl restart libvirtd"
+		"FAIL store [^>]*as it was at its start.*-> systemctl restart libvirtd"
 	restart_daemon
 	if file_guest late 16; then
 		check_match "its memory is where it should be" \
