@@ -28,6 +28,8 @@
 #include "base/clock.h"
 #include "pager/engine.h"
 #include "pager/memory_error.h"
+#include "pager/tier_io.h"
+#include "pager/tier_store.h"
 #include "unit/unit.h"
 
 #ifndef UFFD_USER_MODE_ONLY
@@ -596,6 +598,77 @@ static void test_fence(void)
 	CU_ASSERT(!reader.done);
 	guest_pager_fence(guest.pager, false);
 	CU_ASSERT(reader_was_right(&reader));
+}
+
+/* ---- a tier on a disk ---- */
+
+/* Its disk does not answer while @silent */
+static struct {
+	_Atomic bool silent;
+	_Atomic unsigned int asked;
+} tier_disk;
+
+int tier_io_fault(bool write, const struct tier_piece *piece)
+{
+	(void)write;
+	(void)piece;
+	tier_disk.asked++;
+	while (tier_disk.silent)
+		clock_sleep_ms(1);
+	return 0;
+}
+
+static uint64_t some_in_tier(const struct guest *guest, unsigned int tier)
+{
+	uint64_t page = 0;
+
+	while (page < PAGES && !(fields_of(guest, page).state == PAGE_EVICTED &&
+				 fields_of(guest, page).tier == tier))
+		page++;
+	CU_ASSERT_FATAL(page < PAGES);
+	return page;
+}
+
+/* While one page is waited for, others are answered; and nothing is lost on the way there */
+static void test_slow_tier(void)
+{
+	struct tier_spec tier[] = { { .kind = TIER_RAM }, { .kind = TIER_FILE } };
+	int rootfd = open(unit_disk_tmpdir(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct reader slow, fast, again;
+	struct tier_stores *stores;
+	struct err err = { "" };
+	uint64_t page;
+
+	CU_ASSERT_FATAL(tier_stores_new(&stores, rootfd) == 0);
+	tier[1].store = tier_stores_get(stores, "/tier");
+	{
+		GUEST(guest, 100);
+		guest.options.tiers = tier;
+		guest.options.stores = stores;
+		guest.options.no_prefetch = true;
+		fill(&guest, 1);
+		guest_begin(&guest);
+		CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 100));
+		CU_ASSERT(demote_some(guest.pager, &err) > 0);
+		UNIT_CHECK_STR(err.text, "", "demotion");
+		page = some_in_tier(&guest, TIER_FILE);
+		tier_disk.silent = true;
+		tier_disk.asked = 0;
+		reader_start(&slow, &guest, page, 1);
+		CU_ASSERT(SOON(tier_disk.asked));
+		reader_start(&again, &guest, page, 1);
+		reader_start(&fast, &guest, some_in_tier(&guest, TIER_RAM), 1);
+		CU_ASSERT(SOON(fast.done));
+		CU_ASSERT(!slow.done && !again.done);
+		CU_ASSERT(SOON(alarm_has(&guest, "/tier does not answer")));
+		tier_disk.silent = false;
+		CU_ASSERT(reader_was_right(&slow) && reader_was_right(&again));
+		CU_ASSERT(reader_was_right(&fast));
+		CU_ASSERT(SOON(alarm_has(&guest, "")));
+		CU_ASSERT_EQUAL(count_wrong(&guest, 1), 0);
+	}
+	tier_stores_free(stores);
+	close(rootfd);
 }
 
 /* ---- discards ---- */
@@ -2901,6 +2974,7 @@ static void test_scan_released(void)
 }
 
 static CU_TestInfo tests[] = {
+	{ "a page on a disk that does not answer, and others", test_slow_tier },
 	{ "a thread that reads all memory leaves the guest's pages alone", test_scan },
 	{ "it reads memory that was never touched", test_scan_zeros },
 	{ "the guest writes behind it", test_scan_written },

@@ -3,11 +3,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # A tier in a file behind a small one in RAM: each byte is right on either and on the way between
-# them; a disk that is slow delays no page that is in RAM, one that fails or is full never gives a
-# guest zeros: it waits, and an alarm says for what.
+# them; a disk that fails or is full never gives a guest zeros: it waits, and an alarm says for what.
 
 # Pages of little that compresses, so that RAM is soon full
-file_tiers=(tiers=same,ram:6144,file:/tier:131072 disk="$disk")
+file_tiers=("tiers=same,ram:6144,file:/tier:131072" "disk=$disk")
 
 # file_is NAME EXPRESSION TITLE
 file_is() {
@@ -91,7 +90,7 @@ victim_ends failing "each byte is right on a disk that failed"
 pager_kill failing
 
 # Full: both tiers, then there is room again
-file_tiers=(tiers=same,ram:6144,file:/tier:4096 disk="$disk")
+file_tiers=("tiers=same,ram:6144,file:/tier:4096" "disk=$disk")
 paged full
 soon alarm_says full "pages stay in RAM: /tier: no room"
 check_match "a full file" "$(pager_alarms full)" "pages stay in RAM: /tier: no room"
