@@ -14,7 +14,6 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/err.h"
 #include "kernel/kfs.h"
 
@@ -45,21 +44,29 @@ static bool is_kernels(int fd)
 	return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
 }
 
+/* With its zero byte */
+static int ask(int fd, const char *text, struct err *err)
+{
+	size_t len = strlen(text) + 1;
+
+	if (!is_kernels(fd))
+		return err_set(err, EOPNOTSUPP, "/" MEMORY ": no file of a kernel");
+	return write(fd, text, len) == (ssize_t)len ?
+		       0 :
+		       err_sys(err, errno, "/" MEMORY ": '%s'", text);
+}
+
 int psi_watch_memory(const struct kfs *kfs, uint64_t stall_us, uint64_t window_us, struct err *err)
 {
-	cleanup_close int fd = openat(kfs->rootfd, MEMORY, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	int fd = openat(kfs->rootfd, MEMORY, O_RDWR | O_NONBLOCK | O_CLOEXEC), rc;
 	char text[64];
-	int len = snprintf(text, sizeof(text), "some %" PRIu64 " %" PRIu64, stall_us, window_us);
-	int watch;
 
 	if (fd < 0)
 		return err_sys(err, errno, "/" MEMORY);
-	if (!is_kernels(fd))
-		return err_set(err, EOPNOTSUPP, "/" MEMORY ": no file of a kernel");
-	/* With its zero byte */
-	if (write(fd, text, (size_t)len + 1) != len + 1)
-		return err_sys(err, errno, "/" MEMORY ": '%s'", text);
-	watch = fd;
-	fd = -1;
-	return watch;
+	snprintf(text, sizeof(text), "some %" PRIu64 " %" PRIu64, stall_us, window_us);
+	rc = ask(fd, text, err);
+	if (rc == 0)
+		return fd;
+	close(fd);
+	return rc;
 }

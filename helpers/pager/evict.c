@@ -973,14 +973,14 @@ void *evict_thread(void *evictor_arg)
 			housekeeping(pager);
 			pager_stay_below_cgroup(pager);
 			look_for_memory(pager);
-			forget_failure(pager);
 			slow_load_look(pager);
 			if (++turns % 16 == 0 && miscounted(pager))
 				recount(pager);
 			looked = clock_ms();
-			pager->rests = pager->statistics.faults == faults;
+			pager->rests = pager->statistics.faults == faults && !pager->slow.since_ms;
 			faults = pager->statistics.faults;
 		}
+		forget_failure(pager);
 		if (above_low_mark(pager))
 			rc = evict_patiently(pager, evictor);
 		if (rc < 0 || (rc == 0 && !stay_awake(pager, above_low_mark)))

@@ -824,6 +824,7 @@ static void test_large_folios(void)
 
 static void test_full(void)
 {
+	struct pager_statistics statistics;
 	uint64_t page;
 
 	GUEST(guest, 100);
@@ -840,6 +841,13 @@ static void test_full(void)
 	CU_ASSERT(SOON(alarm_has(&guest, "full")));
 	/* What is out is right, and what found no room is in memory */
 	CU_ASSERT(count_state(&guest, PAGE_RESIDENT) > PAGES / 2);
+	guest_pager_statistics(guest.pager, &statistics);
+	CU_ASSERT(statistics.no_tier && statistics.limit == 100 && statistics.limit_now == 100);
+	/* With a limit for which nothing has to go that is no trouble any more */
+	guest_pager_set_limit(guest.pager, PAGES * 2);
+	CU_ASSERT(SOON(alarm_has(&guest, "")));
+	guest_pager_statistics(guest.pager, &statistics);
+	CU_ASSERT(!statistics.no_tier);
 	for (page = 0; page < PAGES; page++) {
 		uint64_t seed = page;
 

@@ -50,7 +50,7 @@ inside mount --bind "$work/meminfo" /proc/meminfo
 # What else runs here may wait for memory
 echo "some avg10=0.00 avg60=0.00 avg300=0.00 total=0" >"$work/stalls"
 [ ! -e /proc/pressure/memory ] || inside mount --bind "$work/stalls" /proc/pressure/memory
-daemon_starts
+daemon_starts --idle 0
 daemon_answers
 configured ""
 
@@ -97,7 +97,7 @@ soon pressure_is holding
 check_equal "it is not short any more" $? 0
 moves busy
 daemon_killed KILL
-daemon_starts
+daemon_starts --idle 0
 becomes $uuid_a state paging && becomes $uuid_b state paging
 check_equal "the daemon is replaced meanwhile" $? 0
 available_is 100
