@@ -298,6 +298,11 @@ uint64_t numa_arc(const struct numa_node *node, uint64_t pooled_kib)
 		       u64_sub_floor(node->total_kib, u64_add_sat(known, pooled_kib)));
 }
 
+uint64_t numa_cache(const struct numa_node *node)
+{
+	return u64_add_sat(node->file_kib, numa_arc(node, 0));
+}
+
 int numa_read_node(const struct kfs *kfs, const struct numa *numa, unsigned int id,
 		   struct numa_node *node, struct err *err)
 {

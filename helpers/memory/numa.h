@@ -132,6 +132,9 @@ struct numa {
  */
 uint64_t numa_arc(const struct numa_node *node, uint64_t pooled_kib);
 
+/* Page cache on @node that can be freed, KiB: of all file systems */
+uint64_t numa_cache(const struct numa_node *node);
+
 /* Nodes that are online and have memory */
 int numa_read(const struct kfs *kfs, struct numa *numa, struct err *err);
 void numa_free(struct numa *numa);

@@ -277,7 +277,7 @@ static bool read_memory(const struct room *r, uint64_t *free_kib, uint64_t *cach
 	if (numa_read_node(r->ctx->kfs, &r->ctx->host->numa, r->share->node, &node, NULL) < 0)
 		return false;
 	*free_kib = node.free_kib;
-	*cache_kib = node.file_kib + numa_arc(&node, 0);
+	*cache_kib = numa_cache(&node);
 	return true;
 }
 
@@ -548,8 +548,7 @@ bool make_room_is_short(const struct step_ctx *ctx, const struct step_hugepages 
 	    reclaim_way(ctx->kfs, &ctx->host->numa, share->node) == RECLAIM_NONE ||
 	    numa_read_node(ctx->kfs, &ctx->host->numa, share->node, &node, NULL) < 0)
 		return false;
-	return room_is_short(u64_mul_sat(pages, hp->page_kib), node.free_kib,
-			     node.file_kib + numa_arc(&node, 0));
+	return room_is_short(u64_mul_sat(pages, hp->page_kib), node.free_kib, numa_cache(&node));
 }
 
 int64_t make_room_grow(struct step_ctx *ctx, const struct step_hugepages *hp,

@@ -68,7 +68,7 @@ static bool look(struct place *p)
 	fragmentation_free(&f);
 	p->blocks_kib = share.now_kib;
 	p->free_kib = node.free_kib;
-	p->cache_kib = node.file_kib + numa_arc(&node, 0);
+	p->cache_kib = numa_cache(&node);
 	return true;
 }
 
