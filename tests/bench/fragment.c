@@ -271,15 +271,18 @@ static void open_file(struct held *held)
 	posix_fadvise(held->file, 0, 0, POSIX_FADV_RANDOM);
 }
 
+/* Of more the kernel reads only as much as the disk takes at once */
+#define PIECE (MIB / 8)
+
 static void read_until_full(struct held *held)
 {
-	uint64_t step = 4 * MIB;
+	uint64_t step = 4 * MIB, all = meminfo("MemTotal"), at;
 	uint64_t spare = 200 * MIB;
 
-	while (held->cached < meminfo("MemTotal") && meminfo("MemFree") > spare) {
-		if (posix_fadvise(held->file, (off_t)held->cached, (off_t)step,
-				  POSIX_FADV_WILLNEED))
-			die("posix_fadvise");
+	while (held->cached + step <= all && meminfo("MemFree") > spare) {
+		for (at = held->cached; at < held->cached + step; at += PIECE)
+			if (posix_fadvise(held->file, (off_t)at, PIECE, POSIX_FADV_WILLNEED))
+				die("posix_fadvise");
 		held->cached += step;
 	}
 }
