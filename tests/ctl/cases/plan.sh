@@ -244,3 +244,12 @@ case_plan_fixed_pages() {
 	golden plan-fixed-pages --root host plan --xml old.xml
 	is "and advise" "$("$program" --root host advise --xml old.xml | grep -c 'make 90 at most')" 1
 }
+
+# Of the whole GiBs of a host that has just booted two have nothing in them that stays
+case_plan_captured_flags() {
+	host fresh
+	gzip -dc <"$tests/hosts/fresh/proc/kpageflags.gz" >host/proc/kpageflags
+	guest_xml old 3072
+	sed -i "s,<page size='2' unit='MiB'/>,<page size='1' unit='GiB'/>," old.xml
+	golden plan-captured-flags --root host plan --xml old.xml
+}
