@@ -1,0 +1,152 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # variables of tests/live/run and what it reads
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# A paged guest is read as a whole: by a snapshot, a dump, and a migration to another host.  What is
+# resident stays at its limit meanwhile.
+
+# shellcheck source=tests/live/cases/96-overcommit.sh
+. "$here/cases/96-overcommit.sh"
+
+# What may be there beyond the limit: for the thread that reads, and on its way in and out
+passing_kib=8192
+
+# memory_kib: of the guest's memory file, what is in memory
+memory_kib() {
+	local blocks
+	blocks=$(in_ns stat -L -c %b "$memory_file" 2>/dev/null)
+	echo $((${blocks:-0} / 2))
+}
+
+# memory_is_known: its file, as QEMU has it open
+memory_is_known() {
+	local pid fd
+	pid=$(guest_pid paged 2>/dev/null)
+	memory_file=
+	for fd in $(in_ns ls "/proc/$pid/fd" 2>/dev/null); do
+		if [[ $(in_ns readlink "/proc/$pid/fd/$fd" 2>/dev/null) == /memfd:* ]]; then
+			memory_file=/proc/$pid/fd/$fd
+			return 0
+		fi
+	done
+	return 1
+}
+
+# most_while TITLE COMMAND...: it succeeds; the most that was in memory meanwhile, in "most"
+most_while() {
+	local title=$1 now command
+	shift
+	most=0
+	"$@" >"$reports.most" 2>&1 &
+	command=$!
+	while kill -0 "$command" 2>/dev/null; do
+		now=$(memory_kib)
+		[ "$now" -le "$most" ] || most=$now
+		sleep 0.05
+	done
+	if wait "$command"; then ok "$title"; else not_ok "$title" "$(cat "$reports.most")"; fi
+	rm -f "$reports.most"
+}
+
+stays_at_its_limit() {
+	check_true_live "$1: what is resident stays at its limit, $most KiB" \
+		"$most" -le $((paged_limit_kib + passing_kib))
+}
+
+memory_below_limit() {
+	[ "$(memory_kib)" -le $((paged_limit_kib + passing_kib)) ]
+}
+
+# is_paged TITLE
+is_paged() {
+	check "$1: the pager keeps its limit" wait_for "the limit" resident_below $paged_limit_kib
+	check "$1: its memory is known" memory_is_known
+	check "$1: the rest is out" wait_for "the rest" memory_below_limit
+}
+
+case_a_paged_guest_is_read_as_a_whole() {
+	paged_guest_is_up
+	is_paged paged
+
+	most_while "a snapshot is taken" virsh snapshot-create-as paged s --live --no-metadata \
+		--memspec file=/var/lib/libvirt/images/snapshot
+	stays_at_its_limit "a snapshot"
+	comes_on "a snapshot"
+	most_while "it is dumped" virsh dump paged /var/lib/libvirt/images/dump --live --memory-only
+	stays_at_its_limit "a dump"
+	comes_on "a dump"
+	in_ns rm -f /var/lib/libvirt/images/snapshot /var/lib/libvirt/images/dump
+
+	most_while "it is saved" virsh save paged /var/lib/libvirt/images/saved
+	stays_at_its_limit "saved"
+	check "it is restored" virsh restore /var/lib/libvirt/images/saved
+	is_paged restored
+	comes_on restored
+	virsh destroy paged
+	check "no record is left" wait_for "no record" no_ledgers
+	pagerd_kill TERM
+	membacking overcommit disable paged >/dev/null
+}
+
+# host 1|2: commands are for that host
+declare -A first_host second_host
+host() {
+	local name
+	local -n from=second_host to=first_host
+	[ "$1" = 1 ] || { local -n from=first_host to=second_host; }
+	for name in vm_state vm_pid vm_unshare pagerd_pid; do
+		from[$name]=${!name-}
+		printf -v "$name" %s "${to[$name]-}"
+	done
+}
+
+# second_host_opens: connected with this one by a cable
+second_host_opens() {
+	local first=$vm_pid
+	host 2
+	vm_listens=10.99.7.2 vm_host_uuid=4d656d62-6163-4b69-8e67-746573746565
+	vm_open || return 1
+	in_ns hostname membacking-second
+	nsenter -t "$first" -n ip link add cable type veth peer name cable netns "$vm_pid" &&
+		nsenter -t "$first" -n ip address add 10.99.7.1/30 dev cable &&
+		nsenter -t "$first" -n ip link set cable up &&
+		in_ns ip address add 10.99.7.2/30 dev cable &&
+		in_ns ip link set cable up &&
+		vm_start_daemon
+}
+
+second_host_closes() {
+	vm_close
+	vm_listens=
+	host 1
+}
+
+case_a_paged_guest_migrates() {
+	local before
+	paged_guest_is_up
+	is_paged "before"
+	cp "$(ns_path /var/lib/libvirt/images/verifier.img)" "$vm_state/"
+	check "there is a second host" second_host_opens
+	cp "${first_host[vm_state]}/verifier.img" "$(ns_path /var/lib/libvirt/images/)"
+	pagerd_start
+	host 1
+
+	before=$(figure checks)
+	most_while "it migrates" virsh migrate --live --persistent --timeout 60 --timeout-suspend paged \
+		qemu+tcp://10.99.7.2/system tcp://10.99.7.2
+	stays_at_its_limit "while it is read"
+	check "the first host's pager forgets it" wait_for "no guest" forgotten
+	check "the first host has no record" wait_for "no record" no_ledgers
+	pagerd_kill TERM
+
+	host 2
+	is_paged "behind the migration"
+	check_true_live "its pages are out on the second host" "$(paged evictions)" -gt 1000
+	check "the guest comes on there" wait_for "more checks" figure_grows "$before"
+	comes_on "on the second host"
+	virsh destroy paged
+	check "no record is left there" wait_for "no record" no_ledgers
+	pagerd_kill TERM
+	second_host_closes
+	membacking overcommit disable paged >/dev/null
+}
