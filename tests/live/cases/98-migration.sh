@@ -11,6 +11,8 @@
 # What may be there beyond the limit: for the thread that reads, and on its way in and out
 passing_kib=8192
 
+memory_file=
+
 # memory_kib: of the guest's memory file, what is in memory
 memory_kib() {
 	local blocks
@@ -60,7 +62,7 @@ memory_below_limit() {
 # is_paged TITLE
 is_paged() {
 	check "$1: the pager keeps its limit" wait_for "the limit" resident_below $paged_limit_kib
-	check "$1: its memory is known" memory_is_known
+	memory_is_known || not_ok "$1" "its memory is not known"
 	check "$1: the rest is out" wait_for "the rest" memory_below_limit
 }
 
@@ -89,11 +91,10 @@ case_a_paged_guest_is_read_as_a_whole() {
 }
 
 # host 1|2: commands are for that host
-declare -A first_host second_host
+declare -gA host_1 host_2
 host() {
 	local name
-	local -n from=second_host to=first_host
-	[ "$1" = 1 ] || { local -n from=first_host to=second_host; }
+	local -n to=host_$1 from=host_$((3 - $1))
 	for name in vm_state vm_pid vm_unshare pagerd_pid; do
 		from[$name]=${!name-}
 		printf -v "$name" %s "${to[$name]-}"
@@ -103,6 +104,7 @@ host() {
 # second_host_opens: connected with this one by a cable
 second_host_opens() {
 	local first=$vm_pid
+	first_uuid=$vm_host_uuid
 	host 2
 	vm_listens=10.99.7.2 vm_host_uuid=4d656d62-6163-4b69-8e67-746573746565
 	vm_open || return 1
@@ -117,17 +119,19 @@ second_host_opens() {
 
 second_host_closes() {
 	vm_close
-	vm_listens=
+	vm_listens='' vm_host_uuid=$first_uuid
 	host 1
 }
 
 case_a_paged_guest_migrates() {
-	local before
+	local before image etc
 	paged_guest_is_up
 	is_paged "before"
-	cp "$(ns_path /var/lib/libvirt/images/verifier.img)" "$vm_state/"
-	check "there is a second host" second_host_opens
-	cp "${first_host[vm_state]}/verifier.img" "$(ns_path /var/lib/libvirt/images/)"
+	image=$(ns_path /var/lib/libvirt/images/verifier.img) etc=$(ns_path /etc/libvirt)
+	if second_host_opens; then ok "there is a second host"; else not_ok "a second host" "none"; fi
+	cp -p "$image" "$(ns_path /var/lib/libvirt/images/)"
+	# What is said of the guest there is said here, too
+	cp -r "$etc/membacking.conf.d" "$(ns_path /etc/libvirt/)"
 	pagerd_start
 	host 1
 
@@ -135,6 +139,7 @@ case_a_paged_guest_migrates() {
 	most_while "it migrates" virsh migrate --live --persistent --timeout 60 --timeout-suspend paged \
 		qemu+tcp://10.99.7.2/system tcp://10.99.7.2
 	stays_at_its_limit "while it is read"
+	virsh domjobinfo paged --completed | sed -n 's/^\(Time elapsed\|Total downtime\|Data processed\)/# &/p'
 	check "the first host's pager forgets it" wait_for "no guest" forgotten
 	check "the first host has no record" wait_for "no record" no_ledgers
 	pagerd_kill TERM
