@@ -333,17 +333,17 @@ static int look_inside(const struct tier_store *store, int fd, bool device, cons
 static int open_and_look(struct tier_store *store, int path_fd, const struct stat *st,
 			 const uint64_t *id, struct err *err)
 {
-	cleanup_free unsigned char *page = aligned_alloc(PAGE_BYTES, EXTENT_BYTES);
 	bool device = S_ISBLK(st->st_mode);
 	struct store_header header;
+	unsigned char *page;
 	int fd, rc;
 
-	if (!page)
-		return err_nomem(err);
 	fd = open_for_io(store, path_fd, device, err);
 	if (fd < 0)
 		return fd;
-	rc = look_inside(store, fd, device, id, page, &header, err);
+	page = aligned_alloc(PAGE_BYTES, EXTENT_BYTES);
+	rc = page ? look_inside(store, fd, device, id, page, &header, err) : err_nomem(err);
+	free(page);
 	if (rc == 0 && device) {
 		rc = device_extents(fd, &store->extents);
 		if (rc < 0)
