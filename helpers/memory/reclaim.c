@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "kernel/kfs.h"
 #include "memory/numa.h"
 #include "process/child.h"
@@ -16,19 +17,64 @@
 
 struct work {
 	const struct kfs *kfs;
+	const struct numa *numa;
+	unsigned int node;
+	bool all_nodes;
+	bool plain; /* older kernels take the number alone */
+	uint64_t kib;
 	char path[KFS_PATH_SIZE];
-	char text[64];
-	const char *plain; /* what older kernels take, or NULL */
 };
 
-static int write_work(void *arg)
+static int write_kib(const struct work *work, uint64_t kib)
+{
+	char plain[32], text[64];
+	int rc;
+
+	snprintf(plain, sizeof(plain), "%lluK", (unsigned long long)kib);
+	snprintf(text, sizeof(text), "%s swappiness=0", plain);
+	rc = work->kfs->write(work->kfs, work->path, text);
+	if (rc == -EINVAL && work->plain)
+		rc = work->kfs->write(work->kfs, work->path, plain);
+	return rc;
+}
+
+static uint64_t cache_kib(const struct work *work)
+{
+	uint64_t kib = 0;
+	size_t i;
+
+	for (i = 0; i < work->numa->n_nodes; i++) {
+		struct numa_node node;
+
+		if ((work->all_nodes || work->numa->nodes[i].id == work->node) &&
+		    numa_read_node(work->kfs, work->numa, work->numa->nodes[i].id, &node, NULL) ==
+			    0)
+			kib = u64_add_sat(kib, node.file_kib);
+	}
+	return kib;
+}
+
+/* Less than this share of what was asked for is not worth asking again */
+#define WORTH_ASKING 16
+
+/* The kernel gives up where it finds only pages in use for a while, often at half of the cache.
+ * It has taken note of that, and frees them when asked again */
+static int reclaim_work(void *arg)
 {
 	const struct work *work = arg;
-	int rc = work->kfs->write(work->kfs, work->path, work->text);
+	uint64_t left_kib = work->kib, before_kib = cache_kib(work), freed_kib;
+	int rc;
 
-	if (rc == -EINVAL && work->plain)
-		rc = work->kfs->write(work->kfs, work->path, work->plain);
-	return rc;
+	for (;;) {
+		rc = write_kib(work, left_kib);
+		if (rc != -EAGAIN)
+			return rc;
+		freed_kib = u64_sub_floor(before_kib, cache_kib(work));
+		if (freed_kib >= left_kib || freed_kib < u64_max(1, left_kib / WORTH_ASKING))
+			return rc;
+		left_kib -= freed_kib;
+		before_kib -= freed_kib;
+	}
 }
 
 static void node_reclaim_path(char path[KFS_PATH_SIZE], unsigned int node)
@@ -48,25 +94,22 @@ enum reclaim_way reclaim_way(const struct kfs *kfs, const struct numa *numa, uns
 
 pid_t reclaim_start(const struct kfs *kfs, const struct numa *numa, unsigned int node, uint64_t kib)
 {
-	struct work work = { .kfs = kfs };
-	char plain[32];
+	struct work work = { .kfs = kfs, .numa = numa, .node = node, .kib = kib };
 
-	snprintf(plain, sizeof(plain), "%lluK", (unsigned long long)kib);
-	snprintf(work.text, sizeof(work.text), "%s swappiness=0", plain);
 	switch (reclaim_way(kfs, numa, node)) {
 	case RECLAIM_NODE:
 		node_reclaim_path(work.path, node);
 		break;
 	case RECLAIM_CGROUP:
 		snprintf(work.path, sizeof(work.path), CGROUP_RECLAIM);
+		work.all_nodes = true;
 		/* No swappiness= before 6.9: harmless where there is no swap */
-		if (!numa->swaps)
-			work.plain = plain;
+		work.plain = !numa->swaps;
 		break;
 	case RECLAIM_NONE:
 		return -EOPNOTSUPP;
 	}
-	return child_start(write_work, &work);
+	return child_start(reclaim_work, &work);
 }
 
 /* 7/8 to this power is 2 %.  A refresh takes 50 us */

@@ -153,6 +153,63 @@ static void test_reclaim_cgroup(void)
 	close_desk(&d);
 }
 
+/* A node with 1000 MiB of cache whose kernel gives up after so many MiB, one call after the other;
+ * in the end it frees all it is asked for.  What is written by the child is in files */
+static const struct fake_kernel *tired;
+static uint64_t frees_mib[3];
+
+static int give_up(const struct kfs *kfs, const char *path, const char *text)
+{
+	static const char *none;
+	static unsigned int call;
+	const struct kfs noting = { .rootfd = kfs->rootfd, .data = &none };
+	static uint64_t cache_mib = 1000;
+	bool last = call >= ROWS(frees_mib) || frees_mib[call] == UINT64_MAX;
+
+	cache_mib -= last ? 0 : frees_mib[call];
+	call++;
+	fake_set_meminfo(tired, 0, "Active(file)", cache_mib * KIB_PER_MIB);
+	return note(&noting, path, text) < 0 ? -EIO : last ? 0 : -EAGAIN;
+}
+
+/* Asked again for what is left, as long as it frees a sixteenth of that */
+static void test_gives_up(void)
+{
+	static const struct {
+		uint64_t frees_mib[3];
+		const char *asked_kib;
+		int rc;
+	} rows[] = {
+		{ { 400, UINT64_MAX, 0 }, "819200 409600", 0 },
+		{ { 400, 200, UINT64_MAX }, "819200 409600 204800", 0 },
+		{ { 50, 46, 0 }, "819200 768000", -EAGAIN },
+		{ { 49, 0, 0 }, "819200", -EAGAIN },
+		{ { 0, 0, 0 }, "819200", -EAGAIN },
+		/* Another program's loss counts as well */
+		{ { 800, 0, 0 }, "819200", -EAGAIN },
+		{ { 900, 0, 0 }, "819200", -EAGAIN },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		char want[512] = "", kib[64], *word, *save = NULL;
+		DESK(d, "one-node");
+
+		tired = &d.fk;
+		memcpy(frees_mib, rows[i].frees_mib, sizeof(frees_mib));
+		fake_set_meminfo(&d.fk, 0, "Active(file)", 1000 * KIB_PER_MIB);
+		fake_set_meminfo(&d.fk, 0, "Inactive(file)", 0);
+		d.fk.kfs.write = give_up;
+		snprintf(kib, sizeof(kib), "%s", rows[i].asked_kib);
+		for (word = strtok_r(kib, " ", &save); word; word = strtok_r(NULL, " ", &save))
+			snprintf(want + strlen(want), sizeof(want) - strlen(want),
+				 "%ssys/devices/system/node/node0/reclaim=%sK swappiness=0",
+				 *want ? "\n" : "", word);
+		check_notes(&d, reclaim_start(&d.fk.kfs, &d.numa, 0, 800 * KIB_PER_MIB), rows[i].rc,
+			    want);
+	}
+}
+
 static void test_no_reclaim(void)
 {
 	DESK(d, "two-nodes-6.1");
@@ -173,6 +230,7 @@ static CU_TestInfo tests[] = {
 	{ "ways to reclaim", test_way },
 	{ "reclaim on a node", test_reclaim_node },
 	{ "reclaim through cgroups", test_reclaim_cgroup },
+	{ "reclaim that gives up", test_gives_up },
 	{ "no way to reclaim", test_no_reclaim },
 	{ "dropping caches", test_drop_caches },
 	CU_TEST_INFO_NULL,
