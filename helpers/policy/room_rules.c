@@ -276,7 +276,9 @@ unsigned int room_next_percent(const struct room_round *round)
 		return 0;
 	if (!room_is_poor(round->missing, round->gained))
 		return round->first;
-	if (round->percent >= LAST_PERCENT)
+	/* Another round would be this one once more */
+	if (round->percent >= LAST_PERCENT ||
+	    round->cache_kib < CACHE_FLOOR_KIB + DEFICIT_FLOOR_KIB)
 		return 0;
 	if (round->percent > ALL_PERCENT && round->lost_kib > u64_add_sat(worth, NOISE_KIB))
 		return 0;

@@ -76,6 +76,7 @@ uint64_t room_need_kib(uint64_t missing_kib, unsigned int beside, uint64_t all_k
  * @gained:	and those that it brought
  * @gained_all:	Pages that all rounds brought
  * @lost_kib:	Page cache that the node lost in all rounds, also to other programs
+ * @cache_kib:	The node's page cache at the end of it; 0: none may be freed
  */
 struct room_round {
 	uint64_t page_kib;
@@ -85,6 +86,7 @@ struct room_round {
 	uint64_t gained;
 	uint64_t gained_all;
 	uint64_t lost_kib;
+	uint64_t cache_kib;
 };
 
 /* Did @gained of @missing pages come, which is too little to go on in the same way? */

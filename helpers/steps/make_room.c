@@ -13,12 +13,15 @@
  *    Where the missing pages would fit into what is free already, write and compact in turn as
  *    long as that brings any.
  * 2. Free page cache, nearly all that it takes at once: while the kernel makes pages, kswapd
- *    frees more than that brings, and the less is free the more often.
+ *    frees more than that brings, and the less is free the more often.  As soon as half of it is
+ *    free, compact the node beside that: it moves pages without waking kswapd, and on another
+ *    processor.  Not where nearly all cache has to go (step 4 says why).
  * 3. Write until 67 writes in a row bring nothing.  Each empties one block after the other, and
  *    leaves those alone in which something stays.
  * 4. Again from 2, measured anew, while that brings pages.  If not, compact the node.  That
  *    packs all that can be moved into the highest blocks, and so spoils some.  If not even then,
- *    free more the next time, as long as what was lost is in proportion to what it brought.
+ *    free more the next time, as long as there is cache, and what was lost is in proportion to what
+ *    it brought.
  * 5. Where it is allowed, the cache of all programs is dropped.
  *
  * Pages of 1 GiB are another world: one unmovable page in a GiB decides.  The flags of all
@@ -294,11 +297,15 @@ static uint64_t deficit(const struct room *r, unsigned int percent)
 	return room_bite_kib(missing_kib, need_kib, percent, free_kib, cache_kib);
 }
 
-static uint64_t lost(const struct room *r)
+/* What it cost, and what more of the same can cost */
+static void read_cache(const struct room *r, struct room_round *round)
 {
 	uint64_t free_kib, cache_kib;
 
-	return read_memory(r, &free_kib, &cache_kib) ? u64_sub_floor(r->cache_kib, cache_kib) : 0;
+	if (!read_memory(r, &free_kib, &cache_kib))
+		cache_kib = r->cache_kib;
+	round->lost_kib = u64_sub_floor(r->cache_kib, cache_kib);
+	round->cache_kib = may_reclaim(r) ? cache_kib : 0;
 }
 
 static bool time_left(const struct room *r)
@@ -362,7 +369,7 @@ static int play_round(struct room *r, struct room_round *round, struct err *err)
 		rc = compact_and_grow(r, err);
 	round->gained = r->gained - before;
 	round->gained_all = r->gained;
-	round->lost_kib = lost(r);
+	read_cache(r, round);
 	return rc;
 }
 

@@ -110,6 +110,7 @@ static void make_on_node(struct place *p, uint64_t wanted_kib)
 		round.gained = u64_sub_floor(p->blocks_kib, before_kib) / p->block_kib;
 		round.gained_all = u64_sub_floor(p->blocks_kib, first_kib) / p->block_kib;
 		round.lost_kib = u64_sub_floor(cache_kib, p->cache_kib);
+		round.cache_kib = p->thp->reclaim ? p->cache_kib : 0;
 		round.percent = room_next_percent(&round);
 	}
 }

@@ -251,26 +251,31 @@ static void test_next(void)
 		unsigned int next;
 	} rows[] = {
 		/* All there */
-		{ { PAGE, 35, 35, 100, 100, 100, 0 }, 0 },
-		{ { PAGE, 35, 35, 100, 120, 120, 0 }, 0 },
+		{ { PAGE, 35, 35, 100, 100, 100, 0, 8 * GIB }, 0 },
+		{ { PAGE, 35, 35, 100, 120, 120, 0, 8 * GIB }, 0 },
 		/* Progress: again, as little as at first, whatever it cost */
-		{ { PAGE, 35, 35, 1000, 50, 50, 8 * GIB }, 35 },
-		{ { PAGE, 70, 35, 1000, 600, 600, 0 }, 35 },
-		{ { PAGE, 110, 35, 1000, 600, 600, 0 }, 35 },
-		{ { PAGE, 170, 85, 1000, 600, 600, 0 }, 85 },
+		{ { PAGE, 35, 35, 1000, 50, 50, 8 * GIB, 8 * GIB }, 35 },
+		{ { PAGE, 70, 35, 1000, 600, 600, 0, 8 * GIB }, 35 },
+		{ { PAGE, 110, 35, 1000, 600, 600, 0, 8 * GIB }, 35 },
+		{ { PAGE, 170, 85, 1000, 600, 600, 0, 8 * GIB }, 85 },
 		/* None, at no cost: more memory may help, up to eight times what the pages need */
-		{ { PAGE, 35, 35, 1000, 49, 49, 0 }, 70 },
-		{ { PAGE, 70, 35, 1000, 0, 0, 0 }, 140 },
-		{ { PAGE, 560, 35, 1000, 49, 49, 0 }, 800 },
-		{ { PAGE, 800, 35, 1000, 49, 49, 0 }, 0 },
+		{ { PAGE, 35, 35, 1000, 49, 49, 0, 8 * GIB }, 70 },
+		{ { PAGE, 70, 35, 1000, 0, 0, 0, 8 * GIB }, 140 },
+		{ { PAGE, 560, 35, 1000, 49, 49, 0, 8 * GIB }, 800 },
+		{ { PAGE, 800, 35, 1000, 49, 49, 0, 8 * GIB }, 0 },
+		/* None, and no cache is left of which more could be freed; progress all the same */
+		{ { PAGE, 35, 35, 1000, 49, 49, 0, 272 * MIB }, 70 },
+		{ { PAGE, 35, 35, 1000, 49, 49, 0, 272 * MIB - 1 }, 0 },
+		{ { PAGE, 35, 35, 1000, 49, 49, 0, 0 }, 0 },
+		{ { PAGE, 35, 35, 1000, 50, 50, 0, 0 }, 35 },
 		/* None, whatever it cost, before all would fit */
-		{ { PAGE, 35, 35, 1000, 0, 0, 8 * GIB }, 70 },
-		{ { PAGE, 70, 35, 1000, 0, 0, 8 * GIB }, 140 },
+		{ { PAGE, 35, 35, 1000, 0, 0, 8 * GIB, 8 * GIB }, 70 },
+		{ { PAGE, 70, 35, 1000, 0, 0, 8 * GIB, 8 * GIB }, 140 },
 		/* None, and four times the pages got so far was lost */
-		{ { PAGE, 140, 35, 1000, 0, 0, 64 * MIB }, 280 },
-		{ { PAGE, 140, 35, 1000, 0, 0, 65 * MIB }, 0 },
-		{ { PAGE, 140, 35, 1000, 0, 1000, 8063 * MIB }, 280 },
-		{ { PAGE, 140, 35, 1000, 0, 1000, 8065 * MIB }, 0 },
+		{ { PAGE, 140, 35, 1000, 0, 0, 64 * MIB, 8 * GIB }, 280 },
+		{ { PAGE, 140, 35, 1000, 0, 0, 65 * MIB, 8 * GIB }, 0 },
+		{ { PAGE, 140, 35, 1000, 0, 1000, 8063 * MIB, 8 * GIB }, 280 },
+		{ { PAGE, 140, 35, 1000, 0, 1000, 8065 * MIB, 8 * GIB }, 0 },
 	};
 	size_t i;
 
