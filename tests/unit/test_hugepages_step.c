@@ -419,6 +419,47 @@ static void test_refusal_is_cheap(void)
 	UNIT_CHECK(bites == 7 && lost == 5308, "%" PRIu64 " bites, %" PRIu64 " MiB", bites, lost);
 }
 
+static int count_compactions(const struct kfs *kfs, const char *path, const char *text)
+{
+	uint64_t n = 0;
+
+	if (!strstr(path, "/compact"))
+		return write_and_free_cache(kfs, path, text);
+	kfs_read_u64(kfs, "fake/compactions", &n, NULL);
+	fake_put_u64(kfs->data, "fake/compactions", n + 1);
+	return 0;
+}
+
+/* Where no cache is left, or none may be freed, a round that brings little is the last one */
+static void test_ends_without_cache(void)
+{
+	static const struct {
+		uint64_t cache_mib;
+		bool reclaim;
+	} rows[] = {
+		{ 271, true },
+		{ 8192, false },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		uint64_t n = 0;
+		BENCH(b);
+
+		b.fk.kfs.write = count_compactions;
+		fake_put(&b.fk, RECLAIM, "");
+		fake_set_meminfo(&b.fk, 0, "MemFree", 64 * KIB_PER_MIB);
+		fake_set_meminfo(&b.fk, 0, "Active(file)", rows[i].cache_mib * KIB_PER_MIB);
+		fake_set_obtainable(&b.fk, 0, 0);
+		b.step.hugepages.reclaim = rows[i].reclaim;
+		b.step.hugepages.compact = true;
+		want(&b, 0, 0, 1000);
+		CU_ASSERT_EQUAL(apply(&b, &b.err), -ENOSPC);
+		kfs_read_u64(&b.fk.kfs, "fake/compactions", &n, NULL);
+		UNIT_CHECK(n == 1, "row %zu: %" PRIu64, i, n);
+	}
+}
+
 /* ---- what the flags of all pages say ---- */
 
 /* In the header for programs since 5.1 */
@@ -1664,6 +1705,7 @@ static CU_TestInfo tests[] = {
 	{ "a part of the pages of a large node", test_sample },
 	{ "bites by the flags of all pages", test_seen_bites },
 	{ "a start that must fail frees a few bites", test_refusal_is_cheap },
+	{ "a round without cache is the last", test_ends_without_cache },
 	{ "more gigantic pages than can be", test_gigantic_bound },
 	{ "gigantic pages where a look can't tell", test_gigantic_unseen },
 	{ "gigantic pages that only look possible", test_gigantic_in_vain },
