@@ -282,7 +282,8 @@ static int change_overcommit(struct daemon *daemon, const struct config_overcomm
 			     struct err *err)
 {
 	(void)err;
-	pager_guests_set_tiers(daemon->guests, &overcommit->tiers);
+	pager_guests_set_tiers(daemon->guests, &overcommit->tiers,
+			       overcommit->encrypt == ENCRYPT_YES);
 	pager_guests_set_pressure(daemon->guests, overcommit);
 	log_info("the configuration was read again");
 	return 0;

@@ -81,6 +81,11 @@ static void check_kernel(const struct view *v)
 		finding_add(v->findings, level, "no-ptrace",
 			    "kernel.yama.ptrace_scope is 3, so that no running QEMU can be "
 			    "adopted: " OVERCOMMIT_PTRACE_REMEDY);
+	if (*view->in_the_clear)
+		finding_add(v->findings, level, "not-encrypted",
+			    "[overcommit] has encrypt = yes, and no guest can be paged: "
+			    "%s: " OVERCOMMIT_CRYPT_REMEDY,
+			    view->in_the_clear);
 	if (*view->shmem_huge) {
 		finding_add(v->findings, level, "shmem-thp",
 			    "of transparent huge pages, %s: guests with memfds can't be paged, set "

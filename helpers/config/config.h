@@ -134,7 +134,7 @@ struct config_thp {
 	enum config_effort reclaim;
 };
 
-enum config_encrypt { ENCRYPT_NO };
+enum config_encrypt { ENCRYPT_NO, ENCRYPT_YES };
 
 /* What becomes of guests' limits while the host is short of memory */
 enum config_pressure { ON_PRESSURE_SHARE, ON_PRESSURE_KEEP };

@@ -289,6 +289,7 @@ static const struct config_word demote_words[] = {
 
 static const struct config_word encrypt_words[] = {
 	{ "no", ENCRYPT_NO },
+	{ "yes", ENCRYPT_YES },
 	{ NULL, 0 },
 };
 
@@ -432,7 +433,7 @@ static const struct config_key keys[] = {
 	{ KEY("overcommit", "on_pressure", "share", set_word), AT(overcommit.on_pressure),
 	  .words = pressure_words, .expected = "share or keep" },
 	{ KEY("overcommit", "encrypt", "no", set_word), AT(overcommit.encrypt),
-	  .words = encrypt_words, .expected = "no (this version does not encrypt pages)" },
+	  .words = encrypt_words, .expected = YES_NO },
 	{ KEY("overcommit", "resident", "", set_size), AT(overcommit.resident),
 	  .expected = "a size such as 2G, or a percentage, above 0",
 	  .per_guest = true, .guest_only = true },

@@ -155,24 +155,35 @@ static int compare_u64(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
+/* NULL, with a sentence and @rc, if there is none */
+static DIR *open_list(const struct kfs *kfs, const char *dir, int *rc, struct err *err)
+{
+	int fd = openat(kfs->rootfd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d;
+
+	if (fd < 0) {
+		*rc = err_sys(err, errno, "cannot open /%s", dir);
+		return NULL;
+	}
+	d = fdopendir(fd);
+	if (!d) {
+		*rc = err_sys(err, errno, "cannot list /%s", dir);
+		close(fd);
+	}
+	return d;
+}
+
 int kfs_list_numbers(const struct kfs *kfs, const char *dir, const char *prefix, const char *suffix,
 		     uint64_t **numbers, struct err *err)
 {
-	int fd = openat(kfs->rootfd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cleanup_free uint64_t *list = NULL;
 	size_t n = 0, room = 0;
 	struct dirent *entry;
-	DIR *d;
-	int rc;
+	int rc = 0;
+	DIR *d = open_list(kfs, dir, &rc, err);
 
-	if (fd < 0)
-		return err_sys(err, errno, "cannot open /%s", dir);
-	d = fdopendir(fd);
-	if (!d) {
-		rc = err_sys(err, errno, "cannot list /%s", dir);
-		close(fd);
+	if (!d)
 		return rc;
-	}
 	while ((errno = 0, entry = readdir(d))) {
 		uint64_t value;
 
@@ -200,4 +211,22 @@ int kfs_list_numbers(const struct kfs *kfs, const char *dir, const char *prefix,
 	*numbers = list;
 	list = NULL;
 	return (int)n;
+}
+
+int kfs_each_name(const struct kfs *kfs, const char *dir, int (*each)(const char *name, void *arg),
+		  void *arg, struct err *err)
+{
+	struct dirent *entry;
+	int rc = 0;
+	DIR *d = open_list(kfs, dir, &rc, err);
+
+	if (!d)
+		return rc;
+	while (rc == 0 && (errno = 0, entry = readdir(d)))
+		if (*entry->d_name != '.')
+			rc = each(entry->d_name, arg);
+	if (rc == 0 && errno)
+		rc = err_sys(err, errno, "cannot list /%s", dir);
+	closedir(d);
+	return rc;
 }

@@ -68,6 +68,14 @@ int kfs_write_u64(const struct kfs *kfs, const char *path, uint64_t value, struc
 int kfs_list_numbers(const struct kfs *kfs, const char *dir, const char *prefix, const char *suffix,
 		     uint64_t **numbers, struct err *err);
 
+/**
+ * kfs_each_name() - Entries of a directory, but those that begin with a dot
+ * @each:	Gets one name after the other; anything but 0 ends it
+ * Return: 0, what @each returned last, or -errno (the sentence names the directory)
+ */
+int kfs_each_name(const struct kfs *kfs, const char *dir, int (*each)(const char *name, void *arg),
+		  void *arg, struct err *err);
+
 /* The real thing behind @write */
 int kfs_write_file(const struct kfs *kfs, const char *path, const char *text);
 

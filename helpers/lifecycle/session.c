@@ -325,7 +325,7 @@ int session_read_stores(struct session *session, struct err *err)
 	if (rc < 0)
 		return rc;
 	view_thp(session->kfs, &session->host);
-	view_overcommit(session->kfs, &session->host);
+	view_overcommit(session->kfs, session->config, &session->host);
 	return 0;
 }
 

@@ -4,11 +4,14 @@
 
 #include <stdio.h>
 
+#include "base/err.h"
 #include "base/text.h"
+#include "config/config.h"
 #include "kernel/kfs.h"
 #include "kernel/yama.h"
 #include "lifecycle/ledger.h"
 #include "lifecycle/liveness.h"
+#include "memory/dm_crypt.h"
 #include "memory/kvm.h"
 #include "memory/smaps.h"
 #include "memory/thp.h"
@@ -17,7 +20,23 @@
 
 #define UFFD_DEVICE "dev/userfaultfd"
 
-void view_overcommit(const struct kfs *kfs, struct host_view *host)
+/* What the daemon will say of it too, and put nothing there */
+static void look_at_encryption(const struct kfs *kfs, const struct config_overcommit *overcommit,
+			       struct overcommit_view *view)
+{
+	const struct config_tiers *tiers = &overcommit->tiers;
+	struct err err;
+	size_t i;
+
+	*view->in_the_clear = '\0';
+	for (i = 0; i < tiers->n && overcommit->encrypt == ENCRYPT_YES; i++)
+		if (tiers->tier[i].kind == CONFIG_TIER_FILE &&
+		    dm_crypt_check_path(kfs, tiers->tier[i].path, &err) < 0)
+			snprintf(view->in_the_clear, sizeof(view->in_the_clear), "%.*s",
+				 TIER_TROUBLE_SIZE - 1, err.text);
+}
+
+void view_overcommit(const struct kfs *kfs, const struct config *config, struct host_view *host)
 {
 	struct overcommit_view *view = &host->overcommit;
 
@@ -27,6 +46,8 @@ void view_overcommit(const struct kfs *kfs, struct host_view *host)
 	/* Unknown is not "never" */
 	if (thp_shmem_huge(kfs, view->shmem_huge, NULL) < 0)
 		snprintf(view->shmem_huge, sizeof(view->shmem_huge), "shmem_enabled can't be read");
+	if (config)
+		look_at_encryption(kfs, config_overcommit(config), view);
 }
 
 void view_overcommit_guest(const struct kfs *kfs, const struct ledger *ledger,

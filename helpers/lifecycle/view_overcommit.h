@@ -3,12 +3,13 @@
 #ifndef MEMBACKING_LIFECYCLE_VIEW_OVERCOMMIT_H
 #define MEMBACKING_LIFECYCLE_VIEW_OVERCOMMIT_H
 
+struct config;
 struct host_view;
 struct kfs;
 struct ledger;
 
-/* The kernel's side */
-void view_overcommit(const struct kfs *kfs, struct host_view *host);
+/* The kernel's side, and with @config where the tiers lie; NULL: not that */
+void view_overcommit(const struct kfs *kfs, const struct config *config, struct host_view *host);
 
 /* What the running guest of @ledger may still take of its resident limit.  Nothing for a guest that
  * is not under the pager */

@@ -883,20 +883,22 @@ int pager_guests_new(struct pager_guests **guests, const struct pager_guests_opt
 	new->host_kib = options->host_kib;
 	init_locks(new);
 	guests_pressure_open(&new->pressure, options->kfs, options->host_kib);
-	pager_guests_set_tiers(new, options->tiers);
+	pager_guests_set_tiers(new, options->tiers,
+			       options->overcommit && options->overcommit->encrypt == ENCRYPT_YES);
 	if (options->overcommit)
 		pager_guests_set_pressure(new, options->overcommit);
 	*guests = new;
 	return 0;
 }
 
-void pager_guests_set_tiers(struct pager_guests *guests, const struct config_tiers *tiers)
+void pager_guests_set_tiers(struct pager_guests *guests, const struct config_tiers *tiers,
+			    bool encrypt)
 {
 	struct pager_host *host = &guests->host;
 	struct err err;
 
 	pthread_mutex_lock(&host->lock);
-	tier_budgets_set(&host->budgets, tiers, guests->host_kib);
+	tier_budgets_set(&host->budgets, tiers, encrypt, guests->host_kib);
 	host->file_bytes = tier_budgets_file_bytes(&host->budgets, guests->host_kib);
 	if (host->directory.fd >= 0 &&
 	    pager_directory_mount(&host->directory, host->file_bytes, &err) < 0)

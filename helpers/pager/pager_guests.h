@@ -53,7 +53,8 @@ int pager_guests_new(struct pager_guests **guests, const struct pager_guests_opt
 int pager_guests_find(struct pager_guests *guests, struct err *err);
 
 /* Another configuration: see tier_budgets_set() */
-void pager_guests_set_tiers(struct pager_guests *guests, const struct config_tiers *tiers);
+void pager_guests_set_tiers(struct pager_guests *guests, const struct config_tiers *tiers,
+			    bool encrypt);
 
 /* The same of what guests give while the host is short of memory.  The loop's */
 void pager_guests_set_pressure(struct pager_guests *guests,

@@ -40,14 +40,19 @@ static enum tier_kind kind_of(enum config_tier_kind kind)
 }
 
 static struct tier_store *store_of(const struct tier_budgets *budgets,
-				   const struct config_tier *tier)
+				   const struct config_tier *tier, bool encrypt)
 {
+	struct tier_store *store;
+
 	if (tier->kind != CONFIG_TIER_FILE || !budgets->stores)
 		return NULL;
-	return tier_stores_get(budgets->stores, tier->path);
+	store = tier_stores_get(budgets->stores, tier->path);
+	if (store)
+		tier_store_encrypt(store, encrypt);
+	return store;
 }
 
-void tier_budgets_set(struct tier_budgets *budgets, const struct config_tiers *tiers,
+void tier_budgets_set(struct tier_budgets *budgets, const struct config_tiers *tiers, bool encrypt,
 		      uint64_t host_kib)
 {
 	/* 0 would be no limit; what doesn't take up room has none */
@@ -64,7 +69,7 @@ void tier_budgets_set(struct tier_budgets *budgets, const struct config_tiers *t
 		budgets->spec[budgets->n++] = (struct tier_spec){
 			.kind = kind,
 			.budget = &budgets->budget[kind],
-			.store = store_of(budgets, &tiers->tier[i]),
+			.store = store_of(budgets, &tiers->tier[i], encrypt),
 		};
 	}
 	for (i = 0; i < TIER_KINDS; i++)

@@ -28,12 +28,13 @@ struct tier_budgets {
 
 /**
  * tier_budgets_set() - As the configuration says
+ * @encrypt:	Files take pages only on dm-crypt
  * @host_kib:	The host's memory
  *
  * Again after a change of the configuration: guests that run have the new sizes at once.  A tier
  * that is gone from it takes nothing more; one that is new is for guests that come later.
  */
-void tier_budgets_set(struct tier_budgets *budgets, const struct config_tiers *tiers,
+void tier_budgets_set(struct tier_budgets *budgets, const struct config_tiers *tiers, bool encrypt,
 		      uint64_t host_kib);
 
 const char *tier_budget_name(enum tier_kind kind);

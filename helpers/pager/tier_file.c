@@ -768,6 +768,11 @@ static int file_put(void *tier, const void *pages, size_t n, uint64_t *slots, st
 	fd = open_file(file, id, err);
 	if (fd < 0)
 		return fd;
+	rc = tier_store_may_put(file->store, err);
+	if (rc < 0) {
+		note_why(file, err);
+		return rc;
+	}
 	rc = first_time(file, id);
 	if (rc == 0)
 		rc = take_slots(file, slots, n);

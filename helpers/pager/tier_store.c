@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "kernel/kfs.h"
+#include "memory/dm_crypt.h"
 #include "memory/path.h"
 #include "pager/ram.h"
 
@@ -46,6 +48,8 @@ enum extent_state { EXTENT_FREE, EXTENT_TAKEN, EXTENT_RESERVED };
  * @taken:	@n of them, an enum extent_state each; the first is the header's
  * @reserved:	A guest had some when we began: what is in the file is needed
  * @next:	Where to look for a free one
+ * @encrypt:	Nothing may be put there in the clear
+ * @is_encrypted: It was looked at, and is on dm-crypt
  */
 struct tier_store {
 	struct tier_store *following;
@@ -54,6 +58,8 @@ struct tier_store {
 	pthread_mutex_t lock;
 	int fd;
 	bool is_device, reserved;
+	_Atomic bool encrypt;
+	_Atomic bool is_encrypted;
 	uint64_t id[TIER_ID_WORDS];
 	uint32_t extents, n, next;
 	uint8_t *taken;
@@ -391,6 +397,28 @@ int tier_store_open(struct tier_store *store, const uint64_t id[TIER_ID_WORDS],
 	}
 	pthread_mutex_unlock(&store->lock);
 	return rc;
+}
+
+/* ---- encryption ---- */
+
+void tier_store_encrypt(struct tier_store *store, bool encrypt)
+{
+	store->encrypt = encrypt;
+}
+
+/* What lies below an open file stays what it is */
+int tier_store_may_put(struct tier_store *store, struct err *err)
+{
+	const struct kfs kfs = { .rootfd = store->rootfd };
+	int rc;
+
+	if (!store->encrypt || store->is_encrypted)
+		return 0;
+	rc = dm_crypt_check_file(&kfs, store->fd, err);
+	if (rc < 0)
+		return err_prefix(err, rc, "%s", store->path);
+	store->is_encrypted = true;
+	return 0;
 }
 
 /* ---- extents ---- */

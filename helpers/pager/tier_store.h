@@ -59,6 +59,16 @@ const char *tier_store_path(const struct tier_store *store);
 int tier_store_open(struct tier_store *store, const uint64_t id[TIER_ID_WORDS],
 		    uint64_t found[TIER_ID_WORDS], struct err *err);
 
+/* Nothing is put there any more unless it is on dm-crypt; what is there is still read */
+void tier_store_encrypt(struct tier_store *store, bool encrypt);
+
+/**
+ * tier_store_may_put() - May pages be put there?
+ *
+ * Of an open one.  Return: 0; -ENOKEY: tier_store_encrypt() was asked for, and it isn't encrypted
+ */
+int tier_store_may_put(struct tier_store *store, struct err *err);
+
 /*
  * After a restart: an extent that a guest's table has.  It is reserved until that guest's tiers are
  * open and claim it, and again when they are closed.

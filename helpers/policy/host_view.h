@@ -186,6 +186,9 @@ struct daemon_view {
 	char memory_backing_dir[QEMU_CONF_PATH_SIZE];
 };
 
+/* A path and a sentence */
+#define TIER_TROUBLE_SIZE 512
+
 /**
  * struct overcommit_view - The pager's side of the host
  * @device:	/dev/userfaultfd is there
@@ -193,6 +196,7 @@ struct daemon_view {
  * @nested:	KVM offers vmx or svm to guests
  * @shmem_huge:	A setting of transparent huge pages by which shared memory may lie in such pages:
  *		"shmem_enabled is 'advise'"; empty: none
+ * @in_the_clear: Why a tier that has to be encrypted isn't; empty: all is as it should be
  * @guests, @resident_kib, @headroom_kib, @tiers_kib: Promised to running guests under the pager
  * @outstanding_kib: Of the first two, what their QEMUs have not taken yet
  */
@@ -201,6 +205,7 @@ struct overcommit_view {
 	bool no_ptrace;
 	bool nested;
 	char shmem_huge[THP_SETTING_SIZE];
+	char in_the_clear[TIER_TROUBLE_SIZE];
 	size_t guests;
 	uint64_t resident_kib;
 	uint64_t headroom_kib;

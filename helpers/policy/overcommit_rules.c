@@ -202,6 +202,10 @@ static int refuse_kernel(const struct guest *guest, const struct host_view *host
 		return err_set(err, ENODEV,
 			       "kernel.yama.ptrace_scope is 3, so that no running QEMU can be "
 			       "adopted: " OVERCOMMIT_PTRACE_REMEDY);
+	if (*host->overcommit.in_the_clear)
+		return err_set(err, ENOKEY,
+			       "[overcommit] has encrypt = yes, but %s: " OVERCOMMIT_CRYPT_REMEDY,
+			       host->overcommit.in_the_clear);
 	if (page_kib && page_kib != PAGER_PAGE_KIB)
 		return err_set(err, ENODEV,
 			       "its kernel has pages of %s, and the pager takes those of 4 KiB",

@@ -27,6 +27,7 @@ struct err;
 struct guest;
 
 /* What to do on a host that lacks what the pager needs */
+#define OVERCOMMIT_CRYPT_REMEDY "put the tier on a dm-crypt device (membacking.conf(5), encrypt)"
 #define OVERCOMMIT_UFFD_REMEDY                                                                     \
 	"it needs Linux 6.1 or later, or RHEL 9's kernel, with CONFIG_USERFAULTFD"
 #define OVERCOMMIT_PTRACE_REMEDY                                                                   \

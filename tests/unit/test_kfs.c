@@ -183,6 +183,29 @@ static void test_list(void)
 	CU_ASSERT_EQUAL(kfs_list_numbers(&kfs, "none", "", "", &list, &err), -ENOENT);
 }
 
+static int note_name(const char *name, void *arg)
+{
+	strcat(arg, name);
+	return strcmp(name, "stop") == 0 ? 7 : 0;
+}
+
+static void test_names(void)
+{
+	const char *root = unit_tmpdir();
+	UNIT_CLEANUP(kfs_close) struct kfs kfs = open_root(root);
+	struct err err = { "" };
+	char names[64] = "";
+
+	unit_write(root, "d/one", "");
+	unit_write(root, "d/.hidden", "");
+	CU_ASSERT_EQUAL(kfs_each_name(&kfs, "d", note_name, names, &err), 0);
+	UNIT_CHECK_STR(names, "one", "names");
+	unit_write(root, "e/stop", "");
+	CU_ASSERT_EQUAL(kfs_each_name(&kfs, "e", note_name, names, &err), 7);
+	CU_ASSERT_EQUAL(kfs_each_name(&kfs, "none", note_name, names, &err), -ENOENT);
+	UNIT_CHECK_STR(err.text, "cannot open /none: No such file or directory", "sentence");
+}
+
 static void test_stream(void)
 {
 	const char *root = unit_tmpdir();
@@ -203,13 +226,10 @@ static void test_stream(void)
 }
 
 static CU_TestInfo tests[] = {
-	{ "a root directory", test_open },
-	{ "small files", test_read },
-	{ "numbers", test_u64 },
-	{ "writes", test_write },
-	{ "numbers in names", test_list },
-	{ "streams", test_stream },
-	CU_TEST_INFO_NULL,
+	{ "a root directory", test_open }, { "small files", test_read },
+	{ "numbers", test_u64 },	   { "writes", test_write },
+	{ "numbers in names", test_list }, { "names", test_names },
+	{ "streams", test_stream },	   CU_TEST_INFO_NULL,
 };
 
 int main(int argc, char **argv)

@@ -174,6 +174,7 @@ static void test_hosts(void)
 	DECIDE(untraced, CONF(HALF), xml);
 	DECIDE(huge, CONF(HALF), xml);
 	DECIDE(own, CONF(HALF "[thp]\nmanage = yes\nshmem_enabled = advise\n"), xml);
+	DECIDE(clear, CONF(HALF), xml);
 	DECIDE(l2, CONF(HALF), nested);
 	DECIDE(large, CONF(HALF), xml);
 	DECIDE(file, CONF(HALF), files);
@@ -185,6 +186,9 @@ static void test_hosts(void)
 	expect(&untraced, -ENODEV, "kernel.yama.ptrace_scope is 3", "no process can be traced");
 	snprintf(huge.host.overcommit.shmem_huge, THP_SETTING_SIZE, "shmem_enabled is 'advise'");
 	expect(&huge, -ENODEV, "shmem_enabled is 'advise'", "huge");
+	snprintf(clear.host.overcommit.in_the_clear, TIER_TROUBLE_SIZE, "/t: is not encrypted");
+	expect(&clear, -ENOKEY, "encrypt = yes, but /t: is not encrypted: put the tier",
+	       "in the clear");
 	own.host.thp.present = true;
 	expect(&own, -ENODEV, "[thp] sets shmem_enabled = advise", "own setting");
 	expect(&l2, 0, "", "no nested guests here");

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "pager/ram.h"
@@ -579,6 +580,30 @@ static void test_gone(void)
 	CU_ASSERT(comes_back(&bed, 0, bed.place[0], 0));
 }
 
+/* What is there is read all the same: it was put there before that was asked for */
+static void test_encrypted(void)
+{
+	BED(bed, 0);
+	struct tier_store *store = tier_stores_get(bed.stores, "/tier");
+	struct page_place place;
+	char uuid[64];
+	struct err why;
+	struct stat st;
+
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, 2), 0);
+	tier_store_encrypt(store, true);
+	CU_ASSERT_EQUAL(put_n(&bed, 0, 2, &place, 1), -ENOKEY);
+	tiers_slow_why(bed.guest[0].tiers, &why);
+	UNIT_CHECK(strstr(why.text, "encrypted") != NULL, "%s", why.text);
+	CU_ASSERT(comes_back(&bed, 0, bed.place[1], 1));
+	CU_ASSERT_EQUAL_FATAL(fstat(bed.rootfd, &st), 0);
+	snprintf(uuid, sizeof(uuid), "sys/dev/block/%u:%u/dm/uuid", major(st.st_dev),
+		 minor(st.st_dev));
+	bed.path[strlen(bed.path) - strlen("/tier")] = '\0';
+	unit_write(bed.path, uuid, "CRYPT-PLAIN-pager");
+	CU_ASSERT_EQUAL(put_n(&bed, 0, 2, &place, 1), major(st.st_dev) ? 0 : -ENOKEY);
+}
+
 /* Two daemons: the second must not take it */
 static void test_in_use(void)
 {
@@ -736,6 +761,7 @@ static CU_TestInfo tests[] = {
 	{ "a restart: each guest has its own extents", test_restart },
 	{ "without guests the file is begun anew", test_after_boot },
 	{ "a file that is gone, another, and the right one again", test_gone },
+	{ "encrypted, or not", test_encrypted },
 	{ "a file in use", test_in_use },
 	{ "whose file it may be", test_paths },
 	{ "a table that is none", test_table },

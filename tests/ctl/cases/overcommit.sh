@@ -156,6 +156,13 @@ case_overcommit_plan() {
 	golden overcommit-plan-old-kernel --root host plan --xml web.xml
 	config <<<$'[overcommit]\nenable = yes\ntiers = file:/srv/swap:64G, ram:1G\n'
 	golden overcommit-plan-tier-in-file --root host plan --xml web.xml
+	touch host/dev/userfaultfd
+	mkdir -p host/srv
+	config <<<$'[overcommit]\nenable = yes\nencrypt = yes\ntiers = ram:1G, file:/srv/swap:64G\n'
+	is "a tier in the clear is refused" "$("$program" --root host plan --xml web.xml 2>&1 |
+		grep -c "encrypt = yes, but /srv/swap: .*encrypted.*dm-crypt device")" 1
+	is "check says so" "$("$program" --root host check --json |
+		jq '[.findings[] | select(.id == "pager.not-encrypted")] | length')" 1
 }
 
 # Files on a tmpfs are as good as memfds; what the guest says of itself counts where that is allowed
