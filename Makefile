@@ -138,7 +138,7 @@ pagerd_libs = $(call pkg,--libs jansson liblz4) $(if $(have_systemd),$(call pkg,
 $(BUILD)/helpers/pager/%.o: override CPPFLAGS += $(if $(have_systemd),-DHAVE_SYSTEMD) $(if $(have_liburing),-DHAVE_LIBURING)
 
 pagerd_programs = $(BUILD)/pagerd/virt-membacking-pagerd $(BUILD)/pagerd/virt-membacking-adopt
-programs = $(BUILD)/hooks/qemu $(BUILD)/hooks/daemon $(BUILD)/helpers/virt-membacking $(pagerd_programs)
+programs = $(BUILD)/hooks/qemu $(BUILD)/hooks/daemon $(BUILD)/hooks/leaving $(BUILD)/helpers/virt-membacking $(pagerd_programs)
 # The comments of membacking.conf are what this page says of its keys
 made_pages = $(BUILD)/man/membacking.conf.5
 
@@ -448,7 +448,9 @@ install: all
 	[ -e $(DESTDIR)$(SYSCONFDIR)/libvirt/membacking-static.conf ] || \
 		install -m 644 conf-snippets/membacking-static.conf $(DESTDIR)$(SYSCONFDIR)/libvirt/
 	install -d $(helperdir) $(unitdir) $(tmpfilesdir) $(DESTDIR)$(DOCDIR)
-	install -m 755 packaging/setup packaging/link-hook $(helperdir)/
+	install -m 755 packaging/setup packaging/link-hook $(BUILD)/hooks/leaving $(helperdir)/
+	sed -i 's,/usr/sbin/,$(SBINDIR)/,g; s,/usr/bin/,$(BINDIR)/,g; s,/usr/libexec/,$(LIBEXECDIR)/,g' \
+		$(helperdir)/setup
 	install -m 644 packaging/tmpfiles.d/libvirt-membacking.conf $(tmpfilesdir)/
 	install -m 755 $(BUILD)/pagerd/virt-membacking-adopt $(helperdir)/
 	install -m 644 README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md $(DESTDIR)$(DOCDIR)/

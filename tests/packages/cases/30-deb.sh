@@ -32,6 +32,12 @@ installed_first() {
 	units_in_place
 }
 
+# As Debian's infrastructure runs it
+own_test() {
+	cp "$top/packaging/debian/tests/installed" "$vm_state/share/"
+	check "the package's own test passes" system_run AUTOPKGTEST_TMP=/tmp sh /run/test/installed
+}
+
 # It has been running for long: KSM is switched on when its ledger is written
 adopted_with_ksm() {
 	if [ ! -e /sys/kernel/mm/ksm/run ]; then
@@ -64,13 +70,73 @@ units_in_place() {
 			/lib/systemd/system/libvirt-membacking-reconcile.timer 2>&1 | grep membacking | grep -v "man virt-membacking")" ""
 }
 
-removal_refused() {
-	local output
+# What a later "apt autoremove" takes along
+libraries_away() {
+	in_ns sh -c 'mkdir /run/away && mv /usr/lib/*/libinih.so.* /usr/lib/*/libjansson.so.* /run/away/'
+}
+
+libraries_back() {
+	in_ns sh -c 'mv /run/away/* /usr/lib/x86_64-linux-gnu/ 2>/dev/null ||
+		mv /run/away/* /usr/lib/aarch64-linux-gnu/; rmdir /run/away'
+}
+
+# A guest that holds something is no reason to stay either, but the hooks do
+hooks_stay() {
+	local huge output
+	huge=$(guest_pid huge)
+	guest_xml held 16 "backing=$(page_backing 2048)" >"$vm_state/share/held.xml"
+	output=$(virsh define /run/test/held.xml 2>&1) || not_ok "a guest is defined" "$output"
+	output=$(in_ns virt-membacking reserve held 2>&1) || not_ok "its pages are reserved" "$output"
+	check_equal "which are there" "$(pool 2048 total)" 40
 	output=$(apt remove libvirt-membacking)
-	check_match "removal is refused, with the guest's name" "$output" "not removed.*huge"
-	check_equal "the package stays" "$(package db:Status-Status)" installed
-	check_equal "and its links" "$(links)" "$both_links"
-	check_match "and what the guest holds" "$(ledger huge)" '"phase": "running"'
+	check_match "removal names the guest that holds something" "$output" \
+		"hooks stay until the last of them has ended, and then remove themselves: huge"
+	check_equal "and succeeds" "$(package db:Status-Status)" config-files
+	same_guest huge "$huge"
+	check_equal "what is reserved for a start is given back" "$(pool 2048 total)" 32
+	virsh undefine held >/dev/null
+	check_left huge
+	check_match "no user can lock what stays" "$(in_ns stat -c %a "$left_programs")" '^700$'
+	libraries_away
+	output=$(guest plain 64) || not_ok "another guest starts without a library of ours" "$output"
+	virsh destroy plain >/dev/null
+	check_equal "its end changes nothing" "$(links) $(pool 2048 total)" "$left_links 32"
+	virsh destroy huge >/dev/null
+	check_left_gone
+	check_match "the log says that" "$(vm_syslog_text)" "the hooks that were kept for it are removed"
+	libraries_back
+}
+
+# Installed again while the guest runs
+taken_back() {
+	local huge output
+	output=$(apt install --no-install-recommends /run/test/first.deb)
+	output=$(huge_guest huge) || not_ok "a guest starts" "$output"
+	huge=$(guest_pid huge)
+	output=$(apt remove libvirt-membacking)
+	check_left huge
+	output=$(apt install --no-install-recommends /run/test/first.deb)
+	check_equal "installed again, libvirt's links are as before" "$(links)" "$both_links"
+	check_equal "and nothing else stays" \
+		"$(in_ns find /usr/sbin /usr/libexec -name '*membacking-leaving*')" ""
+	same_guest huge "$huge"
+	check_equal "the guest's record is the package's" "$(phase huge) $(pool 2048 total)" "running 32"
+}
+
+# Killed half-way, or the host has lost its power: there are links, and nothing behind them
+rest_is_removed() {
+	dpkg-deb --fsys-tarfile "$vm_state/share/first.deb" |
+		tar -xO ./usr/libexec/libvirt-membacking/leaving \
+			>"$(ns_path /usr/sbin/libvirt-membacking-leaving)"
+	in_ns chmod 755 /usr/sbin/libvirt-membacking-leaving
+	in_ns mkdir -p /etc/libvirt/hooks/qemu.d /etc/libvirt/hooks/daemon.d
+	in_ns ln -s /usr/sbin/libvirt-membacking-leaving /etc/libvirt/hooks/qemu.d/50-membacking
+	in_ns ln -s /usr/sbin/libvirt-membacking-leaving /etc/libvirt/hooks/daemon.d/50-membacking
+	check "a hook of which only the link is left does not fail" \
+		in_ns /etc/libvirt/hooks/qemu.d/50-membacking guest prepare begin -
+	check_equal "and stays until libvirt starts" "$(links)" "$left_links"
+	in_ns /etc/libvirt/hooks/daemon.d/50-membacking - start -
+	check_left_gone
 }
 
 upgraded() {
@@ -104,7 +170,6 @@ downgraded() {
 	check_equal "the newer ledger is not touched" "$(ledger_version newer)" 2
 	check_match "who asks is told" "$(in_ns virt-membacking release newer 2>&1)" \
 		"written by another version of libvirt-membacking: install that version again"
-	check_match "removal is refused" "$(apt remove libvirt-membacking)" "not removed.*newer"
 	output=$(huge_guest older) || not_ok "a guest starts beside it" "$output"
 	virsh destroy older >/dev/null
 	check_equal "other guests come and go beside it" "$(pool 2048 total) $(ledger older)" "32 "
@@ -114,6 +179,54 @@ downgraded() {
 	output=$(apt install --no-install-recommends /run/test/next.deb)
 	in_ns virt-membacking reconcile >/dev/null
 	check_equal "with that version all is given back" "$(pool 2048 total) $(ledger newer)" "0 "
+}
+
+restart_command() {
+	in_ns virt-membacking conf "$@" file-backed --json |
+		jq -r '.commands[].text | select(contains("libvirtd"))'
+}
+
+# The commands of a host without systemd, run by "conf apply" itself
+applied_now() {
+	local output daemon early
+	early=$(guest_pid early)
+	daemon=$(vm_daemon_pid)
+	output=$(in_ns virt-membacking conf apply file-backed --now 2>&1) ||
+		not_ok "file-backed is applied, with what it needs" "$output"
+	check "its directory is made" in_ns test -d /var/lib/libvirt/memory
+	check_match "where no script restarts libvirt it is left to the administrator" "$output" \
+		"By hand: restart libvirt's daemon"
+	check_equal "and is not restarted" "$(vm_daemon_pid)" "$daemon"
+	cat >"$(ns_path /etc/init.d/libvirtd)" <<-'SCRIPT'
+		#!/bin/sh
+		[ "$1" = restart ] || exit 3
+		start-stop-daemon --stop --quiet --retry 30 --pidfile /run/libvirtd.pid
+		exec /usr/sbin/libvirtd --daemon --pid-file /run/libvirtd.pid
+	SCRIPT
+	in_ns chmod 755 /etc/init.d/libvirtd
+	check_equal "with one, show and diff name it" "$(restart_command show) $(restart_command diff)" \
+		"service libvirtd restart service libvirtd restart"
+	check_equal "and a second apply, as libvirt has not read its file yet" \
+		"$(restart_command apply)" "service libvirtd restart"
+	output=$(in_ns virt-membacking conf apply file-backed --now 2>&1) ||
+		not_ok "applied again, the commands are run" "$output"
+	check "libvirt is restarted" test "$(vm_daemon_pid)" != "$daemon"
+	same_guest early "$early"
+	check "and answers" wait_for virsh -q list
+	check_equal "then it needs no restart" "$(restart_command apply)" ""
+	check_match "the rest is still listed" "$(in_ns virt-membacking conf apply file-backed)" \
+		"unless that was done since:.*systemd-tmpfiles --create"
+	output=$(guest filed 64 "backing=<source type='file'/><access mode='shared'/>") ||
+		not_ok "a guest in files starts" "$output"
+	check_match "its memory is in the store" "$(in_ns virt-membacking status --json |
+		jq -c '.stores[] | [.path, .promised_kib]')" '"/var/lib/libvirt/memory",65536'
+	virsh destroy filed >/dev/null
+	daemon=$(vm_daemon_pid)
+	output=$(in_ns virt-membacking conf remove file-backed --now 2>&1) ||
+		not_ok "file-backed is taken back" "$output"
+	check "libvirt is restarted again" test "$(vm_daemon_pid)" != "$daemon"
+	check "and answers again" wait_for virsh -q list
+	in_ns rm -r /etc/init.d/libvirtd /var/lib/libvirt/memory
 }
 
 # One that edits libvirt's own file, and one of new files
@@ -177,24 +290,9 @@ installed_again() {
 	check "libvirt, which had hooks, is not reloaded but by us" wait_for user_reloaded 2
 }
 
-# Who knows better than we do: the guest keeps its pages, and so does the pool
-forced() {
-	local output again
-	again=$(guest_pid again)
-	in_ns touch /run/libvirt-membacking/remove-anyway
-	output=$(apt remove libvirt-membacking)
-	check_equal "removal can be forced" "$(package db:Status-Status)" config-files
-	same_guest again "$again"
-	check_match "what it holds stays written down" "$(ledger again)" '"kind": "hugepages"'
-	output=$(apt install --no-install-recommends /run/test/first.deb)
-	in_ns rm -f /run/libvirt-membacking/remove-anyway
-	hooks_seen
-	virsh destroy again >/dev/null
-	check_equal "and is given back by who comes after" "$(pool 2048 total)" 0
-}
-
 purged() {
 	local output
+	virsh destroy again >/dev/null
 	virsh destroy early >/dev/null
 	profiles_applied
 	echo '# mine' >>"$(ns_path /etc/libvirt/qemu.conf)"
@@ -218,13 +316,16 @@ elif system_open && vm_start_daemon; then
 	system_tree >"$work/tree.before"
 	installed_first
 	adopted_with_ksm
+	own_test
 	adopted_by_reconnect
-	removal_refused
+	applied_now
+	hooks_stay
+	taken_back
 	upgraded
 	downgraded
 	removed
+	rest_is_removed
 	installed_again
-	forced
 	purged
 else
 	not_ok "a system to install into" "see above"

@@ -38,11 +38,16 @@ installed_first() {
 }
 
 configured() {
-	local output profile
+	local output profile daemon
+	daemon=$(unit libvirtd MainPID)
 	for profile in file-backed hugepages-1g; do
-		output=$(in_ns virt-membacking conf apply "$profile" 2>&1) ||
-			not_ok "the profile $profile is applied" "$output"
+		output=$(in_ns virt-membacking conf apply "$profile" --now 2>&1) ||
+			not_ok "the profile $profile is applied, and what it needs is run" "$output"
 	done
+	check "systemd has restarted libvirt" test "$(unit libvirtd MainPID)" != "$daemon"
+	check_equal "which needs no other restart" "$(in_ns virt-membacking conf apply file-backed --json |
+		jq -r '.commands[].text | select(contains("libvirtd"))')" ""
+	check "a guest runs on" in_ns kill -0 "$(guest_pid huge)"
 	echo '5 2M 0' >"$(ns_path /etc/libvirt/membacking-static.conf)"
 	# The machine's memory goes through no boot
 	virsh destroy huge >/dev/null
@@ -82,6 +87,24 @@ reserved_at_boot() {
 	check_equal "and has taken them over" "$(phase at-boot) $(pool 2048 total)" "running 8"
 	virsh destroy at-boot >/dev/null
 	check_equal "with its end they are the host's" "$(pool 2048 total)" 5
+}
+
+# Nothing is red on a host where all is well
+metrics_written() {
+	local file=/var/lib/prometheus/node-exporter/membacking.prom
+	in_ns mkdir -p "${file%/*}"
+	check "the timer of the metrics can be enabled" \
+		in_ns systemctl --quiet enable --now libvirt-membacking-metrics.timer
+	check_equal "check finds no failure" "$(in_ns virt-membacking check --json |
+		jq -r '.findings[] | select(.level == "fail").message')" ""
+	in_ns systemctl start libvirt-membacking-metrics.service
+	ran_well metrics
+	check_equal "and nothing in its file is red" "$(in_ns cat "$file" | sed 's/^libvirt_membacking_//' |
+		grep -E '^(hook_enabled|check_findings.*"fail"|records_(left|damaged)|store_problem.* 1)')" \
+		'hook_enabled 1
+records_left 0
+records_damaged 0
+check_findings{level="fail"} 0'
 }
 
 # What its profile made of qemu.conf
@@ -132,14 +155,20 @@ is_another() {
 	pager_runs && [ "$(pager MainPID)" != "$1" ]
 }
 
-# What the pager does with this guest
+is_installed_pager() {
+	pager_runs &&
+		[ "$(in_ns readlink "/proc/$(pager MainPID)/exe")" = /usr/sbin/virt-membacking-pagerd ]
+}
+
+# What the pager does with this guest: as virt-membacking, or another file of it, says
 paging_state() {
-	in_ns virt-membacking overcommit status --json 2>/dev/null |
+	in_ns env "LD_LIBRARY_PATH=$left_programs" "${2:-virt-membacking}" \
+		overcommit status --json 2>/dev/null |
 		jq -r ".guests[] | select(.name == \"$1\") | .overcommit.state" 2>/dev/null
 }
 
 is_paging() {
-	[ "$(paging_state "$1")" = paging ]
+	[ "$(paging_state "$@")" = paging ]
 }
 
 no_tmpfs() {
@@ -172,8 +201,18 @@ paged() {
 	output=$(apt install --reinstall --no-install-recommends /run/test/first.deb)
 	check "so does that of another version of the package" wait_for is_another "$former"
 	check "with the guest" wait_for is_paging paged
-	output=$(apt purge libvirt-membacking)
-	check_match "removal is refused" "$output" "not removed"
+	former=$(pager MainPID)
+	output=$(apt remove libvirt-membacking)
+	check_match "removed, the hooks stay" "$output" "hooks stay.*: paged"
+	check "and the pager of what stays" wait_for is_another "$former"
+	check_match "which is a copy" "$(in_ns readlink "/proc/$(pager MainPID)/exe")" "^$left_programs/"
+	check "and goes on with the guest" wait_for is_paging paged "$left_programs/virt-membacking"
+	output=$(apt install --no-install-recommends /run/test/first.deb)
+	check "installed again, there is another one" wait_for is_installed_pager
+	check "with the guest" wait_for is_paging paged
+	check_equal "and its socket" "$(unit virt-membacking-pagerd.socket ActiveState)" active
+	# Taken back with the package
+	in_ns virt-membacking conf apply file-backed >/dev/null
 	output=$(in_ns virt-membacking overcommit release paged 2>&1) ||
 		not_ok "it is released" "$output"
 	check "nothing is left of it" no_tmpfs
@@ -193,11 +232,11 @@ removed() {
 	check "libvirt knows that the crashed guest is gone" wait_for is_gone huge
 	output=$(huge_guest huge) || not_ok "a guest starts" "$output"
 	output=$(apt purge libvirt-membacking)
-	check_match "removal is refused, with the guest's name" "$output" "not removed.*huge"
-	check_equal "and the timer runs on" "$(unit libvirt-membacking-reconcile.timer ActiveState)" active
-	virsh destroy huge >/dev/null
-	output=$(apt purge libvirt-membacking)
+	check_match "the hooks stay, with the guest's name" "$output" "hooks stay.*: huge"
+	check_left huge
 	check_equal "apt purges it" "$(package db:Status-Status)" ""
+	virsh destroy huge >/dev/null
+	check_left_gone 5
 	check_equal "systemd knows none of its units" \
 		"$(in_ns systemctl list-units --all --plain --no-legend '*membacking*')" ""
 	check_equal "and no file has its name" "$(system_find -name '*membacking*' -print)" ""
@@ -218,6 +257,7 @@ elif system_open systemd; then
 	if system_reboot systemd; then
 		booted
 		reserved_at_boot
+		metrics_written
 		paged
 		reconciled
 		removed

@@ -32,13 +32,13 @@ rpm_life() {
 	check_equal "a link that was taken out is not made again" "$(links)" "${both_links#*$'\n'}"
 	check_equal "the ledger of the older format is understood" \
 		"$(ledger_version huge) $(phase huge)" "1 running"
-	check_match "erasing is refused, with the guest's name" "$(rpm_in -e libvirt-membacking)" "not removed.*huge"
-	check_match "the package stays" "$(rpm_in -q libvirt-membacking)" '^libvirt-membacking-[0-9]'
-	virsh destroy huge >/dev/null
-	check_equal "the pages are given back" "$(pool 2048 total)" 0
 	check "a profile is applied" in_ns virt-membacking conf apply file-backed
-	rpm_in -e libvirt-membacking >/dev/null
-	check_match "then it is erased" "$(rpm_in -q libvirt-membacking)" 'not installed'
+	check_match "erased, the hooks stay, with the guest's name" \
+		"$(rpm_in -e libvirt-membacking)" "hooks stay.*: huge"
+	check_match "the package is gone" "$(rpm_in -q libvirt-membacking)" 'not installed'
+	check_left huge
+	virsh destroy huge >/dev/null
+	check_left_gone
 	same_guest early "$early"
 	in_ns rm -f /etc/libvirt/membacking.conf.rpmsave
 	system_same
