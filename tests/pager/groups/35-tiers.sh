@@ -26,8 +26,7 @@ paged() {
 
 paged file
 file_is file "figure[file] > 2000 && figure[moved] > 3000" "pages go on to the file"
-sleep "${long:+1}1"
-pager_ask file status
+soon status_is file "figure[refaults] > 2000"
 check_true "and come back: ${figure[refaults]} faults" "figure[refaults] > 2000"
 check_equal "without an alarm" "$(pager_alarms file)" ""
 victim_ends file "each byte is right"
