@@ -77,7 +77,7 @@ case_hugetlbfs_is_not_mounted() {
 	check "libvirtd comes back" vm_start_daemon
 	pool_set 2048 32
 	check_match "check says so" "$(found hugetlbfs)" \
-		"^fail: guest 'unmounted' \(ram\) asks for huge pages of 2 MiB, and no hugetlbfs"
+		"^fail: guest 'unmounted' asks for huge pages of 2 MiB, and no hugetlbfs"
 	guest_start unmounted && not_ok "it does not start" "it did"
 	help_out hugetlbfs
 	check_match "that was too late for this libvirt" "$(found hugetlbfs)" \
@@ -121,7 +121,7 @@ case_guests_that_start_with_the_host() {
 	giants=$(membacking fragmentation --json | jq '[.nodes[].total_kib] | add / 1048576 | floor + 8')
 	guest_define many "$giants" unit=GiB "backing=$(page_backing 1048576)"
 	check_match "it is started by hand: as things are it can't" "$(found room)" \
-		"^warn: can't start as things are: not enough memory for huge pages: guest 'many' needs [0-9.]+ GiB \($giants pages of 1 GiB\)"
+		"^warn: guest 'many' can't start as things are: not enough memory for huge pages: guest 'many' needs [0-9.]+ GiB \($giants pages of 1 GiB\)"
 	check "with the host" virsh autostart many
 	check_match "too many pages" "$(found room)" "^warn: guests that start with the host want $giants pages of 1 GiB"
 	guest_start many && not_ok "it does not start" "it did"
