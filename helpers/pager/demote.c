@@ -314,7 +314,7 @@ static void unstick(struct guest_pager *pager)
 	pager_alarm_over(pager, ALARM_DEMOTION);
 }
 
-/* Return: how long nothing is to be done, in milliseconds */
+/* Return: how long there is nothing to do, in milliseconds */
 static uint64_t demote_turn(struct guest_pager *pager, unsigned int filled)
 {
 	struct demoter *demoter = &pager->demoter;

@@ -340,7 +340,7 @@ static int serve_write_protected(struct guest_pager *pager, uint64_t page)
 	return uffd_write_protect(&pager->uffd, ram_address(&pager->ram, page), PAGE_BYTES, false);
 }
 
-/* A page that is not there, for whom it is to be there */
+/* A page that a scan reads goes again behind it.  Return: it was served like that */
 static bool serve_scan(struct guest_pager *pager, const struct fault *fault)
 {
 	struct thread_seen *thread = thread_of(pager, fault);
