@@ -37,8 +37,9 @@ kill_in_container() {
 # As "docker stop" does: what is in there ends, but a QEMU that the host's PID namespace has
 container_stop() {
 	kill_in_container -TERM /run/libvirtd.pid 2>/dev/null
-	# It may wait half a minute for what it does at that moment
-	wait_seconds=60 wait_for "the end of libvirtd" container_has_no_libvirtd
+	# It waits half a minute at most for what it does at that moment; docker does not wait for ever
+	wait_seconds=45 wait_for "the end of libvirtd" container_has_no_libvirtd ||
+		kill_in_container -KILL /run/libvirtd.pid
 	in_ns kill -KILL "$container_pid"
 	wait_for "its end" no_process "$container_pid"
 }
