@@ -30,7 +30,8 @@ struct kfs;
  * @slab:	Likewise, but the kernel may give them up when it reclaims
  * @huge:	In a pool of huge pages
  * @moved:	Programs' memory, and dirty cache: it has to go elsewhere
- * @held:	Of @moved, what is no cache: without swap it stays in memory, wherever it goes
+ * @held:	Pages of @moved that are not cache: without swap they stay in memory, wherever they
+ *go
  * @loose:	Of @moved, pages of a tmpfs or memfd that no program has mapped or written: of a
  *		file that holds them still, or only held by a pipe or a device.  The latter
  *		can't be moved

@@ -563,7 +563,7 @@ static CU_TestInfo tests[] = {
 	{ "a step that does not go out", test_stuck_step },
 	{ "pages that came back", test_refaults },
 	{ "what is given back, and when", test_return },
-	{ "to whom", test_return_to_whom },
+	{ "which guest gets memory back first", test_return_to_whom },
 	{ "a shortage soon after", test_relapse },
 	{ "from idle guests to others", test_move },
 	{ "full tiers", test_tiers_full },

@@ -39,12 +39,7 @@ soon in_file $uuid_a 4096 && soon in_file $uuid_b 4096
 check_equal "pages of both go to the file" $? 0
 check_equal "which is root's alone" "$(stat -c %a "$disk/tier")" 600
 for ((n = 0; n < ${long:+50}3; n++)); do
-	sleep "0.$((RANDOM % 5))$((RANDOM % 10))"
-	daemon_killed KILL
-	daemon_starts
-	daemon_answers
-	becomes $uuid_a state paging || break
-	becomes $uuid_b state paging || break
+	daemon_is_replaced || break
 	moves one || break
 	moves two || break
 done
