@@ -193,6 +193,20 @@ case_readme_a_guest_larger_than_memory() {
 	in_ns rm -f /etc/libvirt/membacking.conf.d/overcommit.conf
 }
 
+case_readme_forty_mostly_idle_guests() {
+	guest_define office1 256
+	guest_define office2 256
+	readme_do "Forty mostly idle guests"
+	guest_down office1
+	guest_down office2
+	check "no record is left" wait_for "no record" no_ledgers
+	pagerd_kill TERM
+	check "limits are taken back" membacking overcommit disable office1
+	check "of both" membacking overcommit disable office2
+	in_ns sh -c 'rm -rf /srv/pager /etc/libvirt/membacking.conf.d/50-pager.conf \
+		/etc/libvirt/membacking.conf.d/overcommit.conf'
+}
+
 # A script of the kind that README.md speaks of, and a dispatcher that also calls another one
 old_hooks() {
 	local hooks
