@@ -18,6 +18,7 @@
 #   sudo make pictures  README.md's, drawn anew from real runs; pictures-demo is one of them
 #   sudo make bench   the measurements of tests/bench/RESULTS.md
 #   make bench-ledgers    of these, many guests and nodes; no root needed
+#   sudo make bench-tiers PID=N   of these, what zstd saves of the memory of a process
 #   make install      DESTDIR=, PREFIX=, SYSCONFDIR=, RUNSTATEDIR=, HOOK_DIRECT=yes,
 #                     HOOK_LINK=no, UNITDIR=, TMPFILESDIR=, CATALOGDIR=
 #   make deb, rpm     packages, in build/deb and build/rpm
@@ -102,7 +103,7 @@ pkg = $(shell $(PKG_CONFIG) $(1))
 XML_CFLAGS = $(call pkg,--cflags libxml-2.0)
 
 # A compiler's error about a header does not say what to install
-libraries = libxml-2.0 jansson inih mount smartcols libvirt augeas liblz4
+libraries = libxml-2.0 jansson inih mount smartcols libvirt augeas liblz4 libzstd
 .PHONY: check-libraries check-libraries-of-tests
 check-libraries:
 	$(Q)CC='$(CC)' PKG_CONFIG='$(PKG_CONFIG)' packaging/check-libraries build $(libraries)
@@ -133,7 +134,7 @@ ctl_libs = $(hook_libs) $(call pkg,--libs libvirt smartcols)
 have_systemd = $(shell $(PKG_CONFIG) --exists libsystemd && echo yes)
 # A tier in a file is read and written by io_uring where its library is, else page by page
 have_liburing = $(shell $(PKG_CONFIG) --exists liburing && echo yes)
-pagerd_libs = $(call pkg,--libs jansson liblz4) $(if $(have_systemd),$(call pkg,--libs libsystemd)) \
+pagerd_libs = $(call pkg,--libs jansson liblz4 libzstd) $(if $(have_systemd),$(call pkg,--libs libsystemd)) \
 	$(if $(have_liburing),$(call pkg,--libs liburing)) -linih -pthread
 $(BUILD)/helpers/pager/%.o: override CPPFLAGS += $(if $(have_systemd),-DHAVE_SYSTEMD) $(if $(have_liburing),-DHAVE_LIBURING)
 
@@ -229,6 +230,12 @@ $(BUILD)/tests/bench/ledgers: $(BUILD)/hooks/qemu
 $(BUILD)/tests/bench/ledgers: $(BUILD)/tests/bench/ledgers.o $(unit_lib) $(ctl_lib) $(core_lib) $(pager_lib)
 	$(call say,LD,$@)
 	$(Q)$(LINK) -Wl,--as-needed -o $@ $(filter %.o %.a,$^) $(core_lib) $(ctl_libs) -lcunit
+.PHONY: bench-tiers
+bench-tiers: $(BUILD)/tests/bench/tier_pages
+	$(Q)$< $(PID)
+$(BUILD)/tests/bench/tier_pages: $(BUILD)/tests/bench/tier_pages.o $(pager_lib) $(core_lib)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $^ $(pagerd_libs)
 
 # ---- the pager's verifier: a process in the place of QEMU, and a guest's /init ----
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * "same-filled, ram:25%, file:/PATH:64G" to a list of tiers.
+ * "same-filled, ram:25%, zstd:10%, file:/PATH:64G" to a list of tiers.
  */
 #include "config/config_tiers.h"
 
@@ -16,6 +16,7 @@
 static const char *const names[] = {
 	[CONFIG_TIER_SAME_FILLED] = "same-filled",
 	[CONFIG_TIER_RAM] = "ram",
+	[CONFIG_TIER_ZSTD] = "zstd",
 	[CONFIG_TIER_FILE] = "file",
 };
 
@@ -65,8 +66,8 @@ static int parse_one(char *text, struct config_tier *tier)
 	}
 	if (!colon)
 		return -EINVAL;
-	if (!strcmp(text, names[CONFIG_TIER_RAM])) {
-		tier->kind = CONFIG_TIER_RAM;
+	if (!strcmp(text, names[CONFIG_TIER_RAM]) || !strcmp(text, names[CONFIG_TIER_ZSTD])) {
+		tier->kind = *text == 'r' ? CONFIG_TIER_RAM : CONFIG_TIER_ZSTD;
 		return parse_size(colon, &tier->size);
 	}
 	if (strcmp(text, names[CONFIG_TIER_FILE]) != 0)
@@ -107,21 +108,23 @@ static int take_one(const char *text, size_t len, struct config_tiers *tiers)
 	return 0;
 }
 
-/* One, and behind one in RAM: no page waits for a disk on its way out, and RAM is what takes it */
-static bool files_are_usable(const struct config_tiers *tiers)
+/*
+ * ram, then zstd, then one file: no page waits for a disk or for zstd on its way out, and RAM is
+ * what takes it.  Each is slower than the one before.
+ */
+static bool order_is_usable(const struct config_tiers *tiers)
 {
-	bool ram = false, file = false;
+	enum config_tier_kind last = CONFIG_TIER_SAME_FILLED;
 	size_t i;
 
 	for (i = 0; i < tiers->n; i++) {
 		enum config_tier_kind kind = tiers->tier[i].kind;
 
-		if (file && kind != CONFIG_TIER_SAME_FILLED)
+		if (kind == CONFIG_TIER_SAME_FILLED)
+			continue;
+		if (kind <= last || (last == CONFIG_TIER_SAME_FILLED && kind != CONFIG_TIER_RAM))
 			return false;
-		if (kind == CONFIG_TIER_FILE && !ram)
-			return false;
-		ram |= kind == CONFIG_TIER_RAM;
-		file |= kind == CONFIG_TIER_FILE;
+		last = kind;
 	}
 	return true;
 }
@@ -140,7 +143,7 @@ int config_tiers_parse(const char *text, struct config_tiers *tiers)
 			break;
 		text++;
 	}
-	if (!files_are_usable(&read))
+	if (!order_is_usable(&read))
 		return -EOPNOTSUPP;
 	*tiers = read;
 	return 0;

@@ -17,9 +17,17 @@
  * enum config_tier_kind - What pages are kept in
  * @CONFIG_TIER_SAME_FILLED: Nowhere: pages that repeat one word are remembered by that word
  * @CONFIG_TIER_RAM: Compressed, in the host's memory
+ * @CONFIG_TIER_ZSTD: There, too, what stays long: compressed once more, by zstd
  * @CONFIG_TIER_FILE: In a file or on a block device
+ *
+ * From the fastest to the slowest.
  */
-enum config_tier_kind { CONFIG_TIER_SAME_FILLED, CONFIG_TIER_RAM, CONFIG_TIER_FILE };
+enum config_tier_kind {
+	CONFIG_TIER_SAME_FILLED,
+	CONFIG_TIER_RAM,
+	CONFIG_TIER_ZSTD,
+	CONFIG_TIER_FILE,
+};
 
 /**
  * struct config_tier - One of them
@@ -39,16 +47,16 @@ struct config_tiers {
 };
 
 /**
- * config_tiers_parse() - "same-filled, ram:25%, file:/PATH:64G"
+ * config_tiers_parse() - "same-filled, ram:25%, zstd:10%, file:/PATH:64G"
  * @tiers:	Result; unchanged on failure
  *
- * same-filled and ram can be given once each, and a path once.
+ * same-filled, ram and zstd can be given once each, and a path once.
  * Return: 0; -EINVAL: none of that; -EOPNOTSUPP: it is right, and this version can't use it: more
- * than one file, or one that does not come after ram
+ * than one file, or another order than ram, zstd, file
  */
 int config_tiers_parse(const char *text, struct config_tiers *tiers);
 
-/* "same-filled", "ram", "file": static string */
+/* "same-filled", "ram", "zstd", "file": static string */
 const char *config_tier_name(enum config_tier_kind kind);
 
 /**

@@ -1,20 +1,28 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Moving pages that are out from RAM to a slow tier, coldest first, in a thread of its own.
+ * Moving pages that are out from tier to tier, coldest first, in a thread of its own.
  *
  * DOC: order
  *
- * An entry is read and its slot pinned; the content is read and verified, written to the slow tier,
- * and that has answered and noted it in its own table, before the entry changes.  It changes only
- * if it still is what was read: a page that came back meanwhile, or was discarded, has another one,
- * and the new slot is free again.  Otherwise the old slot is, after that.  So a kill leaves the
- * page in the one slot or the other, and the slot that no entry names is free for the next daemon.
+ * An entry is read and its slot pinned; the content is read and verified, written to the lower
+ * tier, and that has answered and noted it in its own table, before the entry changes.  It changes
+ * only if it still is what was read: a page that came back meanwhile, or was discarded, has another
+ * one, and the new slot is free again.  Otherwise the old slot is, after that.  So a kill leaves
+ * the page in the one slot or the other, and the slot that no entry names is free for the next
+ * daemon.
  *
  * DOC: what is coldest
  *
- * Every few seconds, while the tier in RAM is filled by half, the age of each page in it is
- * counted: how many looks ago it came there, by the generation of its entry.  What is to go is what
- * is oldest, in the order of addresses, so that neighbours lie side by side on the disk.
+ * Every few seconds, while a tier is filled by half, the age of each page in it is counted: how
+ * many looks ago it came there, by the generation of its entry.  What is to go is what is oldest,
+ * in the order of addresses, so that neighbours lie side by side on the disk.
+ *
+ * DOC: zstd
+ *
+ * With a tier of zstd, what stays long in RAM goes there whatever room RAM has: a minute, or a few
+ * looks if RAM fills.  That takes a tenth of a processor at most.  A page that zstd does not make
+ * smaller is remembered, and tried no more until it has been loaded: it goes to the file, if there
+ * is one, when RAM needs room.  Where zstd is filled, what is coldest there goes to the file.
  */
 #include <errno.h>
 #include <poll.h>
@@ -25,6 +33,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "pager/engine.h"
 #include "pager/tier_io.h"
 
@@ -41,10 +50,15 @@ enum {
 	/* A batch, unless RAM is full: 64 pages in that time are 100 MiB a second */
 	BATCH_MS = 3,
 	BATCH_PAGES = TIER_PIECES_MAX,
+	/* Looks, after which a page is long in RAM */
+	AGE_LONG = 6,
+	/* zstd works for one part of time in so many */
+	RECOMPRESS_SHARE = 10,
 };
 
-/* An age in the upper half of a byte, the generation's lowest bits in the other one */
-enum { AGE_SHIFT = 4, AGE_MAX = 15, SEEN_MASK = 15 };
+/* An age in the upper half of a byte, the generation's lowest bits in the other one.  The last age
+ * is of pages that zstd does not make smaller */
+enum { AGE_SHIFT = 4, AGE_MAX = 14, AGE_NO_GAIN = 15, AGES = 16, SEEN_MASK = 15 };
 
 _Static_assert((int)BATCH_PAGES <= (int)TIER_PINS_MAX, "each page's slot is pinned");
 
@@ -52,6 +66,8 @@ int demote_open(struct guest_pager *pager, struct err *err)
 {
 	struct demoter *demoter = &pager->demoter;
 
+	demoter->ram = (struct demoted_tier){ .kind = TIER_RAM, .aged_ms = clock_ms() };
+	demoter->zstd = (struct demoted_tier){ .kind = TIER_ZSTD, .aged_ms = clock_ms() };
 	demoter->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (demoter->wake < 0)
 		return err_sys(err, errno, "eventfd");
@@ -86,67 +102,81 @@ bool demote_helps(struct guest_pager *pager)
 
 /* ---- which pages ---- */
 
-static bool is_in_ram(struct page_fields fields)
+static bool is_in(struct page_fields fields, enum tier_kind kind)
 {
-	return fields.state == PAGE_EVICTED && fields.tier == TIER_RAM;
+	return fields.state == PAGE_EVICTED && fields.tier == (unsigned int)kind;
+}
+
+/* How often it was looked at since its entry changed */
+static unsigned int age_of(const struct demoter *demoter, uint64_t page, struct page_fields fields)
+{
+	uint8_t byte = demoter->age[page];
+
+	return (byte & SEEN_MASK) == (fields.generation & SEEN_MASK) ? byte >> AGE_SHIFT : 0;
+}
+
+static void set_age(struct demoter *demoter, uint64_t page, struct page_fields fields,
+		    unsigned int age)
+{
+	demoter->age[page] = (uint8_t)(age << AGE_SHIFT | (fields.generation & SEEN_MASK));
 }
 
 /* Pages by their age */
-static void count_ages(struct guest_pager *pager, uint64_t of_age[AGE_MAX + 1])
+static void count_ages(struct guest_pager *pager, enum tier_kind kind, uint64_t of_age[AGES])
 {
+	struct demoter *demoter = &pager->demoter;
 	uint64_t page;
 
 	for (page = 0; page < pager->ram.pages && !pager_stopping(pager); page++) {
 		struct page_fields fields = page_entry_fields(page_map_get(pager->map, page));
-		uint8_t *byte = &pager->demoter.age[page];
-		unsigned int seen = fields.generation & SEEN_MASK, age = *byte >> AGE_SHIFT;
+		bool seen = (demoter->age[page] & SEEN_MASK) == (fields.generation & SEEN_MASK);
+		unsigned int age = age_of(demoter, page, fields);
 
-		if (!is_in_ram(fields))
+		if (!is_in(fields, kind))
 			continue;
-		if ((*byte & SEEN_MASK) != seen)
-			age = 0;
-		else if (age < AGE_MAX)
+		if (seen && age < AGE_MAX)
 			age++;
-		*byte = (uint8_t)(age << AGE_SHIFT | seen);
+		set_age(demoter, page, fields, age);
 		of_age[age]++;
 	}
 }
 
 /* The oldest, as many as bring the tier from @filled percent to what it should have */
-static void age_pages(struct guest_pager *pager, unsigned int filled)
+static void age_pages(struct guest_pager *pager, struct demoted_tier *from, unsigned int filled)
 {
-	uint64_t of_age[AGE_MAX + 1] = { 0 }, all = 0, above = 0, want;
+	uint64_t of_age[AGES] = { 0 }, all = 0, above = 0, want;
 	unsigned int age;
 
-	count_ages(pager, of_age);
-	for (age = 0; age <= AGE_MAX; age++)
+	count_ages(pager, from->kind, of_age);
+	from->long_ago = 0;
+	for (age = 0; age < AGES; age++) {
 		all += of_age[age];
+		from->long_ago += age >= AGE_LONG && age <= AGE_MAX ? of_age[age] : 0;
+	}
 	want = filled > DEMOTE_UNTIL ? all * (filled - DEMOTE_UNTIL) / filled + 1 : 1;
-	for (age = AGE_MAX; age > 0; age--) {
+	for (age = AGES - 1; age > 0; age--) {
 		above += of_age[age];
 		if (above >= want)
 			break;
 	}
-	pager->demoter.coldest = (uint8_t)age;
-}
-
-static bool is_cold(const struct demoter *demoter, uint64_t page, struct page_fields fields)
-{
-	uint8_t byte = demoter->age[page];
-
-	if (!demoter->coldest)
-		return true;
-	return (byte & SEEN_MASK) == (fields.generation & SEEN_MASK) &&
-	       byte >> AGE_SHIFT >= demoter->coldest;
+	from->coldest = (uint8_t)age;
 }
 
 /* ---- moving ---- */
 
+/**
+ * struct demotion - A batch
+ * @youngest, @oldest: Of these ages
+ * @far:	Also to slow tiers
+ */
 struct demotion {
+	struct demoted_tier *tier;
+	unsigned int youngest, oldest;
+	bool far;
 	size_t n;
 	uint64_t page[BATCH_PAGES];
 	page_entry entry[BATCH_PAGES];
-	struct page_place to[BATCH_PAGES];
+	struct page_place from[BATCH_PAGES], to[BATCH_PAGES];
 };
 
 static struct page_place place_of(page_entry entry)
@@ -182,26 +212,34 @@ static void demote_read(struct guest_pager *pager, struct demotion *demotion, ui
 	}
 	STEP("demote_loaded");
 	demotion->page[demotion->n] = page;
+	demotion->from[demotion->n] = place_of(entry);
 	demotion->entry[demotion->n++] = entry;
 }
 
-/* Once round at most.  Where nothing is old enough, younger ones are next time */
+static bool is_chosen(const struct demoter *demoter, const struct demotion *demotion, uint64_t page,
+		      struct page_fields fields)
+{
+	unsigned int age;
+
+	if (!is_in(fields, demotion->tier->kind))
+		return false;
+	age = age_of(demoter, page, fields);
+	return age >= demotion->youngest && age <= demotion->oldest;
+}
+
+/* Once round at most */
 static void demote_choose(struct guest_pager *pager, struct demotion *demotion)
 {
-	struct demoter *demoter = &pager->demoter;
-	uint64_t looked;
+	uint64_t looked, *hand = &demotion->tier->hand;
 
 	for (looked = 0; looked < pager->ram.pages && demotion->n < BATCH_PAGES; looked++) {
-		uint64_t page = demoter->hand < pager->ram.pages ? demoter->hand : 0;
+		uint64_t page = *hand < pager->ram.pages ? *hand : 0;
 		page_entry entry = page_map_get(pager->map, page);
-		struct page_fields fields = page_entry_fields(entry);
 
-		demoter->hand = page + 1;
-		if (is_in_ram(fields) && is_cold(demoter, page, fields))
+		*hand = page + 1;
+		if (is_chosen(&pager->demoter, demotion, page, page_entry_fields(entry)))
 			demote_read(pager, demotion, page, entry);
 	}
-	if (!demotion->n && demoter->coldest)
-		demoter->coldest--;
 }
 
 static bool demote_publish(struct guest_pager *pager, const struct demotion *demotion, size_t i)
@@ -220,32 +258,70 @@ static void demote_end(struct guest_pager *pager, const struct demotion *demotio
 	size_t i;
 
 	for (i = 0; i < demotion->n; i++) {
-		struct page_place from = place_of(demotion->entry[i]);
-		bool moved = stored && demote_publish(pager, demotion, i);
+		struct page_place from = demotion->from[i], to = demotion->to[i];
+		bool has_place = stored && to.tier < TIERS_MAX;
+		bool moved = has_place && demote_publish(pager, demotion, i);
 
 		STEP("demote_moved");
 		tiers_unpin(pager->tiers, from);
 		if (moved)
 			tiers_free(pager->tiers, from);
-		else if (stored)
-			tiers_free(pager->tiers, demotion->to[i]);
+		else if (has_place)
+			tiers_free(pager->tiers, to);
+		else if (to.tier == PLACE_NO_GAIN)
+			set_age(&pager->demoter, demotion->page[i],
+				page_entry_fields(demotion->entry[i]), AGE_NO_GAIN);
 		pager->demoter.moved += moved;
 		STEP("demote_freed");
 	}
 }
 
-int demote_some(struct guest_pager *pager, struct err *err)
+static int demote_batch(struct guest_pager *pager, struct demotion *demotion, struct err *err)
 {
-	struct demotion demotion = { .n = 0 };
 	int rc;
 
-	demote_choose(pager, &demotion);
-	if (!demotion.n)
+	demote_choose(pager, demotion);
+	if (!demotion->n)
 		return 0;
-	rc = tiers_demote(pager->tiers, pager->demoter.buffer, demotion.n, demotion.to, err);
+	rc = tiers_demote(pager->tiers, pager->demoter.buffer, demotion->n, demotion->from,
+			  demotion->far, demotion->to, err);
 	STEP("demote_stored");
-	demote_end(pager, &demotion, rc == 0);
-	return rc < 0 ? rc : (int)demotion.n;
+	demote_end(pager, demotion, rc >= 0);
+	return rc < 0 ? rc : (int)demotion->n;
+}
+
+/* Where nothing is old enough, younger ones are next time */
+static int demote_from(struct guest_pager *pager, struct demoted_tier *from, struct err *err)
+{
+	struct demotion demotion = {
+		.tier = from,
+		.youngest = from->coldest,
+		/* Only a file takes those that zstd has refused */
+		.oldest = tiers_takes(pager->tiers, TIER_FILE) ? AGE_NO_GAIN : AGE_MAX,
+		.far = true,
+	};
+	int rc = demote_batch(pager, &demotion, err);
+
+	if (rc == 0 && from->coldest)
+		from->coldest--;
+	return rc;
+}
+
+int demote_some(struct guest_pager *pager, struct err *err)
+{
+	return demote_from(pager, &pager->demoter.ram, err);
+}
+
+int demote_recompress(struct guest_pager *pager)
+{
+	struct demotion demotion = {
+		.tier = &pager->demoter.ram,
+		.youngest = AGE_LONG,
+		.oldest = AGE_MAX,
+	};
+	struct err err;
+
+	return demote_batch(pager, &demotion, &err);
 }
 
 /* ---- when ---- */
@@ -268,78 +344,129 @@ static void say_room(struct guest_pager *pager)
 		pager_wake(pager->wake_fault);
 }
 
-static void stay_stuck(struct guest_pager *pager, bool urgent, int rc, const struct err *err)
+static void goes_again(struct guest_pager *pager, struct demoted_tier *from)
 {
-	pager->demoter.stuck = true;
-	pager->demoter.wanted = urgent;
-	if (rc != -ENOENT)
-		pager_alarm(pager, ALARM_DEMOTION, "pages stay in RAM: %s", err->text);
+	from->fails = false;
+	if (from->kind == TIER_RAM)
+		pager->demoter.stuck = false;
+	if (!pager->demoter.ram.fails && !pager->demoter.zstd.fails)
+		pager_alarm_over(pager, ALARM_DEMOTION);
+}
+
+static void stay_stuck(struct guest_pager *pager, struct demoted_tier *from, bool urgent, int rc,
+		       const struct err *err)
+{
+	from->fails = rc != -ENOENT;
+	if (from->kind == TIER_RAM) {
+		pager->demoter.stuck = true;
+		pager->demoter.wanted = urgent;
+	}
+	if (from->fails)
+		pager_alarm(pager, ALARM_DEMOTION, "pages stay in %s: %s",
+			    from->kind == TIER_RAM ? "RAM" : "zstd", err->text);
 	demote_sleep(pager, STUCK_MS);
 }
 
-/* Pages go until there is room, or no more go.  Return: some went */
-static bool make_room(struct guest_pager *pager)
+/* A page finds no room in RAM.  Asked once */
+static bool is_urgent(struct guest_pager *pager, const struct demoted_tier *from)
 {
-	struct demoter *demoter = &pager->demoter;
-	bool urgent = atomic_exchange(&demoter->wanted, false);
+	return from->kind == TIER_RAM && atomic_exchange(&pager->demoter.wanted, false);
+}
+
+/* Pages go until there is room, or no more go.  Return: some went */
+static bool make_room(struct guest_pager *pager, struct demoted_tier *from)
+{
+	bool urgent = is_urgent(pager, from), went = false;
 	struct err err = { "" };
 	unsigned int turns = 0;
-	bool went = false;
 	int rc = 1;
 
 	while (!pager_stopping(pager) && rc >= 0) {
-		if (!urgent && tiers_ram_filled(pager->tiers) < DEMOTE_UNTIL)
+		uint64_t before = pager->demoter.moved;
+
+		if (!urgent && tiers_filled(pager->tiers, from->kind) < DEMOTE_UNTIL)
 			break;
-		rc = demote_some(pager, &err);
-		if (rc == 0 && !demoter->coldest && ++turns > 1)
+		rc = demote_from(pager, from, &err);
+		if (rc == 0 && !from->coldest && ++turns > 1)
 			break; /* this guest has no more there */
-		if (rc <= 0)
+		if (pager->demoter.moved == before)
 			continue;
 		went = true;
-		demoter->stuck = false;
-		pager_alarm_over(pager, ALARM_DEMOTION);
+		goes_again(pager, from);
 		say_room(pager);
 		if (!urgent)
 			clock_sleep_ms(BATCH_MS);
-		urgent = atomic_exchange(&demoter->wanted, false);
+		urgent = is_urgent(pager, from);
 	}
+	/* What is left gets no smaller: a file would take it */
+	if (rc == 0 && urgent && !went && !tiers_takes(pager->tiers, TIER_FILE))
+		rc = -ENOENT;
 	if (rc < 0 && !pager_stopping(pager))
-		stay_stuck(pager, urgent, rc, &err);
+		stay_stuck(pager, from, urgent, rc, &err);
 	return went || rc < 0;
 }
 
-static void unstick(struct guest_pager *pager)
+/* Where RAM needs room, that comes first; where zstd does, what is long in RAM stays there */
+static bool may_recompress(const struct guest_pager *pager)
 {
-	pager->demoter.stuck = pager->demoter.wanted = false;
-	pager_alarm_over(pager, ALARM_DEMOTION);
+	return pager->demoter.ram.long_ago && !pager->demoter.wanted && !pager_stopping(pager) &&
+	       tiers_filled(pager->tiers, TIER_RAM) < DEMOTE_FROM &&
+	       tiers_filled(pager->tiers, TIER_ZSTD) < DEMOTE_FROM;
 }
 
-/* Return: how long there is nothing to do, in milliseconds */
-static uint64_t demote_turn(struct guest_pager *pager, unsigned int filled)
+/* Batches, with rests between them */
+static void recompress(struct guest_pager *pager)
 {
 	struct demoter *demoter = &pager->demoter;
+	uint64_t begin, took_ms;
 
-	if (demoter->stuck && filled < AGING_FROM)
-		unstick(pager);
-	if (filled >= AGING_FROM && clock_ms() - demoter->aged_ms >= AGING_MS) {
-		age_pages(pager, filled);
-		demoter->aged_ms = clock_ms();
+	while (may_recompress(pager)) {
+		begin = pager_now_ns();
+		if (demote_recompress(pager) <= 0)
+			demoter->ram.long_ago = 0;
+		took_ms = (pager_now_ns() - begin) / 1000000 + 1;
+		demote_sleep(pager, took_ms * (RECOMPRESS_SHARE - 1));
 	}
-	if ((demoter->wanted || filled >= DEMOTE_FROM) && make_room(pager))
+}
+
+/* Return: how long there is nothing to do for this tier, in milliseconds */
+static uint64_t demote_turn(struct guest_pager *pager, struct demoted_tier *from, bool always)
+{
+	unsigned int filled = tiers_filled(pager->tiers, from->kind);
+	bool ram = from->kind == TIER_RAM, urgent = ram && pager->demoter.wanted;
+	uint64_t look_ms = filled >= AGING_FROM ? AGING_MS : SLEEP_MS;
+
+	if (filled < AGING_FROM && (from->fails || (ram && pager->demoter.stuck))) {
+		goes_again(pager, from);
+		if (urgent)
+			pager->demoter.wanted = urgent = false;
+	}
+	if ((always || filled >= AGING_FROM) && clock_ms() - from->aged_ms >= look_ms) {
+		age_pages(pager, from, filled);
+		from->aged_ms = clock_ms();
+	}
+	if ((urgent || filled >= DEMOTE_FROM) && make_room(pager, from))
 		return 0;
-	return filled >= AGING_FROM ? AGING_MS : SLEEP_MS;
+	return look_ms;
 }
 
 void *demote_thread(void *pager_arg)
 {
 	struct guest_pager *pager = pager_arg;
+	struct demoter *demoter = &pager->demoter;
+	bool zstd = tiers_takes(pager->tiers, TIER_ZSTD);
+	bool both = tiers_has(pager->tiers, TIER_ZSTD) && tiers_takes(pager->tiers, TIER_FILE);
 
 	log_context(pager->name, "demote");
 	while (!pager_stopping(pager)) {
-		uint64_t ms = demote_turn(pager, tiers_ram_filled(pager->tiers));
+		uint64_t ms = demote_turn(pager, &demoter->ram, zstd);
 
+		if (both)
+			ms = u64_min(ms, demote_turn(pager, &demoter->zstd, false));
 		tiers_tidy(pager->tiers);
-		if (ms)
+		if (ms && zstd)
+			recompress(pager);
+		if (ms && !demoter->wanted)
 			demote_sleep(pager, ms);
 	}
 	return NULL;

@@ -13,7 +13,7 @@
  *	EVICTED -> ZERO		a discard
  *	RESIDENT -> LOADING	the fault thread, for a page whose slot has its content: it goes
  *				again
- *	EVICTED -> EVICTED	the demoting thread, from one slot to another
+ *	EVICTED -> EVICTED	the demoting thread, from one slot to another, in any tier
  *
  * One that is ZERO may be in the guest's file, as zeros that the guest can't write before we are
  * told: a thread reads it that reads all memory.
@@ -119,7 +119,7 @@ struct evictor {
  * @ALARM_SLOW:		The guest waits for a page in a slow tier
  * @ALARM_FOLIOS:	Memory may be in large folios
  * @ALARM_EVICTION:	Nothing goes out
- * @ALARM_DEMOTION:	Nothing goes from RAM to a slow tier
+ * @ALARM_DEMOTION:	Nothing goes from RAM to the tiers after it
  * @ALARM_LOST:		A page was lost to a memory error of the host.  Until the next daemon
  * @ALARM_CGROUP:	Less is resident than was set
  */
@@ -219,19 +219,31 @@ struct slow_loader {
 };
 
 /**
- * struct demoter - The thread that moves pages from RAM to a slow tier.  All is its own but:
- * @wanted:	A page found no room in RAM
- * @stuck:	The slow tier takes none
- * @age:	Of each page, while it is out: see demote.c
+ * struct demoted_tier - A tier that pages go down from
  * @coldest:	Pages of this age and above go
+ * @hand:	Where the search goes on
+ * @long_ago:	Pages that could go through zstd now, when they were counted last
+ * @fails:	Those after it take none
+ */
+struct demoted_tier {
+	enum tier_kind kind;
+	uint8_t coldest;
+	uint64_t hand, aged_ms, long_ago;
+	bool fails;
+};
+
+/**
+ * struct demoter - The thread that moves pages down from tier to tier.  All is its own but:
+ * @wanted:	A page found no room in RAM
+ * @stuck:	The tiers after RAM take none
+ * @age:	Of each page, while it is out: see demote.c
  */
 struct demoter {
 	_Atomic bool wanted, stuck;
 	_Atomic uint64_t moved;
 	unsigned char *buffer;
 	uint8_t *age;
-	uint8_t coldest;
-	uint64_t hand, aged_ms;
+	struct demoted_tier ram, zstd;
 	int wake;
 	pthread_t thread;
 	bool runs;
@@ -415,9 +427,11 @@ void demote_close(struct guest_pager *pager);
 void *demote_thread(void *pager_arg);
 /* RAM had no room for a page.  Return: there will be some */
 bool demote_helps(struct guest_pager *pager);
-/* One batch of what is coldest.  Return: how many pages; -ENOSPC or another -errno, with the
- * sentence: the slow tier takes none */
+/* One batch of what is coldest in RAM.  Return: how many pages were looked at; -ENOSPC or another
+ * -errno, with the sentence: the tiers after it take none */
 int demote_some(struct guest_pager *pager, struct err *err);
+/* One batch of what is long in RAM, through zstd.  Return: how many pages were looked at */
+int demote_recompress(struct guest_pager *pager);
 
 /* ---- placement.c: for the fault thread ---- */
 

@@ -384,7 +384,8 @@ static const char *reason(struct guest_pager *pager, int rc)
 {
 	switch (rc) {
 	case -ENOSPC:
-		return demote_helps(pager) ? "pages go to a file to make room for it" : TIERS_FULL;
+		return demote_helps(pager) ? "pages go to lower tiers to make room for it" :
+					     TIERS_FULL;
 	case -ENOBUFS:
 		return "too many threads wait for a file";
 	case -EOPNOTSUPP:

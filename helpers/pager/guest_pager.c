@@ -491,17 +491,28 @@ static void threads_end(struct guest_pager *pager)
 	pager->slow.runs = pager->demoter.runs = false;
 }
 
-static int slow_threads_start(struct guest_pager *pager, struct err *err)
+static bool has_slow_tier(const struct guest_pager *pager)
 {
-	int rc;
+	return tiers_slow_path(pager->tiers);
+}
 
-	if (!tiers_slow_path(pager->tiers))
-		return 0;
-	rc = thread_start(&pager->slow.thread, "slow", slow_load_thread, pager, err);
-	pager->slow.runs = rc == 0;
-	if (rc == 0)
+static bool has_lower_tier(const struct guest_pager *pager)
+{
+	return has_slow_tier(pager) || tiers_has(pager->tiers, TIER_ZSTD);
+}
+
+static int lower_threads_start(struct guest_pager *pager, struct err *err)
+{
+	int rc = 0;
+
+	if (has_slow_tier(pager)) {
+		rc = thread_start(&pager->slow.thread, "slow", slow_load_thread, pager, err);
+		pager->slow.runs = rc == 0;
+	}
+	if (rc == 0 && has_lower_tier(pager)) {
 		rc = thread_start(&pager->demoter.thread, "demote", demote_thread, pager, err);
-	pager->demoter.runs = pager->slow.runs && rc == 0;
+		pager->demoter.runs = rc == 0;
+	}
 	return rc;
 }
 
@@ -513,7 +524,7 @@ static int threads_start(struct guest_pager *pager, struct err *err)
 
 	pager_stay_below_cgroup(pager);
 	/* The fault thread leaves pages to them */
-	rc = slow_threads_start(pager, err);
+	rc = lower_threads_start(pager, err);
 	if (rc == 0)
 		rc = thread_start(&pager->fault_thread, "faults", faults_thread, pager, err);
 	pager->fault_thread_runs = rc == 0;
@@ -610,9 +621,9 @@ static int open_files(struct guest_pager *pager, const struct guest_pager_option
 		rc = make_policy(pager, err);
 	if (rc == 0)
 		rc = make_threads_means(pager, err);
-	if (rc == 0 && tiers_slow_path(pager->tiers))
+	if (rc == 0 && has_slow_tier(pager))
 		rc = slow_load_open(pager, err);
-	if (rc == 0 && tiers_slow_path(pager->tiers))
+	if (rc == 0 && has_lower_tier(pager))
 		rc = demote_open(pager, err);
 	if (rc < 0)
 		return rc;
@@ -883,11 +894,11 @@ static uint64_t own_bytes(struct guest_pager *pager)
 {
 	uint64_t pages = pager->ram.pages;
 
-	uint64_t slow = pager->demoter.age ? pages + 2 * (uint64_t)READ_AHEAD_MAX * PAGE_BYTES : 0;
+	uint64_t lower = pager->demoter.age ? pages + 2 * (uint64_t)READ_AHEAD_MAX * PAGE_BYTES : 0;
 
-	return slow + page_map_bytes(pager->map) + journal_bytes(pager->journal) +
-	       hot_bytes(pager->hot) + 2 * bit_bytes(pages) + pages / REGION_PAGES +
-	       (uint64_t)READ_AHEAD_MAX * PAGE_BYTES + sizeof(*pager);
+	return lower + tiers_own_bytes(pager->tiers) + page_map_bytes(pager->map) +
+	       journal_bytes(pager->journal) + hot_bytes(pager->hot) + 2 * bit_bytes(pages) +
+	       pages / REGION_PAGES + (uint64_t)READ_AHEAD_MAX * PAGE_BYTES + sizeof(*pager);
 }
 
 void guest_pager_statistics(struct guest_pager *pager, struct pager_statistics *out)

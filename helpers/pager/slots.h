@@ -17,7 +17,7 @@
 #include "pager/tier.h"
 
 /* Largest slot: a page and a header.  Smaller ones: SLOT_GAIN_MAX is the largest that saves room */
-enum { SLOT_BYTES_MAX = 4368, SLOT_GAIN_MAX = 4080 };
+enum { SLOT_BYTES_MIN = 128, SLOT_BYTES_MAX = 4368, SLOT_GAIN_MAX = 4080 };
 
 struct slots;
 

@@ -20,8 +20,8 @@ enum { TIERS_MAX = 8, SLOT_BITS = 36, TIER_PINS_MAX = 64 };
 
 /*
  * Where a page's content is: the tier's number and a slot of its.  The number is the kind's own
- * (same-filled 0, compressed RAM 1, file 2), not the place in the configuration: that may change
- * between two daemons, the page map doesn't.
+ * (same-filled 0, compressed RAM 1, file 2, zstd 3), not the place in the configuration: that may
+ * change between two daemons, the page map doesn't.
  */
 struct page_place {
 	unsigned int tier;
@@ -46,9 +46,9 @@ void tier_budget_give(struct tier_budget *budget, uint64_t bytes);
 struct tier_stores;
 struct tier_store;
 
-/* What [overcommit] tiers says of one: "same-filled", "ram:25%", "file:/PATH:64G" */
+/* What [overcommit] tiers says of one: "same-filled", "ram:25%", "zstd:10%", "file:/PATH:64G" */
 struct tier_spec {
-	enum tier_kind { TIER_SAME_FILLED, TIER_RAM, TIER_FILE } kind;
+	enum tier_kind { TIER_SAME_FILLED, TIER_RAM, TIER_FILE, TIER_ZSTD } kind;
 	struct tier_budget *budget; /* NULL: no limit */
 	struct tier_store *store;   /* of TIER_FILE */
 };
@@ -60,14 +60,21 @@ struct tier_usage {
 	uint64_t content_bytes; /* after compression */
 };
 
+enum { TIER_KINDS = TIER_ZSTD + 1 };
+
+/* Instead of a tier's number: tiers_demote() had no room for a page; or it is stored as it is now
+ * with about as little */
+enum { PLACE_NONE = TIERS_MAX, PLACE_NO_GAIN };
+
 struct tiers;
 
 /*
- * DOC: slow tiers
+ * DOC: lower tiers
  *
- * A file's disk may take long, or never answer.  So a page comes there from another tier alone, by
- * tiers_demote() and in a thread of its own, never on its way out of the guest's memory; and who
- * loads for others asks tiers_is_slow() before it waits.
+ * zstd takes a processor's time, and a file's disk may take long, or never answer.  So a page comes
+ * there from another tier alone, by tiers_demote() and in a thread of its own, never on its way out
+ * of the guest's memory.  What a file has is slow: who loads for others asks tiers_is_slow() before
+ * it waits.  What zstd has is read like what is in RAM.
  */
 
 /**
@@ -94,7 +101,7 @@ int tiers_claim(struct tiers *tiers, struct page_place place);
 int tiers_ready(struct tiers *tiers, struct err *err);
 
 /**
- * tiers_store() - Put a page's content into the first tier that takes it, but for slow ones
+ * tiers_store() - Put a page's content into the first tier that takes it, but for lower ones
  * @page:	PAGE_BYTES that no thread changes meanwhile
  *
  * The slot is whole before this returns: an entry that is published afterwards outlives a kill.
@@ -124,27 +131,35 @@ bool tiers_holds(struct tiers *tiers, struct page_place place, const void *page)
 /* Give a slot back.  Only after no entry of the map names it */
 void tiers_free(struct tiers *tiers, struct page_place place);
 /**
- * tiers_demote() - Put pages into the first slow tier that takes them
+ * tiers_demote() - Put pages of one tier into the first lower ones after it that take them
  * @pages:	Aligned to a page, one after the other
  * @n:		1 to TIER_PIECES_MAX
- * @place:	Of each.  Whole, and in the tier's own table, before this returns
+ * @from:	Where each is
+ * @far:	False: not into slow tiers
+ * @to:		Of each: its place.  Whole, and in the tier's own table, before this returns.  Or a
+ *		tier of PLACE_NONE or PLACE_NO_GAIN: it stays where it is
  *
  * One thread at a time.
  *
- * Return: 0; -ENOSPC: full; -ENOENT: there is no slow tier; -errno: failing, with the sentence.
- * Nothing is stored then
+ * Return: how many have a new place, and 0 also where none has a gain; -ENOSPC: full; -ENOENT:
+ * there is no lower tier; -errno: failing, with the sentence.  Nothing is stored then
  */
-int tiers_demote(struct tiers *tiers, const void *pages, size_t n, struct page_place *place,
-		 struct err *err);
+int tiers_demote(struct tiers *tiers, const void *pages, size_t n, const struct page_place *from,
+		 bool far, struct page_place *to, struct err *err);
 /* Give back to the disk what slow tiers do not need.  In the thread that demotes */
 void tiers_tidy(struct tiers *tiers);
 /* Which is the slow tier that the guest has, or had: a path.  NULL: none */
 const char *tiers_slow_path(const struct tiers *tiers);
 /* Why a slow tier can't be read now, if that is known; "": it is not.  From any thread */
 void tiers_slow_why(struct tiers *tiers, struct err *why);
-/* Of the limit of the tier in RAM, by all guests, so many percent is taken by slots.  0: no limit
- */
-unsigned int tiers_ram_filled(const struct tiers *tiers);
+/* Of a tier's limit so many percent is taken by slots, of all guests.  0: no limit, or no tier */
+unsigned int tiers_filled(const struct tiers *tiers, enum tier_kind kind);
+/* Has the guest pages there, or may it get some? */
+bool tiers_has(const struct tiers *tiers, enum tier_kind kind);
+/* May it get some? */
+bool tiers_takes(const struct tiers *tiers, enum tier_kind kind);
+/* What tiers take besides their slots */
+uint64_t tiers_own_bytes(const struct tiers *tiers);
 /* Return: how many of @usage were filled in, one a tier */
 size_t tiers_usage(const struct tiers *tiers, struct tier_usage *usage, size_t max);
 

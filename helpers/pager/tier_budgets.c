@@ -23,6 +23,7 @@ static const struct {
 	[TIER_SAME_FILLED] = { CONFIG_TIER_SAME_FILLED, "same-filled" },
 	[TIER_RAM] = { CONFIG_TIER_RAM, "ram" },
 	[TIER_FILE] = { CONFIG_TIER_FILE, "file" },
+	[TIER_ZSTD] = { CONFIG_TIER_ZSTD, "zstd" },
 };
 
 const char *tier_budget_name(enum tier_kind kind)
@@ -34,7 +35,7 @@ static enum tier_kind kind_of(enum config_tier_kind kind)
 {
 	enum tier_kind k = TIER_SAME_FILLED;
 
-	while (k < TIER_FILE && kinds[k].kind != kind)
+	while (k < TIER_KINDS - 1 && kinds[k].kind != kind)
 		k++;
 	return k;
 }
@@ -56,7 +57,7 @@ void tier_budgets_set(struct tier_budgets *budgets, const struct config_tiers *t
 		      uint64_t host_kib)
 {
 	/* 0 would be no limit; what doesn't take up room has none */
-	uint64_t limit[TIER_KINDS] = { [TIER_RAM] = 1, [TIER_FILE] = 1 };
+	uint64_t limit[TIER_KINDS] = { [TIER_RAM] = 1, [TIER_FILE] = 1, [TIER_ZSTD] = 1 };
 	size_t i;
 
 	budgets->n = 0;
@@ -76,13 +77,18 @@ void tier_budgets_set(struct tier_budgets *budgets, const struct config_tiers *t
 		atomic_store(&budgets->budget[i].limit, limit[i]);
 }
 
+/* What it may take, or has from before */
+static uint64_t most(const struct tier_budgets *budgets, enum tier_kind kind)
+{
+	return u64_max(atomic_load(&budgets->budget[kind].limit),
+		       atomic_load(&budgets->budget[kind].used));
+}
+
 uint64_t tier_budgets_file_bytes(const struct tier_budgets *budgets, uint64_t host_kib)
 {
 	uint64_t own = u64_add_sat(host_kib / OWN_SHARE, OWN_LEAST_KIB);
-	uint64_t ram = u64_max(atomic_load(&budgets->budget[TIER_RAM].limit),
-			       atomic_load(&budgets->budget[TIER_RAM].used));
-	uint64_t file = u64_max(atomic_load(&budgets->budget[TIER_FILE].limit),
-				atomic_load(&budgets->budget[TIER_FILE].used));
+	uint64_t ram = u64_add_sat(most(budgets, TIER_RAM), most(budgets, TIER_ZSTD));
+	uint64_t tables = most(budgets, TIER_FILE) / TABLES_SHARE;
 
-	return u64_add_sat(u64_add_sat(ram, file / TABLES_SHARE), u64_mul_sat(own, 1024));
+	return u64_add_sat(u64_add_sat(ram, tables), u64_mul_sat(own, 1024));
 }

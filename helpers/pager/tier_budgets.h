@@ -11,8 +11,6 @@
 #include "config/config_tiers.h"
 #include "pager/tier.h"
 
-enum { TIER_KINDS = TIER_FILE + 1 };
-
 /**
  * struct tier_budgets
  * @budget:	One a kind.  It stays at its place, for guests point to it

@@ -755,7 +755,8 @@ static int first_time(struct file_tier *file, const uint64_t id[TIER_ID_WORDS])
 	return rc;
 }
 
-static int file_put(void *tier, const void *pages, size_t n, uint64_t *slots, struct err *err)
+static int file_put(void *tier, const void *pages, const size_t *now, size_t n, uint64_t *slots,
+		    struct err *err)
 {
 	struct file_tier *file = tier;
 	unsigned char *from = (unsigned char *)(uintptr_t)pages; /* read only */
@@ -763,6 +764,7 @@ static int file_put(void *tier, const void *pages, size_t n, uint64_t *slots, st
 	size_t i;
 	int fd, rc;
 
+	(void)now;
 	if (file->reading_only)
 		return -ENOENT;
 	fd = open_file(file, id, err);
@@ -849,6 +851,7 @@ static void file_why(void *tier, struct err *why)
 }
 
 const struct tier_ops tier_file_ops = {
+	.lower = true,
 	.slow = true,
 	.open = file_open,
 	.close = file_close,

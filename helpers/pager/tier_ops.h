@@ -12,16 +12,24 @@
 #include "pager/ram.h"
 #include "pager/tier.h"
 
+/* What @put makes of a page that it does not take: no room, or it would save too little */
+#define SLOT_NONE    UINT64_MAX
+#define SLOT_NO_GAIN (UINT64_MAX - 1)
+
 /**
  * struct tier_ops - One kind of tier
- * @slow:	Of tiers that may have to be waited for.  These have @put and what comes after it,
- *and no @store
+ * @lower:	Pages come there from other tiers alone: it has @put, and no @store
+ * @slow:	Of tiers that may have to be waited for.  These have what comes after @put
  * @open:	@spec is NULL if the configuration has it no more: for reading alone.  Where there
  *is nothing to be read *tier may stay NULL
  * @store:	-ENOSPC also for a page that this kind does not take
+ * @put:	@now: bytes that each takes where it is.  0: some are taken, or have no gain; else
+ *none
+ * @length:	Bytes of a slot's content; NULL: of a page
+ * @own:	Bytes that it has besides slots; NULL: few
  */
 struct tier_ops {
-	bool slow;
+	bool lower, slow;
 	int (*open)(void **tier, int directory, struct tier_stores *stores,
 		    const struct tier_spec *spec, bool fresh, struct err *err);
 	void (*close)(void *tier);
@@ -32,7 +40,10 @@ struct tier_ops {
 	bool (*holds)(void *tier, uint64_t slot, const void *page);
 	void (*free)(void *tier, uint64_t slot);
 	void (*usage)(const void *tier, struct tier_usage *usage);
-	int (*put)(void *tier, const void *pages, size_t n, uint64_t *slots, struct err *err);
+	size_t (*length)(const void *tier, uint64_t slot);
+	size_t (*own)(const void *tier);
+	int (*put)(void *tier, const void *pages, const size_t *now, size_t n, uint64_t *slots,
+		   struct err *err);
 	void (*fetch)(void *tier, const uint64_t *slots, size_t n, void *pages, int *rc);
 	void (*tidy)(void *tier);
 	const char *(*path)(const void *tier);
@@ -42,5 +53,6 @@ struct tier_ops {
 extern const struct tier_ops tier_same_ops;
 extern const struct tier_ops tier_ram_ops;
 extern const struct tier_ops tier_file_ops;
+extern const struct tier_ops tier_zstd_ops;
 
 #endif

@@ -15,13 +15,23 @@ static const struct tier_ops *const kinds[] = {
 	[TIER_SAME_FILLED] = &tier_same_ops,
 	[TIER_RAM] = &tier_ram_ops,
 	[TIER_FILE] = &tier_file_ops,
+	[TIER_ZSTD] = &tier_zstd_ops,
 };
 
-enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+enum { KINDS = TIER_KINDS };
 
-_Static_assert((int)TIER_SAME_FILLED == 0 && (int)TIER_RAM == 1 && (int)TIER_FILE == 2,
+_Static_assert((int)TIER_SAME_FILLED == 0 && (int)TIER_RAM == 1 && (int)TIER_FILE == 2 &&
+		       (int)TIER_ZSTD == 3,
 	       "the page map has these numbers");
 _Static_assert((int)KINDS <= (int)TIERS_MAX, "a tier's number has three bits");
+
+/* Pages on their way down, and what each takes where it is */
+struct demotion_list {
+	const void *pages;
+	size_t n;
+	size_t now[TIER_PIECES_MAX];
+	struct page_place *to;
+};
 
 /* A slot that is read without a claim */
 struct pin {
@@ -33,7 +43,7 @@ struct pin {
  * struct tiers
  * @tier:	By number; NULL: not there
  * @order:	Numbers, as they are tried
- * @ram:	What the tier in RAM is counted in; NULL: nothing
+ * @budget:	What each is counted in; NULL: nothing
  * @pin_lock:	Protects @pin.  No other lock is taken under it
  * @n_pins:	Read without it: where there is none, tiers_free() looks no further
  */
@@ -41,7 +51,7 @@ struct tiers {
 	void *tier[KINDS];
 	unsigned int order[KINDS];
 	size_t n;
-	const struct tier_budget *ram;
+	const struct tier_budget *budget[KINDS];
 	pthread_mutex_t pin_lock;
 	_Atomic unsigned int n_pins;
 	struct pin pin[TIER_PINS_MAX];
@@ -81,8 +91,7 @@ static int open_tier(struct tiers *tiers, int directory, struct tier_stores *sto
 	rc = kinds[spec->kind]->open(&tiers->tier[spec->kind], directory, stores, spec, fresh, err);
 	if (!rc)
 		tiers->order[tiers->n++] = spec->kind;
-	if (spec->kind == TIER_RAM)
-		tiers->ram = spec->budget;
+	tiers->budget[spec->kind] = spec->budget;
 	return rc;
 }
 
@@ -167,7 +176,7 @@ int tiers_store(struct tiers *tiers, const void *page, struct page_place *place)
 		uint64_t slot;
 		int rc;
 
-		if (kinds[number]->slow)
+		if (kinds[number]->lower)
 			continue;
 		rc = kinds[number]->store(tiers->tier[number], page, &slot);
 		if (!rc) {
@@ -226,26 +235,85 @@ bool tiers_is_slow(struct page_place place)
 	return place.tier < KINDS && kinds[place.tier]->slow;
 }
 
-int tiers_demote(struct tiers *tiers, const void *pages, size_t n, struct page_place *place,
-		 struct err *err)
+static size_t bytes_of(const struct tiers *tiers, struct page_place place)
+{
+	if (!is_place(tiers, place) || !kinds[place.tier]->length)
+		return PAGE_BYTES;
+	return kinds[place.tier]->length(tiers->tier[place.tier], place.slot);
+}
+
+/* Neighbours among @to that have no place yet, from @first on */
+static size_t without_place(const struct page_place *to, size_t first, size_t n)
+{
+	size_t i = first;
+
+	while (i < n && to[i].tier >= TIERS_MAX)
+		i++;
+	return i - first;
+}
+
+static struct page_place place_in(unsigned int number, uint64_t slot)
+{
+	if (slot == SLOT_NO_GAIN)
+		return (struct page_place){ .tier = PLACE_NO_GAIN };
+	if (slot == SLOT_NONE)
+		return (struct page_place){ .tier = PLACE_NONE };
+	return (struct page_place){ number, slot };
+}
+
+/* What has no place yet, into this tier */
+static int put_into(struct tiers *tiers, unsigned int number, struct demotion_list *list,
+		    struct err *err)
 {
 	uint64_t slots[TIER_PIECES_MAX];
-	int failed = -ENOENT, rc;
-	size_t i, k;
+	size_t first, n, k;
+	int rc = 0;
 
-	for (i = 0; i < tiers->n; i++) {
-		unsigned int number = tiers->order[i];
-
-		if (!kinds[number]->slow)
+	for (first = 0; first < list->n && rc == 0; first += n) {
+		n = without_place(list->to, first, list->n);
+		if (!n) {
+			n = 1;
 			continue;
-		rc = kinds[number]->put(tiers->tier[number], pages, n, slots, err);
+		}
+		rc = kinds[number]->put(tiers->tier[number],
+					(const char *)list->pages + first * PAGE_BYTES,
+					&list->now[first], n, slots, err);
 		for (k = 0; rc == 0 && k < n; k++)
-			place[k] = (struct page_place){ number, slots[k] };
-		if (rc == 0)
-			return 0;
-		failed = rc;
+			list->to[first + k] = place_in(number, slots[k]);
 	}
-	return failed;
+	return rc;
+}
+
+/* Where in their order those begin that come after it */
+static size_t behind(const struct tiers *tiers, unsigned int number)
+{
+	size_t i = 0;
+
+	while (i < tiers->n && tiers->order[i] != number)
+		i++;
+	return i < tiers->n ? i + 1 : 0;
+}
+
+int tiers_demote(struct tiers *tiers, const void *pages, size_t n, const struct page_place *from,
+		 bool far, struct page_place *to, struct err *err)
+{
+	struct demotion_list list = { .pages = pages, .n = n, .to = to };
+	int failed = far ? -ENOENT : 0, taken = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		list.now[i] = bytes_of(tiers, from[i]);
+		to[i] = place_in(0, SLOT_NONE);
+	}
+	for (i = behind(tiers, from[0].tier); i < tiers->n; i++) {
+		const struct tier_ops *ops = kinds[tiers->order[i]];
+
+		if (ops->lower && (far || !ops->slow))
+			failed = put_into(tiers, tiers->order[i], &list, err);
+	}
+	for (i = 0; i < n; i++)
+		taken += to[i].tier < TIERS_MAX;
+	return taken || !failed ? taken : failed;
 }
 
 void tiers_tidy(struct tiers *tiers)
@@ -282,11 +350,37 @@ void tiers_slow_why(struct tiers *tiers, struct err *why)
 		kinds[i]->why(tiers->tier[i], why);
 }
 
-unsigned int tiers_ram_filled(const struct tiers *tiers)
+unsigned int tiers_filled(const struct tiers *tiers, enum tier_kind kind)
 {
-	uint64_t limit = tiers->ram ? tiers->ram->limit : 0;
+	const struct tier_budget *budget = tiers->budget[kind];
+	uint64_t limit = budget ? budget->limit : 0;
 
-	return limit ? (unsigned int)(u64_mul_sat(tiers->ram->filled, 100) / limit) : 0;
+	return limit ? (unsigned int)(u64_mul_sat(budget->filled, 100) / limit) : 0;
+}
+
+bool tiers_has(const struct tiers *tiers, enum tier_kind kind)
+{
+	return tiers->tier[kind];
+}
+
+bool tiers_takes(const struct tiers *tiers, enum tier_kind kind)
+{
+	size_t i = 0;
+
+	while (i < tiers->n && tiers->order[i] != kind)
+		i++;
+	return i < tiers->n;
+}
+
+uint64_t tiers_own_bytes(const struct tiers *tiers)
+{
+	uint64_t bytes = 0;
+	size_t i;
+
+	for (i = 0; i < KINDS; i++)
+		if (tiers->tier[i] && kinds[i]->own)
+			bytes += kinds[i]->own(tiers->tier[i]);
+	return bytes;
 }
 
 bool tiers_holds(struct tiers *tiers, struct page_place place, const void *page)

@@ -275,6 +275,22 @@ int overcommit_rules_no_limit(const struct guest *guest, struct err *err)
 /* Of what a tier in a file may take, what the pager notes of it in memory: 8 bytes a page */
 #define FILE_TABLES_SHARE 500
 
+static bool is_in_memory(enum config_tier_kind kind)
+{
+	return kind == CONFIG_TIER_RAM || kind == CONFIG_TIER_ZSTD;
+}
+
+/* zstd takes only what gets smaller, and at 100 % that may be nothing */
+static uint64_t holds(const struct config_overcommit *overcommit, enum config_tier_kind kind,
+		      uint64_t kib)
+{
+	unsigned int percent = overcommit->compressed.percent;
+
+	if (kind == CONFIG_TIER_ZSTD && percent == 100)
+		return 0;
+	return u64_mul_sat(kib, 100) / percent;
+}
+
 uint64_t overcommit_rules_tiers(const struct config_overcommit *overcommit, uint64_t host_kib,
 				uint64_t *in_ram_kib)
 {
@@ -286,9 +302,9 @@ uint64_t overcommit_rules_tiers(const struct config_overcommit *overcommit, uint
 	for (i = 0; i < tiers->n; i++) {
 		uint64_t size = config_tier_kib(&tiers->tier[i], host_kib);
 
-		if (tiers->tier[i].kind == CONFIG_TIER_RAM) {
+		if (is_in_memory(tiers->tier[i].kind)) {
 			*in_ram_kib = u64_add_sat(*in_ram_kib, size);
-			size = u64_mul_sat(size, 100) / overcommit->compressed.percent;
+			size = holds(overcommit, tiers->tier[i].kind, size);
 		} else if (tiers->tier[i].kind == CONFIG_TIER_FILE) {
 			*in_ram_kib = u64_add_sat(*in_ram_kib, size / FILE_TABLES_SHARE);
 		}

@@ -11,8 +11,8 @@
  * strike=PLAN (strike.h), as often as wanted; hold=yes: not before the command "arm".  wait=MS for
  * the map of another pager.  room=BYTES: no more may be loaded at once.
  * demote=yes: a thread moves pages from slot to slot.
- * tiers=...,file:PATH:KIB with disk=DIR, where PATH begins.  file-ms=MS: each of its reads and
- *writes takes so long; file-fails=read or write.
+ * tiers=...,zstd:KIB; tiers=...,file:PATH:KIB with disk=DIR, where PATH begins.  file-ms=MS: each
+ *of its reads and writes takes so long; file-fails=read or write.
  *
  * First line on stdout: "paging", "resumed", "released" (the last one was about to), or
  * "failed ERRNO: SENTENCE".  Alarms come as "alarm: SENTENCE".  Commands on stdin, each answered by
@@ -52,10 +52,10 @@ struct job {
 	bool hold;
 	bool demotes;
 	uint64_t room;
-	struct tier_budget budget, file_budget;
+	struct tier_budget budget, zstd_budget, file_budget;
 	struct tier_stores *stores;
 	const char *disk, *file;
-	struct tier_spec tier[3];
+	struct tier_spec tier[4];
 	struct guest_pager_options options;
 };
 
@@ -192,7 +192,8 @@ static int adopt_guest(const struct job *job, struct adopted *adopted, struct er
 
 static void remove_files(const struct job *job)
 {
-	static const char *const names[] = { "map", "journal", "slots", "file-slots" };
+	static const char *const names[] = { "map", "journal", "slots", "file-slots",
+					     "zstd-slots" };
 	size_t i;
 
 	tier_file_forget(job->directory, job->stores);
@@ -560,6 +561,12 @@ static bool set_tiers(struct job *job, char *list)
 			spec->budget = &job->file_budget;
 			job->file = name + 5;
 			job->file_budget.limit = strtoull(size + 1, NULL, 10) * 1024;
+			continue;
+		}
+		if (!strncmp(name, "zstd:", 5)) {
+			spec->kind = TIER_ZSTD;
+			spec->budget = &job->zstd_budget;
+			job->zstd_budget.limit = strtoull(name + 5, NULL, 10) * 1024;
 			continue;
 		}
 		if (strncmp(name, "ram", 3) != 0)

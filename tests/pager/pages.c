@@ -6,7 +6,7 @@
 
 #include "pager/pages.h"
 
-enum page_kind { PAGE_OF_ZEROS, PAGE_OF_ONE_WORD, PAGE_RANDOM, PAGE_COMPRESSIBLE };
+enum page_kind { PAGE_OF_ZEROS, PAGE_OF_ONE_WORD, PAGE_RANDOM, PAGE_OF_LETTERS, PAGE_COMPRESSIBLE };
 
 uint64_t mix(uint64_t value)
 {
@@ -52,6 +52,11 @@ static enum page_kind kind_of(const struct page_rules *rules, uint64_t number, u
 	case 4:
 	case 5:
 		return PAGE_RANDOM;
+	case 6:
+	case 7:
+	case 8:
+	case 9:
+		return PAGE_OF_LETTERS;
 	default:
 		return PAGE_COMPRESSIBLE;
 	}
@@ -88,7 +93,10 @@ uint64_t page_stamp(const struct page_rules *rules, uint64_t number, uint32_t ve
 	}
 }
 
-/* Half of each 128 bytes is the same everywhere: that is the half which lz4 saves */
+/*
+ * Half of each 128 bytes is the same everywhere: that is the half which lz4 saves.  Of letters, of
+ * which there are 16, zstd saves half of the other half, too.
+ */
 static void fill(uint64_t *words, enum page_kind kind, uint64_t key)
 {
 	uint64_t state = key | 1;
@@ -99,8 +107,10 @@ static void fill(uint64_t *words, enum page_kind kind, uint64_t key)
 			words[i] = 0;
 		else if (kind == PAGE_OF_ONE_WORD)
 			words[i] = one_word(key);
-		else if (kind == PAGE_COMPRESSIBLE && (i & 8))
+		else if (kind != PAGE_RANDOM && (i & 8))
 			words[i] = 0x6c6962766972746d;
+		else if (kind == PAGE_OF_LETTERS)
+			words[i] = 0x6060606060606060 | (draw(&state) & 0x0f0f0f0f0f0f0f0f);
 		else
 			words[i] = draw(&state);
 	}

@@ -18,8 +18,8 @@ enum { PAGE_SIZE_BYTES = 4096, PAGE_WORDS = 512, FIRST_VERSION = 8 };
  * struct page_rules - What all pages have in common
  * @whole:	Each write is as said above, and all bytes are compared.  Otherwise a write changes
  *		the first word and the last alone, and these are compared: for measurements
- * @equal:	Some pages are zeros or one word over and over, some can't be compressed; otherwise
- *		each is compressed by lz4 to 1/1.8
+ * @equal:	Some pages are zeros or one word over and over, some can't be compressed, some get
+ *		smaller by zstd than by lz4; otherwise each is compressed by lz4 to 1/1.8
  */
 struct page_rules {
 	uint64_t seed;

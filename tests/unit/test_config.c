@@ -1333,6 +1333,11 @@ static void test_tiers(void)
 		{ "ram:1G,same-filled", 0, 2 },
 		{ "same-filled, ram:25%, file:/srv/swap:64G", 0, 3 },
 		{ "ram:25%, file:/a:b/c:64G,same-filled", 0, 3 },
+		{ "ram:25%, zstd:1G", 0, 2 },
+		{ "ram:25%, same-filled, zstd:10%, file:/a:1G", 0, 4 },
+		{ "zstd:1G", -EOPNOTSUPP, 0 },
+		{ "zstd:1G, ram:1G", -EOPNOTSUPP, 0 },
+		{ "ram:1G, file:/a:1G, zstd:1G", -EOPNOTSUPP, 0 },
 		{ "file:/a:b/c:64G", -EOPNOTSUPP, 0 },
 		{ "file:/a:1G, ram:1G", -EOPNOTSUPP, 0 },
 		{ "ram:1G,file:/a:b/c:64G,file:/b:1G", -EOPNOTSUPP, 0 },
@@ -1347,6 +1352,9 @@ static void test_tiers(void)
 		{ "ram:101%", -EINVAL, 0 },
 		{ "ram:-1G", -EINVAL, 0 },
 		{ "ram:1G, ram:2G", -EINVAL, 0 },
+		{ "ram:1G, zstd:1G, zstd:2G", -EINVAL, 0 },
+		{ "ram:1G, zstd", -EINVAL, 0 },
+		{ "ram:1G, zstd:0", -EINVAL, 0 },
 		{ "same-filled same-filled", -EINVAL, 0 },
 		{ "file:/a", -EINVAL, 0 },
 		{ "file:a:1G", -EINVAL, 0 },
@@ -1374,6 +1382,10 @@ static void test_tiers(void)
 	CU_ASSERT_EQUAL(config_tier_kib(&tiers.tier[1], 4097), 1024);
 	CU_ASSERT_EQUAL(config_tier_kib(&tiers.tier[1], UINT64_MAX), UINT64_MAX / 4);
 	UNIT_CHECK_STR(config_tier_name(tiers.tier[1].kind), "ram", "name");
+	CU_ASSERT_EQUAL(config_tiers_parse("ram:1G,zstd:50%", &tiers), 0);
+	CU_ASSERT_EQUAL(tiers.tier[1].kind, CONFIG_TIER_ZSTD);
+	CU_ASSERT_EQUAL(config_tier_kib(&tiers.tier[1], 4096), 2048);
+	UNIT_CHECK_STR(config_tier_name(tiers.tier[1].kind), "zstd", "name");
 	CU_ASSERT_EQUAL(config_tiers_parse("ram:2G", &tiers), 0);
 	CU_ASSERT_EQUAL(config_tier_kib(&tiers.tier[0], 4096), 2 * KIB_PER_GIB);
 	/* One byte too long to be kept */
@@ -1425,8 +1437,8 @@ static void test_overcommit(void)
 		"problems");
 	CU_ASSERT_EQUAL(config_check_section(files, &vm1, "overcommit", &err), -EINVAL);
 	UNIT_CHECK_STR(err.text,
-		       "F:2: overcommit.tiers = 'file:/srv/swap:64G': this version takes one tier "
-		       "in a file, after one in ram",
+		       "F:2: overcommit.tiers = 'file:/srv/swap:64G': this version takes ram "
+		       "first, then zstd, then one tier in a file",
 		       "file tier");
 	CU_ASSERT_EQUAL(config_overcommit(files)->tiers.n, 2);
 	CU_ASSERT_EQUAL(config_check_section(zero, &vm1, "overcommit", &err), -EINVAL);

@@ -325,6 +325,12 @@ static void test_sizes(void)
 	CU_ASSERT_EQUAL(config_tiers_parse("ram:1G, file:/a:500G", &none.tiers), 0);
 	CU_ASSERT_EQUAL(overcommit_rules_tiers(&none, KIB_PER_GIB, &in_ram), 501 * KIB_PER_GIB);
 	CU_ASSERT_EQUAL(in_ram, 2 * KIB_PER_GIB);
+	/* zstd takes memory, and what can't be compressed does not go there */
+	CU_ASSERT_EQUAL(config_tiers_parse("ram:1G, zstd:2G", &none.tiers), 0);
+	CU_ASSERT_EQUAL(overcommit_rules_tiers(&none, KIB_PER_GIB, &in_ram), KIB_PER_GIB);
+	CU_ASSERT_EQUAL(in_ram, 3 * KIB_PER_GIB);
+	none.compressed.percent = 50;
+	CU_ASSERT_EQUAL(overcommit_rules_tiers(&none, KIB_PER_GIB, &in_ram), 6 * KIB_PER_GIB);
 }
 
 /* ---- steps ---- */

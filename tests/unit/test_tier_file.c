@@ -133,6 +133,20 @@ static void fill(unsigned char *p, uint64_t seed)
 	memcpy(p, &seed, sizeof(seed));
 }
 
+/* Pages that were in RAM.  Return: 0: all are in the file */
+static int demote(struct tiers *tiers, const page *pages, size_t n, struct page_place *place,
+		  struct err *err)
+{
+	struct page_place from[TIER_PIECES_MAX];
+	size_t i;
+	int rc;
+
+	for (i = 0; i < n; i++)
+		from[i] = (struct page_place){ .tier = TIER_RAM };
+	rc = tiers_demote(tiers, pages, n, from, true, place, err);
+	return rc == (int)n ? 0 : rc;
+}
+
 static int put_n(struct bed *bed, size_t g, uint64_t seed, struct page_place *place, size_t n)
 {
 	struct err err = { "" };
@@ -141,7 +155,7 @@ static int put_n(struct bed *bed, size_t g, uint64_t seed, struct page_place *pl
 
 	for (i = 0; i < n; i++)
 		fill(bed->pages[i], seed + i);
-	rc = tiers_demote(bed->guest[g].tiers, bed->pages, n, place, &err);
+	rc = demote(bed->guest[g].tiers, bed->pages, n, place, &err);
 	UNIT_CHECK(!rc == !err.text[0], "%d, and '%s'", rc, err.text);
 	return rc;
 }
@@ -367,7 +381,7 @@ static size_t put_all(struct tiers *tiers, page *pages, struct page_place *first
 	for (n = 0; n < max; n++) {
 		for (i = 0; i < N; i++)
 			fill(pages[i], n * N + i);
-		if (tiers_demote(tiers, pages, N, place, err) < 0)
+		if (demote(tiers, pages, N, place, err) < 0)
 			return n;
 		first[n] = place[0];
 	}
@@ -393,9 +407,9 @@ static int try_disk(const char *dir, int rootfd, const char *file, size_t least)
 		EXPECT(is_page(tiers, first[i], i * N));
 	/* One page's room is enough for one */
 	fill(pages[0], 5);
-	EXPECT(tiers_demote(tiers, pages, 1, &again, &err) == -ENOSPC);
+	EXPECT(demote(tiers, pages, 1, &again, &err) == -ENOSPC);
 	tiers_free(tiers, first[2]);
-	EXPECT(tiers_demote(tiers, pages, 1, &again, &err) == 0 && again.slot == first[2].slot);
+	EXPECT(demote(tiers, pages, 1, &again, &err) == 0 && again.slot == first[2].slot);
 	EXPECT(is_page(tiers, again, 5) && is_page(tiers, first[1], N));
 	tiers_close(tiers);
 	tier_stores_free(stores);
@@ -528,7 +542,7 @@ static void test_restart(void)
 	CU_ASSERT_EQUAL(guest_open(&bed, 0, false, false), 0);
 	CU_ASSERT_EQUAL(tiers_claim(bed.guest[0].tiers, kept[0]), 0);
 	CU_ASSERT(comes_back(&bed, 0, kept[0], 0));
-	CU_ASSERT_EQUAL(tiers_demote(bed.guest[0].tiers, bed.pages, 1, more, NULL), -ENOENT);
+	CU_ASSERT_EQUAL(demote(bed.guest[0].tiers, bed.pages, 1, more, NULL), -ENOENT);
 }
 
 /* Without a guest's slots in it, what is in the file is none's */

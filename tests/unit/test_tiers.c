@@ -57,7 +57,7 @@ static void fill_words(page *p, uint64_t word)
 struct bed {
 	int directory;
 	struct tier_budget budget;
-	struct tier_spec spec[2];
+	struct tier_spec spec[3];
 	struct tiers *tiers;
 };
 
@@ -94,7 +94,7 @@ static struct tier_usage usage_of(const struct bed *bed, unsigned int tier)
 {
 	struct tier_usage usage[TIERS_MAX];
 
-	CU_ASSERT_EQUAL_FATAL(tiers_usage(bed->tiers, usage, TIERS_MAX), 2);
+	CU_ASSERT_FATAL(tiers_usage(bed->tiers, usage, TIERS_MAX) > tier);
 	return usage[tier];
 }
 
@@ -458,6 +458,200 @@ static void test_other_configuration(void)
 	CU_ASSERT_EQUAL(tiers_load(bed.tiers, one, &p), -EIO);
 }
 
+/* ---- zstd ---- */
+
+enum { ZSTD_USAGE = 2 };
+
+/* Letters of 16, which lz4 finds nothing in */
+static void fill_letters(page *p, uint64_t seed)
+{
+	size_t i;
+
+	fill(p, seed, 64);
+	for (i = 0; i < ROWS(p->word); i++)
+		p->word[i] = 0x6060606060606060 | (p->word[i] & 0x0f0f0f0f0f0f0f0f);
+	memcpy(p->byte, &seed, sizeof(seed));
+}
+
+static void with_zstd(struct bed *bed, struct tier_budget *budget, bool fresh)
+{
+	bed->spec[2] = (struct tier_spec){ .kind = TIER_ZSTD, .budget = budget };
+	CU_ASSERT_EQUAL_FATAL(bed_reopen(bed, 3, fresh), 0);
+}
+
+static int to_zstd(struct bed *bed, const page *pages, const struct page_place *from, size_t n,
+		   struct page_place *to)
+{
+	struct err err = { "" };
+	int rc = tiers_demote(bed->tiers, pages, n, from, true, to, &err);
+
+	UNIT_CHECK((rc < 0 && rc != -ENOENT) == (err.text[0] != 0), "%d, and '%s'", rc, err.text);
+	return rc;
+}
+
+/* What gets smaller goes there and comes back; the rest stays where it is */
+static void test_zstd(void)
+{
+	BED(bed, 0);
+	struct tier_budget budget = { 0 };
+	struct page_place from[3], to[3];
+	_Alignas(PAGE_BYTES) page pages[3];
+	size_t i;
+	page p;
+
+	with_zstd(&bed, &budget, true);
+	fill_letters(&pages[0], 1);
+	fill(&pages[1], 2, 64);
+	fill_letters(&pages[2], 3);
+	for (i = 0; i < 3; i++) {
+		from[i] = store(&bed, &pages[i]);
+		CU_ASSERT_EQUAL(from[i].tier, RAM);
+	}
+	CU_ASSERT_EQUAL(to_zstd(&bed, pages, from, 3, to), 2);
+	CU_ASSERT_EQUAL(to[1].tier, PLACE_NO_GAIN);
+	for (i = 0; i < 3; i += 2) {
+		CU_ASSERT_EQUAL(to[i].tier, TIER_ZSTD);
+		CU_ASSERT(!tiers_is_slow(to[i]));
+		CU_ASSERT(comes_back(&bed, to[i], &pages[i]));
+		p = pages[i];
+		p.byte[1000] ^= 1;
+		CU_ASSERT(!tiers_holds(bed.tiers, to[i], &p));
+	}
+	UNIT_CHECK(usage_of(&bed, ZSTD_USAGE).content_bytes < 2 * 2400, "%lu bytes",
+		   (unsigned long)usage_of(&bed, ZSTD_USAGE).content_bytes);
+	CU_ASSERT_EQUAL(usage_of(&bed, ZSTD_USAGE).bytes, budget.used);
+	/* A little smaller is not worth it */
+	fill(&pages[0], 4, 30);
+	from[0] = store(&bed, &pages[0]);
+	CU_ASSERT_EQUAL(to_zstd(&bed, pages, from, 1, &to[0]), 0);
+	CU_ASSERT_EQUAL(to[0].tier, PLACE_NO_GAIN);
+	tiers_free(bed.tiers, to[2]);
+	CU_ASSERT_EQUAL(usage_of(&bed, ZSTD_USAGE).pages, 1);
+	/* There is nothing behind it */
+	CU_ASSERT_EQUAL(to_zstd(&bed, pages, &to[2], 1, &to[0]), -ENOENT);
+}
+
+static size_t fill_zstd(struct bed *bed, struct page_place *to, size_t max)
+{
+	struct page_place from;
+	size_t n = 0;
+	int rc = 1;
+
+	for (n = 0; n < max && rc > 0; n += rc > 0) {
+		_Alignas(PAGE_BYTES) page p;
+
+		fill_letters(&p, n);
+		from = store(bed, &p);
+		rc = to_zstd(bed, &p, &from, 1, &to[n]);
+	}
+	CU_ASSERT_EQUAL(rc, -ENOSPC);
+	return n;
+}
+
+/* Full, and after a restart: with it in the configuration, and without */
+static void test_zstd_again(void)
+{
+	BED(bed, 0);
+	struct tier_budget budget = { .limit = 2 * SLAB };
+	struct page_place place[100];
+	size_t i, n, turn;
+	page p;
+
+	with_zstd(&bed, &budget, true);
+	n = fill_zstd(&bed, place, ROWS(place));
+	CU_ASSERT_FATAL(n > 40 && n < ROWS(place));
+	CU_ASSERT_EQUAL(budget.used, 2 * SLAB);
+	for (turn = 0; turn < 2; turn++) {
+		CU_ASSERT_EQUAL_FATAL(bed_reopen(&bed, turn ? 2 : 3, false), 0);
+		for (i = 0; i < n; i++)
+			CU_ASSERT_EQUAL(tiers_claim(bed.tiers, place[i]), 0);
+		CU_ASSERT_EQUAL(tiers_claim(bed.tiers, place[0]), -EEXIST);
+		CU_ASSERT_EQUAL(tiers_ready(bed.tiers, NULL), 0);
+		for (i = 0; i < n; i++) {
+			fill_letters(&p, i);
+			UNIT_CHECK(comes_back(&bed, place[i], &p), "page %zu, turn %zu", i, turn);
+		}
+	}
+	CU_ASSERT(tiers_has(bed.tiers, TIER_ZSTD) && !tiers_takes(bed.tiers, TIER_ZSTD));
+	/* One that never had it does not get it by that */
+	CU_ASSERT_EQUAL_FATAL(unlinkat(bed.directory, "zstd-slots", 0), 0);
+	CU_ASSERT_EQUAL_FATAL(bed_reopen(&bed, 2, false), 0);
+	CU_ASSERT(!tiers_has(bed.tiers, TIER_ZSTD));
+	CU_ASSERT_EQUAL(tiers_claim(bed.tiers, place[0]), -EINVAL);
+}
+
+/* Each byte of a slot, changed: an error, or the page all the same */
+static void test_zstd_damage(void)
+{
+	BED(bed, 0);
+	struct page_place from, to;
+	_Alignas(PAGE_BYTES) page p;
+	unsigned char byte, other;
+	off_t at;
+	page got;
+	int fd;
+
+	with_zstd(&bed, NULL, true);
+	fill_letters(&p, 7);
+	from = store(&bed, &p);
+	CU_ASSERT_EQUAL_FATAL(to_zstd(&bed, &p, &from, 1, &to), 1);
+	fd = openat(bed.directory, "zstd-slots", O_RDWR | O_CLOEXEC);
+	CU_ASSERT_FATAL(fd >= 0);
+	for (at = 16; at < 16 + 16 + 2200; at++) {
+		CU_ASSERT_EQUAL_FATAL(pread(fd, &byte, 1, at), 1);
+		other = (unsigned char)(byte ^ 1 << at % 8);
+		CU_ASSERT_EQUAL_FATAL(pwrite(fd, &other, 1, at), 1);
+		UNIT_CHECK(tiers_load(bed.tiers, to, &got) == -EIO || !memcmp(&got, &p, sizeof(p)),
+			   "byte %ld", (long)at);
+		CU_ASSERT_EQUAL_FATAL(pwrite(fd, &byte, 1, at), 1);
+	}
+	close(fd);
+	CU_ASSERT(comes_back(&bed, to, &p));
+}
+
+struct zstd_reader {
+	struct bed *bed;
+	const struct page_place *place;
+	size_t n;
+	unsigned int wrong;
+	pthread_t thread;
+};
+
+static void *read_zstd(void *arg)
+{
+	struct zstd_reader *reader = arg;
+	size_t i;
+	page p;
+
+	for (i = 0; i < 2000; i++) {
+		fill_letters(&p, i % reader->n);
+		reader->wrong += !comes_back(reader->bed, reader->place[i % reader->n], &p);
+	}
+	return NULL;
+}
+
+/* More threads than there are contexts */
+static void test_zstd_threads(void)
+{
+	BED(bed, 0);
+	struct tier_budget budget = { .limit = 2 * SLAB };
+	struct page_place place[100];
+	struct zstd_reader reader[4];
+	size_t i, n;
+
+	with_zstd(&bed, &budget, true);
+	n = fill_zstd(&bed, place, ROWS(place));
+	for (i = 0; i < ROWS(reader); i++) {
+		reader[i] = (struct zstd_reader){ .bed = &bed, .place = place, .n = n };
+		CU_ASSERT_EQUAL_FATAL(
+			pthread_create(&reader[i].thread, NULL, read_zstd, &reader[i]), 0);
+	}
+	for (i = 0; i < ROWS(reader); i++) {
+		pthread_join(reader[i].thread, NULL);
+		CU_ASSERT_EQUAL(reader[i].wrong, 0);
+	}
+}
+
 static void test_pins(void)
 {
 	BED(bed, 0);
@@ -633,6 +827,10 @@ static CU_TestInfo tests[] = {
 	{ "a restart: claimed slots stay, others are free", test_restart },
 	{ "a restart with other tiers", test_other_configuration },
 	{ "a pinned slot waits for its last reader", test_pins },
+	{ "zstd takes what gets smaller", test_zstd },
+	{ "zstd, full, and after a restart", test_zstd_again },
+	{ "a damaged slot of zstd", test_zstd_damage },
+	{ "threads read zstd", test_zstd_threads },
 	{ "threads", test_threads },
 	{ "the hash sees each bit", test_hash },
 	{ "one hash, two pages", test_same_hash },

@@ -124,3 +124,5 @@ each_place "killed at each place, waiting for pins, with two threads that evict"
 each_place "killed at each place, while pages move between slots" tiers=ram demote=yes
 each_place "killed at each place, while pages go to a file" \
 	tiers=same,ram:4096,file:/tier:131072 disk="$disk"
+each_place "killed at each place, while pages go through zstd, and on to a file" \
+	tiers=same,ram:4096,zstd:2048,file:/tier:131072 disk="$disk"

@@ -2,8 +2,8 @@
 # shellcheck disable=SC2154 # variables of tests/pager/stage
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# A tier in a file behind a small one in RAM: each byte is right on either and on the way between
-# them; a disk that fails or is full never gives a guest zeros: it waits, and an alarm says for what.
+# Tiers behind a small one in RAM, of zstd and in a file: each byte is right in each of them and on
+# the way between them; a disk that fails or is full never gives a guest zeros: it waits, and an alarm says for what.
 
 # Pages of little that compresses, so that RAM is soon full
 file_tiers=("tiers=same,ram:6144,file:/tier:131072" "disk=$disk")
@@ -32,6 +32,36 @@ check_equal "no alarm says that none go" "$(pager_alarms file | grep -c 'pages s
 victim_ends file "each byte is right"
 pager_kill file
 check_true "its file is as large as its pages" "$(stat -c %b "$disk/tier") * 512 < 64 << 20"
+
+# Through zstd: what lz4 leaves of letters; the rest stays in RAM
+file_tiers=("tiers=same,ram:8192,zstd:65536")
+paged zstd
+soon status_is zstd "figure[zstd] > 500 && figure[moved] > 2000"
+check_true "pages go through zstd: ${figure[zstd]} are there, ${figure[moved]} went" \
+	"figure[zstd] > 500 && figure[moved] > 2000"
+soon status_is zstd "figure[refaults] > 5000"
+check_true "each takes less than by lz4: ${figure[zstd_content]} bytes" \
+	"figure[zstd_content] < 1600 * figure[zstd]"
+victim_ends zstd "each byte is right that came back from zstd"
+pager_kill zstd
+
+# All three: what zstd has no room for, and does not make smaller, goes to the file
+file_tiers=("tiers=same,ram:6144,zstd:1024,file:/tier:131072" "disk=$disk")
+paged three
+soon status_is three "figure[zstd] > 300 && figure[file] > 1000"
+check_true "RAM, zstd and a file: ${figure[ram]}, ${figure[zstd]} and ${figure[file]} pages" \
+	"figure[zstd] > 300 && figure[file] > 1000"
+pager_kill three
+audit three "each slot is in one entry of three tiers"
+pager three limit=4000 "tiers=same,ram:6144,file:/tier:131072" "disk=$disk"
+check_equal "zstd is no more in the configuration" "$pager_said" resumed
+moves three || not_ok "it comes on" "$problem"
+pager_ask three detach
+check_equal "what is in zstd comes back all the same" "$line" "detach: done"
+victim_ends three "each byte is right without zstd"
+pager_wait three
+
+file_tiers=("tiers=same,ram:6144,file:/tier:131072" "disk=$disk")
 
 # All back: what has a tier in a file can be let go
 paged released
