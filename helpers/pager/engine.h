@@ -27,7 +27,10 @@
  * gate		from reading the userfaultfd until the discards that were read are applied; around
  *		the publishing of a run.  Without it a discard that was read, but not applied, would
  *		take away content that is newer than it
- * policy	hot, and the bitmaps beside it
+ * protection	where pins are waited for: from the look whether a page is LEAVING until writes to
+ *it are allowed, and while a run is write-protected.  Without it a fault on a page that was
+ *RESIDENT would take away the protection of the run that has claimed it meanwhile policy	hot,
+ *and the bitmaps beside it
  *
  * DOC: steps
  *
@@ -261,6 +264,7 @@ struct guest_pager {
 	struct pager_calls calls;
 
 	pthread_mutex_t gate;
+	pthread_mutex_t protection;
 
 	pthread_mutex_t policy;
 	struct hot *hot;

@@ -85,7 +85,8 @@ static int run_broken(struct guest_pager *pager, struct evictor *evictor, const 
 }
 
 /* Back to RESIDENT; the page is in the guest's file.  Wakes.  A run that lists it and is not
- * cleared yet must not be believed any more when it leaves again: hence the generation */
+ * cleared yet must not be believed any more when it leaves again: hence the generation.  Once it is
+ * RESIDENT its protection may be another evictor's */
 static void give_back(struct guest_pager *pager, struct evictor *evictor, size_t i, bool bad)
 {
 	struct page_fields fields = page_entry_fields(evictor->entry[i]);
@@ -95,10 +96,10 @@ static void give_back(struct guest_pager *pager, struct evictor *evictor, size_t
 	fields.generation++;
 	fields.discarded |= now.discarded; /* since take_back(): its hole may come yet */
 	fields.bad |= bad;
-	entry_settle(pager, evictor->page[i], fields);
-	discards_remember(pager, evictor->page[i]);
 	if (pager->options.pins == PINS_WAIT)
 		uffd_write_protect(&pager->uffd, address_of(pager, evictor, i), PAGE_BYTES, false);
+	entry_settle(pager, evictor->page[i], fields);
+	discards_remember(pager, evictor->page[i]);
 	pager_wake_page(pager, evictor->page[i]);
 }
 
@@ -167,13 +168,17 @@ static bool claim_one(struct guest_pager *pager, struct evictor *evictor, size_t
 static bool unpinned(struct guest_pager *pager, struct evictor *evictor)
 {
 	size_t i, end;
+	int rc = 0;
 
-	for (i = 0; i < evictor->n; i = end) {
+	pthread_mutex_lock(&pager->protection);
+	for (i = 0; i < evictor->n && rc == 0; i = end) {
 		end = piece_end(pager, evictor, i);
-		if (uffd_write_protect(&pager->uffd, address_of(pager, evictor, i),
-				       (end - i) * PAGE_BYTES, true) < 0)
-			return false;
+		rc = uffd_write_protect(&pager->uffd, address_of(pager, evictor, i),
+					(end - i) * PAGE_BYTES, true);
 	}
+	pthread_mutex_unlock(&pager->protection);
+	if (rc < 0)
+		return false;
 	STEP("evict_protected");
 	return pins_wait(evictor->patient ? PINS_DEADLINE_MS : 0);
 }

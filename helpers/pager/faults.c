@@ -332,12 +332,27 @@ static int leave_to_evictor(struct guest_pager *pager, uint64_t page)
 	return state_of(pager, page) == PAGE_LEAVING ? 0 : -EAGAIN;
 }
 
+/* Return: -EAGAIN also if an evictor has claimed it: its protection is the evictor's */
+static int allow_writes(struct guest_pager *pager, uint64_t page)
+{
+	int rc = -EAGAIN;
+
+	pthread_mutex_lock(&pager->protection);
+	if (state_of(pager, page) != PAGE_LEAVING) {
+		STEP("write_allowing");
+		rc = uffd_write_protect(&pager->uffd, ram_address(&pager->ram, page), PAGE_BYTES,
+					false);
+	}
+	pthread_mutex_unlock(&pager->protection);
+	return rc;
+}
+
 static int serve_write_protected(struct guest_pager *pager, uint64_t page)
 {
 	if (state_of(pager, page) == PAGE_LEAVING)
 		return leave_to_evictor(pager, page);
 	scan_written(pager, page);
-	return uffd_write_protect(&pager->uffd, ram_address(&pager->ram, page), PAGE_BYTES, false);
+	return allow_writes(pager, page);
 }
 
 /* A page that a scan reads goes again behind it.  Return: it was served like that */

@@ -331,6 +331,7 @@ static struct guest_pager *new_pager(const struct adopted *adopted, const struct
 	pager->went_ms = clock_ms();
 	uffd_init(&pager->uffd, adopted->uffd);
 	pthread_mutex_init(&pager->gate, NULL);
+	pthread_mutex_init(&pager->protection, NULL);
 	pthread_mutex_init(&pager->policy, NULL);
 	pthread_mutex_init(&pager->alarm_lock, NULL);
 	evictors_init(pager);
@@ -369,6 +370,7 @@ static void free_own(struct guest_pager *pager)
 	tiers_close(pager->tiers);
 	journal_close(pager->journal);
 	pthread_mutex_destroy(&pager->gate);
+	pthread_mutex_destroy(&pager->protection);
 	pthread_mutex_destroy(&pager->policy);
 	pthread_mutex_destroy(&pager->alarm_lock);
 	free(pager);

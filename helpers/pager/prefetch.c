@@ -256,6 +256,18 @@ static void loaded(struct guest_pager *pager, uint64_t page, struct page_fields 
 		free_slot(pager, fields);
 }
 
+/*
+ * A fault that came while they were LOADING was left to us.  COPY has woken before they were
+ * RESIDENT: of a page that was discarded in between there may be another one since.  The fault
+ * thread reads none meanwhile that it does not answer later.
+ */
+static void wake_loaded(struct guest_pager *pager, const struct mover *mover, uint64_t first,
+			size_t n)
+{
+	if (!mover->serves && n)
+		uffd_wake(&pager->uffd, ram_address(&pager->ram, first), n * PAGE_BYTES);
+}
+
 /* It could not be loaded.  Discarded meanwhile: no content is needed any more */
 static void abandon(struct guest_pager *pager, const struct mover *mover, uint64_t page,
 		    struct page_fields fields)
@@ -339,6 +351,7 @@ int load_page(struct guest_pager *pager, struct mover *mover, uint64_t page)
 		loaded(pager, page, fields);
 	else
 		abandon(pager, mover, page, fields);
+	wake_loaded(pager, mover, page, copied);
 	return copied == 1 ? 0 : rc;
 }
 
@@ -393,6 +406,8 @@ static size_t piece_put(struct guest_pager *pager, struct mover *mover, struct p
 	if (filled)
 		uffd_wake(&pager->uffd, ram_address(&pager->ram, piece->first),
 			  piece->n * PAGE_BYTES);
+	else
+		wake_loaded(pager, mover, piece->first, done);
 	return done;
 }
 
@@ -609,6 +624,7 @@ static int together_copy(struct guest_pager *pager, struct mover *mover,
 		loaded(pager, together->page[k], together->fields[k]);
 	for (; k < i + n; k++)
 		abandon(pager, mover, together->page[k], together->fields[k]);
+	wake_loaded(pager, mover, together->page[i], copied);
 	return copied == n ? 0 : rc < 0 ? rc : -EIO;
 }
 

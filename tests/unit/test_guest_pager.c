@@ -2486,6 +2486,118 @@ static void test_protected(void)
 	CU_ASSERT(page_is(&guest, 93, 2));
 }
 
+/* ---- faults beside threads that move pages ---- */
+
+static struct reader late_reader;
+
+/* In a thread that loads a page by COPY: it is discarded before its entry is RESIDENT, and asked
+ * for again.  That fault is left to this thread */
+static void discard_and_ask(const char *label)
+{
+	if (strcmp(label, "fault_served") == 0)
+		steps_seen++;
+	if (strcmp(label, "load_copied") != 0 || late_reader.thread)
+		return;
+	madvise(watched->page[watched_page], PAGE_BYTES, MADV_REMOVE);
+	steps_seen = 0;
+	reader_start(&late_reader, watched, watched_page, 0);
+	CU_ASSERT(SOON(steps_seen > 0));
+}
+
+static void test_asked_while_loading(void)
+{
+	const uint64_t pages[] = { 94 };
+	struct mover mover;
+	struct err err = { "" };
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	CU_ASSERT(evict_run(guest.pager, quiet(&guest), pages, 1) == 1);
+	CU_ASSERT_FATAL(mover_open(&mover, MOVER_LOADS, &err) == 0);
+	late_reader = (struct reader){ 0 };
+	watch(&guest, 94, discard_and_ask);
+	CU_ASSERT(load_page(guest.pager, &mover, 94) == 0);
+	CU_ASSERT(SOON(late_reader.done));
+	if (!late_reader.done)
+		pager_wake_page(guest.pager, 94);
+	CU_ASSERT(reader_was_right(&late_reader));
+	on_step = NULL;
+	mover_close(&mover);
+}
+
+static pthread_t protecting;
+
+/* In the thread that serves faults, which has found the page RESIDENT: it is to go meanwhile */
+static void evict_while_allowing(const char *label)
+{
+	if (strcmp(label, "evict_protected") == 0)
+		steps_seen++;
+	if (strcmp(label, "write_allowing") != 0 || protecting)
+		return;
+	pthread_create(&protecting, NULL, evict_watched, watched);
+	SOON(fields_of(watched, watched_page).state == PAGE_LEAVING);
+	clock_sleep_ms(50);
+	steps_wrong += steps_seen;
+}
+
+/* A run keeps its protection: what is allowed to write to it could pin it after pins were waited
+ * for */
+static void test_protection_of_runs(void)
+{
+	struct reader writer = { .page = 94 };
+
+	GUEST(guest, 2 * PAGES);
+	guest.options.pins = PINS_WAIT;
+	fill(&guest, 1);
+	quiet(&guest);
+	writer.guest = &guest;
+	protecting = 0;
+	watch(&guest, 94, evict_while_allowing);
+	CU_ASSERT(uffd_write_protect(&guest.pager->uffd, (uintptr_t)guest.page[94], PAGE_BYTES,
+				     true) == 0);
+	CU_ASSERT_FATAL(pthread_create(&writer.thread, NULL, write_it, &writer) == 0);
+	CU_ASSERT_FATAL(SOON(writer.done));
+	pthread_join(writer.thread, NULL);
+	CU_ASSERT_FATAL(protecting != 0);
+	pthread_join(protecting, NULL);
+	on_step = NULL;
+	UNIT_CHECK(steps_seen == 1 && steps_wrong == 0, "%u, %u", steps_seen, steps_wrong);
+	CU_ASSERT(page_is(&guest, 94, 2));
+}
+
+/* The second piece of a run can't be protected, so the run is given up */
+static int refuse_second(const struct uffd *uffd, unsigned long request, void *argument)
+{
+	const struct uffdio_writeprotect *protect = argument;
+
+	if (request != UFFDIO_WRITEPROTECT)
+		return uffd_ioctl(uffd, request, argument);
+	if (protect->mode & UFFDIO_WRITEPROTECT_MODE_WP)
+		return ++steps_seen == 2 ? -EAGAIN : uffd_ioctl(uffd, request, argument);
+	steps_wrong += fields_of(watched, watched_page).state != PAGE_LEAVING &&
+		       protect->range.start == (uintptr_t)watched->page[watched_page];
+	return uffd_ioctl(uffd, request, argument);
+}
+
+/* A page is not RESIDENT, where another run may claim and protect it, before its writes are allowed
+ */
+static void test_given_back(void)
+{
+	const uint64_t pages[] = { 94, 96 };
+
+	GUEST(guest, 2 * PAGES);
+	guest.options.pins = PINS_WAIT;
+	fill(&guest, 1);
+	quiet(&guest);
+	watch(&guest, 94, NULL);
+	guest.pager->uffd.ioctl = refuse_second;
+	CU_ASSERT(evict_run(guest.pager, &guest.pager->evictor[1], pages, 2) == -EBUSY);
+	guest.pager->uffd.ioctl = uffd_ioctl;
+	UNIT_CHECK(steps_seen == 2 && steps_wrong == 0, "%u, %u", steps_seen, steps_wrong);
+	write_page(&guest, 94, 2);
+	CU_ASSERT(page_is(&guest, 94, 2));
+}
+
 static int nothing_registered(const struct uffd *uffd, unsigned long request, void *argument)
 {
 	return request == UFFDIO_UNREGISTER ? -EINVAL : uffd_ioctl(uffd, request, argument);
@@ -3126,6 +3238,9 @@ static CU_TestInfo tests[] = {
 	{ "publishing waits for discards", test_publishing_waits },
 	{ "slots outlive the entries that name them", test_slots_outlive_entries },
 	{ "a write to a protected page", test_protected },
+	{ "a fault on a page that is discarded while it is loaded", test_asked_while_loading },
+	{ "a run keeps its protection", test_protection_of_runs },
+	{ "a run that is given back", test_given_back },
 	{ "nothing is registered any more", test_nothing_registered },
 	{ "a guest is let go", test_detach },
 	{ "a discard that is told when its guest was let go", test_discard_of_released },
