@@ -14,6 +14,9 @@
  *	PUNCH_FIRST		1: QEMU punches, then tells us of it, as it does with a memfd
  *	SHORT			splices may move less than asked
  *	PINS			evictions write-protect first, and may give up
+ *	DMA			writes of a device to a page that is pinned for it
+ *	DISK			slots on a disk, where demotions go; ON_DISK: pages begin there
+ *	ERRORS LIES		requests that the disk fails; writes that it loses and calls done
  *	FRESH			pages begin as holes that nothing has touched
  *	COLD			pages begin in a slot
  *	FULLS			how many times the tiers are full for a while
@@ -89,6 +92,18 @@
 #ifndef SCANS
 #define SCANS 0
 #endif
+#ifndef DMA
+#define DMA 0
+#endif
+#ifndef DISK
+#define DISK 0
+#endif
+#ifndef ERRORS
+#define ERRORS 0
+#endif
+#ifndef LIES
+#define LIES 0
+#endif
 
 /* A mutant is a protocol with one rule broken; which one is no part of the state */
 c_decl {
@@ -139,6 +154,27 @@ bit registered = 1, closed;
 byte pipe_n[EVICTORS];
 byte pipe_bytes[EVICTORS * PIPE];
 byte pipe_page[EVICTORS * PIPE];	/* 1 + the page, 0: its own bytes */
+#if DMA
+/* Where the page is that a device writes to: not pinned, in the file, in a pipe, not the guest's */
+#define PIN_NONE 0
+#define PIN_FILE 1
+#define PIN_PIPE(at) (2 + (at))
+#define PIN_NOWHERE 15
+byte pin;
+byte dma = DMA;
+#endif
+#if DISK
+/* Requests that are under way: one to write, one to read */
+#define IO_NONE 0
+#define IO_BUSY 1
+#define IO_DONE 2
+#define IO_FAILED 3
+byte write_io, write_slot, write_bytes;
+byte read_io, read_slot, read_bytes;
+bit late_io;			/* the write of a daemon that is dead */
+byte late_slot, late_bytes;
+byte errors = ERRORS, lies = LIES;
+#endif
 /* System calls of dead threads that have not ended */
 byte late_punch[PAGES];
 byte late_write[PAGES];			/* 1 + bytes */
@@ -154,7 +190,11 @@ typedef page_entry {
 };
 page_entry map[PAGES];
 unsigned phase : 2;
-byte slot[SLOTS];		/* bytes */
+byte slot[SLOTS + DISK];		/* bytes; the last ones are on the disk */
+#define IS_SLOW(which) ((which) >= SLOTS && (which) != NO_SLOT)
+#if DISK
+byte proof[DISK];		/* of what was put there: as good as its bytes */
+#endif
 bit ring[PAGES];		/* the event ring: REMOVEs that were read */
 bit noted[PAGES];		/* a discard covered this page's region within the last minute */
 bit record[EVICTORS];		/* the run record; 1: it counts */
@@ -173,7 +213,18 @@ byte alive = SERVING;
 byte threads;			/* at work; the dead one's count until they are gone */
 byte evicting;			/* of these, evict threads */
 bit gate;
-bit used[SLOTS];
+bit used[SLOTS + DISK];
+#if DISK
+byte pinned_slot;			/* 1 + the slot that a demotion reads; 0: none */
+bit pin_freed;				/* it goes with its pin */
+bit slow_wanted;			/* a fault on page 0 that slow_load_thread() serves */
+#endif
+#if PAGES > 1 && PREFETCHES
+byte pipe_left;				/* in the private pipe of who loads: 1 + bytes */
+#endif
+#if DMA
+bit allowing;				/* "protection": a page that is not LEAVING is unprotected */
+#endif
 bit batch[PAGES], batch_wp[PAGES];	/* faults that were read */
 bit parked[PAGES];			/* faults on a hole that should not be there */
 byte punching[PAGES], splicing[PAGES];	/* system calls under way; splicing: 1 + bytes */
@@ -217,6 +268,13 @@ inline wake(p)
 	x = 0
 }
 
+/* A device writes to the page that is pinned, wherever that is by then */
+#if DMA
+#define pin_goes(if_so, where) pin = ((if_so) -> (where) : pin)
+#else
+#define pin_goes(if_so, where) skip
+#endif
+
 /* The page leaves the file.  Pipes that have it keep it, and nothing else has it */
 inline punch_small(p)
 {
@@ -224,11 +282,13 @@ inline punch_small(p)
 		if
 		:: pipe_page[x] == p + 1 ->
 			pipe_bytes[x] = (memory[p] == HOLE -> ZEROS : memory[p]);
-			pipe_page[x] = 0
+			pipe_page[x] = 0;
+			pin_goes(pin == PIN_FILE && p == 0, PIN_PIPE(x))
 		:: else
 		fi
 	}
 	memory[p] = HOLE;
+	pin_goes(pin == PIN_FILE && p == 0, PIN_NOWHERE);
 	x = 0
 }
 
@@ -258,6 +318,7 @@ inline read_pipe(me, bytes)
 	pipe_page[me * PIPE] = pipe_page[me * PIPE + 1];
 	pipe_bytes[me * PIPE + 1] = 0;
 	pipe_page[me * PIPE + 1] = 0;
+	pin_goes(pin == PIN_PIPE(me * PIPE), PIN_NOWHERE);
 	pipe_n[me]--
 }
 
@@ -268,6 +329,7 @@ inline empty_pipe(me)
 		pipe_page[me * PIPE + x] = 0
 	}
 	pipe_n[me] = 0;
+	pin_goes(pin == PIN_PIPE(me * PIPE), PIN_NOWHERE);
 	x = 0
 }
 
@@ -286,6 +348,10 @@ inline wait_for_fault(t, p, is_write)
 			fault_page[t] = p
 		fi
 	}
+#if LIES
+	/* For ever, where the disk has lost its page: an alarm says so */
+end_wait:
+#endif
 	(fault[t] == 0)
 }
 
@@ -321,6 +387,26 @@ proctype guest_writer()
 		writes--;
 		break
 	      }
+#if DMA
+	   /* O_DIRECT: the page is pinned as a write to it would be allowed, and a device writes later */
+	   :: atomic { CAN_WRITE(p) && dma > 0 -> dma--; pin = PIN_FILE };
+	      atomic {
+		last[p]++;
+		d_step {
+			if
+			:: pin == PIN_FILE -> memory[p] = VERSION(p, last[p])
+			:: pin != PIN_FILE && pin != PIN_NOWHERE ->
+				pipe_bytes[pin - PIN_PIPE(0)] = VERSION(p, last[p])
+			:: pin == PIN_NOWHERE
+			fi
+		};
+		discard[p] = 0;
+		pin = PIN_NONE;
+		writing = 0;
+		writes--;
+		break
+	      }
+#endif
 	   :: !CAN_WRITE(p) -> wait_for_fault(WRITER, p, 1)
 	   od
 	:: atomic { writes == 0 -> break }
@@ -437,8 +523,16 @@ inline tiers_free(which)
 	if
 	:: which != NO_SLOT ->
 		assert(used[which]);
+#if DISK
+		if
+		:: pinned_slot == 1 + which -> pin_freed = 1
+		:: pinned_slot != 1 + which && IS_SLOW(which) -> used[which] = 0	/* the disk keeps its bytes */
+		:: else -> used[which] = 0; slot[which] = GARBAGE
+		fi
+#else
 		used[which] = 0;
 		slot[which] = GARBAGE
+#endif
 	:: else
 	fi
 }
@@ -583,14 +677,38 @@ end:	do
 		   }
 		fi;
 #if PINS
-		/* unpinned: and a pin that does not go away gives the run up */
+		/* unpinned: no page is pinned any more from the protection on; pins_wait: for the others.
+		 * One that does not go away gives the run up */
+#if DMA
+		(pin == PIN_NONE || !MUTANT(PINFIRST));
+#endif
 		do
-		:: atomic { protected[list[i]] = 1; NEXT(i, n) }
+		:: atomic {
+#if DMA
+			!allowing || MUTANT(NOFAULTLOCK);
+#endif
+			protected[list[i]] = 1;
+			NEXT(i, n)
+		   }
 		od;
 		do
+#if DMA
+		:: atomic { pin == PIN_NONE || MUTANT(NOPINWAIT) || MUTANT(PINFIRST) -> break }
+#else
 		:: break
-		:: atomic { map[list[i]].state == PAGE_LEAVING -> protected[list[i]] = 0 };
-		   map[list[i]].state = PAGE_RESIDENT;
+#endif
+		/* give_back: writes are allowed before another may claim and protect the page */
+		:: atomic {
+			map[list[i]].state == PAGE_LEAVING ->
+			if
+			:: !MUTANT(GIVEFIRST) -> protected[list[i]] = 0
+			:: MUTANT(GIVEFIRST) -> map[list[i]].state = PAGE_RESIDENT
+			fi
+		   };
+		   if
+		   :: !MUTANT(GIVEFIRST) -> map[list[i]].state = PAGE_RESIDENT
+		   :: MUTANT(GIVEFIRST) -> protected[list[i]] = 0
+		   fi;
 		   atomic {
 			wake(list[i]);
 			i++;
@@ -888,13 +1006,22 @@ inline drop_end()
 inline loaded(p, which)
 {
 	if
-	:: !MUTANT(FREEEARLY) -> entry_resident(p, which)
+	:: !MUTANT(FREEEARLY) && !IS_SLOW(which) -> entry_resident(p, which)
 	:: which != NO_SLOT ->
 		entry_resident(p, NO_SLOT);
 		if
 		:: MUTANT(FREEEARLY)
 		:: !MUTANT(FREEEARLY) -> tiers_free(which)
 		fi
+	fi
+}
+
+/* LOADING to EVICTED, or to ZERO where it was discarded meanwhile */
+inline abandon(p, which)
+{
+	if
+	:: map[p].discarded -> entry_zero(p); tiers_free(which)
+	:: else -> map[p].state = PAGE_EVICTED
 	fi
 }
 
@@ -939,6 +1066,25 @@ end:	do
 			batch[0] || batch_wp[0] || batch[PAGES - 1] || batch_wp[PAGES - 1] ->
 			p = (batch[0] || batch_wp[0] -> 0 : PAGES - 1);
 			/* serve_write_protected: no thread answers for this protection */
+#if DMA
+			/* allow_writes: what is LEAVING is looked at and unprotected under a lock, and
+			 * unpinned() protects under it */
+			if
+			:: batch_wp[p] ->
+				batch_wp[p] = 0;
+				if
+				:: map[p].state != PAGE_LEAVING -> allowing = 1
+				:: else
+				fi
+			:: else
+			fi
+		   };
+		   atomic {
+			if
+			:: allowing -> protected[p] = 0; d_step { wake(p) }; allowing = 0
+			:: else
+			fi;
+#endif
 			d_step {
 				if
 				:: batch_wp[p] ->
@@ -968,13 +1114,19 @@ end:	do
 				state = map[p].state;
 				s = NO_SLOT;
 				if
+#if DISK
+				:: state == PAGE_EVICTED && IS_SLOW(map[p].slot) ->
+					/* slow_load: the thread that answers faults never waits for a disk */
+					slow_wanted = 1;
+					state = PAGE_LEAVING
+#endif
 #if FULLS
 				:: tier_full && p == 0 && (state == PAGE_EVICTED || state == PAGE_ZERO) ->
 					/* no_room */
 					waits[p] = 1;
 					state = PAGE_LEAVING
 #endif
-				:: state == PAGE_EVICTED ->
+				:: state == PAGE_EVICTED && !IS_SLOW(map[p].slot) ->
 					s = map[p].slot;
 					map[p].state = PAGE_LOADING
 				:: state == PAGE_RESIDENT && !MUTANT(RESWAKE) && !MUTANT(NOCLAIM) ->
@@ -1131,121 +1283,367 @@ end:	do
 /* ======================== prefetch.c ======================== */
 
 #if PREFETCHES
+#define MAY_FETCH(p) (map[p].state == PAGE_EVICTED && !IS_SLOW(map[p].slot))
+
 inline prefetch_end()
 {
-	s = 0; bytes = 0;
+	first = 0; n = 0; i = 0; k = 0;
+	for (x : 0 .. PAGES - 1) { s[x] = 0; bytes[x] = 0 }
+	x = 0;
 	threads--
 }
 
 proctype prefetch_pages()
 {
-	byte s, bytes;
+	byte first, n, i, k;
+	byte s[PAGES], bytes[PAGES];
 
 end:	do
 	:: atomic {
-		/* claim */
 		alive == SERVING && !gone && phase == MAP_PAGING && prefetches > 0 &&
-		map[0].state == PAGE_EVICTED ->
+		(MAY_FETCH(0) || MAY_FETCH(PAGES - 1)) ->
 		prefetches--;
 		threads++;
-		s = map[0].slot;
-		map[0].state = PAGE_LOADING
+		first = (MAY_FETCH(0) -> 0 : PAGES - 1);
+		s[first] = map[first].slot;
+		map[first].state = PAGE_LOADING;
+		n = first + 1
 	   };
 	   {
-		/* piece_fetch */
-		atomic { load_content(s, bytes) };
+#if PAGES > 1
+		/* piece_fetch: neighbours, as far as they are wanted, and claim() gets them */
 		if
-		:: /* fill_pages */
-		   splicing[0] = 1 + bytes;
-		   if
-		   :: atomic {
-			!MUTANT(PWSHORT) ->
-			memory[0] = bytes;
-			splicing[0] = 0
-		      }
-		   :: MUTANT(PWSHORT) ->
-			memory[0] = ZEROS;
-			atomic { memory[0] = bytes; splicing[0] = 0 }
-		   fi
+		:: atomic { n < PAGES && MAY_FETCH(1) -> s[1] = map[1].slot; map[1].state = PAGE_LOADING; n++ }
+		:: true
+		fi;
+#endif
+		atomic {
+			for (i : first .. n - 1) { load_content(s[i], bytes[i]) }
+			i = first;
+			k = n
+		};
 #if SHORT
-		:: /* copy_pages: the source was not there, and nothing was written */
-		   if
-		   :: atomic {
-			!changing && memory[0] == HOLE && registered ->
-			memory[0] = bytes;
-			protected[0] = 0;
-			d_step { wake(0) }
-		      }
-		   :: atomic {
-			/* abandon: events are read by faults_serve() alone */
-			changing ->
-			if
-			:: map[0].discarded -> entry_zero(0); tiers_free(s)
-			:: else -> map[0].state = PAGE_EVICTED
-			fi
-		      };
-		      atomic { d_step { wake(0) }; prefetch_end(); goto end }
-		   fi
+		/* into_pipe: the source was not all there, and no more is written */
+		if
+		:: k = n
+		:: k = first
+#if PAGES > 1
+		:: k = first + 1
 #endif
 		fi;
-		/* loaded, in piece_put */
-		atomic { loaded(0, s) };
+#endif
+#if PAGES > 1
+		/* What the last one left in the private pipe comes first */
+		atomic {
+			if
+			:: pipe_left -> bytes[first] = pipe_left - 1; pipe_left = 0
+			:: else
+			fi
+		};
+#endif
+		/* fill_pages: one system call for all of them */
+		if
+		:: atomic { i < k -> for (x : first .. k - 1) { splicing[x] = 1 + bytes[x] } x = 0 }
+		:: i == k
+		fi;
+		do
+		:: atomic { i < k && !MUTANT(PWSHORT) -> memory[i] = bytes[i]; splicing[i] = 0; i++ }
+		:: i < k && MUTANT(PWSHORT) ->
+		   memory[i] = ZEROS;
+		   atomic { memory[i] = bytes[i]; splicing[i] = 0; i++ }
+		:: i == k -> break
+#if SHORT
+		/* It ends early, and the rest is in the pipe: empty_pipe() */
+		:: d_step {
+			i < k && !MUTANT(PWSHORT) ->
+#if PAGES > 1
+			if :: MUTANT(NOEMPTY) -> pipe_left = 1 + bytes[i] :: else fi;
+#endif
+			for (x : first .. k - 1) { splicing[x] = 0 }
+			x = 0
+		   };
+		   break
+#endif
+		od;
+#if SHORT
+		/* copy_pages: page by page, and an event in the way may end it: faults_read() reads it */
+		do
+		:: atomic {
+			i < n && !changing && memory[i] == HOLE && registered ->
+			memory[i] = bytes[i];
+			protected[i] = 0;
+			d_step { wake(i) };
+			i++
+		   }
+		:: atomic { i < n && changing -> if :: MUTANT(SHORTALL) -> i = n :: !MUTANT(SHORTALL) fi; break }
+		:: i == n -> break
+		od;
+#endif
+		/* loaded, in piece_put; the others: abandon */
+		atomic { k = i; i = first };
+		do
+		:: atomic { i < k -> loaded(i, s[i]); i++ }
+		:: atomic { i >= k && i < n -> abandon(i, s[i]) };
+		   atomic { d_step { wake(i) }; i++ }
+		:: i == n -> break
+		od;
 		/* uffd_wake */
-		atomic { d_step { wake(0) }; prefetch_end(); goto end }
+		atomic {
+			d_step { wake(first) };
+			d_step { wake(n - 1) };
+			prefetch_end();
+			goto end
+		}
 	   } unless { alive != SERVING };
 	   atomic { prefetch_end() }
 	od
 }
 #endif
 
-/* ======================== demotion, in tiers ======================== */
+/* ======================== tier_file.c, tier_io.c ======================== */
+
+#if DISK
+/* The disk answers when it likes.  A request that it fails leaves anything there, and one that it
+ * lost what was there before */
+proctype disk()
+{
+end:	do
+	:: d_step { write_io == IO_BUSY -> slot[write_slot] = write_bytes; write_io = IO_DONE }
+	:: d_step { write_io == IO_BUSY && errors > 0 -> errors--; slot[write_slot] = GARBAGE; write_io = IO_FAILED }
+	:: d_step { read_io == IO_BUSY -> read_bytes = slot[read_slot]; read_io = IO_DONE }
+	:: d_step { read_io == IO_BUSY && errors > 0 -> errors--; read_bytes = GARBAGE; read_io = IO_FAILED }
+#if LIES
+	:: d_step { write_io == IO_BUSY && lies > 0 -> lies--; write_io = IO_DONE }
+#endif
+	:: d_step { late_io -> slot[late_slot] = late_bytes; late_io = 0; late_slot = 0; late_bytes = 0 }
+	od
+}
+
+/* file_fetch: into "bytes", and "went".  "lost": no other try helps */
+inline file_fetch(which)
+{
+	atomic { read_io == IO_NONE -> read_io = IO_BUSY; read_slot = which };
+	atomic {
+		read_io > IO_BUSY ->
+		bytes = read_bytes;
+		/* is_sealed */
+		went = (read_io == IO_DONE && (bytes == proof[which - SLOTS] || MUTANT(NOPROOF)));
+		lost = (read_io == IO_DONE && !went);
+		read_io = IO_NONE;
+		read_slot = 0;
+		read_bytes = 0;
+		if
+		:: !went && MUTANT(FAILZERO) -> bytes = ZEROS; went = 1
+		:: !went && !MUTANT(FAILZERO)
+		:: went
+		fi
+	}
+}
+#endif
+
+/* ======================== demote.c ======================== */
 
 #if DEMOTIONS
 inline demote_end()
 {
-	from = 0; to = 0; bytes = 0; generation = 0;
+	from = 0; to = 0; bytes = 0; generation = 0; went = 0;
 	threads--
 }
 
-proctype demote_page()
+/* The slot is free now if its page has left it */
+inline tiers_unpin()
+{
+	if
+	:: pin_freed -> used[pinned_slot - 1] = 0; slot[pinned_slot - 1] = GARBAGE
+	:: else
+	fi;
+	pinned_slot = 0;
+	pin_freed = 0
+}
+
+#define MAY_DEMOTE (map[0].state == PAGE_EVICTED && map[0].slot != NO_SLOT && !IS_SLOW(map[0].slot))
+#define AS_READ (map[0].state == PAGE_EVICTED && map[0].slot == from && \
+		 (map[0].generation == generation || MUTANT(ABA) || MUTANT(NOGENERATION)))
+
+proctype demote_some()
 {
 	byte from, to, bytes, generation;
+	bit went;
 
 end:	do
 	:: atomic {
-		/* claimed by its generation; tiers_pin */
-		alive == SERVING && !gone && demotions > 0 && map[0].state == PAGE_EVICTED ->
+		/* demote_choose: nothing is claimed, all may go on with the page */
+		alive == SERVING && !gone && demotions > 0 && MAY_DEMOTE ->
 		demotions--;
 		threads++;
 		from = map[0].slot;
 		generation = map[0].generation
 	   };
 	   {
-		/* tiers_load */
-		atomic { tiers_store(to); bytes = slot[from] };
-		/* wait for the device */
-		if
-		:: !MUTANT(NOIOWAIT) -> slot[to] = bytes
-		:: MUTANT(NOIOWAIT)
-		fi;
-		/* page_map_swap, tiers_free */
+		/* demote_pin: then the entry is looked at again */
 		atomic {
 			if
-			:: map[0].state == PAGE_EVICTED && map[0].slot == from &&
-			   (map[0].generation == generation || MUTANT(ABA)) ->
-				map[0].slot = to;
-				map[0].generation = (map[0].generation + 1) % 4;
-				tiers_free(from)
-			:: else -> tiers_free(to); to = NO_SLOT
-			fi;
-			if
-			:: !MUTANT(NOIOWAIT) || to == NO_SLOT -> demote_end(); goto end
-			:: MUTANT(NOIOWAIT) && to != NO_SLOT
+			:: !MUTANT(NOPIN) && !MUTANT(ABA) -> pinned_slot = 1 + from; pin_freed = 0
+			:: MUTANT(NOPIN) || MUTANT(ABA)
 			fi
 		};
-		slot[to] = bytes
+		atomic {
+			if
+			:: AS_READ
+			:: else -> tiers_unpin(); demote_end(); goto end
+			fi
+		};
+		/* demote_read */
+		atomic { bytes = slot[from]; to = SLOTS };
+		/* take_slots: no entry names it */
+		d_step {
+			do
+			:: to < SLOTS + DISK && used[to] -> to++
+			:: else -> break
+			od;
+			assert(to < SLOTS + DISK);
+			used[to] = 1
+		};
+		/* tier_io_run: sent, then waited for */
+		atomic { write_io = IO_BUSY; write_slot = to; write_bytes = bytes };
+		atomic {
+			write_io > IO_BUSY || MUTANT(NOIOWAIT) ->
+			went = (write_io != IO_FAILED || MUTANT(FAILPUB));
+			if
+			:: write_io == IO_BUSY	/* it goes on */
+			:: else -> write_io = IO_NONE; write_slot = 0; write_bytes = 0
+			fi
+		};
+		/* write_slots: its proof stands before an entry names it */
+		if
+		:: atomic { went && !MUTANT(PROOFLATE) -> proof[to - SLOTS] = bytes }
+		:: !went || MUTANT(PROOFLATE)
+		fi;
+		/* demote_publish */
+		if
+		:: atomic { MUTANT(FREEFIRST) && went -> tiers_free(from); tiers_unpin() }
+		:: !MUTANT(FREEFIRST) || !went
+		fi;
+		atomic {
+			d_step {
+				if
+				:: went && AS_READ ->
+					map[0].slot = to;
+					map[0].generation = (map[0].generation + 1) % 4
+				:: else -> generation = NO_SLOT	/* it does not count */
+				fi
+			}
+		};
+		if
+		:: atomic { went && MUTANT(PROOFLATE) -> proof[to - SLOTS] = bytes }
+		:: !went || !MUTANT(PROOFLATE)
+		fi;
+		/* tiers_unpin, then what no entry names is free */
+		atomic {
+			if
+			:: !MUTANT(FREEFIRST) || !went -> tiers_unpin()
+			:: else
+			fi
+		};
+		atomic {
+			if
+			:: generation == NO_SLOT -> tiers_free(to)
+			:: generation != NO_SLOT && !MUTANT(FREEFIRST) -> tiers_free(from)
+			:: else
+			fi;
+			demote_end();
+			goto end
+		}
 	   } unless { alive != SERVING };
 	   atomic { demote_end() }
+	od
+}
+#endif
+
+/* ======================== slow_load.c ======================== */
+
+#if DISK
+inline slow_end()
+{
+	s = 0; bytes = 0; went = 0; lost = 0;
+	threads--
+}
+
+proctype slow_load_thread()
+{
+	byte s, bytes;
+	bit went, lost;
+
+end:	do
+	:: atomic {
+		/* take; load_together: claim */
+		alive == SERVING && !gone && slow_wanted ->
+		slow_wanted = 0;
+		threads++;
+		s = NO_SLOT;
+		if
+		:: map[0].state == PAGE_EVICTED -> s = map[0].slot; map[0].state = PAGE_LOADING
+		:: else
+		fi
+	   };
+	   {
+		if
+		:: atomic { s == NO_SLOT -> d_step { wake(0) }; slow_end(); goto end }	/* settle */
+		:: s != NO_SLOT
+		fi;
+		if
+		:: s != NO_SLOT && !IS_SLOW(s) -> atomic { load_content(s, bytes); went = 1 }
+		:: s != NO_SLOT && IS_SLOW(s) ->
+			if
+			:: atomic { MUTANT(FREEEARLY) -> tiers_free(s) }
+			:: !MUTANT(FREEEARLY)
+			fi;
+			file_fetch(s)
+		fi;
+		if
+		:: went ->
+		   /* together_copy: events are read by faults_serve() alone */
+		   atomic {
+			memory[0] != HOLE || !registered || !changing ->
+			if
+			:: memory[0] == HOLE && registered ->
+				memory[0] = bytes;
+				protected[0] = 0
+			:: else
+			fi;
+			d_step { wake(0) }
+		   };
+		   atomic { loaded(0, s) };
+		   /* uffd_wake: a fault that was read meanwhile is left to us, and COPY has woken before */
+		   atomic {
+			if
+			:: MUTANT(NOLOADWAKE)
+			:: !MUTANT(NOLOADWAKE) -> d_step { wake(0) }
+			fi;
+			slow_end();
+			goto end
+		   }
+		:: !went ->
+		   /* abandon: who came meanwhile is woken.  Then try_again, without an end in the code:
+		    * here a guest whose page is lost is found to wait for ever */
+		   atomic {
+			abandon(0, s);
+			if
+			:: MUTANT(SLOWGIVEUP) || lost
+			:: !MUTANT(SLOWGIVEUP) && !lost -> slow_wanted = 1
+			fi
+		   };
+		   atomic {
+			if
+			:: MUTANT(SLOWGIVEUP) || lost
+			:: !MUTANT(SLOWGIVEUP) && !lost -> d_step { wake(0) }
+			fi;
+			slow_end();
+			goto end
+		   }
+		fi
+	   } unless { alive != SERVING };
+	   atomic { slow_end() }
 	od
 }
 #endif
@@ -1266,12 +1664,18 @@ inline pager_wake_all()
 inline detach_end()
 {
 	p = 0; s = 0; bytes = 0;
+#if DISK
+	went = 0; lost = 0;
+#endif
 	threads--
 }
 
 proctype detach_guest()
 {
 	byte p, s, bytes;
+#if DISK
+	bit went, lost;
+#endif
 
 end:	do
 	:: atomic {
@@ -1293,7 +1697,27 @@ end:	do
 			s = map[p].slot;
 			map[p].state = PAGE_LOADING
 		   };
+#if DISK
+		   if
+		   :: IS_SLOW(s) ->
+			file_fetch(s);
+			if
+			:: went || MUTANT(DETACHFAIL)
+			:: !went && !MUTANT(DETACHFAIL) ->
+				/* went_wrong, go_on: paging goes on as if nothing had been asked */
+				atomic { abandon(p, s) };
+				atomic { d_step { wake(p) } };
+				atomic { phase = MAP_PAGING; detaches--; detach_end(); goto end }
+			fi
+		   :: !IS_SLOW(s) -> atomic { load_content(s, bytes); went = 1 }
+		   fi;
+		   if
+		   :: atomic { !went -> map[p].state = PAGE_EVICTED; goto detach_look }
+		   :: went
+		   fi;
+#else
 		   atomic { load_content(s, bytes) };
+#endif
 		   atomic {
 			!changing || memory[p] != HOLE ->
 			if
@@ -1309,9 +1733,10 @@ end:	do
 		:: atomic { !UNSETTLED(p) -> NEXT(p, PAGES) }
 		od;
 		/* release_if_whole, under the gate; no event is left.  faults_claim may have a page */
+detach_look:
 		atomic {
 			gate == 0 && !changing && !PUZZLING(0) && !PUZZLING(PAGES - 1) &&
-			!UNSETTLED(0) && !UNSETTLED(PAGES - 1) ->
+			((!UNSETTLED(0) && !UNSETTLED(PAGES - 1)) || MUTANT(DETACHFAIL)) ->
 			gate = 1
 		};
 		/* unprotect_all */
@@ -1387,6 +1812,28 @@ end:	do
 			batch_wp[x] = 0;
 			parked[x] = 0;
 			waits[x] = 0;
+#if DISK
+			slow_wanted = 0;
+			pinned_slot = 0;
+			pin_freed = 0;
+			read_io = IO_NONE;
+			read_slot = 0;
+			read_bytes = 0;
+			/* The process ends when the disk has answered */
+			if
+			:: write_io == IO_BUSY -> late_io = 1; late_slot = write_slot; late_bytes = write_bytes
+			:: else
+			fi;
+			write_io = IO_NONE;
+			write_slot = 0;
+			write_bytes = 0;
+#endif
+#if PAGES > 1 && PREFETCHES
+			pipe_left = 0;
+#endif
+#if DMA
+			allowing = 0;
+#endif
 #if SCANS
 			scanned[x] = 0;
 			scanned_slot[x] = 0;
@@ -1432,11 +1879,17 @@ end:	do
 	:: d_step { late_write[0] -> memory[0] = late_write[0] - 1; late_write[0] = 0 }
 #if PAGES > 1
 	:: d_step { late_punch[1] -> punch(1); late_punch[1] = 0 }
+	:: d_step { late_write[1] -> memory[1] = late_write[1] - 1; late_write[1] = 0 }
 #endif
 	od
 }
 
-#define DYING (late_punch[0] || late_write[0] || late_punch[PAGES - 1])
+#if DISK
+#define DYING_IO (late_io && !MUTANT(DISKLATE))
+#else
+#define DYING_IO 0
+#endif
+#define DYING (late_punch[0] || late_write[0] || late_punch[PAGES - 1] || late_write[PAGES - 1] || DYING_IO)
 
 /* ======================== restart.c ======================== */
 
@@ -1444,7 +1897,7 @@ end:	do
 inline claim_slots()
 {
 	d_step {
-		for (x : 0 .. SLOTS - 1) { used[x] = 0 }
+		for (x : 0 .. SLOTS + DISK - 1) { used[x] = 0 }
 		for (x : 0 .. PAGES - 1) {
 			if
 			:: map[x].state != PAGE_ZERO && map[x].slot != NO_SLOT ->
@@ -1718,6 +2171,14 @@ init
 			map[x].slot = x;
 			used[x] = 1;
 			slot[x] = VERSION(x, 1);
+#elif ON_DISK
+			last[x] = 1;
+			memory[x] = HOLE;
+			map[x].state = PAGE_EVICTED;
+			map[x].slot = SLOTS + x;
+			used[SLOTS + x] = 1;
+			slot[SLOTS + x] = VERSION(x, 1);
+			proof[x] = VERSION(x, 1);
 #else
 			last[x] = 1;
 			memory[x] = VERSION(x, 1);
@@ -1768,8 +2229,12 @@ init
 #if PREFETCHES
 		run prefetch_pages();
 #endif
+#if DISK
+		run disk();
+		run slow_load_thread();
+#endif
 #if DEMOTIONS
-		run demote_page();
+		run demote_some();
 #endif
 #if DETACHES
 		run detach_guest();
