@@ -27,10 +27,11 @@
  * gate		from reading the userfaultfd until the discards that were read are applied; around
  *		the publishing of a run.  Without it a discard that was read, but not applied, would
  *		take away content that is newer than it
- * protection	where pins are waited for: from the look whether a page is LEAVING until writes to
- *it are allowed, and while a run is write-protected.  Without it a fault on a page that was
- *RESIDENT would take away the protection of the run that has claimed it meanwhile policy	hot,
- *and the bitmaps beside it
+ * protection	where pins are waited for: from the look whether a page is LEAVING until
+ *		writes to it are allowed, and while a run is write-protected.  Without it a fault
+ *		on a page that was RESIDENT would take away the protection of the run that has
+ *		claimed it meanwhile
+ * policy	hot, and the bitmaps beside it
  *
  * DOC: steps
  *
