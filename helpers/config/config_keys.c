@@ -419,9 +419,10 @@ static const struct config_key keys[] = {
 	{ KEY("overcommit", "enable", "no", set_bool), AT(overcommit.enable),
 	  .expected = YES_NO },
 	{ KEY("overcommit", "tiers", "same-filled, ram:25%", set_tiers), AT(overcommit.tiers),
-	  .expected = "same-filled, ram:SIZE or ram:PERCENT, zstd:SIZE or zstd:PERCENT, and "
-		      "file:/PATH:SIZE, separated by commas",
-	  .unsupported = "this version takes ram first, then zstd, then one tier in a file" },
+	  .expected = "same-filled, ram:SIZE or ram:PERCENT, zstd:SIZE or zstd:PERCENT, "
+		      "file:/PATH:SIZE, and directory:/PATH:SIZE, separated by commas",
+	  .unsupported = "this version takes ram first, then zstd, then one tier in a file, then "
+			 "one in a directory" },
 	{ KEY("overcommit", "compressed", "100%", set_share), AT(overcommit.compressed),
 	  .expected = "a percentage from 10% to 100%" },
 	{ KEY("overcommit", "headroom", "5%", set_amount), AT(overcommit.headroom),

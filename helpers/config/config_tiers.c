@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * "same-filled, ram:25%, zstd:10%, file:/PATH:64G" to a list of tiers.
+ * "same-filled, ram:25%, zstd:10%, file:/PATH:64G, directory:/PATH:1T" to a list of tiers.
  */
 #include "config/config_tiers.h"
 
@@ -18,11 +18,17 @@ static const char *const names[] = {
 	[CONFIG_TIER_RAM] = "ram",
 	[CONFIG_TIER_ZSTD] = "zstd",
 	[CONFIG_TIER_FILE] = "file",
+	[CONFIG_TIER_DIRECTORY] = "directory",
 };
 
 const char *config_tier_name(enum config_tier_kind kind)
 {
 	return names[kind];
+}
+
+bool config_tier_is_slow(enum config_tier_kind kind)
+{
+	return kind == CONFIG_TIER_FILE || kind == CONFIG_TIER_DIRECTORY;
 }
 
 uint64_t config_tier_kib(const struct config_tier *tier, uint64_t host_kib)
@@ -38,7 +44,7 @@ static int parse_size(const char *text, struct config_amount *size)
 }
 
 /* "/PATH:64G".  A path may have colons in it, a size has none */
-static int parse_file(char *text, struct config_tier *tier)
+static int parse_path(char *text, size_t path_size, struct config_tier *tier)
 {
 	char *colon = strrchr(text, ':');
 
@@ -48,8 +54,9 @@ static int parse_file(char *text, struct config_tier *tier)
 	/* A percentage of what would be the question: of the file system, or of memory? */
 	if (parse_size(colon + 1, &tier->size) < 0 || tier->size.percent)
 		return -EINVAL;
-	if (snprintf(tier->path, sizeof(tier->path), "%s", text) >= (int)sizeof(tier->path))
+	if (strlen(text) >= path_size)
 		return -EINVAL;
+	snprintf(tier->path, sizeof(tier->path), "%s", text);
 	return 0;
 }
 
@@ -70,10 +77,14 @@ static int parse_one(char *text, struct config_tier *tier)
 		tier->kind = *text == 'r' ? CONFIG_TIER_RAM : CONFIG_TIER_ZSTD;
 		return parse_size(colon, &tier->size);
 	}
-	if (strcmp(text, names[CONFIG_TIER_FILE]) != 0)
+	if (!strcmp(text, names[CONFIG_TIER_FILE])) {
+		tier->kind = CONFIG_TIER_FILE;
+		return parse_path(colon, CONFIG_TIER_PATH_SIZE, tier);
+	}
+	if (strcmp(text, names[CONFIG_TIER_DIRECTORY]) != 0)
 		return -EINVAL;
-	tier->kind = CONFIG_TIER_FILE;
-	return parse_file(colon, tier);
+	tier->kind = CONFIG_TIER_DIRECTORY;
+	return parse_path(colon, CONFIG_TIER_DIRECTORY_SIZE, tier);
 }
 
 static bool is_there(const struct config_tiers *tiers, const struct config_tier *tier)
@@ -109,8 +120,8 @@ static int take_one(const char *text, size_t len, struct config_tiers *tiers)
 }
 
 /*
- * ram, then zstd, then one file: no page waits for a disk or for zstd on its way out, and RAM is
- * what takes it.  Each is slower than the one before.
+ * ram, then zstd, then one file, then one directory: no page waits for a disk or for zstd on its
+ * way out, and RAM is what takes it.  Each is slower than the one before.
  */
 static bool order_is_usable(const struct config_tiers *tiers)
 {

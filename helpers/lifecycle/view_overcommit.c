@@ -30,7 +30,7 @@ static void look_at_encryption(const struct kfs *kfs, const struct config_overco
 
 	*view->in_the_clear = '\0';
 	for (i = 0; i < tiers->n && overcommit->encrypt == ENCRYPT_YES; i++)
-		if (tiers->tier[i].kind == CONFIG_TIER_FILE &&
+		if (config_tier_is_slow(tiers->tier[i].kind) &&
 		    dm_crypt_check_path(kfs, tiers->tier[i].path, &err) < 0)
 			snprintf(view->in_the_clear, sizeof(view->in_the_clear), "%.*s",
 				 TIER_TROUBLE_SIZE - 1, err.text);

@@ -208,6 +208,7 @@ struct slow_fault {
  * @lock:	Protects @wanted and @n.  No other lock is taken under it
  * @failing:	Of @wanted: they failed
  * @since_ms:	clock_ms(): since when it waits for a disk; 0: it does not
+ * @tier:	For which, by its number
  */
 struct slow_loader {
 	pthread_mutex_t lock;
@@ -215,6 +216,7 @@ struct slow_loader {
 	size_t n;
 	_Atomic size_t failing;
 	_Atomic uint64_t since_ms;
+	_Atomic unsigned int tier;
 	_Atomic bool silent; /* an alarm says that its disk does not answer */
 	int wake;
 	struct mover mover;

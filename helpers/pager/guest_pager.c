@@ -495,7 +495,7 @@ static void threads_end(struct guest_pager *pager)
 
 static bool has_slow_tier(const struct guest_pager *pager)
 {
-	return tiers_slow_path(pager->tiers);
+	return tiers_has_slow(pager->tiers);
 }
 
 static bool has_lower_tier(const struct guest_pager *pager)

@@ -171,6 +171,7 @@ static struct guest_pager_options options_of(struct paged_guest *guest,
 					     struct tier_spec tiers[TIERS_MAX])
 {
 	struct pager_host *host = guest->host;
+	size_t i;
 	struct guest_pager_options options = {
 		.name = guest->record.name,
 		.directory = guest->directory,
@@ -190,6 +191,8 @@ static struct guest_pager_options options_of(struct paged_guest *guest,
 	options.n_tiers = host->budgets.n;
 	options.stores = host->budgets.stores;
 	pthread_mutex_unlock(&host->lock);
+	for (i = 0; i < options.n_tiers; i++)
+		tiers[i].guest = guest->uuid;
 	return options;
 }
 

@@ -26,6 +26,7 @@
 #include "pager/guests_status.h"
 #include "pager/paged_guest.h"
 #include "pager/tier_file.h"
+#include "pager/tier_owner.h"
 #include "pager/tier_store.h"
 
 /* After a failure to take a guest over */
@@ -857,6 +858,17 @@ static void init_locks(struct pager_guests *guests)
 	pthread_condattr_destroy(&attr);
 }
 
+static int new_stores(struct tier_budgets *budgets, const struct kfs *kfs)
+{
+	struct tier_owner us;
+	int rc = tier_stores_new(&budgets->stores, kfs->rootfd);
+
+	/* Without it no guest gets a file in a directory, and an alarm says so then */
+	if (rc == 0 && tier_owner_read(kfs, &us, NULL) == 0)
+		tier_stores_set_owner(budgets->stores, &us);
+	return rc;
+}
+
 int pager_guests_new(struct pager_guests **guests, const struct pager_guests_options *options,
 		     struct err *err)
 {
@@ -870,7 +882,7 @@ int pager_guests_new(struct pager_guests **guests, const struct pager_guests_opt
 		free(new);
 		return err_sys(err, errno, "cannot watch processes");
 	}
-	rc = tier_stores_new(&new->host.budgets.stores, options->kfs->rootfd);
+	rc = new_stores(&new->host.budgets, options->kfs);
 	if (rc < 0) {
 		close(new->epoll);
 		free(new);
@@ -918,30 +930,36 @@ static void find_one(struct pager_guests *guests, const char *uuid)
 }
 
 /* Before one of them, or another guest, can get what is another's */
-static void reserve_one(struct pager_host *host, const char *uuid)
+static bool reserve_one(struct pager_host *host, const char *uuid)
 {
 	struct err err = { "" };
 	cleanup_close int directory = pager_directory_open(&host->directory, uuid, &err);
 
-	if (directory >= 0 && tier_file_reserve(directory, host->budgets.stores, &err) < 0)
-		log_error("guest %s: its pages in a file: %s", uuid, err.text);
+	if (directory >= 0 && tier_file_reserve(directory, host->budgets.stores, &err) == 0)
+		return true;
+	log_error("guest %s: its pages in a file: %s", uuid, err.text);
+	return false;
 }
 
 int pager_guests_find(struct pager_guests *guests, struct err *err)
 {
 	struct pager_host *host = &guests->host;
 	char(*uuids)[PAGER_UUID_SIZE] = NULL;
-	size_t n = 0, i;
+	size_t n = 0, i, reserved = 0;
 	int rc = pager_directory_find(&host->directory, err);
 
-	if (rc == -ENOENT)
+	if (rc == -ENOENT) {
+		tier_stores_know_all(host->budgets.stores);
 		return 0;
+	}
 	if (rc == 0)
 		rc = pager_directory_mount(&host->directory, host->file_bytes, err);
 	if (rc == 0)
 		rc = pager_directory_guests(&host->directory, &uuids, &n, err);
 	for (i = 0; rc == 0 && i < n; i++)
-		reserve_one(host, uuids[i]);
+		reserved += reserve_one(host, uuids[i]);
+	if (rc == 0 && reserved == n)
+		tier_stores_know_all(host->budgets.stores);
 	for (i = 0; rc == 0 && i < n; i++)
 		find_one(guests, uuids[i]);
 	free(uuids);

@@ -131,11 +131,17 @@ static size_t list_pages(const struct guest_pager *pager, const struct slow_faul
 	return all;
 }
 
-static void say_why(struct guest_pager *pager, int rc)
+/* Where a page is, or was when it was looked at */
+static unsigned int tier_of(const struct guest_pager *pager, uint64_t page)
+{
+	return page_entry_fields(page_map_get(pager->map, page)).tier;
+}
+
+static void say_why(struct guest_pager *pager, uint64_t page, int rc)
 {
 	struct err why;
 
-	tiers_slow_why(pager->tiers, &why);
+	tiers_slow_why(pager->tiers, tier_of(pager, page), &why);
 	pager_alarm(pager, ALARM_SLOW, "the guest waits for a page: %s",
 		    why.text[0] ? why.text : err_text(-rc));
 }
@@ -164,21 +170,23 @@ static void load(struct guest_pager *pager, struct slow_fault *batch, size_t n)
 {
 	uint64_t pages[READ_AHEAD_MAX];
 	int rc[READ_AHEAD_MAX], worst = 0;
-	size_t all = list_pages(pager, batch, n, pages), i;
+	size_t all = list_pages(pager, batch, n, pages), i, worst_at = 0;
 
+	pager->slow.tier = tier_of(pager, pages[0]);
 	pager->slow.since_ms = clock_ms();
 	load_together(pager, &pager->slow.mover, pages, all, rc);
 	pager->slow.since_ms = 0;
 	for (i = 0; i < n; i++) {
 		int wrong = settle(pager, &batch[i], rc[i]);
 
+		worst_at = wrong ? i : worst_at;
 		worst = wrong ? wrong : worst;
 	}
 	for (; i < all; i++)
 		if (rc[i] == 0)
 			policy_prefetched(pager, pages[i], 1, false);
 	if (worst < 0 && !pager_stopping(pager))
-		say_why(pager, worst);
+		say_why(pager, pages[worst_at], worst);
 	else if (!pager->slow.failing)
 		pager_alarm_over(pager, ALARM_SLOW);
 	pager->slow.silent = false;
@@ -191,7 +199,7 @@ void slow_load_look(struct guest_pager *pager)
 	if (!since || now < since + SLOW_SILENT_MS || atomic_exchange(&pager->slow.silent, true))
 		return;
 	pager_alarm(pager, ALARM_SLOW, "the guest waits for a page: %s does not answer",
-		    tiers_slow_path(pager->tiers));
+		    tiers_slow_path(pager->tiers, pager->slow.tier));
 }
 
 void *slow_load_thread(void *pager_arg)

@@ -20,8 +20,8 @@ enum { TIERS_MAX = 8, SLOT_BITS = 36, TIER_PINS_MAX = 64 };
 
 /*
  * Where a page's content is: the tier's number and a slot of its.  The number is the kind's own
- * (same-filled 0, compressed RAM 1, file 2, zstd 3), not the place in the configuration: that may
- * change between two daemons, the page map doesn't.
+ * (same-filled 0, compressed RAM 1, file 2, zstd 3, directory 4), not the place in the
+ * configuration: that may change between two daemons, the page map doesn't.
  */
 struct page_place {
 	unsigned int tier;
@@ -46,11 +46,18 @@ void tier_budget_give(struct tier_budget *budget, uint64_t bytes);
 struct tier_stores;
 struct tier_store;
 
-/* What [overcommit] tiers says of one: "same-filled", "ram:25%", "zstd:10%", "file:/PATH:64G" */
+/**
+ * struct tier_spec - What [overcommit] tiers says of one: "same-filled", "ram:25%", "zstd:10%",
+ * "file:/PATH:64G"
+ * @budget:	NULL: no limit
+ * @store:	Of TIER_FILE, or the directory of TIER_DIRECTORY
+ * @guest:	Of TIER_DIRECTORY: the UUID that the guest's file is named by
+ */
 struct tier_spec {
-	enum tier_kind { TIER_SAME_FILLED, TIER_RAM, TIER_FILE, TIER_ZSTD } kind;
-	struct tier_budget *budget; /* NULL: no limit */
-	struct tier_store *store;   /* of TIER_FILE */
+	enum tier_kind { TIER_SAME_FILLED, TIER_RAM, TIER_FILE, TIER_ZSTD, TIER_DIRECTORY } kind;
+	struct tier_budget *budget;
+	struct tier_store *store;
+	const char *guest;
 };
 
 struct tier_usage {
@@ -60,7 +67,7 @@ struct tier_usage {
 	uint64_t content_bytes; /* after compression */
 };
 
-enum { TIER_KINDS = TIER_ZSTD + 1 };
+enum { TIER_KINDS = TIER_DIRECTORY + 1 };
 
 /* Instead of a tier's number: tiers_demote() had no room for a page; or it is stored as it is now
  * with about as little */
@@ -148,10 +155,12 @@ int tiers_demote(struct tiers *tiers, const void *pages, size_t n, const struct 
 		 bool far, struct page_place *to, struct err *err);
 /* Give back to the disk what slow tiers do not need.  In the thread that demotes */
 void tiers_tidy(struct tiers *tiers);
-/* Which is the slow tier that the guest has, or had: a path.  NULL: none */
-const char *tiers_slow_path(const struct tiers *tiers);
-/* Why a slow tier can't be read now, if that is known; "": it is not.  From any thread */
-void tiers_slow_why(struct tiers *tiers, struct err *why);
+/* Has the guest a slow tier, or had it one? */
+bool tiers_has_slow(const struct tiers *tiers);
+/* Of a slow tier, by its number: the path of its file.  From any thread, like the next one */
+const char *tiers_slow_path(const struct tiers *tiers, unsigned int tier);
+/* Why it can't be read now, if that is known; "": it is not */
+void tiers_slow_why(struct tiers *tiers, unsigned int tier, struct err *why);
 /* Of a tier's limit so many percent is taken by slots, of all guests.  0: no limit, or no tier */
 unsigned int tiers_filled(const struct tiers *tiers, enum tier_kind kind);
 /* Has the guest pages there, or may it get some? */

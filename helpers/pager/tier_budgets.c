@@ -24,6 +24,7 @@ static const struct {
 	[TIER_RAM] = { CONFIG_TIER_RAM, "ram" },
 	[TIER_FILE] = { CONFIG_TIER_FILE, "file" },
 	[TIER_ZSTD] = { CONFIG_TIER_ZSTD, "zstd" },
+	[TIER_DIRECTORY] = { CONFIG_TIER_DIRECTORY, "directory" },
 };
 
 const char *tier_budget_name(enum tier_kind kind)
@@ -45,7 +46,7 @@ static struct tier_store *store_of(const struct tier_budgets *budgets,
 {
 	struct tier_store *store;
 
-	if (tier->kind != CONFIG_TIER_FILE || !budgets->stores)
+	if (!config_tier_is_slow(tier->kind) || !budgets->stores)
 		return NULL;
 	store = tier_stores_get(budgets->stores, tier->path);
 	if (store)
@@ -57,7 +58,12 @@ void tier_budgets_set(struct tier_budgets *budgets, const struct config_tiers *t
 		      uint64_t host_kib)
 {
 	/* 0 would be no limit; what doesn't take up room has none */
-	uint64_t limit[TIER_KINDS] = { [TIER_RAM] = 1, [TIER_FILE] = 1, [TIER_ZSTD] = 1 };
+	uint64_t limit[TIER_KINDS] = {
+		[TIER_RAM] = 1,
+		[TIER_FILE] = 1,
+		[TIER_ZSTD] = 1,
+		[TIER_DIRECTORY] = 1,
+	};
 	size_t i;
 
 	budgets->n = 0;
@@ -88,7 +94,7 @@ uint64_t tier_budgets_file_bytes(const struct tier_budgets *budgets, uint64_t ho
 {
 	uint64_t own = u64_add_sat(host_kib / OWN_SHARE, OWN_LEAST_KIB);
 	uint64_t ram = u64_add_sat(most(budgets, TIER_RAM), most(budgets, TIER_ZSTD));
-	uint64_t tables = most(budgets, TIER_FILE) / TABLES_SHARE;
+	uint64_t files = u64_add_sat(most(budgets, TIER_FILE), most(budgets, TIER_DIRECTORY));
 
-	return u64_add_sat(u64_add_sat(ram, tables), u64_mul_sat(own, 1024));
+	return u64_add_sat(u64_add_sat(ram, files / TABLES_SHARE), u64_mul_sat(own, 1024));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Pages in a file or on a block device, as they are: 4 KiB each, read and written past the page
- * cache.
+ * cache.  The same in a file of the guest's own, in a directory that another host may see.
  *
  * DOC: the table
  *
@@ -21,6 +21,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -31,11 +32,11 @@
 #include "base/clock.h"
 #include "pager/memory_error.h"
 #include "pager/page_hash.h"
+#include "pager/protocol.h"
 #include "pager/tier_io.h"
 #include "pager/tier_ops.h"
 #include "pager/tier_store.h"
 
-#define TABLE_NAME  "file-slots"
 #define TABLE_MAGIC "membacking file slots"
 
 enum {
@@ -76,6 +77,23 @@ struct table {
 
 #define TABLE_BYTES (sizeof(struct table) + EXTENTS_MAX * sizeof(struct extent_record))
 
+/**
+ * struct file_kind - A file of all guests, or of one
+ * @table:	The table's name
+ * @own:	The file is the guest's own, and its spec names the directory
+ */
+struct file_kind {
+	const char *name, *table;
+	bool own;
+};
+
+enum { KIND_FILE, KIND_DIRECTORY, FILE_KINDS };
+
+static const struct file_kind kinds[FILE_KINDS] = {
+	[KIND_FILE] = { "file", "file-slots", false },
+	[KIND_DIRECTORY] = { "directory", "directory-slots", true },
+};
+
 /* What this process knows of an extent */
 struct extent {
 	uint64_t taken[EXTENT_PAGES / 64];
@@ -85,6 +103,9 @@ struct extent {
 /**
  * struct file_tier
  * @lock:	Protects @extent, the counts and @why.  No I/O under it
+ * @guest:	Its UUID, for its own file
+ * @store:	The directory's until there is an own file
+ * @is_new:	That file has a name, and no table has it
  * @budget:	NULL with @reading_only
  * @table:	NULL: no page was put there yet
  * @filling:	The extent that pages go to
@@ -94,8 +115,12 @@ struct extent {
  * @writer:	The demoting thread's; @reader under @reader_lock
  */
 struct file_tier {
+	const struct file_kind *kind;
 	int directory;
-	struct tier_store *store;
+	char guest[PAGER_UUID_SIZE];
+	struct tier_stores *stores;
+	struct tier_store *_Atomic store;
+	bool is_new;
 	struct tier_budget *budget;
 	bool reading_only;
 	pthread_mutex_t lock;
@@ -164,9 +189,9 @@ static bool is_whole(const struct table *table)
 
 /* Return: 0; -ENOENT: there is none, or its maker was killed before it had a page; -ESTALE; -errno
  */
-static int read_table(int directory, struct table **table)
+static int read_table(int directory, const struct file_kind *kind, struct table **table)
 {
-	cleanup_close int fd = openat(directory, TABLE_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_close int fd = openat(directory, kind->table, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 	int rc;
 
@@ -186,15 +211,16 @@ static int read_table(int directory, struct table **table)
 	return rc;
 }
 
-static int make_table(int directory, const struct tier_store *store,
-		      const uint64_t id[TIER_ID_WORDS], struct table **table)
+static int make_table(const struct file_tier *file, const uint64_t id[TIER_ID_WORDS],
+		      struct table **table)
 {
+	const char *name = file->kind->table;
 	cleanup_close int fd = -1;
 	int rc;
 
-	if (unlinkat(directory, TABLE_NAME, 0) < 0 && errno != ENOENT)
+	if (unlinkat(file->directory, name, 0) < 0 && errno != ENOENT)
 		return -errno;
-	fd = openat(directory, TABLE_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	fd = openat(file->directory, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0 || ftruncate(fd, (off_t)TABLE_BYTES) < 0)
 		return -errno;
 	rc = give_memory(fd, 0, sizeof(struct table));
@@ -204,49 +230,85 @@ static int make_table(int directory, const struct tier_store *store,
 		return rc;
 	(*table)->version = TABLE_VERSION;
 	memcpy((*table)->id, id, sizeof((*table)->id));
-	strcpy((*table)->path, tier_store_path(store));
+	strcpy((*table)->path, tier_store_path(file->store));
 	/* Only a kill comes between */
 	atomic_signal_fence(memory_order_seq_cst);
 	memcpy((*table)->magic, TABLE_MAGIC, sizeof(TABLE_MAGIC));
 	return 0;
 }
 
+/* The one in which its slots are */
+static struct tier_store *store_of(const struct table *table, const struct file_kind *kind,
+				   struct tier_stores *stores)
+{
+	return kind->own ? tier_stores_get_own(stores, table->path) :
+			   tier_stores_get(stores, table->path);
+}
+
 /* ---- for those who don't have the tier open ---- */
 
-int tier_file_reserve(int directory, struct tier_stores *stores, struct err *err)
+static int reserve_kind(int directory, const struct file_kind *kind, struct tier_stores *stores,
+			struct err *err)
 {
 	struct tier_store *store;
 	struct table *table;
 	uint32_t i;
-	int rc = read_table(directory, &table);
+	int rc = read_table(directory, kind, &table);
 
 	if (rc < 0)
-		return rc == -ENOENT ? 0 : err_sys(err, -rc, TABLE_NAME);
-	store = tier_stores_get(stores, table->path);
+		return rc == -ENOENT ? 0 : err_sys(err, -rc, "%s", kind->table);
+	store = store_of(table, kind, stores);
 	rc = store ? 0 : -ENOMEM;
 	for (i = 0; rc == 0 && i < table->n; i++)
 		if (table->extent[i].where)
 			rc = tier_store_reserve(store, table->extent[i].where);
 	munmap(table, TABLE_BYTES);
-	return rc < 0 ? err_sys(err, -rc, TABLE_NAME) : 0;
+	return rc < 0 ? err_sys(err, -rc, "%s", kind->table) : 0;
 }
 
-void tier_file_forget(int directory, struct tier_stores *stores)
+int tier_file_reserve(int directory, struct tier_stores *stores, struct err *err)
 {
-	struct tier_store *store;
-	struct table *table;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < FILE_KINDS && rc == 0; i++)
+		rc = reserve_kind(directory, &kinds[i], stores, err);
+	return rc;
+}
+
+static void put_extents(struct table *table, struct tier_store *store)
+{
 	uint32_t i;
 
-	if (!stores || read_table(directory, &table) < 0)
-		return;
-	store = tier_stores_get(stores, table->path);
-	for (i = 0; store && i < table->n; i++) {
+	for (i = 0; i < table->n; i++) {
 		uint32_t where = atomic_exchange(&table->extent[i].where, EXTENT_NONE);
 
 		if (where)
 			tier_store_put(store, where);
 	}
+}
+
+static void forget_kind(int directory, const struct file_kind *kind, struct tier_stores *stores)
+{
+	struct tier_store *store;
+	struct table *table;
+
+	if (read_table(directory, kind, &table) < 0)
+		return;
+	store = store_of(table, kind, stores);
+	if (store && kind->own)
+		tier_stores_drop_own(stores, store, table->id);
+	else if (store)
+		put_extents(table, store);
 	munmap(table, TABLE_BYTES);
+}
+
+void tier_file_forget(int directory, struct tier_stores *stores)
+{
+	size_t i;
+
+	for (i = 0; i < FILE_KINDS && stores; i++)
+		forget_kind(directory, &kinds[i], stores);
 }
 
 /* ---- opening ---- */
@@ -260,6 +322,8 @@ static void file_close(void *tier)
 		for (i = 0; i < file->table->n && i < file->room; i++)
 			tier_store_leave(file->store, file->table->extent[i].where);
 		munmap(file->table, TABLE_BYTES);
+	} else if (file->is_new) {
+		tier_stores_drop_own(file->stores, file->store, NULL);
 	}
 	tier_budget_give(file->budget, file->bytes);
 	tier_io_close(file->reader);
@@ -322,26 +386,28 @@ static int claim_extents(struct file_tier *file)
 }
 
 /* What an earlier daemon left.  Pages stay in the file that they are in */
-static int go_on(struct file_tier *file, struct tier_stores *stores)
+static int go_on(struct file_tier *file)
 {
+	const struct tier_store *configured = file->store;
 	struct tier_store *store;
 	struct table *table;
-	int rc = read_table(file->directory, &table);
+	int rc = read_table(file->directory, file->kind, &table);
 
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;
-	store = stores ? tier_stores_get(stores, table->path) : NULL;
+	store = file->stores ? store_of(table, file->kind, file->stores) : NULL;
 	if (!store) {
 		munmap(table, TABLE_BYTES);
 		return -ENOMEM;
 	}
-	file->reading_only |= store != file->store;
+	file->reading_only |= configured != (file->kind->own ? tier_store_directory(store) : store);
 	file->store = store;
 	file->table = table;
 	return claim_extents(file);
 }
 
-static struct file_tier *new_tier(int directory, const struct tier_spec *spec)
+static struct file_tier *new_tier(const struct file_kind *kind, int directory,
+				  struct tier_stores *stores, const struct tier_spec *spec)
 {
 	struct file_tier *file = calloc(1, sizeof(*file));
 
@@ -350,8 +416,12 @@ static struct file_tier *new_tier(int directory, const struct tier_spec *spec)
 	pthread_mutex_init(&file->lock, NULL);
 	pthread_mutex_init(&file->reader_lock, NULL);
 	file->directory = fcntl(directory, F_DUPFD_CLOEXEC, 0);
+	file->kind = kind;
+	file->stores = stores;
 	file->reading_only = !spec;
 	file->store = spec ? spec->store : NULL;
+	if (spec && spec->guest)
+		snprintf(file->guest, sizeof(file->guest), "%s", spec->guest);
 	file->budget = spec ? spec->budget : NULL;
 	if (file->directory >= 0 && tier_io_open(&file->reader) == 0 &&
 	    tier_io_open(&file->writer) == 0)
@@ -360,24 +430,37 @@ static struct file_tier *new_tier(int directory, const struct tier_spec *spec)
 	return NULL;
 }
 
-static int file_open(void **tier, int directory, struct tier_stores *stores,
-		     const struct tier_spec *spec, bool fresh, struct err *err)
+static int open_kind(const struct file_kind *kind, void **tier, int directory,
+		     struct tier_stores *stores, const struct tier_spec *spec, bool fresh,
+		     struct err *err)
 {
-	struct file_tier *file = new_tier(directory, spec);
+	struct file_tier *file = new_tier(kind, directory, stores, spec);
 	int rc = 0;
 
 	if (!file)
 		return err_nomem(err);
 	if (fresh)
-		rc = unlinkat(directory, TABLE_NAME, 0) < 0 && errno != ENOENT ? -errno : 0;
+		rc = unlinkat(directory, kind->table, 0) < 0 && errno != ENOENT ? -errno : 0;
 	else
-		rc = go_on(file, stores);
+		rc = go_on(file);
 	if (rc < 0 || !file->store) {
 		file_close(file);
-		return rc < 0 ? err_sys(err, -rc, TABLE_NAME) : 0;
+		return rc < 0 ? err_sys(err, -rc, "%s", kind->table) : 0;
 	}
 	*tier = file;
 	return 0;
+}
+
+static int file_open(void **tier, int directory, struct tier_stores *stores,
+		     const struct tier_spec *spec, bool fresh, struct err *err)
+{
+	return open_kind(&kinds[KIND_FILE], tier, directory, stores, spec, fresh, err);
+}
+
+static int directory_open(void **tier, int directory, struct tier_stores *stores,
+			  const struct tier_spec *spec, bool fresh, struct err *err)
+{
+	return open_kind(&kinds[KIND_DIRECTORY], tier, directory, stores, spec, fresh, err);
 }
 
 /* ---- slots ---- */
@@ -610,7 +693,8 @@ static bool file_holds(void *tier, uint64_t slot, const void *page)
 
 static int memory_for_record(const struct file_tier *file, uint32_t index)
 {
-	cleanup_close int fd = openat(file->directory, TABLE_NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_close int fd =
+		openat(file->directory, file->kind->table, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	size_t from = sizeof(struct table) + index * sizeof(struct extent_record);
 
 	return fd < 0 ? -errno : give_memory(fd, from, sizeof(struct extent_record));
@@ -732,6 +816,9 @@ static int write_slots(struct file_tier *file, int fd, const uint64_t *slots, si
 	int rc = tier_io_run(file->writer, fd, true, piece,
 			     make_pieces(file, slots, n, pages, piece, piece_of));
 
+	/* Another host reads what its server has, not what is in our memory */
+	if (rc == 0 && file->kind->own && fdatasync(fd) < 0)
+		rc = -errno;
 	for (i = 0; i < n && rc == 0; i++) {
 		uint64_t proof = seal(pages + i * PAGE_BYTES);
 
@@ -749,10 +836,28 @@ static int first_time(struct file_tier *file, const uint64_t id[TIER_ID_WORDS])
 
 	if (file->table)
 		return 0;
-	rc = make_table(file->directory, file->store, id, &table);
-	if (rc == 0)
-		file->table = table;
-	return rc;
+	rc = make_table(file, id, &table);
+	if (rc < 0)
+		return rc;
+	file->table = table;
+	file->is_new = false;
+	return 0;
+}
+
+/* Before its first page */
+static int name_own(struct file_tier *file, struct err *err)
+{
+	struct tier_store *store = file->store;
+	int rc;
+
+	if (!file->kind->own || file->table || tier_store_directory(store))
+		return 0;
+	rc = tier_stores_new_own(file->stores, store, file->guest, &store, err);
+	if (rc < 0)
+		return rc;
+	file->store = store;
+	file->is_new = true;
+	return 0;
 }
 
 static int file_put(void *tier, const void *pages, const size_t *now, size_t n, uint64_t *slots,
@@ -767,6 +872,9 @@ static int file_put(void *tier, const void *pages, const size_t *now, size_t n, 
 	(void)now;
 	if (file->reading_only)
 		return -ENOENT;
+	rc = name_own(file, err);
+	if (rc < 0)
+		return rc;
 	fd = open_file(file, id, err);
 	if (fd < 0)
 		return fd;
@@ -827,7 +935,7 @@ static void file_usage(const void *tier, struct tier_usage *usage)
 	const struct file_tier *file = tier;
 
 	*usage = (struct tier_usage){
-		.name = "file",
+		.name = file->kind->name,
 		.pages = file->pages,
 		.bytes = file->bytes,
 		.content_bytes = file->pages * PAGE_BYTES,
@@ -850,20 +958,13 @@ static void file_why(void *tier, struct err *why)
 	pthread_mutex_unlock(&file->lock);
 }
 
-const struct tier_ops tier_file_ops = {
-	.lower = true,
-	.slow = true,
-	.open = file_open,
-	.close = file_close,
-	.claim = file_claim,
-	.ready = file_ready,
-	.load = file_load,
-	.holds = file_holds,
-	.free = file_free,
-	.usage = file_usage,
-	.put = file_put,
-	.fetch = file_fetch,
-	.tidy = file_tidy,
-	.path = file_path,
-	.why = file_why,
-};
+#define FILE_OPS(opens)                                                                            \
+	{                                                                                          \
+		.lower = true, .slow = true, .open = (opens), .close = file_close,                 \
+		.claim = file_claim, .ready = file_ready, .load = file_load, .holds = file_holds,  \
+		.free = file_free, .usage = file_usage, .put = file_put, .fetch = file_fetch,      \
+		.tidy = file_tidy, .path = file_path, .why = file_why,                             \
+	}
+
+const struct tier_ops tier_file_ops = FILE_OPS(file_open);
+const struct tier_ops tier_directory_ops = FILE_OPS(directory_open);

@@ -54,5 +54,6 @@ extern const struct tier_ops tier_same_ops;
 extern const struct tier_ops tier_ram_ops;
 extern const struct tier_ops tier_file_ops;
 extern const struct tier_ops tier_zstd_ops;
+extern const struct tier_ops tier_directory_ops;
 
 #endif

@@ -20,16 +20,18 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "kernel/kfs.h"
 #include "memory/dm_crypt.h"
 #include "memory/path.h"
 #include "pager/ram.h"
+#include "pager/tier_directory.h"
 
 #define STORE_MAGIC "libvirt-membacking tier"
 
 enum { STORE_VERSION = 1, EXTENTS_MOST = 1 << 28 };
 
-/* At the beginning of the file */
+/* At the beginning of a file of all guests */
 struct store_header {
 	char magic[24];
 	uint32_t version;
@@ -50,10 +52,16 @@ enum extent_state { EXTENT_FREE, EXTENT_TAKEN, EXTENT_RESERVED };
  * @next:	Where to look for a free one
  * @encrypt:	Nothing may be put there in the clear
  * @is_encrypted: It was looked at, and is on dm-crypt
+ * @directory:	Of a guest's own file
+ * @us:		The list's
+ * @swept:	Of a directory: what was left there is gone
  */
 struct tier_store {
 	struct tier_store *following;
 	int rootfd;
+	struct tier_store *directory;
+	const struct tier_owner *us;
+	_Atomic bool swept;
 	char path[TIER_PATH_SIZE];
 	pthread_mutex_t lock;
 	int fd;
@@ -65,8 +73,16 @@ struct tier_store {
 	uint8_t *taken;
 };
 
+/**
+ * struct tier_stores
+ * @lock:	Protects the list
+ * @us:		Set before other threads are there
+ * @knows_all:	Each guest's file is in the list
+ */
 struct tier_stores {
 	int rootfd;
+	struct tier_owner us;
+	_Atomic bool knows_all;
 	pthread_mutex_t lock;
 	struct tier_store *first;
 };
@@ -85,6 +101,14 @@ int tier_stores_new(struct tier_stores **stores, int rootfd)
 	return 0;
 }
 
+static void free_store(struct tier_store *store)
+{
+	cleanup_close_(&store->fd);
+	pthread_mutex_destroy(&store->lock);
+	free(store->taken);
+	free(store);
+}
+
 void tier_stores_free(struct tier_stores *stores)
 {
 	struct tier_store *store, *next;
@@ -93,10 +117,7 @@ void tier_stores_free(struct tier_stores *stores)
 		return;
 	for (store = stores->first; store; store = next) {
 		next = store->following;
-		cleanup_close_(&store->fd);
-		pthread_mutex_destroy(&store->lock);
-		free(store->taken);
-		free(store);
+		free_store(store);
 	}
 	pthread_mutex_destroy(&stores->lock);
 	free(stores);
@@ -119,31 +140,50 @@ static struct tier_store *new_store(const char *path)
 	return store;
 }
 
-struct tier_store *tier_stores_get(struct tier_stores *stores, const char *path)
+/* Under the lock, like the next one */
+static struct tier_store *find_store(const struct tier_stores *stores, const char *path)
+{
+	struct tier_store *store = stores->first;
+
+	while (store && strcmp(store->path, path) != 0)
+		store = store->following;
+	return store;
+}
+
+static struct tier_store *add_store(struct tier_stores *stores, const char *path,
+				    struct tier_store *directory)
+{
+	struct tier_store *store = new_store(path);
+
+	if (!store)
+		return NULL;
+	store->following = stores->first;
+	store->rootfd = stores->rootfd;
+	store->us = &stores->us;
+	store->directory = directory;
+	stores->first = store;
+	return store;
+}
+
+static struct tier_store *get_store(struct tier_stores *stores, const char *path,
+				    struct tier_store *directory)
 {
 	struct tier_store *store;
 
 	pthread_mutex_lock(&stores->lock);
-	for (store = stores->first; store && strcmp(store->path, path) != 0;)
-		store = store->following;
-	if (!store) {
-		store = new_store(path);
-		if (store) {
-			store->following = stores->first;
-			store->rootfd = stores->rootfd;
-			stores->first = store;
-		}
-	}
+	store = find_store(stores, path);
+	if (!store)
+		store = add_store(stores, path, directory);
 	pthread_mutex_unlock(&stores->lock);
 	return store;
 }
 
-const char *tier_store_path(const struct tier_store *store)
+struct tier_store *tier_stores_get(struct tier_stores *stores, const char *path)
 {
-	return store->path;
+	return get_store(stores, path, NULL);
 }
 
-/* ---- opening ---- */
+/* ---- a guest's own file ---- */
 
 static int not_roots(const char *path, struct err *err)
 {
@@ -153,21 +193,153 @@ static int not_roots(const char *path, struct err *err)
 		       path);
 }
 
+void tier_stores_set_owner(struct tier_stores *stores, const struct tier_owner *us)
+{
+	stores->us = *us;
+}
+
+void tier_stores_know_all(struct tier_stores *stores)
+{
+	stores->knows_all = true;
+}
+
+const struct tier_store *tier_store_directory(const struct tier_store *store)
+{
+	return store->directory;
+}
+
+struct tier_store *tier_stores_get_own(struct tier_stores *stores, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char directory[TIER_PATH_SIZE];
+	struct tier_store *in;
+
+	if (!slash || !tier_directory_is_name(path))
+		return NULL;
+	snprintf(directory, sizeof(directory), "%.*s", (int)(slash - path), path);
+	in = tier_stores_get(stores, directory);
+	return in ? get_store(stores, path, in) : NULL;
+}
+
+struct sweep {
+	struct tier_stores *stores;
+	const struct tier_store *directory;
+};
+
+static bool is_known(void *arg, const char *name)
+{
+	struct sweep *sweep = arg;
+	char path[TIER_PATH_SIZE];
+	bool known;
+
+	/* One that is too long is none that we have made there */
+	if (snprintf(path, sizeof(path), "%s/%s", sweep->directory->path, name) >=
+	    (int)sizeof(path))
+		return true;
+	pthread_mutex_lock(&sweep->stores->lock);
+	known = find_store(sweep->stores, path);
+	pthread_mutex_unlock(&sweep->stores->lock);
+	return known;
+}
+
+/* @path: all of it root's alone */
+static int open_directory(int rootfd, const char *path, struct err *err)
+{
+	struct path found;
+	struct stat st;
+	int fd = path_open(rootfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, &found);
+
+	if (fd < 0)
+		return err_set(err, -fd, "%s: %s", path, path_why(-fd));
+	if (found.trusted && fstat(fd, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid()) &&
+	    !(st.st_mode & 022))
+		return fd;
+	close(fd);
+	return not_roots(path, err);
+}
+
+/* What can't be removed now stays until the daemon begins anew */
+static void sweep_once(struct tier_stores *stores, struct tier_store *directory)
+{
+	struct sweep sweep = { stores, directory };
+	cleanup_close int fd = -1;
+	int n;
+
+	if (directory->swept)
+		return;
+	fd = open_directory(directory->rootfd, directory->path, NULL);
+	if (fd < 0 || atomic_exchange(&directory->swept, true))
+		return;
+	n = tier_directory_sweep(fd, &stores->us, stores->knows_all, is_known, &sweep);
+	if (n > 0)
+		log_info("%s: %d files of guests that have ended are removed", directory->path, n);
+}
+
+int tier_stores_new_own(struct tier_stores *stores, struct tier_store *directory, const char *uuid,
+			struct tier_store **store, struct err *err)
+{
+	char path[TIER_PATH_SIZE];
+	int rc;
+
+	if (!stores->us.boot[0])
+		return err_set(err, EINVAL, "%s: this host can't be told from others",
+			       directory->path);
+	sweep_once(stores, directory);
+	rc = tier_directory_name(directory->path, uuid, path);
+	if (rc < 0)
+		return err_sys(err, -rc, "%s: a name for the guest's file", directory->path);
+	*store = get_store(stores, path, directory);
+	return *store ? 0 : err_nomem(err);
+}
+
+static void unlink_own(const struct tier_store *store)
+{
+	cleanup_close int fd = open_directory(store->rootfd, store->directory->path, NULL);
+
+	if (fd >= 0)
+		unlinkat(fd, strrchr(store->path, '/') + 1, 0);
+}
+
+void tier_stores_drop_own(struct tier_stores *stores, struct tier_store *store,
+			  const uint64_t id[TIER_ID_WORDS])
+{
+	uint64_t found[TIER_ID_WORDS];
+	struct tier_store **at;
+	struct err err;
+	int rc = id ? tier_store_open(store, id, found, &err) : store->fd;
+
+	if (rc >= 0)
+		unlink_own(store);
+	else if (id && rc != -ENOENT)
+		log_warning("%s; it stays there until this host's next start", err.text);
+	pthread_mutex_lock(&stores->lock);
+	for (at = &stores->first; *at && *at != store;)
+		at = &(*at)->following;
+	if (*at)
+		*at = store->following;
+	pthread_mutex_unlock(&stores->lock);
+	free_store(store);
+}
+
+const char *tier_store_path(const struct tier_store *store)
+{
+	return store->path;
+}
+
+/* ---- opening ---- */
+
 /* Its directory is there, and root's alone: then no other user makes a link of that name */
 static int make_file(int rootfd, const char *path, struct err *err)
 {
 	cleanup_close int parent = -1;
 	char directory[TIER_PATH_SIZE];
 	const char *name = strrchr(path, '/') + 1;
-	struct path found;
 	int fd;
 
 	snprintf(directory, sizeof(directory), "%.*s", (int)(name - path), path);
-	parent = path_open(rootfd, directory, O_PATH | O_DIRECTORY | O_CLOEXEC, &found);
+	parent = open_directory(rootfd, directory, err);
 	if (parent < 0)
-		return err_set(err, -parent, "%s: %s", directory, path_why(-parent));
-	if (!found.trusted)
-		return not_roots(path, err);
+		return parent;
 	fd = openat(parent, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_sys(err, errno, "%s: cannot make it", path);
@@ -180,9 +352,11 @@ static int make_file(int rootfd, const char *path, struct err *err)
 static int find_file(const struct tier_store *store, bool make, struct err *err)
 {
 	struct path found;
-	int fd, rc;
+	int fd = -ENOENT, rc;
 
-	fd = path_open(store->rootfd, store->path, O_PATH | O_CLOEXEC, &found);
+	/* A guest's own is made anew, or it is there */
+	if (!store->directory || !make)
+		fd = path_open(store->rootfd, store->path, O_PATH | O_CLOEXEC, &found);
 	if (fd == -ENOENT && make) {
 		rc = make_file(store->rootfd, store->path, err);
 		if (rc < 0)
@@ -236,7 +410,7 @@ static int open_for_io(const struct tier_store *store, int path_fd, bool device,
 		return err_set(err, EINVAL, "%s: its file system has no direct I/O", store->path);
 	if (fd < 0)
 		return err_sys(err, errno, "%s: cannot open", store->path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && (!store->directory || errno == EWOULDBLOCK)) {
 		close(fd);
 		return err_set(err, EBUSY, "%s: another process uses it", store->path);
 	}
@@ -336,6 +510,26 @@ static int look_inside(const struct tier_store *store, int fd, bool device, cons
 	return rc < 0 ? err_sys(err, -rc, "%s: cannot write", store->path) : 0;
 }
 
+/* A guest's own: new, or as it was left */
+static int look_at_own(const struct tier_store *store, int fd, const uint64_t *id,
+		       unsigned char *page, struct store_header *header, struct err *err)
+{
+	ssize_t n;
+	int rc;
+
+	if (!id) {
+		rc = tier_directory_begin(fd, page, store->us, header->id, err);
+		return err_prefix(err, rc, "%s", store->path);
+	}
+	n = read_all(fd, page, PAGE_BYTES);
+	if (n < 0)
+		return err_sys(err, (int)-n, "%s: cannot read", store->path);
+	memset(page + n, 0, PAGE_BYTES - (size_t)n);
+	rc = tier_directory_check(page, id, store->us, err);
+	memcpy(header->id, id, sizeof(header->id));
+	return err_prefix(err, rc, "%s", store->path);
+}
+
 static int open_and_look(struct tier_store *store, int path_fd, const struct stat *st,
 			 const uint64_t *id, struct err *err)
 {
@@ -348,7 +542,12 @@ static int open_and_look(struct tier_store *store, int path_fd, const struct sta
 	if (fd < 0)
 		return fd;
 	page = aligned_alloc(PAGE_BYTES, EXTENT_BYTES);
-	rc = page ? look_inside(store, fd, device, id, page, &header, err) : err_nomem(err);
+	if (!page)
+		rc = err_nomem(err);
+	else if (store->directory)
+		rc = look_at_own(store, fd, id, page, &header, err);
+	else
+		rc = look_inside(store, fd, device, id, page, &header, err);
 	free(page);
 	if (rc == 0 && device) {
 		rc = device_extents(fd, &store->extents);
@@ -365,20 +564,28 @@ static int open_and_look(struct tier_store *store, int path_fd, const struct sta
 	return 0;
 }
 
-static int open_store(struct tier_store *store, const uint64_t *id, struct err *err)
+static int open_found(struct tier_store *store, int path_fd, const uint64_t *id, struct err *err)
 {
-	cleanup_close int path_fd = find_file(store, !id, err);
 	struct stat st;
 	int rc;
 
-	if (path_fd < 0)
-		return path_fd;
 	if (fstat(path_fd, &st) < 0)
 		return err_sys(err, errno, "%s", store->path);
 	rc = check_file(store, &st, err);
 	if (rc == 0 && S_ISREG(st.st_mode))
 		rc = check_file_system(store, path_fd, err);
 	return rc < 0 ? rc : open_and_look(store, path_fd, &st, id, err);
+}
+
+static int open_store(struct tier_store *store, const uint64_t *id, struct err *err)
+{
+	cleanup_close int path_fd = find_file(store, !id, err);
+	int rc = path_fd < 0 ? path_fd : open_found(store, path_fd, id, err);
+
+	/* Its name was made for this try */
+	if (rc < 0 && path_fd >= 0 && store->directory && !id)
+		unlink_own(store);
+	return rc;
 }
 
 int tier_store_open(struct tier_store *store, const uint64_t id[TIER_ID_WORDS],
@@ -412,7 +619,7 @@ int tier_store_may_put(struct tier_store *store, struct err *err)
 	const struct kfs kfs = { .rootfd = store->rootfd };
 	int rc;
 
-	if (!store->encrypt || store->is_encrypted)
+	if (!(store->directory ? store->directory : store)->encrypt || store->is_encrypted)
 		return 0;
 	rc = dm_crypt_check_file(&kfs, store->fd, err);
 	if (rc < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A file or block device that all guests of the host have slots in.
+ * A file or block device that all guests of the host have slots in, or a guest's own file in a
+ * directory.
  *
  * Its room is given out in extents of 1 MiB.  Whose an extent is stands in the guests' own tables
  * (tier_file.c), which outlive the daemon; here is only which are taken.  So at the daemon's start
@@ -11,7 +12,8 @@
  * The file holds memory of guests, and what is in it is given to guests.  So all directories on its
  * path are root's alone, links count there only, and no other user may read or write the file; a
  * block device may have a group.  A new file is made.  One that is there already is taken if its
- * first MiB is empty, or says that it is a tier: nothing else on it is ever overwritten.
+ * first MiB is empty, or says that it is a tier: nothing else on it is ever overwritten.  The same
+ * holds of a directory, where files are only made anew: see tier_directory.h.
  */
 #ifndef MEMBACKING_PAGER_TIER_STORE_H
 #define MEMBACKING_PAGER_TIER_STORE_H
@@ -34,6 +36,7 @@ enum {
 enum { EXTENT_NONE = 0 };
 
 struct tier_store;
+struct tier_owner;
 
 /* All of one daemon.  @rootfd: what their paths begin at; the caller's.  Return: 0 or -ENOMEM */
 int tier_stores_new(struct tier_stores **stores, int rootfd);
@@ -43,6 +46,29 @@ void tier_stores_free(struct tier_stores *stores);
  * path is too long */
 struct tier_store *tier_stores_get(struct tier_stores *stores, const char *path);
 
+/* Whose files in directories are: before the first is opened.  Without it none is made */
+void tier_stores_set_owner(struct tier_stores *stores, const struct tier_owner *us);
+/* The tables of all guests were read: a file in a directory that none of them has is none's */
+void tier_stores_know_all(struct tier_stores *stores);
+
+/* A guest's own file of that name, as its table has it */
+struct tier_store *tier_stores_get_own(struct tier_stores *stores, const char *path);
+/**
+ * tier_stores_new_own() - A name for a guest's file in a directory
+ * @directory:	What tier_stores_get() gave for its path
+ *
+ * What an earlier boot left in the directory is removed, if it is the first one there.
+ *
+ * Return: 0; -ENOMEM; -ENAMETOOLONG; -EINVAL: this host is not known
+ */
+int tier_stores_new_own(struct tier_stores *stores, struct tier_store *directory, const char *uuid,
+			struct tier_store **store, struct err *err);
+/* Remove a guest's own file, and forget it.  @id: as of tier_store_open(); NULL: it has no slots */
+void tier_stores_drop_own(struct tier_stores *stores, struct tier_store *store,
+			  const uint64_t id[TIER_ID_WORDS]);
+/* The directory of a guest's own file; NULL: it is all guests' */
+const struct tier_store *tier_store_directory(const struct tier_store *store);
+
 const char *tier_store_path(const struct tier_store *store);
 
 /**
@@ -50,7 +76,8 @@ const char *tier_store_path(const struct tier_store *store);
  * @id:		Which one it was when a guest got slots in it; it is not made then.  NULL: any
  * @found:	Which one it is
  *
- * May be tried again and again: what is missing may come.  An open one stays open.
+ * May be tried again and again: what is missing may come.  An open one stays open.  A guest's own
+ * file is new where @id is NULL, and this host's.
  *
  * Return: its descriptor; -ENOENT; -ESTALE: another file than @id; -EEXIST: something else is in
  * it; -EPERM: it is not root's alone; -EBUSY: another process has it; -EINVAL: no direct I/O there;

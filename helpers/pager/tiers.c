@@ -12,16 +12,15 @@
 
 /* A tier's number in the page map, for ever */
 static const struct tier_ops *const kinds[] = {
-	[TIER_SAME_FILLED] = &tier_same_ops,
-	[TIER_RAM] = &tier_ram_ops,
-	[TIER_FILE] = &tier_file_ops,
-	[TIER_ZSTD] = &tier_zstd_ops,
+	[TIER_SAME_FILLED] = &tier_same_ops,	[TIER_RAM] = &tier_ram_ops,
+	[TIER_FILE] = &tier_file_ops,		[TIER_ZSTD] = &tier_zstd_ops,
+	[TIER_DIRECTORY] = &tier_directory_ops,
 };
 
 enum { KINDS = TIER_KINDS };
 
 _Static_assert((int)TIER_SAME_FILLED == 0 && (int)TIER_RAM == 1 && (int)TIER_FILE == 2 &&
-		       (int)TIER_ZSTD == 3,
+		       (int)TIER_ZSTD == 3 && (int)TIER_DIRECTORY == 4,
 	       "the page map has these numbers");
 _Static_assert((int)KINDS <= (int)TIERS_MAX, "a tier's number has three bits");
 
@@ -86,7 +85,7 @@ static int open_tier(struct tiers *tiers, int directory, struct tier_stores *sto
 
 	if ((size_t)spec->kind >= KINDS || tiers->tier[spec->kind])
 		return err_set(err, EINVAL, "a tier of one kind is listed twice");
-	if (spec->kind == TIER_FILE && !spec->store)
+	if (kinds[spec->kind]->slow && !spec->store)
 		return err_set(err, EINVAL, "a tier in a file has no file");
 	rc = kinds[spec->kind]->open(&tiers->tier[spec->kind], directory, stores, spec, fresh, err);
 	if (!rc)
@@ -294,11 +293,21 @@ static size_t behind(const struct tiers *tiers, unsigned int number)
 	return i < tiers->n ? i + 1 : 0;
 }
 
+/* What came of a tier, against what came of those before it: that it is full, too, or takes none,
+ * is no news where one fails */
+static bool is_news(int rc, int before)
+{
+	if (rc == -ENOENT)
+		return before == 0;
+	return rc == 0 || before == 0 || before == -ENOENT || before == -ENOSPC;
+}
+
 int tiers_demote(struct tiers *tiers, const void *pages, size_t n, const struct page_place *from,
 		 bool far, struct page_place *to, struct err *err)
 {
 	struct demotion_list list = { .pages = pages, .n = n, .to = to };
-	int failed = far ? -ENOENT : 0, taken = 0;
+	int failed = far ? -ENOENT : 0, taken = 0, rc;
+	struct err why = { "" };
 	size_t i;
 
 	for (i = 0; i < n; i++) {
@@ -308,8 +317,14 @@ int tiers_demote(struct tiers *tiers, const void *pages, size_t n, const struct 
 	for (i = behind(tiers, from[0].tier); i < tiers->n; i++) {
 		const struct tier_ops *ops = kinds[tiers->order[i]];
 
-		if (ops->lower && (far || !ops->slow))
-			failed = put_into(tiers, tiers->order[i], &list, err);
+		if (!ops->lower || (ops->slow && !far))
+			continue;
+		rc = put_into(tiers, tiers->order[i], &list, &why);
+		if (!is_news(rc, failed))
+			continue;
+		failed = rc;
+		if (rc < 0 && err)
+			*err = why;
 	}
 	for (i = 0; i < n; i++)
 		taken += to[i].tier < TIERS_MAX;
@@ -325,29 +340,30 @@ void tiers_tidy(struct tiers *tiers)
 			kinds[i]->tidy(tiers->tier[i]);
 }
 
-static size_t slow_one(const struct tiers *tiers)
+static bool is_slow_one(const struct tiers *tiers, size_t tier)
+{
+	return tier < KINDS && tiers->tier[tier] && kinds[tier]->slow;
+}
+
+bool tiers_has_slow(const struct tiers *tiers)
 {
 	size_t i = 0;
 
-	while (i < KINDS && !(tiers->tier[i] && kinds[i]->slow))
+	while (i < KINDS && !is_slow_one(tiers, i))
 		i++;
-	return i;
+	return i < KINDS;
 }
 
-const char *tiers_slow_path(const struct tiers *tiers)
+const char *tiers_slow_path(const struct tiers *tiers, unsigned int tier)
 {
-	size_t i = slow_one(tiers);
-
-	return i < KINDS ? kinds[i]->path(tiers->tier[i]) : NULL;
+	return is_slow_one(tiers, tier) ? kinds[tier]->path(tiers->tier[tier]) : "a tier";
 }
 
-void tiers_slow_why(struct tiers *tiers, struct err *why)
+void tiers_slow_why(struct tiers *tiers, unsigned int tier, struct err *why)
 {
-	size_t i = slow_one(tiers);
-
 	*why = (struct err){ "" };
-	if (i < KINDS)
-		kinds[i]->why(tiers->tier[i], why);
+	if (is_slow_one(tiers, tier))
+		kinds[tier]->why(tiers->tier[tier], why);
 }
 
 unsigned int tiers_filled(const struct tiers *tiers, enum tier_kind kind)

@@ -305,7 +305,7 @@ uint64_t overcommit_rules_tiers(const struct config_overcommit *overcommit, uint
 		if (is_in_memory(tiers->tier[i].kind)) {
 			*in_ram_kib = u64_add_sat(*in_ram_kib, size);
 			size = holds(overcommit, tiers->tier[i].kind, size);
-		} else if (tiers->tier[i].kind == CONFIG_TIER_FILE) {
+		} else if (config_tier_is_slow(tiers->tier[i].kind)) {
 			*in_ram_kib = u64_add_sat(*in_ram_kib, size / FILE_TABLES_SHARE);
 		}
 		kib = u64_add_sat(kib, size);

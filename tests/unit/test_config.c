@@ -1341,6 +1341,14 @@ static void test_tiers(void)
 		{ "file:/a:b/c:64G", -EOPNOTSUPP, 0 },
 		{ "file:/a:1G, ram:1G", -EOPNOTSUPP, 0 },
 		{ "ram:1G,file:/a:b/c:64G,file:/b:1G", -EOPNOTSUPP, 0 },
+		{ "ram:1G, directory:/srv/pager:1T", 0, 2 },
+		{ "ram:1G, file:/a:64G, directory:/srv/pager:1T, same-filled", 0, 4 },
+		{ "ram:1G, directory:/a:1T, file:/b:64G", -EOPNOTSUPP, 0 },
+		{ "directory:/a:1T", -EOPNOTSUPP, 0 },
+		{ "directory:/a:1T, ram:1G", -EOPNOTSUPP, 0 },
+		{ "ram:1G, directory:/a:1T, directory:/b:1T", -EOPNOTSUPP, 0 },
+		{ "ram:1G, directory:/a", -EINVAL, 0 },
+		{ "ram:1G, directory:a:1G", -EINVAL, 0 },
 		{ "", -EINVAL, 0 },
 		{ ",", -EINVAL, 0 },
 		{ "same-filled,", -EINVAL, 0 },
@@ -1394,6 +1402,15 @@ static void test_tiers(void)
 	snprintf(path, sizeof(path), "ram:1G,file:/%0*d:1G", CONFIG_TIER_PATH_SIZE - 2, 0);
 	CU_ASSERT_EQUAL(config_tiers_parse(path, &tiers), 0);
 	CU_ASSERT_EQUAL(strlen(tiers.tier[1].path), CONFIG_TIER_PATH_SIZE - 1);
+	/* A guest's file has a name in it */
+	snprintf(path, sizeof(path), "ram:1G,directory:/%0*d:1G", CONFIG_TIER_DIRECTORY_SIZE - 1,
+		 0);
+	CU_ASSERT_EQUAL(config_tiers_parse(path, &tiers), -EINVAL);
+	snprintf(path, sizeof(path), "ram:1G,directory:/%0*d:1G", CONFIG_TIER_DIRECTORY_SIZE - 2,
+		 0);
+	CU_ASSERT_EQUAL(config_tiers_parse(path, &tiers), 0);
+	CU_ASSERT_EQUAL(tiers.tier[1].kind, CONFIG_TIER_DIRECTORY);
+	UNIT_CHECK_STR(config_tier_name(tiers.tier[1].kind), "directory", "name");
 }
 
 static void test_overcommit(void)
@@ -1438,7 +1455,7 @@ static void test_overcommit(void)
 	CU_ASSERT_EQUAL(config_check_section(files, &vm1, "overcommit", &err), -EINVAL);
 	UNIT_CHECK_STR(err.text,
 		       "F:2: overcommit.tiers = 'file:/srv/swap:64G': this version takes ram "
-		       "first, then zstd, then one tier in a file",
+		       "first, then zstd, then one tier in a file, then one in a directory",
 		       "file tier");
 	CU_ASSERT_EQUAL(config_overcommit(files)->tiers.n, 2);
 	CU_ASSERT_EQUAL(config_check_section(zero, &vm1, "overcommit", &err), -EINVAL);

@@ -237,7 +237,7 @@ static void test_comes_back(void)
 	CU_ASSERT_EQUAL(usage_of(&bed, 0).pages, N);
 	CU_ASSERT_EQUAL(usage_of(&bed, 0).bytes, EXTENT_BYTES);
 	CU_ASSERT_EQUAL(bed.budget.used, EXTENT_BYTES);
-	UNIT_CHECK_STR(tiers_slow_path(bed.guest[0].tiers), "/tier", "path");
+	UNIT_CHECK_STR(tiers_slow_path(bed.guest[0].tiers, TIER_FILE), "/tier", "path");
 	/* On its way out of a guest no page waits for a disk */
 	fill(p, 1);
 	CU_ASSERT_EQUAL(tiers_store(bed.guest[0].tiers, p, bed.place), -ENOSPC);
@@ -286,7 +286,7 @@ static void test_damage(void)
 	CU_ASSERT_EQUAL(load(&bed, 0, bed.place[0]), -EIO);
 	CU_ASSERT(comes_back(&bed, 0, bed.place[1], 1));
 	CU_ASSERT_EQUAL(load(&bed, 0, bed.place[2]), -EIO);
-	tiers_slow_why(bed.guest[0].tiers, &why);
+	tiers_slow_why(bed.guest[0].tiers, TIER_FILE, &why);
 	UNIT_CHECK(strstr(why.text, "not what was put there") != NULL, "%s", why.text);
 	CU_ASSERT_EQUAL(truncate(bed.path, EXTENT_BYTES + 3 * PAGE_BYTES), 0);
 	CU_ASSERT_EQUAL(load(&bed, 0, bed.place[3]), -EIO);
@@ -314,7 +314,7 @@ static void test_disk_fails(void)
 	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, place, 2), 0);
 	disk.writes = -EIO;
 	CU_ASSERT_EQUAL(put_n(&bed, 0, 10, more, 2), -EIO);
-	tiers_slow_why(bed.guest[0].tiers, &why);
+	tiers_slow_why(bed.guest[0].tiers, TIER_FILE, &why);
 	UNIT_CHECK(strstr(why.text, "cannot write") != NULL, "%s", why.text);
 	CU_ASSERT_EQUAL(usage_of(&bed, 0).pages, 2);
 	disk.writes = 0;
@@ -580,13 +580,13 @@ static void test_gone(void)
 	rename(bed.path, away);
 	CU_ASSERT_EQUAL_FATAL(go_on(&bed, 0, bed.place, 2), 0);
 	CU_ASSERT(load(&bed, 0, bed.place[0]) < 0);
-	tiers_slow_why(bed.guest[0].tiers, &why);
+	tiers_slow_why(bed.guest[0].tiers, TIER_FILE, &why);
 	UNIT_CHECK(strstr(why.text, "/tier") != NULL, "%s", why.text);
 	CU_ASSERT_EQUAL(access(bed.path, F_OK), -1);
 	write_at(&bed, 0, "", 1);
 	usleep(1050000);
 	CU_ASSERT(load(&bed, 0, bed.place[0]) < 0);
-	tiers_slow_why(bed.guest[0].tiers, &why);
+	tiers_slow_why(bed.guest[0].tiers, TIER_FILE, &why);
 	UNIT_CHECK(strstr(why.text, "is not the one") != NULL, "%s", why.text);
 	rename(away, bed.path);
 	for (i = 0; i < 200 && !comes_back(&bed, 0, bed.place[0], 0); i++)
@@ -607,7 +607,7 @@ static void test_encrypted(void)
 	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, 2), 0);
 	tier_store_encrypt(store, true);
 	CU_ASSERT_EQUAL(put_n(&bed, 0, 2, &place, 1), -ENOKEY);
-	tiers_slow_why(bed.guest[0].tiers, &why);
+	tiers_slow_why(bed.guest[0].tiers, TIER_FILE, &why);
 	UNIT_CHECK(strstr(why.text, "encrypted") != NULL, "%s", why.text);
 	CU_ASSERT(comes_back(&bed, 0, bed.place[1], 1));
 	CU_ASSERT_EQUAL_FATAL(fstat(bed.rootfd, &st), 0);
