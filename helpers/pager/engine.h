@@ -62,8 +62,9 @@ extern void pager_step(const char *label) __attribute__((weak));
 	} while (0)
 
 enum { FAULTS_MAX = 1024, WAITING_MAX = 1024, FAULT_BUCKETS = 32, IDLE_PAGES_MAX = 256 };
-/* Four windows, so that a thread that lends pages to others has not lost them yet */
-enum { SCAN_WINDOW = 32, SCAN_PAGES_MAX = 128 };
+/* Four windows, so that a thread that lends pages to others has not lost them yet.  From a slow
+ * tier larger ones are read */
+enum { SCAN_WINDOW = 32, SCAN_PAGES = 128, SCAN_SLOW_WINDOW = 64, SCAN_PAGES_MAX = 256 };
 enum { SLOW_FAULTS_MAX = 256 };
 
 /* System calls that tests replace */
@@ -156,14 +157,21 @@ struct scan_page {
 /**
  * struct scan - Pages that go again behind such a thread: see scan.c.  The fault thread's own
  * @page:	In the order of loading, from @first on
+ * @coming:	Places that are kept for pages which the thread for slow tiers loads
  * @last_ns:	When pages came last
  * @resident:	@n, for other threads
+ * @lock:	Protects @arrived, @n_arrived and @settled.  No other lock is taken under it
+ * @arrived:	What that thread has loaded
+ * @settled:	Of @coming, these have come, or will not
  */
 struct scan {
 	struct scan_page page[SCAN_PAGES_MAX];
-	size_t first, n;
+	size_t first, n, coming;
 	uint64_t last_ns;
 	_Atomic uint64_t resident;
+	pthread_mutex_t lock;
+	struct scan_page arrived[SCAN_PAGES_MAX];
+	size_t n_arrived, settled;
 };
 
 /**
@@ -196,11 +204,15 @@ struct placement {
  * struct slow_fault - A fault on a page in a slow tier
  * @ahead:	What is loaded with it
  * @due_ms:	clock_ms(): not before: it failed
+ * @scans:	What is loaded goes again: see scan.c
+ * @places:	That it has there
  */
 struct slow_fault {
 	struct fault fault;
 	struct read_ahead_range ahead;
 	uint64_t due_ms;
+	bool scans;
+	size_t places;
 };
 
 /**
@@ -422,9 +434,13 @@ int idle_sample(struct guest_pager *pager, size_t n);
 
 int slow_load_open(struct guest_pager *pager, struct err *err);
 void slow_load_close(struct guest_pager *pager);
-/* For the fault thread: leave a page to the thread that waits.  Return: 0; -ENOBUFS: too many are
- * left to it */
+/* For the fault thread: leave a page to the thread that waits.  Return: 0; 1: it was left before;
+ * -ENOBUFS: too many are left to it */
 int slow_load(struct guest_pager *pager, const struct fault *fault, struct read_ahead_range ahead);
+/* The same for a thread that reads all memory.  @places: one for each page.  0: scan_arrived() will
+ * be told of them */
+int slow_load_scan(struct guest_pager *pager, const struct fault *fault,
+		   struct read_ahead_range ahead, size_t places);
 void *slow_load_thread(void *pager_arg);
 /* Once a second, in another thread: does its disk answer? */
 void slow_load_look(struct guest_pager *pager);
@@ -486,15 +502,24 @@ bool page_present(struct guest_pager *pager, uint64_t page);
  */
 int64_t pages_cached(struct guest_pager *pager, uint64_t page, size_t n);
 
-/* ---- scan.c: for the fault thread ---- */
+/* ---- scan.c: for the fault thread, but for scan_arrived() ---- */
+
+/**
+ * enum scan_result - What became of such a fault
+ * @SCAN_NOT:	It is one like any other
+ * @SCAN_LEFT:	The thread for slow tiers has it
+ */
+enum scan_result { SCAN_NOT, SCAN_SERVED, SCAN_LEFT };
 
 /**
  * scan_serve() - A fault on a page that is EVICTED or ZERO, of a thread that reads all memory
  * @zeros_ahead: It writes nothing
- *
- * Return: false: as any other fault
  */
-bool scan_serve(struct guest_pager *pager, uint64_t page, bool zeros_ahead);
+enum scan_result scan_serve(struct guest_pager *pager, const struct fault *fault, bool zeros_ahead);
+/* From the thread for slow tiers: pages that it has loaded protected, and how many of the places
+ * that were kept for it this settles: @n at least */
+void scan_arrived(struct guest_pager *pager, const struct scan_page *pages, size_t n,
+		  size_t places);
 /* The guest writes to a page that is in its file.  Before that is allowed */
 void scan_written(struct guest_pager *pager, uint64_t page);
 /* Each turn, and after SCAN_TURN_MS: what was loaded goes if the thread asks no more */
@@ -554,10 +579,10 @@ bool poison_page(struct guest_pager *pager, uint64_t page);
  * 6.6), who asks for the page waits: never zeros.  An alarm says so
  */
 void lose_page(struct guest_pager *pager, struct page_fields fields, uint64_t page);
-/* Several pages anywhere, READ_AHEAD_MAX at most, read side by side.  @rc: of each, as of
- * load_page() */
+/* Several pages anywhere, READ_AHEAD_MAX at most, read side by side.  @protect: as load_scanned()
+ * does.  @rc: of each, as of load_page() */
 void load_together(struct guest_pager *pager, struct mover *mover, const uint64_t *pages, size_t n,
-		   int *rc);
+		   bool protect, int *rc);
 /* Load what is EVICTED of a range, by COPY if it is a stream.  The fault thread: as far as it need
  * not wait.  Return: how many pages */
 size_t prefetch_pages(struct guest_pager *pager, struct mover *mover, uint64_t first, size_t n,

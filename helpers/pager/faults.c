@@ -355,23 +355,37 @@ static int serve_write_protected(struct guest_pager *pager, uint64_t page)
 	return allow_writes(pager, page);
 }
 
-/* A page that a scan reads goes again behind it.  Return: it was served like that */
-static bool serve_scan(struct guest_pager *pager, const struct fault *fault)
+/* A page that a scan reads goes again behind it */
+static enum scan_result serve_scan(struct guest_pager *pager, const struct fault *fault)
 {
 	struct thread_seen *thread = thread_of(pager, fault);
 
 	pager->statistics.by_class[thread->class]++;
-	return thread_scans(thread, fault->page, fault->writes) &&
-	       scan_serve(pager, fault->page, thread->class == FAULT_MIGRATION);
+	if (!thread_scans(thread, fault->page, fault->writes))
+		return SCAN_NOT;
+	return scan_serve(pager, fault, thread->class == FAULT_MIGRATION);
+}
+
+static int serve_out(struct guest_pager *pager, const struct fault *fault, bool zero)
+{
+	switch (serve_scan(pager, fault)) {
+	case SCAN_SERVED:
+		return 0;
+	case SCAN_LEFT:
+		return LEFT;
+	case SCAN_NOT:
+		break;
+	}
+	return zero ? serve_zero(pager, fault->page) : serve_evicted(pager, fault);
 }
 
 static int serve_missing(struct guest_pager *pager, const struct fault *fault)
 {
 	switch (state_of(pager, fault->page)) {
 	case PAGE_ZERO:
-		return serve_scan(pager, fault) ? 0 : serve_zero(pager, fault->page);
+		return serve_out(pager, fault, true);
 	case PAGE_EVICTED:
-		return serve_scan(pager, fault) ? 0 : serve_evicted(pager, fault);
+		return serve_out(pager, fault, false);
 	case PAGE_RESIDENT:
 		return serve_resident(pager, fault->page);
 	case PAGE_LEAVING:
@@ -532,7 +546,7 @@ static int sleeps_ms(const struct guest_pager *pager)
 {
 	if (pager->n_waiting || pager->lost_faults)
 		return RETRY_MS;
-	return pager->scan.n ? SCAN_TURN_MS : SLEEP_MS;
+	return pager->scan.n || pager->scan.coming ? SCAN_TURN_MS : SLEEP_MS;
 }
 
 /* False: there is none */

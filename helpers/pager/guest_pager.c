@@ -322,6 +322,7 @@ static struct guest_pager *new_pager(const struct adopted *adopted, const struct
 	pager->slow.wake = pager->demoter.wake = -1;
 	pager->slow.mover.pipe[0] = pager->slow.mover.pipe[1] = -1;
 	pthread_mutex_init(&pager->slow.lock, NULL);
+	pthread_mutex_init(&pager->scan.lock, NULL);
 	pager->alarm_said = ALARMS;
 	pager->idle.percent = -1;
 	pager->idle.random = pager_now_ns();

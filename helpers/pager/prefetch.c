@@ -236,17 +236,15 @@ static bool claim(struct guest_pager *pager, const struct mover *mover, uint64_t
 	return true;
 }
 
-/* It is in the guest's memory */
-static void loaded(struct guest_pager *pager, uint64_t page, struct page_fields fields)
+static void settle_loaded(struct guest_pager *pager, uint64_t page, struct page_fields fields,
+			  bool keep_slot)
 {
 	page_entry entry = page_map_get(pager->map, page);
 	struct page_fields next = fields;
 
 	STEP("load_copied");
 	next.state = PAGE_RESIDENT;
-	/* What is in a slow tier could not be compared without waiting for it */
-	next.has_slot = fields.has_slot && !pager->options.drop_clean_slots &&
-			!in_slow_tier(fields);
+	next.has_slot = fields.has_slot && !pager->options.drop_clean_slots && keep_slot;
 	do {
 		/* The discard's hole may come yet */
 		next.discarded = page_entry_fields(entry).discarded;
@@ -254,6 +252,19 @@ static void loaded(struct guest_pager *pager, uint64_t page, struct page_fields 
 	STEP("load_settled");
 	if (!next.has_slot)
 		free_slot(pager, fields);
+}
+
+/* It is in the guest's memory.  What is in a slow tier could not be compared without waiting for it
+ */
+static void loaded(struct guest_pager *pager, uint64_t page, struct page_fields fields)
+{
+	settle_loaded(pager, page, fields, !in_slow_tier(fields));
+}
+
+/* It is there for a look, and goes back to its slot in whatever tier */
+static void loaded_for_look(struct guest_pager *pager, uint64_t page, struct page_fields fields)
+{
+	settle_loaded(pager, page, fields, true);
 }
 
 /*
@@ -460,7 +471,7 @@ static size_t load_slots(struct guest_pager *pager, struct mover *mover, uint64_
 	done = scan_copy(pager, first, mover->buffer, piece.n);
 	for (i = 0; i < piece.n; i++) {
 		if (i < done)
-			loaded(pager, first + i, piece.fields[i]);
+			loaded_for_look(pager, first + i, piece.fields[i]);
 		else
 			abandon(pager, mover, first + i, piece.fields[i]);
 	}
@@ -574,8 +585,9 @@ void drop_scanned(struct guest_pager *pager, uint64_t first, size_t n, const pag
 
 /* ---- from a slow tier ---- */
 
-/* Pages that this thread has as LOADING, and their content in the buffer */
+/* Pages that this thread has as LOADING, and their content in the buffer.  @protect: for a look */
 struct together {
+	bool protect;
 	size_t n;
 	uint64_t page[READ_AHEAD_MAX];
 	struct page_fields fields[READ_AHEAD_MAX];
@@ -618,10 +630,15 @@ static int together_copy(struct guest_pager *pager, struct mover *mover,
 			 const struct together *together, size_t i, size_t n)
 {
 	size_t copied = 0, k;
-	int rc = copy_pages(pager, together->page[i], mover->buffer + i * PAGE_BYTES, n, &copied);
+	int rc = copy_all(pager, together->page[i], mover->buffer + i * PAGE_BYTES, n,
+			  together->protect, &copied);
 
-	for (k = i; k < i + copied; k++)
-		loaded(pager, together->page[k], together->fields[k]);
+	for (k = i; k < i + copied; k++) {
+		if (together->protect)
+			loaded_for_look(pager, together->page[k], together->fields[k]);
+		else
+			loaded(pager, together->page[k], together->fields[k]);
+	}
 	for (; k < i + n; k++)
 		abandon(pager, mover, together->page[k], together->fields[k]);
 	wake_loaded(pager, mover, together->page[i], copied);
@@ -629,9 +646,9 @@ static int together_copy(struct guest_pager *pager, struct mover *mover,
 }
 
 void load_together(struct guest_pager *pager, struct mover *mover, const uint64_t *pages, size_t n,
-		   int *rc)
+		   bool protect, int *rc)
 {
-	struct together together = { .n = 0 };
+	struct together together = { .protect = protect };
 	size_t i, end, k;
 
 	together_claim(pager, mover, &together, pages, n, rc);

@@ -12,6 +12,12 @@
  *
  * Only this thread lets the guest write to such a page.  A detach lets it write everywhere, after
  * it has had each evictor's lock: hence that lock.
+ *
+ * DOC: from a slow tier
+ *
+ * The thread that waits for disks loads such a window, in larger reads, and tells us what has come;
+ * places are kept for it.  A page keeps its slot there, so that nothing is written to the disk when
+ * it goes.  What the guest writes to before we hear of it is not protected any more, and stays.
  */
 #include <string.h>
 
@@ -20,6 +26,12 @@
 enum { SCAN_PART = 16 };
 
 static const uint64_t asks_no_more_ns = 1000000000;
+
+/* So many are kept at most */
+static size_t most(const struct guest_pager *pager)
+{
+	return pager->slow.runs ? SCAN_PAGES_MAX : SCAN_PAGES;
+}
 
 /* No page may go.  What only the kernel's page table tells is not known without it */
 static bool may_drop(const struct guest_pager *pager)
@@ -102,8 +114,40 @@ static void scan_drop(struct guest_pager *pager, size_t left)
 	evictor_unlock(pager);
 }
 
+void scan_arrived(struct guest_pager *pager, const struct scan_page *pages, size_t n, size_t places)
+{
+	struct scan *scan = &pager->scan;
+
+	if (!places)
+		return;
+	pthread_mutex_lock(&scan->lock);
+	memcpy(&scan->arrived[scan->n_arrived], pages, n * sizeof(*pages));
+	scan->n_arrived += n;
+	scan->settled += places;
+	pthread_mutex_unlock(&scan->lock);
+}
+
+/* Its places were kept */
+static void take_arrived(struct guest_pager *pager)
+{
+	struct scan *scan = &pager->scan;
+	size_t i;
+
+	if (!scan->coming)
+		return;
+	pthread_mutex_lock(&scan->lock);
+	for (i = 0; i < scan->n_arrived; i++)
+		*nth(scan, scan->n++) = scan->arrived[i];
+	pager->statistics.scanned += scan->n_arrived;
+	scan->coming -= scan->settled;
+	scan->n_arrived = scan->settled = 0;
+	pthread_mutex_unlock(&scan->lock);
+	scan->resident = scan->n;
+}
+
 void scan_turn(struct guest_pager *pager)
 {
+	take_arrived(pager);
 	if (pager->scan.n &&
 	    (!may_drop(pager) || pager_now_ns() - pager->scan.last_ns > asks_no_more_ns))
 		scan_drop(pager, 0);
@@ -133,26 +177,65 @@ static size_t load_more(struct guest_pager *pager, uint64_t page, size_t max)
 	return n;
 }
 
-bool scan_serve(struct guest_pager *pager, uint64_t page, bool zeros_ahead)
+/* Places for so many pages.  Return: for how many there are some */
+static size_t make_places(struct guest_pager *pager, size_t window)
 {
-	enum page_state state = page_entry_fields(page_map_get(pager->map, page)).state;
-	size_t window = state == PAGE_ZERO && !zeros_ahead ? 1 : SCAN_WINDOW, done;
+	size_t kept = most(pager) - pager->scan.coming;
 
-	if (!may_drop(pager))
-		return false;
-	scan_drop(pager, SCAN_PAGES_MAX - window);
-	if (pager->scan.n > SCAN_PAGES_MAX - window)
-		return false;
+	if (window > kept)
+		window = kept;
+	scan_drop(pager, kept - window);
+	return pager->scan.n > kept - window ? 0 : window;
+}
+
+static enum scan_result leave_to_slow(struct guest_pager *pager, const struct fault *fault)
+{
+	size_t window = make_places(pager, SCAN_SLOW_WINDOW);
+	struct read_ahead_range ahead = { .first = fault->page + 1 };
+	int rc;
+
+	if (!window)
+		return SCAN_NOT;
+	ahead.n = window - 1;
+	rc = slow_load_scan(pager, fault, ahead, window);
+	if (rc == 0)
+		pager->scan.coming += window;
+	return rc < 0 ? SCAN_NOT : SCAN_LEFT;
+}
+
+static enum scan_result load_window(struct guest_pager *pager, uint64_t page, size_t window)
+{
+	size_t done;
+
+	if (make_places(pager, window) < window)
+		return SCAN_NOT;
 	done = load_more(pager, page, window);
 	if (!done)
-		return false;
+		return SCAN_NOT;
 	while (done < window && page + done < pager->ram.pages) {
 		size_t n = load_more(pager, page + done, window - done);
 
 		done += n ? n : 1;
 	}
+	return SCAN_SERVED;
+}
+
+enum scan_result scan_serve(struct guest_pager *pager, const struct fault *fault, bool zeros_ahead)
+{
+	struct page_fields fields = page_entry_fields(page_map_get(pager->map, fault->page));
+	struct page_place place = { .tier = fields.tier, .slot = fields.slot };
+	enum scan_result result;
+
+	if (!may_drop(pager))
+		return SCAN_NOT;
+	take_arrived(pager);
 	pager->scan.last_ns = pager_now_ns();
-	return true;
+	if (fields.state == PAGE_EVICTED && tiers_is_slow(place))
+		return leave_to_slow(pager, fault);
+	result = load_window(pager, fault->page,
+			     fields.state == PAGE_ZERO && !zeros_ahead ? 1 : SCAN_WINDOW);
+	pager->scan.last_ns = pager_now_ns();
+	return result;
 }
 
 /* ---- the guest writes ---- */

@@ -6,6 +6,9 @@
  * and again: who asked for it waits, an alarm says for what, and it never gets anything else.  With
  * each try those who wait are woken, and ask again: one that came while the page was being loaded
  * was left to us.
+ *
+ * What a thread asks for that reads all memory is loaded for a look, one window at a time, and
+ * given to scan.c, which lets it go again.
  */
 #include <errno.h>
 #include <poll.h>
@@ -34,18 +37,22 @@ void slow_load_close(struct guest_pager *pager)
 		close(pager->slow.wake);
 	pager->slow.wake = -1;
 	pthread_mutex_destroy(&pager->slow.lock);
+	pthread_mutex_destroy(&pager->scan.lock);
 }
 
 /* ---- what is wanted ---- */
 
-/* Under the lock.  One whose page is there already changes nothing: both are woken together */
+/* Under the lock.  Of one whose page is there already both are woken together; it stays if one of
+ * them is no scan.  Return: 0; 1: so; -ENOBUFS */
 static int add(struct slow_loader *slow, const struct slow_fault *wanted)
 {
 	size_t i;
 
 	for (i = 0; i < slow->n; i++)
-		if (slow->wanted[i].fault.page == wanted->fault.page)
-			return 0;
+		if (slow->wanted[i].fault.page == wanted->fault.page) {
+			slow->wanted[i].scans &= wanted->scans;
+			return 1;
+		}
 	if (slow->n == SLOW_FAULTS_MAX)
 		return -ENOBUFS;
 	slow->wanted[slow->n++] = *wanted;
@@ -53,19 +60,41 @@ static int add(struct slow_loader *slow, const struct slow_fault *wanted)
 	return 0;
 }
 
-int slow_load(struct guest_pager *pager, const struct fault *fault, struct read_ahead_range ahead)
+static int leave(struct guest_pager *pager, const struct slow_fault *wanted)
 {
-	struct slow_fault wanted = { .fault = *fault, .ahead = ahead };
 	int rc;
 
 	pthread_mutex_lock(&pager->slow.lock);
-	rc = add(&pager->slow, &wanted);
+	rc = add(&pager->slow, wanted);
 	pthread_mutex_unlock(&pager->slow.lock);
 	pager_wake(pager->slow.wake);
 	return rc;
 }
 
-/* @until: when the next one is due.  Return: how many are due now */
+int slow_load(struct guest_pager *pager, const struct fault *fault, struct read_ahead_range ahead)
+{
+	struct slow_fault wanted = { .fault = *fault, .ahead = ahead };
+
+	return leave(pager, &wanted);
+}
+
+int slow_load_scan(struct guest_pager *pager, const struct fault *fault,
+		   struct read_ahead_range ahead, size_t places)
+{
+	struct slow_fault wanted = {
+		.fault = *fault, .ahead = ahead, .scans = true, .places = places
+	};
+
+	return leave(pager, &wanted);
+}
+
+/* One that fits to those before it: a window of a scan is as much as is read at once */
+static bool fits(const struct slow_fault *batch, size_t n, const struct slow_fault *wanted)
+{
+	return n == 0 || (!batch[0].scans && !wanted->scans);
+}
+
+/* @until: when the next one is due.  Return: how many are taken that are due now */
 static size_t take(struct slow_loader *slow, struct slow_fault *batch, uint64_t *until)
 {
 	uint64_t now = clock_ms();
@@ -81,6 +110,10 @@ static size_t take(struct slow_loader *slow, struct slow_fault *batch, uint64_t 
 			i++;
 			continue;
 		}
+		if (!fits(batch, n, wanted)) {
+			i++;
+			continue;
+		}
 		slow->failing -= wanted->due_ms != 0;
 		batch[n++] = *wanted;
 		slow->n--;
@@ -92,12 +125,18 @@ static size_t take(struct slow_loader *slow, struct slow_fault *batch, uint64_t 
 
 static void try_again(struct guest_pager *pager, struct slow_fault *wanted)
 {
-	wanted->due_ms = clock_ms() + SLOW_RETRY_MS;
-	wanted->ahead.n = 0;
+	struct slow_fault again = *wanted;
+	int rc;
+
+	again.due_ms = clock_ms() + SLOW_RETRY_MS;
+	again.ahead.n = 0;
+	again.places = wanted->places ? 1 : 0;
 	pthread_mutex_lock(&pager->slow.lock);
 	/* Full: it was woken, and asks the fault thread again */
-	add(&pager->slow, wanted);
+	rc = add(&pager->slow, &again);
 	pthread_mutex_unlock(&pager->slow.lock);
+	if (rc == 0)
+		wanted->places -= again.places;
 }
 
 /* ---- loading ---- */
@@ -151,9 +190,11 @@ static int settle(struct guest_pager *pager, struct slow_fault *wanted, int rc)
 {
 	switch (rc) {
 	case 0:
+		fault_count_time(pager, &wanted->fault);
+		if (wanted->scans)
+			return 0;
 		policy_faulted(pager, wanted->fault.page);
 		pager->statistics.refaults++;
-		fault_count_time(pager, &wanted->fault);
 		return 0;
 	case 1:	      /* discarded, or another thread had it */
 	case -ENOENT: /* unplugged */
@@ -166,23 +207,39 @@ static int settle(struct guest_pager *pager, struct slow_fault *wanted, int rc)
 	}
 }
 
+/* What has come for a scan, and the places of what will not */
+static void tell_scan(struct guest_pager *pager, const struct slow_fault *wanted,
+		      const uint64_t *pages, const int *rc, size_t n)
+{
+	struct scan_page come[READ_AHEAD_MAX];
+	size_t i, k = 0;
+
+	for (i = 0; i < n && wanted->scans; i++)
+		if (rc[i] == 0)
+			come[k++] =
+				(struct scan_page){ pages[i], page_map_get(pager->map, pages[i]) };
+	scan_arrived(pager, come, k, wanted->places);
+}
+
 static void load(struct guest_pager *pager, struct slow_fault *batch, size_t n)
 {
 	uint64_t pages[READ_AHEAD_MAX];
 	int rc[READ_AHEAD_MAX], worst = 0;
 	size_t all = list_pages(pager, batch, n, pages), i, worst_at = 0;
+	bool scans = batch[0].scans;
 
 	pager->slow.tier = tier_of(pager, pages[0]);
 	pager->slow.since_ms = clock_ms();
-	load_together(pager, &pager->slow.mover, pages, all, rc);
+	load_together(pager, &pager->slow.mover, pages, all, scans, rc);
 	pager->slow.since_ms = 0;
 	for (i = 0; i < n; i++) {
 		int wrong = settle(pager, &batch[i], rc[i]);
 
 		worst_at = wrong ? i : worst_at;
 		worst = wrong ? wrong : worst;
+		tell_scan(pager, &batch[i], pages, rc, all);
 	}
-	for (; i < all; i++)
+	for (; i < all && !scans; i++)
 		if (rc[i] == 0)
 			policy_prefetched(pager, pages[i], 1, false);
 	if (worst < 0 && !pager_stopping(pager))

@@ -64,3 +64,60 @@ check_match "let go meanwhile" "$line" "^detach: done"
 pager_wait scanned
 moves scanned
 victim_ends scanned "killed, and let go, meanwhile: each byte is right"
+
+# Out of a file: what the thread reads stays there, and nothing else moves for it
+same_pages() {
+	local before=${figure[moved]-}
+	pager_ask "$1" status && [ "$before" = "${figure[moved]}" ] && [ "${figure[file]}" -gt 2000 ]
+}
+settled() {
+	pager_ask "$1" status && sleep 0.3 && same_pages "$1"
+}
+
+file_tiers=("tiers=same,ram:6144,file:/tier:131072" "disk=$disk")
+victim filed give=2 reader=yes untouched=1000 threads=0 ram=64
+pager filed limit=4000 "${file_tiers[@]}"
+soon settled filed
+before="${figure[moved]} ${figure[evictions]} ${figure[file]} ${figure[ram]} ${figure[resident]}"
+ask filed start
+soon status_is filed "figure[scanned] > 40000"
+check_true "a thread reads all memory, most of it from a file: ${figure[scanned]} pages" \
+	"figure[scanned] > 40000"
+check_equal "moved on, evicted, in the file, in RAM and resident: as before" \
+	"${figure[moved]} ${figure[evictions]} ${figure[file]} ${figure[ram]} ${figure[resident]}" \
+	"$before"
+check_equal "and none was loaded to stay" "${figure[refaults]}" 0
+most=$(most_resident "$victim_pid")
+check_true "$most pages of a limit of 4000 are there" "most <= 4000 + 256"
+pager_kill filed
+audit filed "killed while it reads: each slot is in one entry"
+pager filed limit=4000 "${file_tiers[@]}"
+check_equal "the next one goes on" "$pager_said" resumed
+moves filed || not_ok "it comes on" "$problem"
+pager_ask filed file-fails=read
+soon alarm_says filed "waits for a page: /tier: cannot read"
+check_match "a disk that fails: it waits" "$(pager_alarms filed)" "waits for a page: /tier: cannot read"
+pager_ask filed file-fails=no
+moves filed || not_ok "it comes on when reading works again" "$problem"
+victim_ends filed "read out of a file: each byte is right"
+pager_kill filed
+
+# While others write
+victim busy give=2 reader=yes discards=yes untouched=1000
+pager busy limit=4000 "${file_tiers[@]}"
+ask busy start
+soon status_is busy "figure[scanned] > 5000 && figure[file] > 500"
+for ((i = 0; i < ${long:+5}6; i++)); do
+	sleep "0.$((1 + RANDOM % 3))"
+	pager_kill busy
+	problem=
+	audit_silently busy || not_ok "what a killed pager left" "$problem"
+	pager busy limit=4000 "${file_tiers[@]}"
+	[ "$pager_said" = resumed ] || not_ok "killed meanwhile" "$pager_said"
+done
+moves busy || not_ok "killed meanwhile" "$problem"
+pager_ask busy detach
+check_match "let go meanwhile, out of a file" "$line" "^detach: done"
+pager_wait busy
+moves busy
+victim_ends busy "out of a file, killed, and let go, meanwhile: each byte is right"
