@@ -297,7 +297,7 @@ static int demote_from(struct guest_pager *pager, struct demoted_tier *from, str
 		.tier = from,
 		.youngest = from->coldest,
 		/* Only a file takes those that zstd has refused */
-		.oldest = tiers_takes(pager->tiers, TIER_FILE) ? AGE_NO_GAIN : AGE_MAX,
+		.oldest = tiers_takes_slow(pager->tiers) ? AGE_NO_GAIN : AGE_MAX,
 		.far = true,
 	};
 	int rc = demote_batch(pager, &demotion, err);
@@ -399,7 +399,7 @@ static bool make_room(struct guest_pager *pager, struct demoted_tier *from)
 		urgent = is_urgent(pager, from);
 	}
 	/* What is left gets no smaller: a file would take it */
-	if (rc == 0 && urgent && !went && !tiers_takes(pager->tiers, TIER_FILE))
+	if (rc == 0 && urgent && !went && !tiers_takes_slow(pager->tiers))
 		rc = -ENOENT;
 	if (rc < 0 && !pager_stopping(pager))
 		stay_stuck(pager, from, urgent, rc, &err);
@@ -455,7 +455,7 @@ void *demote_thread(void *pager_arg)
 	struct guest_pager *pager = pager_arg;
 	struct demoter *demoter = &pager->demoter;
 	bool zstd = tiers_takes(pager->tiers, TIER_ZSTD);
-	bool both = tiers_has(pager->tiers, TIER_ZSTD) && tiers_takes(pager->tiers, TIER_FILE);
+	bool both = tiers_has(pager->tiers, TIER_ZSTD) && tiers_takes_slow(pager->tiers);
 
 	log_context(pager->name, "demote");
 	while (!pager_stopping(pager)) {

@@ -167,6 +167,8 @@ unsigned int tiers_filled(const struct tiers *tiers, enum tier_kind kind);
 bool tiers_has(const struct tiers *tiers, enum tier_kind kind);
 /* May it get some? */
 bool tiers_takes(const struct tiers *tiers, enum tier_kind kind);
+/* In any slow tier? */
+bool tiers_takes_slow(const struct tiers *tiers);
 /* What tiers take besides their slots */
 uint64_t tiers_own_bytes(const struct tiers *tiers);
 /* Return: how many of @usage were filled in, one a tier */

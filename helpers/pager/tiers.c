@@ -388,6 +388,15 @@ bool tiers_takes(const struct tiers *tiers, enum tier_kind kind)
 	return i < tiers->n;
 }
 
+bool tiers_takes_slow(const struct tiers *tiers)
+{
+	size_t i = 0;
+
+	while (i < tiers->n && !kinds[tiers->order[i]]->slow)
+		i++;
+	return i < tiers->n;
+}
+
 uint64_t tiers_own_bytes(const struct tiers *tiers)
 {
 	uint64_t bytes = 0;
