@@ -31,6 +31,10 @@
 #define LOSS_PERCENT 400
 #define NOISE_KIB    (64 * KIB_PER_MIB)
 
+/* Where more than this share has to be free, all pages that there can be are about to be asked for
+ */
+#define PACK_PERCENT 90
+
 static uint64_t part(uint64_t kib, unsigned int percent)
 {
 	return u64_mul_sat(kib / 100, percent);
@@ -261,6 +265,11 @@ uint64_t room_need_kib(uint64_t missing_kib, unsigned int beside, uint64_t all_k
 	share += beside * (square_root(share * 1000) - share) / 100;
 	/* The kernel frees some more meanwhile, and the more the longer it takes */
 	return u64_mul_sat(all_kib, share * (7000 + 3 * share) / 10000) / 1000;
+}
+
+bool room_can_pack(uint64_t need_kib, uint64_t all_kib)
+{
+	return need_kib < part(all_kib, PACK_PERCENT);
 }
 
 bool room_is_poor(uint64_t missing, uint64_t gained)

@@ -68,6 +68,17 @@ struct room_estimate room_rules_estimate(const struct page_ranges *ranges,
 uint64_t room_need_kib(uint64_t missing_kib, unsigned int beside, uint64_t all_kib);
 
 /**
+ * room_can_pack() - Is it good to compact the node while memory is freed?
+ * @need_kib:	What it takes: room_need_kib()
+ * @all_kib:	Free memory and page cache
+ *
+ * Freeing and compaction keep a processor each busy, and for about as long.  But compaction of a
+ * node packs all that can be moved into the highest blocks.  For the last pages that there can be,
+ * those must be left free in which nothing else lies.
+ */
+bool room_can_pack(uint64_t need_kib, uint64_t all_kib);
+
+/**
  * struct room_round - What a round of freeing, compacting and growing came to
  * @page_kib:	Size of the huge pages
  * @percent:	Its bite, as room_bite_kib()

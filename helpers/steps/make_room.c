@@ -107,13 +107,17 @@ struct job {
 	uint64_t kib;
 };
 
+static void wait_for(const struct job *job, pid_t pid)
+{
+	if (pid > 0)
+		child_wait(pid, job->room->ctx->deadline);
+}
+
 static void run_job(void *arg)
 {
 	const struct job *job = arg;
-	pid_t pid = job->start(job);
 
-	if (pid > 0)
-		child_wait(pid, job->room->ctx->deadline);
+	wait_for(job, job->start(job));
 }
 
 static pid_t start_reclaim(const struct job *job)
@@ -143,6 +147,30 @@ static int do_job(struct room *r, pid_t (*start)(const struct job *job), uint64_
 	struct job job = { .room = r, .start = start, .kib = kib };
 
 	return let_go(r, run_job, &job, err);
+}
+
+/* Compaction begins as soon as half is free, into which it moves the rest's pages, and takes about
+ * as long as it takes to free that.  The second time it has few pages left to move */
+static void run_both(void *arg)
+{
+	const struct job *all = arg;
+	struct job half = { .room = all->room, .kib = all->kib / 2 };
+	pid_t reclaim;
+
+	wait_for(&half, start_reclaim(&half));
+	half.kib = all->kib - half.kib;
+	reclaim = start_reclaim(&half);
+	wait_for(&half, start_compaction(&half));
+	wait_for(&half, reclaim);
+	if (clock_left_ms(all->room->ctx->deadline))
+		wait_for(&half, start_compaction(&half));
+}
+
+static int reclaim_and_compact(struct room *r, uint64_t kib, struct err *err)
+{
+	struct job job = { .room = r, .kib = kib };
+
+	return let_go(r, run_both, &job, err);
 }
 
 /* ---- where pages lie ---- */
@@ -282,16 +310,19 @@ static bool read_memory(const struct room *r, uint64_t *free_kib, uint64_t *cach
 	return true;
 }
 
-/* Page cache to free so that the missing pages fit */
-static uint64_t deficit(const struct room *r, unsigned int percent)
+/* Page cache to free so that the missing pages fit.  @pack: compacting meanwhile is good */
+static uint64_t deficit(const struct room *r, unsigned int percent, bool *pack)
 {
 	uint64_t missing_kib = u64_mul_sat(missing(r), r->hp->page_kib);
-	uint64_t free_kib, cache_kib, need_kib;
+	uint64_t free_kib, cache_kib, need_kib, all_kib;
 
+	*pack = false;
 	reclaim_drain_percpu_lists(r->ctx->kfs);
 	if (!read_memory(r, &free_kib, &cache_kib))
 		return 0;
-	need_kib = room_need_kib(missing_kib, r->ctx->beside, u64_add_sat(free_kib, cache_kib));
+	all_kib = u64_add_sat(free_kib, cache_kib);
+	need_kib = room_need_kib(missing_kib, r->ctx->beside, all_kib);
+	*pack = r->hp->compact && room_can_pack(need_kib, all_kib);
 	return room_bite_kib(missing_kib, need_kib, percent, free_kib, cache_kib);
 }
 
@@ -328,8 +359,14 @@ static int grow_stubbornly(struct room *r, struct err *err)
 
 static int reclaim_and_grow(struct room *r, unsigned int percent, struct err *err)
 {
-	uint64_t kib = may_reclaim(r) ? deficit(r, percent) : 0;
-	int rc = kib ? do_job(r, start_reclaim, kib, err) : 0;
+	bool pack = false;
+	uint64_t kib = may_reclaim(r) ? deficit(r, percent, &pack) : 0;
+	int rc = 0;
+
+	if (kib && pack)
+		rc = reclaim_and_compact(r, kib, err);
+	else if (kib)
+		rc = do_job(r, start_reclaim, kib, err);
 
 	return rc < 0 ? rc : grow_stubbornly(r, err);
 }
@@ -439,7 +476,8 @@ static bool look_again(const struct room *r, struct gigantic_need *need)
 
 static int grow_gigantic_unseen(struct room *r, struct err *err)
 {
-	uint64_t kib = may_reclaim(r) ? deficit(r, 100) : 0;
+	bool pack;
+	uint64_t kib = may_reclaim(r) ? deficit(r, 100, &pack) : 0;
 	int rc = kib ? do_job(r, start_reclaim, kib, err) : 0;
 
 	return rc < 0 ? rc : grow(r, err);

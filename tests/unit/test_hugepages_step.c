@@ -460,6 +460,63 @@ static void test_ends_without_cache(void)
 	}
 }
 
+/* Notes a letter for what is written, in the order of the writes: reclaim, compaction, pool */
+static int note_and_free_cache(const struct kfs *kfs, const char *path, const char *text)
+{
+	const char *letter = strstr(path, "/reclaim")	   ? "r" :
+			     strstr(path, "/compact")	   ? "c" :
+			     strstr(path, "/nr_hugepages") ? "w" :
+							     "";
+	int fd = openat(kfs->rootfd, "fake/order", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+
+	if (fd < 0 || write(fd, letter, strlen(letter)) < 0)
+		return -EIO;
+	close(fd);
+	return *letter == 'c' ? 0 : write_and_free_cache(kfs, path, text);
+}
+
+/* Half is freed, the other half while the node is compacted, and then it is compacted again; not
+ * where compaction is forbidden, nor for nearly all there is */
+static void test_compacts_meanwhile(void)
+{
+	static const struct {
+		uint64_t cache_mib, asked_mib;
+		bool compact;
+		const char *orders[2];
+	} rows[] = {
+		{ 8192, 382, true, { "rrccw", "rcrcw" } },
+		{ 8192, 764, false, { "rw", "rw" } },
+		/* 2000 of 2223 MiB; of 2222 */
+		{ 2159, 382, true, { "rrccw", "rcrcw" } },
+		{ 2158, 764, true, { "rw", "rw" } },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		char order[8192], *end;
+		BENCH(b);
+
+		b.fk.kfs.write = note_and_free_cache;
+		fake_put(&b.fk, RECLAIM, "");
+		fake_put(&b.fk, "fake/order", "");
+		fake_set_meminfo(&b.fk, 0, "MemFree", 64 * KIB_PER_MIB);
+		fake_set_meminfo(&b.fk, 0, "Active(file)", rows[i].cache_mib * KIB_PER_MIB);
+		b.step.hugepages.reclaim = true;
+		b.step.hugepages.compact = rows[i].compact;
+		want(&b, 0, 0, 1000);
+		apply(&b, &b.err);
+		fake_get(&b.fk, "fake/order", order, sizeof(order));
+		end = strchr(order, 'w');
+		if (!UNIT_CHECK(end != NULL, "row %zu: %s", i, order))
+			continue;
+		end[1] = '\0';
+		UNIT_CHECK(!strcmp(order, rows[i].orders[0]) || !strcmp(order, rows[i].orders[1]),
+			   "row %zu: %s", i, order);
+		UNIT_CHECK(asked_mib(&b, 0) == rows[i].asked_mib, "row %zu: %" PRIu64, i,
+			   asked_mib(&b, 0));
+	}
+}
+
 /* ---- what the flags of all pages say ---- */
 
 /* In the header for programs since 5.1 */
@@ -1706,6 +1763,7 @@ static CU_TestInfo tests[] = {
 	{ "bites by the flags of all pages", test_seen_bites },
 	{ "a start that must fail frees a few bites", test_refusal_is_cheap },
 	{ "a round without cache is the last", test_ends_without_cache },
+	{ "compaction while cache is freed", test_compacts_meanwhile },
 	{ "more gigantic pages than can be", test_gigantic_bound },
 	{ "gigantic pages where a look can't tell", test_gigantic_unseen },
 	{ "gigantic pages that only look possible", test_gigantic_in_vain },

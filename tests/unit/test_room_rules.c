@@ -234,6 +234,15 @@ static void test_short(void)
 	CU_ASSERT_TRUE(room_is_short(UINT64_MAX, GIB, 257 * MIB));
 }
 
+static void test_pack(void)
+{
+	CU_ASSERT_TRUE(room_can_pack(0, GIB));
+	CU_ASSERT_TRUE(room_can_pack(900 * GIB - 1, 1000 * GIB));
+	CU_ASSERT_FALSE(room_can_pack(900 * GIB, 1000 * GIB));
+	CU_ASSERT_FALSE(room_can_pack(UINT64_MAX, GIB));
+	CU_ASSERT_FALSE(room_can_pack(0, 0));
+}
+
 static void test_poor(void)
 {
 	CU_ASSERT_TRUE(room_is_poor(1000, 49));
@@ -293,6 +302,7 @@ static CU_TestInfo tests[] = {
 	{ "what they take", test_need },
 	{ "how much is freed", test_bite },
 	{ "whether anything has to be", test_short },
+	{ "whether to compact meanwhile", test_pack },
 	{ "what is too little", test_poor },
 	{ "what comes next", test_next },
 	CU_TEST_INFO_NULL,
