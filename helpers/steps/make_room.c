@@ -13,7 +13,9 @@
  *    Where the missing pages would fit into what is free already, write and compact in turn as
  *    long as that brings any.
  * 2. Free page cache, nearly all that it takes at once: while the kernel makes pages, kswapd
- *    frees more than that brings, and the less is free the more often.
+ *    frees more than that brings, and the less is free the more often.  As soon as half of it is
+ *    free, compact the node beside that: it moves pages without waking kswapd, and on another
+ *    processor.  Not where nearly all cache has to go (step 4 says why).
  * 3. Write until 67 writes in a row bring nothing.  Each empties one block after the other, and
  *    leaves those alone in which something stays.
  * 4. Again from 2, measured anew, while that brings pages.  If not, compact the node.  That
