@@ -53,7 +53,7 @@ struct room_estimate room_rules_estimate(const struct page_ranges *ranges,
 /* The first bite, of what it takes */
 #define ROOM_FIRST_PERCENT 35
 
-/* Where the flags say what it takes */
+/* Where the flags say what it takes, or the node is compacted meanwhile */
 #define ROOM_SEEN_PERCENT 100
 
 /**

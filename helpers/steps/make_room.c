@@ -436,7 +436,9 @@ static int grow_in_free(struct room *r, struct err *err)
 
 static int grow_huge(struct room *r, struct err *err)
 {
-	unsigned int first = r->ctx->beside ? ROOM_SEEN_PERCENT : ROOM_FIRST_PERCENT;
+	/* Compaction doesn't wake kswapd, which would free more than what is freed here */
+	unsigned int first = r->ctx->beside || r->hp->compact ? ROOM_SEEN_PERCENT :
+								ROOM_FIRST_PERCENT;
 	struct room_round round = {
 		.page_kib = r->hp->page_kib,
 		.percent = first,

@@ -484,11 +484,11 @@ static void test_compacts_meanwhile(void)
 		bool compact;
 		const char *orders[2];
 	} rows[] = {
-		{ 8192, 382, true, { "rrccw", "rcrcw" } },
+		{ 8192, 1032, true, { "rrccw", "rcrcw" } },
 		{ 8192, 764, false, { "rw", "rw" } },
 		/* 2000 of 2223 MiB; of 2222 */
-		{ 2159, 382, true, { "rrccw", "rcrcw" } },
-		{ 2158, 764, true, { "rw", "rw" } },
+		{ 2159, 951, true, { "rrccw", "rcrcw" } },
+		{ 2158, 1902, true, { "rw", "rw" } },
 	};
 	size_t i;
 
