@@ -263,8 +263,7 @@ uint64_t room_need_kib(uint64_t missing_kib, unsigned int beside, uint64_t all_k
 		return all_kib;
 	share = u64_mul_sat(missing_kib, 1000) / can_be;
 	share += beside * (square_root(share * 1000) - share) / 100;
-	/* The kernel frees some more meanwhile, and the more the longer it takes */
-	return u64_mul_sat(all_kib, share * (7000 + 3 * share) / 10000) / 1000;
+	return u64_mul_sat(all_kib, share) / 1000;
 }
 
 bool room_can_pack(uint64_t need_kib, uint64_t all_kib)

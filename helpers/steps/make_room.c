@@ -12,7 +12,7 @@
  *    is refused, and it shows how much has to be freed (policy/room_rules.h).
  *    Where the missing pages would fit into what is free already, write and compact in turn as
  *    long as that brings any.
- * 2. Free page cache, nearly all that it takes at once: while the kernel makes pages, kswapd
+ * 2. Free page cache, all that it takes at once: while the kernel makes pages, kswapd
  *    frees more than that brings, and the less is free the more often.  As soon as half of it is
  *    free, compact the node beside that: it moves pages without waking kswapd, and on another
  *    processor.  Not where nearly all cache has to go (step 4 says why).

@@ -641,7 +641,7 @@ static void test_seen_bites(void)
 	want(&b, 0, 0, 60);
 	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
 	/* 120 of 330 MiB that can become pages: 36 %, and with the other 96 % beside, 59 % of
-	 * 8256 MiB.  88 % of that would be 4348.  960 and 128, rounded down */
+	 * 8256 MiB.  That would be 4887.  960 and 128, rounded down */
 	UNIT_CHECK(asked_mib(&b, 0) == 1087, "%" PRIu64, asked_mib(&b, 0));
 }
 

@@ -164,14 +164,13 @@ static void test_need(void)
 		/* What they take, where every block can become one */
 		{ 1000, 0, 10000, 1000 },
 		{ 20000, 0, 10000, 20000 },
-		/* 600 of 1000 where half of the blocks can't: half way to the root of it, 687, and
-		 * of that nine tenths at first */
-		{ 3000, 50, 10000, 6220 },
-		{ 1250, 50, 10000, 3040 },
-		{ 4900, 50, 10000, 9790 },
+		/* 600 of 1000 where half of the blocks can't: half way to the root of it */
+		{ 3000, 50, 10000, 6870 },
+		{ 1250, 50, 10000, 3750 },
+		{ 4900, 50, 10000, 9840 },
 		{ 5000, 50, 10000, 10000 },
 		{ 9000, 50, 10000, 10000 },
-		{ 600, 90, 10000, 7000 },
+		{ 600, 90, 10000, 7560 },
 		{ 1, 100, 10000, 10000 },
 		{ 0, 50, 0, 0 },
 	};
