@@ -24,8 +24,9 @@
 #define LOOK_MOST_MS  5
 
 static const char *const names[] = {
-	[LOCK_HOST] = "lock",	       [LOCK_MOUNTS] = "mounts.lock", [LOCK_FILES] = "files.lock",
-	[LOCK_PAGERD] = "pagerd.lock", [LOCK_CONF] = "conf.lock",
+	[LOCK_HOST] = "lock",	     [LOCK_MOUNTS] = "mounts.lock",
+	[LOCK_FILES] = "files.lock", [LOCK_PAGERD] = "pagerd.lock",
+	[LOCK_CONF] = "conf.lock",   [LOCK_WRITE_BACK] = "writing.lock",
 };
 
 /* What a wait that was too short may help */
@@ -35,6 +36,7 @@ static const char *const advice[] = {
 	[LOCK_FILES] = "",
 	[LOCK_PAGERD] = "",
 	[LOCK_CONF] = "",
+	[LOCK_WRITE_BACK] = "",
 };
 
 static int check(int fd, const char *name, struct err *err)

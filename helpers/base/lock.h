@@ -9,6 +9,7 @@
  * files.lock	files: a ledger between reading and writing it, and the UUID.new beside it
  * pagerd.lock	pager: the one daemon that pages guests, for as long as it runs
  * conf.lock	conf: the files of other programs that a profile changes, and its record
+ * writing.lock	write_back: the one child that waits for disks (memory/write_back.h)
  *
  * Taken in this order: a process that has one takes none of those above it.
  *
@@ -30,7 +31,7 @@ struct err;
 #define STATE_DIR "run/libvirt-membacking"
 #endif
 
-enum lock_name { LOCK_HOST, LOCK_MOUNTS, LOCK_FILES, LOCK_PAGERD, LOCK_CONF };
+enum lock_name { LOCK_HOST, LOCK_MOUNTS, LOCK_FILES, LOCK_PAGERD, LOCK_CONF, LOCK_WRITE_BACK };
 
 /* How long a process that lets a lock go for others leaves it: each who waits has looked once
  * by then */

@@ -238,6 +238,8 @@ static void take_value(struct numa_node *node, uint64_t *swap_free, const char *
 		node->free_kib = kib;
 	else if (!strcmp(key, "Active(file)") || !strcmp(key, "Inactive(file)"))
 		node->file_kib += kib;
+	else if (!strcmp(key, "Dirty"))
+		node->dirty_kib = kib;
 	else if (!strcmp(key, "SReclaimable"))
 		node->reclaimable_kib += kib;
 	else if (!strcmp(key, "Active(anon)") || !strcmp(key, "Inactive(anon)"))

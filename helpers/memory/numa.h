@@ -61,6 +61,7 @@ bool cpuset_overlaps(const struct cpuset *a, const struct cpuset *b);
  * @reclaimable_kib:	What could be freed without swap: file pages on the LRU
  *			lists and what the kernel itself calls reclaimable.  An upper
  *			bound: dirty or mapped pages may stay
+ * @dirty_kib:		File pages that have to be written before they can be freed
  * @swappable_kib:	Anonymous pages on the LRU lists
  * @shmem_kib:		In files of a tmpfs or memfd
  * @anon_thp_kib:	Programs' own memory that is mapped in transparent huge pages
@@ -80,6 +81,7 @@ struct numa_node {
 	uint64_t free_kib;
 	uint64_t reclaimable_kib;
 	uint64_t file_kib;
+	uint64_t dirty_kib;
 	uint64_t swappable_kib;
 	uint64_t shmem_kib;
 	uint64_t anon_thp_kib;

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/array.h"
+#include "base/cleanup.h"
 #include "base/text.h"
 #include "kernel/kfs.h"
 #include "memory/numa.h"
@@ -54,15 +56,34 @@ static uint64_t cache_kib(const struct work *work)
 	return kib;
 }
 
-/* Less than this share of what was asked for is not worth asking again */
+/* The kernel counts pages of cgroups for each processor, and adds them up every two seconds, or
+ * when somebody reads this */
+static void add_up_cgroups(const struct kfs *kfs)
+{
+	static const char *const files[] = { "sys/fs/cgroup/memory.stat",
+					     "sys/fs/cgroup/memory/memory.stat" };
+	char line[16];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
+		cleanup_fclose FILE *f = kfs_stream(kfs, files[i]);
+
+		if (f && fgets(line, sizeof(line), f))
+			return;
+	}
+}
+
+/* Twice in a row less than this share of what was asked for: not worth asking again */
 #define WORTH_ASKING 16
 
-/* The kernel gives up where it finds only pages in use for a while, often at half of the cache.
- * It has taken note of that, and frees them when asked again */
+/* Reclaim frees pages that were not used for a while, and takes note of which others were not as
+ * soon as few of those are left.  By the sums of two seconds ago many are, so at half of the cache
+ * it finds none, and gives up */
 static int reclaim_work(void *arg)
 {
 	const struct work *work = arg;
 	uint64_t left_kib = work->kib, before_kib = cache_kib(work), freed_kib;
+	unsigned int vain = 0;
 	int rc;
 
 	for (;;) {
@@ -70,10 +91,12 @@ static int reclaim_work(void *arg)
 		if (rc != -EAGAIN)
 			return rc;
 		freed_kib = u64_sub_floor(before_kib, cache_kib(work));
-		if (freed_kib >= left_kib || freed_kib < u64_max(1, left_kib / WORTH_ASKING))
+		vain = freed_kib < u64_max(1, left_kib / WORTH_ASKING) ? vain + 1 : 0;
+		if (freed_kib >= left_kib || vain == 2)
 			return rc;
 		left_kib -= freed_kib;
-		before_kib -= freed_kib;
+		before_kib = u64_sub_floor(before_kib, freed_kib);
+		add_up_cgroups(work->kfs);
 	}
 }
 

@@ -35,6 +35,9 @@
  */
 #define PACK_PERCENT 90
 
+/* And where less lies beside than this, compacting takes longer than it saves */
+#define PACK_BESIDE 30
+
 static uint64_t part(uint64_t kib, unsigned int percent)
 {
 	return u64_mul_sat(kib / 100, percent);
@@ -266,9 +269,9 @@ uint64_t room_need_kib(uint64_t missing_kib, unsigned int beside, uint64_t all_k
 	return u64_mul_sat(all_kib, share) / 1000;
 }
 
-bool room_can_pack(uint64_t need_kib, uint64_t all_kib)
+bool room_can_pack(unsigned int beside, uint64_t need_kib, uint64_t all_kib)
 {
-	return need_kib < part(all_kib, PACK_PERCENT);
+	return beside >= PACK_BESIDE && need_kib < part(all_kib, PACK_PERCENT);
 }
 
 bool room_is_poor(uint64_t missing, uint64_t gained)
@@ -303,6 +306,11 @@ uint64_t room_bite_kib(uint64_t missing_kib, uint64_t need_kib, unsigned int per
 
 	bite = u64_min(bite, most);
 	return bite < DEFICIT_FLOOR_KIB ? 0 : bite;
+}
+
+bool room_is_dirty(uint64_t bite_kib, uint64_t cache_kib, uint64_t dirty_kib)
+{
+	return dirty_kib >= DEFICIT_FLOOR_KIB && u64_add_sat(bite_kib, dirty_kib) > cache_kib;
 }
 
 bool room_is_short(uint64_t kib, uint64_t free_kib, uint64_t cache_kib)

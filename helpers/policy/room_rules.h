@@ -53,7 +53,7 @@ struct room_estimate room_rules_estimate(const struct page_ranges *ranges,
 /* The first bite, of what it takes */
 #define ROOM_FIRST_PERCENT 35
 
-/* Where the flags say what it takes, or the node is compacted meanwhile */
+/* Where the flags say what it takes */
 #define ROOM_SEEN_PERCENT 100
 
 /**
@@ -69,14 +69,16 @@ uint64_t room_need_kib(uint64_t missing_kib, unsigned int beside, uint64_t all_k
 
 /**
  * room_can_pack() - Is it good to compact the node while memory is freed?
+ * @beside:	As in struct room_estimate
  * @need_kib:	What it takes: room_need_kib()
  * @all_kib:	Free memory and page cache
  *
- * Freeing and compaction keep a processor each busy, and for about as long.  But compaction of a
- * node packs all that can be moved into the highest blocks.  For the last pages that there can be,
- * those must be left free in which nothing else lies.
+ * Freeing and compaction keep a processor each busy, and for about as long.  But where most blocks
+ * can become pages, the kernel is quicker at emptying one after the other as it makes them.  And
+ * compaction of a node packs all that can be moved into the highest blocks: for the last pages that
+ * there can be, those must be left free in which nothing else lies.
  */
-bool room_can_pack(uint64_t need_kib, uint64_t all_kib);
+bool room_can_pack(unsigned int beside, uint64_t need_kib, uint64_t all_kib);
 
 /**
  * struct room_round - What a round of freeing, compacting and growing came to
@@ -118,6 +120,9 @@ unsigned int room_next_percent(const struct room_round *round);
  */
 uint64_t room_bite_kib(uint64_t missing_kib, uint64_t need_kib, unsigned int percent,
 		       uint64_t free_kib, uint64_t cache_kib);
+
+/* Do dirty pages have to be written before @bite_kib of @cache_kib can be freed? */
+bool room_is_dirty(uint64_t bite_kib, uint64_t cache_kib, uint64_t dirty_kib);
 
 /* Must page cache be freed before pages of @kib fit? */
 bool room_is_short(uint64_t kib, uint64_t free_kib, uint64_t cache_kib);

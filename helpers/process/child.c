@@ -74,6 +74,23 @@ void child_set_environment(void)
 	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
 }
 
+int child_keep_only(int fd)
+{
+	int kept = STDERR_FILENO + 1;
+
+	if (fd != kept && dup3(fd, kept, O_CLOEXEC) < 0)
+		return -errno;
+	if (syscall(SYS_close_range, (unsigned int)kept + 1u, ~0u, 0u) < 0)
+		return -errno;
+	return kept;
+}
+
+void child_let_go(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, WNOHANG);
+}
+
 void child_stop(pid_t pid)
 {
 	kill(pid, SIGKILL);

@@ -39,6 +39,17 @@ int child_call(int (*work)(void *arg), void *arg, size_t size, uint64_t deadline
 /* In the child, before it runs programs: PATH of the system's own, and nothing else */
 void child_set_environment(void);
 
+/**
+ * child_keep_only() - In the child: close all descriptors but stdio and @fd
+ *
+ * For work that may wait for a disk, and take no signal while it does: what the parent has open,
+ * such as its locks, must not stay open with it. Return: @fd's new number, or -errno
+ */
+int child_keep_only(int fd);
+
+/* Kill, and don't wait: init reaps it after the parent's end, if it takes that long */
+void child_let_go(pid_t pid);
+
 /* Kill and reap */
 void child_stop(pid_t pid);
 

@@ -13,9 +13,10 @@
  *    Where the missing pages would fit into what is free already, write and compact in turn as
  *    long as that brings any.
  * 2. Free page cache, all that it takes at once: while the kernel makes pages, kswapd
- *    frees more than that brings, and the less is free the more often.  As soon as half of it is
- *    free, compact the node beside that: it moves pages without waking kswapd, and on another
- *    processor.  Not where nearly all cache has to go (step 4 says why).
+ *    frees more than that brings, and the less is free the more often.  Where many
+ *    blocks can't become pages, compact the node as soon as half of it is free: it moves pages
+ *    without waking kswapd, and on another processor.  Not where nearly all cache has to go (step 4
+ *    says why).
  * 3. Write until 67 writes in a row bring nothing.  Each empties one block after the other, and
  *    leaves those alone in which something stays.
  * 4. Again from 2, measured anew, while that brings pages.  If not, compact the node.  That
@@ -46,6 +47,7 @@
 #include "memory/numa.h"
 #include "memory/page_ranges.h"
 #include "memory/reclaim.h"
+#include "memory/write_back.h"
 #include "policy/gigantic_rules.h"
 #include "policy/room_rules.h"
 #include "process/child.h"
@@ -74,6 +76,25 @@ struct room {
 static uint64_t missing(const struct room *r)
 {
 	return u64_sub_floor(r->wanted, r->gained);
+}
+
+/* Return: false: the node can't be read */
+static bool read_memory(const struct room *r, uint64_t *free_kib, uint64_t *cache_kib)
+{
+	struct numa_node node;
+
+	if (numa_read_node(r->ctx->kfs, &r->ctx->host->numa, r->share->node, &node, NULL) < 0)
+		return false;
+	*free_kib = node.free_kib;
+	*cache_kib = numa_cache(&node);
+	return true;
+}
+
+static uint64_t cache_now(const struct room *r)
+{
+	uint64_t free_kib, cache_kib;
+
+	return read_memory(r, &free_kib, &cache_kib) ? cache_kib : 0;
 }
 
 /* Let go of the host lock while @work runs */
@@ -107,19 +128,17 @@ struct job {
 	struct room *room;
 	pid_t (*start)(const struct job *job);
 	uint64_t kib;
+	bool pack;
 };
-
-static void wait_for(const struct job *job, pid_t pid)
-{
-	if (pid > 0)
-		child_wait(pid, job->room->ctx->deadline);
-}
 
 static void run_job(void *arg)
 {
 	const struct job *job = arg;
 
-	wait_for(job, job->start(job));
+	pid_t pid = job->start(job);
+
+	if (pid > 0)
+		child_wait(pid, job->room->ctx->deadline);
 }
 
 static pid_t start_reclaim(const struct job *job)
@@ -151,28 +170,62 @@ static int do_job(struct room *r, pid_t (*start)(const struct job *job), uint64_
 	return let_go(r, run_job, &job, err);
 }
 
-/* Compaction begins as soon as half is free, into which it moves the rest's pages, and takes about
- * as long as it takes to free that.  The second time it has few pages left to move */
-static void run_both(void *arg)
+/* If freeing clean pages falls short, dirty ones are waited for this long */
+#define WRITE_BACK_MS 2000
+
+static int wait_for(const struct job *job, pid_t pid)
 {
-	const struct job *all = arg;
+	return pid > 0 ? child_wait(pid, job->room->ctx->deadline) : pid;
+}
+
+/* While the disks are busy with it everything else on them waits.  So only where clean pages are
+ * not enough */
+static pid_t start_write_back(const struct job *job)
+{
+	const struct step_ctx *ctx = job->room->ctx;
+	struct numa_node node;
+
+	if (numa_read_node(ctx->kfs, &ctx->host->numa, job->room->share->node, &node, NULL) < 0 ||
+	    !room_is_dirty(job->kib, node.file_kib, node.dirty_kib))
+		return 0;
+	return write_back_start(ctx->kfs);
+}
+
+/* Compaction begins as soon as half is free, into which it moves the rest's pages, and takes about
+ * as long as it takes to free that */
+static int free_and_compact(const struct job *all)
+{
 	struct job half = { .room = all->room, .kib = all->kib / 2 };
 	pid_t reclaim;
+	int rc = wait_for(&half, start_reclaim(&half));
 
-	wait_for(&half, start_reclaim(&half));
 	half.kib = all->kib - half.kib;
 	reclaim = start_reclaim(&half);
 	wait_for(&half, start_compaction(&half));
-	wait_for(&half, reclaim);
-	if (clock_left_ms(all->room->ctx->deadline))
-		wait_for(&half, start_compaction(&half));
+	return rc < 0 ? rc : wait_for(&half, reclaim);
 }
 
-static int reclaim_and_compact(struct room *r, uint64_t kib, struct err *err)
+/* What is dirty is written beside that */
+static void free_cache(void *arg)
 {
-	struct job job = { .room = r, .kib = kib };
+	const struct job *all = arg;
+	const struct room *r = all->room;
+	struct job rest = { .room = all->room };
+	pid_t written = start_write_back(all);
+	uint64_t before_kib = cache_now(r);
+	int rc = all->pack ? free_and_compact(all) : wait_for(all, start_reclaim(all));
 
-	return let_go(r, run_both, &job, err);
+	rest.kib = u64_sub_floor(all->kib, u64_sub_floor(before_kib, cache_now(r)));
+	if (rc == -EAGAIN && rest.kib && written > 0) {
+		child_wait(written, u64_min(r->ctx->deadline, clock_ms() + WRITE_BACK_MS));
+		written = 0;
+		wait_for(&rest, start_reclaim(&rest));
+	}
+	if (written > 0)
+		child_let_go(written);
+	/* It has few pages left to move */
+	if (all->pack && clock_left_ms(r->ctx->deadline))
+		wait_for(all, start_compaction(all));
 }
 
 /* ---- where pages lie ---- */
@@ -300,18 +353,6 @@ static bool may_reclaim(const struct room *r)
 	       reclaim_way(r->ctx->kfs, &r->ctx->host->numa, r->share->node) != RECLAIM_NONE;
 }
 
-/* Return: false: the node can't be read */
-static bool read_memory(const struct room *r, uint64_t *free_kib, uint64_t *cache_kib)
-{
-	struct numa_node node;
-
-	if (numa_read_node(r->ctx->kfs, &r->ctx->host->numa, r->share->node, &node, NULL) < 0)
-		return false;
-	*free_kib = node.free_kib;
-	*cache_kib = numa_cache(&node);
-	return true;
-}
-
 /* Page cache to free so that the missing pages fit.  @pack: compacting meanwhile is good */
 static uint64_t deficit(const struct room *r, unsigned int percent, bool *pack)
 {
@@ -324,7 +365,7 @@ static uint64_t deficit(const struct room *r, unsigned int percent, bool *pack)
 		return 0;
 	all_kib = u64_add_sat(free_kib, cache_kib);
 	need_kib = room_need_kib(missing_kib, r->ctx->beside, all_kib);
-	*pack = r->hp->compact && room_can_pack(need_kib, all_kib);
+	*pack = r->hp->compact && room_can_pack(r->ctx->beside, need_kib, all_kib);
 	return room_bite_kib(missing_kib, need_kib, percent, free_kib, cache_kib);
 }
 
@@ -361,15 +402,13 @@ static int grow_stubbornly(struct room *r, struct err *err)
 
 static int reclaim_and_grow(struct room *r, unsigned int percent, struct err *err)
 {
-	bool pack = false;
-	uint64_t kib = may_reclaim(r) ? deficit(r, percent, &pack) : 0;
+	struct job job = { .room = r };
 	int rc = 0;
 
-	if (kib && pack)
-		rc = reclaim_and_compact(r, kib, err);
-	else if (kib)
-		rc = do_job(r, start_reclaim, kib, err);
-
+	if (may_reclaim(r))
+		job.kib = deficit(r, percent, &job.pack);
+	if (job.kib)
+		rc = let_go(r, free_cache, &job, err);
 	return rc < 0 ? rc : grow_stubbornly(r, err);
 }
 
@@ -436,9 +475,7 @@ static int grow_in_free(struct room *r, struct err *err)
 
 static int grow_huge(struct room *r, struct err *err)
 {
-	/* Compaction doesn't wake kswapd, which would free more than what is freed here */
-	unsigned int first = r->ctx->beside || r->hp->compact ? ROOM_SEEN_PERCENT :
-								ROOM_FIRST_PERCENT;
+	unsigned int first = r->ctx->beside ? ROOM_SEEN_PERCENT : ROOM_FIRST_PERCENT;
 	struct room_round round = {
 		.page_kib = r->hp->page_kib,
 		.percent = first,

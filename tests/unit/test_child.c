@@ -186,6 +186,42 @@ static void test_call(void)
 	CU_ASSERT_EQUAL(child_call(sleep_long, &sum, sizeof(sum), clock_ms() + 20), -ETIMEDOUT);
 }
 
+/* What the parent has open is closed, but for one descriptor and stdio */
+static int count_open(void *arg)
+{
+	int kept = child_keep_only(*(int *)arg), fd, n = 0;
+
+	for (fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return kept == 3 && fcntl(3, F_GETFD) == FD_CLOEXEC ? n : -EINVAL;
+}
+
+static void test_keep_only(void)
+{
+	int fd[3], i, rc;
+
+	for (i = 0; i < 3; i++)
+		fd[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	for (i = 0; i < 3; i++) {
+		rc = child_wait(child_start(count_open, &fd[i]), clock_ms() + 20000);
+		UNIT_CHECK(rc == -1, "%d", rc);
+		close(fd[i]);
+	}
+}
+
+/* It is dead soon, and the parent has not waited for that */
+static void test_let_go(void)
+{
+	uint64_t begin = clock_ms();
+	pid_t pid = child_start(sleep_long, NULL);
+
+	CU_ASSERT_FATAL(pid > 0);
+	child_let_go(pid);
+	CU_ASSERT(clock_ms() - begin < 5000);
+	/* Reaped by now, or here */
+	CU_ASSERT(waitpid(pid, NULL, 0) == pid || errno == ECHILD);
+}
+
 static CU_TestInfo tests[] = {
 	{ "results", test_results },
 	{ "the deadline", test_deadline },
@@ -195,6 +231,8 @@ static CU_TestInfo tests[] = {
 	{ "stdio is /dev/null", test_stdio },
 	{ "the parent dies", test_parent_dies },
 	{ "a call", test_call },
+	{ "only one descriptor is kept", test_keep_only },
+	{ "a child that is let go", test_let_go },
 	CU_TEST_INFO_NULL,
 };
 

@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -172,6 +174,36 @@ static int give_up(const struct kfs *kfs, const char *path, const char *text)
 	return note(&noting, path, text) < 0 ? -EIO : last ? 0 : -EAGAIN;
 }
 
+/* The kernel adds up what cgroups have when their counters are read: once for each call in vain.  A
+ * pipe in place of the file shows it */
+static void test_adds_up(void)
+{
+	static const char *const files[] = { "sys/fs/cgroup/memory.stat",
+					     "sys/fs/cgroup/memory/memory.stat" };
+	size_t i;
+
+	for (i = 0; i < ROWS(files); i++) {
+		int left = -1, fd;
+		DESK(d, "one-node");
+
+		fake_put(&d.fk, files[i], "");
+		fake_remove(&d.fk, files[i]);
+		CU_ASSERT_EQUAL_FATAL(mkfifoat(d.fk.kfs.rootfd, files[i], 0600), 0);
+		fd = openat(d.fk.kfs.rootfd, files[i], O_RDWR | O_CLOEXEC);
+		CU_ASSERT_EQUAL_FATAL(write(fd, "anon 1\n", 7), 7);
+		tired = &d.fk;
+		memset(frees_mib, 0, sizeof(frees_mib));
+		frees_mib[1] = UINT64_MAX;
+		d.fk.kfs.write = give_up;
+		CU_ASSERT_EQUAL(
+			child_wait(reclaim_start(&d.fk.kfs, &d.numa, 0, 1024), clock_ms() + 20000),
+			0);
+		CU_ASSERT_EQUAL(ioctl(fd, FIONREAD, &left), 0);
+		UNIT_CHECK(left == 0, "/%s was not read: %d bytes", files[i], left);
+		close(fd);
+	}
+}
+
 /* Asked again for what is left, as long as it frees a sixteenth of that */
 static void test_gives_up(void)
 {
@@ -182,9 +214,11 @@ static void test_gives_up(void)
 	} rows[] = {
 		{ { 400, UINT64_MAX, 0 }, "819200 409600", 0 },
 		{ { 400, 200, UINT64_MAX }, "819200 409600 204800", 0 },
-		{ { 50, 46, 0 }, "819200 768000", -EAGAIN },
-		{ { 49, 0, 0 }, "819200", -EAGAIN },
-		{ { 0, 0, 0 }, "819200", -EAGAIN },
+		{ { 50, 46, 0 }, "819200 768000 720896", -EAGAIN },
+		{ { 49, 0, 0 }, "819200 769024", -EAGAIN },
+		/* In vain once: cgroups' pages had not been added up */
+		{ { 0, UINT64_MAX, 0 }, "819200 819200", 0 },
+		{ { 0, 0, 0 }, "819200 819200", -EAGAIN },
 		/* Another program's loss counts as well */
 		{ { 800, 0, 0 }, "819200", -EAGAIN },
 		{ { 900, 0, 0 }, "819200", -EAGAIN },
@@ -231,6 +265,7 @@ static CU_TestInfo tests[] = {
 	{ "reclaim on a node", test_reclaim_node },
 	{ "reclaim through cgroups", test_reclaim_cgroup },
 	{ "reclaim that gives up", test_gives_up },
+	{ "counters of cgroups", test_adds_up },
 	{ "no way to reclaim", test_no_reclaim },
 	{ "dropping caches", test_drop_caches },
 	CU_TEST_INFO_NULL,

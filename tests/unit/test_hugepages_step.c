@@ -373,11 +373,14 @@ static int write_and_free_cache(const struct kfs *kfs, const char *path, const c
 	struct fake_kernel *fk = kfs->data;
 	unsigned long long kib = 0;
 	uint64_t n = 0, lost = 0;
+	char name[32];
 
 	if (strcmp(path, RECLAIM) != 0)
 		return fake_write(kfs, path, text);
 	sscanf(text, "%lluK", &kib);
 	kfs_read_u64(kfs, "fake/reclaims", &n, NULL);
+	snprintf(name, sizeof(name), "fake/reclaim-%" PRIu64, n);
+	fake_put(fk, name, text);
 	kfs_read_u64(kfs, "fake/lost", &lost, NULL);
 	lost += kib;
 	fake_put_u64(fk, "fake/reclaims", n + 1);
@@ -475,45 +478,45 @@ static int note_and_free_cache(const struct kfs *kfs, const char *path, const ch
 	return *letter == 'c' ? 0 : write_and_free_cache(kfs, path, text);
 }
 
-/* Half is freed, the other half while the node is compacted, and then it is compacted again; not
- * where compaction is forbidden, nor for nearly all there is */
-static void test_compacts_meanwhile(void)
+/* Frees nothing before the child that writes dirty pages is there */
+static int wait_for_writing(const struct kfs *kfs, const char *path, const char *text)
+{
+	struct fake_kernel *fk = kfs->data;
+	uint64_t until = clock_ms() + 20000, n = 0;
+
+	kfs_read_u64(kfs, "fake/reclaims", &n, NULL);
+	if (strcmp(path, RECLAIM) != 0 || n > 1)
+		return write_and_free_cache(kfs, path, text);
+	fake_put_u64(fk, "fake/reclaims", n + 1);
+	while (!fake_exists(fk, STATE_DIR "/writing.lock") && clock_left_ms(until))
+		clock_sleep_ms(1);
+	return -EAGAIN;
+}
+
+/* Where clean pages are not enough, dirty ones are written meanwhile, and freed then */
+static void test_writes_back(void)
 {
 	static const struct {
-		uint64_t cache_mib, asked_mib;
-		bool compact;
-		const char *orders[2];
-	} rows[] = {
-		{ 8192, 1032, true, { "rrccw", "rcrcw" } },
-		{ 8192, 764, false, { "rw", "rw" } },
-		/* 2000 of 2223 MiB; of 2222 */
-		{ 2159, 951, true, { "rrccw", "rcrcw" } },
-		{ 2158, 1902, true, { "rw", "rw" } },
-	};
+		uint64_t dirty_mib;
+		bool writes;
+	} rows[] = { { 1395, true }, { 1394, false } };
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++) {
-		char order[8192], *end;
 		BENCH(b);
 
-		b.fk.kfs.write = note_and_free_cache;
+		b.fk.kfs.write = rows[i].writes ? wait_for_writing : write_and_free_cache;
 		fake_put(&b.fk, RECLAIM, "");
-		fake_put(&b.fk, "fake/order", "");
 		fake_set_meminfo(&b.fk, 0, "MemFree", 64 * KIB_PER_MIB);
-		fake_set_meminfo(&b.fk, 0, "Active(file)", rows[i].cache_mib * KIB_PER_MIB);
+		fake_set_meminfo(&b.fk, 0, "Active(file)", 2158 * KIB_PER_MIB);
+		fake_set_meminfo(&b.fk, 0, "Dirty", rows[i].dirty_mib * KIB_PER_MIB);
+		fake_set_obtainable(&b.fk, 0, 1000);
 		b.step.hugepages.reclaim = true;
-		b.step.hugepages.compact = rows[i].compact;
+		b.step.hugepages.compact = true;
 		want(&b, 0, 0, 1000);
-		apply(&b, &b.err);
-		fake_get(&b.fk, "fake/order", order, sizeof(order));
-		end = strchr(order, 'w');
-		if (!UNIT_CHECK(end != NULL, "row %zu: %s", i, order))
-			continue;
-		end[1] = '\0';
-		UNIT_CHECK(!strcmp(order, rows[i].orders[0]) || !strcmp(order, rows[i].orders[1]),
-			   "row %zu: %s", i, order);
-		UNIT_CHECK(asked_mib(&b, 0) == rows[i].asked_mib, "row %zu: %" PRIu64, i,
-			   asked_mib(&b, 0));
+		UNIT_CHECK(apply(&b, &b.err) == 0, "row %zu: %s", i, b.err.text);
+		UNIT_CHECK(fake_exists(&b.fk, STATE_DIR "/writing.lock") == rows[i].writes,
+			   "row %zu", i);
 	}
 }
 
@@ -623,6 +626,50 @@ static void test_sample(void)
 		rc = apply(&b, &b.err);
 		UNIT_CHECK(rc == (rows[i].refused ? -ENOSPC : 0), "row %zu: %s", i, b.err.text);
 		UNIT_CHECK(b.ctx.beside > 80, "row %zu: %u", i, b.ctx.beside);
+	}
+}
+
+/* Where most blocks can't become a page, half is freed, the other half while the node is compacted,
+ * and then it is compacted again; not where compaction is forbidden, nor for nearly all there is,
+ * nor where it is not known */
+static void test_compacts_meanwhile(void)
+{
+	static const struct {
+		uint64_t cache_mib, asked_mib;
+		bool compact, seen;
+		const char *orders[2];
+	} rows[] = {
+		{ 8192, 543, true, true, { "rrccw", "rcrcw" } },
+		{ 8192, 1087, false, true, { "rw", "rw" } },
+		{ 2048, 1087, true, true, { "rw", "rw" } },
+		{ 8192, 105, true, false, { "rw", "rw" } },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		char order[8192], *end;
+		BENCH(b);
+
+		b.fk.kfs.write = note_and_free_cache;
+		fake_put(&b.fk, RECLAIM, "");
+		fake_put(&b.fk, "fake/order", "");
+		if (rows[i].seen)
+			put_block_flags(&b.fk, PGTABLE);
+		fake_set_meminfo(&b.fk, 0, "MemFree", 64 * KIB_PER_MIB);
+		fake_set_meminfo(&b.fk, 0, "Active(file)", rows[i].cache_mib * KIB_PER_MIB);
+		b.step.hugepages.reclaim = true;
+		b.step.hugepages.compact = rows[i].compact;
+		want(&b, 0, 0, 60);
+		apply(&b, &b.err);
+		fake_get(&b.fk, "fake/order", order, sizeof(order));
+		end = strchr(order, 'w');
+		if (!UNIT_CHECK(end != NULL, "row %zu: %s", i, order))
+			continue;
+		end[1] = '\0';
+		UNIT_CHECK(!strcmp(order, rows[i].orders[0]) || !strcmp(order, rows[i].orders[1]),
+			   "row %zu: %s", i, order);
+		UNIT_CHECK(asked_mib(&b, 0) == rows[i].asked_mib, "row %zu: %" PRIu64, i,
+			   asked_mib(&b, 0));
 	}
 }
 
@@ -1764,6 +1811,7 @@ static CU_TestInfo tests[] = {
 	{ "a start that must fail frees a few bites", test_refusal_is_cheap },
 	{ "a round without cache is the last", test_ends_without_cache },
 	{ "compaction while cache is freed", test_compacts_meanwhile },
+	{ "dirty pages are written where clean ones are not enough", test_writes_back },
 	{ "more gigantic pages than can be", test_gigantic_bound },
 	{ "gigantic pages where a look can't tell", test_gigantic_unseen },
 	{ "gigantic pages that only look possible", test_gigantic_in_vain },

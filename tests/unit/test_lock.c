@@ -47,8 +47,8 @@ static void close_place(struct place *p)
 /* Each is a file of its own that only root can open, and keeps no other one out */
 static void test_names(void)
 {
-	static const char *const files[] = { "lock", "mounts.lock", "files.lock", "pagerd.lock",
-					     "conf.lock" };
+	static const char *const files[] = { "lock",	    "mounts.lock", "files.lock",
+					     "pagerd.lock", "conf.lock",   "writing.lock" };
 	int fds[ROWS(files)];
 	size_t i;
 	PLACE(p);

@@ -233,13 +233,33 @@ static void test_short(void)
 	CU_ASSERT_TRUE(room_is_short(UINT64_MAX, GIB, 257 * MIB));
 }
 
+/* Of 8 GiB, so many MiB are to be freed, and so many are dirty */
+static void test_dirty(void)
+{
+	static const struct {
+		uint64_t bite_mib, dirty_mib;
+		bool dirty;
+	} rows[] = {
+		{ 4096, 4096, false }, { 4096, 4097, true }, { 7936, 256, false },
+		{ 7936, 257, true },   { 8192, 16, true },   { 8192, 15, false },
+		{ 0, 0, false },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++)
+		UNIT_CHECK(room_is_dirty(rows[i].bite_mib * MIB, 8 * GIB,
+					 rows[i].dirty_mib * MIB) == rows[i].dirty,
+			   "row %zu", i);
+}
+
 static void test_pack(void)
 {
-	CU_ASSERT_TRUE(room_can_pack(0, GIB));
-	CU_ASSERT_TRUE(room_can_pack(900 * GIB - 1, 1000 * GIB));
-	CU_ASSERT_FALSE(room_can_pack(900 * GIB, 1000 * GIB));
-	CU_ASSERT_FALSE(room_can_pack(UINT64_MAX, GIB));
-	CU_ASSERT_FALSE(room_can_pack(0, 0));
+	CU_ASSERT_TRUE(room_can_pack(100, 0, GIB));
+	CU_ASSERT_TRUE(room_can_pack(30, 900 * GIB - 1, 1000 * GIB));
+	CU_ASSERT_FALSE(room_can_pack(29, 900 * GIB - 1, 1000 * GIB));
+	CU_ASSERT_FALSE(room_can_pack(50, 900 * GIB, 1000 * GIB));
+	CU_ASSERT_FALSE(room_can_pack(50, UINT64_MAX, GIB));
+	CU_ASSERT_FALSE(room_can_pack(50, 0, 0));
 }
 
 static void test_poor(void)
@@ -302,6 +322,7 @@ static CU_TestInfo tests[] = {
 	{ "how much is freed", test_bite },
 	{ "whether anything has to be", test_short },
 	{ "whether to compact meanwhile", test_pack },
+	{ "dirty pages that have to be written", test_dirty },
 	{ "what is too little", test_poor },
 	{ "what comes next", test_next },
 	CU_TEST_INFO_NULL,
