@@ -252,4 +252,24 @@ case_plan_captured_flags() {
 	guest_xml old 3072
 	sed -i "s,<page size='2' unit='MiB'/>,<page size='1' unit='GiB'/>," old.xml
 	golden plan-captured-flags --root host plan --xml old.xml
+	is "and advise" "$("$program" --root host advise --xml old.xml --backing dynamic --page-size 1G |
+		most_pages)" 2
+}
+
+# How many pages can be made at most, as plan and advise say it
+most_pages() {
+	tr -s '\n ' ' ' | sed -n 's/.*at most \([0-9]*\) of the .*/\1/p; s/.*can make \([0-9]*\) at most.*/\1/p'
+}
+
+# Of a fragmented host: that many pages are not doubted, and of one more both say the same.  Its flags
+# say 708 (tests/unit/test_captured_flags.c), and its free memory and cache are fewer
+case_plan_captured_fragmented() {
+	host mixed
+	gzip -dc <"$tests/hosts/mixed/proc/kpageflags.gz" >host/proc/kpageflags
+	guest_xml old 1312
+	is "as many as can be" "$("$program" --root host plan --xml old.xml | most_pages)" ""
+	is "and advise" "$("$program" --root host advise --xml old.xml | most_pages)" ""
+	guest_xml old 1314
+	is "one more" "$("$program" --root host plan --xml old.xml | most_pages)" 656
+	is "as advise says it" "$("$program" --root host advise --xml old.xml | most_pages)" 656
 }
