@@ -15,6 +15,7 @@
 #   sudo make test    install what is needed, then all the tests
 #   sudo make storm   guests of all kinds at random, for STORM_SECONDS=600
 #   sudo make pager-long  the pager killed everywhere, for half an hour
+#   sudo make pager-soak  everything at random, for SOAK_SECONDS=3600; PAGER_SEED=N
 #   sudo make pictures  README.md's, drawn anew from real runs; pictures-demo is one of them
 #   sudo make bench   the measurements of tests/bench/RESULTS.md
 #   make bench-ledgers    of these, many guests and nodes; no root needed
@@ -241,7 +242,7 @@ $(BUILD)/tests/bench/tier_pages: $(BUILD)/tests/bench/tier_pages.o $(pager_lib) 
 
 verifier_obj = $(patsubst %,$(BUILD)/tests/pager/%.o,verifier pages access)
 pager_tests = $(patsubst %,$(BUILD)/tests/pager/%,victim guest guest_clock attach bystander adopt_victim adopt_many \
-	ask_pagerd pageout pageout_facts)
+	ask_pagerd pageout pageout_facts flawed_disk)
 
 $(BUILD)/tests/pager/victim: $(BUILD)/tests/pager/victim.o $(verifier_obj)
 	$(call say,LD,$@)
@@ -253,7 +254,7 @@ $(BUILD)/tests/pager/attach: $(BUILD)/tests/pager/attach.o $(BUILD)/tests/pager/
 	$(call say,LD,$@)
 	$(Q)$(LINK) $(struck:%=-Wl,--wrap=%) -Wl,--as-needed -o $@ $(filter %.o,$^) $(pager_lib) \
 		$(core_lib) $(pagerd_libs)
-$(BUILD)/tests/pager/bystander: $(BUILD)/tests/pager/bystander.o
+$(BUILD)/tests/pager/bystander $(BUILD)/tests/pager/flawed_disk: %: %.o
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^
 # There is no library in its initramfs
@@ -321,12 +322,17 @@ fuzz: $(fuzz_tests)
 
 # ---- everything, on a real host ----
 
-.PHONY: demo test storm bench pictures faults-long pager-long
-demo test storm bench pager-long: override export BUILD := $(abspath $(BUILD))
+.PHONY: demo test storm bench pictures faults-long pager-long pager-soak
+demo test storm bench pager-long pager-soak: override export BUILD := $(abspath $(BUILD))
 
 pager-long: all pager-tests
 	$(Q)tests/pager/run --long
 	$(Q)ADOPTIONS=1000 ADOPT_KILLS=4 tests/live/run pager-adoption
+
+# Each time other events, unless PAGER_SEED says which
+pager-soak: export SOAK_SECONDS ?= 3600
+pager-soak: all pager-tests
+	$(Q)PAGER_SEED=$${PAGER_SEED:-$$(date +%s)} tests/pager/run soak
 
 # Each error at each system call: hours
 faults-long: all
