@@ -276,10 +276,14 @@ int tier_file_reserve(int directory, struct tier_stores *stores, struct err *err
 	return rc;
 }
 
+/* A daemon that had no page to read or write there has not opened it, and content would stay.  So
+ * it does where the file can't be opened */
 static void put_extents(struct table *table, struct tier_store *store)
 {
+	uint64_t found[TIER_ID_WORDS];
 	uint32_t i;
 
+	tier_store_open(store, table->id, found, NULL);
 	for (i = 0; i < table->n; i++) {
 		uint32_t where = atomic_exchange(&table->extent[i].where, EXTENT_NONE);
 
@@ -922,7 +926,12 @@ static void file_tidy(void *tier)
 {
 	struct file_tier *file = tier;
 	uint32_t i, n = file->table ? file->table->n : 0;
+	uint64_t id[TIER_ID_WORDS];
+	struct err err;
 
+	/* While it can't be opened its content can't go either */
+	if (file->n_empty <= EMPTY_KEPT || open_file(file, id, &err) < 0)
+		return;
 	for (i = 0; i < n && file->n_empty > EMPTY_KEPT; i++)
 		if (i != file->filling)
 			give_back(file, i);

@@ -545,6 +545,30 @@ static void test_restart(void)
 	CU_ASSERT_EQUAL(demote(bed.guest[0].tiers, bed.pages, 1, more, NULL), -ENOENT);
 }
 
+/* A daemon that never read a page there: content goes all the same */
+static void test_gives_back_unread(void)
+{
+	BED(bed, 0);
+	struct page_place place[2 * N];
+	size_t i;
+
+	for (i = 0; i < 4 * 8; i++)
+		CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, i, i ? place + N : place, N), 0);
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 1, 0, bed.place, N), 0);
+	bed_dies(&bed);
+	CU_ASSERT_EQUAL_FATAL(go_on(&bed, 0, place, 1), 0);
+	CU_ASSERT(blocks_of(&bed) > 7 * EXTENT_BYTES / 512);
+	tiers_tidy(bed.guest[0].tiers);
+	UNIT_CHECK(blocks_of(&bed) < 5 * EXTENT_BYTES / 512, "%lu blocks",
+		   (unsigned long)blocks_of(&bed));
+	CU_ASSERT(comes_back(&bed, 0, place[0], 0));
+	bed_dies(&bed);
+	for (i = 0; i < BED_GUESTS; i++)
+		tier_file_forget(bed.guest[i].directory, bed.stores);
+	UNIT_CHECK(blocks_of(&bed) < EXTENT_BYTES / 512 / 2, "%lu blocks",
+		   (unsigned long)blocks_of(&bed));
+}
+
 /* Without a guest's slots in it, what is in the file is none's */
 static void test_after_boot(void)
 {
@@ -772,6 +796,7 @@ static CU_TestInfo tests[] = {
 	{ "a full file system", test_full_file_system },
 	{ "a block device", test_device },
 	{ "free extents go back to the disk", test_gives_back },
+	{ "and also those of a file that was not read", test_gives_back_unread },
 	{ "a restart: each guest has its own extents", test_restart },
 	{ "without guests the file is begun anew", test_after_boot },
 	{ "a file that is gone, another, and the right one again", test_gone },
