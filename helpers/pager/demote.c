@@ -42,12 +42,14 @@ enum {
 	AGING_FROM = 50,
 	/* ...pages go from here on... */
 	DEMOTE_FROM = 85,
-	/* ...until it is down here */
+	/* ...until it is down here... */
 	DEMOTE_UNTIL = 75,
+	/* ...and from here on as fast as the disk takes them: what finds RAM full waits */
+	DEMOTE_FAST = 92,
 	AGING_MS = 2000,
 	SLEEP_MS = 10000,
 	STUCK_MS = 1000,
-	/* A batch, unless RAM is full: 64 pages in that time are 100 MiB a second */
+	/* A batch: 64 pages in that time are 100 MiB a second */
 	BATCH_MS = 3,
 	BATCH_PAGES = TIER_PIECES_MAX,
 	/* Looks, after which a page is long in RAM */
@@ -98,6 +100,16 @@ bool demote_helps(struct guest_pager *pager)
 	if (!atomic_exchange(&demoter->wanted, true))
 		pager_wake(demoter->wake);
 	return true;
+}
+
+void demote_look(struct guest_pager *pager)
+{
+	struct demoter *demoter = &pager->demoter;
+
+	if (demoter->asleep && !demoter->stuck &&
+	    tiers_filled(pager->tiers, TIER_RAM) >= DEMOTE_FROM &&
+	    atomic_exchange(&demoter->asleep, false))
+		pager_wake(demoter->wake);
 }
 
 /* ---- which pages ---- */
@@ -394,8 +406,8 @@ static bool make_room(struct guest_pager *pager, struct demoted_tier *from)
 		went = true;
 		goes_again(pager, from);
 		say_room(pager);
-		if (!urgent)
-			clock_sleep_ms(BATCH_MS);
+		if (!urgent && tiers_filled(pager->tiers, from->kind) < DEMOTE_FAST)
+			demote_sleep(pager, BATCH_MS);
 		urgent = is_urgent(pager, from);
 	}
 	/* What is left gets no smaller: a file would take it */
@@ -466,8 +478,11 @@ void *demote_thread(void *pager_arg)
 		tiers_tidy(pager->tiers);
 		if (ms && zstd)
 			recompress(pager);
-		if (ms && !demoter->wanted)
-			demote_sleep(pager, ms);
+		if (!ms || demoter->wanted)
+			continue;
+		demoter->asleep = true;
+		demote_sleep(pager, ms);
+		demoter->asleep = false;
 	}
 	return NULL;
 }

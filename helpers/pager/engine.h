@@ -254,10 +254,11 @@ struct demoted_tier {
  * struct demoter - The thread that moves pages down from tier to tier.  All is its own but:
  * @wanted:	A page found no room in RAM
  * @stuck:	The tiers after RAM take none
+ * @asleep:	It looks again after a while
  * @age:	Of each page, while it is out: see demote.c
  */
 struct demoter {
-	_Atomic bool wanted, stuck;
+	_Atomic bool wanted, stuck, asleep;
 	_Atomic uint64_t moved;
 	unsigned char *buffer;
 	uint8_t *age;
@@ -450,6 +451,8 @@ void demote_close(struct guest_pager *pager);
 void *demote_thread(void *pager_arg);
 /* RAM had no room for a page.  Return: there will be some */
 bool demote_helps(struct guest_pager *pager);
+/* Pages came into RAM: it may be filled so far that others go now */
+void demote_look(struct guest_pager *pager);
 /* One batch of what is coldest in RAM.  Return: how many pages were looked at; -ENOSPC or another
  * -errno, with the sentence: the tiers after it take none */
 int demote_some(struct guest_pager *pager, struct err *err);

@@ -481,6 +481,7 @@ static int evict_store(struct guest_pager *pager, struct evictor *evictor)
 			worst = rc;
 		}
 	}
+	demote_look(pager);
 	return worst;
 }
 

@@ -752,6 +752,50 @@ static void test_slow_tier(void)
 	close(rootfd);
 }
 
+/* Where it has nothing to do (demote.c) */
+enum { DEMOTER_SLEEPS_MS = 10000 };
+
+/* RAM that fills has pages taken out of it before it is full: the next page finds room */
+static void test_demotion_in_time(void)
+{
+	struct tier_spec tier[] = { { .kind = TIER_RAM }, { .kind = TIER_FILE } };
+	int rootfd = open(unit_disk_tmpdir(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct tier_stores *stores;
+	uint64_t page, asked_ms;
+
+	CU_ASSERT_FATAL(tier_stores_new(&stores, rootfd) == 0);
+	tier[1].store = tier_stores_get(stores, "/tier-in-time");
+	{
+		GUEST(guest, 100);
+		tier[0].budget = &guest.budget;
+		guest.options.tiers = tier;
+		guest.options.stores = stores;
+		guest.options.no_prefetch = true;
+		for (page = 0; page < PAGES; page++)
+			make_letters(page, guest.page[page]);
+		guest_begin(&guest);
+		CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 100));
+		CU_ASSERT(SOON(count_state(&guest, PAGE_LEAVING) == 0));
+		CU_ASSERT_EQUAL(guest.pager->demoter.moved, 0);
+		/* Room for some pages yet, and the demoter sleeps for seconds */
+		guest.budget.limit = guest.budget.filled * 100 / 87;
+		CU_ASSERT(guest.budget.used < guest.budget.limit);
+		CU_ASSERT(SOON(guest.pager->demoter.asleep));
+		asked_ms = clock_ms();
+		/* More than what may be resident: as many others go */
+		for (page = 0; page < 200; page++)
+			guest.page[page][0]++;
+		for (page = 0; page < 200; page++)
+			guest.page[page][0]--;
+		CU_ASSERT(SOON(guest.pager->demoter.moved));
+		CU_ASSERT(clock_ms() - asked_ms < DEMOTER_SLEEPS_MS / 2);
+		CU_ASSERT_EQUAL(count_wrong_letters(&guest), 0);
+		CU_ASSERT_EQUAL(guest.alarms, 0);
+	}
+	tier_stores_free(stores);
+	close(rootfd);
+}
+
 /* ---- discards ---- */
 
 static void test_discard(void)
@@ -3179,6 +3223,7 @@ static void test_scan_released(void)
 static CU_TestInfo tests[] = {
 	{ "a page on a disk that does not answer, and others", test_slow_tier },
 	{ "pages that are long in RAM go through zstd", test_recompress },
+	{ "pages go to a disk before RAM is full", test_demotion_in_time },
 	{ "a thread that reads all memory leaves the guest's pages alone", test_scan },
 	{ "it reads memory that was never touched", test_scan_zeros },
 	{ "the guest writes behind it", test_scan_written },
