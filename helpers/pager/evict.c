@@ -164,7 +164,8 @@ static bool claim_one(struct guest_pager *pager, struct evictor *evictor, size_t
 	return true;
 }
 
-/* The guest's devices may write past its page tables: no page of the run may be pinned */
+/* The guest's devices may write past its page tables: no page of the run may be pinned.  -ENOENT:
+ * unplugged, and mapped nowhere */
 static bool unpinned(struct guest_pager *pager, struct evictor *evictor)
 {
 	size_t i, end;
@@ -175,6 +176,7 @@ static bool unpinned(struct guest_pager *pager, struct evictor *evictor)
 		end = piece_end(pager, evictor, i);
 		rc = uffd_write_protect(&pager->uffd, address_of(pager, evictor, i),
 					(end - i) * PAGE_BYTES, true);
+		rc = rc == -ENOENT ? 0 : rc;
 	}
 	pthread_mutex_unlock(&pager->protection);
 	if (rc < 0)

@@ -129,10 +129,7 @@ int pager_wake_page(struct guest_pager *pager, uint64_t page)
 
 int pager_ask_kernel(struct guest_pager *pager)
 {
-	const struct ram_object *last = &pager->ram.object[pager->ram.n - 1];
-
-	return uffd_write_protect(&pager->uffd, last->address + last->pages * PAGE_BYTES,
-				  PAGE_BYTES, false);
+	return uffd_write_protect(&pager->uffd, RAM_NOWHERE - PAGE_BYTES, PAGE_BYTES, false);
 }
 
 void policy_lock(struct guest_pager *pager)
@@ -551,6 +548,8 @@ static int register_all(struct guest_pager *pager, struct err *err)
 	for (i = 0; rc == 0 && i < pager->ram.n; i++) {
 		const struct ram_object *object = &pager->ram.object[i];
 
+		if (object->stands_in)
+			continue;
 		rc = uffd_register(&pager->uffd, object->address, object->pages * PAGE_BYTES);
 		STEP("start_registered");
 		if (rc == -EBUSY)
@@ -668,14 +667,15 @@ int guest_pager_start(struct guest_pager **pager, struct adopted *adopted, struc
 	return 0;
 }
 
+/* ---- memory that comes and goes ---- */
+
 static bool is_noted(const struct map_identity *noted, uint32_t i, const struct ram_object *object)
 {
-	return noted->object[i].dev == object->dev && noted->object[i].ino == object->ino &&
-	       noted->object[i].pages == object->pages;
+	return noted->object[i].dev == object->dev && noted->object[i].ino == object->ino;
 }
 
-/* For memory that was unplugged: its evicted pages stay in their slots, and detaching writes them
- * to this file */
+/* In the place of memory that was unplugged, so that the numbers of other pages stay.  Restarting
+ * makes ZERO of its pages, and their slots are free */
 static int stand_in(const struct map_identity *noted, uint32_t i, uint64_t first,
 		    struct ram_object *object, struct err *err)
 {
@@ -701,15 +701,6 @@ static int stand_in(const struct map_identity *noted, uint32_t i, uint64_t first
 	return 0;
 }
 
-static void close_unkept(const struct ram *ram, const bool *keep)
-{
-	size_t j;
-
-	for (j = 0; j < ram->n; j++)
-		if (!keep[j])
-			close(ram->object[j].fd);
-}
-
 static void close_stand_ins(const struct ram *kept)
 {
 	size_t i;
@@ -719,60 +710,137 @@ static void close_stand_ins(const struct ram *kept)
 			close(kept->object[i].fd);
 }
 
-/*
- * Memory that was plugged in since the map was made is not in the map, and is not paged.  If none
- * of the map's memory is left, the map belongs to another guest.
- */
-static int keep_noted(const struct map_identity *noted, struct ram *ram, struct err *err)
+/* In the order of the map.  @more: what is not in the map.  If none of the map's memory is left,
+ * the map belongs to another guest */
+static int keep_noted(const struct map_identity *noted, const struct ram *ram, struct ram *kept,
+		      struct ram *more, struct err *err)
 {
 	bool keep[RAM_OBJECTS_MAX] = { false };
-	struct ram kept = { .n = 0 };
 	size_t i, j, found = 0;
 	int rc = 0;
 
+	*kept = *more = (struct ram){ .n = 0 };
 	for (i = 0; i < noted->n_objects && rc == 0; i++) {
+		struct ram_object *object = &kept->object[kept->n];
+
 		for (j = 0; j < ram->n && !is_noted(noted, (uint32_t)i, &ram->object[j]); j++)
 			;
-		if (j < ram->n) {
-			kept.object[kept.n] = ram->object[j];
+		if (j < ram->n && ram->object[j].pages != noted->object[i].pages) {
+			rc = err_set(err, EUCLEAN, "page map: a memory file has another length");
+		} else if (j < ram->n) {
+			*object = ram->object[j];
 			keep[j] = true;
 			found++;
 		} else {
-			rc = stand_in(noted, (uint32_t)i, kept.pages, &kept.object[kept.n], err);
+			rc = stand_in(noted, (uint32_t)i, kept->pages, object, err);
 		}
 		if (rc < 0)
 			break;
-		kept.object[kept.n].first = kept.pages;
-		kept.pages += kept.object[kept.n++].pages;
+		object->first = kept->pages;
+		kept->pages += object->pages;
+		kept->n++;
 	}
 	if (rc == 0 && !found)
 		rc = err_set(err, ESTALE, "page map: of other memory");
+	if (rc < 0)
+		close_stand_ins(kept);
+	for (j = 0; j < ram->n; j++)
+		if (!keep[j])
+			more->object[more->n++] = ram->object[j];
+	return rc;
+}
+
+static void put_object(struct ram *kept, size_t i, const struct ram_object *object)
+{
+	uint64_t first = i < kept->n ? kept->object[i].first : kept->pages;
+
+	if (i < kept->n) {
+		close(kept->object[i].fd); /* what stood there */
+	} else {
+		kept->n++;
+		kept->pages += object->pages;
+	}
+	kept->object[i] = *object;
+	kept->object[i].first = first;
+}
+
+/*
+ * Registered first, then in the map: from then on it is restarted with the rest, as memory that was
+ * never looked at.  A kill in between leaves faults there to the next pager, which comes here, too.
+ */
+static int plug_in(struct page_map *map, const struct uffd *uffd, int directory, struct ram *kept,
+		   const struct ram_object *object, struct err *err)
+{
+	uint32_t pipes = page_map_identity(map)->n_pipes;
+	uint64_t bytes = object->pages * PAGE_BYTES;
+	int rc = journal_grow(directory, page_map_pages(map) + object->pages, pipes, err);
+
+	/* It is made new after an adoption that was not finished */
+	if (rc < 0 && page_map_phase(map) != MAP_ADOPTING)
+		return rc;
+	rc = uffd_register(uffd, object->address, bytes);
+	STEP("plug_registered");
+	if (rc < 0)
+		return err_sys(err, -rc, "userfaultfd: UFFDIO_REGISTER");
+	rc = page_map_take_in(map, object, err);
+	STEP("plug_noted");
 	if (rc < 0) {
-		close_stand_ins(&kept);
+		uffd_unregister(uffd, object->address, bytes);
+		uffd_wake(uffd, object->address, bytes);
 		return rc;
 	}
-	close_unkept(ram, keep);
-	*ram = kept;
+	put_object(kept, (size_t)rc, object);
 	return 0;
+}
+
+static void plug_in_all(struct page_map *map, const struct adopted *adopted, int directory,
+			struct ram *kept, const struct ram *more, struct ram_left *left)
+{
+	struct uffd uffd;
+	size_t j;
+
+	uffd_init(&uffd, adopted->uffd);
+	for (j = 0; j < more->n; j++) {
+		struct err why = { "" };
+
+		if (page_map_phase(map) != MAP_UNREGISTERING &&
+		    plug_in(map, &uffd, directory, kept, &more->object[j], &why) == 0)
+			continue;
+		close(more->object[j].fd);
+		if (!left->pages)
+			left->why = why;
+		left->pages += more->object[j].pages;
+	}
 }
 
 /* The map describes only memory that this very process has mapped */
 static int check_identity(const struct page_map *map, const struct adopted *adopted,
-			  struct ram *ram, struct err *err)
+			  struct err *err)
 {
 	const struct map_identity *noted = page_map_identity(map);
-	uint64_t pages = 0;
-	uint32_t i;
 
 	if (noted->pid != adopted->identity.pid ||
 	    noted->start_time != adopted->identity.start_time ||
 	    noted->n_pipes != adopted->identity.n_pipes)
 		return err_set(err, ESTALE, "page map: of another process");
-	for (i = 0; i < noted->n_objects && i < RAM_OBJECTS_MAX; i++)
-		pages += noted->object[i].pages;
-	if (i != noted->n_objects || pages != page_map_pages(map))
-		return err_set(err, ESTALE, "page map: of other memory");
-	return keep_noted(noted, ram, err);
+	return 0;
+}
+
+/* What the map has, and what was plugged in since.  @ram's descriptors are taken where it succeeds
+ */
+static int match_memory(struct page_map *map, const struct adopted *adopted, int directory,
+			struct ram *ram, struct ram_left *left, struct err *err)
+{
+	struct ram kept, more;
+	int rc;
+
+	page_map_trim(map);
+	rc = keep_noted(page_map_identity(map), ram, &kept, &more, err);
+	if (rc < 0)
+		return rc;
+	plug_in_all(map, adopted, directory, &kept, &more, left);
+	*ram = kept;
+	return 0;
 }
 
 static int go_on(struct guest_pager *pager, struct err *err)
@@ -800,13 +868,16 @@ static int go_on(struct guest_pager *pager, struct err *err)
 }
 
 int guest_pager_resume(struct guest_pager **pager, struct page_map *map, struct adopted *adopted,
-		       struct ram *ram, const struct guest_pager_options *options, struct err *err)
+		       struct ram *ram, struct ram_left *left,
+		       const struct guest_pager_options *options, struct err *err)
 {
 	struct guest_pager *new;
 	int rc = check_arguments(adopted, ram, options, err);
 
 	if (rc == 0)
-		rc = check_identity(map, adopted, ram, err);
+		rc = check_identity(map, adopted, err);
+	if (rc == 0)
+		rc = match_memory(map, adopted, options->directory, ram, left, err);
 	if (rc < 0)
 		return rc;
 	new = new_pager(adopted, ram, options);
@@ -893,6 +964,18 @@ static uint64_t quantile(struct guest_pager *pager, uint64_t percent)
 	return UINT64_C(1) << FAULT_BUCKETS;
 }
 
+/* Without what stands in for unplugged memory */
+static uint64_t pages_of_guest(const struct guest_pager *pager)
+{
+	uint64_t pages = 0;
+	size_t i;
+
+	for (i = 0; i < pager->ram.n; i++)
+		if (!pager->ram.object[i].stands_in)
+			pages += pager->ram.object[i].pages;
+	return pages;
+}
+
 static uint64_t own_bytes(struct guest_pager *pager)
 {
 	uint64_t pages = pager->ram.pages;
@@ -907,7 +990,7 @@ static uint64_t own_bytes(struct guest_pager *pager)
 void guest_pager_statistics(struct guest_pager *pager, struct pager_statistics *out)
 {
 	*out = (struct pager_statistics){
-		.pages = pager->ram.pages,
+		.pages = pages_of_guest(pager),
 		.resident = policy_resident(pager),
 		.limit = pager->wanted,
 		.limit_now = pager->limit,

@@ -76,9 +76,11 @@ int guest_pager_start(struct guest_pager **pager, struct adopted *adopted, struc
 		      const struct guest_pager_options *options, struct err *err);
 /**
  * guest_pager_resume() - Go on after a daemon that died; @adopted comes from adopted_find()
+ * @ram:	Of ram_open_again() with page_map_ram()
+ * @left:	Grows by what was plugged in and can't be paged, which is closed
  *
- * @map, @adopted and @ram are taken over where it succeeds.  Memory in @ram that the map does not
- * have, plugged in since, is left out and closed.
+ * @map, @adopted and @ram are taken over where it succeeds.  Memory that was plugged in since is
+ * paged as well; what was unplugged is forgotten.
  *
  * Return: 0; -ECANCELED: the guest was being released, and every page is in RAM and no longer
  * registered: the caller goes on with adoption_withdraw() and removes the files; -ESRCH: QEMU is
@@ -86,7 +88,8 @@ int guest_pager_start(struct guest_pager **pager, struct adopted *adopted, struc
  * guest goes on waiting and another try may succeed
  */
 int guest_pager_resume(struct guest_pager **pager, struct page_map *map, struct adopted *adopted,
-		       struct ram *ram, const struct guest_pager_options *options, struct err *err);
+		       struct ram *ram, struct ram_left *left,
+		       const struct guest_pager_options *options, struct err *err);
 
 void guest_pager_set_limit(struct guest_pager *pager, uint64_t pages);
 /**

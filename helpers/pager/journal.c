@@ -145,7 +145,7 @@ static int open_file(struct journal *journal, int directory, struct err *err)
 	journal->fd = openat(directory, JOURNAL_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (journal->fd < 0 || fstat(journal->fd, &st) < 0)
 		return err_sys(err, errno, "journal");
-	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != journal->bytes)
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < journal->bytes)
 		return err_set(err, ESTALE, "journal: its length does not fit the guest's memory");
 	rc = map_file(journal, err);
 	if (rc < 0)
@@ -153,9 +153,15 @@ static int open_file(struct journal *journal, int directory, struct err *err)
 	if (atomic_load_explicit(&journal->file->header.magic, memory_order_acquire) !=
 		    JOURNAL_MAGIC ||
 	    journal->file->header.version != JOURNAL_VERSION ||
-	    journal->file->header.pages != journal->pages)
+	    journal->file->header.pages < journal->pages)
 		return err_set(err, ESTALE, "journal: of another version, or never in use");
 	return 0;
+}
+
+static size_t bytes_of(uint64_t pages)
+{
+	return sizeof(struct journal_file) +
+	       (pages + REGION_PAGES - 1) / REGION_PAGES * sizeof(uint32_t);
 }
 
 static int get_journal(struct journal **journal, int directory, uint64_t pages, unsigned int pipes,
@@ -169,8 +175,7 @@ static int get_journal(struct journal **journal, int directory, uint64_t pages, 
 	new->fd = -1;
 	new->pages = pages;
 	new->pipes = pipes;
-	new->bytes = sizeof(struct journal_file) +
-		     (pages + REGION_PAGES - 1) / REGION_PAGES * sizeof(uint32_t);
+	new->bytes = bytes_of(pages);
 	rc = get(new, directory, err);
 	if (rc < 0) {
 		journal_close(new);
@@ -190,6 +195,33 @@ int journal_open(struct journal **journal, int directory, uint64_t pages, unsign
 		 struct err *err)
 {
 	return get_journal(journal, directory, pages, pipes, open_file, err);
+}
+
+/* The file first, then what its header says of it */
+static int grow_file(struct journal *journal, uint64_t pages, struct err *err)
+{
+	off_t from = (off_t)sizeof(struct journal_file);
+	int rc;
+
+	if (journal->file->header.pages >= pages)
+		return 0;
+	rc = posix_fallocate(journal->fd, from, (off_t)bytes_of(pages) - from);
+	if (rc)
+		return err_sys(err, rc, "journal: %zu bytes", bytes_of(pages));
+	journal->file->header.pages = pages;
+	return 0;
+}
+
+int journal_grow(int directory, uint64_t pages, unsigned int pipes, struct err *err)
+{
+	struct journal *journal = NULL;
+	int rc = journal_open(&journal, directory, 0, pipes, err);
+
+	if (rc < 0)
+		return rc;
+	rc = grow_file(journal, pages, err);
+	journal_close(journal);
+	return rc;
 }
 
 void journal_close(struct journal *journal)

@@ -48,9 +48,12 @@ struct journal;
 int journal_create(struct journal **journal, int directory, uint64_t pages, unsigned int pipes,
 		   struct err *err);
 /* Return: 0, also if pages of a staging have memory errors of the host; -ENOENT; -ESTALE: of
- * another version, or another number of pages; -errno */
+ * another version, or of fewer pages; -errno */
 int journal_open(struct journal **journal, int directory, uint64_t pages, unsigned int pipes,
 		 struct err *err);
+/* Make room for more pages in the one that is there, and is not open.  Nothing else changes, and it
+ * goes on fitting fewer.  Return: 0, also if it has the room; -ENOENT; -errno */
+int journal_grow(int directory, uint64_t pages, unsigned int pipes, struct err *err);
 void journal_close(struct journal *journal);
 /* Of memory that it takes */
 uint64_t journal_bytes(const struct journal *journal);

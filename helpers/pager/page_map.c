@@ -4,6 +4,9 @@
  *
  * The file has all its memory from the beginning, so that no store can fail for want of it.  The
  * header's magic number is written last: a file without it was never in use.
+ *
+ * Memory that is plugged in gets entries behind the others.  It is in the map when the header
+ * counts it, by the last of the stores.  So the file may be longer than what is counted.
  */
 #include "pager/page_map.h"
 
@@ -76,6 +79,21 @@ struct page_fields page_entry_fields(page_entry entry)
 	return fields;
 }
 
+static uint64_t count_pages(const struct map_identity *identity)
+{
+	uint64_t pages = 0;
+	uint32_t i;
+
+	for (i = 0; i < identity->n_objects; i++)
+		pages += identity->object[i].pages;
+	return pages;
+}
+
+static size_t bytes_of(uint64_t pages)
+{
+	return PAGE_BYTES + pages * sizeof(page_entry);
+}
+
 static int map_memory(struct page_map *map, struct err *err)
 {
 	void *at = mmap(NULL, map->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map->fd, 0);
@@ -92,14 +110,10 @@ static int map_memory(struct page_map *map, struct err *err)
 static int make_file(struct page_map *map, int directory, const struct map_identity *identity,
 		     struct err *err)
 {
-	uint64_t pages = 0;
-	uint32_t i;
 	int rc;
 
-	for (i = 0; i < identity->n_objects; i++)
-		pages += identity->object[i].pages;
-	map->pages = pages;
-	map->bytes = PAGE_BYTES + pages * sizeof(page_entry);
+	map->pages = count_pages(identity);
+	map->bytes = bytes_of(map->pages);
 	map->fd = openat(directory, MAP_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 			 0600);
 	if (map->fd < 0)
@@ -113,7 +127,7 @@ static int make_file(struct page_map *map, int directory, const struct map_ident
 	if (rc < 0)
 		return rc;
 	map->header->version = MAP_VERSION;
-	map->header->pages = pages;
+	map->header->pages = map->pages;
 	map->header->identity = *identity;
 	atomic_store(&map->header->phase, MAP_ADOPTING);
 	atomic_store_explicit(&map->header->magic, MAP_MAGIC, memory_order_release);
@@ -180,7 +194,22 @@ static int same_boot(const struct map_identity *identity, struct err *err)
 	return 0;
 }
 
-static int check_header(const struct page_map *map, struct err *err)
+static bool fits(struct page_map *map)
+{
+	const struct map_identity *identity = &map->header->identity;
+	uint64_t most = (map->bytes - PAGE_BYTES) / sizeof(page_entry);
+	uint32_t i;
+
+	if (identity->n_pipes > PAGER_PIPES_MAX || identity->n_objects > RAM_OBJECTS_MAX)
+		return false;
+	for (i = 0; i < identity->n_objects; i++)
+		if (identity->object[i].pages > most)
+			return false;
+	map->pages = count_pages(identity);
+	return map->pages <= most;
+}
+
+static int check_header(struct page_map *map, struct err *err)
 {
 	const struct map_header *header = map->header;
 
@@ -189,8 +218,7 @@ static int check_header(const struct page_map *map, struct err *err)
 	if (header->version != MAP_VERSION)
 		return err_set(err, ESTALE, "page map: version %u, this pager has %d",
 			       header->version, MAP_VERSION);
-	if (header->pages != map->pages || header->identity.n_pipes > PAGER_PIPES_MAX ||
-	    header->identity.n_objects > RAM_OBJECTS_MAX)
+	if (!fits(map))
 		return err_set(err, ESTALE, "page map: its length does not fit its header");
 	return same_boot(&header->identity, err);
 }
@@ -211,7 +239,6 @@ static int open_file(struct page_map *map, int directory, int64_t deadline_ms, s
 	if (!S_ISREG(st.st_mode) || st.st_size < PAGE_BYTES || st.st_size % 8)
 		return err_set(err, ESTALE, "page map: was never in use");
 	map->bytes = (size_t)st.st_size;
-	map->pages = (map->bytes - PAGE_BYTES) / sizeof(page_entry);
 	rc = map_memory(map, err);
 	return rc < 0 ? rc : check_header(map, err);
 }
@@ -243,9 +270,118 @@ void page_map_close(struct page_map *map)
 	free(map);
 }
 
+/* ---- memory that comes and goes ---- */
+
+/* Only a kill comes between two stores: their order is enough */
+static void store_order(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* The count of objects is what decides; @pages is for pagers that know no other */
+static void set_objects(struct page_map *map, uint32_t n)
+{
+	store_order();
+	map->header->identity.n_objects = n;
+	store_order();
+	map->pages = count_pages(&map->header->identity);
+	map->header->pages = map->pages;
+}
+
+/* Memory for more entries.  What there is stays */
+static int grow(struct page_map *map, uint64_t pages, struct err *err)
+{
+	size_t bytes = bytes_of(pages), before = map->bytes;
+	struct map_header *header = map->header;
+	int rc;
+
+	if (bytes <= before)
+		return 0;
+	rc = posix_fallocate(map->fd, 0, (off_t)bytes);
+	if (rc)
+		return err_sys(err, rc, "page map: %zu bytes", bytes);
+	map->bytes = bytes;
+	rc = map_memory(map, err);
+	if (rc < 0) {
+		if (map->header != header)
+			munmap(map->header, bytes);
+		map->bytes = before;
+		map->header = header;
+		map->entry = (_Atomic uint64_t *)(void *)((char *)header + PAGE_BYTES);
+		return rc;
+	}
+	munmap(header, before);
+	return 0;
+}
+
+static uint32_t vacant_place(const struct map_identity *identity, uint64_t pages)
+{
+	uint32_t i;
+
+	for (i = 0; i < identity->n_objects; i++)
+		if (!identity->object[i].ino && identity->object[i].pages == pages)
+			break;
+	return i;
+}
+
+int page_map_take_in(struct page_map *map, const struct ram_object *object, struct err *err)
+{
+	uint32_t n = map->header->identity.n_objects;
+	uint32_t i = vacant_place(&map->header->identity, object->pages);
+	struct map_identity *identity;
+	int rc;
+
+	if (i == RAM_OBJECTS_MAX)
+		return err_set(err, ENOTSUP, "more than %d memory files", RAM_OBJECTS_MAX);
+	if (i == n) {
+		rc = grow(map, map->pages + object->pages, err);
+		if (rc < 0)
+			return rc;
+	}
+	identity = &map->header->identity;
+	identity->object[i].dev = object->dev;
+	identity->object[i].pages = object->pages;
+	store_order();
+	identity->object[i].ino = object->ino;
+	if (i == n)
+		set_objects(map, n + 1);
+	return (int)i;
+}
+
+void page_map_vacate(struct page_map *map, uint32_t object)
+{
+	store_order();
+	map->header->identity.object[object].ino = 0;
+}
+
+void page_map_trim(struct page_map *map)
+{
+	const struct map_identity *identity = &map->header->identity;
+
+	while (identity->n_objects > 1 && !identity->object[identity->n_objects - 1].ino)
+		set_objects(map, identity->n_objects - 1);
+}
+
 const struct map_identity *page_map_identity(const struct page_map *map)
 {
 	return &map->header->identity;
+}
+
+struct ram page_map_ram(const struct page_map *map)
+{
+	const struct map_identity *identity = &map->header->identity;
+	struct ram ram = { .n = 0 };
+	uint32_t i;
+
+	for (i = 0; i < identity->n_objects; i++)
+		if (identity->object[i].ino)
+			ram.object[ram.n++] = (struct ram_object){
+				.fd = -1,
+				.dev = identity->object[i].dev,
+				.ino = identity->object[i].ino,
+				.pages = identity->object[i].pages,
+			};
+	return ram;
 }
 
 enum map_phase page_map_phase(const struct page_map *map)

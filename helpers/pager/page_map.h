@@ -81,6 +81,8 @@ enum { PAGER_PIPES_MAX = 4, MAP_VERSION = 1 };
 /**
  * struct map_identity - Whose pages these are.  All of it must match before a map is used again
  * @uffd, @pipe: Descriptors' numbers in QEMU; @pipe_ino: what the pipes are told by
+ * @object:	Files of memory, in the order of their entries.  @ino 0: a place of memory that was
+ *		unplugged, all of whose entries are ZERO
  */
 struct map_identity {
 	char boot_id[40];
@@ -116,7 +118,19 @@ int page_map_create(struct page_map **map, int directory, const struct map_ident
 int page_map_open(struct page_map **map, int directory, int64_t deadline_ms, struct err *err);
 void page_map_close(struct page_map *map);
 
+/* Another object in the map, all of whose entries are ZERO: in the place of one that was vacated,
+ * or behind the last one.  No thread uses the map.
+ *
+ * Return: which one it is; -ENOTSUP: there are as many as there can be; -errno */
+int page_map_take_in(struct page_map *map, const struct ram_object *object, struct err *err);
+/* All entries of this object are ZERO, and it is no memory of the guest's any more */
+void page_map_vacate(struct page_map *map, uint32_t object);
+/* Forget vacated places behind the last object that is one.  No thread uses the map */
+void page_map_trim(struct page_map *map);
+
 const struct map_identity *page_map_identity(const struct page_map *map);
+/* The files that it has, for ram_open_again(): without addresses and descriptors */
+struct ram page_map_ram(const struct page_map *map);
 enum map_phase page_map_phase(const struct page_map *map);
 void page_map_set_phase(struct page_map *map, enum map_phase phase);
 uint64_t page_map_pages(const struct page_map *map);

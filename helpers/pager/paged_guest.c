@@ -56,6 +56,20 @@ static void note_ram(struct paged_guest *guest, const struct ram *ram)
 	pthread_mutex_unlock(&guest->pager_lock);
 }
 
+static void note_left(struct paged_guest *guest, const struct ram_left *left)
+{
+	char size[TEXT_KIB_SIZE];
+	bool other;
+
+	pthread_mutex_lock(&guest->pager_lock);
+	other = left->pages && left->pages != guest->left.pages;
+	guest->left = *left;
+	pthread_mutex_unlock(&guest->pager_lock);
+	if (other)
+		log_warning("%s of memory were plugged in and are not paged: %s",
+			    text_from_kib(left->pages * (PAGE_BYTES / 1024), size), left->why.text);
+}
+
 static void set_record(struct paged_guest *guest, const struct guest_record *record)
 {
 	pthread_mutex_lock(&guest->pager_lock);
@@ -175,7 +189,8 @@ static struct guest_pager_options options_of(struct paged_guest *guest,
 	struct guest_pager_options options = {
 		.name = guest->record.name,
 		.directory = guest->directory,
-		.limit = u64_div_up(guest->record.limit_kib, PAGE_BYTES / 1024),
+		.limit = u64_div_up(u64_min(guest->record.limit_kib, guest->lowered_kib),
+				    PAGE_BYTES / 1024),
 		.evict_threads = EVICT_THREADS,
 		.tiers = tiers,
 		.alarm = on_alarm,
@@ -441,19 +456,21 @@ static int resume(struct paged_guest *guest, struct page_map *map, struct adopte
 {
 	struct tier_spec tiers[TIERS_MAX];
 	struct guest_pager_options options = options_of(guest, tiers);
+	const struct ram known = page_map_ram(map);
 	struct guest_pager *pager;
+	struct ram_left left;
 	struct ram ram;
-	int rc = ram_open(&ram, (pid_t)guest->record.pid, err);
+	int rc = ram_open_again(&ram, &known, (pid_t)guest->record.pid, &left, err);
 
 	if (rc < 0)
 		return rc;
-	rc = guest_pager_resume(&pager, map, adopted, &ram, &options, err);
+	rc = guest_pager_resume(&pager, map, adopted, &ram, &left, &options, err);
 	if (rc < 0) {
 		ram_close(&ram);
 		return rc;
 	}
-	/* Without what was plugged in since */
 	note_ram(guest, &ram);
+	note_left(guest, &left);
 	set_pager(guest, pager);
 	return 0;
 }
@@ -527,6 +544,59 @@ int paged_guest_take_over(struct paged_guest *guest, uint64_t deadline, struct e
 	return rc;
 }
 
+/* ---- memory that comes and goes ---- */
+
+/* All that is paged, as it was noted */
+static struct ram real_memory(struct paged_guest *guest)
+{
+	struct ram all = paged_guest_ram(guest), real = { .n = 0 };
+	size_t i;
+
+	for (i = 0; i < all.n; i++)
+		if (!all.object[i].stands_in)
+			real.object[real.n++] = all.object[i];
+	return real;
+}
+
+/* Return: 1; 0; -errno */
+static int memory_differs(struct paged_guest *guest, struct err *err)
+{
+	const struct ram known = real_memory(guest);
+	struct ram_left left;
+	size_t i, same = 0, n;
+	struct ram ram;
+	int rc = ram_open_again(&ram, &known, (pid_t)guest->record.pid, &left, err);
+
+	if (rc < 0)
+		return rc;
+	for (i = 0; i < ram.n; i++)
+		same += ram_has(&known, ram.object[i].dev, ram.object[i].ino);
+	n = ram.n;
+	ram_close(&ram);
+	if (same == 0)
+		return err_set(err, ESTALE, "QEMU has none of its memory any more");
+	if (same == known.n && n == same) {
+		note_left(guest, &left);
+		return 0;
+	}
+	return 1;
+}
+
+bool paged_guest_must_restart(struct paged_guest *guest, struct adopted *held)
+{
+	struct err err = { "" };
+	int rc = memory_differs(guest, &err);
+
+	if (rc == 1)
+		rc = adopted_find(held, &guest_pager_adopted(guest->pager)->identity, &err) < 0 ?
+			     -ESTALE :
+			     1;
+	if (rc < 0)
+		log_warning("memory that was plugged in or unplugged can't be looked at: %s",
+			    err.text);
+	return rc == 1;
+}
+
 /* ---- release and end ---- */
 
 static void stop(struct paged_guest *guest)
@@ -587,6 +657,17 @@ struct ram paged_guest_ram(struct paged_guest *guest)
 	ram = guest->ram;
 	pthread_mutex_unlock(&guest->pager_lock);
 	return ram;
+}
+
+uint64_t paged_guest_left(struct paged_guest *guest, char *why)
+{
+	uint64_t pages;
+
+	pthread_mutex_lock(&guest->pager_lock);
+	pages = guest->left.pages;
+	snprintf(why, PAGER_SENTENCE_SIZE, "%.500s", pages ? guest->left.why.text : "");
+	pthread_mutex_unlock(&guest->pager_lock);
+	return pages;
 }
 
 bool paged_guest_identity(struct paged_guest *guest, struct map_identity *identity)

@@ -44,6 +44,7 @@ struct pager_host {
  * @pidfd:	Of its QEMU; -1: not known
  * @pager:	NULL: it is not paged (yet).  Protected by @pager_lock
  * @ram:	Where its memory is, without descriptors.  Protected by @pager_lock
+ * @left:	What was plugged in and can't be paged.  Protected by @pager_lock
  * @lowered_kib: What it may have while the host is short of memory; UINT64_MAX: its limit.
  *		Protected by @pager_lock
  * @alarm:	What a person must see; "": nothing.  Protected by @alarm_lock, which is taken by
@@ -60,6 +61,7 @@ struct paged_guest {
 	struct guest_pager *pager;
 	uint64_t lowered_kib;
 	struct ram ram;
+	struct ram_left left;
 	pthread_mutex_t pager_lock;
 	char alarm[PAGER_SENTENCE_SIZE];
 	char danger[PAGER_SENTENCE_SIZE];
@@ -97,6 +99,16 @@ int paged_guest_take_over(struct paged_guest *guest, uint64_t deadline, struct e
  */
 int paged_guest_release(struct paged_guest *guest, uint64_t deadline, struct err *err);
 
+/**
+ * paged_guest_must_restart() - Was memory plugged in that can be paged, or unplugged?
+ *
+ * Then the guest is left and taken over again, with the memory that it has now.  Of what can't be
+ * paged it notes how much there is, and why.
+ *
+ * Return: true: and @held has copies of the descriptors that are in its QEMU
+ */
+bool paged_guest_must_restart(struct paged_guest *guest, struct adopted *held);
+
 /* QEMU is gone: end the threads, remove the files */
 void paged_guest_end(struct paged_guest *guest);
 /* End the threads and leave the guest to the next daemon */
@@ -120,6 +132,9 @@ void paged_guest_set_alarm(struct paged_guest *guest, const char *sentence);
 void paged_guest_set_danger(struct paged_guest *guest, const char *sentence);
 /* Where its memory is, without descriptors */
 struct ram paged_guest_ram(struct paged_guest *guest);
+/* What can't be paged of what was plugged in: how many pages, and why, into PAGER_SENTENCE_SIZE
+ * bytes */
+uint64_t paged_guest_left(struct paged_guest *guest, char *why);
 /* What was left in its QEMU.  False: it is not paged now */
 bool paged_guest_identity(struct paged_guest *guest, struct map_identity *identity);
 

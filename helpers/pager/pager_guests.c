@@ -326,6 +326,55 @@ static void *idle_thread(void *arg)
 	return NULL;
 }
 
+/* What was plugged in and is not paged */
+static void say_left(uint64_t pages, const char *why, char *sentence)
+{
+	char size[TEXT_KIB_SIZE];
+
+	if (pages)
+		snprintf(sentence, PAGER_SENTENCE_SIZE,
+			 "%s of memory were plugged in and are not paged, but stay as they are: "
+			 "%.500s",
+			 text_from_kib(pages * (PAGE_BYTES / 1024), size), why);
+}
+
+static void say_left_now(struct paged_guest *guest)
+{
+	char sentence[PAGER_SENTENCE_SIZE] = "", why[PAGER_SENTENCE_SIZE];
+	uint64_t pages = paged_guest_left(guest, why);
+
+	say_left(pages, why, sentence);
+	if (pages)
+		paged_guest_set_danger(guest, sentence);
+}
+
+/* A guest whose memory is another now: left, and taken over again, as after a kill.  Meanwhile our
+ * copies of its descriptors must not be the last ones that go */
+static void *restart_thread(void *arg)
+{
+	struct place *place = arg;
+	struct pager_guests *guests = place->guests;
+	struct err err = { "" };
+	struct adopted held;
+
+	pthread_setname_np(pthread_self(), "pager-restart");
+	log_about(place->guest, "page");
+	if (paged_guest_must_restart(place->guest, &held)) {
+		log_info("memory was plugged in or unplugged");
+		paged_guest_leave(place->guest);
+		take_over(place, clock_ms() + OWN_DEADLINE_MS, &err);
+		adopted_close(&held);
+	} else {
+		say_left_now(place->guest);
+		let_go(place, STATE_PAGING);
+	}
+	pthread_mutex_lock(&guests->lock);
+	guests->threads--;
+	pthread_cond_broadcast(&guests->changed);
+	pthread_mutex_unlock(&guests->lock);
+	return NULL;
+}
+
 /* The first look comes a while after the adoption, which has other work for the thread */
 static bool idle_is_due(struct place *place)
 {
@@ -366,13 +415,15 @@ static void look_after(struct place *place)
 
 /* ---- what would lose pages of a guest, and what no message tells ---- */
 
-/* Whose memory and userfaultfd are looked for */
+/* Whose memory and userfaultfd are looked for.  @left: pages that are known not to be paged */
 struct look {
 	struct pager_guests *guests;
 	char uuid[PAGER_UUID_SIZE];
 	uint64_t pid;
 	struct ram ram;
 	struct map_identity identity;
+	uint64_t left;
+	char why[PAGER_SENTENCE_SIZE];
 };
 
 static bool is_same(struct paged_guest *guest, const struct look *look)
@@ -443,19 +494,6 @@ static int look_for_descriptors(const struct look *look, char *sentence)
 	return rc == -ESTALE || rc == -ESRCH ? 0 : rc;
 }
 
-/* Memory that was plugged in since the adoption */
-static void look_for_more_memory(const struct look *look, char *sentence)
-{
-	uint64_t more = ram_plugged_in(&look->ram, look->guests->host.kfs, (pid_t)look->pid);
-	char size[TEXT_KIB_SIZE];
-
-	if (more)
-		snprintf(sentence, PAGER_SENTENCE_SIZE,
-			 "%s of memory were plugged in later, and are not paged: release the guest "
-			 "and adopt it again",
-			 text_from_kib(more * (PAGE_BYTES / 1024), size));
-}
-
 static void look_once(const struct look *look)
 {
 	char sentence[PAGER_SENTENCE_SIZE] = "";
@@ -464,7 +502,7 @@ static void look_once(const struct look *look)
 	if (rc == 0)
 		rc = look_for_descriptors(look, sentence);
 	if (rc == 0 && !*sentence)
-		look_for_more_memory(look, sentence);
+		say_left(look->left, look->why, sentence);
 	/* What can't be told now leaves standing what was told before */
 	if (rc >= 0)
 		report(look, sentence);
@@ -486,19 +524,72 @@ static const struct place *next_to_look(struct pager_guests *guests)
 	return first;
 }
 
+/* With the lock.  False: it is not paged now */
+static bool fill_look(struct look *look, const struct place *place)
+{
+	if (!paged_guest_identity(place->guest, &look->identity))
+		return false;
+	memcpy(look->uuid, place->guest->uuid, sizeof(look->uuid));
+	look->pid = paged_guest_record(place->guest).pid;
+	look->ram = paged_guest_ram(place->guest);
+	look->left = paged_guest_left(place->guest, look->why);
+	return true;
+}
+
 /* With the lock.  False: there is none */
 static bool choose_look(struct pager_guests *guests, struct look *look)
 {
 	const struct place *place = next_to_look(guests);
 
 	look->guests = guests;
-	if (!place || !paged_guest_identity(place->guest, &look->identity))
+	if (!place || !fill_look(look, place))
 		return false;
-	memcpy(look->uuid, place->guest->uuid, sizeof(look->uuid));
 	memcpy(guests->looked_at, look->uuid, sizeof(look->uuid));
-	look->pid = paged_guest_record(place->guest).pid;
-	look->ram = paged_guest_ram(place->guest);
 	return true;
+}
+
+/* ---- memory that was plugged in or unplugged ---- */
+
+/* Behind @uuid.  False: there is none */
+static bool next_memory(struct pager_guests *guests, const char *uuid, struct look *look)
+{
+	const struct place *place;
+	bool found = false;
+
+	pthread_mutex_lock(&guests->lock);
+	for (place = guests->first; place && !found && !guests->stopping; place = place->next)
+		found = place->state == STATE_PAGING && !place->busy &&
+			strcmp(place->guest->uuid, uuid) > 0 && fill_look(look, place);
+	pthread_mutex_unlock(&guests->lock);
+	return found;
+}
+
+static void report_change(const struct look *look)
+{
+	struct pager_guests *guests = look->guests;
+	struct place *place;
+
+	pthread_mutex_lock(&guests->lock);
+	place = find(guests, look->uuid);
+	if (place && !guests->stopping && place->state == STATE_PAGING && !place->busy &&
+	    is_same(place->guest, look))
+		begin(place, restart_thread, STATE_PAGING);
+	pthread_mutex_unlock(&guests->lock);
+}
+
+/* Of all guests: of each it takes a millisecond */
+static void look_for_changes(struct pager_guests *guests)
+{
+	char uuid[PAGER_UUID_SIZE] = "";
+	struct look look = { .guests = guests };
+	uint64_t more, gone;
+
+	while (next_memory(guests, uuid, &look)) {
+		memcpy(uuid, look.uuid, sizeof(uuid));
+		if (ram_changes(&look.ram, guests->host.kfs, (pid_t)look.pid, &more, &gone) == 0 &&
+		    (gone || more != look.left))
+			report_change(&look);
+	}
 }
 
 /* Another guest than the last one */
@@ -522,6 +613,7 @@ static void *look_thread(void *arg)
 	unsigned int looks = 1;
 
 	pthread_setname_np(pthread_self(), "pager-look");
+	look_for_changes(guests);
 	look_once(look);
 	while (looks++ < LOOKS_AT_ONCE && look_at_another(look))
 		look_once(look);

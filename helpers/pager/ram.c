@@ -75,14 +75,36 @@ static bool is_backend(const struct mapping *m)
 	return m->shared && m->writable;
 }
 
-static struct ram_object *find_file(struct ram *ram, const struct mapping *m)
+/* Which files a reading of maps is about */
+enum which { ALL, KNOWN, OTHERS };
+
+/**
+ * struct reading - Of a process's maps
+ * @known:	What KNOWN and OTHERS mean
+ * @left:	Of OTHERS: what can't be paged is put here.  Of the rest it is an error
+ * @refused:	Of each object: it is such a file
+ */
+struct reading {
+	struct ram *ram;
+	enum which which;
+	const struct ram *known;
+	struct ram_left *left;
+	bool refused[RAM_OBJECTS_MAX];
+};
+
+static struct ram_object *find_file(struct ram *ram, dev_t dev, ino_t ino)
 {
 	size_t i;
 
 	for (i = 0; i < ram->n; i++)
-		if (ram->object[i].dev == m->dev && ram->object[i].ino == m->ino)
+		if (ram->object[i].dev == dev && ram->object[i].ino == ino)
 			return &ram->object[i];
 	return NULL;
+}
+
+bool ram_has(const struct ram *ram, dev_t dev, ino_t ino)
+{
+	return find_file((struct ram *)(uintptr_t)ram, dev, ino) != NULL;
 }
 
 static uint64_t object_end(const struct ram_object *object)
@@ -117,21 +139,79 @@ static int add_file(struct ram *ram, const struct mapping *m, struct err *err)
 	return 0;
 }
 
-static int take_line(struct ram *ram, char *line, struct err *err)
+/* One more mapping of what is not paged.  @object: NULL: there is no place for its file */
+static void leave(struct reading *reading, const struct ram_object *object, uint64_t pages,
+		  const struct err *why)
 {
-	struct ram_object *object;
+	if (object)
+		reading->refused[object - reading->ram->object] = true;
+	if (!reading->left->pages)
+		reading->left->why = *why;
+	reading->left->pages += pages;
+}
+
+static int take_mapping(struct ram *ram, const struct mapping *m, struct err *err)
+{
+	struct ram_object *object = find_file(ram, m->dev, m->ino);
+
+	if (!m->shared)
+		return err_set(err, ENOTSUP,
+			       "memory file %.300s is mapped privately: it takes <access "
+			       "mode='shared'/> in <memoryBacking>",
+			       m->path);
+	return object ? extend(object, m, err) : add_file(ram, m, err);
+}
+
+/* All of a file is left out, also what was taken of it */
+static void take_or_leave(struct reading *reading, const struct mapping *m)
+{
+	struct ram *ram = reading->ram;
+	struct ram_object *object = find_file(ram, m->dev, m->ino);
+	uint64_t pages = (m->end - m->start) / PAGE_BYTES;
+	struct err why = { "" };
+
+	if (object && reading->refused[object - ram->object]) {
+		reading->left->pages += pages;
+		return;
+	}
+	if (take_mapping(ram, m, &why) == 0)
+		return;
+	if (object)
+		pages += object->pages;
+	else if (ram->n < RAM_OBJECTS_MAX)
+		ram->object[ram->n++] =
+			(struct ram_object){ .fd = -1, .dev = m->dev, .ino = m->ino };
+	leave(reading, find_file(ram, m->dev, m->ino), pages, &why);
+}
+
+static int take_line(struct reading *reading, char *line, struct err *err)
+{
 	struct mapping m;
 
 	line[strcspn(line, "\n")] = '\0';
 	if (!parse_mapping(line, &m) || !is_backend(&m))
 		return 0;
-	if (!m.shared)
-		return err_set(err, ENOTSUP,
-			       "memory file %.300s is mapped privately: it takes <access "
-			       "mode='shared'/> in <memoryBacking>",
-			       m.path);
-	object = find_file(ram, &m);
-	return object ? extend(object, &m, err) : add_file(ram, &m, err);
+	if (reading->which == ALL)
+		return take_mapping(reading->ram, &m, err);
+	if (ram_has(reading->known, m.dev, m.ino) != (reading->which == KNOWN))
+		return 0;
+	if (reading->which == KNOWN)
+		return take_mapping(reading->ram, &m, err);
+	take_or_leave(reading, &m);
+	return 0;
+}
+
+/* The others keep their order */
+static void drop_refused(struct reading *reading)
+{
+	struct ram *ram = reading->ram;
+	size_t i, kept = 0;
+
+	for (i = 0; i < ram->n; i++)
+		if (!reading->refused[i])
+			ram->object[kept++] = ram->object[i];
+	ram->n = kept;
+	memset(reading->refused, 0, sizeof(reading->refused));
 }
 
 static void number_pages(struct ram *ram)
@@ -146,7 +226,7 @@ static void number_pages(struct ram *ram)
 }
 
 /* All lines, or an error: a part would be another guest */
-static int read_lines(struct ram *ram, FILE *f, pid_t pid, struct err *err)
+static int read_lines(struct reading *reading, FILE *f, pid_t pid, struct err *err)
 {
 	cleanup_free char *line = NULL;
 	size_t room = 0, bytes = 0;
@@ -157,61 +237,80 @@ static int read_lines(struct ram *ram, FILE *f, pid_t pid, struct err *err)
 		bytes += (size_t)n;
 		rc = bytes > MAPS_MAX_BYTES ?
 			     err_set(err, E2BIG, "/proc/%d/maps is too long", (int)pid) :
-			     take_line(ram, line, err);
+			     take_line(reading, line, err);
 	}
 	if (rc == 0 && ferror(f))
 		return err_sys(err, EIO, "read /proc/%d/maps", (int)pid);
 	return rc;
 }
 
-int ram_read(struct ram *ram, const struct kfs *kfs, pid_t pid, struct err *err)
+static int read_maps(struct reading *reading, const struct kfs *kfs, pid_t pid, struct err *err)
 {
 	cleanup_fclose FILE *f = NULL;
 	char path[KFS_PATH_SIZE];
 	int rc;
 
-	*ram = (struct ram){ 0 };
+	*reading->ram = (struct ram){ 0 };
 	snprintf(path, sizeof(path), "proc/%d/maps", (int)pid);
 	f = kfs_stream(kfs, path);
 	if (!f && (errno == ENOENT || errno == ESRCH))
 		return err_set(err, ESRCH, "no process %d", (int)pid);
 	if (!f)
 		return err_sys(err, errno, "open /%s", path);
-	rc = read_lines(ram, f, pid, err);
+	rc = read_lines(reading, f, pid, err);
 	if (rc < 0)
 		return rc;
-	number_pages(ram);
-	if (!ram->n)
-		return err_set(
-			err, ENOENT,
-			"process %d has no shared memory: it takes <source type='memfd'/> and "
-			"<access mode='shared'/> in <memoryBacking>",
-			(int)pid);
+	drop_refused(reading);
+	number_pages(reading->ram);
 	return 0;
 }
 
-static bool has_file(const struct ram *ram, const struct ram_object *object)
+static int no_memory(pid_t pid, struct err *err)
 {
-	size_t i;
-
-	for (i = 0; i < ram->n; i++)
-		if (ram->object[i].dev == object->dev && ram->object[i].ino == object->ino)
-			return true;
-	return false;
+	return err_set(err, ENOENT,
+		       "process %d has no shared memory: it takes <source type='memfd'/> and "
+		       "<access mode='shared'/> in <memoryBacking>",
+		       (int)pid);
 }
 
-uint64_t ram_plugged_in(const struct ram *ram, const struct kfs *kfs, pid_t pid)
+int ram_read(struct ram *ram, const struct kfs *kfs, pid_t pid, struct err *err)
+{
+	struct reading reading = { .ram = ram, .which = ALL };
+	int rc = read_maps(&reading, kfs, pid, err);
+
+	if (rc == 0 && !ram->n)
+		rc = no_memory(pid, err);
+	return rc;
+}
+
+static uint64_t pages_gone(const struct ram *known, const struct ram *now)
 {
 	uint64_t pages = 0;
-	struct ram now;
 	size_t i;
 
-	if (ram_read(&now, kfs, pid, NULL) < 0)
-		return 0;
-	for (i = 0; i < now.n; i++)
-		if (!has_file(ram, &now.object[i]))
-			pages += now.object[i].pages;
+	for (i = 0; i < known->n; i++)
+		if (!known->object[i].stands_in &&
+		    !ram_has(now, known->object[i].dev, known->object[i].ino))
+			pages += known->object[i].pages;
 	return pages;
+}
+
+int ram_changes(const struct ram *known, const struct kfs *kfs, pid_t pid, uint64_t *more,
+		uint64_t *gone)
+{
+	struct ram_left left = { .pages = 0 };
+	struct ram now;
+	struct reading reading = { .ram = &now, .which = OTHERS, .known = known, .left = &left };
+	int rc = read_maps(&reading, kfs, pid, NULL);
+
+	if (rc < 0)
+		return rc;
+	*more = now.pages + left.pages;
+	reading.which = KNOWN;
+	rc = read_maps(&reading, kfs, pid, NULL);
+	if (rc == 0)
+		*gone = pages_gone(known, &now);
+	return rc;
 }
 
 /* ---- files ---- */
@@ -285,11 +384,85 @@ static int open_object(const struct kfs *kfs, pid_t pid, struct ram_object *obje
 
 static int open_all(struct ram *ram, const struct kfs *kfs, pid_t pid, struct err *err)
 {
-	int rc = ram_read(ram, kfs, pid, err);
 	size_t i;
+	int rc = 0;
 
 	for (i = 0; rc == 0 && i < ram->n; i++)
 		rc = open_object(kfs, pid, &ram->object[i], err);
+	return rc;
+}
+
+/* Those that can be paged.  What was unplugged meanwhile is none of them */
+static void open_others(struct reading *reading, const struct kfs *kfs, pid_t pid)
+{
+	struct ram *ram = reading->ram;
+	size_t i;
+
+	for (i = 0; i < ram->n; i++) {
+		struct ram_object *object = &ram->object[i];
+		struct err why = { "" };
+		int rc = open_object(kfs, pid, object, &why);
+
+		if (rc == 0)
+			continue;
+		if (object->fd >= 0)
+			close(object->fd);
+		/* It comes or goes just now: the next look will tell */
+		leave(reading, object, rc == -EAGAIN ? 0 : object->pages, &why);
+	}
+	drop_refused(reading);
+}
+
+static void append(struct ram *ram, struct ram *more, struct ram_left *left)
+{
+	size_t i;
+
+	for (i = 0; i < more->n; i++) {
+		if (ram->n < RAM_OBJECTS_MAX) {
+			ram->object[ram->n++] = more->object[i];
+			continue;
+		}
+		close(more->object[i].fd);
+		if (!left->pages)
+			err_set(&left->why, ENOTSUP, "more than %d memory files", RAM_OBJECTS_MAX);
+		left->pages += more->object[i].pages;
+	}
+	number_pages(ram);
+}
+
+static int open_known_and_others(struct ram *ram, const struct ram *known, const struct kfs *kfs,
+				 pid_t pid, struct ram_left *left, struct err *err)
+{
+	struct ram more;
+	struct reading reading = { .ram = ram, .which = KNOWN, .known = known, .left = left };
+	int rc = read_maps(&reading, kfs, pid, err);
+
+	if (rc == 0)
+		rc = open_all(ram, kfs, pid, err);
+	if (rc < 0)
+		return rc;
+	reading.ram = &more;
+	reading.which = OTHERS;
+	rc = read_maps(&reading, kfs, pid, err);
+	if (rc < 0)
+		return rc;
+	open_others(&reading, kfs, pid);
+	append(ram, &more, left);
+	return 0;
+}
+
+int ram_open_again(struct ram *ram, const struct ram *known, pid_t pid, struct ram_left *left,
+		   struct err *err)
+{
+	struct kfs kfs;
+	int rc = kfs_open(&kfs, "/", err);
+
+	*ram = (struct ram){ 0 };
+	*left = (struct ram_left){ .pages = 0 };
+	if (rc < 0)
+		return rc;
+	rc = open_known_and_others(ram, known, &kfs, pid, left, err);
+	kfs_close(&kfs);
 	if (rc < 0)
 		ram_close(ram);
 	return rc;
@@ -306,8 +479,12 @@ int ram_open(struct ram *ram, pid_t pid, struct err *err)
 	rc = kfs_open(&kfs, "/", err);
 	if (rc < 0)
 		return rc;
-	rc = open_all(ram, &kfs, pid, err);
+	rc = ram_read(ram, &kfs, pid, err);
+	if (rc == 0)
+		rc = open_all(ram, &kfs, pid, err);
 	kfs_close(&kfs);
+	if (rc < 0)
+		ram_close(ram);
 	return rc;
 }
 

@@ -3,9 +3,9 @@
  * The RAM of a running guest as its pager sees it: files, not addresses.
  *
  * Each memory back end of QEMU is one file of shared memory, a memfd or a file on a tmpfs.  Its
- * pages are numbered through all files in the order of their addresses; that number, a "page",
- * is what every other part of the pager works with.  Addresses are needed for the ioctls of
- * userfaultfd alone.
+ * pages are numbered through all files, at the adoption in the order of their addresses; that
+ * number, a "page", is what every other part of the pager works with.  Addresses are needed for the
+ * ioctls of userfaultfd alone.
  */
 #ifndef MEMBACKING_PAGER_RAM_H
 #define MEMBACKING_PAGER_RAM_H
@@ -56,10 +56,6 @@ struct ram {
  */
 int ram_read(struct ram *ram, const struct kfs *kfs, pid_t pid, struct err *err);
 
-/* Pages that the process has mapped and @ram has not: memory that was plugged in since.  0 also
- * where that can't be known now */
-uint64_t ram_plugged_in(const struct ram *ram, const struct kfs *kfs, pid_t pid);
-
 /**
  * ram_open() - Find and open the memory files of a running QEMU
  * @pid:	Its process
@@ -71,6 +67,39 @@ uint64_t ram_plugged_in(const struct ram *ram, const struct kfs *kfs, pid_t pid)
  * the sentence says which; -ESRCH: the process is gone; -errno
  */
 int ram_open(struct ram *ram, pid_t pid, struct err *err);
+/**
+ * struct ram_left - Memory that was plugged in and can't be paged
+ * @pages:	As much as is mapped
+ * @why:	Of the first file
+ */
+struct ram_left {
+	uint64_t pages;
+	struct err why;
+};
+
+/**
+ * ram_open_again() - Open what is mapped of @known, then what was plugged in since
+ * @known:	Files that are paged: @dev and @ino count
+ * @left:	What was plugged in and can't be paged: none of it is in @ram
+ *
+ * Return: 0; -ENOTSUP: one of @known can't be paged as it is mapped now; -ESRCH; -errno
+ */
+int ram_open_again(struct ram *ram, const struct ram *known, pid_t pid, struct ram_left *left,
+		   struct err *err);
+
+/**
+ * ram_changes() - What was plugged in and unplugged, by /proc/PID/maps alone
+ * @known:	Without what stands in for unplugged memory
+ * @more:	Pages that are mapped of other files
+ * @gone:	Pages of @known that are not mapped any more
+ *
+ * Return: 0; -errno: it can't be told now
+ */
+int ram_changes(const struct ram *known, const struct kfs *kfs, pid_t pid, uint64_t *more,
+		uint64_t *gone);
+
+/* Is this file among them? */
+bool ram_has(const struct ram *ram, dev_t dev, ino_t ino);
 void ram_close(struct ram *ram);
 
 /* Where QEMU has nothing: programs' mappings begin at the upper end of 47 bits, or low down */

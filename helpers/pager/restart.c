@@ -312,13 +312,24 @@ static int change_page(struct guest_pager *pager, uint64_t page, struct page_fie
 	return 0;
 }
 
-/* What was resident in unplugged memory went with it: no hole there has to be explained */
+/* What was in unplugged memory went with it: no content is needed any more */
 static enum restart_action action_of(const struct guest_pager *pager, uint64_t page,
 				     struct restart_seen seen)
 {
-	bool gone = ram_object_of(&pager->ram, page)->stands_in && seen.state == PAGE_RESIDENT;
+	if (!ram_object_of(&pager->ram, page)->stands_in)
+		return restart_resolve(seen);
+	return seen.state == PAGE_ZERO ? RESTART_KEEP : RESTART_ZERO;
+}
 
-	return gone ? RESTART_ZERO : restart_resolve(seen);
+/* Slots of unplugged memory are claimed by no entry now */
+static void vacate_unplugged(struct guest_pager *pager)
+{
+	size_t i;
+
+	for (i = 0; i < pager->ram.n; i++)
+		if (pager->ram.object[i].stands_in)
+			page_map_vacate(pager->map, (uint32_t)i);
+	STEP("restart_vacated");
 }
 
 static int resolve_all(struct guest_pager *pager, const struct restart *restart, struct err *err)
@@ -527,10 +538,11 @@ static int go_on(struct guest_pager *pager, struct err *err)
 		rc = resolve_all(pager, &restart, err);
 	/* Before pages are EVICTED whose content may be newer than a discard in the ring: the next
 	 * restart, if this one is killed, must not apply it to them */
-	if (rc == 0)
+	if (rc == 0) {
 		ring_clear(pager, 0);
-	if (rc == 0)
+		vacate_unplugged(pager);
 		rc = claim_slots(pager, true, err);
+	}
 	if (rc == 0)
 		rc = claim_slots(pager, false, err);
 	if (rc == 0)

@@ -17,8 +17,9 @@
  * First line on stdout: "paging", "resumed", "released" (the last one was about to), or
  * "failed ERRNO: SENTENCE".  Alarms come as "alarm: SENTENCE".  Commands on stdin, each answered by
  *one line that begins with its name: "limit PAGES", "room KIB" (of the RAM tier),
- *"demoted", "file-ms=MS", "file-fails=no" and as above, "status", "arm", "places", "detach",
- *"stop". The end of stdin is an order to stop.
+ *"demoted", "file-ms=MS", "file-fails=no" and as above, "status", "arm", "places", "again" (stop,
+ * and go on with the memory that there is now, as the daemon does), "detach", "stop".  The end of
+ *stdin is an order to stop.
  *
  * "audit" reads what a killed pager left: each slot may be in one entry, and an entry that needs
  * one must have one.
@@ -51,7 +52,7 @@ struct job {
 	int64_t wait_ms;
 	bool hold;
 	bool demotes;
-	uint64_t room;
+	uint64_t room, left;
 	struct tier_budget budget, zstd_budget, file_budget;
 	struct tier_stores *stores;
 	const char *disk, *file;
@@ -165,6 +166,8 @@ static int take_given(const struct job *job, struct adopted *adopted)
 	read_boot_id(identity->boot_id, sizeof(identity->boot_id));
 	identity->uffd = job->uffd;
 	identity->n_pipes = job->n_pipes;
+	for (i = job->n_pipes; i < PAGER_PIPES_MAX; i++)
+		adopted->pipe[i] = -1;
 	for (i = 0; i < job->n_pipes; i++) {
 		adopted->pipe[i] = pidfd_take(adopted->pidfd, job->pipe[i]);
 		if (adopted->pipe[i] < 0 || fstat(adopted->pipe[i], &st) < 0)
@@ -235,7 +238,9 @@ static int start(struct job *job, struct guest_pager **pager, struct err *err)
 static int resume(struct job *job, struct guest_pager **pager, struct page_map *map,
 		  struct err *err)
 {
+	const struct ram known = page_map_ram(map);
 	struct adopted adopted;
+	struct ram_left left;
 	struct ram ram;
 	int rc;
 
@@ -244,10 +249,11 @@ static int resume(struct job *job, struct guest_pager **pager, struct page_map *
 	rc = adopted_find(&adopted, page_map_identity(map), err);
 	if (rc < 0)
 		return rc;
-	rc = ram_open(&ram, adopted.identity.pid, err);
+	rc = ram_open_again(&ram, &known, adopted.identity.pid, &left, err);
 	if (rc < 0)
 		return rc;
-	rc = guest_pager_resume(pager, map, &adopted, &ram, &job->options, err);
+	rc = guest_pager_resume(pager, map, &adopted, &ram, &left, &job->options, err);
+	job->left = left.pages;
 	if (rc == -ECANCELED)
 		release(job, &adopted, "released");
 	return rc;
@@ -343,28 +349,29 @@ static void demoter_end(void)
 
 /* ---- commands ---- */
 
-static void say_status(struct guest_pager *pager)
+static void say_status(const struct job *job, struct guest_pager *pager)
 {
 	struct pager_statistics s;
 	char text[1024];
 	size_t i, n;
 
 	guest_pager_statistics(pager, &s);
-	n = (size_t)snprintf(text, sizeof(text),
-			     "status pages=%llu resident=%llu limit=%llu faults=%llu "
-			     "zero_faults=%llu evictions=%llu refaults=%llu prefetched=%llu "
-			     "prefetch_used=%llu discards=%llu waiting=%llu p50_ns=%llu "
-			     "p99_ns=%llu own=%llu gone=%d scanned=%llu vcpu=%llu moved=%llu",
-			     (unsigned long long)s.pages, (unsigned long long)s.resident,
-			     (unsigned long long)s.limit, (unsigned long long)s.faults,
-			     (unsigned long long)s.zero_faults, (unsigned long long)s.evictions,
-			     (unsigned long long)s.refaults, (unsigned long long)s.prefetched,
-			     (unsigned long long)s.prefetch_used, (unsigned long long)s.discards,
-			     (unsigned long long)s.waiting, (unsigned long long)s.fault_p50_ns,
-			     (unsigned long long)s.fault_p99_ns, (unsigned long long)s.own_bytes,
-			     s.gone, (unsigned long long)s.scanned,
-			     (unsigned long long)s.vcpu_faults,
-			     (unsigned long long)pager->demoter.moved);
+	n = (size_t)snprintf(
+		text, sizeof(text),
+		"status pages=%llu resident=%llu limit=%llu faults=%llu "
+		"zero_faults=%llu evictions=%llu refaults=%llu prefetched=%llu "
+		"prefetch_used=%llu discards=%llu waiting=%llu p50_ns=%llu "
+		"p99_ns=%llu own=%llu gone=%d scanned=%llu vcpu=%llu moved=%llu "
+		"left=%llu",
+		(unsigned long long)s.pages, (unsigned long long)s.resident,
+		(unsigned long long)s.limit, (unsigned long long)s.faults,
+		(unsigned long long)s.zero_faults, (unsigned long long)s.evictions,
+		(unsigned long long)s.refaults, (unsigned long long)s.prefetched,
+		(unsigned long long)s.prefetch_used, (unsigned long long)s.discards,
+		(unsigned long long)s.waiting, (unsigned long long)s.fault_p50_ns,
+		(unsigned long long)s.fault_p99_ns, (unsigned long long)s.own_bytes, s.gone,
+		(unsigned long long)s.scanned, (unsigned long long)s.vcpu_faults,
+		(unsigned long long)pager->demoter.moved, (unsigned long long)job->left);
 	for (i = 0; i < s.n_tiers && n < sizeof(text); i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n,
 				      " %s=%llu %s_bytes=%llu %s_content=%llu", s.tier[i].name,
@@ -388,6 +395,28 @@ static bool detach(const struct job *job, struct guest_pager *pager)
 	release(job, guest_pager_adopted(pager), "detach: done");
 	guest_pager_stop(pager);
 	return true;
+}
+
+/* Copies of the descriptors stay open meanwhile, as in the daemon */
+static int again(struct job *job, struct guest_pager **pager)
+{
+	struct map_identity identity = guest_pager_adopted(*pager)->identity;
+	struct adopted held;
+	struct err err = { 0 };
+	struct page_map *map;
+	int rc = adopted_find(&held, &identity, &err);
+
+	if (rc < 0)
+		return fail(rc, &err);
+	guest_pager_stop(*pager);
+	rc = page_map_open(&map, job->directory, job->wait_ms, &err);
+	if (rc == 0)
+		rc = resume(job, pager, map, &err);
+	adopted_close(&held);
+	if (rc < 0)
+		return fail(rc, &err);
+	say("again", "");
+	return 0;
 }
 
 static int run_commands(struct job *job, struct guest_pager *pager)
@@ -418,13 +447,16 @@ static int run_commands(struct job *job, struct guest_pager *pager)
 			*value = '=';
 			say(line, "");
 		} else if (!strcmp(line, "status")) {
-			say_status(pager);
+			say_status(job, pager);
 		} else if (!strcmp(line, "arm")) {
 			strike_begin();
 			say("arm", "");
 		} else if (!strcmp(line, "places")) {
 			strike_places(stdout);
 			say("places", "");
+		} else if (!strcmp(line, "again")) {
+			if (again(job, &pager))
+				return 1;
 		} else if (!strcmp(line, "detach")) {
 			if (detach(job, pager))
 				return 0;

@@ -480,6 +480,13 @@ struct verifier *verifier_new(const struct verifier_options *options)
 	return v;
 }
 
+void verifier_free(struct verifier *v)
+{
+	free(v->zipf.page);
+	free(v->expected);
+	free(v);
+}
+
 /* ---- figures ---- */
 
 static void sum_up(struct verifier_figures *figures, struct counts *counts, uint64_t *bucket)
@@ -542,11 +549,16 @@ void verifier_figures(struct verifier *v, struct verifier_figures *figures)
 	figures->slow_p99_us = percentile(bucket, figures->slow, 0.99);
 }
 
-void verifier_print(struct verifier *v, FILE *out, const char *head)
+void verifier_print_with(struct verifier *v, const struct verifier_figures *others, FILE *out,
+			 const char *head)
 {
 	struct verifier_figures f;
 
 	verifier_figures(v, &f);
+	f.checks += others->checks;
+	f.writes += others->writes;
+	f.discards += others->discards;
+	f.wrong += others->wrong;
 	fprintf(out,
 		"%s checks=%llu writes=%llu discards=%llu wrong=%llu seconds=%.3f accesses=%llu "
 		"slow=%llu p50_us=%.2f p99_us=%.2f longest_us=%.0f\n",
@@ -555,4 +567,11 @@ void verifier_print(struct verifier *v, FILE *out, const char *head)
 		(unsigned long long)f.accesses, (unsigned long long)f.slow, f.slow_p50_us,
 		f.slow_p99_us, f.longest_us);
 	fflush(out);
+}
+
+void verifier_print(struct verifier *v, FILE *out, const char *head)
+{
+	const struct verifier_figures none = { .checks = 0 };
+
+	verifier_print_with(v, &none, out, head);
 }

@@ -45,6 +45,8 @@ struct verifier;
 
 /* Fill the pages.  NULL without memory */
 struct verifier *verifier_new(const struct verifier_options *options);
+/* Its threads have ended; the pages stay */
+void verifier_free(struct verifier *verifier);
 bool verifier_start(struct verifier *verifier);
 /* End the threads.  They may be waiting for a pager: call it when there is one */
 void verifier_stop(struct verifier *verifier);
@@ -74,5 +76,8 @@ enum { SLOW_NS = 2500 };
 void verifier_figures(struct verifier *verifier, struct verifier_figures *figures);
 /* "checks=... wrong=..." in one line */
 void verifier_print(struct verifier *verifier, FILE *out, const char *head);
+/* With the counts of others added */
+void verifier_print_with(struct verifier *verifier, const struct verifier_figures *others,
+			 FILE *out, const char *head);
 
 #endif

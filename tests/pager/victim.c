@@ -8,12 +8,15 @@
  * threads=N, pattern=NAME, writes=PERCENT, untouched=PAGES, discards=yes, reader=yes, seed=N,
  * check=whole|head, kinds=all|one, swap=yes (private memory instead, for the kernel's own
  * paging), bind=NODE (its threads' memory comes from there), give=PIPES (a userfaultfd and so many
- *pipes, as an adoption would leave them).
+ * pipes, as an adoption would leave them), holes=yes (what is discarded is punched out of its file,
+ * and told after that, as QEMU does for the balloon and virtio-mem).
  *
  * First line on stdout: "ready pid=N uffd=FD pipes=FD,...".  Then it takes commands, one a line:
  * "start", "figures", "balloon PAGES", "check", "spoil old|word|zeros PAGE" (make it wrong),
- * "close FD", "stop" (threads end, each page is checked; exit status 0: no byte was wrong).  Each
- * is answered by a line of figures.  The victim ends with the process that started it.
+ * "close FD", "plug SLOT MIB [private]" (another piece of memory, and threads that work in it),
+ * "unplug SLOT", "stop" (threads end, each page is checked; exit status 0: no byte was wrong). Each
+ * is answered by a line of figures, of all memory.  The victim ends with the process that started
+ * it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,16 +34,23 @@
 
 #include "pager/verifier.h"
 
-enum { OBJECTS_MAX = 4, PIPES_MAX = 4 };
+enum { OBJECTS_MAX = 4, PIPES_MAX = 4, DIMMS_MAX = 8 };
 
 struct victim {
 	struct verifier_options verifier;
 	uint64_t ram_mib;
 	unsigned int objects;
 	const char *directory;
-	bool swap;
+	bool swap, holes;
 	unsigned int pipes;
 	bool gives;
+};
+
+/* Memory that was plugged in: its threads are its own */
+struct dimm {
+	unsigned char *memory;
+	uint64_t bytes;
+	struct verifier *verifier; /* NULL: no thread works in it */
 };
 
 static void die(const char *what)
@@ -50,6 +60,10 @@ static void die(const char *what)
 }
 
 /* ---- memory ---- */
+
+/* Of the memory from the beginning, with holes=yes */
+static unsigned char *holes_from;
+static int holes_fd;
 
 static int object_open(const struct victim *victim, unsigned int number)
 {
@@ -82,7 +96,10 @@ static void object_map(const struct victim *victim, unsigned int number, unsigne
 	if (madvise(address, bytes, MADV_DONTFORK) < 0)
 		die("MADV_DONTFORK");
 	madvise(address, bytes, MADV_HUGEPAGE);
-	close(fd);
+	if (holes_from == address)
+		holes_fd = fd;
+	else
+		close(fd);
 }
 
 static unsigned char *memory_map(const struct victim *victim, uint64_t bytes)
@@ -96,6 +113,8 @@ static unsigned char *memory_map(const struct victim *victim, uint64_t bytes)
 	if (all == MAP_FAILED)
 		die("mmap");
 	all += 5 * PAGE_SIZE_BYTES;
+	if (victim->holes)
+		holes_from = all;
 	if (victim->swap) {
 		if (mprotect(all, bytes, PROT_READ | PROT_WRITE) < 0)
 			die("mprotect");
@@ -110,6 +129,14 @@ static unsigned char *memory_map(const struct victim *victim, uint64_t bytes)
 static int discard(unsigned char *address, uint64_t bytes)
 {
 	return madvise(address, bytes, MADV_REMOVE);
+}
+
+static int discard_by_hole(unsigned char *address, uint64_t bytes)
+{
+	if (fallocate(holes_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, address - holes_from,
+		      (off_t)bytes) < 0)
+		return -1;
+	return madvise(address, bytes, MADV_DONTNEED);
 }
 
 /* ---- what an adoption would leave ---- */
@@ -185,7 +212,103 @@ static void spoil(struct verifier *verifier, const char *how)
 		verifier_spoil(verifier, SPOIL_ZEROS, page);
 }
 
-static int run_commands(struct verifier *verifier)
+/* ---- memory that comes and goes ---- */
+
+static struct dimm dimms[DIMMS_MAX];
+/* Of those that are gone */
+static struct verifier_figures gone;
+
+static struct dimm *dimm_of(const char *command)
+{
+	unsigned long slot = strtoul(strchr(command, ' '), NULL, 10);
+
+	errno = EINVAL;
+	if (slot >= DIMMS_MAX)
+		die(command);
+	return &dimms[slot];
+}
+
+static void dimm_map(struct dimm *dimm, int flags)
+{
+	int fd = memfd_create("memory-backend-memfd", MFD_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, (off_t)dimm->bytes) < 0)
+		die("memory file");
+	dimm->memory = mmap(NULL, dimm->bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
+	if (dimm->memory == MAP_FAILED || madvise(dimm->memory, dimm->bytes, MADV_DONTFORK) < 0)
+		die("mmap");
+	close(fd);
+}
+
+/* "plug SLOT MIB [private]" */
+static void plug(const struct victim *victim, const char *command)
+{
+	struct verifier_options options = victim->verifier;
+	const char *mib = strchr(strchr(command, ' ') + 1, ' ');
+	struct dimm *dimm = dimm_of(command);
+	bool is_private = strstr(command, "private") != NULL;
+
+	errno = EINVAL;
+	if (dimm->memory || !mib)
+		die(command);
+	dimm->bytes = strtoull(mib, NULL, 10) << 20;
+	dimm_map(dimm, is_private ? MAP_PRIVATE : MAP_SHARED);
+	if (is_private)
+		return;
+	options.memory = dimm->memory;
+	options.pages = dimm->bytes / PAGE_SIZE_BYTES;
+	options.threads = 1;
+	options.late_reader = false;
+	options.discard = discard;
+	dimm->verifier = verifier_new(&options);
+	if (!dimm->verifier || !verifier_start(dimm->verifier))
+		die("verifier");
+}
+
+static void add_figures(struct verifier_figures *sum, struct verifier *verifier)
+{
+	struct verifier_figures figures;
+
+	verifier_figures(verifier, &figures);
+	sum->checks += figures.checks;
+	sum->writes += figures.writes;
+	sum->discards += figures.discards;
+	sum->wrong += figures.wrong;
+}
+
+static void unplug(struct dimm *dimm)
+{
+	if (dimm->verifier) {
+		verifier_stop(dimm->verifier);
+		verifier_check_all(dimm->verifier);
+		add_figures(&gone, dimm->verifier);
+		verifier_free(dimm->verifier);
+	}
+	if (dimm->memory && munmap(dimm->memory, dimm->bytes) < 0)
+		die("munmap");
+	*dimm = (struct dimm){ .memory = NULL };
+}
+
+static void unplug_all(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < DIMMS_MAX; i++)
+		unplug(&dimms[i]);
+}
+
+static void print_figures(struct verifier *verifier, const char *head)
+{
+	struct verifier_figures others = gone;
+	unsigned int i;
+
+	for (i = 0; i < DIMMS_MAX; i++)
+		if (dimms[i].verifier)
+			add_figures(&others, dimms[i].verifier);
+	verifier_print_with(verifier, &others, stdout, head);
+}
+
+static int run_commands(const struct victim *victim, struct verifier *verifier)
 {
 	struct verifier_figures figures;
 	char line[256];
@@ -203,17 +326,22 @@ static int run_commands(struct verifier *verifier)
 			spoil(verifier, line + 6);
 		else if (!strncmp(line, "close ", 6))
 			close(atoi(line + 6));
+		else if (!strncmp(line, "plug ", 5))
+			plug(victim, line);
+		else if (!strncmp(line, "unplug ", 7))
+			unplug(dimm_of(line));
 		else if (!strcmp(line, "stop"))
 			break;
-		verifier_print(verifier, stdout, line);
+		print_figures(verifier, line);
 	}
+	unplug_all();
 	if (runs)
 		verifier_stop(verifier);
 	verifier_balloon(verifier, 0);
 	verifier_check_all(verifier);
 	verifier_figures(verifier, &figures);
-	verifier_print(verifier, stdout, "stop");
-	return figures.wrong ? 1 : 0;
+	print_figures(verifier, "stop");
+	return figures.wrong || gone.wrong ? 1 : 0;
 }
 
 /* ---- options ---- */
@@ -281,6 +409,8 @@ static void set_option(struct victim *victim, const char *key, const char *value
 		v->rules.whole = strcmp(value, "head") != 0;
 	else if (!strcmp(key, "kinds"))
 		v->rules.equal = !strcmp(value, "all");
+	else if (!strcmp(key, "holes"))
+		victim->holes = !strcmp(value, "yes");
 	else if (!strcmp(key, "swap"))
 		victim->swap = !strcmp(value, "yes");
 	else if (!set_number(victim, key, strtoull(value, NULL, 10))) {
@@ -316,10 +446,10 @@ int main(int argc, char **argv)
 	}
 	victim.verifier.pages = victim.ram_mib * 256;
 	victim.verifier.memory = memory_map(&victim, victim.ram_mib << 20);
-	victim.verifier.discard = victim.swap ? NULL : discard;
+	victim.verifier.discard = victim.swap ? NULL : victim.holes ? discard_by_hole : discard;
 	verifier = verifier_new(&victim.verifier);
 	if (!verifier)
 		die("verifier");
 	say_ready(&victim);
-	return run_commands(verifier);
+	return run_commands(&victim, verifier);
 }

@@ -161,6 +161,9 @@ static struct adopted adopted_of(const struct guest *guest)
 	return adopted;
 }
 
+/* Of the last guest_pager_resume() */
+static struct ram_left left;
+
 static struct ram ram_of(const struct guest *guest)
 {
 	struct ram ram = { .n = 1, .pages = PAGES };
@@ -240,7 +243,7 @@ static int guest_resume(struct guest *guest, struct err *err)
 	UNIT_CHECK(rc == 0, "%s", err->text);
 	CU_ASSERT_FATAL(rc == 0);
 	guest->map = map;
-	rc = guest_pager_resume(&guest->pager, map, &adopted, &ram, &guest->options, err);
+	rc = guest_pager_resume(&guest->pager, map, &adopted, &ram, &left, &guest->options, err);
 	if (rc < 0) {
 		page_map_close(map);
 		adopted_close(&adopted);
@@ -1535,17 +1538,17 @@ static void test_other_process(void)
 	adopted = adopted_of(&guest);
 	ram = ram_of(&guest);
 	adopted.identity.pid++;
-	CU_ASSERT(guest_pager_resume(&guest.pager, map, &adopted, &ram, &guest.options, &err) ==
-		  -ESTALE);
+	CU_ASSERT(guest_pager_resume(&guest.pager, map, &adopted, &ram, &left, &guest.options,
+				     &err) == -ESTALE);
 	adopted.identity.pid--;
 	/* The number has come round */
 	adopted.identity.start_time++;
-	CU_ASSERT(guest_pager_resume(&guest.pager, map, &adopted, &ram, &guest.options, &err) ==
-		  -ESTALE);
+	CU_ASSERT(guest_pager_resume(&guest.pager, map, &adopted, &ram, &left, &guest.options,
+				     &err) == -ESTALE);
 	adopted.identity.start_time--;
 	ram.object[0].ino++;
-	CU_ASSERT(guest_pager_resume(&guest.pager, map, &adopted, &ram, &guest.options, &err) ==
-		  -ESTALE);
+	CU_ASSERT(guest_pager_resume(&guest.pager, map, &adopted, &ram, &left, &guest.options,
+				     &err) == -ESTALE);
 	page_map_close(map);
 	adopted_close(&adopted);
 	ram_close(&ram);
@@ -2859,8 +2862,8 @@ static void test_seems_missing(void)
 	CU_ASSERT(page_is(&guest, HOLE, 1));
 }
 
-/* A dimm that was plugged in after the adoption, and in front of what is paged */
-static void test_plugged(void)
+/* Memory that can't be registered is left alone, and the rest goes on */
+static void test_plugged_not_paged(void)
 {
 	struct err err = { "" };
 	struct adopted adopted;
@@ -2884,12 +2887,159 @@ static void test_plugged(void)
 	ram.object[0] = (struct ram_object){ .fd = more, .ino = 1, .address = 4096, .pages = 512 };
 	ram.n = 2;
 	ram.pages += 512;
-	UNIT_CHECK(guest_pager_resume(&guest.pager, map, &adopted, &ram, &guest.options, &err) == 0,
+	UNIT_CHECK(guest_pager_resume(&guest.pager, map, &adopted, &ram, &left, &guest.options,
+				      &err) == 0,
 		   "%s", err.text);
 	CU_ASSERT_FATAL(guest.pager != NULL);
+	CU_ASSERT(left.pages == 512 && strstr(left.why.text, "UFFDIO_REGISTER"));
+	CU_ASSERT(page_map_pages(map) == PAGES);
 	/* Closed; the number may be another file's by now */
 	CU_ASSERT(fstat(more, &after) < 0 || after.st_ino != before.st_ino);
 	CU_ASSERT(count_wrong(&guest, 1) == 0);
+}
+
+/* ---- memory that comes and goes, as QEMU's dimms ---- */
+
+struct dimm {
+	int fd;
+	ino_t ino;
+	unsigned char *memory;
+};
+
+enum { DIMM_PAGES = 700 };
+
+static struct dimm dimm_make(unsigned char byte)
+{
+	size_t bytes = (size_t)DIMM_PAGES * PAGE_BYTES;
+	struct dimm dimm = { .fd = memfd_create("dimm", MFD_CLOEXEC) };
+	struct stat st;
+
+	CU_ASSERT_FATAL(dimm.fd >= 0 && ftruncate(dimm.fd, (off_t)bytes) == 0);
+	CU_ASSERT_FATAL(fstat(dimm.fd, &st) == 0);
+	dimm.ino = st.st_ino;
+	dimm.memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, dimm.fd, 0);
+	CU_ASSERT_FATAL(dimm.memory != MAP_FAILED);
+	/* The second half was never touched */
+	memset(dimm.memory, byte, bytes / 2);
+	return dimm;
+}
+
+static void dimm_unplug(struct dimm *dimm)
+{
+	munmap(dimm->memory, (size_t)DIMM_PAGES * PAGE_BYTES);
+	close(dimm->fd);
+}
+
+/* @byte: in the first half, and zeros in the other one */
+static uint64_t dimm_wrong(const struct dimm *dimm, unsigned char byte)
+{
+	uint64_t wrong = 0, i;
+
+	for (i = 0; i < (uint64_t)DIMM_PAGES * PAGE_BYTES; i++)
+		wrong += dimm->memory[i] != (i < (uint64_t)DIMM_PAGES * PAGE_BYTES / 2 ? byte : 0);
+	return wrong;
+}
+
+/* Stopped, and gone on with these dimms, in this order after the guest's first memory */
+static void resume_with(struct guest *guest, const struct dimm *dimms, size_t n)
+{
+	struct err err = { "" };
+	struct adopted adopted = adopted_of(guest);
+	struct ram ram = ram_of(guest);
+	struct page_map *map;
+	size_t i;
+	int rc;
+
+	if (guest->pager)
+		guest_pager_stop(guest->pager);
+	guest->pager = NULL;
+	left = (struct ram_left){ .pages = 0 };
+	for (i = 0; i < n; i++) {
+		ram.object[ram.n++] = (struct ram_object){
+			.fd = fcntl(dimms[i].fd, F_DUPFD_CLOEXEC, 0),
+			.dev = ram.object[0].dev,
+			.ino = dimms[i].ino,
+			.address = (uintptr_t)dimms[i].memory,
+			.first = ram.pages,
+			.pages = DIMM_PAGES,
+		};
+		ram.pages += DIMM_PAGES;
+	}
+	CU_ASSERT_FATAL(page_map_open(&map, guest->directory, 0, &err) == 0);
+	rc = guest_pager_resume(&guest->pager, map, &adopted, &ram, &left, &guest->options, &err);
+	UNIT_CHECK(rc == 0, "%s", err.text);
+	CU_ASSERT_FATAL(rc == 0);
+	CU_ASSERT(left.pages == 0);
+}
+
+static uint64_t stored(struct guest *guest)
+{
+	struct pager_statistics s;
+	uint64_t pages = 0;
+	size_t i;
+
+	guest_pager_statistics(guest->pager, &s);
+	for (i = 0; i < s.n_tiers; i++)
+		pages += s.tier[i].pages;
+	return pages;
+}
+
+static uint64_t guest_pages(struct guest *guest)
+{
+	struct pager_statistics s;
+
+	guest_pager_statistics(guest->pager, &s);
+	return s.pages;
+}
+
+static void test_plugged(void)
+{
+	struct dimm dimm[2];
+
+	GUEST(guest, 100);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 100));
+	dimm[0] = dimm_make(2);
+	dimm[1] = dimm_make(3);
+	resume_with(&guest, dimm, 2);
+	CU_ASSERT(guest_pages(&guest) == PAGES + 2 * DIMM_PAGES);
+	/* One limit for all of it */
+	CU_ASSERT(SOON(policy_resident(guest.pager) <= 100));
+	CU_ASSERT(stored(&guest) >= PAGES + DIMM_PAGES - 100);
+	CU_ASSERT(dimm_wrong(&dimm[0], 2) == 0);
+	CU_ASSERT(dimm_wrong(&dimm[1], 3) == 0);
+	CU_ASSERT(count_wrong(&guest, 1) == 0);
+	CU_ASSERT(SOON(policy_resident(guest.pager) <= 100));
+
+	/* The first one goes: its slots are free, and the other pages keep their numbers */
+	dimm_unplug(&dimm[0]);
+	resume_with(&guest, &dimm[1], 1);
+	CU_ASSERT(guest_pages(&guest) == PAGES + DIMM_PAGES);
+	CU_ASSERT(stored(&guest) <= PAGES + DIMM_PAGES);
+	CU_ASSERT(page_map_identity(guest.pager->map)->object[1].ino == 0);
+	CU_ASSERT(page_map_identity(guest.pager->map)->object[2].ino == dimm[1].ino);
+	CU_ASSERT(dimm_wrong(&dimm[1], 3) == 0);
+	CU_ASSERT(count_wrong(&guest, 1) == 0);
+
+	/* Its place is taken again, and nothing of it is there */
+	dimm[0] = dimm_make(4);
+	resume_with(&guest, dimm, 2);
+	CU_ASSERT(page_map_identity(guest.pager->map)->object[1].ino == dimm[0].ino);
+	CU_ASSERT(page_map_pages(guest.pager->map) == PAGES + 2 * DIMM_PAGES);
+	CU_ASSERT(SOON(policy_resident(guest.pager) <= 100));
+	CU_ASSERT(dimm_wrong(&dimm[0], 4) == 0);
+	CU_ASSERT(dimm_wrong(&dimm[1], 3) == 0);
+
+	/* Both go, and after the next time the map has no place for them any more */
+	dimm_unplug(&dimm[0]);
+	dimm_unplug(&dimm[1]);
+	resume_with(&guest, NULL, 0);
+	resume_with(&guest, NULL, 0);
+	CU_ASSERT(page_map_pages(guest.pager->map) == PAGES);
+	CU_ASSERT(stored(&guest) <= PAGES);
+	CU_ASSERT(count_wrong(&guest, 1) == 0);
+	CU_ASSERT(guest.alarms == 0);
 }
 
 /* Unmapped: what is out goes back into its file, and nothing is left that would be paged */
@@ -2936,8 +3086,8 @@ static void test_unplugged_meanwhile(void)
 	ram = ram_of(&guest);
 	ram.object[0] = (struct ram_object){ .fd = rest, .ino = 1, .address = 4096, .pages = 512 };
 	ram.pages = 512;
-	CU_ASSERT(guest_pager_resume(&guest.pager, map, &adopted, &ram, &guest.options, &err) ==
-		  -ESTALE);
+	CU_ASSERT(guest_pager_resume(&guest.pager, map, &adopted, &ram, &left, &guest.options,
+				     &err) == -ESTALE);
 	/* Half of it is: as if there had been two dimms */
 	noted->object[1] = noted->object[0];
 	noted->object[0].pages = noted->object[1].pages = PAGES / 2;
@@ -2946,7 +3096,7 @@ static void test_unplugged_meanwhile(void)
 	ram = ram_of(&guest);
 	ram.object[0].pages = ram.pages = PAGES / 2;
 	munmap((char *)guest.page + PAGES / 2 * PAGE_BYTES, PAGES / 2 * PAGE_BYTES);
-	rc = guest_pager_resume(&guest.pager, map, &adopted, &ram, &guest.options, &err);
+	rc = guest_pager_resume(&guest.pager, map, &adopted, &ram, &left, &guest.options, &err);
 	UNIT_CHECK(rc == 0, "%s", err.text);
 	CU_ASSERT_FATAL(guest.pager != NULL);
 	rc = guest_pager_detach(guest.pager, 10000, &err);
@@ -3290,7 +3440,8 @@ static CU_TestInfo tests[] = {
 	{ "a discard that is told when its guest was let go", test_discard_of_released },
 	{ "a fault while its guest is let go", test_fault_of_released },
 	{ "pages that seem to be missing when a guest is let go", test_seems_missing },
-	{ "memory that is plugged in is not the map's", test_plugged },
+	{ "memory that can't be registered is left alone", test_plugged_not_paged },
+	{ "memory that is plugged in is paged, and what is unplugged is forgotten", test_plugged },
 	{ "memory that was unplugged is let go", test_unplugged },
 	{ "memory that is unplugged is not missed by the next pager", test_unplugged_meanwhile },
 	CU_TEST_INFO_NULL,

@@ -57,9 +57,18 @@ static void test_outlives(void)
 	CU_ASSERT(((char *)journal_staging(journal, 3))[64 * PAGE_BYTES - 1] == 7);
 	CU_ASSERT(journal_ring(journal)[63].event == UFFD_EVENT_REMOVE);
 	journal_close(journal);
-	/* Another guest's */
-	CU_ASSERT(journal_open(&journal, dir, PAGES - 1, 4, &err) == -ESTALE);
+	/* Memory was plugged in, and unplugged */
 	CU_ASSERT(journal_open(&journal, dir, PAGES + REGION_PAGES, 4, &err) == -ESTALE);
+	CU_ASSERT_FATAL(journal_grow(dir, PAGES + REGION_PAGES, 4, &err) == 0);
+	CU_ASSERT_FATAL(journal_open(&journal, dir, PAGES + REGION_PAGES, 4, &err) == 0);
+	CU_ASSERT(journal_run(journal, 1)->n == 64);
+	CU_ASSERT(!journal_discarded_lately(journal, PAGES + REGION_PAGES - 1));
+	journal_note_discard(journal, PAGES + REGION_PAGES - 1, 1);
+	CU_ASSERT(journal_discarded_lately(journal, PAGES + REGION_PAGES - 1));
+	journal_close(journal);
+	CU_ASSERT(journal_grow(dir, PAGES, 4, &err) == 0);
+	CU_ASSERT_FATAL(journal_open(&journal, dir, PAGES, 4, &err) == 0);
+	journal_close(journal);
 	/* A new guest's */
 	CU_ASSERT_FATAL(journal_create(&journal, dir, PAGES, 4, &err) == 0);
 	CU_ASSERT(journal_run(journal, 1)->phase == RUN_EMPTY);

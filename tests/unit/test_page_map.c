@@ -40,6 +40,8 @@ static struct map_identity identity(void)
 	snprintf(id.uuid, sizeof(id.uuid), "a");
 	id.object[0].pages = PAGES - 10;
 	id.object[1].pages = 10;
+	id.object[0].ino = 3;
+	id.object[1].ino = 4;
 	return id;
 }
 
@@ -113,7 +115,8 @@ static void test_stale(void)
 		{ 24, "x", 0, -ESTALE },		       /* boot */
 		{ -1, NULL, 0, 0 },			       /* as it is */
 		{ -1, NULL, 4096 + 8 * (PAGES - 1), -ESTALE }, /* shorter */
-		{ -1, NULL, 4096 + 8 * (PAGES + 1), -ESTALE },
+		/* As after memory was unplugged */
+		{ -1, NULL, 4096 + 8 * (PAGES + 1), 0 },
 		{ -1, NULL, 100, -ESTALE },
 	};
 	size_t i;
@@ -173,11 +176,62 @@ static void test_killed(void)
 	close(ready[1]);
 }
 
+/* Memory that is plugged in gets entries, also when a pager was killed right before that */
+static void test_take_in(void)
+{
+	const struct map_identity id = identity();
+	const struct ram_object dimm = { .dev = 1, .ino = 5, .pages = 5000 };
+	const struct ram_object other = { .dev = 1, .ino = 6, .pages = 7 };
+	cleanup_close int dir = directory();
+	struct page_map *map;
+	page_entry entry = 0;
+	struct err err;
+	struct ram ram;
+	int i;
+
+	CU_ASSERT_FATAL(page_map_create(&map, dir, &id, &err) == 0);
+	CU_ASSERT(page_map_swap(map, PAGES - 1, &entry, 42));
+	CU_ASSERT(page_map_take_in(map, &dimm, &err) == 2);
+	CU_ASSERT(page_map_pages(map) == PAGES + 5000);
+	entry = 0;
+	CU_ASSERT(page_map_get(map, PAGES - 1) == 42);
+	CU_ASSERT(page_map_swap(map, PAGES + 4999, &entry, 43));
+	page_map_close(map);
+	CU_ASSERT_FATAL(page_map_open(&map, dir, 0, &err) == 0);
+	CU_ASSERT(page_map_pages(map) == PAGES + 5000);
+	CU_ASSERT(page_map_get(map, PAGES + 4999) == 43);
+	entry = 43;
+	CU_ASSERT(page_map_swap(map, PAGES + 4999, &entry, 0));
+
+	/* A place in the middle is for memory of its size alone */
+	CU_ASSERT(page_map_take_in(map, &other, &err) == 3);
+	page_map_vacate(map, 2);
+	page_map_trim(map);
+	ram = page_map_ram(map);
+	CU_ASSERT(page_map_pages(map) == PAGES + 5007);
+	CU_ASSERT(ram_has(&ram, 1, 6) && !ram_has(&ram, 1, 5));
+	CU_ASSERT(page_map_take_in(map, &other, &err) == 4);
+	CU_ASSERT(page_map_take_in(map, &dimm, &err) == 2);
+	CU_ASSERT(page_map_identity(map)->object[2].ino == 5);
+	page_map_vacate(map, 4);
+	page_map_vacate(map, 2);
+	page_map_vacate(map, 3);
+	page_map_trim(map);
+	page_map_close(map);
+	CU_ASSERT_FATAL(page_map_open(&map, dir, 0, &err) == 0);
+	CU_ASSERT(page_map_pages(map) == PAGES && page_map_identity(map)->n_objects == 2);
+	for (i = 2; i < RAM_OBJECTS_MAX; i++)
+		CU_ASSERT(page_map_take_in(map, &other, &err) == i);
+	CU_ASSERT(page_map_take_in(map, &other, &err) == -ENOTSUP);
+	page_map_close(map);
+}
+
 static CU_TestInfo tests[] = {
 	{ "an entry's fields come back", test_fields },
 	{ "a map is made once, and opened after that", test_create_and_open },
 	{ "what is not whole, or from elsewhere, is stale", test_stale },
 	{ "a killed pager's stores are there", test_killed },
+	{ "memory that comes gets entries, and gives them back", test_take_in },
 	CU_TEST_INFO_NULL,
 };
 

@@ -48,7 +48,7 @@ static struct {
 	_Atomic int settled, cleaned, rest;
 	_Atomic uint64_t limit;
 	_Atomic int mapper, sampled, forgotten, looked;
-	_Atomic uint64_t plugged_in;
+	_Atomic uint64_t plugged_in, unplugged, not_paged;
 	_Atomic bool gone;
 	void (*alarm)(void *arg, const char *sentence);
 	void *alarm_arg;
@@ -78,12 +78,39 @@ int adopt_refusal(const struct kfs *kfs, pid_t pid, const struct ram *ram, struc
 	return failing(engine.refusal, "refusal", err);
 }
 
-uint64_t ram_plugged_in(const struct ram *ram, const struct kfs *kfs, pid_t pid)
+int ram_changes(const struct ram *known, const struct kfs *kfs, pid_t pid, uint64_t *more,
+		uint64_t *gone)
 {
-	(void)ram;
 	(void)kfs;
 	(void)pid;
-	return engine.plugged_in;
+	CU_ASSERT(known->n == 1 && known->object[0].fd == -1);
+	*more = engine.plugged_in;
+	*gone = engine.unplugged;
+	return 0;
+}
+
+int ram_open_again(struct ram *ram, const struct ram *known, pid_t pid, struct ram_left *left,
+		   struct err *err)
+{
+	(void)pid;
+	CU_ASSERT(known->n == 1);
+	*left = (struct ram_left){ .pages = engine.not_paged, .why = { "it is private" } };
+	*ram = (struct ram){ .n = 1, .object = { { .fd = 7 }, { .fd = 8, .ino = 1 } } };
+	ram->n += engine.plugged_in != engine.not_paged || engine.unplugged;
+	return failing(engine.ram, "ram", err);
+}
+
+bool ram_has(const struct ram *ram, dev_t dev, ino_t ino)
+{
+	(void)dev;
+	CU_ASSERT(ram->n == 1);
+	return ino == 0;
+}
+
+struct ram page_map_ram(const struct page_map *map)
+{
+	(void)map;
+	return (struct ram){ .n = 1 };
 }
 
 int ram_other_mapper(const struct kfs *kfs, pid_t pid, const struct ram *ram, pid_t *other,
@@ -195,12 +222,16 @@ int guest_pager_start(struct guest_pager **pager, struct adopted *adopted, struc
 }
 
 int guest_pager_resume(struct guest_pager **pager, struct page_map *map, struct adopted *adopted,
-		       struct ram *ram, const struct guest_pager_options *options, struct err *err)
+		       struct ram *ram, struct ram_left *left,
+		       const struct guest_pager_options *options, struct err *err)
 {
-	(void)ram;
+	CU_ASSERT(left->pages == engine.not_paged);
 	if (engine.resume)
 		return failing(engine.resume, "resume", err);
 	free(map);
+	ram->n = 1;
+	engine.plugged_in = engine.not_paged;
+	engine.unplugged = 0;
 	engine.resumed++;
 	return make_pager(pager, adopted, options);
 }
@@ -813,37 +844,83 @@ static void test_mapper(void)
 	own_disk_child(check_mapper, "another process that maps a guest's memory");
 }
 
-static bool says_plugged_in(struct host *h)
+static bool is_closed(struct host *h)
 {
 	char buf[2048];
 
-	return strstr(seen(h, "alarm", buf), "128 MiB of memory were plugged in later") != NULL;
+	return strstr(seen(h, "alarm", buf), "QEMU has closed") != NULL;
 }
 
-/* What isn't paged of a guest that is */
-static int check_plugged_in(const char *dir)
+static bool says_not_paged(struct host *h)
+{
+	char buf[2048];
+
+	return strstr(seen(h, "alarm", buf),
+		      "32 MiB of memory were plugged in and are not paged, but stay as they are: "
+		      "it is private") != NULL;
+}
+
+static bool has_restarted(struct host *h)
+{
+	char buf[2048];
+
+	(void)h;
+	return engine.resumed == 1 && !strcmp(seen(h, "state", buf), "\"paging\"");
+}
+
+struct change {
+	uint64_t more, not_paged, gone; /* pages */
+	int find;
+};
+
+/* The guest is taken over again for what can be paged, and for that alone */
+static int check_change(const char *dir, struct change change, bool (*done)(struct host *h),
+			int stopped)
 {
 	pid_t pid = victim();
 	struct host h;
 
 	EXPECT_IN(h, open_host(&h, dir));
 	EXPECT_IN(h, adopt_a(&h, pid) == 0);
-	engine.plugged_in = 32768;
-	EXPECT_IN(h, ticks_until(&h, says_plugged_in));
+	engine.find = change.find;
+	engine.not_paged = change.not_paged;
+	engine.plugged_in = change.more;
+	engine.unplugged = change.gone;
+	EXPECT_IN(h, ticks_until(&h, done));
+	EXPECT_IN(h, engine.stopped == stopped && engine.resumed == stopped);
+	engine.find = 0;
 	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms() + 5000));
 	return 0;
+}
+
+static int check_plugged_in(const char *dir)
+{
+	return check_change(dir, (struct change){ .more = 32768 }, has_restarted, 1);
+}
+
+static int check_not_paged(const char *dir)
+{
+	return check_change(dir, (struct change){ .more = 8192, .not_paged = 8192 }, says_not_paged,
+			    0);
+}
+
+static int check_unplugged(const char *dir)
+{
+	return check_change(dir, (struct change){ .gone = 100 }, has_restarted, 1);
+}
+
+/* The descriptors in QEMU are gone: ours are the last ones, and must not go */
+static int check_last_ones(const char *dir)
+{
+	return check_change(dir, (struct change){ .gone = 100, .find = -ESTALE }, is_closed, 0);
 }
 
 static void test_plugged_in(void)
 {
 	own_disk_child(check_plugged_in, "memory that was plugged in");
-}
-
-static bool is_closed(struct host *h)
-{
-	char buf[2048];
-
-	return strstr(seen(h, "alarm", buf), "QEMU has closed") != NULL;
+	own_disk_child(check_not_paged, "memory that was plugged in and can't be paged");
+	own_disk_child(check_unplugged, "memory that was unplugged");
+	own_disk_child(check_last_ones, "unplugged, and the descriptors are closed");
 }
 
 static bool has_looked(struct host *h)
@@ -1026,7 +1103,7 @@ static CU_TestInfo tests[] = {
 	{ "several requests for one guest", test_busy },
 	{ "alarms", test_alarm },
 	{ "another process", test_mapper },
-	{ "memory that was plugged in is said not to be paged", test_plugged_in },
+	{ "memory that was plugged in is paged, or said not to be", test_plugged_in },
 	{ "a userfaultfd that QEMU closes while it is paged", test_closed },
 	{ "an end that would lose pages", test_may_end },
 	{ "what is found stands until it is known to be over", test_not_told },

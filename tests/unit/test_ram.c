@@ -65,20 +65,43 @@ static void test_nodes(void)
 	CU_ASSERT_FALSE(ram_page_at(&ram, 0x1000, &page));
 }
 
-/* Node 1 came later */
-static void test_plugged_in(void)
+/* Node 1 came later, and beside it what can't be paged: private, and mapped in pieces */
+static void test_changes(void)
 {
+	static const char dimms[] =
+		"7fff70000000-7fff70010000 rw-p 00000000 00:01 2060 /memfd:memory-backend-memfd\n"
+		"7fff80000000-7fff80010000 rw-s 00000000 00:01 2061 /memfd:memory-backend-memfd\n"
+		"7fff90000000-7fff90020000 rw-s 00010000 00:01 2061 /memfd:memory-backend-memfd\n"
+		"7fff90020000-7fff90030000 rw-s 00010000 00:01 2061 /memfd:memory-backend-memfd\n";
 	const char *dir = unit_tmpdir();
+	char maps[sizeof(two_nodes) + sizeof(dimms)];
+	uint64_t more = 9, gone = 9;
 	struct ram ram;
 	struct kfs kfs;
 
 	unit_write(dir, "proc/4711/maps", two_nodes);
 	CU_ASSERT_EQUAL_FATAL(kfs_open(&kfs, dir, NULL), 0);
 	CU_ASSERT_EQUAL_FATAL(ram_read(&ram, &kfs, PID, NULL), 0);
-	CU_ASSERT_EQUAL(ram_plugged_in(&ram, &kfs, PID), 0);
+	CU_ASSERT_EQUAL(ram_changes(&ram, &kfs, PID, &more, &gone), 0);
+	CU_ASSERT(more == 0 && gone == 0);
 	ram.n = 1;
-	CU_ASSERT_EQUAL(ram_plugged_in(&ram, &kfs, PID), 65536);
-	CU_ASSERT_EQUAL(ram_plugged_in(&ram, &kfs, PID + 1), 0);
+	CU_ASSERT_EQUAL(ram_changes(&ram, &kfs, PID, &more, &gone), 0);
+	CU_ASSERT(more == 65536 && gone == 0);
+	snprintf(maps, sizeof(maps), "%s%s", two_nodes, dimms);
+	unit_write(dir, "proc/4711/maps", maps);
+	CU_ASSERT_EQUAL(ram_changes(&ram, &kfs, PID, &more, &gone), 0);
+	CU_ASSERT(more == 65536 + 16 + 16 + 32 + 16 && gone == 0);
+	ram.object[0].ino++;
+	ram.object[0].pages = 77;
+	CU_ASSERT_EQUAL(ram_changes(&ram, &kfs, PID, &more, &gone), 0);
+	CU_ASSERT(gone == 0);
+	ram.object[0].ino = 1;
+	CU_ASSERT_EQUAL(ram_changes(&ram, &kfs, PID, &more, &gone), 0);
+	CU_ASSERT(gone == 77);
+	ram.object[0].stands_in = true;
+	CU_ASSERT_EQUAL(ram_changes(&ram, &kfs, PID, &more, &gone), 0);
+	CU_ASSERT(gone == 0);
+	CU_ASSERT_EQUAL(ram_changes(&ram, &kfs, PID + 1, &more, &gone), -ESRCH);
 	kfs_close(&kfs);
 }
 
@@ -190,6 +213,63 @@ out:
 	CU_ASSERT_EQUAL(ram_open(&ram, getpid(), &err), -ENOENT);
 }
 
+static unsigned char *map_backend(int fd, size_t pages, int flags)
+{
+	void *at;
+
+	CU_ASSERT_EQUAL_FATAL(ftruncate(fd, (off_t)(pages * PAGE_BYTES)), 0);
+	at = mmap(NULL, pages * PAGE_BYTES, PROT_READ | PROT_WRITE, flags, fd, 0);
+	CU_ASSERT_PTR_NOT_EQUAL_FATAL(at, MAP_FAILED);
+	return at;
+}
+
+/* A private dimm and one with a part mapped are no reason to leave out the others, unless they
+ * are known to be paged */
+static void test_open_again(void)
+{
+	int fd[4];
+	unsigned char *at[4];
+	struct ram ram, known;
+	struct ram_left left;
+	struct err err = { "" };
+	size_t i;
+	int rc;
+
+	for (i = 0; i < 4; i++) {
+		fd[i] = memfd_create("memory-backend-memfd", MFD_CLOEXEC);
+		at[i] = map_backend(fd[i], 8, i == 1 ? MAP_PRIVATE : MAP_SHARED);
+	}
+	CU_ASSERT_EQUAL(ftruncate(fd[2], 16 * PAGE_BYTES), 0);
+	known = (struct ram){ .n = 0 };
+	rc = ram_open_again(&ram, &known, getpid(), &left, &err);
+	if (rc == -EPERM || (rc == 0 && ram.n == 0)) /* opening map_files is root's */
+		goto out;
+	UNIT_CHECK(rc == 0, "%s", err.text);
+	CU_ASSERT_FATAL(ram.n == 2);
+	CU_ASSERT(ram.pages == 16 && left.pages == 16);
+	UNIT_CHECK(strstr(left.why.text, "privately") || strstr(left.why.text, "whole"), "%s",
+		   left.why.text);
+	/* What is known comes first */
+	known.object[known.n++] = ram.object[1];
+	known.object[0].fd = -1;
+	ram_close(&ram);
+	CU_ASSERT(ram_open_again(&ram, &known, getpid(), &left, &err) == 0);
+	CU_ASSERT_FATAL(ram.n == 2);
+	CU_ASSERT(ram.object[0].ino == known.object[0].ino && ram.object[1].first == 8);
+	ram_close(&ram);
+	/* It can't be paged any more as it is mapped now */
+	for (i = 0; i < 4; i += 3) {
+		CU_ASSERT_EQUAL(ftruncate(fd[i], 16 * PAGE_BYTES), 0);
+	}
+	CU_ASSERT(ram_open_again(&ram, &known, getpid(), &left, &err) == -ENOTSUP);
+	CU_ASSERT(ram.n == 0);
+out:
+	for (i = 0; i < 4; i++) {
+		munmap(at[i], 8 * PAGE_BYTES);
+		close(fd[i]);
+	}
+}
+
 static void test_gone(void)
 {
 	struct err err = { "" };
@@ -200,10 +280,11 @@ static void test_gone(void)
 
 static CU_TestInfo tests[] = {
 	{ "the memory files of two nodes, by address", test_nodes },
-	{ "memory that came later", test_plugged_in },
+	{ "memory that came or went", test_changes },
 	{ "what is a memory file, and what can't be paged", test_kinds },
 	{ "as many files as there is room for", test_many },
 	{ "files are opened, and must be mapped whole", test_open },
+	{ "what can't be paged is left out, but for what is paged", test_open_again },
 	{ "a process that is gone", test_gone },
 	CU_TEST_INFO_NULL,
 };
