@@ -218,6 +218,7 @@ bit used[SLOTS + DISK];
 byte pinned_slot;			/* 1 + the slot that a demotion reads; 0: none */
 bit pin_freed;				/* it goes with its pin */
 bit slow_wanted;			/* a fault on page 0 that slow_load_thread() serves */
+bit slow_scans;				/* of a thread that reads all memory */
 #endif
 #if PAGES > 1 && PREFETCHES
 byte pipe_left;				/* in the private pipe of who loads: 1 + bytes */
@@ -770,7 +771,7 @@ evict_store:
 			:: bytes == BROKEN && !MUTANT(LOSTRENEW) -> goto evict_leftovers
 			:: bytes == BROKEN && MUTANT(LOSTRENEW) -> bytes = ZEROS; tiers_store(s)
 #endif
-			:: bytes != BROKEN && s != NO_SLOT && slot[s] == bytes
+			:: bytes != BROKEN && s != NO_SLOT && !IS_SLOW(s) && slot[s] == bytes
 #if FULLS
 			:: bytes != BROKEN && tier_full && (s == NO_SLOT || slot[s] != bytes) ->
 				/* drop_own_slot */
@@ -1118,7 +1119,16 @@ end:	do
 				:: state == PAGE_EVICTED && IS_SLOW(map[p].slot) ->
 					/* slow_load: the thread that answers faults never waits for a disk */
 					slow_wanted = 1;
-					state = PAGE_LEAVING
+					state = PAGE_LEAVING;
+#if SCANS
+					/* slow_load_scan */
+					if
+					:: scans > 0 && phase == MAP_PAGING -> scans--; slow_scans = 1
+					:: true
+					fi
+#else
+					skip
+#endif
 #endif
 #if FULLS
 				:: tier_full && p == 0 && (state == PAGE_EVICTED || state == PAGE_ZERO) ->
@@ -1254,7 +1264,11 @@ end:	do
 			/* It was written: an ordinary page */
 			atomic {
 				if
+#if DISK
+				:: state == PAGE_RESIDENT -> loaded(p, s)
+#else
 				:: state == PAGE_RESIDENT -> entry_resident(p, s)
+#endif
 				:: else
 				fi;
 				state = PAGE_LEAVING
@@ -1565,20 +1579,22 @@ end:	do
 #if DISK
 inline slow_end()
 {
-	s = 0; bytes = 0; went = 0; lost = 0;
+	s = 0; bytes = 0; went = 0; lost = 0; looks = 0;
 	threads--
 }
 
 proctype slow_load_thread()
 {
 	byte s, bytes;
-	bit went, lost;
+	bit went, lost, looks;
 
 end:	do
 	:: atomic {
 		/* take; load_together: claim */
 		alive == SERVING && !gone && slow_wanted ->
 		slow_wanted = 0;
+		looks = slow_scans;
+		slow_scans = 0;
 		threads++;
 		s = NO_SLOT;
 		if
@@ -1608,18 +1624,33 @@ end:	do
 			if
 			:: memory[0] == HOLE && registered ->
 				memory[0] = bytes;
-				protected[0] = 0
+				protected[0] = looks
 			:: else
 			fi;
 			d_step { wake(0) }
 		   };
-		   atomic { loaded(0, s) };
+		   /* loaded_for_look: it goes back to its slot on the disk */
+		   atomic {
+			if
+			:: looks -> entry_resident(0, s)
+			:: !looks -> loaded(0, s)
+			fi
+		   };
 		   /* uffd_wake: a fault that was read meanwhile is left to us, and COPY has woken before */
 		   atomic {
 			if
 			:: MUTANT(NOLOADWAKE)
 			:: !MUTANT(NOLOADWAKE) -> d_step { wake(0) }
+			fi
+		   };
+		   atomic {
+#if SCANS
+			/* tell_scan: as it is by now */
+			if
+			:: looks && (map[0].state == PAGE_RESIDENT || map[0].state == PAGE_ZERO) -> scan_note(0)
+			:: else
 			fi;
+#endif
 			slow_end();
 			goto end
 		   }
@@ -1814,6 +1845,7 @@ end:	do
 			waits[x] = 0;
 #if DISK
 			slow_wanted = 0;
+			slow_scans = 0;
 			pinned_slot = 0;
 			pin_freed = 0;
 			read_io = IO_NONE;
