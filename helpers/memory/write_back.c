@@ -27,7 +27,7 @@ static bool is_on_disk(const struct kfs *kfs, const char *fstype)
 	if (!strncmp(fstype, "fuse", 4))
 		return false;
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "\t%63s", name) == 1 && line[0] == '\t' && !strcmp(name, fstype))
+		if (line[0] == '\t' && sscanf(line, "%63s", name) == 1 && !strcmp(name, fstype))
 			return true;
 	return false;
 }

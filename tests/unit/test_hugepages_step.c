@@ -517,6 +517,9 @@ static void test_writes_back(void)
 		UNIT_CHECK(apply(&b, &b.err) == 0, "row %zu: %s", i, b.err.text);
 		UNIT_CHECK(fake_exists(&b.fk, STATE_DIR "/writing.lock") == rows[i].writes,
 			   "row %zu", i);
+		/* Twice in vain, and then as much once more */
+		UNIT_CHECK(!rows[i].writes || asked_mib(&b, 2) == 764, "row %zu: %" PRIu64, i,
+			   asked_mib(&b, 2));
 	}
 }
 
