@@ -126,6 +126,7 @@ struct evictor {
  * @ALARM_EVICTION:	Nothing goes out
  * @ALARM_DEMOTION:	Nothing goes from RAM to the tiers after it
  * @ALARM_LOST:		A page was lost to a memory error of the host.  Until the next daemon
+ * @ALARM_POISON:	A resident page has a memory error of the host.  Until the next daemon
  * @ALARM_CGROUP:	Less is resident than was set
  */
 enum pager_alarm {
@@ -137,6 +138,7 @@ enum pager_alarm {
 	ALARM_EVICTION,
 	ALARM_DEMOTION,
 	ALARM_LOST,
+	ALARM_POISON,
 	ALARM_CGROUP,
 	ALARMS,
 };

@@ -298,6 +298,10 @@ static int evict_splice(struct guest_pager *pager, struct evictor *evictor)
 			break;
 		i += got / PAGE_BYTES;
 		give_back(pager, evictor, i, bad);
+		if (bad)
+			pager_alarm(pager, ALARM_POISON,
+				    "memory error of the host in a page that is resident: it stays "
+				    "where it is, and the guest is told if it uses it");
 		drop(evictor, i, 1);
 		end = i;
 	}

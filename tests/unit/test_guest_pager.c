@@ -1067,6 +1067,7 @@ static void test_short_splice(void)
 	CU_ASSERT(fields_of(&guest, 11).state == PAGE_EVICTED);
 	CU_ASSERT(fields_of(&guest, 13).state == PAGE_EVICTED);
 	CU_ASSERT(fields_of(&guest, 21).state == PAGE_EVICTED);
+	CU_ASSERT(guest.alarms == 1 && strstr(guest.alarm, "page that is resident"));
 	/* It is not tried again, and was never punched */
 	poisoned = -1;
 	CU_ASSERT(evict_run(guest.pager, evictor, &pages[2], 1) == 0);
