@@ -326,8 +326,10 @@ struct guest_pager {
 	_Atomic uint64_t capped_of;	     /* that one, while ALARM_CGROUP stands */
 	_Atomic uint64_t went_ms, failed_ms; /* when an eviction went well, and failed, last */
 	_Atomic int failure;		     /* how */
-	_Atomic uint64_t forced; /* resident pages when no tier took any more; 0: they take */
-	_Atomic uint64_t sweep;	 /* where to go on looking for clean slots */
+	_Atomic uint64_t forced;  /* resident pages when no tier took any more; 0: they take */
+	_Atomic uint64_t sweep;	  /* where to go on looking for clean slots */
+	_Atomic bool slots_go;	  /* what is loaded keeps none: memory is short */
+	_Atomic bool slots_sweep; /* and what was loaded before loses its own */
 	_Atomic bool evict_asleep;
 	_Atomic bool rests; /* it has not faulted for a while, and its threads sleep longer */
 	_Atomic bool alone; /* one vCPU faults, and the fault thread evicts: see lone_vcpu.h */

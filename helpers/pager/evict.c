@@ -969,6 +969,15 @@ static int evict_patiently(struct guest_pager *pager, struct evictor *evictor)
 	return rc == 0 && policy_resident(pager) >= before ? -EAGAIN : rc;
 }
 
+/* Some at a time: pages go meanwhile.  Return: there are more */
+static bool sweep_slots(struct guest_pager *pager)
+{
+	if (pager->slots_sweep &&
+	    drop_clean_slots(pager, CLEAN_SLOTS_AT_ONCE) < CLEAN_SLOTS_AT_ONCE)
+		pager->slots_sweep = false;
+	return pager->slots_sweep;
+}
+
 void *evict_thread(void *evictor_arg)
 {
 	struct evictor *evictor = evictor_arg;
@@ -995,6 +1004,8 @@ void *evict_thread(void *evictor_arg)
 		forget_failure(pager);
 		if (above_low_mark(pager))
 			rc = evict_patiently(pager, evictor);
+		if (first && sweep_slots(pager))
+			continue;
 		if (rc < 0 || (rc == 0 && !stay_awake(pager, above_low_mark)))
 			evict_sleep(pager, rc < 0 ? 100 : pager->rests ? LOOK_IDLE_MS : LOOK_MS);
 	}

@@ -909,6 +909,14 @@ void guest_pager_set_limit(struct guest_pager *pager, uint64_t pages)
 	pager_wake(pager->wake_evict);
 }
 
+void guest_pager_keep_slots(struct guest_pager *pager, bool keep)
+{
+	if (atomic_exchange(&pager->slots_go, !keep) == !keep || keep)
+		return;
+	pager->slots_sweep = true;
+	pager_wake(pager->wake_evict);
+}
+
 int guest_pager_detach(struct guest_pager *pager, int64_t deadline_ms, struct err *err)
 {
 	int rc = detach_guest(pager, deadline_ms, err);

@@ -92,6 +92,9 @@ int guest_pager_resume(struct guest_pager **pager, struct page_map *map, struct 
 		       const struct guest_pager_options *options, struct err *err);
 
 void guest_pager_set_limit(struct guest_pager *pager, uint64_t pages);
+/* Do pages that are loaded keep their slots?  They do at first; false: those that have some lose
+ * them soon.  From any thread */
+void guest_pager_keep_slots(struct guest_pager *pager, bool keep);
 /**
  * guest_pager_detach() - Load everything, unregister; threads have ended then
  *
@@ -122,7 +125,7 @@ void guest_pager_sigbus(int signal, siginfo_t *info, void *context);
 
 /**
  * struct pager_statistics - Of one guest, since its adoption or the restart
- * @resident:	Without the 512 KiB at most that are there for a migration at the moment
+ * @resident:	Without what is there for a migration at the moment, SCAN_PAGES_MAX at most
  * @limit:	As guest_pager_set_limit() was told
  * @limit_now:	Less than that where the limits of its cgroups leave less
  * @no_tier:	No tier takes its pages any more

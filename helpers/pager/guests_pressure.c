@@ -86,13 +86,16 @@ static void read_guest(const struct guests_pressure *pressure, const struct shar
 	share->stuck = statistics.no_tier;
 }
 
-static void set_limits(const struct sharing_guest *list, size_t n)
+static void set_limits(const struct guests_pressure *pressure, const struct sharing_guest *list,
+		       size_t n)
 {
+	bool keep = pressure_keeps_slots(&pressure->pressure);
 	size_t i;
 
 	for (i = 0; i < n; i++) {
 		const struct pressure_guest *share = list[i].share;
 
+		paged_guest_keep_slots(list[i].guest, keep);
 		paged_guest_lower(list[i].guest, share->target < share->limit ?
 							 share->target * KIB_PER_PAGE :
 							 UINT64_MAX);
@@ -166,6 +169,7 @@ static void forget(struct guests_pressure *pressure, const struct sharing_guest 
 	for (i = 0; i < n; i++) {
 		*list[i].share = (struct pressure_guest){ 0 };
 		paged_guest_lower(list[i].guest, UINT64_MAX);
+		paged_guest_keep_slots(list[i].guest, true);
 	}
 	pressure->pressure = (struct pressure){ 0 };
 	pressure->taken_kib = 0;
@@ -186,7 +190,7 @@ void guests_pressure_look(struct guests_pressure *pressure, const struct sharing
 		log_debug("%s", err.text);
 	} else {
 		ms = decide(pressure, &seen, list, n);
-		set_limits(list, n);
+		set_limits(pressure, list, n);
 	}
 	pressure->looked = now;
 	pressure->due = now + ms;

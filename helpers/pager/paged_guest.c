@@ -729,6 +729,14 @@ void paged_guest_lower(struct paged_guest *guest, uint64_t kib)
 	pthread_mutex_unlock(&guest->pager_lock);
 }
 
+void paged_guest_keep_slots(struct paged_guest *guest, bool keep)
+{
+	pthread_mutex_lock(&guest->pager_lock);
+	if (guest->pager)
+		guest_pager_keep_slots(guest->pager, keep);
+	pthread_mutex_unlock(&guest->pager_lock);
+}
+
 int paged_guest_set_limit(struct paged_guest *guest, uint64_t limit_kib, struct err *err)
 {
 	int rc = 0;

@@ -126,6 +126,8 @@ bool paged_guest_statistics(struct paged_guest *guest, struct pager_statistics *
 int paged_guest_set_limit(struct paged_guest *guest, uint64_t limit_kib, struct err *err);
 /* For a while no more than this, whatever its limit is; UINT64_MAX: no less than its limit */
 void paged_guest_lower(struct paged_guest *guest, uint64_t kib);
+/* As guest_pager_keep_slots(), of one that is paged */
+void paged_guest_keep_slots(struct paged_guest *guest, bool keep);
 /* A copy, into PAGER_SENTENCE_SIZE bytes */
 void paged_guest_alarm(struct paged_guest *guest, char *sentence);
 void paged_guest_set_alarm(struct paged_guest *guest, const char *sentence);

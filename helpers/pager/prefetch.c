@@ -258,7 +258,7 @@ static void settle_loaded(struct guest_pager *pager, uint64_t page, struct page_
  */
 static void loaded(struct guest_pager *pager, uint64_t page, struct page_fields fields)
 {
-	settle_loaded(pager, page, fields, !in_slow_tier(fields));
+	settle_loaded(pager, page, fields, !in_slow_tier(fields) && !pager->slots_go);
 }
 
 /* It is there for a look, and goes back to its slot in whatever tier */

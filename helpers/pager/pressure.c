@@ -508,3 +508,8 @@ uint64_t pressure_look(struct pressure *pressure, const struct pressure_host *ho
 	pressure->phase = decide(&look);
 	return next_look(&look);
 }
+
+bool pressure_keeps_slots(const struct pressure *pressure)
+{
+	return pressure->phase == PRESSURE_NONE || pressure->phase == PRESSURE_RETURNS;
+}

@@ -119,6 +119,14 @@ uint64_t pressure_look(struct pressure *pressure, const struct pressure_host *ho
 		       struct pressure_guest *const *guests, struct pressure_share *shares,
 		       size_t n);
 
+/**
+ * pressure_keeps_slots() - Do pages that are loaded keep their copies in tiers?
+ *
+ * A copy spares a page that was not written to its way through lz4, and takes memory for that: the
+ * first that is given where memory is short, and until it is not.
+ */
+bool pressure_keeps_slots(const struct pressure *pressure);
+
 /* Pages that guests have below their limits */
 uint64_t pressure_taken(struct pressure_guest *const *guests, size_t n);
 

@@ -17,9 +17,9 @@
  * First line on stdout: "paging", "resumed", "released" (the last one was about to), or
  * "failed ERRNO: SENTENCE".  Alarms come as "alarm: SENTENCE".  Commands on stdin, each answered by
  *one line that begins with its name: "limit PAGES", "room KIB" (of the RAM tier),
- *"demoted", "file-ms=MS", "file-fails=no" and as above, "status", "arm", "places", "again" (stop,
- * and go on with the memory that there is now, as the daemon does), "detach", "stop".  The end of
- *stdin is an order to stop.
+ * "slots go" and "slots keep" (of resident pages), "demoted", "file-ms=MS", "file-fails=no" and as
+ * above, "status", "arm", "places", "again" (stop, and go on with the memory that there is now, as
+ * the daemon does), "detach", "stop".  The end of stdin is an order to stop.
  *
  * "audit" reads what a killed pager left: each slot may be in one entry, and an entry that needs
  * one must have one.
@@ -434,6 +434,9 @@ static int run_commands(struct job *job, struct guest_pager *pager)
 		} else if (!strncmp(line, "room ", 5)) {
 			job->budget.limit = strtoull(line + 5, NULL, 10) * 1024;
 			say("room", "");
+		} else if (!strcmp(line, "slots keep") || !strcmp(line, "slots go")) {
+			guest_pager_keep_slots(pager, line[6] == 'k');
+			say("slots", "");
 		} else if (!strcmp(line, "demoted")) {
 			snprintf(line, sizeof(line), "demoted moved=%llu late=%llu",
 				 (unsigned long long)demoter.moved,

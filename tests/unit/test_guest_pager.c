@@ -663,7 +663,8 @@ static void make_old(struct guest *guest, uint8_t age)
 
 	for (page = 0; page < PAGES; page++)
 		guest->pager->demoter.age[page] =
-			(uint8_t)(age << 4 | (fields_of(guest, page).generation & 15));
+			(uint8_t)((unsigned int)age << 4 |
+				  (fields_of(guest, page).generation & 15));
 }
 
 static uint64_t count_in_tier(const struct guest *guest, unsigned int tier, unsigned int odd)
@@ -1379,6 +1380,54 @@ static void test_clean(void)
 	CU_ASSERT(after[0].slot == before[0].slot && after[0].tier == before[0].tier);
 	CU_ASSERT(after[0].generation == before[0].generation + 1);
 	CU_ASSERT(guest.page[51][2] == 6 && guest.page[50][1] == 5);
+}
+
+static uint64_t slots_taken(struct guest *guest)
+{
+	struct pager_statistics statistics;
+	uint64_t n = 0;
+	size_t i;
+
+	guest_pager_statistics(guest->pager, &statistics);
+	for (i = 0; i < statistics.n_tiers; i++)
+		n += statistics.tier[i].pages;
+	return n;
+}
+
+static uint64_t slots_of_resident(const struct guest *guest)
+{
+	uint64_t page, n = 0;
+
+	for (page = 0; page < PAGES; page++)
+		n += fields_of(guest, page).state == PAGE_RESIDENT &&
+		     fields_of(guest, page).has_slot;
+	return n;
+}
+
+/* Where memory is short, no page is resident and in a tier as well */
+static void test_keep_slots(void)
+{
+	const uint64_t pages[] = { 50, 51, 52, 53 };
+
+	GUEST(guest, 2 * PAGES);
+	guest.options.no_prefetch = true;
+	fill(&guest, 1);
+	CU_ASSERT(evict_run(guest.pager, quiet(&guest), pages, 4) == 4);
+	CU_ASSERT(page_is(&guest, 50, 1) && page_is(&guest, 51, 1));
+	CU_ASSERT(SOON(slots_of_resident(&guest) == 2));
+	guest_pager_keep_slots(guest.pager, true);
+	clock_sleep_ms(50);
+	CU_ASSERT_EQUAL(slots_of_resident(&guest), 2);
+	guest_pager_keep_slots(guest.pager, false);
+	CU_ASSERT(SOON(slots_of_resident(&guest) == 0));
+	CU_ASSERT(SOON(slots_taken(&guest) == 2));
+	CU_ASSERT(page_is(&guest, 52, 1));
+	CU_ASSERT(SOON(slots_taken(&guest) == 1));
+	CU_ASSERT_EQUAL(slots_of_resident(&guest), 0);
+	guest_pager_keep_slots(guest.pager, true);
+	CU_ASSERT(page_is(&guest, 53, 1));
+	CU_ASSERT(SOON(slots_of_resident(&guest) == 1));
+	CU_ASSERT_EQUAL(count_wrong(&guest, 1), 0);
 }
 
 /* ---- the next pager ---- */
@@ -3414,6 +3463,7 @@ static CU_TestInfo tests[] = {
 	{ "a pipe that is not empty", test_dirty_pipe },
 	{ "a prefetch that is cut short", test_short_fill },
 	{ "clean pages keep their slots", test_clean },
+	{ "or do not, where memory is short", test_keep_slots },
 	{ "stopped, and gone on with", test_stop_and_resume },
 	{ "what a killed pager left", test_planted },
 	{ "a discard of which a killed pager had no message yet", test_late_message },

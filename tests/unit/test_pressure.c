@@ -279,14 +279,17 @@ static void test_relapse(void)
 	look(&t, 700);
 	CU_ASSERT_EQUAL(t.pressure.calm_ms, 20000);
 	CU_ASSERT_EQUAL(t.pressure.phase, PRESSURE_TAKES);
+	CU_ASSERT(!pressure_keeps_slots(&t.pressure));
 	later(&t, 1000);
 	look(&t, 5000);
 	later(&t, 18000);
 	look(&t, 5000);
 	CU_ASSERT_EQUAL(t.pressure.phase, PRESSURE_HOLDS);
+	CU_ASSERT(!pressure_keeps_slots(&t.pressure));
 	later(&t, 2000);
 	look(&t, 5000);
 	CU_ASSERT_EQUAL(t.pressure.phase, PRESSURE_RETURNS);
+	CU_ASSERT(pressure_keeps_slots(&t.pressure));
 	while (t.pressure.phase != PRESSURE_NONE && t.now < LATER + 900000) {
 		later(&t, 5000);
 		look(&t, 5000);
