@@ -134,10 +134,12 @@ static const struct page_range *next_hope(const struct page_ranges *all, unsigne
 }
 
 struct gigantic_need gigantic_rules_need(const struct page_ranges *ranges,
-					 const struct numa_node *node, uint64_t pages)
+					 const struct numa_node *node, uint64_t kept,
+					 uint64_t pages)
 {
 	uint64_t slab_kib = u64_sub_floor(node->reclaimable_kib, node->file_kib);
-	uint64_t free_inside = 0, slab_left = ranges->page_kib ? slab_kib / ranges->page_kib : 0;
+	uint64_t slab_left = u64_sub_floor(slab_kib / u64_max(1, ranges->page_kib), kept);
+	uint64_t free_inside = 0;
 	struct gigantic_need need = { 0 };
 	const struct page_range *range;
 
@@ -157,7 +159,40 @@ struct gigantic_need gigantic_rules_need(const struct page_ranges *ranges,
 	     range = next_hope(ranges, node->id, range)) {
 		slab_left -= range->slab;
 		if (need.sure + need.hope++ < pages)
-			need.in_way += range->slab;
+			need.slab += range->slab;
 	}
+	need.in_way += need.slab;
 	return need;
+}
+
+/* ---- what is done next ---- */
+
+/* Pages in the way have to become fewer by this share, or it was in vain */
+#define WORTH_IT 16
+
+static bool falls(uint64_t now, uint64_t before)
+{
+	return before == GIGANTIC_UNTRIED || now + u64_max(1, before / WORTH_IT) <= before;
+}
+
+static enum gigantic_next make(const struct gigantic_need *need, const struct gigantic_try *last)
+{
+	if (!need->sure)
+		return GIGANTIC_END;
+	if (falls(need->in_way, last->in_way))
+		return GIGANTIC_MAKE;
+	return need->reclaim_kib && last->cache_kib && !last->room ? GIGANTIC_ROOM : GIGANTIC_END;
+}
+
+enum gigantic_next gigantic_rules_next(const struct gigantic_need *need,
+				       const struct gigantic_try *last)
+{
+	enum gigantic_next next = make(need, last);
+
+	if (next != GIGANTIC_END && need->sure >= last->missing)
+		return next;
+	if (need->hope && last->cache_kib && falls(need->slab, last->slab) &&
+	    (!last->alone || need->sure + need->hope >= last->missing))
+		return GIGANTIC_FREE;
+	return last->alone ? GIGANTIC_END : next;
 }

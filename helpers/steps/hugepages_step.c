@@ -324,14 +324,15 @@ static const char *ending(bool made_room, bool in_time)
 	return in_time ? "and trying further brought no more" : "before the deadline";
 }
 
-/* @bound: No room was made, because only so many more can be made at most; NULL: it was */
-static int fail_short(const struct step_ctx *ctx, const struct step_hugepages *hp,
-		      const uint64_t *bound, struct err *err)
+/* @more: Pages that can be made at most beside those that were
+ * @made_room: More was tried */
+static int fail_short(const struct step_ctx *ctx, const struct step_hugepages *hp, uint64_t more,
+		      bool made_room, struct err *err)
 {
 	char nodes[NODESET_TEXT_SIZE], kib[TEXT_KIB_SIZE], all[TEXT_KIB_SIZE],
 		free_text[TEXT_KIB_SIZE];
 	struct nodeset set = { 0 };
-	uint64_t have = u64_min(hp->pages, u64_add_sat(secured(hp), bound ? *bound : 0));
+	uint64_t have = u64_min(hp->pages, u64_add_sat(secured(hp), more));
 	const bool in_time = clock_left_ms(ctx->deadline);
 	uint64_t free_kib = 0;
 	struct numa_node node;
@@ -351,7 +352,7 @@ static int fail_short(const struct step_ctx *ctx, const struct step_hugepages *h
 		ctx->guest_name, text_from_kib(u64_mul_sat(hp->pages, hp->page_kib), all),
 		(unsigned long long)hp->pages, plural(hp->pages), text_from_kib(hp->page_kib, kib),
 		plural(hp->n_shares), nodeset_format(&set, nodes), (unsigned long long)have,
-		(unsigned long long)(hp->pages - have), ending(!bound, in_time),
+		(unsigned long long)(hp->pages - have), ending(made_room, in_time),
 		text_from_kib(free_kib, free_text), advice(hp, in_time));
 }
 
@@ -385,7 +386,7 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 	if (rc == 0 && missing(hp))
 		rc = make_room_bound(ctx, hp, &bound, err);
 	if (rc == 0 && missing(hp) > bound)
-		return fail_short(ctx, hp, &bound, err);
+		return fail_short(ctx, hp, bound, false, err);
 	if (rc == 0)
 		rc = grow_beyond_plan(ctx, hp, err);
 	if (rc == 0)
@@ -395,7 +396,7 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 	if (rc < 0)
 		return err_prefix(err, rc, "guest '%s'", ctx->guest_name);
 	if (missing(hp))
-		return fail_short(ctx, hp, NULL, err);
+		return fail_short(ctx, hp, ctx->not_made, true, err);
 	log_shares(hp);
 	return 0;
 }

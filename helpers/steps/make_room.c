@@ -28,11 +28,13 @@
  * Pages of 1 GiB are another world: one unmovable page in a GiB decides.  The flags of all
  * pages say in which GiBs there is none, and what has to be moved out of these
  * (memory/page_ranges.h).  Only for that, memory is freed.  Where there are too few, what
- * holds some others up may be slab pages that the kernel can give up: page cache is reclaimed
- * then a page's worth at a time, as long as they become fewer.
+ * holds some others up may be slab pages that the kernel can give up: a part of a page's worth of
+ * cache is reclaimed at a time, as long as they become fewer, and before any page is made.
+ * Where that can't be seen, pages are written first, and then as much is freed before each try.
  *
  * Taking the memory blocks of a range offline, and online again, empties it as well, but by the
- * same means: a slab page is in its way, too.  And the kernel still chooses the lowest range.
+ * same means and in twice the time: a slab page is in its way, too, and where one is, it tries
+ * again for ever.  And the kernel still chooses the lowest range.
  */
 #include "steps/make_room.h"
 
@@ -47,6 +49,7 @@
 #include "memory/numa.h"
 #include "memory/page_ranges.h"
 #include "memory/reclaim.h"
+#include "memory/slab.h"
 #include "memory/write_back.h"
 #include "policy/gigantic_rules.h"
 #include "policy/room_rules.h"
@@ -322,7 +325,7 @@ uint64_t make_room_most(const struct kfs *kfs, const struct numa *numa, uint64_t
 	if (numa_read_node(kfs, numa, node, &now, NULL) < 0)
 		return UINT64_MAX;
 	if (page_kib >= KIB_PER_GIB) {
-		need = gigantic_rules_need(ranges, &now, 0);
+		need = gigantic_rules_need(ranges, &now, 0, 0);
 		return need.sure + need.hope;
 	}
 	estimate = room_rules_estimate(ranges, &now, memory_leaves(kfs, numa));
@@ -495,8 +498,18 @@ static int grow_huge(struct room *r, struct err *err)
 
 /* ---- gigantic pages ---- */
 
-/* Pages in the way have to become fewer by this share, or it was in vain */
-#define WORTH_IT 16
+/* A node's part of the pages that hold the trees of page cache: as it has part of the cache */
+static uint64_t cache_trees(const struct room *r, const struct numa_node *node)
+{
+	const struct numa *numa = &r->ctx->host->numa;
+	uint64_t all_mib = 0, mib = numa_cache(node) / KIB_PER_MIB;
+	size_t i;
+
+	for (i = 0; i < numa->n_nodes; i++)
+		if (numa->nodes[i].id != node->id)
+			all_mib += numa_cache(&numa->nodes[i]) / KIB_PER_MIB;
+	return u64_mul_sat(slab_cache_trees(r->ctx->kfs), mib) / u64_max(1, all_mib + mib);
+}
 
 /* What it takes to get the missing pages.  Return: false where that can't be seen */
 static bool look_again(const struct room *r, struct gigantic_need *need)
@@ -510,32 +523,26 @@ static bool look_again(const struct room *r, struct gigantic_need *need)
 		page_ranges_free(&ranges);
 		return false;
 	}
-	*need = gigantic_rules_need(&ranges, &now, missing(r));
+	*need = gigantic_rules_need(&ranges, &now, cache_trees(r, &now), missing(r));
 	page_ranges_free(&ranges);
 	return true;
 }
 
-static int grow_gigantic_unseen(struct room *r, struct err *err)
+/* No more in all than what is missing at first */
+static int free_some(struct room *r, struct gigantic_try *last, uint64_t kib, struct err *err)
 {
-	bool pack;
-	uint64_t kib = may_reclaim(r) ? deficit(r, 100, &pack) : 0;
-	int rc = kib ? do_job(r, start_reclaim, kib, err) : 0;
-
-	return rc < 0 ? rc : grow(r, err);
+	kib = u64_min(kib, last->cache_kib);
+	last->cache_kib -= kib;
+	return kib ? do_job(r, start_reclaim, kib, err) : 0;
 }
 
 /* Clean cache in a range that can become whole is dropped by the kernel as it makes the page.
- * What is freed before is room for the rest */
-static int free_and_grow(struct room *r, uint64_t kib, uint64_t *left_kib, struct err *err)
+ * @kib: Freed before, as room for the rest */
+static int make_gigantic(struct room *r, struct gigantic_try *last, uint64_t kib, struct err *err)
 {
 	uint64_t before;
-	int rc = 0;
+	int rc = free_some(r, last, kib, err);
 
-	kib = u64_min(kib, *left_kib);
-	if (kib) {
-		*left_kib -= kib;
-		rc = do_job(r, start_reclaim, kib, err);
-	}
 	do {
 		before = r->gained;
 		if (rc == 0)
@@ -544,28 +551,54 @@ static int free_and_grow(struct room *r, uint64_t kib, uint64_t *left_kib, struc
 	return rc;
 }
 
-/* As long as that brings pages, or the pages in the way become fewer.  Else, and where none is
- * sure, a page's worth is freed at a time, so that slab pages go with it.  No more is freed than
- * what is missing */
+/* The kernel needs no free memory for what it drops, and where it has to move pages an eighth is
+ * plenty */
+static int grow_gigantic_unseen(struct room *r, struct err *err)
+{
+	struct gigantic_try last = { .cache_kib = may_reclaim(r) ? UINT64_MAX : 0 };
+	int rc = make_gigantic(r, &last, 0, err);
+	uint64_t before = UINT64_MAX;
+
+	while (rc == 0 && time_left(r) && last.cache_kib && r->gained != before) {
+		before = r->gained;
+		rc = make_gigantic(r, &last, r->hp->page_kib / GIGANTIC_BITES, err);
+	}
+	return rc;
+}
+
 static int grow_gigantic_seen(struct room *r, struct gigantic_need need, struct err *err)
 {
-	uint64_t left_kib = may_reclaim(r) ? u64_mul_sat(missing(r), r->hp->page_kib) : 0;
-	uint64_t in_way = UINT64_MAX;
+	struct gigantic_try last = {
+		.alone = r->hp->n_shares == 1,
+		.cache_kib = may_reclaim(r) ? u64_mul_sat(missing(r), r->hp->page_kib) : 0,
+		.slab = GIGANTIC_UNTRIED,
+		.in_way = GIGANTIC_UNTRIED,
+	};
+	enum gigantic_next next;
 	bool seen = true;
 	int rc = 0;
 
 	while (rc == 0 && time_left(r) && seen) {
 		uint64_t before = r->gained;
-		bool in_vain = in_way != UINT64_MAX &&
-			       need.in_way + u64_max(1, in_way / WORTH_IT) > in_way;
-		bool hopes = need.hope && left_kib;
 
-		if ((!need.sure || in_vain) && !hopes)
+		last.missing = missing(r);
+		next = gigantic_rules_next(&need, &last);
+		switch (next) {
+		case GIGANTIC_END:
+			r->ctx->not_made = last.in_way == GIGANTIC_UNTRIED ? need.sure : 0;
+			return 0;
+		case GIGANTIC_FREE:
+			last.slab = need.slab;
+			rc = free_some(r, &last, r->hp->page_kib / GIGANTIC_BITES, err);
 			break;
-		rc = free_and_grow(r, need.sure && !in_vain ? need.reclaim_kib : r->hp->page_kib,
-				   &left_kib, err);
-		in_way = r->gained > before ? UINT64_MAX : need.in_way;
-		seen = look_again(r, &need);
+		case GIGANTIC_MAKE:
+		case GIGANTIC_ROOM:
+			last.room = next == GIGANTIC_ROOM;
+			rc = make_gigantic(r, &last, last.room ? need.reclaim_kib : 0, err);
+			last.in_way = r->gained > before ? GIGANTIC_UNTRIED : need.in_way;
+			break;
+		}
+		seen = time_left(r) && look_again(r, &need);
 	}
 	return rc;
 }
@@ -580,6 +613,7 @@ static int grow_gigantic(struct room *r, struct err *err)
 	else
 		rc = grow_gigantic_unseen(r, err);
 	if (rc == 0 && r->hp->drop_caches && time_left(r)) {
+		r->ctx->not_made = 0;
 		rc = do_job(r, start_drop, 0, err);
 		if (rc == 0)
 			rc = grow(r, err);
@@ -618,6 +652,7 @@ int make_room_bound(struct step_ctx *ctx, const struct step_hugepages *hp, uint6
 	int rc;
 
 	ctx->beside = 0;
+	ctx->not_made = 0;
 	rc = ctx->pause(ctx, find_bound, &job, err);
 	*pages = job.pages;
 	return rc;

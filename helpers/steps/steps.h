@@ -127,6 +127,7 @@ void step_tally_grown(struct step_tally *tally, uint64_t page_kib, uint64_t page
  * @tally:	What is counted goes there; NULL: nowhere
  * @beside:	Percent of the memory that can be freed which lie where no huge page can be made;
  *		0: not known
+ * @not_made:	Pages that could have been made, and were not, since they would have been too few
  * @save:	Write the ledger: the kernel must never be ahead of it
  * @save_shared: Write down a shared setting, likewise
  * @load_shared: What is written down of it.  Return: 0; -ENOENT; or -errno when that
@@ -147,6 +148,7 @@ struct step_ctx {
 	bool patient;
 	struct step_tally *tally;
 	unsigned int beside;
+	uint64_t not_made;
 	int (*save)(struct step_ctx *ctx, struct err *err);
 	int (*save_shared)(struct step_ctx *ctx, const struct shared_setting *setting,
 			   struct err *err);

@@ -2,9 +2,10 @@
 /*
  * Puts this host's memory into a known bad state, holds it, and gives it back.
  *
- *	fragment [-s SEED] [-d DIRECTORY] STATE
+ *	fragment [-g] [-s SEED] [-d DIRECTORY] STATE
  *
- * Prints one line "ready obtainable=PAGES ..." when the state is reached, then
+ * Prints one line "ready obtainable=PAGES ..." when the state is reached, and with -g before that
+ * "whole=N": of how many GiBs no page is seen to be in the way of a page of 1 GiB.  Then
  * waits until its standard input ends or SIGTERM comes.  Everything it holds is
  * anonymous memory, pipes and an unlinked file: the kernel takes it all back
  * when the process ends, however it ends.
@@ -35,6 +36,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/kernel-page-flags.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -50,6 +52,7 @@
 #define PAGE	    ((size_t)4096)
 #define BLOCK_PAGES 512U
 #define MIB	    ((uint64_t)1 << 20)
+#define GIB	    ((uint64_t)1 << 30)
 
 /* Left to the rest of the host while every page is taken once */
 #define FILL_SPARE (768 * MIB)
@@ -324,6 +327,35 @@ static uint64_t obtainable(const struct held *held)
 	return held->blocks && clean < pages ? clean : pages;
 }
 
+/* What no page of a gigantic one can have */
+#define IN_WAY                                                                                     \
+	(1ULL << KPF_SLAB | 1ULL << KPF_NOPAGE | 1ULL << KPF_RESERVED | 1ULL << KPF_PGTABLE |      \
+	 1ULL << KPF_HUGE)
+/* Not in the kernel's headers for programs */
+#define KPF_RESERVED 32
+
+/* GiBs of memory that could be pages of 1 GiB, at most */
+static unsigned int whole(void)
+{
+	static uint64_t flags[GIB / PAGE];
+	int file = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	unsigned int n = 0;
+	ssize_t got;
+
+	if (file < 0)
+		die("/proc/kpageflags");
+	for (off_t at = 0; (got = pread(file, flags, sizeof(flags), at)) == sizeof(flags);
+	     at += got) {
+		size_t page = 0;
+
+		while (page < GIB / PAGE && !(flags[page] & IN_WAY))
+			page++;
+		n += page == GIB / PAGE;
+	}
+	close(file);
+	return n;
+}
+
 static void make(const struct state *state, struct held *held)
 {
 	struct rlimit files = { 4096, 4096 };
@@ -354,10 +386,13 @@ static void hold(void)
 int main(int argc, char **argv)
 {
 	struct held held = { .seed = 1, .directory = "/var/tmp", .file = -1 };
+	bool gigantic = false;
 	int option;
 
-	while ((option = getopt(argc, argv, "s:d:")) != -1) {
-		if (option == 's')
+	while ((option = getopt(argc, argv, "gs:d:")) != -1) {
+		if (option == 'g')
+			gigantic = true;
+		else if (option == 's')
 			held.seed = strtoull(optarg, NULL, 10);
 		else if (option == 'd')
 			held.directory = optarg;
@@ -368,6 +403,8 @@ int main(int argc, char **argv)
 		if (strcmp(states[i].name, argv[optind]))
 			continue;
 		make(&states[i], &held);
+		if (gigantic)
+			printf("whole=%u ", whole());
 		printf("ready obtainable=%" PRIu64 " blocks=%zu pinned=%zu cached_mib=%" PRIu64
 		       "\n",
 		       obtainable(&held), held.blocks, held.pinned, held.cached / MIB);
@@ -375,6 +412,6 @@ int main(int argc, char **argv)
 		hold();
 		return 0;
 	}
-	fprintf(stderr, "usage: fragment [-s SEED] [-d DIRECTORY] none|cache|pinned|mixed\n");
+	fprintf(stderr, "usage: fragment [-g] [-s SEED] [-d DIRECTORY] none|cache|pinned|mixed\n");
 	return 2;
 }

@@ -87,7 +87,7 @@ static void test_gigantic(void)
 		CU_ASSERT_EQUAL_FATAL(numa_read(&fk.kfs, &numa, NULL), 0);
 		CU_ASSERT_EQUAL(numa_read_node(&fk.kfs, &numa, 0, &node, NULL), 0);
 		look(&fk, PAGE_1G, true, &ranges);
-		need = gigantic_rules_need(&ranges, &node, 1);
+		need = gigantic_rules_need(&ranges, &node, 0, 1);
 		UNIT_CHECK(need.sure == hosts[i].sure && need.hope == hosts[i].hope,
 			   "%s: %" PRIu64 ", %" PRIu64, hosts[i].host, need.sure, need.hope);
 		page_ranges_free(&ranges);

@@ -727,19 +727,23 @@ static void put_flags(const struct fake_kernel *fk, const uint64_t flags[3], uns
 	fclose(file);
 }
 
-/* Each time a quarter of what is in the way comes free.  Runs in a child */
+/* Each time a quarter of what is in the way comes free, or "fake/each" pages of each GiB, as long
+ * as "fake/most" says.  Runs in a child */
 static int count_reclaim(const struct kfs *kfs, const char *path, const char *text)
 {
 	static const uint64_t none[3];
 	struct fake_kernel *fk = kfs->data;
-	uint64_t n = 0;
+	uint64_t n = 0, most = UINT64_MAX, each = IN_WAY / 4;
 
 	if (strcmp(path, NODE1_RECLAIM) != 0)
 		return fake_write(kfs, path, text);
 	kfs_read_u64(kfs, "fake/reclaims", &n, NULL);
 	fake_put(fk, "fake/reclaimed", text);
 	fake_put_u64(fk, "fake/reclaims", n + 1);
-	put_flags(fk, none, IN_WAY / 4 * (unsigned int)(n % 4), IN_WAY / 4);
+	kfs_read_u64(kfs, "fake/most", &most, NULL);
+	kfs_read_u64(kfs, "fake/each", &each, NULL);
+	if (n < most)
+		put_flags(fk, none, (unsigned int)(each * n % IN_WAY), (unsigned int)each);
 	return 0;
 }
 
@@ -749,6 +753,19 @@ static uint64_t reclaims(const struct bench *b)
 
 	kfs_read_u64(&b->fk.kfs, "fake/reclaims", &n, NULL);
 	return n;
+}
+
+/* Two pages a slab */
+static void put_trees(const struct fake_kernel *fk, uint64_t pages)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "slabinfo - version: 2.1\n"
+		 "radix_tree_node_x 1 1 584 14 2 : tunables 0 0 0 : slabdata 9000 9000 0\n"
+		 "radix_tree_node   1 1 584 14 2 : tunables 0 0 0 : slabdata 0 %" PRIu64 " 0\n",
+		 pages / 2);
+	fake_put(fk, "proc/slabinfo", text);
 }
 
 static void open_gigantic(struct bench *b, const uint64_t flags[3], uint64_t slab_kib)
@@ -803,28 +820,40 @@ static void test_gigantic_bound(void)
 	}
 }
 
-/* Where a look can't tell what the kernel can empty, it is tried */
+/* Where a look can't tell what the kernel can empty, it is tried: first as it is, and then with a
+ * part of a page's worth freed, as long as that brings any */
 static void test_gigantic_unseen(void)
 {
 	static const uint64_t flags[3] = { PGTABLE, PGTABLE, PGTABLE };
+	static const char *const why[] = { "moves huge pages", "ZFS", "large" };
 	size_t i;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 2 * ROWS(why); i++) {
+		bool none = i % 2;
+		char text[64];
 		BENCH(b);
 
 		open_gigantic(&b, flags, 0);
 		fake_set_meminfo(&b.fk, 1, "MemFree", KIB_PER_GIB + 100 * KIB_PER_MIB);
 		/* Another node's size doesn't matter */
 		fake_set_meminfo(&b.fk, 0, "MemTotal", 1000 * KIB_PER_GIB);
-		if (i == 0)
+		if (i / 2 == 0)
 			fake_put(&b.fk, "proc/sys/vm/movable_gigantic_pages", "0\n");
-		else if (i == 1)
+		else if (i / 2 == 1)
 			fake_put(&b.fk, "proc/spl/kstat/zfs/arcstats",
 				 "size 4 4294967296\nc_min 4 1048576\n");
 		else
 			fake_set_meminfo(&b.fk, 1, "MemTotal", 134 * KIB_PER_GIB);
+		if (none)
+			fake_set_obtainable(&b.fk, 1, 0);
 		want(&b, 1, 0, 1);
-		UNIT_CHECK(apply(&b, &b.err) == 0, "row %zu: %s", i, b.err.text);
+		UNIT_CHECK(apply(&b, &b.err) == (none ? -ENOSPC : 0), "%s: %s", why[i / 2],
+			   b.err.text);
+		UNIT_CHECK(reclaims(&b) == none, "%s: %d", why[i / 2], (int)reclaims(&b));
+		if (!none)
+			continue;
+		fake_get(&b.fk, "fake/reclaimed", text, sizeof(text));
+		UNIT_CHECK(strncmp(text, "131072K", 7) == 0, "%s: %s", why[i / 2], text);
 	}
 }
 
@@ -845,36 +874,96 @@ static void test_gigantic_in_vain(void)
 	CU_ASSERT(b.fk.writes < 20);
 }
 
-/* Slab pages are in the way: cache is freed by the page, and no more than what is missing */
+/* Slab pages are in the way: cache is freed by the eighth of a page, as long as they become fewer,
+ * and not at all if they are what the cache's own trees are in */
 static void test_gigantic_slab(void)
 {
 	static const uint64_t flags[3] = { SLAB, SLAB, SLAB };
+	static const struct {
+		uint64_t in_trees;
+		uint64_t most; /* reclaims that bring anything, */
+		uint64_t each; /* and what */
+		uint64_t pages;
+		uint64_t reclaims;
+		const char *words; /* NULL: served */
+	} rows[] = {
+		/* Half of what is there is this node's, as half of the cache is */
+		{ 2 * (1024 - 120), 4, 10, 3, 4, NULL },
+		{ 2 * (1024 - 119), 4, 10, 3, 0, "only 0 could be allocated (3 missing)" },
+		{ 0, 2, 10, 3, 3, "only 0 could be allocated (3 missing)" },
+		{ 0, 0, 10, 3, 1, "only 0 could be allocated (3 missing)" },
+		/* A page's worth, and it would take more */
+		{ 0, 99, 2, 1, 8, "only 0 could be allocated (1 missing)" },
+		{ 0, 99, 1, 1, 1, "only 0 could be allocated (1 missing)" },
+	};
 	char text[64];
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		BENCH(b);
+		int rc;
+
+		open_gigantic(&b, flags, 4096);
+		put_trees(&b.fk, rows[i].in_trees);
+		fake_put_u64(&b.fk, "fake/most", rows[i].most);
+		fake_put_u64(&b.fk, "fake/each", rows[i].each);
+		fake_set_meminfo(&b.fk, 0, "Active(file)", 8 * KIB_PER_GIB);
+		fake_set_meminfo(&b.fk, 1, "MemFree",
+				 rows[i].pages * KIB_PER_GIB + 100 * KIB_PER_MIB);
+		want(&b, 1, 0, rows[i].pages);
+		rc = apply(&b, &b.err);
+		UNIT_CHECK(rc == (rows[i].words ? -ENOSPC : 0), "row %zu: %s", i, b.err.text);
+		UNIT_CHECK(!rows[i].words || strstr(b.err.text, rows[i].words), "row %zu: %s", i,
+			   b.err.text);
+		UNIT_CHECK(reclaims(&b) == rows[i].reclaims, "row %zu: %d", i, (int)reclaims(&b));
+		if (!reclaims(&b))
+			continue;
+		fake_get(&b.fk, "fake/reclaimed", text, sizeof(text));
+		UNIT_CHECK(strncmp(text, "131072K", 7) == 0, "row %zu: %s", i, text);
+	}
+}
+
+/* What could be made, and would be given back, is not made: its cache stays */
+static void test_gigantic_too_few(void)
+{
+	static const uint64_t flags[3] = { 0, 0, SLAB };
 	BENCH(b);
 
 	open_gigantic(&b, flags, 4096);
-	fake_set_obtainable(&b.fk, 1, 0);
-	want(&b, 1, 0, 2);
+	fake_put_u64(&b.fk, "fake/most", 0);
+	fake_set_meminfo(&b.fk, 1, "MemFree", 3 * KIB_PER_GIB + 100 * KIB_PER_MIB);
+	want(&b, 1, 0, 3);
 	CU_ASSERT_EQUAL(apply(&b, &b.err), -ENOSPC);
-	fake_get(&b.fk, "fake/reclaimed", text, sizeof(text));
-	UNIT_CHECK(strncmp(text, "1048576K", 8) == 0, "%s", text);
-	CU_ASSERT_EQUAL(reclaims(&b), 2);
+	UNIT_CHECK(strstr(b.err.text, "only 2 could be allocated (1 missing)"), "%s", b.err.text);
+	CU_ASSERT_EQUAL(reclaims(&b), 1);
+	CU_ASSERT_EQUAL(b.fk.writes, 0);
 }
 
-/* Room is made for the pages that have to be moved, and not for the whole GiB */
+/* Where the kernel finds no room for the pages that have to be moved, it is made for these, and not
+ * for the whole GiB */
 static void test_gigantic_moved(void)
 {
 	static const uint64_t anon = (UINT64_C(1) << KPF_ANON) | (UINT64_C(1) << KPF_LRU);
 	static const uint64_t flags[3] = { anon, PGTABLE, PGTABLE };
-	char text[64];
-	BENCH(b);
+	uint64_t pages;
 
-	open_gigantic(&b, flags, 0);
-	fake_set_meminfo(&b.fk, 1, "MemFree", KIB_PER_GIB + 100 * KIB_PER_MIB);
-	want(&b, 1, 0, 1);
-	UNIT_CHECK(apply(&b, &b.err) == 0, "%s", b.err.text);
-	fake_get(&b.fk, "fake/reclaimed", text, sizeof(text));
-	UNIT_CHECK(strncmp(text, "28672K", 6) == 0, "%s", text);
+	for (pages = 0; pages < 2; pages++) {
+		char text[64] = "";
+		BENCH(b);
+
+		open_gigantic(&b, flags, 0);
+		fake_set_meminfo(&b.fk, 1, "MemFree", KIB_PER_GIB + 100 * KIB_PER_MIB);
+		fake_set_obtainable(&b.fk, 1, pages);
+		fake_put_u64(&b.fk, "fake/most", 0);
+		want(&b, 1, 0, 1);
+		CU_ASSERT_EQUAL(apply(&b, &b.err), pages ? 0 : -ENOSPC);
+		CU_ASSERT_EQUAL(reclaims(&b), pages ? 0 : 1);
+		if (pages)
+			continue;
+		UNIT_CHECK(strstr(b.err.text, "only 0 could be allocated"), "%s", b.err.text);
+		fake_get(&b.fk, "fake/reclaimed", text, sizeof(text));
+		UNIT_CHECK(strncmp(text, "28672K", 6) == 0, "%s", text);
+	}
 }
 
 /* Fewer than asked on one node: the others serve the rest */
@@ -1819,6 +1908,7 @@ static CU_TestInfo tests[] = {
 	{ "gigantic pages where a look can't tell", test_gigantic_unseen },
 	{ "gigantic pages that only look possible", test_gigantic_in_vain },
 	{ "slab pages where gigantic ones could be", test_gigantic_slab },
+	{ "gigantic pages that would be too few", test_gigantic_too_few },
 	{ "what has to be moved out of a gigantic page", test_gigantic_moved },
 	{ "fewer pages than asked", test_fewer_than_asked },
 	{ "too few pages", test_too_few },
