@@ -649,8 +649,11 @@ int guest_pager_start(struct guest_pager **pager, struct adopted *adopted, struc
 	identify_objects(&new->adopted.identity, ram);
 	/* First, because it fails where there is a map already, whose slots must be kept */
 	rc = page_map_create(&new->map, options->directory, &new->adopted.identity, err);
-	if (rc == 0)
+	if (rc == 0) {
+		page_map_fence(new->map, options->fenced);
+		new->fenced = options->fenced;
 		rc = open_files(new, options, true, err);
+	}
 	if (rc == 0) {
 		rc = begin(new, err);
 		if (rc < 0) {
@@ -885,6 +888,7 @@ int guest_pager_resume(struct guest_pager **pager, struct page_map *map, struct 
 		return err_nomem(err);
 	identify_objects(&new->adopted.identity, ram);
 	new->map = map;
+	new->fenced = page_map_is_fenced(map);
 	/* Nothing was evicted during the adoption, so start from the beginning */
 	rc = open_files(new, options, page_map_phase(map) == MAP_ADOPTING, err);
 	if (rc == 0)
@@ -919,8 +923,11 @@ void guest_pager_keep_slots(struct guest_pager *pager, bool keep)
 
 int guest_pager_detach(struct guest_pager *pager, int64_t deadline_ms, struct err *err)
 {
-	int rc = detach_guest(pager, deadline_ms, err);
+	int rc;
 
+	if (pager->fenced)
+		return err_set(err, EBUSY, "the guest is on its way to this host");
+	rc = detach_guest(pager, deadline_ms, err);
 	if (rc < 0)
 		return rc;
 	threads_end(pager);
@@ -942,10 +949,18 @@ struct adopted *guest_pager_adopted(struct guest_pager *pager)
 	return &pager->adopted;
 }
 
+/* First what outlives us: a guest that went on once is not held back by the next pager */
 void guest_pager_fence(struct guest_pager *pager, bool up)
 {
+	page_map_fence(pager->map, up);
+	STEP("fence_noted");
 	pager->fenced = up;
 	pager_wake(pager->wake_fault);
+}
+
+bool guest_pager_is_fenced(const struct guest_pager *pager)
+{
+	return pager->fenced;
 }
 
 /* A percentile of the times to answer faults, from a histogram by powers of two */

@@ -42,6 +42,7 @@ enum pin_rule { PINS_WAIT, PINS_NONE };
  * @most:	How many bytes may be resident below the limits of the guest's cgroups; UINT64_MAX:
  *		there are none.  Asked once a second: at a limit the kernel would end QEMU, so less
  *		than @limit is resident then.  NULL: don't ask
+ * @fenced:	A new guest begins behind its fence
  * @drop_clean_slots: Don't keep a page's slot once it is loaded
  * @no_prefetch: Load only what the guest faults on
  * @copies_only: This process's memory is limited: pages come back by COPY alone, which is charged
@@ -57,6 +58,7 @@ struct guest_pager_options {
 	struct tier_stores *stores; /* for tiers_open() */
 	struct hot_options hot;
 	enum pin_rule pins;
+	bool fenced;
 	bool drop_clean_slots;
 	bool no_prefetch;
 	bool copies_only;
@@ -101,7 +103,7 @@ void guest_pager_keep_slots(struct guest_pager *pager, bool keep);
  * The caller closes the descriptors in QEMU (adoption_withdraw()) and removes the files.
  *
  * Return: 0; -ENOMEM: it would not fit, paging goes on; -EIO: a page can't be read, paging goes
- * on; -ESRCH: QEMU is gone
+ * on; -EBUSY: its fence is up; -ESRCH: QEMU is gone
  */
 int guest_pager_detach(struct guest_pager *pager, int64_t deadline_ms, struct err *err);
 /* End the threads and leave all as it is; then free.  QEMU may be gone, too */
@@ -113,8 +115,15 @@ void guest_pager_sample_idle(struct guest_pager *pager);
 void guest_pager_forget_idle(struct guest_pager *pager);
 struct adopted *guest_pager_adopted(struct guest_pager *pager);
 
-/* A fence: no fault is answered until it is lifted.  For an incoming migration */
+/**
+ * guest_pager_fence() - No fault is answered until the fence is lifted
+ *
+ * For an incoming migration: who waits may be QEMU itself, which has not said yet that it can go on
+ * here.  It stands in the map: after a kill the next pager has it up, too.  Faults that were read
+ * before may still be answered; with options' @fenced there are none.
+ */
 void guest_pager_fence(struct guest_pager *pager, bool up);
+bool guest_pager_is_fenced(const struct guest_pager *pager);
 
 /**
  * guest_pager_sigbus() - The daemon's handler of SIGBUS (SA_SIGINFO | SA_NODEFER), for all guests

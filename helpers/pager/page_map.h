@@ -133,6 +133,9 @@ const struct map_identity *page_map_identity(const struct page_map *map);
 struct ram page_map_ram(const struct page_map *map);
 enum map_phase page_map_phase(const struct page_map *map);
 void page_map_set_phase(struct page_map *map, enum map_phase phase);
+/* See guest_pager_fence().  An earlier version's map has none */
+bool page_map_is_fenced(const struct page_map *map);
+void page_map_fence(struct page_map *map, bool up);
 uint64_t page_map_pages(const struct page_map *map);
 /* Bytes of memory that it takes */
 uint64_t page_map_bytes(const struct page_map *map);

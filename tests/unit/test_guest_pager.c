@@ -603,6 +603,41 @@ static void test_fence(void)
 	CU_ASSERT(reader_was_right(&reader));
 }
 
+/* Up from the beginning, through two pagers that end, and once it is lifted it stays so */
+static void test_fence_stays(void)
+{
+	struct err err = { "" };
+	struct reader reader;
+	int i;
+
+	GUEST(guest, 100);
+	guest.options.fenced = true;
+	guest_begin(&guest);
+	reader_start(&reader, &guest, 7, 0);
+	for (i = 0; i < 2; i++) {
+		clock_sleep_ms(50);
+		CU_ASSERT(!reader.done);
+		CU_ASSERT(guest_pager_is_fenced(guest.pager));
+		CU_ASSERT_EQUAL(guest_pager_detach(guest.pager, 1000, &err), -EBUSY);
+		guest_pager_stop(guest.pager);
+		guest.pager = NULL;
+		guest.options.fenced = false;
+		UNIT_CHECK(guest_resume(&guest, &err) == 0, "%s", err.text);
+		CU_ASSERT_FATAL(guest.pager != NULL);
+	}
+	clock_sleep_ms(100);
+	CU_ASSERT(!reader.done);
+	guest_pager_fence(guest.pager, false);
+	CU_ASSERT(reader_was_right(&reader));
+	guest_pager_stop(guest.pager);
+	guest.pager = NULL;
+	UNIT_CHECK(guest_resume(&guest, &err) == 0, "%s", err.text);
+	CU_ASSERT_FATAL(guest.pager != NULL);
+	CU_ASSERT(!guest_pager_is_fenced(guest.pager));
+	reader_start(&reader, &guest, 8, 0);
+	CU_ASSERT(reader_was_right(&reader));
+}
+
 /* ---- a tier on a disk ---- */
 
 /* Its disk does not answer while @silent */
@@ -1452,6 +1487,7 @@ static void test_stop_and_resume(void)
 	CU_ASSERT(!reader.done);
 	UNIT_CHECK(guest_resume(&guest, &err) == 0, "%s", err.text);
 	CU_ASSERT_FATAL(guest.pager != NULL);
+	guest_pager_fence(guest.pager, false);
 	CU_ASSERT(reader_was_right(&reader));
 	CU_ASSERT(count_wrong(&guest, 1) == 0);
 }
@@ -3446,6 +3482,7 @@ static CU_TestInfo tests[] = {
 	{ "one vCPU that faults, bound to a processor", test_one_vcpu },
 	{ "vCPUs, discards, limits and a release at once", test_threads },
 	{ "a fence holds faults back", test_fence },
+	{ "through kills, until it is lifted", test_fence_stays },
 	{ "discards", test_discard },
 	{ "what a discard makes of an entry", test_discard_entries },
 	{ "a missing page is waited for", test_missing },
