@@ -20,7 +20,7 @@ enum { TIERS_MAX = 8, SLOT_BITS = 36, TIER_PINS_MAX = 64 };
 
 /*
  * Where a page's content is: the tier's number and a slot of its.  The number is the kind's own
- * (same-filled 0, compressed RAM 1, file 2, zstd 3, directory 4), not the place in the
+ * (same-filled 0, compressed RAM 1, file 2, zstd 3, directory 4, borrowed 5), not the place in the
  * configuration: that may change between two daemons, the page map doesn't.
  */
 struct page_place {
@@ -52,9 +52,18 @@ struct tier_store;
  * @budget:	NULL: no limit
  * @store:	Of TIER_FILE, or the directory of TIER_DIRECTORY
  * @guest:	Of TIER_DIRECTORY: the UUID that the guest's file is named by
+ *
+ * TIER_BORROWED is none of the configuration's: see tiers_borrow().
  */
 struct tier_spec {
-	enum tier_kind { TIER_SAME_FILLED, TIER_RAM, TIER_FILE, TIER_ZSTD, TIER_DIRECTORY } kind;
+	enum tier_kind {
+		TIER_SAME_FILLED,
+		TIER_RAM,
+		TIER_FILE,
+		TIER_ZSTD,
+		TIER_DIRECTORY,
+		TIER_BORROWED
+	} kind;
 	struct tier_budget *budget;
 	struct tier_store *store;
 	const char *guest;
@@ -67,7 +76,7 @@ struct tier_usage {
 	uint64_t content_bytes; /* after compression */
 };
 
-enum { TIER_KINDS = TIER_DIRECTORY + 1 };
+enum { TIER_KINDS = TIER_BORROWED + 1 };
 
 /* Instead of a tier's number: tiers_demote() had no room for a page; or it is stored as it is now
  * with about as little */
@@ -173,6 +182,53 @@ bool tiers_takes_slow(const struct tiers *tiers);
 uint64_t tiers_own_bytes(const struct tiers *tiers);
 /* Return: how many of @usage were filled in, one a tier */
 size_t tiers_usage(const struct tiers *tiers, struct tier_usage *usage, size_t max);
+
+/*
+ * DOC: owners of slots
+ *
+ * A slot is the guest's own, lent to another host, or borrowed from one.  What is lent keeps its
+ * content until tiers_let_go(), also if the guest frees it, or its daemon is killed, or it ends.
+ * Only tiers in directories have slots to lend.  What is borrowed is read alone, and needs no room.
+ */
+
+/* Where a slot is in a guest's own file, for another host */
+struct tier_location {
+	uint64_t offset, hash;
+	uint32_t bytes;
+};
+
+enum { TIER_FILE_PATH_SIZE = 256 };
+
+/* Which file: by its path on all hosts, and what stands in it */
+struct tier_file_id {
+	char path[TIER_FILE_PATH_SIZE];
+	uint64_t id[2];
+};
+
+/**
+ * tiers_lend() - Lend a slot
+ * @place:	Of an entry that was read again after tiers_pin()
+ *
+ * One thread at a time.  Return: 0; -ENOTSUP: not from this tier; -errno
+ */
+int tiers_lend(struct tiers *tiers, struct page_place place, struct tier_location *location,
+	       struct err *err);
+/* The file of what was lent.  Return: 0; -ENOENT: nothing was */
+int tiers_lent_file(const struct tiers *tiers, struct tier_file_id *file);
+/* The other host has let go of all: slots that no entry names are free */
+void tiers_let_go(struct tiers *tiers);
+
+/**
+ * tiers_borrow() - Begin to borrow pages of another guest's file
+ * @directory:	As of tiers_open(), like @stores.  It outlives the daemon there
+ *
+ * Return: 0; -EEXIST: the guest has borrowed already; -EINVAL: no such path; -errno
+ */
+int tiers_borrow(struct tiers *tiers, int directory, struct tier_stores *stores,
+		 const struct tier_file_id *file, struct err *err);
+/* A place for one of them.  Return: 0; -EINVAL: no place in such a file; -EEXIST: twice; -errno */
+int tiers_borrow_slot(struct tiers *tiers, const struct tier_location *location,
+		      struct page_place *place);
 
 /**
  * tiers_pin() - Keep a slot as it is for a reader that has no claim on the page

@@ -36,7 +36,7 @@ static enum tier_kind kind_of(enum config_tier_kind kind)
 {
 	enum tier_kind k = TIER_SAME_FILLED;
 
-	while (k < TIER_KINDS - 1 && kinds[k].kind != kind)
+	while (k < TIER_DIRECTORY && kinds[k].kind != kind)
 		k++;
 	return k;
 }

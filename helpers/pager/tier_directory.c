@@ -97,6 +97,32 @@ int tier_directory_check(const void *page, const uint64_t id[TIER_ID_WORDS],
 	return 0;
 }
 
+int tier_directory_check_lent(const void *page, const uint64_t id[TIER_ID_WORDS], struct err *err)
+{
+	struct tier_directory_header header;
+
+	memcpy(&header, page, sizeof(header));
+	if (!is_ours(&header) || memcmp(header.id, id, sizeof(header.id)) != 0)
+		return err_set(err, ESTALE, "is not the one that was lent: bring that back");
+	if (header.lent != LENT && header.lent != LENT_AND_LEFT)
+		return err_set(err, ESTALE, "is not lent any more");
+	return (int)header.lent;
+}
+
+int tier_directory_mark(int fd, void *page, enum tier_lent lent, struct err *err)
+{
+	struct tier_directory_header header;
+
+	if (pread(fd, page, PAGE_BYTES, 0) != PAGE_BYTES)
+		return err_sys(err, errno ? errno : EIO, "cannot read");
+	memcpy(&header, page, sizeof(header));
+	header.lent = (uint32_t)lent;
+	memcpy(page, &header, sizeof(header));
+	if (pwrite(fd, page, PAGE_BYTES, 0) != PAGE_BYTES || fdatasync(fd) < 0)
+		return err_sys(err, errno ? errno : EIO, "cannot write");
+	return 0;
+}
+
 /* ---- what is left ---- */
 
 /* By buffered reads: what changes is the owner's alone, and this reads what has no owner */
@@ -111,7 +137,8 @@ static bool is_left(int fd, const struct tier_owner *us, bool ours_too)
 	struct tier_directory_header header;
 	struct stat st;
 
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !read_header(fd, &header))
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !read_header(fd, &header) ||
+	    header.lent != LENT_NOT)
 		return false;
 	switch (tier_owner_judge(&header.owner, us)) {
 	case OWNED_BEFORE:

@@ -9,6 +9,13 @@
  * writes there, and a lock (flock) keeps a second process of its away where the file system has
  * locks.  It goes with its guest.  What a host left behind when it fell is removed by its next
  * boot, never by another host: that can't know whether the first one runs on.
+ *
+ * DOC: lent
+ *
+ * A guest that goes to another host takes no page along that is in its file: the file is lent.  The
+ * first page says so, before the other host is told where pages are, and then no start of the owner
+ * removes it.  Who borrows only reads.  Either may end first: the owner leaves the file to
+ * the borrower, which removes it then, or the borrower lets it go.
  */
 #ifndef MEMBACKING_PAGER_TIER_DIRECTORY_H
 #define MEMBACKING_PAGER_TIER_DIRECTORY_H
@@ -25,16 +32,20 @@
  * struct tier_directory_header - At the beginning of a guest's file
  * @magic:	TIER_DIRECTORY_MAGIC
  * @id:		Random, and also in the guest's table
+ * @lent:	An enum tier_lent
  */
 struct tier_directory_header {
 	char magic[32];
 	uint32_t version;
-	uint32_t zero;
+	uint32_t lent;
 	uint64_t id[TIER_ID_WORDS];
 	struct tier_owner owner;
 };
 
 #define TIER_DIRECTORY_MAGIC "libvirt-membacking guest pages"
+
+/* LEFT: the owner's guest is gone, and who borrows it removes it */
+enum tier_lent { LENT_NOT, LENT, LENT_AND_LEFT };
 
 /* "DIRECTORY/UUID-NUMBER.pages".  Return: 0; -ENAMETOOLONG; -EIO: no random number */
 int tier_directory_name(const char *directory, const char *uuid, char path[TIER_PATH_SIZE]);
@@ -54,6 +65,12 @@ int tier_directory_begin(int fd, void *page, const struct tier_owner *us,
  */
 int tier_directory_check(const void *page, const uint64_t id[TIER_ID_WORDS],
 			 const struct tier_owner *us, struct err *err);
+
+/* Of one that is borrowed.  Return: its enum tier_lent, but LENT_NOT; -ESTALE: another file, or it
+ * is not lent */
+int tier_directory_check_lent(const void *page, const uint64_t id[TIER_ID_WORDS], struct err *err);
+/* Say in a file of ours whether it is lent.  @page: PAGE_BYTES, aligned */
+int tier_directory_mark(int fd, void *page, enum tier_lent lent, struct err *err);
 
 /**
  * tier_directory_sweep() - Remove files of guests that ended with an earlier boot of this host

@@ -30,6 +30,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "pager/memory_error.h"
 #include "pager/page_hash.h"
 #include "pager/protocol.h"
@@ -49,15 +50,17 @@ enum {
 };
 
 _Static_assert(1 << INDEX_BITS == EXTENT_PAGES, "a slot's place in its extent");
+_Static_assert((int)TIER_FILE_PATH_SIZE == (int)TIER_PATH_SIZE, "of one file");
 
 /**
  * struct extent_record - One extent, as it outlives us
  * @where:	In the store; EXTENT_NONE: none
+ * @lent:	Another host may read it: nothing is put there, and it stays, used or not
  * @proof:	Of what is in each slot: see seal()
  */
 struct extent_record {
 	_Atomic uint32_t where;
-	uint32_t zero;
+	_Atomic uint32_t lent;
 	uint64_t proof[EXTENT_PAGES];
 };
 
@@ -81,17 +84,19 @@ struct table {
  * struct file_kind - A file of all guests, or of one
  * @table:	The table's name
  * @own:	The file is the guest's own, and its spec names the directory
+ * @borrowed:	It is a guest's own on another host, and only read
  */
 struct file_kind {
 	const char *name, *table;
-	bool own;
+	bool own, borrowed;
 };
 
-enum { KIND_FILE, KIND_DIRECTORY, FILE_KINDS };
+enum { KIND_FILE, KIND_DIRECTORY, KIND_BORROWED, FILE_KINDS };
 
 static const struct file_kind kinds[FILE_KINDS] = {
-	[KIND_FILE] = { "file", "file-slots", false },
-	[KIND_DIRECTORY] = { "directory", "directory-slots", true },
+	[KIND_FILE] = { "file", "file-slots", false, false },
+	[KIND_DIRECTORY] = { "directory", "directory-slots", true, false },
+	[KIND_BORROWED] = { "borrowed", "borrowed-slots", false, true },
 };
 
 /* What this process knows of an extent */
@@ -241,8 +246,20 @@ static int make_table(const struct file_tier *file, const uint64_t id[TIER_ID_WO
 static struct tier_store *store_of(const struct table *table, const struct file_kind *kind,
 				   struct tier_stores *stores)
 {
+	if (kind->borrowed)
+		return tier_stores_get_borrowed(stores, table->path);
 	return kind->own ? tier_stores_get_own(stores, table->path) :
 			   tier_stores_get(stores, table->path);
+}
+
+static bool has_lent(const struct table *table)
+{
+	uint32_t i;
+
+	for (i = 0; i < table->n; i++)
+		if (table->extent[i].where && table->extent[i].lent)
+			return true;
+	return false;
 }
 
 /* ---- for those who don't have the tier open ---- */
@@ -300,7 +317,9 @@ static void forget_kind(int directory, const struct file_kind *kind, struct tier
 	if (read_table(directory, kind, &table) < 0)
 		return;
 	store = store_of(table, kind, stores);
-	if (store && kind->own)
+	if (store && kind->own && has_lent(table))
+		tier_stores_leave_own(stores, store, table->id);
+	else if (store && (kind->own || kind->borrowed))
 		tier_stores_drop_own(stores, store, table->id);
 	else if (store)
 		put_extents(table, store);
@@ -465,6 +484,13 @@ static int directory_open(void **tier, int directory, struct tier_stores *stores
 			  const struct tier_spec *spec, bool fresh, struct err *err)
 {
 	return open_kind(&kinds[KIND_DIRECTORY], tier, directory, stores, spec, fresh, err);
+}
+
+/* None of the configuration's: what another daemon borrowed is read on */
+static int borrowed_open(void **tier, int directory, struct tier_stores *stores,
+			 const struct tier_spec *spec, bool fresh, struct err *err)
+{
+	return open_kind(&kinds[KIND_BORROWED], tier, directory, stores, spec, fresh, err);
 }
 
 /* ---- slots ---- */
@@ -750,7 +776,8 @@ static bool find_extent(const struct file_tier *file, unsigned int most, uint32_
 	uint32_t i;
 
 	for (i = 0; i < table->n; i++)
-		if (table->extent[i].where && file->extent[i].n_taken <= most) {
+		if (table->extent[i].where && !table->extent[i].lent &&
+		    file->extent[i].n_taken <= most) {
 			*found = i;
 			return true;
 		}
@@ -763,7 +790,7 @@ static size_t take_of(struct file_tier *file, uint64_t *slots, size_t done, size
 	uint64_t slot = (uint64_t)file->filling << INDEX_BITS, end = slot + EXTENT_PAGES;
 	struct extent *extent = &file->extent[file->filling];
 
-	if (!file->table->extent[file->filling].where)
+	if (!file->table->extent[file->filling].where || file->table->extent[file->filling].lent)
 		return done;
 	if (extent->n_taken == 0 && done < n)
 		file->n_empty--;
@@ -909,7 +936,8 @@ static void give_back(struct file_tier *file, uint32_t index)
 	uint32_t where = EXTENT_NONE;
 
 	pthread_mutex_lock(&file->lock);
-	if (file->n_empty > EMPTY_KEPT && !file->extent[index].n_taken) {
+	if (file->n_empty > EMPTY_KEPT && !file->extent[index].n_taken &&
+	    !file->table->extent[index].lent) {
 		where = atomic_exchange(&file->table->extent[index].where, EXTENT_NONE);
 		file->n_empty -= where != EXTENT_NONE;
 	}
@@ -930,11 +958,142 @@ static void file_tidy(void *tier)
 	struct err err;
 
 	/* While it can't be opened its content can't go either */
-	if (file->n_empty <= EMPTY_KEPT || open_file(file, id, &err) < 0)
+	if (file->kind->borrowed || file->n_empty <= EMPTY_KEPT || open_file(file, id, &err) < 0)
 		return;
 	for (i = 0; i < n && file->n_empty > EMPTY_KEPT; i++)
 		if (i != file->filling)
 			give_back(file, i);
+}
+
+/* ---- lent, and borrowed ---- */
+
+/* First the file, so that no start of this host takes it for one that is left */
+static int begin_lending(struct file_tier *file, struct err *err)
+{
+	uint64_t id[TIER_ID_WORDS];
+	int fd;
+
+	if (has_lent(file->table))
+		return 0;
+	fd = open_file(file, id, err);
+	return fd < 0 ? fd : tier_store_lend(file->store, true, err);
+}
+
+static int file_lend(void *tier, uint64_t slot, struct tier_location *location, struct err *err)
+{
+	struct file_tier *file = tier;
+	struct extent_record *record = record_of(file, slot);
+	int rc;
+
+	if (!file->kind->own || !record || !record->where)
+		return -ENOTSUP;
+	rc = begin_lending(file, err);
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&file->lock);
+	record->lent = 1;
+	pthread_mutex_unlock(&file->lock);
+	location->offset =
+		(uint64_t)record->where * EXTENT_BYTES + slot % EXTENT_PAGES * PAGE_BYTES;
+	location->hash = record->proof[slot % EXTENT_PAGES];
+	location->bytes = PAGE_BYTES;
+	return 0;
+}
+
+static void file_let_go(void *tier)
+{
+	struct file_tier *file = tier;
+	bool any = file->table && has_lent(file->table);
+	uint64_t id[TIER_ID_WORDS];
+	struct err err;
+	uint32_t i;
+
+	pthread_mutex_lock(&file->lock);
+	for (i = 0; any && i < file->table->n; i++)
+		file->table->extent[i].lent = 0;
+	pthread_mutex_unlock(&file->lock);
+	if (any && (open_file(file, id, &err) < 0 || tier_store_lend(file->store, false, &err) < 0))
+		log_warning("%s", err.text);
+}
+
+static int file_lent_file(const void *tier, struct tier_file_id *id)
+{
+	const struct file_tier *file = tier;
+
+	if (!file->kind->own || !file->table || !has_lent(file->table))
+		return -ENOENT;
+	strcpy(id->path, file->table->path);
+	memcpy(id->id, file->table->id, sizeof(id->id));
+	return 0;
+}
+
+int tier_borrowed_begin(void **tier, int directory, struct tier_stores *stores,
+			const struct tier_file_id *id, struct err *err)
+{
+	struct file_tier *file = new_tier(&kinds[KIND_BORROWED], directory, stores, NULL);
+	struct table *table = NULL;
+	int rc;
+
+	if (!file)
+		return err_nomem(err);
+	file->store = tier_stores_get_borrowed(stores, id->path);
+	if (!file->store)
+		rc = err_set(err, EINVAL, "%s: no file of another host's guest", id->path);
+	else
+		rc = make_table(file, id->id, &table);
+	if (rc < 0) {
+		file_close(file);
+		return rc == -EINVAL ? rc : err_sys(err, -rc, "%s", kinds[KIND_BORROWED].table);
+	}
+	file->table = table;
+	*tier = file;
+	return 0;
+}
+
+/* Its table has each extent at that extent's number, and no more than is needed has memory */
+static int borrow_extent(struct file_tier *file, uint32_t where)
+{
+	struct table *table = file->table;
+	int rc;
+
+	if (where < table->n && table->extent[where].where)
+		return 0;
+	rc = memory_for_record(file, where);
+	if (rc == 0)
+		rc = tier_store_claim(file->store, where);
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&file->lock);
+	rc = know(file, where + 1);
+	if (rc == 0) {
+		count_extent(file);
+		if (where >= table->n)
+			atomic_store(&table->n, where + 1);
+		atomic_store(&table->extent[where].where, where);
+	}
+	pthread_mutex_unlock(&file->lock);
+	return rc;
+}
+
+static int file_borrow(void *tier, const struct tier_location *location, uint64_t *slot)
+{
+	struct file_tier *file = tier;
+	uint64_t where = location->offset / EXTENT_BYTES;
+	int rc;
+
+	if (location->offset % PAGE_BYTES || location->bytes != PAGE_BYTES ||
+	    where == EXTENT_NONE || where >= EXTENTS_MAX)
+		return -EINVAL;
+	rc = borrow_extent(file, (uint32_t)where);
+	if (rc < 0)
+		return rc;
+	*slot = where << INDEX_BITS | location->offset / PAGE_BYTES % EXTENT_PAGES;
+	pthread_mutex_lock(&file->lock);
+	rc = take_slot(file, *slot) ? 0 : -EEXIST;
+	pthread_mutex_unlock(&file->lock);
+	if (rc == 0)
+		file->table->extent[where].proof[*slot % EXTENT_PAGES] = location->hash;
+	return rc;
 }
 
 /* ---- for people ---- */
@@ -972,8 +1131,10 @@ static void file_why(void *tier, struct err *why)
 		.lower = true, .slow = true, .open = (opens), .close = file_close,                 \
 		.claim = file_claim, .ready = file_ready, .load = file_load, .holds = file_holds,  \
 		.free = file_free, .usage = file_usage, .put = file_put, .fetch = file_fetch,      \
-		.tidy = file_tidy, .path = file_path, .why = file_why,                             \
+		.tidy = file_tidy, .path = file_path, .why = file_why, .lend = file_lend,          \
+		.let_go = file_let_go, .lent_file = file_lent_file, .borrow = file_borrow,         \
 	}
 
 const struct tier_ops tier_file_ops = FILE_OPS(file_open);
 const struct tier_ops tier_directory_ops = FILE_OPS(directory_open);
+const struct tier_ops tier_borrowed_ops = FILE_OPS(borrowed_open);

@@ -48,6 +48,10 @@ struct tier_ops {
 	void (*tidy)(void *tier);
 	const char *(*path)(const void *tier);
 	void (*why)(void *tier, struct err *why);
+	int (*lend)(void *tier, uint64_t slot, struct tier_location *location, struct err *err);
+	void (*let_go)(void *tier);
+	int (*lent_file)(const void *tier, struct tier_file_id *file);
+	int (*borrow)(void *tier, const struct tier_location *location, uint64_t *slot);
 };
 
 extern const struct tier_ops tier_same_ops;
@@ -55,5 +59,10 @@ extern const struct tier_ops tier_ram_ops;
 extern const struct tier_ops tier_file_ops;
 extern const struct tier_ops tier_zstd_ops;
 extern const struct tier_ops tier_directory_ops;
+extern const struct tier_ops tier_borrowed_ops;
+
+/* A tier of tier_borrowed_ops for pages of that file */
+int tier_borrowed_begin(void **tier, int directory, struct tier_stores *stores,
+			const struct tier_file_id *file, struct err *err);
 
 #endif

@@ -53,6 +53,8 @@ enum extent_state { EXTENT_FREE, EXTENT_TAKEN, EXTENT_RESERVED };
  * @encrypt:	Nothing may be put there in the clear
  * @is_encrypted: It was looked at, and is on dm-crypt
  * @directory:	Of a guest's own file
+ * @borrowed:	It is another host's, and only read
+ * @left:	Its owner's guest was gone when it was opened
  * @us:		The list's
  * @swept:	Of a directory: what was left there is gone
  */
@@ -60,6 +62,7 @@ struct tier_store {
 	struct tier_store *following;
 	int rootfd;
 	struct tier_store *directory;
+	bool borrowed, left;
 	const struct tier_owner *us;
 	_Atomic bool swept;
 	char path[TIER_PATH_SIZE];
@@ -208,7 +211,7 @@ const struct tier_store *tier_store_directory(const struct tier_store *store)
 	return store->directory;
 }
 
-struct tier_store *tier_stores_get_own(struct tier_stores *stores, const char *path)
+static struct tier_store *get_in_directory(struct tier_stores *stores, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char directory[TIER_PATH_SIZE];
@@ -219,6 +222,24 @@ struct tier_store *tier_stores_get_own(struct tier_stores *stores, const char *p
 	snprintf(directory, sizeof(directory), "%.*s", (int)(slash - path), path);
 	in = tier_stores_get(stores, directory);
 	return in ? get_store(stores, path, in) : NULL;
+}
+
+struct tier_store *tier_stores_get_own(struct tier_stores *stores, const char *path)
+{
+	struct tier_store *store = get_in_directory(stores, path);
+
+	return store && !store->borrowed ? store : NULL;
+}
+
+struct tier_store *tier_stores_get_borrowed(struct tier_stores *stores, const char *path)
+{
+	struct tier_store *store = get_in_directory(stores, path);
+
+	/* Both of one file would be a guest that borrows its own pages */
+	if (!store || (store->fd >= 0 && !store->borrowed))
+		return NULL;
+	store->borrowed = true;
+	return store;
 }
 
 struct sweep {
@@ -300,18 +321,10 @@ static void unlink_own(const struct tier_store *store)
 		unlinkat(fd, strrchr(store->path, '/') + 1, 0);
 }
 
-void tier_stores_drop_own(struct tier_stores *stores, struct tier_store *store,
-			  const uint64_t id[TIER_ID_WORDS])
+static void forget(struct tier_stores *stores, struct tier_store *store)
 {
-	uint64_t found[TIER_ID_WORDS];
 	struct tier_store **at;
-	struct err err;
-	int rc = id ? tier_store_open(store, id, found, &err) : store->fd;
 
-	if (rc >= 0)
-		unlink_own(store);
-	else if (id && rc != -ENOENT)
-		log_warning("%s; it stays there until this host's next start", err.text);
 	pthread_mutex_lock(&stores->lock);
 	for (at = &stores->first; *at && *at != store;)
 		at = &(*at)->following;
@@ -319,6 +332,51 @@ void tier_stores_drop_own(struct tier_stores *stores, struct tier_store *store,
 		*at = store->following;
 	pthread_mutex_unlock(&stores->lock);
 	free_store(store);
+}
+
+static int mark(const struct tier_store *store, enum tier_lent lent, struct err *err)
+{
+	void *page = aligned_alloc(PAGE_BYTES, PAGE_BYTES);
+	int rc = page ? tier_directory_mark(store->fd, page, lent, err) : err_nomem(err);
+
+	free(page);
+	return err_prefix(err, rc, "%s", store->path);
+}
+
+int tier_store_lend(struct tier_store *store, bool lent, struct err *err)
+{
+	return mark(store, lent ? LENT : LENT_NOT, err);
+}
+
+void tier_stores_leave_own(struct tier_stores *stores, struct tier_store *store,
+			   const uint64_t id[TIER_ID_WORDS])
+{
+	uint64_t found[TIER_ID_WORDS];
+	struct err err;
+
+	if (tier_store_open(store, id, found, &err) < 0 || mark(store, LENT_AND_LEFT, &err) < 0)
+		log_warning("%s; it stays there until it is removed", err.text);
+	forget(stores, store);
+}
+
+void tier_stores_drop_own(struct tier_stores *stores, struct tier_store *store,
+			  const uint64_t id[TIER_ID_WORDS])
+{
+	uint64_t found[TIER_ID_WORDS];
+	struct err err;
+	int rc;
+
+	/* Left, perhaps, since it was opened */
+	if (store->borrowed)
+		cleanup_close_(&store->fd);
+	if (store->borrowed)
+		store->fd = -1;
+	rc = id ? tier_store_open(store, id, found, &err) : store->fd;
+	if (rc >= 0 && (!store->borrowed || store->left))
+		unlink_own(store);
+	else if (rc < 0 && id && rc != -ENOENT && !store->borrowed)
+		log_warning("%s; it stays there until this host's next start", err.text);
+	forget(stores, store);
 }
 
 const char *tier_store_path(const struct tier_store *store)
@@ -405,12 +463,14 @@ static int open_for_io(const struct tier_store *store, int path_fd, bool device,
 	int fd;
 
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", path_fd);
-	fd = open(name, O_RDWR | O_DIRECT | O_CLOEXEC | (device ? O_EXCL : 0));
+	fd = open(name, (store->borrowed ? O_RDONLY : O_RDWR) | O_DIRECT | O_CLOEXEC |
+				(device ? O_EXCL : 0));
 	if (fd < 0 && errno == EINVAL)
 		return err_set(err, EINVAL, "%s: its file system has no direct I/O", store->path);
 	if (fd < 0)
 		return err_sys(err, errno, "%s: cannot open", store->path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && (!store->directory || errno == EWOULDBLOCK)) {
+	if (!store->borrowed && flock(fd, LOCK_EX | LOCK_NB) < 0 &&
+	    (!store->directory || errno == EWOULDBLOCK)) {
 		close(fd);
 		return err_set(err, EBUSY, "%s: another process uses it", store->path);
 	}
@@ -511,8 +571,8 @@ static int look_inside(const struct tier_store *store, int fd, bool device, cons
 }
 
 /* A guest's own: new, or as it was left */
-static int look_at_own(const struct tier_store *store, int fd, const uint64_t *id,
-		       unsigned char *page, struct store_header *header, struct err *err)
+static int look_at_own(struct tier_store *store, int fd, const uint64_t *id, unsigned char *page,
+		       struct store_header *header, struct err *err)
 {
 	ssize_t n;
 	int rc;
@@ -525,9 +585,11 @@ static int look_at_own(const struct tier_store *store, int fd, const uint64_t *i
 	if (n < 0)
 		return err_sys(err, (int)-n, "%s: cannot read", store->path);
 	memset(page + n, 0, PAGE_BYTES - (size_t)n);
-	rc = tier_directory_check(page, id, store->us, err);
+	rc = store->borrowed ? tier_directory_check_lent(page, id, err) :
+			       tier_directory_check(page, id, store->us, err);
+	store->left = store->borrowed && rc == LENT_AND_LEFT;
 	memcpy(header->id, id, sizeof(header->id));
-	return err_prefix(err, rc, "%s", store->path);
+	return rc < 0 ? err_prefix(err, rc, "%s", store->path) : 0;
 }
 
 static int open_and_look(struct tier_store *store, int path_fd, const struct stat *st,

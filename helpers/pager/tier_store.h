@@ -63,9 +63,17 @@ struct tier_store *tier_stores_get_own(struct tier_stores *stores, const char *p
  */
 int tier_stores_new_own(struct tier_stores *stores, struct tier_store *directory, const char *uuid,
 			struct tier_store **store, struct err *err);
-/* Remove a guest's own file, and forget it.  @id: as of tier_store_open(); NULL: it has no slots */
+/* Remove a guest's own file, and forget it.  @id: as of tier_store_open(); NULL: it has no slots.
+ * One that is borrowed: only if its owner left it */
 void tier_stores_drop_own(struct tier_stores *stores, struct tier_store *store,
 			  const uint64_t id[TIER_ID_WORDS]);
+/* Another host's, of which this guest has borrowed pages.  It is only read */
+struct tier_store *tier_stores_get_borrowed(struct tier_stores *stores, const char *path);
+/* A guest's own file, open: lent from now on, or not any more.  Return: 0 or -errno */
+int tier_store_lend(struct tier_store *store, bool lent, struct err *err);
+/* The guest is gone, and its file stays for who has borrowed it: forget it */
+void tier_stores_leave_own(struct tier_stores *stores, struct tier_store *store,
+			   const uint64_t id[TIER_ID_WORDS]);
 /* The directory of a guest's own file; NULL: it is all guests' */
 const struct tier_store *tier_store_directory(const struct tier_store *store);
 

@@ -14,13 +14,13 @@
 static const struct tier_ops *const kinds[] = {
 	[TIER_SAME_FILLED] = &tier_same_ops,	[TIER_RAM] = &tier_ram_ops,
 	[TIER_FILE] = &tier_file_ops,		[TIER_ZSTD] = &tier_zstd_ops,
-	[TIER_DIRECTORY] = &tier_directory_ops,
+	[TIER_DIRECTORY] = &tier_directory_ops, [TIER_BORROWED] = &tier_borrowed_ops,
 };
 
 enum { KINDS = TIER_KINDS };
 
 _Static_assert((int)TIER_SAME_FILLED == 0 && (int)TIER_RAM == 1 && (int)TIER_FILE == 2 &&
-		       (int)TIER_ZSTD == 3 && (int)TIER_DIRECTORY == 4,
+		       (int)TIER_ZSTD == 3 && (int)TIER_DIRECTORY == 4 && (int)TIER_BORROWED == 5,
 	       "the page map has these numbers");
 _Static_assert((int)KINDS <= (int)TIERS_MAX, "a tier's number has three bits");
 
@@ -406,6 +406,58 @@ uint64_t tiers_own_bytes(const struct tiers *tiers)
 		if (tiers->tier[i] && kinds[i]->own)
 			bytes += kinds[i]->own(tiers->tier[i]);
 	return bytes;
+}
+
+/* ---- owners ---- */
+
+int tiers_lend(struct tiers *tiers, struct page_place place, struct tier_location *location,
+	       struct err *err)
+{
+	if (!is_place(tiers, place) || !kinds[place.tier]->lend)
+		return -ENOTSUP;
+	return kinds[place.tier]->lend(tiers->tier[place.tier], place.slot, location, err);
+}
+
+int tiers_lent_file(const struct tiers *tiers, struct tier_file_id *file)
+{
+	size_t i;
+	int rc = -ENOENT;
+
+	for (i = 0; i < KINDS && rc == -ENOENT; i++)
+		if (tiers->tier[i] && kinds[i]->lent_file)
+			rc = kinds[i]->lent_file(tiers->tier[i], file);
+	return rc;
+}
+
+void tiers_let_go(struct tiers *tiers)
+{
+	size_t i;
+
+	for (i = 0; i < KINDS; i++)
+		if (tiers->tier[i] && kinds[i]->let_go)
+			kinds[i]->let_go(tiers->tier[i]);
+}
+
+int tiers_borrow(struct tiers *tiers, int directory, struct tier_stores *stores,
+		 const struct tier_file_id *file, struct err *err)
+{
+	if (tiers->tier[TIER_BORROWED])
+		return err_set(err, EEXIST, "the guest has borrowed pages already");
+	return tier_borrowed_begin(&tiers->tier[TIER_BORROWED], directory, stores, file, err);
+}
+
+int tiers_borrow_slot(struct tiers *tiers, const struct tier_location *location,
+		      struct page_place *place)
+{
+	uint64_t slot;
+	int rc;
+
+	if (!tiers->tier[TIER_BORROWED])
+		return -EINVAL;
+	rc = kinds[TIER_BORROWED]->borrow(tiers->tier[TIER_BORROWED], location, &slot);
+	if (rc == 0)
+		*place = (struct page_place){ TIER_BORROWED, slot };
+	return rc;
 }
 
 bool tiers_holds(struct tiers *tiers, struct page_place place, const void *page)

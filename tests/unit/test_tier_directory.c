@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -543,6 +544,215 @@ static void test_two_slow_tiers(void)
 	CU_ASSERT_EQUAL(files_of(&bed, UUID0, NULL), 0);
 }
 
+/* ---- lent, and borrowed ---- */
+
+/* A guest on another host, which borrows what guest 0 has lent */
+struct borrower {
+	const struct bed *bed;
+	int directory;
+	struct tier_stores *stores;
+	struct tiers *tiers;
+	struct page_place place[N];
+};
+
+static void borrower_open(struct borrower *b, bool fresh)
+{
+	struct err err = { "" };
+	size_t i;
+
+	if (b->tiers) {
+		tiers_close(b->tiers);
+		tier_stores_free(b->stores);
+	}
+	CU_ASSERT_EQUAL_FATAL(tier_stores_new(&b->stores, b->bed->rootfd), 0);
+	tier_stores_set_owner(b->stores, &host_b);
+	CU_ASSERT_EQUAL_FATAL(tiers_open(&b->tiers, b->directory, b->stores, NULL, 0, fresh, &err),
+			      0);
+	for (i = 0; i < N && !fresh; i++)
+		CU_ASSERT_EQUAL(tiers_claim(b->tiers, b->place[i]), 0);
+	if (!fresh)
+		CU_ASSERT_EQUAL(tiers_ready(b->tiers, &err), 0);
+}
+
+static void lend_all(struct bed *bed, const struct page_place *place,
+		     struct tier_location *location)
+{
+	struct err err = { "" };
+	size_t i;
+
+	for (i = 0; i < N; i++)
+		UNIT_CHECK(tiers_lend(bed->guest[0].tiers, place[i], &location[i], &err) == 0,
+			   "page %zu: %s", i, err.text);
+}
+
+static void borrow_all(struct borrower *b, struct bed *bed, const struct tier_location *location)
+{
+	struct tier_file_id file;
+	struct err err = { "" };
+	size_t i;
+
+	CU_ASSERT_EQUAL_FATAL(tiers_lent_file(bed->guest[0].tiers, &file), 0);
+	CU_ASSERT_EQUAL(tiers_borrow_slot(b->tiers, &location[0], &b->place[0]), -EINVAL);
+	CU_ASSERT_EQUAL_FATAL(tiers_borrow(b->tiers, b->directory, b->stores, &file, &err), 0);
+	CU_ASSERT_EQUAL(tiers_borrow(b->tiers, b->directory, b->stores, &file, &err), -EEXIST);
+	for (i = 0; i < N; i++)
+		CU_ASSERT_EQUAL(tiers_borrow_slot(b->tiers, &location[i], &b->place[i]), 0);
+	CU_ASSERT_EQUAL(tiers_borrow_slot(b->tiers, &location[0], &b->place[0]), -EEXIST);
+}
+
+static void borrower_begin(struct borrower *b, struct bed *bed, const struct page_place *place)
+{
+	struct tier_location location[N];
+	char path[PATH_MAX];
+
+	*b = (struct borrower){ .bed = bed };
+	snprintf(path, sizeof(path), "%s/borrower", unit_tmpdir());
+	mkdir(path, 0700);
+	b->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	borrower_open(b, true);
+	lend_all(bed, place, location);
+	borrow_all(b, bed, location);
+}
+
+static void borrower_close(struct borrower *b)
+{
+	tiers_close(b->tiers);
+	tier_stores_free(b->stores);
+	close(b->directory);
+}
+
+static bool has_all(struct borrower *b)
+{
+	page want, got;
+	size_t i;
+
+	for (i = 0; i < N; i++) {
+		fill(want, i);
+		if (tiers_load(b->tiers, b->place[i], got) < 0 || memcmp(got, want, sizeof(got)))
+			return false;
+	}
+	return true;
+}
+
+/* Freed, killed, started anew: what is lent stays as it is until it is let go */
+static void test_lent(void)
+{
+	BED(bed, 0);
+	struct page_place place[N], more[EXTENT_PAGES / N][N];
+	struct err err = { "" };
+	struct borrower b;
+	size_t i, k, round;
+
+	CU_ASSERT_EQUAL_FATAL(put(&bed, 0, 0, place, &err), 0);
+	borrower_begin(&b, &bed, place);
+	CU_ASSERT(has_all(&b) && comes_back(&bed, 0, place[1], 1));
+	for (i = 0; i < N; i++)
+		tiers_free(bed.guest[0].tiers, place[i]);
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < EXTENT_PAGES / N; i++)
+			CU_ASSERT_EQUAL(put(&bed, 0, 1000 + i * N, more[i], &err), 0);
+		for (i = 0; i < EXTENT_PAGES / N; i++)
+			for (k = 0; k < N; k++)
+				tiers_free(bed.guest[0].tiers, more[i][k]);
+		tiers_tidy(bed.guest[0].tiers);
+		UNIT_CHECK(has_all(&b), "round %zu", round);
+		bed_dies(&bed, &host_a);
+		CU_ASSERT_EQUAL_FATAL(guest_open(&bed, 0, false, true), 0);
+		CU_ASSERT_EQUAL(tiers_ready(bed.guest[0].tiers, NULL), 0);
+	}
+	/* The borrower's own daemon is killed, too */
+	borrower_open(&b, false);
+	CU_ASSERT(has_all(&b));
+	/* The borrower frees its page: nothing becomes of the file */
+	tiers_free(b.tiers, b.place[0]);
+	tiers_tidy(b.tiers);
+	tiers_let_go(bed.guest[0].tiers);
+	for (i = 0; i < EXTENT_PAGES / N; i++)
+		CU_ASSERT_EQUAL(put(&bed, 0, 1000 + i * N, more[i], &err), 0);
+	CU_ASSERT(!has_all(&b));
+	CU_ASSERT_EQUAL(files_of(&bed, NULL, NULL), 1);
+	borrower_close(&b);
+}
+
+/* The owner's guest ends, its host starts anew: the file goes with the borrower */
+static void test_left(void)
+{
+	BED(bed, 0);
+	struct page_place place[N];
+	struct err err = { "" };
+	struct borrower b;
+
+	CU_ASSERT_EQUAL_FATAL(put(&bed, 0, 0, place, &err), 0);
+	borrower_begin(&b, &bed, place);
+	CU_ASSERT_EQUAL(tier_directory_sweep(bed.srv, &host_a_later, true, none_is, NULL), 0);
+	/* One that is only lent stays when the borrower goes */
+	tiers_close(b.tiers);
+	b.tiers = NULL;
+	tier_file_forget(b.directory, b.stores);
+	CU_ASSERT_EQUAL(files_of(&bed, NULL, NULL), 1);
+	tier_stores_free(b.stores);
+	close(b.directory);
+	tiers_let_go(bed.guest[0].tiers);
+	borrower_begin(&b, &bed, place);
+	tiers_close(bed.guest[0].tiers);
+	bed.guest[0].tiers = NULL;
+	tier_file_forget(bed.guest[0].directory, bed.stores);
+	CU_ASSERT_EQUAL(files_of(&bed, NULL, NULL), 1);
+	CU_ASSERT_EQUAL(tier_directory_sweep(bed.srv, &host_a_later, true, none_is, NULL), 0);
+	borrower_open(&b, false);
+	CU_ASSERT(has_all(&b));
+	tiers_close(b.tiers);
+	b.tiers = NULL;
+	tier_file_forget(b.directory, b.stores);
+	CU_ASSERT_EQUAL(files_of(&bed, NULL, NULL), 0);
+	tier_stores_free(b.stores);
+	close(b.directory);
+}
+
+/* What can't be lent, or borrowed */
+static void test_not_lent(void)
+{
+	static const struct tier_location rows[] = {
+		{ 0, 1, PAGE_BYTES },
+		{ EXTENT_BYTES - PAGE_BYTES, 1, PAGE_BYTES },
+		{ EXTENT_BYTES + 1, 1, PAGE_BYTES },
+		{ EXTENT_BYTES, 1, PAGE_BYTES - 1 },
+		{ EXTENT_BYTES, 1, 0 },
+		{ UINT64_C(1) << 40, 1, PAGE_BYTES },
+		{ UINT64_MAX & ~UINT64_C(4095), 1, PAGE_BYTES },
+	};
+	BED(bed, 0);
+	struct page_place place[N], one;
+	struct tier_location location;
+	struct tier_file_id file = { .path = "/srv/a diary" };
+	struct err err = { "" };
+	struct borrower b;
+	page got;
+	size_t i;
+
+	CU_ASSERT_EQUAL_FATAL(put(&bed, 0, 0, place, &err), 0);
+	CU_ASSERT_EQUAL(tiers_lent_file(bed.guest[1].tiers, &file), -ENOENT);
+	CU_ASSERT_EQUAL(tiers_lend(bed.guest[0].tiers, (struct page_place){ TIER_DIRECTORY, 70000 },
+				   &location, &err),
+			-ENOTSUP);
+	CU_ASSERT_EQUAL(
+		tiers_lend(bed.guest[0].tiers, (struct page_place){ TIER_RAM, 1 }, &location, &err),
+		-ENOTSUP);
+	borrower_begin(&b, &bed, place);
+	for (i = 0; i < ROWS(rows); i++)
+		UNIT_CHECK(tiers_borrow_slot(b.tiers, &rows[i], &one) == -EINVAL, "row %zu", i);
+	/* A place where another page is, or none: an error, and nothing else */
+	CU_ASSERT_EQUAL(
+		tiers_borrow_slot(b.tiers,
+				  &(struct tier_location){ 5 * EXTENT_BYTES, 1, PAGE_BYTES }, &one),
+		0);
+	CU_ASSERT_EQUAL(tiers_load(b.tiers, one, got), -EIO);
+	tiers_close(b.tiers);
+	CU_ASSERT_EQUAL_FATAL(tiers_open(&b.tiers, b.directory, b.stores, NULL, 0, true, &err), 0);
+	CU_ASSERT_EQUAL(tiers_borrow(b.tiers, b.directory, b.stores, &file, &err), -EINVAL);
+	borrower_close(&b);
+}
+
 /* Whose directory it may be */
 static void test_directories(void)
 {
@@ -576,6 +786,9 @@ static CU_TestInfo tests[] = {
 	{ "what no guest has goes, if all are known", test_sweep_by_daemon },
 	{ "two slow tiers", test_two_slow_tiers },
 	{ "whose directory it may be", test_directories },
+	{ "lent, until it is let go", test_lent },
+	{ "lent, and left to the borrower", test_left },
+	{ "what can't be lent, or borrowed", test_not_lent },
 	CU_TEST_INFO_NULL,
 };
 
