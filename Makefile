@@ -308,7 +308,8 @@ coverage:
 FUZZ_SECONDS ?= 60
 fuzz_tests = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(core_src) helpers/pager/protocol.c
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(core_src) helpers/pager/protocol.c \
+		helpers/pager/map_file.c helpers/pager/page_hash.c
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $@.corpus
 	$(Q)clang -std=gnu11 $(CPPFLAGS) -g -O1 $(XML_CFLAGS) -fsanitize=fuzzer,address,undefined \
@@ -317,7 +318,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(core_src) helpers/pager/protocol.c
 .PHONY: fuzz
 fuzz: $(fuzz_tests)
 	$(Q)cd $(BUILD)/fuzz && for f in $(notdir $(fuzz_tests)); do \
-		./$$f -max_len=4096 -timeout=10 -max_total_time=$(FUZZ_SECONDS) $$f.corpus \
+		./$$f -max_len=16384 -timeout=10 -max_total_time=$(FUZZ_SECONDS) $$f.corpus \
 			$(CURDIR)/tests/guests $(CURDIR)/conf-snippets || exit 1; done
 
 # ---- everything, on a real host ----

@@ -667,6 +667,13 @@ int restart_guest(struct guest_pager *pager, struct err *err);
 /* Holes and pages of the guest's files, as a bitmap of the pages that are there */
 int presence_read(const struct ram *ram, uint64_t *present, struct err *err);
 
+/* ---- map_transfer.c ---- */
+
+/* Fill a new guest's map, whose pages that are in its files are RESIDENT.  No thread runs.  Return:
+ * 0; -EBADMSG: no map; -EINVAL: of other memory; -ENODATA, -EEXIST: a page is missing, or there
+ * already; -errno */
+int map_import(struct guest_pager *pager, int fd, struct err *err);
+
 /* ---- detach.c ---- */
 
 int detach_guest(struct guest_pager *pager, int64_t deadline_ms, struct err *err);

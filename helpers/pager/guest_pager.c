@@ -598,6 +598,8 @@ static int begin(struct guest_pager *pager, struct err *err)
 
 	if (rc == 0)
 		rc = find_pages(pager, err);
+	if (rc == 0 && pager->options.import)
+		rc = map_import(pager, pager->options.import, err);
 	if (rc < 0)
 		return rc;
 	page_map_set_phase(pager->map, MAP_PAGING);
@@ -623,9 +625,9 @@ static int open_files(struct guest_pager *pager, const struct guest_pager_option
 		rc = make_policy(pager, err);
 	if (rc == 0)
 		rc = make_threads_means(pager, err);
-	if (rc == 0 && has_slow_tier(pager))
+	if (rc == 0 && (has_slow_tier(pager) || options->import))
 		rc = slow_load_open(pager, err);
-	if (rc == 0 && has_lower_tier(pager))
+	if (rc == 0 && (has_lower_tier(pager) || options->import))
 		rc = demote_open(pager, err);
 	if (rc < 0)
 		return rc;
@@ -651,6 +653,8 @@ int guest_pager_start(struct guest_pager **pager, struct adopted *adopted, struc
 	rc = page_map_create(&new->map, options->directory, &new->adopted.identity, err);
 	if (rc == 0) {
 		page_map_fence(new->map, options->fenced);
+		if (options->import)
+			page_map_set_imported(new->map);
 		new->fenced = options->fenced;
 		rc = open_files(new, options, true, err);
 	}
@@ -852,6 +856,8 @@ static int go_on(struct guest_pager *pager, struct err *err)
 
 	switch (page_map_phase(pager->map)) {
 	case MAP_ADOPTING:
+		if (page_map_is_imported(pager->map))
+			return err_set(err, EUCLEAN, "the map of another host was cut short");
 		return begin(pager, err);
 	case MAP_UNREGISTERING:
 		rc = unregister_all(pager, err);
@@ -956,6 +962,11 @@ void guest_pager_fence(struct guest_pager *pager, bool up)
 	STEP("fence_noted");
 	pager->fenced = up;
 	pager_wake(pager->wake_fault);
+}
+
+void guest_pager_let_go(struct guest_pager *pager)
+{
+	tiers_let_go(pager->tiers);
 }
 
 bool guest_pager_is_fenced(const struct guest_pager *pager)

@@ -43,6 +43,8 @@ enum pin_rule { PINS_WAIT, PINS_NONE };
  *		there are none.  Asked once a second: at a limit the kernel would end QEMU, so less
  *		than @limit is resident then.  NULL: don't ask
  * @fenced:	A new guest begins behind its fence
+ * @import:	A new guest comes from another host: descriptor of what guest_pager_export() wrote
+ *there. Pages that were held there are in its files, and nothing else.  0: none
  * @drop_clean_slots: Don't keep a page's slot once it is loaded
  * @no_prefetch: Load only what the guest faults on
  * @copies_only: This process's memory is limited: pages come back by COPY alone, which is charged
@@ -59,6 +61,7 @@ struct guest_pager_options {
 	struct hot_options hot;
 	enum pin_rule pins;
 	bool fenced;
+	int import;
 	bool drop_clean_slots;
 	bool no_prefetch;
 	bool copies_only;
@@ -124,6 +127,19 @@ struct adopted *guest_pager_adopted(struct guest_pager *pager);
  */
 void guest_pager_fence(struct guest_pager *pager, bool up);
 bool guest_pager_is_fenced(const struct guest_pager *pager);
+
+/**
+ * guest_pager_export() - Write where a guest's pages are, for the pager of another host
+ * @uuid:	The guest's
+ *
+ * The guest stands: its QEMU has stopped.  Slots in a directory are lent from here on;
+ * tiers_let_go() takes them back.  May be done again, as long as it stands.
+ *
+ * Return: 0 or -errno
+ */
+int guest_pager_export(struct guest_pager *pager, const char *uuid, int fd, struct err *err);
+/* The other host has let go of all that was lent */
+void guest_pager_let_go(struct guest_pager *pager);
 
 /**
  * guest_pager_sigbus() - The daemon's handler of SIGBUS (SA_SIGINFO | SA_NODEFER), for all guests

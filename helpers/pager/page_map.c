@@ -32,7 +32,7 @@ struct map_header {
 	_Atomic uint32_t phase;
 	uint64_t pages;
 	struct map_identity identity;
-	_Atomic uint32_t fenced; /* behind what version 1 began with, and 0 there */
+	_Atomic uint32_t fenced, imported; /* behind what version 1 began with, and 0 there */
 };
 
 _Static_assert(sizeof(struct map_header) <= PAGE_BYTES, "the header is one page");
@@ -403,6 +403,16 @@ bool page_map_is_fenced(const struct page_map *map)
 void page_map_fence(struct page_map *map, bool up)
 {
 	atomic_store_explicit(&map->header->fenced, up, memory_order_release);
+}
+
+bool page_map_is_imported(const struct page_map *map)
+{
+	return atomic_load_explicit(&map->header->imported, memory_order_acquire);
+}
+
+void page_map_set_imported(struct page_map *map)
+{
+	atomic_store_explicit(&map->header->imported, 1, memory_order_release);
 }
 
 uint64_t page_map_pages(const struct page_map *map)

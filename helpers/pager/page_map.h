@@ -136,6 +136,9 @@ void page_map_set_phase(struct page_map *map, enum map_phase phase);
 /* See guest_pager_fence().  An earlier version's map has none */
 bool page_map_is_fenced(const struct page_map *map);
 void page_map_fence(struct page_map *map, bool up);
+/* It is filled from another host's while it is MAP_ADOPTING: without that its zeros are none */
+bool page_map_is_imported(const struct page_map *map);
+void page_map_set_imported(struct page_map *map);
 uint64_t page_map_pages(const struct page_map *map);
 /* Bytes of memory that it takes */
 uint64_t page_map_bytes(const struct page_map *map);

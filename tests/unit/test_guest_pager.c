@@ -27,8 +27,10 @@
 
 #include "base/clock.h"
 #include "pager/engine.h"
+#include "pager/map_file.h"
 #include "pager/memory_error.h"
 #include "pager/tier_io.h"
+#include "pager/tier_owner.h"
 #include "pager/tier_store.h"
 #include "unit/unit.h"
 
@@ -833,6 +835,231 @@ static void test_demotion_in_time(void)
 	}
 	tier_stores_free(stores);
 	close(rootfd);
+}
+
+/* ---- a guest that goes from one pager to another ---- */
+
+#define MOVED_UUID "11111111-2222-3333-4444-555555555550"
+
+/* Two hosts, and the directory that both see */
+struct hosts {
+	int rootfd;
+	struct tier_stores *here, *there;
+	struct tier_budget budget;
+	struct tier_spec tier[3];
+};
+
+static void hosts_open(struct hosts *hosts)
+{
+	static const struct tier_owner owner[] = { { "boot-1", "aaaa", "a" },
+						   { "boot-2", "bbbb", "b" } };
+
+	*hosts = (struct hosts){ .rootfd = open(unit_disk_tmpdir(),
+						O_PATH | O_DIRECTORY | O_CLOEXEC) };
+	CU_ASSERT_FATAL(mkdirat(hosts->rootfd, "srv", 0700) == 0);
+	CU_ASSERT_FATAL(tier_stores_new(&hosts->here, hosts->rootfd) == 0);
+	CU_ASSERT_FATAL(tier_stores_new(&hosts->there, hosts->rootfd) == 0);
+	tier_stores_set_owner(hosts->here, &owner[0]);
+	tier_stores_set_owner(hosts->there, &owner[1]);
+	hosts->tier[0] = (struct tier_spec){ .kind = TIER_SAME_FILLED };
+	hosts->tier[1] = (struct tier_spec){ .kind = TIER_RAM, .budget = &hosts->budget };
+	hosts->tier[2] = (struct tier_spec){ .kind = TIER_DIRECTORY,
+					     .store = tier_stores_get(hosts->here, "/srv"),
+					     .guest = MOVED_UUID };
+}
+
+static void hosts_close(struct hosts *hosts)
+{
+	tier_stores_free(hosts->here);
+	tier_stores_free(hosts->there);
+	close(hosts->rootfd);
+}
+
+enum { SAME_FIRST = 40, ZERO_FIRST = 60, MANY = 20 };
+
+/* Pages of each kind */
+static void make_mixture(struct guest *guest)
+{
+	uint64_t page;
+	size_t i;
+
+	fill(guest, 1);
+	for (page = SAME_FIRST; page < SAME_FIRST + MANY; page++)
+		for (i = 0; i < WORDS; i++)
+			guest->page[page][i] = 77;
+	CU_ASSERT_FATAL(fallocate(guest->memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				  (off_t)ZERO_FIRST * PAGE_BYTES, (off_t)MANY * PAGE_BYTES) == 0);
+}
+
+static uint64_t wrong_in_mixture(struct guest *guest)
+{
+	uint64_t page, wrong = 0;
+
+	for (page = 0; page < PAGES; page++) {
+		if (page >= SAME_FIRST && page < SAME_FIRST + MANY)
+			wrong += guest->page[page][0] != 77 || guest->page[page][WORDS - 1] != 77;
+		else if (page >= ZERO_FIRST && page < ZERO_FIRST + MANY)
+			wrong += !page_is_zero(guest, page);
+		else
+			wrong += !page_is(guest, page, 1);
+	}
+	return wrong;
+}
+
+static uint64_t count_tier(const struct guest *guest, unsigned int tier)
+{
+	return count_in_tier(guest, tier, 0) + count_in_tier(guest, tier, 1);
+}
+
+/* Its map, in a file; what is held goes into the other one's memory.  Return: how many are stored
+ */
+static uint64_t send(struct guest *from, struct guest *to, int *map)
+{
+	struct map_file_head head;
+	struct map_file_page in;
+	struct map_file *file;
+	struct err err = { "" };
+	uint64_t page, stored = 0;
+	int fd = memfd_create("map", MFD_CLOEXEC);
+
+	UNIT_CHECK(guest_pager_export(from->pager, MOVED_UUID, fd, &err) == 0, "%s", err.text);
+	lseek(fd, 0, SEEK_SET);
+	CU_ASSERT_FATAL(map_file_open(&file, fd, &head, &err) == 0);
+	UNIT_CHECK_STR(head.uuid, MOVED_UUID, "uuid");
+	UNIT_CHECK_STR(head.object[0].name, "memfd:guest", "name");
+	for (page = 0; page < PAGES; page++) {
+		CU_ASSERT_FATAL(map_file_get(file, &in, &err) == 0);
+		stored += in.kind == MAP_FILE_STORED;
+		if (in.kind == MAP_FILE_HELD)
+			CU_ASSERT(pwrite(to->memory, from->page[page], PAGE_BYTES,
+					 (off_t)page * PAGE_BYTES) == PAGE_BYTES);
+	}
+	CU_ASSERT(map_file_end(file, &err) == 0);
+	map_file_free(file);
+	lseek(fd, 0, SEEK_SET);
+	*map = fd;
+	return stored;
+}
+
+static void start_here(struct guest *here, struct hosts *hosts)
+{
+	struct err err = { "" };
+	int i;
+
+	here->options.tiers = hosts->tier;
+	here->options.n_tiers = 3;
+	here->options.stores = hosts->here;
+	make_mixture(here);
+	guest_begin(here);
+	CU_ASSERT_FATAL(SOON(count_state(here, PAGE_RESIDENT) <= 100));
+	for (i = 0; i < 3; i++)
+		UNIT_CHECK(demote_some(here->pager, &err) > 0, "%s", err.text);
+	CU_ASSERT_FATAL(count_tier(here, TIER_DIRECTORY) > 0);
+	CU_ASSERT_FATAL(count_tier(here, TIER_RAM) > 0);
+}
+
+static void options_there(struct guest *there, struct hosts *hosts, int map)
+{
+	there->options.stores = hosts->there;
+	there->options.import = map;
+	there->options.fenced = true;
+}
+
+/* Nothing of it is answered before the fence is lifted; then each byte is right, through a kill of
+ * that pager, and with the first one letting its guest go meanwhile */
+static void test_moved(void)
+{
+	struct hosts hosts;
+	struct err err = { "" };
+	struct reader reader;
+	uint64_t page, stored;
+	int map;
+
+	hosts_open(&hosts);
+	{
+		GUEST(here, 100);
+		GUEST(there, 400);
+		start_here(&here, &hosts);
+		page = some_in_tier(&here, TIER_DIRECTORY);
+		stored = send(&here, &there, &map);
+		CU_ASSERT(stored > MANY);
+		options_there(&there, &hosts, map);
+		guest_begin(&there);
+		close(map);
+		CU_ASSERT_EQUAL(count_tier(&there, TIER_BORROWED), stored);
+		CU_ASSERT(count_tier(&there, TIER_SAME_FILLED) > 0);
+		CU_ASSERT_EQUAL(count_state(&there, PAGE_ZERO), MANY);
+		reader_start(&reader, &there, page, 1);
+		clock_sleep_ms(100);
+		CU_ASSERT(!reader.done);
+		guest_pager_fence(there.pager, false);
+		CU_ASSERT(reader_was_right(&reader));
+		/* Both are killed, or end */
+		guest_pager_stop(there.pager);
+		there.pager = NULL;
+		there.options.import = 0;
+		UNIT_CHECK(guest_resume(&there, &err) == 0, "%s", err.text);
+		CU_ASSERT_FATAL(there.pager != NULL);
+		UNIT_CHECK(guest_pager_detach(here.pager, 60000, &err) == 0, "%s", err.text);
+		CU_ASSERT(count_tier(&there, TIER_BORROWED) > MANY);
+		CU_ASSERT_EQUAL(wrong_in_mixture(&there), 0);
+		CU_ASSERT_EQUAL(there.alarms, 0);
+		guest_pager_let_go(here.pager);
+	}
+	hosts_close(&hosts);
+}
+
+/* A map that is not the guest's, or cut short, or without its pages: no guest, and no zeros */
+static void test_not_moved(void)
+{
+	struct hosts hosts;
+	struct err err = { "" };
+	struct adopted adopted;
+	struct page_map *file;
+	struct ram ram;
+	int map;
+
+	hosts_open(&hosts);
+	{
+		GUEST(here, 100);
+		GUEST(there, 400);
+		start_here(&here, &hosts);
+		send(&here, &there, &map);
+		options_there(&there, &hosts, map);
+		/* One page was not sent */
+		CU_ASSERT(fallocate(there.memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+				    PAGES * PAGE_BYTES) == 0);
+		adopted = adopted_of(&there);
+		ram = ram_of(&there);
+		CU_ASSERT_EQUAL(
+			guest_pager_start(&there.pager, &adopted, &ram, &there.options, &err),
+			-ENODATA);
+		unlinkat(there.directory, "map", 0);
+		/* One is there that should not be */
+		CU_ASSERT(pwrite(there.memory, "x", 1, (off_t)ZERO_FIRST * PAGE_BYTES) == 1);
+		fill(&there, 1);
+		lseek(map, 0, SEEK_SET);
+		CU_ASSERT_EQUAL(
+			guest_pager_start(&there.pager, &adopted, &ram, &there.options, &err),
+			-EEXIST);
+		unlinkat(there.directory, "map", 0);
+		/* The pager was killed in it: no other makes zeros of what is missing */
+		adopted.identity.n_objects = 1;
+		adopted.identity.object[0].dev = ram.object[0].dev;
+		adopted.identity.object[0].ino = ram.object[0].ino;
+		adopted.identity.object[0].pages = PAGES;
+		CU_ASSERT_FATAL(page_map_create(&file, there.directory, &adopted.identity, &err) ==
+				0);
+		page_map_set_imported(file);
+		page_map_close(file);
+		adopted_close(&adopted);
+		ram_close(&ram);
+		there.pager = NULL;
+		UNIT_CHECK(guest_resume(&there, &err) == -EUCLEAN, "%s", err.text);
+		guest_pager_let_go(here.pager);
+		close(map);
+	}
+	hosts_close(&hosts);
 }
 
 /* ---- discards ---- */
@@ -3483,6 +3710,8 @@ static CU_TestInfo tests[] = {
 	{ "vCPUs, discards, limits and a release at once", test_threads },
 	{ "a fence holds faults back", test_fence },
 	{ "through kills, until it is lifted", test_fence_stays },
+	{ "from one pager to another", test_moved },
+	{ "no map, no guest", test_not_moved },
 	{ "discards", test_discard },
 	{ "what a discard makes of an entry", test_discard_entries },
 	{ "a missing page is waited for", test_missing },
