@@ -299,7 +299,7 @@ int ram_changes(const struct ram *known, const struct kfs *kfs, pid_t pid, uint6
 		uint64_t *gone)
 {
 	struct ram_left left = { .pages = 0 };
-	struct ram now;
+	struct ram now = { .n = 0 };
 	struct reading reading = { .ram = &now, .which = OTHERS, .known = known, .left = &left };
 	int rc = read_maps(&reading, kfs, pid, NULL);
 

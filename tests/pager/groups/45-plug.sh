@@ -29,7 +29,7 @@ ask plugs "unplug 0"
 pager_ask plugs again
 pager_ask plugs status
 check_true "unplugged, it is none of the guest's" "${figure[pages]} == main_pages + 1024"
-check_true "its slots are free" "${figure[ram]} < slots - 1000"
+check_true "its slots are free" "${figure[ram]} < $slots - 1000"
 check_equal "and its file is let go" "$(memory_files)" 2
 ask plugs "plug 2 4 private"
 pager_ask plugs again
