@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154,SC2034 # variables of tests/pager/run and stage, and for them
+# shellcheck disable=SC2154,SC2034,SC2119 # variables of tests/pager/run and stage, and for them
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # A tier in a directory that another host may see: each guest has a file of its own there, through
