@@ -99,9 +99,6 @@ struct page_ranges_look {
 
 /**
  * page_ranges_read() - Look at every page
- *
- * Two processes share the work where there are processors for it, and every page is read: of 9 GiB
- * it takes 0.2 s, and half of that by two.
  * @ranges:	Result; free with page_ranges_free(), also on failure
  * Return: 0; as page_flags_read(), or -ENOMEM
  */

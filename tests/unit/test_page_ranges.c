@@ -5,10 +5,6 @@
 #include "memory/page_ranges.h"
 
 #include <linux/kernel-page-flags.h>
-#include <sched.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
 
 #include "unit/fake_kernel.h"
 #include "unit/unit.h"
@@ -292,55 +288,6 @@ static void test_whole(void)
 	page_ranges_free(&ranges);
 }
 
-/* How much work children have done so far */
-static long children(void)
-{
-	struct rusage usage;
-
-	CU_ASSERT_EQUAL(getrusage(RUSAGE_CHILDREN, &usage), 0);
-	return usage.ru_minflt;
-}
-
-/* Where there is more than one processor, two processes look at about half each, and find what one
- * does */
-static void test_by_two(void)
-{
-	struct page_ranges_look look = { .size_kib = PAGE_2M, .movable = true };
-	struct page_ranges one, two;
-	uint64_t *flags = calloc(END, sizeof(*flags)), seed = 7;
-	cpu_set_t all, single;
-	long before;
-	size_t i;
-	FAKE_KERNEL(fk, HOST);
-
-	CU_ASSERT_PTR_NOT_NULL_FATAL(flags);
-	for (i = 0; i < END; i++) {
-		seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
-		flags[i] = seed >> 63 ? BIT(KPF_LRU) : seed >> 50 & 63 ? BIT(KPF_BUDDY) : PGTABLE;
-	}
-	put_flags(&fk, 0, flags, END);
-	nodeset_add(&look.nodes, 0);
-	nodeset_add(&look.nodes, 1);
-	CU_ASSERT_EQUAL_FATAL(sched_getaffinity(0, sizeof(all), &all), 0);
-	CPU_ZERO(&single);
-	for (i = 0; !CPU_ISSET(i, &all); i++)
-		;
-	CPU_SET(i, &single);
-	CU_ASSERT_EQUAL(sched_setaffinity(0, sizeof(single), &single), 0);
-	before = children();
-	CU_ASSERT_EQUAL(page_ranges_read(&fk.kfs, &look, &one, NULL), 0);
-	CU_ASSERT_EQUAL(children(), before);
-	CU_ASSERT_EQUAL(sched_setaffinity(0, sizeof(all), &all), 0);
-	CU_ASSERT_EQUAL(page_ranges_read(&fk.kfs, &look, &two, NULL), 0);
-	CU_ASSERT_EQUAL(children() != before, CPU_COUNT(&all) > 1);
-	CU_ASSERT_EQUAL_FATAL(one.n, two.n);
-	CU_ASSERT_TRUE(one.n > 0);
-	CU_ASSERT_EQUAL(memcmp(one.ranges, two.ranges, one.n * sizeof(*one.ranges)), 0);
-	page_ranges_free(&one);
-	page_ranges_free(&two);
-	free(flags);
-}
-
 /* Older kernels say of the first page of a huge one alone that the program can do without */
 static void test_lazy_read(void)
 {
@@ -377,7 +324,6 @@ static CU_TestInfo tests[] = {
 	{ "pieces of ranges", test_pieces },
 	{ "a part of memory", test_sample },
 	{ "ranges that can't become whole", test_whole },
-	{ "two processes look", test_by_two },
 	{ "the first page of a huge one", test_lazy_read },
 	CU_TEST_INFO_NULL,
 };
