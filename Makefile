@@ -242,7 +242,7 @@ $(BUILD)/tests/bench/tier_pages: $(BUILD)/tests/bench/tier_pages.o $(pager_lib) 
 
 verifier_obj = $(patsubst %,$(BUILD)/tests/pager/%.o,verifier pages access)
 pager_tests = $(patsubst %,$(BUILD)/tests/pager/%,victim guest guest_clock attach bystander adopt_victim adopt_many \
-	ask_pagerd pageout pageout_facts flawed_disk)
+	ask_pagerd pageout pageout_facts flawed_disk hog)
 
 $(BUILD)/tests/pager/victim: $(BUILD)/tests/pager/victim.o $(verifier_obj)
 	$(call say,LD,$@)
@@ -254,7 +254,8 @@ $(BUILD)/tests/pager/attach: $(BUILD)/tests/pager/attach.o $(BUILD)/tests/pager/
 	$(call say,LD,$@)
 	$(Q)$(LINK) $(struck:%=-Wl,--wrap=%) -Wl,--as-needed -o $@ $(filter %.o,$^) $(pager_lib) \
 		$(core_lib) $(pagerd_libs)
-$(BUILD)/tests/pager/bystander $(BUILD)/tests/pager/flawed_disk: %: %.o
+linked_without = $(patsubst %,$(BUILD)/tests/pager/%,bystander flawed_disk hog)
+$(linked_without): %: %.o
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $^
 # There is no library in its initramfs
