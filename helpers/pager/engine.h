@@ -313,6 +313,7 @@ struct guest_pager {
 	pthread_t fault_thread, evict_thread[PAGER_PIPES_MAX];
 	unsigned int n_evict_threads;
 	bool fault_thread_runs;
+	bool gave_up; /* a slow tier's disk did not answer, and may still use buffers */
 	bool processors_are_virtual;
 	unsigned int processors;    /* that our threads may use */
 	int wake_fault, wake_evict; /* eventfds */

@@ -24,6 +24,9 @@
 
 enum { ENDS_WITHIN_MS = 5000, PAGES_ON_THEIR_WAY = 256 };
 
+/* How long a disk is waited for at the end, and how long a thread takes then to give it up */
+enum { DISK_MS = 500, GIVE_UP_MS = 300 };
+
 uint64_t pager_now_ns(void)
 {
 	struct timespec now;
@@ -358,6 +361,9 @@ static void free_own(struct guest_pager *pager)
 	close_fd(&pager->kpageflags);
 	close_fd(&pager->wake_fault);
 	close_fd(&pager->wake_evict);
+	if (pager->gave_up)
+		pager->slow.mover.buffer = pager->demoter.buffer =
+			NULL; /* a disk may write there */
 	slow_load_close(pager);
 	demote_close(pager);
 	hot_free(pager->hot);
@@ -468,7 +474,7 @@ static int thread_start(pthread_t *thread, const char *name, void *(*run)(void *
 	return 0;
 }
 
-static void threads_end(struct guest_pager *pager)
+void guest_pager_end_soon(struct guest_pager *pager)
 {
 	unsigned int i;
 
@@ -478,17 +484,47 @@ static void threads_end(struct guest_pager *pager)
 		pager_wake(pager->wake_evict);
 	pager_wake(pager->slow.wake);
 	pager_wake(pager->demoter.wake);
+}
+
+static bool thread_ended(pthread_t thread, bool *runs, uint64_t deadline)
+{
+	while (*runs && (*runs = pthread_tryjoin_np(thread, NULL) == EBUSY) &&
+	       clock_left_ms(deadline))
+		clock_sleep_ms(1);
+	return !*runs;
+}
+
+static bool lower_threads_ended(struct guest_pager *pager, uint64_t deadline)
+{
+	bool slow = thread_ended(pager->slow.thread, &pager->slow.runs, deadline);
+
+	return thread_ended(pager->demoter.thread, &pager->demoter.runs, deadline) && slow;
+}
+
+/* Those that wait for a disk get so long.  Return: false: one waits on, in the kernel */
+static bool threads_ended(struct guest_pager *pager, uint64_t deadline)
+{
+	unsigned int i;
+
+	guest_pager_end_soon(pager);
 	for (i = 0; i < pager->n_evict_threads; i++)
 		pthread_join(pager->evict_thread[i], NULL);
 	if (pager->fault_thread_runs)
 		pthread_join(pager->fault_thread, NULL);
 	pager->n_evict_threads = 0;
 	pager->fault_thread_runs = false;
-	if (pager->slow.runs)
-		pthread_join(pager->slow.thread, NULL);
-	if (pager->demoter.runs)
-		pthread_join(pager->demoter.thread, NULL);
-	pager->slow.runs = pager->demoter.runs = false;
+	if (lower_threads_ended(pager, deadline))
+		return true;
+	log_warning("the disk of a tier does not answer, and is not waited for");
+	pager->gave_up = true;
+	tiers_give_up(pager->tiers);
+	return lower_threads_ended(pager, clock_ms() + GIVE_UP_MS);
+}
+
+static void threads_end(struct guest_pager *pager)
+{
+	if (!threads_ended(pager, clock_ms() + DISK_MS))
+		lower_threads_ended(pager, CLOCK_NEVER);
 }
 
 static bool has_slow_tier(const struct guest_pager *pager)
@@ -941,13 +977,27 @@ int guest_pager_detach(struct guest_pager *pager, int64_t deadline_ms, struct er
 	return 0;
 }
 
-void guest_pager_stop(struct guest_pager *pager)
+static void close_and_free(struct guest_pager *pager)
 {
-	threads_end(pager);
 	page_map_close(pager->map);
 	adopted_close(&pager->adopted);
 	ram_close(&pager->ram);
 	free_own(pager);
+}
+
+void guest_pager_stop(struct guest_pager *pager)
+{
+	threads_end(pager);
+	close_and_free(pager);
+}
+
+bool guest_pager_leave(struct guest_pager *pager, uint64_t deadline)
+{
+	bool ended = threads_ended(pager, deadline);
+
+	if (ended)
+		close_and_free(pager);
+	return ended;
 }
 
 struct adopted *guest_pager_adopted(struct guest_pager *pager)

@@ -109,8 +109,18 @@ void guest_pager_keep_slots(struct guest_pager *pager, bool keep);
  * on; -EBUSY: its fence is up; -ESRCH: QEMU is gone
  */
 int guest_pager_detach(struct guest_pager *pager, int64_t deadline_ms, struct err *err);
-/* End the threads and leave all as it is; then free.  QEMU may be gone, too */
+/* End the threads and leave all as it is; then free.  QEMU may be gone, too.  A disk that does not
+ * answer is not waited for where the kernel has io_uring */
 void guest_pager_stop(struct guest_pager *pager);
+/* Tell the threads to end, and do not wait for them */
+void guest_pager_end_soon(struct guest_pager *pager);
+/**
+ * guest_pager_leave() - guest_pager_stop() for a process that ends
+ * @deadline:	clock_ms(): how long disks are waited for
+ *
+ * Return: false: a thread waits for one still, and all is as it was
+ */
+bool guest_pager_leave(struct guest_pager *pager, uint64_t deadline);
 /* Find out how much of what is resident is idle; see idle_sample().  One thread at a time, which
  * also stops it */
 void guest_pager_sample_idle(struct guest_pager *pager);

@@ -631,10 +631,21 @@ void paged_guest_end(struct paged_guest *guest)
 	close_all(guest);
 }
 
-void paged_guest_leave(struct paged_guest *guest)
+void paged_guest_end_soon(struct paged_guest *guest)
 {
-	stop(guest);
+	if (guest->pager)
+		guest_pager_end_soon(guest->pager);
+}
+
+bool paged_guest_leave(struct paged_guest *guest, uint64_t deadline)
+{
+	struct guest_pager *pager = guest->pager;
+
+	set_pager(guest, NULL);
+	if (pager && !guest_pager_leave(pager, deadline))
+		return false;
 	close_all(guest);
+	return true;
 }
 
 /* ---- what other threads ask ---- */

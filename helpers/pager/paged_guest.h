@@ -111,8 +111,15 @@ bool paged_guest_must_restart(struct paged_guest *guest, struct adopted *held);
 
 /* QEMU is gone: end the threads, remove the files */
 void paged_guest_end(struct paged_guest *guest);
-/* End the threads and leave the guest to the next daemon */
-void paged_guest_leave(struct paged_guest *guest);
+/* Tell its threads to end, and do not wait for them */
+void paged_guest_end_soon(struct paged_guest *guest);
+/**
+ * paged_guest_leave() - End the threads and leave the guest to the next daemon
+ * @deadline:	clock_ms(): how long a disk is waited for
+ *
+ * Return: false: a thread waits for a disk still; what it uses stays until the process is gone
+ */
+bool paged_guest_leave(struct paged_guest *guest, uint64_t deadline);
 
 /* A copy of what is known of it, from any thread */
 struct guest_record paged_guest_record(struct paged_guest *guest);

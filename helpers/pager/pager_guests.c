@@ -53,6 +53,9 @@ enum { TICK_MS = 10000, BUSY_TICK_MS = 1000 };
 /* How long a page is not used that is idle */
 #define IDLE_MS 30000
 
+/* How long the end of the daemon waits for disks */
+#define DISK_MS 500
+
 /* From a thread's end to the client's reading of the reply, on a busy host */
 #define REPLY_MS 250
 
@@ -361,7 +364,8 @@ static void *restart_thread(void *arg)
 	log_about(place->guest, "page");
 	if (paged_guest_must_restart(place->guest, &held)) {
 		log_info("memory was plugged in or unplugged");
-		paged_guest_leave(place->guest);
+		/* This process goes on with what its disk is told to write */
+		paged_guest_leave(place->guest, CLOCK_NEVER);
 		take_over(place, clock_ms() + OWN_DEADLINE_MS, &err);
 		adopted_close(&held);
 	} else {
@@ -1156,6 +1160,28 @@ int pager_guests_may_end(struct pager_guests *guests, uint64_t deadline, struct 
 	return rc;
 }
 
+/* Together: one after the other they would wait long for a disk that does not answer */
+static bool leave_all(struct pager_guests *guests)
+{
+	uint64_t deadline = clock_ms() + DISK_MS;
+	struct place *place, *next;
+	bool all = true;
+
+	for (place = guests->first; place; place = place->next)
+		paged_guest_end_soon(place->guest);
+	for (place = guests->first; place; place = next) {
+		next = place->next;
+		if (!paged_guest_leave(place->guest, deadline)) {
+			all = false;
+			continue;
+		}
+		paged_guest_free(place->guest);
+		free(place);
+	}
+	guests->first = NULL;
+	return all;
+}
+
 bool pager_guests_stop(struct pager_guests *guests, uint64_t deadline)
 {
 	bool busy;
@@ -1167,14 +1193,8 @@ bool pager_guests_stop(struct pager_guests *guests, uint64_t deadline)
 	pthread_mutex_unlock(&guests->lock);
 	if (busy)
 		return false;
-	while (guests->first) {
-		struct place *place = guests->first;
-
-		guests->first = place->next;
-		paged_guest_leave(place->guest);
-		paged_guest_free(place->guest);
-		free(place);
-	}
+	if (!leave_all(guests))
+		return false;
 	pager_directory_close(&guests->host.directory);
 	guests_pressure_close(&guests->pressure);
 	tier_stores_free(guests->host.budgets.stores);

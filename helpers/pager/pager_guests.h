@@ -82,8 +82,8 @@ int pager_guests_may_end(struct pager_guests *guests, uint64_t deadline, struct 
  * pager_guests_stop() - Leave all guests to the next daemon
  * @deadline:	clock_ms(), for the threads that have one
  *
- * Return: false: some still do, and nothing is freed.  The process may end all the same: files and
- * guests are then as after a SIGKILL
+ * Return: false: some still do, or wait for a disk, and nothing is freed.  The process may end all
+ * the same: files and guests are then as after a SIGKILL
  */
 bool pager_guests_stop(struct pager_guests *guests, uint64_t deadline);
 

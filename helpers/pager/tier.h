@@ -162,6 +162,9 @@ void tiers_free(struct tiers *tiers, struct page_place place);
  */
 int tiers_demote(struct tiers *tiers, const void *pages, size_t n, const struct page_place *from,
 		 bool far, struct page_place *to, struct err *err);
+/* From another thread, for good: those who wait for a slow tier's disk wait no longer, if that can
+ * be: they get -ECANCELED.  Buffers that they gave may still be read and written: they must stay */
+void tiers_give_up(struct tiers *tiers);
 /* Give back to the disk what slow tiers do not need.  In the thread that demotes */
 void tiers_tidy(struct tiers *tiers);
 /* Has the guest a slow tier, or had it one? */

@@ -643,6 +643,7 @@ static void read_slots(struct file_tier *file, int fd, const uint64_t *slots, si
 {
 	struct tier_piece piece[TIER_PIECES_MAX];
 	size_t piece_of[TIER_PIECES_MAX], i, pieces;
+	bool canceled = false;
 	struct err why;
 
 	pieces = make_pieces(file, slots, n, pages, piece, piece_of);
@@ -653,12 +654,14 @@ static void read_slots(struct file_tier *file, int fd, const uint64_t *slots, si
 		size_t none;
 
 		rc[i] = piece[piece_of[i]].rc;
-		if (rc[i] == 0 || pieces == n)
+		canceled |= rc[i] == -ECANCELED;
+		if (rc[i] == 0 || rc[i] == -ECANCELED || pieces == n)
 			continue;
 		make_pieces(file, &slots[i], 1, pages + i * PAGE_BYTES, &one, &none);
 		rc[i] = tier_io_run(file->reader, fd, false, &one, 1);
 	}
 	pthread_mutex_unlock(&file->reader_lock);
+	tier_store_silent(file->store, canceled);
 	for (i = 0; i < n; i++)
 		if (rc[i] < 0)
 			failed_io(file, rc[i], "cannot read", &why);
@@ -702,12 +705,17 @@ static void file_fetch(void *tier, const uint64_t *slots, size_t n, void *pages,
 
 static int file_load(void *tier, uint64_t slot, void *page)
 {
-	_Alignas(PAGE_BYTES) unsigned char aligned[PAGE_BYTES];
+	unsigned char *aligned = aligned_alloc(PAGE_BYTES, PAGE_BYTES);
 	int rc;
 
+	if (!aligned)
+		return -ENOMEM;
 	file_fetch(tier, &slot, 1, aligned, &rc);
 	if (rc == 0)
 		memcpy(page, aligned, PAGE_BYTES);
+	/* The disk may still write there */
+	if (rc != -ECANCELED)
+		free(aligned);
 	return rc;
 }
 
@@ -844,9 +852,13 @@ static int write_slots(struct file_tier *file, int fd, const uint64_t *slots, si
 {
 	struct tier_piece piece[TIER_PIECES_MAX];
 	size_t piece_of[TIER_PIECES_MAX], i;
-	int rc = tier_io_run(file->writer, fd, true, piece,
-			     make_pieces(file, slots, n, pages, piece, piece_of));
+	size_t pieces = make_pieces(file, slots, n, pages, piece, piece_of);
+	int rc = tier_io_run(file->writer, fd, true, piece, pieces);
 
+	for (i = 0; i < pieces; i++)
+		if (piece[i].rc == -ECANCELED)
+			return -ECANCELED;
+	tier_store_silent(file->store, false);
 	/* Another host reads what its server has, not what is in our memory */
 	if (rc == 0 && file->kind->own && fdatasync(fd) < 0)
 		rc = -errno;
@@ -858,6 +870,16 @@ static int write_slots(struct file_tier *file, int fd, const uint64_t *slots, si
 			rc = -EIO;
 	}
 	return rc;
+}
+
+/* The disk may still write there, whenever it answers: these slots are no page's any more */
+static void hold_slots(struct file_tier *file, const uint64_t *slots, size_t n)
+{
+	size_t i;
+
+	tier_store_silent(file->store, true);
+	for (i = 0; i < n; i++)
+		tier_store_hold(file->store, record_of(file, slots[i])->where);
 }
 
 static int first_time(struct file_tier *file, const uint64_t id[TIER_ID_WORDS])
@@ -924,7 +946,9 @@ static int file_put(void *tier, const void *pages, const size_t *now, size_t n, 
 	rc = write_slots(file, fd, slots, n, from);
 	if (rc == 0)
 		return 0;
-	for (i = 0; i < n; i++)
+	if (rc == -ECANCELED)
+		hold_slots(file, slots, n);
+	for (i = 0; i < n && rc != -ECANCELED; i++)
 		file_free(file, slots[i]);
 	failed_io(file, rc, "cannot write", err);
 	return rc;
@@ -1096,6 +1120,14 @@ static int file_borrow(void *tier, const struct tier_location *location, uint64_
 	return rc;
 }
 
+static void file_give_up(void *tier)
+{
+	struct file_tier *file = tier;
+
+	tier_io_give_up(file->reader);
+	tier_io_give_up(file->writer);
+}
+
 /* ---- for people ---- */
 
 static void file_usage(const void *tier, struct tier_usage *usage)
@@ -1131,8 +1163,9 @@ static void file_why(void *tier, struct err *why)
 		.lower = true, .slow = true, .open = (opens), .close = file_close,                 \
 		.claim = file_claim, .ready = file_ready, .load = file_load, .holds = file_holds,  \
 		.free = file_free, .usage = file_usage, .put = file_put, .fetch = file_fetch,      \
-		.tidy = file_tidy, .path = file_path, .why = file_why, .lend = file_lend,          \
-		.let_go = file_let_go, .lent_file = file_lent_file, .borrow = file_borrow,         \
+		.tidy = file_tidy, .give_up = file_give_up, .path = file_path, .why = file_why,    \
+		.lend = file_lend, .let_go = file_let_go, .lent_file = file_lent_file,             \
+		.borrow = file_borrow,                                                             \
 	}
 
 const struct tier_ops tier_file_ops = FILE_OPS(file_open);

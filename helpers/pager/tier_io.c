@@ -5,6 +5,7 @@
 #include "pager/tier_io.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -12,15 +13,20 @@
 #include <liburing.h>
 #endif
 
+/* How long tier_io_give_up() is not noticed */
+#define LOOK_NS (50 * 1000 * 1000)
+
 /**
  * struct tier_io
  * @ring_works:	The kernel gave a ring, and it has not failed since
+ * @given_up:	Nothing is waited for any more
  */
 struct tier_io {
 #ifdef HAVE_LIBURING
 	struct io_uring ring;
 #endif
 	bool ring_works;
+	_Atomic bool given_up;
 };
 
 int tier_io_open(struct tier_io **io)
@@ -103,18 +109,23 @@ static unsigned int queue(struct tier_io *io, int fd, bool write, struct tier_pi
 	return queued;
 }
 
-/* Each that the kernel took is waited for, whatever happens: it has our buffer until then */
+/* Each that the kernel took is waited for: it has our buffer until then.  Return: how many have a
+ * rest; those that were given up stay in @todo */
 static unsigned int reap(struct tier_io *io, struct tier_piece *piece, bool *todo,
 			 unsigned int taken)
 {
+	struct __kernel_timespec look = { .tv_nsec = LOOK_NS };
 	struct io_uring_cqe *cqe;
 	unsigned int left = 0;
 
 	while (taken) {
 		uint64_t i;
 
-		if (io_uring_wait_cqe(&io->ring, &cqe) < 0)
-			continue; /* a signal */
+		if (io_uring_wait_cqe_timeout(&io->ring, &cqe, &look) < 0) {
+			if (io->given_up)
+				break;
+			continue; /* a signal, or it takes long */
+		}
 		i = io_uring_cqe_get_data64(cqe);
 		todo[i] = advance(&piece[i], cqe->res);
 		left += todo[i];
@@ -122,6 +133,18 @@ static unsigned int reap(struct tier_io *io, struct tier_piece *piece, bool *tod
 		taken--;
 	}
 	return left;
+}
+
+/* The kernel has their buffers */
+static void leave_pieces(struct tier_piece *piece, bool *todo, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (todo[i]) {
+			piece[i].rc = -ECANCELED;
+			todo[i] = false;
+		}
 }
 
 /* Return: false: the ring does not work, and nothing is in flight */
@@ -143,6 +166,10 @@ static bool run_in_ring(struct tier_io *io, int fd, bool write, struct tier_piec
 			taken += (unsigned int)rc;
 		}
 		left = reap(io, piece, todo, taken);
+		if (io->given_up) {
+			leave_pieces(piece, todo, n);
+			return true;
+		}
 		if (taken < queued)
 			return false;
 	} while (left);
@@ -157,23 +184,31 @@ static void give_ring_up(struct tier_io *io)
 }
 #endif
 
-static bool prepare(bool write, struct tier_piece *piece, bool *todo, size_t n)
+static bool prepare(const struct tier_io *io, bool write, struct tier_piece *piece, bool *todo,
+		    size_t n)
 {
 	bool any = false;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
 		piece[i].rc = tier_io_fault ? tier_io_fault(write, &piece[i]) : 0;
+		if (io->given_up)
+			piece[i].rc = -ECANCELED;
 		todo[i] = piece[i].rc == 0;
 		any |= todo[i];
 	}
 	return any;
 }
 
+void tier_io_give_up(struct tier_io *io)
+{
+	io->given_up = true;
+}
+
 int tier_io_run(struct tier_io *io, int fd, bool write, struct tier_piece *piece, size_t n)
 {
 	bool todo[TIER_PIECES_MAX] = { false };
-	bool any = prepare(write, piece, todo, n);
+	bool any = prepare(io, write, piece, todo, n);
 	size_t i;
 	int rc = 0;
 
@@ -183,8 +218,6 @@ int tier_io_run(struct tier_io *io, int fd, bool write, struct tier_piece *piece
 		if (any)
 			give_ring_up(io);
 	}
-#else
-	(void)io;
 #endif
 	for (i = 0; any && i < n; i++)
 		if (todo[i])

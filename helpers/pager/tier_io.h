@@ -20,7 +20,7 @@ enum { TIER_PIECES_MAX = 64 };
 /**
  * struct tier_piece - One read or write
  * @at:		Aligned to a page, like @bytes and @offset
- * @rc:		Result: 0; -errno; -EIO also at the end of the file
+ * @rc:		Result: 0; -errno; -EIO also at the end of the file; -ECANCELED: it was given up
  */
 struct tier_piece {
 	void *at;
@@ -40,9 +40,14 @@ bool tier_io_has_ring(const struct tier_io *io);
  * tier_io_run() - All of @piece, and wait for it: afterwards the kernel has no hand in a buffer
  * @n:		TIER_PIECES_MAX at most
  *
- * Return: 0; the first piece's -errno that has one.  The others may be done all the same
+ * Return: 0; the first piece's -errno that has one.  The others may be done all the same.
+ * -ECANCELED: what was under way may be done later, at any time: its buffers must stay, and so must
+ * the place on the disk that was written to
  */
 int tier_io_run(struct tier_io *io, int fd, bool write, struct tier_piece *piece, size_t n);
+/* From another thread, for good: do not wait for a disk that does not answer.  Without a ring it is
+ * waited for all the same */
+void tier_io_give_up(struct tier_io *io);
 
 /* Tests define it, programs don't have it.  Before a piece: 0: go on; -errno: its result */
 extern int tier_io_fault(bool write, const struct tier_piece *piece) __attribute__((weak));

@@ -46,6 +46,7 @@ struct tier_ops {
 		   struct err *err);
 	void (*fetch)(void *tier, const uint64_t *slots, size_t n, void *pages, int *rc);
 	void (*tidy)(void *tier);
+	void (*give_up)(void *tier);
 	const char *(*path)(const void *tier);
 	void (*why)(void *tier, struct err *why);
 	int (*lend)(void *tier, uint64_t slot, struct tier_location *location, struct err *err);

@@ -39,13 +39,16 @@ struct store_header {
 	uint64_t id[TIER_ID_WORDS];
 };
 
-/* EXTENT_RESERVED: a guest's table has it, and that guest's tiers are not open */
-enum extent_state { EXTENT_FREE, EXTENT_TAKEN, EXTENT_RESERVED };
+/* EXTENT_RESERVED: a guest's table has it, and that guest's tiers are not open.  EXTENT_HELD: taken
+ * for good: see tier_store_hold() */
+enum extent_state { EXTENT_FREE, EXTENT_TAKEN, EXTENT_RESERVED, EXTENT_HELD };
 
 /**
  * struct tier_store
- * @lock:	Protects what follows.  No I/O under it but in tier_store_open()
- * @fd:		-1: not open
+ * @opening:	A thread opens it, which may take as long as its disk does not answer.  Only those
+ *		wait that want to read or write.  Before @lock
+ * @lock:	Protects what follows.  No I/O under it
+ * @fd:		-1: not open.  Set once, under both locks
  * @extents:	That it can have; a file has no end
  * @taken:	@n of them, an enum extent_state each; the first is the header's
  * @reserved:	A guest had some when we began: what is in the file is needed
@@ -57,6 +60,7 @@ enum extent_state { EXTENT_FREE, EXTENT_TAKEN, EXTENT_RESERVED };
  * @left:	Its owner's guest was gone when it was opened
  * @us:		The list's
  * @swept:	Of a directory: what was left there is gone
+ * @silent:	Its disk does not answer
  */
 struct tier_store {
 	struct tier_store *following;
@@ -66,11 +70,13 @@ struct tier_store {
 	const struct tier_owner *us;
 	_Atomic bool swept;
 	char path[TIER_PATH_SIZE];
+	pthread_mutex_t opening;
 	pthread_mutex_t lock;
-	int fd;
+	_Atomic int fd;
 	bool is_device, reserved;
 	_Atomic bool encrypt;
 	_Atomic bool is_encrypted;
+	_Atomic bool silent;
 	uint64_t id[TIER_ID_WORDS];
 	uint32_t extents, n, next;
 	uint8_t *taken;
@@ -106,8 +112,10 @@ int tier_stores_new(struct tier_stores **stores, int rootfd)
 
 static void free_store(struct tier_store *store)
 {
-	cleanup_close_(&store->fd);
+	if (store->fd >= 0)
+		close(store->fd);
 	pthread_mutex_destroy(&store->lock);
+	pthread_mutex_destroy(&store->opening);
 	free(store->taken);
 	free(store);
 }
@@ -140,6 +148,7 @@ static struct tier_store *new_store(const char *path)
 	store->extents = EXTENTS_MOST;
 	store->next = EXTENT_NONE + 1;
 	pthread_mutex_init(&store->lock, NULL);
+	pthread_mutex_init(&store->opening, NULL);
 	return store;
 }
 
@@ -367,8 +376,8 @@ void tier_stores_drop_own(struct tier_stores *stores, struct tier_store *store,
 	int rc;
 
 	/* Left, perhaps, since it was opened */
-	if (store->borrowed)
-		cleanup_close_(&store->fd);
+	if (store->borrowed && store->fd >= 0)
+		close(store->fd);
 	if (store->borrowed)
 		store->fd = -1;
 	rc = id ? tier_store_open(store, id, found, &err) : store->fd;
@@ -526,11 +535,21 @@ static int write_header(int fd, unsigned char *page, struct store_header *header
 	return 0;
 }
 
+static bool is_needed(struct tier_store *store)
+{
+	bool reserved;
+
+	pthread_mutex_lock(&store->lock);
+	reserved = store->reserved;
+	pthread_mutex_unlock(&store->lock);
+	return reserved;
+}
+
 /* What was there before is no guest's any more, unless one has slots */
-static int begin_anew(const struct tier_store *store, int fd, bool device, unsigned char *page,
+static int begin_anew(struct tier_store *store, int fd, bool device, unsigned char *page,
 		      struct store_header *header)
 {
-	if (store->reserved)
+	if (is_needed(store))
 		return 0;
 	if (!device && ftruncate(fd, 0) < 0)
 		return -errno;
@@ -544,7 +563,7 @@ static int another(const struct tier_store *store, struct err *err)
 }
 
 /* It is a tier's, or is one now.  @page: EXTENT_BYTES, aligned */
-static int look_inside(const struct tier_store *store, int fd, bool device, const uint64_t *id,
+static int look_inside(struct tier_store *store, int fd, bool device, const uint64_t *id,
 		       unsigned char *page, struct store_header *header, struct err *err)
 {
 	ssize_t n = read_all(fd, page, EXTENT_BYTES);
@@ -556,7 +575,7 @@ static int look_inside(const struct tier_store *store, int fd, bool device, cons
 	memcpy(header, page, sizeof(*header));
 	is_tier = n >= PAGE_BYTES && memcmp(header->magic, STORE_MAGIC, sizeof(STORE_MAGIC)) == 0;
 	if (id ? !is_tier || memcmp(header->id, id, sizeof(header->id)) != 0 :
-		 !is_tier && store->reserved)
+		 !is_tier && is_needed(store))
 		return another(store, err);
 	if (!is_tier && !is_zero(page, (size_t)n))
 		return err_set(err, EEXIST,
@@ -597,6 +616,7 @@ static int open_and_look(struct tier_store *store, int path_fd, const struct sta
 {
 	bool device = S_ISBLK(st->st_mode);
 	struct store_header header;
+	uint32_t extents = EXTENTS_MOST;
 	unsigned char *page;
 	int fd, rc;
 
@@ -612,7 +632,7 @@ static int open_and_look(struct tier_store *store, int path_fd, const struct sta
 		rc = look_inside(store, fd, device, id, page, &header, err);
 	free(page);
 	if (rc == 0 && device) {
-		rc = device_extents(fd, &store->extents);
+		rc = device_extents(fd, &extents);
 		if (rc < 0)
 			err_sys(err, -rc, "%s: its size", store->path);
 	}
@@ -620,9 +640,12 @@ static int open_and_look(struct tier_store *store, int path_fd, const struct sta
 		close(fd);
 		return rc;
 	}
-	store->fd = fd;
+	pthread_mutex_lock(&store->lock);
 	store->is_device = device;
+	store->extents = extents;
 	memcpy(store->id, header.id, sizeof(store->id));
+	store->fd = fd;
+	pthread_mutex_unlock(&store->lock);
 	return 0;
 }
 
@@ -655,7 +678,7 @@ int tier_store_open(struct tier_store *store, const uint64_t id[TIER_ID_WORDS],
 {
 	int rc = 0;
 
-	pthread_mutex_lock(&store->lock);
+	pthread_mutex_lock(&store->opening);
 	if (store->fd < 0)
 		rc = open_store(store, id, err);
 	if (rc == 0 && id && memcmp(id, store->id, sizeof(store->id)) != 0)
@@ -664,7 +687,7 @@ int tier_store_open(struct tier_store *store, const uint64_t id[TIER_ID_WORDS],
 		memcpy(found, store->id, sizeof(store->id));
 		rc = store->fd;
 	}
-	pthread_mutex_unlock(&store->lock);
+	pthread_mutex_unlock(&store->opening);
 	return rc;
 }
 
@@ -720,7 +743,8 @@ static int set_state(struct tier_store *store, uint32_t extent, enum extent_stat
 		return -EINVAL;
 	pthread_mutex_lock(&store->lock);
 	rc = grow(store, extent + 1);
-	if (rc == 0 && store->taken[extent] == EXTENT_TAKEN)
+	if (rc == 0 &&
+	    (store->taken[extent] == EXTENT_TAKEN || store->taken[extent] == EXTENT_HELD))
 		rc = -EEXIST;
 	if (rc == 0) {
 		store->taken[extent] = (uint8_t)state;
@@ -754,7 +778,7 @@ static uint32_t find_free(struct tier_store *store)
 static void leave(struct tier_store *store, uint32_t extent, enum extent_state state)
 {
 	pthread_mutex_lock(&store->lock);
-	if (extent != EXTENT_NONE && extent < store->n) {
+	if (extent != EXTENT_NONE && extent < store->n && store->taken[extent] != EXTENT_HELD) {
 		store->taken[extent] = (uint8_t)state;
 		if (state == EXTENT_FREE && extent < store->next)
 			store->next = extent;
@@ -812,11 +836,25 @@ int tier_store_take(struct tier_store *store, struct tier_budget *budget, uint32
 
 void tier_store_put(struct tier_store *store, uint32_t extent)
 {
-	/* A device that can't keeps it until the extent is used again */
-	if (store->fd >= 0)
+	/* A device that can't keeps it until the extent is used again, and so does a silent one */
+	if (store->fd >= 0 && !store->silent)
 		while (fallocate(store->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 				 (off_t)extent * EXTENT_BYTES, EXTENT_BYTES) < 0 &&
 		       errno == EINTR)
 			;
 	leave(store, extent, EXTENT_FREE);
+}
+
+void tier_store_hold(struct tier_store *store, uint32_t extent)
+{
+	pthread_mutex_lock(&store->lock);
+	if (extent != EXTENT_NONE && extent < store->n)
+		store->taken[extent] = EXTENT_HELD;
+	pthread_mutex_unlock(&store->lock);
+}
+
+void tier_store_silent(struct tier_store *store, bool silent)
+{
+	if (store->silent != silent)
+		store->silent = silent;
 }

@@ -123,4 +123,14 @@ int tier_store_take(struct tier_store *store, struct tier_budget *budget, uint32
 /* Give it back: its content goes.  The budget is the caller's */
 void tier_store_put(struct tier_store *store, uint32_t extent);
 
+/**
+ * tier_store_hold() - A write to this extent was given up, and may be done at any time
+ *
+ * No other guest ever gets it from this daemon.  The next one has to wait for the file until the
+ * kernel has done with it.
+ */
+void tier_store_hold(struct tier_store *store, uint32_t extent);
+/* Its disk does not answer, or answers again: it is asked for nothing that can be left out */
+void tier_store_silent(struct tier_store *store, bool silent);
+
 #endif

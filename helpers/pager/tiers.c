@@ -331,6 +331,15 @@ int tiers_demote(struct tiers *tiers, const void *pages, size_t n, const struct 
 	return taken || !failed ? taken : failed;
 }
 
+void tiers_give_up(struct tiers *tiers)
+{
+	size_t i;
+
+	for (i = 0; i < KINDS; i++)
+		if (tiers->tier[i] && kinds[i]->give_up)
+			kinds[i]->give_up(tiers->tier[i]);
+}
+
 void tiers_tidy(struct tiers *tiers)
 {
 	size_t i;

@@ -268,6 +268,24 @@ void guest_pager_stop(struct guest_pager *pager)
 	free(pager);
 }
 
+void guest_pager_keep_slots(struct guest_pager *pager, bool keep)
+{
+	(void)pager;
+	(void)keep;
+}
+
+void guest_pager_end_soon(struct guest_pager *pager)
+{
+	(void)pager;
+}
+
+bool guest_pager_leave(struct guest_pager *pager, uint64_t deadline)
+{
+	(void)deadline;
+	guest_pager_stop(pager);
+	return true;
+}
+
 struct adopted *guest_pager_adopted(struct guest_pager *pager)
 {
 	return &pager->adopted;

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +34,56 @@ int tier_io_fault(bool write, const struct tier_piece *piece)
 {
 	(void)piece;
 	return write ? disk.writes : disk.reads;
+}
+
+/* An empty pipe answers as little as such a disk */
+struct silent {
+	int end[2];
+	struct tier_io *io;
+	struct tier_piece piece;
+	_Atomic bool begun;
+	int rc;
+};
+
+static void *read_silent(void *arg)
+{
+	struct silent *silent = arg;
+
+	silent->begun = true;
+	silent->rc = tier_io_run(silent->io, silent->end[0], false, &silent->piece, 1);
+	return NULL;
+}
+
+/* Without a ring it is waited for */
+static void test_given_up(void)
+{
+	void *buffer = aligned_alloc(PAGE_BYTES, PAGE_BYTES);
+	struct silent silent = { .piece = { .at = buffer, .bytes = PAGE_BYTES } };
+	pthread_t thread;
+
+	CU_ASSERT_EQUAL_FATAL(pipe2(silent.end, O_CLOEXEC), 0);
+	CU_ASSERT_EQUAL_FATAL(tier_io_open(&silent.io), 0);
+	if (!tier_io_has_ring(silent.io))
+		close(silent.end[1]);
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, read_silent, &silent), 0);
+	while (!silent.begun)
+		usleep(1000);
+	if (tier_io_has_ring(silent.io)) {
+		usleep(100 * 1000);
+		tier_io_give_up(silent.io);
+		pthread_join(thread, NULL);
+		CU_ASSERT_EQUAL(silent.rc, -ECANCELED);
+		CU_ASSERT_EQUAL(silent.piece.rc, -ECANCELED);
+		close(silent.end[1]);
+	} else {
+		pthread_join(thread, NULL);
+		tier_io_give_up(silent.io);
+	}
+	silent.piece = (struct tier_piece){ .at = buffer, .bytes = PAGE_BYTES };
+	CU_ASSERT_EQUAL(tier_io_run(silent.io, silent.end[0], false, &silent.piece, 1), -ECANCELED);
+	tier_io_close(silent.io);
+	close(silent.end[0]);
+	free(buffer);
 }
 
 /* ---- the fixture: guests of one host, and their file ---- */
@@ -569,6 +621,58 @@ static void test_gives_back_unread(void)
 		   (unsigned long)blocks_of(&bed));
 }
 
+/* What a disk may still write to is no other guest's, and it is asked for nothing more */
+static void test_held(void)
+{
+	BED(bed, 0);
+	struct tier_store *store = tier_stores_get(bed.stores, "/tier");
+	struct page_place place;
+	uint32_t extent, others[4];
+	uint64_t before;
+	size_t i;
+
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, N), 0);
+	CU_ASSERT_EQUAL_FATAL(tier_store_take(store, NULL, &extent), 0);
+	tier_store_hold(store, extent);
+	tier_store_silent(store, true);
+	before = blocks_of(&bed);
+	tier_store_put(store, extent);
+	CU_ASSERT_EQUAL(blocks_of(&bed), before);
+	for (i = 0; i < 4; i++) {
+		CU_ASSERT_EQUAL(tier_store_take(store, NULL, &others[i]), 0);
+		CU_ASSERT_NOT_EQUAL(others[i], extent);
+	}
+	CU_ASSERT_EQUAL(tier_store_claim(store, extent), -EEXIST);
+	/* It answers again */
+	CU_ASSERT_EQUAL(put_n(&bed, 1, 7, &place, 1), 0);
+	before = blocks_of(&bed);
+	tier_store_put(store, others[0]);
+	CU_ASSERT(blocks_of(&bed) < before);
+}
+
+/* A write that was given up: its slots stay taken, and its extents are held */
+static void test_write_given_up(void)
+{
+	BED(bed, 0);
+	struct page_place place;
+
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, 1), 0);
+	disk.writes = -ECANCELED;
+	CU_ASSERT_EQUAL(put_n(&bed, 0, 100, &place, 1), -ECANCELED);
+	disk.writes = 0;
+	CU_ASSERT_EQUAL(put_n(&bed, 0, 200, &place, 1), 0);
+	UNIT_CHECK(place.slot == bed.place[0].slot + 2, "slot %lu", (unsigned long)place.slot);
+	tiers_close(bed.guest[0].tiers);
+	bed.guest[0].tiers = NULL;
+	tier_file_forget(bed.guest[0].directory, bed.stores);
+	CU_ASSERT_EQUAL_FATAL(guest_open(&bed, 0, true, true), 0);
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 1, 0, &place, 1), 0);
+	CU_ASSERT(comes_back(&bed, 1, place, 0));
+	CU_ASSERT_EQUAL(tier_store_claim(tier_stores_get(bed.stores, "/tier"), 1), -EEXIST);
+	tier_store_put(tier_stores_get(bed.stores, "/tier"), 1);
+	CU_ASSERT_EQUAL(tier_store_claim(tier_stores_get(bed.stores, "/tier"), 1), -EEXIST);
+}
+
 /* Without a guest's slots in it, what is in the file is none's */
 static void test_after_boot(void)
 {
@@ -796,6 +900,9 @@ static CU_TestInfo tests[] = {
 	{ "a full file system", test_full_file_system },
 	{ "a block device", test_device },
 	{ "free extents go back to the disk", test_gives_back },
+	{ "a disk that does not answer is given up", test_given_up },
+	{ "what it may still write to is no other guest's", test_held },
+	{ "nor the slots of a write that was given up", test_write_given_up },
 	{ "and also those of a file that was not read", test_gives_back_unread },
 	{ "a restart: each guest has its own extents", test_restart },
 	{ "without guests the file is begun anew", test_after_boot },
