@@ -123,6 +123,11 @@ static struct thread_seen *thread_of(struct guest_pager *pager, const struct fau
 
 /* ---- one fault ---- */
 
+static enum page_state state_of(const struct guest_pager *pager, uint64_t page)
+{
+	return page_entry_fields(page_map_get(pager->map, page)).state;
+}
+
 bool page_present(struct guest_pager *pager, uint64_t page)
 {
 	const struct ram_object *object = ram_object_of(&pager->ram, page);
@@ -258,6 +263,9 @@ static int serve_evicted(struct guest_pager *pager, const struct fault *fault)
 		prefetch_pages(pager, &pager->mover, range.first, range.n, range.stream);
 	if (rc < 0)
 		return rc;
+	/* Discarded while room was made for it: nothing has woken those who wait for it */
+	if (rc == 1 && state_of(pager, fault->page) == PAGE_ZERO)
+		return -EAGAIN;
 	if (rc == 1 && joined)
 		policy_faulted(pager, fault->page);
 	pager->statistics.refaults++;
@@ -315,11 +323,6 @@ static int serve_resident(struct guest_pager *pager, uint64_t page)
 	if (rc == 0)
 		policy_faulted(pager, page);
 	return rc;
-}
-
-static enum page_state state_of(const struct guest_pager *pager, uint64_t page)
-{
-	return page_entry_fields(page_map_get(pager->map, page)).state;
 }
 
 /*

@@ -2591,6 +2591,29 @@ static void test_one_pipe(void)
 	CU_ASSERT(reader_was_right(&reader));
 }
 
+/* A page is discarded while its fault waits for room: it is zeros now, and who waits is told */
+static void test_discarded_while_waiting(void)
+{
+	struct reader reader;
+
+	GUEST(guest, 200);
+	guest.pipes = 1;
+	fill(&guest, 1);
+	guest_begin(&guest);
+	CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 200));
+	pthread_mutex_lock(&guest.pager->evictor[0].lock);
+	guest_pager_set_limit(guest.pager, 50);
+	reader_start(&reader, &guest, some_evicted(&guest), 0);
+	clock_sleep_ms(100);
+	CU_ASSERT(!reader.done);
+	CU_ASSERT(madvise(guest.page[reader.page], PAGE_BYTES, MADV_REMOVE) == 0);
+	pthread_mutex_unlock(&guest.pager->evictor[0].lock);
+	CU_ASSERT(SOON(reader.done));
+	if (!reader.done)
+		pager_wake_page(guest.pager, reader.page);
+	CU_ASSERT(reader_was_right(&reader));
+}
+
 static void break_slab(const char *label)
 {
 	if (strcmp(label, "restart_sought") == 0)
@@ -3750,6 +3773,7 @@ static CU_TestInfo tests[] = {
 	{ "memory errors on the way into slots that are left", test_broken_staging_left },
 	{ "a memory error of which the guest is told", test_told },
 	{ "one pipe, a memory error and a discard", test_one_pipe },
+	{ "a page that is discarded while its fault waits for room", test_discarded_while_waiting },
 	{ "a memory error in the beginning of a slab", test_broken_slab },
 	{ "a lost page of which the guest can't be told", test_lost_silently },
 	{ "a memory error that is found in passing", test_error_in_passing },
