@@ -24,6 +24,7 @@ struct paged_guest_fake {
 	struct paged_guest guest;
 	struct pager_statistics statistics;
 	bool paged;
+	bool keeps_slots;
 	unsigned int set;
 };
 
@@ -53,6 +54,11 @@ void paged_guest_lower(struct paged_guest *guest, uint64_t kib)
 {
 	fake_of(guest)->set += guest->lowered_kib != kib;
 	guest->lowered_kib = kib;
+}
+
+void paged_guest_keep_slots(struct paged_guest *guest, bool keep)
+{
+	fake_of(guest)->keeps_slots = keep;
 }
 
 /* ---- a host of our own ---- */
@@ -133,6 +139,7 @@ static void test_enough(void)
 	available(&h, 8192);
 	look(&h);
 	CU_ASSERT(fakes[0].set == 0 && fakes[1].set == 0 && fakes[2].set == 0);
+	CU_ASSERT(fakes[0].keeps_slots && fakes[2].keeps_slots);
 	CU_ASSERT(clock_left_ms(h.pressure.due) > PRESSURE_LOOK_MS / 2);
 	json = guests_pressure_json(&h.pressure);
 	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(json, "state")), "none");
@@ -151,6 +158,7 @@ static void test_short(void)
 	look(&h);
 	CU_ASSERT_EQUAL(fakes[0].guest.lowered_kib, (2 * GIB_PAGES - 2 * GIB_PAGES / 16) * 4);
 	CU_ASSERT_EQUAL(fakes[2].guest.lowered_kib, fakes[0].guest.lowered_kib);
+	CU_ASSERT(!fakes[0].keeps_slots && !fakes[2].keeps_slots);
 	CU_ASSERT(clock_left_ms(h.pressure.due) <= PRESSURE_SOON_MS);
 	json = guests_pressure_json(&h.pressure);
 	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(json, "state")), "taking");
@@ -183,12 +191,13 @@ static void test_keep(void)
 
 	available(&h, 100);
 	look(&h);
-	CU_ASSERT(fakes[0].guest.lowered_kib < 2 * GIB_KIB);
+	CU_ASSERT(fakes[0].guest.lowered_kib < 2 * GIB_KIB && !fakes[0].keeps_slots);
 	h.config.on_pressure = ON_PRESSURE_KEEP;
 	guests_pressure_set(&h.pressure, &h.config);
 	CU_ASSERT_EQUAL(clock_left_ms(h.pressure.due), 0);
 	look(&h);
 	CU_ASSERT_EQUAL(fakes[0].guest.lowered_kib, UINT64_MAX);
+	CU_ASSERT(fakes[0].keeps_slots);
 	CU_ASSERT_EQUAL(h.pressure.taken_kib, 0);
 	look(&h);
 	CU_ASSERT_EQUAL(fakes[0].guest.lowered_kib, UINT64_MAX);
