@@ -71,7 +71,7 @@ lock_as_nobody() {
 	local file
 	for file; do
 		setpriv --reuid=65534 --regid=65534 --clear-groups \
-			flock --exclusive --nonblock "$file" sleep 60 &
+			flock --exclusive --nonblock --no-fork "$file" sleep 60 &
 		lockers+=($!)
 	done
 	sleep 0.3
