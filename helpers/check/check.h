@@ -18,6 +18,7 @@
 #include "check/libvirt_host.h"
 #include "check/others.h"
 #include "check/security.h"
+#include "check/tier_rooms.h"
 #include "config/config.h"
 #include "config/nova_conf.h"
 #include "lifecycle/ledger.h"
@@ -63,9 +64,11 @@ struct check_ksm {
 /**
  * struct check_pager - Guests under the pager
  * @answer:	What its daemon says; asked if the configuration has it on, or a guest is under it
+ * @rooms:	One for each tier of the configuration, read where that has it on
  */
 struct check_pager {
 	struct overcommit_answer answer;
+	struct tier_room rooms[CONFIG_TIERS_MAX];
 };
 
 /**

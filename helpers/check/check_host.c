@@ -263,7 +263,11 @@ static void read_ksm(const struct session *session, struct check_ksm *ksm)
 
 static void read_pager(const struct session *session, struct check_pager *pager)
 {
-	overcommit_ask(session, config_overcommit(session->config)->enable, &pager->answer);
+	const struct config_overcommit *overcommit = config_overcommit(session->config);
+
+	overcommit_ask(session, overcommit->enable, &pager->answer);
+	if (overcommit->enable)
+		tier_rooms_read(session->kfs, &overcommit->tiers, pager->rooms);
 }
 
 /* Ids come first, as with virsh: they are names from here on */

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <linux/magic.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,14 +15,13 @@
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "kernel/kfs.h"
 #include "memory/dm_crypt.h"
-#include "memory/path.h"
+#include "memory/tier_place.h"
 #include "pager/ram.h"
 #include "pager/tier_directory.h"
 
@@ -197,14 +195,6 @@ struct tier_store *tier_stores_get(struct tier_stores *stores, const char *path)
 
 /* ---- a guest's own file ---- */
 
-static int not_roots(const char *path, struct err *err)
-{
-	return err_set(err, EPERM,
-		       "%s: other users could change it or what leads to it: it must be root's "
-		       "alone, and so must all directories on its path",
-		       path);
-}
-
 void tier_stores_set_owner(struct tier_stores *stores, const struct tier_owner *us)
 {
 	stores->us = *us;
@@ -272,22 +262,6 @@ static bool is_known(void *arg, const char *name)
 	return known;
 }
 
-/* @path: all of it root's alone */
-static int open_directory(int rootfd, const char *path, struct err *err)
-{
-	struct path found;
-	struct stat st;
-	int fd = path_open(rootfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, &found);
-
-	if (fd < 0)
-		return err_set(err, -fd, "%s: %s", path, path_why(-fd));
-	if (found.trusted && fstat(fd, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid()) &&
-	    !(st.st_mode & 022))
-		return fd;
-	close(fd);
-	return not_roots(path, err);
-}
-
 /* What can't be removed now stays until the daemon begins anew */
 static void sweep_once(struct tier_stores *stores, struct tier_store *directory)
 {
@@ -297,7 +271,7 @@ static void sweep_once(struct tier_stores *stores, struct tier_store *directory)
 
 	if (directory->swept)
 		return;
-	fd = open_directory(directory->rootfd, directory->path, NULL);
+	fd = tier_place_directory(directory->rootfd, directory->path, NULL);
 	if (fd < 0 || atomic_exchange(&directory->swept, true))
 		return;
 	n = tier_directory_sweep(fd, &stores->us, stores->knows_all, is_known, &sweep);
@@ -324,7 +298,7 @@ int tier_stores_new_own(struct tier_stores *stores, struct tier_store *directory
 
 static void unlink_own(const struct tier_store *store)
 {
-	cleanup_close int fd = open_directory(store->rootfd, store->directory->path, NULL);
+	cleanup_close int fd = tier_place_directory(store->rootfd, store->directory->path, NULL);
 
 	if (fd >= 0)
 		unlinkat(fd, strrchr(store->path, '/') + 1, 0);
@@ -398,13 +372,10 @@ const char *tier_store_path(const struct tier_store *store)
 /* Its directory is there, and root's alone: then no other user makes a link of that name */
 static int make_file(int rootfd, const char *path, struct err *err)
 {
-	cleanup_close int parent = -1;
-	char directory[TIER_PATH_SIZE];
+	cleanup_close int parent = tier_place_parent(rootfd, path, err);
 	const char *name = strrchr(path, '/') + 1;
 	int fd;
 
-	snprintf(directory, sizeof(directory), "%.*s", (int)(name - path), path);
-	parent = open_directory(rootfd, directory, err);
 	if (parent < 0)
 		return parent;
 	fd = openat(parent, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -414,55 +385,17 @@ static int make_file(int rootfd, const char *path, struct err *err)
 	return 0;
 }
 
-/* By a descriptor that can't read, so that no device begins to do something because it was opened
- */
 static int find_file(const struct tier_store *store, bool make, struct err *err)
 {
-	struct path found;
 	int fd = -ENOENT, rc;
 
 	/* A guest's own is made anew, or it is there */
 	if (!store->directory || !make)
-		fd = path_open(store->rootfd, store->path, O_PATH | O_CLOEXEC, &found);
-	if (fd == -ENOENT && make) {
-		rc = make_file(store->rootfd, store->path, err);
-		if (rc < 0)
-			return rc;
-		fd = path_open(store->rootfd, store->path, O_PATH | O_CLOEXEC, &found);
-	}
-	if (fd < 0)
-		return err_set(err, -fd, "%s: %s", store->path, path_why(-fd));
-	if (!found.trusted) {
-		close(fd);
-		return not_roots(store->path, err);
-	}
-	return fd;
-}
-
-/* A device's nodes have a group, whose members read the host's disks anyway */
-static int check_file(const struct tier_store *store, const struct stat *st, struct err *err)
-{
-	bool ours = st->st_uid == 0 || st->st_uid == geteuid();
-
-	if (S_ISDIR(st->st_mode))
-		return err_set(err, EISDIR, "%s: is a directory: name a file in it", store->path);
-	if (!S_ISREG(st->st_mode) && !S_ISBLK(st->st_mode))
-		return err_set(err, EINVAL, "%s: neither a file nor a block device", store->path);
-	if (!ours || (st->st_mode & (S_ISBLK(st->st_mode) ? 007 : 077)))
-		return not_roots(store->path, err);
-	return 0;
-}
-
-/* In memory it would be a worse tier than ram */
-static int check_file_system(const struct tier_store *store, int fd, struct err *err)
-{
-	struct statfs fs;
-
-	if (fstatfs(fd, &fs) < 0)
-		return err_sys(err, errno, "%s", store->path);
-	if (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC)
-		return err_set(err, EINVAL, "%s: lies in memory, not on a disk", store->path);
-	return 0;
+		fd = tier_place_find(store->rootfd, store->path, err);
+	if (fd != -ENOENT || !make)
+		return fd;
+	rc = make_file(store->rootfd, store->path, err);
+	return rc < 0 ? rc : tier_place_find(store->rootfd, store->path, err);
 }
 
 /* O_EXCL: a device that is mounted, or another's, is busy */
@@ -656,9 +589,9 @@ static int open_found(struct tier_store *store, int path_fd, const uint64_t *id,
 
 	if (fstat(path_fd, &st) < 0)
 		return err_sys(err, errno, "%s", store->path);
-	rc = check_file(store, &st, err);
+	rc = tier_place_check(store->path, &st, err);
 	if (rc == 0 && S_ISREG(st.st_mode))
-		rc = check_file_system(store, path_fd, err);
+		rc = tier_place_on_disk(path_fd, store->path, err);
 	return rc < 0 ? rc : open_and_look(store, path_fd, &st, id, err);
 }
 

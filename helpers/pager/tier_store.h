@@ -11,9 +11,10 @@
  *
  * The file holds memory of guests, and what is in it is given to guests.  So all directories on its
  * path are root's alone, links count there only, and no other user may read or write the file; a
- * block device may have a group.  A new file is made.  One that is there already is taken if its
- * first MiB is empty, or says that it is a tier: nothing else on it is ever overwritten.  The same
- * holds of a directory, where files are only made anew: see tier_directory.h.
+ * block device may have a group: see memory/tier_place.h.  A new file is made.  One that is there
+ * already is taken if its first MiB is empty, or says that it is a tier: nothing else on it is ever
+ * overwritten.  The same holds of a directory, where files are only made anew: see
+ * tier_directory.h.
  */
 #ifndef MEMBACKING_PAGER_TIER_STORE_H
 #define MEMBACKING_PAGER_TIER_STORE_H

@@ -417,6 +417,100 @@ case_overcommit_check() {
 	findings overcommit-check-definitions
 }
 
+# tiers TIERS: those of the configuration
+tiers() {
+	printf '[overcommit]\nenable = yes\ntiers = ram:1G, %s\n' "$1" | config
+}
+
+# place NAME: what is found of the place of a tier
+place() {
+	echo "$1:"
+	as_json --root host check --json |
+		jq -r '.findings[] | select(.id | startswith("pager.tier-")) | "\(.level) \(.id) \(.message)"'
+}
+
+# Of the place of a tier, before a guest is paged
+case_overcommit_check_places() {
+	local disk
+	pager_host
+	pager
+	pager_says
+	limit web 50%
+	define web < <(memfd_xml web 1024)
+	mkdir -m 755 host/srv
+	tiers file:/srv/none/tier:1M
+	place "no such directory" >places
+	tiers directory:/srv/none:1M
+	place "nor of guests' files" >>places
+	mkdir -m 777 host/srv/open
+	tiers file:/srv/open/tier:1M
+	place "others can write its directory" >>places
+	tiers directory:/srv/open:1M
+	place "or the one for guests' files" >>places
+	mkdir -m 755 host/srv/open/below
+	tiers directory:/srv/open/below:1M
+	place "or the one above it" >>places
+	touch host/srv/open/below/tier
+	chmod 600 host/srv/open/below/tier
+	tiers file:/srv/open/below/tier:1M
+	place "also if the file is there" >>places
+	tiers file:/srv:1M
+	place "a directory" >>places
+	mkdir -m 755 host/srv/ram host/srv/disk
+	mount -t tmpfs -o mode=755 tmpfs host/srv/ram
+	tiers file:/srv/ram/tier:1M
+	place "in memory" >>places
+	tiers directory:/srv/ram:1M
+	place "also guests' files" >>places
+	umount host/srv/ram
+	# The tests may lie in memory
+	disk=$(mktemp -d -p /var/tmp)
+	chmod 755 "$disk"
+	mount --bind "$disk" host/srv/disk
+	tiers file:/srv/disk/tier:1M
+	place "all is well" >>places
+	touch host/srv/disk/tier
+	chmod 644 host/srv/disk/tier
+	place "others can read the file" >>places
+	chmod 600 host/srv/disk/tier
+	place "all is well again" >>places
+	tiers file:/srv/disk/tier:900T
+	place "no room" | sed 's/has room for [0-9.]* [KMGT]iB/has room for SOME/' >>places
+	tiers directory:/srv/disk:900T
+	place "nor for guests' files" | sed 's/has room for [0-9.]* [KMGT]iB/has room for SOME/' >>places
+	sed -i 's/"name": "ram", "limit_kib"/"name": "directory", "limit_kib"/; s/"used_kib": 262144/"used_kib": 1099511627776/' \
+		"$state_dir/pager.status"
+	place "but what has room already is counted" >>places
+	config <<<$'[overcommit]\nenable = no\ntiers = ram:1G, file:/srv/none/tier:1M\n'
+	place "without a pager nothing is said" >>places
+	ledger web running "$(paged web 512 512 ', "paged": true')"
+	place "nor if it is off, and a guest is still under it" >>places
+	rm "$state_dir/guests/${uuid[web]}"
+	umount host/srv/disk
+	rm -r -- "$disk"
+	rm host/etc/libvirt/membacking.conf.d/limit-web.conf
+	tiers file:/srv/none/tier:1M
+	place "no guest shall be paged" >>places
+	golden_file overcommit-check-places places
+}
+
+# Without root no device can be made
+case_overcommit_check_device() {
+	pager_host
+	pager
+	pager_says
+	mkdir -p host/srv host/sys/dev/block/8:99
+	echo 2097152 >host/sys/dev/block/8:99/size
+	if ! mknod -m 660 host/srv/device b 8 99 2>/dev/null; then
+		skip "without root: the size of a device is not looked at"
+		return
+	fi
+	tiers file:/srv/device:1G
+	is "a device that is as large" "$(place of)" "of:"
+	tiers file:/srv/device:2G
+	is "one that is smaller" "$(place of | grep -c "and /srv/device has room for 1 GiB.*larger device")" 1
+}
+
 # What is promised to one guest is not there for another
 case_overcommit_full() {
 	paged_guest
