@@ -3342,7 +3342,8 @@ static void test_plugged(void)
 	CU_ASSERT(guest_pages(&guest) == PAGES + 2 * DIMM_PAGES);
 	/* One limit for all of it */
 	CU_ASSERT(SOON(policy_resident(guest.pager) <= 100));
-	CU_ASSERT(stored(&guest) >= PAGES + DIMM_PAGES - 100);
+	/* What no longer counts as resident may still be on its way */
+	CU_ASSERT(SOON(stored(&guest) >= PAGES + DIMM_PAGES - 100));
 	CU_ASSERT(dimm_wrong(&dimm[0], 2) == 0);
 	CU_ASSERT(dimm_wrong(&dimm[1], 3) == 0);
 	CU_ASSERT(count_wrong(&guest, 1) == 0);
