@@ -309,8 +309,9 @@ coverage:
 FUZZ_SECONDS ?= 60
 fuzz_tests = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 
+# Of the pager, what any bytes are read by is compiled for it
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(core_src) helpers/pager/protocol.c \
-		helpers/pager/map_file.c helpers/pager/page_hash.c
+		helpers/pager/map_file.c helpers/pager/page_hash.c $(pager_lib)
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $@.corpus
 	$(Q)clang -std=gnu11 $(CPPFLAGS) -g -O1 $(XML_CFLAGS) -fsanitize=fuzzer,address,undefined \

@@ -57,7 +57,7 @@ static uint64_t cache_kib(const struct work *work)
 }
 
 /* The kernel counts pages of cgroups for each processor, and adds them up every two seconds, or
- * when somebody reads this */
+ * when a process reads memory.stat */
 static void add_up_cgroups(const struct kfs *kfs)
 {
 	static const char *const files[] = { "sys/fs/cgroup/memory.stat",
