@@ -140,6 +140,9 @@ static void read_numbers(const json_t *from, struct report_overcommit *guest)
 	for (i = 0; i < ARRAY_SIZE(counts); i++)
 		read_count(from, counts[i].key,
 			   (struct report_count *)((char *)guest + counts[i].offset));
+	/* As it is now: what it had at its start is in the record */
+	if (number(from, "size_kib"))
+		guest->size_kib = number(from, "size_kib");
 	read_count(us, "p50", &guest->fault_us.p50);
 	read_count(us, "p99", &guest->fault_us.p99);
 	guest->n_tiers = read_tiers(from, "kib", guest->tier_list);

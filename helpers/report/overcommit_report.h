@@ -44,7 +44,8 @@ struct report_fault_us {
  * @present:	It is
  * @paged:	The daemon has adopted it and answers
  * @state:	The daemon's word: "paging"; "waiting" also where there is no daemon; NULL: unknown
- * @limit_kib, @size_kib: As its record says
+ * @limit_kib:	As its record says
+ * @size_kib:	What the daemon pages, also what has been plugged in; its record's if not @paged
  * @limit_now_kib: What it may have now
  * @limit_why:	Why that is less: "pressure", the host is short of memory; "cgroup", the limits of
  *		its cgroups; NULL: it isn't

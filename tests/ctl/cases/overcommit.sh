@@ -59,14 +59,14 @@ paged() {
 		$(($3 * 1024)) "${4-}"
 }
 
-# pager_says [ALARM [WHY_LIMIT NOW_KIB TAKEN_KIB]]
+# pager_says [ALARM [WHY_LIMIT NOW_KIB TAKEN_KIB [SIZE_KIB]]]
 pager_says() {
 	cat >"$state_dir/pager.status" <<-EOT
 		{"version": 1, "errno": 0, "tiers": [{"name": "same-filled", "limit_kib": 0, "used_kib": 0},
 		{"name": "ram", "limit_kib": 6291456, "used_kib": 262144}],
 		"pressure": {"state": "none", "available_kib": 1048576, "taken_kib": ${4-0}}, "guests": [
 		{"uuid": "${uuid[web]}", "name": "web", "pid": 1, "state": "paging",
-		"resident_kib": 524288, "limit_kib": 524288, "size_kib": 1048576, "own_kib": 4100,
+		"resident_kib": 524288, "limit_kib": 524288, "size_kib": ${5-1048576}, "own_kib": 4100,
 		"tiers": [{"name": "same-filled", "kib": 100000, "content_kib": 0},
 		{"name": "ram", "kib": 424288, "content_kib": 262144}], "faults": 12345,
 		"fault_us": {"p50": 7, "p99": 56}, "evictions": 23456, "refaults": 345, "discards": 6,
@@ -107,11 +107,14 @@ case_overcommit_status() {
 131072'
 	pager_says null '"cgroup"' 262144 0
 	golden overcommit-status-cgroup --root host overcommit status
+	pager_says null null 524288 0 1179648
+	is "with a dimm that was plugged in" "$(as_json --root host overcommit status --json |
+		jq -c '.guests[0].overcommit | [.size_kib, .limit_kib]')" '[1179648,524288]'
 	no_qemu
 	qemu web
 	golden overcommit-status-no-daemon --root host overcommit status
 	is "its state as JSON" "$(as_json --root host overcommit status --json |
-		jq -c '.guests[0].overcommit | [.paged, .state]')" '[false,"waiting"]'
+		jq -c '.guests[0].overcommit | [.paged, .state, .size_kib]')" '[false,"waiting",1048576]'
 	findings overcommit-check-paged-no-daemon
 	ledger web running "$(paged web 512 512 ', "failure": "a debugger traces its QEMU"')"
 	golden overcommit-status-failure --root host overcommit status
