@@ -33,8 +33,8 @@ victim_ends file "each byte is right"
 pager_kill file
 check_true "its file is as large as its pages" "$(stat -c %b "$disk/tier") * 512 < 64 << 20"
 
-# Through zstd: what lz4 leaves of letters; the rest stays in RAM
-file_tiers=("tiers=same,ram:8192,zstd:65536")
+# Through zstd: what lz4 leaves of letters; the rest stays in RAM, and must have room there
+file_tiers=("tiers=same,ram:24576,zstd:65536")
 paged zstd
 soon status_is zstd "figure[zstd] > 500 && figure[moved] > 2000"
 check_true "pages go through zstd: ${figure[zstd]} are there, ${figure[moved]} went" \
@@ -42,6 +42,8 @@ check_true "pages go through zstd: ${figure[zstd]} are there, ${figure[moved]} w
 soon status_is zstd "figure[refaults] > 5000"
 check_true "each takes less than by lz4: ${figure[zstd_content]} bytes" \
 	"figure[zstd_content] < 1600 * figure[zstd]"
+soon status_is zstd "figure[resident] <= 4000"
+check_true "all else has room: ${figure[resident]} pages are resident" "figure[resident] <= 4000"
 victim_ends zstd "each byte is right that came back from zstd"
 pager_kill zstd
 
