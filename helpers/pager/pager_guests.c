@@ -263,6 +263,15 @@ static int take_over(struct place *place, uint64_t deadline, struct err *err)
 
 /* ---- threads of our own ---- */
 
+/* The daemon ends once none is left */
+static void thread_ends(struct pager_guests *guests)
+{
+	pthread_mutex_lock(&guests->lock);
+	guests->threads--;
+	pthread_cond_broadcast(&guests->changed);
+	pthread_mutex_unlock(&guests->lock);
+}
+
 static void *take_over_thread(void *arg)
 {
 	struct place *place = arg;
@@ -271,10 +280,7 @@ static void *take_over_thread(void *arg)
 
 	pthread_setname_np(pthread_self(), "pager-take-over");
 	take_over(place, clock_ms() + OWN_DEADLINE_MS, &err);
-	pthread_mutex_lock(&guests->lock);
-	guests->threads--;
-	pthread_cond_broadcast(&guests->changed);
-	pthread_mutex_unlock(&guests->lock);
+	thread_ends(guests);
 	return NULL;
 }
 
@@ -307,10 +313,7 @@ static void *end_thread(void *arg)
 
 	pthread_setname_np(pthread_self(), "pager-end");
 	end_guest(place);
-	pthread_mutex_lock(&guests->lock);
-	guests->threads--;
-	pthread_cond_broadcast(&guests->changed);
-	pthread_mutex_unlock(&guests->lock);
+	thread_ends(guests);
 	return NULL;
 }
 
@@ -322,10 +325,7 @@ static void *idle_thread(void *arg)
 	pthread_setname_np(pthread_self(), "pager-idle");
 	paged_guest_sample_idle(place->guest);
 	let_go(place, STATE_PAGING);
-	pthread_mutex_lock(&guests->lock);
-	guests->threads--;
-	pthread_cond_broadcast(&guests->changed);
-	pthread_mutex_unlock(&guests->lock);
+	thread_ends(guests);
 	return NULL;
 }
 
@@ -372,10 +372,7 @@ static void *restart_thread(void *arg)
 		say_left_now(place->guest);
 		let_go(place, STATE_PAGING);
 	}
-	pthread_mutex_lock(&guests->lock);
-	guests->threads--;
-	pthread_cond_broadcast(&guests->changed);
-	pthread_mutex_unlock(&guests->lock);
+	thread_ends(guests);
 	return NULL;
 }
 

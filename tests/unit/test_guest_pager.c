@@ -3308,18 +3308,6 @@ static void resume_with(struct guest *guest, const struct dimm *dimms, size_t n)
 	CU_ASSERT(left.pages == 0);
 }
 
-static uint64_t stored(struct guest *guest)
-{
-	struct pager_statistics s;
-	uint64_t pages = 0;
-	size_t i;
-
-	guest_pager_statistics(guest->pager, &s);
-	for (i = 0; i < s.n_tiers; i++)
-		pages += s.tier[i].pages;
-	return pages;
-}
-
 static uint64_t guest_pages(struct guest *guest)
 {
 	struct pager_statistics s;
@@ -3343,7 +3331,7 @@ static void test_plugged(void)
 	/* One limit for all of it */
 	CU_ASSERT(SOON(policy_resident(guest.pager) <= 100));
 	/* What no longer counts as resident may still be on its way */
-	CU_ASSERT(SOON(stored(&guest) >= PAGES + DIMM_PAGES - 100));
+	CU_ASSERT(SOON(slots_taken(&guest) >= PAGES + DIMM_PAGES - 100));
 	CU_ASSERT(dimm_wrong(&dimm[0], 2) == 0);
 	CU_ASSERT(dimm_wrong(&dimm[1], 3) == 0);
 	CU_ASSERT(count_wrong(&guest, 1) == 0);
@@ -3353,7 +3341,7 @@ static void test_plugged(void)
 	dimm_unplug(&dimm[0]);
 	resume_with(&guest, &dimm[1], 1);
 	CU_ASSERT(guest_pages(&guest) == PAGES + DIMM_PAGES);
-	CU_ASSERT(stored(&guest) <= PAGES + DIMM_PAGES);
+	CU_ASSERT(slots_taken(&guest) <= PAGES + DIMM_PAGES);
 	CU_ASSERT(page_map_identity(guest.pager->map)->object[1].ino == 0);
 	CU_ASSERT(page_map_identity(guest.pager->map)->object[2].ino == dimm[1].ino);
 	CU_ASSERT(dimm_wrong(&dimm[1], 3) == 0);
@@ -3374,7 +3362,7 @@ static void test_plugged(void)
 	resume_with(&guest, NULL, 0);
 	resume_with(&guest, NULL, 0);
 	CU_ASSERT(page_map_pages(guest.pager->map) == PAGES);
-	CU_ASSERT(stored(&guest) <= PAGES);
+	CU_ASSERT(slots_taken(&guest) <= PAGES);
 	CU_ASSERT(count_wrong(&guest, 1) == 0);
 	CU_ASSERT(guest.alarms == 0);
 }

@@ -233,7 +233,7 @@ static void test_short(void)
 	CU_ASSERT_TRUE(room_is_short(UINT64_MAX, GIB, 257 * MIB));
 }
 
-/* Of 8 GiB, so many MiB are to be freed, and so many are dirty */
+/* Of 8 GiB of page cache: MiB that reclaim shall free, and MiB that are dirty */
 static void test_dirty(void)
 {
 	static const struct {

@@ -348,7 +348,7 @@ case_conf_readers() {
 		done
 	fi
 	if has sysctl && ! sysctl --help | grep -q -e --dry-run; then
-		skip "this sysctl has no --dry-run"
+		skip "this sysctl has no --dry-run: what it makes of the profiles is not tried"
 	elif has sysctl; then
 		for profile in hugepages thp; do
 			is "sysctl takes what $profile has" "$(sysctl --dry-run -p \
