@@ -394,7 +394,7 @@ layer-check: $(programs)
 	$(Q)tests/check-layers $(BUILD)
 
 # A decision makes no system call
-pure-check: $(filter $(BUILD)/helpers/policy/%,$(core_obj)) $(patsubst %,$(BUILD)/helpers/pager/%.o,hot read_ahead alarm_log lone_vcpu thread_class pressure)
+pure-check: $(filter $(BUILD)/helpers/policy/%,$(core_obj)) $(patsubst %,$(BUILD)/helpers/pager/%.o,hot read_ahead disk_near alarm_log lone_vcpu thread_class pressure)
 	$(Q)tests/check-pure $^
 
 # What a program of several threads may link

@@ -52,6 +52,8 @@ enum {
 	/* A batch: 64 pages in that time are 100 MiB a second */
 	BATCH_MS = 3,
 	BATCH_PAGES = TIER_PIECES_MAX,
+	/* Clean slots that go at once where the file is full */
+	DROP_SLOTS = 4 * BATCH_PAGES,
 	/* Looks, after which a page is long in RAM */
 	AGE_LONG = 6,
 	/* zstd works for one part of time in so many */
@@ -288,6 +290,12 @@ static void demote_end(struct guest_pager *pager, const struct demotion *demotio
 	}
 }
 
+static int demote_put(struct guest_pager *pager, struct demotion *demotion, struct err *err)
+{
+	return tiers_demote(pager->tiers, pager->demoter.buffer, demotion->n, demotion->from,
+			    demotion->far, demotion->to, err);
+}
+
 static int demote_batch(struct guest_pager *pager, struct demotion *demotion, struct err *err)
 {
 	int rc;
@@ -295,8 +303,10 @@ static int demote_batch(struct guest_pager *pager, struct demotion *demotion, st
 	demote_choose(pager, demotion);
 	if (!demotion->n)
 		return 0;
-	rc = tiers_demote(pager->tiers, pager->demoter.buffer, demotion->n, demotion->from,
-			  demotion->far, demotion->to, err);
+	rc = demote_put(pager, demotion, err);
+	/* Slots of resident pages make room, where there is no other */
+	if (rc == -ENOSPC && demotion->far && drop_clean_slots(pager, SLOTS_IN_FILES, DROP_SLOTS))
+		rc = demote_put(pager, demotion, err);
 	STEP("demote_stored");
 	demote_end(pager, demotion, rc >= 0);
 	return rc < 0 ? rc : (int)demotion->n;

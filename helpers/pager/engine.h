@@ -45,6 +45,7 @@
 #include <stdatomic.h>
 
 #include "kernel/uffd.h"
+#include "pager/disk_near.h"
 #include "pager/guest_pager.h"
 #include "pager/journal.h"
 #include "pager/lone_vcpu.h"
@@ -65,7 +66,7 @@ enum { FAULTS_MAX = 1024, WAITING_MAX = 1024, FAULT_BUCKETS = 32, IDLE_PAGES_MAX
 /* Four windows, so that a thread that lends pages to others has not lost them yet.  From a slow
  * tier larger ones are read */
 enum { SCAN_WINDOW = 32, SCAN_PAGES = 128, SCAN_SLOW_WINDOW = 64, SCAN_PAGES_MAX = 256 };
-enum { SLOW_FAULTS_MAX = 256 };
+enum { SLOW_FAULTS_MAX = 256, SLOW_WORKERS = 3 };
 
 /* System calls that tests replace */
 struct pager_calls {
@@ -205,6 +206,7 @@ struct placement {
 /**
  * struct slow_fault - A fault on a page in a slow tier
  * @ahead:	What is loaded with it
+ * @nobody:	No fault: that alone is loaded, when no thread waits for another page
  * @due_ms:	clock_ms(): not before: it failed
  * @scans:	What is loaded goes again: see scan.c
  * @places:	That it has there
@@ -213,29 +215,41 @@ struct slow_fault {
 	struct fault fault;
 	struct read_ahead_range ahead;
 	uint64_t due_ms;
-	bool scans;
+	bool scans, nobody;
 	size_t places;
 };
 
 /**
- * struct slow_loader - The thread that loads from slow tiers
- * @lock:	Protects @wanted and @n.  No other lock is taken under it
- * @failing:	Of @wanted: they failed
+ * struct slow_worker - A thread that loads from slow tiers
  * @since_ms:	clock_ms(): since when it waits for a disk; 0: it does not
  * @tier:	For which, by its number
+ * @asleep:	It has nothing to do; under the loader's lock
+ */
+struct slow_worker {
+	struct guest_pager *pager;
+	_Atomic uint64_t since_ms;
+	_Atomic unsigned int tier;
+	_Atomic bool silent; /* an alarm says that its disk does not answer */
+	bool asleep;
+	int wake;
+	struct mover mover;
+	pthread_t thread;
+	bool runs;
+};
+
+/**
+ * struct slow_loader - What these threads have to do.  While one waits for the disk another can ask
+ * it for more
+ * @lock:	Protects @wanted, @n and @near.  No other lock is taken under it
+ * @failing:	Of @wanted: they failed
  */
 struct slow_loader {
 	pthread_mutex_t lock;
 	struct slow_fault wanted[SLOW_FAULTS_MAX];
 	size_t n;
 	_Atomic size_t failing;
-	_Atomic uint64_t since_ms;
-	_Atomic unsigned int tier;
-	_Atomic bool silent; /* an alarm says that its disk does not answer */
-	int wake;
-	struct mover mover;
-	pthread_t thread;
-	bool runs;
+	struct disk_near near;
+	struct slow_worker worker[SLOW_WORKERS];
 };
 
 /**
@@ -327,10 +341,10 @@ struct guest_pager {
 	_Atomic uint64_t capped_of;	     /* that one, while ALARM_CGROUP stands */
 	_Atomic uint64_t went_ms, failed_ms; /* when an eviction went well, and failed, last */
 	_Atomic int failure;		     /* how */
-	_Atomic uint64_t forced;  /* resident pages when no tier took any more; 0: they take */
-	_Atomic uint64_t sweep;	  /* where to go on looking for clean slots */
-	_Atomic bool slots_go;	  /* what is loaded keeps none: memory is short */
-	_Atomic bool slots_sweep; /* and what was loaded before loses its own */
+	_Atomic uint64_t forced;     /* resident pages when no tier took any more; 0: they take */
+	_Atomic uint64_t sweep[2];   /* where to go on looking for clean slots: enum slots_where */
+	_Atomic bool slots_go[2];    /* what is loaded keeps none: memory, or the file, is short */
+	_Atomic bool slots_sweep[2]; /* and what was loaded before loses its own */
 	_Atomic bool evict_asleep;
 	_Atomic bool rests; /* it has not faulted for a while, and its threads sleep longer */
 	_Atomic bool alone; /* one vCPU faults, and the fault thread evicts: see lone_vcpu.h */
@@ -421,8 +435,12 @@ void evict_behind(struct guest_pager *pager);
 /* One thread for each evictor but the fault thread's, the first; where there is one alone, both use
  * it */
 void *evict_thread(void *evictor_arg);
-/* Give back slots of resident pages.  Return: how many */
-size_t drop_clean_slots(struct guest_pager *pager, size_t max);
+/* Give back slots of resident pages, to make room in those tiers.  Return: how many */
+enum slots_where { SLOTS_IN_MEMORY, SLOTS_IN_FILES };
+size_t drop_clean_slots(struct guest_pager *pager, enum slots_where where, size_t max);
+/* Do pages that are loaded keep none there from now on?  Return: the evicting thread has to take
+ * those that were kept */
+bool slots_go(struct guest_pager *pager, enum slots_where where, bool go);
 
 /* ---- idle.c ---- */
 
@@ -438,16 +456,21 @@ int idle_sample(struct guest_pager *pager, size_t n);
 
 /* ---- slow_load.c, demote.c: where the guest has a slow tier ---- */
 
+void slow_load_init(struct guest_pager *pager);
 int slow_load_open(struct guest_pager *pager, struct err *err);
 void slow_load_close(struct guest_pager *pager);
 /* For the fault thread: leave a page to the thread that waits.  Return: 0; 1: it was left before;
  * -ENOBUFS: too many are left to it */
 int slow_load(struct guest_pager *pager, const struct fault *fault, struct read_ahead_range ahead);
-/* The same for a thread that reads all memory.  @places: one for each page.  0: scan_arrived() will
- * be told of them */
+/* Load what is in slow tiers of a stream's range, before it is asked for */
+void slow_load_ahead(struct guest_pager *pager, struct read_ahead_range ahead);
+/* As slow_load() for a thread that reads all memory.  @places: one for each page.  0:
+ * scan_arrived() will be told of them */
 int slow_load_scan(struct guest_pager *pager, const struct fault *fault,
 		   struct read_ahead_range ahead, size_t places);
-void *slow_load_thread(void *pager_arg);
+void *slow_load_thread(void *worker_arg);
+/* Does a thread wait for a disk? */
+bool slow_load_waits(const struct guest_pager *pager);
 /* Once a second, in another thread: does its disk answer? */
 void slow_load_look(struct guest_pager *pager);
 
@@ -587,10 +610,11 @@ bool poison_page(struct guest_pager *pager, uint64_t page);
  * 6.6), who asks for the page waits: never zeros.  An alarm says so
  */
 void lose_page(struct guest_pager *pager, struct page_fields fields, uint64_t page);
-/* Several pages anywhere, READ_AHEAD_MAX at most, read side by side.  @protect: as load_scanned()
- * does.  @rc: of each, as of load_page() */
-void load_together(struct guest_pager *pager, struct mover *mover, const uint64_t *pages, size_t n,
-		   bool protect, int *rc);
+/* Several pages anywhere, READ_AHEAD_MAX at most, read side by side.  @apart: of each: no fault
+ * asks for it, and its page table is to tell whether it is used; NULL: of none.  @protect: as
+ * load_scanned() does.  @rc: of each, as of load_page() */
+void load_together(struct guest_pager *pager, struct mover *mover, const uint64_t *pages,
+		   const bool *apart, size_t n, bool protect, int *rc);
 /* Load what is EVICTED of a range, by COPY if it is a stream.  The fault thread: as far as it need
  * not wait.  Return: how many pages */
 size_t prefetch_pages(struct guest_pager *pager, struct mover *mover, uint64_t first, size_t n,

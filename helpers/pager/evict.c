@@ -28,6 +28,8 @@
 enum { PINS_DEADLINE_MS = 50, CLEAN_SLOTS_AT_ONCE = 256, FAILED_PAUSE_MS = 15 };
 /* Between two looks at what may change while the guest runs, and while it does not fault */
 enum { LOOK_MS = 1000, LOOK_IDLE_MS = 10000 };
+/* Of the file, in percent: clean slots go from here on, and stay again below there */
+enum { FILE_SHORT = 75, FILE_ROOMY = 65 };
 enum { BEHIND_PAGES = 96, BEHIND_AT_ONCE = 8, SLACK_MAX = 512, PINNED_LONG_MS = 2000 };
 
 static int in_pipe(const struct evictor *evictor)
@@ -390,10 +392,17 @@ static int evict_stage(struct guest_pager *pager, struct evictor *evictor)
 	return 0;
 }
 
-/* Room in a full tier: slots of pages that are resident, too */
-size_t drop_clean_slots(struct guest_pager *pager, size_t max)
+static bool slot_is_there(struct page_fields fields, enum slots_where where)
 {
-	uint64_t pages = pager->ram.pages, looked, at = pager->sweep;
+	const struct page_place place = { .tier = fields.tier, .slot = fields.slot };
+
+	return fields.has_slot && tiers_is_slow(place) == (where == SLOTS_IN_FILES);
+}
+
+/* Room in a full tier: slots of pages that are resident, too */
+size_t drop_clean_slots(struct guest_pager *pager, enum slots_where where, size_t max)
+{
+	uint64_t pages = pager->ram.pages, looked, at = pager->sweep[where];
 	size_t dropped = 0;
 
 	for (looked = 0; looked < pages && dropped < max; looked++, at++) {
@@ -403,7 +412,7 @@ size_t drop_clean_slots(struct guest_pager *pager, size_t max)
 		at = at < pages ? at : 0;
 		entry = page_map_get(pager->map, at);
 		fields = page_entry_fields(entry);
-		if (fields.state != PAGE_RESIDENT || !fields.has_slot)
+		if (fields.state != PAGE_RESIDENT || !slot_is_there(fields, where))
 			continue;
 		next = fields;
 		next.has_slot = false;
@@ -412,8 +421,16 @@ size_t drop_clean_slots(struct guest_pager *pager, size_t max)
 		tiers_free(pager->tiers, (struct page_place){ fields.tier, fields.slot });
 		dropped++;
 	}
-	pager->sweep = at;
+	pager->sweep[where] = at;
 	return dropped;
+}
+
+bool slots_go(struct guest_pager *pager, enum slots_where where, bool go)
+{
+	if (atomic_exchange(&pager->slots_go[where], go) == go || !go)
+		return false;
+	pager->slots_sweep[where] = true;
+	return true;
 }
 
 /* The page's own old slot goes as well: the content is in the staging */
@@ -439,7 +456,7 @@ static int store_new(struct guest_pager *pager, struct evictor *evictor, size_t 
 
 	if (rc == -ENOSPC) {
 		drop_own_slot(pager, evictor, i);
-		drop_clean_slots(pager, CLEAN_SLOTS_AT_ONCE);
+		drop_clean_slots(pager, SLOTS_IN_MEMORY, CLEAN_SLOTS_AT_ONCE);
 		rc = store_content(pager, content, &place);
 	}
 	if (rc < 0)
@@ -451,7 +468,8 @@ static int store_new(struct guest_pager *pager, struct evictor *evictor, size_t 
 	return 0;
 }
 
-/* Return: 0; -errno: it has no slot.  A clean page has one already: by its content, not its hash */
+/* Return: 0; -errno: it has no slot.  A clean page has one already, as its content says by now: the
+ * guest can't change it any more */
 static int store_one(struct guest_pager *pager, struct evictor *evictor, size_t i)
 {
 	const unsigned char *content = evictor->staging + i * PAGE_BYTES;
@@ -970,12 +988,21 @@ static int evict_patiently(struct guest_pager *pager, struct evictor *evictor)
 }
 
 /* Some at a time: pages go meanwhile.  Return: there are more */
-static bool sweep_slots(struct guest_pager *pager)
+static bool sweep_slots(struct guest_pager *pager, enum slots_where where)
 {
-	if (pager->slots_sweep &&
-	    drop_clean_slots(pager, CLEAN_SLOTS_AT_ONCE) < CLEAN_SLOTS_AT_ONCE)
-		pager->slots_sweep = false;
-	return pager->slots_sweep;
+	if (pager->slots_sweep[where] &&
+	    drop_clean_slots(pager, where, CLEAN_SLOTS_AT_ONCE) < CLEAN_SLOTS_AT_ONCE)
+		pager->slots_sweep[where] = false;
+	return pager->slots_sweep[where];
+}
+
+/* All guests see the same file, and each gives up what it can do without */
+static void look_for_room(struct guest_pager *pager)
+{
+	unsigned int taken = tiers_slow_taken(pager->tiers);
+
+	if (taken >= FILE_SHORT || taken < FILE_ROOMY)
+		slots_go(pager, SLOTS_IN_FILES, taken >= FILE_SHORT);
 }
 
 void *evict_thread(void *evictor_arg)
@@ -994,17 +1021,20 @@ void *evict_thread(void *evictor_arg)
 			housekeeping(pager);
 			pager_stay_below_cgroup(pager);
 			look_for_memory(pager);
+			look_for_room(pager);
 			slow_load_look(pager);
 			if (++turns % 16 == 0 && miscounted(pager))
 				recount(pager);
 			looked = clock_ms();
-			pager->rests = pager->statistics.faults == faults && !pager->slow.since_ms;
+			pager->rests = pager->statistics.faults == faults &&
+				       !slow_load_waits(pager);
 			faults = pager->statistics.faults;
 		}
 		forget_failure(pager);
 		if (above_low_mark(pager))
 			rc = evict_patiently(pager, evictor);
-		if (first && sweep_slots(pager))
+		if (first &&
+		    (sweep_slots(pager, SLOTS_IN_MEMORY) || sweep_slots(pager, SLOTS_IN_FILES)))
 			continue;
 		if (rc < 0 || (rc == 0 && !stay_awake(pager, above_low_mark)))
 			evict_sleep(pager, rc < 0 ? 100 : pager->rests ? LOOK_IDLE_MS : LOOK_MS);

@@ -231,13 +231,57 @@ static uint64_t over_limit(const struct guest_pager *pager)
 	return pager->forced > pager->limit ? pager->forced : pager->limit;
 }
 
+static bool is_slow(const struct guest_pager *pager, uint64_t page)
+{
+	struct page_fields fields = page_entry_fields(page_map_get(pager->map, page));
+
+	return fields.state == PAGE_EVICTED &&
+	       tiers_is_slow((struct page_place){ .tier = fields.tier, .slot = fields.slot });
+}
+
+/* Its disk reads while room is made, if there is hardly too little: what comes is more than the
+ * limit for so long.  Where nothing goes out it may not */
+static bool may_read_first(const struct guest_pager *pager, uint64_t page, uint64_t pages)
+{
+	return is_slow(pager, page) && !pager->forced &&
+	       policy_resident(pager) + pages <= pager->limit + OVER_PAGES;
+}
+
+static int read_first(struct guest_pager *pager, const struct fault *fault,
+		      struct read_ahead_range range)
+{
+	int rc = slow_load(pager, fault, range);
+
+	if (rc < 0)
+		return rc;
+	evict_for(pager, 1 + range.n);
+	return LEFT;
+}
+
+/* Of a stream's pages that were not loaded here, since this thread does not wait for a disk */
+static void leave_ahead(struct guest_pager *pager, struct read_ahead_range range)
+{
+	uint64_t end = range.first + range.n;
+
+	while (range.first < end && !is_slow(pager, range.first))
+		range.first++;
+	range.n = end - range.first;
+	if (range.n)
+		slow_load_ahead(pager, range);
+}
+
 static int serve_evicted(struct guest_pager *pager, const struct fault *fault)
 {
 	struct read_ahead_range range = what_ahead(pager, fault->page);
 	bool joined = range.n && range.stream && range.first == fault->page + 1;
 	int rc;
 
+	/* Neighbours on a disk are another matter: see slow_load.c */
+	if (!range.stream && is_slow(pager, fault->page))
+		range.n = 0;
 	placement_fault(pager, fault->tid, range.n);
+	if (may_read_first(pager, fault->page, 1 + range.n))
+		return read_first(pager, fault, range);
 	if (!evict_for(pager, 1 + range.n)) {
 		/* Loading frees a slot, into which another page can go: so many may be ahead of
 		 * that */
@@ -250,10 +294,13 @@ static int serve_evicted(struct guest_pager *pager, const struct fault *fault)
 		range.first--;
 		range.n++;
 	}
-	if (joined)
+	if (joined) {
 		prefetch_pages(pager, &pager->mover, range.first, range.n, true);
+		leave_ahead(pager, range);
+	}
 	rc = load_page(pager, &pager->mover, fault->page);
 	if (rc == LOAD_SLOW) {
+		range.n = range.stream ? range.n : 0;
 		rc = slow_load(pager, fault, range);
 		return rc < 0 ? rc : LEFT;
 	}

@@ -319,9 +319,8 @@ static struct guest_pager *new_pager(const struct adopted *adopted, const struct
 	pager->n_evictors = adopted->identity.n_pipes;
 	pager->calls = (struct pager_calls){ real_splice, real_fill, real_punch };
 	pager->pagemap = pager->kpageflags = pager->wake_fault = pager->wake_evict = -1;
-	pager->slow.wake = pager->demoter.wake = -1;
-	pager->slow.mover.pipe[0] = pager->slow.mover.pipe[1] = -1;
-	pthread_mutex_init(&pager->slow.lock, NULL);
+	pager->demoter.wake = -1;
+	slow_load_init(pager);
 	pthread_mutex_init(&pager->scan.lock, NULL);
 	pager->alarm_said = ALARMS;
 	pager->idle.percent = -1;
@@ -362,8 +361,7 @@ static void free_own(struct guest_pager *pager)
 	close_fd(&pager->wake_fault);
 	close_fd(&pager->wake_evict);
 	if (pager->gave_up)
-		pager->slow.mover.buffer = pager->demoter.buffer =
-			NULL; /* a disk may write there */
+		pager->demoter.buffer = NULL; /* a disk may write there */
 	slow_load_close(pager);
 	demote_close(pager);
 	hot_free(pager->hot);
@@ -482,7 +480,8 @@ void guest_pager_end_soon(struct guest_pager *pager)
 	pager_wake(pager->wake_fault);
 	for (i = 0; i < PAGER_PIPES_MAX; i++)
 		pager_wake(pager->wake_evict);
-	pager_wake(pager->slow.wake);
+	for (i = 0; i < SLOW_WORKERS; i++)
+		pager_wake(pager->slow.worker[i].wake);
 	pager_wake(pager->demoter.wake);
 }
 
@@ -496,9 +495,14 @@ static bool thread_ended(pthread_t thread, bool *runs, uint64_t deadline)
 
 static bool lower_threads_ended(struct guest_pager *pager, uint64_t deadline)
 {
-	bool slow = thread_ended(pager->slow.thread, &pager->slow.runs, deadline);
+	bool ended = thread_ended(pager->demoter.thread, &pager->demoter.runs, deadline);
+	size_t i;
 
-	return thread_ended(pager->demoter.thread, &pager->demoter.runs, deadline) && slow;
+	for (i = 0; i < SLOW_WORKERS; i++)
+		ended = thread_ended(pager->slow.worker[i].thread, &pager->slow.worker[i].runs,
+				     deadline) &&
+			ended;
+	return ended;
 }
 
 /* Those that wait for a disk get so long.  Return: false: one waits on, in the kernel */
@@ -540,10 +544,13 @@ static bool has_lower_tier(const struct guest_pager *pager)
 static int lower_threads_start(struct guest_pager *pager, struct err *err)
 {
 	int rc = 0;
+	size_t i;
 
-	if (has_slow_tier(pager)) {
-		rc = thread_start(&pager->slow.thread, "slow", slow_load_thread, pager, err);
-		pager->slow.runs = rc == 0;
+	for (i = 0; i < SLOW_WORKERS && rc == 0 && has_slow_tier(pager); i++) {
+		struct slow_worker *worker = &pager->slow.worker[i];
+
+		rc = thread_start(&worker->thread, "slow", slow_load_thread, worker, err);
+		worker->runs = rc == 0;
 	}
 	if (rc == 0 && has_lower_tier(pager)) {
 		rc = thread_start(&pager->demoter.thread, "demote", demote_thread, pager, err);
@@ -957,10 +964,8 @@ void guest_pager_set_limit(struct guest_pager *pager, uint64_t pages)
 
 void guest_pager_keep_slots(struct guest_pager *pager, bool keep)
 {
-	if (atomic_exchange(&pager->slots_go, !keep) == !keep || keep)
-		return;
-	pager->slots_sweep = true;
-	pager_wake(pager->wake_evict);
+	if (slots_go(pager, SLOTS_IN_MEMORY, !keep))
+		pager_wake(pager->wake_evict);
 }
 
 int guest_pager_detach(struct guest_pager *pager, int64_t deadline_ms, struct err *err)
@@ -1064,7 +1069,10 @@ static uint64_t own_bytes(struct guest_pager *pager)
 {
 	uint64_t pages = pager->ram.pages;
 
-	uint64_t lower = pager->demoter.age ? pages + 2 * (uint64_t)READ_AHEAD_MAX * PAGE_BYTES : 0;
+	uint64_t lower =
+		pager->demoter.age ?
+			pages + (1 + SLOW_WORKERS) * (uint64_t)READ_AHEAD_MAX * PAGE_BYTES :
+			0;
 
 	return lower + tiers_own_bytes(pager->tiers) + page_map_bytes(pager->map) +
 	       journal_bytes(pager->journal) + hot_bytes(pager->hot) + 2 * bit_bytes(pages) +

@@ -254,11 +254,14 @@ static void settle_loaded(struct guest_pager *pager, uint64_t page, struct page_
 		free_slot(pager, fields);
 }
 
-/* It is in the guest's memory.  What is in a slow tier could not be compared without waiting for it
- */
+/* It is in the guest's memory */
 static void loaded(struct guest_pager *pager, uint64_t page, struct page_fields fields)
 {
-	settle_loaded(pager, page, fields, !in_slow_tier(fields) && !pager->slots_go);
+	const struct page_place place = { .tier = fields.tier, .slot = fields.slot };
+	enum slots_where where = tiers_is_slow(place) ? SLOTS_IN_FILES : SLOTS_IN_MEMORY;
+
+	settle_loaded(pager, page, fields,
+		      !pager->slots_go[where] && tiers_keeps(pager->tiers, place));
 }
 
 /* It is there for a look, and goes back to its slot in whatever tier */
@@ -590,13 +593,15 @@ struct together {
 	bool protect;
 	size_t n;
 	uint64_t page[READ_AHEAD_MAX];
+	bool apart[READ_AHEAD_MAX];
 	struct page_fields fields[READ_AHEAD_MAX];
 	size_t asked[READ_AHEAD_MAX]; /* which of the caller's it is */
 	int rc[READ_AHEAD_MAX];
 };
 
 static void together_claim(struct guest_pager *pager, struct mover *mover,
-			   struct together *together, const uint64_t *pages, size_t n, int *rc)
+			   struct together *together, const uint64_t *pages, const bool *apart,
+			   size_t n, int *rc)
 {
 	size_t i;
 
@@ -607,12 +612,14 @@ static void together_claim(struct guest_pager *pager, struct mover *mover,
 		if (k == READ_AHEAD_MAX || !claim(pager, mover, pages[i], &together->fields[k]))
 			continue;
 		together->page[k] = pages[i];
+		together->apart[k] = apart && apart[i];
 		together->asked[k] = i;
 		together->n++;
 	}
 }
 
-/* Neighbours in one file that were read.  Return: behind the last of them */
+/* Neighbours in one file that were read, and go there in one way.  Return: behind the last of them
+ */
 static size_t together_end(struct guest_pager *pager, const struct together *together, size_t i)
 {
 	const struct ram_object *object = ram_object_of(&pager->ram, together->page[i]);
@@ -621,7 +628,8 @@ static size_t together_end(struct guest_pager *pager, const struct together *tog
 	do {
 		i++;
 	} while (i < together->n && together->rc[i] == 0 &&
-		 together->page[i] == together->page[i - 1] + 1 && together->page[i] < end);
+		 together->page[i] == together->page[i - 1] + 1 && together->page[i] < end &&
+		 together->apart[i] == together->apart[i - 1]);
 	return i;
 }
 
@@ -629,10 +637,17 @@ static size_t together_end(struct guest_pager *pager, const struct together *tog
 static int together_copy(struct guest_pager *pager, struct mover *mover,
 			 const struct together *together, size_t i, size_t n)
 {
-	size_t copied = 0, k;
-	int rc = copy_all(pager, together->page[i], mover->buffer + i * PAGE_BYTES, n,
-			  together->protect, &copied);
+	const unsigned char *from = mover->buffer + i * PAGE_BYTES;
+	size_t copied = 0, filled = 0, k;
+	int rc = 0;
 
+	if (together->apart[i] && !pager->options.copies_only)
+		filled = fill_pages(pager, mover, together->page[i], from, n);
+	STEP("together_filled");
+	if (filled < n)
+		rc = copy_all(pager, together->page[i] + filled, from + filled * PAGE_BYTES,
+			      n - filled, together->protect, &copied);
+	copied += filled;
 	for (k = i; k < i + copied; k++) {
 		if (together->protect)
 			loaded_for_look(pager, together->page[k], together->fields[k]);
@@ -645,13 +660,13 @@ static int together_copy(struct guest_pager *pager, struct mover *mover,
 	return copied == n ? 0 : rc < 0 ? rc : -EIO;
 }
 
-void load_together(struct guest_pager *pager, struct mover *mover, const uint64_t *pages, size_t n,
-		   bool protect, int *rc)
+void load_together(struct guest_pager *pager, struct mover *mover, const uint64_t *pages,
+		   const bool *apart, size_t n, bool protect, int *rc)
 {
 	struct together together = { .protect = protect };
 	size_t i, end, k;
 
-	together_claim(pager, mover, &together, pages, n, rc);
+	together_claim(pager, mover, &together, pages, apart, n, rc);
 	load_contents(pager, together.fields, together.n, mover->buffer, together.rc);
 	STEP("load_fetched");
 	for (i = 0; i < together.n; i = end) {

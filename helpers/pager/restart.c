@@ -351,7 +351,8 @@ static int resolve_all(struct guest_pager *pager, const struct restart *restart,
 	return 0;
 }
 
-/* Each slot has one owner.  A page that is out needs its slot; a resident one can do without */
+/* Each slot has one owner.  A page that is out needs its slot; a resident one can do without, and
+ * does where only the dead daemon knew what its slot has */
 static int claim_slots(struct guest_pager *pager, bool out, struct err *err)
 {
 	uint64_t page;
@@ -363,7 +364,7 @@ static int claim_slots(struct guest_pager *pager, bool out, struct err *err)
 
 		if (!fields.has_slot || out != (fields.state == PAGE_EVICTED))
 			continue;
-		rc = tiers_claim(pager->tiers, place);
+		rc = out || !tiers_is_slow(place) ? tiers_claim(pager->tiers, place) : -ESTALE;
 		/* Lost to a memory error of the host: its next fault tells the guest */
 		if (rc == 0 || (out && rc == -EHWPOISON))
 			continue;
@@ -418,7 +419,7 @@ static int store_held(struct guest_pager *pager, struct evictor *evictor, size_t
 		return 0;
 	}
 	rc = store_content(pager, content, &place);
-	if (rc == -ENOSPC && drop_clean_slots(pager, RUN_PAGES_MAX))
+	if (rc == -ENOSPC && drop_clean_slots(pager, SLOTS_IN_MEMORY, RUN_PAGES_MAX))
 		rc = store_content(pager, content, &place);
 	if (rc == 0) {
 		fields.tier = place.tier;

@@ -30,7 +30,7 @@ static const uint64_t asks_no_more_ns = 1000000000;
 /* So many are kept at most */
 static size_t most(const struct guest_pager *pager)
 {
-	return pager->slow.runs ? SCAN_PAGES_MAX : SCAN_PAGES;
+	return pager->slow.worker[0].runs ? SCAN_PAGES_MAX : SCAN_PAGES;
 }
 
 /* No page may go.  What only the kernel's page table tells is not known without it */

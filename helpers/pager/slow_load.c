@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The thread that loads pages from slow tiers, so that no other fault waits for a disk.
+ * The threads that load pages from slow tiers, so that no other fault waits for a disk.
  *
- * The fault thread has made room for what it leaves here.  A page that can't be read is tried again
- * and again: who asked for it waits, an alarm says for what, and it never gets anything else.  With
- * each try those who wait are woken, and ask again: one that came while the page was being loaded
- * was left to us.
+ * The fault thread makes room for what it leaves here, meanwhile or before.  A page that can't be
+ * read is tried again and again: who asked for it waits, an alarm says for what, and it never gets
+ * anything else.  With each try those who wait are woken, and ask again: one that came while the
+ * page was being loaded was left to us.
+ *
+ * DOC: what is read ahead
+ *
+ * Of a stream all that is coming.  Of a neighbourhood, if disk_near.h says so, what lies beside the
+ * page on the disk as well, as it does where both went out together: then it is one read, which
+ * takes hardly longer.  Such neighbours go into the guest's file and are not mapped, so that its
+ * page table tells which of them were used.
  *
  * What a thread asks for that reads all memory is loaded for a look, one window at a time, and
  * given to scan.c, which lets it go again.
@@ -22,20 +29,51 @@
 
 enum { SLOW_RETRY_MS = 200, SLOW_SILENT_MS = 1000, SLOW_SLEEP_MS = 10000, SLOW_AT_ONCE = 16 };
 
+void slow_load_init(struct guest_pager *pager)
+{
+	size_t i;
+
+	for (i = 0; i < SLOW_WORKERS; i++) {
+		struct slow_worker *worker = &pager->slow.worker[i];
+
+		worker->pager = pager;
+		worker->wake = worker->mover.pipe[0] = worker->mover.pipe[1] = -1;
+	}
+	pthread_mutex_init(&pager->slow.lock, NULL);
+}
+
+static int worker_open(struct slow_worker *worker, struct err *err)
+{
+	worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (worker->wake < 0)
+		return err_sys(err, errno, "eventfd");
+	return mover_open(&worker->mover, MOVER_LOADS, err);
+}
+
 int slow_load_open(struct guest_pager *pager, struct err *err)
 {
-	pager->slow.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (pager->slow.wake < 0)
-		return err_sys(err, errno, "eventfd");
-	return mover_open(&pager->slow.mover, MOVER_LOADS, err);
+	int rc = 0;
+	size_t i;
+
+	for (i = 0; i < SLOW_WORKERS && rc == 0; i++)
+		rc = worker_open(&pager->slow.worker[i], err);
+	return rc;
 }
 
 void slow_load_close(struct guest_pager *pager)
 {
-	mover_close(&pager->slow.mover);
-	if (pager->slow.wake >= 0)
-		close(pager->slow.wake);
-	pager->slow.wake = -1;
+	size_t i;
+
+	for (i = 0; i < SLOW_WORKERS; i++) {
+		struct slow_worker *worker = &pager->slow.worker[i];
+
+		if (pager->gave_up)
+			worker->mover.buffer = NULL; /* a disk may write there */
+		mover_close(&worker->mover);
+		if (worker->wake >= 0)
+			close(worker->wake);
+		worker->wake = -1;
+	}
 	pthread_mutex_destroy(&pager->slow.lock);
 	pthread_mutex_destroy(&pager->scan.lock);
 }
@@ -49,7 +87,8 @@ static int add(struct slow_loader *slow, const struct slow_fault *wanted)
 	size_t i;
 
 	for (i = 0; i < slow->n; i++)
-		if (slow->wanted[i].fault.page == wanted->fault.page) {
+		if (slow->wanted[i].fault.page == wanted->fault.page &&
+		    slow->wanted[i].nobody == wanted->nobody) {
 			slow->wanted[i].scans &= wanted->scans;
 			return 1;
 		}
@@ -60,14 +99,29 @@ static int add(struct slow_loader *slow, const struct slow_fault *wanted)
 	return 0;
 }
 
+/* Under the lock.  One that has nothing to do; -1: all are at work, and look before they sleep */
+static int sleeper(struct slow_loader *slow)
+{
+	size_t i;
+
+	for (i = 0; i < SLOW_WORKERS; i++)
+		if (slow->worker[i].asleep) {
+			slow->worker[i].asleep = false;
+			return slow->worker[i].wake;
+		}
+	return -1;
+}
+
 static int leave(struct guest_pager *pager, const struct slow_fault *wanted)
 {
-	int rc;
+	int rc, wake;
 
 	pthread_mutex_lock(&pager->slow.lock);
 	rc = add(&pager->slow, wanted);
+	wake = sleeper(&pager->slow);
 	pthread_mutex_unlock(&pager->slow.lock);
-	pager_wake(pager->slow.wake);
+	if (wake >= 0)
+		pager_wake(wake);
 	return rc;
 }
 
@@ -88,20 +142,29 @@ int slow_load_scan(struct guest_pager *pager, const struct fault *fault,
 	return leave(pager, &wanted);
 }
 
-/* One that fits to those before it: a window of a scan is as much as is read at once */
-static bool fits(const struct slow_fault *batch, size_t n, const struct slow_fault *wanted)
+void slow_load_ahead(struct guest_pager *pager, struct read_ahead_range ahead)
 {
-	return n == 0 || (!batch[0].scans && !wanted->scans);
+	struct slow_fault wanted = { .fault.page = ahead.first, .ahead = ahead, .nobody = true };
+
+	/* Of what finds no room here nothing is lost */
+	leave(pager, &wanted);
 }
 
-/* @until: when the next one is due.  Return: how many are taken that are due now */
-static size_t take(struct slow_loader *slow, struct slow_fault *batch, uint64_t *until)
+/* One that fits to those before it: a window of a scan, or what is read for no fault, is as much as
+ * is read at once */
+static bool fits(const struct slow_fault *batch, size_t n, const struct slow_fault *wanted)
+{
+	return n == 0 || (!batch[0].scans && !wanted->scans && !batch[0].nobody && !wanted->nobody);
+}
+
+/* Under the lock.  @until: when the next one is due.  Return: how many are taken that are due now
+ */
+static size_t take_some(struct slow_loader *slow, bool nobody, struct slow_fault *batch,
+			uint64_t *until)
 {
 	uint64_t now = clock_ms();
 	size_t i = 0, n = 0;
 
-	*until = now + SLOW_SLEEP_MS;
-	pthread_mutex_lock(&slow->lock);
 	while (i < slow->n && n < SLOW_AT_ONCE) {
 		struct slow_fault *wanted = &slow->wanted[i];
 
@@ -110,7 +173,7 @@ static size_t take(struct slow_loader *slow, struct slow_fault *batch, uint64_t 
 			i++;
 			continue;
 		}
-		if (!fits(batch, n, wanted)) {
+		if (wanted->nobody != nobody || !fits(batch, n, wanted)) {
 			i++;
 			continue;
 		}
@@ -119,6 +182,21 @@ static size_t take(struct slow_loader *slow, struct slow_fault *batch, uint64_t 
 		slow->n--;
 		memmove(wanted, wanted + 1, (slow->n - i) * sizeof(*wanted));
 	}
+	return n;
+}
+
+/* What a thread waits for comes first */
+static size_t take(struct slow_loader *slow, struct slow_worker *worker, struct slow_fault *batch,
+		   uint64_t *until)
+{
+	size_t n;
+
+	*until = clock_ms() + SLOW_SLEEP_MS;
+	pthread_mutex_lock(&slow->lock);
+	n = take_some(slow, false, batch, until);
+	if (!n)
+		n = take_some(slow, true, batch, until);
+	worker->asleep = n == 0;
 	pthread_mutex_unlock(&slow->lock);
 	return n;
 }
@@ -141,39 +219,122 @@ static void try_again(struct guest_pager *pager, struct slow_fault *wanted)
 
 /* ---- loading ---- */
 
-static bool is_among(const uint64_t *pages, size_t n, uint64_t page)
+/* In the order of pages.  @apart: as of load_together() */
+struct slow_list {
+	size_t n;
+	uint64_t page[READ_AHEAD_MAX];
+	bool apart[READ_AHEAD_MAX];
+	int rc[READ_AHEAD_MAX];
+};
+
+/* Where it is, or would be */
+static size_t list_find(const struct slow_list *list, uint64_t page)
+{
+	size_t i = list->n;
+
+	while (i && list->page[i - 1] >= page)
+		i--;
+	return i;
+}
+
+static bool list_has(const struct slow_list *list, uint64_t page)
+{
+	size_t i = list_find(list, page);
+
+	return i < list->n && list->page[i] == page;
+}
+
+static void list_add(struct slow_list *list, uint64_t page, bool apart)
+{
+	size_t i = list_find(list, page);
+
+	if (list->n == READ_AHEAD_MAX || list_has(list, page))
+		return;
+	memmove(&list->page[i + 1], &list->page[i], (list->n - i) * sizeof(list->page[0]));
+	memmove(&list->apart[i + 1], &list->apart[i], (list->n - i) * sizeof(list->apart[0]));
+	list->page[i] = page;
+	list->apart[i] = apart;
+	list->n++;
+}
+
+static struct page_fields fields_of(const struct guest_pager *pager, uint64_t page)
+{
+	return page_entry_fields(page_map_get(pager->map, page));
+}
+
+static uint64_t block_of(uint64_t page)
+{
+	return page - page % DISK_NEAR_BLOCK;
+}
+
+/* Those of its block above a page, or below it, in the same order on the disk, without a gap there
+ */
+static void list_beside(const struct guest_pager *pager, struct slow_list *list, uint64_t asked,
+			bool above)
+{
+	struct page_fields at = fields_of(pager, asked);
+	uint64_t k, most = above ? DISK_NEAR_BLOCK - asked % DISK_NEAR_BLOCK :
+				   asked % DISK_NEAR_BLOCK + 1;
+
+	for (k = 1; k < most; k++) {
+		uint64_t page = above ? asked + k : asked - k;
+		struct page_fields next = page < pager->ram.pages ? fields_of(pager, page) : at;
+
+		if (next.state != PAGE_EVICTED || next.tier != at.tier)
+			continue;
+		if (next.slot != (above ? at.slot + 1 : at.slot - 1))
+			break;
+		list_add(list, page, true);
+		at = next;
+	}
+}
+
+static bool with_neighbours(struct guest_pager *pager)
+{
+	bool with;
+
+	if (pager->options.no_prefetch)
+		return false;
+	pthread_mutex_lock(&pager->slow.lock);
+	with = disk_near_fault(&pager->slow.near);
+	pthread_mutex_unlock(&pager->slow.lock);
+	return with;
+}
+
+static void list_ahead(struct guest_pager *pager, struct slow_list *list,
+		       const struct slow_fault *wanted)
+{
+	uint64_t page = wanted->ahead.first, end = page + wanted->ahead.n;
+	uint64_t asked = wanted->fault.page;
+
+	for (; page < end && page < pager->ram.pages; page++)
+		list_add(list, page, false);
+	if (wanted->ahead.n || wanted->scans || !with_neighbours(pager))
+		return;
+	if (fields_of(pager, asked).state == PAGE_EVICTED) {
+		list_beside(pager, list, asked, true);
+		list_beside(pager, list, asked, false);
+	}
+}
+
+/* The pages that were asked for, and what is read ahead of them */
+static void list_pages(struct guest_pager *pager, const struct slow_fault *batch, size_t n,
+		       struct slow_list *list)
 {
 	size_t i;
 
+	list->n = 0;
 	for (i = 0; i < n; i++)
-		if (pages[i] == page)
-			return true;
-	return false;
-}
-
-/* The pages that were asked for, in their order, then what is read ahead of them */
-static size_t list_pages(const struct guest_pager *pager, const struct slow_fault *batch, size_t n,
-			 uint64_t *pages)
-{
-	size_t i, all = n;
-	uint64_t page;
-
+		if (!batch[i].nobody)
+			list_add(list, batch[i].fault.page, false);
 	for (i = 0; i < n; i++)
-		pages[i] = batch[i].fault.page;
-	for (i = 0; i < n; i++) {
-		uint64_t end = batch[i].ahead.first + batch[i].ahead.n;
-
-		for (page = batch[i].ahead.first; page < end && all < READ_AHEAD_MAX; page++)
-			if (page < pager->ram.pages && !is_among(pages, all, page))
-				pages[all++] = page;
-	}
-	return all;
+		list_ahead(pager, list, &batch[i]);
 }
 
 /* Where a page is, or was when it was looked at */
 static unsigned int tier_of(const struct guest_pager *pager, uint64_t page)
 {
-	return page_entry_fields(page_map_get(pager->map, page)).tier;
+	return fields_of(pager, page).tier;
 }
 
 static void say_why(struct guest_pager *pager, uint64_t page, int rc)
@@ -188,6 +349,8 @@ static void say_why(struct guest_pager *pager, uint64_t page, int rc)
 /* Return: what is wrong with a page that was asked for */
 static int settle(struct guest_pager *pager, struct slow_fault *wanted, int rc)
 {
+	if (wanted->nobody)
+		return 0;
 	switch (rc) {
 	case 0:
 		fault_count_time(pager, &wanted->fault);
@@ -209,70 +372,189 @@ static int settle(struct guest_pager *pager, struct slow_fault *wanted, int rc)
 
 /* What has come for a scan, and the places of what will not */
 static void tell_scan(struct guest_pager *pager, const struct slow_fault *wanted,
-		      const uint64_t *pages, const int *rc, size_t n)
+		      const struct slow_list *list)
 {
 	struct scan_page come[READ_AHEAD_MAX];
 	size_t i, k = 0;
 
-	for (i = 0; i < n && wanted->scans; i++)
-		if (rc[i] == 0)
-			come[k++] =
-				(struct scan_page){ pages[i], page_map_get(pager->map, pages[i]) };
+	for (i = 0; i < list->n && wanted->scans; i++)
+		if (list->rc[i] == 0)
+			come[k++] = (struct scan_page){ list->page[i],
+							page_map_get(pager->map, list->page[i]) };
 	scan_arrived(pager, come, k, wanted->places);
 }
 
-static void load(struct guest_pager *pager, struct slow_fault *batch, size_t n)
+static bool was_asked_for(const struct slow_fault *batch, size_t n, uint64_t page)
 {
-	uint64_t pages[READ_AHEAD_MAX];
-	int rc[READ_AHEAD_MAX], worst = 0;
-	size_t all = list_pages(pager, batch, n, pages), i, worst_at = 0;
-	bool scans = batch[0].scans;
+	size_t i;
 
-	pager->slow.tier = tier_of(pager, pages[0]);
-	pager->slow.since_ms = clock_ms();
-	load_together(pager, &pager->slow.mover, pages, all, scans, rc);
-	pager->slow.since_ms = 0;
+	for (i = 0; i < n; i++)
+		if (!batch[i].nobody && batch[i].fault.page == page)
+			return true;
+	return false;
+}
+
+/* What came beside what was asked for */
+static void tell_policy(struct guest_pager *pager, const struct slow_fault *batch, size_t n,
+			const struct slow_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (list->rc[i] == 0 && !was_asked_for(batch, n, list->page[i]))
+			policy_prefetched(pager, list->page[i], 1, list->apart[i]);
+}
+
+/* Neighbours that came with it */
+static void note_near(struct guest_pager *pager, const struct slow_list *list, uint64_t asked)
+{
+	uint64_t first = block_of(asked);
+	uint16_t pages = 0;
+	size_t i;
+
+	for (i = list_find(list, first); i < list->n && block_of(list->page[i]) == first; i++)
+		if (list->apart[i] && list->rc[i] == 0)
+			pages |= (uint16_t)(1 << list->page[i] % DISK_NEAR_BLOCK);
+	if (!pages)
+		return;
+	pthread_mutex_lock(&pager->slow.lock);
+	disk_near_loaded(&pager->slow.near, first, pages, pager->statistics.faults);
+	pthread_mutex_unlock(&pager->slow.lock);
+}
+
+/* How many of those that were loaded a while ago does the page table have? */
+static unsigned int count_used(const struct guest_pager *pager, const struct disk_near_load *load)
+{
+	const struct ram_object *object = ram_object_of(&pager->ram, load->page);
+	uint64_t entry[DISK_NEAR_BLOCK] = { 0 }, end = object->first + object->pages, i;
+	unsigned int used = 0;
+	off_t at;
+
+	if (load->page < object->first || load->page + DISK_NEAR_BLOCK > end)
+		return 0;
+	at = (off_t)(ram_address(&pager->ram, load->page) / PAGE_BYTES * sizeof(entry[0]));
+	if (pread(pager->pagemap, entry, sizeof(entry), at) < 0)
+		return 0;
+	for (i = 0; i < DISK_NEAR_BLOCK; i++)
+		used += (load->pages >> i & 1) && entry[i] >> 63;
+	return used;
+}
+
+static bool next_due(struct guest_pager *pager, uint64_t faults, struct disk_near_load *load)
+{
+	bool due;
+
+	pthread_mutex_lock(&pager->slow.lock);
+	due = disk_near_due(&pager->slow.near, faults, load);
+	pthread_mutex_unlock(&pager->slow.lock);
+	return due;
+}
+
+/* The page table is read without the lock: that waits for what QEMU does with its memory, which may
+ * wait for the thread that answers faults */
+static void judge_near(struct guest_pager *pager)
+{
+	uint64_t faults = pager->statistics.faults, resident = policy_resident(pager);
+	uint64_t out = pager->ram.pages > resident ? pager->ram.pages - resident : 0;
+	struct disk_near_load load;
+
+	while (next_due(pager, faults, &load)) {
+		unsigned int used = count_used(pager, &load);
+
+		pthread_mutex_lock(&pager->slow.lock);
+		disk_near_result(&pager->slow.near, &load, used, faults, out);
+		pthread_mutex_unlock(&pager->slow.lock);
+	}
+}
+
+/* One that is in no list was asked for in vain: it asks again */
+static int result_of(const struct slow_list *list, uint64_t page)
+{
+	return list_has(list, page) ? list->rc[list_find(list, page)] : 1;
+}
+
+bool slow_load_waits(const struct guest_pager *pager)
+{
+	size_t i = 0;
+
+	while (i < SLOW_WORKERS && !pager->slow.worker[i].since_ms)
+		i++;
+	return i < SLOW_WORKERS;
+}
+
+/* Does an alarm stand for another one? */
+static bool is_silent(const struct guest_pager *pager)
+{
+	size_t i = 0;
+
+	while (i < SLOW_WORKERS && !pager->slow.worker[i].silent)
+		i++;
+	return i < SLOW_WORKERS;
+}
+
+static void load(struct slow_worker *worker, struct slow_fault *batch, size_t n)
+{
+	struct guest_pager *pager = worker->pager;
+	bool scans = batch[0].scans;
+	size_t i, worst_at = 0;
+	struct slow_list list;
+	int worst = 0;
+
+	list_pages(pager, batch, n, &list);
+	worker->tier = tier_of(pager, batch[0].fault.page);
+	worker->since_ms = clock_ms();
+	load_together(pager, &worker->mover, list.page, list.apart, list.n, scans, list.rc);
+	worker->since_ms = 0;
+	worker->silent = false;
 	for (i = 0; i < n; i++) {
-		int wrong = settle(pager, &batch[i], rc[i]);
+		int wrong = settle(pager, &batch[i], result_of(&list, batch[i].fault.page));
 
 		worst_at = wrong ? i : worst_at;
 		worst = wrong ? wrong : worst;
-		tell_scan(pager, &batch[i], pages, rc, all);
+		tell_scan(pager, &batch[i], &list);
+		note_near(pager, &list, batch[i].fault.page);
 	}
-	for (; i < all && !scans; i++)
-		if (rc[i] == 0)
-			policy_prefetched(pager, pages[i], 1, false);
+	judge_near(pager);
+	if (!scans)
+		tell_policy(pager, batch, n, &list);
 	if (worst < 0 && !pager_stopping(pager))
-		say_why(pager, pages[worst_at], worst);
-	else if (!pager->slow.failing)
+		say_why(pager, batch[worst_at].fault.page, worst);
+	else if (!pager->slow.failing && !is_silent(pager))
 		pager_alarm_over(pager, ALARM_SLOW);
-	pager->slow.silent = false;
 }
 
 void slow_load_look(struct guest_pager *pager)
 {
-	uint64_t since = pager->slow.since_ms, now = clock_ms();
+	uint64_t now = clock_ms();
+	size_t i;
 
-	if (!since || now < since + SLOW_SILENT_MS || atomic_exchange(&pager->slow.silent, true))
-		return;
-	pager_alarm(pager, ALARM_SLOW, "the guest waits for a page: %s does not answer",
-		    tiers_slow_path(pager->tiers, pager->slow.tier));
+	for (i = 0; i < SLOW_WORKERS; i++) {
+		struct slow_worker *worker = &pager->slow.worker[i];
+		uint64_t since = worker->since_ms;
+
+		if (since && now >= since + SLOW_SILENT_MS &&
+		    !atomic_exchange(&worker->silent, true))
+			pager_alarm(pager, ALARM_SLOW,
+				    "the guest waits for a page: %s does not answer",
+				    tiers_slow_path(pager->tiers, worker->tier));
+	}
 }
 
-void *slow_load_thread(void *pager_arg)
+void *slow_load_thread(void *worker_arg)
 {
-	struct guest_pager *pager = pager_arg;
-	struct pollfd wake = { .fd = pager->slow.wake, .events = POLLIN };
+	struct slow_worker *worker = worker_arg;
+	struct guest_pager *pager = worker->pager;
+	struct pollfd wake = { .fd = worker->wake, .events = POLLIN };
 	struct slow_fault batch[SLOW_AT_ONCE];
 	uint64_t until;
 
 	log_context(pager->name, "slow");
 	pager_follow_memory(pager);
 	while (!pager_stopping(pager)) {
-		size_t n = take(&pager->slow, batch, &until);
+		size_t n = take(&pager->slow, worker, batch, &until);
 
 		if (n) {
-			load(pager, batch, n);
+			load(worker, batch, n);
 			continue;
 		}
 		poll(&wake, 1, (int)clock_left_ms(until) + 1);

@@ -141,9 +141,11 @@ void tiers_fetch(struct tiers *tiers, const struct page_place *place, size_t n, 
 		 int *rc);
 /* May what is there have to be waited for? */
 bool tiers_is_slow(struct page_place place);
-/* Is this the content of the slot, byte by byte?  For a clean page no other slot is needed.  Of
- * a slow tier: false, without a look */
+/* Is this the content of the slot?  For a clean page no other slot is needed.  By its bytes; of a
+ * slow tier, without a look there, by what this process read: content_hash.h */
 bool tiers_holds(struct tiers *tiers, struct page_place place, const void *page);
+/* Does a page that is loaded keep its slot there? */
+bool tiers_keeps(const struct tiers *tiers, struct page_place place);
 /* Give a slot back.  Only after no entry of the map names it */
 void tiers_free(struct tiers *tiers, struct page_place place);
 /**
@@ -175,6 +177,9 @@ const char *tiers_slow_path(const struct tiers *tiers, unsigned int tier);
 void tiers_slow_why(struct tiers *tiers, unsigned int tier, struct err *why);
 /* Of a tier's limit so many percent is taken by slots, of all guests.  0: no limit, or no tier */
 unsigned int tiers_filled(const struct tiers *tiers, enum tier_kind kind);
+/* Of the fullest slow tier's limit so many percent are taken, by all guests, with what is free in
+ * their extents.  0: no limit, or no tier */
+unsigned int tiers_slow_taken(const struct tiers *tiers);
 /* Has the guest pages there, or may it get some? */
 bool tiers_has(const struct tiers *tiers, enum tier_kind kind);
 /* May it get some? */

@@ -15,6 +15,13 @@
  * What is read is given out only if its hash is right: a disk that lost a write, or wrote it
  * elsewhere, has another page there.  The tag of a cipher comes in the hash's place: seal() and
  * is_sealed() are the only ones that know it.
+ *
+ * DOC: clean pages
+ *
+ * Of a page that was read, and found to be what was put there, a second hash is kept in this
+ * process: content_hash.h.  By it a page that goes again is known to be what its slot has, and the
+ * disk has neither to be read nor written.  The first hash would not do: a guest can make two pages
+ * that have the same one.
  */
 #include "pager/tier_file.h"
 
@@ -31,6 +38,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "pager/content_hash.h"
 #include "pager/memory_error.h"
 #include "pager/page_hash.h"
 #include "pager/protocol.h"
@@ -47,6 +55,7 @@ enum {
 	EMPTY_KEPT = 2,
 	ROOMY = EXTENT_PAGES - TIER_PIECES_MAX, /* so many taken at most: a batch is in one piece */
 	OPEN_AGAIN_MS = 1000,
+	READERS = 3, /* threads that can read at the same time */
 };
 
 _Static_assert(1 << INDEX_BITS == EXTENT_PAGES, "a slot's place in its extent");
@@ -78,7 +87,9 @@ struct table {
 	_Alignas(PAGE_BYTES) struct extent_record extent[];
 };
 
-#define TABLE_BYTES (sizeof(struct table) + EXTENTS_MAX * sizeof(struct extent_record))
+#define CONTENT_BYTES (EXTENT_PAGES * sizeof(struct content_hash))
+
+#define TABLE_BYTES   (sizeof(struct table) + EXTENTS_MAX * sizeof(struct extent_record))
 
 /**
  * struct file_kind - A file of all guests, or of one
@@ -99,15 +110,17 @@ static const struct file_kind kinds[FILE_KINDS] = {
 	[KIND_BORROWED] = { "borrowed", "borrowed-slots", false, true },
 };
 
-/* What this process knows of an extent */
+/* What this process knows of an extent.  @content: of slots that were read; NULL: of none */
 struct extent {
-	uint64_t taken[EXTENT_PAGES / 64];
+	uint64_t taken[EXTENT_PAGES / 64], known[EXTENT_PAGES / 64];
 	uint16_t n_taken;
+	struct content_hash *content;
 };
 
 /**
  * struct file_tier
  * @lock:	Protects @extent, the counts and @why.  No I/O under it
+ * @key:	Of the hashes in @extent
  * @guest:	Its UUID, for its own file
  * @store:	The directory's until there is an own file
  * @is_new:	That file has a name, and no table has it
@@ -117,7 +130,7 @@ struct extent {
  * @extent:	@room of them
  * @why:	What did not go, last
  * @open_again:	clock_ms(): not before
- * @writer:	The demoting thread's; @reader under @reader_lock
+ * @writer:	The demoting thread's
  */
 struct file_tier {
 	const struct file_kind *kind;
@@ -133,11 +146,15 @@ struct file_tier {
 	uint32_t filling, room;
 	struct extent *extent;
 	uint32_t n_empty;
-	uint64_t pages, bytes;
+	uint64_t pages, bytes, content_bytes;
+	struct content_key key;
 	struct err why;
 	uint64_t open_again;
-	pthread_mutex_t reader_lock;
-	struct tier_io *reader, *writer;
+	struct reader {
+		pthread_mutex_t lock;
+		struct tier_io *io;
+	} reader[READERS];
+	struct tier_io *writer;
 };
 
 /* ---- what a slot returns is what was put there ---- */
@@ -349,12 +366,16 @@ static void file_close(void *tier)
 		tier_stores_drop_own(file->stores, file->store, NULL);
 	}
 	tier_budget_give(file->budget, file->bytes);
-	tier_io_close(file->reader);
+	for (i = 0; i < READERS; i++) {
+		tier_io_close(file->reader[i].io);
+		pthread_mutex_destroy(&file->reader[i].lock);
+	}
 	tier_io_close(file->writer);
 	if (file->directory >= 0)
 		close(file->directory);
 	pthread_mutex_destroy(&file->lock);
-	pthread_mutex_destroy(&file->reader_lock);
+	for (i = 0; i < file->room; i++)
+		free(file->extent[i].content);
 	free(file->extent);
 	free(file);
 }
@@ -429,15 +450,27 @@ static int go_on(struct file_tier *file)
 	return claim_extents(file);
 }
 
+static int open_ios(struct file_tier *file)
+{
+	int rc = tier_io_open(&file->writer);
+	size_t i;
+
+	for (i = 0; i < READERS && rc == 0; i++)
+		rc = tier_io_open(&file->reader[i].io);
+	return rc;
+}
+
 static struct file_tier *new_tier(const struct file_kind *kind, int directory,
 				  struct tier_stores *stores, const struct tier_spec *spec)
 {
 	struct file_tier *file = calloc(1, sizeof(*file));
+	size_t i;
 
 	if (!file)
 		return NULL;
 	pthread_mutex_init(&file->lock, NULL);
-	pthread_mutex_init(&file->reader_lock, NULL);
+	for (i = 0; i < READERS; i++)
+		pthread_mutex_init(&file->reader[i].lock, NULL);
 	file->directory = fcntl(directory, F_DUPFD_CLOEXEC, 0);
 	file->kind = kind;
 	file->stores = stores;
@@ -446,8 +479,7 @@ static struct file_tier *new_tier(const struct file_kind *kind, int directory,
 	if (spec && spec->guest)
 		snprintf(file->guest, sizeof(file->guest), "%s", spec->guest);
 	file->budget = spec ? spec->budget : NULL;
-	if (file->directory >= 0 && tier_io_open(&file->reader) == 0 &&
-	    tier_io_open(&file->writer) == 0)
+	if (file->directory >= 0 && open_ios(file) == 0 && content_key_new(&file->key) == 0)
 		return file;
 	file_close(file);
 	return NULL;
@@ -558,11 +590,75 @@ static void file_free(void *tier, uint64_t slot)
 	word = &extent->taken[slot % EXTENT_PAGES / 64];
 	if (*word & bit) {
 		*word &= ~bit;
+		extent->known[slot % EXTENT_PAGES / 64] &= ~bit;
 		file->pages--;
 		if (--extent->n_taken == 0)
 			file->n_empty++;
 	}
 	pthread_mutex_unlock(&file->lock);
+}
+
+/* ---- clean pages ---- */
+
+/* Under the lock.  NULL: no memory, or another process may change what is there */
+static struct content_hash *content_of(struct file_tier *file, uint64_t slot)
+{
+	struct extent *extent = &file->extent[slot >> INDEX_BITS];
+
+	if (!extent->content && !file->kind->borrowed) {
+		extent->content = calloc(EXTENT_PAGES, sizeof(*extent->content));
+		file->content_bytes += extent->content ? CONTENT_BYTES : 0;
+	}
+	return extent->content ? &extent->content[slot % EXTENT_PAGES] : NULL;
+}
+
+/* This is what the slot has: it was read there.  The slot is the caller's meanwhile */
+static void know_content(struct file_tier *file, uint64_t slot, const void *page)
+{
+	struct content_hash hash = content_hash(&file->key, page), *at;
+
+	pthread_mutex_lock(&file->lock);
+	at = content_of(file, slot);
+	if (at) {
+		*at = hash;
+		file->extent[slot >> INDEX_BITS].known[slot % EXTENT_PAGES / 64] |= UINT64_C(1)
+										    << slot % 64;
+	}
+	pthread_mutex_unlock(&file->lock);
+}
+
+static bool known_content(struct file_tier *file, uint64_t slot, struct content_hash *hash)
+{
+	const struct extent *extent;
+	bool known;
+
+	if (!record_of(file, slot))
+		return false;
+	pthread_mutex_lock(&file->lock);
+	extent = &file->extent[slot >> INDEX_BITS];
+	known = extent->known[slot % EXTENT_PAGES / 64] >> slot % 64 & 1;
+	if (known)
+		*hash = extent->content[slot % EXTENT_PAGES];
+	pthread_mutex_unlock(&file->lock);
+	return known;
+}
+
+/* Without the disk: of a slot that was not read since it was taken it is not known */
+static bool file_holds(void *tier, uint64_t slot, const void *page)
+{
+	struct file_tier *file = tier;
+	struct content_hash hash;
+
+	return known_content(file, slot, &hash) &&
+	       content_hash_same(content_hash(&file->key, page), hash);
+}
+
+/* What goes nowhere any more, and what is borrowed, is to be left soon */
+static bool file_keeps(const void *tier)
+{
+	const struct file_tier *file = tier;
+
+	return !file->reading_only && !file->kind->borrowed;
 }
 
 /* ---- I/O ---- */
@@ -636,6 +732,18 @@ static void failed_io(struct file_tier *file, int rc, const char *what, struct e
 	note_why(file, why);
 }
 
+/* One that no thread uses, or the first.  Locked */
+static struct reader *take_reader(struct file_tier *file)
+{
+	size_t i;
+
+	for (i = 0; i < READERS; i++)
+		if (pthread_mutex_trylock(&file->reader[i].lock) == 0)
+			return &file->reader[i];
+	pthread_mutex_lock(&file->reader[0].lock);
+	return &file->reader[0];
+}
+
 /* All of @slots are slots of ours.  In a piece that fails each page is read again by itself: one
  * bad sector is one page */
 static void read_slots(struct file_tier *file, int fd, const uint64_t *slots, size_t n,
@@ -643,12 +751,13 @@ static void read_slots(struct file_tier *file, int fd, const uint64_t *slots, si
 {
 	struct tier_piece piece[TIER_PIECES_MAX];
 	size_t piece_of[TIER_PIECES_MAX], i, pieces;
+	struct reader *reader;
 	bool canceled = false;
 	struct err why;
 
 	pieces = make_pieces(file, slots, n, pages, piece, piece_of);
-	pthread_mutex_lock(&file->reader_lock);
-	tier_io_run(file->reader, fd, false, piece, pieces);
+	reader = take_reader(file);
+	tier_io_run(reader->io, fd, false, piece, pieces);
 	for (i = 0; i < n; i++) {
 		struct tier_piece one;
 		size_t none;
@@ -658,9 +767,9 @@ static void read_slots(struct file_tier *file, int fd, const uint64_t *slots, si
 		if (rc[i] == 0 || rc[i] == -ECANCELED || pieces == n)
 			continue;
 		make_pieces(file, &slots[i], 1, pages + i * PAGE_BYTES, &one, &none);
-		rc[i] = tier_io_run(file->reader, fd, false, &one, 1);
+		rc[i] = tier_io_run(reader->io, fd, false, &one, 1);
 	}
-	pthread_mutex_unlock(&file->reader_lock);
+	pthread_mutex_unlock(&reader->lock);
 	tier_store_silent(file->store, canceled);
 	for (i = 0; i < n; i++)
 		if (rc[i] < 0)
@@ -696,11 +805,16 @@ static void file_fetch(void *tier, const uint64_t *slots, size_t n, void *pages,
 		return;
 	}
 	read_slots(file, fd, slots, n, at, rc);
-	for (i = 0; i < n; i++)
-		if (rc[i] == 0 && !is_sealed(at + i * PAGE_BYTES, proof[i])) {
+	for (i = 0; i < n; i++) {
+		if (rc[i] < 0)
+			continue;
+		if (is_sealed(at + i * PAGE_BYTES, proof[i])) {
+			know_content(file, slots[i], at + i * PAGE_BYTES);
+		} else {
 			mismatch(file);
 			rc[i] = -EIO;
 		}
+	}
 }
 
 static int file_load(void *tier, uint64_t slot, void *page)
@@ -717,14 +831,6 @@ static int file_load(void *tier, uint64_t slot, void *page)
 	if (rc != -ECANCELED)
 		free(aligned);
 	return rc;
-}
-
-static bool file_holds(void *tier, uint64_t slot, const void *page)
-{
-	(void)tier;
-	(void)slot;
-	(void)page;
-	return false;
 }
 
 /* ---- putting pages there ---- */
@@ -954,6 +1060,16 @@ static int file_put(void *tier, const void *pages, const size_t *now, size_t n, 
 	return rc;
 }
 
+/* Under the lock */
+static void forget_content(struct file_tier *file, uint32_t index)
+{
+	struct extent *extent = &file->extent[index];
+
+	file->content_bytes -= extent->content ? CONTENT_BYTES : 0;
+	free(extent->content);
+	extent->content = NULL;
+}
+
 /* Its record goes first: what a kill leaves in between is no guest's */
 static void give_back(struct file_tier *file, uint32_t index)
 {
@@ -965,8 +1081,10 @@ static void give_back(struct file_tier *file, uint32_t index)
 		where = atomic_exchange(&file->table->extent[index].where, EXTENT_NONE);
 		file->n_empty -= where != EXTENT_NONE;
 	}
-	if (where)
+	if (where) {
 		file->bytes -= EXTENT_BYTES;
+		forget_content(file, index);
+	}
 	pthread_mutex_unlock(&file->lock);
 	if (!where)
 		return;
@@ -1123,8 +1241,10 @@ static int file_borrow(void *tier, const struct tier_location *location, uint64_
 static void file_give_up(void *tier)
 {
 	struct file_tier *file = tier;
+	size_t i;
 
-	tier_io_give_up(file->reader);
+	for (i = 0; i < READERS; i++)
+		tier_io_give_up(file->reader[i].io);
 	tier_io_give_up(file->writer);
 }
 
@@ -1140,6 +1260,13 @@ static void file_usage(const void *tier, struct tier_usage *usage)
 		.bytes = file->bytes,
 		.content_bytes = file->pages * PAGE_BYTES,
 	};
+}
+
+static size_t file_own(const void *tier)
+{
+	const struct file_tier *file = tier;
+
+	return sizeof(*file) + file->content_bytes;
 }
 
 static const char *file_path(const void *tier)
@@ -1165,7 +1292,7 @@ static void file_why(void *tier, struct err *why)
 		.free = file_free, .usage = file_usage, .put = file_put, .fetch = file_fetch,      \
 		.tidy = file_tidy, .give_up = file_give_up, .path = file_path, .why = file_why,    \
 		.lend = file_lend, .let_go = file_let_go, .lent_file = file_lent_file,             \
-		.borrow = file_borrow,                                                             \
+		.borrow = file_borrow, .keeps = file_keeps, .own = file_own,                       \
 	}
 
 const struct tier_ops tier_file_ops = FILE_OPS(file_open);

@@ -25,6 +25,7 @@
  * @store:	-ENOSPC also for a page that this kind does not take
  * @put:	@now: bytes that each takes where it is.  0: some are taken, or have no gain; else
  *none
+ * @keeps:	NULL: a page that is loaded keeps its slot
  * @length:	Bytes of a slot's content; NULL: of a page
  * @own:	Bytes that it has besides slots; NULL: few
  */
@@ -38,6 +39,7 @@ struct tier_ops {
 	int (*store)(void *tier, const void *page, uint64_t *slot);
 	int (*load)(void *tier, uint64_t slot, void *page);
 	bool (*holds)(void *tier, uint64_t slot, const void *page);
+	bool (*keeps)(const void *tier);
 	void (*free)(void *tier, uint64_t slot);
 	void (*usage)(const void *tier, struct tier_usage *usage);
 	size_t (*length)(const void *tier, uint64_t slot);

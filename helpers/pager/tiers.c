@@ -375,12 +375,32 @@ void tiers_slow_why(struct tiers *tiers, unsigned int tier, struct err *why)
 		kinds[tier]->why(tiers->tier[tier], why);
 }
 
+static unsigned int percent_of(uint64_t bytes, const struct tier_budget *budget)
+{
+	uint64_t limit = budget ? budget->limit : 0;
+
+	return limit ? (unsigned int)(u64_mul_sat(bytes, 100) / limit) : 0;
+}
+
+unsigned int tiers_slow_taken(const struct tiers *tiers)
+{
+	unsigned int most = 0, taken;
+	size_t i;
+
+	for (i = 0; i < KINDS; i++) {
+		if (!is_slow_one(tiers, i) || !tiers->budget[i])
+			continue;
+		taken = percent_of(tiers->budget[i]->used, tiers->budget[i]);
+		most = taken > most ? taken : most;
+	}
+	return most;
+}
+
 unsigned int tiers_filled(const struct tiers *tiers, enum tier_kind kind)
 {
 	const struct tier_budget *budget = tiers->budget[kind];
-	uint64_t limit = budget ? budget->limit : 0;
 
-	return limit ? (unsigned int)(u64_mul_sat(budget->filled, 100) / limit) : 0;
+	return budget ? percent_of(budget->filled, budget) : 0;
 }
 
 bool tiers_has(const struct tiers *tiers, enum tier_kind kind)
@@ -473,6 +493,13 @@ bool tiers_holds(struct tiers *tiers, struct page_place place, const void *page)
 {
 	return is_place(tiers, place) &&
 	       kinds[place.tier]->holds(tiers->tier[place.tier], place.slot, page);
+}
+
+bool tiers_keeps(const struct tiers *tiers, struct page_place place)
+{
+	if (!is_place(tiers, place))
+		return false;
+	return !kinds[place.tier]->keeps || kinds[place.tier]->keeps(tiers->tier[place.tier]);
 }
 
 static struct pin *find_pin(struct tiers *tiers, struct page_place place)

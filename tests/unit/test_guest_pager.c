@@ -793,6 +793,94 @@ static void test_slow_tier(void)
 	close(rootfd);
 }
 
+/* Pages of a guest that are in a file.  Return: the first of two neighbours */
+static uint64_t two_in_file(const struct guest *guest)
+{
+	uint64_t page = some_in_tier(guest, TIER_FILE);
+
+	while (page < PAGES - 1 && !(fields_of(guest, page).state == PAGE_EVICTED &&
+				     fields_of(guest, page).tier == TIER_FILE &&
+				     fields_of(guest, page + 1).state == PAGE_EVICTED &&
+				     fields_of(guest, page + 1).tier == TIER_FILE))
+		page++;
+	CU_ASSERT_FATAL(page < PAGES - 1);
+	return page;
+}
+
+static bool is_in_file(const struct guest *guest, uint64_t page, uint64_t slot)
+{
+	struct page_fields fields = fields_of(guest, page);
+
+	return fields.state == PAGE_EVICTED && fields.tier == TIER_FILE && fields.slot == slot;
+}
+
+static void check_clean_in_file(struct guest *guest)
+{
+	uint64_t pages[2], slot[2], stores;
+	struct evictor *evictor;
+	size_t i;
+
+	pages[0] = two_in_file(guest);
+	pages[1] = pages[0] + 1;
+	for (i = 0; i < 2; i++) {
+		slot[i] = fields_of(guest, pages[i]).slot;
+		CU_ASSERT(page_is(guest, pages[i], 1));
+		CU_ASSERT(SOON(fields_of(guest, pages[i]).state == PAGE_RESIDENT));
+		CU_ASSERT(fields_of(guest, pages[i]).has_slot);
+	}
+	guest->pager->stop_evicting = true;
+	CU_ASSERT(SOON(guest->pager->evict_asleep));
+	evictor = &guest->pager->evictor[1];
+	guest->page[pages[1]][100] ^= 1;
+	stores = guest->pager->statistics.stores;
+	/* The disk is not asked */
+	tier_disk.silent = true;
+	CU_ASSERT_EQUAL(evict_run(guest->pager, evictor, pages, 2), 2);
+	tier_disk.silent = false;
+	CU_ASSERT_EQUAL(guest->pager->statistics.stores, stores + 1);
+	CU_ASSERT(is_in_file(guest, pages[0], slot[0]));
+	CU_ASSERT(!is_in_file(guest, pages[1], slot[1]));
+	guest->page[pages[1]][100] ^= 1;
+	CU_ASSERT(page_is(guest, pages[0], 1) && page_is(guest, pages[1], 1));
+	/* Where the file is short of room they go */
+	CU_ASSERT(SOON(fields_of(guest, pages[0]).state == PAGE_RESIDENT));
+	CU_ASSERT(drop_clean_slots(guest->pager, SLOTS_IN_FILES, PAGES) > 0);
+	CU_ASSERT(!fields_of(guest, pages[0]).has_slot && fields_of(guest, pages[1]).has_slot);
+	CU_ASSERT(slots_go(guest->pager, SLOTS_IN_FILES, true));
+	CU_ASSERT(!slots_go(guest->pager, SLOTS_IN_FILES, true));
+	pages[0] = some_in_tier(guest, TIER_FILE);
+	CU_ASSERT(page_is(guest, pages[0], 1));
+	CU_ASSERT(SOON(fields_of(guest, pages[0]).state == PAGE_RESIDENT));
+	CU_ASSERT(!fields_of(guest, pages[0]).has_slot);
+}
+
+/* A page that came from a disk and was not written since goes again without being written there */
+static void test_clean_in_file(void)
+{
+	struct tier_spec tier[] = { { .kind = TIER_RAM }, { .kind = TIER_FILE } };
+	int rootfd = open(unit_disk_tmpdir(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct tier_stores *stores;
+	struct err err = { "" };
+
+	CU_ASSERT_FATAL(tier_stores_new(&stores, rootfd) == 0);
+	tier[1].store = tier_stores_get(stores, "/tier");
+	{
+		GUEST(guest, 100);
+		guest.options.tiers = tier;
+		guest.options.stores = stores;
+		guest.options.no_prefetch = true;
+		fill(&guest, 1);
+		guest_begin(&guest);
+		CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 100));
+		CU_ASSERT(demote_some(guest.pager, &err) > 0);
+		guest_pager_set_limit(guest.pager, 2 * PAGES);
+		check_clean_in_file(&guest);
+		CU_ASSERT_EQUAL(count_wrong(&guest, 1), 0);
+	}
+	tier_stores_free(stores);
+	close(rootfd);
+}
+
 /* Where it has nothing to do (demote.c) */
 enum { DEMOTER_SLEEPS_MS = 10000 };
 
@@ -2363,7 +2451,7 @@ static void test_broken_slots(void)
 	CU_ASSERT(fields_of(&guest, 301).bad && !fields_of(&guest, 303).bad);
 	CU_ASSERT(alarm_has(&guest, "memory error"));
 	/* Their slots are no other page's */
-	drop_clean_slots(guest.pager, PAGES);
+	drop_clean_slots(guest.pager, SLOTS_IN_MEMORY, PAGES);
 	for (page = 0; page < 32; page++)
 		more[page] = 400 + page;
 	CU_ASSERT(evict_run(guest.pager, evictor, more, 32) == 32);
@@ -3705,6 +3793,7 @@ static void test_scan_released(void)
 
 static CU_TestInfo tests[] = {
 	{ "a page on a disk that does not answer, and others", test_slow_tier },
+	{ "a clean page of a file", test_clean_in_file },
 	{ "pages that are long in RAM go through zstd", test_recompress },
 	{ "pages go to a disk before RAM is full", test_demotion_in_time },
 	{ "a thread that reads all memory leaves the guest's pages alone", test_scan },

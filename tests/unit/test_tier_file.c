@@ -296,6 +296,78 @@ static void test_comes_back(void)
 	CU_ASSERT_EQUAL(load(&bed, 0, (struct page_place){ TIER_FILE, EXTENT_PAGES }), -EIO);
 }
 
+static bool holds(struct bed *bed, struct page_place place, uint64_t seed, unsigned char byte)
+{
+	page p;
+
+	fill(p, seed);
+	p[4000] ^= byte;
+	return tiers_holds(bed->guest[0].tiers, place, p);
+}
+
+/* What was read is known without the disk, until the slot is another page's, or this process ends
+ */
+static void test_clean(void)
+{
+	BED(bed, 0);
+	uint64_t own = tiers_own_bytes(bed.guest[0].tiers);
+	struct page_place other;
+
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, N), 0);
+	CU_ASSERT(tiers_keeps(bed.guest[0].tiers, bed.place[0]));
+	CU_ASSERT(!holds(&bed, bed.place[0], 0, 0));
+	CU_ASSERT(comes_back(&bed, 0, bed.place[0], 0) && comes_back(&bed, 0, bed.place[1], 1));
+	CU_ASSERT(tiers_own_bytes(bed.guest[0].tiers) > own);
+	disk.reads = disk.writes = -EIO;
+	CU_ASSERT(holds(&bed, bed.place[0], 0, 0) && holds(&bed, bed.place[1], 1, 0));
+	CU_ASSERT(!holds(&bed, bed.place[0], 0, 1) && !holds(&bed, bed.place[1], 0, 0));
+	CU_ASSERT(!holds(&bed, bed.place[2], 2, 0));
+	/* A read that failed says nothing */
+	CU_ASSERT_EQUAL(load(&bed, 0, bed.place[2]), -EIO);
+	CU_ASSERT(!holds(&bed, bed.place[2], 2, 0));
+	disk.reads = disk.writes = 0;
+	tiers_free(bed.guest[0].tiers, bed.place[0]);
+	CU_ASSERT(!holds(&bed, bed.place[0], 0, 0));
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 500, &other, 1), 0);
+	CU_ASSERT(!holds(&bed, other, 500, 0));
+	CU_ASSERT(!tiers_holds(bed.guest[0].tiers, (struct page_place){ TIER_FILE, 1 << 30 },
+			       bed.pages[0]));
+	bed_dies(&bed);
+	CU_ASSERT_EQUAL(go_on(&bed, 0, &bed.place[1], N - 1), 0);
+	CU_ASSERT_EQUAL(guest_open(&bed, 1, false, true), 0);
+	CU_ASSERT(!holds(&bed, bed.place[1], 1, 0));
+	CU_ASSERT(comes_back(&bed, 0, bed.place[1], 1) && holds(&bed, bed.place[1], 1, 0));
+}
+
+/* Where nothing is put any more, what is loaded leaves */
+static void test_clean_leaves(void)
+{
+	BED(bed, 0);
+
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, 1), 0);
+	CU_ASSERT_EQUAL(guest_open(&bed, 0, false, false), 0);
+	CU_ASSERT_EQUAL(tiers_claim(bed.guest[0].tiers, bed.place[0]), 0);
+	CU_ASSERT_EQUAL(tiers_ready(bed.guest[0].tiers, NULL), 0);
+	CU_ASSERT(comes_back(&bed, 0, bed.place[0], 0));
+	CU_ASSERT(!tiers_keeps(bed.guest[0].tiers, bed.place[0]));
+	CU_ASSERT(tiers_keeps(bed.guest[0].tiers, (struct page_place){ TIER_SAME_FILLED, 0 }));
+	CU_ASSERT(!tiers_keeps(bed.guest[0].tiers, (struct page_place){ TIERS_MAX, 0 }));
+}
+
+/* Of the file's limit, by all guests */
+static void test_taken(void)
+{
+	BED(bed, 4 * EXTENT_BYTES);
+
+	CU_ASSERT_EQUAL(tiers_slow_taken(bed.guest[0].tiers), 0);
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, N), 0);
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 1, 0, bed.place, N), 0);
+	CU_ASSERT_EQUAL(tiers_slow_taken(bed.guest[0].tiers), 50);
+	CU_ASSERT_EQUAL(tiers_slow_taken(bed.guest[1].tiers), 50);
+	bed.budget.limit = 0;
+	CU_ASSERT_EQUAL(tiers_slow_taken(bed.guest[0].tiers), 0);
+}
+
 /* Scattered slots, and those of other tiers among them */
 static void test_mixed_fetch(void)
 {
@@ -892,6 +964,9 @@ static void test_two_owners(void)
 
 static CU_TestInfo tests[] = {
 	{ "pages come back, and none goes there on its way out", test_comes_back },
+	{ "what was read is known", test_clean },
+	{ "a file that gets no more pages", test_clean_leaves },
+	{ "how much of it is taken", test_taken },
 	{ "scattered slots, and other tiers among them", test_mixed_fetch },
 	{ "damage is an error, never another page", test_damage },
 	{ "of pages read together a bad one is one page", test_bad_sector },

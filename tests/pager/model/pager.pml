@@ -215,6 +215,7 @@ byte evicting;			/* of these, evict threads */
 bit gate;
 bit used[SLOTS + DISK];
 #if DISK
+byte content[DISK];		/* 1 + what was read there and found right; 0: not known */
 byte pinned_slot;			/* 1 + the slot that a demotion reads; 0: none */
 bit pin_freed;				/* it goes with its pin */
 bit slow_wanted;			/* a fault on page 0 that slow_load_thread() serves */
@@ -527,7 +528,9 @@ inline tiers_free(which)
 #if DISK
 		if
 		:: pinned_slot == 1 + which -> pin_freed = 1
-		:: pinned_slot != 1 + which && IS_SLOW(which) -> used[which] = 0	/* the disk keeps its bytes */
+		:: pinned_slot != 1 + which && IS_SLOW(which) ->
+			used[which] = 0;	/* the disk keeps its bytes */
+			content[which - SLOTS] = 0
 		:: else -> used[which] = 0; slot[which] = GARBAGE
 		fi
 #else
@@ -559,6 +562,14 @@ inline entry_zero(p)
 #define NEXT(i, n) i++; if :: i == (n) -> i = 0; break :: else fi
 
 /* ======================== evict.c ======================== */
+
+/* Of a slot on the disk it is known what it has, in this process */
+#if DISK
+#define IS_CLEAN(s, bytes) ((s) != NO_SLOT && (IS_SLOW(s) -> \
+	(content[(s) - SLOTS] == 1 + (bytes) || MUTANT(CLEANBLIND) || early) : slot[s] == (bytes)))
+#else
+#define IS_CLEAN(s, bytes) ((s) != NO_SLOT && slot[s] == (bytes))
+#endif
 
 #define AT(i) (me * PIPE + (i))
 #define CLAIMABLE(p) ((map[p].state == PAGE_RESIDENT && !map[p].bad && \
@@ -640,6 +651,9 @@ inline evict_end()
 {
 	i = 0; n = 0; s = 0; bytes = 0;
 	list[0] = 0; list[1] = 0;
+#if DISK
+	early = 0;
+#endif
 	threads--;
 	evicting--
 }
@@ -648,6 +662,9 @@ proctype evict_run(byte me)
 {
 	byte i, n, s, bytes;
 	byte list[PIPE];
+#if DISK
+	bit early;	/* a mutant's */
+#endif
 
 end:	do
 	:: atomic {
@@ -663,6 +680,10 @@ end:	do
 		:: atomic {
 			CLAIMABLE(i) ->
 			assert(pipe_n[me] == 0 || MUTANT(NODRAIN));
+#if DISK
+			early = (MUTANT(CLEANEARLY) && IS_SLOW(map[i].slot) &&
+				 content[map[i].slot - SLOTS] == 1 + memory[i]);
+#endif
 			map[i].state = PAGE_LEAVING;
 			list[n] = i;
 			n++;
@@ -762,7 +783,7 @@ end:	do
 		od;
 
 evict_store:
-		/* A slot that still has these bytes is used again */
+		/* A slot that still has these bytes is used again: slot_holds */
 		atomic {
 			bytes = staging[AT(i)];
 			s = map[list[i]].slot;
@@ -771,9 +792,9 @@ evict_store:
 			:: bytes == BROKEN && !MUTANT(LOSTRENEW) -> goto evict_leftovers
 			:: bytes == BROKEN && MUTANT(LOSTRENEW) -> bytes = ZEROS; tiers_store(s)
 #endif
-			:: bytes != BROKEN && s != NO_SLOT && !IS_SLOW(s) && slot[s] == bytes
+			:: bytes != BROKEN && IS_CLEAN(s, bytes)
 #if FULLS
-			:: bytes != BROKEN && tier_full && (s == NO_SLOT || slot[s] != bytes) ->
+			:: bytes != BROKEN && tier_full && !IS_CLEAN(s, bytes) ->
 				/* drop_own_slot */
 				d_step { map[list[i]].slot = NO_SLOT; tiers_free(s) };
 				goto evict_leftovers
@@ -782,8 +803,8 @@ evict_store:
 			fi
 		};
 		if
-		:: slot[s] == bytes || MUTANT(PUBFIRST)
-		:: slot[s] != bytes && !MUTANT(PUBFIRST) -> slot[s] = bytes
+		:: slot[s] == bytes || MUTANT(PUBFIRST) || IS_SLOW(s)
+		:: slot[s] != bytes && !MUTANT(PUBFIRST) && !IS_SLOW(s) -> slot[s] = bytes
 		fi;
 
 		/* evict_publish */
@@ -797,7 +818,7 @@ evict_store:
 					map[list[i]].slot = s;
 					map[list[i]].generation = (map[list[i]].generation + 1) % 4;
 					map[list[i]].discarded = 0;
-					if :: y != s -> tiers_free(y) :: else fi
+					if :: y != s || MUTANT(CLEANFREE) -> tiers_free(y) :: else fi
 				:: else -> tiers_free(s)
 				fi;
 				y = 0
@@ -1003,11 +1024,11 @@ inline drop_end()
 }
 #endif
 
-/* LOADING to RESIDENT; the slot stays, to be compared with, or is free now */
+/* LOADING to RESIDENT; the slot stays, to be compared with, or is free now: slots_go() */
 inline loaded(p, which)
 {
 	if
-	:: !MUTANT(FREEEARLY) && !IS_SLOW(which) -> entry_resident(p, which)
+	:: !MUTANT(FREEEARLY) -> entry_resident(p, which)
 	:: which != NO_SLOT ->
 		entry_resident(p, NO_SLOT);
 		if
@@ -1442,6 +1463,8 @@ inline file_fetch(which)
 		bytes = read_bytes;
 		/* is_sealed */
 		went = (read_io == IO_DONE && (bytes == proof[which - SLOTS] || MUTANT(NOPROOF)));
+		/* know_content */
+		content[which - SLOTS] = (went -> 1 + bytes : content[which - SLOTS]);
 		lost = (read_io == IO_DONE && !went);
 		read_io = IO_NONE;
 		read_slot = 0;
@@ -1619,7 +1642,8 @@ end:	do
 		if
 		:: went ->
 		   /* together_copy: events are read by faults_serve() alone */
-		   atomic {
+		   if
+		   :: atomic {
 			memory[0] != HOLE || !registered || !changing ->
 			if
 			:: memory[0] == HOLE && registered ->
@@ -1628,7 +1652,11 @@ end:	do
 			:: else
 			fi;
 			d_step { wake(0) }
-		   };
+		      }
+		   /* fill_pages: a neighbour, which no fault asked for */
+		   :: atomic { !looks && registered -> splicing[0] = 1 + bytes };
+		      atomic { memory[0] = bytes; splicing[0] = 0 }
+		   fi;
 		   /* loaded_for_look: it goes back to its slot on the disk */
 		   atomic {
 			if
@@ -1846,6 +1874,8 @@ end:	do
 #if DISK
 			slow_wanted = 0;
 			slow_scans = 0;
+			for (y : 0 .. DISK - 1) { content[y] = 0 }
+			y = 0;
 			pinned_slot = 0;
 			pin_freed = 0;
 			read_io = IO_NONE;
@@ -1931,6 +1961,11 @@ inline claim_slots()
 	d_step {
 		for (x : 0 .. SLOTS + DISK - 1) { used[x] = 0 }
 		for (x : 0 .. PAGES - 1) {
+			/* What such a slot has is not known any more */
+			if
+			:: map[x].state == PAGE_RESIDENT && IS_SLOW(map[x].slot) -> map[x].slot = NO_SLOT
+			:: else
+			fi;
 			if
 			:: map[x].state != PAGE_ZERO && map[x].slot != NO_SLOT ->
 				assert(!used[map[x].slot]);	/* no slot with two owners */
