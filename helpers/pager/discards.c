@@ -9,7 +9,8 @@
  * QEMU makes its hole after its message was read, at any time, and the guest may come back to it
  * days later: "discarded" in the entry of a resident page says that a hole there is zeros.  It
  * stays until the page is out.  What was ZERO or LEAVING when the message came learns of it when
- * it becomes resident, from the time that the journal keeps for its region.
+ * it becomes resident, from the time that the journal keeps for its region: also what was out and
+ * loaded in between.
  */
 #include <errno.h>
 #include <linux/userfaultfd.h>

@@ -236,8 +236,9 @@ static bool claim(struct guest_pager *pager, const struct mover *mover, uint64_t
 	return true;
 }
 
+/* @look: it goes again soon, if it is not discarded */
 static void settle_loaded(struct guest_pager *pager, uint64_t page, struct page_fields fields,
-			  bool keep_slot)
+			  bool keep_slot, bool look)
 {
 	page_entry entry = page_map_get(pager->map, page);
 	struct page_fields next = fields;
@@ -246,8 +247,10 @@ static void settle_loaded(struct guest_pager *pager, uint64_t page, struct page_
 	next.state = PAGE_RESIDENT;
 	next.has_slot = fields.has_slot && !pager->options.drop_clean_slots && keep_slot;
 	do {
-		/* The discard's hole may come yet */
-		next.discarded = page_entry_fields(entry).discarded;
+		/* The discard's hole may come yet, also of one whose message came while the page
+		 * was on its way out */
+		next.discarded = page_entry_fields(entry).discarded ||
+				 (!look && journal_discarded_lately(pager->journal, page));
 	} while (!page_map_swap(pager->map, page, &entry, page_entry_make(next)));
 	STEP("load_settled");
 	if (!next.has_slot)
@@ -261,13 +264,13 @@ static void loaded(struct guest_pager *pager, uint64_t page, struct page_fields 
 	enum slots_where where = tiers_is_slow(place) ? SLOTS_IN_FILES : SLOTS_IN_MEMORY;
 
 	settle_loaded(pager, page, fields,
-		      !pager->slots_go[where] && tiers_keeps(pager->tiers, place));
+		      !pager->slots_go[where] && tiers_keeps(pager->tiers, place), false);
 }
 
 /* It is there for a look, and goes back to its slot in whatever tier */
 static void loaded_for_look(struct guest_pager *pager, uint64_t page, struct page_fields fields)
 {
-	settle_loaded(pager, page, fields, true);
+	settle_loaded(pager, page, fields, true, true);
 }
 
 /*

@@ -344,8 +344,9 @@ static int resolve_all(struct guest_pager *pager, const struct restart *restart,
 		rc = change_page(pager, page, fields, action_of(pager, page, seen), err);
 		if (rc < 0)
 			return rc;
-		/* Those that were RESIDENT have it in their entry, but for what is in the ring */
-		if (seen.ring || (seen.state != PAGE_RESIDENT && !fields.bad))
+		/* Those that were RESIDENT have it in their entry, but for what is in the ring, and
+		 * those that were loaded for a look, which have slots */
+		if (seen.ring || ((seen.state != PAGE_RESIDENT || seen.has_slot) && !fields.bad))
 			discards_remember(pager, page);
 	}
 	return 0;

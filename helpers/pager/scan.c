@@ -58,7 +58,10 @@ static bool keep(struct guest_pager *pager, uint64_t page)
 		return true;
 	}
 	/* Of one that was discarded it is not known whether it is there */
-	return fields.state == PAGE_RESIDENT && !fields.discarded;
+	if (fields.state != PAGE_RESIDENT || fields.discarded)
+		return false;
+	discards_remember(pager, page);
+	return true;
 }
 
 /* ---- out again ---- */

@@ -1401,6 +1401,29 @@ static struct evictor *quiet(struct guest *guest)
 	return &guest->pager->evictor[1];
 }
 
+/* QEMU's message comes while a page is on its way out, and its hole once the page was loaded again.
+ * The guest may need it hours later */
+static void test_discard_while_leaving(void)
+{
+	uint64_t page = 10, ahead = 300;
+	struct evictor *evictor;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	evictor = quiet(&guest);
+	CU_ASSERT(evict_run(guest.pager, evictor, &page, 1) == 1);
+	CU_ASSERT(page_is(&guest, page, 1));
+	CU_ASSERT(!fields_of(&guest, page).discarded);
+	CU_ASSERT(evict_run(guest.pager, evictor, &page, 1) == 1);
+	CU_ASSERT(evict_run(guest.pager, evictor, &ahead, 1) == 1);
+	/* As the message leaves such a page */
+	journal_note_discard(guest.pager->journal, page, 1);
+	CU_ASSERT(page_is(&guest, page, 1));
+	CU_ASSERT(fields_of(&guest, page).discarded);
+	CU_ASSERT(prefetch_pages(guest.pager, &guest.pager->mover, ahead, 1, false) == 1);
+	CU_ASSERT(fields_of(&guest, ahead).discarded);
+}
+
 static void test_short_splice(void)
 {
 	const uint64_t pages[] = { 10, 11, 12, 13, 20, 21 };
@@ -3815,6 +3838,7 @@ static CU_TestInfo tests[] = {
 	{ "no map, no guest", test_not_moved },
 	{ "discards", test_discard },
 	{ "what a discard makes of an entry", test_discard_entries },
+	{ "a discard that is told while its page is on its way out", test_discard_while_leaving },
 	{ "a missing page is waited for", test_missing },
 	{ "alarms that stand beside one another", test_alarms },
 	{ "full tiers", test_full },
