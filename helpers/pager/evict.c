@@ -86,6 +86,17 @@ static int run_broken(struct guest_pager *pager, struct evictor *evictor, const 
 	return -EIO;
 }
 
+/* False: a discard's message waits, and the kernel refuses.  The page's first write ends it then */
+static bool allow_writes_again(struct guest_pager *pager, struct evictor *evictor, size_t i)
+{
+	int rc;
+
+	if (pager->options.pins != PINS_WAIT)
+		return true;
+	rc = uffd_write_protect(&pager->uffd, address_of(pager, evictor, i), PAGE_BYTES, false);
+	return rc == 0 || rc == -ENOENT;
+}
+
 /* Back to RESIDENT; the page is in the guest's file.  Wakes.  A run that lists it and is not
  * cleared yet must not be believed any more when it leaves again: hence the generation.  Once it is
  * RESIDENT its protection may be another evictor's */
@@ -93,14 +104,19 @@ static void give_back(struct guest_pager *pager, struct evictor *evictor, size_t
 {
 	struct page_fields fields = page_entry_fields(evictor->entry[i]);
 	struct page_fields now = page_entry_fields(page_map_get(pager->map, evictor->page[i]));
+	bool writable, slot_goes;
 
 	fields.state = PAGE_RESIDENT;
 	fields.generation++;
 	fields.discarded |= now.discarded; /* since take_back(): its hole may come yet */
 	fields.bad |= bad;
-	if (pager->options.pins == PINS_WAIT)
-		uffd_write_protect(&pager->uffd, address_of(pager, evictor, i), PAGE_BYTES, false);
+	writable = allow_writes_again(pager, evictor, i);
+	/* Protected, a scan would take it for what its slot has */
+	slot_goes = fields.has_slot && !writable;
+	fields.has_slot = fields.has_slot && writable;
 	entry_settle(pager, evictor->page[i], fields);
+	if (slot_goes)
+		tiers_free(pager->tiers, (struct page_place){ fields.tier, fields.slot });
 	discards_remember(pager, evictor->page[i]);
 	pager_wake_page(pager, evictor->page[i]);
 }

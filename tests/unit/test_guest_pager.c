@@ -1652,6 +1652,62 @@ static void test_pinned(void)
 	close(disk);
 }
 
+static unsigned int refused;
+
+/* The kernel as it is while a discard's message waits: before a run's second piece is protected,
+ * and when it is given up */
+static int refuse_for_a_while(const struct uffd *uffd, unsigned long request, void *argument)
+{
+	const struct uffdio_writeprotect *protect = argument;
+
+	if (request != UFFDIO_WRITEPROTECT || (protect->mode && !refused++))
+		return uffd_ioctl(uffd, request, argument);
+	return -EAGAIN;
+}
+
+static bool is_protected(const struct guest *guest, uint64_t page)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entry = 0;
+
+	CU_ASSERT(pread(fd, &entry, sizeof(entry),
+			(off_t)((uintptr_t)guest->page[page] / PAGE_BYTES * sizeof(entry))) ==
+		  sizeof(entry));
+	close(fd);
+	return entry >> 57 & 1;
+}
+
+/* What is given up while the kernel refuses stays protected.  It has no slot any more, since it may
+ * have been written after it was loaded, and a scan would take what is protected for unchanged */
+static void test_given_up_protected(void)
+{
+	const uint64_t pages[] = { 20, 30 };
+	struct evictor *evictor;
+	int rc;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	evictor = quiet(&guest);
+	CU_ASSERT(evict_run(guest.pager, evictor, pages, 2) == 2);
+	CU_ASSERT(page_is(&guest, 20, 1) && page_is(&guest, 30, 1));
+	write_page(&guest, 20, 2);
+	CU_ASSERT(fields_of(&guest, 20).has_slot);
+	refused = 0;
+	/* Not before: other programs of this host may have pages pinned */
+	guest.pager->options.pins = PINS_WAIT;
+	guest.pager->uffd.ioctl = refuse_for_a_while;
+	rc = evict_run(guest.pager, evictor, pages, 2);
+	guest.pager->uffd.ioctl = uffd_ioctl;
+	guest.pager->options.pins = PINS_NONE;
+	UNIT_CHECK(rc == -EBUSY && refused == 2, "%d, %u", rc, refused);
+	CU_ASSERT(is_protected(&guest, 20));
+	CU_ASSERT(fields_of(&guest, 20).state == PAGE_RESIDENT && !fields_of(&guest, 20).has_slot);
+	write_page(&guest, 20, 3);
+	CU_ASSERT(!is_protected(&guest, 20));
+	CU_ASSERT(evict_run(guest.pager, evictor, pages, 2) == 2);
+	CU_ASSERT(page_is(&guest, 20, 3) && page_is(&guest, 30, 1));
+}
+
 static struct guest *punched;
 static struct reader late;
 
@@ -3850,6 +3906,7 @@ static CU_TestInfo tests[] = {
 	{ "pages that all stay", test_pages_stay },
 	{ "pages that come back by COPY alone", test_copies_only },
 	{ "a page that a device has pinned", test_pinned },
+	{ "what is given up, and stays protected, has no slot", test_given_up_protected },
 	{ "a fault on a page on its way out", test_wakes },
 	{ "a pipe that is not empty", test_dirty_pipe },
 	{ "a prefetch that is cut short", test_short_fill },
