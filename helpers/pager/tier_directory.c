@@ -28,14 +28,16 @@ _Static_assert(sizeof(struct tier_directory_header) <= PAGE_BYTES, "one page");
 
 /* ---- names ---- */
 
-int tier_directory_name(const char *directory, const char *uuid, char path[TIER_PATH_SIZE])
+int tier_directory_name(const char *directory, const char *uuid, const struct tier_owner *us,
+			char path[TIER_PATH_SIZE])
 {
-	uint64_t number;
+	uint32_t number;
 	int n;
 
 	if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
 		return -EIO;
-	n = snprintf(path, TIER_PATH_SIZE, "%s/%s-%016" PRIx64 SUFFIX, directory, uuid, number);
+	n = snprintf(path, TIER_PATH_SIZE, "%s/%s-%08" PRIx32 "%08" PRIx32 SUFFIX, directory, uuid,
+		     tier_owner_tag(us), number);
 	return n < TIER_PATH_SIZE ? 0 : -ENAMETOOLONG;
 }
 
@@ -53,6 +55,14 @@ bool tier_directory_is_name(const char *path)
 	digits = strspn(name + 1, "0123456789abcdef");
 	return text_is_uuid(uuid) && *name == '-' && digits == NUMBER_DIGITS &&
 	       strcmp(name + 1 + digits, SUFFIX) == 0;
+}
+
+static bool names_us(const char *name, const struct tier_owner *us)
+{
+	char tag[NUMBER_DIGITS / 2 + 1];
+
+	snprintf(tag, sizeof(tag), "%08" PRIx32, tier_owner_tag(us));
+	return strncmp(name + PAGER_UUID_SIZE, tag, strlen(tag)) == 0;
 }
 
 /* ---- the first page ---- */
@@ -132,13 +142,17 @@ static bool read_header(int fd, struct tier_directory_header *header)
 }
 
 /* @ours_too: files of this boot as well */
-static bool is_left(int fd, const struct tier_owner *us, bool ours_too)
+static bool is_left(int fd, const char *name, const struct tier_owner *us, bool ours_too)
 {
 	struct tier_directory_header header;
 	struct stat st;
 
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !read_header(fd, &header) ||
-	    header.lent != LENT_NOT)
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	/* Its first page was never written */
+	if (st.st_size == 0)
+		return ours_too && names_us(name, us);
+	if (!read_header(fd, &header) || header.lent != LENT_NOT)
 		return false;
 	switch (tier_owner_judge(&header.owner, us)) {
 	case OWNED_BEFORE:
@@ -156,7 +170,7 @@ static bool sweep_one(int directory, const char *name, const struct tier_owner *
 	cleanup_close int fd =
 		openat(directory, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
-	if (fd < 0 || !is_left(fd, us, ours_too))
+	if (fd < 0 || !is_left(fd, name, us, ours_too))
 		return false;
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
 		return false;

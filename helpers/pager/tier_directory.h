@@ -4,11 +4,13 @@
  *
  * DOC: one owner
  *
- * A file's name is the guest's UUID and a number drawn for it, and it is made with O_EXCL: no two
- * hosts make the same one.  Its first page says which host made it, at which boot.  Only that one
- * writes there, and a lock (flock) keeps a second process of its away where the file system has
- * locks.  It goes with its guest.  What a host left behind when it fell is removed by its next
- * boot, never by another host: that can't know whether the first one runs on.
+ * A file's name is the guest's UUID and a number, of which half is the host's own and half drawn,
+ * and it is made with O_EXCL: no two hosts make the same one.  A host that falls before the first
+ * page is written leaves an empty file, and knows it again by that half.  Its first page says which
+ * host made it, at which boot.  Only that one writes there, and a lock (flock) keeps a second
+ * process of its away where the file system has locks.  It goes with its guest.  What a host left
+ * behind when it fell is removed by its next boot, never by another host: that can't know whether
+ * the first one runs on.
  *
  * DOC: lent
  *
@@ -48,7 +50,8 @@ struct tier_directory_header {
 enum tier_lent { LENT_NOT, LENT, LENT_AND_LEFT };
 
 /* "DIRECTORY/UUID-NUMBER.pages".  Return: 0; -ENAMETOOLONG; -EIO: no random number */
-int tier_directory_name(const char *directory, const char *uuid, char path[TIER_PATH_SIZE]);
+int tier_directory_name(const char *directory, const char *uuid, const struct tier_owner *us,
+			char path[TIER_PATH_SIZE]);
 /* Is the last component such a name? */
 bool tier_directory_is_name(const char *path);
 
@@ -75,7 +78,7 @@ int tier_directory_mark(int fd, void *page, enum tier_lent lent, struct err *err
 /**
  * tier_directory_sweep() - Remove files of guests that ended with an earlier boot of this host
  * @fd:		The directory, opened for reading
- * @ours_too:	And files of this boot
+ * @ours_too:	And files of this boot, and empty ones of this host, whose boot is not known
  * @is_known:	Has a guest the file of this name?  Then it stays
  *
  * Return: how many; -errno: the directory can't be read

@@ -10,6 +10,10 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+/* FNV-1a, of 32 bits */
+#define FNV_BASIS UINT32_C(2166136261)
+#define FNV_PRIME UINT32_C(16777619)
+
 /* Before the first boot of an image it says so in a word */
 static bool is_machine_id(const char *id)
 {
@@ -48,4 +52,20 @@ enum tier_owned tier_owner_judge(const struct tier_owner *owner, const struct ti
 	    is_same(owner->name, us->name, sizeof(us->name)))
 		return OWNED_BEFORE;
 	return OWNED_BY_OTHER;
+}
+
+static uint32_t add_text(uint32_t hash, const char *text, size_t size)
+{
+	size_t i, n = strnlen(text, size);
+
+	for (i = 0; i < n; i++)
+		hash = (hash ^ (unsigned char)text[i]) * FNV_PRIME;
+	return (hash ^ UINT8_MAX) * FNV_PRIME;
+}
+
+uint32_t tier_owner_tag(const struct tier_owner *owner)
+{
+	uint32_t hash = add_text(FNV_BASIS, owner->machine, sizeof(owner->machine));
+
+	return add_text(hash, owner->name, sizeof(owner->name));
 }

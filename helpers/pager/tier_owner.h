@@ -6,6 +6,7 @@
 #define MEMBACKING_PAGER_TIER_OWNER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "kernel/kfs.h"
@@ -37,5 +38,7 @@ enum tier_owned { OWNED_BY_US, OWNED_BEFORE, OWNED_BY_OTHER };
 
 /* Pure */
 enum tier_owned tier_owner_judge(const struct tier_owner *owner, const struct tier_owner *us);
+/* The same at each boot of a host, and hardly another host's.  Pure */
+uint32_t tier_owner_tag(const struct tier_owner *owner);
 
 #endif

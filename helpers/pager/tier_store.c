@@ -289,7 +289,7 @@ int tier_stores_new_own(struct tier_stores *stores, struct tier_store *directory
 		return err_set(err, EINVAL, "%s: this host can't be told from others",
 			       directory->path);
 	sweep_once(stores, directory);
-	rc = tier_directory_name(directory->path, uuid, path);
+	rc = tier_directory_name(directory->path, uuid, &stores->us, path);
 	if (rc < 0)
 		return err_sys(err, -rc, "%s: a name for the guest's file", directory->path);
 	*store = get_store(stores, path, directory);
@@ -401,6 +401,7 @@ static int find_file(const struct tier_store *store, bool make, struct err *err)
 /* O_EXCL: a device that is mounted, or another's, is busy */
 static int open_for_io(const struct tier_store *store, int path_fd, bool device, struct err *err)
 {
+	struct stat st;
 	char name[64];
 	int fd;
 
@@ -415,6 +416,11 @@ static int open_for_io(const struct tier_store *store, int path_fd, bool device,
 	    (!store->directory || errno == EWOULDBLOCK)) {
 		close(fd);
 		return err_set(err, EBUSY, "%s: another process uses it", store->path);
+	}
+	/* An empty one may have been taken for one that was left, until it was locked */
+	if (store->directory && fstat(fd, &st) == 0 && st.st_nlink == 0) {
+		close(fd);
+		return err_set(err, ESTALE, "%s: another process has removed it", store->path);
 	}
 	return fd;
 }

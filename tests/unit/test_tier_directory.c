@@ -249,15 +249,15 @@ static void test_names(void)
 
 	for (i = 0; i < ROWS(rows); i++)
 		UNIT_CHECK(tier_directory_is_name(rows[i].name) == rows[i].is, "%s", rows[i].name);
-	CU_ASSERT_EQUAL(tier_directory_name("/srv", UUID0, path), 0);
-	CU_ASSERT_EQUAL(tier_directory_name("/srv", UUID0, other), 0);
+	CU_ASSERT_EQUAL(tier_directory_name("/srv", UUID0, &host_a, path), 0);
+	CU_ASSERT_EQUAL(tier_directory_name("/srv", UUID0, &host_a, other), 0);
 	CU_ASSERT(tier_directory_is_name(path) && strcmp(path, other) != 0);
 	CU_ASSERT_EQUAL(strncmp(path, "/srv/" UUID0 "-", strlen("/srv/" UUID0 "-")), 0);
 	/* The longest path that the configuration allows has room for it */
 	snprintf(deep, sizeof(deep), "/%0190d", 0);
-	CU_ASSERT_EQUAL(tier_directory_name(deep, UUID0, path), 0);
+	CU_ASSERT_EQUAL(tier_directory_name(deep, UUID0, &host_a, path), 0);
 	snprintf(deep, sizeof(deep), "/%0195d", 0);
-	CU_ASSERT_EQUAL(tier_directory_name(deep, UUID0, path), -ENAMETOOLONG);
+	CU_ASSERT_EQUAL(tier_directory_name(deep, UUID0, &host_a, path), -ENAMETOOLONG);
 }
 
 static void test_owners(void)
@@ -457,6 +457,30 @@ static void test_sweep(void)
 	CU_ASSERT_EQUAL(files_of(&bed, UUID0, NULL), 0);
 	CU_ASSERT(is_there(&bed, "a diary") && is_there(&bed, other_name) &&
 		  is_there(&bed, link_name) && is_there(&bed, "elsewhere"));
+}
+
+/* Made by a host that fell before it wrote the first page: its own next daemon removes it */
+static void test_sweep_empty(void)
+{
+	BED(bed, 0);
+	char path[3][TIER_PATH_SIZE];
+	size_t i;
+	int fd;
+
+	CU_ASSERT_EQUAL(tier_directory_name("", UUID0, &host_a, path[0]), 0);
+	CU_ASSERT_EQUAL(tier_directory_name("", UUID0, &host_b, path[1]), 0);
+	CU_ASSERT_EQUAL(tier_directory_name("", UUID0, &host_a, path[2]), 0);
+	for (i = 0; i < 3; i++)
+		make_file(&bed, path[i] + 1, i == 2 ? "x" : "");
+	/* It may be one that a guest is given at the moment */
+	CU_ASSERT_EQUAL(tier_directory_sweep(bed.srv, &host_a_later, false, none_is, NULL), 0);
+	fd = openat(bed.srv, path[0] + 1, O_RDWR | O_CLOEXEC);
+	CU_ASSERT_EQUAL(flock(fd, LOCK_EX | LOCK_NB), 0);
+	CU_ASSERT_EQUAL(tier_directory_sweep(bed.srv, &host_a_later, true, none_is, NULL), 0);
+	close(fd);
+	CU_ASSERT_EQUAL(tier_directory_sweep(bed.srv, &host_a_later, true, none_is, NULL), 1);
+	CU_ASSERT(!is_there(&bed, path[0] + 1));
+	CU_ASSERT(is_there(&bed, path[1] + 1) && is_there(&bed, path[2] + 1));
 }
 
 /* The first file that a daemon makes there: what no guest of this host has goes, if all are known
@@ -783,6 +807,7 @@ static CU_TestInfo tests[] = {
 	{ "a file for each guest, as long as the guest", test_life },
 	{ "one owner", test_one_owner },
 	{ "what is left is removed, and nothing else", test_sweep },
+	{ "an empty file of a host that fell", test_sweep_empty },
 	{ "what no guest has goes, if all are known", test_sweep_by_daemon },
 	{ "two slow tiers", test_two_slow_tiers },
 	{ "whose directory it may be", test_directories },
