@@ -115,6 +115,7 @@ struct evictor {
 	page_entry entry[RUN_PAGES_MAX];
 	struct page_fields next[RUN_PAGES_MAX]; /* what is published */
 	bool failed[RUN_PAGES_MAX];
+	bool stayed[RUN_PAGES_MAX]; /* of these: RESIDENT again, and the run's no more */
 };
 
 /**

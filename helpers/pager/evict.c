@@ -347,6 +347,18 @@ bool still_there(struct guest_pager *pager, uint64_t page, size_t n)
 	return data >= 0 && data < from + (off_t)(n * PAGE_BYTES);
 }
 
+/* They are still in the guest's file, where they may be written and discarded from now on: what the
+ * pipe has of them is older then, and must not be believed by a restart either.  Before it is read:
+ * until then it is the guest's own page */
+static void stay(struct guest_pager *pager, struct evictor *evictor, size_t i, size_t end)
+{
+	for (; i < end; i++) {
+		evictor->failed[i] = evictor->stayed[i] = true;
+		give_back(pager, evictor, i, false);
+		STEP("evict_stayed");
+	}
+}
+
 /*
  * 4: out of the guest's file: what was spliced, and no other page.
  * Data that is there afterwards was zeroed in place, in a large folio, and the pipe's page is that
@@ -360,6 +372,7 @@ static int evict_punch(struct guest_pager *pager, struct evictor *evictor, int *
 	int rc;
 
 	memset(evictor->failed, 0, sizeof(evictor->failed));
+	memset(evictor->stayed, 0, sizeof(evictor->stayed));
 	for (i = 0; i < evictor->n; i = end) {
 		const struct ram_object *object = ram_object_of(&pager->ram, evictor->page[i]);
 		off_t from = offset_of(object, evictor->page[i]), bytes;
@@ -369,7 +382,7 @@ static int evict_punch(struct guest_pager *pager, struct evictor *evictor, int *
 		rc = pager->calls.punch(object->fd, from, bytes);
 		if (rc < 0) {
 			*worst = rc;
-			memset(&evictor->failed[i], true, end - i);
+			stay(pager, evictor, i, end);
 			continue;
 		}
 		STEP("evict_punch");
@@ -568,8 +581,7 @@ static bool put_back(struct guest_pager *pager, struct evictor *evictor, size_t 
 	take_back(pager, evictor->page[i]);
 	fields.has_slot = false;
 	evictor->entry[i] = page_entry_make(fields);
-	if (!page_present(pager, evictor->page[i]) &&
-	    !put_page(pager, &evictor->mover, evictor->page[i], evictor->staging + i * PAGE_BYTES))
+	if (!put_page(pager, &evictor->mover, evictor->page[i], evictor->staging + i * PAGE_BYTES))
 		return false;
 	STEP("evict_put_back");
 	give_back(pager, evictor, i, false);
@@ -594,6 +606,8 @@ static int evict_leftovers(struct guest_pager *pager, struct evictor *evictor)
 	for (i = 0; i < evictor->n; i++) {
 		bool done = true;
 
+		if (evictor->stayed[i])
+			continue;
 		if (evictor->failed[i])
 			done = put_back(pager, evictor, i);
 		else if (evictor->next[i].state == PAGE_LEAVING)

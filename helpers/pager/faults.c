@@ -190,12 +190,16 @@ static int no_room(const struct guest_pager *pager)
 
 static int serve_zero(struct guest_pager *pager, uint64_t page)
 {
-	struct page_fields fields = page_entry_fields(page_map_get(pager->map, page));
+	struct page_fields fields;
 	int rc;
 
 	/* It takes room for good: it has no slot to give for it */
 	if (!evict_for(pager, 1) && policy_resident(pager) > pager->limit + OVER_PAGES)
 		return no_room(pager);
+	fields = page_entry_fields(page_map_get(pager->map, page));
+	/* Changed while room was made for it */
+	if (fields.state != PAGE_ZERO)
+		return -EAGAIN;
 	rc = give_zeros(pager, page);
 	if (rc < 0)
 		return rc;

@@ -1485,6 +1485,45 @@ static void test_steps_fail(void)
 	CU_ASSERT(count_wrong(&guest, 1) == 0);
 }
 
+static struct guest *unpunched;
+
+/* Between the reading of the pipe and the end of the run */
+static void write_then_discard(const char *label)
+{
+	if (strcmp(label, "evict_stage") != 0 || !unpunched)
+		return;
+	write_page(unpunched, 10, 2);
+	write_page(unpunched, 11, 2);
+	CU_ASSERT(madvise(unpunched->page[11], PAGE_BYTES, MADV_REMOVE) == 0);
+	unpunched = NULL;
+}
+
+/* A page that stays since its hole can't be made is the guest's at once: what the run has read of
+ * it is older than what the guest writes, or discards, then */
+static void test_stays(void)
+{
+	const uint64_t pages[] = { 10, 11, 12 };
+	struct evictor *evictor;
+	struct pager_calls real;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	evictor = quiet(&guest);
+	real = guest.pager->calls;
+	guest.pager->calls.punch = no_punch;
+	unpunched = &guest;
+	on_step = write_then_discard;
+	CU_ASSERT(evict_run(guest.pager, evictor, pages, 3) <= 0);
+	on_step = NULL;
+	CU_ASSERT(!unpunched && !evictor->broken);
+	CU_ASSERT(page_is(&guest, 10, 2));
+	CU_ASSERT(page_is_zero(&guest, 11));
+	CU_ASSERT(page_is(&guest, 12, 1));
+	guest.pager->calls = real;
+	CU_ASSERT(evict_run(guest.pager, evictor, pages, 3) == 3);
+	CU_ASSERT(page_is(&guest, 10, 2) && page_is(&guest, 12, 1));
+}
+
 static _Atomic unsigned int punches;
 
 static int count_punch(int fd, off_t offset, off_t bytes)
@@ -2781,6 +2820,38 @@ static void test_discarded_while_waiting(void)
 	CU_ASSERT(reader_was_right(&reader));
 }
 
+/* A page that was ZERO is no more when there is room for it: what it is now counts */
+static void test_changed_while_waiting(void)
+{
+	uint64_t content[WORDS];
+	struct page_place place;
+	struct reader reader;
+	size_t i;
+
+	GUEST(guest, 200);
+	guest.pipes = 1;
+	fill(&guest, 1);
+	punch(&guest, HOLE);
+	guest_begin(&guest);
+	CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 200));
+	CU_ASSERT_FATAL(fields_of(&guest, HOLE).state == PAGE_ZERO);
+	for (i = 0; i < WORDS; i++)
+		content[i] = (uint64_t)HOLE << 32 | 5;
+	CU_ASSERT_FATAL(tiers_store(guest.pager->tiers, content, &place) == 0);
+	pthread_mutex_lock(&guest.pager->evictor[0].lock);
+	guest_pager_set_limit(guest.pager, 50);
+	reader_start(&reader, &guest, HOLE, 5);
+	clock_sleep_ms(100);
+	CU_ASSERT(!reader.done);
+	entry_settle(guest.pager, HOLE,
+		     (struct page_fields){ .state = PAGE_EVICTED,
+					   .has_slot = true,
+					   .tier = place.tier,
+					   .slot = place.slot });
+	pthread_mutex_unlock(&guest.pager->evictor[0].lock);
+	CU_ASSERT(reader_was_right(&reader));
+}
+
 static void break_slab(const char *label)
 {
 	if (strcmp(label, "restart_sought") == 0)
@@ -3903,6 +3974,7 @@ static CU_TestInfo tests[] = {
 	{ "a splice that ends at a bad page", test_short_splice },
 	{ "splice and punch that fail", test_steps_fail },
 	{ "punches that all fail", test_punches_fail },
+	{ "a page that stays, and is written and discarded", test_stays },
 	{ "pages that all stay", test_pages_stay },
 	{ "pages that come back by COPY alone", test_copies_only },
 	{ "a page that a device has pinned", test_pinned },
@@ -3933,6 +4005,7 @@ static CU_TestInfo tests[] = {
 	{ "a memory error of which the guest is told", test_told },
 	{ "one pipe, a memory error and a discard", test_one_pipe },
 	{ "a page that is discarded while its fault waits for room", test_discarded_while_waiting },
+	{ "a page that changes while its fault waits for room", test_changed_while_waiting },
 	{ "a memory error in the beginning of a slab", test_broken_slab },
 	{ "a lost page of which the guest can't be told", test_lost_silently },
 	{ "a memory error that is found in passing", test_error_in_passing },

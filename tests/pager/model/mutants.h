@@ -17,9 +17,9 @@
 						of(NOGENERATION) of(NOPROOF) of(FAILZERO) of(      \
 							FAILPUB) of(PROOFLATE) of(FREEFIRST)       \
 							of(SLOWGIVEUP) of(DETACHFAIL) of(DISKLATE) \
-								of(NOLOADWAKE) of(CLEANBLIND)      \
-									of(CLEANEARLY)             \
-										of(CLEANFREE)
+								of(NOLOADWAKE) of(CLEANBLIND) of(  \
+									CLEANEARLY) of(CLEANFREE)  \
+									of(STAYBACK)
 
 #define MUTANT_ENUM(name) name,
 #define MUTANT_TEXT(name) #name,

@@ -20,6 +20,7 @@
  *	FRESH			pages begin as holes that nothing has touched
  *	COLD			pages begin in a slot
  *	FULLS			how many times the tiers are full for a while
+ *	STAYS			punches of an eviction that fail
  *	POISONS			memory errors of the host, in a resident page or in a staging; with SHORT
  *	LARGE			memory may be in large folios
  *	MAPPER			another process maps the memory, and reads its holes
@@ -79,6 +80,9 @@
 
 #ifndef FULLS
 #define FULLS 0
+#endif
+#ifndef STAYS
+#define STAYS 0
 #endif
 #ifndef POISONS
 #define POISONS 0
@@ -245,6 +249,9 @@ byte scans = SCANS;
 bit tier_full;
 bit large;				/* a large folio has page 0 */
 byte fulls = FULLS, poisons = POISONS;
+#if STAYS
+byte stays = STAYS;
+#endif
 
 byte writes = WRITES, reads = READS, discards = DISCARDS;
 byte evictions = EVICTIONS, prefetches = PREFETCHES, demotions = DEMOTIONS;
@@ -616,7 +623,12 @@ inline put_back(p)
 	fi;
 	/* put_page */
 	if
+#if STAYS
+	:: memory[p] != HOLE
+	:: memory[p] == HOLE && !MUTANT(PUTLATE) ->
+#else
 	:: !MUTANT(PUTLATE) ->
+#endif
 		splicing[p] = 1 + bytes;
 		atomic { memory[p] = bytes; splicing[p] = 0 }
 	:: MUTANT(PUTLATE)
@@ -650,6 +662,9 @@ inline list_write()
 inline evict_end()
 {
 	i = 0; n = 0; s = 0; bytes = 0;
+#if STAYS
+	stayed[0] = 0; stayed[1] = 0;
+#endif
 	list[0] = 0; list[1] = 0;
 #if DISK
 	early = 0;
@@ -664,6 +679,9 @@ proctype evict_run(byte me)
 	byte list[PIPE];
 #if DISK
 	bit early;	/* a mutant's */
+#endif
+#if STAYS
+	bit stayed[PIPE];
 #endif
 
 end:	do
@@ -775,6 +793,23 @@ end:	do
 		do
 		:: punching[list[i]] = 1;
 		   atomic { d_step { punch(list[i]) }; punching[list[i]] = 0; NEXT(i, n) }
+#if STAYS
+		/* give_back at once: what the pipe has of it is older than its next write */
+		:: atomic {
+			stays > 0 ->
+			stays--;
+			stayed[i] = 1;
+			if
+			:: !MUTANT(STAYBACK) ->
+				protected[list[i]] = 0;
+				map[list[i]].state = PAGE_RESIDENT;
+				map[list[i]].generation = (map[list[i]].generation + 1) % 4;
+				d_step { wake(list[i]) }
+			:: MUTANT(STAYBACK)
+			fi;
+			NEXT(i, n)
+		   }
+#endif
 		od;
 
 		/* evict_stage: read() takes a page out of the pipe when its bytes are in the file */
@@ -786,6 +821,18 @@ evict_store:
 		/* A slot that still has these bytes is used again: slot_holds */
 		atomic {
 			bytes = staging[AT(i)];
+#if STAYS
+			if
+			:: stayed[i] && MUTANT(STAYBACK) -> goto evict_leftovers
+			:: stayed[i] && !MUTANT(STAYBACK) ->
+				i++;
+				if
+				:: i < n -> goto evict_store
+				:: i == n -> i = 0; goto evict_clear
+				fi
+			:: !stayed[i]
+			fi;
+#endif
 			s = map[list[i]].slot;
 			if
 #if POISONS
@@ -834,7 +881,7 @@ evict_store:
 			fi
 		};
 		false;
-#if POISONS || FULLS
+#if POISONS || FULLS || STAYS
 evict_leftovers:
 		if
 		:: bytes == BROKEN -> lose_page(list[i])
