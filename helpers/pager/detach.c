@@ -135,6 +135,7 @@ static int unprotect_all(struct guest_pager *pager, uint64_t deadline, struct er
 	size_t i;
 	int rc;
 
+	changes_end(pager);
 	for (i = 0; i < pager->ram.n; i++) {
 		const struct ram_object *object = &pager->ram.object[i];
 

@@ -115,6 +115,9 @@ void discards_apply(struct guest_pager *pager, const struct uffd_msg *messages, 
 		if (!discard_range(&pager->ram, &messages[m], &first, &n))
 			continue;
 		journal_note_discard(pager->journal, first, n);
+		changes_lock(pager);
+		changes_note(pager, first, n);
+		changes_unlock(pager);
 		for (i = 0; i < n; i++)
 			discard_page(pager, first + i);
 		pager->statistics.discards += n;

@@ -32,6 +32,7 @@
  *		on a page that was RESIDENT would take away the protection of the run that has
  *		claimed it meanwhile
  * policy	hot, and the bitmaps beside it
+ * changes.lock	see struct changes
  *
  * DOC: steps
  *
@@ -285,6 +286,23 @@ struct demoter {
 	bool runs;
 };
 
+/**
+ * struct changes - Pages that the guest may have changed: see changes.c
+ * @lock:	For reading around each call that lets the guest write; for writing while memory is
+ *		protected.  No other lock is taken under it
+ * @epoch:	Its number; 0: none has begun
+ * @now:	A bit a page: changed since it began; NULL: no epoch runs
+ * @ended:	The same of the epoch before it.  Of the thread that asks for epochs
+ * @ran:	One has run: that a page is protected says no more that it was not written since it
+ *		was loaded.  Stays
+ */
+struct changes {
+	pthread_rwlock_t lock;
+	uint64_t epoch;
+	uint64_t *now, *ended;
+	_Atomic bool ran;
+};
+
 struct guest_pager {
 	struct guest_pager_options options;
 	char name[256];
@@ -356,6 +374,7 @@ struct guest_pager {
 	enum pager_alarm alarm_said;
 
 	struct idle_sample idle;
+	struct changes changes;
 
 	struct {
 		_Atomic uint64_t faults, zero_faults, evictions, refaults, prefetched,
@@ -639,6 +658,28 @@ size_t load_scanned(struct guest_pager *pager, struct mover *mover, uint64_t fir
 void drop_scanned(struct guest_pager *pager, uint64_t first, size_t n, const page_entry *entry,
 		  bool *gone);
 
+/* ---- changes.c ---- */
+
+void changes_open(struct guest_pager *pager);
+void changes_close(struct guest_pager *pager);
+/* Around the next two, and one call that lets the guest write; not while events are waited for */
+void changes_lock(struct guest_pager *pager);
+void changes_unlock(struct guest_pager *pager);
+/* Has a page that is brought back to be protected, so that a change of it is seen? */
+bool changes_protects(const struct guest_pager *pager, uint64_t page);
+/* The guest may write to them from now on */
+void changes_note(struct guest_pager *pager, uint64_t page, size_t n);
+/* Allow writes to a page, and note it.  Return: as uffd_write_protect() */
+int changes_allow(struct guest_pager *pager, uint64_t page);
+/* Pages are protected for another reason than an epoch, which is over.  Return: as
+ * uffd_write_protect(); 0: an epoch runs, and they stay protected */
+int changes_unprotect(struct guest_pager *pager, uint64_t page, size_t n);
+/* Writes are allowed to all pages.  Before that */
+void changes_end(struct guest_pager *pager);
+/* Is it known what was changed in this epoch?  0: all counts as changed.  Return: 0 or -ESTALE */
+int changes_check(const struct guest_pager *pager, uint64_t since, struct err *err);
+bool changes_since(const struct guest_pager *pager, uint64_t since, uint64_t page);
+
 /* ---- slot_guard.c ---- */
 
 /* Fetch a page's content, and survive a memory error in its slot.  Return: as tiers_load() */
@@ -719,6 +760,17 @@ static inline void bit_set(uint64_t *bits, uint64_t n, bool on)
 		bits[n / 64] |= UINT64_C(1) << (n % 64);
 	else
 		bits[n / 64] &= ~(UINT64_C(1) << (n % 64));
+}
+
+/* Beside other threads that set bits */
+static inline bool bit_get_atomic(const uint64_t *bits, uint64_t n)
+{
+	return __atomic_load_n(&bits[n / 64], __ATOMIC_RELAXED) >> (n % 64) & 1;
+}
+
+static inline void bit_set_atomic(uint64_t *bits, uint64_t n)
+{
+	__atomic_fetch_or(&bits[n / 64], UINT64_C(1) << (n % 64), __ATOMIC_RELAXED);
 }
 
 static inline size_t bit_bytes(uint64_t n)

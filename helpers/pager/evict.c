@@ -93,7 +93,7 @@ static bool allow_writes_again(struct guest_pager *pager, struct evictor *evicto
 
 	if (pager->options.pins != PINS_WAIT)
 		return true;
-	rc = uffd_write_protect(&pager->uffd, address_of(pager, evictor, i), PAGE_BYTES, false);
+	rc = changes_unprotect(pager, evictor->page[i], 1);
 	return rc == 0 || rc == -ENOENT;
 }
 

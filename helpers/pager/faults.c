@@ -163,7 +163,10 @@ static int give_zeros(struct guest_pager *pager, uint64_t page)
 	int rc;
 
 	do {
+		changes_lock(pager);
+		changes_note(pager, page, 1);
 		rc = uffd_zeropage(&pager->uffd, ram_address(&pager->ram, page), PAGE_BYTES);
+		changes_unlock(pager);
 		if (rc == -EAGAIN && pager_stopping(pager))
 			return -ECANCELED;
 		if (rc == -EAGAIN)
@@ -394,8 +397,7 @@ static int allow_writes(struct guest_pager *pager, uint64_t page)
 	pthread_mutex_lock(&pager->protection);
 	if (state_of(pager, page) != PAGE_LEAVING) {
 		STEP("write_allowing");
-		rc = uffd_write_protect(&pager->uffd, ram_address(&pager->ram, page), PAGE_BYTES,
-					false);
+		rc = changes_allow(pager, page);
 	}
 	pthread_mutex_unlock(&pager->protection);
 	return rc;

@@ -334,6 +334,7 @@ static struct guest_pager *new_pager(const struct adopted *adopted, const struct
 	pthread_mutex_init(&pager->protection, NULL);
 	pthread_mutex_init(&pager->policy, NULL);
 	pthread_mutex_init(&pager->alarm_lock, NULL);
+	changes_open(pager);
 	evictors_init(pager);
 	return pager;
 }
@@ -371,6 +372,7 @@ static void free_own(struct guest_pager *pager)
 	free((void *)pager->folios);
 	tiers_close(pager->tiers);
 	journal_close(pager->journal);
+	changes_close(pager);
 	pthread_mutex_destroy(&pager->gate);
 	pthread_mutex_destroy(&pager->protection);
 	pthread_mutex_destroy(&pager->policy);

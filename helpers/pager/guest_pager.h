@@ -139,15 +139,47 @@ void guest_pager_fence(struct guest_pager *pager, bool up);
 bool guest_pager_is_fenced(const struct guest_pager *pager);
 
 /**
+ * guest_pager_epoch() - Begin to note which pages the guest changes, and end what was noted so far
+ * @epoch:	The number of the one that begins
+ *
+ * For a guest that runs while its pages are sent: a page that is read after this, and is not among
+ * the changes of this epoch, is what it was.  Devices' writes that had begun before have ended.
+ * The guest's first write to each page costs a fault then.  Epochs end with the daemon and with a
+ * detach.  One thread at a time, with guest_pager_export() and guest_pager_next_resident().
+ *
+ * Return: 0; -EBUSY: pages of this host stay pinned, or -errno: the epoch before goes on
+ */
+int guest_pager_epoch(struct guest_pager *pager, int64_t deadline_ms, uint64_t *epoch,
+		      struct err *err);
+
+/**
  * guest_pager_export() - Write where a guest's pages are, for the pager of another host
  * @uuid:	The guest's
+ * @since:	0: all pages.  Else an epoch, the one before that which runs: the pages that were
+ *		changed in it
  *
- * The guest stands: its QEMU has stopped.  Slots in a directory are lent from here on;
- * tiers_let_go() takes them back.  May be done again, as long as it stands.
+ * The guest stands, or an epoch runs.  Slots in a directory are lent from here on;
+ * guest_pager_let_go() takes them back.  May be done again.
  *
- * Return: 0 or -errno
+ * Return: 0; -ESTALE: not known since then, a daemon was replaced, perhaps: send all; -errno
  */
-int guest_pager_export(struct guest_pager *pager, const char *uuid, int fd, struct err *err);
+int guest_pager_export(struct guest_pager *pager, const char *uuid, uint64_t since, int fd,
+		       struct err *err);
+/**
+ * guest_pager_next_resident() - Pages in the guest's memory, or on their way there or out of it
+ * @since:	As of guest_pager_export(), which checks it
+ * @page:	Where to begin; becomes that page
+ */
+bool guest_pager_next_resident(struct guest_pager *pager, uint64_t since, uint64_t *page);
+/**
+ * guest_pager_read_page() - A page's content, wherever it is, without bringing it back
+ * @content:	PAGE_BYTES
+ *
+ * It may wait for a disk.  Also of a guest whose QEMU has ended, as long as this pager has it.
+ *
+ * Return: 0; -EAGAIN: on its way, ask again; -ENODATA: it is missing; -errno: it can't be read now
+ */
+int guest_pager_read_page(struct guest_pager *pager, uint64_t page, void *content);
 /* The other host has let go of all that was lent */
 void guest_pager_let_go(struct guest_pager *pager);
 

@@ -17,7 +17,7 @@
 #define END_MAGIC      UINT64_C(0x646e652d70616d2e) /* ".map-end" */
 #define FACTOR	       UINT64_C(0x9e3779b97f4a7c15)
 
-enum { VERSION = 1, HEAD_BLOCKS = 2 };
+enum { VERSION = 2, HEAD_BLOCKS = 2 };
 
 struct header {
 	char magic[24];
@@ -41,10 +41,11 @@ _Static_assert(sizeof(struct record) == 24, "no holes, which would have any byte
  * @sum:	Of all blocks so far
  * @pages, @done: records in all, and so far
  * @stores:	There is a file for pages that are stored
+ * @changes:	It has changes alone
  */
 struct map_file {
 	int fd;
-	bool writes, stores;
+	bool writes, stores, changes;
 	uint64_t sum, pages, done;
 	union {
 		unsigned char byte[PAGE_BYTES];
@@ -133,6 +134,8 @@ static const char *wrong_with(const struct map_file_head *head)
 	if (!ends(head->file.path, sizeof(head->file.path)) ||
 	    (head->file.path[0] && head->file.path[0] != '/'))
 		return "the path of what is stored is none";
+	if (head->since && (!head->epoch || head->since == head->epoch))
+		return "its changes are of no epoch";
 	return NULL;
 }
 
@@ -151,6 +154,7 @@ static void begin(struct map_file *file, const struct map_file_head *head)
 {
 	file->pages = map_file_pages(head);
 	file->stores = head->file.path[0];
+	file->changes = head->since;
 }
 
 int map_file_create(struct map_file **file, int fd, const struct map_file_head *head,
@@ -251,6 +255,10 @@ static bool is_record(const struct map_file *file, const struct record *record)
 	case MAP_FILE_STORED:
 		return file->stores && record->bytes > 0 && record->bytes <= PAGE_BYTES &&
 		       record->at <= UINT64_MAX - record->bytes;
+	case MAP_FILE_UNCHANGED:
+		if (!file->changes)
+			return false;
+		/* fall through */
 	case MAP_FILE_HELD:
 		return !record->bytes && !record->at && !record->hash;
 	default:
@@ -311,4 +319,83 @@ int map_file_end(struct map_file *file, struct err *err)
 void map_file_free(struct map_file *file)
 {
 	free(file);
+}
+
+/* ---- two of them ---- */
+
+static bool is_same_memory(const struct map_file_head *a, const struct map_file_head *b)
+{
+	uint32_t i;
+
+	if (strcmp(a->uuid, b->uuid) != 0 || a->n_objects != b->n_objects)
+		return false;
+	for (i = 0; i < a->n_objects; i++)
+		if (strcmp(a->object[i].name, b->object[i].name) != 0 ||
+		    a->object[i].pages != b->object[i].pages)
+			return false;
+	return true;
+}
+
+static bool is_same_file(const struct tier_file_id *a, const struct tier_file_id *b)
+{
+	return strcmp(a->path, b->path) == 0 && memcmp(a->id, b->id, sizeof(a->id)) == 0;
+}
+
+static int merge_heads(const struct map_file_head *map, const struct map_file_head *changes,
+		       struct map_file_head *merged, struct err *err)
+{
+	if (!changes->since || changes->since != map->epoch)
+		return err_set(err, EINVAL, "page map: its changes are not of this one");
+	if (!is_same_memory(map, changes))
+		return err_set(err, EINVAL, "page map: its changes are of other memory");
+	if (map->file.path[0] && changes->file.path[0] && !is_same_file(&map->file, &changes->file))
+		return err_set(err, EINVAL, "page map: its changes are stored elsewhere");
+	*merged = *map;
+	merged->epoch = changes->epoch;
+	if (!map->file.path[0])
+		merged->file = changes->file;
+	return 0;
+}
+
+static int merge_pages(struct map_file *map, struct map_file *changes, struct map_file *to,
+		       struct err *err)
+{
+	struct map_file_page page, change;
+	uint64_t i;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && i < to->pages; i++) {
+		rc = map_file_get(map, &page, err);
+		if (rc == 0)
+			rc = map_file_get(changes, &change, err);
+		if (rc == 0)
+			rc = map_file_put(to, change.kind == MAP_FILE_UNCHANGED ? &page : &change,
+					  err);
+	}
+	/* Its own end only behind theirs: without it there is no map */
+	if (rc == 0)
+		rc = map_file_end(map, err);
+	if (rc == 0)
+		rc = map_file_end(changes, err);
+	return rc < 0 ? rc : map_file_end(to, err);
+}
+
+int map_file_merge(int map_fd, int changes_fd, int fd, struct err *err)
+{
+	struct map_file *map = NULL, *changes = NULL, *to = NULL;
+	struct map_file_head map_head, changes_head, head;
+	int rc = map_file_open(&map, map_fd, &map_head, err);
+
+	if (rc == 0)
+		rc = map_file_open(&changes, changes_fd, &changes_head, err);
+	if (rc == 0)
+		rc = merge_heads(&map_head, &changes_head, &head, err);
+	if (rc == 0)
+		rc = map_file_create(&to, fd, &head, err);
+	if (rc == 0)
+		rc = merge_pages(map, changes, to, err);
+	map_file_free(map);
+	map_file_free(changes);
+	map_file_free(to);
+	return rc;
 }

@@ -5,6 +5,8 @@
  * A head, then a record for each page in order, then a sum over all of it.  Nothing that was read
  * counts before map_file_end() has said that the sum is right.  What another host wrote is checked
  * before it is used: numbers are within bounds, texts end.
+ *
+ * A map may have only the changes since another one, which map_file_merge() adds to it.
  */
 #ifndef MEMBACKING_PAGER_MAP_FILE_H
 #define MEMBACKING_PAGER_MAP_FILE_H
@@ -25,6 +27,9 @@ enum { MAP_FILE_UUID_SIZE = 40, MAP_FILE_NAME_SIZE = 64 };
  * @uuid:	The guest's
  * @object:	@n_objects RAM blocks, 1 to RAM_OBJECTS_MAX: the name of each file, and its pages
  * @file:	Where what is stored is; an empty path: no page is stored
+ * @epoch:	The guest's first epoch whose changes are not in it (guest_pager_epoch()); 0: it
+ * stood
+ * @since:	The @epoch of the map that this one has the changes of; 0: it has all pages
  */
 struct map_file_head {
 	char uuid[MAP_FILE_UUID_SIZE];
@@ -34,6 +39,7 @@ struct map_file_head {
 		uint64_t pages;
 	} object[RAM_OBJECTS_MAX];
 	struct tier_file_id file;
+	uint64_t epoch, since;
 };
 
 /**
@@ -41,9 +47,15 @@ struct map_file_head {
  * @MAP_FILE_SAME:	It repeats @word
  * @MAP_FILE_STORED:	It is lent, at @at
  * @MAP_FILE_HELD:	The other pager has it and sends it
+ * @MAP_FILE_UNCHANGED:	As in the map before; in one of changes alone
  */
 struct map_file_page {
-	enum map_file_kind { MAP_FILE_SAME, MAP_FILE_STORED, MAP_FILE_HELD } kind;
+	enum map_file_kind {
+		MAP_FILE_SAME,
+		MAP_FILE_STORED,
+		MAP_FILE_HELD,
+		MAP_FILE_UNCHANGED
+	} kind;
 	uint64_t word;
 	struct tier_location at;
 };
@@ -67,5 +79,14 @@ int map_file_get(struct map_file *file, struct map_file_page *page, struct err *
  */
 int map_file_end(struct map_file *file, struct err *err);
 void map_file_free(struct map_file *file);
+
+/**
+ * map_file_merge() - Two maps, of which one has what was changed since the other, as one
+ * @map, @changes: Read from their positions to their ends
+ * @fd:		Where it goes
+ *
+ * Return: 0; -EINVAL: they do not belong together; -EBADMSG; -errno.  What @fd has is no map then
+ */
+int map_file_merge(int map, int changes, int fd, struct err *err);
 
 #endif

@@ -83,10 +83,25 @@ static int copy_failed(struct guest_pager *pager, int rc, uint64_t page, size_t 
 	}
 }
 
+/* What the guest may write then counts as changed; what has not changed stays protected */
+static int copy_once(struct guest_pager *pager, uint64_t page, const void *from, size_t n,
+		     bool protect, uint64_t *bytes)
+{
+	int rc;
+
+	changes_lock(pager);
+	protect |= changes_protects(pager, page);
+	if (!protect)
+		changes_note(pager, page, n);
+	rc = uffd_copy(&pager->uffd, ram_address(&pager->ram, page), from, n * PAGE_BYTES, protect,
+		       bytes);
+	changes_unlock(pager);
+	return rc;
+}
+
 static int copy_all(struct guest_pager *pager, uint64_t page, const void *from, size_t n,
 		    bool protect, size_t *copied)
 {
-	uint64_t address = ram_address(&pager->ram, page);
 	unsigned int short_of_memory = 0;
 	size_t done = 0;
 	int rc = 0;
@@ -94,8 +109,7 @@ static int copy_all(struct guest_pager *pager, uint64_t page, const void *from, 
 	while (done < n && rc == 0) {
 		uint64_t bytes;
 
-		rc = uffd_copy(&pager->uffd, address + done * PAGE_BYTES,
-			       (const char *)from + done * PAGE_BYTES, (n - done) * PAGE_BYTES,
+		rc = copy_once(pager, page + done, (const char *)from + done * PAGE_BYTES, n - done,
 			       protect, &bytes);
 		done += (size_t)(bytes / PAGE_BYTES);
 		if (rc == -ENOMEM && ++short_of_memory > 8)
@@ -317,7 +331,7 @@ bool poison_page(struct guest_pager *pager, uint64_t page)
 	for (;;) {
 		rc = uffd_poison(&pager->uffd, address, PAGE_BYTES);
 		if (rc == -EEXIST && !unprotected) {
-			rc = uffd_write_protect(&pager->uffd, address, PAGE_BYTES, false);
+			rc = changes_allow(pager, page);
 			unprotected = rc == 0;
 			if (unprotected)
 				continue;
@@ -535,8 +549,10 @@ static void only_protected(struct guest_pager *pager, uint64_t first, size_t n, 
 	uint64_t entry[SCAN_PAGES_MAX] = { 0 };
 	size_t i;
 
-	if (pread(pager->pagemap, entry, n * sizeof(entry[0]), at) < 0)
+	changes_lock(pager);
+	if (pager->changes.ran || pread(pager->pagemap, entry, n * sizeof(entry[0]), at) < 0)
 		memset(of, false, n * sizeof(of[0]));
+	changes_unlock(pager);
 	for (i = 0; i < n; i++)
 		of[i] = of[i] && entry[i] >> 57 & 1;
 }
@@ -556,7 +572,7 @@ static bool punch_scanned(struct guest_pager *pager, uint64_t first, size_t n)
 		return false;
 	}
 	/* Their protection has outlived them.  Where it stays, its fault ends it */
-	uffd_write_protect(&pager->uffd, ram_address(&pager->ram, first), n * PAGE_BYTES, false);
+	changes_unprotect(pager, first, n);
 	return true;
 }
 

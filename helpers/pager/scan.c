@@ -33,11 +33,12 @@ static size_t most(const struct guest_pager *pager)
 	return pager->slow.worker[0].runs ? SCAN_PAGES_MAX : SCAN_PAGES;
 }
 
-/* No page may go.  What only the kernel's page table tells is not known without it */
+/* No page may go.  What only the kernel's page table tells is not known without it, and since the
+ * first epoch it tells something else */
 static bool may_drop(const struct guest_pager *pager)
 {
 	return pager->pagemap >= 0 && !pager->stop_evicting && !pager->huge_folios &&
-	       !pager->page_lost;
+	       !pager->page_lost && !pager->changes.ran;
 }
 
 static struct scan_page *nth(struct scan *scan, size_t i)

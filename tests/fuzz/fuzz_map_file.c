@@ -42,7 +42,7 @@ static void check_head(const struct map_file_head *head)
 
 static void check_page(const struct map_file_head *head, const struct map_file_page *page)
 {
-	require(page->kind <= MAP_FILE_HELD);
+	require(page->kind <= (head->since ? MAP_FILE_UNCHANGED : MAP_FILE_HELD));
 	if (page->kind == MAP_FILE_STORED)
 		require(head->file.path[0] && page->at.bytes > 0 && page->at.bytes <= PAGE_BYTES);
 }

@@ -1010,7 +1010,7 @@ static uint64_t send(struct guest *from, struct guest *to, int *map)
 	uint64_t page, stored = 0;
 	int fd = memfd_create("map", MFD_CLOEXEC);
 
-	UNIT_CHECK(guest_pager_export(from->pager, MOVED_UUID, fd, &err) == 0, "%s", err.text);
+	UNIT_CHECK(guest_pager_export(from->pager, MOVED_UUID, 0, fd, &err) == 0, "%s", err.text);
 	lseek(fd, 0, SEEK_SET);
 	CU_ASSERT_FATAL(map_file_open(&file, fd, &head, &err) == 0);
 	UNIT_CHECK_STR(head.uuid, MOVED_UUID, "uuid");
@@ -1621,25 +1621,35 @@ struct ring {
 	struct io_uring_params params;
 	unsigned char *entries;
 	struct io_uring_sqe *sqes;
+	size_t bytes; /* of @entries */
 };
 
 static bool ring_open(struct ring *ring, void *buffer)
 {
 	struct iovec part = { .iov_base = buffer, .iov_len = PAGE_BYTES };
-	size_t bytes;
 
 	memset(ring, 0, sizeof(*ring));
 	ring->fd = (int)syscall(SYS_io_uring_setup, 4, &ring->params);
 	if (ring->fd < 0)
 		return false;
-	bytes = ring->params.sq_off.array + ring->params.sq_entries * sizeof(uint32_t);
-	ring->entries = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+	ring->bytes = ring->params.sq_off.array + ring->params.sq_entries * sizeof(uint32_t);
+	ring->entries = mmap(NULL, ring->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
 			     ring->fd, IORING_OFF_SQ_RING);
 	ring->sqes = mmap(NULL, ring->params.sq_entries * sizeof(*ring->sqes),
 			  PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring->fd,
 			  IORING_OFF_SQES);
 	CU_ASSERT_FATAL((void *)ring->entries != MAP_FAILED && (void *)ring->sqes != MAP_FAILED);
 	return syscall(SYS_io_uring_register, ring->fd, IORING_REGISTER_BUFFERS, &part, 1) == 0;
+}
+
+/* Nothing is pinned any more when this returns */
+static void ring_close(struct ring *ring)
+{
+	CU_ASSERT(syscall(SYS_io_uring_register, ring->fd, IORING_UNREGISTER_BUFFERS, NULL, 0) ==
+		  0);
+	munmap(ring->entries, ring->bytes);
+	munmap(ring->sqes, ring->params.sq_entries * sizeof(*ring->sqes));
+	close(ring->fd);
 }
 
 /* Into the pinned page, wherever it is by now */
@@ -1687,7 +1697,7 @@ static void test_pinned(void)
 	CU_ASSERT(page_is(&guest, 94, 1));
 	CU_ASSERT(page_is(&guest, 95, 2));
 	write_page(&guest, 96, 3);
-	close(ring.fd);
+	ring_close(&ring);
 	close(disk);
 }
 
@@ -1745,6 +1755,314 @@ static void test_given_up_protected(void)
 	CU_ASSERT(!is_protected(&guest, 20));
 	CU_ASSERT(evict_run(guest.pager, evictor, pages, 2) == 2);
 	CU_ASSERT(page_is(&guest, 20, 3) && page_is(&guest, 30, 1));
+}
+
+/* ---- epochs ---- */
+
+static uint64_t begin_epoch(struct guest *guest)
+{
+	struct err err = { "" };
+	uint64_t epoch = 0;
+
+	UNIT_CHECK(guest_pager_epoch(guest->pager, 10000, &epoch, &err) == 0, "%s", err.text);
+	CU_ASSERT(epoch != 0);
+	return epoch;
+}
+
+static uint64_t count_changed(struct guest *guest, uint64_t since)
+{
+	uint64_t page, n = 0;
+
+	for (page = 0; page < PAGES; page++)
+		n += changes_since(guest->pager, since, page);
+	return n;
+}
+
+/* A page of each state that is read, and one that is written: these alone have changed */
+static void test_epoch(void)
+{
+	struct err err = { "" };
+	uint64_t resident, out, epoch, page;
+	int i;
+
+	GUEST(guest, 400);
+	fill(&guest, 1);
+	punch(&guest, 900);
+	punch(&guest, 901);
+	guest_begin(&guest);
+	CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 400));
+	CU_ASSERT_EQUAL(changes_check(guest.pager, 77, &err), -ESTALE);
+	/* In the second round all that was written is protected again */
+	for (i = 0; i < 2; i++) {
+		guest.pager->stop_evicting = false;
+		guest_pager_set_limit(guest.pager, 400);
+		CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 400));
+		epoch = begin_epoch(&guest);
+		for (resident = 0; fields_of(&guest, resident).state != PAGE_RESIDENT;)
+			resident++;
+		out = some_evicted(&guest);
+		write_page(&guest, resident, 2);
+		write_page(&guest, out, 2);
+		/* Read alone: brought back by copies, and through the file */
+		guest_pager_set_limit(guest.pager, 2 * PAGES);
+		for (page = 0; page < 800; page++)
+			if (page != resident && page != out && fields_of(&guest, page).state)
+				CU_ASSERT(page_is(&guest, page, 1) || page_is(&guest, page, 2));
+		guest.page[900][0] = 5;
+		CU_ASSERT(madvise(guest.page[950], PAGE_BYTES, MADV_REMOVE) == 0);
+		/* It goes on as soon as its message is read */
+		CU_ASSERT(SOON(!changes_protects(guest.pager, 950)));
+		CU_ASSERT_EQUAL(begin_epoch(&guest), epoch + 1);
+		CU_ASSERT_EQUAL(changes_check(guest.pager, epoch, &err), 0);
+		CU_ASSERT_EQUAL(changes_check(guest.pager, epoch + 1, &err), -ESTALE);
+		CU_ASSERT(changes_since(guest.pager, epoch, resident));
+		CU_ASSERT(changes_since(guest.pager, epoch, out));
+		CU_ASSERT(changes_since(guest.pager, epoch, 900));
+		CU_ASSERT(changes_since(guest.pager, epoch, 950));
+		UNIT_CHECK(count_changed(&guest, epoch) == 4, "%llu",
+			   (unsigned long long)count_changed(&guest, epoch));
+		CU_ASSERT_EQUAL(count_changed(&guest, 0), PAGES);
+	}
+	/* With the pager it ends */
+	guest_pager_stop(guest.pager);
+	guest.pager = NULL;
+	CU_ASSERT_FATAL(guest_resume(&guest, &err) == 0);
+	CU_ASSERT_EQUAL(changes_check(guest.pager, epoch, &err), -ESTALE);
+	CU_ASSERT_EQUAL(guest.alarms, 0);
+}
+
+static _Atomic bool refused;
+
+static int refuse_protection(const struct uffd *uffd, unsigned long request, void *argument)
+{
+	const struct uffdio_writeprotect *wp = argument;
+
+	if (request == UFFDIO_WRITEPROTECT && refused && wp->mode)
+		return -ENOMEM;
+	return uffd_ioctl(uffd, request, argument);
+}
+
+/* One that can't begin leaves the one before as it was; a guest that is let go is written freely */
+static void test_epoch_fails(void)
+{
+	struct err err = { "" };
+	uint64_t epoch, next;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	guest.pager->uffd.ioctl = refuse_protection;
+	refused = true;
+	CU_ASSERT_EQUAL(guest_pager_epoch(guest.pager, 100, &next, &err), -ENOMEM);
+	CU_ASSERT_EQUAL(guest.pager->changes.epoch, 0);
+	refused = false;
+	epoch = begin_epoch(&guest);
+	write_page(&guest, 3, 2);
+	refused = true;
+	CU_ASSERT_EQUAL(guest_pager_epoch(guest.pager, 100, &next, &err), -ENOMEM);
+	refused = false;
+	write_page(&guest, 4, 2);
+	CU_ASSERT_EQUAL(begin_epoch(&guest), epoch + 1);
+	CU_ASSERT_EQUAL(count_changed(&guest, epoch), 2);
+	CU_ASSERT(changes_since(guest.pager, epoch, 3) && changes_since(guest.pager, epoch, 4));
+	UNIT_CHECK(guest_pager_detach(guest.pager, 60000, &err) == 0, "%s", err.text);
+	fill(&guest, 3);
+	CU_ASSERT_EQUAL(count_wrong(&guest, 3), 0);
+}
+
+/* What a device has pinned it may write at any time: no epoch begins */
+static void test_epoch_pinned(void)
+{
+	struct err err = { "" };
+	uint64_t epoch;
+	struct ring ring;
+
+	GUEST(guest, 2 * PAGES);
+	guest.options.pins = PINS_WAIT;
+	fill(&guest, 1);
+	guest_begin(&guest);
+	if (!ring_open(&ring, guest.page[95])) {
+		printf("skip - no io_uring here: no page can be pinned\n");
+		return;
+	}
+	CU_ASSERT_EQUAL(guest_pager_epoch(guest.pager, 100, &epoch, &err), -EBUSY);
+	CU_ASSERT_EQUAL(guest.pager->changes.epoch, 0);
+	ring_close(&ring);
+	if (!pins_wait(10000)) {
+		printf("skip - another program on this host has pages pinned\n");
+		return;
+	}
+	begin_epoch(&guest);
+}
+
+/* A guest that writes to some of its pages, most of them more often, while they come and go */
+struct busy {
+	struct guest *guest;
+	uint64_t version[PAGES];
+	_Atomic bool stop;
+	pthread_t thread;
+};
+
+static void *write_some(void *arg)
+{
+	struct busy *busy = arg;
+	uint64_t seed = 7;
+
+	while (!busy->stop) {
+		uint64_t page = draw(&seed) % (draw(&seed) % 4 ? 32 : 256);
+
+		if (busy->version[page] && !page_is(busy->guest, page, busy->version[page]))
+			UNIT_CHECK(false, "page %llu", (unsigned long long)page);
+		write_page(busy->guest, page, ++busy->version[page]);
+	}
+	return NULL;
+}
+
+static int export_to(struct guest *from, uint64_t since)
+{
+	int fd = memfd_create("map", MFD_CLOEXEC);
+	struct err err = { "" };
+
+	UNIT_CHECK(guest_pager_export(from->pager, MOVED_UUID, since, fd, &err) == 0, "%s",
+		   err.text);
+	lseek(fd, 0, SEEK_SET);
+	return fd;
+}
+
+static void read_content(struct guest *from, uint64_t page, void *content)
+{
+	int rc;
+
+	while ((rc = guest_pager_read_page(from->pager, page, content)) == -EAGAIN)
+		sched_yield();
+	UNIT_CHECK(rc == 0, "page %llu: %d", (unsigned long long)page, rc);
+}
+
+/* What such a map says is put into the other one's memory.  Return: how many pages */
+static uint64_t send_held(struct guest *from, struct guest *to, int map)
+{
+	struct map_file_head head;
+	struct map_file_page in;
+	struct map_file *file;
+	struct err err = { "" };
+	uint64_t content[WORDS], page, sent = 0;
+
+	CU_ASSERT_FATAL(map_file_open(&file, map, &head, &err) == 0);
+	for (page = 0; page < PAGES; page++) {
+		CU_ASSERT_FATAL(map_file_get(file, &in, &err) == 0);
+		if (in.kind == MAP_FILE_HELD) {
+			read_content(from, page, content);
+			CU_ASSERT(pwrite(to->memory, content, PAGE_BYTES,
+					 (off_t)page * PAGE_BYTES) == PAGE_BYTES);
+			sent++;
+		} else if (in.kind != MAP_FILE_UNCHANGED) {
+			punch(to, page);
+		}
+	}
+	map_file_free(file);
+	lseek(map, 0, SEEK_SET);
+	return sent;
+}
+
+static int merge_maps(int map, int changes)
+{
+	int fd = memfd_create("map", MFD_CLOEXEC);
+	struct err err = { "" };
+
+	UNIT_CHECK(map_file_merge(map, changes, fd, &err) == 0, "%s", err.text);
+	lseek(fd, 0, SEEK_SET);
+	close(map);
+	close(changes);
+	return fd;
+}
+
+/* Sent while it runs: first all, then what has changed, the rest when it stands */
+static void move_running(struct guest *here, struct guest *there, int *map)
+{
+	struct busy busy = { .guest = here };
+	uint64_t page, epoch, last, sent = 0;
+	int round, changes;
+
+	for (page = 0; page < PAGES; page++)
+		busy.version[page] = page < SAME_FIRST || page >= ZERO_FIRST + MANY;
+	CU_ASSERT_FATAL(pthread_create(&busy.thread, NULL, write_some, &busy) == 0);
+	last = begin_epoch(here);
+	*map = export_to(here, 0);
+	sent = send_held(here, there, *map);
+	CU_ASSERT(sent > 0);
+	for (round = 0; round < 6; round++) {
+		if (round == 5) {
+			busy.stop = true;
+			pthread_join(busy.thread, NULL);
+		}
+		epoch = begin_epoch(here);
+		changes = export_to(here, last);
+		sent = send_held(here, there, changes);
+		UNIT_CHECK(sent < PAGES / 2, "%llu", (unsigned long long)sent);
+		*map = merge_maps(*map, changes);
+		last = epoch;
+	}
+}
+
+static void test_moved_running(void)
+{
+	struct hosts hosts;
+	uint64_t page, word, wrong = 0;
+	int map;
+
+	hosts_open(&hosts);
+	{
+		GUEST(here, 100);
+		GUEST(there, 400);
+		start_here(&here, &hosts);
+		move_running(&here, &there, &map);
+		options_there(&there, &hosts, map);
+		guest_begin(&there);
+		close(map);
+		guest_pager_fence(there.pager, false);
+		CU_ASSERT(count_tier(&there, TIER_BORROWED) > 0);
+		for (page = 0; page < PAGES; page++)
+			for (word = 0; word < WORDS; word++)
+				wrong += here.page[page][word] != there.page[page][word];
+		CU_ASSERT_EQUAL(wrong, 0);
+		CU_ASSERT_EQUAL(here.alarms + there.alarms, 0);
+		guest_pager_let_go(here.pager);
+	}
+	hosts_close(&hosts);
+}
+
+/* Wherever a page is it is read, and stays where it is */
+static void test_read_page(void)
+{
+	uint64_t content[WORDS], page, seen = 0, resident;
+	struct hosts hosts;
+
+	hosts_open(&hosts);
+	{
+		GUEST(here, 100);
+		start_here(&here, &hosts);
+		here.pager->stop_evicting = true;
+		CU_ASSERT(SOON(here.pager->evict_asleep && !count_state(&here, PAGE_LEAVING)));
+		resident = count_state(&here, PAGE_RESIDENT);
+		for (page = 0; page < PAGES; page++) {
+			bool zero = page >= ZERO_FIRST && page < ZERO_FIRST + MANY;
+			bool same = page >= SAME_FIRST && page < SAME_FIRST + MANY;
+
+			read_content(&here, page, content);
+			CU_ASSERT_EQUAL(content[WORDS - 1], zero ? 0 : same ? 77 : page << 32 | 1);
+		}
+		CU_ASSERT_EQUAL(count_state(&here, PAGE_RESIDENT), resident);
+		for (page = 0; guest_pager_next_resident(here.pager, 0, &page); page++)
+			seen++;
+		CU_ASSERT_EQUAL(seen, resident);
+		/* A hole that nothing explains is no page of zeros */
+		page = 0;
+		CU_ASSERT_FATAL(guest_pager_next_resident(here.pager, 0, &page));
+		punch(&here, page);
+		CU_ASSERT_EQUAL(guest_pager_read_page(here.pager, page, content), -ENODATA);
+		entry_settle(here.pager, page, (struct page_fields){ .state = PAGE_ZERO });
+	}
+	hosts_close(&hosts);
 }
 
 static struct guest *punched;
@@ -3963,6 +4281,11 @@ static CU_TestInfo tests[] = {
 	{ "through kills, until it is lifted", test_fence_stays },
 	{ "from one pager to another", test_moved },
 	{ "no map, no guest", test_not_moved },
+	{ "what changed since an epoch", test_epoch },
+	{ "epochs that can't begin, and the last one's end", test_epoch_fails },
+	{ "no epoch while a page is pinned", test_epoch_pinned },
+	{ "from one pager to another, while it runs", test_moved_running },
+	{ "pages are read where they are", test_read_page },
 	{ "discards", test_discard },
 	{ "what a discard makes of an entry", test_discard_entries },
 	{ "a discard that is told while its page is on its way out", test_discard_while_leaving },

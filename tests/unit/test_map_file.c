@@ -97,6 +97,144 @@ static void test_comes_back(void)
 	close(fd);
 }
 
+/* ---- changes ---- */
+
+static struct map_file_head head_of(uint64_t epoch, uint64_t since)
+{
+	struct map_file_head head = example;
+
+	head.epoch = epoch;
+	head.since = since;
+	return head;
+}
+
+/* @every: one page of so many has changed; 0: all pages, as of @seed */
+static int write_map(const struct map_file_head *head, uint64_t seed, uint64_t every)
+{
+	int fd = memfd_create("map", MFD_CLOEXEC);
+	struct map_file_page page;
+	struct err err = { "" };
+	struct map_file *file;
+	uint64_t i;
+
+	CU_ASSERT_EQUAL_FATAL(map_file_create(&file, fd, head, &err), 0);
+	for (i = 0; i < PAGES; i++) {
+		page = page_of(i + seed);
+		if (every && i % every)
+			page = (struct map_file_page){ .kind = MAP_FILE_UNCHANGED };
+		CU_ASSERT_EQUAL(map_file_put(file, &page, &err), 0);
+	}
+	CU_ASSERT_EQUAL(map_file_end(file, &err), 0);
+	map_file_free(file);
+	return fd;
+}
+
+static int merge(int map, int changes, int *rc)
+{
+	int fd = memfd_create("map", MFD_CLOEXEC);
+	struct err err = { "" };
+
+	lseek(map, 0, SEEK_SET);
+	lseek(changes, 0, SEEK_SET);
+	*rc = map_file_merge(map, changes, fd, &err);
+	CU_ASSERT(!*rc == !*err.text);
+	return fd;
+}
+
+static bool is_same_bytes(int a, int b)
+{
+	unsigned char one[PAGE_BYTES], other[PAGE_BYTES];
+	off_t at, end = lseek(a, 0, SEEK_END);
+
+	if (lseek(b, 0, SEEK_END) != end)
+		return false;
+	for (at = 0; at < end; at += PAGE_BYTES)
+		if (pread(a, one, PAGE_BYTES, at) != PAGE_BYTES ||
+		    pread(b, other, PAGE_BYTES, at) != PAGE_BYTES ||
+		    memcmp(one, other, PAGE_BYTES) != 0)
+			return false;
+	return true;
+}
+
+/* Each page as the last map says that does not leave it out; in whatever order they are added */
+static void test_merge(void)
+{
+	struct map_file_head heads[] = { head_of(5, 0), head_of(6, 5), head_of(7, 6) }, head;
+	int map = write_map(&heads[0], 0, 0), first = write_map(&heads[1], 1, 2);
+	int second = write_map(&heads[2], 2, 3), rc, one, other, part;
+	struct map_file_page got, want;
+	struct err err = { "" };
+	struct map_file *file;
+	uint64_t i;
+
+	part = merge(map, first, &rc);
+	CU_ASSERT_EQUAL(rc, 0);
+	one = merge(part, second, &rc);
+	CU_ASSERT_EQUAL(rc, 0);
+	close(part);
+	part = merge(first, second, &rc);
+	CU_ASSERT_EQUAL(rc, 0);
+	other = merge(map, part, &rc);
+	CU_ASSERT_EQUAL(rc, 0);
+	CU_ASSERT(is_same_bytes(one, other));
+	lseek(one, 0, SEEK_SET);
+	CU_ASSERT_EQUAL_FATAL(map_file_open(&file, one, &head, &err), 0);
+	CU_ASSERT(head.epoch == 7 && head.since == 0);
+	for (i = 0; i < PAGES; i++) {
+		want = page_of(i % 3 == 0 ? i + 2 : i % 2 == 0 ? i + 1 : i);
+		CU_ASSERT_EQUAL(map_file_get(file, &got, &err), 0);
+		CU_ASSERT(is_same(&got, &want));
+	}
+	CU_ASSERT_EQUAL(map_file_end(file, &err), 0);
+	map_file_free(file);
+	close(part);
+	close(one);
+	close(other);
+	close(map);
+	close(first);
+	close(second);
+}
+
+static void test_no_merge(void)
+{
+	struct map_file_head rows[8], base = head_of(5, 0);
+	struct map_file *file;
+	struct err err = { "" };
+	int map = write_map(&base, 0, 0), changes, to, rc;
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++)
+		rows[i] = head_of(6, 5);
+	rows[0].since = 4;			   /* of another epoch */
+	rows[1].since = 0;			   /* of none */
+	rows[2].uuid[0] = '2';			   /* another guest's */
+	strcpy(rows[3].object[1].name, "memfd:x"); /* of other memory */
+	rows[4].object[0].pages = 100;
+	rows[4].object[1].pages = 300;
+	strcpy(rows[5].file.path, "/srv/others"); /* stored elsewhere */
+	rows[6].file.id[1] = 3;
+	for (i = 0; i < ROWS(rows); i++) {
+		changes = write_map(&rows[i], 0, rows[i].since ? 2 : 0);
+		/* The last one is cut short */
+		if (i == 7)
+			CU_ASSERT_EQUAL(ftruncate(changes, (FILE_BLOCKS - 1) * PAGE_BYTES), 0);
+		to = merge(map, changes, &rc);
+		UNIT_CHECK(rc == (i == 7 ? -EBADMSG : -EINVAL), "row %zu: %d", i, rc);
+		UNIT_CHECK(read_all(to, &err) == -EBADMSG, "row %zu", i);
+		close(to);
+		close(changes);
+	}
+	/* A page that is unchanged since nothing */
+	changes = write_map(&base, 0, 2);
+	CU_ASSERT_EQUAL(read_all(changes, &err), -EBADMSG);
+	rows[0] = head_of(5, 5);
+	CU_ASSERT_EQUAL(map_file_create(&file, map, &rows[0], &err), -EINVAL);
+	rows[0] = head_of(0, 5);
+	CU_ASSERT_EQUAL(map_file_create(&file, map, &rows[0], &err), -EINVAL);
+	close(changes);
+	close(map);
+}
+
 /* Each byte that counts, changed; and cut at each block */
 static void test_damage(void)
 {
@@ -153,7 +291,8 @@ static void test_heads(void)
 static void test_records(void)
 {
 	static const struct map_file_page rows[] = {
-		{ (enum map_file_kind)3, 0, { 0 } },
+		{ (enum map_file_kind)4, 0, { 0 } },
+		{ MAP_FILE_UNCHANGED, 0, { 0 } },
 		{ MAP_FILE_STORED, 0, { 4096, 1, 0 } },
 		{ MAP_FILE_STORED, 0, { 4096, 1, 4097 } },
 		{ MAP_FILE_STORED, 0, { UINT64_MAX - 4094, 1, 4096 } },
@@ -193,6 +332,8 @@ static void test_records(void)
 
 static CU_TestInfo tests[] = {
 	{ "it comes back", test_comes_back },
+	{ "changes are added to it", test_merge },
+	{ "changes that are not its own", test_no_merge },
 	{ "damage, and ends that are none", test_damage },
 	{ "heads that are none", test_heads },
 	{ "records that are none", test_records },
