@@ -249,7 +249,7 @@ $(BUILD)/tests/pager/victim: $(BUILD)/tests/pager/victim.o $(verifier_obj)
 	$(Q)$(LINK) -o $@ $^ -pthread -lm
 # A pager whose system calls can fail, or be its last
 struck = ioctl read splice vmsplice pwrite fallocate lseek ftruncate poll
-$(BUILD)/tests/pager/attach: $(BUILD)/tests/pager/attach.o $(BUILD)/tests/pager/strike.o \
+$(BUILD)/tests/pager/attach: $(BUILD)/tests/pager/attach.o $(BUILD)/tests/pager/strike.o $(BUILD)/tests/pager/move.o \
 		$(pager_lib) $(core_lib)
 	$(call say,LD,$@)
 	$(Q)$(LINK) $(struck:%=-Wl,--wrap=%) -Wl,--as-needed -o $@ $(filter %.o,$^) $(pager_lib) \

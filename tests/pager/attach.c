@@ -13,13 +13,17 @@
  * demote=yes: a thread moves pages from slot to slot.
  * tiers=...,zstd:KIB; tiers=...,file:PATH:KIB with disk=DIR, where PATH begins.  file-ms=MS: each
  *of its reads and writes takes so long; file-fails=read or write.
+ * tiers=...,directory:PATH:KIB, in which host=NAME has the guest's file.  import=MAP held=FILE: a
+ *guest of another pager, which has sent these; fenced=yes.
  *
  * First line on stdout: "paging", "resumed", "released" (the last one was about to), or
  * "failed ERRNO: SENTENCE".  Alarms come as "alarm: SENTENCE".  Commands on stdin, each answered by
  *one line that begins with its name: "limit PAGES", "room KIB" (of the RAM tier),
- * "slots go" and "slots keep" (of resident pages), "demoted", "file-ms=MS", "file-fails=no" and as
- * above, "status", "arm", "places", "again" (stop, and go on with the memory that there is now, as
- * the daemon does), "detach", "stop".  The end of stdin is an order to stop.
+ * "epoch", "send MAP FILE [EPOCH]" (where pages are and those that are held; with an epoch: its
+ *changes are added), "unfence", "let-go" (of what was lent), "slots go" and "slots keep" (of
+ *resident pages), "demoted", "file-ms=MS", "file-fails=no" and as above, "status", "arm", "places",
+ *"again" (stop, and go on with the memory that there is now, as the daemon does), "detach", "stop".
+ *The end of stdin is an order to stop.
  *
  * "audit" reads what a killed pager left: each slot may be in one entry, and an entry that needs
  * one must have one.
@@ -37,10 +41,14 @@
 #include <unistd.h>
 
 #include "pager/engine.h"
+#include "pager/move.h"
 #include "pager/strike.h"
 #include "pager/tier_file.h"
 #include "pager/tier_io.h"
+#include "pager/tier_owner.h"
 #include "pager/tier_store.h"
+
+#define GUEST_UUID "4d656d62-0000-4000-8000-00000000000a"
 
 struct job {
 	const char *path;
@@ -55,8 +63,9 @@ struct job {
 	uint64_t room, left;
 	struct tier_budget budget, zstd_budget, file_budget;
 	struct tier_stores *stores;
-	const char *disk, *file;
-	struct tier_spec tier[4];
+	const char *disk, *file, *shared, *host, *import, *held;
+	struct tier_budget directory_budget;
+	struct tier_spec tier[5];
 	struct guest_pager_options options;
 };
 
@@ -186,8 +195,7 @@ static int adopt_guest(const struct job *job, struct adopted *adopted, struct er
 	int rc = job->adopt ? adopt(adopted, job->pid, &how, err) : take_given(job, adopted);
 
 	if (!rc)
-		snprintf(adopted->identity.uuid, sizeof(adopted->identity.uuid),
-			 "4d656d62-0000-4000-8000-00000000000a");
+		snprintf(adopted->identity.uuid, sizeof(adopted->identity.uuid), GUEST_UUID);
 	return rc;
 }
 
@@ -195,8 +203,9 @@ static int adopt_guest(const struct job *job, struct adopted *adopted, struct er
 
 static void remove_files(const struct job *job)
 {
-	static const char *const names[] = { "map", "journal", "slots", "file-slots",
-					     "zstd-slots" };
+	static const char *const names[] = { "map",	      "journal",    "slots",
+					     "file-slots",    "zstd-slots", "directory-slots",
+					     "borrowed-slots" };
 	size_t i;
 
 	tier_file_forget(job->directory, job->stores);
@@ -228,6 +237,8 @@ static int start(struct job *job, struct guest_pager **pager, struct err *err)
 	if (rc < 0)
 		return rc;
 	rc = adopt_guest(job, &adopted, err);
+	if (rc == 0 && job->import)
+		rc = move_put(&ram, job->import, job->held, err);
 	if (rc < 0)
 		return rc;
 	if (!job->hold)
@@ -381,6 +392,51 @@ static void say_status(const struct job *job, struct guest_pager *pager)
 	say(text, "");
 }
 
+static void say_result(const char *word, int rc, const struct err *err)
+{
+	if (rc < 0)
+		say(word, err->text);
+	else
+		say(word, "done");
+}
+
+static void send_it(struct guest_pager *pager, char *words)
+{
+	struct err err = { 0 };
+	char *rest, *map = strtok_r(words, " ", &rest), *held = strtok_r(NULL, " ", &rest);
+	const char *since = strtok_r(NULL, " ", &rest);
+	int rc = move_send(pager, GUEST_UUID, map, held, since ? strtoull(since, NULL, 10) : 0,
+			   &err);
+
+	say_result("send", rc, &err);
+}
+
+/* Of a guest that goes to another pager.  Return: whether it is such a command */
+static bool move_command(struct guest_pager *pager, char *line)
+{
+	struct err err = { 0 };
+	uint64_t epoch = 0;
+	char text[64];
+
+	if (!strcmp(line, "epoch")) {
+		int rc = guest_pager_epoch(pager, 10000, &epoch, &err);
+
+		snprintf(text, sizeof(text), "epoch number=%llu", (unsigned long long)epoch);
+		say(rc < 0 ? "epoch" : text, err.text);
+	} else if (!strncmp(line, "send ", 5)) {
+		send_it(pager, line + 5);
+	} else if (!strcmp(line, "unfence")) {
+		guest_pager_fence(pager, false);
+		say("unfence", "");
+	} else if (!strcmp(line, "let-go")) {
+		guest_pager_let_go(pager);
+		say("let-go", "");
+	} else {
+		return false;
+	}
+	return true;
+}
+
 /* Return: whether it is over */
 static bool detach(const struct job *job, struct guest_pager *pager)
 {
@@ -463,6 +519,8 @@ static int run_commands(struct job *job, struct guest_pager *pager)
 		} else if (!strcmp(line, "detach")) {
 			if (detach(job, pager))
 				return 0;
+		} else if (move_command(pager, line)) {
+			continue;
 		} else if (!strcmp(line, "stop")) {
 			break;
 		}
@@ -598,6 +656,17 @@ static bool set_tiers(struct job *job, char *list)
 			job->file_budget.limit = strtoull(size + 1, NULL, 10) * 1024;
 			continue;
 		}
+		if (!strncmp(name, "directory:", 10)) {
+			char *size = strrchr(name, ':');
+
+			*size = '\0';
+			spec->kind = TIER_DIRECTORY;
+			spec->guest = GUEST_UUID;
+			spec->budget = &job->directory_budget;
+			job->shared = name + 10;
+			job->directory_budget.limit = strtoull(size + 1, NULL, 10) * 1024;
+			continue;
+		}
 		if (!strncmp(name, "zstd:", 5)) {
 			spec->kind = TIER_ZSTD;
 			spec->budget = &job->zstd_budget;
@@ -651,11 +720,32 @@ static bool set_option(struct job *job, const char *key, char *value)
 		job->demotes = !strcmp(value, "yes");
 	else if (!strcmp(key, "room"))
 		job->room = strtoull(value, NULL, 10);
+	else if (!strcmp(key, "host"))
+		job->host = value;
+	else if (!strcmp(key, "import"))
+		job->import = value;
+	else if (!strcmp(key, "held"))
+		job->held = value;
+	else if (!strcmp(key, "fenced"))
+		options->fenced = !strcmp(value, "yes");
 	else if (!strcmp(key, "strike"))
 		return strike_plan(value);
 	else
 		return false;
 	return true;
+}
+
+/* Two of them on this host, as on two */
+static void set_owner(struct job *job)
+{
+	struct tier_owner owner = { .machine = "" };
+
+	if (!job->host)
+		return;
+	snprintf(owner.boot, sizeof(owner.boot), "boot-of-%s", job->host);
+	snprintf(owner.machine, sizeof(owner.machine), "machine-%s", job->host);
+	snprintf(owner.name, sizeof(owner.name), "%s", job->host);
+	tier_stores_set_owner(job->stores, &owner);
 }
 
 static bool open_stores(struct job *job)
@@ -668,6 +758,9 @@ static bool open_stores(struct job *job)
 	for (i = 0; i < job->options.n_tiers; i++)
 		if (job->tier[i].kind == TIER_FILE)
 			job->tier[i].store = tier_stores_get(job->stores, job->file);
+		else if (job->tier[i].kind == TIER_DIRECTORY)
+			job->tier[i].store = tier_stores_get(job->stores, job->shared);
+	set_owner(job);
 	job->options.stores = job->stores;
 	return tier_file_reserve(job->directory, job->stores, NULL) == 0;
 }
@@ -689,7 +782,9 @@ static bool set_options(struct job *job, int argc, char **argv)
 	}
 	job->directory = open(job->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	job->options.directory = job->directory;
-	return job->directory >= 0 && open_stores(job);
+	if (job->import)
+		job->options.import = open(job->import, O_RDONLY | O_CLOEXEC);
+	return job->options.import >= 0 && job->directory >= 0 && open_stores(job);
 }
 
 static int page_it(struct job *job)

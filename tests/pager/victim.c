@@ -13,10 +13,10 @@
  *
  * First line on stdout: "ready pid=N uffd=FD pipes=FD,...".  Then it takes commands, one a line:
  * "start", "figures", "balloon PAGES", "check", "spoil old|word|zeros PAGE" (make it wrong),
- * "close FD", "plug SLOT MIB [private]" (another piece of memory, and threads that work in it),
- * "unplug SLOT", "stop" (threads end, each page is checked; exit status 0: no byte was wrong). Each
- * is answered by a line of figures, of all memory.  The victim ends with the process that started
- * it.
+ * "pause" (its threads end), "dump FILE" (all of its memory), "close FD", "plug SLOT MIB [private]"
+ *(another piece of memory, and threads that work in it), "unplug SLOT", "stop" (threads end, each
+ *page is checked; exit status 0: no byte was wrong). Each is answered by a line of figures, of all
+ *memory.  The victim ends with the process that started it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -308,6 +308,29 @@ static void print_figures(struct verifier *verifier, const char *head)
 	verifier_print_with(verifier, &others, stdout, head);
 }
 
+static void dump(const struct verifier_options *verifier, const char *path)
+{
+	uint64_t page;
+	FILE *file = fopen(path, "we");
+
+	if (!file)
+		die(path);
+	for (page = 0; page < verifier->pages; page++)
+		if (fwrite(verifier->memory + page * PAGE_SIZE_BYTES, PAGE_SIZE_BYTES, 1, file) !=
+		    1)
+			die(path);
+	if (fclose(file) != 0)
+		die(path);
+}
+
+/* Return: whether its threads run */
+static bool pause_it(struct verifier *verifier, bool runs)
+{
+	if (runs)
+		verifier_stop(verifier);
+	return false;
+}
+
 static int run_commands(const struct victim *victim, struct verifier *verifier)
 {
 	struct verifier_figures figures;
@@ -318,6 +341,10 @@ static int run_commands(const struct victim *victim, struct verifier *verifier)
 		line[strcspn(line, "\n")] = '\0';
 		if (!strcmp(line, "start"))
 			runs = verifier_start(verifier);
+		else if (!strcmp(line, "pause"))
+			runs = pause_it(verifier, runs);
+		else if (!strncmp(line, "dump ", 5))
+			dump(&victim->verifier, line + 5);
 		else if (!strncmp(line, "balloon ", 8))
 			verifier_balloon(verifier, strtoull(line + 8, NULL, 10));
 		else if (!strcmp(line, "check"))
