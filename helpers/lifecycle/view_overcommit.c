@@ -15,6 +15,7 @@
 #include "memory/kvm.h"
 #include "memory/smaps.h"
 #include "memory/thp.h"
+#include "pager/ram.h"
 #include "policy/host_view.h"
 #include "steps/steps.h"
 
@@ -50,6 +51,17 @@ void view_overcommit(const struct kfs *kfs, const struct config *config, struct 
 		look_at_encryption(kfs, config_overcommit(config), view);
 }
 
+/* Of memory that was plugged in since: its limit stays, so that all of that may be in tiers */
+static uint64_t plugged_kib(const struct kfs *kfs, pid_t pid, uint64_t size_kib)
+{
+	const struct ram none = { .n = 0 };
+	uint64_t pages, gone;
+
+	if (ram_changes(&none, kfs, pid, &pages, &gone) < 0)
+		return 0;
+	return u64_sub_floor(pages * (PAGE_BYTES / 1024), size_kib);
+}
+
 void view_overcommit_guest(const struct kfs *kfs, const struct ledger *ledger,
 			   struct host_view *host)
 {
@@ -60,9 +72,13 @@ void view_overcommit_guest(const struct kfs *kfs, const struct ledger *ledger,
 	if (!oc)
 		return;
 	promised = u64_add_sat(oc->resident_kib, oc->headroom_kib);
-	if (!liveness_qemu(kfs, ledger->name, &pid) || !pid ||
-	    smaps_read_resident(kfs, pid, &resident, NULL) < 0)
+	if (!liveness_qemu(kfs, ledger->name, &pid))
+		pid = 0;
+	if (!pid || smaps_read_resident(kfs, pid, &resident, NULL) < 0)
 		resident = 0;
+	if (pid && oc->resident_kib)
+		host->overcommit.tiers_kib = u64_add_sat(host->overcommit.tiers_kib,
+							 plugged_kib(kfs, pid, oc->size_kib));
 	host->overcommit.outstanding_kib =
 		u64_add_sat(host->overcommit.outstanding_kib, u64_sub_floor(promised, resident));
 }

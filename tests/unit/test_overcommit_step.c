@@ -216,6 +216,30 @@ static void test_second_guest(void)
 	OK(&h, hook_prepare, "b", B_XML);
 }
 
+/* What was plugged into it has no place in its record, and can fill tiers all the same */
+static void test_plugged_in(void)
+{
+	static const char one[] = "100000000-140000000 rw-s 00000000 00:01 11  "
+				  "/memfd:memory-backend-memfd (deleted)\n";
+	char maps[2 * sizeof(one)];
+	pid_t qemu;
+	HOST(h, CONF_HALF);
+
+	OK(&h, hook_prepare, "a", A_XML);
+	qemu = fake_qemu(&h.fk, "a");
+	OK(&h, hook_started, "a", A_XML);
+	fake_put_process(&h.fk, qemu, "maps", one);
+	CU_ASSERT_EQUAL(run(&h, hook_prepare, "b", B_XML), -ENOSPC);
+	says(&h, "256 MiB are missing");
+	snprintf(maps, sizeof(maps), "%s%s", one,
+		 "200000000-210000000 rw-s 00000000 00:01 12  "
+		 "/memfd:memory-backend-memfd (deleted)\n");
+	fake_put_process(&h.fk, qemu, "maps", maps);
+	CU_ASSERT_EQUAL(run(&h, hook_prepare, "b", B_XML), -ENOSPC);
+	says(&h, "512 MiB are missing");
+	fake_end(&h.fk, qemu);
+}
+
 /* What a guest has not taken yet of its limit is not there for the next one */
 static void test_outstanding(void)
 {
@@ -411,6 +435,7 @@ static CU_TestInfo tests[] = {
 	{ "no pager runs", test_no_pager },
 	{ "a guest that can't be adopted runs on", test_not_adopted },
 	{ "a second guest", test_second_guest },
+	{ "what was plugged into the first one", test_plugged_in },
 	{ "what is not taken yet", test_outstanding },
 	{ "a dry run", test_plan },
 	{ "records of guests that run", test_adoption_of_records },
