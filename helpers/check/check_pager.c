@@ -116,62 +116,26 @@ static void check_tiers(const struct view *v)
 		    text_from_kib(memory, text[2]));
 }
 
-/* Of pages that are there already; a directory's files are not looked at */
-static uint64_t used_in(const struct overcommit_answer *answer, const struct config_tier *tier)
-{
-	size_t i;
-
-	for (i = 0; i < answer->n_tiers && tier->kind == CONFIG_TIER_DIRECTORY; i++)
-		if (!strcmp(answer->tiers[i].name, config_tier_name(tier->kind)))
-			return answer->tiers[i].kib;
-	return 0;
-}
-
-static void check_room_of(const struct view *v, const struct config_tier *tier,
-			  const struct tier_room *room)
-{
-	uint64_t needed = config_tier_kib(tier, overcommit_rules_memory(v->host->view));
-	uint64_t there = u64_add_sat(room->room_kib, used_in(&v->host->pager.answer, tier));
-	char text[2][TEXT_KIB_SIZE];
-
-	if (there >= needed)
-		return;
-	text_from_kib(needed, text[0]);
-	text_from_kib(there, text[1]);
-	finding_add(v->findings, FINDING_WARN, "tier-no-room",
-		    "tier %s of [overcommit] may take %s, and %s has room for %s: pages stay in "
-		    "memory once that is full: give it a smaller size, or a larger %s",
-		    config_tier_name(tier->kind), text[0], tier->path, text[1],
-		    room->device ? "device" : "file system");
-}
-
-static const char *mend_place(int rc)
-{
-	if (rc == -ENOENT)
-		return ": make that directory";
-	return rc == -EINVAL ? ": name another place" : "";
-}
-
 static void check_places(const struct view *v)
 {
 	const struct config_overcommit *overcommit = config_overcommit(v->host->config);
+	uint64_t memory = overcommit_rules_memory(v->host->view);
+	enum finding_level unusable = v->wanted ? FINDING_FAIL : FINDING_WARN;
 	size_t i;
 
 	for (i = 0; overcommit->enable && i < overcommit->tiers.n; i++) {
 		const struct config_tier *tier = &overcommit->tiers.tier[i];
-		const struct tier_room *room = &v->host->pager.rooms[i];
+		enum tier_room_fit fit;
+		struct err why;
 
 		if (!config_tier_is_slow(tier->kind))
 			continue;
-		if (room->rc < 0)
-			finding_add(v->findings, v->wanted ? FINDING_FAIL : FINDING_WARN,
-				    "tier-unusable",
-				    "the pager can't use tier %s of [overcommit], and pages stay "
-				    "in memory: %s%s",
-				    config_tier_name(tier->kind), room->why.text,
-				    mend_place(room->rc));
-		else
-			check_room_of(v, tier, room);
+		fit = tier_room_judge(tier, &v->host->pager.rooms[i], memory,
+				      &v->host->pager.answer, &why);
+		if (fit == TIER_ROOM_UNUSABLE)
+			finding_add(v->findings, unusable, "tier-unusable", "%s", why.text);
+		else if (fit == TIER_ROOM_SHORT)
+			finding_add(v->findings, FINDING_WARN, "tier-no-room", "%s", why.text);
 	}
 }
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
@@ -16,6 +17,7 @@
 #include "kernel/kfs.h"
 #include "memory/tier_place.h"
 #include "process/child.h"
+#include "report/overcommit_report.h"
 
 /* A slow server answers within this */
 #define ANSWER_MS	3000
@@ -123,4 +125,58 @@ void tier_rooms_read(const struct kfs *kfs, const struct config_tiers *tiers,
 	for (i = 0; i < tiers->n; i++)
 		if (config_tier_is_slow(tiers->tier[i].kind))
 			read_room(kfs, &tiers->tier[i], &rooms[i]);
+}
+
+/* ---- what it means ---- */
+
+/* Of pages that are there already; a directory's files are not looked at */
+static uint64_t used_in(const struct overcommit_answer *answer, const struct config_tier *tier)
+{
+	size_t i;
+
+	for (i = 0; i < answer->n_tiers && tier->kind == CONFIG_TIER_DIRECTORY; i++)
+		if (!strcmp(answer->tiers[i].name, config_tier_name(tier->kind)))
+			return answer->tiers[i].kib;
+	return 0;
+}
+
+static const char *mend_place(int rc)
+{
+	if (rc == -ENOENT)
+		return ": make that directory";
+	return rc == -EINVAL ? ": name another place" : "";
+}
+
+static void say_short(const struct config_tier *tier, const struct tier_room *room,
+		      uint64_t needed_kib, uint64_t there_kib, struct err *why)
+{
+	char needed[TEXT_KIB_SIZE], there[TEXT_KIB_SIZE];
+
+	err_set(why, ENOSPC,
+		"tier %s of [overcommit] has a size of %s, and %s has room for %s: guests are "
+		"admitted by that size, and those that need more than there is will stand: %s, or "
+		"give the tier a smaller size",
+		config_tier_name(tier->kind), text_from_kib(needed_kib, needed), tier->path,
+		text_from_kib(there_kib, there),
+		room->device ? "take a larger device" : "make room in its file system");
+}
+
+enum tier_room_fit tier_room_judge(const struct config_tier *tier, const struct tier_room *room,
+				   uint64_t memory_kib, const struct overcommit_answer *answer,
+				   struct err *why)
+{
+	uint64_t needed = config_tier_kib(tier, memory_kib);
+	uint64_t there = u64_add_sat(room->room_kib, used_in(answer, tier));
+
+	if (room->rc < 0) {
+		err_set(why, -room->rc,
+			"the pager can't use tier %s of [overcommit], and pages stay in memory: "
+			"%s%s",
+			config_tier_name(tier->kind), room->why.text, mend_place(room->rc));
+		return TIER_ROOM_UNUSABLE;
+	}
+	if (there >= needed)
+		return TIER_ROOM_FITS;
+	say_short(tier, room, needed, there, why);
+	return TIER_ROOM_SHORT;
 }

@@ -12,6 +12,7 @@
 #include "config/config_tiers.h"
 
 struct kfs;
+struct overcommit_answer;
 
 /**
  * struct tier_room - One of them
@@ -30,5 +31,19 @@ struct tier_room {
  * writing */
 void tier_rooms_read(const struct kfs *kfs, const struct config_tiers *tiers,
 		     struct tier_room rooms[CONFIG_TIERS_MAX]);
+
+enum tier_room_fit { TIER_ROOM_FITS, TIER_ROOM_SHORT, TIER_ROOM_UNUSABLE };
+
+/**
+ * tier_room_judge() - Can a tier have its size there?
+ * @memory_kib:	The host's memory
+ * @answer:	What the pager says of its tiers; it may not have been asked
+ * @why:	Result, unless it can: what is wrong, and what mends it
+ *
+ * Starts are admitted by the size, so where there is less guests may stand.
+ */
+enum tier_room_fit tier_room_judge(const struct config_tier *tier, const struct tier_room *room,
+				   uint64_t memory_kib, const struct overcommit_answer *answer,
+				   struct err *why);
 
 #endif

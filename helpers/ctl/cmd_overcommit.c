@@ -16,6 +16,7 @@
 #include "ctl/ctl.h"
 #include "ctl/overcommit_conf.h"
 #include "ctl/overcommit_enable.h"
+#include "ctl/overcommit_rooms.h"
 #include "guest/guest.h"
 #include "lifecycle/live_guest.h"
 #include "lifecycle/liveness.h"
@@ -174,8 +175,10 @@ static int adopt(struct ctl *ctl, struct err *err)
 	}
 	if (rc == 0)
 		rc = put(ctl, guest, &resident, overcommit_put, err);
-	if (rc == 0)
+	if (rc == 0) {
 		wrap_printf("Guest '%s' is paged.", guest->name);
+		overcommit_rooms_print(&ctl->kfs);
+	}
 	guest_free(guest);
 	return rc;
 }

@@ -11,6 +11,7 @@
 #include "check/hook_links.h"
 #include "ctl/ctl.h"
 #include "ctl/guest_arg.h"
+#include "ctl/overcommit_rooms.h"
 #include "guest/guest.h"
 #include "lifecycle/dry_run.h"
 #include "report/step_text.h"
@@ -79,6 +80,11 @@ static int print(const struct guest *guest, const struct dry_run *run, struct er
 
 /* ---- the command ---- */
 
+static void note_room(const char *text, void *plan)
+{
+	plan_note(plan, "%s", text);
+}
+
 static int run(struct ctl *ctl, struct err *err)
 {
 	cleanup_guest struct guest *guest = NULL;
@@ -90,6 +96,8 @@ static int run(struct ctl *ctl, struct err *err)
 		rc = dry_run(&ctl->kfs, guest, &result, err);
 	if (rc == 0 && result.plan.list.n && hook_would_run(&ctl->kfs, ctl->root) == 0)
 		plan_note(&result.plan, HOOK_OFF_NOTE);
+	if (rc == 0 && step_list_paging(&result.plan.list))
+		overcommit_rooms(&ctl->kfs, note_room, &result.plan);
 	if (rc == 0)
 		rc = ctl->json ? ctl_print_json(to_json(guest, &result), err) :
 				 print(guest, &result, err);

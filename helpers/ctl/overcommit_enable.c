@@ -22,6 +22,7 @@
 #include "ctl/domain_xml.h"
 #include "ctl/guest_arg.h"
 #include "ctl/overcommit_conf.h"
+#include "ctl/overcommit_rooms.h"
 #include "guest/guest.h"
 #include "guest/guest_backing.h"
 #include "guest/guest_parse.h"
@@ -229,6 +230,7 @@ static void say_next(const struct ctl *ctl, const struct enabling *e)
 		wrap_printf("As things are its start would be refused: %s.", e->refusal.text);
 	else if (!ctl->root && pager_hello(e->session.state.dirfd, HELLO_MS, &why) < 0)
 		wrap_printf("As things are its start would be refused: %s.", why.text);
+	overcommit_rooms_print(&ctl->kfs);
 }
 
 static int enable(const struct ctl *ctl, const struct config_amount *resident, struct enabling *e,

@@ -443,6 +443,11 @@ case_overcommit_check_places() {
 	mkdir -m 755 host/srv
 	tiers file:/srv/none/tier:1M
 	place "no such directory" >places
+	memfd_xml web 1024 >web.xml
+	is "plan says so" "$(as_json --root host plan --xml web.xml --json |
+		jq -r '.notes[]' | grep -c "^the pager can't use tier file of .overcommit.*/srv/none")" 1
+	is "so does enable" "$("$program" --root host overcommit enable web --resident 50% |
+		grep -c "^But the pager can't use tier file of ")" 1
 	tiers directory:/srv/none:1M
 	place "nor of guests' files" >>places
 	mkdir -m 777 host/srv/open
