@@ -384,10 +384,7 @@ struct guest_pager {
 	} statistics;
 };
 
-/* For a person: what there is too little of, and what helps */
-#define TIERS_FULL                                                                                 \
-	"all tiers are full: enlarge them in [overcommit] and reload virt-membacking-pagerd, "     \
-	"raise the guest's limit, or release a guest"
+enum { PAGER_REASON_SIZE = 480 };
 
 /* ---- guest_pager.c ---- */
 
@@ -397,6 +394,10 @@ void pager_alarm(struct guest_pager *pager, enum pager_alarm which, const char *
 	__attribute__((format(printf, 3, 4)));
 /* Others may still stand: then one of them is said */
 void pager_alarm_over(struct guest_pager *pager, enum pager_alarm which);
+/* For a person: why no tier takes a page, and what helps */
+const char *pager_tiers_full(struct guest_pager *pager, char text[PAGER_REASON_SIZE]);
+/* For a person: what has pages of this host pinned */
+const char *pager_pinned(const struct guest_pager *pager, char text[PAGER_REASON_SIZE]);
 /* QEMU is gone, as an ioctl said */
 void pager_gone(struct guest_pager *pager);
 /* Less than was wanted is resident where the limits of the guest's cgroups leave less */

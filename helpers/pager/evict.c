@@ -778,17 +778,19 @@ static void report_stayed(struct guest_pager *pager, const uint64_t *pages, size
 
 static void say_failure(struct guest_pager *pager, const struct evictor *evictor, int rc)
 {
+	char why[PAGER_REASON_SIZE];
+
 	/* Pins come and go: it is only said when they have stayed */
 	if (rc == -EBUSY && clock_ms() - pager->went_ms < PINNED_LONG_MS)
 		return;
 	if (rc == -EBUSY)
-		pager_alarm(pager, ALARM_EVICTION,
-			    "eviction stopped: a device or a program has pages of this host "
-			    "pinned");
+		pager_alarm(pager, ALARM_EVICTION, "eviction stopped: %s",
+			    pager_pinned(pager, why));
 	else if (rc == -ENOSPC && demote_helps(pager))
 		return;
 	else if (rc == -ENOSPC)
-		pager_alarm(pager, ALARM_EVICTION, "eviction stopped: " TIERS_FULL);
+		pager_alarm(pager, ALARM_EVICTION, "eviction stopped: %s",
+			    pager_tiers_full(pager, why));
 	else if (!evictor->broken)
 		pager_alarm(pager, ALARM_EVICTION, "eviction stopped: %s: %s",
 			    evictor->takes ? "a tier fails" : "pages can't be taken out of memory",

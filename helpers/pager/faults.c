@@ -465,12 +465,12 @@ void fault_count_time(struct guest_pager *pager, const struct fault *fault)
 	pager->statistics.fault_ns[bucket < FAULT_BUCKETS ? bucket : FAULT_BUCKETS - 1]++;
 }
 
-static const char *reason(struct guest_pager *pager, int rc)
+static const char *reason(struct guest_pager *pager, int rc, char text[PAGER_REASON_SIZE])
 {
 	switch (rc) {
 	case -ENOSPC:
 		return demote_helps(pager) ? "pages go to lower tiers to make room for it" :
-					     TIERS_FULL;
+					     pager_tiers_full(pager, text);
 	case -ENOBUFS:
 		return "too many threads wait for a file";
 	case -EOPNOTSUPP:
@@ -479,8 +479,7 @@ static const char *reason(struct guest_pager *pager, int rc)
 	case -EUCLEAN:
 		return "nothing can be evicted since an eviction could not be finished";
 	case -EBUSY:
-		return "nothing can be evicted while a device or a program has pages of this host "
-		       "pinned";
+		return pager_pinned(pager, text);
 	case -ENODATA:
 		return "a page that should be in memory is missing there";
 	case -ENOMEM:
@@ -494,6 +493,8 @@ static const char *reason(struct guest_pager *pager, int rc)
 
 static void wait_for_it(struct guest_pager *pager, const struct fault *fault, int rc)
 {
+	char why[PAGER_REASON_SIZE];
+
 	if (pager_stopping(pager))
 		return;
 	/* Nothing of the guest's is registered there any more */
@@ -503,7 +504,7 @@ static void wait_for_it(struct guest_pager *pager, const struct fault *fault, in
 	}
 	if (pager_now_ns() - fault->read_ns > (uint64_t)ALARM_AFTER_MS * 1000000)
 		pager_alarm(pager, ALARM_WAITS, "the guest waits for a page: %s",
-			    reason(pager, rc));
+			    reason(pager, rc, why));
 	if (pager->n_waiting == WAITING_MAX) {
 		pager->lost_faults = true;
 		return;

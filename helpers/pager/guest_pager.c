@@ -79,6 +79,31 @@ void pager_alarm_over(struct guest_pager *pager, enum pager_alarm which)
 	alarm_set(pager, which, "");
 }
 
+/* Where pages do not get to a slow tier, that is what is to be mended */
+const char *pager_tiers_full(struct guest_pager *pager, char text[PAGER_REASON_SIZE])
+{
+	pthread_mutex_lock(&pager->alarm_lock);
+	snprintf(text, PAGER_REASON_SIZE, "no tier takes more: %.400s",
+		 pager->alarm[ALARM_DEMOTION]);
+	if (!*pager->alarm[ALARM_DEMOTION])
+		snprintf(text, PAGER_REASON_SIZE,
+			 "all tiers are full: enlarge them in [overcommit] and reload "
+			 "virt-membacking-pagerd, raise the guest's limit, or release a guest");
+	pthread_mutex_unlock(&pager->alarm_lock);
+	return text;
+}
+
+/* What waits for a disk is pinned meanwhile */
+const char *pager_pinned(const struct guest_pager *pager, char text[PAGER_REASON_SIZE])
+{
+	const char *silent = tiers_silent(pager->tiers);
+
+	snprintf(text, PAGER_REASON_SIZE, "%.300s%s", silent ? silent : "",
+		 silent ? " does not answer" :
+			  "a device or a program has pages of this host pinned");
+	return text;
+}
+
 /* A process's memory is gone shortly before the process is seen to end.  A process that lives on
  * without this memory has executed another program, which reads zeros for evicted pages */
 void pager_gone(struct guest_pager *pager)

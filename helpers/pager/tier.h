@@ -173,6 +173,8 @@ void tiers_tidy(struct tiers *tiers);
 bool tiers_has_slow(const struct tiers *tiers);
 /* Of a slow tier, by its number: the path of its file.  From any thread, like the next one */
 const char *tiers_slow_path(const struct tiers *tiers, unsigned int tier);
+/* The path of one whose disk has not answered for a second, whichever guest asked; NULL: all do */
+const char *tiers_silent(const struct tiers *tiers);
 /* Why it can't be read now, if that is known; "": it is not */
 void tiers_slow_why(struct tiers *tiers, unsigned int tier, struct err *why);
 /* Of a tier's limit so many percent is taken by slots, of all guests.  0: no limit, or no tier */

@@ -39,6 +39,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "pager/content_hash.h"
+#include "base/text.h"
 #include "pager/memory_error.h"
 #include "pager/page_hash.h"
 #include "pager/protocol.h"
@@ -744,6 +745,18 @@ static struct reader *take_reader(struct file_tier *file)
 	return &file->reader[0];
 }
 
+/* While others can see that the disk is waited for */
+static int run_pieces(struct file_tier *file, struct tier_io *io, int fd, bool write,
+		      struct tier_piece *piece, size_t n)
+{
+	int rc;
+
+	tier_store_asks(file->store);
+	rc = tier_io_run(io, fd, write, piece, n);
+	tier_store_answered(file->store);
+	return rc;
+}
+
 /* All of @slots are slots of ours.  In a piece that fails each page is read again by itself: one
  * bad sector is one page */
 static void read_slots(struct file_tier *file, int fd, const uint64_t *slots, size_t n,
@@ -757,7 +770,7 @@ static void read_slots(struct file_tier *file, int fd, const uint64_t *slots, si
 
 	pieces = make_pieces(file, slots, n, pages, piece, piece_of);
 	reader = take_reader(file);
-	tier_io_run(reader->io, fd, false, piece, pieces);
+	run_pieces(file, reader->io, fd, false, piece, pieces);
 	for (i = 0; i < n; i++) {
 		struct tier_piece one;
 		size_t none;
@@ -767,7 +780,7 @@ static void read_slots(struct file_tier *file, int fd, const uint64_t *slots, si
 		if (rc[i] == 0 || rc[i] == -ECANCELED || pieces == n)
 			continue;
 		make_pieces(file, &slots[i], 1, pages + i * PAGE_BYTES, &one, &none);
-		rc[i] = tier_io_run(reader->io, fd, false, &one, 1);
+		rc[i] = run_pieces(file, reader->io, fd, false, &one, 1);
 	}
 	pthread_mutex_unlock(&reader->lock);
 	tier_store_silent(file->store, canceled);
@@ -959,7 +972,7 @@ static int write_slots(struct file_tier *file, int fd, const uint64_t *slots, si
 	struct tier_piece piece[TIER_PIECES_MAX];
 	size_t piece_of[TIER_PIECES_MAX], i;
 	size_t pieces = make_pieces(file, slots, n, pages, piece, piece_of);
-	int rc = tier_io_run(file->writer, fd, true, piece, pieces);
+	int rc = run_pieces(file, file->writer, fd, true, piece, pieces);
 
 	for (i = 0; i < pieces; i++)
 		if (piece[i].rc == -ECANCELED)
@@ -1019,6 +1032,23 @@ static int name_own(struct file_tier *file, struct err *err)
 	return 0;
 }
 
+/* What is full, for a person who will make room */
+static int no_room(const struct file_tier *file, int rc, struct err *err)
+{
+	const struct tier_budget *budget = file->budget;
+	const char *path = tier_store_path(file->store);
+	char size[TEXT_KIB_SIZE];
+
+	if (rc != -ENOSPC)
+		return err_sys(err, -rc, "%s: no room for pages", path);
+	if (budget && budget->limit && budget->used + EXTENT_BYTES > budget->limit)
+		return err_set(err, ENOSPC,
+			       "%s: no room for pages: it has the size in [overcommit], %s", path,
+			       text_from_kib(budget->limit / 1024, size));
+	return err_set(err, ENOSPC, "%s: no room for pages: its %s is full", path,
+		       tier_store_is_device(file->store) ? "device" : "file system");
+}
+
 static int file_put(void *tier, const void *pages, const size_t *now, size_t n, uint64_t *slots,
 		    struct err *err)
 {
@@ -1045,10 +1075,8 @@ static int file_put(void *tier, const void *pages, const size_t *now, size_t n, 
 	rc = first_time(file, id);
 	if (rc == 0)
 		rc = take_slots(file, slots, n);
-	if (rc < 0) {
-		err_sys(err, -rc, "%s: no room for pages", tier_store_path(file->store));
-		return rc;
-	}
+	if (rc < 0)
+		return no_room(file, rc, err);
 	rc = write_slots(file, fd, slots, n, from);
 	if (rc == 0)
 		return 0;
@@ -1276,6 +1304,13 @@ static const char *file_path(const void *tier)
 	return tier_store_path(file->store);
 }
 
+static bool file_silent(const void *tier)
+{
+	const struct file_tier *file = tier;
+
+	return tier_store_is_silent(file->store);
+}
+
 static void file_why(void *tier, struct err *why)
 {
 	struct file_tier *file = tier;
@@ -1290,9 +1325,10 @@ static void file_why(void *tier, struct err *why)
 		.lower = true, .slow = true, .open = (opens), .close = file_close,                 \
 		.claim = file_claim, .ready = file_ready, .load = file_load, .holds = file_holds,  \
 		.free = file_free, .usage = file_usage, .put = file_put, .fetch = file_fetch,      \
-		.tidy = file_tidy, .give_up = file_give_up, .path = file_path, .why = file_why,    \
-		.lend = file_lend, .let_go = file_let_go, .lent_file = file_lent_file,             \
-		.borrow = file_borrow, .keeps = file_keeps, .own = file_own,                       \
+		.tidy = file_tidy, .give_up = file_give_up, .path = file_path,                     \
+		.silent = file_silent, .why = file_why, .lend = file_lend, .let_go = file_let_go,  \
+		.lent_file = file_lent_file, .borrow = file_borrow, .keeps = file_keeps,           \
+		.own = file_own,                                                                   \
 	}
 
 const struct tier_ops tier_file_ops = FILE_OPS(file_open);

@@ -50,6 +50,7 @@ struct tier_ops {
 	void (*tidy)(void *tier);
 	void (*give_up)(void *tier);
 	const char *(*path)(const void *tier);
+	bool (*silent)(const void *tier);
 	void (*why)(void *tier, struct err *why);
 	int (*lend)(void *tier, uint64_t slot, struct tier_location *location, struct err *err);
 	void (*let_go)(void *tier);

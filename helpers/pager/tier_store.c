@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "kernel/kfs.h"
 #include "memory/dm_crypt.h"
@@ -27,7 +28,7 @@
 
 #define STORE_MAGIC "libvirt-membacking tier"
 
-enum { STORE_VERSION = 1, EXTENTS_MOST = 1 << 28 };
+enum { STORE_VERSION = 1, EXTENTS_MOST = 1 << 28, SILENT_MS = 1000 };
 
 /* At the beginning of a file of all guests */
 struct store_header {
@@ -59,6 +60,8 @@ enum extent_state { EXTENT_FREE, EXTENT_TAKEN, EXTENT_RESERVED, EXTENT_HELD };
  * @us:		The list's
  * @swept:	Of a directory: what was left there is gone
  * @silent:	Its disk does not answer
+ * @asking:	So many threads wait for the disk.  Of a directory: for all files there, and
+ * @answered_ms: when it last had nothing to do, or answered
  */
 struct tier_store {
 	struct tier_store *following;
@@ -75,6 +78,8 @@ struct tier_store {
 	_Atomic bool encrypt;
 	_Atomic bool is_encrypted;
 	_Atomic bool silent;
+	_Atomic unsigned int asking;
+	_Atomic uint64_t answered_ms;
 	uint64_t id[TIER_ID_WORDS];
 	uint32_t extents, n, next;
 	uint8_t *taken;
@@ -360,6 +365,11 @@ void tier_stores_drop_own(struct tier_stores *stores, struct tier_store *store,
 	else if (rc < 0 && id && rc != -ENOENT && !store->borrowed)
 		log_warning("%s; it stays there until this host's next start", err.text);
 	forget(stores, store);
+}
+
+bool tier_store_is_device(const struct tier_store *store)
+{
+	return store->is_device;
 }
 
 const char *tier_store_path(const struct tier_store *store)
@@ -796,4 +806,34 @@ void tier_store_silent(struct tier_store *store, bool silent)
 {
 	if (store->silent != silent)
 		store->silent = silent;
+}
+
+/* All files of a directory lie on one */
+static struct tier_store *disk_of(struct tier_store *store)
+{
+	return store->directory ? store->directory : store;
+}
+
+void tier_store_asks(struct tier_store *store)
+{
+	struct tier_store *disk = disk_of(store);
+
+	if (!disk->asking)
+		disk->answered_ms = clock_ms();
+	disk->asking++;
+}
+
+void tier_store_answered(struct tier_store *store)
+{
+	struct tier_store *disk = disk_of(store);
+
+	disk->answered_ms = clock_ms();
+	disk->asking--;
+}
+
+bool tier_store_is_silent(const struct tier_store *store)
+{
+	const struct tier_store *disk = store->directory ? store->directory : store;
+
+	return store->silent || (disk->asking && clock_ms() - disk->answered_ms > SILENT_MS);
 }

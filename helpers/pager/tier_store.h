@@ -79,6 +79,8 @@ void tier_stores_leave_own(struct tier_stores *stores, struct tier_store *store,
 const struct tier_store *tier_store_directory(const struct tier_store *store);
 
 const char *tier_store_path(const struct tier_store *store);
+/* Of an open one */
+bool tier_store_is_device(const struct tier_store *store);
 
 /**
  * tier_store_open() - Open it, if it is not open
@@ -131,7 +133,13 @@ void tier_store_put(struct tier_store *store, uint32_t extent);
  * kernel has done with it.
  */
 void tier_store_hold(struct tier_store *store, uint32_t extent);
-/* Its disk does not answer, or answers again: it is asked for nothing that can be left out */
+/* Its disk did not answer until it was given up, or answers again: it is asked for nothing that can
+ * be left out */
 void tier_store_silent(struct tier_store *store, bool silent);
+/* Around each time that the disk is waited for, by any guest */
+void tier_store_asks(struct tier_store *store);
+void tier_store_answered(struct tier_store *store);
+/* Has the disk not answered for a second, or since it was given up? */
+bool tier_store_is_silent(const struct tier_store *store);
 
 #endif

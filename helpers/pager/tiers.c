@@ -368,6 +368,16 @@ const char *tiers_slow_path(const struct tiers *tiers, unsigned int tier)
 	return is_slow_one(tiers, tier) ? kinds[tier]->path(tiers->tier[tier]) : "a tier";
 }
 
+const char *tiers_silent(const struct tiers *tiers)
+{
+	size_t i;
+
+	for (i = 0; i < KINDS; i++)
+		if (is_slow_one(tiers, i) && kinds[i]->silent(tiers->tier[i]))
+			return kinds[i]->path(tiers->tier[i]);
+	return NULL;
+}
+
 void tiers_slow_why(struct tiers *tiers, unsigned int tier, struct err *why)
 {
 	*why = (struct err){ "" };

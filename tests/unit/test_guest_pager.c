@@ -757,6 +757,7 @@ static void test_slow_tier(void)
 	struct tier_spec tier[] = { { .kind = TIER_RAM }, { .kind = TIER_FILE } };
 	int rootfd = open(unit_disk_tmpdir(), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct reader slow, fast, again;
+	char why[PAGER_REASON_SIZE];
 	struct tier_stores *stores;
 	struct err err = { "" };
 	uint64_t page;
@@ -783,10 +784,16 @@ static void test_slow_tier(void)
 		CU_ASSERT(SOON(fast.done));
 		CU_ASSERT(!slow.done && !again.done);
 		CU_ASSERT(SOON(alarm_has(&guest, "/tier does not answer")));
+		/* What waits for it is pinned, of whichever guest */
+		CU_ASSERT(SOON(tiers_silent(guest.pager->tiers)));
+		UNIT_CHECK_STR(pager_pinned(guest.pager, why), "/tier does not answer", "pins");
 		tier_disk.silent = false;
 		CU_ASSERT(reader_was_right(&slow) && reader_was_right(&again));
 		CU_ASSERT(reader_was_right(&fast));
 		CU_ASSERT(SOON(alarm_has(&guest, "")));
+		CU_ASSERT(SOON(!tiers_silent(guest.pager->tiers)));
+		UNIT_CHECK(strstr(pager_pinned(guest.pager, why), "pages of this host pinned"),
+			   "%s", why);
 		CU_ASSERT_EQUAL(count_wrong(&guest, 1), 0);
 	}
 	tier_stores_free(stores);

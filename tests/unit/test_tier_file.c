@@ -453,11 +453,13 @@ static void test_full(void)
 {
 	BED(bed, 3 * (uint64_t)EXTENT_BYTES - 1);
 	struct page_place place[8][N];
+	struct err err = { "" };
 	size_t i;
 
 	for (i = 0; i < 8; i++)
 		CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, i * 100, place[i], N), 0);
-	CU_ASSERT_EQUAL(put_n(&bed, 0, 0, bed.place, 1), -ENOSPC);
+	CU_ASSERT_EQUAL(demote(bed.guest[0].tiers, bed.pages, 1, bed.place, &err), -ENOSPC);
+	UNIT_CHECK(strstr(err.text, "it has the size in [overcommit], "), "%s", err.text);
 	CU_ASSERT_EQUAL(put_n(&bed, 1, 0, bed.place, 1), -ENOSPC);
 	/* Not side by side any more, and enough */
 	for (i = 0; i < N; i++)
@@ -514,7 +516,8 @@ static size_t put_all(struct tiers *tiers, page *pages, struct page_place *first
 
 enum { BATCHES = 128 };
 
-static int try_disk(const char *dir, int rootfd, const char *file, size_t least)
+static int try_disk(const char *dir, int rootfd, const char *file, size_t least,
+		    const char *what_is_full)
 {
 	struct page_place first[BATCHES], again;
 	struct tier_budget budget = { 0 };
@@ -526,7 +529,8 @@ static int try_disk(const char *dir, int rootfd, const char *file, size_t least)
 
 	EXPECT(tiers && pages);
 	n = put_all(tiers, pages, first, BATCHES, &err);
-	EXPECT(n >= least && n < BATCHES && strstr(err.text, "no room for pages"));
+	EXPECT(n >= least && n < BATCHES && strstr(err.text, "no room for pages: its "));
+	EXPECT(strstr(err.text, what_is_full));
 	for (i = 0; i < n; i++)
 		EXPECT(is_page(tiers, first[i], i * N));
 	/* One page's room is enough for one */
@@ -554,7 +558,7 @@ static int try_full_file_system(const char *dir)
 		return NO_OWN_DISK;
 	EXPECT(mkdir(disk_dir, 0755) == 0 && mount(device, disk_dir, "ext4", 0, NULL) == 0);
 	rootfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	rc = try_disk(dir, rootfd, "/disk/tier", 4 * 8);
+	rc = try_disk(dir, rootfd, "/disk/tier", 4 * 8, "file system is full");
 	EXPECT(umount(disk_dir) == 0);
 	close(loop);
 	return rc;
@@ -589,7 +593,7 @@ static int try_device(const char *dir)
 	loop = own_disk_attach(image, 0, device);
 	if (loop < 0)
 		return NO_OWN_DISK;
-	rc = try_disk(dir, rootfd, device, 7 * 4);
+	rc = try_disk(dir, rootfd, device, 7 * 4, "device is full");
 	close(loop);
 	close(rootfd);
 	return rc;

@@ -125,8 +125,8 @@ file_tiers=("tiers=same,ram:6144,file:/tier:4096" "disk=$disk")
 paged full
 soon alarm_says full "pages stay in RAM: /tier: no room"
 check_match "a full file" "$(pager_alarms full)" "pages stay in RAM: /tier: no room"
-soon alarm_says full "all tiers are full"
-check_match "and RAM is full" "$(pager_alarms full)" "all tiers are full"
+soon alarm_says full "no tier takes more: pages stay in RAM: /tier: no room"
+check_match "and RAM is full" "$(pager_alarms full)" "no tier takes more: pages stay in RAM: /tier"
 pager_ask full "limit 16384"
 moves full || not_ok "it comes on with a larger limit" "$problem"
 victim_ends full "each byte is right in full tiers"
