@@ -242,6 +242,29 @@ struct room_estimate room_rules_estimate(const struct page_ranges *ranges,
 	return estimate;
 }
 
+/* So much of what a sample says is believed, and of so few blocks nothing */
+#define SURE_PERCENT 70
+#define SAMPLE_LEAST 128
+
+uint64_t room_rules_surely(const struct page_ranges *sample, unsigned int node, unsigned int one_of)
+{
+	const struct slab_free none = { 0 };
+	struct blocks b = { 0 };
+	uint64_t seen = 0, most;
+	size_t i;
+
+	for (i = 0; i < sample->n; i++) {
+		if (sample->ranges[i].node != node)
+			continue;
+		count_range(&b, sample, &sample->ranges[i]);
+		seen++;
+	}
+	if (seen < SAMPLE_LEAST)
+		return 0;
+	most = u64_min(b.good, pack(sample, node, &none));
+	return u64_mul_sat(most, (uint64_t)one_of * SURE_PERCENT) / 100;
+}
+
 /* ---- what it takes ---- */
 
 static uint64_t square_root(uint64_t n)

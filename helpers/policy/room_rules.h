@@ -50,6 +50,16 @@ struct room_estimate {
 struct room_estimate room_rules_estimate(const struct page_ranges *ranges,
 					 const struct numa_node *node, bool leaves);
 
+/**
+ * room_rules_surely() - How many pages can be made on @node beyond doubt, all cache gone
+ * @sample:	Blocks of the page's size, one of @one_of parts of memory
+ *
+ * Far fewer than a sample says.  For no more than that, a look at all of memory would refuse
+ * nothing.
+ */
+uint64_t room_rules_surely(const struct page_ranges *sample, unsigned int node,
+			   unsigned int one_of);
+
 /* The first bite, of what it takes */
 #define ROOM_FIRST_PERCENT 35
 

@@ -384,7 +384,7 @@ static int apply(struct step_ctx *ctx, struct step *step, struct err *err)
 	if (rc == 0)
 		rc = grow_plainly(ctx, hp, AS_PLANNED, err);
 	if (rc == 0 && missing(hp))
-		rc = make_room_bound(ctx, hp, &bound, err);
+		rc = make_room_bound(ctx, hp, missing(hp), &bound, err);
 	if (rc == 0 && missing(hp) > bound)
 		return fail_short(ctx, hp, bound, false, err);
 	if (rc == 0)

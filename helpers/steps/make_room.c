@@ -9,7 +9,8 @@
  * of MiB a CPU.  So:
  *
  * 1. Look where pages lie that can't be moved, and where the others would have to go: what can't be
- *    is refused, and it shows how much has to be freed (policy/room_rules.h).
+ *    is refused, and it shows how much has to be freed (policy/room_rules.h).  An eighth of memory
+ *    tells the latter, and where it leaves no doubt of the former that is all that is looked at.
  *    Where the missing pages would fit into what is free already, write and compact in turn as
  *    long as that brings any.
  * 2. Free page cache, all that it takes at once: while the kernel makes pages, kswapd
@@ -283,8 +284,9 @@ uint64_t make_room_look_until(uint64_t page_kib)
 	return clock_ms() + look_ms(page_kib);
 }
 
-bool make_room_look(const struct kfs *kfs, const struct numa *numa, uint64_t page_kib,
-		    const struct nodeset *nodes, uint64_t deadline, struct page_ranges *ranges)
+static bool look_at_part(const struct kfs *kfs, const struct numa *numa, uint64_t page_kib,
+			 const struct nodeset *nodes, uint64_t deadline, unsigned int one_of,
+			 struct page_ranges *ranges)
 {
 	bool gigantic = page_kib >= KIB_PER_GIB;
 	const struct page_ranges_look what = {
@@ -293,7 +295,7 @@ bool make_room_look(const struct kfs *kfs, const struct numa *numa, uint64_t pag
 		.nodes = *nodes,
 		.deadline = deadline,
 		.whole = gigantic,
-		.one_of = parts(page_kib, gib_of(numa, nodes)),
+		.one_of = one_of,
 	};
 
 	if (!what.one_of || !can_be_seen(kfs, numa, gigantic))
@@ -302,6 +304,13 @@ bool make_room_look(const struct kfs *kfs, const struct numa *numa, uint64_t pag
 		return true;
 	page_ranges_free(ranges);
 	return false;
+}
+
+bool make_room_look(const struct kfs *kfs, const struct numa *numa, uint64_t page_kib,
+		    const struct nodeset *nodes, uint64_t deadline, struct page_ranges *ranges)
+{
+	return look_at_part(kfs, numa, page_kib, nodes, deadline,
+			    parts(page_kib, gib_of(numa, nodes)), ranges);
 }
 
 /* Can programs' memory leave the node? */
@@ -335,15 +344,22 @@ uint64_t make_room_most(const struct kfs *kfs, const struct numa *numa, uint64_t
 	return ranges->sample ? UINT64_MAX : estimate.pages;
 }
 
-static bool look(const struct step_ctx *ctx, const struct step_hugepages *hp,
-		 struct page_ranges *ranges)
+static struct nodeset nodes_of(const struct step_hugepages *hp)
 {
-	uint64_t until = ctx->patient ? CLOCK_NEVER : make_room_look_until(hp->page_kib);
 	struct nodeset nodes = { 0 };
 	size_t i;
 
 	for (i = 0; i < hp->n_shares; i++)
 		nodeset_add(&nodes, hp->shares[i].node);
+	return nodes;
+}
+
+static bool look(const struct step_ctx *ctx, const struct step_hugepages *hp,
+		 struct page_ranges *ranges)
+{
+	uint64_t until = ctx->patient ? CLOCK_NEVER : make_room_look_until(hp->page_kib);
+	struct nodeset nodes = nodes_of(hp);
+
 	return make_room_look(ctx->kfs, &ctx->host->numa, hp->page_kib, &nodes,
 			      u64_min(ctx->deadline, until), ranges);
 }
@@ -624,8 +640,40 @@ static int grow_gigantic(struct room *r, struct err *err)
 struct bound_job {
 	struct step_ctx *ctx;
 	const struct step_hugepages *hp;
+	uint64_t wanted;
 	uint64_t pages;
 };
+
+/* A look at all that takes less is not worth another one before it.  A sample takes an eighth */
+#define QUICK_LOOK_MS 60
+#define SAMPLE	      8
+
+/* Where a sample leaves no doubt, no more is looked at.  It also says what the pages take */
+static bool is_plenty(const struct bound_job *job)
+{
+	struct step_ctx *ctx = job->ctx;
+	const struct step_hugepages *hp = job->hp;
+	const struct numa *numa = &ctx->host->numa;
+	struct nodeset nodes = nodes_of(hp);
+	uint64_t sure = 0, gib = gib_of(numa, &nodes);
+	struct page_ranges sample;
+	size_t i;
+
+	if (hp->page_kib >= KIB_PER_GIB || gib * LOOK_GIB_MS < QUICK_LOOK_MS ||
+	    parts(hp->page_kib, gib) != 1 ||
+	    !look_at_part(ctx->kfs, numa, hp->page_kib, &nodes,
+			  u64_min(ctx->deadline, make_room_look_until(hp->page_kib)), SAMPLE,
+			  &sample))
+		return false;
+	for (i = 0; i < hp->n_shares; i++) {
+		unsigned int node = hp->shares[i].node;
+
+		sure = u64_add_sat(sure, room_rules_surely(&sample, node, SAMPLE));
+		make_room_most(ctx->kfs, numa, hp->page_kib, node, &sample, &ctx->beside);
+	}
+	page_ranges_free(&sample);
+	return sure >= job->wanted;
+}
 
 static void find_bound(void *arg)
 {
@@ -635,8 +683,9 @@ static void find_bound(void *arg)
 	struct page_ranges ranges;
 	size_t i;
 
-	if (!look(ctx, hp, &ranges))
+	if (is_plenty(job) || !look(ctx, hp, &ranges))
 		return;
+	ctx->beside = 0;
 	job->pages = 0;
 	for (i = 0; i < hp->n_shares; i++)
 		job->pages = u64_add_sat(job->pages,
@@ -645,10 +694,10 @@ static void find_bound(void *arg)
 	page_ranges_free(&ranges);
 }
 
-int make_room_bound(struct step_ctx *ctx, const struct step_hugepages *hp, uint64_t *pages,
-		    struct err *err)
+int make_room_bound(struct step_ctx *ctx, const struct step_hugepages *hp, uint64_t wanted,
+		    uint64_t *pages, struct err *err)
 {
-	struct bound_job job = { .ctx = ctx, .hp = hp, .pages = UINT64_MAX };
+	struct bound_job job = { .ctx = ctx, .hp = hp, .wanted = wanted, .pages = UINT64_MAX };
 	int rc;
 
 	ctx->beside = 0;

@@ -47,12 +47,13 @@ uint64_t make_room_most(const struct kfs *kfs, const struct numa *numa, uint64_t
  * make_room_bound() - How many pages can be made on the nodes of @hp at most, whatever is freed
  *
  * By the flags of all pages of memory; 15 ms for each GiB, without the host lock.  Notes in @ctx
- * what it takes.
- * @pages:	UINT64_MAX where that can't be told
+ * what it takes.  An eighth of memory is looked at first, and no more where that leaves no doubt.
+ * @wanted:	Pages that are missing
+ * @pages:	UINT64_MAX where that can't be told, or is plenty
  * Return: 0, or -errno
  */
-int make_room_bound(struct step_ctx *ctx, const struct step_hugepages *hp, uint64_t *pages,
-		    struct err *err);
+int make_room_bound(struct step_ctx *ctx, const struct step_hugepages *hp, uint64_t wanted,
+		    uint64_t *pages, struct err *err);
 
 /**
  * make_room_grow() - Grow @share's pool by @pages, making room as measurements support

@@ -553,6 +553,62 @@ static void put_block_flags(const struct fake_kernel *fk, uint64_t flags)
 	fclose(file);
 }
 
+/* But for the one with the first 2 MiB, which the kernel keeps in part */
+#define SAMPLE_GOOD (NODE0_END / 8 - 1)
+
+/* All blocks of node 0 can become pages where an eighth of memory is looked at, and none elsewhere:
+ * in each 128 MiB it is another 16 MiB */
+static void put_flags_beside_sample(const struct fake_kernel *fk)
+{
+	char path[256];
+	unsigned int i;
+	FILE *file;
+
+	put_block_flags(fk, 0);
+	snprintf(path, sizeof(path), "%s/proc/kpageflags", fk->root);
+	file = fopen(path, "r+");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	for (i = 0; i < NODE0_END; i++) {
+		static const uint64_t flags = PGTABLE;
+
+		if (i / 8 % 8 == i / 64 % 8)
+			continue;
+		fseeko(file, (off_t)(i * 512 * sizeof(flags)), SEEK_SET);
+		CU_ASSERT_EQUAL(fwrite(&flags, sizeof(flags), 1, file), 1);
+	}
+	fclose(file);
+}
+
+/* For what there is beyond doubt not all of memory is looked at, and it is tried.  For one page
+ * more it is */
+static void test_plenty(void)
+{
+	static const struct {
+		uint64_t pages;
+		bool tried;
+	} rows[] = { { SAMPLE_GOOD * 8 * 7 / 10, true }, { SAMPLE_GOOD * 8 * 7 / 10 + 1, false } };
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		uint64_t bites = 0;
+		int rc;
+		BENCH(b);
+
+		b.fk.kfs.write = write_and_free_cache;
+		fake_put(&b.fk, RECLAIM, "");
+		put_flags_beside_sample(&b.fk);
+		fake_set_meminfo(&b.fk, 0, "MemFree", 64 * KIB_PER_MIB);
+		fake_set_meminfo(&b.fk, 0, "Active(file)", 8 * KIB_PER_GIB);
+		fake_set_meminfo(&b.fk, 0, "SReclaimable", 0);
+		b.step.hugepages.reclaim = true;
+		want(&b, 0, 0, rows[i].pages);
+		rc = apply(&b, &b.err);
+		kfs_read_u64(&b.fk.kfs, "fake/reclaims", &bites, NULL);
+		UNIT_CHECK(rc == (rows[i].tried ? 0 : -ENOSPC) && !bites == !rows[i].tried,
+			   "row %zu: %" PRIu64 " bites: %s", i, bites, b.err.text);
+	}
+}
+
 /* What can't be is refused with nothing freed for it, and what may be is tried */
 static void test_bound(void)
 {
@@ -1898,6 +1954,7 @@ static CU_TestInfo tests[] = {
 	{ "the limit of idle pages", test_idle_limit },
 	{ "bites of the page cache", test_bites },
 	{ "more than the flags of all pages allow", test_bound },
+	{ "no more is looked at than it takes", test_plenty },
 	{ "a part of the pages of a large node", test_sample },
 	{ "bites by the flags of all pages", test_seen_bites },
 	{ "a start that must fail frees a few bites", test_refusal_is_cheap },

@@ -154,6 +154,39 @@ static void test_packing_zones(void)
 	CU_ASSERT_EQUAL(room_rules_estimate(&all, &node, false).pages, 8);
 }
 
+/* Seven tenths of what a sample says, and nothing of less than 128 blocks */
+static void test_surely(void)
+{
+	static struct page_range blocks[129];
+	struct page_ranges sample = {
+		.page_kib = 4, .pages = 512, .sample = true, .ranges = blocks
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(blocks); i++)
+		blocks[i] = block(0, 0, 0, 0);
+	blocks[128].node = 1;
+	blocks[128].zone = 1;
+	sample.n = 127;
+	CU_ASSERT_EQUAL(room_rules_surely(&sample, 0, 8), 0);
+	sample.n = 129;
+	CU_ASSERT_EQUAL(room_rules_surely(&sample, 0, 8), 128 * 8 * 7 / 10);
+	CU_ASSERT_EQUAL(room_rules_surely(&sample, 1, 8), 0);
+	CU_ASSERT_EQUAL(room_rules_surely(&sample, 0, UINT32_MAX),
+			UINT64_C(128) * UINT32_MAX * 7 / 10);
+	/* Slab is not counted on: 64 are left */
+	for (i = 0; i < 64; i++)
+		blocks[i].slab = 1;
+	CU_ASSERT_EQUAL(room_rules_surely(&sample, 0, 8), 64 * 8 * 7 / 10);
+	/* These are full of what stays in memory, and only what comes and goes leaves a place for
+	 * it */
+	for (i = 64; i < 128; i++)
+		blocks[i].moved = blocks[i].held = 512;
+	for (i = 0; i < 64; i++)
+		blocks[i] = block(512, 0, 0, 0);
+	CU_ASSERT_EQUAL(room_rules_surely(&sample, 0, 8), 8 * 8 * 7 / 10);
+}
+
 static void test_need(void)
 {
 	static const struct {
@@ -318,6 +351,7 @@ static CU_TestInfo tests[] = {
 	{ "how many there can be", test_estimate },
 	{ "what is held goes up", test_packing },
 	{ "zone by zone", test_packing_zones },
+	{ "what there is beyond doubt", test_surely },
 	{ "what they take", test_need },
 	{ "how much is freed", test_bite },
 	{ "whether anything has to be", test_short },
