@@ -24,7 +24,6 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -37,6 +36,7 @@
 #include "base/version.h"
 #include "config/config.h"
 #include "kernel/kfs.h"
+#include "kernel/meminfo.h"
 #include "pager/client.h"
 #include "pager/guest_pager.h"
 #include "pager/notify.h"
@@ -263,7 +263,6 @@ static int with_overcommit(struct daemon *daemon, bool runs,
 static int make_guests(struct daemon *daemon, const struct config_overcommit *overcommit,
 		       struct err *err)
 {
-	struct sysinfo info;
 	struct pager_guests_options options = {
 		.kfs = &daemon->kfs,
 		.state_dir = daemon->state_dir,
@@ -271,10 +270,11 @@ static int make_guests(struct daemon *daemon, const struct config_overcommit *ov
 		.tiers = &overcommit->tiers,
 		.overcommit = overcommit,
 	};
+	int rc;
 
-	if (sysinfo(&info) < 0)
-		return err_sys(err, errno, "cannot find out how much memory the host has");
-	options.host_kib = (uint64_t)info.totalram * info.mem_unit / 1024;
+	rc = meminfo_total(&daemon->kfs, &options.host_kib, err);
+	if (rc < 0)
+		return rc;
 	return pager_guests_new(&daemon->guests, &options, err);
 }
 

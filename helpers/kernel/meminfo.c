@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -14,15 +15,27 @@
 
 #define MEMINFO "proc/meminfo"
 
-int meminfo_available(const struct kfs *kfs, uint64_t *kib, struct err *err)
+/* @key: with its colon */
+static int read_line(const struct kfs *kfs, const char *key, uint64_t *kib, struct err *err)
 {
 	cleanup_fclose FILE *f = kfs_stream(kfs, MEMINFO);
+	size_t len = strlen(key);
 	char line[128];
 
 	if (!f)
 		return err_sys(err, errno, "/" MEMINFO);
 	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %" SCNu64 " kB", kib) == 1)
+		if (!strncmp(line, key, len) && sscanf(line + len, " %" SCNu64 " kB", kib) == 1)
 			return 0;
-	return err_set(err, ENOENT, "/" MEMINFO ": it has no MemAvailable");
+	return err_set(err, ENOENT, "/" MEMINFO ": it has no %.*s", (int)len - 1, key);
+}
+
+int meminfo_available(const struct kfs *kfs, uint64_t *kib, struct err *err)
+{
+	return read_line(kfs, "MemAvailable:", kib, err);
+}
+
+int meminfo_total(const struct kfs *kfs, uint64_t *kib, struct err *err)
+{
+	return read_line(kfs, "MemTotal:", kib, err);
 }

@@ -34,12 +34,15 @@ static void test_meminfo(void)
 		const char *text;
 		int rc;
 		uint64_t kib;
+		int rc_total;
+		uint64_t total;
 	} rows[] = {
-		{ "MemTotal: 100 kB\nMemFree: 1 kB\nMemAvailable:   42 kB\n", 0, 42 },
-		{ "MemAvailable:   0 kB\n", 0, 0 },
-		{ "MemTotal: 100 kB\nMemFree: 1 kB\n", -ENOENT, 0 },
-		{ "MemAvailable: none\n", -ENOENT, 0 },
-		{ "", -ENOENT, 0 },
+		{ "MemTotal: 100 kB\nMemFree: 1 kB\nMemAvailable:   42 kB\n", 0, 42, 0, 100 },
+		{ "MemAvailable:   0 kB\n", 0, 0, -ENOENT, 0 },
+		{ "MemTotal: 100 kB\nMemFree: 1 kB\n", -ENOENT, 0, 0, 100 },
+		{ "MemAvailable: none\n", -ENOENT, 0, -ENOENT, 0 },
+		{ "NodeMemTotal: 7 kB\nMemTotal:\t8 kB\n", -ENOENT, 0, 0, 8 },
+		{ "", -ENOENT, 0, -ENOENT, 0 },
 	};
 	const char *root = unit_tmpdir();
 	struct kfs kfs = host_of(root);
@@ -53,6 +56,9 @@ static void test_meminfo(void)
 		UNIT_CHECK(meminfo_available(&kfs, &kib, &err) == rows[i].rc, "row %zu", i);
 		UNIT_CHECK(kib == rows[i].kib, "row %zu: %llu", i, (unsigned long long)kib);
 		UNIT_CHECK(!rows[i].rc == !*err.text, "row %zu: %s", i, err.text);
+		kib = 0;
+		UNIT_CHECK(meminfo_total(&kfs, &kib, NULL) == rows[i].rc_total, "row %zu", i);
+		UNIT_CHECK(kib == rows[i].total, "row %zu: %llu", i, (unsigned long long)kib);
 	}
 	kfs_close(&kfs);
 }

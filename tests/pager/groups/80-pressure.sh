@@ -9,9 +9,9 @@
 # shellcheck source=tests/pager/daemon
 . "$here/daemon"
 
-# available_is MIB: of a host of which 400 MiB are kept free
+# available_is MIB: of a host of 16 GiB, of which 400 MiB are kept free
 available_is() {
-	printf 'MemAvailable: %d kB\n' $(($1 * 1024)) >"$work/meminfo"
+	printf 'MemTotal: 16777216 kB\nMemAvailable: %d kB\n' $(($1 * 1024)) >"$work/meminfo"
 }
 
 # The daemon reads the configuration again
