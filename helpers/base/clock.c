@@ -42,6 +42,11 @@ void clock_sleep_ms(uint64_t ms)
 		;
 }
 
+uint64_t clock_together_ms(uint64_t ms)
+{
+	return ms - clock_ms() % ms;
+}
+
 void clock_interrupt(void)
 {
 	interrupted = 1;

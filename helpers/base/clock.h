@@ -16,6 +16,10 @@ uint64_t clock_left_ms(uint64_t deadline);
 
 void clock_sleep_ms(uint64_t ms);
 
+/* Milliseconds until the next multiple of @ms: threads that look as often do it at the same moment,
+ * so that a processor that has nothing else to do wakes up once for all of them */
+uint64_t clock_together_ms(uint64_t ms);
+
 /* A deadline for work that only a person ends: it passes when clock_interrupted() */
 #define CLOCK_NEVER ((uint64_t)INT64_MAX)
 

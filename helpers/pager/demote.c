@@ -463,7 +463,8 @@ static uint64_t demote_turn(struct guest_pager *pager, struct demoted_tier *from
 		if (urgent)
 			pager->demoter.wanted = urgent = false;
 	}
-	if ((always || filled >= AGING_FROM) && clock_ms() - from->aged_ms >= look_ms) {
+	/* Once in each such time: it may be a little less since the last one */
+	if ((always || filled >= AGING_FROM) && clock_ms() / look_ms != from->aged_ms / look_ms) {
 		age_pages(pager, from, filled);
 		from->aged_ms = clock_ms();
 	}
@@ -491,7 +492,7 @@ void *demote_thread(void *pager_arg)
 		if (!ms || demoter->wanted)
 			continue;
 		demoter->asleep = true;
-		demote_sleep(pager, ms);
+		demote_sleep(pager, clock_together_ms(ms));
 		demoter->asleep = false;
 	}
 	return NULL;

@@ -1037,6 +1037,11 @@ static void look_for_room(struct guest_pager *pager)
 		slots_go(pager, SLOTS_IN_FILES, taken >= FILE_SHORT);
 }
 
+static int look_again_ms(const struct guest_pager *pager)
+{
+	return pager->rests ? (int)clock_together_ms(LOOK_IDLE_MS) : LOOK_MS;
+}
+
 void *evict_thread(void *evictor_arg)
 {
 	struct evictor *evictor = evictor_arg;
@@ -1069,7 +1074,7 @@ void *evict_thread(void *evictor_arg)
 		    (sweep_slots(pager, SLOTS_IN_MEMORY) || sweep_slots(pager, SLOTS_IN_FILES)))
 			continue;
 		if (rc < 0 || (rc == 0 && !stay_awake(pager, above_low_mark)))
-			evict_sleep(pager, rc < 0 ? 100 : pager->rests ? LOOK_IDLE_MS : LOOK_MS);
+			evict_sleep(pager, rc < 0 ? 100 : look_again_ms(pager));
 	}
 	return NULL;
 }

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "kernel/kfs.h"
 #include "pager/engine.h"
@@ -603,7 +604,9 @@ static int sleeps_ms(const struct guest_pager *pager)
 {
 	if (pager->n_waiting || pager->lost_faults)
 		return RETRY_MS;
-	return pager->scan.n || pager->scan.coming ? SCAN_TURN_MS : SLEEP_MS;
+	if (pager->scan.n || pager->scan.coming)
+		return SCAN_TURN_MS;
+	return (int)clock_together_ms(SLEEP_MS);
 }
 
 /* False: there is none */

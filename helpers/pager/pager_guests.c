@@ -699,7 +699,7 @@ void pager_guests_set_pressure(struct pager_guests *guests,
 /* Until something is due that no descriptor tells of.  With the lock */
 static uint64_t next_tick(struct pager_guests *guests)
 {
-	uint64_t ms = u64_min(TICK_MS, clock_left_ms(guests->pressure.due));
+	uint64_t ms = u64_min(clock_together_ms(TICK_MS), clock_left_ms(guests->pressure.due));
 	const struct place *place;
 
 	for (place = guests->first; place; place = place->next)

@@ -191,7 +191,7 @@ static size_t take(struct slow_loader *slow, struct slow_worker *worker, struct 
 {
 	size_t n;
 
-	*until = clock_ms() + SLOW_SLEEP_MS;
+	*until = clock_ms() + clock_together_ms(SLOW_SLEEP_MS);
 	pthread_mutex_lock(&slow->lock);
 	n = take_some(slow, false, batch, until);
 	if (!n)

@@ -20,13 +20,17 @@
 
 static void test_left(void)
 {
-	uint64_t now = clock_ms();
+	uint64_t now = clock_ms(), left;
 
 	CU_ASSERT_EQUAL(clock_left_ms(0), 0);
 	CU_ASSERT_EQUAL(clock_left_ms(now), 0);
 	CU_ASSERT(clock_left_ms(now + 10000) > 5000);
 	CU_ASSERT(clock_left_ms(now + 10000) <= 10000);
 	CU_ASSERT(clock_left_ms(UINT64_MAX) > UINT64_MAX / 2);
+	CU_ASSERT_EQUAL(clock_together_ms(1), 1);
+	left = clock_together_ms(1000000);
+	CU_ASSERT(left > 0 && left <= 1000000);
+	CU_ASSERT((clock_ms() + left) % 1000000 < 1000);
 }
 
 static void test_sleep(void)
