@@ -328,14 +328,26 @@ static void count_time(struct counts *counts, uint64_t ns)
 		atomic_store(&counts->longest_ns, ns);
 }
 
+static uint64_t next_page(struct worker *worker)
+{
+	const struct verifier_options *options = &worker->verifier->options;
+
+	if (options->stray && draw(&worker->access.random) % options->stray == 0)
+		return draw(&worker->access.random) % options->pages;
+	return access_next(&worker->access);
+}
+
 static void *work(void *arg)
 {
 	struct worker *worker = arg;
 	struct verifier *v = worker->verifier;
 	uint64_t page, begin, end = now_ns();
+	unsigned int n = 0;
 
 	while (!atomic_load_explicit(&v->ends, memory_order_relaxed)) {
-		page = access_next(&worker->access);
+		if (v->options.burst && n++ % v->options.burst == 0)
+			usleep(v->options.rest_us);
+		page = next_page(worker);
 		begin = now_ns();
 		if (draw(&worker->access.random) % 100 < v->options.writes)
 			write_page(v, &worker->counts, page);
@@ -444,10 +456,17 @@ void verifier_check_all(struct verifier *v)
 	}
 }
 
+static uint64_t used_pages(const struct verifier_options *options)
+{
+	uint64_t pages = options->pages * options->used / 100;
+
+	return options->used && pages ? pages : options->pages;
+}
+
 static void prepare_worker(struct verifier *v, struct worker *worker, unsigned int number)
 {
 	worker->verifier = v;
-	access_start(&worker->access, v->options.pattern, &v->zipf, v->options.pages,
+	access_start(&worker->access, v->options.pattern, &v->zipf, used_pages(&v->options),
 		     v->options.rules.seed + number);
 }
 
@@ -461,7 +480,7 @@ struct verifier *verifier_new(const struct verifier_options *options)
 		return NULL;
 	v->options = *options;
 	v->expected = calloc(options->pages, sizeof(*v->expected));
-	if (!v->expected || !zipf_prepare(&v->zipf, options->pages)) {
+	if (!v->expected || !zipf_prepare(&v->zipf, used_pages(options))) {
 		free(v);
 		return NULL;
 	}

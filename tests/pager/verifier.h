@@ -22,6 +22,10 @@ enum { VERIFIER_THREADS_MAX = 8 };
  * @memory:	The pages, zeros
  * @threads:	That check and write
  * @writes:	Percent of accesses that write
+ * @used:	Percent of the pages, from the first one on, that threads go to; the others are idle
+ * @stray:	But one access in so many goes to any page; 0: none does
+ * @burst:	A thread rests after so many accesses; 0: it never does
+ * @rest_us:	For so long
  * @untouched:	Pages at the end of @memory that are not filled in the beginning
  * @late_reader: One thread more, which reads everything in order as a migration would
  * @discard:	Give pages back, as a balloon would; afterwards they hold zeros, or what they held.
@@ -35,6 +39,7 @@ struct verifier_options {
 	enum pattern pattern;
 	unsigned int threads;
 	unsigned int writes;
+	unsigned int used, stray, burst, rest_us;
 	uint64_t untouched;
 	bool late_reader;
 	bool discards;

@@ -9,7 +9,9 @@
  * check=whole|head, kinds=all|one, swap=yes (private memory instead, for the kernel's own
  * paging), bind=NODE (its threads' memory comes from there), give=PIPES (a userfaultfd and so many
  * pipes, as an adoption would leave them), holes=yes (what is discarded is punched out of its file,
- * and told after that, as QEMU does for the balloon and virtio-mem).
+ * and told after that, as QEMU does for the balloon and virtio-mem), used=PERCENT (of its pages:
+ * threads go to no others), stray=N (but one access in N goes to any page), burst=N, rest=US
+ * (threads rest after so many accesses).
  *
  * First line on stdout: "ready pid=N uffd=FD pipes=FD,...".  Then it takes commands, one a line:
  * "start", "figures", "balloon PAGES", "check", "spoil old|word|zeros PAGE" (make it wrong),
@@ -406,6 +408,14 @@ static bool set_number(struct victim *victim, const char *key, uint64_t value)
 		v->threads = value <= VERIFIER_THREADS_MAX ? (unsigned int)value : 1;
 	else if (!strcmp(key, "writes"))
 		v->writes = (unsigned int)value;
+	else if (!strcmp(key, "used"))
+		v->used = (unsigned int)value;
+	else if (!strcmp(key, "stray"))
+		v->stray = (unsigned int)value;
+	else if (!strcmp(key, "burst"))
+		v->burst = (unsigned int)value;
+	else if (!strcmp(key, "rest"))
+		v->rest_us = (unsigned int)value;
 	else if (!strcmp(key, "untouched"))
 		v->untouched = value;
 	else if (!strcmp(key, "seed"))
