@@ -630,15 +630,21 @@ static int register_all(struct guest_pager *pager, struct err *err)
 	return rc;
 }
 
-/* All of the memory is registered, so no hole is filled without us: a page that is there is
- * resident, and all others were never written */
+/*
+ * All of the memory is registered, so no hole is filled without us: a page that is there is
+ * resident, and all others were never written.
+ *
+ * One that is there may become a hole without a message, and is zeros then, until we have taken it
+ * out ourselves: a discard may have begun before the memory was registered, and the kernel drops
+ * pages that were only read, which it has made of zeros, where it may swap.
+ */
 static int find_pages(struct guest_pager *pager, struct err *err)
 {
 	uint64_t *present = calloc(1, bit_bytes(pager->ram.pages)), page;
 	int rc = present ? presence_read(&pager->ram, present, err) : err_nomem(err);
 
 	for (page = 0; rc == 0 && page < pager->ram.pages; page++) {
-		struct page_fields fields = { .state = PAGE_RESIDENT };
+		struct page_fields fields = { .state = PAGE_RESIDENT, .discarded = true };
 
 		if (!bit_get(present, page))
 			continue;

@@ -224,6 +224,13 @@ static void guest_make(struct guest *guest, uint64_t limit)
 	};
 }
 
+/* It has been out, and came back: what may have become of it before is over */
+static void came_back(struct guest *guest, uint64_t page)
+{
+	entry_settle(guest->pager, page,
+		     (struct page_fields){ .state = PAGE_RESIDENT, .generation = 1 });
+}
+
 static void guest_begin(struct guest *guest)
 {
 	struct adopted adopted = adopted_of(guest);
@@ -1231,8 +1238,8 @@ static void test_missing(void)
 	fill(&guest, 1);
 	guest_begin(&guest);
 	CU_ASSERT_FATAL(fields_of(&guest, page).state == PAGE_RESIDENT);
-	fallocate(guest.memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 7 * PAGE_BYTES,
-		  PAGE_BYTES);
+	came_back(&guest, page);
+	punch(&guest, page);
 	reader_start(&reader, &guest, page, 1);
 	CU_ASSERT(SOON(alarm_has(&guest, "missing")));
 	CU_ASSERT(!reader.done);
@@ -1249,6 +1256,32 @@ static void test_missing(void)
 	CU_ASSERT(pwrite(guest.memory, content, PAGE_BYTES, 7 * PAGE_BYTES) == PAGE_BYTES);
 	CU_ASSERT(reader_was_right(&reader));
 	CU_ASSERT(SOON(alarm_has(&guest, "")));
+}
+
+/* What only the kernel can have taken away since the guest was adopted was a page of zeros, or is
+ * discarded: it reads as zeros, also once an eviction has looked at it, and after a restart */
+static void test_dropped(void)
+{
+	const uint64_t pages[] = { 7, 8, 9 };
+	struct err err = { "" };
+	size_t i;
+
+	GUEST(guest, 2 * PAGES);
+	fill(&guest, 1);
+	guest_begin(&guest);
+	for (i = 0; i < 3; i++)
+		punch(&guest, pages[i]);
+	CU_ASSERT(page_is_zero(&guest, 7));
+	pthread_mutex_lock(&guest.pager->evictor[1].lock);
+	CU_ASSERT(evict_run(guest.pager, &guest.pager->evictor[1], &pages[1], 1) == 0);
+	pthread_mutex_unlock(&guest.pager->evictor[1].lock);
+	CU_ASSERT(page_is_zero(&guest, 8));
+	guest_pager_stop(guest.pager);
+	guest.pager = NULL;
+	UNIT_CHECK(guest_resume(&guest, &err) == 0, "%s", err.text);
+	CU_ASSERT_FATAL(guest.pager != NULL);
+	CU_ASSERT(page_is_zero(&guest, 9));
+	CU_ASSERT(page_is(&guest, 10, 1));
 }
 
 /* Each alarm ends by itself, and those that still stand are said again */
@@ -1426,7 +1459,7 @@ static void test_discard_while_leaving(void)
 	/* As the message leaves such a page */
 	journal_note_discard(guest.pager->journal, page, 1);
 	CU_ASSERT(page_is(&guest, page, 1));
-	CU_ASSERT(fields_of(&guest, page).discarded);
+	CU_ASSERT(SOON(fields_of(&guest, page).discarded));
 	CU_ASSERT(prefetch_pages(guest.pager, &guest.pager->mover, ahead, 1, false) == 1);
 	CU_ASSERT(fields_of(&guest, ahead).discarded);
 }
@@ -1527,6 +1560,7 @@ static void test_stays(void)
 	CU_ASSERT(page_is_zero(&guest, 11));
 	CU_ASSERT(page_is(&guest, 12, 1));
 	guest.pager->calls = real;
+	CU_ASSERT(SOON(fields_of(&guest, 11).state == PAGE_RESIDENT));
 	CU_ASSERT(evict_run(guest.pager, evictor, pages, 3) == 3);
 	CU_ASSERT(page_is(&guest, 10, 2) && page_is(&guest, 12, 1));
 }
@@ -1708,7 +1742,7 @@ static void test_pinned(void)
 	close(disk);
 }
 
-static unsigned int refused;
+static unsigned int refusals;
 
 /* The kernel as it is while a discard's message waits: before a run's second piece is protected,
  * and when it is given up */
@@ -1716,7 +1750,7 @@ static int refuse_for_a_while(const struct uffd *uffd, unsigned long request, vo
 {
 	const struct uffdio_writeprotect *protect = argument;
 
-	if (request != UFFDIO_WRITEPROTECT || (protect->mode && !refused++))
+	if (request != UFFDIO_WRITEPROTECT || (protect->mode && !refusals++))
 		return uffd_ioctl(uffd, request, argument);
 	return -EAGAIN;
 }
@@ -1748,14 +1782,14 @@ static void test_given_up_protected(void)
 	CU_ASSERT(page_is(&guest, 20, 1) && page_is(&guest, 30, 1));
 	write_page(&guest, 20, 2);
 	CU_ASSERT(fields_of(&guest, 20).has_slot);
-	refused = 0;
+	refusals = 0;
 	/* Not before: other programs of this host may have pages pinned */
 	guest.pager->options.pins = PINS_WAIT;
 	guest.pager->uffd.ioctl = refuse_for_a_while;
 	rc = evict_run(guest.pager, evictor, pages, 2);
 	guest.pager->uffd.ioctl = uffd_ioctl;
 	guest.pager->options.pins = PINS_NONE;
-	UNIT_CHECK(rc == -EBUSY && refused == 2, "%d, %u", rc, refused);
+	UNIT_CHECK(rc == -EBUSY && refusals == 2, "%d, %u", rc, refusals);
 	CU_ASSERT(is_protected(&guest, 20));
 	CU_ASSERT(fields_of(&guest, 20).state == PAGE_RESIDENT && !fields_of(&guest, 20).has_slot);
 	write_page(&guest, 20, 3);
@@ -2065,6 +2099,7 @@ static void test_read_page(void)
 		/* A hole that nothing explains is no page of zeros */
 		page = 0;
 		CU_ASSERT_FATAL(guest_pager_next_resident(here.pager, 0, &page));
+		came_back(&here, page);
 		punch(&here, page);
 		CU_ASSERT_EQUAL(guest_pager_read_page(here.pager, page, content), -ENODATA);
 		entry_settle(here.pager, page, (struct page_fields){ .state = PAGE_ZERO });
@@ -2622,7 +2657,9 @@ static void die_with_both_loading(const char *label)
 	for (page = HOLE; page < HOLE + 2; page++) {
 		struct page_fields fields = fields_of(restarted, page);
 
+		/* As take_back() does */
 		fields.state = PAGE_LOADING;
+		fields.discarded = false;
 		plant(restarted, page, fields);
 	}
 	pthread_exit(NULL);
@@ -3746,7 +3783,9 @@ static void test_seems_missing(void)
 	fill(&guest, 1);
 	guest_begin(&guest);
 	restarted = &guest;
+	came_back(&guest, HOLE + 1);
 	/* One that is missing for good is an error, and paging goes on */
+	came_back(&guest, HOLE + 2);
 	punch(&guest, HOLE + 2);
 	CU_ASSERT(guest_pager_detach(guest.pager, 10000, &err) == -EIO);
 	UNIT_CHECK(strstr(err.text, "missing") != NULL, "%s", err.text);
@@ -4297,6 +4336,7 @@ static CU_TestInfo tests[] = {
 	{ "what a discard makes of an entry", test_discard_entries },
 	{ "a discard that is told while its page is on its way out", test_discard_while_leaving },
 	{ "a missing page is waited for", test_missing },
+	{ "a page that the kernel has dropped since the adoption is zeros", test_dropped },
 	{ "alarms that stand beside one another", test_alarms },
 	{ "full tiers", test_full },
 	{ "large folios are not said to be full tiers", test_large_folios },
