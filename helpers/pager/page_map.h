@@ -45,8 +45,8 @@ typedef uint64_t page_entry;
 
 /**
  * struct page_fields - An entry, taken apart
- * @discarded:	Resident, or about to be: the guest discarded it since it was out last, so that a
- *		hole found here is zeros
+ * @discarded:	Resident, or about to be: the guest discarded it since it was out last, or it has
+ *		never been out since the adoption, so that a hole found here is zeros
  * @bad:	Never evict it again
  * @has_slot:	@tier and @slot name content: of a page that is evicted or loading, the page's; of
  *		one that is resident or leaving, what it was when it was loaded last

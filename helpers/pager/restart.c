@@ -292,6 +292,8 @@ static int change_page(struct guest_pager *pager, uint64_t page, struct page_fie
 		return 0;
 	case RESTART_RESIDENT:
 	case RESTART_MISSING:
+		/* It came before its memory was registered, as at an adoption: see find_pages() */
+		fields.discarded |= fields.state == PAGE_ZERO;
 		fields.state = PAGE_RESIDENT;
 		break;
 	case RESTART_EVICTED:
