@@ -27,7 +27,7 @@ enum { DISK_NEAR_BLOCK = 16, DISK_NEAR_ASKED_MAX = 64, DISK_NEAR_FAULTS = 1024 }
  * @faults:	On pages on the disk
  * @loaded, @used: Neighbours that were asked about; these count half when there are many newer ones
  * @by_chance:	So many of them would be used by chance
- * @asked:	Loads, @first of them the oldest, about which it is to be asked
+ * @asked:	Loads that are still to be judged, @first of them the oldest
  */
 struct disk_near {
 	bool on;

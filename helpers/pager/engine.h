@@ -208,16 +208,16 @@ struct placement {
 /**
  * struct slow_fault - A fault on a page in a slow tier
  * @ahead:	What is loaded with it
- * @nobody:	No fault: that alone is loaded, when no thread waits for another page
  * @due_ms:	clock_ms(): not before: it failed
  * @scans:	What is loaded goes again: see scan.c
+ * @unasked:	No fault asks for it: @ahead alone is loaded, when no thread waits for a page
  * @places:	That it has there
  */
 struct slow_fault {
 	struct fault fault;
 	struct read_ahead_range ahead;
 	uint64_t due_ms;
-	bool scans, nobody;
+	bool scans, unasked;
 	size_t places;
 };
 

@@ -79,7 +79,7 @@ void pager_alarm_over(struct guest_pager *pager, enum pager_alarm which)
 	alarm_set(pager, which, "");
 }
 
-/* Where pages do not get to a slow tier, that is what is to be mended */
+/* Where pages do not get to a slow tier, that has to be mended first */
 const char *pager_tiers_full(struct guest_pager *pager, char text[PAGER_REASON_SIZE])
 {
 	pthread_mutex_lock(&pager->alarm_lock);

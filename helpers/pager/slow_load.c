@@ -88,7 +88,7 @@ static int add(struct slow_loader *slow, const struct slow_fault *wanted)
 
 	for (i = 0; i < slow->n; i++)
 		if (slow->wanted[i].fault.page == wanted->fault.page &&
-		    slow->wanted[i].nobody == wanted->nobody) {
+		    slow->wanted[i].unasked == wanted->unasked) {
 			slow->wanted[i].scans &= wanted->scans;
 			return 1;
 		}
@@ -144,7 +144,7 @@ int slow_load_scan(struct guest_pager *pager, const struct fault *fault,
 
 void slow_load_ahead(struct guest_pager *pager, struct read_ahead_range ahead)
 {
-	struct slow_fault wanted = { .fault.page = ahead.first, .ahead = ahead, .nobody = true };
+	struct slow_fault wanted = { .fault.page = ahead.first, .ahead = ahead, .unasked = true };
 
 	/* Of what finds no room here nothing is lost */
 	leave(pager, &wanted);
@@ -154,12 +154,13 @@ void slow_load_ahead(struct guest_pager *pager, struct read_ahead_range ahead)
  * is read at once */
 static bool fits(const struct slow_fault *batch, size_t n, const struct slow_fault *wanted)
 {
-	return n == 0 || (!batch[0].scans && !wanted->scans && !batch[0].nobody && !wanted->nobody);
+	return n == 0 ||
+	       (!batch[0].scans && !wanted->scans && !batch[0].unasked && !wanted->unasked);
 }
 
 /* Under the lock.  @until: when the next one is due.  Return: how many are taken that are due now
  */
-static size_t take_some(struct slow_loader *slow, bool nobody, struct slow_fault *batch,
+static size_t take_some(struct slow_loader *slow, bool unasked, struct slow_fault *batch,
 			uint64_t *until)
 {
 	uint64_t now = clock_ms();
@@ -173,7 +174,7 @@ static size_t take_some(struct slow_loader *slow, bool nobody, struct slow_fault
 			i++;
 			continue;
 		}
-		if (wanted->nobody != nobody || !fits(batch, n, wanted)) {
+		if (wanted->unasked != unasked || !fits(batch, n, wanted)) {
 			i++;
 			continue;
 		}
@@ -325,7 +326,7 @@ static void list_pages(struct guest_pager *pager, const struct slow_fault *batch
 
 	list->n = 0;
 	for (i = 0; i < n; i++)
-		if (!batch[i].nobody)
+		if (!batch[i].unasked)
 			list_add(list, batch[i].fault.page, false);
 	for (i = 0; i < n; i++)
 		list_ahead(pager, list, &batch[i]);
@@ -349,7 +350,7 @@ static void say_why(struct guest_pager *pager, uint64_t page, int rc)
 /* Return: what is wrong with a page that was asked for */
 static int settle(struct guest_pager *pager, struct slow_fault *wanted, int rc)
 {
-	if (wanted->nobody)
+	if (wanted->unasked)
 		return 0;
 	switch (rc) {
 	case 0:
@@ -389,7 +390,7 @@ static bool was_asked_for(const struct slow_fault *batch, size_t n, uint64_t pag
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (!batch[i].nobody && batch[i].fault.page == page)
+		if (!batch[i].unasked && batch[i].fault.page == page)
 			return true;
 	return false;
 }

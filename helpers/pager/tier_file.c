@@ -654,7 +654,7 @@ static bool file_holds(void *tier, uint64_t slot, const void *page)
 	       content_hash_same(content_hash(&file->key, page), hash);
 }
 
-/* What goes nowhere any more, and what is borrowed, is to be left soon */
+/* What goes nowhere any more, and what is borrowed, has to leave soon */
 static bool file_keeps(const void *tier)
 {
 	const struct file_tier *file = tier;
