@@ -1742,6 +1742,15 @@ static void test_pinned(void)
 	close(disk);
 }
 
+/* The pager's threads read both meanwhile, each whole */
+__attribute__((no_sanitize("thread"))) static void
+replace(struct guest *guest, int (*call)(const struct uffd *uffd, unsigned long request, void *arg),
+	enum pin_rule pins)
+{
+	guest->pager->uffd.ioctl = call;
+	guest->pager->options.pins = pins;
+}
+
 static unsigned int refusals;
 
 /* The kernel as it is while a discard's message waits: before a run's second piece is protected,
@@ -1784,11 +1793,9 @@ static void test_given_up_protected(void)
 	CU_ASSERT(fields_of(&guest, 20).has_slot);
 	refusals = 0;
 	/* Not before: other programs of this host may have pages pinned */
-	guest.pager->options.pins = PINS_WAIT;
-	guest.pager->uffd.ioctl = refuse_for_a_while;
+	replace(&guest, refuse_for_a_while, PINS_WAIT);
 	rc = evict_run(guest.pager, evictor, pages, 2);
-	guest.pager->uffd.ioctl = uffd_ioctl;
-	guest.pager->options.pins = PINS_NONE;
+	replace(&guest, uffd_ioctl, PINS_NONE);
 	UNIT_CHECK(rc == -EBUSY && refusals == 2, "%d, %u", rc, refusals);
 	CU_ASSERT(is_protected(&guest, 20));
 	CU_ASSERT(fields_of(&guest, 20).state == PAGE_RESIDENT && !fields_of(&guest, 20).has_slot);
@@ -1892,7 +1899,7 @@ static void test_epoch_fails(void)
 	GUEST(guest, 2 * PAGES);
 	fill(&guest, 1);
 	guest_begin(&guest);
-	guest.pager->uffd.ioctl = refuse_protection;
+	replace(&guest, refuse_protection, PINS_NONE);
 	refused = true;
 	CU_ASSERT_EQUAL(guest_pager_epoch(guest.pager, 100, &next, &err), -ENOMEM);
 	CU_ASSERT_EQUAL(guest.pager->changes.epoch, 0);

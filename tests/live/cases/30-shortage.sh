@@ -26,7 +26,9 @@ case_more_1_GiB_pages_than_the_machine_has() {
 	gibs=$(($(memory_mib) / 1024))
 	guest_define giant $((gibs * 1024)) "backing=$(page_backing 1048576)"
 	guest_start giant && not_ok "giant does not start" "it did"
-	check_match "the error says what was asked" "$start_error" "$gibs"
+	# A processor without such pages is the reason then, however many were asked for
+	[ ! -d "$host_pools/hugepages-1048576kB" ] ||
+		check_match "the error says what was asked" "$start_error" "$gibs"
 	check_match "and of which size" "$start_error" "1 GiB|1024 MiB|1048576"
 	check_empty "nothing was changed"
 }
