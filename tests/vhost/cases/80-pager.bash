@@ -21,7 +21,7 @@ pager_says() {
 
 # pager_said FILE WORD: a line there begins with it
 pager_said() {
-	grep -q "^$2" "/tmp/$1.out"
+	grep -qs "^$2" "/tmp/$1.out"
 }
 
 # pager_tell FILE COMMAND: to the program that reads it
