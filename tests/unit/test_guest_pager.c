@@ -758,6 +758,18 @@ static void test_recompress(void)
 	CU_ASSERT_EQUAL(count_wrong_letters(&guest), 0);
 }
 
+/* Filled, with 100 pages resident and the others in RAM, above a file.  @tier: both */
+static void begin_above_file(struct guest *guest, const struct tier_spec *tier,
+			     struct tier_stores *stores)
+{
+	guest->options.tiers = tier;
+	guest->options.stores = stores;
+	guest->options.no_prefetch = true;
+	fill(guest, 1);
+	guest_begin(guest);
+	CU_ASSERT_FATAL(SOON(count_state(guest, PAGE_RESIDENT) <= 100));
+}
+
 /* While one page is waited for, others are answered; and nothing is lost on the way there */
 static void test_slow_tier(void)
 {
@@ -773,12 +785,7 @@ static void test_slow_tier(void)
 	tier[1].store = tier_stores_get(stores, "/tier");
 	{
 		GUEST(guest, 100);
-		guest.options.tiers = tier;
-		guest.options.stores = stores;
-		guest.options.no_prefetch = true;
-		fill(&guest, 1);
-		guest_begin(&guest);
-		CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 100));
+		begin_above_file(&guest, tier, stores);
 		CU_ASSERT(demote_some(guest.pager, &err) > 0);
 		UNIT_CHECK_STR(err.text, "", "demotion");
 		page = some_in_tier(&guest, TIER_FILE);
@@ -880,12 +887,7 @@ static void test_clean_in_file(void)
 	tier[1].store = tier_stores_get(stores, "/tier");
 	{
 		GUEST(guest, 100);
-		guest.options.tiers = tier;
-		guest.options.stores = stores;
-		guest.options.no_prefetch = true;
-		fill(&guest, 1);
-		guest_begin(&guest);
-		CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 100));
+		begin_above_file(&guest, tier, stores);
 		CU_ASSERT(demote_some(guest.pager, &err) > 0);
 		guest_pager_set_limit(guest.pager, 2 * PAGES);
 		check_clean_in_file(&guest);
