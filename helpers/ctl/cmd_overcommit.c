@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -344,7 +345,7 @@ static bool is_lowered(const struct report_guest *guest, const char *why)
 }
 
 /* Those whose limits are lower than what they were given */
-static void print_lowered(const struct status_report *report)
+static void print_lowered(const struct status_report *report, const struct report_guest **guests)
 {
 	char taken[TEXT_KIB_SIZE], available[TEXT_KIB_SIZE];
 	size_t i;
@@ -356,13 +357,14 @@ static void print_lowered(const struct status_report *report)
 			text_from_kib(report->pager.available_kib, available),
 			text_from_kib(report->pager.taken_kib, taken));
 	for (i = 0; i < report->n_guests; i++)
-		if (is_lowered(&report->guests[i], "cgroup"))
+		if (is_lowered(guests[i], "cgroup"))
 			wrap_printf("%s: the memory limits of its cgroups leave it less than its "
 				    "limit.",
-				    report->guests[i].name);
+				    guests[i]->name);
 }
 
-static int print_status(const struct status_report *report, struct err *err)
+static int print_status(const struct status_report *report, const struct report_guest **guests,
+			struct err *err)
 {
 	struct table table;
 	size_t n = 0, i;
@@ -370,9 +372,9 @@ static int print_status(const struct status_report *report, struct err *err)
 
 	table_begin(&table, columns, COLUMNS);
 	for (i = 0; i < report->n_guests; i++) {
-		if (!report->guests[i].overcommit.present)
+		if (!guests[i]->overcommit.present)
 			continue;
-		add_guest(&table, &report->guests[i]);
+		add_guest(&table, guests[i]);
 		n++;
 	}
 	if (!n) {
@@ -383,11 +385,10 @@ static int print_status(const struct status_report *report, struct err *err)
 	rc = table_end(&table, err);
 	for (i = 0; i < report->pager.n_tiers; i++)
 		print_tier(&report->pager.tiers[i]);
-	print_lowered(report);
+	print_lowered(report, guests);
 	for (i = 0; i < report->n_guests; i++)
-		if (report->guests[i].overcommit.why)
-			wrap_printf("%s: %s.", report->guests[i].name,
-				    report->guests[i].overcommit.why);
+		if (guests[i]->overcommit.why)
+			wrap_printf("%s: %s.", guests[i]->name, guests[i]->overcommit.why);
 	return rc;
 }
 
@@ -402,17 +403,17 @@ static json_t *pressure_json(const struct overcommit_answer *pager)
 }
 
 /* The same objects as "guests" of status have */
-static json_t *status_to_json(const struct status_report *report)
+static json_t *status_to_json(const struct status_report *report,
+			      const struct report_guest **by_name)
 {
 	json_t *guests = json_array(), *tiers = json_array();
 	size_t i;
 
 	for (i = 0; i < report->n_guests; i++)
-		if (report->guests[i].overcommit.present)
-			json_add(&guests,
-				 json_pack("{s:s, s:s, s:o}", "name", report->guests[i].name,
-					   "uuid", report->guests[i].uuid, "overcommit",
-					   status_overcommit_json(&report->guests[i])));
+		if (by_name[i]->overcommit.present)
+			json_add(&guests, json_pack("{s:s, s:s, s:o}", "name", by_name[i]->name,
+						    "uuid", by_name[i]->uuid, "overcommit",
+						    status_overcommit_json(by_name[i])));
 	for (i = 0; i < report->pager.n_tiers; i++)
 		json_add(&tiers,
 			 json_pack("{s:s, s:I, s:I}", "name", report->pager.tiers[i].name,
@@ -433,14 +434,24 @@ static int judge(const struct status_report *report)
 	return CTL_FINE;
 }
 
+static int say_status(const struct ctl *ctl, const struct status_report *report, struct err *err)
+{
+	cleanup_free const struct report_guest **by_name = status_guests_by_name(report);
+
+	if (!by_name)
+		return err_nomem(err);
+	if (ctl->json)
+		return ctl_print_json(status_to_json(report, by_name), err);
+	return print_status(report, by_name, err);
+}
+
 static int status(struct ctl *ctl, struct err *err)
 {
 	struct status_report report;
 	int rc = status_report_read(&ctl->kfs, ctl->root, &report, err);
 
 	if (rc == 0)
-		rc = ctl->json ? ctl_print_json(status_to_json(&report), err) :
-				 print_status(&report, err);
+		rc = say_status(ctl, &report, err);
 	if (rc == 0)
 		rc = judge(&report);
 	status_report_close(&report);

@@ -143,14 +143,6 @@ static void add_totals(struct table *table, const struct status_report *report)
 
 /* ---- the table ---- */
 
-/* "web2" before "web10" */
-static int by_name(const void *a, const void *b)
-{
-	const struct report_guest *const *one = a, *const *other = b;
-
-	return strverscmp((*one)->name, (*other)->name);
-}
-
 /* Each reason once, however many guests have it */
 static void explain_words(const struct status_report *report)
 {
@@ -173,16 +165,13 @@ static void explain_words(const struct status_report *report)
 
 static int print_all(const struct status_report *report, struct err *err)
 {
-	cleanup_free const struct report_guest **sorted = calloc(report->n_guests, sizeof(*sorted));
+	cleanup_free const struct report_guest **sorted = status_guests_by_name(report);
 	struct table table;
 	size_t i;
 	int rc;
 
 	if (!sorted)
 		return err_nomem(err);
-	for (i = 0; i < report->n_guests; i++)
-		sorted[i] = &report->guests[i];
-	qsort(sorted, report->n_guests, sizeof(*sorted), by_name);
 	table_begin(&table, columns, COLUMNS);
 	for (i = 0; i < report->n_guests; i++)
 		add_guest(&table, sorted[i]);

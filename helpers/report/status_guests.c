@@ -112,7 +112,7 @@ static void add_running(struct status_report *report, const char *name)
 		add(report, guest->name, guest->uuid, gain_of(report, guest));
 }
 
-static int by_name(const void *a, const void *b)
+static int by_bytes(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
@@ -129,7 +129,7 @@ int status_report_guests(struct status_report *report, struct err *err)
 	for (i = 0; report->guests && i < ledgers->n; i++)
 		add_with_ledger(report, ledgers->list[i]);
 	if (n)
-		qsort(names, n, sizeof(*names), by_name);
+		qsort(names, n, sizeof(*names), by_bytes);
 	for (i = 0; i < n; i++) {
 		if (report->guests)
 			add_running(report, names[i]);
@@ -137,4 +137,24 @@ int status_report_guests(struct status_report *report, struct err *err)
 	}
 	free(names);
 	return report->guests ? 0 : err_nomem(err);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct report_guest *const *one = a, *const *other = b;
+
+	return strverscmp((*one)->name, (*other)->name);
+}
+
+const struct report_guest **status_guests_by_name(const struct status_report *report)
+{
+	const struct report_guest **sorted = calloc(report->n_guests + 1, sizeof(*sorted));
+	size_t i;
+
+	if (!sorted)
+		return NULL;
+	for (i = 0; i < report->n_guests; i++)
+		sorted[i] = &report->guests[i];
+	qsort(sorted, report->n_guests, sizeof(*sorted), by_name);
+	return sorted;
 }

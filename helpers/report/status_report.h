@@ -207,4 +207,13 @@ void status_report_close(struct status_report *report);
 /* Fill @report->guests.  -ENOMEM only */
 int status_report_guests(struct status_report *report, struct err *err);
 
+/**
+ * status_guests_by_name() - Where each guest of the report is, "web2" before "web10"
+ *
+ * The guests themselves stay in their order: data of theirs points into them.
+ *
+ * Return: @report->n_guests addresses, to be freed; NULL without memory.
+ */
+const struct report_guest **status_guests_by_name(const struct status_report *report);
+
 #endif

@@ -122,6 +122,27 @@ case_overcommit_status() {
 		grep -c "guest 'web' is not paged: a debugger traces its QEMU")" 1
 }
 
+# Their UUIDs are in another order
+case_overcommit_status_by_name() {
+	local name
+	pager_host
+	pager
+	for name in web database build; do
+		ledger $name running "$(paged $name 512 512 ', "paged": true')"
+		qemu $name
+	done
+	pager_says
+	jq '.guests = [.guests[0] + ({"web": 1, "database": 2, "build": 3} | to_entries[] |
+		{name: .key, uuid: $ARGS.positional[.value - 1], "faults": .value,
+		alarm: "\(.key) waits"})]' "$state_dir/pager.status" \
+		--args "${uuid[web]}" "${uuid[database]}" "${uuid[build]}" >three
+	mv three "$state_dir/pager.status"
+	golden overcommit-status-by-name --root host overcommit status
+	is "as JSON, too" "$(as_json --root host overcommit status --json |
+		jq -c '[.guests[] | .name, .overcommit.state, .overcommit.faults, .overcommit.why]')" \
+		'["build","paging",3,"build waits","database","paging",2,"database waits","web","paging",1,"web waits"]'
+}
+
 # golden_file NAME FILE
 golden_file() {
 	local difference
