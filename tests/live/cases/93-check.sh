@@ -117,13 +117,14 @@ case_a_size_that_the_kernel_does_not_have() {
 
 # As many as there will never be.  Told before the next boot shows it
 case_guests_that_start_with_the_host() {
-	local giants
-	giants=$(membacking fragmentation --json | jq '[.nodes[].total_kib] | add / 1048576 | floor + 8')
-	guest_define many "$giants" unit=GiB "backing=$(page_backing 1048576)"
+	local gib pages
+	gib=$(membacking fragmentation --json | jq '[.nodes[].total_kib] | add / 1048576 | floor + 8')
+	pages=$((gib * 512))
+	guest_define many "$gib" unit=GiB "backing=$(page_backing 2048)"
 	check_match "it is started by hand: as things are it can't" "$(found room)" \
-		"^warn: guest 'many' can't start as things are: not enough memory for huge pages: guest 'many' needs [0-9.]+ GiB \($giants pages of 1 GiB\)"
+		"^warn: guest 'many' can't start as things are: not enough memory for huge pages: guest 'many' needs [0-9.]+ GiB \($pages pages of 2 MiB\)"
 	check "with the host" virsh autostart many
-	check_match "too many pages" "$(found room)" "^warn: guests that start with the host want $giants pages of 1 GiB"
+	check_match "too many pages" "$(found room)" "^warn: guests that start with the host want $pages pages of 2 MiB"
 	guest_start many && not_ok "it does not start" "it did"
 	check_empty
 }
