@@ -47,16 +47,6 @@ each_run() {
 	report "$title" "$places" "${wrong[@]}"
 }
 
-verdict() {
-	if [ -z "$problem" ]; then
-		ok "$1"
-	else
-		not_ok "$1" "$problem"
-		reset_stage
-	fi
-	problem=
-}
-
 run_is_full() {
 	own_run size=64k
 	hook victim prepare 3

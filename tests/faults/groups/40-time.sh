@@ -5,50 +5,16 @@
 # Faults that take time: a hook killed while the kernel looks for pages, a libvirt
 # that dies meanwhile, compaction that does not end.
 
-# "long" takes more than one chunk of growth; "huge" as much as there is, for the kernel
-# is quick: a GiB may take but ten milliseconds
-long_pages=600
+# shellcheck source=tests/faults/slow
+. "$here/slow"
+
+# As much as there is, for the kernel is quick: a GiB may take but ten milliseconds
 huge_pages_max=4000
-
-# hook_processes: how many there are, whichever program started them; hook_pids
-hook_processes() {
-	local exe
-	hook_pids=()
-	for exe in /proc/[0-9]*/exe; do
-		[ "$(readlink "$exe")" != "$hook" ] || hook_pids+=("${exe//[!0-9]/}")
-	done
-	[ ${#hook_pids[@]} = "$1" ]
-} 2>/dev/null
-
-# wait_for COMMAND...: for at most ten seconds
-wait_for() {
-	local tries
-	for ((tries = 0; tries < 500; tries++)); do
-		"$@" && return 0
-		nap 0.02
-	done
-	return 1
-}
 
 growing() {
 	local text=''
 	read -r -d '' text <"$state_dir/guests/$long_uuid"
 	[[ $text == *chunk_grow* ]]
-} 2>/dev/null
-
-# slowly FAULT: the long guest's prepare in the background, in which each write to the
-# pool meets FAULT
-slowly() {
-	strace -f -o "$work/trace" -P "$pool_dir/nr_hugepages" -e trace=write -e "inject=write:$1" \
-		"$hook" long prepare begin - <"$work/long-3.xml" >/dev/null 2>"$work/err" &
-	slow_pid=$!
-}
-
-slowly_done() {
-	wait "$slow_pid"
-	status=$?
-	err=''
-	read -r -d '' err <"$work/err"
 } 2>/dev/null
 
 # --- The kernel is at work ---
@@ -177,8 +143,6 @@ free_pages() {
 
 free_pages
 write_xml huge 6f1c0a5e-0000-4000-8000-0000000000d4 "$(cells "$huge_pages")"
-long_uuid=6f1c0a5e-0000-4000-8000-0000000000c3
-write_xml long "$long_uuid" "$(cells "$long_pages")"
 killed_while_it_grows
 driver_dies_and_somebody_settles
 driver_dies_and_nobody_settles
