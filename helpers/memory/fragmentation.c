@@ -274,20 +274,27 @@ static void read_pagetypeinfo(const struct kfs *kfs, struct fragmentation *f)
 	f->types = f->block_order > 0 && f->block_order < FRAGMENTATION_ORDERS;
 }
 
-int fragmentation_read(const struct kfs *kfs, struct fragmentation *f, struct err *err)
+static int read_zones(const struct kfs *kfs, struct fragmentation *f, struct err *err)
 {
 	struct fragmentation result = { .page_kib = base_page_kib(kfs) };
 	int rc = read_buddyinfo(kfs, &result, err);
 
 	if (rc == 0)
 		rc = read_zoneinfo(kfs, &result, err);
-	if (rc < 0) {
+	if (rc < 0)
 		fragmentation_free(&result);
-		return rc;
-	}
-	read_pagetypeinfo(kfs, &result);
-	*f = result;
-	return 0;
+	else
+		*f = result;
+	return rc;
+}
+
+int fragmentation_read(const struct kfs *kfs, struct fragmentation *f, struct err *err)
+{
+	int rc = read_zones(kfs, f, err);
+
+	if (rc == 0)
+		read_pagetypeinfo(kfs, f);
+	return rc;
 }
 
 void fragmentation_free(struct fragmentation *f)
@@ -405,6 +412,25 @@ static void gigantic_share(const struct fragmentation *f, const struct fragmenta
 	}
 	share->ever += ever * pages;
 	share->now += u64_min(ever, zone->spare / pages) * pages;
+}
+
+uint64_t fragmentation_free_pages(const struct kfs *kfs, unsigned int node, uint64_t page_kib)
+{
+	struct fragmentation f = { 0 };
+	struct zone_share sum = { 0 };
+	uint64_t pages = 0;
+	size_t i;
+
+	if (read_zones(kfs, &f, NULL) < 0)
+		return 0;
+	if (!fragmentation_gigantic(&f, page_kib)) {
+		for (i = 0; i < f.n_zones; i++)
+			if (f.zones[i].node == node)
+				small_share(&f, &f.zones[i], order_of(&f, page_kib), &sum);
+		pages = sum.now * f.page_kib / page_kib;
+	}
+	fragmentation_free(&f);
+	return pages;
 }
 
 /* Takes @kib of what is left to be shared out, in whole units */

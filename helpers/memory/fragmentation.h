@@ -140,6 +140,14 @@ int fragmentation_read(const struct kfs *kfs, struct fragmentation *f, struct er
 void fragmentation_free(struct fragmentation *f);
 
 /**
+ * fragmentation_free_pages() - Huge pages of that size that are free as a whole on @node
+ *
+ * "now" above.  Quick: the kernel walks no list of free pages for it, as it does for pagetypeinfo.
+ * Return: 0 also for gigantic sizes, and where that can't be read
+ */
+uint64_t fragmentation_free_pages(const struct kfs *kfs, unsigned int node, uint64_t page_kib);
+
+/**
  * struct fragmentation_share - A node's memory by what could become of it, in KiB
  *
  * All but @total_kib add up to @total_kib.  @now_kib and @compact_kib are whole pages

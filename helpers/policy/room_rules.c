@@ -24,6 +24,9 @@
 /* A round that brings less than this share of what is missing was a poor one */
 #define POOR_ROUND 20
 
+/* Compacting once more takes less time than writing page by page where it brings this share */
+#define COMPACTS_WELL 4
+
 /* As soon as more than all the pages need is free, cache may be lost in this proportion to the
  * pages got, and what other programs may have lost meanwhile.  Where half of the blocks are pinned,
  * three times as much is lost before the last page comes */
@@ -295,6 +298,23 @@ uint64_t room_need_kib(uint64_t missing_kib, unsigned int beside, uint64_t all_k
 bool room_can_pack(unsigned int beside, uint64_t need_kib, uint64_t all_kib)
 {
 	return beside >= PACK_BESIDE && need_kib < part(all_kib, PACK_PERCENT);
+}
+
+bool room_takes_blocks(unsigned int beside, uint64_t need_kib, uint64_t all_kib)
+{
+	return beside && (beside < PACK_BESIDE || need_kib < part(all_kib, PACK_PERCENT));
+}
+
+uint64_t room_more_kib(uint64_t missing_kib, uint64_t cache_kib)
+{
+	uint64_t kib = u64_min(missing_kib, u64_sub_floor(cache_kib, CACHE_FLOOR_KIB));
+
+	return kib < DEFICIT_FLOOR_KIB ? 0 : kib;
+}
+
+bool room_compacts_well(uint64_t missing, uint64_t gained)
+{
+	return gained >= u64_max(1, missing / COMPACTS_WELL);
 }
 
 bool room_is_poor(uint64_t missing, uint64_t gained)

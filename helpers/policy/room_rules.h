@@ -112,6 +112,24 @@ struct room_round {
 	uint64_t cache_kib;
 };
 
+/**
+ * room_takes_blocks() - Are the pages to be taken of what compaction of the node makes whole?
+ * @beside, @need_kib, @all_kib: As in room_can_pack()
+ *
+ * A page that is not free as a whole wakes kswapd, which frees twice as much cache as the page is
+ * large, and the kernel empties one block after the other in the process that writes.  Compaction
+ * of the node empties all, and wakes nothing.  But it spoils some blocks where pages stay for ever:
+ * not where nearly all that there can be are wanted.
+ */
+bool room_takes_blocks(unsigned int beside, uint64_t need_kib, uint64_t all_kib);
+
+/* Page cache to free when compacting brings no more: what is free then lies where it is of no use.
+ * Return: 0: none, or not worth it */
+uint64_t room_more_kib(uint64_t missing_kib, uint64_t cache_kib);
+
+/* Did compacting bring so many of @missing that it is good to do it once more? */
+bool room_compacts_well(uint64_t missing, uint64_t gained);
+
 /* Did @gained of @missing pages come, which is too little to go on in the same way? */
 bool room_is_poor(uint64_t missing, uint64_t gained);
 

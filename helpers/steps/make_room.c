@@ -13,18 +13,20 @@
  *    tells the latter, and where it leaves no doubt of the former that is all that is looked at.
  *    Where the missing pages would fit into what is free already, write and compact in turn as
  *    long as that brings any.
- * 2. Free page cache, all that it takes at once: while the kernel makes pages, kswapd
- *    frees more than that brings, and the less is free the more often.  Where many
- *    blocks can't become pages, compact the node as soon as half of it is free: it moves pages
- *    without waking kswapd, and on another processor.  Not where nearly all cache has to go (step 4
- *    says why).
- * 3. Write until 67 writes in a row bring nothing.  Each empties one block after the other, and
+ * 2. Free page cache, all that it takes at once.  Where many blocks can't become pages, compact the
+ *    node as soon as half of it is free, on another processor.  Not where nearly all cache has to
+ *    go (step 5 says why).
+ * 3. Compact the node, and take what is free as a whole then, as long as that brings a good part of
+ *    what is missing.  A page that is not free as a whole wakes kswapd, which frees 4 MiB
+ *    of cache for its 2 (the kernel's compact_gap()), and is made by this processor alone.
+ *    A write of pages that are free as a whole does neither.
+ * 4. Write until 67 writes in a row bring nothing.  Each empties one block after the other, and
  *    leaves those alone in which something stays.
- * 4. Again from 2, measured anew, while that brings pages.  If not, compact the node.  That
+ * 5. Again from 2, measured anew, while that brings pages.  If not, compact the node.  That
  *    packs all that can be moved into the highest blocks, and so spoils some.  If not even then,
  *    free more the next time, as long as there is cache, and what was lost is in proportion to what
  *    it brought.
- * 5. Where it is allowed, the cache of all programs is dropped.
+ * 6. Where it is allowed, the cache of all programs is dropped.
  *
  * Pages of 1 GiB are another world: one unmovable page in a GiB decides.  The flags of all
  * pages say in which GiBs there is none, and what has to be moved out of these
@@ -47,6 +49,7 @@
 #include "base/text.h"
 #include "kernel/kfs.h"
 #include "memory/compaction.h"
+#include "memory/fragmentation.h"
 #include "memory/numa.h"
 #include "memory/page_ranges.h"
 #include "memory/reclaim.h"
@@ -110,11 +113,11 @@ static int let_go(struct room *r, void (*work)(void *arg), void *arg, struct err
 	return rc;
 }
 
-static int grow(struct room *r, struct err *err)
+static int grow_by(struct room *r, uint64_t pages, struct err *err)
 {
-	uint64_t pages = u64_min(missing(r), u64_max(1, WRITE_KIB / r->hp->page_kib));
 	int64_t n;
 
+	pages = u64_min(u64_min(missing(r), pages), u64_max(1, WRITE_KIB / r->hp->page_kib));
 	if (!pages)
 		return 0;
 	n = pool_grow(r->ctx, r->hp, r->share, pages, r->ctx->deadline, err);
@@ -126,13 +129,19 @@ static int grow(struct room *r, struct err *err)
 	return let_go(r, NULL, NULL, err);
 }
 
+static int grow(struct room *r, struct err *err)
+{
+	return grow_by(r, missing(r), err);
+}
+
 /* ---- work without the lock, in a child ---- */
 
 struct job {
 	struct room *room;
 	pid_t (*start)(const struct job *job);
 	uint64_t kib;
-	bool pack;
+	bool pack;   /* compact the node meanwhile, */
+	bool blocks; /* and take what that makes whole */
 };
 
 static void run_job(void *arg)
@@ -372,20 +381,20 @@ static bool may_reclaim(const struct room *r)
 	       reclaim_way(r->ctx->kfs, &r->ctx->host->numa, r->share->node) != RECLAIM_NONE;
 }
 
-/* Page cache to free so that the missing pages fit.  @pack: compacting meanwhile is good */
-static uint64_t deficit(const struct room *r, unsigned int percent, bool *pack)
+/* Page cache to free so that the missing pages fit */
+static void plan_bite(const struct room *r, unsigned int percent, struct job *job)
 {
 	uint64_t missing_kib = u64_mul_sat(missing(r), r->hp->page_kib);
 	uint64_t free_kib, cache_kib, need_kib, all_kib;
 
-	*pack = false;
 	reclaim_drain_percpu_lists(r->ctx->kfs);
 	if (!read_memory(r, &free_kib, &cache_kib))
-		return 0;
+		return;
 	all_kib = u64_add_sat(free_kib, cache_kib);
 	need_kib = room_need_kib(missing_kib, r->ctx->beside, all_kib);
-	*pack = r->hp->compact && room_can_pack(r->ctx->beside, need_kib, all_kib);
-	return room_bite_kib(missing_kib, need_kib, percent, free_kib, cache_kib);
+	job->kib = room_bite_kib(missing_kib, need_kib, percent, free_kib, cache_kib);
+	job->pack = job->kib && r->hp->compact && room_can_pack(r->ctx->beside, need_kib, all_kib);
+	job->blocks = r->hp->compact && room_takes_blocks(r->ctx->beside, need_kib, all_kib);
 }
 
 /* What it cost, and what more of the same can cost */
@@ -419,15 +428,73 @@ static int grow_stubbornly(struct room *r, struct err *err)
 	return rc;
 }
 
+/* Free blocks that are left: others take some meanwhile */
+#define BLOCKS_LEFT 4
+
+/* What is free as a whole */
+static int take_blocks(struct room *r, struct err *err)
+{
+	uint64_t blocks = fragmentation_free_pages(r->ctx->kfs, r->share->node, r->hp->page_kib);
+	uint64_t most = u64_add_sat(r->gained, u64_sub_floor(blocks, BLOCKS_LEFT)), before;
+	int rc;
+
+	do {
+		before = r->gained;
+		rc = grow_by(r, u64_sub_floor(most, before), err);
+	} while (rc == 0 && time_left(r) && r->gained > before);
+	return rc;
+}
+
+/* @packed: the node has been compacted just now */
+static int compact_and_take(struct room *r, bool packed, struct err *err)
+{
+	int rc = 0;
+
+	if (!packed)
+		rc = do_job(r, start_compaction, 0, err);
+	return rc < 0 ? rc : take_blocks(r, err);
+}
+
+static int free_more(struct room *r, struct err *err)
+{
+	struct job job = { .room = r };
+
+	if (may_reclaim(r))
+		job.kib = room_more_kib(u64_mul_sat(missing(r), r->hp->page_kib), cache_now(r));
+	return job.kib ? let_go(r, free_cache, &job, err) : 0;
+}
+
+/* Compacting brings less and less.  Where it brings little right after memory was freed, it ends */
+static int grow_by_blocks(struct room *r, bool packed, struct err *err)
+{
+	bool freed = false, well = true;
+	int rc = 0;
+
+	while (rc == 0 && time_left(r) && (well || !freed)) {
+		uint64_t before = missing(r);
+
+		freed = !well;
+		if (freed)
+			rc = free_more(r, err);
+		if (rc == 0)
+			rc = compact_and_take(r, packed, err);
+		packed = false;
+		well = room_compacts_well(before, before - missing(r));
+	}
+	return rc;
+}
+
 static int reclaim_and_grow(struct room *r, unsigned int percent, struct err *err)
 {
 	struct job job = { .room = r };
 	int rc = 0;
 
 	if (may_reclaim(r))
-		job.kib = deficit(r, percent, &job.pack);
+		plan_bite(r, percent, &job);
 	if (job.kib)
 		rc = let_go(r, free_cache, &job, err);
+	if (rc == 0 && job.blocks)
+		rc = grow_by_blocks(r, job.pack, err);
 	return rc < 0 ? rc : grow_stubbornly(r, err);
 }
 

@@ -155,6 +155,23 @@ static void test_without_types(void)
 	fragmentation_free(&f);
 }
 
+/* Where the kernel has no pagetypeinfo, too; none of another node, and none that is gigantic */
+static void test_free_pages(void)
+{
+	struct err err = { "" };
+	struct kfs kfs;
+
+	CU_ASSERT_FATAL(kfs_open(&kfs, small_host(false), &err) == 0);
+	CU_ASSERT_EQUAL(fragmentation_free_pages(&kfs, 0, KIB_2M), 410);
+	CU_ASSERT_EQUAL(fragmentation_free_pages(&kfs, 1, KIB_2M), 0);
+	CU_ASSERT_EQUAL(fragmentation_free_pages(&kfs, 0, KIB_1G), 0);
+	kfs_close(&kfs);
+	write_file("empty", "buddyinfo", "");
+	CU_ASSERT_FATAL(kfs_open(&kfs, hosts(), &err) == 0);
+	CU_ASSERT_EQUAL(fragmentation_free_pages(&kfs, 0, KIB_2M), 0);
+	kfs_close(&kfs);
+}
+
 static void test_watermark(void)
 {
 	struct fragmentation_share s;
@@ -386,6 +403,7 @@ static CU_TestInfo tests[] = {
 	{ "what the page allocator has", test_small_pages },
 	{ "without pagetypeinfo", test_without_types },
 	{ "the kernel keeps some back", test_watermark },
+	{ "blocks that are free as a whole", test_free_pages },
 	{ "gigantic pages", test_gigantic },
 	{ "cache in the way of gigantic pages", test_cache_for_gigantic },
 	{ "the kernel's fragmentation index", test_index },

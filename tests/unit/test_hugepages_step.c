@@ -732,6 +732,47 @@ static void test_compacts_meanwhile(void)
 	}
 }
 
+/* What compaction makes whole is taken, a few blocks left, as long as that brings a quarter of what
+ * is missing, once more when memory was freed for that, and then it is written until nothing comes
+ */
+static void test_takes_blocks(void)
+{
+	static const struct {
+		const char *blocks, *orders[2];
+		uint64_t pages;
+	} rows[] = {
+		{ "20 0", { "rrccwcwcwcw", "rcrcwcwcwcw" }, 60 },
+		{ "2 9", { "rrccwcwcwcw", "rcrcwcwcwcw" }, 60 },
+		{ "10 0", { "rrccwrcww", "rcrcwrcww" }, 60 },
+		{ "4 0", { "rrccrcw", "rcrcrcw" }, 60 },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		char text[256], order[8192];
+		BENCH(b);
+
+		b.fk.kfs.write = note_and_free_cache;
+		fake_put(&b.fk, RECLAIM, "");
+		fake_put(&b.fk, "fake/order", "");
+		put_block_flags(&b.fk, PGTABLE);
+		snprintf(text, sizeof(text),
+			 "Node 0, zone DMA 0\nNode 0, zone DMA32 0\n"
+			 "Node 0, zone Normal 9 9 9 9 9 9 9 9 9 %s\n"
+			 "Node 1, zone Normal 0 0 0 0 0 0 0 0 0 99\n",
+			 rows[i].blocks);
+		fake_put(&b.fk, "proc/buddyinfo", text);
+		fake_set_meminfo(&b.fk, 0, "MemFree", 64 * KIB_PER_MIB);
+		fake_set_meminfo(&b.fk, 0, "Active(file)", 8 * KIB_PER_GIB);
+		b.step.hugepages.reclaim = b.step.hugepages.compact = true;
+		want(&b, 0, 0, rows[i].pages);
+		UNIT_CHECK(apply(&b, &b.err) == 0, "row %zu: %s", i, b.err.text);
+		fake_get(&b.fk, "fake/order", order, sizeof(order));
+		UNIT_CHECK(!strcmp(order, rows[i].orders[0]) || !strcmp(order, rows[i].orders[1]),
+			   "row %zu: %s", i, order);
+	}
+}
+
 /* Where nine of ten blocks can't become a page, nearly all cache has to go, and at once: but no
  * more than eight times the pages */
 static void test_seen_bites(void)
@@ -1960,6 +2001,7 @@ static CU_TestInfo tests[] = {
 	{ "a start that must fail frees a few bites", test_refusal_is_cheap },
 	{ "a round without cache is the last", test_ends_without_cache },
 	{ "compaction while cache is freed", test_compacts_meanwhile },
+	{ "what compaction makes whole", test_takes_blocks },
 	{ "dirty pages are written where clean ones are not enough", test_writes_back },
 	{ "more gigantic pages than can be", test_gigantic_bound },
 	{ "gigantic pages where a look can't tell", test_gigantic_unseen },

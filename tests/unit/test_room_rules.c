@@ -295,6 +295,25 @@ static void test_pack(void)
 	CU_ASSERT_FALSE(room_can_pack(50, 0, 0));
 }
 
+/* Nearly all there can be only where most blocks are good; nothing is known: beside is 0 */
+static void test_blocks(void)
+{
+	CU_ASSERT_FALSE(room_takes_blocks(0, 0, GIB));
+	CU_ASSERT_TRUE(room_takes_blocks(1, UINT64_MAX, GIB));
+	CU_ASSERT_TRUE(room_takes_blocks(29, 900 * GIB, 1000 * GIB));
+	CU_ASSERT_TRUE(room_takes_blocks(30, 900 * GIB - 1, 1000 * GIB));
+	CU_ASSERT_FALSE(room_takes_blocks(30, 900 * GIB, 1000 * GIB));
+	CU_ASSERT_EQUAL(room_more_kib(GIB, GIB + 256 * MIB), GIB);
+	CU_ASSERT_EQUAL(room_more_kib(GIB, GIB + 255 * MIB), GIB - MIB);
+	CU_ASSERT_EQUAL(room_more_kib(GIB, 272 * MIB), 16 * MIB);
+	CU_ASSERT_EQUAL(room_more_kib(GIB, 272 * MIB - 1), 0);
+	CU_ASSERT_EQUAL(room_more_kib(16 * MIB - 1, GIB), 0);
+	CU_ASSERT_TRUE(room_compacts_well(1000, 250));
+	CU_ASSERT_FALSE(room_compacts_well(1000, 249));
+	CU_ASSERT_TRUE(room_compacts_well(3, 1));
+	CU_ASSERT_FALSE(room_compacts_well(3, 0));
+}
+
 static void test_poor(void)
 {
 	CU_ASSERT_TRUE(room_is_poor(1000, 49));
@@ -356,6 +375,7 @@ static CU_TestInfo tests[] = {
 	{ "how much is freed", test_bite },
 	{ "whether anything has to be", test_short },
 	{ "whether to compact meanwhile", test_pack },
+	{ "whole blocks", test_blocks },
 	{ "dirty pages that have to be written", test_dirty },
 	{ "what is too little", test_poor },
 	{ "what comes next", test_next },
