@@ -9,10 +9,10 @@
  *
  * DOC: what is read ahead
  *
- * Of a stream all that is coming.  Of a neighbourhood, if disk_near.h says so, what lies beside the
- * page on the disk as well, as it does where both went out together: then it is one read, which
- * takes hardly longer.  Such neighbours go into the guest's file and are not mapped, so that its
- * page table tells which of them were used.
+ * Of a stream all that is coming.  Of a neighbourhood, if disk_near.h says so, what is of it on the
+ * same disk: pages that went out together lie beside each other there, and are one read; the others
+ * are read at the same time.  Such neighbours go into the guest's file and are not mapped, so that
+ * its page table tells which of them were used.
  *
  * What a thread asks for that reads all memory is loaded for a look, one window at a time, and
  * given to scan.c, which lets it go again.
@@ -263,43 +263,58 @@ static struct page_fields fields_of(const struct guest_pager *pager, uint64_t pa
 	return page_entry_fields(page_map_get(pager->map, page));
 }
 
+/* Where a page is, or was when it was looked at */
+static unsigned int tier_of(const struct guest_pager *pager, uint64_t page)
+{
+	return fields_of(pager, page).tier;
+}
+
 static uint64_t block_of(uint64_t page)
 {
 	return page - page % DISK_NEAR_BLOCK;
 }
 
-/* Those of its block above a page, or below it, in the same order on the disk, without a gap there
- */
-static void list_beside(const struct guest_pager *pager, struct slow_list *list, uint64_t asked,
-			bool above)
+/* Bits: what else of its block is in the same tier */
+static uint16_t near_pages(const struct guest_pager *pager, uint64_t asked)
 {
-	struct page_fields at = fields_of(pager, asked);
-	uint64_t k, most = above ? DISK_NEAR_BLOCK - asked % DISK_NEAR_BLOCK :
-				   asked % DISK_NEAR_BLOCK + 1;
+	uint64_t first = block_of(asked), page;
+	unsigned int tier = tier_of(pager, asked);
+	uint16_t pages = 0;
 
-	for (k = 1; k < most; k++) {
-		uint64_t page = above ? asked + k : asked - k;
-		struct page_fields next = page < pager->ram.pages ? fields_of(pager, page) : at;
+	for (page = first; page < first + DISK_NEAR_BLOCK && page < pager->ram.pages; page++) {
+		struct page_fields fields = fields_of(pager, page);
 
-		if (next.state != PAGE_EVICTED || next.tier != at.tier)
-			continue;
-		if (next.slot != (above ? at.slot + 1 : at.slot - 1))
-			break;
-		list_add(list, page, true);
-		at = next;
+		if (page != asked && fields.state == PAGE_EVICTED && fields.tier == tier)
+			pages |= (uint16_t)(1 << (page - first));
 	}
+	return pages;
 }
 
-static bool with_neighbours(struct guest_pager *pager)
+/* Return: those that are to be loaded, too */
+static uint16_t near_fault(struct guest_pager *pager, uint64_t asked)
 {
-	bool with;
+	uint64_t faults = pager->statistics.faults;
+	enum disk_near_with with;
+	uint16_t pages = 0;
 
-	if (pager->options.no_prefetch)
-		return false;
 	pthread_mutex_lock(&pager->slow.lock);
-	with = disk_near_fault(&pager->slow.near);
+	with = disk_near_fault(&pager->slow.near, policy_resident(pager));
+	if (with != DISK_NEAR_ALONE)
+		pages = near_pages(pager, asked);
+	if (with == DISK_NEAR_NOTED)
+		disk_near_note(&pager->slow.near, block_of(asked), pages, faults);
 	pthread_mutex_unlock(&pager->slow.lock);
-	return with;
+	return with == DISK_NEAR_LOADED ? pages : 0;
+}
+
+static void list_near(struct guest_pager *pager, struct slow_list *list, uint64_t asked)
+{
+	uint16_t pages = near_fault(pager, asked);
+	unsigned int i;
+
+	for (i = 0; i < DISK_NEAR_BLOCK; i++)
+		if (pages >> i & 1)
+			list_add(list, block_of(asked) + i, true);
 }
 
 static void list_ahead(struct guest_pager *pager, struct slow_list *list,
@@ -310,12 +325,9 @@ static void list_ahead(struct guest_pager *pager, struct slow_list *list,
 
 	for (; page < end && page < pager->ram.pages; page++)
 		list_add(list, page, false);
-	if (wanted->ahead.n || wanted->scans || !with_neighbours(pager))
-		return;
-	if (fields_of(pager, asked).state == PAGE_EVICTED) {
-		list_beside(pager, list, asked, true);
-		list_beside(pager, list, asked, false);
-	}
+	if (!wanted->ahead.n && !wanted->scans && !pager->options.no_prefetch &&
+	    fields_of(pager, asked).state == PAGE_EVICTED)
+		list_near(pager, list, asked);
 }
 
 /* The pages that were asked for, and what is read ahead of them */
@@ -330,12 +342,6 @@ static void list_pages(struct guest_pager *pager, const struct slow_fault *batch
 			list_add(list, batch[i].fault.page, false);
 	for (i = 0; i < n; i++)
 		list_ahead(pager, list, &batch[i]);
-}
-
-/* Where a page is, or was when it was looked at */
-static unsigned int tier_of(const struct guest_pager *pager, uint64_t page)
-{
-	return fields_of(pager, page).tier;
 }
 
 static void say_why(struct guest_pager *pager, uint64_t page, int rc)
@@ -419,34 +425,34 @@ static void note_near(struct guest_pager *pager, const struct slow_list *list, u
 	if (!pages)
 		return;
 	pthread_mutex_lock(&pager->slow.lock);
-	disk_near_loaded(&pager->slow.near, first, pages, pager->statistics.faults);
+	disk_near_note(&pager->slow.near, first, pages, pager->statistics.faults);
 	pthread_mutex_unlock(&pager->slow.lock);
 }
 
-/* How many of those that were loaded a while ago does the page table have? */
-static unsigned int count_used(const struct guest_pager *pager, const struct disk_near_load *load)
+/* How many of those that were noted a while ago does the page table have now? */
+static unsigned int count_used(const struct guest_pager *pager, const struct disk_near_noted *noted)
 {
-	const struct ram_object *object = ram_object_of(&pager->ram, load->page);
+	const struct ram_object *object = ram_object_of(&pager->ram, noted->page);
 	uint64_t entry[DISK_NEAR_BLOCK] = { 0 }, end = object->first + object->pages, i;
 	unsigned int used = 0;
 	off_t at;
 
-	if (load->page < object->first || load->page + DISK_NEAR_BLOCK > end)
+	if (noted->page < object->first || noted->page + DISK_NEAR_BLOCK > end)
 		return 0;
-	at = (off_t)(ram_address(&pager->ram, load->page) / PAGE_BYTES * sizeof(entry[0]));
+	at = (off_t)(ram_address(&pager->ram, noted->page) / PAGE_BYTES * sizeof(entry[0]));
 	if (pread(pager->pagemap, entry, sizeof(entry), at) < 0)
 		return 0;
 	for (i = 0; i < DISK_NEAR_BLOCK; i++)
-		used += (load->pages >> i & 1) && entry[i] >> 63;
+		used += (noted->pages >> i & 1) && entry[i] >> 63;
 	return used;
 }
 
-static bool next_due(struct guest_pager *pager, uint64_t faults, struct disk_near_load *load)
+static bool next_due(struct guest_pager *pager, uint64_t faults, struct disk_near_noted *noted)
 {
 	bool due;
 
 	pthread_mutex_lock(&pager->slow.lock);
-	due = disk_near_due(&pager->slow.near, faults, load);
+	due = disk_near_due(&pager->slow.near, faults, noted);
 	pthread_mutex_unlock(&pager->slow.lock);
 	return due;
 }
@@ -457,13 +463,13 @@ static void judge_near(struct guest_pager *pager)
 {
 	uint64_t faults = pager->statistics.faults, resident = policy_resident(pager);
 	uint64_t out = pager->ram.pages > resident ? pager->ram.pages - resident : 0;
-	struct disk_near_load load;
+	struct disk_near_noted noted;
 
-	while (next_due(pager, faults, &load)) {
-		unsigned int used = count_used(pager, &load);
+	while (next_due(pager, faults, &noted)) {
+		unsigned int used = count_used(pager, &noted);
 
 		pthread_mutex_lock(&pager->slow.lock);
-		disk_near_result(&pager->slow.near, &load, used, faults, out);
+		disk_near_result(&pager->slow.near, &noted, used, faults, resident, out);
 		pthread_mutex_unlock(&pager->slow.lock);
 	}
 }
