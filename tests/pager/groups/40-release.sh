@@ -66,9 +66,11 @@ pager begun limit=1500 strike=delay=none:1:0
 pager_ask begun places
 mapfile -t names < <(sed -n 's/^place \([^ ]*\) .*/\1/p' "$work/begun.pager.out")
 pager_kill begun
-victim_stops begun
+# Without a pager it could not check its pages
+victim_killed begun
 for name in "${names[@]}"; do
 	is_turn || continue
+	problem=
 	victim begun "${small[@]}"
 	ask begun start
 	pager begun limit=1500 strike="die=$name:1"
@@ -79,7 +81,7 @@ for name in "${names[@]}"; do
 	[ "$line" = "detach: done" ] || wrong+=("$name: $line")
 	pager_wait begun
 	victim_stops begun
-	[ "${figure[wrong]:-}" = 0 ] || wrong+=("$name: ${problem:-${figure[wrong]:-} wrong bytes}")
+	[ "${figure[wrong]:-}" = 0 ] || wrong+=("$name: ${figure[wrong]:-} wrong bytes, $(head -n 3 "$work/begun.err") $problem")
 done
 all_right "killed at each place of the beginning"
 
