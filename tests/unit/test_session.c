@@ -409,7 +409,7 @@ static void put_dead(struct scene *h, unsigned int n, unsigned int mib)
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
-		char xml[512], name[8];
+		char xml[512], name[16];
 
 		snprintf(name, sizeof(name), "g%u", i);
 		snprintf(xml, sizeof(xml),
