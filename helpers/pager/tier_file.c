@@ -731,6 +731,9 @@ static void failed_io(struct file_tier *file, int rc, const char *what, struct e
 {
 	err_sys(why, -rc, "%s: %s", tier_store_path(file->store), what);
 	note_why(file, why);
+	/* One that does not answer has not failed yet */
+	if (rc != -ECANCELED)
+		tier_store_failed(file->store);
 }
 
 /* One that no thread uses, or the first.  Locked */

@@ -47,7 +47,9 @@ enum extent_state { EXTENT_FREE, EXTENT_TAKEN, EXTENT_RESERVED, EXTENT_HELD };
  * @opening:	A thread opens it, which may take as long as its disk does not answer.  Only those
  *		wait that want to read or write.  Before @lock
  * @lock:	Protects what follows.  No I/O under it
- * @fd:		-1: not open.  Set once, under both locks
+ * @fd:		-1: not open.  This number once and for all; what it is changes under both locks
+ * @failed:	Reading or writing it failed
+ * @let_go:	Its disk is gone, and @fd is nothing: to be found anew
  * @extents:	That it can have; a file has no end
  * @taken:	@n of them, an enum extent_state each; the first is the header's
  * @reserved:	A guest had some when we began: what is in the file is needed
@@ -74,6 +76,8 @@ struct tier_store {
 	pthread_mutex_t opening;
 	pthread_mutex_t lock;
 	_Atomic int fd;
+	_Atomic bool failed;
+	bool let_go;
 	bool is_device, reserved;
 	_Atomic bool encrypt;
 	_Atomic bool is_encrypted;
@@ -357,8 +361,10 @@ void tier_stores_drop_own(struct tier_stores *stores, struct tier_store *store,
 	/* Left, perhaps, since it was opened */
 	if (store->borrowed && store->fd >= 0)
 		close(store->fd);
-	if (store->borrowed)
+	if (store->borrowed) {
 		store->fd = -1;
+		store->let_go = false;
+	}
 	rc = id ? tier_store_open(store, id, found, &err) : store->fd;
 	if (rc >= 0 && (!store->borrowed || store->left))
 		unlink_own(store);
@@ -560,6 +566,33 @@ static int look_at_own(struct tier_store *store, int fd, const uint64_t *id, uns
 	return rc < 0 ? err_prefix(err, rc, "%s", store->path) : 0;
 }
 
+/* Others may be about to put pages there, because it was encrypted when they looked */
+static int encrypted_as_before(const struct tier_store *store, int fd, struct err *err)
+{
+	const struct kfs kfs = { .rootfd = store->rootfd };
+	int rc = 0;
+
+	if (store->let_go && (store->directory ? store->directory : store)->encrypt)
+		rc = dm_crypt_check_file(&kfs, fd, err);
+	return err_prefix(err, rc, "%s", store->path);
+}
+
+/* Threads that use the number meanwhile have the one or the other.  Takes @fd */
+static int put_in_place(struct tier_store *store, int fd, struct err *err)
+{
+	cleanup_close int taken = store->let_go ? fd : -1;
+	int rc = encrypted_as_before(store, fd, err);
+
+	if (rc < 0)
+		return rc;
+	if (!store->let_go)
+		store->fd = fd;
+	else if (dup3(taken, store->fd, O_CLOEXEC) < 0)
+		return err_sys(err, errno, "%s: cannot open it again", store->path);
+	store->let_go = false;
+	return 0;
+}
+
 static int open_and_look(struct tier_store *store, int path_fd, const struct stat *st,
 			 const uint64_t *id, struct err *err)
 {
@@ -590,12 +623,14 @@ static int open_and_look(struct tier_store *store, int path_fd, const struct sta
 		return rc;
 	}
 	pthread_mutex_lock(&store->lock);
-	store->is_device = device;
-	store->extents = extents;
-	memcpy(store->id, header.id, sizeof(store->id));
-	store->fd = fd;
+	rc = put_in_place(store, fd, err);
+	if (rc == 0) {
+		store->is_device = device;
+		store->extents = extents;
+		memcpy(store->id, header.id, sizeof(store->id));
+	}
 	pthread_mutex_unlock(&store->lock);
-	return 0;
+	return rc;
 }
 
 static int open_found(struct tier_store *store, int path_fd, const uint64_t *id, struct err *err)
@@ -622,14 +657,93 @@ static int open_store(struct tier_store *store, const uint64_t *id, struct err *
 	return rc;
 }
 
+/* ---- a disk that is gone, and back ---- */
+
+/* A file that was removed can't be found again; a device's name goes with it */
+static bool is_elsewhere(const struct tier_store *store)
+{
+	cleanup_close int path_fd = tier_place_find(store->rootfd, store->path, NULL);
+	struct stat is, was;
+
+	if (fstat(store->fd, &was) < 0 || (path_fd < 0 && path_fd != -ENOENT) ||
+	    (!store->is_device && was.st_nlink == 0))
+		return false;
+	if (path_fd < 0)
+		return true;
+	return fstat(path_fd, &is) == 0 && (is.st_dev != was.st_dev || is.st_ino != was.st_ino);
+}
+
+/* It may lie on a disk that lives, with another name */
+static bool is_dead(const struct tier_store *store)
+{
+	cleanup_free void *page = aligned_alloc(PAGE_BYTES, PAGE_BYTES);
+
+	return page && pread(store->fd, page, PAGE_BYTES, 0) < 0;
+}
+
+static bool has_pages(struct tier_store *store)
+{
+	uint32_t extent;
+
+	pthread_mutex_lock(&store->lock);
+	for (extent = EXTENT_NONE + 1; extent < store->n && !store->taken[extent];)
+		extent++;
+	pthread_mutex_unlock(&store->lock);
+	return extent < store->n;
+}
+
+/*
+ * DOC: a disk that is gone, and back
+ *
+ * The kernel fails what is asked of a file whose disk was taken away, for ever: also when the disk
+ * is back, and mounted again, under the same name.  And while the file is open its file system
+ * can't end, so that the disk can't be repaired or mounted.  So a file that fails, is not what its
+ * name says any more and can't be read is let go, and then sought by its name until one with its id
+ * is there.  Each page's hash says whether what that has is still what was put there.
+ */
+static void let_go_if_gone(struct tier_store *store)
+{
+	cleanup_close int nothing = -1;
+
+	if (store->let_go || !atomic_exchange(&store->failed, false) || !is_elsewhere(store) ||
+	    !is_dead(store))
+		return;
+	nothing = open("/", O_PATH | O_CLOEXEC);
+	pthread_mutex_lock(&store->lock);
+	store->let_go = nothing >= 0 && dup3(nothing, store->fd, O_CLOEXEC) >= 0;
+	pthread_mutex_unlock(&store->lock);
+	if (store->let_go)
+		log_warning("%s: its disk is gone; it is opened again when it is back",
+			    store->path);
+}
+
+/* Not to begin anew a file that has pages */
+static int open_again(struct tier_store *store, const uint64_t *id, struct err *err)
+{
+	int rc = open_store(store, has_pages(store) ? store->id : id, err);
+
+	if (rc == 0)
+		log_info("%s: is back", store->path);
+	return rc;
+}
+
+void tier_store_failed(struct tier_store *store)
+{
+	store->failed = true;
+}
+
 int tier_store_open(struct tier_store *store, const uint64_t id[TIER_ID_WORDS],
 		    uint64_t found[TIER_ID_WORDS], struct err *err)
 {
 	int rc = 0;
 
 	pthread_mutex_lock(&store->opening);
+	if (store->fd >= 0)
+		let_go_if_gone(store);
 	if (store->fd < 0)
 		rc = open_store(store, id, err);
+	else if (store->let_go)
+		rc = open_again(store, id, err);
 	if (rc == 0 && id && memcmp(id, store->id, sizeof(store->id)) != 0)
 		rc = another(store, err);
 	if (rc == 0) {

@@ -87,8 +87,10 @@ bool tier_store_is_device(const struct tier_store *store);
  * @id:		Which one it was when a guest got slots in it; it is not made then.  NULL: any
  * @found:	Which one it is
  *
- * May be tried again and again: what is missing may come.  An open one stays open.  A guest's own
- * file is new where @id is NULL, and this host's.
+ * May be tried again and again: what is missing may come.  An open one stays open, and its
+ * descriptor the same number, unless its disk is gone: see tier_store_failed().  A guest's own file
+ * is new where
+ * @id is NULL, and this host's.
  *
  * Return: its descriptor; -ENOENT; -ESTALE: another file than @id; -EEXIST: something else is in
  * it; -EPERM: it is not root's alone; -EBUSY: another process has it; -EINVAL: no direct I/O there;
@@ -96,6 +98,10 @@ bool tier_store_is_device(const struct tier_store *store);
  */
 int tier_store_open(struct tier_store *store, const uint64_t id[TIER_ID_WORDS],
 		    uint64_t found[TIER_ID_WORDS], struct err *err);
+
+/* Reading or writing it failed: the next tier_store_open() looks whether its disk is gone, and
+ * opens it anew when that is back */
+void tier_store_failed(struct tier_store *store);
 
 /* Nothing is put there any more unless it is on dm-crypt; what is there is still read */
 void tier_store_encrypt(struct tier_store *store, bool encrypt);

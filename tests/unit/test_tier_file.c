@@ -798,6 +798,101 @@ static void test_gone(void)
 	CU_ASSERT(comes_back(&bed, 0, bed.place[0], 0));
 }
 
+/* Its descriptor, which stays open */
+static int file_of(struct bed *bed)
+{
+	uint64_t id[TIER_ID_WORDS];
+	struct err err;
+
+	return tier_store_open(tier_stores_get(bed->stores, "/tier"), NULL, id, &err);
+}
+
+/* As if its disk were taken away: nothing that is asked of it will ever be answered */
+static void dies(struct bed *bed)
+{
+	int fd = file_of(bed);
+	int dead = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	CU_ASSERT_FATAL(fd >= 0 && dead >= 0 && dup2(dead, fd) == fd);
+	close(dead);
+}
+
+static bool soon_back(struct bed *bed)
+{
+	int i;
+
+	for (i = 0; i < 200 && !comes_back(bed, 0, bed->place[0], 0); i++)
+		usleep(50000);
+	return i < 200;
+}
+
+static bool why_has(struct bed *bed, size_t g, const char *word)
+{
+	struct err why = { "" };
+
+	tiers_slow_why(bed->guest[g].tiers, TIER_FILE, &why);
+	UNIT_CHECK(strstr(why.text, word) != NULL, "%s", why.text);
+	return strstr(why.text, word);
+}
+
+/* The same daemon opens it anew.  An empty file in its place is not begun, also for a guest that
+ * has no page there yet; nor is one taken in the clear where that was not so before */
+static void test_disk_is_back(void)
+{
+	BED(bed, 0);
+	struct page_place place;
+	char away[210];
+	uint64_t i;
+
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, 2), 0);
+	snprintf(away, sizeof(away), "%s.away", bed.path);
+	CU_ASSERT_EQUAL_FATAL(rename(bed.path, away), 0);
+	dies(&bed);
+	CU_ASSERT(load(&bed, 0, bed.place[0]) < 0 && load(&bed, 0, bed.place[0]) < 0);
+	why_has(&bed, 0, "No such file");
+	write_at(&bed, 0, "", 1);
+	CU_ASSERT(put_n(&bed, 1, 77, &place, 1) < 0);
+	why_has(&bed, 1, "is not the one");
+	CU_ASSERT_EQUAL_FATAL(rename(away, bed.path), 0);
+	tier_store_encrypt(tier_stores_get(bed.stores, "/tier"), true);
+	usleep(1050000);
+	CU_ASSERT(load(&bed, 0, bed.place[0]) < 0);
+	why_has(&bed, 0, "encrypted");
+	tier_store_encrypt(tier_stores_get(bed.stores, "/tier"), false);
+	CU_ASSERT_FATAL(soon_back(&bed));
+	for (i = 0; i < 40 && put_n(&bed, 1, 77, &place, 1) < 0; i++)
+		usleep(50000);
+	CU_ASSERT(comes_back(&bed, 1, place, 77) && comes_back(&bed, 0, bed.place[1], 1));
+}
+
+/* A file that can be read under another name is kept, and so is one that was removed */
+static void test_disk_fails_elsewhere(void)
+{
+	BED(bed, 0);
+	int fd, lives, fails;
+	char away[210];
+	struct stat st;
+
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, 2), 0);
+	snprintf(away, sizeof(away), "%s.away", bed.path);
+	CU_ASSERT_EQUAL_FATAL(rename(bed.path, away), 0);
+	disk.reads = -EIO;
+	CU_ASSERT(load(&bed, 0, bed.place[0]) == -EIO && load(&bed, 0, bed.place[0]) == -EIO);
+	disk.reads = 0;
+	CU_ASSERT(comes_back(&bed, 0, bed.place[0], 0));
+	fd = file_of(&bed);
+	lives = dup(fd);
+	fails = open(away, O_WRONLY | O_CLOEXEC);
+	unlink(away);
+	CU_ASSERT(dup2(fails, fd) == fd);
+	CU_ASSERT(load(&bed, 0, bed.place[0]) < 0 && load(&bed, 0, bed.place[0]) < 0);
+	CU_ASSERT(fstat(fd, &st) == 0 && S_ISREG(st.st_mode));
+	CU_ASSERT(dup2(lives, fd) == fd);
+	CU_ASSERT(comes_back(&bed, 0, bed.place[1], 1));
+	close(lives);
+	close(fails);
+}
+
 /* What is there is read all the same: it was put there before that was asked for */
 static void test_encrypted(void)
 {
@@ -986,6 +1081,8 @@ static CU_TestInfo tests[] = {
 	{ "a restart: each guest has its own extents", test_restart },
 	{ "without guests the file is begun anew", test_after_boot },
 	{ "a file that is gone, another, and the right one again", test_gone },
+	{ "a disk that is gone, and back", test_disk_is_back },
+	{ "a file that fails, and has another name", test_disk_fails_elsewhere },
 	{ "encrypted, or not", test_encrypted },
 	{ "a file in use", test_in_use },
 	{ "whose file it may be", test_paths },
