@@ -11,6 +11,8 @@ verified_mib=128
 paged_mib=256
 paged_resident=96M
 paged_words=
+# More of its definition: see tests/lib/guest-xml
+paged_parts=()
 
 pagerd_start() {
 	check "the pager starts" in_ns /usr/sbin/virt-membacking-pagerd --background \
@@ -53,12 +55,65 @@ comes_on() {
 	check_equal "$1: no byte is wrong" "$(figure wrong)" 0
 }
 
+# The verifier takes commands on its second serial port, a pipe: see tests/pager/guest.c
+paged_pipe=/run/commands
+
+paged_takes_commands() {
+	local pipe
+	for pipe in "$paged_pipe".{in,out}; do
+		in_ns rm -f "$pipe"
+		in_ns mkfifo -m 666 "$pipe"
+	done
+	paged_parts+=("devices=<serial type='pipe'><source path='$paged_pipe'/></serial>")
+}
+
+guest_command() {
+	echo "$1" >"$(ns_path "$paged_pipe.in")"
+}
+
+# guest_has_said WORD N: on lines of its own
+guest_has_said() {
+	[ "$(guest_serial paged | grep -c "GUEST $1")" -ge "$2" ]
+}
+
+# guest_does COMMAND ANSWER: and says that it did
+guest_does() {
+	local before
+	before=$(guest_serial paged | grep -c "GUEST $2")
+	guest_command "$1"
+	check "the guest does: $1" wait_for "GUEST $2" guest_has_said "$2" $((before + 1))
+}
+
+# all_right TITLE: the guest has checked each page and comes on, the pager pages it and keeps its limit
+all_right() {
+	guest_does check checked
+	comes_on "$1"
+	check "$1: the limit is kept" wait_for "the limit" resident_below $paged_limit_kib
+	check "$1: no alarm" wait_for "no alarm" alarm_is '^null$'
+	check "$1: it is paged" wait_for "the pager" is_paged_at $paged_limit_kib
+}
+
+# balloon_is KIB: as the guest's own driver has it
+balloon_is() {
+	[ "$(virsh dommemstat paged | awk '$1 == "actual" { print $2 }')" = "$1" ]
+}
+
+is_paged_at() {
+	[ "$(paged state) $(paged limit_kib)" = "paging $1" ]
+}
+
+# alarm_is PATTERN
+alarm_is() {
+	[[ $(paged why) =~ $1 ]]
+}
+
 define_paged() {
 	local dir xml
 	dir=$("$here/../pager/guest-image" "$vm_build") || return 1
 	cp "$dir/verifier.img" "$(ns_path /var/lib/libvirt/images/verifier.img)"
 	chmod 644 "$(ns_path /var/lib/libvirt/images/verifier.img)"
-	guest_write paged "$paged_mib" "vcpu=<vcpu>2</vcpu>" "cmdline=verify=$verified_mib $paged_words"
+	guest_write paged "$paged_mib" "vcpu=<vcpu>2</vcpu>" "cmdline=verify=$verified_mib $paged_words" \
+		"${paged_parts[@]}"
 	xml=$(ns_path /run/xml/paged.xml)
 	sed -i "s/initrd\.img/verifier.img/; s/<memballoon model='none'/<memballoon model='virtio'/" "$xml"
 	virsh define /run/xml/paged.xml >/dev/null
@@ -105,9 +160,11 @@ case_a_guest_is_paged() {
 	pagerd_start
 	comes_on "another pager takes over, as at an upgrade"
 
-	virsh setmem paged 200M --live
-	sleep 2
+	# With what is checked the guest has no more to give
+	virsh setmem paged 232M --live
+	check "a balloon takes memory" wait_for "its size" balloon_is 237568
 	virsh setmem paged 256M --live
+	check "and gives it back" wait_for "its size" balloon_is 262144
 	comes_on "a balloon up and down"
 	check "another limit is set" membacking overcommit set paged --resident 128M
 	check_equal "and known" "$(paged limit_kib)" 131072
