@@ -68,6 +68,16 @@ static bool make_room(struct guests_pressure *pressure, size_t n)
 	return true;
 }
 
+static uint64_t pages_out(const struct pager_statistics *statistics)
+{
+	uint64_t pages = 0;
+	size_t i;
+
+	for (i = 0; i < statistics->n_tiers; i++)
+		pages += statistics->tier[i].pages;
+	return pages;
+}
+
 static void read_guest(const struct guests_pressure *pressure, const struct sharing_guest *one)
 {
 	struct guest_record record = paged_guest_record(one->guest);
@@ -80,6 +90,7 @@ static void read_guest(const struct guests_pressure *pressure, const struct shar
 	share->floor =
 		config_amount_of(&pressure->floor, statistics.pages * KIB_PER_PAGE) / KIB_PER_PAGE;
 	share->resident = statistics.resident;
+	share->out = pages_out(&statistics);
 	share->idle_percent = statistics.idle_percent;
 	share->samples = statistics.idle_samples;
 	share->refaults = statistics.refaults;
@@ -194,6 +205,14 @@ void guests_pressure_look(struct guests_pressure *pressure, const struct sharing
 	}
 	pressure->looked = now;
 	pressure->due = now + ms;
+}
+
+uint64_t guests_pressure_sample_ms(const struct guests_pressure *pressure,
+				   const struct pressure_guest *share, uint64_t calm_ms)
+{
+	bool known = share->samples && share->idle_percent >= 0;
+
+	return pressure_sample_ms(&pressure->pressure, clock_ms(), known, calm_ms);
 }
 
 json_t *guests_pressure_json(const struct guests_pressure *pressure)

@@ -58,6 +58,10 @@ void guests_pressure_set(struct guests_pressure *pressure,
 void guests_pressure_look(struct guests_pressure *pressure, const struct sharing_guest *list,
 			  size_t n);
 
+/* How often it is found out now what is idle of a guest; as pressure_sample_ms() */
+uint64_t guests_pressure_sample_ms(const struct guests_pressure *pressure,
+				   const struct pressure_guest *share, uint64_t calm_ms);
+
 /* For "status".  NULL: no memory */
 json_t *guests_pressure_json(const struct guests_pressure *pressure);
 

@@ -50,7 +50,7 @@
  * nothing happens the daemon wakes up no more often */
 enum { TICK_MS = 10000, BUSY_TICK_MS = 1000 };
 
-/* How long a page is not used that is idle */
+/* How long a page is not used that is idle; less while memory is short */
 #define IDLE_MS 30000
 
 /* How long the end of the daemon waits for disks */
@@ -67,7 +67,7 @@ enum { TICK_MS = 10000, BUSY_TICK_MS = 1000 };
  * @state:	What is done with it, for status
  * @busy:	A thread has it
  * @again:	clock_ms(): when the next try to take it over is due
- * @idle_due:	When its idle pages are looked for next; 0: not known yet
+ * @idle_looked: clock_ms(): when its idle pages were looked for; 0: not yet
  * @share:	What it gives while the host is short of memory.  The loop's
  */
 struct place {
@@ -77,7 +77,7 @@ struct place {
 	enum guest_state state;
 	bool busy;
 	uint64_t again;
-	uint64_t idle_due;
+	uint64_t idle_looked;
 	struct pressure_guest share;
 };
 
@@ -379,11 +379,15 @@ static void *restart_thread(void *arg)
 /* The first look comes a while after the adoption, which has other work for the thread */
 static bool idle_is_due(struct place *place)
 {
-	bool first = !place->idle_due;
+	const struct pager_guests *guests = place->guests;
+	uint64_t now = clock_ms();
+	bool first = !place->idle_looked;
 
-	if (!first && clock_left_ms(place->idle_due))
+	if (!first &&
+	    now - place->idle_looked <
+		    guests_pressure_sample_ms(&guests->pressure, &place->share, guests->idle_ms))
 		return false;
-	place->idle_due = clock_ms() + place->guests->idle_ms;
+	place->idle_looked = now;
 	return !first;
 }
 

@@ -14,7 +14,10 @@ enum { LOW = 8, LONG_CALM = 9, ENOUGH = 11, PLENTY = 12, PARTS = 16 };
 enum { CALM_MS = 10000, CALM_MAX_MS = 600000, RELAPSE_MS = 60000, LONG_CALM_MS = 300000 };
 
 /* Between steps back, and between moves from idle guests to others */
-enum { RETURN_MS = 5000, MOVE_MS = 10000 };
+enum { RETURN_MS = 5000, MOVE_MS = 2000 };
+
+/* After a shortage, before pages move: what is taken and what moves would go back and forth */
+enum { MOVE_AFTER_MS = 5000 };
 
 /* Pages on their way out are waited for so long, and counted as gone soon for so long */
 enum { OUT_MS = 2000, OUT_COUNTS_MS = 10000 };
@@ -26,7 +29,17 @@ enum { HELD_LOOK_MS = 2000 };
 enum { STALLED_PERCENT = 10, CALM_PERCENT = 2 };
 
 /* Shares of what all guests have resident: a step, and what moves at once */
-enum { STEP_SHARE = 16, MOVE_SHARE = 64, URGENT_STEPS = 4 };
+enum { STEP_SHARE = 16, MOVE_SHARE = 16, URGENT_STEPS = 4 };
+
+/* A guest may get what it loads again in so long, less what it may have and has not loaded yet */
+enum { GETS_MS = 8000 };
+
+/* So many times the heat of one that gives: else the next sample sends pages back again */
+enum { HOTTER = 4 };
+
+/* Idle pages are looked for so often where memory has just become short, later at half of the time
+ * since then, and as ever once nothing has been taken or moved for a while */
+enum { SAMPLE_SOON_MS = 3000, SAMPLE_MS = 10000, SAMPLE_AS_EVER_MS = 60000 };
 
 /* Nothing is taken for so long after tiers were full */
 enum { STUCK_MS = 60000 };
@@ -133,6 +146,13 @@ static void follow_limit(struct pressure_guest *guest)
 	guest->limit_seen = guest->limit;
 }
 
+/* By how many pages a second it falls short, of those that are out.  Compared, never divided: */
+static bool is_hotter(const struct pressure_guest *a, uint64_t times,
+		      const struct pressure_guest *b)
+{
+	return a->rate * (b->out + 1) > times * b->rate * (a->out + 1);
+}
+
 /* Each page that came back was one too much */
 static void follow_refaults(struct pressure_guest *guest, uint64_t ms)
 {
@@ -150,7 +170,8 @@ static void follow_idle(struct pressure_guest *guest)
 	if (guest->idle_percent < 0)
 		guest->idle = room(guest) / UNKNOWN_IDLE;
 	else if (guest->samples != guest->samples_seen)
-		guest->idle = guest->resident * (uint64_t)guest->idle_percent / 100;
+		guest->idle = u64_sub_floor(guest->resident * (uint64_t)guest->idle_percent / 100,
+					    guest->rate * SAMPLE_MS / 1000);
 	guest->samples_seen = guest->samples;
 }
 
@@ -327,31 +348,43 @@ static bool give_step_back(struct look *look)
 
 /* ---- from idle guests to others ---- */
 
-static bool may_donate(const struct pressure_guest *guest)
+/* What a guest may get that loads again much of what it gave */
+static uint64_t gets(const struct pressure_guest *guest)
 {
-	return !wants(guest) && guest->idle_percent >= 0 && guest->idle > has(guest) / 8;
+	uint64_t unused = u64_sub_floor(guest->target, guest->resident);
+
+	return wants(guest) ?
+		       u64_min(given(guest), u64_sub_floor(guest->rate * GETS_MS / 1000, unused)) :
+		       0;
 }
 
-static uint64_t wanted_by_guests(const struct look *look)
+static const struct pressure_guest *hottest(const struct look *look)
 {
-	uint64_t pages = 0;
+	const struct pressure_guest *found = NULL;
 	size_t i;
 
 	for (i = 0; i < look->n; i++)
-		if (wants(look->guests[i]))
-			pages += given(look->guests[i]);
-	return pages;
+		if (gets(look->guests[i]) && (!found || is_hotter(look->guests[i], 1, found)))
+			found = look->guests[i];
+	return found;
+}
+
+static bool may_donate(const struct pressure_guest *guest, const struct pressure_guest *hot)
+{
+	return guest->idle_percent >= 0 && guest->idle > has(guest) / 8 &&
+	       (!wants(guest) || is_hotter(hot, HOTTER, guest));
 }
 
 /* Half of what is idle: the sample may be of another time */
-static uint64_t take_from_donors(struct look *look, uint64_t pages)
+static uint64_t take_from_donors(struct look *look, uint64_t pages,
+				 const struct pressure_guest *hot)
 {
 	uint64_t got;
 	size_t i;
 
 	for (i = 0; i < look->n; i++) {
 		const struct pressure_guest *guest = look->guests[i];
-		uint64_t most = may_donate(guest) ? guest->idle / 2 : 0;
+		uint64_t most = may_donate(guest, hot) ? guest->idle / 2 : 0;
 
 		look->share[i] = (struct pressure_share){ .cap = u64_min(most, room(guest)),
 							  .weight = most };
@@ -362,16 +395,41 @@ static uint64_t take_from_donors(struct look *look, uint64_t pages)
 	return got;
 }
 
+/* To guests about as hot as the hottest: those that give are not among them.
+ * Return: pages that they may get, each in its share */
+static uint64_t find_hot(struct look *look, const struct pressure_guest *hot)
+{
+	uint64_t pages = 0;
+	size_t i;
+
+	for (i = 0; i < look->n; i++) {
+		const struct pressure_guest *guest = look->guests[i];
+		uint64_t most = is_hotter(hot, HOTTER / 2, guest) ? 0 : gets(guest);
+
+		look->share[i] = (struct pressure_share){ .cap = most, .weight = most };
+		pages += most;
+	}
+	return pages;
+}
+
 static void move(struct look *look)
 {
-	uint64_t pages = u64_min(wanted_by_guests(look), look->resident / MOVE_SHARE);
+	const struct pressure_guest *hot = hottest(look);
+	uint64_t pages;
+	size_t i;
 
-	if (since(look, look->pressure->moved_at) < MOVE_MS || is_full(look) || spare(look))
+	if (!hot || since(look, look->pressure->moved_at) < MOVE_MS ||
+	    since(look, look->pressure->taken_at) < MOVE_AFTER_MS || is_full(look))
 		return;
-	pages = take_from_donors(look, pages);
+	/* What is given back soon needs no donor */
+	pages = u64_sub_floor(find_hot(look, hot), spare(look));
+	pages = take_from_donors(look, u64_min(pages, look->resident / MOVE_SHARE), hot);
 	if (!pages)
 		return;
-	give_back(look, pages);
+	find_hot(look, hot);
+	share_out(pages, look->share, look->n);
+	for (i = 0; i < look->n; i++)
+		look->guests[i]->target += look->share[i].got;
 	look->pressure->moved_at = look->host->now;
 }
 
@@ -399,6 +457,8 @@ static void begin_shortage(struct look *look)
 {
 	struct pressure *pressure = look->pressure;
 
+	if (pressure->phase == PRESSURE_NONE)
+		pressure->began_at = look->host->now;
 	if (pressure->returned_at && since(look, pressure->returned_at) < RELAPSE_MS)
 		pressure->calm_ms = u64_min(2 * pressure->calm_ms, CALM_MAX_MS);
 	pressure->short_of_memory = true;
@@ -512,4 +572,19 @@ uint64_t pressure_look(struct pressure *pressure, const struct pressure_host *ho
 bool pressure_keeps_slots(const struct pressure *pressure)
 {
 	return pressure->phase == PRESSURE_NONE || pressure->phase == PRESSURE_RETURNS;
+}
+
+uint64_t pressure_sample_ms(const struct pressure *pressure, uint64_t now, bool known,
+			    uint64_t calm_ms)
+{
+	uint64_t changed = u64_max(pressure->taken_at, pressure->moved_at), ms;
+
+	if (pressure->phase == PRESSURE_NONE)
+		return calm_ms;
+	if (pressure->phase != PRESSURE_TAKES && now - changed >= SAMPLE_AS_EVER_MS)
+		return calm_ms;
+	if (!known)
+		return u64_min(SAMPLE_SOON_MS, calm_ms);
+	ms = u64_min(u64_max((now - pressure->began_at) / 2, SAMPLE_SOON_MS), SAMPLE_MS);
+	return u64_min(ms, calm_ms);
 }

@@ -24,7 +24,9 @@
  * was taken from them come first.
  *
  * Meanwhile working sets change: a guest that has become idle gives to those that load again what
- * they had to give.
+ * they had to give, as long as these are much hotter: load again a larger share of what is out.
+ * Nearly each guest loads a page again now and then, so that a guest which does is no busy one yet.
+ * What is idle is found out as soon as memory is short, and more often then.
  *
  * Where tiers are full nothing is taken, and a guest above its limit would stand that needs another
  * page: guests get back what they gave, step by step, until none is stuck any more.  Their limits
@@ -46,6 +48,7 @@ enum { PRESSURE_LOOK_MS = 10000, PRESSURE_SOON_MS = 500 };
  * struct pressure_guest - One paged guest
  * @limit:	What it was given by a person or the configuration
  * @floor:	The least that this policy leaves it
+ * @out:	Pages in tiers
  * @idle_percent: Of @resident, by the last sample; -1: not known
  * @samples:	How many there were: says when there is a new one
  * @refaults:	Pages that it had to load again, ever
@@ -55,7 +58,7 @@ enum { PRESSURE_LOOK_MS = 10000, PRESSURE_SOON_MS = 500 };
  * @rate:	Pages that it loads again a second
  */
 struct pressure_guest {
-	uint64_t limit, floor, resident;
+	uint64_t limit, floor, resident, out;
 	int idle_percent;
 	uint64_t samples, refaults;
 	bool stuck;
@@ -87,13 +90,14 @@ enum pressure_phase {
  * struct pressure - What is remembered from look to look; all zeros at first
  * @exhausted:	Memory is short, and no guest can give more
  * @calm_ms:	How long after a shortage the first step back comes
+ * @began_at:	When guests gave for the first time since they had their limits
  * @stuck_at:	When guests were given back their memory because tiers were full; 0: never
  */
 struct pressure {
 	enum pressure_phase phase;
 	bool exhausted;
 	bool short_of_memory;
-	uint64_t looked, taken_at, returned_at, moved_at, stuck_at;
+	uint64_t looked, began_at, taken_at, returned_at, moved_at, stuck_at;
 	uint64_t calm_ms;
 };
 
@@ -118,6 +122,18 @@ struct pressure_share {
 uint64_t pressure_look(struct pressure *pressure, const struct pressure_host *host,
 		       struct pressure_guest *const *guests, struct pressure_share *shares,
 		       size_t n);
+
+/**
+ * pressure_sample_ms() - How often it is found out now what is idle of a guest
+ * @known:	It was found out before
+ * @calm_ms:	How often while guests have their limits
+ *
+ * A page is idle that was not used between two looks.  The first ones after memory has become short
+ * are soon, since a guess is better than none; later they are further apart, as guests rest now and
+ * then that are not idle.
+ */
+uint64_t pressure_sample_ms(const struct pressure *pressure, uint64_t now, bool known,
+			    uint64_t calm_ms);
 
 /**
  * pressure_keeps_slots() - Do pages that are loaded keep their copies in tiers?

@@ -10,8 +10,7 @@
 #define OUT_A_TURN  (30 * MODEL_MIB)
 #define BACK_A_TURN (20 * MODEL_MIB)
 
-/* A guest goes through its working set in so many turns */
-enum { ROUND_TURNS = 100, SAMPLE_MS = 30000 };
+enum { ROUND_MS = 10000, SAMPLE_MS = 30000 };
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -40,6 +39,7 @@ void model_begin(struct model *model, uint64_t memory, size_t n, uint64_t size,
 		.keep_free = memory / 20,
 		.tiers = memory / 4,
 		.tier_percent = 50,
+		.back_a_turn = BACK_A_TURN,
 		.sampled = true,
 		.n = n,
 		.random = 1,
@@ -51,8 +51,9 @@ void model_begin(struct model *model, uint64_t memory, size_t n, uint64_t size,
 			.size = size,
 			.busy = size / 4,
 			.resident = size / 2,
+			.round_ms = ROUND_MS,
 			.wrong = 10,
-			.sample_due = model->now + model_random(model, SAMPLE_MS),
+			.looked = model->now - model_random(model, SAMPLE_MS),
 			.policy = { .limit = size / 2, .floor = size / 4, .idle_percent = -1 },
 		};
 }
@@ -94,15 +95,24 @@ static void page_out(struct model *model, struct model_guest *guest, uint64_t pa
 	guest->out += pages;
 }
 
+/* A turn's share of so many pages */
+static uint64_t a_turn(struct model *model, uint64_t pages, uint64_t ms)
+{
+	return (pages * MODEL_TURN_MS + model_random(model, ms)) / ms;
+}
+
 /* What comes back pushes something else out where the limit is reached */
 static void page_in(struct model *model, struct model_guest *guest)
 {
-	uint64_t pages = (guest->missing + ROUND_TURNS - 1) / ROUND_TURNS;
+	uint64_t pages = a_turn(model, guest->missing, guest->round_ms);
+	uint64_t stray = a_turn(model, guest->stray * guest->out / guest->size, 1000);
 
-	pages = least(least(pages, BACK_A_TURN), guest->out);
+	pages = least(least(pages, guest->missing), model->back_a_turn);
+	stray = least(stray, model->back_a_turn - pages);
+	guest->missing -= pages;
+	pages = least(pages + stray, guest->out);
 	guest->refaulted += pages;
 	guest->policy.refaults += pages;
-	guest->missing -= pages;
 	guest->out -= pages;
 	guest->resident += pages;
 	page_out(model, guest, least(less(guest->resident, target_of(guest)), pages));
@@ -119,14 +129,25 @@ void model_set_busy(struct model_guest *guest, uint64_t busy)
 	guest->missing = least(guest->missing, guest->out);
 }
 
+/* What a guest does not use between two looks; a look soon after the other takes pages for idle
+ * that it comes to later */
 static void sample(struct model *model, struct model_guest *guest)
 {
-	if (!model->sampled || model->now < guest->sample_due)
+	bool known = guest->policy.samples;
+	uint64_t ms = model->now - guest->looked, used = less(guest->busy, guest->missing);
+
+	if (!model->sampled ||
+	    ms < pressure_sample_ms(&model->pressure, model->now, known, SAMPLE_MS))
 		return;
-	guest->sample_due = model->now + SAMPLE_MS;
-	guest->policy.samples++;
+	guest->looked = model->now;
+	used = ms < guest->round_ms ? used * ms / guest->round_ms : used;
+	used = least(used + guest->stray * ms / 1000 * guest->resident / guest->size,
+		     guest->resident);
+	if (guest->looks++)
+		guest->policy.samples++;
 	guest->policy.idle_percent =
-		guest->resident ? (int)(idle_of(guest) * 100 / guest->resident) : 0;
+		guest->policy.samples ? (int)((guest->resident - used) * 100 / guest->resident) :
+					-1;
 }
 
 static void count_turns(struct model_guest *guest)
@@ -151,6 +172,7 @@ static void guest_turn(struct model *model, struct model_guest *guest)
 	page_out(model, guest, least(less(guest->resident, target_of(guest)), OUT_A_TURN));
 	sample(model, guest);
 	guest->policy.resident = guest->resident;
+	guest->policy.out = guest->out;
 }
 
 /* ---- the host ---- */

@@ -23,19 +23,22 @@ enum { MODEL_GUESTS_MAX = 64, MODEL_TURN_MS = 100 };
  * struct model_guest
  * @policy:	What a policy sees of it, and its target
  * @size:	All of its memory
- * @busy:	Its working set, which it goes through in ten seconds
+ * @busy:	Its working set, which it goes through in @round_ms
+ * @stray:	Pages a second that it uses besides, anywhere in its memory
  * @missing:	Of that, pages that are out
  * @out:	Pages in tiers; others that are not resident were never touched
  * @wrong:	Of what is taken from it, percent that are in its working set although others are
  * idle
+ * @looked, @looks: When its idle pages were looked for, and how often: the first look knows nothing
  * @up, @down, @turns: Times that its target rose and fell, and changed from one to the other
  */
 struct model_guest {
 	struct pressure_guest policy;
 	uint64_t size, busy, missing, resident, out;
+	uint64_t round_ms, stray;
 	uint64_t wrong;
 	uint64_t refaulted;
-	uint64_t sample_due;
+	uint64_t looked, looks;
 	unsigned int up, down, turns;
 	int last;
 	uint64_t target_seen;
@@ -46,6 +49,7 @@ struct model_guest {
  * @others:	What programs have that are no guests
  * @tier_percent: What a page in a tier takes of its size
  * @tiers:	What they may take
+ * @back_a_turn: Pages that a guest's pager brings back
  * @sampled:	Idle pages are sampled; else policies know nothing of them
  * @least:	The least that was available; below zero: the kernel had to end a program
  * @short_ms:	For how long less was available than half of keep_free
@@ -53,7 +57,7 @@ struct model_guest {
  */
 struct model {
 	uint64_t now, memory, keep_free, others, tiers;
-	uint64_t tier_percent;
+	uint64_t tier_percent, back_a_turn;
 	bool sampled;
 	size_t n;
 	struct model_guest guest[MODEL_GUESTS_MAX];

@@ -244,6 +244,42 @@ static void test_no_guest(void)
 	CU_ASSERT(clock_left_ms(h.pressure.due) > PRESSURE_LOOK_MS / 2);
 }
 
+static uint64_t sample_ms(const struct host *h, size_t guest)
+{
+	return guests_pressure_sample_ms(&h->pressure, &h->share[guest], 30000);
+}
+
+/* Of a guest that was never looked at it is found out soonest */
+static void test_sample(void)
+{
+	HOST(h);
+
+	fakes[1].statistics.idle_samples = 0;
+	fakes[2].statistics.idle_percent = -1;
+	CU_ASSERT_EQUAL(sample_ms(&h, 0), 30000);
+	available(&h, 8192);
+	look(&h);
+	CU_ASSERT(sample_ms(&h, 0) == 30000 && sample_ms(&h, 1) == 30000);
+	available(&h, 600);
+	look(&h);
+	CU_ASSERT_EQUAL(sample_ms(&h, 0), 3000);
+	h.pressure.pressure.began_at -= 100000;
+	CU_ASSERT_EQUAL(sample_ms(&h, 0), 10000);
+	CU_ASSERT(sample_ms(&h, 1) == 3000 && sample_ms(&h, 2) == 3000);
+}
+
+static void test_out(void)
+{
+	HOST(h);
+
+	fakes[1].statistics.n_tiers = 2;
+	fakes[1].statistics.tier[0].pages = 70;
+	fakes[1].statistics.tier[1].pages = 30;
+	available(&h, 8192);
+	look(&h);
+	CU_ASSERT(h.share[0].out == 0 && h.share[1].out == 100);
+}
+
 static CU_TestInfo tests[] = {
 	{ "there is enough", test_enough },
 	{ "memory is short", test_short },
@@ -252,6 +288,8 @@ static CU_TestInfo tests[] = {
 	{ "memory can't be read", test_unreadable },
 	{ "tiers are full", test_no_tier },
 	{ "no guest", test_no_guest },
+	{ "how often idle pages are looked for", test_sample },
+	{ "pages that are out", test_out },
 	CU_TEST_INFO_NULL,
 };
 

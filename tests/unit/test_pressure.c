@@ -305,7 +305,10 @@ static void test_move(void)
 {
 	struct table t = after_shortage();
 	uint64_t sum = 3 * 2250;
+	int i;
 
+	for (i = 0; i < GUESTS; i++)
+		t.guest[i].out = 1000;
 	t.guest[0].idle_percent = t.guest[1].idle_percent = 0;
 	t.guest[0].samples = t.guest[1].samples = t.guest[2].samples = 2;
 	later(&t, 5000);
@@ -314,22 +317,159 @@ static void test_move(void)
 	TARGETS(t, 2250, 2250, 2250, "there is enough to be given back soon");
 	later(&t, 2000);
 	t.guest[0].refaults += 20000;
-	t.guest[2].refaults += 20000;
+	t.guest[2].refaults += 8000;
 	t.guest[2].samples = 3;
 	look(&t, 1000);
-	TARGETS(t, 2250, 2250, 2250, "the one that is idle loads again, too");
-	later(&t, 4000);
+	TARGETS(t, 2250, 2250, 2250, "the one that is idle loads again, too, nearly as much");
+	later(&t, 1000);
 	t.guest[2].rate = 0;
 	t.guest[2].samples = 4;
-	t.guest[0].refaults += 20000;
+	t.guest[0].refaults += 10000;
 	look(&t, 1000);
-	/* A sixty-fourth of what is resident */
-	TARGETS(t, 2355, 2250, 2145, "from idle to busy");
+	/* All that it gave */
+	TARGETS(t, 2400, 2250, 2100, "from idle to busy");
 	CU_ASSERT_EQUAL(t.guest[0].target + t.guest[1].target + t.guest[2].target, sum);
-	later(&t, 2000);
-	t.guest[0].refaults += 20000;
+}
+
+/* Three after a shortage in which they gave 1000 pages each: one is hot, one idle, and the third is
+ * neither */
+static struct table hot_and_idle(void)
+{
+	struct table t = after_shortage();
+	int i;
+
+	later(&t, 5000);
+	for (i = 0; i < GUESTS; i++) {
+		t.guest[i].target = t.guest[i].resident = 1400;
+		t.guest[i].out = 2000;
+		t.guest[i].samples++;
+	}
+	t.guest[0].idle_percent = 0;
+	t.guest[1].idle_percent = 10;
+	t.guest[2].idle_percent = 90;
+	t.guest[0].rate = 400;
+	t.guest[1].rate = 20;
+	t.guest[2].rate = 20;
+	return t;
+}
+
+/* Loads of @a and @c in 2 seconds that leave their rates as they are */
+static void goes_on(struct table *t, uint64_t rate_a, uint64_t rate_c)
+{
+	later(t, 2000);
+	t->guest[0].refaults += 2 * rate_a;
+	t->guest[1].refaults += 40;
+	t->guest[2].refaults += 2 * rate_c;
+}
+
+/* A sixteenth of what is resident at once, and half of what is idle at most */
+static void test_move_bounds(void)
+{
+	struct table t = hot_and_idle();
+
+	t.pressure.taken_at += 4000;
+	goes_on(&t, 400, 20);
 	look(&t, 1000);
-	TARGETS(t, 2355, 2250, 2145, "not at once again");
+	TARGETS(t, 1400, 1400, 1400, "not while memory may become short again");
+	t = hot_and_idle();
+	goes_on(&t, 400, 20);
+	look(&t, 1000);
+	TARGETS(t, 1662, 1400, 1138, "a sixteenth");
+	goes_on(&t, 400, 20);
+	/* Of 1400 + 1400 + 1138 */
+	look(&t, 1000);
+	TARGETS(t, 1908, 1400, 892, "and another");
+	t = hot_and_idle();
+	t.guest[2].idle_percent = 30;
+	goes_on(&t, 400, 20);
+	look(&t, 1000);
+	/* 420, less 160 that it comes to in ten seconds */
+	TARGETS(t, 1530, 1400, 1270, "half of what is idle");
+	t = hot_and_idle();
+	t.guest[2].floor = 1350;
+	goes_on(&t, 400, 20);
+	look(&t, 1000);
+	TARGETS(t, 1450, 1400, 1350, "down to the floor");
+	t = hot_and_idle();
+	goes_on(&t, 400, 20);
+	look(&t, 1300);
+	/* 100 are to be given back soon */
+	TARGETS(t, 1662, 1400, 1138, "and not what needs no donor");
+	t = hot_and_idle();
+	t.guest[0].target = 2300;
+	goes_on(&t, 400, 20);
+	look(&t, 1000);
+	/* 900 may come yet, 3200 would in eight seconds, and 100 are missing to its limit */
+	TARGETS(t, 2400, 1400, 1300, "no more than its limit");
+}
+
+/* Guests that load a page again now and then are no busy ones */
+static void test_move_heat(void)
+{
+	struct table t = hot_and_idle();
+
+	goes_on(&t, 400, 110);
+	t.guest[2].rate = 110;
+	look(&t, 1000);
+	TARGETS(t, 1400, 1400, 1400, "less than four times as hot");
+	t = hot_and_idle();
+	t.guest[2].rate = 110;
+	t.guest[2].idle_percent = 100;
+	t.guest[2].out = 20000;
+	goes_on(&t, 400, 110);
+	look(&t, 1000);
+	CU_ASSERT(t.guest[2].target < 1400);
+	/* Nearly as hot as the hottest: both get some */
+	t = hot_and_idle();
+	t.guest[1].rate = 300;
+	goes_on(&t, 400, 20);
+	t.guest[1].refaults += 560;
+	look(&t, 1000);
+	TARGETS(t, 1531, 1531, 1138, "two that are hot");
+	/* It can't load more than it does */
+	t = hot_and_idle();
+	t.guest[0].rate = t.guest[1].rate = t.guest[2].rate = 0;
+	later(&t, 2000);
+	t.guest[0].refaults += 280;
+	look(&t, 1000);
+	TARGETS(t, 1480, 1400, 1320, "what it loads in eight seconds");
+}
+
+static void test_sample(void)
+{
+	static const struct {
+		const char *what;
+		enum pressure_phase phase;
+		uint64_t began, taken, moved;
+		bool known;
+		uint64_t ms;
+	} rows[] = {
+		{ "memory is enough", PRESSURE_NONE, 0, 0, 0, false, 30000 },
+		{ "has just become short", PRESSURE_TAKES, 0, 0, 0, true, 3000 },
+		{ "for a while", PRESSURE_TAKES, 10000, 0, 0, true, 5000 },
+		{ "for long", PRESSURE_TAKES, 500000, 0, 0, true, 10000 },
+		{ "a guest that is new", PRESSURE_TAKES, 500000, 0, 0, false, 3000 },
+		{ "not any more", PRESSURE_HOLDS, 500000, 59999, 70000, true, 10000 },
+		{ "for a minute", PRESSURE_HOLDS, 500000, 60000, 70000, true, 30000 },
+		{ "but pages move", PRESSURE_HOLDS, 500000, 60000, 5000, true, 10000 },
+		{ "limits come back", PRESSURE_RETURNS, 500000, 60000, 70000, true, 30000 },
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		const struct pressure pressure = {
+			.phase = rows[i].phase,
+			.began_at = LATER - rows[i].began,
+			.taken_at = LATER - rows[i].taken,
+			.moved_at = LATER - rows[i].moved,
+		};
+		uint64_t ms = pressure_sample_ms(&pressure, LATER, rows[i].known, 30000);
+
+		UNIT_CHECK(ms == rows[i].ms, "%s: %llu", rows[i].what, (unsigned long long)ms);
+		ms = pressure_sample_ms(&pressure, LATER, rows[i].known, 10);
+		UNIT_CHECK(ms == 10, "%s: never rarer than in calm: %llu", rows[i].what,
+			   (unsigned long long)ms);
+	}
 }
 
 /* Where tiers are full guests get back what they gave, whatever the host has */
@@ -558,6 +698,63 @@ static void test_forty(void)
 	free(naive);
 }
 
+/* ---- eight guests ---- */
+
+/* What they use of their 256 MiB, and pages a second anywhere.  Two work all the time */
+static const struct {
+	uint64_t percent, round_ms, stray;
+} eight_guests[] = { { 80, 100, 1700 }, { 80, 100, 1600 }, { 30, 500, 134 }, { 30, 500, 134 },
+		     { 15, 500, 80 },	{ 15, 500, 80 },   { 5, 500, 44 },   { 5, 500, 44 } };
+
+/* They have all of their memory, and nothing is known of them, when it shrinks to a half in
+ * thirteen seconds */
+static void eight(struct model *model, uint64_t seconds)
+{
+	uint64_t second;
+	size_t i;
+
+	model_begin(model, 2304 * MODEL_MIB, ROWS(eight_guests), 256 * MODEL_MIB, model_pressure);
+	model->keep_free = 1024 * MODEL_MIB / 20;
+	model->tier_percent = 0;
+	model->back_a_turn = 200;
+	for (i = 0; i < model->n; i++) {
+		struct model_guest *guest = &model->guest[i];
+
+		guest->policy.limit = guest->resident = guest->size;
+		guest->busy = guest->size * eight_guests[i].percent / 100;
+		guest->round_ms = eight_guests[i].round_ms;
+		guest->stray = eight_guests[i].stray;
+		guest->looked = model->now;
+	}
+	for (second = 0; second < seconds; second++) {
+		model->others = (second < 13 ? second * 100 : 1280) * MODEL_MIB;
+		model_run(model, 1000000 + second * 1000, NULL);
+	}
+}
+
+/* Those that work have what they work in soon after memory has stopped to shrink, although all load
+ * pages again; and nothing goes back and forth after that */
+static void test_eight(void)
+{
+	struct model *model = malloc(sizeof(*model));
+	size_t i;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(model);
+	eight(model, 20);
+	for (i = 0; i < model->n; i++)
+		UNIT_CHECK(model->guest[i].missing < model->guest[i].busy / 20, "guest %zu: %llu",
+			   i, (unsigned long long)model->guest[i].missing);
+	eight(model, 600);
+	for (i = 0; i < model->n; i++) {
+		struct model_guest *guest = &model->guest[i];
+
+		UNIT_CHECK(guest->missing < guest->busy / 100, "guest %zu: %llu", i,
+			   (unsigned long long)guest->missing);
+		UNIT_CHECK(guest->turns <= 3, "guest %zu: %u", i, guest->turns);
+	}
+	free(model);
+}
+
 static CU_TestInfo tests[] = {
 	{ "marks", test_marks },
 	{ "the first look", test_first_look },
@@ -569,6 +766,9 @@ static CU_TestInfo tests[] = {
 	{ "which guest gets memory back first", test_return_to_whom },
 	{ "a shortage soon after", test_relapse },
 	{ "from idle guests to others", test_move },
+	{ "how much moves at once", test_move_bounds },
+	{ "which guests get it", test_move_heat },
+	{ "how often idle pages are looked for", test_sample },
 	{ "full tiers", test_tiers_full },
 	{ "another limit meanwhile", test_other_limit },
 	{ "the next look", test_next_look },
@@ -576,6 +776,7 @@ static CU_TestInfo tests[] = {
 	{ "sums", test_sums },
 	{ "random guests: floors, all given back, no oscillation", test_random },
 	{ "forty guests", test_forty },
+	{ "eight guests of which nothing is known", test_eight },
 	CU_TEST_INFO_NULL,
 };
 

@@ -9,9 +9,9 @@
 # shellcheck source=tests/pager/daemon
 . "$here/daemon"
 
-# available_is MIB: of a host of 16 GiB, of which 400 MiB are kept free
+# available_is MIB: of a host of 16 GiB without swap, of which 400 MiB are kept free
 available_is() {
-	printf 'MemTotal: 16777216 kB\nMemAvailable: %d kB\n' $(($1 * 1024)) >"$work/meminfo"
+	printf 'MemTotal: 16777216 kB\nMemAvailable: %d kB\nSwapTotal: 0 kB\n' $(($1 * 1024)) >"$work/meminfo"
 }
 
 # The daemon reads the configuration again
@@ -37,6 +37,10 @@ gave() {
 # has_back UUID
 has_back() {
 	[ "$(status_of "$1" limit_kib)" = "$(status_of "$1" limit_now_kib)" ]
+}
+
+knows_idle() {
+	[ "$(status_of "$1" idle_percent)" != null ]
 }
 
 # How often the daemon's threads went to sleep
@@ -90,6 +94,9 @@ check_equal "and what is resident follows" $? 0
 check_true "no further: $(status_of $uuid_a limit_now_kib), $(status_of $uuid_b limit_now_kib) KiB" \
 	"$(status_of $uuid_a limit_now_kib) >= 16384 && $(status_of $uuid_b limit_now_kib) >= 16384"
 check_equal "their limits are what they were given" "$(status_of $uuid_a limit_kib)" 49152
+soon knows_idle $uuid_b
+check_true "what is idle was found out soon: $(status_of $uuid_b idle_percent) %" \
+	"$(status_of $uuid_b idle_percent) > 50"
 check_match "the log says so" "$(cat "$work/daemon.err")" "short of memory.*paged guests give some"
 
 available_is 300
