@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -564,6 +565,37 @@ int fake_write(const struct kfs *kfs, const char *path, const char *text)
 	if (fk->after_write)
 		fk->after_write(fk);
 	return 0;
+}
+
+/* ---- how often a file is read ---- */
+
+int fake_watch(const struct fake_kernel *fk, const char *name)
+{
+	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	char path[512];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", fk->kfs.rootfd, name);
+	UNIT_CHECK(inotify_add_watch(fd, path, IN_OPEN | IN_CLOSE) >= 0, "%s: %s", path,
+		   strerror(errno));
+	return fd;
+}
+
+/* Of events that are alike and follow each other the kernel tells one, so it is closing that keeps
+ * openings apart.  What is opened in a watched directory has a name */
+unsigned int fake_opened(int watch)
+{
+	_Alignas(struct inotify_event) char buf[65536];
+	ssize_t n = read(watch, buf, sizeof(buf)), at = 0;
+	unsigned int opened = 0;
+
+	close(watch);
+	while (at < n) {
+		const struct inotify_event *event = (const void *)(buf + at);
+
+		opened += (event->mask & IN_OPEN) && !event->len;
+		at += (ssize_t)(sizeof(*event) + event->len);
+	}
+	return opened;
 }
 
 /* ---- processes ---- */

@@ -129,6 +129,11 @@ void fake_write_pool(struct fake_kernel *fk, int node, uint64_t page_kib, uint64
 
 int fake_write(const struct kfs *kfs, const char *path, const char *text);
 
+/* A file, or a directory, whose opening is counted from now on.  Return: for fake_opened() */
+int fake_watch(const struct fake_kernel *fk, const char *name);
+/* How often it was opened and closed since.  Ends the watch */
+unsigned int fake_opened(int watch);
+
 /* ---- processes ---- */
 
 /* What the kernel shows of a process, as far as anybody asks */
