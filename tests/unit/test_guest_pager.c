@@ -1455,6 +1455,8 @@ static void test_discard_while_leaving(void)
 	evictor = quiet(&guest);
 	CU_ASSERT(evict_run(guest.pager, evictor, &page, 1) == 1);
 	CU_ASSERT(page_is(&guest, page, 1));
+	/* The guest has it a moment before the map says so */
+	CU_ASSERT(SOON(fields_of(&guest, page).state == PAGE_RESIDENT));
 	CU_ASSERT(!fields_of(&guest, page).discarded);
 	CU_ASSERT(evict_run(guest.pager, evictor, &page, 1) == 1);
 	CU_ASSERT(evict_run(guest.pager, evictor, &ahead, 1) == 1);
