@@ -183,12 +183,18 @@ case_a_guest_is_paged() {
 	check "it is adopted while it runs" membacking overcommit adopt paged --resident 96M
 	check "and paged" wait_for "the limit" resident_below $paged_limit_kib
 	comes_on "adopted"
+	paged_guest_goes
+}
+
+# It is destroyed, and nothing is left
+paged_guest_goes() {
 	check "it is destroyed" virsh destroy paged
 	check "the pager forgets it" wait_for "no guest" forgotten
 	check "no record is left" wait_for "no record" no_ledgers
 	pagerd_kill TERM
 	check_equal "nor a file of the pager's" "$(pager_files)" ""
 	membacking overcommit disable paged >/dev/null
+	paged_parts=() paged_words=
 }
 
 no_ledgers() {

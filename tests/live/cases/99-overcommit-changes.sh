@@ -99,17 +99,6 @@ case_a_paged_guest_gets_and_loses_a_dimm() {
 	membacking overcommit disable other >/dev/null
 }
 
-# It is destroyed, and nothing is left
-paged_guest_goes() {
-	check "it is destroyed" virsh destroy paged
-	check "the pager forgets it" wait_for "no guest" forgotten
-	check "no record is left" wait_for "no record" no_ledgers
-	pagerd_kill TERM
-	check_equal "nor a file of the pager's" "$(pager_files)" ""
-	membacking overcommit disable paged >/dev/null
-	paged_parts=() paged_words=
-}
-
 # virtio_mem MIB: so much of it is asked for, and the guest has it
 virtio_mem() {
 	check "virtio-mem: $1 MiB are asked for" \
