@@ -9,7 +9,7 @@
 # child waits for it where no signal reaches it, and so may be left after the hook's end: it must
 # hold up nothing, and go as soon as the disk answers.  The pool can't grow: its writes go nowhere.
 # The node's meminfo is a file that says there is little free and much dirty, and reclaim does not
-# end, so that the hook waits beside its child until its deadline of three seconds.
+# end, so that the hook waits beside its child until its deadline of eight seconds.
 
 # shellcheck source=tests/faults/slow
 . "$here/slow"
@@ -67,7 +67,7 @@ little_is_free() {
 		s/\(Inactive(file):\) .*/\1 1000000 kB/; s/\(Dirty:\) .*/\1 1500000 kB/' \
 		"$node_dir/meminfo" >"$work/meminfo"
 	mount --bind "$work/meminfo" "$node_dir/meminfo"
-	printf '[hook]\ndeadline = 3s\n' >/etc/libvirt/membacking.conf
+	printf '[hook]\ndeadline = 8s\n' >/etc/libvirt/membacking.conf
 }
 
 all_is_free_again() {
