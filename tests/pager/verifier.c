@@ -23,7 +23,7 @@
 #define LOCKED	  (1ULL << 63)
 #define DISCARDED (1ULL << 62)
 
-enum { SHOWN = 10, BUCKETS = 64 * 8, RANGE_MAX = 64 };
+enum { SHOWN = 10, BUCKETS = 64 * 8, RANGE_MAX = 64, TORN_TRIES = 8 };
 
 /* Of one thread, written by it alone and read by others */
 struct counts {
@@ -179,16 +179,42 @@ static void copy_page(const struct verifier *v, uint64_t page, uint64_t *words)
 	}
 }
 
+/* A page that is discarded while it is read gives old words, and zeros from then on */
+static bool is_torn(const struct verifier *v, uint64_t page, uint64_t word, const uint64_t *words)
+{
+	uint64_t old[PAGE_WORDS];
+	unsigned int i, zeros = 0;
+
+	page_make(&v->options.rules, page, ended(word), old);
+	for (i = 0; i < PAGE_WORDS; i++) {
+		if (words[i] && words[i] != old[i])
+			return false;
+		zeros += !words[i] && old[i];
+	}
+	return zeros > 0 && !all_zeros(words);
+}
+
+/* Discarded, any byte may matter.  One that stays between old and zeros is wrong */
+static void read_page(const struct verifier *v, uint64_t page, uint64_t word, uint64_t *words)
+{
+	unsigned int left = TORN_TRIES;
+
+	if (!(word & DISCARDED)) {
+		copy_page(v, page, words);
+		return;
+	}
+	do {
+		memcpy(words, words_of(v, page), PAGE_SIZE_BYTES);
+		left--;
+	} while (left && is_torn(v, page, word, words));
+}
+
 static void check_page(struct verifier *v, struct counts *counts, uint64_t page)
 {
 	uint64_t words[PAGE_WORDS];
 	uint64_t before = atomic_load(&v->expected[page]) & ~LOCKED, after;
 
-	/* Discarded, any byte may matter */
-	if (before & DISCARDED)
-		memcpy(words, words_of(v, page), sizeof(words));
-	else
-		copy_page(v, page, words);
+	read_page(v, page, before, words);
 	atomic_thread_fence(memory_order_seq_cst);
 	after = atomic_load(&v->expected[page]) & ~LOCKED;
 	if (before == after && begun(before) == ended(before))
