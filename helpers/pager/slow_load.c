@@ -290,7 +290,7 @@ static uint16_t near_pages(const struct guest_pager *pager, uint64_t asked)
 	return pages;
 }
 
-/* Return: those that are to be loaded, too */
+/* Return: those that the caller loads as well */
 static uint16_t near_fault(struct guest_pager *pager, uint64_t asked)
 {
 	uint64_t faults = pager->statistics.faults;

@@ -393,7 +393,7 @@ static void test_move_bounds(void)
 	t = hot_and_idle();
 	goes_on(&t, 400, 20);
 	look(&t, 1300);
-	/* 100 are to be given back soon */
+	/* The guest gets 100 back soon, without a donor */
 	TARGETS(t, 1662, 1400, 1138, "and not what needs no donor");
 	t = hot_and_idle();
 	t.guest[0].target = 2300;
