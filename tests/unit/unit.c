@@ -250,7 +250,7 @@ static void suite_cleanup_failed(const CU_pSuite suite)
 	printf("not ok - %s: clean-up failed\n", suite->pName);
 }
 
-static bool is_chosen(const char *name, int argc, char **argv)
+static bool has_word(const char *name, int argc, char **argv)
 {
 	int i;
 
@@ -260,14 +260,26 @@ static bool is_chosen(const char *name, int argc, char **argv)
 	return argc < 2;
 }
 
+/* "2/3": the second, the fifth and so on */
+static bool is_part(const char *word, unsigned int *part, unsigned int *parts)
+{
+	char rest;
+
+	return sscanf(word, "%u/%u%c", part, parts, &rest) == 2 && *part && *part <= *parts;
+}
+
 static void choose(int argc, char **argv)
 {
+	unsigned int part, parts = 0, n = 0;
 	CU_pSuite suite;
 	CU_pTest test;
 
+	if (argc != 2 || !is_part(argv[1], &part, &parts))
+		parts = 0;
 	for (suite = CU_get_registry()->pSuite; suite; suite = suite->pNext)
 		for (test = suite->pTest; test; test = test->pNext)
-			CU_set_test_active(test, is_chosen(test->pName, argc, argv));
+			CU_set_test_active(test, parts ? n++ % parts == part - 1 :
+							 has_word(test->pName, argc, argv));
 }
 
 int unit_main_suites(int argc, char **argv, const char *name, CU_SuiteInfo *suites)
