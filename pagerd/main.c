@@ -43,6 +43,7 @@
 #include "pager/pager_guests.h"
 #include "pager/process_fd.h"
 #include "pager/server.h"
+#include "pager/tier_io.h"
 
 #define PROGRAM "virt-membacking-pagerd"
 
@@ -229,6 +230,8 @@ static void set_up_process(const struct kfs *kfs)
 	raise_limit(RLIMIT_FSIZE, RLIM_INFINITY);
 	raise_limit(RLIMIT_MEMLOCK, RLIM_INFINITY);
 	raise_limit(RLIMIT_NOFILE, LEAST_FILES);
+	/* All guests of a host are this program's: what it keeps pinned is in no other's way */
+	tier_io_keep_buffers(true);
 	/* A container may not lower it; under systemd the unit did, or was not allowed to either */
 	if (kfs_write(kfs, "proc/self/oom_score_adj", OOM_SCORE, &err) < 0)
 		log_debug("%s", err.text);

@@ -52,6 +52,7 @@
 #include "pager/lone_vcpu.h"
 #include "pager/memory_policy.h"
 #include "pager/page_map.h"
+#include "pager/pins.h"
 #include "pager/read_ahead.h"
 #include "pager/thread_class.h"
 
@@ -525,10 +526,8 @@ bool processors_are_virtual(void);
 /* Wait without sleeping while faults follow one another.  False: sleep; true: there is work */
 bool stay_awake(struct guest_pager *pager, bool (*has_work)(struct guest_pager *pager));
 
-/* ---- pins.c, huge_folio.c ---- */
+/* ---- huge_folio.c ---- */
 
-/* Is no page of the host pinned for a device's writes?  Asked until the deadline */
-bool pins_wait(uint64_t deadline_ms);
 /* Does eviction work here, and lose nothing?  Return: 0; -ENOTSUP: it would lose pages */
 int huge_folio_self_test(struct err *err);
 /* Has this page's region one?  Looks once a region */

@@ -1,17 +1,38 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Is any page of the host pinned for a device?
+ * Pins of all programs, less our own.
  *
  * The kernel counts pins that were taken and pins that were let go, per processor and over all
  * processes.  That both were equal at one moment proves that there was no pin then, whatever came
- * before.  A process that keeps a pin for long (registered buffers, VFIO) makes them never equal.
+ * before.  A process that keeps a pin for long (registered buffers, VFIO) makes them never equal;
+ * what is kept by this process is taken off.
  */
+#include "pager/pins.h"
+
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "kernel/kfs.h"
-#include "pager/engine.h"
+
+/* Our own, which stay as they are while the kernel's sums are read */
+static pthread_rwlock_t own_lock = PTHREAD_RWLOCK_INITIALIZER;
+static uint64_t own;
+
+void pins_own(size_t pages)
+{
+	pthread_rwlock_wrlock(&own_lock);
+	own += pages;
+	pthread_rwlock_unlock(&own_lock);
+}
+
+void pins_disown(size_t pages)
+{
+	pthread_rwlock_wrlock(&own_lock);
+	own -= pages;
+	pthread_rwlock_unlock(&own_lock);
+}
 
 static bool read_counter(const struct kfs *kfs, const char *name, uint64_t *value)
 {
@@ -36,15 +57,21 @@ static bool refresh(const struct kfs *kfs)
 }
 
 /*
- * Both only grow, and more was taken than let go at any time.  What was let go is read first, and
- * what was taken later, all of it: where they are equal, nothing was pinned in between.
+ * Both only grow, and more was taken than let go at any time, by at least what is our own.  What
+ * was let go is read first, and what was taken later, all of it: where they differ by our own,
+ * nothing else was pinned in between.
  */
 static bool nothing_pinned(const struct kfs *kfs)
 {
 	uint64_t released, acquired;
+	bool nothing;
 
-	return read_counter(kfs, "nr_foll_pin_released", &released) && refresh(kfs) &&
-	       read_counter(kfs, "nr_foll_pin_acquired", &acquired) && acquired == released;
+	pthread_rwlock_rdlock(&own_lock);
+	nothing = read_counter(kfs, "nr_foll_pin_released", &released) && refresh(kfs) &&
+		  read_counter(kfs, "nr_foll_pin_acquired", &acquired) &&
+		  acquired - released == own;
+	pthread_rwlock_unlock(&own_lock);
+	return nothing;
 }
 
 bool pins_wait(uint64_t deadline_ms)

@@ -7,27 +7,46 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #ifdef HAVE_LIBURING
 #include <liburing.h>
 #endif
 
+#include "pager/memory_error.h"
+#include "pager/page_map.h"
+#include "pager/pins.h"
+
 /* How long tier_io_give_up() is not noticed */
-#define LOOK_NS (50 * 1000 * 1000)
+#define LOOK_NS	     (50 * 1000 * 1000)
+
+#define BUFFER_BYTES ((size_t)TIER_PIECES_MAX * PAGE_BYTES)
 
 /**
  * struct tier_io
  * @ring_works:	The kernel gave a ring, and it has not failed since
+ * @buffer:	Registered with the ring; NULL: none, and pieces are read and written where they are
+ * @asked:	For a buffer, once
+ * @in_buffer:	The pieces under way lie there
  * @given_up:	Nothing is waited for any more
  */
 struct tier_io {
 #ifdef HAVE_LIBURING
 	struct io_uring ring;
 #endif
-	bool ring_works;
+	bool ring_works, asked, in_buffer;
+	unsigned char *buffer;
 	_Atomic bool given_up;
 };
+
+static _Atomic bool keep_buffers;
+
+void tier_io_keep_buffers(bool keep)
+{
+	keep_buffers = keep;
+}
 
 int tier_io_open(struct tier_io **io)
 {
@@ -43,13 +62,50 @@ int tier_io_open(struct tier_io **io)
 	return 0;
 }
 
+#ifdef HAVE_LIBURING
+/*
+ * Each of its pages by itself, since the kernel pins a large folio once.  The first request asks
+ * for it: most guests have no page on a disk
+ */
+static void ask_for_buffer(struct tier_io *io)
+{
+	void *at = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			0);
+	struct iovec all = { .iov_base = at, .iov_len = BUFFER_BYTES };
+
+	io->asked = true;
+	if (at == MAP_FAILED)
+		return;
+	if (madvise(at, BUFFER_BYTES, MADV_NOHUGEPAGE) < 0 ||
+	    io_uring_register_buffers(&io->ring, &all, 1) < 0) {
+		munmap(at, BUFFER_BYTES);
+		return;
+	}
+	pins_own(TIER_PIECES_MAX);
+	io->buffer = at;
+}
+
+/* What stays in its queue would be sent with what comes next.  A request under way keeps its pages
+ * of the buffer */
+static void give_ring_up(struct tier_io *io)
+{
+	if (io->buffer)
+		pins_disown(TIER_PIECES_MAX);
+	io_uring_queue_exit(&io->ring);
+	if (io->buffer)
+		munmap(io->buffer, BUFFER_BYTES);
+	io->buffer = NULL;
+	io->ring_works = false;
+}
+#endif
+
 void tier_io_close(struct tier_io *io)
 {
 	if (!io)
 		return;
 #ifdef HAVE_LIBURING
 	if (io->ring_works)
-		io_uring_queue_exit(&io->ring);
+		give_ring_up(io);
 #endif
 	free(io);
 }
@@ -57,6 +113,11 @@ void tier_io_close(struct tier_io *io)
 bool tier_io_has_ring(const struct tier_io *io)
 {
 	return io->ring_works;
+}
+
+bool tier_io_has_buffer(const struct tier_io *io)
+{
+	return io->buffer != NULL;
 }
 
 /* Bytes of a piece came or went.  Return: there is a rest */
@@ -99,7 +160,11 @@ static unsigned int queue(struct tier_io *io, int fd, bool write, struct tier_pi
 
 		if (!sqe)
 			continue;
-		if (write)
+		if (io->in_buffer && write)
+			io_uring_prep_write_fixed(sqe, fd, piece[i].at, bytes, piece[i].offset, 0);
+		else if (io->in_buffer)
+			io_uring_prep_read_fixed(sqe, fd, piece[i].at, bytes, piece[i].offset, 0);
+		else if (write)
 			io_uring_prep_write(sqe, fd, piece[i].at, bytes, piece[i].offset);
 		else
 			io_uring_prep_read(sqe, fd, piece[i].at, bytes, piece[i].offset);
@@ -176,11 +241,59 @@ static bool run_in_ring(struct tier_io *io, int fd, bool write, struct tier_piec
 	return true;
 }
 
-/* What stays in its queue would be sent with what comes next */
-static void give_ring_up(struct tier_io *io)
+/* In our buffer, one after the other.  False: there is none, or they don't fit */
+static bool lay_out(const struct tier_io *io, const struct tier_piece *piece,
+		    struct tier_piece *laid, size_t n)
 {
-	io_uring_queue_exit(&io->ring);
-	io->ring_works = false;
+	size_t i, used = 0;
+
+	for (i = 0; i < n && io->buffer; i++) {
+		if (piece[i].bytes > BUFFER_BYTES - used)
+			return false;
+		laid[i] = piece[i];
+		laid[i].at = io->buffer + used;
+		used += piece[i].bytes;
+	}
+	return io->buffer != NULL;
+}
+
+static void copy_in(struct tier_piece *piece, const struct tier_piece *laid, bool *todo, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (todo[i] && !memory_copy(laid[i].at, piece[i].at, piece[i].bytes)) {
+			piece[i].rc = -EHWPOISON;
+			todo[i] = false;
+		}
+}
+
+/* Return: as run_in_ring().  A piece with a rest is as it was: it is done anew, without the ring */
+static bool run_copied(struct tier_io *io, int fd, bool write, struct tier_piece *piece, bool *todo,
+		       size_t n)
+{
+	struct tier_piece laid[TIER_PIECES_MAX], ran[TIER_PIECES_MAX];
+	bool wanted[TIER_PIECES_MAX], ring_works;
+	size_t i;
+
+	if (keep_buffers && !io->asked)
+		ask_for_buffer(io);
+	io->in_buffer = lay_out(io, piece, laid, n);
+	if (!io->in_buffer)
+		return run_in_ring(io, fd, write, piece, todo, n);
+	if (write)
+		copy_in(piece, laid, todo, n);
+	memcpy(wanted, todo, n * sizeof(*todo));
+	memcpy(ran, laid, n * sizeof(*laid));
+	ring_works = run_in_ring(io, fd, write, ran, todo, n);
+	for (i = 0; i < n; i++) {
+		if (!wanted[i] || todo[i])
+			continue;
+		piece[i].rc = ran[i].rc;
+		if (!write && piece[i].rc == 0)
+			memcpy(piece[i].at, laid[i].at, piece[i].bytes);
+	}
+	return ring_works;
 }
 #endif
 
@@ -214,7 +327,7 @@ int tier_io_run(struct tier_io *io, int fd, bool write, struct tier_piece *piece
 
 #ifdef HAVE_LIBURING
 	if (any && io->ring_works) {
-		any = !run_in_ring(io, fd, write, piece, todo, n);
+		any = !run_copied(io, fd, write, piece, todo, n);
 		if (any)
 			give_ring_up(io);
 	}

@@ -3,8 +3,9 @@
  * Reading and writing pieces of a file or block device, several at a time, past the page cache.
  *
  * By io_uring where the library was there at build time and the kernel allows it; otherwise one
- * piece after the other.  Buffers are never registered: the kernel would have them pinned for as
- * long as the ring exists, and no page of a guest with direct I/O could ever leave.
+ * piece after the other.  A ring can have a buffer of its own, which the kernel keeps pinned, and
+ * what is read and written is copied: a request by itself then pins nothing (see pins.h).  Where
+ * programs ask for that: what stays pinned is in the way of evictions by another process.
  */
 #ifndef MEMBACKING_PAGER_TIER_IO_H
 #define MEMBACKING_PAGER_TIER_IO_H
@@ -34,8 +35,13 @@ struct tier_io;
 /* One thread at a time uses it.  Return: 0 or -ENOMEM */
 int tier_io_open(struct tier_io **io);
 void tier_io_close(struct tier_io *io);
+/* Do rings have buffers that stay pinned?  No, unless this says so; for rings that have not run yet
+ */
+void tier_io_keep_buffers(bool keep);
 /* Does it have a ring? */
 bool tier_io_has_ring(const struct tier_io *io);
+/* Has it run, and do its requests pin nothing? */
+bool tier_io_has_buffer(const struct tier_io *io);
 /**
  * tier_io_run() - All of @piece, and wait for it: afterwards the kernel has no hand in a buffer
  * @n:		TIER_PIECES_MAX at most

@@ -14,6 +14,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "pager/pins.h"
 #include "pager/ram.h"
 #include "pager/tier_io.h"
 #include "pager/tier_store.h"
@@ -84,6 +85,76 @@ static void test_given_up(void)
 	tier_io_close(silent.io);
 	close(silent.end[0]);
 	free(buffer);
+}
+
+/* Reads and writes a file past the page cache for as long as it is to */
+struct traffic {
+	int fd;
+	_Atomic bool stop;
+	bool buffered;
+};
+
+static void *have_traffic(void *arg)
+{
+	enum { AT_ONCE = 32 };
+	struct traffic *traffic = arg;
+	struct tier_piece piece[AT_ONCE];
+	unsigned char *pages = aligned_alloc(PAGE_BYTES, AT_ONCE * PAGE_BYTES);
+	struct tier_io *io;
+	unsigned int turn, i;
+
+	CU_ASSERT_EQUAL_FATAL(tier_io_open(&io), 0);
+	for (turn = 0; !traffic->stop; turn++) {
+		for (i = 0; i < AT_ONCE; i++)
+			piece[i] = (struct tier_piece){
+				.at = pages + i * PAGE_BYTES,
+				.bytes = PAGE_BYTES,
+				.offset = (uint64_t)i * 2 * PAGE_BYTES,
+			};
+		memset(pages, (int)(turn / 2), AT_ONCE * PAGE_BYTES);
+		UNIT_CHECK(tier_io_run(io, traffic->fd, turn % 2 == 0, piece, AT_ONCE) == 0,
+			   "turn %u", turn);
+		for (i = 0; i < AT_ONCE * PAGE_BYTES; i++)
+			if (pages[i] != (unsigned char)(turn / 2))
+				break;
+		UNIT_CHECK(i == AT_ONCE * PAGE_BYTES, "turn %u: byte %u", turn, i);
+		traffic->buffered = tier_io_has_buffer(io);
+	}
+	tier_io_close(io);
+	free(pages);
+	return NULL;
+}
+
+/* While a disk is read and written all the time, no page is pinned but those that are known of */
+static void test_pins_nothing(void)
+{
+	enum { LOOKS = 200 };
+	struct traffic traffic = { .fd = -1 };
+	unsigned int without = 0, i;
+	pthread_t thread;
+
+	traffic.fd = open(unit_disk_tmpdir(), O_TMPFILE | O_RDWR | O_DIRECT | O_CLOEXEC, 0600);
+	if (traffic.fd < 0 || !pins_wait(1000)) {
+		printf("skip - requests that pin nothing: no direct I/O here, or other programs have "
+		       "pages pinned\n");
+		return;
+	}
+	tier_io_keep_buffers(true);
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, have_traffic, &traffic), 0);
+	for (i = 0; i < LOOKS; i++) {
+		without += pins_wait(0);
+		usleep(500);
+	}
+	traffic.stop = true;
+	pthread_join(thread, NULL);
+	tier_io_keep_buffers(false);
+	if (traffic.buffered)
+		UNIT_CHECK(without > LOOKS * 3 / 4, "%u of %u", without, LOOKS);
+	else
+		printf("skip - requests that pin nothing: no io_uring here\n");
+	/* And it has let go what it had */
+	CU_ASSERT(pins_wait(1000));
+	close(traffic.fd);
 }
 
 /* ---- the fixture: guests of one host, and their file ---- */
@@ -1075,6 +1146,7 @@ static CU_TestInfo tests[] = {
 	{ "a block device", test_device },
 	{ "free extents go back to the disk", test_gives_back },
 	{ "a disk that does not answer is given up", test_given_up },
+	{ "requests with a buffer of their own pin nothing", test_pins_nothing },
 	{ "what it may still write to is no other guest's", test_held },
 	{ "nor the slots of a write that was given up", test_write_given_up },
 	{ "and also those of a file that was not read", test_gives_back_unread },
