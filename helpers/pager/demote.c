@@ -93,11 +93,16 @@ void demote_close(struct guest_pager *pager)
 	free(demoter->age);
 }
 
+bool demote_is_on_it(const struct guest_pager *pager)
+{
+	return pager->demoter.runs && !pager->demoter.stuck;
+}
+
 bool demote_helps(struct guest_pager *pager)
 {
 	struct demoter *demoter = &pager->demoter;
 
-	if (!demoter->runs || demoter->stuck)
+	if (!demote_is_on_it(pager))
 		return false;
 	if (!atomic_exchange(&demoter->wanted, true))
 		pager_wake(demoter->wake);

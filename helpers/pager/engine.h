@@ -499,6 +499,8 @@ void slow_load_look(struct guest_pager *pager);
 int demote_open(struct guest_pager *pager, struct err *err);
 void demote_close(struct guest_pager *pager);
 void *demote_thread(void *pager_arg);
+/* Does RAM get room, by pages that go further down? */
+bool demote_is_on_it(const struct guest_pager *pager);
 /* RAM had no room for a page.  Return: there will be some */
 bool demote_helps(struct guest_pager *pager);
 /* Pages came into RAM: it may be filled so far that others go now */
