@@ -7,6 +7,8 @@
 
 # shellcheck source=tests/live/cases/96-overcommit.sh
 . "$here/cases/96-overcommit.sh"
+# shellcheck source=tests/lib/second-host
+. "$lib/second-host"
 
 # What may be there beyond the limit: for the thread that reads, and on its way in and out
 passing_kib=8192
@@ -90,39 +92,6 @@ case_a_paged_guest_is_read_as_a_whole() {
 	membacking overcommit disable paged >/dev/null
 }
 
-# host 1|2: commands are for that host
-declare -gA host_1 host_2
-host() {
-	local name
-	local -n to=host_$1 from=host_$((3 - $1))
-	for name in vm_state vm_pid vm_unshare pagerd_pid; do
-		from[$name]=${!name-}
-		printf -v "$name" %s "${to[$name]-}"
-	done
-}
-
-# second_host_opens: connected with this one by a cable
-second_host_opens() {
-	local first=$vm_pid
-	first_uuid=$vm_host_uuid
-	host 2
-	vm_listens=10.99.7.2 vm_host_uuid=4d656d62-6163-4b69-8e67-746573746565
-	vm_open || return 1
-	in_ns hostname membacking-second
-	nsenter -t "$first" -n ip link add cable type veth peer name cable netns "$vm_pid" &&
-		nsenter -t "$first" -n ip address add 10.99.7.1/30 dev cable &&
-		nsenter -t "$first" -n ip link set cable up &&
-		in_ns ip address add 10.99.7.2/30 dev cable &&
-		in_ns ip link set cable up &&
-		vm_start_daemon
-}
-
-second_host_closes() {
-	vm_close
-	vm_listens='' vm_host_uuid=$first_uuid
-	host 1
-}
-
 case_a_paged_guest_migrates() {
 	local before image etc
 	paged_guest_is_up
@@ -137,7 +106,7 @@ case_a_paged_guest_migrates() {
 
 	before=$(figure checks)
 	most_while "it migrates" virsh migrate --live --persistent --timeout 60 --timeout-suspend paged \
-		qemu+tcp://10.99.7.2/system tcp://10.99.7.2
+		"qemu+tcp://$second_host_address/system" "tcp://$second_host_address"
 	stays_at_its_limit "while it is read"
 	virsh domjobinfo paged --completed | sed -n 's/^\(Time elapsed\|Total downtime\|Data processed\)/# &/p'
 	check "the first host's pager forgets it" wait_for "no guest" forgotten
