@@ -17,21 +17,23 @@
 #include "kernel/kfs.h"
 
 /* Our own, which stay as they are while the kernel's sums are read */
-static pthread_rwlock_t own_lock = PTHREAD_RWLOCK_INITIALIZER;
-static uint64_t own;
+static struct {
+	pthread_rwlock_t lock;
+	uint64_t pages;
+} own_pins = { .lock = PTHREAD_RWLOCK_INITIALIZER };
 
 void pins_own(size_t pages)
 {
-	pthread_rwlock_wrlock(&own_lock);
-	own += pages;
-	pthread_rwlock_unlock(&own_lock);
+	pthread_rwlock_wrlock(&own_pins.lock);
+	own_pins.pages += pages;
+	pthread_rwlock_unlock(&own_pins.lock);
 }
 
 void pins_disown(size_t pages)
 {
-	pthread_rwlock_wrlock(&own_lock);
-	own -= pages;
-	pthread_rwlock_unlock(&own_lock);
+	pthread_rwlock_wrlock(&own_pins.lock);
+	own_pins.pages -= pages;
+	pthread_rwlock_unlock(&own_pins.lock);
 }
 
 static bool read_counter(const struct kfs *kfs, const char *name, uint64_t *value)
@@ -66,11 +68,11 @@ static bool nothing_pinned(const struct kfs *kfs)
 	uint64_t released, acquired;
 	bool nothing;
 
-	pthread_rwlock_rdlock(&own_lock);
+	pthread_rwlock_rdlock(&own_pins.lock);
 	nothing = read_counter(kfs, "nr_foll_pin_released", &released) && refresh(kfs) &&
 		  read_counter(kfs, "nr_foll_pin_acquired", &acquired) &&
-		  acquired - released == own;
-	pthread_rwlock_unlock(&own_lock);
+		  acquired - released == own_pins.pages;
+	pthread_rwlock_unlock(&own_pins.lock);
 	return nothing;
 }
 
