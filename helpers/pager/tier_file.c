@@ -1296,8 +1296,11 @@ static void file_usage(const void *tier, struct tier_usage *usage)
 static size_t file_own(const void *tier)
 {
 	const struct file_tier *file = tier;
+	size_t bytes = tier_io_bytes(file->writer), i;
 
-	return sizeof(*file) + file->content_bytes;
+	for (i = 0; i < READERS; i++)
+		bytes += tier_io_bytes(file->reader[i].io);
+	return bytes + sizeof(*file) + file->content_bytes;
 }
 
 static const char *file_path(const void *tier)

@@ -37,7 +37,7 @@ struct tier_io {
 	struct io_uring ring;
 #endif
 	bool ring_works, asked, in_buffer;
-	unsigned char *buffer;
+	unsigned char *_Atomic buffer;
 	_Atomic bool given_up;
 };
 
@@ -115,9 +115,9 @@ bool tier_io_has_ring(const struct tier_io *io)
 	return io->ring_works;
 }
 
-bool tier_io_has_buffer(const struct tier_io *io)
+size_t tier_io_bytes(const struct tier_io *io)
 {
-	return io->buffer != NULL;
+	return io->buffer ? BUFFER_BYTES : 0;
 }
 
 /* Bytes of a piece came or went.  Return: there is a rest */

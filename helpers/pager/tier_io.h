@@ -40,8 +40,8 @@ void tier_io_close(struct tier_io *io);
 void tier_io_keep_buffers(bool keep);
 /* Does it have a ring? */
 bool tier_io_has_ring(const struct tier_io *io);
-/* Has it run, and do its requests pin nothing? */
-bool tier_io_has_buffer(const struct tier_io *io);
+/* Its buffer; 0: it has not run, or its requests pin what they read and write */
+size_t tier_io_bytes(const struct tier_io *io);
 /**
  * tier_io_run() - All of @piece, and wait for it: afterwards the kernel has no hand in a buffer
  * @n:		TIER_PIECES_MAX at most
