@@ -953,6 +953,40 @@ static void test_demotion_in_time(void)
 	close(rootfd);
 }
 
+/* RAM is full, and a slow disk takes what is in it: there will be room, which the host's policy has
+ * to know */
+static void test_no_room_for_a_moment(void)
+{
+	struct tier_spec tier[] = { { .kind = TIER_RAM }, { .kind = TIER_FILE } };
+	int rootfd = open(unit_disk_tmpdir(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct pager_statistics statistics;
+	struct tier_stores *stores;
+	uint64_t page;
+
+	CU_ASSERT_FATAL(tier_stores_new(&stores, rootfd) == 0);
+	tier[1].store = tier_stores_get(stores, "/tier-slow");
+	{
+		GUEST(guest, 100);
+		tier[0].budget = &guest.budget;
+		guest.budget.limit = 200 * PAGE_BYTES;
+		guest.options.tiers = tier;
+		guest.options.stores = stores;
+		guest.options.no_prefetch = true;
+		for (page = 0; page < PAGES; page++)
+			make_letters(page, guest.page[page]);
+		tier_disk.silent = true;
+		guest_begin(&guest);
+		CU_ASSERT(SOON(guest.pager->forced && guest.pager->failure == -ENOSPC));
+		guest_pager_statistics(guest.pager, &statistics);
+		CU_ASSERT(!statistics.no_tier);
+		tier_disk.silent = false;
+		CU_ASSERT(SOON(count_state(&guest, PAGE_RESIDENT) <= 100));
+		CU_ASSERT_EQUAL(count_wrong_letters(&guest), 0);
+	}
+	tier_stores_free(stores);
+	close(rootfd);
+}
+
 /* ---- a guest that goes from one pager to another ---- */
 
 #define MOVED_UUID "11111111-2222-3333-4444-555555555550"
@@ -4333,6 +4367,7 @@ static CU_TestInfo tests[] = {
 	{ "a clean page of a file", test_clean_in_file },
 	{ "pages that are long in RAM go through zstd", test_recompress },
 	{ "pages go to a disk before RAM is full", test_demotion_in_time },
+	{ "RAM that is full while a slow disk takes pages", test_no_room_for_a_moment },
 	{ "a thread that reads all memory leaves the guest's pages alone", test_scan },
 	{ "it reads memory that was never touched", test_scan_zeros },
 	{ "the guest writes behind it", test_scan_written },
