@@ -78,17 +78,16 @@ all_is_free_again() {
 # writing: sets writer, a child of the hook that has the lock for it, and parent, the hook.  Not the
 # one that an earlier hook has left
 writing() {
-	local pid fd key
+	local pid key
 	hook_processes 0
 	for pid in "${hook_pids[@]}"; do
 		[ "$pid" != "$old_writer" ] || continue
-		for fd in /proc/"$pid"/fd/*; do
-			[[ $(readlink "$fd") == */writing.lock ]] || continue
-			writer=$pid
-			while read -r key parent; do
-				[ "$key" != PPid: ] || return 0
-			done <"/proc/$pid/status"
-		done
+		# What it has open may lie on the disk: a look at more than the links would hang, too
+		[ -n "$(find "/proc/$pid/fd" -lname '*/writing.lock')" ] || continue
+		writer=$pid
+		while read -r key parent; do
+			[ "$key" != PPid: ] || return 0
+		done <"/proc/$pid/status"
 	done
 	return 1
 } 2>/dev/null
