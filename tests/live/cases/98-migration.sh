@@ -94,6 +94,8 @@ case_a_paged_guest_is_read_as_a_whole() {
 
 case_a_paged_guest_migrates() {
 	local before image etc
+	# Two emulated guests beside whatever else a busy machine does
+	local wait_seconds=120
 	paged_guest_is_up
 	is_paged "before"
 	image=$(ns_path /var/lib/libvirt/images/verifier.img) etc=$(ns_path /etc/libvirt)
