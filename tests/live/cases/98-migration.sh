@@ -95,6 +95,7 @@ case_a_paged_guest_is_read_as_a_whole() {
 case_a_paged_guest_migrates() {
 	local before image etc
 	# Two emulated guests beside whatever else a busy machine does
+	# shellcheck disable=SC2034 # of wait_for
 	local wait_seconds=120
 	paged_guest_is_up
 	is_paged "before"
