@@ -146,8 +146,9 @@ struct file_tier {
 	struct table *_Atomic table;
 	uint32_t filling, room;
 	struct extent *extent;
-	_Atomic uint32_t n_empty; /* changed under @lock */
-	uint64_t pages, bytes, content_bytes;
+	/* Changed under @lock */
+	_Atomic uint32_t n_empty;
+	_Atomic uint64_t pages, bytes, content_bytes;
 	struct content_key key;
 	struct err why;
 	uint64_t open_again;

@@ -106,8 +106,11 @@ static json_t *answer(void *arg, const struct pager_request *request)
 	struct fake_pagerd *daemon = arg;
 	json_t *reply;
 
-	if (pager_action_is_long(request->action))
+	if (pager_action_is_long(request->action)) {
 		clock_sleep_ms(daemon->work_ms);
+		while (daemon->held)
+			clock_sleep_ms(1);
+	}
 	pthread_mutex_lock(&daemon->lock);
 	reply = answer_locked(daemon, request);
 	pthread_mutex_unlock(&daemon->lock);

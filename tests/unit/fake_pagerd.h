@@ -31,6 +31,7 @@ struct fake_paged {
  * struct fake_pagerd - It, and what it is to do
  * @state_dir:	With the socket in it
  * @work_ms:	How long a request takes that waits for a guest
+ * @held:	And it goes on waiting until this is false
  * @errnum:	What such a request is answered with, and "the daemon says no"
  * @requests:	How many came that weren't "hello"
  */
@@ -44,6 +45,7 @@ struct fake_pagerd {
 	enum server_end end;
 	uint64_t idle_ms;
 	uint64_t work_ms;
+	_Atomic bool held;
 	int errnum;
 	_Atomic unsigned int requests;
 	size_t n;
