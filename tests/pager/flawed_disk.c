@@ -6,7 +6,7 @@
  *	flawed_disk DIRECTORY BACKING BACKING
  *
  * It is mounted at DIRECTORY, with the backing files as they are.  First line on stdout: "ready".
- *Then it takes commands, one a line, each answered by "ok" and figures:
+ * Then it takes commands, one a line, each answered by "ok" and figures:
  *
  *	works		and answers what was held back
  *	fails read	with EIO; also "fails write", "fails both"

@@ -34,7 +34,7 @@
 /**
  * unit_main() - Run tests and say how it went
  * @argv:	Optionally words; only tests whose name contains one of them run.  Or "2/3": the
- *second of three parts of the tests
+ *		second of three parts of the tests
  * @name:	Of the test binary
  * @tests:	Ends with CU_TEST_INFO_NULL
  *
