@@ -87,7 +87,7 @@ static void test_given_up(void)
 	free(buffer);
 }
 
-/* Reads and writes a file past the page cache for as long as it is to */
+/* Reads and writes a file past the page cache until @stop */
 struct traffic {
 	int fd;
 	_Atomic bool stop;
@@ -103,7 +103,7 @@ static void *have_traffic(void *arg)
 	struct tier_io *io;
 	unsigned int turn, i;
 
-	CU_ASSERT_EQUAL_FATAL(tier_io_open(&io), 0);
+	CU_ASSERT_FATAL(pages && tier_io_open(&io) == 0);
 	for (turn = 0; !traffic->stop; turn++) {
 		for (i = 0; i < AT_ONCE; i++)
 			piece[i] = (struct tier_piece){
@@ -154,6 +154,7 @@ static void test_pins_nothing(void)
 	if (traffic.fd < 0 || !pins_wait(10000)) {
 		printf("skip - requests that pin nothing: no direct I/O here, or other programs have "
 		       "pages pinned\n");
+		close(traffic.fd);
 		return;
 	}
 	tier_io_keep_buffers(true);
