@@ -93,7 +93,7 @@ void demote_close(struct guest_pager *pager)
 	free(demoter->age);
 }
 
-bool demote_is_on_it(const struct guest_pager *pager)
+bool demote_works(const struct guest_pager *pager)
 {
 	return pager->demoter.runs && !pager->demoter.stuck;
 }
@@ -102,7 +102,7 @@ bool demote_helps(struct guest_pager *pager)
 {
 	struct demoter *demoter = &pager->demoter;
 
-	if (!demote_is_on_it(pager))
+	if (!demote_works(pager))
 		return false;
 	if (!atomic_exchange(&demoter->wanted, true))
 		pager_wake(demoter->wake);

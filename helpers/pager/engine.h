@@ -270,10 +270,13 @@ struct demoted_tier {
 };
 
 /**
- * struct demoter - The thread that moves pages down from tier to tier.  All is its own but:
+ * struct demoter - The thread that moves pages down from tier to tier.  What is atomic other
+ *		threads use, too, and @runs is of the thread that starts and ends it: else all is
+ *		its own
  * @wanted:	A page found no room in RAM
  * @stuck:	The tiers after RAM take none
  * @asleep:	It looks again after a while
+ * @moved:	Pages, counted for tests
  * @age:	Of each page, while it is out: see demote.c
  */
 struct demoter {
@@ -500,7 +503,7 @@ int demote_open(struct guest_pager *pager, struct err *err);
 void demote_close(struct guest_pager *pager);
 void *demote_thread(void *pager_arg);
 /* Does RAM get room, by pages that go further down? */
-bool demote_is_on_it(const struct guest_pager *pager);
+bool demote_works(const struct guest_pager *pager);
 /* RAM had no room for a page.  Return: there will be some */
 bool demote_helps(struct guest_pager *pager);
 /* Pages came into RAM: it may be filled so far that others go now */

@@ -1119,7 +1119,7 @@ void guest_pager_statistics(struct guest_pager *pager, struct pager_statistics *
 		.resident = policy_resident(pager),
 		.limit = pager->wanted,
 		.limit_now = pager->limit,
-		.no_tier = pager->forced && pager->failure == -ENOSPC && !demote_is_on_it(pager),
+		.no_tier = pager->forced && pager->failure == -ENOSPC && !demote_works(pager),
 		.faults = pager->statistics.faults,
 		.zero_faults = pager->statistics.zero_faults,
 		.evictions = pager->statistics.evictions,
