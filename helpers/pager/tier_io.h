@@ -35,8 +35,7 @@ struct tier_io;
 /* One thread at a time uses it.  Return: 0 or -ENOMEM */
 int tier_io_open(struct tier_io **io);
 void tier_io_close(struct tier_io *io);
-/* Do rings have buffers that stay pinned?  No, unless this says so; for rings that have not run yet
- */
+/* Do rings that have not run yet get buffers that stay pinned?  Before this is called: no */
 void tier_io_keep_buffers(bool keep);
 /* Does it have a ring? */
 bool tier_io_has_ring(const struct tier_io *io);
