@@ -30,13 +30,14 @@
  * @buffer:	Registered with the ring; NULL: none, and pieces are read and written where they are
  * @asked:	For a buffer, once
  * @in_buffer:	The pieces under way lie there
+ * @left:	Some were given up there: they are under way until the disk answers
  * @given_up:	Nothing is waited for any more
  */
 struct tier_io {
 #ifdef HAVE_LIBURING
 	struct io_uring ring;
 #endif
-	bool ring_works, asked, in_buffer;
+	bool ring_works, asked, in_buffer, left;
 	unsigned char *_Atomic buffer;
 	_Atomic bool given_up;
 };
@@ -85,8 +86,7 @@ static void ask_for_buffer(struct tier_io *io)
 	io->buffer = at;
 }
 
-/* What stays in its queue would be sent with what comes next.  A request under way keeps its pages
- * of the buffer */
+/* What stays in its queue would be sent with what comes next */
 static void give_ring_up(struct tier_io *io)
 {
 	if (io->buffer)
@@ -104,7 +104,12 @@ void tier_io_close(struct tier_io *io)
 	if (!io)
 		return;
 #ifdef HAVE_LIBURING
-	if (io->ring_works)
+	/*
+	 * The kernel has the buffer pinned as long as a request is under way, whether there is a
+	 * ring or not.  So as not to be in the way of evictions until that disk answers, these pins
+	 * stay our own: ring and buffer are there until the process ends
+	 */
+	if (io->ring_works && !io->left)
 		give_ring_up(io);
 #endif
 	free(io);
@@ -201,7 +206,7 @@ static unsigned int reap(struct tier_io *io, struct tier_piece *piece, bool *tod
 }
 
 /* The kernel has their buffers */
-static void leave_pieces(struct tier_piece *piece, bool *todo, size_t n)
+static void leave_pieces(struct tier_io *io, struct tier_piece *piece, bool *todo, size_t n)
 {
 	size_t i;
 
@@ -209,6 +214,7 @@ static void leave_pieces(struct tier_piece *piece, bool *todo, size_t n)
 		if (todo[i]) {
 			piece[i].rc = -ECANCELED;
 			todo[i] = false;
+			io->left |= io->in_buffer;
 		}
 }
 
@@ -232,7 +238,7 @@ static bool run_in_ring(struct tier_io *io, int fd, bool write, struct tier_piec
 		}
 		left = reap(io, piece, todo, taken);
 		if (io->given_up) {
-			leave_pieces(piece, todo, n);
+			leave_pieces(io, piece, todo, n);
 			return true;
 		}
 		if (taken < queued)

@@ -34,6 +34,7 @@ struct tier_io;
 
 /* One thread at a time uses it.  Return: 0 or -ENOMEM */
 int tier_io_open(struct tier_io **io);
+/* A buffer that a disk may still write to stays, until the process ends */
 void tier_io_close(struct tier_io *io);
 /* Do rings that have not run yet get buffers that stay pinned?  Before this is called: no */
 void tier_io_keep_buffers(bool keep);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fuse.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -172,6 +173,112 @@ static void test_pins_nothing(void)
 	usleep(300 * 1000);
 	CU_ASSERT(pins_wait(10000));
 	close(traffic.fd);
+}
+
+/* ---- a disk that does not answer any more ---- */
+
+struct fuse_answer {
+	struct fuse_out_header out;
+	union {
+		struct fuse_init_out init;
+		struct fuse_entry_out entry;
+		struct fuse_open_out open;
+	};
+};
+
+/* A file system of one file.  Return: bytes of the answer behind its header */
+static size_t answer_of(uint32_t opcode, struct fuse_answer *answer)
+{
+	switch (opcode) {
+	case FUSE_INIT:
+		answer->init = (struct fuse_init_out){
+			.major = FUSE_KERNEL_VERSION,
+			.minor = FUSE_KERNEL_MINOR_VERSION,
+			.flags = FUSE_ASYNC_DIO,
+			.max_write = PAGE_BYTES,
+		};
+		return sizeof(answer->init);
+	case FUSE_LOOKUP:
+		answer->entry = (struct fuse_entry_out){
+			.nodeid = FUSE_ROOT_ID + 1,
+			.attr = { .size = PAGE_BYTES, .mode = S_IFREG | 0600, .nlink = 1 },
+		};
+		return sizeof(answer->entry);
+	case FUSE_OPEN:
+		return sizeof(answer->open);
+	default:
+		answer->out.error = -ENOSYS;
+		return 0;
+	}
+}
+
+/* All but reads is answered */
+static void *serve_silent(void *arg)
+{
+	struct {
+		struct fuse_in_header in;
+		char rest[FUSE_MIN_READ_BUFFER];
+	} request;
+	const int *fuse = arg;
+
+	while (read(*fuse, &request, sizeof(request)) > 0) {
+		struct fuse_answer answer = { .out.unique = request.in.unique };
+
+		if (request.in.opcode == FUSE_READ)
+			continue;
+		answer.out.len =
+			(uint32_t)(sizeof(answer.out) + answer_of(request.in.opcode, &answer));
+		if (write(*fuse, &answer, answer.out.len) < 0)
+			break;
+	}
+	return NULL;
+}
+
+/* Its buffer is pinned until the disk answers, and is no other program's */
+static int leaves_pins(const char *path)
+{
+	struct silent silent = { .piece = { .bytes = PAGE_BYTES } };
+	struct err err = { "" };
+	pthread_t reader;
+
+	tier_io_keep_buffers(true);
+	silent.end[0] = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	silent.piece.at = aligned_alloc(PAGE_BYTES, PAGE_BYTES);
+	EXPECT(silent.end[0] >= 0 && silent.piece.at && tier_io_open(&silent.io) == 0);
+	if (!tier_io_has_ring(silent.io))
+		return NO_OWN_DISK;
+	EXPECT(pthread_create(&reader, NULL, read_silent, &silent) == 0);
+	usleep(300 * 1000);
+	tier_io_give_up(silent.io);
+	pthread_join(reader, NULL);
+	EXPECT(silent.rc == -ECANCELED);
+	/* Not registered: too little memory may be locked */
+	if (!tier_io_bytes(silent.io))
+		return NO_OWN_DISK;
+	tier_io_close(silent.io);
+	EXPECT(pins_wait(10000));
+	return 0;
+}
+
+static int on_silent_disk(const char *dir)
+{
+	int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC), rc;
+	pthread_t server;
+	char path[PATH_MAX];
+
+	if (!pins_wait(10000) || !own_disk_silent(fuse, dir))
+		return NO_OWN_DISK;
+	snprintf(path, sizeof(path), "%s/disk", dir);
+	rc = pthread_create(&server, NULL, serve_silent, &fuse) ? 1 : leaves_pins(path);
+	/* Now each read fails, and this process can end */
+	umount2(dir, MNT_FORCE);
+	return rc;
+}
+
+static void test_leaves_pins(void)
+{
+	own_disk_child(on_silent_disk,
+		       "what a disk that does not answer has pinned, or other programs have");
 }
 
 /* ---- the fixture: guests of one host, and their file ---- */
@@ -1164,6 +1271,7 @@ static CU_TestInfo tests[] = {
 	{ "free extents go back to the disk", test_gives_back },
 	{ "a disk that does not answer is given up", test_given_up },
 	{ "requests with a buffer of their own pin nothing", test_pins_nothing },
+	{ "what it has pinned is in no other guest's way", test_leaves_pins },
 	{ "what it may still write to is no other guest's", test_held },
 	{ "nor the slots of a write that was given up", test_write_given_up },
 	{ "and also those of a file that was not read", test_gives_back_unread },
