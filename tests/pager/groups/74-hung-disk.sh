@@ -43,7 +43,6 @@ soon in_file $uuid_a 4096 && soon in_file $uuid_c 4096
 check_equal "pages of two are on the disk" $? 0
 
 disk hangs
-# Of one that finds no room first: its requests are pages that are pinned
 soon alarm_names_disk
 check_equal "it does not answer: an alarm says so" $? 0
 moves near
