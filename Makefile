@@ -92,12 +92,14 @@ CFLAGS = -O1 -g
 HARDENING = -fsanitize=thread -fno-omit-frame-pointer
 LINK_HARDENING = -fsanitize=thread
 else ifeq ($(FLAVOUR),quick)
-# What can be truncated depends on values that only an optimizing compiler knows of
-WARNINGS += -Wno-format-truncation
 CFLAGS = -O0
 HARDENING = -fPIC
 else
 LINK_HARDENING = -pie -Wl,-z,relro,-z,now
+endif
+# What can be truncated depends on values that only an optimizing compiler knows of
+ifneq ($(FLAVOUR),)
+WARNINGS += -Wno-format-truncation
 endif
 # Optimized lines are not the ones in the file
 ifeq ($(FLAVOUR),coverage)
