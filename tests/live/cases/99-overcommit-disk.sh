@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # A paged Linux guest that has pages in a file: ext4 on a loop device on a disk that fails, hangs or
-# lies when it is told to (tests/pager/flawed_disk.c).  The pager is killed while it writes there, and
-# the guest ends while the disk does not answer.
+# lies when it is told to (tests/pager/flawed_disk.c).  The pager is killed while it writes there, another
+# user fills the file system, and the guest ends while the disk does not answer.
 #
 # LIVE_LONG=yes: before that, the guest is dumped, saved, and a snapshot is taken.
 
@@ -128,6 +128,25 @@ the_pager_is_killed() {
 	check "other sizes are read" wait_for "the size" tier_limit_is 256000
 }
 
+# Another user fills it, and the guest is to have less memory
+the_disk_is_full() {
+	local room
+	room=$(in_ns df --output=avail -B1M "$disk_dir" | tail -n 1)
+	check "its file system is filled" in_ns fallocate -l "$((room - 2))M" "$disk_dir/filler"
+	check "a smaller limit is set" membacking overcommit set paged --resident 64M
+	alarm "an alarm says that there is no room" 'takes more|No space left'
+	comes_on "without room"
+	pagerd_kill KILL
+	pagerd_start
+	alarm "so does the next pager's" 'takes more|No space left'
+	comes_on "without room, another pager"
+	check "there is room again" in_ns rm "$disk_dir/filler"
+	check "the smaller limit is kept" wait_for "the limit" resident_below 65536
+	check "with room no alarm is left" wait_for "no alarm" alarm_is '^null$'
+	check "the limit is as before" membacking overcommit set paged --resident 96M
+	all_right "after a full file system"
+}
+
 the_disk_fails() {
 	disk "fails read"
 	alarm "it can't be read: an alarm says so" 'cannot read: Input/output error'
@@ -168,6 +187,7 @@ case_a_disk_with_pages_of_a_guest_fails() {
 	guest_on_disk_is_up || return
 	[ "${LIVE_LONG-}" != yes ] || is_read_as_a_whole
 	the_pager_is_killed
+	the_disk_is_full
 	the_disk_fails
 	the_disk_hangs
 	guest_on_disk_is_gone
