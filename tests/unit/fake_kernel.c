@@ -229,17 +229,18 @@ struct fake_pool fake_pool(const struct fake_kernel *fk, int node, uint64_t page
 static void fake_sum_up(const struct fake_kernel *fk, uint64_t page_kib)
 {
 	static const char *const files[] = { "nr", "free", "surplus" };
+	uint64_t sums[3] = { 0 };
 	size_t i;
 	int node;
 
-	for (i = 0; i < 3; i++) {
-		uint64_t sum = 0;
-
-		for (node = 0; node < FAKE_NODES_MAX; node++)
-			if (fake_has_node(fk, node))
-				sum += fake_counter(fk, node, page_kib, files[i]);
-		fake_set_counter(fk, -1, page_kib, files[i], sum);
+	for (node = 0; node < FAKE_NODES_MAX; node++) {
+		if (!fake_has_node(fk, node))
+			continue;
+		for (i = 0; i < 3; i++)
+			sums[i] += fake_counter(fk, node, page_kib, files[i]);
 	}
+	for (i = 0; i < 3; i++)
+		fake_set_counter(fk, -1, page_kib, files[i], sums[i]);
 }
 
 void fake_set_pool(const struct fake_kernel *fk, int node, uint64_t page_kib, struct fake_pool pool)

@@ -1032,6 +1032,20 @@ static void add(struct heap *heap, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* The same again and again, until @size bytes are used */
+static void fill(struct heap *heap, size_t size, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (heap->size < size + len + 512) {
+		heap->size = size + len + 512;
+		heap->buf = realloc(heap->buf, heap->size);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(heap->buf);
+	}
+	for (; heap->used < size; heap->used += len)
+		memcpy(heap->buf + heap->used, text, len);
+}
+
 static void refuse_heap(struct heap *heap, int want, const char *words)
 {
 	struct timespec from, to;
@@ -1051,8 +1065,7 @@ static void test_32_mib(void)
 	struct heap heap = { 0 };
 
 	add(&heap, "<domain>" WHO GIB(1) "<devices>");
-	while (heap.used < 32u * 1024 * 1024)
-		add(&heap, "<disk type='file'><source file='/var/lib/x'/></disk>\n");
+	fill(&heap, 32u * 1024 * 1024, "<disk type='file'><source file='/var/lib/x'/></disk>\n");
 	add(&heap, "</devices></domain>");
 	refuse_heap(&heap, -EFBIG, "bytes, at most 8388608 are accepted");
 }
@@ -1077,8 +1090,7 @@ static void test_expensive(void)
 	refuse_heap(&heap, -EINVAL, "attributes, at most 64 are accepted");
 
 	add(&heap, "<domain>");
-	while (heap.used < GUEST_XML_MAX - 100)
-		add(&heap, "<a/><a></a>");
+	fill(&heap, GUEST_XML_MAX - 100, "<a/><a></a>");
 	add(&heap, "</domain>");
 	refuse_heap(&heap, -EINVAL, "more than 65536 tags");
 
@@ -1092,14 +1104,12 @@ static void test_expensive(void)
 	refuse_heap(&heap, -EINVAL, "line 1");
 
 	add(&heap, "<domain>" WHO "<memory>");
-	while (heap.used < GUEST_XML_MAX - 100)
-		add(&heap, "1");
+	fill(&heap, GUEST_XML_MAX - 100, "1");
 	add(&heap, "</memory>" ASK_HUGE "</domain>");
 	refuse_heap(&heap, -EINVAL, "more than 8 EiB");
 
 	add(&heap, "<domain><name>");
-	while (heap.used < GUEST_XML_MAX - 100)
-		add(&heap, "n");
+	fill(&heap, GUEST_XML_MAX - 100, "n");
 	add(&heap, "</name></domain>");
 	refuse_heap(&heap, -EINVAL, "expected 1 to 1023 bytes");
 }

@@ -130,22 +130,30 @@ static int open_uffd(void)
 }
 
 /* What a page holds: its number and a version in each word, so that it compresses */
+static void make_content(uint64_t content[WORDS], uint64_t page, uint64_t version)
+{
+	size_t n;
+
+	/* Word by word takes a tenth of what all of this program takes */
+	content[0] = page << 32 | version;
+	for (n = 1; n < WORDS; n *= 2)
+		memcpy(content + n, content, n * sizeof(*content));
+}
+
 static void write_page(struct guest *guest, uint64_t page, uint64_t version)
 {
-	size_t i;
+	uint64_t content[WORDS];
 
-	for (i = 0; i < WORDS; i++)
-		guest->page[page][i] = page << 32 | version;
+	make_content(content, page, version);
+	memcpy(guest->page[page], content, PAGE_BYTES);
 }
 
 static bool page_is(struct guest *guest, uint64_t page, uint64_t version)
 {
-	size_t i;
+	uint64_t content[WORDS];
 
-	for (i = 0; i < WORDS; i++)
-		if (guest->page[page][i] != (page << 32 | version))
-			return false;
-	return true;
+	make_content(content, page, version);
+	return memcmp(guest->page[page], content, PAGE_BYTES) == 0;
 }
 
 static bool page_is_zero(struct guest *guest, uint64_t page)

@@ -6,6 +6,7 @@
 #include "steps/hugepages_step.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/kernel-page-flags.h>
 #include <stdio.h>
@@ -532,25 +533,31 @@ static void test_writes_back(void)
 #define GOOD_BLOCKS 90U
 #define NODE0_END   2816U
 
+static int open_flags(const struct fake_kernel *fk)
+{
+	int fd = openat(fk->kfs.rootfd, "proc/kpageflags", O_WRONLY | O_CLOEXEC);
+
+	CU_ASSERT_FATAL(fd >= 0);
+	return fd;
+}
+
+static void put_flag(int fd, uint64_t pfn, uint64_t flags)
+{
+	CU_ASSERT_EQUAL(pwrite(fd, &flags, sizeof(flags), (off_t)(pfn * sizeof(flags))),
+			sizeof(flags));
+}
+
 static void put_block_flags(const struct fake_kernel *fk, uint64_t flags)
 {
-	char path[256];
 	unsigned int i;
-	FILE *file;
+	int fd;
 
 	fake_put(fk, "proc/kpageflags", "");
-	snprintf(path, sizeof(path), "%s/proc/kpageflags", fk->root);
-	file = fopen(path, "r+");
-	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-	for (i = 0; i < NODE0_END; i++) {
-		if (i >= NODE0_END - GOOD_BLOCKS)
-			continue;
-		fseeko(file, (off_t)((i * 512 + i * 37 % 512) * sizeof(flags)), SEEK_SET);
-		CU_ASSERT_EQUAL(fwrite(&flags, sizeof(flags), 1, file), 1);
-	}
-	CU_ASSERT_EQUAL(fflush(file), 0);
-	CU_ASSERT_EQUAL(ftruncate(fileno(file), (off_t)(NODE0_END * 512 * sizeof(flags))), 0);
-	fclose(file);
+	fd = open_flags(fk);
+	for (i = 0; i < NODE0_END - GOOD_BLOCKS; i++)
+		put_flag(fd, i * 512 + i * 37 % 512, flags);
+	CU_ASSERT_EQUAL(ftruncate(fd, (off_t)(NODE0_END * 512 * sizeof(flags))), 0);
+	close(fd);
 }
 
 /* But for the one with the first 2 MiB, which the kernel keeps in part */
@@ -560,23 +567,15 @@ static void put_block_flags(const struct fake_kernel *fk, uint64_t flags)
  * in each 128 MiB it is another 16 MiB */
 static void put_flags_beside_sample(const struct fake_kernel *fk)
 {
-	char path[256];
 	unsigned int i;
-	FILE *file;
+	int fd;
 
 	put_block_flags(fk, 0);
-	snprintf(path, sizeof(path), "%s/proc/kpageflags", fk->root);
-	file = fopen(path, "r+");
-	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-	for (i = 0; i < NODE0_END; i++) {
-		static const uint64_t flags = PGTABLE;
-
-		if (i / 8 % 8 == i / 64 % 8)
-			continue;
-		fseeko(file, (off_t)(i * 512 * sizeof(flags)), SEEK_SET);
-		CU_ASSERT_EQUAL(fwrite(&flags, sizeof(flags), 1, file), 1);
-	}
-	fclose(file);
+	fd = open_flags(fk);
+	for (i = 0; i < NODE0_END; i++)
+		if (i / 8 % 8 != i / 64 % 8)
+			put_flag(fd, i * 512, PGTABLE);
+	close(fd);
 }
 
 /* For what there is beyond doubt not all of memory is looked at, and it is tried.  For one page
@@ -807,21 +806,13 @@ static void test_seen_bites(void)
 static void put_flags(const struct fake_kernel *fk, const uint64_t flags[3], unsigned int first,
 		      unsigned int n)
 {
-	char path[256];
-	FILE *file;
+	int fd = open_flags(fk);
 	size_t i;
 
-	snprintf(path, sizeof(path), "%s/proc/kpageflags", fk->root);
-	file = fopen(path, "r+");
-	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-	CU_ASSERT_EQUAL(ftruncate(fileno(file), (off_t)(9 * GIB_PAGES * sizeof(*flags))), 0);
-	for (i = 0; i < 3 * (size_t)n; i++) {
-		uint64_t pfn = (6 + i / n) * GIB_PAGES + 5000 + first + i % n;
-
-		fseeko(file, (off_t)(pfn * sizeof(*flags)), SEEK_SET);
-		CU_ASSERT_EQUAL(fwrite(&flags[i / n], sizeof(*flags), 1, file), 1);
-	}
-	fclose(file);
+	CU_ASSERT_EQUAL(ftruncate(fd, (off_t)(9 * GIB_PAGES * sizeof(*flags))), 0);
+	for (i = 0; i < 3 * (size_t)n; i++)
+		put_flag(fd, (6 + i / n) * GIB_PAGES + 5000 + first + i % n, flags[i / n]);
+	close(fd);
 }
 
 /* Each time a quarter of what is in the way comes free, or "fake/each" pages of each GiB, as long

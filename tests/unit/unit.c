@@ -115,23 +115,31 @@ static void make_parents(char *path, size_t used)
 	}
 }
 
+static int open_new(const char *path)
+{
+	return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+}
+
 void unit_write(const char *dir, const char *name, const char *text)
 {
+	size_t len = strlen(text);
 	char path[PATH_MAX];
-	FILE *f;
+	int fd;
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
 		die("name", name);
-	f = fopen(path, "w");
-	if (!f && errno == ENOENT) {
+	fd = open_new(path);
+	if (fd < 0 && errno == ENOENT) {
 		make_parents(path, strlen(dir) + 1);
-		f = fopen(path, "w");
+		fd = open_new(path);
 	}
-	if (!f || fputs(text, f) < 0 || fclose(f) != 0)
+	if (fd < 0 || write(fd, text, len) != (ssize_t)len)
 		die("write", path);
 	/* Whatever the umask: who may write a file is what some tests are about */
-	if (chmod(path, 0644) < 0)
+	if (fchmod(fd, 0644) < 0)
 		die("chmod", path);
+	if (close(fd) < 0)
+		die("close", path);
 }
 
 char *unit_read(const char *name, size_t *len)
