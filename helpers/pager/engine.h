@@ -355,9 +355,10 @@ struct guest_pager {
 	unsigned int processors;    /* that our threads may use */
 	int wake_fault, wake_evict; /* eventfds */
 	_Atomic bool stop, stop_evicting, fenced, gone, lost_faults;
-	_Atomic bool huge_folios; /* eviction is off: memory may be in large folios */
-	_Atomic bool folios_stay; /* some memory is, and is left out */
-	_Atomic bool page_lost;	  /* and for good: one was */
+	_Atomic int ends_within_ms; /* a process whose memory is gone; see pager_gone() */
+	_Atomic bool huge_folios;   /* eviction is off: memory may be in large folios */
+	_Atomic bool folios_stay;   /* some memory is, and is left out */
+	_Atomic bool page_lost;	    /* and for good: one was */
 	_Atomic uint64_t limit;
 	_Atomic uint64_t
 		wanted; /* the limit that was set: more than the other one below cgroups' */

@@ -112,7 +112,7 @@ void pager_gone(struct guest_pager *pager)
 
 	if (atomic_exchange(&pager->gone, true) || ended.fd < 0)
 		return;
-	if (poll(&ended, 1, ENDS_WITHIN_MS) == 0)
+	if (poll(&ended, 1, pager->ends_within_ms) == 0)
 		pager_alarm(pager, ALARM_GONE,
 			    "QEMU has executed another program: pages that were out are lost "
 			    "to it");
@@ -354,6 +354,7 @@ static struct guest_pager *new_pager(const struct adopted *adopted, const struct
 	pager->processors_are_virtual = processors_are_virtual();
 	pager->processors = processors_of_ours();
 	pager->went_ms = clock_ms();
+	pager->ends_within_ms = ENDS_WITHIN_MS;
 	uffd_init(&pager->uffd, adopted->uffd);
 	pthread_mutex_init(&pager->gate, NULL);
 	pthread_mutex_init(&pager->protection, NULL);
