@@ -3,7 +3,7 @@
 # libvirt-membacking
 #
 #   make              build the hooks and the command into build/
-#   make check        unit tests; no root needed
+#   make check        unit tests; no root needed.  check-long: all cases, minutes
 #   make coverage     lines that unit and ctl tests reach: at least COVERAGE_MIN=90 percent
 #   make musl         everything compiled against musl, and unit tests that its libraries go for
 #   make model        the pager's protocol, searched for a wrong byte: minutes; model-long: hours
@@ -250,6 +250,10 @@ else
 check: unit-tests $(BUILD)/tests/bench/ledgers
 	$(Q)tests/run-unit $(unit_tests)
 endif
+
+.PHONY: check-long
+check-long:
+	$(Q)UNIT_LONG=yes $(MAKE) --no-print-directory check
 
 .PHONY: musl
 musl:

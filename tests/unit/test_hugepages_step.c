@@ -1797,11 +1797,12 @@ static void open_killed(struct bench *b, const struct killed *row)
 #define KILLED(name, ...)                                                                          \
 	UNIT_FIXTURE(struct bench, name, close_bench, open_killed(&(name), __VA_ARGS__))
 
-/* Return: false when @die_at was not reached */
-static bool run_and_die(struct bench *b, const struct killed *row, unsigned int die_at)
+/* @die_at: 0: never.  Return: how many events there were; 0: it was killed */
+static unsigned int run_and_die(struct bench *b, const struct killed *row, unsigned int die_at)
 {
+	unsigned int events = 0;
 	struct err err;
-	int status;
+	int ended[2];
 	pid_t pid;
 
 	if (row->release) {
@@ -1809,6 +1810,7 @@ static bool run_and_die(struct bench *b, const struct killed *row, unsigned int 
 		b->events = 0;
 	}
 	fflush(stdout);
+	CU_ASSERT_FATAL(pipe2(ended, O_CLOEXEC) == 0);
 	pid = fork();
 	if (!pid) {
 		b->die_at = die_at;
@@ -1816,35 +1818,45 @@ static bool run_and_die(struct bench *b, const struct killed *row, unsigned int 
 			undo(b, UNDO_RELEASE, &err);
 		else
 			apply(b, &err);
-		_exit(1);
+		_exit(write(ended[1], &b->events, sizeof(b->events)) == sizeof(b->events));
 	}
-	waitpid(pid, &status, 0);
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	close(ended[1]);
+	UNIT_CHECK(read(ended[0], &events, sizeof(events)) >= 0, "%s", row->name);
+	close(ended[0]);
+	waitpid(pid, NULL, 0);
+	return events;
+}
+
+/* Return: as run_and_die() */
+static unsigned int kill_at(const struct killed *row, unsigned int at)
+{
+	unsigned int events;
+	char what[128];
+	int node;
+	KILLED(b, row);
+
+	snprintf(what, sizeof(what), "%s, killed at event %u", row->name, at);
+	events = run_and_die(&b, row, at);
+	UNIT_CHECK(!events == !!at, "%s", what);
+	settle(&b, what);
+	for (node = 0; node < 2; node++)
+		UNIT_CHECK(fake_pool_is(&b.fk, node, PAGE_2M, row->pools[node].nr,
+					row->pools[node].free, row->pools[node].surplus),
+			   "%s", what);
+	return events;
 }
 
 static void test_killed(void)
 {
-	char what[128];
+	unsigned int n, events;
 	size_t i;
 
 	for (i = 0; i < ROWS(killed_rows); i++) {
-		const struct killed *row = &killed_rows[i];
-		unsigned int at = 0;
-		bool died = true;
-		int node;
-
-		while (died) {
-			KILLED(b, row);
-			died = run_and_die(&b, row, ++at);
-			snprintf(what, sizeof(what), "%s, killed at event %u", row->name, at);
-			settle(&b, what);
-			for (node = 0; node < 2; node++)
-				UNIT_CHECK(fake_pool_is(&b.fk, node, PAGE_2M, row->pools[node].nr,
-							row->pools[node].free,
-							row->pools[node].surplus),
-					   "%s", what);
-		}
-		UNIT_CHECK(at > 6, "%s: only %u events", row->name, at);
+		events = kill_at(&killed_rows[i], 0);
+		UNIT_CHECK(events > 5, "%s: only %u events", killed_rows[i].name, events);
+		for (n = 0; n < events; n++)
+			if (unit_takes(n, events, 3, i))
+				kill_at(&killed_rows[i], n + 1);
 	}
 }
 

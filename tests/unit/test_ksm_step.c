@@ -702,69 +702,101 @@ static void set_up(struct fake_host *h, const struct kill_row *row)
 		put(h, "advisor_mode", row->advisor);
 }
 
-/* At each write in turn, and then once more while that is put right */
-static void test_killed(void)
+/* For one that is not killed; else, of a place: before the first write, after it, before the
+ * second */
+#define NOT_KILLED (-1)
+
+static bool killed_at(struct fake_host *h, event_function *function, int place)
 {
-	size_t i;
-	int n, writes = 0, way;
-
-	for (i = 0; i < ROWS(kill_rows); i++) {
-		for (way = 0; way < 4; way++) {
-			bool more = true;
-
-			for (n = 0; more; n++) {
-				char *before;
-				struct fake_host h;
-
-				set_up(&h, &kill_rows[i]);
-				before = snapshot(&h);
-				if (way >= 2) {
-					OK(&h, hook_prepare, "a", A_XML);
-					merge(&h, kill_rows[i].merged_mib);
-				}
-				more = killed(&h, way >= 2 ? hook_release : hook_prepare, way % 2,
-					      n);
-				writes += more;
-				driver_dies(&h);
-				if (n % 2)
-					killed(&h, hook_release, way % 2, 0);
-				reconcile(&h);
-				reconcile(&h);
-				UNIT_CHECK(count_files(&h, "guests") == 0, "row %zu", i);
-				check_as_before(&h, before, kill_rows[i].conf);
-				fake_host_close(&h);
-			}
-		}
-	}
-	UNIT_CHECK(writes > 60, "only %d kills", writes);
+	return killed(h, function, place % 2 == 0, place / 2);
 }
 
-/* Killed beside the first write of each file: the next guest goes on from there */
-static void test_killed_and_next(void)
+/* @ends: the guest's end is killed and not its start.  Return: how many writes there were */
+static int kill_at(size_t row, bool ends, int place)
 {
+	event_function *function = ends ? hook_release : hook_prepare;
+	struct fake_host h;
+	char *before;
+	int writes;
+
+	set_up(&h, &kill_rows[row]);
+	before = snapshot(&h);
+	if (ends) {
+		OK(&h, hook_prepare, "a", A_XML);
+		merge(&h, kill_rows[row].merged_mib);
+	}
+	writes = (int)h.fk.setting_writes;
+	if (place == NOT_KILLED)
+		OK(&h, function, "a", A_XML);
+	else
+		UNIT_CHECK(killed_at(&h, function, place), "row %zu, %d, %d", row, ends, place);
+	writes = (int)h.fk.setting_writes - writes;
+	driver_dies(&h);
+	if (place / 2 % 2)
+		killed_at(&h, hook_release, place % 2);
+	reconcile(&h);
+	reconcile(&h);
+	UNIT_CHECK(count_files(&h, "guests") == 0, "row %zu", row);
+	check_as_before(&h, before, kill_rows[row].conf);
+	fake_host_close(&h);
+	return writes;
+}
+
+/* Beside each write in turn, and then once more while that is put right */
+static void test_killed(void)
+{
+	int place, places, ends, all = 0;
 	size_t i;
-	int n;
 
 	for (i = 0; i < ROWS(kill_rows); i++) {
-		bool more = true;
-
-		for (n = 0; more; n++) {
-			char *before;
-			struct fake_host h;
-
-			set_up(&h, &kill_rows[i]);
-			before = snapshot(&h);
-			more = killed(&h, hook_prepare, n % 2, n / 2);
-			/* while libvirt lives the killed start may still be one */
-			OK(&h, hook_prepare, "b", B_XML);
-			is(&h, "run=1");
-			OK(&h, hook_release, "a", A_XML);
-			is(&h, "run=1");
-			OK(&h, hook_release, "b", B_XML);
-			reconcile(&h);
-			check_as_before(&h, before, kill_rows[i].conf);
-			fake_host_close(&h);
+		for (ends = 0; ends < 2; ends++) {
+			places = 2 * kill_at(i, ends, NOT_KILLED);
+			all += places;
+			for (place = 0; place < places; place++)
+				if (unit_takes((size_t)place, (size_t)places, 7, i + (size_t)ends))
+					kill_at(i, ends, place);
 		}
+	}
+	UNIT_CHECK(all > 60, "only %d places", all);
+}
+
+/* Return: how many writes there were */
+static int kill_and_next(size_t row, int place)
+{
+	struct fake_host h;
+	char *before;
+	int writes;
+
+	set_up(&h, &kill_rows[row]);
+	before = snapshot(&h);
+	if (place == NOT_KILLED)
+		OK(&h, hook_prepare, "a", A_XML);
+	else
+		UNIT_CHECK(killed_at(&h, hook_prepare, place), "row %zu, %d", row, place);
+	writes = (int)h.fk.setting_writes;
+	/* while libvirt lives the killed start may still be one */
+	OK(&h, hook_prepare, "b", B_XML);
+	is(&h, "run=1");
+	OK(&h, hook_release, "a", A_XML);
+	is(&h, "run=1");
+	OK(&h, hook_release, "b", B_XML);
+	reconcile(&h);
+	check_as_before(&h, before, kill_rows[row].conf);
+	fake_host_close(&h);
+	return writes;
+}
+
+/* Killed beside each write: the next guest goes on from there */
+static void test_killed_and_next(void)
+{
+	int place, places;
+	size_t i;
+
+	for (i = 0; i < ROWS(kill_rows); i++) {
+		places = 2 * kill_and_next(i, NOT_KILLED);
+		for (place = 0; place < places; place++)
+			if (unit_takes((size_t)place, (size_t)places, 5, i))
+				kill_and_next(i, place);
 	}
 }
 

@@ -168,6 +168,18 @@ char *unit_read(const char *name, size_t *len)
 	return buf;
 }
 
+bool unit_long(void)
+{
+	const char *set = getenv("UNIT_LONG");
+
+	return set && *set;
+}
+
+bool unit_takes(size_t i, size_t n, size_t every, size_t salt)
+{
+	return unit_long() || i == 0 || i + 1 == n || (i + salt) % every == 0;
+}
+
 #ifdef UNIT_COVERAGE
 void __gcov_dump(void);
 #endif

@@ -49,6 +49,17 @@ int unit_main(int argc, char **argv, const char *name, CU_TestInfo *tests);
  * CU_SUITE_INFO_NULL */
 int unit_main_suites(int argc, char **argv, const char *name, CU_SuiteInfo *suites);
 
+/* With UNIT_LONG in the environment, and not empty, tests that try a sample of their cases try all
+ */
+bool unit_long(void);
+
+/**
+ * unit_takes() - Does this form of a test try case @i of @n?
+ * @every:	The short form takes the first case, the last, and one of so many between
+ * @salt:	Of another row of a table others between
+ */
+bool unit_takes(size_t i, size_t n, size_t every, size_t salt);
+
 /* How many rows a table has */
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
