@@ -55,9 +55,9 @@ static int try_it(int memory, const int pipe[2], struct err *err)
 	at = mmap(NULL, TEST_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
 	if (at == MAP_FAILED)
 		return err_sys(err, errno, "eviction: a trial of it");
-	/* As QEMU does */
+	/* As QEMU does.  The first write makes the folio, of whatever size */
 	madvise(at, TEST_BYTES, MADV_HUGEPAGE);
-	memset(at, 0x5a, TEST_BYTES);
+	memset(at, 0x5a, TEST_SPLICE);
 	fine = survives(memory, pipe, bytes);
 	munmap(at, TEST_BYTES);
 	if (!fine)
