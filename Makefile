@@ -215,7 +215,9 @@ $(BUILD)/tests/unit/%.o: | check-libraries-of-tests
 $(BUILD)/tests/unit/%.o: override CPPFLAGS += -DTESTS_DIR='"$(CURDIR)/tests"'
 $(BUILD)/tests/unit/%.o: override HARDENING += $(UNIT_OPTIMIZE)
 $(unit_lib): $(unit_lib_obj)
-# What they test: archives, or two libraries, which are linked to a hundred programs in a third of the time.
+# The quicker linker for a hundred programs that are not shipped
+unit_ld := $(if $(shell command -v ld.gold),-fuse-ld=gold)
+# What they test: archives, or two libraries, which are linked to them in a third of the time.
 # Two, since what the command alone needs (libvirt) takes longer to load than most tests take
 ifeq ($(FLAVOUR),quick)
 core_so = $(BUILD)/helpers/core.so
@@ -228,15 +230,15 @@ $(ctl_so): $(filter-out %/main.o,$(ctl_obj)) $(core_so)
 	$(Q)$(CC) -shared -Wl,--as-needed -o $@ $^ $(ctl_libs)
 tested = $(ctl_so) $(core_so)
 # What is only in the command's main is called by none
-quick_link := -Wl,-rpath,$(abspath $(BUILD)/helpers),--allow-shlib-undefined $(if $(shell command -v ld.gold),-fuse-ld=gold)
-tested_link = $(tested) $(quick_link) $(call pkg,--libs libxml-2.0 jansson)
+tested_link = $(tested) -Wl,-rpath,$(abspath $(BUILD)/helpers),--allow-shlib-undefined \
+	$(call pkg,--libs libxml-2.0 jansson)
 else
 tested = $(ctl_lib) $(core_lib) $(pager_lib)
 tested_link = $(tested) $(core_lib) $(ctl_libs) $(pagerd_libs)
 endif
 $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(unit_lib) $(tested)
 	$(call say,LD,$@)
-	$(Q)$(LINK) -Wl,--as-needed -o $@ $(filter %.o,$^) $(unit_lib) $(tested_link) -pthread -lm -lcunit
+	$(Q)$(LINK) $(unit_ld) -Wl,--as-needed -o $@ $(filter %.o,$^) $(unit_lib) $(tested_link) -pthread -lm -lcunit
 
 .PHONY: unit-tests check
 unit-tests: $(unit_tests)
