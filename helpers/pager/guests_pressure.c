@@ -204,7 +204,8 @@ void guests_pressure_look(struct guests_pressure *pressure, const struct sharing
 		set_limits(pressure, list, n);
 	}
 	pressure->looked = now;
-	pressure->due = now + ms;
+	/* With nothing to do, when the guests' threads wake up, too */
+	pressure->due = now + ms - (ms == PRESSURE_LOOK_MS ? now % ms : 0);
 }
 
 uint64_t guests_pressure_sample_ms(const struct guests_pressure *pressure,
