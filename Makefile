@@ -92,6 +92,8 @@ CFLAGS = -O1 -g
 HARDENING = -fsanitize=thread -fno-omit-frame-pointer
 LINK_HARDENING = -fsanitize=thread
 else ifeq ($(FLAVOUR),quick)
+# Other builds say what there is to warn of
+WARNINGS = -w
 CFLAGS = -O0
 HARDENING = -fPIC
 else
@@ -153,7 +155,8 @@ have_systemd = $(call pkg,--exists libsystemd && echo yes)
 have_liburing = $(call pkg,--exists liburing && echo yes)
 pagerd_libs = $(call pkg,--libs jansson liblz4 libzstd) $(if $(have_systemd),$(call pkg,--libs libsystemd)) \
 	$(if $(have_liburing),$(call pkg,--libs liburing)) -linih -pthread
-$(BUILD)/helpers/pager/%.o: override CPPFLAGS += $(if $(have_systemd),-DHAVE_SYSTEMD) $(if $(have_liburing),-DHAVE_LIBURING)
+pager_cppflags = $(if $(have_systemd),-DHAVE_SYSTEMD) $(if $(have_liburing),-DHAVE_LIBURING)
+$(BUILD)/helpers/pager/%.o: override CPPFLAGS += $(pager_cppflags)
 
 pagerd_programs = $(BUILD)/pagerd/virt-membacking-pagerd $(BUILD)/pagerd/virt-membacking-adopt
 programs = $(BUILD)/hooks/qemu $(BUILD)/hooks/daemon $(BUILD)/hooks/leaving $(BUILD)/helpers/virt-membacking $(pagerd_programs)
@@ -220,17 +223,26 @@ unit_ld := $(if $(shell command -v ld.gold),-fuse-ld=gold)
 # What they test: archives, or two libraries, which are linked to them in a third of the time.
 # Two, since what the command alone needs (libvirt) takes longer to load than most tests take
 ifeq ($(FLAVOUR),quick)
-core_so = $(BUILD)/helpers/core.so
-ctl_so = $(BUILD)/helpers/ctl.so
-$(core_so): $(core_obj) $(pager_obj)
+core_so = $(BUILD)/together/core.so
+ctl_so = $(BUILD)/together/ctl.so
+# What libraries consist of, many files at a time
+together = $(patsubst %.c,%.o,$(shell mkdir -p $(BUILD)/together && tests/unit/together $(BUILD)/together/$(1) $(2)))
+core_together := $(call together,core,$(core_src) $(pager_src))
+ctl_together := $(call together,ctl,$(filter-out %/main.c,$(ctl_src)))
+$(core_together) $(ctl_together): override CPPFLAGS += -I. $(pager_cppflags)
+$(ctl_together): $(wildcard conf-snippets/*/*)
+$(core_so): $(core_together)
 	$(call say,LD,$@)
 	$(Q)$(CC) -shared -Wl,--as-needed -o $@ $^ $(hook_libs) $(pagerd_libs)
-$(ctl_so): $(filter-out %/main.o,$(ctl_obj)) $(core_so)
+$(ctl_so): $(ctl_together) $(core_so)
 	$(call say,LD,$@)
-	$(Q)$(CC) -shared -Wl,--as-needed -o $@ $^ $(ctl_libs)
+	$(Q)$(CC) -shared -Wl,--as-needed -o $@ $(filter %.o %.so,$^) $(ctl_libs)
+$(BUILD)/together/%.o: $(BUILD)/together/%.c | check-libraries
+	$(call say,CC,$<)
+	$(Q)$(COMPILE) $(XML_CFLAGS) -MMD -MP -c -o $@ $<
 tested = $(ctl_so) $(core_so)
 # What is only in the command's main is called by none
-tested_link = $(tested) -Wl,-rpath,$(abspath $(BUILD)/helpers),--allow-shlib-undefined \
+tested_link = $(tested) -Wl,-rpath,$(abspath $(BUILD)/together),--allow-shlib-undefined \
 	$(call pkg,--libs libxml-2.0 jansson)
 else
 tested = $(ctl_lib) $(core_lib) $(pager_lib)
@@ -249,7 +261,7 @@ check:
 	$(Q)$(MAKE) --no-print-directory FLAVOUR=quick BUILD=$(BUILD)/quick check
 else
 # The measurement is built, so that it goes on fitting what it measures
-check: unit-tests $(BUILD)/tests/bench/ledgers
+check: unit-tests $(if $(filter-out quick,$(or $(FLAVOUR),none)),$(BUILD)/tests/bench/ledgers)
 	$(Q)tests/run-unit $(unit_tests)
 endif
 
@@ -571,4 +583,4 @@ clean:
 	rm -rf build build-*
 
 .SECONDARY:
--include $(shell find $(BUILD)/hooks $(BUILD)/helpers $(BUILD)/tests -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/hooks $(BUILD)/helpers $(BUILD)/together $(BUILD)/tests -name '*.d' 2>/dev/null)
