@@ -75,15 +75,15 @@ all_is_free_again() {
 	rm -f /etc/libvirt/membacking.conf "$work/hang" "$work/meminfo"
 }
 
-# writing: sets writer, a child of the hook that has the lock for it, and parent, the hook.  Not the
-# one that an earlier hook has left
+# writing: sets writer, a child of the hook that has come to the disk, and parent, the hook.  Before
+# that it may be at another one, which answers, and go.  Not the one that an earlier hook has left
 writing() {
 	local pid key
 	hook_processes 0
 	for pid in "${hook_pids[@]}"; do
 		[ "$pid" != "$old_writer" ] || continue
 		# What it has open may lie on the disk: a look at more than the links would hang, too
-		[ -n "$(find "/proc/$pid/fd" -lname '*/writing.lock')" ] || continue
+		[ -n "$(find "/proc/$pid/fd" -lname "$written")" ] || continue
 		writer=$pid
 		while read -r key parent; do
 			[ "$key" != PPid: ] || return 0
@@ -133,18 +133,18 @@ hook_is_killed() {
 	verdict "the hook is killed while it has a disk written to that hangs: one reconcile, at once"
 }
 
+writes_or_is_gone() {
+	writing || slow_is_gone
+}
+
 # The killed one's child is still there
 next_start() {
-	local others=0
 	old_writer=$writer
 	slowly retval=3
-	while kill -0 "$slow_pid" 2>/dev/null; do
-		! writing || others=$((others + 1))
-		nap 0.05
-	done
+	wait_for writes_or_is_gone
+	! writing || problem="a second one writes"
 	slowly_done
-	[ -d "/proc/$old_writer" ] || problem="the child is gone"
-	[ "$others" = 0 ] || problem="a second one writes"
+	[ -d "/proc/$old_writer" ] || problem=${problem:-the child is gone}
 	[ "$status" = 1 ] || problem=${problem:-status $status: $err}
 	expect_sentence
 	expect_base
