@@ -220,37 +220,9 @@ $(BUILD)/tests/unit/%.o: override HARDENING += $(UNIT_OPTIMIZE)
 $(unit_lib): $(unit_lib_obj)
 # The quicker linker for a hundred programs that are not shipped
 unit_ld := $(if $(shell command -v ld.gold),-fuse-ld=gold)
-# What they test: archives, or two libraries, which are linked to them in a third of the time.
-# Two, since what the command alone needs (libvirt) takes longer to load than most tests take
-ifeq ($(FLAVOUR),quick)
-core_so = $(BUILD)/together/core.so
-ctl_so = $(BUILD)/together/ctl.so
-# What libraries consist of, many files at a time
-together = $(patsubst %.c,%.o,$(shell mkdir -p $(BUILD)/together && tests/unit/together $(BUILD)/together/$(1) $(2)))
-core_together := $(call together,core,$(core_src) $(pager_src))
-ctl_together := $(call together,ctl,$(filter-out %/main.c,$(ctl_src)))
-$(core_together) $(ctl_together): override CPPFLAGS += -I. $(pager_cppflags)
-$(ctl_together): $(wildcard conf-snippets/*/*)
-$(core_so): $(core_together)
+$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(unit_lib) $(ctl_lib) $(core_lib) $(pager_lib)
 	$(call say,LD,$@)
-	$(Q)$(CC) -shared -Wl,--as-needed -o $@ $^ $(hook_libs) $(pagerd_libs)
-$(ctl_so): $(ctl_together) $(core_so)
-	$(call say,LD,$@)
-	$(Q)$(CC) -shared -Wl,--as-needed -o $@ $(filter %.o %.so,$^) $(ctl_libs)
-$(BUILD)/together/%.o: $(BUILD)/together/%.c | check-libraries
-	$(call say,CC,$<)
-	$(Q)$(COMPILE) $(XML_CFLAGS) -MMD -MP -c -o $@ $<
-tested = $(ctl_so) $(core_so)
-# What is only in the command's main is called by none
-tested_link = $(tested) -Wl,-rpath,$(abspath $(BUILD)/together),--allow-shlib-undefined \
-	$(call pkg,--libs libxml-2.0 jansson)
-else
-tested = $(ctl_lib) $(core_lib) $(pager_lib)
-tested_link = $(tested) $(core_lib) $(ctl_libs) $(pagerd_libs)
-endif
-$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(unit_lib) $(tested)
-	$(call say,LD,$@)
-	$(Q)$(LINK) $(unit_ld) -Wl,--as-needed -o $@ $(filter %.o,$^) $(unit_lib) $(tested_link) -pthread -lm -lcunit
+	$(Q)$(LINK) $(unit_ld) -Wl,--as-needed -o $@ $(filter %.o,$^) $(unit_lib) $(ctl_lib) $(core_lib) $(pager_lib) $(core_lib) $(ctl_libs) $(pagerd_libs) -lm -lcunit
 
 .PHONY: unit-tests check
 unit-tests: $(unit_tests)
@@ -259,9 +231,9 @@ unit-tests: $(unit_tests)
 ifeq ($(FLAVOUR)$(origin CFLAGS)$(origin HARDENING),filefile)
 check:
 	$(Q)$(MAKE) --no-print-directory FLAVOUR=quick BUILD=$(BUILD)/quick check
-else
+else ifneq ($(FLAVOUR),quick)
 # The measurement is built, so that it goes on fitting what it measures
-check: unit-tests $(if $(filter-out quick,$(or $(FLAVOUR),none)),$(BUILD)/tests/bench/ledgers)
+check: unit-tests $(BUILD)/tests/bench/ledgers
 	$(Q)tests/run-unit $(unit_tests)
 endif
 
@@ -353,6 +325,10 @@ $(BUILD)/tests/pager/simulate_pressure: $(BUILD)/tests/pager/simulate_pressure.o
 	$(Q)$(LINK) -o $@ $^
 
 $(BUILD)/tests/unit/test_pressure: $(pressure_model)
+
+ifeq ($(FLAVOUR),quick)
+include tests/unit/quick.mk
+endif
 
 .PHONY: simulate simulate-pressure
 simulate: $(BUILD)/tests/pager/simulate

@@ -40,7 +40,7 @@
 #define GUESTS_N   4
 #define PROGRAMS_N 3
 #define EVENTS_N   40
-#define SEEDS_N	   (unit_long() ? 150 : 30)
+#define SEEDS_N	   (unit_long() ? 150 : 15)
 
 /* What a reservation had lost, counted as foreign when its guest started; a debt paid with a
  * running guest's pages to spare, while a back end keeps others late */

@@ -753,7 +753,7 @@ static void test_killed(void)
 			places = 2 * kill_at(i, ends, NOT_KILLED);
 			all += places;
 			for (place = 0; place < places; place++)
-				if (unit_takes((size_t)place, (size_t)places, 7, i + (size_t)ends))
+				if (unit_takes((size_t)place, (size_t)places, 13, i + (size_t)ends))
 					kill_at(i, ends, place);
 		}
 	}
@@ -795,7 +795,7 @@ static void test_killed_and_next(void)
 	for (i = 0; i < ROWS(kill_rows); i++) {
 		places = 2 * kill_and_next(i, NOT_KILLED);
 		for (place = 0; place < places; place++)
-			if (unit_takes((size_t)place, (size_t)places, 5, i))
+			if (unit_takes((size_t)place, (size_t)places, 9, i))
 				kill_and_next(i, place);
 	}
 }

@@ -335,3 +335,12 @@ int unit_main(int argc, char **argv, const char *name, CU_TestInfo *tests)
 	suites[0].pTests = tests;
 	return unit_main_suites(argc, argv, name, suites);
 }
+
+int unit_main_of(int argc, char **argv, const struct unit_program *programs)
+{
+	for (; programs->name; programs++)
+		if (!strcmp(programs->name, program_invocation_short_name))
+			return programs->main(argc, argv);
+	printf("%s is none of the tests in here\n", program_invocation_short_name);
+	return 1;
+}

@@ -49,6 +49,15 @@ int unit_main(int argc, char **argv, const char *name, CU_TestInfo *tests);
  * CU_SUITE_INFO_NULL */
 int unit_main_suites(int argc, char **argv, const char *name, CU_SuiteInfo *suites);
 
+/* One of several tests that are linked together (tests/unit/together); without a name: the last */
+struct unit_program {
+	const char *name;
+	int (*main)(int argc, char **argv);
+};
+
+/* The one by whose name this program is called */
+int unit_main_of(int argc, char **argv, const struct unit_program *programs);
+
 /* With UNIT_LONG in the environment, and not empty, tests that try a sample of their cases try all
  */
 bool unit_long(void);
