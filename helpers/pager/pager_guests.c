@@ -46,8 +46,8 @@
 #define LOOK_MS	      9000
 #define LOOKS_AT_ONCE 2
 
-/* The longest time between two looks at the table, and that one while a thread has a guest.  While
- * nothing happens the daemon wakes up no more often */
+/* The longest time between two looks at the table, and that one while a thread has a guest with which
+ * something happens.  While nothing does the daemon wakes up no more often */
 enum { TICK_MS = 10000, BUSY_TICK_MS = 1000 };
 
 /* How long a page is not used that is idle; less while memory is short */
@@ -66,6 +66,7 @@ enum { TICK_MS = 10000, BUSY_TICK_MS = 1000 };
  * struct place - A guest in the table
  * @state:	What is done with it, for status
  * @busy:	A thread has it
+ * @only_looked_at: That thread changes nothing: it looks for idle pages
  * @again:	clock_ms(): when the next try to take it over is due
  * @idle_looked: clock_ms(): when its idle pages were looked for; 0: not yet
  * @share:	What it gives while the host is short of memory.  The loop's
@@ -75,7 +76,7 @@ struct place {
 	struct pager_guests *guests;
 	struct paged_guest *guest;
 	enum guest_state state;
-	bool busy;
+	bool busy, only_looked_at;
 	uint64_t again;
 	uint64_t idle_looked;
 	struct pressure_guest share;
@@ -201,7 +202,7 @@ static void let_go(struct place *place, enum guest_state state)
 
 	pthread_mutex_lock(&guests->lock);
 	place->state = state;
-	place->busy = false;
+	place->busy = place->only_looked_at = false;
 	pthread_cond_broadcast(&guests->changed);
 	pthread_mutex_unlock(&guests->lock);
 }
@@ -396,10 +397,11 @@ static bool idle_is_due(struct place *place)
 static void begin(struct place *place, void *(*work)(void *), enum guest_state state)
 {
 	place->busy = true;
+	place->only_looked_at = work == idle_thread;
 	place->state = state;
 	place->guests->threads++;
 	if (detached_thread(work, place, THREAD_STACK)) {
-		place->busy = false;
+		place->busy = place->only_looked_at = false;
 		place->again = clock_ms() + TRY_AGAIN_MS;
 		place->guests->threads--;
 	}
@@ -700,6 +702,15 @@ void pager_guests_set_pressure(struct pager_guests *guests,
 		epoll_ctl(guests->epoll, EPOLL_CTL_ADD, guests->pressure.memory.trigger, &event);
 }
 
+/* Its thread's end, or what comes next, is seen by a look.  The end of a guest is told once only, and a
+ * thread may have had it then */
+static bool is_looked_after_soon(const struct place *place)
+{
+	if (place->state != STATE_PAGING)
+		return true;
+	return place->busy && (!place->only_looked_at || paged_guest_gone(place->guest));
+}
+
 /* Until something is due that no descriptor tells of.  With the lock */
 static uint64_t next_tick(struct pager_guests *guests)
 {
@@ -707,7 +718,7 @@ static uint64_t next_tick(struct pager_guests *guests)
 	const struct place *place;
 
 	for (place = guests->first; place; place = place->next)
-		if (place->busy || place->state != STATE_PAGING)
+		if (is_looked_after_soon(place))
 			ms = u64_min(ms, BUSY_TICK_MS);
 	return ms;
 }

@@ -236,16 +236,27 @@ int guest_pager_resume(struct guest_pager **pager, struct page_map *map, struct 
 	return make_pager(pager, adopted, options);
 }
 
+/* Set by a test: a look for idle pages goes on for so long */
+static atomic_bool look_goes_on;
+
+static void look_on(void)
+{
+	while (look_goes_on)
+		clock_sleep_ms(5);
+}
+
 void guest_pager_sample_idle(struct guest_pager *pager)
 {
 	(void)pager;
 	engine.sampled++;
+	look_on();
 }
 
 void guest_pager_forget_idle(struct guest_pager *pager)
 {
 	(void)pager;
 	engine.forgotten++;
+	look_on();
 }
 
 void guest_pager_set_limit(struct guest_pager *pager, uint64_t pages)
@@ -1069,6 +1080,43 @@ static void test_idle(void)
 	own_disk_child(check_idle, "idle pages");
 }
 
+static bool is_looked_at(struct host *h)
+{
+	(void)h;
+	return engine.sampled + engine.forgotten > 0;
+}
+
+/* True in nine of ten seconds, since ticks come together */
+static bool rests(struct host *h)
+{
+	return pager_guests_tick(h->guests) > 1000;
+}
+
+/* Looking for idle pages is no reason to wake up again, but a guest that ends meanwhile is */
+static int check_idle_rests(const char *dir)
+{
+	pid_t pid = victim();
+	struct host h;
+
+	idle_ms = 1;
+	look_goes_on = true;
+	EXPECT_IN(h, open_host(&h, dir));
+	EXPECT_IN(h, adopt_a(&h, pid) == 0);
+	EXPECT_IN(h, ticks_until(&h, is_looked_at));
+	EXPECT_IN(h, ticks_until(&h, rests));
+	kill_victim(pid);
+	EXPECT_IN(h, !rests(&h));
+	look_goes_on = false;
+	EXPECT_IN(h, ticks_until(&h, is_empty));
+	EXPECT_IN(h, pager_guests_stop(h.guests, clock_ms() + 5000));
+	return 0;
+}
+
+static void test_idle_rests(void)
+{
+	own_disk_child(check_idle_rests, "the daemon rests while idle pages are looked for");
+}
+
 /* More guests than one message takes */
 static int check_many(const char *dir)
 {
@@ -1126,6 +1174,7 @@ static CU_TestInfo tests[] = {
 	{ "an end that would lose pages", test_may_end },
 	{ "what is found stands until it is known to be over", test_not_told },
 	{ "idle pages", test_idle },
+	{ "the daemon rests while idle pages are looked for", test_idle_rests },
 	{ "many guests", test_many },
 	CU_TEST_INFO_NULL,
 };
