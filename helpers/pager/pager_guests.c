@@ -46,8 +46,8 @@
 #define LOOK_MS	      9000
 #define LOOKS_AT_ONCE 2
 
-/* The longest time between two looks at the table, and that one while a thread has a guest with which
- * something happens.  While nothing does the daemon wakes up no more often */
+/* The longest time between two looks at the table, and that one while a thread has a guest with
+ * which something happens.  While nothing does the daemon wakes up no more often */
 enum { TICK_MS = 10000, BUSY_TICK_MS = 1000 };
 
 /* How long a page is not used that is idle; less while memory is short */
@@ -702,8 +702,8 @@ void pager_guests_set_pressure(struct pager_guests *guests,
 		epoll_ctl(guests->epoll, EPOLL_CTL_ADD, guests->pressure.memory.trigger, &event);
 }
 
-/* Its thread's end, or what comes next, is seen by a look.  The end of a guest is told once only, and a
- * thread may have had it then */
+/* Its thread's end, or what comes next, is seen by a look.  The end of a guest is told once only,
+ * and a thread may have had it then */
 static bool is_looked_after_soon(const struct place *place)
 {
 	if (place->state != STATE_PAGING)

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <linux/userfaultfd.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -3757,6 +3758,13 @@ static bool straggler_goes_on(void)
 	return true;
 }
 
+static bool has_message(int uffd)
+{
+	struct pollfd message = { .fd = uffd, .events = POLLIN };
+
+	return poll(&message, 1, 0) == 1 && message.revents & POLLIN;
+}
+
 /* The kernel as it is while a thread is between its count and its message */
 static int refuse_changes(const struct uffd *uffd, unsigned long request, void *argument)
 {
@@ -3774,7 +3782,7 @@ static void tell_when_unregistered(const char *label)
 {
 	if (strcmp(label, "detach_unregister") == 0) {
 		straggler_start(straggler.guest, 0);
-		clock_sleep_ms(20);
+		CU_ASSERT(SOON(straggler.is_told || has_message(straggler.guest->uffd)));
 	}
 }
 

@@ -5,8 +5,10 @@
  */
 #include "lifecycle/session.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -340,11 +342,32 @@ static void test_started_anew(void)
 	fake_pool_is(&h.fk, 0, PAGE_2M, 0, 0, 0);
 }
 
+/* How often a process has the lock open */
+static int locks_open(pid_t pid)
+{
+	const struct dirent *entry;
+	char path[64], link[PATH_MAX];
+	int n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		ssize_t len = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
+
+		link[len > 0 ? len : 0] = '\0';
+		n += len > 5 && !strcmp(link + len - 5, "/lock");
+	}
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
 /* A release that has waited for the lock while the guest was started anew */
 static void test_late_release(void)
 {
 	struct state other = STATE_CLOSED;
-	int status;
+	int status, tries;
 	pid_t pid;
 	SCENE(h);
 
@@ -355,8 +378,10 @@ static void test_late_release(void)
 	pid = fork();
 	if (!pid)
 		_exit(run(&h, hook_release, "a", A_XML) < 0);
-	/* It has read the ledger by then, and waits */
-	clock_sleep_ms(200);
+	/* With ours, of which it has a copy.  It has read the ledger by then */
+	for (tries = 0; tries < 4000 && locks_open(pid) < 2; tries++)
+		clock_sleep_ms(5);
+	CU_ASSERT(locks_open(pid) == 2);
 	kill(pid, SIGSTOP);
 	waitpid(pid, &status, WUNTRACED);
 	state_close(&other);
