@@ -215,7 +215,8 @@ unit_lib = $(BUILD)/tests/unit/unit.a
 unit_lib_obj = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(unit_src),$(sort $(wildcard tests/unit/*.c))))
 
 $(BUILD)/tests/unit/%.o: | check-libraries-of-tests
-$(BUILD)/tests/unit/%.o: override CPPFLAGS += -DTESTS_DIR='"$(CURDIR)/tests"'
+unit_cppflags = -DTESTS_DIR='"$(CURDIR)/tests"'
+$(BUILD)/tests/unit/%.o: override CPPFLAGS += $(unit_cppflags)
 $(BUILD)/tests/unit/%.o: override HARDENING += $(UNIT_OPTIMIZE)
 $(unit_lib): $(unit_lib_obj)
 # The quicker linker for a hundred programs that are not shipped

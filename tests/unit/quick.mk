@@ -14,7 +14,7 @@ core_so = $(BUILD)/together/core.so
 ctl_so = $(BUILD)/together/ctl.so
 
 $(core_together) $(ctl_together): override CPPFLAGS += -I. $(pager_cppflags)
-$(test_together): override CPPFLAGS += -I. -DTESTS_DIR='"$(CURDIR)/tests"'
+$(test_together): override CPPFLAGS += -I. $(unit_cppflags)
 $(ctl_together): $(wildcard conf-snippets/*/*)
 $(BUILD)/together/%.o: $(BUILD)/together/%.c | check-libraries-of-tests
 	$(call say,CC,$<)
