@@ -19,6 +19,10 @@
  * may wait as long for a processor */
 enum { SEEMS_MISSING_MS = 2000 };
 
+/* How long a tier may be away at each page: it is looked for once a second, so one whose disk has
+ * just come back is not missed */
+enum { TIER_AWAY_MS = 2000 };
+
 static uint64_t count_out(struct guest_pager *pager)
 {
 	uint64_t page, out = 0;
@@ -75,6 +79,21 @@ static int went_wrong(struct guest_pager *pager, int rc, uint64_t deadline, stru
 	return 0;
 }
 
+static int load_one(struct guest_pager *pager, struct mover *mover, uint64_t page,
+		    uint64_t deadline)
+{
+	uint64_t end = u64_min(clock_ms() + TIER_AWAY_MS, deadline);
+	int rc;
+
+	while ((rc = load_page(pager, mover, page)) == -ENODEV && clock_left_ms(end) &&
+	       !pager_stopping(pager))
+		clock_sleep_ms(50);
+	/* Unplugged: no mapping to COPY into, but its file */
+	if (rc == -ENOENT && prefetch_pages(pager, mover, page, 1, false))
+		rc = 0;
+	return rc;
+}
+
 /* 3: all of it by COPY, beside the thread that goes on serving faults */
 static int load_all(struct guest_pager *pager, struct mover *mover, uint64_t deadline,
 		    struct err *err)
@@ -90,10 +109,7 @@ static int load_all(struct guest_pager *pager, struct mover *mover, uint64_t dea
 
 			if (state == PAGE_EVICTED) {
 				prefetch_pages(pager, mover, page, READ_AHEAD_MAX, true);
-				rc = load_page(pager, mover, page);
-				/* Unplugged: no mapping to COPY into, but its file */
-				if (rc == -ENOENT && prefetch_pages(pager, mover, page, 1, false))
-					rc = 0;
+				rc = load_one(pager, mover, page, deadline);
 			}
 			rc = went_wrong(pager, rc, deadline, err);
 			if (rc < 0)

@@ -604,7 +604,8 @@ enum { LOAD_SLOW = 2 };
 /**
  * load_page() - Bring one page back by COPY, which wakes
  * Return: 0; 1: it isn't EVICTED any more; LOAD_SLOW: the fault thread would have to wait for its
- * tier; -ENOENT, -ESRCH; -errno: its tier fails, EVICTED again
+ * tier; -ENOENT, -ESRCH; -ENODEV: its tier is away, which is looked for anew once a second;
+ * -errno: its tier fails.  EVICTED again
  */
 int load_page(struct guest_pager *pager, struct mover *mover, uint64_t page);
 /* COPY pages that this thread has as LOADING or LEAVING.  @copied: pages in place */

@@ -816,9 +816,10 @@ static void file_fetch(void *tier, const uint64_t *slots, size_t n, void *pages,
 		}
 	}
 	fd = open_file(file, id, &err);
+	/* -ENOENT and the like say other things of a page */
 	if (fd < 0) {
 		for (i = 0; i < n; i++)
-			rc[i] = fd;
+			rc[i] = -ENODEV;
 		return;
 	}
 	read_slots(file, fd, slots, n, at, rc);

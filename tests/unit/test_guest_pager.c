@@ -27,6 +27,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "kernel/kfs.h"
 #include "memory/thp.h"
@@ -834,6 +835,76 @@ static void test_slow_tier(void)
 	}
 	tier_stores_free(stores);
 	close(rootfd);
+}
+
+/* A file whose disk is taken away: its name is gone, and it can't be read any more */
+static struct {
+	struct tier_store *store;
+	const char *path, *away;
+} gone;
+
+static void take_away(void)
+{
+	uint64_t id[TIER_ID_WORDS];
+	struct err err = { "" };
+	int fd = tier_store_open(gone.store, NULL, id, &err);
+	int dead = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	CU_ASSERT_FATAL(fd >= 0 && dead >= 0 && dup2(dead, fd) == fd);
+	CU_ASSERT(rename(gone.path, gone.away) == 0);
+	close(dead);
+}
+
+static void comes_back_meanwhile(const char *label)
+{
+	if (strcmp(label, "detach_phase") == 0)
+		CU_ASSERT(rename(gone.away, gone.path) == 0);
+}
+
+/* One that is away is looked for once a second: a release waits for that, and no longer */
+static void test_release_when_back(void)
+{
+	struct tier_spec tier[] = { { .kind = TIER_RAM }, { .kind = TIER_FILE } };
+	const char *directory = unit_disk_tmpdir();
+	cleanup_close int rootfd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char path[PATH_MAX], away[PATH_MAX];
+	struct tier_stores *stores;
+	struct err err = { "" };
+	uint64_t began, took;
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/tier", directory);
+	snprintf(away, sizeof(away), "%s/away", directory);
+	CU_ASSERT_FATAL(tier_stores_new(&stores, rootfd) == 0);
+	tier[1].store = tier_stores_get(stores, "/tier");
+	gone.store = tier[1].store;
+	gone.path = path;
+	gone.away = away;
+	{
+		GUEST(guest, 100);
+		begin_above_file(&guest, tier, stores);
+		CU_ASSERT(demote_some(guest.pager, &err) > 0);
+		some_in_tier(&guest, TIER_FILE);
+		take_away();
+		CU_ASSERT_EQUAL(guest_pager_detach(guest.pager, 60000, &err), -EIO);
+		began = clock_ms();
+		CU_ASSERT_EQUAL(guest_pager_detach(guest.pager, 60000, &err), -EIO);
+		took = clock_ms() - began;
+		UNIT_CHECK(took >= 1900, "%llu ms", (unsigned long long)took);
+		UNIT_CHECK(strstr(err.text, "No such device") != NULL, "%s", err.text);
+		/* Nor longer than the caller has time */
+		began = clock_ms();
+		CU_ASSERT(guest_pager_detach(guest.pager, 100, &err) < 0);
+		took = clock_ms() - began;
+		UNIT_CHECK(took < 1500, "%llu ms", (unsigned long long)took);
+		CU_ASSERT(page_map_phase(guest.pager->map) == MAP_PAGING);
+		on_step = comes_back_meanwhile;
+		rc = guest_pager_detach(guest.pager, 60000, &err);
+		on_step = NULL;
+		UNIT_CHECK(rc == 0, "%s", err.text);
+		CU_ASSERT_EQUAL(count_wrong(&guest, 1), 0);
+	}
+	tier_stores_free(stores);
 }
 
 /* Pages of a guest that are in a file.  Return: the first of two neighbours */
@@ -4405,6 +4476,7 @@ static void test_scan_released(void)
 
 static CU_TestInfo tests[] = {
 	{ "a page on a disk that does not answer, and others", test_slow_tier },
+	{ "a guest whose tier is away for a moment is let go", test_release_when_back },
 	{ "a clean page of a file", test_clean_in_file },
 	{ "pages that are long in RAM go through zstd", test_recompress },
 	{ "pages go to a disk before RAM is full", test_demotion_in_time },
