@@ -139,9 +139,9 @@ struct file_tier {
 	char guest[PAGER_UUID_SIZE];
 	struct tier_stores *stores;
 	struct tier_store *_Atomic store;
-	bool is_new;
+	bool is_new, reading_only;
+	_Atomic bool given_up; /* no disk is waited for any more */
 	struct tier_budget *budget;
-	bool reading_only;
 	pthread_mutex_t lock;
 	struct table *_Atomic table;
 	uint32_t filling, room;
@@ -312,20 +312,23 @@ int tier_file_reserve(int directory, struct tier_stores *stores, struct err *err
 	return rc;
 }
 
-/* A daemon that had no page to read or write there has not opened it, and content would stay.  So
- * it does where the file can't be opened */
+/* Its record goes first, as in give_back() */
 static void put_extents(struct table *table, struct tier_store *store)
 {
-	uint64_t found[TIER_ID_WORDS];
+	cleanup_free uint32_t *extent = malloc((table->n + 1) * sizeof(*extent));
 	uint32_t i;
+	size_t n = 0;
 
-	tier_store_open(store, table->id, found, NULL);
 	for (i = 0; i < table->n; i++) {
 		uint32_t where = atomic_exchange(&table->extent[i].where, EXTENT_NONE);
 
-		if (where)
-			tier_store_put(store, where);
+		if (where && extent)
+			extent[n++] = where;
+		else if (where)
+			tier_store_put(store, where, NULL);
 	}
+	if (n)
+		tier_store_put_all(store, table->id, extent, n);
 }
 
 static void forget_kind(int directory, const struct file_kind *kind, struct tier_stores *stores)
@@ -337,9 +340,9 @@ static void forget_kind(int directory, const struct file_kind *kind, struct tier
 		return;
 	store = store_of(table, kind, stores);
 	if (store && kind->own && has_lent(table))
-		tier_stores_leave_own(stores, store, table->id);
+		tier_stores_leave_own(store, table->id);
 	else if (store && (kind->own || kind->borrowed))
-		tier_stores_drop_own(stores, store, table->id);
+		tier_stores_drop_own(store, table->id);
 	else if (store)
 		put_extents(table, store);
 	munmap(table, TABLE_BYTES);
@@ -365,7 +368,7 @@ static void file_close(void *tier)
 			tier_store_leave(file->store, file->table->extent[i].where);
 		munmap(file->table, TABLE_BYTES);
 	} else if (file->is_new) {
-		tier_stores_drop_own(file->stores, file->store, NULL);
+		tier_stores_drop_own(file->store, NULL);
 	}
 	tier_budget_give(file->budget, file->bytes);
 	for (i = 0; i < READERS; i++) {
@@ -685,7 +688,7 @@ static int open_file(struct file_tier *file, uint64_t id[TIER_ID_WORDS], struct 
 		return -ENODEV;
 	}
 	pthread_mutex_unlock(&file->lock);
-	fd = tier_store_open(file->store, table ? table->id : NULL, id, err);
+	fd = tier_store_open(file->store, table ? table->id : NULL, id, &file->given_up, err);
 	pthread_mutex_lock(&file->lock);
 	file->open_again = fd < 0 ? clock_ms() + OPEN_AGAIN_MS : 0;
 	if (fd < 0)
@@ -880,7 +883,7 @@ static int add_extent(struct file_tier *file, uint32_t *added)
 	int rc = index < EXTENTS_MAX ? memory_for_record(file, index) : -ENOSPC;
 
 	if (rc == 0)
-		rc = tier_store_take(file->store, file->budget, &where);
+		rc = tier_store_take(file->store, file->budget, &file->given_up, &where);
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(&file->lock);
@@ -894,7 +897,7 @@ static int add_extent(struct file_tier *file, uint32_t *added)
 	}
 	pthread_mutex_unlock(&file->lock);
 	if (rc < 0) {
-		tier_store_put(file->store, where);
+		tier_store_put(file->store, where, &file->given_up);
 		tier_budget_give(file->budget, EXTENT_BYTES);
 	}
 	*added = index;
@@ -1121,7 +1124,7 @@ static void give_back(struct file_tier *file, uint32_t index)
 	pthread_mutex_unlock(&file->lock);
 	if (!where)
 		return;
-	tier_store_put(file->store, where);
+	tier_store_put(file->store, where, &file->given_up);
 	tier_budget_give(file->budget, EXTENT_BYTES);
 }
 
@@ -1276,6 +1279,7 @@ static void file_give_up(void *tier)
 	struct file_tier *file = tier;
 	size_t i;
 
+	file->given_up = true;
 	for (i = 0; i < READERS; i++)
 		tier_io_give_up(file->reader[i].io);
 	tier_io_give_up(file->writer);

@@ -23,12 +23,16 @@
 #include "kernel/kfs.h"
 #include "memory/dm_crypt.h"
 #include "memory/tier_place.h"
+#include "pager/disk_call.h"
 #include "pager/ram.h"
 #include "pager/tier_directory.h"
 
 #define STORE_MAGIC "libvirt-membacking tier"
 
 enum { STORE_VERSION = 1, EXTENTS_MOST = 1 << 28, SILENT_MS = 1000 };
+
+/* How long the end of a guest waits until what it leaves on a disk is gone */
+enum { GUEST_END_MS = 2000 };
 
 /* At the beginning of a file of all guests */
 struct store_header {
@@ -60,6 +64,9 @@ enum extent_state { EXTENT_FREE, EXTENT_TAKEN, EXTENT_RESERVED, EXTENT_HELD };
  * @borrowed:	It is another host's, and only read
  * @left:	Its owner's guest was gone when it was opened
  * @us:		The list's
+ * @stores:	The list.  Under its lock:
+ * @calls:	So many threads may use this that others have left behind
+ * @forgotten:	It is freed after them
  * @swept:	Of a directory: what was left there is gone
  * @silent:	Its disk does not answer
  * @asking:	So many threads wait for the disk.  Of a directory: for all files there, and
@@ -71,6 +78,9 @@ struct tier_store {
 	struct tier_store *directory;
 	bool borrowed, left;
 	const struct tier_owner *us;
+	struct tier_stores *stores;
+	unsigned int calls;
+	bool forgotten;
 	_Atomic bool swept;
 	char path[TIER_PATH_SIZE];
 	pthread_mutex_t opening;
@@ -94,12 +104,14 @@ struct tier_store {
  * @lock:	Protects the list
  * @us:		Set before other threads are there
  * @knows_all:	Each guest's file is in the list
+ * @calls:	Of all of its stores
  */
 struct tier_stores {
 	int rootfd;
 	struct tier_owner us;
 	_Atomic bool knows_all;
 	pthread_mutex_t lock;
+	unsigned int calls;
 	struct tier_store *first;
 };
 
@@ -127,11 +139,22 @@ static void free_store(struct tier_store *store)
 	free(store);
 }
 
+static bool is_used(struct tier_stores *stores)
+{
+	bool used;
+
+	pthread_mutex_lock(&stores->lock);
+	used = stores->calls;
+	pthread_mutex_unlock(&stores->lock);
+	return used;
+}
+
 void tier_stores_free(struct tier_stores *stores)
 {
 	struct tier_store *store, *next;
 
-	if (!stores)
+	/* A disk that does not answer: they end with the process */
+	if (!stores || is_used(stores))
 		return;
 	for (store = stores->first; store; store = next) {
 		next = store->following;
@@ -179,6 +202,7 @@ static struct tier_store *add_store(struct tier_stores *stores, const char *path
 	store->following = stores->first;
 	store->rootfd = stores->rootfd;
 	store->us = &stores->us;
+	store->stores = stores;
 	store->directory = directory;
 	stores->first = store;
 	return store;
@@ -313,18 +337,113 @@ static void unlink_own(const struct tier_store *store)
 		unlinkat(fd, strrchr(store->path, '/') + 1, 0);
 }
 
-static void forget(struct tier_stores *stores, struct tier_store *store)
+static void forget(struct tier_store *store)
 {
+	struct tier_stores *stores = store->stores;
 	struct tier_store **at;
+	bool last;
 
 	pthread_mutex_lock(&stores->lock);
 	for (at = &stores->first; *at && *at != store;)
 		at = &(*at)->following;
 	if (*at)
 		*at = store->following;
+	store->forgotten = true;
+	last = !store->calls;
 	pthread_mutex_unlock(&stores->lock);
-	free_store(store);
+	if (last)
+		free_store(store);
 }
+
+/* ---- calls that a disk may not answer ---- */
+
+/* What such a call is about; not all of them use all */
+struct store_call {
+	struct disk_call call;
+	struct tier_store *store;
+	void (*what)(struct store_call *call);
+	bool has_id;
+	uint64_t id[TIER_ID_WORDS], found[TIER_ID_WORDS];
+	uint32_t *extent;
+	size_t n;
+	int rc;
+	struct err err;
+};
+
+static void call_free(struct store_call *call)
+{
+	free(call->extent);
+	free(call);
+}
+
+static void drop_call(struct disk_call *call)
+{
+	call_free((struct store_call *)call);
+}
+
+static void run_call(struct disk_call *disk_call)
+{
+	struct store_call *call = (struct store_call *)disk_call;
+	struct tier_store *store = call->store;
+	struct tier_stores *stores = store->stores;
+	bool last;
+
+	call->what(call);
+	pthread_mutex_lock(&stores->lock);
+	stores->calls--;
+	last = --store->calls == 0 && store->forgotten;
+	pthread_mutex_unlock(&stores->lock);
+	if (last)
+		free_store(store);
+}
+
+static struct store_call *call_new(struct tier_store *store, void (*what)(struct store_call *call),
+				   const uint64_t *id)
+{
+	struct store_call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		return NULL;
+	call->call = (struct disk_call){ .run = run_call, .drop = drop_call };
+	call->store = store;
+	call->what = what;
+	call->has_id = id;
+	if (id)
+		memcpy(call->id, id, sizeof(call->id));
+	return call;
+}
+
+static const uint64_t *call_id(const struct store_call *call)
+{
+	return call->has_id ? call->id : NULL;
+}
+
+/* As disk_call_run() */
+static bool run_apart(struct store_call *call, const _Atomic bool *given_up, uint64_t ms)
+{
+	struct tier_stores *stores = call->store->stores;
+
+	pthread_mutex_lock(&stores->lock);
+	stores->calls++;
+	call->store->calls++;
+	pthread_mutex_unlock(&stores->lock);
+	return disk_call_run(&call->call, given_up, ms);
+}
+
+/* At a guest's end, which waits for no disk that does not answer */
+static void run_at_end(struct store_call *call)
+{
+	char path[TIER_PATH_SIZE];
+
+	memcpy(path, call->store->path, sizeof(path));
+	if (run_apart(call, NULL, GUEST_END_MS))
+		call_free(call);
+	else
+		log_warning("%s: does not answer; what the guest leaves there goes when it does",
+			    path);
+}
+
+/* ---- a guest's own file, at its end ---- */
 
 static int mark(const struct tier_store *store, enum tier_lent lent, struct err *err)
 {
@@ -340,22 +459,21 @@ int tier_store_lend(struct tier_store *store, bool lent, struct err *err)
 	return mark(store, lent ? LENT : LENT_NOT, err);
 }
 
-void tier_stores_leave_own(struct tier_stores *stores, struct tier_store *store,
-			   const uint64_t id[TIER_ID_WORDS])
-{
-	uint64_t found[TIER_ID_WORDS];
-	struct err err;
+static int open_now(struct tier_store *store, const uint64_t *id, uint64_t *found, struct err *err);
 
-	if (tier_store_open(store, id, found, &err) < 0 || mark(store, LENT_AND_LEFT, &err) < 0)
-		log_warning("%s; it stays there until it is removed", err.text);
-	forget(stores, store);
+static void leave_own(struct store_call *call)
+{
+	struct tier_store *store = call->store;
+
+	if (open_now(store, call->id, call->found, &call->err) < 0 ||
+	    mark(store, LENT_AND_LEFT, &call->err) < 0)
+		log_warning("%s; it stays there until it is removed", call->err.text);
+	forget(store);
 }
 
-void tier_stores_drop_own(struct tier_stores *stores, struct tier_store *store,
-			  const uint64_t id[TIER_ID_WORDS])
+static void drop_own(struct store_call *call)
 {
-	uint64_t found[TIER_ID_WORDS];
-	struct err err;
+	struct tier_store *store = call->store;
 	int rc;
 
 	/* Left, perhaps, since it was opened */
@@ -365,12 +483,33 @@ void tier_stores_drop_own(struct tier_stores *stores, struct tier_store *store,
 		store->fd = -1;
 		store->let_go = false;
 	}
-	rc = id ? tier_store_open(store, id, found, &err) : store->fd;
+	rc = call->has_id ? open_now(store, call->id, call->found, &call->err) : store->fd;
 	if (rc >= 0 && (!store->borrowed || store->left))
 		unlink_own(store);
-	else if (rc < 0 && id && rc != -ENOENT && !store->borrowed)
-		log_warning("%s; it stays there until this host's next start", err.text);
-	forget(stores, store);
+	else if (rc < 0 && call->has_id && rc != -ENOENT && !store->borrowed)
+		log_warning("%s; it stays there until this host's next start", call->err.text);
+	forget(store);
+}
+
+static void end_own(struct tier_store *store, void (*what)(struct store_call *call),
+		    const uint64_t *id)
+{
+	struct store_call *call = call_new(store, what, id);
+
+	if (call)
+		run_at_end(call);
+	else
+		log_warning("%s: no memory to remove it; it stays there", store->path);
+}
+
+void tier_stores_leave_own(struct tier_store *store, const uint64_t id[TIER_ID_WORDS])
+{
+	end_own(store, leave_own, id);
+}
+
+void tier_stores_drop_own(struct tier_store *store, const uint64_t id[TIER_ID_WORDS])
+{
+	end_own(store, drop_own, id);
 }
 
 bool tier_store_is_device(const struct tier_store *store)
@@ -732,8 +871,7 @@ void tier_store_failed(struct tier_store *store)
 	store->failed = true;
 }
 
-int tier_store_open(struct tier_store *store, const uint64_t id[TIER_ID_WORDS],
-		    uint64_t found[TIER_ID_WORDS], struct err *err)
+static int open_now(struct tier_store *store, const uint64_t *id, uint64_t *found, struct err *err)
 {
 	int rc = 0;
 
@@ -751,6 +889,46 @@ int tier_store_open(struct tier_store *store, const uint64_t id[TIER_ID_WORDS],
 		rc = store->fd;
 	}
 	pthread_mutex_unlock(&store->opening);
+	return rc;
+}
+
+static void open_apart(struct store_call *call)
+{
+	call->rc = open_now(call->store, call_id(call), call->found, &call->err);
+}
+
+/* It is open, and nothing has failed: no disk is asked */
+static bool is_open(struct tier_store *store, const uint64_t *id, uint64_t *found)
+{
+	bool open;
+
+	pthread_mutex_lock(&store->lock);
+	open = store->fd >= 0 && !store->let_go && !store->failed &&
+	       (!id || memcmp(id, store->id, sizeof(store->id)) == 0);
+	if (open)
+		memcpy(found, store->id, sizeof(store->id));
+	pthread_mutex_unlock(&store->lock);
+	return open;
+}
+
+int tier_store_open(struct tier_store *store, const uint64_t id[TIER_ID_WORDS],
+		    uint64_t found[TIER_ID_WORDS], const _Atomic bool *given_up, struct err *err)
+{
+	struct store_call *call;
+	int rc;
+
+	if (is_open(store, id, found))
+		return store->fd;
+	call = call_new(store, open_apart, id);
+	if (!call)
+		return err_nomem(err);
+	if (!run_apart(call, given_up, 0))
+		return err_set(err, ECANCELED, "%s: does not answer", store->path);
+	rc = call->rc;
+	memcpy(found, call->found, sizeof(call->found));
+	if (rc < 0 && err)
+		*err = call->err;
+	call_free(call);
 	return rc;
 }
 
@@ -869,7 +1047,34 @@ static int give_room(const struct tier_store *store, uint32_t extent)
 	return 0;
 }
 
-int tier_store_take(struct tier_store *store, struct tier_budget *budget, uint32_t *extent)
+static void give_room_apart(struct store_call *call)
+{
+	call->rc = give_room(call->store, call->extent[0]);
+}
+
+/* One that is given up has its room some time, whoever gets the extent then */
+static int wait_for_room(struct tier_store *store, uint32_t extent, const _Atomic bool *given_up)
+{
+	struct store_call *call;
+	int rc;
+
+	if (store->is_device)
+		return 0;
+	call = call_new(store, give_room_apart, NULL);
+	if (!call || !(call->extent = malloc(sizeof(*call->extent)))) {
+		free(call);
+		return -ENOMEM;
+	}
+	call->extent[0] = extent;
+	if (!run_apart(call, given_up, 0))
+		return -ECANCELED;
+	rc = call->rc;
+	call_free(call);
+	return rc;
+}
+
+int tier_store_take(struct tier_store *store, struct tier_budget *budget,
+		    const _Atomic bool *given_up, uint32_t *extent)
 {
 	uint32_t found = EXTENT_NONE;
 	int rc;
@@ -886,7 +1091,7 @@ int tier_store_take(struct tier_store *store, struct tier_budget *budget, uint32
 		store->next = found + 1;
 	}
 	pthread_mutex_unlock(&store->lock);
-	rc = found == EXTENT_NONE ? -ENOSPC : give_room(store, found);
+	rc = found == EXTENT_NONE ? -ENOSPC : wait_for_room(store, found, given_up);
 	if (rc < 0) {
 		if (found != EXTENT_NONE)
 			leave(store, found, EXTENT_FREE);
@@ -897,15 +1102,67 @@ int tier_store_take(struct tier_store *store, struct tier_budget *budget, uint32
 	return 0;
 }
 
-void tier_store_put(struct tier_store *store, uint32_t extent)
+static void put_extents(struct store_call *call)
 {
-	/* A device that can't keeps it until the extent is used again, and so does a silent one */
-	if (store->fd >= 0 && !store->silent)
-		while (fallocate(store->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				 (off_t)extent * EXTENT_BYTES, EXTENT_BYTES) < 0 &&
-		       errno == EINTR)
-			;
-	leave(store, extent, EXTENT_FREE);
+	struct tier_store *store = call->store;
+	size_t i;
+
+	for (i = 0; i < call->n; i++) {
+		/* A device that can't keeps it until the extent is used again */
+		if (store->fd >= 0)
+			while (fallocate(store->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					 (off_t)call->extent[i] * EXTENT_BYTES, EXTENT_BYTES) < 0 &&
+			       errno == EINTR)
+				;
+		leave(store, call->extent[i], EXTENT_FREE);
+	}
+}
+
+/* A daemon that had no page to read or write there has not opened it, and content would stay.  So
+ * it does where the file can't be opened */
+static void open_and_put_extents(struct store_call *call)
+{
+	open_now(call->store, call->id, call->found, NULL);
+	put_extents(call);
+}
+
+static struct store_call *put_call(struct tier_store *store, const uint64_t *id,
+				   const uint32_t *extent, size_t n)
+{
+	struct store_call *call = call_new(store, id ? open_and_put_extents : put_extents, id);
+
+	if (!call)
+		return NULL;
+	call->extent = malloc(n * sizeof(*extent));
+	if (!call->extent) {
+		call_free(call);
+		return NULL;
+	}
+	memcpy(call->extent, extent, n * sizeof(*extent));
+	call->n = n;
+	return call;
+}
+
+void tier_store_put(struct tier_store *store, uint32_t extent, const _Atomic bool *given_up)
+{
+	struct store_call *call = put_call(store, NULL, &extent, 1);
+
+	if (!call)
+		leave(store, extent, EXTENT_FREE);
+	else if (run_apart(call, given_up, 0))
+		call_free(call);
+}
+
+void tier_store_put_all(struct tier_store *store, const uint64_t id[TIER_ID_WORDS],
+			const uint32_t *extent, size_t n)
+{
+	struct store_call *call = n ? put_call(store, id, extent, n) : NULL;
+	size_t i;
+
+	if (call)
+		run_at_end(call);
+	for (i = 0; i < n && !call; i++)
+		leave(store, extent[i], EXTENT_FREE);
 }
 
 void tier_store_hold(struct tier_store *store, uint32_t extent)

@@ -65,16 +65,14 @@ struct tier_store *tier_stores_get_own(struct tier_stores *stores, const char *p
 int tier_stores_new_own(struct tier_stores *stores, struct tier_store *directory, const char *uuid,
 			struct tier_store **store, struct err *err);
 /* Remove a guest's own file, and forget it.  @id: as of tier_store_open(); NULL: it has no slots.
- * One that is borrowed: only if its owner left it */
-void tier_stores_drop_own(struct tier_stores *stores, struct tier_store *store,
-			  const uint64_t id[TIER_ID_WORDS]);
+ * One that is borrowed: only if its owner left it.  Of a disk that does not answer it goes later */
+void tier_stores_drop_own(struct tier_store *store, const uint64_t id[TIER_ID_WORDS]);
 /* Another host's, of which this guest has borrowed pages.  It is only read */
 struct tier_store *tier_stores_get_borrowed(struct tier_stores *stores, const char *path);
 /* A guest's own file, open: lent from now on, or not any more.  Return: 0 or -errno */
 int tier_store_lend(struct tier_store *store, bool lent, struct err *err);
 /* The guest is gone, and its file stays for who has borrowed it: forget it */
-void tier_stores_leave_own(struct tier_stores *stores, struct tier_store *store,
-			   const uint64_t id[TIER_ID_WORDS]);
+void tier_stores_leave_own(struct tier_store *store, const uint64_t id[TIER_ID_WORDS]);
 /* The directory of a guest's own file; NULL: it is all guests' */
 const struct tier_store *tier_store_directory(const struct tier_store *store);
 
@@ -86,6 +84,7 @@ bool tier_store_is_device(const struct tier_store *store);
  * tier_store_open() - Open it, if it is not open
  * @id:		Which one it was when a guest got slots in it; it is not made then.  NULL: any
  * @found:	Which one it is
+ * @given_up:	Nothing is waited for any more; NULL: it always is
  *
  * May be tried again and again: what is missing may come.  An open one stays open, and its
  * descriptor the same number, unless its disk is gone: see tier_store_failed().  A guest's own file
@@ -94,10 +93,10 @@ bool tier_store_is_device(const struct tier_store *store);
  *
  * Return: its descriptor; -ENOENT; -ESTALE: another file than @id; -EEXIST: something else is in
  * it; -EPERM: it is not root's alone; -EBUSY: another process has it; -EINVAL: no direct I/O there;
- * -errno
+ * -ECANCELED: given up, and opened some time; -errno
  */
 int tier_store_open(struct tier_store *store, const uint64_t id[TIER_ID_WORDS],
-		    uint64_t found[TIER_ID_WORDS], struct err *err);
+		    uint64_t found[TIER_ID_WORDS], const _Atomic bool *given_up, struct err *err);
 
 /* Reading or writing it failed: the next tier_store_open() looks whether its disk is gone, and
  * opens it anew when that is back */
@@ -125,12 +124,18 @@ void tier_store_leave(struct tier_store *store, uint32_t extent);
 /**
  * tier_store_take() - An extent for a guest
  * @budget:	What it is counted in; NULL: in none
+ * @given_up:	As of tier_store_open()
  *
- * Return: 0; -ENOSPC: the budget's limit, the device or its file system is full; -errno
+ * Return: 0; -ENOSPC: the budget's limit, the device or its file system is full; -ECANCELED; -errno
  */
-int tier_store_take(struct tier_store *store, struct tier_budget *budget, uint32_t *extent);
-/* Give it back: its content goes.  The budget is the caller's */
-void tier_store_put(struct tier_store *store, uint32_t extent);
+int tier_store_take(struct tier_store *store, struct tier_budget *budget,
+		    const _Atomic bool *given_up, uint32_t *extent);
+/* Give it back: its content goes, and then it is another's.  The budget is the caller's */
+void tier_store_put(struct tier_store *store, uint32_t extent, const _Atomic bool *given_up);
+/* All of a guest's, at its end; of a file that may not be open.  Of a disk that does not answer
+ * they go later */
+void tier_store_put_all(struct tier_store *store, const uint64_t id[TIER_ID_WORDS],
+			const uint32_t *extent, size_t n);
 
 /**
  * tier_store_hold() - A write to this extent was given up, and may be done at any time

@@ -847,7 +847,7 @@ static void take_away(void)
 {
 	uint64_t id[TIER_ID_WORDS];
 	struct err err = { "" };
-	int fd = tier_store_open(gone.store, NULL, id, &err);
+	int fd = tier_store_open(gone.store, NULL, id, NULL, &err);
 	int dead = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	CU_ASSERT_FATAL(fd >= 0 && dead >= 0 && dup2(dead, fd) == fd);

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <linux/fuse.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "pager/pins.h"
 #include "pager/ram.h"
 #include "pager/tier_io.h"
@@ -778,7 +780,7 @@ static int try_device(const char *dir)
 	if (loop < 0)
 		return NO_OWN_DISK;
 	EXPECT(tier_stores_new(&stores, rootfd) == 0);
-	EXPECT(tier_store_open(tier_stores_get(stores, device), NULL, id, &err) == -EEXIST);
+	EXPECT(tier_store_open(tier_stores_get(stores, device), NULL, id, NULL, &err) == -EEXIST);
 	tier_stores_free(stores);
 	close(loop);
 	snprintf(image, sizeof(image), "%s/empty", dir);
@@ -892,7 +894,7 @@ static void test_gives_back_unread(void)
 		   (unsigned long)blocks_of(&bed));
 }
 
-/* What a disk may still write to is no other guest's, and it is asked for nothing more */
+/* What a disk may still write to is no other guest's */
 static void test_held(void)
 {
 	BED(bed, 0);
@@ -903,22 +905,88 @@ static void test_held(void)
 	size_t i;
 
 	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, N), 0);
-	CU_ASSERT_EQUAL_FATAL(tier_store_take(store, NULL, &extent), 0);
+	CU_ASSERT_EQUAL_FATAL(tier_store_take(store, NULL, NULL, &extent), 0);
 	tier_store_hold(store, extent);
 	tier_store_silent(store, true);
-	before = blocks_of(&bed);
-	tier_store_put(store, extent);
-	CU_ASSERT_EQUAL(blocks_of(&bed), before);
+	tier_store_put(store, extent, NULL);
 	for (i = 0; i < 4; i++) {
-		CU_ASSERT_EQUAL(tier_store_take(store, NULL, &others[i]), 0);
+		CU_ASSERT_EQUAL(tier_store_take(store, NULL, NULL, &others[i]), 0);
 		CU_ASSERT_NOT_EQUAL(others[i], extent);
 	}
 	CU_ASSERT_EQUAL(tier_store_claim(store, extent), -EEXIST);
 	/* It answers again */
 	CU_ASSERT_EQUAL(put_n(&bed, 1, 7, &place, 1), 0);
 	before = blocks_of(&bed);
-	tier_store_put(store, others[0]);
+	tier_store_put(store, others[0], NULL);
 	CU_ASSERT(blocks_of(&bed) < before);
+}
+
+/* ---- a file that can't be opened yet ---- */
+
+struct loader {
+	struct bed *bed;
+	pthread_t thread;
+	_Atomic bool done;
+	int rc;
+};
+
+static void *load_first(void *arg)
+{
+	struct loader *loader = arg;
+
+	loader->rc = load(loader->bed, 0, loader->bed->place[0]);
+	loader->done = true;
+	return NULL;
+}
+
+/* Nobody can open the file until it is closed: a disk that does not answer, for as long as the
+ * kernel's lease-break-time */
+static int hold_up(const struct bed *bed)
+{
+	int fd = open(bed->path, O_RDWR | O_CLOEXEC);
+
+	/* Its holder is told, by a signal that means nothing here */
+	CU_ASSERT_FATAL(fd >= 0 && fcntl(fd, F_SETSIG, SIGURG) == 0);
+	CU_ASSERT_FATAL(fcntl(fd, F_SETLEASE, F_WRLCK) == 0);
+	return fd;
+}
+
+static bool was_given_back(const struct bed *bed)
+{
+	int i;
+
+	for (i = 0; i < 200 && blocks_of(bed) >= EXTENT_BYTES / 512 / 2; i++)
+		usleep(10000);
+	return i < 200;
+}
+
+/* Neither a guest that is stopped waits for that, nor the end of one.  Its pages go when the file
+ * can be opened */
+static void test_open_given_up(void)
+{
+	BED(bed, 0);
+	struct loader loader = { .bed = &bed };
+	uint64_t began;
+	int held;
+
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, 2), 0);
+	bed_dies(&bed);
+	held = hold_up(&bed);
+	CU_ASSERT_EQUAL_FATAL(go_on(&bed, 0, bed.place, 2), 0);
+	CU_ASSERT_FATAL(pthread_create(&loader.thread, NULL, load_first, &loader) == 0);
+	usleep(200000);
+	CU_ASSERT(!loader.done);
+	tiers_give_up(bed.guest[0].tiers);
+	pthread_join(loader.thread, NULL);
+	CU_ASSERT(loader.rc < 0);
+	tiers_close(bed.guest[0].tiers);
+	bed.guest[0].tiers = NULL;
+	began = clock_ms();
+	tier_file_forget(bed.guest[0].directory, bed.stores);
+	UNIT_CHECK(clock_ms() - began < 10000, "%lu ms", (unsigned long)(clock_ms() - began));
+	CU_ASSERT(blocks_of(&bed) >= EXTENT_BYTES / 512 / 2);
+	close(held);
+	CU_ASSERT(was_given_back(&bed));
 }
 
 /* A write that was given up: its slots stay taken, and its extents are held */
@@ -940,7 +1008,7 @@ static void test_write_given_up(void)
 	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 1, 0, &place, 1), 0);
 	CU_ASSERT(comes_back(&bed, 1, place, 0));
 	CU_ASSERT_EQUAL(tier_store_claim(tier_stores_get(bed.stores, "/tier"), 1), -EEXIST);
-	tier_store_put(tier_stores_get(bed.stores, "/tier"), 1);
+	tier_store_put(tier_stores_get(bed.stores, "/tier"), 1, NULL);
 	CU_ASSERT_EQUAL(tier_store_claim(tier_stores_get(bed.stores, "/tier"), 1), -EEXIST);
 }
 
@@ -999,7 +1067,7 @@ static int file_of(struct bed *bed)
 	uint64_t id[TIER_ID_WORDS];
 	struct err err;
 
-	return tier_store_open(tier_stores_get(bed->stores, "/tier"), NULL, id, &err);
+	return tier_store_open(tier_stores_get(bed->stores, "/tier"), NULL, id, NULL, &err);
 }
 
 /* As if its disk were taken away: nothing that is asked of it will ever be answered */
@@ -1122,7 +1190,8 @@ static void test_in_use(void)
 
 	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, 2), 0);
 	CU_ASSERT_EQUAL_FATAL(tier_stores_new(&others, bed.rootfd), 0);
-	CU_ASSERT_EQUAL(tier_store_open(tier_stores_get(others, "/tier"), NULL, id, &err), -EBUSY);
+	CU_ASSERT_EQUAL(tier_store_open(tier_stores_get(others, "/tier"), NULL, id, NULL, &err),
+			-EBUSY);
 	UNIT_CHECK(strstr(err.text, "another process") != NULL, "%s", err.text);
 	tier_stores_free(others);
 	CU_ASSERT(comes_back(&bed, 0, bed.place[1], 1));
@@ -1199,7 +1268,7 @@ static void test_paths(void)
 		make(path, rows[i].made, rows[i].mode);
 		chmod(directory, rows[i].directory);
 		CU_ASSERT_EQUAL_FATAL(tier_stores_new(&stores, rootfd), 0);
-		rc = tier_store_open(tier_stores_get(stores, below), NULL, id, &err);
+		rc = tier_store_open(tier_stores_get(stores, below), NULL, id, NULL, &err);
 		UNIT_CHECK(rows[i].rc ? rc == rows[i].rc : rc >= 0, "%s: %d, %s", rows[i].name, rc,
 			   err.text);
 		UNIT_CHECK(!rows[i].said || strstr(err.text, rows[i].said), "%s: %s", rows[i].name,
@@ -1273,6 +1342,7 @@ static CU_TestInfo tests[] = {
 	{ "requests with a buffer of their own pin nothing", test_pins_nothing },
 	{ "what it has pinned is in no other guest's way", test_leaves_pins },
 	{ "what it may still write to is no other guest's", test_held },
+	{ "a file that can't be opened yet, and a guest that ends", test_open_given_up },
 	{ "nor the slots of a write that was given up", test_write_given_up },
 	{ "and also those of a file that was not read", test_gives_back_unread },
 	{ "a restart: each guest has its own extents", test_restart },
