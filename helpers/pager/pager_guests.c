@@ -1097,7 +1097,8 @@ bool pager_guests_idle(void *arg)
 	bool idle;
 
 	pthread_mutex_lock(&guests->lock);
-	idle = !guests->first && !guests->threads;
+	/* What guests have left on a disk may be on its way */
+	idle = !guests->first && !guests->threads && !tier_stores_busy(guests->host.budgets.stores);
 	pthread_mutex_unlock(&guests->lock);
 	return idle;
 }

@@ -139,14 +139,16 @@ static void free_store(struct tier_store *store)
 	free(store);
 }
 
-static bool is_used(struct tier_stores *stores)
+bool tier_stores_busy(struct tier_stores *stores)
 {
-	bool used;
+	bool busy;
 
+	if (!stores)
+		return false;
 	pthread_mutex_lock(&stores->lock);
-	used = stores->calls;
+	busy = stores->calls;
 	pthread_mutex_unlock(&stores->lock);
-	return used;
+	return busy;
 }
 
 void tier_stores_free(struct tier_stores *stores)
@@ -154,7 +156,7 @@ void tier_stores_free(struct tier_stores *stores)
 	struct tier_store *store, *next;
 
 	/* A disk that does not answer: they end with the process */
-	if (!stores || is_used(stores))
+	if (!stores || tier_stores_busy(stores))
 		return;
 	for (store = stores->first; store; store = next) {
 		next = store->following;
@@ -439,7 +441,8 @@ static void run_at_end(struct store_call *call)
 	if (run_apart(call, NULL, GUEST_END_MS))
 		call_free(call);
 	else
-		log_warning("%s: does not answer; what the guest leaves there goes when it does",
+		log_warning("%s: the disk is slow or does not answer; what the guest leaves there "
+			    "goes when it has answered",
 			    path);
 }
 

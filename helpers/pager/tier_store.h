@@ -42,6 +42,8 @@ struct tier_owner;
 /* All of one daemon.  @rootfd: what their paths begin at; the caller's.  Return: 0 or -ENOMEM */
 int tier_stores_new(struct tier_stores **stores, int rootfd);
 void tier_stores_free(struct tier_stores *stores);
+/* A disk has not answered yet: what guests have left there goes when it does */
+bool tier_stores_busy(struct tier_stores *stores);
 
 /* The one at @path: the same for each who asks.  Nothing is opened yet.  NULL: no memory, or the
  * path is too long */

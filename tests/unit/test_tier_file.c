@@ -967,7 +967,7 @@ static void test_open_given_up(void)
 	BED(bed, 0);
 	struct loader loader = { .bed = &bed };
 	uint64_t began;
-	int held;
+	int held, i;
 
 	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, 2), 0);
 	bed_dies(&bed);
@@ -985,8 +985,12 @@ static void test_open_given_up(void)
 	tier_file_forget(bed.guest[0].directory, bed.stores);
 	UNIT_CHECK(clock_ms() - began < 10000, "%lu ms", (unsigned long)(clock_ms() - began));
 	CU_ASSERT(blocks_of(&bed) >= EXTENT_BYTES / 512 / 2);
+	CU_ASSERT(tier_stores_busy(bed.stores));
 	close(held);
 	CU_ASSERT(was_given_back(&bed));
+	for (i = 0; i < 200 && tier_stores_busy(bed.stores); i++)
+		usleep(10000);
+	CU_ASSERT(!tier_stores_busy(bed.stores));
 }
 
 /* A write that was given up: its slots stay taken, and its extents are held */
