@@ -1206,7 +1206,7 @@ bool pager_guests_stop(struct pager_guests *guests, uint64_t deadline)
 	pthread_mutex_unlock(&guests->lock);
 	if (busy)
 		return false;
-	if (!leave_all(guests))
+	if (!leave_all(guests) || tier_stores_busy(guests->host.budgets.stores))
 		return false;
 	pager_directory_close(&guests->host.directory);
 	guests_pressure_close(&guests->pressure);

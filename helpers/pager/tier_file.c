@@ -325,7 +325,7 @@ static void put_extents(struct table *table, struct tier_store *store)
 		if (where && extent)
 			extent[n++] = where;
 		else if (where)
-			tier_store_put(store, where, NULL);
+			tier_store_put_all(store, table->id, &where, 1);
 	}
 	if (n)
 		tier_store_put_all(store, table->id, extent, n);
@@ -694,7 +694,8 @@ static int open_file(struct file_tier *file, uint64_t id[TIER_ID_WORDS], struct 
 	if (fd < 0)
 		file->why = *err;
 	pthread_mutex_unlock(&file->lock);
-	return fd;
+	/* That a tier has nothing to give or to take is another matter */
+	return fd == -ENOENT ? -ENODEV : fd;
 }
 
 /* Slots side by side, whose pages are too, are one piece.  Return: how many pieces */
@@ -819,10 +820,10 @@ static void file_fetch(void *tier, const uint64_t *slots, size_t n, void *pages,
 		}
 	}
 	fd = open_file(file, id, &err);
-	/* -ENOENT and the like say other things of a page */
+	/* Of a page, what failed says other things */
 	if (fd < 0) {
 		for (i = 0; i < n; i++)
-			rc[i] = -ENODEV;
+			rc[i] = fd == -ENOMEM ? fd : -ENODEV;
 		return;
 	}
 	read_slots(file, fd, slots, n, at, rc);
@@ -987,8 +988,8 @@ static int write_slots(struct file_tier *file, int fd, const uint64_t *slots, si
 			return -ECANCELED;
 	tier_store_silent(file->store, false);
 	/* Another host reads what its server has, not what is in our memory */
-	if (rc == 0 && file->kind->own && fdatasync(fd) < 0)
-		rc = -errno;
+	if (rc == 0 && file->kind->own)
+		rc = tier_store_sync(file->store, &file->given_up);
 	for (i = 0; i < n && rc == 0; i++) {
 		uint64_t proof = seal(pages + i * PAGE_BYTES);
 
@@ -1032,7 +1033,7 @@ static int name_own(struct file_tier *file, struct err *err)
 
 	if (!file->kind->own || file->table || tier_store_directory(store))
 		return 0;
-	rc = tier_stores_new_own(file->stores, store, file->guest, &store, err);
+	rc = tier_stores_new_own(file->stores, store, file->guest, &file->given_up, &store, err);
 	if (rc < 0)
 		return rc;
 	file->store = store;
@@ -1138,7 +1139,7 @@ static void file_tidy(void *tier)
 	/* While it can't be opened its content can't go either */
 	if (file->kind->borrowed || file->n_empty <= EMPTY_KEPT || open_file(file, id, &err) < 0)
 		return;
-	for (i = 0; i < n && file->n_empty > EMPTY_KEPT; i++)
+	for (i = 0; i < n && file->n_empty > EMPTY_KEPT && !file->given_up; i++)
 		if (i != file->filling)
 			give_back(file, i);
 }
@@ -1154,7 +1155,7 @@ static int begin_lending(struct file_tier *file, struct err *err)
 	if (has_lent(file->table))
 		return 0;
 	fd = open_file(file, id, err);
-	return fd < 0 ? fd : tier_store_lend(file->store, true, err);
+	return fd < 0 ? fd : tier_store_lend(file->store, true, &file->given_up, err);
 }
 
 static int file_lend(void *tier, uint64_t slot, struct tier_location *location, struct err *err)
@@ -1190,7 +1191,8 @@ static void file_let_go(void *tier)
 	for (i = 0; any && i < file->table->n; i++)
 		file->table->extent[i].lent = 0;
 	pthread_mutex_unlock(&file->lock);
-	if (any && (open_file(file, id, &err) < 0 || tier_store_lend(file->store, false, &err) < 0))
+	if (any && (open_file(file, id, &err) < 0 ||
+		    tier_store_lend(file->store, false, &file->given_up, &err) < 0))
 		log_warning("%s", err.text);
 }
 

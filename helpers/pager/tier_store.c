@@ -67,6 +67,7 @@ enum extent_state { EXTENT_FREE, EXTENT_TAKEN, EXTENT_RESERVED, EXTENT_HELD };
  * @stores:	The list.  Under its lock:
  * @calls:	So many threads may use this that others have left behind
  * @forgotten:	It is freed after them
+ * @ended:	Its guest has, and what it left is gone: it is not opened any more.  Under @opening
  * @swept:	Of a directory: what was left there is gone
  * @silent:	Its disk does not answer
  * @asking:	So many threads wait for the disk.  Of a directory: for all files there, and
@@ -80,7 +81,7 @@ struct tier_store {
 	const struct tier_owner *us;
 	struct tier_stores *stores;
 	unsigned int calls;
-	bool forgotten;
+	bool forgotten, ended;
 	_Atomic bool swept;
 	char path[TIER_PATH_SIZE];
 	pthread_mutex_t opening;
@@ -297,64 +298,12 @@ static bool is_known(void *arg, const char *name)
 	return known;
 }
 
-/* What can't be removed now stays until the daemon begins anew */
-static void sweep_once(struct tier_stores *stores, struct tier_store *directory)
-{
-	struct sweep sweep = { stores, directory };
-	cleanup_close int fd = -1;
-	int n;
-
-	if (directory->swept)
-		return;
-	fd = tier_place_directory(directory->rootfd, directory->path, NULL);
-	if (fd < 0 || atomic_exchange(&directory->swept, true))
-		return;
-	n = tier_directory_sweep(fd, &stores->us, stores->knows_all, is_known, &sweep);
-	if (n > 0)
-		log_info("%s: %d files of guests that have ended are removed", directory->path, n);
-}
-
-int tier_stores_new_own(struct tier_stores *stores, struct tier_store *directory, const char *uuid,
-			struct tier_store **store, struct err *err)
-{
-	char path[TIER_PATH_SIZE];
-	int rc;
-
-	if (!stores->us.boot[0])
-		return err_set(err, EINVAL, "%s: this host can't be told from others",
-			       directory->path);
-	sweep_once(stores, directory);
-	rc = tier_directory_name(directory->path, uuid, &stores->us, path);
-	if (rc < 0)
-		return err_sys(err, -rc, "%s: a name for the guest's file", directory->path);
-	*store = get_store(stores, path, directory);
-	return *store ? 0 : err_nomem(err);
-}
-
 static void unlink_own(const struct tier_store *store)
 {
 	cleanup_close int fd = tier_place_directory(store->rootfd, store->directory->path, NULL);
 
 	if (fd >= 0)
 		unlinkat(fd, strrchr(store->path, '/') + 1, 0);
-}
-
-static void forget(struct tier_store *store)
-{
-	struct tier_stores *stores = store->stores;
-	struct tier_store **at;
-	bool last;
-
-	pthread_mutex_lock(&stores->lock);
-	for (at = &stores->first; *at && *at != store;)
-		at = &(*at)->following;
-	if (*at)
-		*at = store->following;
-	store->forgotten = true;
-	last = !store->calls;
-	pthread_mutex_unlock(&stores->lock);
-	if (last)
-		free_store(store);
 }
 
 /* ---- calls that a disk may not answer ---- */
@@ -420,30 +369,97 @@ static const uint64_t *call_id(const struct store_call *call)
 	return call->has_id ? call->id : NULL;
 }
 
+/* Under the list's lock: its store stays */
+static void count_call(const struct store_call *call)
+{
+	call->store->stores->calls++;
+	call->store->calls++;
+}
+
 /* As disk_call_run() */
 static bool run_apart(struct store_call *call, const _Atomic bool *given_up, uint64_t ms)
 {
 	struct tier_stores *stores = call->store->stores;
 
 	pthread_mutex_lock(&stores->lock);
-	stores->calls++;
-	call->store->calls++;
+	count_call(call);
 	pthread_mutex_unlock(&stores->lock);
 	return disk_call_run(&call->call, given_up, ms);
 }
 
-/* At a guest's end, which waits for no disk that does not answer */
+/* Its return code, if it was waited for; -ECANCELED.  The caller has the store */
+static int run_for_rc(struct store_call *call, const _Atomic bool *given_up, struct err *err)
+{
+	const struct tier_store *store = call->store;
+	int rc;
+
+	if (!run_apart(call, given_up, 0))
+		return err_set(err, ECANCELED, "%s: does not answer", store->path);
+	rc = call->rc;
+	if (rc < 0 && err)
+		*err = call->err;
+	call_free(call);
+	return rc;
+}
+
+/* At a guest's end, which waits for no disk that does not answer.  It is counted */
 static void run_at_end(struct store_call *call)
 {
 	char path[TIER_PATH_SIZE];
 
 	memcpy(path, call->store->path, sizeof(path));
-	if (run_apart(call, NULL, GUEST_END_MS))
+	if (disk_call_run(&call->call, NULL, GUEST_END_MS))
 		call_free(call);
 	else
 		log_warning("%s: the disk is slow or does not answer; what the guest leaves there "
 			    "goes when it has answered",
 			    path);
+}
+
+/* What can't be removed now stays until the daemon begins anew */
+static void sweep_apart(struct store_call *call)
+{
+	struct tier_store *directory = call->store;
+	struct tier_stores *stores = directory->stores;
+	struct sweep sweep = { stores, directory };
+	cleanup_close int fd = -1;
+	int n;
+
+	fd = tier_place_directory(directory->rootfd, directory->path, NULL);
+	if (fd < 0 || atomic_exchange(&directory->swept, true))
+		return;
+	n = tier_directory_sweep(fd, &stores->us, stores->knows_all, is_known, &sweep);
+	if (n > 0)
+		log_info("%s: %d files of guests that have ended are removed", directory->path, n);
+}
+
+static int sweep_once(struct tier_store *directory, const _Atomic bool *given_up, struct err *err)
+{
+	struct store_call *call;
+
+	if (directory->swept)
+		return 0;
+	call = call_new(directory, sweep_apart, NULL);
+	return call ? run_for_rc(call, given_up, err) : err_nomem(err);
+}
+
+int tier_stores_new_own(struct tier_stores *stores, struct tier_store *directory, const char *uuid,
+			const _Atomic bool *given_up, struct tier_store **store, struct err *err)
+{
+	char path[TIER_PATH_SIZE];
+	int rc;
+
+	if (!stores->us.boot[0])
+		return err_set(err, EINVAL, "%s: this host can't be told from others",
+			       directory->path);
+	rc = sweep_once(directory, given_up, err);
+	if (rc < 0)
+		return rc;
+	rc = tier_directory_name(directory->path, uuid, &stores->us, path);
+	if (rc < 0)
+		return err_sys(err, -rc, "%s: a name for the guest's file", directory->path);
+	*store = get_store(stores, path, directory);
+	return *store ? 0 : err_nomem(err);
 }
 
 /* ---- a guest's own file, at its end ---- */
@@ -457,21 +473,35 @@ static int mark(const struct tier_store *store, enum tier_lent lent, struct err 
 	return err_prefix(err, rc, "%s", store->path);
 }
 
-int tier_store_lend(struct tier_store *store, bool lent, struct err *err)
+static void mark_lent(struct store_call *call)
 {
-	return mark(store, lent ? LENT : LENT_NOT, err);
+	call->rc = mark(call->store, LENT, &call->err);
 }
 
-static int open_now(struct tier_store *store, const uint64_t *id, uint64_t *found, struct err *err);
+static void mark_not_lent(struct store_call *call)
+{
+	call->rc = mark(call->store, LENT_NOT, &call->err);
+}
 
+int tier_store_lend(struct tier_store *store, bool lent, const _Atomic bool *given_up,
+		    struct err *err)
+{
+	struct store_call *call = call_new(store, lent ? mark_lent : mark_not_lent, NULL);
+
+	return call ? run_for_rc(call, given_up, err) : err_nomem(err);
+}
+
+static int open_locked(struct tier_store *store, const uint64_t *id, uint64_t *found,
+		       struct err *err);
+
+/* Both with the lock for opening: what others have begun there has ended, and nothing begins */
 static void leave_own(struct store_call *call)
 {
 	struct tier_store *store = call->store;
 
-	if (open_now(store, call->id, call->found, &call->err) < 0 ||
+	if (open_locked(store, call->id, call->found, &call->err) < 0 ||
 	    mark(store, LENT_AND_LEFT, &call->err) < 0)
 		log_warning("%s; it stays there until it is removed", call->err.text);
-	forget(store);
 }
 
 static void drop_own(struct store_call *call)
@@ -480,39 +510,70 @@ static void drop_own(struct store_call *call)
 	int rc;
 
 	/* Left, perhaps, since it was opened */
-	if (store->borrowed && store->fd >= 0)
-		close(store->fd);
 	if (store->borrowed) {
+		pthread_mutex_lock(&store->lock);
+		if (store->fd >= 0)
+			close(store->fd);
 		store->fd = -1;
 		store->let_go = false;
+		pthread_mutex_unlock(&store->lock);
 	}
-	rc = call->has_id ? open_now(store, call->id, call->found, &call->err) : store->fd;
+	rc = call->has_id ? open_locked(store, call->id, call->found, &call->err) : store->fd;
 	if (rc >= 0 && (!store->borrowed || store->left))
 		unlink_own(store);
 	else if (rc < 0 && call->has_id && rc != -ENOENT && !store->borrowed)
 		log_warning("%s; it stays there until this host's next start", call->err.text);
-	forget(store);
 }
 
-static void end_own(struct tier_store *store, void (*what)(struct store_call *call),
-		    const uint64_t *id)
+static void end_own(struct store_call *call)
 {
-	struct store_call *call = call_new(store, what, id);
+	struct tier_store *store = call->store;
 
-	if (call)
-		run_at_end(call);
+	pthread_mutex_lock(&store->opening);
+	if (call->n)
+		leave_own(call);
 	else
-		log_warning("%s: no memory to remove it; it stays there", store->path);
+		drop_own(call);
+	store->ended = true;
+	pthread_mutex_unlock(&store->opening);
+}
+
+/* Out of the list at once: the next guest that asks for this path gets another */
+static void take_out(struct tier_store *store, const uint64_t *id, bool leave)
+{
+	struct store_call *call = call_new(store, end_own, id);
+	struct tier_stores *stores = store->stores;
+	struct tier_store **at;
+	bool last;
+
+	pthread_mutex_lock(&stores->lock);
+	for (at = &stores->first; *at && *at != store;)
+		at = &(*at)->following;
+	if (*at)
+		*at = store->following;
+	store->forgotten = true;
+	if (call)
+		count_call(call);
+	last = !store->calls;
+	pthread_mutex_unlock(&stores->lock);
+	if (call) {
+		call->n = leave;
+		run_at_end(call);
+		return;
+	}
+	log_warning("%s: no memory to remove it; it stays there", store->path);
+	if (last)
+		free_store(store);
 }
 
 void tier_stores_leave_own(struct tier_store *store, const uint64_t id[TIER_ID_WORDS])
 {
-	end_own(store, leave_own, id);
+	take_out(store, id, true);
 }
 
 void tier_stores_drop_own(struct tier_store *store, const uint64_t id[TIER_ID_WORDS])
 {
-	end_own(store, drop_own, id);
+	take_out(store, id, false);
 }
 
 bool tier_store_is_device(const struct tier_store *store)
@@ -874,11 +935,13 @@ void tier_store_failed(struct tier_store *store)
 	store->failed = true;
 }
 
-static int open_now(struct tier_store *store, const uint64_t *id, uint64_t *found, struct err *err)
+static int open_locked(struct tier_store *store, const uint64_t *id, uint64_t *found,
+		       struct err *err)
 {
 	int rc = 0;
 
-	pthread_mutex_lock(&store->opening);
+	if (store->ended)
+		return err_set(err, ECANCELED, "%s: its guest has ended", store->path);
 	if (store->fd >= 0)
 		let_go_if_gone(store);
 	if (store->fd < 0)
@@ -887,10 +950,18 @@ static int open_now(struct tier_store *store, const uint64_t *id, uint64_t *foun
 		rc = open_again(store, id, err);
 	if (rc == 0 && id && memcmp(id, store->id, sizeof(store->id)) != 0)
 		rc = another(store, err);
-	if (rc == 0) {
-		memcpy(found, store->id, sizeof(store->id));
-		rc = store->fd;
-	}
+	if (rc < 0)
+		return rc;
+	memcpy(found, store->id, sizeof(store->id));
+	return store->fd;
+}
+
+static int open_now(struct tier_store *store, const uint64_t *id, uint64_t *found, struct err *err)
+{
+	int rc;
+
+	pthread_mutex_lock(&store->opening);
+	rc = open_locked(store, id, found, err);
 	pthread_mutex_unlock(&store->opening);
 	return rc;
 }
@@ -1059,7 +1130,6 @@ static void give_room_apart(struct store_call *call)
 static int wait_for_room(struct tier_store *store, uint32_t extent, const _Atomic bool *given_up)
 {
 	struct store_call *call;
-	int rc;
 
 	if (store->is_device)
 		return 0;
@@ -1069,11 +1139,7 @@ static int wait_for_room(struct tier_store *store, uint32_t extent, const _Atomi
 		return -ENOMEM;
 	}
 	call->extent[0] = extent;
-	if (!run_apart(call, given_up, 0))
-		return -ECANCELED;
-	rc = call->rc;
-	call_free(call);
-	return rc;
+	return run_for_rc(call, given_up, NULL);
 }
 
 int tier_store_take(struct tier_store *store, struct tier_budget *budget,
@@ -1162,10 +1228,26 @@ void tier_store_put_all(struct tier_store *store, const uint64_t id[TIER_ID_WORD
 	struct store_call *call = n ? put_call(store, id, extent, n) : NULL;
 	size_t i;
 
-	if (call)
+	if (call) {
+		pthread_mutex_lock(&store->stores->lock);
+		count_call(call);
+		pthread_mutex_unlock(&store->stores->lock);
 		run_at_end(call);
+	}
 	for (i = 0; i < n && !call; i++)
 		leave(store, extent[i], EXTENT_FREE);
+}
+
+static void sync_apart(struct store_call *call)
+{
+	call->rc = fdatasync(call->store->fd) < 0 ? -errno : 0;
+}
+
+int tier_store_sync(struct tier_store *store, const _Atomic bool *given_up)
+{
+	struct store_call *call = call_new(store, sync_apart, NULL);
+
+	return call ? run_for_rc(call, given_up, NULL) : -ENOMEM;
 }
 
 void tier_store_hold(struct tier_store *store, uint32_t extent)

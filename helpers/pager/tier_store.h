@@ -62,17 +62,20 @@ struct tier_store *tier_stores_get_own(struct tier_stores *stores, const char *p
  *
  * What an earlier boot left in the directory is removed, if it is the first one there.
  *
- * Return: 0; -ENOMEM; -ENAMETOOLONG; -EINVAL: this host is not known
+ * @given_up:	As of tier_store_open()
+ *
+ * Return: 0; -ENOMEM; -ENAMETOOLONG; -EINVAL: this host is not known; -ECANCELED
  */
 int tier_stores_new_own(struct tier_stores *stores, struct tier_store *directory, const char *uuid,
-			struct tier_store **store, struct err *err);
+			const _Atomic bool *given_up, struct tier_store **store, struct err *err);
 /* Remove a guest's own file, and forget it.  @id: as of tier_store_open(); NULL: it has no slots.
  * One that is borrowed: only if its owner left it.  Of a disk that does not answer it goes later */
 void tier_stores_drop_own(struct tier_store *store, const uint64_t id[TIER_ID_WORDS]);
 /* Another host's, of which this guest has borrowed pages.  It is only read */
 struct tier_store *tier_stores_get_borrowed(struct tier_stores *stores, const char *path);
 /* A guest's own file, open: lent from now on, or not any more.  Return: 0 or -errno */
-int tier_store_lend(struct tier_store *store, bool lent, struct err *err);
+int tier_store_lend(struct tier_store *store, bool lent, const _Atomic bool *given_up,
+		    struct err *err);
 /* The guest is gone, and its file stays for who has borrowed it: forget it */
 void tier_stores_leave_own(struct tier_store *store, const uint64_t id[TIER_ID_WORDS]);
 /* The directory of a guest's own file; NULL: it is all guests' */
@@ -132,6 +135,8 @@ void tier_store_leave(struct tier_store *store, uint32_t extent);
  */
 int tier_store_take(struct tier_store *store, struct tier_budget *budget,
 		    const _Atomic bool *given_up, uint32_t *extent);
+/* What was put there is on the disk.  Return: 0; -ECANCELED; -errno */
+int tier_store_sync(struct tier_store *store, const _Atomic bool *given_up);
 /* Give it back: its content goes, and then it is another's.  The budget is the caller's */
 void tier_store_put(struct tier_store *store, uint32_t extent, const _Atomic bool *given_up);
 /* All of a guest's, at its end; of a file that may not be open.  Of a disk that does not answer

@@ -88,6 +88,7 @@ built() {
 	local why
 	if why=$(log_of "$work/$1.log" make_in_checkout "$1"); then
 		ok "the .$1 is built"
+		grep -a '^again - ' "$work/$1.log"
 		return
 	fi
 	not_ok "the .$1 is built" "$why"
