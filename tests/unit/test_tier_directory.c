@@ -733,6 +733,36 @@ static void test_left(void)
 	close(b.directory);
 }
 
+/* The end of a guest does not wait for the disk, and its file goes when that answers.  Who asks for
+ * that path meanwhile has nothing to do with it */
+static void test_left_behind(void)
+{
+	BED(bed, 0);
+	struct page_place place[N];
+	struct tier_store *old;
+	struct err err = { "" };
+	char name[80], path[300];
+	int held, i;
+
+	CU_ASSERT_EQUAL_FATAL(put(&bed, 0, 0, place, &err), 0);
+	bed_dies(&bed, &host_a);
+	CU_ASSERT_EQUAL_FATAL(files_of(&bed, NULL, name), 1);
+	snprintf(path, sizeof(path), "%s/%s", bed.path, name);
+	held = unit_hold_up(path);
+	CU_ASSERT_FATAL(held >= 0);
+	snprintf(path, sizeof(path), "/srv/%s", name);
+	old = tier_stores_get_own(bed.stores, path);
+	tier_file_forget(bed.guest[0].directory, bed.stores);
+	CU_ASSERT_EQUAL(files_of(&bed, NULL, NULL), 1);
+	CU_ASSERT(tier_stores_busy(bed.stores));
+	CU_ASSERT_PTR_NOT_EQUAL(tier_stores_get_own(bed.stores, path), old);
+	close(held);
+	for (i = 0; i < 500 && tier_stores_busy(bed.stores); i++)
+		usleep(10000);
+	CU_ASSERT(!tier_stores_busy(bed.stores));
+	CU_ASSERT_EQUAL(files_of(&bed, NULL, NULL), 0);
+}
+
 /* What can't be lent, or borrowed */
 static void test_not_lent(void)
 {
@@ -813,6 +843,7 @@ static CU_TestInfo tests[] = {
 	{ "whose directory it may be", test_directories },
 	{ "lent, until it is let go", test_lent },
 	{ "lent, and left to the borrower", test_left },
+	{ "a disk that does not answer when its guest ends", test_left_behind },
 	{ "what can't be lent, or borrowed", test_not_lent },
 	CU_TEST_INFO_NULL,
 };

@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <linux/fuse.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -939,18 +938,6 @@ static void *load_first(void *arg)
 	return NULL;
 }
 
-/* Nobody can open the file until it is closed: a disk that does not answer, for as long as the
- * kernel's lease-break-time */
-static int hold_up(const struct bed *bed)
-{
-	int fd = open(bed->path, O_RDWR | O_CLOEXEC);
-
-	/* Its holder is told, by a signal that means nothing here */
-	CU_ASSERT_FATAL(fd >= 0 && fcntl(fd, F_SETSIG, SIGURG) == 0);
-	CU_ASSERT_FATAL(fcntl(fd, F_SETLEASE, F_WRLCK) == 0);
-	return fd;
-}
-
 static bool was_given_back(const struct bed *bed)
 {
 	int i;
@@ -971,7 +958,8 @@ static void test_open_given_up(void)
 
 	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, 2), 0);
 	bed_dies(&bed);
-	held = hold_up(&bed);
+	held = unit_hold_up(bed.path);
+	CU_ASSERT_FATAL(held >= 0);
 	CU_ASSERT_EQUAL_FATAL(go_on(&bed, 0, bed.place, 2), 0);
 	CU_ASSERT_FATAL(pthread_create(&loader.thread, NULL, load_first, &loader) == 0);
 	usleep(200000);

@@ -102,6 +102,18 @@ const char *unit_disk_tmpdir(void)
 	return make_tmpdir("/var/tmp");
 }
 
+/* Its holder is told that it is waited for, by a signal that means nothing here */
+int unit_hold_up(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0 && fcntl(fd, F_SETSIG, SIGURG) == 0 && fcntl(fd, F_SETLEASE, F_WRLCK) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
 /* @used: where the part of @path begins that may be missing */
 static void make_parents(char *path, size_t used)
 {

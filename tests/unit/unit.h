@@ -121,6 +121,15 @@ const char *unit_tmpdir(void);
 /* The same, on a disk: a file system in memory is another thing to ask for its source */
 const char *unit_disk_tmpdir(void);
 
+/**
+ * unit_hold_up() - Let whoever opens a file wait, as on a disk that does not answer
+ *
+ * As long as the descriptor is open, at most the kernel's lease-break-time: 45 seconds.
+ *
+ * Return: the descriptor; -1: another has the file open
+ */
+int unit_hold_up(const char *path);
+
 /* The end of a forked child: without the exit handlers of the test that it was, but with
  * what is counted by "make coverage" */
 _Noreturn void unit_end_child(int status);
