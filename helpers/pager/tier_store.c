@@ -1126,7 +1126,8 @@ static void give_room_apart(struct store_call *call)
 	call->rc = give_room(call->store, call->extent[0]);
 }
 
-/* One that is given up has its room some time, whoever gets the extent then */
+/* A call that is given up still allocates the extent's blocks when the disk answers.  That does no
+ * harm: the extent is free, or another guest has it */
 static int wait_for_room(struct tier_store *store, uint32_t extent, const _Atomic bool *given_up)
 {
 	struct store_call *call;
@@ -1187,8 +1188,8 @@ static void put_extents(struct store_call *call)
 	}
 }
 
-/* A daemon that had no page to read or write there has not opened it, and content would stay.  So
- * it does where the file can't be opened */
+/* The daemon opens the file here if it had no page to read or write there.  If the file can't be
+ * opened, the guest's content stays in it */
 static void open_and_put_extents(struct store_call *call)
 {
 	open_now(call->store, call->id, call->found, NULL);

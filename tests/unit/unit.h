@@ -122,9 +122,10 @@ const char *unit_tmpdir(void);
 const char *unit_disk_tmpdir(void);
 
 /**
- * unit_hold_up() - Let whoever opens a file wait, as on a disk that does not answer
+ * unit_hold_up() - Take a lease on a file, so that each open() of it waits
  *
- * As long as the descriptor is open, at most the kernel's lease-break-time: 45 seconds.
+ * A disk that does not answer looks like that.  The open() waits until the descriptor is closed, at
+ * most for the kernel's lease-break-time: 45 seconds.
  *
  * Return: the descriptor; -1: another has the file open
  */
