@@ -17,6 +17,12 @@
  * many looks ago it came there, by the generation of its entry.  What is to go is what is oldest,
  * in the order of addresses, so that neighbours lie side by side on the disk.
  *
+ * DOC: slots of pages that came back
+ *
+ * A page that was loaded keeps its slot, so that it goes again for nothing if it was not changed.
+ * Where a tier comes after RAM, slots of pages that are resident would drive others out of it that
+ * the guest then waits for: so from half full on RAM has none, and a page is packed anew.
+ *
  * DOC: zstd
  *
  * With a tier of zstd, what stays long in RAM goes there whatever room RAM has: a minute, or a few
@@ -40,6 +46,8 @@
 enum {
 	/* Of what the tier in RAM may take, by all guests, in percent: looked at from here on... */
 	AGING_FROM = 50,
+	/* ...resident pages keep no slots there, and do again from here on... */
+	SLOTS_AGAIN = 40,
 	/* ...pages go from here on... */
 	DEMOTE_FROM = 85,
 	/* ...until it is down here... */
@@ -456,6 +464,15 @@ static void recompress(struct guest_pager *pager)
 	}
 }
 
+/* Where a tier comes after it */
+static void share_ram(struct guest_pager *pager, unsigned int filled)
+{
+	if (filled < AGING_FROM && filled >= SLOTS_AGAIN)
+		return;
+	if (slots_go(pager, SLOTS_IN_MEMORY, SLOTS_TIER_SHORT, filled >= AGING_FROM))
+		pager_wake(pager->wake_evict);
+}
+
 /* Return: how long there is nothing to do for this tier, in milliseconds */
 static uint64_t demote_turn(struct guest_pager *pager, struct demoted_tier *from, bool always)
 {
@@ -463,6 +480,8 @@ static uint64_t demote_turn(struct guest_pager *pager, struct demoted_tier *from
 	bool ram = from->kind == TIER_RAM, urgent = ram && pager->demoter.wanted;
 	uint64_t look_ms = filled >= AGING_FROM ? AGING_MS : SLEEP_MS;
 
+	if (ram)
+		share_ram(pager, filled);
 	if (filled < AGING_FROM && (from->fails || (ram && pager->demoter.stuck))) {
 		goes_again(pager, from);
 		if (urgent)

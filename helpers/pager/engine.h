@@ -365,10 +365,10 @@ struct guest_pager {
 	_Atomic uint64_t capped_of;	     /* that one, while ALARM_CGROUP stands */
 	_Atomic uint64_t went_ms, failed_ms; /* when an eviction went well, and failed, last */
 	_Atomic int failure;		     /* how */
-	_Atomic uint64_t forced;     /* resident pages when no tier took any more; 0: they take */
-	_Atomic uint64_t sweep[2];   /* where to go on looking for clean slots: enum slots_where */
-	_Atomic bool slots_go[2];    /* what is loaded keeps none: memory, or the file, is short */
-	_Atomic bool slots_sweep[2]; /* and what was loaded before loses its own */
+	_Atomic uint64_t forced;   /* resident pages when no tier took any more; 0: they take */
+	_Atomic uint64_t sweep[2]; /* where to go on looking for clean slots: enum slots_where */
+	_Atomic unsigned int slots_go[2]; /* what is loaded keeps none: bits, enum slots_why */
+	_Atomic bool slots_sweep[2];	  /* and what was loaded before loses its own */
 	_Atomic bool evict_asleep;
 	_Atomic bool rests; /* it has not faulted for a while, and its threads sleep longer */
 	_Atomic bool alone; /* one vCPU faults, and the fault thread evicts: see lone_vcpu.h */
@@ -464,9 +464,10 @@ void *evict_thread(void *evictor_arg);
 /* Give back slots of resident pages, to make room in those tiers.  Return: how many */
 enum slots_where { SLOTS_IN_MEMORY, SLOTS_IN_FILES };
 size_t drop_clean_slots(struct guest_pager *pager, enum slots_where where, size_t max);
-/* Do pages that are loaded keep none there from now on?  Return: the evicting thread has to take
- * those that were kept */
-bool slots_go(struct guest_pager *pager, enum slots_where where, bool go);
+/* Pages that are loaded keep none there as long as one of these is so */
+enum slots_why { SLOTS_HOST_SHORT = 1, SLOTS_TIER_SHORT = 2 };
+/* Return: the evicting thread has to take those that were kept */
+bool slots_go(struct guest_pager *pager, enum slots_where where, enum slots_why why, bool go);
 
 /* ---- idle.c ---- */
 

@@ -454,9 +454,13 @@ size_t drop_clean_slots(struct guest_pager *pager, enum slots_where where, size_
 	return dropped;
 }
 
-bool slots_go(struct guest_pager *pager, enum slots_where where, bool go)
+bool slots_go(struct guest_pager *pager, enum slots_where where, enum slots_why why, bool go)
 {
-	if (atomic_exchange(&pager->slots_go[where], go) == go || !go)
+	unsigned int bit = (unsigned int)why;
+	unsigned int before = go ? atomic_fetch_or(&pager->slots_go[where], bit) :
+				   atomic_fetch_and(&pager->slots_go[where], ~bit);
+
+	if (before || !go)
 		return false;
 	pager->slots_sweep[where] = true;
 	return true;
@@ -1034,7 +1038,7 @@ static void look_for_room(struct guest_pager *pager)
 	unsigned int taken = tiers_slow_taken(pager->tiers);
 
 	if (taken >= FILE_SHORT || taken < FILE_ROOMY)
-		slots_go(pager, SLOTS_IN_FILES, taken >= FILE_SHORT);
+		slots_go(pager, SLOTS_IN_FILES, SLOTS_TIER_SHORT, taken >= FILE_SHORT);
 }
 
 static int look_again_ms(const struct guest_pager *pager)

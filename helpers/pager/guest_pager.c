@@ -998,7 +998,7 @@ void guest_pager_set_limit(struct guest_pager *pager, uint64_t pages)
 
 void guest_pager_keep_slots(struct guest_pager *pager, bool keep)
 {
-	if (slots_go(pager, SLOTS_IN_MEMORY, !keep))
+	if (slots_go(pager, SLOTS_IN_MEMORY, SLOTS_HOST_SHORT, !keep))
 		pager_wake(pager->wake_evict);
 }
 

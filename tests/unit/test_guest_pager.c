@@ -960,8 +960,8 @@ static void check_clean_in_file(struct guest *guest)
 	CU_ASSERT(SOON(fields_of(guest, pages[0]).state == PAGE_RESIDENT));
 	CU_ASSERT(drop_clean_slots(guest->pager, SLOTS_IN_FILES, PAGES) > 0);
 	CU_ASSERT(!fields_of(guest, pages[0]).has_slot && fields_of(guest, pages[1]).has_slot);
-	CU_ASSERT(slots_go(guest->pager, SLOTS_IN_FILES, true));
-	CU_ASSERT(!slots_go(guest->pager, SLOTS_IN_FILES, true));
+	CU_ASSERT(slots_go(guest->pager, SLOTS_IN_FILES, SLOTS_TIER_SHORT, true));
+	CU_ASSERT(!slots_go(guest->pager, SLOTS_IN_FILES, SLOTS_TIER_SHORT, true));
 	pages[0] = some_in_tier(guest, TIER_FILE);
 	CU_ASSERT(page_is(guest, pages[0], 1));
 	CU_ASSERT(SOON(fields_of(guest, pages[0]).state == PAGE_RESIDENT));
@@ -2394,6 +2394,57 @@ static void test_keep_slots(void)
 	CU_ASSERT(page_is(&guest, 53, 1));
 	CU_ASSERT(SOON(slots_of_resident(&guest) == 1));
 	CU_ASSERT_EQUAL(count_wrong(&guest, 1), 0);
+}
+
+/* So much of the tier in RAM is filled, and its demoter looks */
+static void fill_ram(struct guest *guest, unsigned int percent)
+{
+	guest->budget.limit = guest->budget.filled * 100 / percent;
+	pager_wake(guest->pager->demoter.wake);
+}
+
+/* Above a file, where RAM fills, no page is resident and in RAM as well */
+static void check_slots_above_file(struct guest *guest)
+{
+	fill_ram(guest, 30);
+	CU_ASSERT(page_is(guest, 0, 1) && page_is(guest, 1, 1));
+	CU_ASSERT(SOON(slots_of_resident(guest) == 2));
+	fill_ram(guest, 60);
+	CU_ASSERT(SOON(slots_of_resident(guest) == 0));
+	CU_ASSERT(page_is(guest, 2, 1));
+	CU_ASSERT(SOON(fields_of(guest, 2).state == PAGE_RESIDENT));
+	CU_ASSERT_EQUAL(slots_of_resident(guest), 0);
+	/* That the host is short by itself is another reason */
+	guest_pager_keep_slots(guest->pager, false);
+	fill_ram(guest, 30);
+	CU_ASSERT(SOON(guest->pager->slots_go[SLOTS_IN_MEMORY] == SLOTS_HOST_SHORT));
+	CU_ASSERT(page_is(guest, 3, 1));
+	CU_ASSERT_EQUAL(slots_of_resident(guest), 0);
+	guest_pager_keep_slots(guest->pager, true);
+	CU_ASSERT(page_is(guest, 4, 1));
+	CU_ASSERT(SOON(slots_of_resident(guest) == 1));
+	CU_ASSERT_EQUAL(guest->pager->demoter.moved, 0);
+	CU_ASSERT_EQUAL(count_wrong(guest, 1), 0);
+}
+
+static void test_slots_above_file(void)
+{
+	struct tier_spec tier[] = { { .kind = TIER_RAM }, { .kind = TIER_FILE } };
+	int rootfd = open(unit_disk_tmpdir(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct tier_stores *stores;
+
+	CU_ASSERT_FATAL(tier_stores_new(&stores, rootfd) == 0);
+	tier[1].store = tier_stores_get(stores, "/tier-above");
+	{
+		GUEST(guest, 100);
+		tier[0].budget = &guest.budget;
+		begin_above_file(&guest, tier, stores);
+		CU_ASSERT(SOON(count_state(&guest, PAGE_LEAVING) == 0));
+		guest_pager_set_limit(guest.pager, 2 * PAGES);
+		check_slots_above_file(&guest);
+	}
+	tier_stores_free(stores);
+	close(rootfd);
 }
 
 /* ---- the next pager ---- */
@@ -4525,6 +4576,7 @@ static CU_TestInfo tests[] = {
 	{ "a prefetch that is cut short", test_short_fill },
 	{ "clean pages keep their slots", test_clean },
 	{ "or do not, where memory is short", test_keep_slots },
+	{ "or a tier comes after RAM", test_slots_above_file },
 	{ "stopped, and gone on with", test_stop_and_resume },
 	{ "what a killed pager left", test_planted },
 	{ "a discard of which a killed pager had no message yet", test_late_message },
