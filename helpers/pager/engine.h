@@ -526,10 +526,6 @@ void placement_fault(struct guest_pager *pager, uint32_t tid, uint64_t ahead);
 
 /* ---- stay_awake.c ---- */
 
-/* How many processors this process may use */
-unsigned int processors_of_ours(void);
-/* Is this host a virtual machine? */
-bool processors_are_virtual(void);
 /* Wait without sleeping while faults follow one another.  False: sleep; true: there is work */
 bool stay_awake(struct guest_pager *pager, bool (*has_work)(struct guest_pager *pager));
 

@@ -21,6 +21,7 @@
 #include "base/text.h"
 #include "kernel/kfs.h"
 #include "pager/engine.h"
+#include "pager/processors.h"
 
 enum { ENDS_WITHIN_MS = 5000, PAGES_ON_THEIR_WAY = 256 };
 

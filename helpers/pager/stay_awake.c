@@ -9,36 +9,11 @@
  * The thread that evicts, which has work again in a moment anyway, therefore waits for it without
  * sleeping, as long as faults come at intervals of less than STAY_US.
  */
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
-
 #include <sched.h>
 
 #include "pager/engine.h"
 
 enum { STAY_US = 100 };
-
-unsigned int processors_of_ours(void)
-{
-	cpu_set_t set;
-
-	/* It fails where there are more than 1024 */
-	return sched_getaffinity(0, sizeof(set), &set) < 0 ? CPU_SETSIZE :
-							     (unsigned int)CPU_COUNT(&set);
-}
-
-/* Said by CPUID on x86; elsewhere nothing says so, and the thread sleeps */
-bool processors_are_virtual(void)
-{
-#if defined(__x86_64__)
-	unsigned int a, b, c = 0, d;
-
-	return __get_cpuid(1, &a, &b, &c, &d) && (c >> 31 & 1);
-#else
-	return false;
-#endif
-}
 
 bool stay_awake(struct guest_pager *pager, bool (*has_work)(struct guest_pager *pager))
 {

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -87,6 +88,67 @@ static void test_given_up(void)
 	tier_io_close(silent.io);
 	close(silent.end[0]);
 	free(buffer);
+}
+
+/* Answers a read some time after it has begun */
+struct late {
+	struct silent *silent;
+	unsigned int ms;
+};
+
+static void *answer_late(void *arg)
+{
+	static const unsigned char answer[PAGE_BYTES];
+	const struct late *late = arg;
+
+	usleep(late->ms * 1000);
+	CU_ASSERT_EQUAL(write(late->silent->end[1], answer, sizeof(answer)),
+			(ssize_t)sizeof(answer));
+	return NULL;
+}
+
+/* Of its processor, while it waits for @times answers */
+static uint64_t used_us(struct silent *silent, void *at, unsigned int times, unsigned int ms)
+{
+	struct late late = { silent, ms };
+	struct timespec before, after;
+	pthread_t thread;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+	while (times--) {
+		CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, answer_late, &late), 0);
+		silent->piece = (struct tier_piece){ .at = at, .bytes = PAGE_BYTES };
+		CU_ASSERT_EQUAL(tier_io_run(silent->io, silent->end[0], false, &silent->piece, 1),
+				0);
+		pthread_join(thread, NULL);
+	}
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+	return (uint64_t)(after.tv_sec - before.tv_sec) * 1000000 +
+	       (uint64_t)(after.tv_nsec / 1000) - (uint64_t)(before.tv_nsec / 1000);
+}
+
+/* What a thread uses of its processor that would stay awake, against one that would not */
+static void test_stays_awake(void)
+{
+	enum { TIMES = 100, LATE_MS = 3, LONG_MS = 300 };
+	void *at = aligned_alloc(PAGE_BYTES, PAGE_BYTES);
+	struct silent silent = { .io = NULL };
+	uint64_t asleep, awake;
+
+	CU_ASSERT_EQUAL_FATAL(pipe2(silent.end, O_CLOEXEC), 0);
+	CU_ASSERT_EQUAL_FATAL(tier_io_open(&silent.io), 0);
+	asleep = used_us(&silent, at, TIMES, LATE_MS);
+	tier_io_stay_awake(silent.io);
+	awake = used_us(&silent, at, TIMES, LATE_MS);
+	/* Awake it would be 150 us each time */
+	UNIT_CHECK(awake < asleep + TIMES * 75, "%lu us, %lu us awake", (unsigned long)asleep,
+		   (unsigned long)awake);
+	awake = used_us(&silent, at, 1, LONG_MS);
+	UNIT_CHECK(awake < LONG_MS * 1000 / 4, "%lu us", (unsigned long)awake);
+	tier_io_close(silent.io);
+	close(silent.end[0]);
+	close(silent.end[1]);
+	free(at);
 }
 
 /* Reads and writes a file past the page cache until @stop */
@@ -1331,6 +1393,7 @@ static CU_TestInfo tests[] = {
 	{ "a block device", test_device },
 	{ "free extents go back to the disk", test_gives_back },
 	{ "a disk that does not answer is given up", test_given_up },
+	{ "one that answers late is slept for", test_stays_awake },
 	{ "requests with a buffer of their own pin nothing", test_pins_nothing },
 	{ "what it has pinned is in no other guest's way", test_leaves_pins },
 	{ "what it may still write to is no other guest's", test_held },
