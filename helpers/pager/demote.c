@@ -53,7 +53,7 @@ enum {
 	/* ...until it is down here... */
 	DEMOTE_UNTIL = 75,
 	/* ...and from here on as fast as the disk takes them: what finds RAM full waits */
-	DEMOTE_FAST = 92,
+	DEMOTE_FAST = 88,
 	AGING_MS = 2000,
 	SLEEP_MS = 10000,
 	STUCK_MS = 1000,

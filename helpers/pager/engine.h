@@ -212,13 +212,14 @@ struct placement {
  * @due_ms:	clock_ms(): not before: it failed
  * @scans:	What is loaded goes again: see scan.c
  * @unasked:	No fault asks for it: @ahead alone is loaded, when no thread waits for a page
+ * @next:	@ahead is a stream's next window: see faults.c
  * @places:	That it has there
  */
 struct slow_fault {
 	struct fault fault;
 	struct read_ahead_range ahead;
 	uint64_t due_ms;
-	bool scans, unasked;
+	bool scans, unasked, next;
 	size_t places;
 };
 
@@ -489,8 +490,9 @@ void slow_load_close(struct guest_pager *pager);
 /* For the fault thread: leave a page to the thread that waits.  Return: 0; 1: it was left before;
  * -ENOBUFS: too many are left to it */
 int slow_load(struct guest_pager *pager, const struct fault *fault, struct read_ahead_range ahead);
-/* Load what is in slow tiers of a stream's range, before it is asked for */
-void slow_load_ahead(struct guest_pager *pager, struct read_ahead_range ahead);
+/* Load what is in slow tiers of a stream's range, before it is asked for.  @next: but for the first
+ * page that is out: that is brought no nearer than RAM, so that it is asked for */
+void slow_load_ahead(struct guest_pager *pager, struct read_ahead_range ahead, bool next);
 /* As slow_load() for a thread that reads all memory.  @places: one for each page.  0:
  * scan_arrived() will be told of them */
 int slow_load_scan(struct guest_pager *pager, const struct fault *fault,
@@ -634,11 +636,17 @@ bool poison_page(struct guest_pager *pager, uint64_t page);
  * 6.6), who asks for the page waits: never zeros.  An alarm says so
  */
 void lose_page(struct guest_pager *pager, struct page_fields fields, uint64_t page);
-/* Several pages anywhere, READ_AHEAD_MAX at most, read side by side.  @apart: of each: no fault
- * asks for it, and its page table is to tell whether it is used; NULL: of none.  @protect: as
- * load_scanned() does.  @rc: of each, as of load_page() */
+/**
+ * enum load_to - Where a page goes
+ * @LOAD_MAPPED:	Into the guest's memory, by COPY
+ * @LOAD_BESIDE:	No fault asks for it, and its page table is to tell whether it is used
+ * @LOAD_NEARER:	It stays out, in the first tier that takes it
+ */
+enum load_to { LOAD_MAPPED, LOAD_BESIDE, LOAD_NEARER };
+/* Several pages anywhere, READ_AHEAD_MAX at most, read side by side.  @to: of each.  @protect: as
+ * load_scanned() does.  @rc: of each, as of load_page(); 1 also of one that stays out */
 void load_together(struct guest_pager *pager, struct mover *mover, const uint64_t *pages,
-		   const bool *apart, size_t n, bool protect, int *rc);
+		   const enum load_to *to, size_t n, bool protect, int *rc);
 /* Load what is EVICTED of a range, by COPY if it is a stream.  The fault thread: as far as it need
  * not wait.  Return: how many pages */
 size_t prefetch_pages(struct guest_pager *pager, struct mover *mover, uint64_t first, size_t n,

@@ -489,7 +489,9 @@ static int store_new(struct guest_pager *pager, struct evictor *evictor, size_t 
 
 	if (rc == -ENOSPC) {
 		drop_own_slot(pager, evictor, i);
-		drop_clean_slots(pager, SLOTS_IN_MEMORY, CLEAN_SLOTS_AT_ONCE);
+		/* All pages are looked at where there is none */
+		if (!pager->slots_go[SLOTS_IN_MEMORY])
+			drop_clean_slots(pager, SLOTS_IN_MEMORY, CLEAN_SLOTS_AT_ONCE);
 		rc = store_content(pager, content, &place);
 	}
 	if (rc < 0)

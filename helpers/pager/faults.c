@@ -255,6 +255,44 @@ static bool may_read_first(const struct guest_pager *pager, uint64_t page, uint6
 	       policy_resident(pager) + pages <= pager->limit + OVER_PAGES;
 }
 
+/* What of a stream's window is on a disk.  Return: how many pages come at most */
+static uint64_t leave_window(struct guest_pager *pager, uint64_t first)
+{
+	uint64_t end = first + READ_AHEAD_MAX;
+
+	end = end < pager->ram.pages ? end : pager->ram.pages;
+	while (first < end && !is_slow(pager, first))
+		first++;
+	if (first >= end)
+		return 0;
+	slow_load_ahead(pager, (struct read_ahead_range){ .first = first, .n = end - first }, true);
+	return end - first;
+}
+
+/*
+ * A disk reads the next windows of a stream while the guest works through this one.  Each one's
+ * first page goes to RAM alone: the fault on it says that the guest has come there, so that the
+ * next but one is read, and takes no longer than any in RAM.  Return: how many pages come at most
+ */
+static uint64_t leave_next(struct guest_pager *pager, struct read_ahead_range range)
+{
+	uint64_t end = range.first + range.n;
+
+	if (!range.stream || range.n < STREAM_MOST || !pager->slow.worker[0].runs)
+		return 0;
+	return leave_window(pager, end) + leave_window(pager, end + READ_AHEAD_MAX);
+}
+
+/* Pages of the range that are not resident yet */
+static uint64_t count_away(const struct guest_pager *pager, struct read_ahead_range range)
+{
+	uint64_t page, away = 0;
+
+	for (page = range.first; page < range.first + range.n; page++)
+		away += state_of(pager, page) == PAGE_EVICTED;
+	return away;
+}
+
 static int read_first(struct guest_pager *pager, const struct fault *fault,
 		      struct read_ahead_range range)
 {
@@ -262,7 +300,7 @@ static int read_first(struct guest_pager *pager, const struct fault *fault,
 
 	if (rc < 0)
 		return rc;
-	evict_for(pager, 1 + range.n);
+	evict_for(pager, 1 + range.n + leave_next(pager, range));
 	return LEFT;
 }
 
@@ -275,7 +313,7 @@ static void leave_ahead(struct guest_pager *pager, struct read_ahead_range range
 		range.first++;
 	range.n = end - range.first;
 	if (range.n)
-		slow_load_ahead(pager, range);
+		slow_load_ahead(pager, range, false);
 }
 
 static int serve_evicted(struct guest_pager *pager, const struct fault *fault)
@@ -290,7 +328,7 @@ static int serve_evicted(struct guest_pager *pager, const struct fault *fault)
 	placement_fault(pager, fault->tid, range.n);
 	if (may_read_first(pager, fault->page, 1 + range.n))
 		return read_first(pager, fault, range);
-	if (!evict_for(pager, 1 + range.n)) {
+	if (!evict_for(pager, 1 + count_away(pager, range))) {
 		/* Loading frees a slot, into which another page can go: so many may be ahead of
 		 * that */
 		if (policy_resident(pager) > over_limit(pager) + EXCHANGE_PAGES)
@@ -305,6 +343,7 @@ static int serve_evicted(struct guest_pager *pager, const struct fault *fault)
 	if (joined) {
 		prefetch_pages(pager, &pager->mover, range.first, range.n, true);
 		leave_ahead(pager, range);
+		evict_for(pager, leave_next(pager, range));
 	}
 	rc = load_page(pager, &pager->mover, fault->page);
 	if (rc == LOAD_SLOW) {

@@ -612,14 +612,14 @@ struct together {
 	bool protect;
 	size_t n;
 	uint64_t page[READ_AHEAD_MAX];
-	bool apart[READ_AHEAD_MAX];
+	enum load_to to[READ_AHEAD_MAX];
 	struct page_fields fields[READ_AHEAD_MAX];
 	size_t asked[READ_AHEAD_MAX]; /* which of the caller's it is */
 	int rc[READ_AHEAD_MAX];
 };
 
 static void together_claim(struct guest_pager *pager, struct mover *mover,
-			   struct together *together, const uint64_t *pages, const bool *apart,
+			   struct together *together, const uint64_t *pages, const enum load_to *to,
 			   size_t n, int *rc)
 {
 	size_t i;
@@ -631,24 +631,25 @@ static void together_claim(struct guest_pager *pager, struct mover *mover,
 		if (k == READ_AHEAD_MAX || !claim(pager, mover, pages[i], &together->fields[k]))
 			continue;
 		together->page[k] = pages[i];
-		together->apart[k] = apart && apart[i];
+		together->to[k] = to[i];
 		together->asked[k] = i;
 		together->n++;
 	}
 }
 
-/* Neighbours in one file that were read, and go there in one way.  Return: behind the last of them
- */
+/* Neighbours in one file that were read, and go there in one way: in groups, so that the first is
+ * there soon.  Return: behind the last of them */
 static size_t together_end(struct guest_pager *pager, const struct together *together, size_t i)
 {
 	const struct ram_object *object = ram_object_of(&pager->ram, together->page[i]);
 	uint64_t end = object->first + object->pages;
+	size_t most = i + COPY_PAGES;
 
 	do {
 		i++;
-	} while (i < together->n && together->rc[i] == 0 &&
+	} while (i < together->n && i < most && together->rc[i] == 0 &&
 		 together->page[i] == together->page[i - 1] + 1 && together->page[i] < end &&
-		 together->apart[i] == together->apart[i - 1]);
+		 together->to[i] == together->to[i - 1]);
 	return i;
 }
 
@@ -660,7 +661,7 @@ static int together_copy(struct guest_pager *pager, struct mover *mover,
 	size_t copied = 0, filled = 0, k;
 	int rc = 0;
 
-	if (together->apart[i] && !pager->options.copies_only)
+	if (together->to[i] == LOAD_BESIDE && !pager->options.copies_only)
 		filled = fill_pages(pager, mover, together->page[i], from, n);
 	STEP("together_filled");
 	if (filled < n)
@@ -679,13 +680,32 @@ static int together_copy(struct guest_pager *pager, struct mover *mover,
 	return copied == n ? 0 : rc < 0 ? rc : -EIO;
 }
 
+/* To the tier that a page comes to first.  What that does not take stays where it is */
+static void bring_nearer(struct guest_pager *pager, struct mover *mover, uint64_t page,
+			 struct page_fields fields, const void *content)
+{
+	struct page_fields nearer = fields;
+	struct page_place place;
+
+	if (store_content(pager, content, &place) == 0) {
+		nearer.tier = place.tier;
+		nearer.slot = place.slot;
+		nearer.generation++;
+		STEP("nearer_stored");
+	}
+	abandon(pager, mover, page, nearer);
+	STEP("nearer_published");
+	if (nearer.generation != fields.generation)
+		free_slot(pager, fields);
+}
+
 void load_together(struct guest_pager *pager, struct mover *mover, const uint64_t *pages,
-		   const bool *apart, size_t n, bool protect, int *rc)
+		   const enum load_to *to, size_t n, bool protect, int *rc)
 {
 	struct together together = { .protect = protect };
 	size_t i, end, k;
 
-	together_claim(pager, mover, &together, pages, apart, n, rc);
+	together_claim(pager, mover, &together, pages, to, n, rc);
 	load_contents(pager, together.fields, together.n, mover->buffer, together.rc);
 	STEP("load_fetched");
 	for (i = 0; i < together.n; i = end) {
@@ -697,6 +717,10 @@ void load_together(struct guest_pager *pager, struct mover *mover, const uint64_
 			*result = 0;
 		} else if (*result < 0) {
 			abandon(pager, mover, together.page[i], together.fields[i]);
+		} else if (together.to[i] == LOAD_NEARER) {
+			bring_nearer(pager, mover, together.page[i], together.fields[i],
+				     mover->buffer + i * PAGE_BYTES);
+			*result = 1;
 		} else {
 			end = together_end(pager, &together, i);
 			copied = together_copy(pager, mover, &together, i, end - i);

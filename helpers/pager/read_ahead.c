@@ -165,7 +165,7 @@ static struct read_ahead_range go_on(struct read_ahead *ra, struct stream *s, ui
 
 	s->window = s->window < READ_AHEAD_MAX ? s->window * 2 : READ_AHEAD_MAX;
 	s->used = ra->faults;
-	ahead = range(ra, page + 1, s->window, true);
+	ahead = range(ra, page + 1, s->window < STREAM_MOST ? s->window : STREAM_MOST, true);
 	s->next = page + 1 + ahead.n;
 	return ahead;
 }

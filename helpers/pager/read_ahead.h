@@ -3,7 +3,7 @@
  * What to bring in ahead of faults.  Pure: no clock, no system call.
  *
  * Streams: a fault on the page after the last loaded window goes on with a window twice as large,
- * 8 to 64 pages.  Neighbourhoods: a fault loads the rest of its 64 KiB while more of what was so
+ * 8 to 63 pages.  Neighbourhoods: a fault loads the rest of its 64 KiB while more of what was so
  * loaded turns out to be used than chance explains; a probe now and then notices a change.
  *
  * One thread calls at a time.
@@ -15,7 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { READ_AHEAD_MAX = 64 };
+/* With the page that faulted a stream's window is as much as is loaded at once */
+enum { READ_AHEAD_MAX = 64, STREAM_MOST = READ_AHEAD_MAX - 1 };
 
 struct read_ahead;
 

@@ -142,9 +142,11 @@ int slow_load_scan(struct guest_pager *pager, const struct fault *fault,
 	return leave(pager, &wanted);
 }
 
-void slow_load_ahead(struct guest_pager *pager, struct read_ahead_range ahead)
+void slow_load_ahead(struct guest_pager *pager, struct read_ahead_range ahead, bool next)
 {
-	struct slow_fault wanted = { .fault.page = ahead.first, .ahead = ahead, .unasked = true };
+	struct slow_fault wanted = {
+		.fault.page = ahead.first, .ahead = ahead, .unasked = true, .next = next
+	};
 
 	/* Of what finds no room here nothing is lost */
 	leave(pager, &wanted);
@@ -220,11 +222,11 @@ static void try_again(struct guest_pager *pager, struct slow_fault *wanted)
 
 /* ---- loading ---- */
 
-/* In the order of pages.  @apart: as of load_together() */
+/* In the order of pages.  @to: as of load_together() */
 struct slow_list {
 	size_t n;
 	uint64_t page[READ_AHEAD_MAX];
-	bool apart[READ_AHEAD_MAX];
+	enum load_to to[READ_AHEAD_MAX];
 	int rc[READ_AHEAD_MAX];
 };
 
@@ -245,16 +247,16 @@ static bool list_has(const struct slow_list *list, uint64_t page)
 	return i < list->n && list->page[i] == page;
 }
 
-static void list_add(struct slow_list *list, uint64_t page, bool apart)
+static void list_add(struct slow_list *list, uint64_t page, enum load_to to)
 {
 	size_t i = list_find(list, page);
 
 	if (list->n == READ_AHEAD_MAX || list_has(list, page))
 		return;
 	memmove(&list->page[i + 1], &list->page[i], (list->n - i) * sizeof(list->page[0]));
-	memmove(&list->apart[i + 1], &list->apart[i], (list->n - i) * sizeof(list->apart[0]));
+	memmove(&list->to[i + 1], &list->to[i], (list->n - i) * sizeof(list->to[0]));
 	list->page[i] = page;
-	list->apart[i] = apart;
+	list->to[i] = to;
 	list->n++;
 }
 
@@ -264,9 +266,16 @@ static struct page_fields fields_of(const struct guest_pager *pager, uint64_t pa
 }
 
 /* Where a page is, or was when it was looked at */
+static struct page_place place_of(const struct guest_pager *pager, uint64_t page)
+{
+	struct page_fields fields = fields_of(pager, page);
+
+	return (struct page_place){ .tier = fields.tier, .slot = fields.slot };
+}
+
 static unsigned int tier_of(const struct guest_pager *pager, uint64_t page)
 {
-	return fields_of(pager, page).tier;
+	return place_of(pager, page).tier;
 }
 
 static uint64_t block_of(uint64_t page)
@@ -314,7 +323,18 @@ static void list_near(struct guest_pager *pager, struct slow_list *list, uint64_
 
 	for (i = 0; i < DISK_NEAR_BLOCK; i++)
 		if (pages >> i & 1)
-			list_add(list, block_of(asked) + i, true);
+			list_add(list, block_of(asked) + i, LOAD_BESIDE);
+}
+
+/* The first page that is out is to be asked for.  One in RAM is, by itself */
+static uint64_t list_first(struct guest_pager *pager, struct slow_list *list, uint64_t page,
+			   uint64_t end)
+{
+	while (page < end && fields_of(pager, page).state != PAGE_EVICTED)
+		page++;
+	if (page < end && tiers_is_slow(place_of(pager, page)))
+		list_add(list, page, LOAD_NEARER);
+	return page + 1;
 }
 
 static void list_ahead(struct guest_pager *pager, struct slow_list *list,
@@ -323,8 +343,11 @@ static void list_ahead(struct guest_pager *pager, struct slow_list *list,
 	uint64_t page = wanted->ahead.first, end = page + wanted->ahead.n;
 	uint64_t asked = wanted->fault.page;
 
-	for (; page < end && page < pager->ram.pages; page++)
-		list_add(list, page, false);
+	end = end < pager->ram.pages ? end : pager->ram.pages;
+	if (wanted->next)
+		page = list_first(pager, list, page, end);
+	for (; page < end; page++)
+		list_add(list, page, LOAD_MAPPED);
 	if (!wanted->ahead.n && !wanted->scans && !pager->options.no_prefetch &&
 	    fields_of(pager, asked).state == PAGE_EVICTED)
 		list_near(pager, list, asked);
@@ -339,7 +362,7 @@ static void list_pages(struct guest_pager *pager, const struct slow_fault *batch
 	list->n = 0;
 	for (i = 0; i < n; i++)
 		if (!batch[i].unasked)
-			list_add(list, batch[i].fault.page, false);
+			list_add(list, batch[i].fault.page, LOAD_MAPPED);
 	for (i = 0; i < n; i++)
 		list_ahead(pager, list, &batch[i]);
 }
@@ -409,7 +432,7 @@ static void tell_policy(struct guest_pager *pager, const struct slow_fault *batc
 
 	for (i = 0; i < list->n; i++)
 		if (list->rc[i] == 0 && !was_asked_for(batch, n, list->page[i]))
-			policy_prefetched(pager, list->page[i], 1, list->apart[i]);
+			policy_prefetched(pager, list->page[i], 1, list->to[i] == LOAD_BESIDE);
 }
 
 /* Neighbours that came with it */
@@ -420,7 +443,7 @@ static void note_near(struct guest_pager *pager, const struct slow_list *list, u
 	size_t i;
 
 	for (i = list_find(list, first); i < list->n && block_of(list->page[i]) == first; i++)
-		if (list->apart[i] && list->rc[i] == 0)
+		if (list->to[i] == LOAD_BESIDE && list->rc[i] == 0)
 			pages |= (uint16_t)(1 << list->page[i] % DISK_NEAR_BLOCK);
 	if (!pages)
 		return;
@@ -510,7 +533,7 @@ static void load(struct slow_worker *worker, struct slow_fault *batch, size_t n)
 	list_pages(pager, batch, n, &list);
 	worker->tier = tier_of(pager, batch[0].fault.page);
 	worker->since_ms = clock_ms();
-	load_together(pager, &worker->mover, list.page, list.apart, list.n, scans, list.rc);
+	load_together(pager, &worker->mover, list.page, list.to, list.n, scans, list.rc);
 	worker->since_ms = 0;
 	worker->silent = false;
 	for (i = 0; i < n; i++) {

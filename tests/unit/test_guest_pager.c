@@ -837,6 +837,91 @@ static void test_slow_tier(void)
 	close(rootfd);
 }
 
+/* The first page of a window that was read ahead: it is in RAM alone, so that it is asked for */
+static uint64_t first_of_window(const struct guest *guest, uint64_t page)
+{
+	while (page < PAGES && !(fields_of(guest, page).state == PAGE_EVICTED &&
+				 fields_of(guest, page).tier == TIER_RAM))
+		page++;
+	return page;
+}
+
+static bool window_is_there(const struct guest *guest, uint64_t first, uint64_t n)
+{
+	uint64_t page = first + 1;
+
+	while (page < first + n && page < PAGES && fields_of(guest, page).state == PAGE_RESIDENT)
+		page++;
+	return page == first + n;
+}
+
+static bool in_order(struct guest *guest, uint64_t page, uint64_t end)
+{
+	while (page < end && page_is(guest, page, 1))
+		page++;
+	return page == end;
+}
+
+static void check_stream_from_file(struct guest *guest)
+{
+	struct page_place place;
+	struct reader reader;
+	struct err err = { "" };
+	uint64_t first, next;
+
+	while (demote_some(guest->pager, &err) > 0)
+		;
+	CU_ASSERT_EQUAL_FATAL(first_of_window(guest, 0), PAGES);
+	guest_pager_set_limit(guest->pager, 2 * PAGES);
+	guest->pager->options.no_prefetch = false;
+	CU_ASSERT(in_order(guest, 0, 200));
+	CU_ASSERT(SOON(first_of_window(guest, 200) < PAGES));
+	first = first_of_window(guest, 200);
+	next = first + READ_AHEAD_MAX;
+	CU_ASSERT(SOON(window_is_there(guest, first, READ_AHEAD_MAX)));
+	CU_ASSERT(SOON(window_is_there(guest, next, READ_AHEAD_MAX)));
+	CU_ASSERT_EQUAL(first_of_window(guest, first + 1), next);
+	/* As far as it was read ahead no disk is waited for */
+	tier_disk.silent = true;
+	reader_start(&reader, guest, first, 1);
+	CU_ASSERT(SOON(reader.done));
+	CU_ASSERT(in_order(guest, first + 1, next));
+	tier_disk.silent = false;
+	CU_ASSERT(reader_was_right(&reader));
+	/* It has said that the one after these two is wanted */
+	CU_ASSERT(SOON(window_is_there(guest, next + READ_AHEAD_MAX, READ_AHEAD_MAX)));
+	/* What RAM does not take stays in the file */
+	guest->budget.limit = 1;
+	while (store_content(guest->pager, guest->page[0], &place) == 0)
+		;
+	first = next + 2 * READ_AHEAD_MAX;
+	CU_ASSERT(in_order(guest, next, next + 1));
+	CU_ASSERT(SOON(window_is_there(guest, first, READ_AHEAD_MAX)));
+	CU_ASSERT(SOON(fields_of(guest, first).state == PAGE_EVICTED));
+	CU_ASSERT_EQUAL(fields_of(guest, first).tier, TIER_FILE);
+	CU_ASSERT(in_order(guest, first, first + 1));
+	CU_ASSERT_EQUAL(count_wrong(guest, 1), 0);
+	CU_ASSERT_EQUAL(guest->alarms, 0);
+}
+
+/* Who reads memory in order does not wait for each window */
+static void test_stream_from_file(void)
+{
+	struct tier_spec tier[] = { { .kind = TIER_RAM }, { .kind = TIER_FILE } };
+	cleanup_close int rootfd = open(unit_disk_tmpdir(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct tier_stores *stores;
+
+	CU_ASSERT_FATAL(tier_stores_new(&stores, rootfd) == 0);
+	tier[1].store = tier_stores_get(stores, "/tier-stream");
+	{
+		GUEST(guest, 100);
+		tier[0].budget = &guest.budget;
+		begin_above_file(&guest, tier, stores);
+		check_stream_from_file(&guest);
+	}
+	tier_stores_free(stores);
+}
+
 /* A file whose disk is taken away: its name is gone, and it can't be read any more */
 static struct {
 	struct tier_store *store;
@@ -4527,6 +4612,7 @@ static void test_scan_released(void)
 
 static CU_TestInfo tests[] = {
 	{ "a page on a disk that does not answer, and others", test_slow_tier },
+	{ "what is read in order comes before it is asked for", test_stream_from_file },
 	{ "a guest whose tier is away for a moment is let go", test_release_when_back },
 	{ "a clean page of a file", test_clean_in_file },
 	{ "pages that are long in RAM go through zstd", test_recompress },
