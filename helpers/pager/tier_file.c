@@ -1255,6 +1255,8 @@ static int borrow_extent(struct file_tier *file, uint32_t where)
 		atomic_store(&table->extent[where].where, where);
 	}
 	pthread_mutex_unlock(&file->lock);
+	if (rc < 0)
+		tier_store_leave(file->store, where);
 	return rc;
 }
 

@@ -88,8 +88,8 @@ struct tier_store {
 	pthread_mutex_t lock;
 	_Atomic int fd;
 	_Atomic bool failed;
-	bool let_go;
-	bool is_device, reserved;
+	bool let_go, reserved;
+	_Atomic bool is_device;
 	_Atomic bool encrypt;
 	_Atomic bool is_encrypted;
 	_Atomic bool silent;
@@ -315,7 +315,7 @@ struct store_call {
 	void (*what)(struct store_call *call);
 	bool has_id;
 	uint64_t id[TIER_ID_WORDS], found[TIER_ID_WORDS];
-	uint32_t *extent;
+	uint32_t one, *extent;
 	size_t n;
 	int rc;
 	struct err err;
@@ -387,8 +387,10 @@ static bool run_apart(struct store_call *call, const _Atomic bool *given_up, uin
 	return disk_call_run(&call->call, given_up, ms);
 }
 
-/* Its return code, if it was waited for; -ECANCELED.  The caller has the store */
-static int run_for_rc(struct store_call *call, const _Atomic bool *given_up, struct err *err)
+/* Its return code, if it was waited for; -ECANCELED.  The caller has the store.  @found: NULL: of
+ * no interest */
+static int run_for_rc(struct store_call *call, const _Atomic bool *given_up, uint64_t *found,
+		      struct err *err)
 {
 	const struct tier_store *store = call->store;
 	int rc;
@@ -396,6 +398,8 @@ static int run_for_rc(struct store_call *call, const _Atomic bool *given_up, str
 	if (!run_apart(call, given_up, 0))
 		return err_set(err, ECANCELED, "%s: does not answer", store->path);
 	rc = call->rc;
+	if (found)
+		memcpy(found, call->found, sizeof(call->found));
 	if (rc < 0 && err)
 		*err = call->err;
 	call_free(call);
@@ -440,7 +444,7 @@ static int sweep_once(struct tier_store *directory, const _Atomic bool *given_up
 	if (directory->swept)
 		return 0;
 	call = call_new(directory, sweep_apart, NULL);
-	return call ? run_for_rc(call, given_up, err) : err_nomem(err);
+	return call ? run_for_rc(call, given_up, NULL, err) : err_nomem(err);
 }
 
 int tier_stores_new_own(struct tier_stores *stores, struct tier_store *directory, const char *uuid,
@@ -488,7 +492,7 @@ int tier_store_lend(struct tier_store *store, bool lent, const _Atomic bool *giv
 {
 	struct store_call *call = call_new(store, lent ? mark_lent : mark_not_lent, NULL);
 
-	return call ? run_for_rc(call, given_up, err) : err_nomem(err);
+	return call ? run_for_rc(call, given_up, NULL, err) : err_nomem(err);
 }
 
 static int open_locked(struct tier_store *store, const uint64_t *id, uint64_t *found,
@@ -989,21 +993,11 @@ int tier_store_open(struct tier_store *store, const uint64_t id[TIER_ID_WORDS],
 		    uint64_t found[TIER_ID_WORDS], const _Atomic bool *given_up, struct err *err)
 {
 	struct store_call *call;
-	int rc;
 
 	if (is_open(store, id, found))
 		return store->fd;
 	call = call_new(store, open_apart, id);
-	if (!call)
-		return err_nomem(err);
-	if (!run_apart(call, given_up, 0))
-		return err_set(err, ECANCELED, "%s: does not answer", store->path);
-	rc = call->rc;
-	memcpy(found, call->found, sizeof(call->found));
-	if (rc < 0 && err)
-		*err = call->err;
-	call_free(call);
-	return rc;
+	return call ? run_for_rc(call, given_up, found, err) : err_nomem(err);
 }
 
 /* ---- encryption ---- */
@@ -1123,7 +1117,7 @@ static int give_room(const struct tier_store *store, uint32_t extent)
 
 static void give_room_apart(struct store_call *call)
 {
-	call->rc = give_room(call->store, call->extent[0]);
+	call->rc = give_room(call->store, call->one);
 }
 
 /* A call that is given up still allocates the extent's blocks when the disk answers.  That does no
@@ -1135,12 +1129,10 @@ static int wait_for_room(struct tier_store *store, uint32_t extent, const _Atomi
 	if (store->is_device)
 		return 0;
 	call = call_new(store, give_room_apart, NULL);
-	if (!call || !(call->extent = malloc(sizeof(*call->extent)))) {
-		free(call);
+	if (!call)
 		return -ENOMEM;
-	}
-	call->extent[0] = extent;
-	return run_for_rc(call, given_up, NULL);
+	call->one = extent;
+	return run_for_rc(call, given_up, NULL, NULL);
 }
 
 int tier_store_take(struct tier_store *store, struct tier_budget *budget,
@@ -1248,7 +1240,7 @@ int tier_store_sync(struct tier_store *store, const _Atomic bool *given_up)
 {
 	struct store_call *call = call_new(store, sync_apart, NULL);
 
-	return call ? run_for_rc(call, given_up, NULL) : -ENOMEM;
+	return call ? run_for_rc(call, given_up, NULL, NULL) : -ENOMEM;
 }
 
 void tier_store_hold(struct tier_store *store, uint32_t extent)
