@@ -862,6 +862,21 @@ static bool in_order(struct guest *guest, uint64_t page, uint64_t end)
 	return page == end;
 }
 
+/* Each slot in the file that is taken is an entry's */
+static bool file_is_named(const struct guest *guest)
+{
+	struct tier_usage usage[TIERS_MAX];
+	size_t n = tiers_usage(guest->pager->tiers, usage, TIERS_MAX), i;
+	uint64_t page, named = 0, taken = 0;
+
+	for (page = 0; page < PAGES; page++)
+		named += fields_of(guest, page).has_slot &&
+			 fields_of(guest, page).tier == TIER_FILE;
+	for (i = 0; i < n; i++)
+		taken += strcmp(usage[i].name, "file") == 0 ? usage[i].pages : 0;
+	return named == taken;
+}
+
 static void check_stream_from_file(struct guest *guest)
 {
 	struct page_place place;
@@ -890,6 +905,7 @@ static void check_stream_from_file(struct guest *guest)
 	CU_ASSERT(reader_was_right(&reader));
 	/* It has said that the one after these two is wanted */
 	CU_ASSERT(SOON(window_is_there(guest, next + READ_AHEAD_MAX, READ_AHEAD_MAX)));
+	CU_ASSERT(SOON(file_is_named(guest)));
 	/* What RAM does not take stays in the file */
 	guest->budget.limit = 1;
 	while (store_content(guest->pager, guest->page[0], &place) == 0)
