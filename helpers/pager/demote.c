@@ -20,8 +20,9 @@
  * DOC: slots of pages that came back
  *
  * A page that was loaded keeps its slot, so that it goes again for nothing if it was not changed.
- * Where a tier comes after RAM, slots of pages that are resident would drive others out of it that
- * the guest then waits for: so from half full on RAM has none, and a page is packed anew.
+ * Where a tier comes after RAM, slots of pages that are resident would drive others out of it, and
+ * the guest would wait longer for those.  So once RAM is half full they go, and a page is packed
+ * anew; but for those of a scan, which go again in a moment.
  *
  * DOC: zstd
  *
@@ -53,7 +54,7 @@ enum {
 	/* ...until it is down here... */
 	DEMOTE_UNTIL = 75,
 	/* ...and from here on as fast as the disk takes them: what finds RAM full waits */
-	DEMOTE_FAST = 88,
+	DEMOTE_FAST = 92,
 	AGING_MS = 2000,
 	SLEEP_MS = 10000,
 	STUCK_MS = 1000,

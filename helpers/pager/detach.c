@@ -249,12 +249,16 @@ int detach_guest(struct guest_pager *pager, int64_t deadline_ms, struct err *err
 		rc = stop_eviction(pager, err);
 	if (rc == 0) {
 		pager_follow_memory(pager);
+		pager->detaching = true;
 		rc = load_all(pager, &mover, deadline, err);
+		pager->detaching = false;
 		memory_policy_take(&any_node);
 	}
 	STEP("detach_loaded");
 	if (rc == 0)
 		rc = let_go(pager, deadline, err);
+	if (pager->gave_up)
+		mover.buffer = NULL; /* a disk may write there */
 	mover_close(&mover);
 	if (rc < 0 && page_map_phase(pager->map) != MAP_UNREGISTERING)
 		go_on(pager);

@@ -68,7 +68,12 @@ enum { FAULTS_MAX = 1024, WAITING_MAX = 1024, FAULT_BUCKETS = 32, IDLE_PAGES_MAX
 /* Four windows, so that a thread that lends pages to others has not lost them yet.  From a slow
  * tier larger ones are read */
 enum { SCAN_WINDOW = 32, SCAN_PAGES = 128, SCAN_SLOW_WINDOW = 64, SCAN_PAGES_MAX = 256 };
-enum { SLOW_FAULTS_MAX = 256, SLOW_WORKERS = 3 };
+/* Of these faults and workers, for what no thread asks for */
+enum { SLOW_FAULTS_MAX = 256, SLOW_UNASKED_MAX = 32 };
+enum { SLOW_WORKERS = 3, SLOW_WORKERS_UNASKED = SLOW_WORKERS - 1 };
+
+/* How long a disk is waited for at a guest's end, or the daemon's */
+enum { DISK_MS = 500 };
 
 /* System calls that tests replace */
 struct pager_calls {
@@ -244,13 +249,15 @@ struct slow_worker {
 /**
  * struct slow_loader - What these threads have to do.  While one waits for the disk another can ask
  * it for more
- * @lock:	Protects @wanted, @n and @near.  No other lock is taken under it
+ * @lock:	Protects @wanted, @n, @ahead and @near.  No other lock is taken under it
+ * @ahead:	So many workers load what no thread asks for
  * @failing:	Of @wanted: they failed
  */
 struct slow_loader {
 	pthread_mutex_t lock;
 	struct slow_fault wanted[SLOW_FAULTS_MAX];
 	size_t n;
+	unsigned int ahead;
 	_Atomic size_t failing;
 	struct disk_near near;
 	struct slow_worker worker[SLOW_WORKERS];
@@ -351,7 +358,8 @@ struct guest_pager {
 	pthread_t fault_thread, evict_thread[PAGER_PIPES_MAX];
 	unsigned int n_evict_threads;
 	bool fault_thread_runs;
-	bool gave_up; /* a slow tier's disk did not answer, and may still use buffers */
+	_Atomic bool gave_up;	/* a slow tier's disk did not answer, and may still use buffers */
+	_Atomic bool detaching; /* a thread that lets it go may wait for a disk */
 	bool processors_are_virtual;
 	unsigned int processors;    /* that our threads may use */
 	int wake_fault, wake_evict; /* eventfds */
@@ -528,6 +536,12 @@ void placement_fault(struct guest_pager *pager, uint32_t tid, uint64_t ahead);
 
 /* ---- stay_awake.c ---- */
 
+/* How many processors this process may use */
+unsigned int processors_of_ours(void);
+/* Is this host a virtual machine? */
+bool processors_are_virtual(void);
+/* Is it worth anything to wait without sleeping? */
+bool may_stay_awake(const struct guest_pager *pager);
 /* Wait without sleeping while faults follow one another.  False: sleep; true: there is work */
 bool stay_awake(struct guest_pager *pager, bool (*has_work)(struct guest_pager *pager));
 
@@ -640,7 +654,8 @@ void lose_page(struct guest_pager *pager, struct page_fields fields, uint64_t pa
  * enum load_to - Where a page goes
  * @LOAD_MAPPED:	Into the guest's memory, by COPY
  * @LOAD_BESIDE:	No fault asks for it, and its page table is to tell whether it is used
- * @LOAD_NEARER:	It stays out, in the first tier that takes it
+ * @LOAD_NEARER:	It stays out, in the first tier that takes it; its slot there is another
+ *one, and the one it had is free
  */
 enum load_to { LOAD_MAPPED, LOAD_BESIDE, LOAD_NEARER };
 /* Several pages anywhere, READ_AHEAD_MAX at most, read side by side.  @to: of each.  @protect: as

@@ -489,8 +489,8 @@ static int store_new(struct guest_pager *pager, struct evictor *evictor, size_t 
 
 	if (rc == -ENOSPC) {
 		drop_own_slot(pager, evictor, i);
-		/* All pages are looked at where there is none */
-		if (!pager->slots_go[SLOTS_IN_MEMORY])
+		/* Where there is none all pages would be looked at for it */
+		if (!pager->slots_go[SLOTS_IN_MEMORY] || pager->slots_sweep[SLOTS_IN_MEMORY])
 			drop_clean_slots(pager, SLOTS_IN_MEMORY, CLEAN_SLOTS_AT_ONCE);
 		rc = store_content(pager, content, &place);
 	}
@@ -1048,6 +1048,20 @@ static int look_again_ms(const struct guest_pager *pager)
 	return pager->rests ? (int)clock_together_ms(LOOK_IDLE_MS) : LOOK_MS;
 }
 
+/* The guest has ended, or the daemon does, while a thread that lets the guest go waits for a disk.
+ * That thread ends once the disk is given up, and others can end the guest after it */
+static void end_detach(struct guest_pager *pager)
+{
+	uint64_t deadline = clock_ms() + DISK_MS;
+
+	while (pager->detaching && clock_left_ms(deadline))
+		clock_sleep_ms(10);
+	if (!pager->detaching)
+		return;
+	pager->gave_up = true;
+	tiers_give_up(pager->tiers);
+}
+
 void *evict_thread(void *evictor_arg)
 {
 	struct evictor *evictor = evictor_arg;
@@ -1082,5 +1096,7 @@ void *evict_thread(void *evictor_arg)
 		if (rc < 0 || (rc == 0 && !stay_awake(pager, above_low_mark)))
 			evict_sleep(pager, rc < 0 ? 100 : look_again_ms(pager));
 	}
+	if (first)
+		end_detach(pager);
 	return NULL;
 }

@@ -255,52 +255,53 @@ static bool may_read_first(const struct guest_pager *pager, uint64_t page, uint6
 	       policy_resident(pager) + pages <= pager->limit + OVER_PAGES;
 }
 
-/* What of a stream's window is on a disk.  Return: how many pages come at most */
-static uint64_t leave_window(struct guest_pager *pager, uint64_t first)
+/* What of a stream's window is on a disk */
+static void leave_window(struct guest_pager *pager, uint64_t first)
 {
 	uint64_t end = first + READ_AHEAD_MAX;
 
 	end = end < pager->ram.pages ? end : pager->ram.pages;
 	while (first < end && !is_slow(pager, first))
 		first++;
-	if (first >= end)
-		return 0;
-	slow_load_ahead(pager, (struct read_ahead_range){ .first = first, .n = end - first }, true);
-	return end - first;
+	if (first < end)
+		slow_load_ahead(
+			pager, (struct read_ahead_range){ .first = first, .n = end - first }, true);
 }
 
 /*
  * A disk reads the next windows of a stream while the guest works through this one.  Each one's
  * first page goes to RAM alone: the fault on it says that the guest has come there, so that the
- * next but one is read, and takes no longer than any in RAM.  Return: how many pages come at most
+ * next but one is read, and takes no longer than any in RAM.
  */
-static uint64_t leave_next(struct guest_pager *pager, struct read_ahead_range range)
+static void leave_next(struct guest_pager *pager, struct read_ahead_range range)
 {
 	uint64_t end = range.first + range.n;
 
-	if (!range.stream || range.n < STREAM_MOST || !pager->slow.worker[0].runs)
-		return 0;
-	return leave_window(pager, end) + leave_window(pager, end + READ_AHEAD_MAX);
+	if (!range.full || !pager->slow.worker[0].runs)
+		return;
+	leave_window(pager, end);
+	leave_window(pager, end + READ_AHEAD_MAX);
 }
 
-/* Pages of the range that are not resident yet */
-static uint64_t count_away(const struct guest_pager *pager, struct read_ahead_range range)
+/* Pages of the range that are out */
+static uint64_t count_out(const struct guest_pager *pager, struct read_ahead_range range)
 {
-	uint64_t page, away = 0;
+	uint64_t page, out = 0;
 
 	for (page = range.first; page < range.first + range.n; page++)
-		away += state_of(pager, page) == PAGE_EVICTED;
-	return away;
+		out += state_of(pager, page) == PAGE_EVICTED;
+	return out;
 }
 
 static int read_first(struct guest_pager *pager, const struct fault *fault,
-		      struct read_ahead_range range)
+		      struct read_ahead_range range, uint64_t come)
 {
 	int rc = slow_load(pager, fault, range);
 
 	if (rc < 0)
 		return rc;
-	evict_for(pager, 1 + range.n + leave_next(pager, range));
+	leave_next(pager, range);
+	evict_for(pager, come);
 	return LEFT;
 }
 
@@ -320,36 +321,42 @@ static int serve_evicted(struct guest_pager *pager, const struct fault *fault)
 {
 	struct read_ahead_range range = what_ahead(pager, fault->page);
 	bool joined = range.n && range.stream && range.first == fault->page + 1;
+	uint64_t come;
 	int rc;
 
 	/* Neighbours on a disk are another matter: see slow_load.c */
 	if (!range.stream && is_slow(pager, fault->page))
 		range.n = 0;
 	placement_fault(pager, fault->tid, range.n);
-	if (may_read_first(pager, fault->page, 1 + range.n))
-		return read_first(pager, fault, range);
-	if (!evict_for(pager, 1 + count_away(pager, range))) {
+	come = 1 + count_out(pager, range);
+	if (may_read_first(pager, fault->page, come))
+		return read_first(pager, fault, range, come);
+	if (!evict_for(pager, come)) {
 		/* Loading frees a slot, into which another page can go: so many may be ahead of
 		 * that */
 		if (policy_resident(pager) > over_limit(pager) + EXCHANGE_PAGES)
 			return no_room(pager);
-		range.n = 0;
+		range = (struct read_ahead_range){ .n = 0 };
 		joined = false;
 	}
 	if (joined && range.n + 1 <= READ_AHEAD_MAX) {
 		range.first--;
 		range.n++;
 	}
-	if (joined) {
+	if (joined)
 		prefetch_pages(pager, &pager->mover, range.first, range.n, true);
-		leave_ahead(pager, range);
-		evict_for(pager, leave_next(pager, range));
-	}
 	rc = load_page(pager, &pager->mover, fault->page);
 	if (rc == LOAD_SLOW) {
 		range.n = range.stream ? range.n : 0;
 		rc = slow_load(pager, fault, range);
-		return rc < 0 ? rc : LEFT;
+		if (rc < 0)
+			return rc;
+		leave_next(pager, range);
+		return LEFT;
+	}
+	if (joined) {
+		leave_ahead(pager, range);
+		leave_next(pager, range);
 	}
 	if (rc == 0)
 		policy_faulted(pager, fault->page);

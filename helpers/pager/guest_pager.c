@@ -21,12 +21,11 @@
 #include "base/text.h"
 #include "kernel/kfs.h"
 #include "pager/engine.h"
-#include "pager/processors.h"
 
 enum { ENDS_WITHIN_MS = 5000, PAGES_ON_THEIR_WAY = 256 };
 
-/* How long a disk is waited for at the end, and how long a thread takes then to give it up */
-enum { DISK_MS = 500, GIVE_UP_MS = 300 };
+/* How long a thread takes to give a disk up */
+enum { GIVE_UP_MS = 300 };
 
 uint64_t pager_now_ns(void)
 {

@@ -161,11 +161,15 @@ static bool take_start(struct read_ahead *ra, uint64_t page)
 
 static struct read_ahead_range go_on(struct read_ahead *ra, struct stream *s, uint64_t page)
 {
+	uint64_t passed_by = s->next ? page - s->next : 0;
 	struct read_ahead_range ahead;
+	bool full;
 
 	s->window = s->window < READ_AHEAD_MAX ? s->window * 2 : READ_AHEAD_MAX;
+	full = s->window == READ_AHEAD_MAX;
 	s->used = ra->faults;
-	ahead = range(ra, page + 1, s->window < STREAM_MOST ? s->window : STREAM_MOST, true);
+	ahead = range(ra, page + 1, full ? STREAM_MOST - passed_by : s->window, true);
+	ahead.full = full;
 	s->next = page + 1 + ahead.n;
 	return ahead;
 }

@@ -35,11 +35,13 @@ void read_ahead_set_limit(struct read_ahead *ra, uint64_t limit);
  *		@n is 0: none; never above READ_AHEAD_MAX
  * @stream:	They belong to a stream: load and map them (COPY).  Else neighbours: into the file
  *		only, so that the page table tells later which were used
+ * @full:	The stream's windows have their largest size: the next ones begin every
+ *		READ_AHEAD_MAX pages behind this one, whatever pages were in RAM at its beginning
  */
 struct read_ahead_range {
 	uint64_t first;
 	uint64_t n;
-	bool stream;
+	bool stream, full;
 };
 
 /* A fault on a page that has to be loaded */

@@ -9,10 +9,12 @@
  *
  * DOC: what is read ahead
  *
- * Of a stream all that is coming.  Of a neighbourhood, if disk_near.h says so, what is of it on the
- * same disk: pages that went out together lie beside each other there, and are one read; the others
- * are read at the same time.  Such neighbours go into the guest's file and are not mapped, so that
- * its page table tells which of them were used.
+ * Of a stream all that is coming, and the two windows after that, if there is room for them; of
+ * each of these the first page is brought no nearer than RAM: see leave_next() in faults.c.  Of a
+ * neighbourhood, if disk_near.h says so, what is of it on the same disk: pages that went out
+ * together lie beside each other there, and are one read; the others are read at the same time.
+ * Such neighbours go into the guest's file and are not mapped, so that its page table tells which
+ * of them were used.
  *
  * What a thread asks for that reads all memory is loaded for a look, one window at a time, and
  * given to scan.c, which lets it go again.
@@ -26,6 +28,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "pager/engine.h"
+#include "pager/tier_io.h"
 
 enum { SLOW_RETRY_MS = 200, SLOW_SILENT_MS = 1000, SLOW_SLEEP_MS = 10000, SLOW_AT_ONCE = 16 };
 
@@ -80,6 +83,16 @@ void slow_load_close(struct guest_pager *pager)
 
 /* ---- what is wanted ---- */
 
+/* Under the lock */
+static size_t count_unasked(const struct slow_loader *slow)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < slow->n; i++)
+		n += slow->wanted[i].unasked;
+	return n;
+}
+
 /* Under the lock.  Of one whose page is there already both are woken together; it stays if one of
  * them is no scan.  Return: 0; 1: so; -ENOBUFS */
 static int add(struct slow_loader *slow, const struct slow_fault *wanted)
@@ -92,7 +105,8 @@ static int add(struct slow_loader *slow, const struct slow_fault *wanted)
 			slow->wanted[i].scans &= wanted->scans;
 			return 1;
 		}
-	if (slow->n == SLOW_FAULTS_MAX)
+	if (slow->n == SLOW_FAULTS_MAX ||
+	    (wanted->unasked && count_unasked(slow) == SLOW_UNASKED_MAX))
 		return -ENOBUFS;
 	slow->wanted[slow->n++] = *wanted;
 	slow->failing += wanted->due_ms != 0;
@@ -188,7 +202,7 @@ static size_t take_some(struct slow_loader *slow, bool unasked, struct slow_faul
 	return n;
 }
 
-/* What a thread waits for comes first */
+/* What a thread waits for comes first, and does not find all workers at what none waits for */
 static size_t take(struct slow_loader *slow, struct slow_worker *worker, struct slow_fault *batch,
 		   uint64_t *until)
 {
@@ -197,11 +211,21 @@ static size_t take(struct slow_loader *slow, struct slow_worker *worker, struct 
 	*until = clock_ms() + clock_together_ms(SLOW_SLEEP_MS);
 	pthread_mutex_lock(&slow->lock);
 	n = take_some(slow, false, batch, until);
-	if (!n)
+	if (!n && slow->ahead < SLOW_WORKERS_UNASKED) {
 		n = take_some(slow, true, batch, until);
+		slow->ahead += n > 0;
+	}
 	worker->asleep = n == 0;
 	pthread_mutex_unlock(&slow->lock);
 	return n;
+}
+
+/* One who is done looks for more before he sleeps */
+static void done_ahead(struct slow_loader *slow)
+{
+	pthread_mutex_lock(&slow->lock);
+	slow->ahead--;
+	pthread_mutex_unlock(&slow->lock);
 }
 
 static void try_again(struct guest_pager *pager, struct slow_fault *wanted)
@@ -347,7 +371,8 @@ static void list_ahead(struct guest_pager *pager, struct slow_list *list,
 	if (wanted->next)
 		page = list_first(pager, list, page, end);
 	for (; page < end; page++)
-		list_add(list, page, LOAD_MAPPED);
+		if (fields_of(pager, page).state == PAGE_EVICTED)
+			list_add(list, page, LOAD_MAPPED);
 	if (!wanted->ahead.n && !wanted->scans && !pager->options.no_prefetch &&
 	    fields_of(pager, asked).state == PAGE_EVICTED)
 		list_near(pager, list, asked);
@@ -531,6 +556,10 @@ static void load(struct slow_worker *worker, struct slow_fault *batch, size_t n)
 	int worst = 0;
 
 	list_pages(pager, batch, n, &list);
+	/* It may have had to wait: what has no room now is left where it is */
+	if (batch[0].unasked && !evict_for(pager, list.n))
+		list.n = 0;
+	tier_io_stay_awake(may_stay_awake(pager) && !batch[0].unasked && !scans);
 	worker->tier = tier_of(pager, batch[0].fault.page);
 	worker->since_ms = clock_ms();
 	load_together(pager, &worker->mover, list.page, list.to, list.n, scans, list.rc);
@@ -585,6 +614,8 @@ void *slow_load_thread(void *worker_arg)
 
 		if (n) {
 			load(worker, batch, n);
+			if (batch[0].unasked)
+				done_ahead(&pager->slow);
 			continue;
 		}
 		poll(&wake, 1, (int)clock_left_ms(until) + 1);

@@ -9,18 +9,48 @@
  * The thread that evicts, which has work again in a moment anyway, therefore waits for it without
  * sleeping, as long as faults come at intervals of less than STAY_US.
  */
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <sched.h>
 
 #include "pager/engine.h"
 
 enum { STAY_US = 100 };
 
+unsigned int processors_of_ours(void)
+{
+	cpu_set_t set;
+
+	/* It fails where there are more than 1024 */
+	return sched_getaffinity(0, sizeof(set), &set) < 0 ? CPU_SETSIZE :
+							     (unsigned int)CPU_COUNT(&set);
+}
+
+/* Said by CPUID on x86; elsewhere nothing says so, and the thread sleeps */
+bool processors_are_virtual(void)
+{
+#if defined(__x86_64__)
+	unsigned int a, b, c = 0, d;
+
+	return __get_cpuid(1, &a, &b, &c, &d) && (c >> 31 & 1);
+#else
+	return false;
+#endif
+}
+
+/* With one processor for all of us there is none to keep awake */
+bool may_stay_awake(const struct guest_pager *pager)
+{
+	return pager->processors_are_virtual && pager->processors > 1;
+}
+
 bool stay_awake(struct guest_pager *pager, bool (*has_work)(struct guest_pager *pager))
 {
 	uint64_t faults = pager->statistics.faults, last = pager_now_ns(), now = last;
 
-	/* With one processor for all of us there is none to keep awake */
-	if (!pager->processors_are_virtual || pager->processors < 2)
+	if (!may_stay_awake(pager))
 		return false;
 	while (now - last < STAY_US * 1000 && !pager_stopping(pager) && !pager->alone) {
 		/* Where another thread wants this processor it is not idle */

@@ -460,11 +460,8 @@ static int open_ios(struct file_tier *file)
 	int rc = tier_io_open(&file->writer);
 	size_t i;
 
-	for (i = 0; i < READERS && rc == 0; i++) {
+	for (i = 0; i < READERS && rc == 0; i++)
 		rc = tier_io_open(&file->reader[i].io);
-		if (rc == 0)
-			tier_io_stay_awake(file->reader[i].io);
-	}
 	return rc;
 }
 

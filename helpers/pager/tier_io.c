@@ -6,8 +6,8 @@
  *
  * A fast disk answers within 30 to 60 us.  In a virtual machine the processor that waits for it has
  * halted by then, and is woken through the hypervisor, which takes as long again.  So a read that a
- * vCPU waits for is waited for awake, if reads have been answered that soon lately; another thread
- * that wants the processor gets it.
+ * vCPU waits for is waited for awake, if reads have been answered that soon lately; other threads
+ * get the processor in between.
  */
 #include "pager/tier_io.h"
 
@@ -27,7 +27,6 @@
 #include "pager/memory_error.h"
 #include "pager/page_map.h"
 #include "pager/pins.h"
-#include "pager/processors.h"
 
 /* How long tier_io_give_up() is not noticed */
 #define LOOK_NS (50 * 1000 * 1000)
@@ -44,7 +43,6 @@
 /**
  * struct tier_io
  * @ring_works:	The kernel gave a ring, and it has not failed since
- * @awake:	See tier_io_stay_awake()
  * @usual_ns:	How long the first of several pieces took lately
  * @buffer:	Registered with the ring; NULL: none, and pieces are read and written where they are
  * @asked:	For a buffer, once
@@ -56,7 +54,7 @@ struct tier_io {
 #ifdef HAVE_LIBURING
 	struct io_uring ring;
 #endif
-	bool ring_works, awake, asked, in_buffer, left;
+	bool ring_works, asked, in_buffer, left;
 	uint64_t usual_ns;
 	unsigned char *_Atomic buffer;
 	_Atomic bool given_up;
@@ -83,10 +81,11 @@ int tier_io_open(struct tier_io **io)
 	return 0;
 }
 
-void tier_io_stay_awake(struct tier_io *io)
+static _Thread_local bool stays_awake;
+
+void tier_io_stay_awake(bool awake)
 {
-	/* With one processor for all of us there is other work for it */
-	io->awake = processors_are_virtual() && processors_of_ours() > 1;
+	stays_awake = awake;
 }
 
 #ifdef HAVE_LIBURING
@@ -217,7 +216,7 @@ static uint64_t now_ns(void)
  * notes there what has been answered */
 static void wait_awake(struct tier_io *io, uint64_t begun)
 {
-	while (io->awake && io->usual_ns < AWAKE_NS && !io_uring_cq_ready(&io->ring) &&
+	while (stays_awake && io->usual_ns < AWAKE_NS && !io_uring_cq_ready(&io->ring) &&
 	       now_ns() - begun < AWAKE_NS)
 		sched_yield();
 }

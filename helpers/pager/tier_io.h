@@ -38,9 +38,9 @@ int tier_io_open(struct tier_io **io);
 void tier_io_close(struct tier_io *io);
 /* Do rings that have not run yet get buffers that stay pinned?  Before this is called: no */
 void tier_io_keep_buffers(bool keep);
-/* What it reads a vCPU waits for: wait for a disk that answers soon without sleeping, where that is
- * shorter (stay_awake.c) */
-void tier_io_stay_awake(struct tier_io *io);
+/* A vCPU waits for what the calling thread asks for from now on: it waits without sleeping for a
+ * disk that answers soon, where that is shorter (stay_awake.c).  Before this is called: no */
+void tier_io_stay_awake(bool awake);
 /* Does it have a ring? */
 bool tier_io_has_ring(const struct tier_io *io);
 /* Its buffer; 0: it has not run, or its requests pin what they read and write */

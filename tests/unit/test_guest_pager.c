@@ -862,40 +862,52 @@ static bool in_order(struct guest *guest, uint64_t page, uint64_t end)
 	return page == end;
 }
 
-/* Each slot in the file that is taken is an entry's */
-static bool file_is_named(const struct guest *guest)
+/* Each slot of a tier that is taken is an entry's */
+static bool tier_is_named(const struct guest *guest, unsigned int tier, const char *name)
 {
 	struct tier_usage usage[TIERS_MAX];
 	size_t n = tiers_usage(guest->pager->tiers, usage, TIERS_MAX), i;
 	uint64_t page, named = 0, taken = 0;
 
 	for (page = 0; page < PAGES; page++)
-		named += fields_of(guest, page).has_slot &&
-			 fields_of(guest, page).tier == TIER_FILE;
+		named += fields_of(guest, page).has_slot && fields_of(guest, page).tier == tier;
 	for (i = 0; i < n; i++)
-		taken += strcmp(usage[i].name, "file") == 0 ? usage[i].pages : 0;
+		taken += strcmp(usage[i].name, name) == 0 ? usage[i].pages : 0;
 	return named == taken;
+}
+
+static bool two_windows_after(const struct guest *guest, uint64_t page)
+{
+	uint64_t first = first_of_window(guest, page), next = first + READ_AHEAD_MAX;
+
+	return first < PAGES && window_is_there(guest, first, READ_AHEAD_MAX) &&
+	       first_of_window(guest, first + 1) == next &&
+	       window_is_there(guest, next, READ_AHEAD_MAX);
+}
+
+static void all_into_file(struct guest *guest)
+{
+	struct err err = { "" };
+
+	CU_ASSERT(SOON(count_state(guest, PAGE_LEAVING) == 0));
+	while (demote_some(guest->pager, &err) > 0)
+		;
+	CU_ASSERT_EQUAL_FATAL(first_of_window(guest, 0), PAGES);
+	guest_pager_set_limit(guest->pager, 2 * PAGES);
+	guest->pager->options.no_prefetch = false;
 }
 
 static void check_stream_from_file(struct guest *guest)
 {
 	struct page_place place;
 	struct reader reader;
-	struct err err = { "" };
 	uint64_t first, next;
 
-	while (demote_some(guest->pager, &err) > 0)
-		;
-	CU_ASSERT_EQUAL_FATAL(first_of_window(guest, 0), PAGES);
-	guest_pager_set_limit(guest->pager, 2 * PAGES);
-	guest->pager->options.no_prefetch = false;
+	all_into_file(guest);
 	CU_ASSERT(in_order(guest, 0, 200));
-	CU_ASSERT(SOON(first_of_window(guest, 200) < PAGES));
+	CU_ASSERT_FATAL(SOON(two_windows_after(guest, 200)));
 	first = first_of_window(guest, 200);
 	next = first + READ_AHEAD_MAX;
-	CU_ASSERT(SOON(window_is_there(guest, first, READ_AHEAD_MAX)));
-	CU_ASSERT(SOON(window_is_there(guest, next, READ_AHEAD_MAX)));
-	CU_ASSERT_EQUAL(first_of_window(guest, first + 1), next);
 	/* As far as it was read ahead no disk is waited for */
 	tier_disk.silent = true;
 	reader_start(&reader, guest, first, 1);
@@ -905,7 +917,7 @@ static void check_stream_from_file(struct guest *guest)
 	CU_ASSERT(reader_was_right(&reader));
 	/* It has said that the one after these two is wanted */
 	CU_ASSERT(SOON(window_is_there(guest, next + READ_AHEAD_MAX, READ_AHEAD_MAX)));
-	CU_ASSERT(SOON(file_is_named(guest)));
+	CU_ASSERT(SOON(tier_is_named(guest, TIER_FILE, "file")));
 	/* What RAM does not take stays in the file */
 	guest->budget.limit = 1;
 	while (store_content(guest->pager, guest->page[0], &place) == 0)
@@ -917,11 +929,50 @@ static void check_stream_from_file(struct guest *guest)
 	CU_ASSERT_EQUAL(fields_of(guest, first).tier, TIER_FILE);
 	CU_ASSERT(in_order(guest, first, first + 1));
 	CU_ASSERT_EQUAL(count_wrong(guest, 1), 0);
-	CU_ASSERT_EQUAL(guest->alarms, 0);
+}
+
+/* The first page of a window is discarded when RAM has it, and no entry says so yet.  Before the
+ * first of these windows are a neighbourhood, and windows of 8, 16, 32 and 63 pages, each with the
+ * page that was asked for */
+enum { FIRST_NEARER = 16 + (1 + 8) + (1 + 16) + (1 + 32) + (1 + STREAM_MOST) };
+static struct {
+	struct guest *guest;
+	_Atomic uint64_t page;
+} discarded_nearer;
+
+static void discard_nearer(const char *label)
+{
+	struct guest *guest = discarded_nearer.guest;
+	uint64_t page = FIRST_NEARER;
+
+	if (strcmp(label, "nearer_stored") != 0 || discarded_nearer.page)
+		return;
+	while (page < PAGES && fields_of(guest, page).state != PAGE_LOADING)
+		page += READ_AHEAD_MAX;
+	discarded_nearer.page = page;
+	CU_ASSERT(page < PAGES && madvise(guest->page[page], PAGE_BYTES, MADV_REMOVE) == 0);
+}
+
+static void check_discard_nearer(struct guest *guest)
+{
+	uint64_t page;
+
+	all_into_file(guest);
+	discarded_nearer.guest = guest;
+	discarded_nearer.page = 0;
+	on_step = discard_nearer;
+	CU_ASSERT(in_order(guest, 0, 100));
+	CU_ASSERT_FATAL(SOON(discarded_nearer.page));
+	page = discarded_nearer.page;
+	CU_ASSERT(SOON(fields_of(guest, page).state == PAGE_ZERO));
+	on_step = NULL;
+	CU_ASSERT(SOON(tier_is_named(guest, TIER_FILE, "file")));
+	CU_ASSERT(SOON(tier_is_named(guest, TIER_RAM, "ram")));
+	CU_ASSERT_EQUAL(guest->page[page][0], 0);
 }
 
 /* Who reads memory in order does not wait for each window */
-static void test_stream_from_file(void)
+static void above_file(void (*check)(struct guest *guest))
 {
 	struct tier_spec tier[] = { { .kind = TIER_RAM }, { .kind = TIER_FILE } };
 	cleanup_close int rootfd = open(unit_disk_tmpdir(), O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -933,9 +984,19 @@ static void test_stream_from_file(void)
 		GUEST(guest, 100);
 		tier[0].budget = &guest.budget;
 		begin_above_file(&guest, tier, stores);
-		check_stream_from_file(&guest);
+		check(&guest);
 	}
 	tier_stores_free(stores);
+}
+
+static void test_stream_from_file(void)
+{
+	above_file(check_stream_from_file);
+}
+
+static void test_discard_nearer(void)
+{
+	above_file(check_discard_nearer);
 }
 
 /* A file whose disk is taken away: its name is gone, and it can't be read any more */
@@ -2507,6 +2568,8 @@ static void fill_ram(struct guest *guest, unsigned int percent)
 /* Above a file, where RAM fills, no page is resident and in RAM as well */
 static void check_slots_above_file(struct guest *guest)
 {
+	CU_ASSERT(SOON(count_state(guest, PAGE_LEAVING) == 0));
+	guest_pager_set_limit(guest->pager, 2 * PAGES);
 	fill_ram(guest, 30);
 	CU_ASSERT(page_is(guest, 0, 1) && page_is(guest, 1, 1));
 	CU_ASSERT(SOON(slots_of_resident(guest) == 2));
@@ -2514,6 +2577,11 @@ static void check_slots_above_file(struct guest *guest)
 	CU_ASSERT(SOON(slots_of_resident(guest) == 0));
 	CU_ASSERT(page_is(guest, 2, 1));
 	CU_ASSERT(SOON(fields_of(guest, 2).state == PAGE_RESIDENT));
+	CU_ASSERT_EQUAL(slots_of_resident(guest), 0);
+	/* And a little less changes nothing */
+	fill_ram(guest, 45);
+	CU_ASSERT(SOON(guest->pager->demoter.asleep));
+	CU_ASSERT(page_is(guest, 5, 1));
 	CU_ASSERT_EQUAL(slots_of_resident(guest), 0);
 	/* That the host is short by itself is another reason */
 	guest_pager_keep_slots(guest->pager, false);
@@ -2530,22 +2598,7 @@ static void check_slots_above_file(struct guest *guest)
 
 static void test_slots_above_file(void)
 {
-	struct tier_spec tier[] = { { .kind = TIER_RAM }, { .kind = TIER_FILE } };
-	int rootfd = open(unit_disk_tmpdir(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct tier_stores *stores;
-
-	CU_ASSERT_FATAL(tier_stores_new(&stores, rootfd) == 0);
-	tier[1].store = tier_stores_get(stores, "/tier-above");
-	{
-		GUEST(guest, 100);
-		tier[0].budget = &guest.budget;
-		begin_above_file(&guest, tier, stores);
-		CU_ASSERT(SOON(count_state(&guest, PAGE_LEAVING) == 0));
-		guest_pager_set_limit(guest.pager, 2 * PAGES);
-		check_slots_above_file(&guest);
-	}
-	tier_stores_free(stores);
-	close(rootfd);
+	above_file(check_slots_above_file);
 }
 
 /* ---- the next pager ---- */
@@ -4629,6 +4682,7 @@ static void test_scan_released(void)
 static CU_TestInfo tests[] = {
 	{ "a page on a disk that does not answer, and others", test_slow_tier },
 	{ "what is read in order comes before it is asked for", test_stream_from_file },
+	{ "and may be discarded while it comes", test_discard_nearer },
 	{ "a guest whose tier is away for a moment is let go", test_release_when_back },
 	{ "a clean page of a file", test_clean_in_file },
 	{ "pages that are long in RAM go through zstd", test_recompress },

@@ -53,9 +53,9 @@ static void test_stream(void)
 	static const struct row rows[] = {
 		{ 100, 0, 0, false },	{ 101, 102, 8, true },	{ 110, 111, 16, true },
 		{ 127, 128, 32, true }, { 160, 161, 63, true }, { 224, 225, 63, true },
-		{ 288, 289, 63, true }, { 359, 360, 63, true }, /* 352 to 358 were in RAM */
+		{ 288, 289, 63, true }, { 359, 360, 56, true }, /* 352 to 358 were in RAM */
 		{ 500, 0, 0, false },				/* another place */
-		{ 423, 424, 63, true },				/* and it goes on */
+		{ 416, 417, 63, true },				/* and it goes on */
 		{ 500, 0, 0, false },	{ 502, 0, 0, false },	{ 501, 502, 8, true },
 		{ 980, 0, 0, false },	{ 981, 982, 8, true },	{ 990, 991, 9, true },
 		{ 999, 0, 0, false },

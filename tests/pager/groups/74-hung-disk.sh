@@ -30,17 +30,21 @@ tiers_are "same-filled, ram:6M, file:/mnt/disk:200M"
 daemon_starts
 daemon_answers
 uuid_c=cccccccc-cdaf-9455-926a-d65c16db1809
+uuid_d=dddddddd-cdaf-9455-926a-d65c16db1809
 victim one ram=48 threads=2
 check_equal "a guest is paged" "$(asks adopt $uuid_a "$victim_pid" 12288)" ok
 victim two ram=48 threads=2
 check_equal "and another" "$(asks adopt $uuid_c "$victim_pid" 12288)" ok
+victim three ram=48 threads=2
+check_equal "and a third" "$(asks adopt $uuid_d "$victim_pid" 12288)" ok
 victim near ram=16
 check_equal "and one that has all its memory" "$(asks adopt $uuid_b "$victim_pid" 32768)" ok
 ask one start
 ask two start
+ask three start
 ask near start
-soon in_file $uuid_a 4096 && soon in_file $uuid_c 4096
-check_equal "pages of two are on the disk" $? 0
+soon in_file $uuid_a 4096 && soon in_file $uuid_c 4096 && soon in_file $uuid_d 4096
+check_equal "pages of three are on the disk" $? 0
 
 disk hangs
 soon alarm_names_disk
@@ -53,6 +57,14 @@ wait "${victim_pids[two]}" 2>/dev/null
 victim_gone two
 soon is_gone $uuid_c
 check_true "one that ends is given back: in $((SECONDS - since)) s" "SECONDS - since < 60"
+ASK_SECONDS=2 asks release $uuid_d >/dev/null
+check_equal "one that is to be let go waits for the disk" "$(status_of $uuid_d state)" releasing
+since=$SECONDS
+kill -KILL "${victim_pids[three]}"
+wait "${victim_pids[three]}" 2>/dev/null
+victim_gone three
+soon is_gone $uuid_d
+check_true "and is given back when it ends: in $((SECONDS - since)) s" "SECONDS - since < 60"
 since=$SECONDS
 daemon_killed TERM
 check_true "the daemon ends, in $((SECONDS - since)) s" "SECONDS - since < 20"
