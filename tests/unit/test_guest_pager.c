@@ -83,6 +83,7 @@ struct guest {
 	struct guest_pager *pager;
 	struct page_map *map; /* while it is resumed */
 	struct guest_pager_options options;
+	bool prefetches; /* of begin_above_file() */
 	struct tier_budget budget;
 	struct tier_spec tier[2];
 	pthread_mutex_t lock;
@@ -787,7 +788,7 @@ static void begin_above_file(struct guest *guest, const struct tier_spec *tier,
 {
 	guest->options.tiers = tier;
 	guest->options.stores = stores;
-	guest->options.no_prefetch = true;
+	guest->options.no_prefetch = !guest->prefetches;
 	fill(guest, 1);
 	guest_begin(guest);
 	CU_ASSERT_FATAL(SOON(count_state(guest, PAGE_RESIDENT) <= 100));
@@ -894,7 +895,6 @@ static void all_into_file(struct guest *guest)
 		;
 	CU_ASSERT_EQUAL_FATAL(first_of_window(guest, 0), PAGES);
 	guest_pager_set_limit(guest->pager, 2 * PAGES);
-	guest->pager->options.no_prefetch = false;
 }
 
 static void check_stream_from_file(struct guest *guest)
@@ -972,7 +972,7 @@ static void check_discard_nearer(struct guest *guest)
 }
 
 /* Who reads memory in order does not wait for each window */
-static void above_file(void (*check)(struct guest *guest))
+static void above_file(void (*check)(struct guest *guest), bool prefetches)
 {
 	struct tier_spec tier[] = { { .kind = TIER_RAM }, { .kind = TIER_FILE } };
 	cleanup_close int rootfd = open(unit_disk_tmpdir(), O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -983,6 +983,7 @@ static void above_file(void (*check)(struct guest *guest))
 	{
 		GUEST(guest, 100);
 		tier[0].budget = &guest.budget;
+		guest.prefetches = prefetches;
 		begin_above_file(&guest, tier, stores);
 		check(&guest);
 	}
@@ -991,12 +992,12 @@ static void above_file(void (*check)(struct guest *guest))
 
 static void test_stream_from_file(void)
 {
-	above_file(check_stream_from_file);
+	above_file(check_stream_from_file, true);
 }
 
 static void test_discard_nearer(void)
 {
-	above_file(check_discard_nearer);
+	above_file(check_discard_nearer, true);
 }
 
 /* A file whose disk is taken away: its name is gone, and it can't be read any more */
@@ -2598,7 +2599,7 @@ static void check_slots_above_file(struct guest *guest)
 
 static void test_slots_above_file(void)
 {
-	above_file(check_slots_above_file);
+	above_file(check_slots_above_file, false);
 }
 
 /* ---- the next pager ---- */
