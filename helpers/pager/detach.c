@@ -249,8 +249,11 @@ int detach_guest(struct guest_pager *pager, int64_t deadline_ms, struct err *err
 		rc = stop_eviction(pager, err);
 	if (rc == 0) {
 		pager_follow_memory(pager);
+		/* In this order: of a guest that has just ended one of the two sees the other */
 		pager->detaching = true;
-		rc = load_all(pager, &mover, deadline, err);
+		rc = went_wrong(pager, 0, deadline, err);
+		if (rc == 0)
+			rc = load_all(pager, &mover, deadline, err);
 		pager->detaching = false;
 		memory_policy_take(&any_node);
 	}

@@ -654,8 +654,7 @@ void lose_page(struct guest_pager *pager, struct page_fields fields, uint64_t pa
  * enum load_to - Where a page goes
  * @LOAD_MAPPED:	Into the guest's memory, by COPY
  * @LOAD_BESIDE:	No fault asks for it, and its page table is to tell whether it is used
- * @LOAD_NEARER:	It stays out, in the first tier that takes it; its slot there is another
- *one, and the one it had is free
+ * @LOAD_NEARER:	It stays out, in another slot of the first tier that takes it
  */
 enum load_to { LOAD_MAPPED, LOAD_BESIDE, LOAD_NEARER };
 /* Several pages anywhere, READ_AHEAD_MAX at most, read side by side.  @to: of each.  @protect: as

@@ -1049,7 +1049,7 @@ static int look_again_ms(const struct guest_pager *pager)
 }
 
 /* The guest has ended, or the daemon does, while a thread that lets the guest go waits for a disk.
- * That thread ends once the disk is given up, and others can end the guest after it */
+ * That thread returns once the disk is given up, and the guest's end is no longer held up by it */
 static void end_detach(struct guest_pager *pager)
 {
 	uint64_t deadline = clock_ms() + DISK_MS;

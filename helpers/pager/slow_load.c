@@ -220,7 +220,7 @@ static size_t take(struct slow_loader *slow, struct slow_worker *worker, struct 
 	return n;
 }
 
-/* One who is done looks for more before he sleeps */
+/* The worker looks for more before it sleeps */
 static void done_ahead(struct slow_loader *slow)
 {
 	pthread_mutex_lock(&slow->lock);
