@@ -350,7 +350,7 @@ static void list_near(struct guest_pager *pager, struct slow_list *list, uint64_
 			list_add(list, block_of(asked) + i, LOAD_BESIDE);
 }
 
-/* The first page that is out is to be asked for.  One in RAM is, by itself */
+/* The guest shall fault on the first page that is out, as it does anyway on one in RAM */
 static uint64_t list_first(struct guest_pager *pager, struct slow_list *list, uint64_t page,
 			   uint64_t end)
 {

@@ -23,6 +23,16 @@ is_gone() {
 	[ -z "$(status_of "$1" state)" ]
 }
 
+# dies NAME UUID TEXT: the daemon does not have it any more, though its disk hangs
+dies() {
+	local since=$SECONDS
+	kill -KILL "${victim_pids[$1]}"
+	wait "${victim_pids[$1]}" 2>/dev/null
+	victim_gone "$1"
+	soon is_gone "$2"
+	check_true "$3: in $((SECONDS - since)) s" "SECONDS - $since < 60"
+}
+
 flawed_disk 256
 daemon_place
 inside mount --bind "$flawed" /mnt
@@ -48,12 +58,7 @@ soon alarm_names_disk
 check_equal "it does not answer: an alarm says so" $? 0
 moves near
 check_equal "a guest that does not need it comes on" $? 0
-since=$SECONDS
-kill -KILL "${victim_pids[two]}"
-wait "${victim_pids[two]}" 2>/dev/null
-victim_gone two
-soon is_gone $uuid_c
-check_true "one that ends is given back: in $((SECONDS - since)) s" "SECONDS - since < 60"
+dies two $uuid_c "one that ends is given back"
 
 disk works
 victim three ram=48 threads=2
@@ -64,12 +69,7 @@ check_equal "with pages on the disk" $? 0
 disk hangs
 ASK_SECONDS=2 asks release $uuid_d >/dev/null
 check_equal "it hangs again: one that is to be let go waits" "$(status_of $uuid_d state)" releasing
-since=$SECONDS
-kill -KILL "${victim_pids[three]}"
-wait "${victim_pids[three]}" 2>/dev/null
-victim_gone three
-soon is_gone $uuid_d
-check_true "and is given back when it ends: in $((SECONDS - since)) s" "SECONDS - since < 60"
+dies three $uuid_d "and is given back when it ends"
 since=$SECONDS
 daemon_killed TERM
 check_true "the daemon ends, in $((SECONDS - since)) s" "SECONDS - since < 20"
