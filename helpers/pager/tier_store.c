@@ -20,6 +20,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "kernel/kfs.h"
 #include "memory/dm_crypt.h"
 #include "memory/tier_place.h"
@@ -308,12 +309,17 @@ static void unlink_own(const struct tier_store *store)
 
 /* ---- calls that a disk may not answer ---- */
 
-/* What such a call is about; not all of them use all */
+/**
+ * struct store_call - What such a call is about; not all of them use all
+ * @left:	Called after it, from its thread, if it was left behind; NULL: nothing is to be done
+ * @counted:	In the store's calls, until it is freed
+ */
 struct store_call {
 	struct disk_call call;
 	struct tier_store *store;
 	void (*what)(struct store_call *call);
-	bool has_id;
+	void (*left)(struct store_call *call);
+	bool counted, has_id;
 	uint64_t id[TIER_ID_WORDS], found[TIER_ID_WORDS];
 	uint32_t one, *extent;
 	size_t n;
@@ -321,31 +327,43 @@ struct store_call {
 	struct err err;
 };
 
-static void call_free(struct store_call *call)
+static void uncount_call(struct store_call *call)
 {
-	free(call->extent);
-	free(call);
-}
-
-static void drop_call(struct disk_call *call)
-{
-	call_free((struct store_call *)call);
-}
-
-static void run_call(struct disk_call *disk_call)
-{
-	struct store_call *call = (struct store_call *)disk_call;
 	struct tier_store *store = call->store;
 	struct tier_stores *stores = store->stores;
 	bool last;
 
-	call->what(call);
 	pthread_mutex_lock(&stores->lock);
 	stores->calls--;
 	last = --store->calls == 0 && store->forgotten;
 	pthread_mutex_unlock(&stores->lock);
 	if (last)
 		free_store(store);
+}
+
+/* The store is there as long as its calls are, and who has called it */
+static void call_free(struct store_call *call)
+{
+	if (call->counted)
+		uncount_call(call);
+	free(call->extent);
+	free(call);
+}
+
+static void drop_call(struct disk_call *disk_call)
+{
+	struct store_call *call = (struct store_call *)disk_call;
+
+	if (call->left)
+		call->left(call);
+	call_free(call);
+}
+
+static void run_call(struct disk_call *disk_call)
+{
+	struct store_call *call = (struct store_call *)disk_call;
+
+	call->what(call);
 }
 
 static struct store_call *call_new(struct tier_store *store, void (*what)(struct store_call *call),
@@ -370,8 +388,9 @@ static const uint64_t *call_id(const struct store_call *call)
 }
 
 /* Under the list's lock: its store stays */
-static void count_call(const struct store_call *call)
+static void count_call(struct store_call *call)
 {
+	call->counted = true;
 	call->store->stores->calls++;
 	call->store->calls++;
 }
@@ -659,6 +678,15 @@ static int device_extents(int fd, uint32_t *extents)
 	return 0;
 }
 
+/* The content of @n extents.  A device that can't keeps it until they are used again */
+static void discard(int fd, uint32_t extent, uint32_t n)
+{
+	while (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			 (off_t)extent * EXTENT_BYTES, (off_t)n * EXTENT_BYTES) < 0 &&
+	       errno == EINTR)
+		;
+}
+
 static bool is_zero(const unsigned char *bytes, size_t n)
 {
 	return n == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, n - 1) == 0);
@@ -800,6 +828,37 @@ static int put_in_place(struct tier_store *store, int fd, struct err *err)
 	return 0;
 }
 
+/* From *@from on, so many extents that are no guest's and lie before @end */
+static uint32_t free_run(struct tier_store *store, uint32_t *from, uint32_t end)
+{
+	uint32_t last;
+
+	pthread_mutex_lock(&store->lock);
+	while (*from < end && *from < store->n && store->taken[*from])
+		(*from)++;
+	for (last = *from; last < end && (last >= store->n || !store->taken[last]);)
+		last++;
+	pthread_mutex_unlock(&store->lock);
+	return last - *from;
+}
+
+/*
+ * A daemon may have been killed when it had room for an extent that no table had yet, or had taken
+ * an extent from its table and its content was still there.  All tables were read, and none is
+ * given an extent until the file is open.
+ */
+static void discard_strays(struct tier_store *store, int fd)
+{
+	uint32_t from, n, end;
+	struct stat st;
+
+	if (store->fd >= 0 || store->borrowed || !store->stores->knows_all || fstat(fd, &st) < 0)
+		return;
+	end = (uint32_t)u64_min((uint64_t)st.st_size / EXTENT_BYTES, EXTENTS_MOST);
+	for (from = EXTENT_NONE + 1; (n = free_run(store, &from, end)); from += n)
+		discard(fd, from, n);
+}
+
 static int open_and_look(struct tier_store *store, int path_fd, const struct stat *st,
 			 const uint64_t *id, struct err *err)
 {
@@ -829,6 +888,8 @@ static int open_and_look(struct tier_store *store, int path_fd, const struct sta
 		close(fd);
 		return rc;
 	}
+	if (!device)
+		discard_strays(store, fd);
 	pthread_mutex_lock(&store->lock);
 	rc = put_in_place(store, fd, err);
 	if (rc == 0) {
@@ -1120,8 +1181,14 @@ static void give_room_apart(struct store_call *call)
 	call->rc = give_room(call->store, call->one);
 }
 
-/* A call that is given up still allocates the extent's blocks when the disk answers.  That does no
- * harm: the extent is free, or another guest has it */
+/* It was given up, and the disk has answered: until now the extent was taken */
+static void give_room_back(struct store_call *call)
+{
+	discard(call->store->fd, call->one, 1);
+	leave(call->store, call->one, EXTENT_FREE);
+}
+
+/* Return: -ECANCELED: it is taken until the disk has answered */
 static int wait_for_room(struct tier_store *store, uint32_t extent, const _Atomic bool *given_up)
 {
 	struct store_call *call;
@@ -1132,6 +1199,7 @@ static int wait_for_room(struct tier_store *store, uint32_t extent, const _Atomi
 	if (!call)
 		return -ENOMEM;
 	call->one = extent;
+	call->left = give_room_back;
 	return run_for_rc(call, given_up, NULL, NULL);
 }
 
@@ -1155,7 +1223,7 @@ int tier_store_take(struct tier_store *store, struct tier_budget *budget,
 	pthread_mutex_unlock(&store->lock);
 	rc = found == EXTENT_NONE ? -ENOSPC : wait_for_room(store, found, given_up);
 	if (rc < 0) {
-		if (found != EXTENT_NONE)
+		if (found != EXTENT_NONE && rc != -ECANCELED)
 			leave(store, found, EXTENT_FREE);
 		tier_budget_give(budget, EXTENT_BYTES);
 		return rc;
@@ -1170,12 +1238,8 @@ static void put_extents(struct store_call *call)
 	size_t i;
 
 	for (i = 0; i < call->n; i++) {
-		/* A device that can't keeps it until the extent is used again */
 		if (store->fd >= 0)
-			while (fallocate(store->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-					 (off_t)call->extent[i] * EXTENT_BYTES, EXTENT_BYTES) < 0 &&
-			       errno == EINTR)
-				;
+			discard(store->fd, call->extent[i], 1);
 		leave(store, call->extent[i], EXTENT_FREE);
 	}
 }

@@ -42,6 +42,16 @@ int tier_io_fault(bool write, const struct tier_piece *piece)
 	return write ? disk.writes : disk.reads;
 }
 
+/* Or takes long to give room */
+static _Atomic bool room_waits;
+
+int fallocate(int fd, int mode, off_t offset, off_t bytes)
+{
+	while (mode == 0 && room_waits)
+		usleep(1000);
+	return (int)syscall(SYS_fallocate, fd, mode, offset, bytes);
+}
+
 /* An empty pipe answers as little as such a disk */
 struct silent {
 	int end[2];
@@ -995,6 +1005,34 @@ static void test_gives_back_unread(void)
 		   (unsigned long)blocks_of(&bed));
 }
 
+/* Before and behind the one extent that a table has.  What is not known to be no guest's stays */
+static void test_strays(void)
+{
+	BED(bed, 0);
+	static unsigned char stray[EXTENT_BYTES];
+
+	memset(stray, 0x5a, sizeof(stray));
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, N), 0);
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 1, 500, bed.place, N), 0);
+	CU_ASSERT_EQUAL(unlinkat(bed.guest[0].directory, "file-slots", 0), 0);
+	write_at(&bed, (off_t)3 * EXTENT_BYTES, stray, sizeof(stray));
+	write_at(&bed, (off_t)6 * EXTENT_BYTES, stray, sizeof(stray));
+	bed_dies(&bed);
+	CU_ASSERT_EQUAL_FATAL(go_on(&bed, 1, bed.place, N), 0);
+	CU_ASSERT(comes_back(&bed, 1, bed.place[3], 503));
+	CU_ASSERT(blocks_of(&bed) >= 4 * EXTENT_BYTES / 512);
+	bed_dies(&bed);
+	tier_stores_know_all(bed.stores);
+	CU_ASSERT_EQUAL_FATAL(go_on(&bed, 1, bed.place, N), 0);
+	CU_ASSERT(comes_back(&bed, 1, bed.place[3], 503));
+	UNIT_CHECK(blocks_of(&bed) < 3 * EXTENT_BYTES / 512 / 2, "%lu blocks",
+		   (unsigned long)blocks_of(&bed));
+	/* Of an open file nothing is a stray: another guest puts pages there */
+	CU_ASSERT_EQUAL_FATAL(guest_open(&bed, 0, true, true), 0);
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 900, bed.place, N), 0);
+	CU_ASSERT(comes_back(&bed, 0, bed.place[1], 901));
+}
+
 /* What a disk may still write to is no other guest's */
 static void test_held(void)
 {
@@ -1081,6 +1119,34 @@ static void test_open_given_up(void)
 	for (i = 0; i < 200 && tier_stores_busy(bed.stores); i++)
 		usleep(10000);
 	CU_ASSERT(!tier_stores_busy(bed.stores));
+}
+
+/* A guest that ends while the disk allocates an extent for it leaves nothing in the file */
+static void test_room_given_up(void)
+{
+	_Atomic bool given_up = true;
+	BED(bed, 0);
+	struct tier_store *store = tier_stores_get(bed.stores, "/tier");
+	uint32_t extent = EXTENT_NONE, other;
+	uint64_t before;
+	int i;
+
+	CU_ASSERT_EQUAL_FATAL(put_n(&bed, 0, 0, bed.place, 2), 0);
+	before = blocks_of(&bed);
+	room_waits = true;
+	CU_ASSERT_EQUAL(tier_store_take(store, &bed.budget, &given_up, &extent), -ECANCELED);
+	CU_ASSERT_EQUAL(bed.budget.used, EXTENT_BYTES);
+	CU_ASSERT(tier_stores_busy(bed.stores));
+	/* Whatever the disk does to it is done to no other guest's */
+	CU_ASSERT_EQUAL(tier_store_claim(store, 2), -EEXIST);
+	room_waits = false;
+	for (i = 0; i < 200 && tier_stores_busy(bed.stores); i++)
+		usleep(10000);
+	CU_ASSERT(!tier_stores_busy(bed.stores));
+	UNIT_CHECK(blocks_of(&bed) <= before, "%lu blocks", (unsigned long)blocks_of(&bed));
+	CU_ASSERT_EQUAL(tier_store_take(store, NULL, NULL, &other), 0);
+	CU_ASSERT_EQUAL(other, 2);
+	CU_ASSERT(comes_back(&bed, 0, bed.place[1], 1));
 }
 
 /* A write that was given up: its slots stay taken, and its extents are held */
@@ -1439,7 +1505,9 @@ static CU_TestInfo tests[] = {
 	{ "what it may still write to is no other guest's", test_held },
 	{ "a file that can't be opened yet, and a guest that ends", test_open_given_up },
 	{ "nor the slots of a write that was given up", test_write_given_up },
+	{ "room that was given up goes when the disk answers", test_room_given_up },
 	{ "and also those of a file that was not read", test_gives_back_unread },
+	{ "what a daemon that was killed left is discarded", test_strays },
 	{ "a restart: each guest has its own extents", test_restart },
 	{ "without guests the file is begun anew", test_after_boot },
 	{ "a file that is gone, another, and the right one again", test_gone },
