@@ -53,14 +53,19 @@ adopted_with_ksm() {
 	in_ns rm /etc/libvirt/membacking.conf.d/50-local.conf
 }
 
-# What reconnect does when libvirt starts is what adopt does when it runs
+runs_in_ledger() {
+	[[ $(ledger "$1") == *'"phase": "running"'* ]]
+}
+
+# What reconnect does when libvirt starts is what adopt does when it runs.  libvirt answers before it
+# has called the hook
 adopted_by_reconnect() {
 	vm_stop_daemon
 	in_ns rm "/run/libvirt-membacking/guests/$(guest_uuid early)"
 	check_match "without libvirt nobody can be asked" "$(in_ns virt-membacking adopt 2>&1)" \
 		"libvirt cannot be asked which.*when it starts"
 	vm_start_daemon
-	check_match "and libvirt's start does it" "$(ledger early)" '"phase": "running"'
+	check "and libvirt's start does it" wait_for runs_in_ledger early
 }
 
 units_in_place() {
