@@ -24,6 +24,13 @@
  * the guest would wait longer for those.  So once RAM is half full they go, and a page is packed
  * anew; but for those of a scan, which go again in a moment.
  *
+ * DOC: a guest that comes late
+ *
+ * RAM is taken in slabs, and guests take and give slots in theirs.  So it can be taken up while
+ * not so much of it is filled that pages would go, and a guest that has no slab has no room.  It
+ * asks, and the others make slabs empty: those of which least is taken, whatever its age, since to
+ * empty them so few pages have to move.
+ *
  * DOC: zstd
  *
  * With a tier of zstd, what stays long in RAM goes there whatever room RAM has: a minute, or a few
@@ -65,6 +72,13 @@ enum {
 	DROP_SLOTS = 4 * BATCH_PAGES,
 	/* Looks, after which a page is long in RAM */
 	AGE_LONG = 6,
+	/* Slabs that are made empty for others: those of which so much is taken, in percent, then
+	 * more.  Where all are fuller than that, pages go as they do from a full tier */
+	SPARSE_FROM = 50,
+	SPARSE_STEP = 20,
+	SPARSE_UNTIL = 90,
+	/* A guest that has asked for so long evicts nothing, and says so */
+	ASKED_LONG_MS = 10000,
 	/* zstd works for one part of time in so many */
 	RECOMPRESS_SHARE = 10,
 };
@@ -102,20 +116,29 @@ void demote_close(struct guest_pager *pager)
 	free(demoter->age);
 }
 
+/* It has asked for room, and others have given none */
+static bool asked_long(const struct guest_pager *pager)
+{
+	const struct demoter *demoter = &pager->demoter;
+
+	return demoter->asks && clock_ms() - demoter->asked_ms >= ASKED_LONG_MS &&
+	       tiers_is_room_asked_for(pager->tiers, TIER_RAM);
+}
+
 bool demote_works(const struct guest_pager *pager)
 {
-	return pager->demoter.runs && !pager->demoter.stuck;
+	return pager->demoter.runs && !pager->demoter.stuck && !asked_long(pager);
 }
 
 bool demote_helps(struct guest_pager *pager)
 {
 	struct demoter *demoter = &pager->demoter;
 
-	if (!demote_works(pager))
+	if (!demoter->runs || demoter->stuck)
 		return false;
 	if (!atomic_exchange(&demoter->wanted, true))
 		pager_wake(demoter->wake);
-	return true;
+	return demote_works(pager);
 }
 
 void demote_look(struct guest_pager *pager)
@@ -123,7 +146,8 @@ void demote_look(struct guest_pager *pager)
 	struct demoter *demoter = &pager->demoter;
 
 	if (demoter->asleep && !demoter->stuck &&
-	    tiers_filled(pager->tiers, TIER_RAM) >= DEMOTE_FROM &&
+	    (tiers_filled(pager->tiers, TIER_RAM) >= DEMOTE_FROM ||
+	     tiers_is_room_asked_for(pager->tiers, TIER_RAM)) &&
 	    atomic_exchange(&demoter->asleep, false))
 		pager_wake(demoter->wake);
 }
@@ -195,11 +219,12 @@ static void age_pages(struct guest_pager *pager, struct demoted_tier *from, unsi
 /**
  * struct demotion - A batch
  * @youngest, @oldest: Of these ages
+ * @slab_filled: In slabs of which so much is taken at most, in percent
  * @far:	Also to slow tiers
  */
 struct demotion {
 	struct demoted_tier *tier;
-	unsigned int youngest, oldest;
+	unsigned int youngest, oldest, slab_filled;
 	bool far;
 	size_t n;
 	uint64_t page[BATCH_PAGES];
@@ -255,6 +280,16 @@ static bool is_chosen(const struct demoter *demoter, const struct demotion *demo
 	return age >= demotion->youngest && age <= demotion->oldest;
 }
 
+/* For others, what lies in slabs that are soon empty */
+static bool is_sparse(const struct guest_pager *pager, const struct demotion *demotion,
+		      struct page_fields fields)
+{
+	const struct page_place place = { .tier = fields.tier, .slot = fields.slot };
+
+	return demotion->slab_filled >= 100 ||
+	       tiers_slab_filled(pager->tiers, place) <= demotion->slab_filled;
+}
+
 /* Once round at most */
 static void demote_choose(struct guest_pager *pager, struct demotion *demotion)
 {
@@ -265,7 +300,8 @@ static void demote_choose(struct guest_pager *pager, struct demotion *demotion)
 		page_entry entry = page_map_get(pager->map, page);
 
 		*hand = page + 1;
-		if (is_chosen(&pager->demoter, demotion, page, page_entry_fields(entry)))
+		if (is_chosen(&pager->demoter, demotion, page, page_entry_fields(entry)) &&
+		    is_sparse(pager, demotion, page_entry_fields(entry)))
 			demote_read(pager, demotion, page, entry);
 	}
 }
@@ -326,14 +362,20 @@ static int demote_batch(struct guest_pager *pager, struct demotion *demotion, st
 	return rc < 0 ? rc : (int)demotion->n;
 }
 
+/* Only a file takes those that zstd has refused */
+static unsigned int oldest(const struct guest_pager *pager)
+{
+	return tiers_takes_slow(pager->tiers) ? AGE_NO_GAIN : AGE_MAX;
+}
+
 /* Where nothing is old enough, younger ones are next time */
 static int demote_from(struct guest_pager *pager, struct demoted_tier *from, struct err *err)
 {
 	struct demotion demotion = {
 		.tier = from,
 		.youngest = from->coldest,
-		/* Only a file takes those that zstd has refused */
-		.oldest = tiers_takes_slow(pager->tiers) ? AGE_NO_GAIN : AGE_MAX,
+		.oldest = oldest(pager),
+		.slab_filled = 100,
 		.far = true,
 	};
 	int rc = demote_batch(pager, &demotion, err);
@@ -354,6 +396,7 @@ int demote_recompress(struct guest_pager *pager)
 		.tier = &pager->demoter.ram,
 		.youngest = AGE_LONG,
 		.oldest = AGE_MAX,
+		.slab_filled = 100,
 	};
 	struct err err;
 
@@ -409,6 +452,43 @@ static bool is_urgent(struct guest_pager *pager, const struct demoted_tier *from
 	return from->kind == TIER_RAM && atomic_exchange(&pager->demoter.wanted, false);
 }
 
+/* Of RAM, to others.  Why pages don't go, if they don't, this guest says when it needs room itself
+ */
+static void give_room(struct guest_pager *pager)
+{
+	struct demoter *demoter = &pager->demoter;
+	unsigned int filled = SPARSE_FROM;
+	struct err err;
+
+	while (filled <= SPARSE_UNTIL && !demoter->wanted && !pager_stopping(pager) &&
+	       tiers_is_room_asked_for(pager->tiers, TIER_RAM)) {
+		struct demotion demotion = {
+			.tier = &demoter->ram,
+			.oldest = oldest(pager),
+			.slab_filled = filled,
+			.far = true,
+		};
+		uint64_t before = demoter->moved;
+
+		if (demote_batch(pager, &demotion, &err) < 0)
+			return;
+		if (demoter->moved == before)
+			filled += SPARSE_STEP;
+		else
+			demote_sleep(pager, BATCH_MS);
+	}
+}
+
+static void ask_for_room(struct guest_pager *pager)
+{
+	struct demoter *demoter = &pager->demoter;
+
+	if (!demoter->asks || !tiers_is_room_asked_for(pager->tiers, TIER_RAM))
+		demoter->asked_ms = clock_ms();
+	tiers_ask_for_room(pager->tiers, TIER_RAM);
+	demoter->asks = true;
+}
+
 /* Pages go until there is room, or no more go.  Return: some went */
 static bool make_room(struct guest_pager *pager, struct demoted_tier *from)
 {
@@ -434,9 +514,10 @@ static bool make_room(struct guest_pager *pager, struct demoted_tier *from)
 			demote_sleep(pager, BATCH_MS);
 		urgent = is_urgent(pager, from);
 	}
-	/* What is left gets no smaller: a file would take it */
-	if (rc == 0 && urgent && !went && !tiers_takes_slow(pager->tiers))
-		rc = -ENOENT;
+	if (rc == 0 && urgent && !went && tiers_takes_slow(pager->tiers))
+		ask_for_room(pager);
+	else if (rc == 0 && urgent && !went)
+		rc = -ENOENT; /* what is left gets no smaller: a file would take it */
 	if (rc < 0 && !pager_stopping(pager))
 		stay_stuck(pager, from, urgent, rc, &err);
 	return went || rc < 0;
@@ -483,6 +564,10 @@ static uint64_t demote_turn(struct guest_pager *pager, struct demoted_tier *from
 
 	if (ram)
 		share_ram(pager, filled);
+	if (ram && tiers_is_room_asked_for(pager->tiers, TIER_RAM))
+		give_room(pager);
+	else if (ram)
+		pager->demoter.asks = false;
 	if (filled < AGING_FROM && (from->fails || (ram && pager->demoter.stuck))) {
 		goes_again(pager, from);
 		if (urgent)

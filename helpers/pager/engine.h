@@ -285,11 +285,15 @@ struct demoted_tier {
  * @stuck:	The tiers after RAM take none
  * @asleep:	It looks again after a while
  * @moved:	Pages, counted for tests
+ * @asks:	This guest has nothing in RAM, and others have all of it, since
+ * @asked_ms:	clock_ms()
  * @age:	Of each page, while it is out: see demote.c
  */
 struct demoter {
 	_Atomic bool wanted, stuck, asleep;
 	_Atomic uint64_t moved;
+	_Atomic bool asks;
+	_Atomic uint64_t asked_ms;
 	unsigned char *buffer;
 	uint8_t *age;
 	struct demoted_tier ram, zstd;

@@ -82,10 +82,16 @@ void pager_alarm_over(struct guest_pager *pager, enum pager_alarm which)
 /* Where pages do not get to a slow tier, that has to be mended first */
 const char *pager_tiers_full(struct guest_pager *pager, char text[PAGER_REASON_SIZE])
 {
+	/* Of a disk that other guests' pages are to go to, they alone have an alarm */
+	const char *silent = tiers_silent(pager->tiers);
+
 	pthread_mutex_lock(&pager->alarm_lock);
 	snprintf(text, PAGER_REASON_SIZE, "no tier takes more: %.400s",
 		 pager->alarm[ALARM_DEMOTION]);
-	if (!*pager->alarm[ALARM_DEMOTION])
+	if (!*pager->alarm[ALARM_DEMOTION] && silent)
+		snprintf(text, PAGER_REASON_SIZE, "no tier takes more: %.300s does not answer",
+			 silent);
+	else if (!*pager->alarm[ALARM_DEMOTION])
 		snprintf(text, PAGER_REASON_SIZE,
 			 "all tiers are full: enlarge them in [overcommit] and reload "
 			 "virt-membacking-pagerd, raise the guest's limit, or release a guest");

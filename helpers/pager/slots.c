@@ -68,14 +68,15 @@ _Static_assert(sizeof(struct slab_header) == HEADER_BYTES, "slots begin behind i
 /**
  * struct slab - What this process knows of one; under its class's lock
  * @taken:	A bit a slot
- * @size_class:	NO_CLASS: empty or absent.  Read without the lock by those who have a slot in it
+ * @n_taken:	Read without the lock, like @size_class, by those who have a slot in it
+ * @size_class:	NO_CLASS: empty or absent
  * @broken:	After a restart: a memory error of the host hides its size.  Its slots can't be
  * found
  * @next, @previous: Slabs of the class with a free slot, or empty, or absent ones; 1 + number
  */
 struct slab {
 	uint64_t taken[INDEX_MAX / 64];
-	uint16_t n_taken;
+	_Atomic uint16_t n_taken;
 	_Atomic uint8_t size_class;
 	bool broken;
 	uint32_t next, previous;
@@ -338,17 +339,43 @@ static void give_memory_back(struct slots *slots, uint32_t number)
 		budget_return(slots);
 }
 
+static bool is_room_asked_for(const struct slots *slots)
+{
+	return slots->budget && slots->budget->asked;
+}
+
 static void give_slab_back(struct slots *slots, uint32_t number)
 {
 	bool keep;
 
 	pthread_mutex_lock(&slots->slabs_lock);
-	keep = slots->empty.n < EMPTY_KEPT + slots->bytes / SLAB_BYTES / KEPT_OF;
+	keep = !is_room_asked_for(slots) &&
+	       slots->empty.n < EMPTY_KEPT + slots->bytes / SLAB_BYTES / KEPT_OF;
 	if (keep)
 		list_add(slots, &slots->empty, number);
 	pthread_mutex_unlock(&slots->slabs_lock);
 	if (!keep)
 		give_memory_back(slots, number);
+}
+
+void slots_tidy(struct slots *slots)
+{
+	uint32_t number = 0, n, i;
+	bool found = true;
+
+	if (!is_room_asked_for(slots))
+		return;
+	/* No more than there are now: a punch that fails leaves them empty */
+	pthread_mutex_lock(&slots->slabs_lock);
+	n = slots->empty.n;
+	pthread_mutex_unlock(&slots->slabs_lock);
+	for (i = 0; i < n && found; i++) {
+		pthread_mutex_lock(&slots->slabs_lock);
+		found = list_pop(slots, &slots->empty, &number);
+		pthread_mutex_unlock(&slots->slabs_lock);
+		if (found)
+			give_memory_back(slots, number);
+	}
 }
 
 /* ---- taking and giving ---- */
@@ -484,6 +511,16 @@ bool slots_broken(const struct slots *slots, uint64_t slot)
 
 	return number < (uint64_t)CHUNKS_MAX * CHUNK_SLABS && chunk_of(slots, (uint32_t)number) &&
 	       slab_of(slots, (uint32_t)number)->broken;
+}
+
+unsigned int slots_slab_filled(const struct slots *slots, uint64_t slot)
+{
+	unsigned int size_class = class_of_slot(slots, slot);
+
+	if (size_class == NO_CLASS)
+		return 100;
+	return slab_of(slots, (uint32_t)(slot >> INDEX_BITS))->n_taken * 100U /
+	       slots_in[size_class];
 }
 
 uint64_t slots_bytes(const struct slots *slots)

@@ -43,7 +43,8 @@ int slots_ready(struct slots *slots, struct err *err);
  */
 int slots_get(struct slots *slots, size_t bytes, uint64_t *slot);
 /*
- * Give it back.  A slab of which all slots are free goes back to the host, but for a few.
+ * Give it back.  A slab of which all slots are free goes back to the host, but for a few, which
+ * are kept unless a guest asks for room.
  * Return: false: it was not taken
  */
 bool slots_put(struct slots *slots, uint64_t slot);
@@ -57,6 +58,10 @@ bool slots_put(struct slots *slots, uint64_t slot);
 void *slots_at(const struct slots *slots, uint64_t slot, size_t *room);
 /* Was its slab lost to a memory error?  Then it has no place any more, and is no other's */
 bool slots_broken(const struct slots *slots, uint64_t slot);
+/* Of the slab that has this slot, so many percent are taken.  100: no such slot */
+unsigned int slots_slab_filled(const struct slots *slots, uint64_t slot);
+/* Empty slabs go back to the host, all of them, if a guest asks for room in the budget */
+void slots_tidy(struct slots *slots);
 /* Bytes of all slabs, as counted in the budget */
 uint64_t slots_bytes(const struct slots *slots);
 

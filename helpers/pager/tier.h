@@ -32,11 +32,13 @@ struct page_place {
  * struct tier_budget - The size of one tier, shared by all guests
  * @limit:	Bytes; 0: no limit.  May change while it is used; what is stored stays
  * @filled:	Of @used, what slots are taken in.  The rest is free, for pages of one size
+ * @asked:	A guest has no room in it, and nothing there: see tiers_ask_for_room()
  */
 struct tier_budget {
 	_Atomic uint64_t limit;
 	_Atomic uint64_t used;
 	_Atomic uint64_t filled;
+	_Atomic bool asked;
 };
 
 /* @budget NULL: there is no limit.  Return: it was within the limit, and is counted */
@@ -167,7 +169,8 @@ int tiers_demote(struct tiers *tiers, const void *pages, size_t n, const struct 
 /* From another thread, for good: those who wait for a slow tier's disk wait no longer, if that can
  * be: they get -ECANCELED.  Buffers that they gave may still be read and written: they must stay */
 void tiers_give_up(struct tiers *tiers);
-/* Give back to the disk what slow tiers do not need.  In the thread that demotes */
+/* Give back to the disk what slow tiers do not need, and to guests that ask for room what is kept
+ * in case it is.  In the thread that demotes */
 void tiers_tidy(struct tiers *tiers);
 /* Has the guest a slow tier, or had it one? */
 bool tiers_has_slow(const struct tiers *tiers);
@@ -179,6 +182,16 @@ const char *tiers_silent(const struct tiers *tiers);
 void tiers_slow_why(struct tiers *tiers, unsigned int tier, struct err *why);
 /* Of a tier's limit so many percent is taken by slots, of all guests.  0: no limit, or no tier */
 unsigned int tiers_filled(const struct tiers *tiers, enum tier_kind kind);
+/**
+ * tiers_ask_for_room() - This guest has nothing in a tier that others have taken all of
+ *
+ * With what is free in their slabs it can do nothing: they are asked to make some slabs empty.
+ */
+void tiers_ask_for_room(struct tiers *tiers, enum tier_kind kind);
+/* Does a guest ask, and is there still no room for it? */
+bool tiers_is_room_asked_for(struct tiers *tiers, enum tier_kind kind);
+/* Of the slab that has this slot, so many percent are taken.  100: it is in none */
+unsigned int tiers_slab_filled(const struct tiers *tiers, struct page_place place);
 /* Of the fullest slow tier's limit so many percent are taken, by all guests, with what is free in
  * their extents.  0: no limit, or no tier */
 unsigned int tiers_slow_taken(const struct tiers *tiers);

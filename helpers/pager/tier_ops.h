@@ -27,6 +27,7 @@
  *none
  * @keeps:	NULL: a page that is loaded keeps its slot
  * @length:	Bytes of a slot's content; NULL: of a page
+ * @slab_filled: As of tiers_slab_filled(); NULL: it has no slabs
  * @own:	Bytes that it has besides slots; NULL: few
  */
 struct tier_ops {
@@ -43,6 +44,7 @@ struct tier_ops {
 	void (*free)(void *tier, uint64_t slot);
 	void (*usage)(const void *tier, struct tier_usage *usage);
 	size_t (*length)(const void *tier, uint64_t slot);
+	unsigned int (*slab_filled)(const void *tier, uint64_t slot);
 	size_t (*own)(const void *tier);
 	int (*put)(void *tier, const void *pages, const size_t *now, size_t n, uint64_t *slots,
 		   struct err *err);

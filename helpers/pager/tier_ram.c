@@ -331,6 +331,20 @@ static size_t ram_length(const void *tier, uint64_t slot)
 	return (size_t)length_of(tier, slot);
 }
 
+static unsigned int ram_slab_filled(const void *tier, uint64_t slot)
+{
+	const struct ram_tier *ram = tier;
+
+	return slots_slab_filled(ram->slots, slot);
+}
+
+static void ram_tidy(void *tier)
+{
+	struct ram_tier *ram = tier;
+
+	slots_tidy(ram->slots);
+}
+
 static size_t zstd_own(const void *tier)
 {
 	const struct ram_tier *ram = tier;
@@ -349,6 +363,8 @@ const struct tier_ops tier_ram_ops = {
 	.free = ram_free,
 	.usage = ram_usage,
 	.length = ram_length,
+	.slab_filled = ram_slab_filled,
+	.tidy = ram_tidy,
 };
 
 const struct tier_ops tier_zstd_ops = {

@@ -19,6 +19,9 @@ static const struct tier_ops *const kinds[] = {
 
 enum { KINDS = TIER_KINDS };
 
+/* Of a tier's limit, what is given to guests that ask for room */
+enum { ROOM_SHARE = 32, ROOM_SHARE_MOST = 8, ROOM_LEAST = 1 << 20 };
+
 _Static_assert((int)TIER_SAME_FILLED == 0 && (int)TIER_RAM == 1 && (int)TIER_FILE == 2 &&
 		       (int)TIER_ZSTD == 3 && (int)TIER_DIRECTORY == 4 && (int)TIER_BORROWED == 5,
 	       "the page map has these numbers");
@@ -50,7 +53,7 @@ struct tiers {
 	void *tier[KINDS];
 	unsigned int order[KINDS];
 	size_t n;
-	const struct tier_budget *budget[KINDS];
+	struct tier_budget *budget[KINDS];
 	pthread_mutex_t pin_lock;
 	_Atomic unsigned int n_pins;
 	struct pin pin[TIER_PINS_MAX];
@@ -411,6 +414,39 @@ unsigned int tiers_filled(const struct tiers *tiers, enum tier_kind kind)
 	const struct tier_budget *budget = tiers->budget[kind];
 
 	return budget ? percent_of(budget->filled, budget) : 0;
+}
+
+/* A slab for each size of page, but of a small tier not much */
+static uint64_t room_for_one(uint64_t limit)
+{
+	return u64_min(u64_max(limit / ROOM_SHARE, ROOM_LEAST), limit / ROOM_SHARE_MOST);
+}
+
+void tiers_ask_for_room(struct tiers *tiers, enum tier_kind kind)
+{
+	if (tiers->budget[kind])
+		tiers->budget[kind]->asked = true;
+}
+
+bool tiers_is_room_asked_for(struct tiers *tiers, enum tier_kind kind)
+{
+	struct tier_budget *budget = tiers->budget[kind];
+	uint64_t limit;
+
+	if (!budget || !budget->asked)
+		return false;
+	limit = budget->limit;
+	if (limit && budget->used + room_for_one(limit) > limit)
+		return true;
+	budget->asked = false;
+	return false;
+}
+
+unsigned int tiers_slab_filled(const struct tiers *tiers, struct page_place place)
+{
+	if (!is_place(tiers, place) || !kinds[place.tier]->slab_filled)
+		return 100;
+	return kinds[place.tier]->slab_filled(tiers->tier[place.tier], place.slot);
 }
 
 bool tiers_has(const struct tiers *tiers, enum tier_kind kind)

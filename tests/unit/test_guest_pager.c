@@ -2139,14 +2139,17 @@ static void test_epoch(void)
 		guest.pager->stop_evicting = false;
 		guest_pager_set_limit(guest.pager, 400);
 		CU_ASSERT_FATAL(SOON(count_state(&guest, PAGE_RESIDENT) <= 400));
+		/* What is on its way out and stays counts as changed, so from here on nothing goes
+		 */
+		CU_ASSERT(SOON(guest.pager->evict_asleep));
 		epoch = begin_epoch(&guest);
 		for (resident = 0; fields_of(&guest, resident).state != PAGE_RESIDENT;)
 			resident++;
 		out = some_evicted(&guest);
+		guest_pager_set_limit(guest.pager, 2 * PAGES);
 		write_page(&guest, resident, 2);
 		write_page(&guest, out, 2);
 		/* Read alone: brought back by copies, and through the file */
-		guest_pager_set_limit(guest.pager, 2 * PAGES);
 		for (page = 0; page < 800; page++)
 			if (page != resident && page != out && fields_of(&guest, page).state)
 				CU_ASSERT(page_is(&guest, page, 1) || page_is(&guest, page, 2));
@@ -2557,6 +2560,72 @@ static void test_keep_slots(void)
 	CU_ASSERT(page_is(&guest, 53, 1));
 	CU_ASSERT(SOON(slots_of_resident(&guest) == 1));
 	CU_ASSERT_EQUAL(count_wrong(&guest, 1), 0);
+}
+
+/* Neighbours in a slab are none in memory */
+static void evict_by(struct guest *guest, uint64_t step, uint64_t n)
+{
+	struct evictor *evictor = quiet(guest);
+	uint64_t i, page;
+
+	for (i = 0; i < n; i++) {
+		page = i * step % PAGES;
+		CU_ASSERT(evict_run(guest->pager, evictor, &page, 1) == 1);
+	}
+}
+
+/* One of them has all of RAM, in slabs that have room for a third of it as well */
+static void check_newcomer(struct guest *first, struct guest *newcomer)
+{
+	uint64_t page, i;
+
+	for (page = 0; page < PAGES; page++) {
+		make_letters(page, first->page[page]);
+		make_letters(page, newcomer->page[page]);
+	}
+	evict_by(first, 619, PAGES - 100);
+	guest_pager_keep_slots(first->pager, false);
+	for (i = 0; i < PAGES / 3; i++)
+		CU_ASSERT(first->page[i * 389 % PAGES][0] != 0);
+	CU_ASSERT(SOON(slots_of_resident(first) == 0));
+	first->budget.limit = first->budget.used;
+	UNIT_CHECK(first->budget.filled * 100 / first->budget.limit < 75, "%llu of %llu",
+		   (unsigned long long)first->budget.filled,
+		   (unsigned long long)first->budget.limit);
+	CU_ASSERT_EQUAL(first->pager->demoter.moved, 0);
+	tier_disk.silent = true;
+	guest_begin(newcomer);
+	CU_ASSERT(SOON(alarm_has(newcomer, "no tier takes more: /tier-newcomer does not answer")));
+	tier_disk.silent = false;
+	CU_ASSERT(SOON(count_state(newcomer, PAGE_RESIDENT) <= 100));
+	CU_ASSERT(SOON(alarm_has(newcomer, "")));
+	/* Of slabs that are emptiest */
+	UNIT_CHECK(first->pager->demoter.moved < 350, "%llu",
+		   (unsigned long long)first->pager->demoter.moved);
+	CU_ASSERT_EQUAL(count_wrong_letters(newcomer), 0);
+	CU_ASSERT_EQUAL(count_wrong_letters(first), 0);
+	CU_ASSERT_EQUAL(newcomer->alarms, 1);
+}
+
+static void test_newcomer(void)
+{
+	struct tier_spec tier[] = { { .kind = TIER_RAM }, { .kind = TIER_FILE } };
+	int rootfd = open(unit_disk_tmpdir(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct tier_stores *stores;
+
+	CU_ASSERT_FATAL(tier_stores_new(&stores, rootfd) == 0);
+	tier[1].store = tier_stores_get(stores, "/tier-newcomer");
+	{
+		GUEST(first, 2 * PAGES);
+		GUEST(newcomer, 100);
+		tier[0].budget = &first.budget;
+		first.options.tiers = newcomer.options.tiers = tier;
+		first.options.stores = newcomer.options.stores = stores;
+		first.options.no_prefetch = newcomer.options.no_prefetch = true;
+		check_newcomer(&first, &newcomer);
+	}
+	tier_stores_free(stores);
+	close(rootfd);
 }
 
 /* So much of the tier in RAM is filled, and its demoter looks */
@@ -4688,6 +4757,7 @@ static CU_TestInfo tests[] = {
 	{ "a clean page of a file", test_clean_in_file },
 	{ "pages that are long in RAM go through zstd", test_recompress },
 	{ "pages go to a disk before RAM is full", test_demotion_in_time },
+	{ "a guest that comes late gets room in RAM from others", test_newcomer },
 	{ "RAM that is full while a slow disk takes pages", test_no_room_for_a_moment },
 	{ "a thread that reads all memory leaves the guest's pages alone", test_scan },
 	{ "it reads memory that was never touched", test_scan_zeros },

@@ -305,6 +305,41 @@ static void test_shared_budget(void)
 	CU_ASSERT_EQUAL_FATAL(bed_reopen(&two, 2, true), 0);
 }
 
+/* What one keeps for its next page the other one gets, if it asks; then it is kept again */
+static void test_asked_for_room(void)
+{
+	BED(one, 16 * SLAB);
+	BED(two, 0);
+	struct page_place place[300];
+	size_t i, n;
+
+	two.spec[1].budget = &one.budget;
+	CU_ASSERT_EQUAL_FATAL(bed_reopen(&two, 2, true), 0);
+	n = store_until_full(&one, place, ROWS(place));
+	CU_ASSERT_EQUAL(tiers_slab_filled(one.tiers, place[0]), 100);
+	CU_ASSERT_EQUAL(tiers_slab_filled(one.tiers, (struct page_place){ SAME, 0 }), 100);
+	CU_ASSERT_EQUAL(tiers_slab_filled(one.tiers, (struct page_place){ RAM, 1 << 30 }), 100);
+	for (i = 0; i < 7 * 15 + 10; i++)
+		tiers_free(one.tiers, place[i]);
+	CU_ASSERT_EQUAL(tiers_slab_filled(one.tiers, place[i]), 33);
+	tiers_tidy(one.tiers);
+	CU_ASSERT(!tiers_is_room_asked_for(one.tiers, TIER_RAM));
+	CU_ASSERT_EQUAL(store_until_full(&two, place, ROWS(place)), 0);
+	tiers_ask_for_room(two.tiers, TIER_RAM);
+	CU_ASSERT(tiers_is_room_asked_for(one.tiers, TIER_RAM));
+	/* Neither is one that gets empty kept */
+	for (; i < 8 * 15; i++)
+		tiers_free(one.tiers, place[i]);
+	CU_ASSERT_EQUAL(one.budget.used, 15 * SLAB);
+	tiers_tidy(one.tiers);
+	CU_ASSERT_EQUAL(one.budget.used, 8 * SLAB);
+	CU_ASSERT(!tiers_is_room_asked_for(two.tiers, TIER_RAM));
+	for (; i < n; i++)
+		tiers_free(one.tiers, place[i]);
+	CU_ASSERT_EQUAL(one.budget.used, 8 * SLAB);
+	CU_ASSERT_EQUAL_FATAL(bed_reopen(&two, 2, true), 0);
+}
+
 /* A tmpfs without room is an error of the store, not a signal */
 static void full_tmpfs_child(const char *dir)
 {
@@ -822,6 +857,7 @@ static CU_TestInfo tests[] = {
 	{ "a full tier says so, and goes on", test_full },
 	{ "pages of another size in a full tier", test_other_sizes },
 	{ "guests share a size", test_shared_budget },
+	{ "and one asks the other for room", test_asked_for_room },
 	{ "a full tmpfs is no signal", test_full_tmpfs },
 	{ "damage is an error, never another page", test_damage },
 	{ "a restart: claimed slots stay, others are free", test_restart },
