@@ -78,7 +78,10 @@ enum {
 	SPARSE_STEP = 20,
 	SPARSE_UNTIL = 90,
 	/* A guest that has asked for so long evicts nothing, and says so */
-	ASKED_LONG_MS = 10000,
+	ASKED_LONG_MS = 15000,
+	/* Who had no room lately gives none, and who had none to give is not asked for as long */
+	ASKED_LATELY_MS = 10000,
+	GIVES_AGAIN_MS = 1000,
 	/* zstd works for one part of time in so many */
 	RECOMPRESS_SHARE = 10,
 };
@@ -121,7 +124,7 @@ static bool asked_long(const struct guest_pager *pager)
 {
 	const struct demoter *demoter = &pager->demoter;
 
-	return demoter->asks && clock_ms() - demoter->asked_ms >= ASKED_LONG_MS &&
+	return demoter->asks && clock_ms() - demoter->asks_since >= ASKED_LONG_MS &&
 	       tiers_is_room_asked_for(pager->tiers, TIER_RAM);
 }
 
@@ -141,13 +144,18 @@ bool demote_helps(struct guest_pager *pager)
 	return demote_works(pager);
 }
 
+static bool is_asked(const struct guest_pager *pager)
+{
+	return clock_ms() >= pager->demoter.gives_ms &&
+	       tiers_is_room_asked_for(pager->tiers, TIER_RAM);
+}
+
 void demote_look(struct guest_pager *pager)
 {
 	struct demoter *demoter = &pager->demoter;
 
 	if (demoter->asleep && !demoter->stuck &&
-	    (tiers_filled(pager->tiers, TIER_RAM) >= DEMOTE_FROM ||
-	     tiers_is_room_asked_for(pager->tiers, TIER_RAM)) &&
+	    (tiers_filled(pager->tiers, TIER_RAM) >= DEMOTE_FROM || is_asked(pager)) &&
 	    atomic_exchange(&demoter->asleep, false))
 		pager_wake(demoter->wake);
 }
@@ -458,8 +466,11 @@ static void give_room(struct guest_pager *pager)
 {
 	struct demoter *demoter = &pager->demoter;
 	unsigned int filled = SPARSE_FROM;
+	uint64_t first = demoter->moved;
 	struct err err;
 
+	/* Empty ones that are kept may be enough */
+	tiers_tidy(pager->tiers);
 	while (filled <= SPARSE_UNTIL && !demoter->wanted && !pager_stopping(pager) &&
 	       tiers_is_room_asked_for(pager->tiers, TIER_RAM)) {
 		struct demotion demotion = {
@@ -471,20 +482,28 @@ static void give_room(struct guest_pager *pager)
 		uint64_t before = demoter->moved;
 
 		if (demote_batch(pager, &demotion, &err) < 0)
-			return;
+			break;
 		if (demoter->moved == before)
 			filled += SPARSE_STEP;
 		else
 			demote_sleep(pager, BATCH_MS);
 	}
+	if (demoter->moved == first)
+		demoter->gives_ms = clock_ms() + GIVES_AGAIN_MS;
+}
+
+static bool asked_lately(const struct demoter *demoter)
+{
+	return demoter->asked_ms && clock_ms() - demoter->asked_ms < ASKED_LATELY_MS;
 }
 
 static void ask_for_room(struct guest_pager *pager)
 {
 	struct demoter *demoter = &pager->demoter;
 
-	if (!demoter->asks || !tiers_is_room_asked_for(pager->tiers, TIER_RAM))
-		demoter->asked_ms = clock_ms();
+	if (!demoter->asks || !asked_lately(demoter))
+		demoter->asks_since = clock_ms();
+	demoter->asked_ms = clock_ms();
 	tiers_ask_for_room(pager->tiers, TIER_RAM);
 	demoter->asks = true;
 }
@@ -555,6 +574,11 @@ static void share_ram(struct guest_pager *pager, unsigned int filled)
 		pager_wake(pager->wake_evict);
 }
 
+static bool may_give(const struct guest_pager *pager)
+{
+	return !asked_lately(&pager->demoter) && tiers_is_room_asked_for(pager->tiers, TIER_RAM);
+}
+
 /* Return: how long there is nothing to do for this tier, in milliseconds */
 static uint64_t demote_turn(struct guest_pager *pager, struct demoted_tier *from, bool always)
 {
@@ -562,12 +586,11 @@ static uint64_t demote_turn(struct guest_pager *pager, struct demoted_tier *from
 	bool ram = from->kind == TIER_RAM, urgent = ram && pager->demoter.wanted;
 	uint64_t look_ms = filled >= AGING_FROM ? AGING_MS : SLEEP_MS;
 
+	/* A slab with one slot of a resident page does not get empty */
 	if (ram)
-		share_ram(pager, filled);
-	if (ram && tiers_is_room_asked_for(pager->tiers, TIER_RAM))
+		share_ram(pager, may_give(pager) ? AGING_FROM : filled);
+	if (ram && may_give(pager) && is_asked(pager))
 		give_room(pager);
-	else if (ram)
-		pager->demoter.asks = false;
 	if (filled < AGING_FROM && (from->fails || (ram && pager->demoter.stuck))) {
 		goes_again(pager, from);
 		if (urgent)

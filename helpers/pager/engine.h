@@ -286,14 +286,18 @@ struct demoted_tier {
  * @asleep:	It looks again after a while
  * @moved:	Pages, counted for tests
  * @asks:	This guest has nothing in RAM, and others have all of it, since
- * @asked_ms:	clock_ms()
+ * @asks_since:	clock_ms()
+ * @asked_ms:	clock_ms(): it asked last.  0: never
+ * @gives_ms:	clock_ms(): it had nothing for others, and is not asked before
  * @age:	Of each page, while it is out: see demote.c
  */
 struct demoter {
 	_Atomic bool wanted, stuck, asleep;
 	_Atomic uint64_t moved;
 	_Atomic bool asks;
-	_Atomic uint64_t asked_ms;
+	_Atomic uint64_t asks_since;
+	uint64_t asked_ms;
+	_Atomic uint64_t gives_ms;
 	unsigned char *buffer;
 	uint8_t *age;
 	struct demoted_tier ram, zstd;

@@ -807,6 +807,7 @@ static void note_result(struct guest_pager *pager, const struct evictor *evictor
 {
 	if (rc > 0) {
 		pager->went_ms = clock_ms();
+		pager->demoter.asks = false;
 		if (atomic_exchange(&pager->forced, 0))
 			pager_alarm_over(pager, ALARM_EVICTION);
 	} else if (rc < 0) {

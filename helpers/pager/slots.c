@@ -341,7 +341,7 @@ static void give_memory_back(struct slots *slots, uint32_t number)
 
 static bool is_room_asked_for(const struct slots *slots)
 {
-	return slots->budget && slots->budget->asked;
+	return slots->budget && slots->budget->asked_ms;
 }
 
 static void give_slab_back(struct slots *slots, uint32_t number)

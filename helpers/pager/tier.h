@@ -32,13 +32,14 @@ struct page_place {
  * struct tier_budget - The size of one tier, shared by all guests
  * @limit:	Bytes; 0: no limit.  May change while it is used; what is stored stays
  * @filled:	Of @used, what slots are taken in.  The rest is free, for pages of one size
- * @asked:	A guest has no room in it, and nothing there: see tiers_ask_for_room()
+ * @asked_ms:	A guest had no room in it then, and nothing there: see tiers_ask_for_room().  0:
+ * none
  */
 struct tier_budget {
 	_Atomic uint64_t limit;
 	_Atomic uint64_t used;
 	_Atomic uint64_t filled;
-	_Atomic bool asked;
+	_Atomic uint64_t asked_ms;
 };
 
 /* @budget NULL: there is no limit.  Return: it was within the limit, and is counted */
@@ -185,7 +186,8 @@ unsigned int tiers_filled(const struct tiers *tiers, enum tier_kind kind);
 /**
  * tiers_ask_for_room() - This guest has nothing in a tier that others have taken all of
  *
- * With what is free in their slabs it can do nothing: they are asked to make some slabs empty.
+ * With what is free in their slabs it can do nothing: they are asked to make some slabs empty.  It
+ * asks again and again: what was asked long ago is forgotten.
  */
 void tiers_ask_for_room(struct tiers *tiers, enum tier_kind kind);
 /* Does a guest ask, and is there still no room for it? */

@@ -888,7 +888,7 @@ static int open_and_look(struct tier_store *store, int path_fd, const struct sta
 		close(fd);
 		return rc;
 	}
-	if (!device)
+	if (!device && id)
 		discard_strays(store, fd);
 	pthread_mutex_lock(&store->lock);
 	rc = put_in_place(store, fd, err);

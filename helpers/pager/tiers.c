@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "pager/tier_io.h"
 #include "pager/tier_ops.h"
@@ -21,6 +22,9 @@ enum { KINDS = TIER_KINDS };
 
 /* Of a tier's limit, what is given to guests that ask for room */
 enum { ROOM_SHARE = 32, ROOM_SHARE_MOST = 8, ROOM_LEAST = 1 << 20 };
+
+/* Who asked before that needs it no more, or has ended */
+enum { ASKED_MS = 5000 };
 
 _Static_assert((int)TIER_SAME_FILLED == 0 && (int)TIER_RAM == 1 && (int)TIER_FILE == 2 &&
 		       (int)TIER_ZSTD == 3 && (int)TIER_DIRECTORY == 4 && (int)TIER_BORROWED == 5,
@@ -425,20 +429,20 @@ static uint64_t room_for_one(uint64_t limit)
 void tiers_ask_for_room(struct tiers *tiers, enum tier_kind kind)
 {
 	if (tiers->budget[kind])
-		tiers->budget[kind]->asked = true;
+		tiers->budget[kind]->asked_ms = clock_ms();
 }
 
 bool tiers_is_room_asked_for(struct tiers *tiers, enum tier_kind kind)
 {
 	struct tier_budget *budget = tiers->budget[kind];
-	uint64_t limit;
+	uint64_t limit, asked_ms = budget ? (uint64_t)budget->asked_ms : 0;
 
-	if (!budget || !budget->asked)
+	if (!asked_ms)
 		return false;
 	limit = budget->limit;
-	if (limit && budget->used + room_for_one(limit) > limit)
+	if (limit && budget->used + room_for_one(limit) > limit && clock_ms() - asked_ms < ASKED_MS)
 		return true;
-	budget->asked = false;
+	budget->asked_ms = 0;
 	return false;
 }
 

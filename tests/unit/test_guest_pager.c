@@ -2574,25 +2574,45 @@ static void evict_by(struct guest *guest, uint64_t step, uint64_t n)
 	}
 }
 
-/* One of them has all of RAM, in slabs that have room for a third of it as well */
-static void check_newcomer(struct guest *first, struct guest *newcomer)
+/* From one page to another one, in the order of 389 */
+static void load_some(struct guest *guest, uint64_t from, uint64_t to)
 {
-	uint64_t page, i;
+	uint64_t i;
 
-	for (page = 0; page < PAGES; page++) {
-		make_letters(page, first->page[page]);
-		make_letters(page, newcomer->page[page]);
-	}
+	for (i = from; i < to; i++)
+		CU_ASSERT(guest->page[i * 389 % PAGES][0] != 0);
+}
+
+/* One of them has all of RAM, in slabs of which no more than a share in percent is filled */
+static void begin_first(struct guest *first, uint64_t loaded, uint64_t most)
+{
 	evict_by(first, 619, PAGES - 100);
 	guest_pager_keep_slots(first->pager, false);
-	for (i = 0; i < PAGES / 3; i++)
-		CU_ASSERT(first->page[i * 389 % PAGES][0] != 0);
+	load_some(first, 0, loaded);
 	CU_ASSERT(SOON(slots_of_resident(first) == 0));
 	first->budget.limit = first->budget.used;
-	UNIT_CHECK(first->budget.filled * 100 / first->budget.limit < 75, "%llu of %llu",
+	UNIT_CHECK(first->budget.filled * 100 / first->budget.limit < most, "%llu of %llu",
 		   (unsigned long long)first->budget.filled,
 		   (unsigned long long)first->budget.limit);
 	CU_ASSERT_EQUAL(first->pager->demoter.moved, 0);
+}
+
+/* One slot of such a page keeps a slab */
+static void check_kept_slots(struct guest *first, struct guest *newcomer)
+{
+	begin_first(first, PAGES * 5 / 8, 40);
+	guest_pager_keep_slots(first->pager, true);
+	load_some(first, PAGES * 5 / 8, PAGES * 15 / 16);
+	CU_ASSERT(SOON(slots_of_resident(first) > 200));
+	guest_begin(newcomer);
+	CU_ASSERT(SOON_MS(40000, count_state(newcomer, PAGE_RESIDENT) <= 100));
+	CU_ASSERT(SOON(alarm_has(newcomer, "")));
+	CU_ASSERT_EQUAL(count_wrong_letters(newcomer) + count_wrong_letters(first), 0);
+}
+
+static void check_newcomer(struct guest *first, struct guest *newcomer)
+{
+	begin_first(first, PAGES / 3, 75);
 	tier_disk.silent = true;
 	guest_begin(newcomer);
 	CU_ASSERT(SOON(alarm_has(newcomer, "no tier takes more: /tier-newcomer does not answer")));
@@ -2607,11 +2627,12 @@ static void check_newcomer(struct guest *first, struct guest *newcomer)
 	CU_ASSERT_EQUAL(newcomer->alarms, 1);
 }
 
-static void test_newcomer(void)
+static void with_newcomer(void (*check)(struct guest *first, struct guest *newcomer))
 {
 	struct tier_spec tier[] = { { .kind = TIER_RAM }, { .kind = TIER_FILE } };
 	int rootfd = open(unit_disk_tmpdir(), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct tier_stores *stores;
+	uint64_t page;
 
 	CU_ASSERT_FATAL(tier_stores_new(&stores, rootfd) == 0);
 	tier[1].store = tier_stores_get(stores, "/tier-newcomer");
@@ -2622,10 +2643,24 @@ static void test_newcomer(void)
 		first.options.tiers = newcomer.options.tiers = tier;
 		first.options.stores = newcomer.options.stores = stores;
 		first.options.no_prefetch = newcomer.options.no_prefetch = true;
-		check_newcomer(&first, &newcomer);
+		for (page = 0; page < PAGES; page++) {
+			make_letters(page, first.page[page]);
+			make_letters(page, newcomer.page[page]);
+		}
+		check(&first, &newcomer);
 	}
 	tier_stores_free(stores);
 	close(rootfd);
+}
+
+static void test_newcomer(void)
+{
+	with_newcomer(check_newcomer);
+}
+
+static void test_newcomer_and_kept_slots(void)
+{
+	with_newcomer(check_kept_slots);
 }
 
 /* So much of the tier in RAM is filled, and its demoter looks */
@@ -4758,6 +4793,7 @@ static CU_TestInfo tests[] = {
 	{ "pages that are long in RAM go through zstd", test_recompress },
 	{ "pages go to a disk before RAM is full", test_demotion_in_time },
 	{ "a guest that comes late gets room in RAM from others", test_newcomer },
+	{ "and of slots that resident pages have", test_newcomer_and_kept_slots },
 	{ "RAM that is full while a slow disk takes pages", test_no_room_for_a_moment },
 	{ "a thread that reads all memory leaves the guest's pages alone", test_scan },
 	{ "it reads memory that was never touched", test_scan_zeros },
