@@ -460,8 +460,8 @@ static bool is_urgent(struct guest_pager *pager, const struct demoted_tier *from
 	return from->kind == TIER_RAM && atomic_exchange(&pager->demoter.wanted, false);
 }
 
-/* Of RAM, to others.  Why pages don't go, if they don't, this guest says when it needs room itself
- */
+/* This guest empties slabs for others.  It raises no alarm: if its pages can't be demoted, it says
+ * so when it needs room itself */
 static void give_room(struct guest_pager *pager)
 {
 	struct demoter *demoter = &pager->demoter;
@@ -584,12 +584,13 @@ static uint64_t demote_turn(struct guest_pager *pager, struct demoted_tier *from
 {
 	unsigned int filled = tiers_filled(pager->tiers, from->kind);
 	bool ram = from->kind == TIER_RAM, urgent = ram && pager->demoter.wanted;
+	bool gives = ram && may_give(pager);
 	uint64_t look_ms = filled >= AGING_FROM ? AGING_MS : SLEEP_MS;
 
 	/* A slab with one slot of a resident page does not get empty */
 	if (ram)
-		share_ram(pager, may_give(pager) ? AGING_FROM : filled);
-	if (ram && may_give(pager) && is_asked(pager))
+		share_ram(pager, gives ? AGING_FROM : filled);
+	if (gives && clock_ms() >= pager->demoter.gives_ms)
 		give_room(pager);
 	if (filled < AGING_FROM && (from->fails || (ram && pager->demoter.stuck))) {
 		goes_again(pager, from);

@@ -285,10 +285,10 @@ struct demoted_tier {
  * @stuck:	The tiers after RAM take none
  * @asleep:	It looks again after a while
  * @moved:	Pages, counted for tests
- * @asks:	This guest has nothing in RAM, and others have all of it, since
- * @asks_since:	clock_ms()
- * @asked_ms:	clock_ms(): it asked last.  0: never
- * @gives_ms:	clock_ms(): it had nothing for others, and is not asked before
+ * @asks:	This guest has no slot in RAM, and other guests have all slabs
+ * @asks_since:	clock_ms() at which it asked for room first
+ * @asked_ms:	clock_ms() at which it asked last; 0: it never did
+ * @gives_ms:	clock_ms() before which this guest gives no room, since it had none to give
  * @age:	Of each page, while it is out: see demote.c
  */
 struct demoter {

@@ -311,8 +311,9 @@ static void unlink_own(const struct tier_store *store)
 
 /**
  * struct store_call - What such a call is about; not all of them use all
- * @left:	Called after it, from its thread, if it was left behind; NULL: nothing is to be done
- * @counted:	In the store's calls, until it is freed
+ * @left:	The call's thread undoes with this what the call did, if its caller did not wait for
+ *		it.  NULL: nothing has to be undone
+ * @counted:	The store counts the call until it is freed
  */
 struct store_call {
 	struct disk_call call;
